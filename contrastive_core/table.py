@@ -1,0 +1,64 @@
+"""A dict of named things whose values are imported only when used, so that listing names costs no import."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Generic, TypeVar
+
+from contrastive_core.errors import UnknownNameError
+
+T = TypeVar("T")
+
+
+def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) -> UnknownNameError:
+    """Build the error for a name that is not in a table: what was asked, what was probably meant, what exists.
+
+    Parameters
+    ----------
+    kind : str
+        What the names stand for, in the singular ("rule", "cost").
+    name : str
+        The name that was not found.
+    known : mapping or list of str
+        The names that exist.
+
+    Returns
+    -------
+    UnknownNameError
+        Ready to be raised.
+    """
+    close = get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return UnknownNameError(f"unknown {kind} {name!r}; {hint}choose one of: {', '.join(known)}")
+
+
+class Table(Mapping[str, T], Generic[T]):
+    """Read-only mapping from a name to an object given as ``"module:attribute"``, imported on first use.
+
+    The command line shows the names in ``--help`` without importing torch; the contract tests walk the values. A missing
+    name raises an error that lists what exists.
+
+    Parameters
+    ----------
+    kind : str
+        What the names stand for, in the singular ("rule"); used in error messages.
+    entries : dict of str to str
+        ``"module:attribute"`` by name.
+    """
+
+    def __init__(self, kind: str, entries: dict[str, str]) -> None:
+        self.kind = kind
+        self._entries = entries
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._entries:
+            raise unknown_name(self.kind, name, self._entries)
+        module, attribute = self._entries[name].split(":")
+        value: T = getattr(import_module(module), attribute)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)

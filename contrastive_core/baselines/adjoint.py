@@ -1,0 +1,41 @@
+"""What the exact rules share: the cost's gradient on the state, and the parameters' gradient from an adjoint."""
+
+import torch
+
+from contrastive_core.cost import Cost
+from contrastive_core.network import Network
+from contrastive_core.rule import complete, direct_gradient, named_gradients
+from contrastive_core.types import Batch, Gradients, State
+
+
+def state_gradient(network: Network, state: State, cost: Cost, batch: Batch) -> State:
+    """Return the gradient of the mean cost times B on every layer: 0 below the last."""
+    last = network.pull_back(cost.gradient(network.output(state), batch))
+    return (*(torch.zeros_like(layer) for layer in state[:-1]), last)
+
+
+def parameter_gradient(network: Network, state: State, adjoint: State, cost: Cost, batch: Batch) -> Gradients:
+    r"""Return the gradient of the mean cost, :math:`\langle v \cdot \partial_\theta f \rangle + \partial_\theta C`.
+
+    Parameters
+    ----------
+    network, cost, batch
+        What the gradient is of.
+    state : State
+        The free equilibrium.
+    adjoint : State
+        :math:`v = H^{-1} \partial C/\partial s`, with :math:`H = -\partial f/\partial s` the curvature of the energy.
+
+    Returns
+    -------
+    Gradients
+        For every parameter.
+    """
+    with torch.enable_grad():
+        # The force carries the parameters twice for the inputs' weights: through the drive too, so clamp inside the graph.
+        force = network.force(tuple(layer.detach() for layer in state), network.clamp(batch.inputs))
+        work = torch.stack([(v * f).sum() for v, f in zip(adjoint, force, strict=True)]).sum() / state[0].shape[0]
+        gradients = named_gradients(work, network)
+    for name, value in direct_gradient(network, state, cost, batch).items():
+        gradients[name] = gradients.get(name, 0) + value
+    return complete(gradients, network)

@@ -1,0 +1,54 @@
+"""Backpropagation through one bottom-up pass of the same weights."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.cost import Cost
+from contrastive_core.network import Network
+from contrastive_core.rule import Rule, Setting, complete, named_gradients
+from contrastive_core.types import Batch, Estimate, Relaxation, State, Status
+
+
+@final
+@dataclass(frozen=True)
+class FeedforwardBackprop(Rule):
+    """Ordinary backpropagation: the network without its feedback, differentiated by autograd.
+
+    It answers inputs with the bottom-up pass, not with the equilibrium, and so trains and is tested as the feedforward
+    network of the same weights.
+
+    Attributes
+    ----------
+    cost : Cost
+        What is differentiated.
+    """
+
+    cost: Cost
+
+    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+        """Run forwards, differentiate backwards."""
+        with torch.enable_grad():
+            state = network.feedforward(network.clamp(batch.inputs))
+            gradients = named_gradients(self.cost.value(network.output(state), batch).mean(), network)
+        detached = tuple(layer.detach() for layer in state)
+        return Estimate(complete(gradients, network), {"free": _single_pass(detached)})
+
+    def infer(self, network: Network, inputs: Tensor) -> Relaxation:
+        """Return the bottom-up pass."""
+        with torch.no_grad():
+            return _single_pass(network.feedforward(network.clamp(inputs)))
+
+
+def _single_pass(state: State) -> Relaxation:
+    """Return the certificate of a pass that has nothing to settle: one step, residual 0."""
+    zeros = state[0].new_zeros(state[0].shape[0])
+    steps = torch.ones_like(zeros, dtype=torch.int64)
+    return Relaxation(state, steps, zeros, torch.full_like(steps, int(Status.CONVERGED), dtype=torch.int8))
+
+
+def build(setting: Setting) -> FeedforwardBackprop:
+    """Return feedforward backpropagation."""
+    return FeedforwardBackprop(setting.cost)

@@ -1,0 +1,74 @@
+"""Recurrent backpropagation: the adjoint by iteration."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.baselines.adjoint import parameter_gradient, state_gradient
+from contrastive_core.cost import Cost
+from contrastive_core.dynamics.base import largest_change
+from contrastive_core.network import Network
+from contrastive_core.relaxation import iterate, require_finite
+from contrastive_core.rule import Rule, Setting, Settling
+from contrastive_core.types import Batch, Clamped, Estimate, Relaxation, State
+
+
+@final
+@dataclass(frozen=True)
+class RecurrentBackprop(Rule):
+    r"""Almeida-Pineda: iterate the linearised network backwards, :math:`z \leftarrow J^T z + \partial C/\partial s`.
+
+    :math:`J` is the Jacobian of the synchronous map :math:`T` at the free equilibrium, and the gradient is
+    :math:`z^T \partial_\theta T`. It converges where the synchronous iteration does, and its adjoint carries the same
+    certificate as a relaxation, under the name "adjoint".
+
+    Attributes
+    ----------
+    cost : Cost
+        What is differentiated.
+    settling : Settling
+        Of the free phase; the second tolerance and budget are the adjoint's.
+    """
+
+    cost: Cost
+    settling: Settling
+
+    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+        """Relax, and iterate the adjoint."""
+        with torch.no_grad():
+            clamped = network.clamp(batch.inputs)
+        free = self.settling.free_phase(clamped)
+        with torch.no_grad():
+            source = state_gradient(network, free.state, self.cost, batch)
+        state = tuple(layer.detach().requires_grad_() for layer in free.state)
+        with torch.enable_grad():
+            image = _synchronous(clamped, state)
+
+        def step(adjoint: State) -> tuple[State, Tensor]:
+            back = torch.autograd.grad(image, state, adjoint, retain_graph=True)
+            new = tuple(b + g for b, g in zip(back, source, strict=True))
+            return new, largest_change(adjoint, new)
+
+        adjoint = iterate(step, tuple(torch.zeros_like(layer) for layer in state), self.settling.second)
+        require_finite(adjoint, "adjoint")
+        # T = sigma(u) and f = kappa (u - sigma^{-1}(s)): z^T dT/dtheta = v^T df/dtheta with v = compliance * z.
+        solution = tuple(c * z for c, z in zip(network.compliance(free.state), adjoint.state, strict=True))
+        gradients = parameter_gradient(network, free.state, solution, self.cost, batch)
+        return Estimate(gradients, {"free": free, "adjoint": adjoint})
+
+    def infer(self, network: Network, inputs: Tensor) -> Relaxation:
+        """Return the free equilibrium."""
+        with torch.no_grad():
+            return self.settling.free_phase(network.clamp(inputs))
+
+
+def _synchronous(clamped: Clamped, state: State) -> State:
+    """Return the synchronous map of the free phase at ``state``."""
+    return tuple(clamped.network.minimiser(index, state, clamped) for index in range(len(state)))
+
+
+def build(setting: Setting) -> RecurrentBackprop:
+    """Return recurrent backpropagation."""
+    return RecurrentBackprop(setting.cost, setting.settling)

@@ -1,0 +1,70 @@
+"""Backpropagation through the relaxation."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.cost import Cost
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network
+from contrastive_core.relaxation import relax, require_finite
+from contrastive_core.rule import Rule, Setting, Settling, complete, named_gradients
+from contrastive_core.types import Batch, Estimate, Relaxation, Stop
+
+
+@final
+@dataclass(frozen=True)
+class Unrolled(Rule):
+    """BPTT: differentiate the cost through the steps of the free phase, all of them or the last K.
+
+    Memory grows with the number of steps. Truncated, the free phase runs without a graph and K more steps are taken with
+    one, whatever the residual.
+
+    Attributes
+    ----------
+    cost : Cost
+        What is differentiated.
+    settling : Settling
+        Of the free phase.
+    truncation : int, optional
+        K; None differentiates the whole relaxation.
+    """
+
+    cost: Cost
+    settling: Settling
+    truncation: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.truncation is not None and self.truncation < 1:
+            raise InputError(f"truncation must be a positive number of steps, got {self.truncation}; None goes through all steps")
+
+    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+        """Relax with a graph and differentiate."""
+        relaxations: dict[str, Relaxation] = {}
+        with torch.enable_grad():
+            clamped = network.clamp(batch.inputs)
+            if self.truncation is None:
+                start, stop = network.initial_state(clamped), self.settling.free
+            else:
+                relaxations["free"] = self.settling.free_phase(clamped)
+                start, stop = relaxations["free"].state, Stop(None, self.truncation)
+            last = relax(clamped, start, self.settling.dynamics, stop)
+            require_finite(last, "free")
+            gradients = named_gradients(self.cost.value(network.output(last.state), batch).mean(), network)
+        last = last._replace(state=tuple(layer.detach() for layer in last.state))
+        relaxations.setdefault("free", last)
+        if self.truncation is not None:
+            relaxations["unrolled"] = last
+        return Estimate(complete(gradients, network), relaxations)
+
+    def infer(self, network: Network, inputs: Tensor) -> Relaxation:
+        """Return the free equilibrium."""
+        with torch.no_grad():
+            return self.settling.free_phase(network.clamp(inputs))
+
+
+def build(setting: Setting) -> Unrolled:
+    """Return BPTT through the setting's number of steps."""
+    return Unrolled(setting.cost, setting.settling, setting.unroll)

@@ -1,0 +1,31 @@
+"""Cross-entropy of a softmax over the outputs."""
+
+from typing import final
+
+from torch import Tensor
+
+from contrastive_core.cost import Cost
+from contrastive_core.costs.labels import targets, wrong_decisions
+from contrastive_core.types import Batch
+
+
+@final
+class CrossEntropy(Cost):
+    r"""The cross-entropy :math:`C = -\sum_k y_k \log p_k`, :math:`p = \mathrm{softmax}(o)`, per sample.
+
+    Meant for linear output units, or for a trained readout outside the equilibrium (``Layered(readout=...)``). Its Hessian
+    :math:`\mathrm{diag}(p) - p p^T` lies between 0 and one half, so a live nudge in units of the output stiffness settles
+    for strengths of size below 2. Real-valued targets must be distributions.
+    """
+
+    def value(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return the cross-entropy of each sample in nats, of shape (B,)."""
+        return -(targets(output, batch) * output.log_softmax(1)).sum(1)
+
+    def gradient(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return :math:`p - y`, of shape (B, n_out)."""
+        return output.softmax(1) - targets(output, batch)
+
+    def errors(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return where the most probable class is not the label."""
+        return wrong_decisions(output, batch)

@@ -1,0 +1,51 @@
+"""Labels as targets: class indices become one-hot rows, real-valued targets pass."""
+
+import torch
+from torch import Tensor
+
+from contrastive_core.errors import InputError, ShapeError
+from contrastive_core.types import Batch
+
+
+def targets(output: Tensor, batch: Batch) -> Tensor:
+    """Return the target of each output unit.
+
+    Parameters
+    ----------
+    output : Tensor of shape (B, n_out)
+        The outputs whose shape and dtype the targets take.
+    batch : Batch
+        Its labels are class indices of shape (B,) or targets of shape (B, n_out).
+
+    Returns
+    -------
+    Tensor of shape (B, n_out)
+        One-hot rows for class indices, the labels themselves otherwise.
+
+    Raises
+    ------
+    ShapeError
+        If targets are given and their shape is not that of the outputs.
+    InputError
+        If a class index has no output unit.
+    """
+    labels = batch.labels
+    if labels.dim() != 1:
+        if labels.shape != output.shape:
+            raise ShapeError(f"targets have shape {tuple(labels.shape)}, the outputs {tuple(output.shape)}; they must be equal")
+        return labels.to(output.dtype)
+    if labels.shape[0] != output.shape[0]:
+        raise ShapeError(f"{labels.shape[0]} labels for {output.shape[0]} outputs; give one label per sample")
+    num_classes = output.shape[1]
+    if labels.numel() and not bool(((labels >= 0) & (labels < num_classes)).all()):
+        raise InputError(
+            f"labels run from {int(labels.min())} to {int(labels.max())}, but there are {num_classes} output units; "
+            "give the network one output unit per class"
+        )
+    return torch.zeros_like(output).scatter_(1, labels[:, None], 1.0)
+
+
+def wrong_decisions(output: Tensor, batch: Batch) -> Tensor:
+    """Return where the largest output is not the labelled (or largest) target; bool, shape (B,)."""
+    truth = batch.labels if batch.labels.dim() == 1 else batch.labels.argmax(1)
+    return output.argmax(1) != truth

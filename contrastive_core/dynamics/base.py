@@ -1,0 +1,74 @@
+"""What a dynamics is, and what a phase adds to the network it moves."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from contrastive_core.types import Clamped, Hold, Nudge, Phase, Pull, State
+
+
+@dataclass(frozen=True)
+class Dynamics(ABC):
+    """One step of a relaxation. The torch code is its definition; it is differentiable and changes nothing in place."""
+
+    @abstractmethod
+    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
+        """Return the next state and the residual of the step.
+
+        Parameters
+        ----------
+        state : State
+            One (B, n) tensor per free layer; not modified.
+        clamped : Clamped
+            The network with its inputs held.
+        phase : Nudge, Hold or None
+            What acts besides the inputs.
+        generator : torch.Generator, optional
+            Source of noise, for dynamics that have any.
+
+        Returns
+        -------
+        state : State
+            The next state.
+        residual : Tensor of shape (B,)
+            The largest change, over each sample's units, of the *undamped* update, so that a smaller step size cannot pass
+            for convergence.
+        """
+
+    @abstractmethod
+    def reversed(self) -> "Dynamics":
+        """Return the dynamics that visits its blocks in the opposite order; itself where there is no order."""
+
+
+def pull_of(phase: Phase, clamped: Clamped, state: State) -> Pull | None:
+    r"""Return what a nudge does to the last layer at ``state``; None in other phases.
+
+    The nudged cost is modelled by its gradient at the present output and its constant curvature :math:`c`, if it has one:
+    linear :math:`= \beta (c\,o - \partial C/\partial o)`, curvature :math:`= \beta c`. A frozen nudge is a constant force.
+    """
+    if not isinstance(phase, Nudge):
+        return None
+    network = clamped.network
+    if phase.frozen is not None:
+        return Pull(-phase.strength * network.pull_back(phase.frozen), 0.0)
+    output = network.output(state)
+    gradient = network.pull_back(phase.cost.gradient(output, phase.batch))
+    curvature = phase.cost.curvature if network.output_is_last_layer else 0.0
+    linear = curvature * output - gradient if curvature else -gradient
+    return Pull(phase.strength * linear, phase.strength * curvature)
+
+
+def moving_blocks(state: State, phase: Phase) -> range:
+    """Return the indices of the layers that a phase leaves free: all but the last where the outputs are held."""
+    return range(len(state) - 1 if isinstance(phase, Hold) else len(state))
+
+
+def largest_change(old: State, new: State) -> Tensor:
+    """Return the largest absolute difference over each sample's units, of shape (B,)."""
+    changes = [(after - before).abs().amax(1) for before, after in zip(old, new, strict=True) if after is not before]
+    residual = changes[0]
+    for change in changes[1:]:
+        residual = torch.maximum(residual, change)
+    return residual

@@ -1,0 +1,52 @@
+"""Gradient flow of the energy, by Euler's method inside the units' bounds."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.dynamics.base import Dynamics, largest_change, moving_blocks, pull_of
+from contrastive_core.errors import InputError
+from contrastive_core.types import Clamped, Phase, State
+
+
+@final
+@dataclass(frozen=True)
+class GradientFlow(Dynamics):
+    r"""Projected Euler steps of :math:`\kappa_l\, \dot s_l = -\partial F/\partial s_l`.
+
+    Each layer's time constant is its stiffness :math:`\kappa_l`, so that a small layer energy scale does not slow the upper
+    layers; the energy falls all the same. With smooth activations the flow is stiff near the bounds: prefer ``Synchronous``
+    with damping there. Scellier & Bengio (2017) use a step of one half.
+
+    Attributes
+    ----------
+    step_size : float
+        Euler step, in units of the time constant; positive.
+    """
+
+    step_size: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.step_size > 0:
+            raise InputError(f"step_size must be positive, got {self.step_size}; 0.5 is usual")
+
+    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
+        """Return the state after one Euler step, and the largest change that a step of size 1 would make."""
+        network = clamped.network
+        moving = moving_blocks(state, phase)
+        pull = pull_of(phase, clamped, state)
+        velocity = [f / k for f, k in zip(network.force(state, clamped), network.stiffness, strict=True)]
+        if pull is not None:
+            velocity[-1] = velocity[-1] + (pull.linear - pull.curvature * state[-1]) / network.stiffness[-1]
+
+        def euler(size: float) -> State:
+            moved = network.project(tuple(s + size * v for s, v in zip(state, velocity, strict=True)))
+            return tuple(new if index in moving else old for index, (old, new) in enumerate(zip(state, moved, strict=True)))
+
+        return euler(self.step_size), largest_change(state, euler(1.0))
+
+    def reversed(self) -> Dynamics:
+        """Return itself: there is no order."""
+        return self

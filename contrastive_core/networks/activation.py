@@ -1,0 +1,149 @@
+r"""Activations, each with the unit energy :math:`G` that makes it a minimiser: :math:`G' = \sigma^{-1}`.
+
+With :math:`E = G(s) - s u`, stationarity is :math:`s = \sigma(u)`. Bounded piecewise-linear activations have
+:math:`G = s^2/2` inside a box that :meth:`Activation.project` enforces.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+
+class Activation(ABC):
+    r"""A monotone unit response :math:`\sigma` with its energy.
+
+    Attributes
+    ----------
+    quadratic : bool
+        Whether :math:`G = s^2/2` on the allowed interval, so that a quadratic pull has an exact minimum.
+    """
+
+    quadratic: bool
+
+    @abstractmethod
+    def value(self, drive: Tensor) -> Tensor:
+        r"""Return :math:`\sigma(u)`, shaped as ``drive``."""
+
+    @abstractmethod
+    def potential(self, value: Tensor) -> Tensor:
+        """Return :math:`G(s)` of each unit."""
+
+    @abstractmethod
+    def inverse(self, value: Tensor) -> Tensor:
+        r"""Return :math:`G'(s)`, which is :math:`\sigma^{-1}(s)` inside the allowed interval."""
+
+    @abstractmethod
+    def slope(self, value: Tensor) -> Tensor:
+        r"""Return :math:`\sigma'` at the unit whose value is ``value``; 0 where it is held by its bounds."""
+
+    @abstractmethod
+    def project(self, value: Tensor) -> Tensor:
+        """Return the nearest allowed value."""
+
+
+@final
+@dataclass(frozen=True)
+class Clipped(Activation):
+    r""":math:`\sigma(u) = \min(\max(u, low), high)` with :math:`G = s^2/2` in the box.
+
+    With bounds 0 and 1 it is the hard sigmoid of Scellier & Bengio (2017), with 0 and 6 a clipped ReLU, without bounds
+    the linear unit. The clipped ReLU's ceiling of 6 is the customary one; it keeps the energy bounded below.
+
+    Attributes
+    ----------
+    low, high : float
+        Bounds of the box; infinite for none.
+    """
+
+    low: float
+    high: float
+    quadratic = True
+
+    def value(self, drive: Tensor) -> Tensor:
+        """Return the drive clipped to the box."""
+        return self.project(drive)
+
+    def potential(self, value: Tensor) -> Tensor:
+        """Return half the square."""
+        return 0.5 * value.square()
+
+    def inverse(self, value: Tensor) -> Tensor:
+        """Return the value itself."""
+        return value
+
+    def slope(self, value: Tensor) -> Tensor:
+        """Return 1 strictly inside the box and 0 on its faces."""
+        return ((value > self.low) & (value < self.high)).to(value.dtype)
+
+    def project(self, value: Tensor) -> Tensor:
+        """Return the value clipped to the box."""
+        return value.clamp(self.low, self.high) if self.low > -float("inf") else value
+
+
+@final
+@dataclass(frozen=True)
+class Tanh(Activation):
+    r""":math:`\tanh`, with :math:`G = s\,\mathrm{artanh}(s) + \tfrac12\log(1 - s^2)`."""
+
+    quadratic = False
+
+    def value(self, drive: Tensor) -> Tensor:
+        """Return the hyperbolic tangent."""
+        return torch.tanh(drive)
+
+    def potential(self, value: Tensor) -> Tensor:
+        """Return the potential in a form that stays finite at the bounds."""
+        # (1+s)/2 log(1+s) + (1-s)/2 log(1-s) equals the textbook form, which is inf - inf at s = 1.
+        return 0.5 * (torch.xlogy(1 + value, 1 + value) + torch.xlogy(1 - value, 1 - value))
+
+    def inverse(self, value: Tensor) -> Tensor:
+        """Return the inverse hyperbolic tangent of the projected value, which is finite."""
+        return torch.atanh(self.project(value))
+
+    def slope(self, value: Tensor) -> Tensor:
+        """Return :math:`1 - s^2`."""
+        return 1 - value.square()
+
+    def project(self, value: Tensor) -> Tensor:
+        """Return the value clipped to the open interval (-1, 1), one rounding step inside."""
+        bound = 1 - torch.finfo(value.dtype).eps
+        return value.clamp(-bound, bound)
+
+
+@final
+@dataclass(frozen=True)
+class Logistic(Activation):
+    r"""The logistic function, with :math:`G = s \log s + (1 - s)\log(1 - s)`."""
+
+    quadratic = False
+
+    def value(self, drive: Tensor) -> Tensor:
+        """Return the logistic function."""
+        return torch.sigmoid(drive)
+
+    def potential(self, value: Tensor) -> Tensor:
+        """Return minus the binary entropy."""
+        return torch.xlogy(value, value) + torch.xlogy(1 - value, 1 - value)
+
+    def inverse(self, value: Tensor) -> Tensor:
+        """Return the logit of the projected value, which is finite."""
+        return torch.logit(self.project(value))
+
+    def slope(self, value: Tensor) -> Tensor:
+        """Return :math:`s (1 - s)`."""
+        return value * (1 - value)
+
+    def project(self, value: Tensor) -> Tensor:
+        """Return the value clipped to the open interval (0, 1), one rounding step inside."""
+        eps = torch.finfo(value.dtype).eps
+        return value.clamp(eps, 1 - eps)
+
+
+HARD_SIGMOID = Clipped(0.0, 1.0)
+CLIPPED_RELU = Clipped(0.0, 6.0)
+TANH = Tanh()
+LOGISTIC = Logistic()
+LINEAR = Clipped(-float("inf"), float("inf"))

@@ -1,0 +1,232 @@
+"""Layered Hopfield networks of any depth, in the activity form, with a scale that dials their feedback."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from contrastive_core.errors import InputError, ShapeError
+from contrastive_core.network import Network
+from contrastive_core.networks.activation import HARD_SIGMOID, LINEAR, Activation
+from contrastive_core.types import Clamped, Gradients, Pull, State
+
+
+@final
+class Layered(Network):
+    r"""A network whose layers act on their neighbours through symmetric weights.
+
+    .. math:: E = \sum_{l=1}^{L} \lambda^l \left[ G_l(s_l) - s_l \cdot (s_{l-1} W_l + b_l) \right], \qquad s_0 = x,
+
+    with :math:`G_l' = \sigma_l^{-1}`, so that layers are stationary at
+    :math:`s_l = \sigma_l(s_{l-1} W_l + b_l + \lambda s_{l+1} W_{l+1}^T)`. The layer energy scale :math:`\lambda` is the ratio of
+    feedback to forward coupling: 1 is the usual symmetric network, small values approach a feedforward one, and the energy
+    is exact for any value. Nudging strengths belong in units of :math:`\lambda^L`, the stiffness of the last layer.
+
+    Parameters ``weight_l`` have shape (n_{l-1}, n_l), ``bias_l`` (n_l,). With a readout, the outputs are
+    :math:`s_L W_r + b_r`, outside the equilibrium: ``readout_weight`` of shape (n_L, n_out), ``readout_bias`` (n_out,). Weights
+    start uniform in :math:`\pm g/\sqrt{\mathrm{fan\ in}}`, biases at 0.
+
+    The activity form is that of Scellier et al. (2023) and Laborieux et al. (2021); Scellier & Bengio (2017) write the
+    interaction in :math:`\rho(s)` instead, which has the same minima inside the box of the hard sigmoid.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units of each layer from the inputs to the last: (n_0, n_1, ..., n_L), at least two.
+    activation : Activation
+        Of the hidden layers.
+    output_activation : Activation
+        Of the last layer; the hidden one's with a readout.
+    energy_scale : float
+        :math:`\lambda`, in (0, 1].
+    readout : int, optional
+        Number of outputs of a trained linear readout of the last layer.
+    gain : float
+        :math:`g` of the initial weights.
+    generator : torch.Generator, optional
+        Draws the initial weights; without it they are 0.
+    dtype : torch.dtype
+        Of the parameters, and so of everything computed with them.
+
+    Raises
+    ------
+    InputError
+        If a size is not positive or the scale is outside (0, 1].
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        activation: Activation = HARD_SIGMOID,
+        output_activation: Activation = LINEAR,
+        energy_scale: float = 1.0,
+        readout: int | None = None,
+        gain: float = 0.7,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise InputError(f"layer sizes must be two or more positive numbers (inputs first), got {tuple(sizes)}")
+        if readout is not None and readout < 1:
+            raise InputError(f"readout must be a positive number of outputs, got {readout}; leave it out for none")
+        if not 0 < energy_scale <= 1:
+            raise InputError(f"energy_scale must lie in (0, 1], got {energy_scale}; 1 is the usual symmetric network")
+        self.num_inputs, self._sizes = sizes[0], tuple(sizes[1:])
+        self.energy_scale = energy_scale
+        self._has_readout = readout is not None
+        last = activation if self._has_readout else output_activation
+        self.activations = (activation,) * (len(self._sizes) - 1) + (last,)
+
+        def uniform(fan_in: int, fan_out: int) -> nn.Parameter:
+            weight = torch.zeros(fan_in, fan_out, dtype=dtype)
+            bound = gain / math.sqrt(fan_in)
+            return nn.Parameter(weight if generator is None else weight.uniform_(-bound, bound, generator=generator))
+
+        for number, (below, above) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+            self.register_parameter(f"weight_{number}", uniform(below, above))
+            self.register_parameter(f"bias_{number}", nn.Parameter(torch.zeros(above, dtype=dtype)))
+        if readout is not None:
+            self.readout_weight = uniform(sizes[-1], readout)
+            self.readout_bias = nn.Parameter(torch.zeros(readout, dtype=dtype))
+
+    def weight(self, index: int) -> Tensor:
+        """Return the weights into block ``index``, of shape (n below, n)."""
+        parameter: Tensor = getattr(self, f"weight_{index + 1}")
+        return parameter
+
+    def bias(self, index: int) -> Tensor:
+        """Return the bias of block ``index``, of shape (n,)."""
+        parameter: Tensor = getattr(self, f"bias_{index + 1}")
+        return parameter
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of each free layer."""
+        return self._sizes
+
+    @property
+    def stiffness(self) -> tuple[float, ...]:
+        r"""The layers' energy scales :math:`\lambda^l`, l = 1..L."""
+        return tuple(self.energy_scale ** (index + 1) for index in range(len(self._sizes)))
+
+    def clamp(self, inputs: Tensor) -> Clamped:
+        """Hold the inputs and compute the drive of the first layer, ``inputs @ weight_1 + bias_1``, once."""
+        if inputs.dim() != 2 or inputs.shape[1] != self.num_inputs:
+            raise ShapeError(f"inputs must have shape (batch, {self.num_inputs}), got {tuple(inputs.shape)}")
+        if not bool(torch.isfinite(inputs).all()):
+            raise InputError("inputs contain NaN or infinity; clean the data before presenting it")
+        inputs = inputs.to(self.weight(0).dtype)
+        return Clamped(self, inputs, torch.addmm(self.bias(0), inputs, self.weight(0)))
+
+    def _bottom_up(self, index: int, state: State, clamped: Clamped) -> Tensor:
+        if index == 0:
+            return clamped.drive
+        return torch.addmm(self.bias(index), state[index - 1], self.weight(index))  # (B, n)
+
+    def _drive(self, index: int, state: State, clamped: Clamped) -> Tensor:
+        """Return the total input to block ``index``, feedback included, of shape (B, n)."""
+        bottom_up = self._bottom_up(index, state, clamped)
+        if index + 1 == len(self._sizes):
+            return bottom_up
+        return torch.addmm(bottom_up, state[index + 1], self.weight(index + 1).T, alpha=self.energy_scale)
+
+    def energy(self, state: State, clamped: Clamped) -> Tensor:
+        """Return the energy of each sample, of shape (B,)."""
+        terms = [
+            scale * (activation.potential(layer) - layer * self._bottom_up(index, state, clamped)).sum(1)
+            for index, (layer, activation, scale) in enumerate(zip(state, self.activations, self.stiffness, strict=True))
+        ]
+        return torch.stack(terms).sum(0)
+
+    def force(self, state: State, clamped: Clamped) -> State:
+        r"""Return :math:`\lambda^l (u_l - \sigma_l^{-1}(s_l))`, with :math:`u_l` the total input to layer l."""
+        return tuple(
+            scale * (self._drive(index, state, clamped) - activation.inverse(layer))
+            for index, (layer, activation, scale) in enumerate(zip(state, self.activations, self.stiffness, strict=True))
+        )
+
+    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None) -> Gradients:
+        r"""Return :math:`-\lambda^l \langle s_{l-1}^T s_l \rangle` and :math:`-\lambda^l \langle s_l \rangle`, less those of ``minus``."""
+        gradients: Gradients = {}
+        below: Tensor = clamped.inputs
+        below_minus: Tensor | None = None  # None: the layer below is the same in both states
+        for index, layer in enumerate(state):
+            factor = -self.stiffness[index] / layer.shape[0]
+            other = None if minus is None else minus[index]
+            change = layer if other is None else layer - other
+            # The first layer sees the same inputs in both states: one product of the difference serves both, and loses
+            # fewer digits than a difference of products.
+            weight = below.T @ change
+            if below_minus is not None and other is not None:
+                weight = weight + (below - below_minus).T @ other
+            gradients[f"weight_{index + 1}"] = factor * weight
+            gradients[f"bias_{index + 1}"] = factor * change.sum(0)
+            below, below_minus = layer, other
+        if self._has_readout:
+            gradients["readout_weight"] = torch.zeros_like(self.readout_weight)
+            gradients["readout_bias"] = torch.zeros_like(self.readout_bias)
+        return gradients
+
+    def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
+        r"""Return :math:`\sigma(u)`, or under a pull :math:`(\lambda^L u + linear)/(\lambda^L + curvature)` in the box.
+
+        With a smooth activation the pull acts inside it, :math:`\sigma(u + (linear - curvature\, s)/\lambda^L)`, as the
+        step-by-step theorem of Ernoult et al. (2019) needs.
+        """
+        drive = self._drive(index, state, clamped)
+        activation = self.activations[index]
+        if pull is not None:
+            scale = self.stiffness[index]
+            if activation.quadratic:
+                drive = (scale * drive + pull.linear) / (scale + pull.curvature)
+            else:
+                drive = drive + (pull.linear - pull.curvature * state[index]) / scale
+        return activation.value(drive)
+
+    def compliance(self, state: State) -> State:
+        r"""Return :math:`\sigma_l' / \lambda^l` at each unit."""
+        return tuple(a.slope(layer) / scale for a, layer, scale in zip(self.activations, state, self.stiffness, strict=True))
+
+    def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
+        r"""Return the response to no input, :math:`\sigma(0)`, or to standard normal input drawn from the generator."""
+        drive = clamped.drive
+        shapes = [(drive.shape[0], size) for size in self._sizes]
+        if generator is None:
+            inputs = [drive.new_zeros(shape) for shape in shapes]
+        else:
+            inputs = [torch.randn(shape, generator=generator, dtype=drive.dtype, device=drive.device) for shape in shapes]
+        return tuple(a.value(u) for a, u in zip(self.activations, inputs, strict=True))
+
+    def project(self, state: State) -> State:
+        """Return each unit clipped to the interval of its activation."""
+        return tuple(a.project(layer) for a, layer in zip(self.activations, state, strict=True))
+
+    def feedforward(self, clamped: Clamped) -> State:
+        r"""Return :math:`s_l = \sigma_l(s_{l-1} W_l + b_l)` from the inputs up."""
+        state: State = ()
+        for index, activation in enumerate(self.activations):
+            state = (*state, activation.value(self._bottom_up(index, state, clamped)))
+        return state
+
+    def output(self, state: State) -> Tensor:
+        """Return the last layer, or its linear readout; shape (B, n_out)."""
+        return torch.addmm(self.readout_bias, state[-1], self.readout_weight) if self._has_readout else state[-1]
+
+    def pull_back(self, gradient: Tensor) -> Tensor:
+        """Return the gradient on the last layer: through the transposed readout, if there is one."""
+        return gradient @ self.readout_weight.T if self._has_readout else gradient
+
+    @property
+    def output_is_last_layer(self) -> bool:
+        """Whether there is no readout."""
+        return not self._has_readout
+
+    def has_minimum(self, curvature: float) -> bool:
+        r"""Whether :math:`\lambda^L` + curvature is positive, or the last layer's activation is smooth and so bounded."""
+        return not self.activations[-1].quadratic or self.stiffness[-1] + curvature > 0

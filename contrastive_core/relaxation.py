@@ -1,0 +1,147 @@
+"""Running a dynamics until it has settled, with a certificate for every sample."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.errors import DivergenceError, InputError, ShapeError
+from contrastive_core.types import Clamped, Hold, Nudge, Phase, Relaxation, State, Status, Stop
+
+
+def iterate(step: Callable[[State], tuple[State, Tensor]], state: State, stop: Stop, *, joint: bool = False) -> Relaxation:
+    """Repeat a step until each sample's residual is small enough; samples stop one by one.
+
+    Parameters
+    ----------
+    step : callable
+        Maps a state to the next one and a residual of shape (B,).
+    state : State
+        Start point; not modified.
+    stop : Stop
+        Tolerance and budget.
+    joint : bool
+        Whether the batch is one system, whose samples stop together.
+
+    Returns
+    -------
+    Relaxation
+        A sample that has stopped keeps the state of its last step, whatever the others still do, so that a result depends
+        neither on the budget left nor on the rest of the batch.
+    """
+    batch_size = state[0].shape[0]
+    steps = torch.zeros(batch_size, dtype=torch.int64, device=state[0].device)
+    residual = state[0].new_full((batch_size,), float("inf")).detach()
+    active = torch.ones(batch_size, dtype=torch.bool, device=state[0].device)
+    whole = True  # whether all samples are still active: saves the masking, and most sweeps are of this kind
+    for _ in range(stop.budget):
+        new, change = step(state)
+        change = change.detach()
+        if joint:
+            change = change.max().expand(batch_size)
+        if whole:
+            state, residual = new, change
+        else:
+            state = tuple(torch.where(active[:, None], after, before) for before, after in zip(state, new, strict=True))
+            residual = torch.where(active, change, residual)
+        steps = steps + active
+        if stop.tolerance is not None:
+            active = active & (change > stop.tolerance)  # NaN compares false: a diverged sample stops here
+            if not bool(active.any()):
+                break
+            whole = whole and bool(active.all())
+    finite = torch.stack([torch.isfinite(layer).all(1) for layer in state]).all(0) & ~torch.isnan(residual)
+    reached = residual <= stop.tolerance if stop.tolerance is not None else torch.zeros_like(finite)
+    status = torch.where(reached, int(Status.CONVERGED), int(Status.BUDGET))
+    status = torch.where(finite, status, int(Status.DIVERGED)).to(torch.int8)
+    return Relaxation(state, steps, residual, status)
+
+
+def relax(
+    clamped: Clamped,
+    state: State,
+    dynamics: Dynamics,
+    stop: Stop,
+    phase: Phase = None,
+    *,
+    generator: torch.Generator | None = None,
+) -> Relaxation:
+    r"""Follow the dynamics until the forces vanish.
+
+    Solves :math:`\partial_s (E + \beta C)(s^*) = 0` by iterating ``dynamics.step``. Differentiable; run it under
+    ``torch.no_grad()`` where no graph is wanted.
+
+    Parameters
+    ----------
+    clamped : Clamped
+        Network with its inputs held fixed.
+    state : tuple of Tensor of shape (B, n_l)
+        Start point; not modified.
+    dynamics : Dynamics
+        What moves the state.
+    stop : Stop
+        Tolerance on the undamped residual and largest number of steps.
+    phase : Nudge, Hold or None
+        What acts besides the inputs; None is the free phase.
+    generator : torch.Generator, optional
+        Source of noise, for dynamics that have any.
+
+    Returns
+    -------
+    Relaxation
+        State, steps, residual and status per sample. Where the energy has no minimum at the strength of the nudge, every
+        sample is reported as diverged, with an infinite residual, and the state is the start point.
+
+    Raises
+    ------
+    ShapeError
+        If ``state`` does not match the network and its inputs.
+    InputError
+        If the budget, tolerance or strength makes no sense, or the outputs cannot be held.
+    """
+    _check(clamped, state, stop, phase)
+    batch_size = clamped.drive.shape[0]
+    if isinstance(phase, Hold):
+        state = (*state[:-1], phase.output)
+    if isinstance(phase, Nudge) and phase.frozen is None and clamped.network.output_is_last_layer:
+        if not clamped.network.has_minimum(phase.strength * phase.cost.curvature):
+            steps = torch.zeros(batch_size, dtype=torch.int64, device=state[0].device)
+            status = torch.full_like(steps, int(Status.DIVERGED), dtype=torch.int8)
+            return Relaxation(state, steps, state[0].new_full((batch_size,), float("inf")), status)
+    joint = isinstance(phase, Nudge) and phase.frozen is None and phase.cost.coupled
+    return iterate(lambda s: dynamics.step(s, clamped, phase, generator), state, stop, joint=joint)
+
+
+def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
+    expected = [(clamped.drive.shape[0], size) for size in clamped.network.sizes]
+    if [tuple(layer.shape) for layer in state] != expected:
+        raise ShapeError(f"state has shapes {[tuple(layer.shape) for layer in state]}, the network and its inputs need {expected}")
+    if stop.budget < 1 or (stop.tolerance is not None and not stop.tolerance >= 0):
+        raise InputError(f"a relaxation needs a budget of at least 1 step and a tolerance of at least 0, got {stop}")
+    if isinstance(phase, Nudge) and (phase.strength == 0 or not abs(phase.strength) < float("inf")):
+        raise InputError(f"strength must be finite and not 0, got {phase.strength}; use phase=None for the free phase")
+    if isinstance(phase, Hold):
+        if not clamped.network.output_is_last_layer:
+            raise InputError("the outputs are a readout outside the equilibrium and cannot be held; use a nudge, or no readout")
+        if phase.output.shape != state[-1].shape:
+            raise ShapeError(f"held output has shape {tuple(phase.output.shape)}, expected {tuple(state[-1].shape)}")
+
+
+def require_finite(relaxation: Relaxation, phase: str) -> None:
+    """Raise where a relaxation cannot be used.
+
+    Raises
+    ------
+    DivergenceError
+        If any sample diverged, saying how many, at which steps, and what to change.
+    """
+    diverged = relaxation.status == int(Status.DIVERGED)
+    if bool(diverged.any()):
+        steps = int(relaxation.steps[diverged].max())
+        reason = (
+            "the energy has no minimum at this nudging strength; bring the strength nearer to 0 than the stiffness of the outputs"
+            if steps == 0
+            else f"states were not finite within {steps} steps; lower the learning rate, the weights' gain or the nudging strength"
+        )
+        raise DivergenceError(f"{int(diverged.sum())} of {len(diverged)} samples diverged in the {phase} phase: {reason}")

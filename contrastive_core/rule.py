@@ -1,0 +1,216 @@
+"""What a learning rule is, and the pieces that rules share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from contrastive_core.cost import Cost
+from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network
+from contrastive_core.relaxation import relax, require_finite
+from contrastive_core.types import Batch, Clamped, Estimate, Gradients, Phase, Relaxation, State, Stop
+
+
+class Rule(ABC):
+    """Turns a batch into an estimate of the gradient of the mean cost."""
+
+    @abstractmethod
+    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+        """Estimate the gradient of the mean cost of a batch.
+
+        Parameters
+        ----------
+        network : Network
+            Its parameters are read, never changed.
+        batch : Batch
+            Inputs of shape (B, n_in) and their labels.
+        generator : torch.Generator, optional
+            Source of randomness, for rules that have any.
+
+        Returns
+        -------
+        Estimate
+            A gradient per parameter, and the relaxations it came from.
+
+        Raises
+        ------
+        DivergenceError
+            If a phase diverges.
+        """
+
+    @abstractmethod
+    def infer(self, network: Network, inputs: Tensor) -> Relaxation:
+        """Return the state that the rule's network answers inputs of shape (B, n_in) with."""
+
+
+@dataclass(frozen=True)
+class Settling:
+    """How the phases of a rule are relaxed.
+
+    Attributes
+    ----------
+    dynamics : Dynamics
+        Of the free phase; later phases visit its blocks in reverse order.
+    free : Stop
+        Tolerance and budget of the free phase.
+    second : Stop
+        Tolerance and budget of the phases that start from the free state. The tolerance is relative to the size of the
+        contrast: an absolute one of the same number, fit for the free phase, leaves estimates that train at first and
+        diverge as the weights grow. None runs the whole budget.
+    """
+
+    dynamics: Dynamics = field(default_factory=BlockDescent)
+    free: Stop = Stop(1e-3, 100)
+    second: Stop = Stop(1e-3, 100)
+
+    def free_phase(self, clamped: Clamped) -> Relaxation:
+        """Relax from rest with only the inputs acting."""
+        with torch.no_grad():
+            relaxation = relax(clamped, clamped.network.initial_state(clamped), self.dynamics, self.free)
+        require_finite(relaxation, "free")
+        return relaxation
+
+    def second_phase(self, clamped: Clamped, start: State, phase: Phase, unit: float, name: str) -> Relaxation:
+        """Relax from the free state in a nudged or held phase, blocks in reverse order.
+
+        ``unit`` is the displacement of the outputs that the phase causes, per unit of error. The first layer moves by that
+        times the layers' ratio of stiffness, which is what the relative tolerance is measured in.
+        """
+        stiffness = clamped.network.stiffness
+        tolerance = self.second.tolerance
+        stop = self.second if tolerance is None else Stop(tolerance * unit * stiffness[-1] / stiffness[0], self.second.budget)
+        with torch.no_grad():
+            relaxation = relax(clamped, start, self.dynamics.reversed(), stop, phase)
+        require_finite(relaxation, name)
+        return relaxation
+
+
+class Sides(Enum):
+    """On which sides of the free state a contrastive rule relaxes."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+    CENTERED = "centered"
+    RANDOM = "random"
+
+    def signs(self, generator: torch.Generator | None = None) -> tuple[int, ...]:
+        """Return the signs of the phases to run; RANDOM draws one from the generator.
+
+        Raises
+        ------
+        InputError
+            If RANDOM has no generator to draw from.
+        """
+        if self is Sides.RANDOM:
+            if generator is None:
+                raise InputError("a random sign needs a generator; pass generator=torch.Generator().manual_seed(...)")
+            return (1,) if bool(torch.randint(2, (), generator=generator)) else (-1,)
+        return {Sides.POSITIVE: (1,), Sides.NEGATIVE: (-1,), Sides.CENTERED: (1, -1)}[self]
+
+
+def contrast(
+    network: Network,
+    batch: Batch,
+    cost: Cost,
+    settling: Settling,
+    signs: tuple[int, ...],
+    displacement: float,
+    strength: float,
+    phase_of: Callable[[Relaxation, Tensor, int], Phase],
+) -> Estimate:
+    r"""Estimate a gradient by the contrast of two relaxed states.
+
+    :math:`[\partial_\theta E(s^+) - \partial_\theta E(s^-)] / (\beta\, n)`, where :math:`s^\pm` are the phases of the n signs and
+    the free state stands in for a sign that is not run. Costs with a readout add their direct gradient.
+
+    Parameters
+    ----------
+    network, batch, cost, settling
+        What is relaxed, and how.
+    signs : tuple of int
+        (1,), (-1,) or (1, -1).
+    displacement : float
+        How far a phase moves the outputs, per unit of error.
+    strength : float
+        :math:`\beta`, what the contrast is divided by.
+    phase_of : callable
+        Maps the free relaxation, the cost's gradient on the free outputs, of shape (B, n_out), and a sign to the phase to run.
+
+    Returns
+    -------
+    Estimate
+        With the relaxations "free" and "positive" or "negative" or both.
+    """
+    with torch.no_grad():
+        clamped = network.clamp(batch.inputs)
+    free = settling.free_phase(clamped)
+    with torch.no_grad():
+        output_gradient = cost.gradient(network.output(free.state), batch)
+    names = {1: "positive", -1: "negative"}
+    phases = {
+        sign: settling.second_phase(clamped, free.state, phase_of(free, output_gradient, sign), displacement, names[sign]) for sign in signs
+    }
+    plus, minus = phases.get(1, free), phases.get(-1, free)
+    with torch.no_grad():
+        difference = network.energy_gradient(plus.state, clamped, minus.state)
+        gradients = {name: value / (strength * len(signs)) for name, value in difference.items()}
+    for name, value in direct_gradient(network, free.state, cost, batch).items():
+        gradients[name] = gradients[name] + value
+    return Estimate(gradients, {"free": free} | {names[sign]: phases[sign] for sign in signs})
+
+
+def direct_gradient(network: Network, state: State, cost: Cost, batch: Batch) -> Gradients:
+    """Return the gradient of the mean cost at fixed state: what a readout outside the equilibrium learns from; else empty."""
+    if network.output_is_last_layer:
+        return {}
+    with torch.enable_grad():
+        mean_cost = cost.value(network.output(tuple(layer.detach() for layer in state)), batch).mean()
+        return named_gradients(mean_cost, network)
+
+
+def named_gradients(scalar: Tensor, network: Network) -> Gradients:
+    """Return the autograd gradient of a scalar for every parameter that it depends on."""
+    named = dict(network.named_parameters())
+    values = torch.autograd.grad(scalar, list(named.values()), allow_unused=True)
+    return {name: value for name, value in zip(named, values, strict=True) if value is not None}
+
+
+def complete(gradients: Gradients, network: Network) -> Gradients:
+    """Return the gradients in the order of the parameters, with zeros where one is missing."""
+    return {name: gradients[name] if name in gradients else torch.zeros_like(p) for name, p in network.named_parameters()}
+
+
+@dataclass(frozen=True)
+class Setting:
+    r"""The one configuration from which every rule is built, so that only the rule differs between two runs.
+
+    Attributes
+    ----------
+    cost : Cost
+        What is to be lowered.
+    settling : Settling
+        Dynamics, tolerances and budgets of the relaxations.
+    strength : float
+        :math:`\beta` of equilibrium propagation, in units of the stiffness of the output layer.
+    fraction : float
+        :math:`\eta` of coupled learning: how far the outputs are held towards lower cost.
+    frozen : bool
+        Whether the nudge is the force at the free state, held constant.
+    unroll : int, optional
+        Steps that BPTT goes back through; None is the whole relaxation.
+    """
+
+    cost: Cost
+    settling: Settling = field(default_factory=Settling)
+    strength: float = 0.2
+    fraction: float = 0.2
+    frozen: bool = False
+    unroll: int | None = None

@@ -1,0 +1,172 @@
+"""The values that flow between networks, dynamics and rules."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from contrastive_core.cost import Cost
+    from contrastive_core.network import Network
+
+State = tuple[Tensor, ...]
+"""One (B, n) tensor per free layer, input side first."""
+
+Gradients = dict[str, Tensor]
+"""A tensor per parameter, keyed and shaped as ``network.named_parameters()``."""
+
+
+class Batch(NamedTuple):
+    """Samples presented together.
+
+    Attributes
+    ----------
+    inputs : Tensor of shape (B, n_in)
+        What the input layer is clamped to.
+    labels : Tensor of shape (B,) or (B, n_out)
+        Class indices (int64), or real-valued targets.
+    instances : Tensor of shape (B,), optional
+        Ids shared by the views of one sample, for costs that couple rows.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    instances: Tensor | None = None
+
+
+class Clamped(NamedTuple):
+    """A network with its inputs held fixed.
+
+    Attributes
+    ----------
+    network : Network
+        The network itself.
+    inputs : Tensor of shape (B, n_in)
+        The clamped inputs.
+    drive : Tensor of shape (B, n_1)
+        What the inputs contribute to the first free layer, computed once for all phases: it does not change while the
+        inputs are clamped, and it is most of the multiplications of a sweep.
+    """
+
+    network: Network
+    inputs: Tensor
+    drive: Tensor
+
+
+class Nudge(NamedTuple):
+    r"""A phase in which ``strength`` times the cost is added to the energy.
+
+    Attributes
+    ----------
+    cost : Cost
+        The cost :math:`C`.
+    batch : Batch
+        The samples that the cost compares the output with.
+    strength : float
+        :math:`\beta`, of any sign but not 0.
+    frozen : Tensor of shape (B, n_out), optional
+        :math:`\partial C/\partial o` at the free state, held constant; None lets it follow the state.
+    """
+
+    cost: Cost
+    batch: Batch
+    strength: float
+    frozen: Tensor | None = None
+
+
+class Hold(NamedTuple):
+    """A phase in which the output layer is held at a value and only the other layers relax.
+
+    Attributes
+    ----------
+    output : Tensor of shape (B, n_out)
+        The value that the output layer is held at.
+    """
+
+    output: Tensor
+
+
+Phase = Nudge | Hold | None
+"""What acts on the network besides its inputs; None is the free phase."""
+
+
+class Pull(NamedTuple):
+    r"""What a nudge does to the last layer, as a local quadratic model of the nudged cost.
+
+    :math:`\beta C(o') \approx -\,\mathrm{linear} \cdot o' + \tfrac12\, \mathrm{curvature}\, |o'|^2`, with the right gradient at
+    the present state. On hardware, ``linear`` is a current and ``curvature`` a conductance.
+
+    Attributes
+    ----------
+    linear : Tensor of shape (B, n)
+        Constant part of the force on the last layer.
+    curvature : float
+        Stiffness added to the last layer.
+    """
+
+    linear: Tensor
+    curvature: float
+
+
+class Stop(NamedTuple):
+    """When a relaxation ends.
+
+    Attributes
+    ----------
+    tolerance : float, optional
+        A sample stops once its residual is at most this; None runs the whole budget.
+    budget : int
+        The largest number of steps.
+    """
+
+    tolerance: float | None = 1e-3
+    budget: int = 100
+
+
+class Status(IntEnum):
+    """How a sample's relaxation ended."""
+
+    CONVERGED = 0
+    """Its residual reached the tolerance."""
+    BUDGET = 1
+    """It used up its steps before (always so when there is no tolerance)."""
+    DIVERGED = 2
+    """Its state is not finite, or its energy has no minimum at this strength."""
+
+
+class Relaxation(NamedTuple):
+    """A state and the certificate of how well it has relaxed.
+
+    Attributes
+    ----------
+    state : State
+        Where the relaxation ended.
+    steps : Tensor of shape (B,)
+        Steps that each sample took (int64).
+    residual : Tensor of shape (B,)
+        The largest undamped change over each sample's units in its last step; 0 at an equilibrium.
+    status : Tensor of shape (B,)
+        A :class:`Status` per sample (int8).
+    """
+
+    state: State
+    steps: Tensor
+    residual: Tensor
+    status: Tensor
+
+
+class Estimate(NamedTuple):
+    """What a rule makes of a batch.
+
+    Attributes
+    ----------
+    gradients : Gradients
+        The estimated gradient of the mean cost.
+    relaxations : dict of str to Relaxation
+        Every phase that was run, by name and in order; "free" is always there.
+    """
+
+    gradients: Gradients
+    relaxations: dict[str, Relaxation]

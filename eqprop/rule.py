@@ -1,0 +1,89 @@
+"""Equilibrium propagation: the contrast of weakly nudged equilibria."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.cost import Cost
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network
+from contrastive_core.rule import Rule, Setting, Settling, Sides, contrast
+from contrastive_core.types import Batch, Estimate, Nudge, Relaxation
+
+
+@final
+@dataclass(frozen=True)
+class EquilibriumPropagation(Rule):
+    r"""The gradient as a contrast of equilibria nudged by the cost.
+
+    .. math:: \nabla_\theta C \approx \frac{1}{2\beta}\left[\partial_\theta E(s_\beta) - \partial_\theta E(s_{-\beta})\right],
+
+    or against the free state on one side, with bias of order :math:`\beta^2` and :math:`\beta`. Each phase starts from the free
+    state and visits the blocks in reverse order.
+
+    One-sided in Scellier & Bengio (2017), centered ("symmetric") in Laborieux et al. (2021).
+
+    Attributes
+    ----------
+    cost : Cost
+        What is to be lowered.
+    settling : Settling
+        How phases are relaxed.
+    strength : float
+        :math:`\beta` in units of the output layer's stiffness, positive.
+    sides : Sides
+        Which nudged phases to run.
+    frozen : bool
+        Hold the nudging force of the free state instead of letting it follow the outputs.
+    """
+
+    cost: Cost
+    settling: Settling
+    strength: float = 0.2
+    sides: Sides = Sides.CENTERED
+    frozen: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.strength < float("inf"):
+            raise InputError(f"strength must be positive, got {self.strength}; the rule's sides give the sign of the nudge")
+
+    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+        """Relax free and nudged, and contrast."""
+        strength = self.strength * network.stiffness[-1]
+
+        def nudge(free: Relaxation, output_gradient: Tensor, sign: int) -> Nudge:
+            return Nudge(self.cost, batch, sign * strength, output_gradient if self.frozen else None)
+
+        signs = self.sides.signs(generator)
+        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, nudge)
+
+    def infer(self, network: Network, inputs: Tensor) -> Relaxation:
+        """Return the free equilibrium."""
+        with torch.no_grad():
+            return self.settling.free_phase(network.clamp(inputs))
+
+
+def _build(setting: Setting, sides: Sides) -> EquilibriumPropagation:
+    return EquilibriumPropagation(setting.cost, setting.settling, setting.strength, sides, setting.frozen)
+
+
+def positive(setting: Setting) -> EquilibriumPropagation:
+    """Return one-sided EP with a positive nudge."""
+    return _build(setting, Sides.POSITIVE)
+
+
+def negative(setting: Setting) -> EquilibriumPropagation:
+    """Return one-sided EP with a negative nudge."""
+    return _build(setting, Sides.NEGATIVE)
+
+
+def centered(setting: Setting) -> EquilibriumPropagation:
+    """Return centered EP."""
+    return _build(setting, Sides.CENTERED)
+
+
+def random_sign(setting: Setting) -> EquilibriumPropagation:
+    """Return one-sided EP with a sign drawn for each batch."""
+    return _build(setting, Sides.RANDOM)

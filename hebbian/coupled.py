@@ -1,0 +1,86 @@
+"""Coupled learning and contrastive Hebbian learning: the contrast of equilibria whose outputs are held."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.cost import Cost
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network
+from contrastive_core.rule import Rule, Setting, Settling, Sides, contrast
+from contrastive_core.types import Batch, Estimate, Hold, Relaxation
+
+
+@final
+@dataclass(frozen=True)
+class CoupledLearning(Rule):
+    r"""The contrast of equilibria with the outputs held at :math:`o \mp \eta\, \partial C/\partial o`.
+
+    .. math:: \Delta = \frac{1}{2\eta}\left[\partial_\theta E(s^{o - \eta g}) - \partial_\theta E(s^{o + \eta g})\right],
+
+    or against the free state on one side. **It is not the gradient of the cost, whatever the fraction**: with
+    :math:`E_\mathrm{eff}(o)` the energy minimised over the hidden units and H its Hessian at the free outputs, the limit
+    :math:`\eta \to 0` is the gradient with the output error g replaced by H g. It is near the gradient where feedback into the
+    outputs is weak. With squared error, the positive side at :math:`\eta = 1` holds the outputs at their targets: contrastive
+    Hebbian learning.
+
+    Attributes
+    ----------
+    cost : Cost
+        What is to be lowered; its gradient g points the held outputs.
+    settling : Settling
+        How phases are relaxed.
+    fraction : float
+        :math:`\eta`, positive.
+    sides : Sides
+        Which held phases to run.
+    """
+
+    cost: Cost
+    settling: Settling
+    fraction: float = 0.2
+    sides: Sides = Sides.CENTERED
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction < float("inf"):
+            raise InputError(f"fraction must be positive, got {self.fraction}; the rule's sides give the direction of the hold")
+
+    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+        """Relax free and held, and contrast."""
+
+        def hold(free: Relaxation, output_gradient: Tensor, sign: int) -> Hold:
+            return Hold(network.output(free.state) - sign * self.fraction * output_gradient)
+
+        signs = self.sides.signs(generator)
+        return contrast(network, batch, self.cost, self.settling, signs, self.fraction, self.fraction, hold)
+
+    def infer(self, network: Network, inputs: Tensor) -> Relaxation:
+        """Return the free equilibrium."""
+        with torch.no_grad():
+            return self.settling.free_phase(network.clamp(inputs))
+
+
+def contrastive_hebbian(setting: Setting) -> CoupledLearning:
+    """Return contrastive Hebbian learning: the outputs held all the way at their targets, whatever the fraction."""
+    return CoupledLearning(setting.cost, setting.settling, 1.0, Sides.POSITIVE)
+
+
+def _build(setting: Setting, sides: Sides) -> CoupledLearning:
+    return CoupledLearning(setting.cost, setting.settling, setting.fraction, sides)
+
+
+def positive(setting: Setting) -> CoupledLearning:
+    """Return coupled learning held towards lower cost."""
+    return _build(setting, Sides.POSITIVE)
+
+
+def negative(setting: Setting) -> CoupledLearning:
+    """Return coupled learning held towards higher cost."""
+    return _build(setting, Sides.NEGATIVE)
+
+
+def centered(setting: Setting) -> CoupledLearning:
+    """Return coupled learning held on both sides."""
+    return _build(setting, Sides.CENTERED)

@@ -5,18 +5,15 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
+from contrastive_core.errors import ConvergenceError
 from contrastive_core.types import Clamped, State
 
 
-def scaled_hessian(clamped: Clamped, state: State) -> tuple[Callable[[State], State], State]:
-    r"""Return products with :math:`S H S`, and the diagonal scale S.
-
-    :math:`H = \partial^2 E/\partial s^2`, and :math:`S^2` is each unit's own compliance, so that the diagonal is 1 and a saturated
-    smooth unit does no harm to the conditioning. A unit held by its bounds has S = 0; the operator is the identity there,
-    which leaves it out.
+def hessian(clamped: Clamped, state: State) -> Callable[[State], State]:
+    r"""Return products with :math:`H = \partial^2 E/\partial s^2` at a state, the bounds left out of account.
 
     Parameters
     ----------
@@ -27,21 +24,46 @@ def scaled_hessian(clamped: Clamped, state: State) -> tuple[Callable[[State], St
 
     Returns
     -------
-    multiply : callable
-        Maps a State of vectors to a State: one Hessian-vector product, batched over samples.
-    scale : State
-        S, shaped as the state.
+    callable
+        Maps a State of vectors to a State: one Hessian-vector product for every sample at once.
     """
     free = tuple(layer.detach().requires_grad_() for layer in state)
     with torch.enable_grad():
         forces = clamped.network.force(free, Clamped(clamped.network, clamped.inputs, clamped.drive.detach()))
+
+    def multiply(vector: State) -> State:
+        # H is symmetric, so the transposed product that autograd gives is the product itself, up to the sign of the force.
+        return tuple(-product for product in torch.autograd.grad(forces, free, vector, retain_graph=True))
+
+    return multiply
+
+
+def scaled_hessian(clamped: Clamped, state: State) -> tuple[Callable[[State], State], State]:
+    r"""Return products with :math:`S H S`, and the diagonal scale S.
+
+    :math:`S^2` is each unit's own compliance, so that the diagonal is 1 and a saturated smooth unit does no harm to the
+    conditioning. A unit held by its bounds has S = 0; the operator is the identity there, which leaves it out.
+
+    Parameters
+    ----------
+    clamped : Clamped
+        Network with its inputs held.
+    state : State
+        Where the curvature is taken.
+
+    Returns
+    -------
+    multiply : callable
+        Maps a State of vectors to a State.
+    scale : State
+        S, shaped as the state.
+    """
+    product = hessian(clamped, state)
     scale = tuple(layer.sqrt() for layer in clamped.network.compliance(state))
 
     def multiply(vector: State) -> State:
-        scaled = tuple(s * v for s, v in zip(scale, vector, strict=True))
-        # H is symmetric: the transposed product that autograd gives is the product itself, up to the sign of the force.
-        product = torch.autograd.grad(forces, free, scaled, retain_graph=True)
-        return tuple(torch.where(s > 0, -s * p, v) for s, p, v in zip(scale, product, vector, strict=True))
+        image = product(tuple(s * v for s, v in zip(scale, vector, strict=True)))
+        return tuple(torch.where(s > 0, s * h, v) for s, h, v in zip(scale, image, vector, strict=True))
 
     return multiply, scale
 
@@ -66,6 +88,40 @@ def as_operator(multiply: Callable[[State], State], like: State) -> LinearOperat
         return result
 
     return LinearOperator((rows * width, rows * width), matvec=product, dtype=np.float64)
+
+
+def extreme_eigenvalues(clamped: Clamped, state: State) -> tuple[float, float]:
+    """Return the smallest and the largest curvature of the energy over all samples, by Lanczos.
+
+    Only directions in which no unit is held by its bounds count. A smallest one near 0 means slow relaxation and large
+    bias; a negative one means that the state is no minimum.
+
+    Raises
+    ------
+    ConvergenceError
+        If Lanczos does not converge, or every unit is held by its bounds.
+    """
+    movable = flatten(clamped.network.compliance(state)) > 0  # (B, n)
+    count = int(movable.sum())
+    if count < 3:
+        raise ConvergenceError("fewer than 3 units are inside their bounds, so there is no curvature to measure; lower the gain")
+    product = hessian(clamped, state)
+
+    def compressed(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = torch.zeros(movable.shape, dtype=state[0].dtype, device=state[0].device)
+        rows[movable] = torch.from_numpy(np.asarray(vector).ravel()).to(rows)
+        image: NDArray[np.float64] = flatten(product(unflatten(rows, state)))[movable].double().cpu().numpy()
+        return image
+
+    operator = LinearOperator((count, count), matvec=compressed, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(count)  # a fixed start makes the result reproducible
+    try:
+        smallest, largest = (
+            float(eigsh(operator, k=1, which=which, v0=start, tol=1e-6, return_eigenvectors=False)[0]) for which in ("SA", "LA")
+        )
+    except ArpackNoConvergence as error:
+        raise ConvergenceError("Lanczos did not converge on the curvature of the energy; use float64 or fewer samples") from error
+    return smallest, largest
 
 
 def dense(multiply: Callable[[State], State], like: State) -> Tensor:

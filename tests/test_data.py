@@ -110,7 +110,7 @@ def test_names_and_descriptions_need_no_heavy_import() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_every_name_of_the_brief_exists_and_an_unknown_one_lists_them() -> None:
+def test_every_data_set_has_its_name_and_an_unknown_one_lists_them() -> None:
     assert list(DATASETS) == ["digits", "mnist", "fashion-mnist", "kmnist", "two-moons", "teacher"]
     with pytest.raises(UnknownNameError, match="unknown data set 'mnits'; did you mean 'mnist'"):
         describe("mnits")

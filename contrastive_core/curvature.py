@@ -12,6 +12,13 @@ from contrastive_core.errors import ConvergenceError
 from contrastive_core.types import Clamped, State
 
 
+def _differentiable_force(clamped: Clamped, state: State) -> tuple[State, State]:
+    """Return the force with a graph back to the copy of the state that is returned beside it."""
+    free = tuple(layer.detach().requires_grad_() for layer in state)
+    with torch.enable_grad():
+        return clamped.network.force(free, clamped._replace(drive=clamped.drive.detach())), free
+
+
 def hessian(clamped: Clamped, state: State) -> Callable[[State], State]:
     r"""Return products with :math:`H = \partial^2 E/\partial s^2` at a state, the bounds left out of account.
 
@@ -27,9 +34,7 @@ def hessian(clamped: Clamped, state: State) -> Callable[[State], State]:
     callable
         Maps a State of vectors to a State: one Hessian-vector product for every sample at once.
     """
-    free = tuple(layer.detach().requires_grad_() for layer in state)
-    with torch.enable_grad():
-        forces = clamped.network.force(free, Clamped(clamped.network, clamped.inputs, clamped.drive.detach()))
+    forces, free = _differentiable_force(clamped, state)
 
     def multiply(vector: State) -> State:
         # H is symmetric, so the transposed product that autograd gives is the product itself, up to the sign of the force.
@@ -124,12 +129,17 @@ def extreme_eigenvalues(clamped: Clamped, state: State) -> tuple[float, float]:
     return smallest, largest
 
 
-def dense(multiply: Callable[[State], State], like: State) -> Tensor:
-    """Return the operator as one matrix per sample, of shape (B, n, n), by n products."""
-    width = sum(layer.shape[1] for layer in like)
-    columns = []
-    for unit in range(width):
-        basis = torch.zeros(like[0].shape[0], width, dtype=like[0].dtype, device=like[0].device)
-        basis[:, unit] = 1
-        columns.append(flatten(multiply(unflatten(basis, like))))
-    return torch.stack(columns, dim=2)  # (B, n, n)
+def dense(clamped: Clamped, state: State) -> tuple[Tensor, State]:
+    """Return :func:`scaled_hessian` as one matrix per sample, of shape (B, n, n), and its scale.
+
+    All n products are taken in one vectorised pass, which needs memory for n states.
+    """
+    forces, free = _differentiable_force(clamped, state)
+    scale = tuple(layer.sqrt() for layer in clamped.network.compliance(state))
+    width, rows = sum(layer.shape[1] for layer in state), state[0].shape[0]
+    basis = torch.eye(width, dtype=state[0].dtype, device=state[0].device)[:, None, :].expand(width, rows, width)
+    vectors = torch.split_with_sizes(basis, [layer.shape[1] for layer in state], dim=2)
+    products = torch.autograd.grad(forces, free, vectors, is_grads_batched=True)
+    weights = flatten(scale)
+    matrices = -torch.cat(products, dim=2).transpose(0, 1) * weights[:, :, None] * weights[:, None, :]  # (B, n, n)
+    return matrices + torch.diag_embed((weights == 0).to(weights)), scale

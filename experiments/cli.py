@@ -14,8 +14,11 @@ from experiments.exits import exit_code, sentence
 from experiments.output import say
 
 COMMANDS = {
+    "compare": "experiments.compare:compare_command",
     "data": "experiments.data:data",
+    "gradients": "experiments.gradients:gradients_command",
     "info": "experiments.info:info",
+    "train": "experiments.train:train_command",
 }
 """Every command as ``"module:object"``; listing one here is all that it takes, and its module imports nothing heavy at its top."""
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures_style import FAINT, Picture, add_key, copy_numbers, draw, look, number, plain, present, scale, shown, spot
+from experiments.figures_axes import add_key, angle_axis, angle_of, label_ends, label_rows, scale
+from experiments.figures_style import FAINT, INK, MARKERS, MINUS, Picture, copy_numbers, draw, look, number, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FLOOR = 1e-12
-"""Smallest 1 - cosine that is told apart from 0: rounding in float64, over many entries, is not far below."""
 _SMALLEST_ERROR = 1e-15
 
 
@@ -38,59 +36,6 @@ def gradient_alignment(rules: Mapping[str, Mapping[str, Any]]) -> Picture:
     return draw(_paint, data, 9.0, 1.4 + 0.27 * max(len(rules), 7))
 
 
-def angle_of(cosine: float) -> float:
-    """Return 1 - cosine, no smaller than the floor.
-
-    Parameters
-    ----------
-    cosine : float
-        In [-1, 1] but for rounding.
-
-    Returns
-    -------
-    float
-        In [floor, 2] but for rounding.
-    """
-    return max(1.0 - cosine, FLOOR)
-
-
-def angle_axis(axes: Axes, angles: Sequence[float]) -> None:
-    """Make the axis of 1 - cosine: logarithmic, exact on the left, and shaded where the cosine is negative.
-
-    Parameters
-    ----------
-    axes : Axes
-        After plotting.
-    angles : sequence of float
-        That it shows.
-    """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
-
-    least = max(min(angles, default=1e-3), FLOOR)
-    axes.set(xscale="log", xlim=(10.0 ** (math.floor(math.log10(least)) - 0.4), 3.0))
-    axes.xaxis.set_major_locator(LogLocator(numticks=6))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: ("≤ " if value <= 1.01 * FLOOR else "") + plain(value)))
-    axes.axvspan(1.0, 3.0, color=FAINT, alpha=0.18, linewidth=0, zorder=0)
-
-
-def label_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Make one row per name, the first at the top.
-
-    Parameters
-    ----------
-    axes : Axes
-        After plotting.
-    names : sequence of str
-        At y = 0, 1, 2, ...
-    """
-    axes.set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)))
-    axes.set_yticklabels(list(names))
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-
-
 def _record(record: Mapping[str, Any]) -> dict[str, Any]:
     bias = record.get("bias") or {"strengths": (), "errors": ()}
     pairs = [(number(strength), number(error)) for strength, error in zip(bias["strengths"], bias["errors"], strict=False)]
@@ -105,45 +50,57 @@ def _record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _paint(figure: Figure, data: dict[str, Any]) -> None:
     rules = data["rules"]
-    biased = {name: rule for name, rule in rules.items() if rule["bias"]}
+    biased = any(rule["bias"] for rule in rules.values())
     panels = figure.subplots(1, 2 if biased else 1, squeeze=False)[0]
-    _paint_cosines(panels[0], rules)
-    parameters = _parameters(rules)
-    add_key(figure, parameters, lines=False, location="outside lower left")
+    parameters = list(dict.fromkeys(parameter for rule in rules.values() for parameter in rule["cosine"]))
+    _paint_cosines(panels[0], rules, parameters)
     if biased:
-        _paint_bias(panels[1], biased)
+        _paint_bias(panels[1], rules, figure.get_figheight() - 1.2)
+    add_key(figure, [(name, {"color": INK, "linestyle": "none", **_spot(index)}) for index, name in enumerate(parameters)], beside=False)
 
 
-def _parameters(rules: Mapping[str, Any]) -> list[str]:
-    return list(dict.fromkeys(parameter for rule in rules.values() for parameter in rule["cosine"]))
+def _spot(index: int) -> dict[str, Any]:
+    return {"marker": MARKERS[index % len(MARKERS)], "markeredgewidth": 0}
 
 
-def _paint_cosines(axes: Axes, rules: Mapping[str, Any]) -> None:
-    parameters = _parameters(rules)
+def _paint_cosines(axes: Axes, rules: Mapping[str, Any], parameters: Sequence[str]) -> None:
     angles = []
     for row, rule in enumerate(rules.values()):
+        color = look(row)["color"] if rule["bias"] else INK
         for index, parameter in enumerate(parameters):
             cosine = rule["cosine"].get(parameter)
             if cosine is None:
                 continue
             angles.append(angle_of(cosine))
             offset = 0.5 * ((index + 0.5) / len(parameters) - 0.5)
-            axes.plot(angles[-1], row + offset, **spot(index), gid=f"cosine-{row}-{index}")
+            axes.plot([angles[-1]], [row + offset], color=color, **_spot(index), gid=f"cosine-{row}-{index}")
     label_rows(axes, [shown(name) for name in rules])
     angle_axis(axes, angles)
-    axes.set(title="Distance from the exact gradient, per parameter", xlabel="1 − cosine (shaded: negative cosine)")
+    axes.set(title="Distance from the exact gradient, per parameter", xlabel=f"1 {MINUS} cosine (shaded: negative cosine)")
 
 
-def _paint_bias(axes: Axes, rules: Mapping[str, Any]) -> None:
-    ends = []
+def _paint_bias(axes: Axes, rules: Mapping[str, Any], height: float) -> None:
+    ends, values = [], []
     for index, (name, rule) in enumerate(rules.items()):
+        if not rule["bias"]:
+            continue
         strengths, errors = rule["bias"]["strengths"], [max(error, _SMALLEST_ERROR) for error in rule["bias"]["errors"]]
         axes.plot(strengths, errors, **look(index), marker="o", markersize=3, gid=f"bias-{index}")
-        order = "" if rule["order"] is None else f"  {rule['order']:.2f}".replace("-", "−")
-        ends.append((errors[-1], f"{shown(name)}{order}", look(index)["color"]))
-    axes.set(xscale="log", yscale="log", title="Relative error and its order in the strength", xlabel="strength")
-    _label_ends(axes, ends)
+        order = "" if rule["order"] is None else f"  {rule['order']:.2f}".replace("-", MINUS)
+        ends.append((f"{shown(name)}{order}", errors[-1], look(index)))
+        values += errors
+    strengths = sorted({strength for rule in rules.values() if rule["bias"] for strength in rule["bias"]["strengths"]})
+    axes.margins(x=0.03)
+    scale(axes, strengths, along="x", ratio=1.0)
+    scale(axes, values, ratio=1.0)
+    axes.set(title="Relative error, and its order in the strength", xlabel="strength", ylim=axes.get_ylim(), xlim=axes.get_xlim())
+    _paint_guides(axes, strengths[0], strengths[-1], max(values))
+    label_ends(axes, ends, height)
 
 
-def _label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    pass
+def _paint_guides(axes: Axes, least: float, most: float, top: float) -> None:
+    for slope in (1, 2):
+        bottom = top * (least / most) ** slope
+        axes.plot([least, most], [bottom, top], color=FAINT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1, gid=f"slope-{slope}")
+        if bottom >= axes.get_ylim()[0]:
+            axes.annotate(f"slope {slope}", (least, bottom), (2, 4), textcoords="offset points", fontsize=7.5, color=FAINT)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures_style import Picture, add_key, draw, gaps, look, number
+from experiments.figures_axes import add_key, scale
+from experiments.figures_style import Picture, draw, gaps, look, number, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def relaxation(traces: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Picture:
-    """Show the energy above its final value, and the residual, against the sweep, on logarithmic axes.
+    """Show the energy above its last value, and the residual, against the sweep, on logarithmic axes.
 
     Parameters
     ----------
@@ -51,12 +52,12 @@ def _paint(figure: Figure, data: dict[str, Any]) -> None:
     energies, residuals = figure.subplots(1, 2)
     _panel(energies, data["traces"], "energy_sweeps", "energy_above_final")
     _panel(residuals, data["traces"], "residual_sweeps", "residual")
-    energies.set(title="Energy above its final value", xlabel="sweep")
+    energies.set(title="Energy above its last value", xlabel="sweep")
     residuals.set(title="Residual", xlabel="sweep")
-    add_key(figure, list(data["traces"]))
+    add_key(figure, [(name, look(index)) for index, name in enumerate(data["traces"])])
 
 
 def _panel(axes: Axes, traces: Mapping[str, Any], sweeps: str, values: str) -> None:
     for index, trace in enumerate(traces.values()):
         axes.plot(trace[sweeps], gaps(trace[values]), **look(index), gid=f"{values}-{index}")
-    axes.set(yscale="log")
+    scale(axes, [value for trace in traces.values() for value in present(trace[values])], ratio=1.0)

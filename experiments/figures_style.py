@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MINUS = "\N{MINUS SIGN}"
 INK = "#222222"
 PAPER = "#ffffff"
 GRID = "#d9d9d9"
@@ -26,7 +26,6 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LONGEST_NAME = 28
 """Letters of a name that are shown."""
 _STYLE = Path(__file__).with_name("eqlab.mplstyle")
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Picture(NamedTuple):
@@ -69,7 +68,7 @@ def draw(paint: Callable[[Figure, Any], None], data: dict[str, Any], width: floa
 
     with _style():
         figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasSVG(figure)  # type: ignore[no-untyped-call]
+        FigureCanvasSVG(figure)
         paint(figure, data)
         content = io.StringIO()
         nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
@@ -146,13 +145,15 @@ def present(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def shown(name: str) -> str:
+def shown(name: str, longest: int = LONGEST_NAME) -> str:
     """Return a name as a figure can show it: on one line, printable and not too long.
 
     Parameters
     ----------
     name : str
         Of a rule or parameter.
+    longest : int
+        Letters that fit.
 
     Returns
     -------
@@ -160,7 +161,7 @@ def shown(name: str) -> str:
         With a mark for each letter that cannot be printed.
     """
     name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def look(index: int) -> dict[str, Any]:
@@ -177,92 +178,6 @@ def look(index: int) -> dict[str, Any]:
         Properties of a line.
     """
     return {"color": COLOURS[index % len(COLOURS)], "linestyle": DASHES[index // len(COLOURS) % len(DASHES)]}
-
-
-def add_key(figure: Figure, names: Sequence[str], *, lines: bool = True, location: str = "outside right upper") -> None:
-    """Add a legend beside the panels.
-
-    Parameters
-    ----------
-    figure : Figure
-        To add it to.
-    names : sequence of str
-        In the order of their looks.
-    lines : bool
-        Whether they are lines; else they are markers.
-    location : str
-        As matplotlib calls it.
-    """
-    from matplotlib.lines import Line2D
-
-    handles = [Line2D([], [], **look(index)) if lines else Line2D([], [], **spot(index), linestyle="none") for index in range(len(names))]
-    columns = 1 if "right" in location else min(len(names), 6)
-    legend = figure.legend(handles, [str(index) for index in range(len(names))], loc=location, ncols=columns)
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_text(shown(name))  # not as a label: matplotlib drops those that begin with an underscore
-
-
-def spot(index: int) -> dict[str, Any]:
-    """Return colour and shape of the marker at an index.
-
-    Parameters
-    ----------
-    index : int
-        Of the parameter.
-
-    Returns
-    -------
-    dict
-        Properties of a marker.
-    """
-    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "markeredgewidth": 0}
-
-
-def scale(axes: Axes, values: Sequence[float], *, along: str = "y", ratio: float = 5.0) -> None:
-    """Make an axis logarithmic if its values are positive and far apart, and label it with plain numbers.
-
-    Parameters
-    ----------
-    axes : Axes
-        After plotting.
-    values : sequence of float
-        That it shows.
-    along : str
-        Which axis, x or y.
-    ratio : float
-        Of the largest to the smallest, from which on they are far apart.
-    """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    if not values or min(values) <= 0 or max(values) <= ratio * min(values):
-        return
-    axes.set(**{f"{along}scale": "log"})
-    axis = axes.xaxis if along == "x" else axes.yaxis
-    wide = max(values) > 1e3 * min(values)
-    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=7 if along == "x" else 9))
-    axis.set_major_formatter(FuncFormatter(plain))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def plain(value: float, _: object = None) -> str:
-    """Write a tick as people do: 0.05, 20, 10⁻⁶.
-
-    Parameters
-    ----------
-    value : float
-        Of the tick.
-
-    Returns
-    -------
-    str
-        Without an exponent between 10⁻³ and 10⁵.
-    """
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
-        return f"{value:g}".replace("-", "−")
-    exponent = math.floor(math.log10(abs(value)) + 1e-9)
-    mantissa = value / 10.0**exponent
-    front = "" if abs(mantissa - 1) < 1e-6 else f"{mantissa:g}·".replace("-", "−")
-    return f"{front}10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def copy_numbers(record: Mapping[str, Any]) -> dict[str, float | None]:

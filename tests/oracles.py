@@ -49,15 +49,18 @@ def central_difference(function: Callable[[Tensor], Tensor], point: Tensor, step
 
 
 def slope_along(function: Callable[[], float], parameter: Tensor, direction: Tensor, step: float) -> float:
-    """Return the central difference of ``function`` as a parameter moves along a direction; the parameter is put back."""
+    """Return the derivative of ``function`` as a parameter moves along a direction; the parameter is put back.
+
+    Four points, so that the error is step⁴ f⁽⁵⁾ / 30 + 1.5 * rounding of f / step.
+    """
     original = parameter.detach().clone()
-    values = []
+    slope = 0.0
     with torch.no_grad():
-        for sign in (1, -1):
-            parameter.copy_(original + sign * step * direction)
-            values.append(function())
+        for distance, weight in ((1, 2 / 3), (-1, -2 / 3), (2, -1 / 12), (-2, 1 / 12)):
+            parameter.copy_(original + distance * step * direction)
+            slope += weight * function() / step
         parameter.copy_(original)
-    return (values[0] - values[1]) / (2 * step)
+    return slope
 
 
 def state_hessian(network: Network, clamped: Clamped, state: State, sample: int) -> Tensor:

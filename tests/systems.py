@@ -63,6 +63,7 @@ def make_system(
     readout: int | None = None,
     energy_scale: float = 1.0,
     gain: float = 0.6,
+    biases: tuple[float, float] = (-0.2, 0.4),
     batch_size: int = 4,
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
@@ -82,7 +83,7 @@ def make_system(
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.startswith("bias"):
-                parameter.uniform_(-0.2, 0.4, generator=generator)
+                parameter.uniform_(*biases, generator=generator)
     inputs = torch.rand((batch_size, sizes[0]), generator=generator, dtype=dtype)
     labels = torch.randint(readout or sizes[-1], (batch_size,), generator=generator)
     return System(network, Batch(inputs, labels))

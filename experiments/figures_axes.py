@@ -212,7 +212,7 @@ def angle_axis(axes: Axes, angles: Sequence[float]) -> None:
     low = 10.0 ** min(math.floor(math.log10(least)) - 0.4, -2.4)
     axes.set_xlim(low, 3.0)  # before the scale, which would choose limits of its own
     axes.set_xscale("log")
-    ticks = decades(low, 3.0, 6)
+    ticks = decades(low, 3.0, 5)
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FixedFormatter([("≤ " if tick <= 1.01 * FLOOR else "") + plain(tick) for tick in ticks]))

@@ -26,7 +26,7 @@ _SEED: dict[str, Any] = {
 _SHADE: dict[str, Any] = {"color": FAINT, "alpha": 0.18, "linewidth": 9, "solid_capstyle": "butt"}
 _FAR = 15.0
 """Points of difference from which on the axis is squeezed."""
-_REASON = 105
+_REASON = 125
 """Letters of an error message that fit into a row."""
 
 
@@ -108,7 +108,7 @@ def _paint_intervals(axes: Axes, rules: Mapping[str, Any], key: str) -> None:
         axes.plot([mean], [row], **_MEAN, gid=f"{key}-mean-{row}")
     if key == "test_error":
         scale(axes, values, along="x", ratio=8.0)
-        axes.set(xlabel="test error (%)")
+        axes.set(xlabel="test error (%)", xlim=(max(axes.get_xlim()[0], 0.0), None))  # an interval may reach below zero, an error cannot
     elif max(map(abs, values), default=0.0) > _FAR:
         _squeeze(axes, max(map(abs, values)))
 

@@ -149,6 +149,8 @@ def _text(cell: Cell) -> str:
 
 
 def _typeset(text: str) -> str:
+    if text == "-":
+        return "\N{EN DASH}"
     return re.sub(r"(?<![\w.)])-(?=\d)", "\N{MINUS SIGN}", text) if _NUMBER.fullmatch(text) else text
 
 

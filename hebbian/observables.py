@@ -91,10 +91,10 @@ def split_r_hat(series: ArrayLike) -> float:
     if half < 2:
         raise InputError(f"R-hat needs at least 4 records, got {len(values)}")
     halves = np.concatenate([values[:half], values[-half:]], axis=1)  # (S / 2, 2 R)
+    if not np.ptp(halves, axis=0).any():  # not by variances, which are rounding where nothing varies
+        return 1.0 if np.ptp(halves) == 0 else float("inf")
     within = float(halves.var(axis=0, ddof=1).mean())
     between = float(halves.mean(axis=0).var(ddof=1))
-    if within == 0:
-        return 1.0 if between == 0 else float("inf")
     return float(np.sqrt((half - 1) / half + between / within))
 
 

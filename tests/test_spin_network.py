@@ -8,7 +8,6 @@ from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.networks import NETWORKS
 from contrastive_core.networks.spin import SpinNetwork
 from contrastive_core.relaxation import relax
 from contrastive_core.rule import Settling
@@ -115,9 +114,8 @@ def test_a_batch_of_one_equals_its_row(network):
     assert torch.equal(whole[1:2], single)
 
 
-def test_the_network_is_listed_and_refuses_bad_input():
-    """Listing it makes it a choice of the command line."""
-    assert NETWORKS["spin"] is SpinNetwork
+def test_bad_input_is_refused():
+    """One sentence that says what to change."""
     network = SpinNetwork(3)
     for wrong in (torch.zeros(2, 4), torch.zeros(3)):
         with pytest.raises(ShapeError, match="inputs must have shape"):

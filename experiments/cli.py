@@ -18,6 +18,9 @@ COMMANDS = {
     "data": "experiments.data:data",
     "gradients": "experiments.gradients:gradients_command",
     "info": "experiments.info:info",
+    "learn": "experiments.learn:learn_command",
+    "phase": "experiments.phase:phase_command",
+    "recall": "experiments.recall:recall_command",
     "train": "experiments.train:train_command",
 }
 """Every command as ``"module:object"``; listing one here is all that it takes, and its module imports nothing heavy at its top."""

@@ -100,6 +100,23 @@ def test_fluctuations_equal_the_reference():
     assert np.sqrt(covariance[1, 1]) == pytest.approx(0.01058, abs=0.6e-5)  # printed to 5 digits; Monte Carlo .01085
 
 
+def test_finite_size_shift_is_the_first_order_in_the_number_of_spins():
+    """Against exact sums of the Curie-Weiss magnet above m = 0: the error of the corrected mean falls as 1/N^2."""
+    from scipy.special import gammaln
+
+    field = diluted(1, 0.0, 0.8)
+    state = stable_branches(field)[0].overlaps
+    errors = []
+    for spins in (400, 800):
+        up = np.arange(spins // 2 + 1, spins + 1)
+        m = 2 * up / spins - 1
+        exponent = gammaln(spins + 1) - gammaln(up + 1) - gammaln(spins - up + 1) + spins * m**2 / (2 * 0.8)
+        weight = np.exp(exponent - exponent.max())
+        errors.append(abs((weight @ m) / weight.sum() - (state + field.finite_size_shift(state, spins))[0]))
+    assert errors[0] < 1e-3
+    assert 3 < errors[0] / errors[1] < 6  # 4 to leading order
+
+
 def test_above_the_critical_temperature_only_disorder_is_left():
     """T_c = 1 - d for any number of patterns."""
     assert [b.name for b in stable_branches(diluted(3, 0.4, 0.61))] == ["disordered"]

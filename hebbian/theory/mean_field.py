@@ -121,3 +121,21 @@ class MeanField:
         inverse = np.linalg.inv(self.hessian(overlaps))
         covariance: Floats = self.temperature / (self.scale * num_spins) * (inverse - np.eye(self.num_features))
         return covariance
+
+    def finite_size_shift(self, overlaps: Floats, num_spins: int) -> Floats:
+        r"""Return the leading difference between the mean overlaps of N spins and the mean field's, of shape (P,).
+
+        The hidden variables have the density :math:`e^{-\beta N f(z)}`, and their mean is that of the overlaps. To first order in
+        1/N, :math:`\delta_a = -\tfrac{T}{2gN} \sum H^{-1}_{ab}\, \partial_d H_{bc}\, H^{-1}_{cd}` with the dimensionless Hessian H. It is
+        0 at T = 0. Arguments and errors are those of :meth:`covariance`.
+        """
+        covariance = self.covariance(overlaps, num_spins)
+        if self.temperature == 0:
+            return np.zeros(self.num_features)
+        types, weights = self.ensemble
+        mean = self.magnetisation(overlaps)
+        stiffness = self.scale / self.temperature
+        spread = covariance + np.eye(self.num_features) / (stiffness * num_spins)  # of the hidden variables
+        skew = 2 * stiffness**2 * weights * mean * (1 - mean**2) * np.einsum("tc,cd,td->t", types, spread, types)
+        shift: Floats = -np.linalg.solve(self.hessian(overlaps), skew @ types) / 2
+        return shift

@@ -93,13 +93,13 @@ def _simultaneous(hidden: bool) -> Advance:
     return advance
 
 
-def _side_by_side(rule: int, order: int, width: int = 64) -> Advance:
+def _side_by_side(rule: int, order: int) -> Advance:
     def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
-        from contrastive_core.kernels.lanes_cpu import lanes
+        from contrastive_core.kernels.lanes_cpu import LANES, lanes
 
         if system.num_spins * int(np.abs(system.features).max()) >= 2**24:
             raise InputError("these overlaps are too large for the side-by-side kernel; use a sampler without '-lanes'")
-        num_chains = len(spins)
+        num_chains, width = len(spins), LANES
         padded = np.arange(-(-num_chains // width) * width) % num_chains  # the last group repeats chains, which are dropped
         states = np.ascontiguousarray(spins[padded].reshape(-1, width, system.num_spins).transpose(0, 2, 1))
         counts = system.counts(spins)[padded].reshape(-1, width, system.num_features).transpose(0, 2, 1).astype(np.float32)

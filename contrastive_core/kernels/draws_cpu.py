@@ -42,6 +42,39 @@ def _as_float(context: Any, bits: Any) -> Any:
     return types.float32(types.int32), generate
 
 
+@intrinsic
+def _as_bits(context: Any, number: Any) -> Any:
+    """Read the bits of a float32 as an int32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(32))
+
+    return types.int32(types.float32), generate
+
+
+@numba.njit(inline="always")
+def logarithm(x):
+    """Return ln(x) of a positive normal float32, to 2e-7; the polynomial of Cephes' logf, so that loops of it vectorise."""
+    bits = _as_bits(x)  # type: ignore[var-annotated]
+    power = np.float32((bits >> np.int32(23)) - np.int32(126))
+    m = _as_float(np.int32((bits & np.int32(0x7FFFFF)) | np.int32(0x3F000000)))  # in [1/2, 1)
+    low = m < np.float32(0.70710678)
+    power = power - np.float32(1) if low else power
+    m = m + m - np.float32(1) if low else m - np.float32(1)  # in [sqrt(1/2) - 1, sqrt(2) - 1]
+    z = m * m
+    p = np.float32(7.0376836292e-2)
+    p = p * m + np.float32(-1.1514610310e-1)
+    p = p * m + np.float32(1.1676998740e-1)
+    p = p * m + np.float32(-1.2420140846e-1)
+    p = p * m + np.float32(1.4249322787e-1)
+    p = p * m + np.float32(-1.6668057665e-1)
+    p = p * m + np.float32(2.0000714765e-1)
+    p = p * m + np.float32(-2.4999993993e-1)
+    p = p * m + np.float32(3.3333331174e-1)
+    y = m * z * p + power * _LN2_LOW - np.float32(0.5) * z
+    return m + y + power * _LN2_HIGH
+
+
 @numba.njit(inline="always")
 def exponential(x):
     """Return exp(x) of a float32, to 2e-7 relative, with x clipped to [-80, 80]; a polynomial, so that loops of it vectorise."""

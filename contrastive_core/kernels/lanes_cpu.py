@@ -12,15 +12,18 @@ from contrastive_core.kernels import rng
 from contrastive_core.kernels.draws_cpu import FAST, compiled, exponential, fill_words, philox, unit
 from contrastive_core.kernels.spin_cpu import HEAT_BATH, METROPOLIS, RANDOM, SPAN
 
+LANES = 64
+"""Replicas side by side: a constant, so that every loop over them is straight vector code."""
+
 SHARED_CHAIN = 0xFFFFFFFF
 """Less the first chain of a group, the chain number whose site draws all replicas of the group follow in random order."""
 
 
 @compiled
 def _lane_words(k0, k1, first_chain, step, counter, out):
-    """Write the words of the four sites of one counter, for consecutive chains, into ``out`` of shape (4, L)."""
+    """Write the words of the four sites of one counter, for consecutive chains, into ``out`` of shape (4, LANES)."""
     w0, w1, w2, w3 = out[0], out[1], out[2], out[3]
-    for lane in range(out.shape[1]):
+    for lane in range(LANES):
         a, b, c, d = philox(counter, step, np.uint64(first_chain + lane), np.uint64(rng.ACCEPT), k0, k1)
         w0[lane], w1[lane], w2[lane], w3[lane] = np.uint32(a), np.uint32(b), np.uint32(c), np.uint32(d)
 
@@ -28,35 +31,32 @@ def _lane_words(k0, k1, first_chain, step, counter, out):
 @compiled
 def _update(features, norm, spins, overlaps, gains, rule, words, field):
     """Update one site in all lanes, in place; features (P,), spins (L,), overlaps (P, L), gains (L,), words (L,)."""
-    width = len(spins)
     own = np.float32(norm)
-    for lane in range(width):
+    for lane in range(LANES):
         field[lane] = -own * np.float32(spins[lane])
     for feature in range(len(features)):
-        if features[feature] != 0:  # the same for all lanes
-            weight, row = np.float32(features[feature]), overlaps[feature]
-            for lane in range(width):
-                field[lane] += weight * row[lane]
+        weight, row = np.float32(features[feature]), overlaps[feature]  # skipping zeros would cost more in branches missed
+        for lane in range(LANES):
+            field[lane] += weight * row[lane]
     if rule == HEAT_BATH:
-        for lane in range(width):
+        for lane in range(LANES):
             up = unit(words[lane]) * (np.float32(1) + exponential(-gains[lane] * field[lane])) < np.float32(1)
             field[lane] = (np.float32(1) if up else np.float32(-1)) - np.float32(spins[lane])
     elif rule == METROPOLIS:
-        for lane in range(width):
+        for lane in range(LANES):
             spin = np.float32(spins[lane])
             flip = unit(words[lane]) < exponential(-gains[lane] * field[lane] * spin)
             field[lane] = np.float32(-2) * spin if flip else np.float32(0)
     else:
-        for lane in range(width):
+        for lane in range(LANES):
             spin = np.float32(spins[lane])
             field[lane] = np.float32(-2) * spin if field[lane] * spin < 0 else np.float32(0)
-    for lane in range(width):
+    for lane in range(LANES):
         spins[lane] = np.int8(np.float32(spins[lane]) + field[lane])
     for feature in range(len(features)):
-        if features[feature] != 0:
-            weight, row = np.float32(features[feature]), overlaps[feature]
-            for lane in range(width):
-                row[lane] += weight * field[lane]
+        weight, row = np.float32(features[feature]), overlaps[feature]
+        for lane in range(LANES):
+            row[lane] += weight * field[lane]
 
 
 @compiled
@@ -92,7 +92,7 @@ def lanes(by_site, norms, spins, overlaps, gains, rule, order, k0, k1, first_cha
     norms : ndarray of int64, shape (N,)
         Sum of the squared features of each site.
     spins : ndarray of int8, shape (G, N, L)
-        Replicas in G groups of L lanes; written.
+        Replicas in G groups of L = LANES lanes; written.
     overlaps : ndarray of float32, shape (G, P, L)
         Written.
     gains : ndarray of float32, shape (S, G, L)
@@ -103,11 +103,10 @@ def lanes(by_site, norms, spins, overlaps, gains, rule, order, k0, k1, first_cha
         Overlaps after every ``every``-th sweep; written.
     """
     for group in numba.prange(spins.shape[0]):
-        width = spins.shape[2]
         sites = np.empty(SPAN, np.uint32)
-        words = np.empty((rng.GROUP // 4, 4, width), np.uint32)
-        field = np.empty(width, np.float32)
-        chain = first_chain + group * width
+        words = np.empty((rng.GROUP // 4, 4, LANES), np.uint32)
+        field = np.empty(LANES, np.float32)
+        chain = first_chain + group * LANES
         for sweep in range(gains.shape[0]):
             step = np.uint64(first_step + sweep)
             gain = gains[sweep, group]

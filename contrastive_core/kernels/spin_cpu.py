@@ -15,7 +15,7 @@ import numba
 import numpy as np
 
 from contrastive_core.kernels import rng
-from contrastive_core.kernels.draws_cpu import FAST, compiled, exponential, fill_words, unit
+from contrastive_core.kernels.draws_cpu import FAST, compiled, exponential, fill_words, logarithm, unit
 
 HEAT_BATH, METROPOLIS, DESCENT = 0, 1, 2
 """Acceptance rules: Glauber's heat bath; Metropolis; T = 0, where a spin turns to its field and keeps its value without one."""
@@ -26,22 +26,41 @@ SPAN = 512
 """Sites handled at a time: their draws and fields stay in the first-level cache."""
 
 
-@numba.njit(inline="always")
-def _decide(x, spin, word, rule):
-    """Return the new value of a spin; x is twice its field over T (any positive multiple of the field for DESCENT)."""
+@compiled
+def fill_thresholds(words, rule, out):
+    """Turn words into what twice the field over T is compared with, in place: the only costly functions, outside the serial chain.
+
+    A heat bath turns a spin up where u < 1/(1 + exp(-x)), that is x > ln u - ln(1 - u). Metropolis flips it where u < exp(-x s), that
+    is x s < -ln u.
+    """
     if rule == HEAT_BATH:
-        return np.int8(1) if unit(word) * (np.float32(1) + exponential(-x)) < np.float32(1) else np.int8(-1)
+        for lane in range(len(out)):
+            u = unit(words[lane])
+            out[lane] = logarithm(u) - logarithm(np.float32(1) - u)  # 1 - u is exact
+    elif rule == METROPOLIS:
+        for lane in range(len(out)):
+            out[lane] = -logarithm(unit(words[lane]))
+    else:
+        out[:] = np.float32(0)
+
+
+@numba.njit(inline="always")
+def decide(x, spin, threshold, rule):
+    """Return the new value of a spin; x is twice its field over T (any positive multiple of the field for DESCENT)."""
     if rule == METROPOLIS:
-        return np.int8(-spin) if unit(word) < exponential(-x * np.float32(spin)) else spin
-    return np.int8(1) if x > 0 else (np.int8(-1) if x < 0 else spin)
+        return np.int8(-spin) if x * np.float32(spin) < threshold else spin
+    if rule == DESCENT and x == 0:
+        return spin
+    return np.int8(1) if x > threshold else np.int8(-1)
 
 
 @compiled
-def _sweep(by_site, norms, spins, overlaps, gain, rule, order, k0, k1, chain, step, accept, sites):
+def _sweep(by_site, norms, spins, overlaps, gain, rule, order, k0, k1, chain, step, accept, sites, thresholds):
     """Update N spins of one chain, one after the other, in place."""
     num_spins, num_features = by_site.shape
     for start in range(0, num_spins, SPAN):
         fill_words(k0, k1, chain, step, np.uint64(rng.ACCEPT), start, accept)
+        fill_thresholds(accept, rule, thresholds)
         if order == RANDOM:
             fill_words(k0, k1, chain, step, np.uint64(rng.SITE), start, sites)
         for offset in range(min(SPAN, num_spins - start)):
@@ -54,7 +73,7 @@ def _sweep(by_site, norms, spins, overlaps, gain, rule, order, k0, k1, chain, st
                 field += np.int64(features[feature]) * overlaps[feature]
             old = spins[site]
             x = np.float32(gain * np.float64(field - np.int64(norms[site]) * np.int64(old)))
-            new = _decide(x, old, accept[offset], rule)
+            new = decide(x, old, thresholds[offset], rule)
             if new != old:
                 spins[site] = new
                 for feature in range(num_features):
@@ -90,11 +109,13 @@ def sequential(by_site, norms, spins, overlaps, gains, rule, order, k0, k1, firs
     """
     for replica in numba.prange(spins.shape[0]):
         accept, sites = np.empty(SPAN, np.uint32), np.empty(SPAN, np.uint32)
+        thresholds = np.empty(SPAN, np.float32)
         chain = np.uint64(first_chain + replica)
+        own, sums = spins[replica], overlaps[replica]
         for sweep in range(gains.shape[0]):
             step = np.uint64(first_step + sweep)
             gain = gains[sweep, replica]
-            _sweep(by_site, norms, spins[replica], overlaps[replica], gain, rule, order, k0, k1, chain, step, accept, sites)
+            _sweep(by_site, norms, own, sums, gain, rule, order, k0, k1, chain, step, accept, sites, thresholds)
             if (sweep + 1) % every == 0:
                 trace[(sweep + 1) // every - 1, replica] = overlaps[replica]
 

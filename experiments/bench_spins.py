@@ -182,7 +182,7 @@ def _reference_case(system: Multitasking, temperature: float) -> Case | None:
             initial_states=(start[None], list(range(system.num_spins))),
             proposal_acceptance_criteria="Gibbs",
         )
-        return float(system.patterns[0] @ found.record.sample[0]) / system.num_spins
+        return float(system.overlaps(found.record.sample)[0, 0])
 
     return Case("dwave-samplers (Gibbs)", run, sweeps * system.num_spins)
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from contrastive_core.errors import InputError
 from contrastive_core.kernels import rng
+from contrastive_core.kernels.spin_constants import DESCENT, FIXED, HEAT_BATH, METROPOLIS, RANDOM
 from contrastive_core.table import unknown_name
 from hebbian.multitasking import Multitasking
 from hebbian.patterns import Entries
@@ -123,17 +124,16 @@ def _lumped(hidden: bool) -> Advance:
     return advance
 
 
-# The numbers are those of contrastive_core.kernels.spin_cpu, which is imported only when a sampler runs.
 SAMPLERS: dict[str, Advance] = {
-    "glauber": _sequential(0, 0),
-    "glauber-fixed": _sequential(0, 1),
-    "metropolis": _sequential(1, 0),
-    "metropolis-fixed": _sequential(1, 1),
-    "descent": _sequential(2, 0),
-    "descent-fixed": _sequential(2, 1),
-    "glauber-lanes": _side_by_side(0, 0),
-    "glauber-fixed-lanes": _side_by_side(0, 1),
-    "metropolis-lanes": _side_by_side(1, 0),
+    "glauber": _sequential(HEAT_BATH, RANDOM),
+    "glauber-fixed": _sequential(HEAT_BATH, FIXED),
+    "metropolis": _sequential(METROPOLIS, RANDOM),
+    "metropolis-fixed": _sequential(METROPOLIS, FIXED),
+    "descent": _sequential(DESCENT, RANDOM),
+    "descent-fixed": _sequential(DESCENT, FIXED),
+    "glauber-lanes": _side_by_side(HEAT_BATH, RANDOM),
+    "glauber-fixed-lanes": _side_by_side(HEAT_BATH, FIXED),
+    "metropolis-lanes": _side_by_side(METROPOLIS, RANDOM),
     "little": _simultaneous(hidden=False),
     "block": _simultaneous(hidden=True),
     "lumped": _lumped(hidden=True),

@@ -103,3 +103,14 @@ def test_wrong_input_ends_with_one_sentence_and_code_2(arguments, message):
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_bench_spins_measures_kernels_that_end_in_the_same_state():
+    """A kernel that is fast because it samples something else must show it."""
+    record = found("bench", "spins", "--size", 1500, "--patterns", 2, "--repeats", 1)
+    rows = {row["kernel"]: row for row in record["rows"]}
+    assert {"dense (textbook)", "overlap, random site", "block, Gaussian hidden layer"} < set(rows)
+    overlaps = [row["overlap"] for row in rows.values()]
+    # d = .3, T = .4 T_c: fluctuations of m are about sqrt(.28/1500 (1/.2 - 1)) = .027 in the soft direction, less along m.
+    assert max(overlaps) - min(overlaps) < 0.03
+    assert all(row["nanoseconds"] > 0 for row in rows.values())

@@ -9,7 +9,8 @@ import numpy as np
 
 from contrastive_core.kernels import rng
 from contrastive_core.kernels.draws_cpu import compiled, fill_words
-from contrastive_core.kernels.spin_cpu import HEAT_BATH, SPAN, decide, fill_thresholds
+from contrastive_core.kernels.spin_constants import HEAT_BATH
+from contrastive_core.kernels.spin_cpu import SPAN, decide, fill_thresholds
 
 
 @compiled

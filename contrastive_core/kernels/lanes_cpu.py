@@ -10,7 +10,8 @@ import numpy as np
 
 from contrastive_core.kernels import rng
 from contrastive_core.kernels.draws_cpu import FAST, compiled, exponential, fill_words, philox, unit
-from contrastive_core.kernels.spin_cpu import HEAT_BATH, METROPOLIS, RANDOM, SPAN
+from contrastive_core.kernels.spin_constants import HEAT_BATH, METROPOLIS, RANDOM
+from contrastive_core.kernels.spin_cpu import SPAN
 
 LANES = 64
 """Replicas side by side: a constant, so that every loop over them is straight vector code."""

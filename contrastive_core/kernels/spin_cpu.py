@@ -16,11 +16,7 @@ import numpy as np
 
 from contrastive_core.kernels import rng
 from contrastive_core.kernels.draws_cpu import FAST, compiled, exponential, fill_words, logarithm, unit
-
-HEAT_BATH, METROPOLIS, DESCENT = 0, 1, 2
-"""Acceptance rules: Glauber's heat bath; Metropolis; T = 0, where a spin turns to its field and keeps its value without one."""
-RANDOM, FIXED = 0, 1
-"""Orders of a sequential sweep: N random sites, or the sites in turn."""
+from contrastive_core.kernels.spin_constants import DESCENT, HEAT_BATH, METROPOLIS, RANDOM
 
 SPAN = 512
 """Sites handled at a time: their draws and fields stay in the first-level cache."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -361,6 +362,30 @@ def test_schedules_step_once_an_epoch(schedule: str, factors: tuple[float, ...])
         optimiser.step()
         steps.step()
     assert rates == pytest.approx([0.4 * factor for factor in factors], rel=1e-12)
+
+
+class Constant:
+    """A rule whose gradient is 1 everywhere, so that parameters show the learning rates they were moved by."""
+
+    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+        """Return ones."""
+        return Estimate({name: torch.ones_like(p) for name, p in network.named_parameters()}, {"free": self.infer(network, batch.inputs)})
+
+    def infer(self, network: Network, inputs: Tensor) -> Relaxation:
+        """Return the bottom-up pass."""
+        return FeedforwardBackprop(COST).infer(network, inputs)
+
+
+def test_training_steps_the_schedule_once_an_epoch_and_the_optimiser_once_a_batch() -> None:
+    """A schedule that stands still, or runs per batch, trains with other rates than the plan says."""
+    network = make_system("tanh", sizes=(6, 8, 3)).network
+    values = [float(network.bias_1.detach()[0])]
+    plan = Plan(epochs=3, batch_size=40, momentum=0.0, schedule="exponential", decay=0.5, learning_rates=(0.001,))
+    rule: Any = Constant()
+    train(network, rule, COST, make_splits(), plan, 0, on_epoch=lambda _: values.append(float(network.bias_1.detach()[0])))
+    # 96 samples in batches of 40: three steps an epoch.
+    moved = [before - after for before, after in pairwise(values)]
+    assert moved == pytest.approx([3e-3, 1.5e-3, 0.75e-3], rel=1e-9)
 
 
 def test_clipping_bounds_the_norm_of_the_whole_gradient_and_keeps_its_direction() -> None:

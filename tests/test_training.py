@@ -21,7 +21,7 @@ from contrastive_core.baselines.feedforward import FeedforwardBackprop
 from contrastive_core.checkpoint import load_checkpoint, load_parameters, save_checkpoint
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split, Splits, assemble
-from contrastive_core.errors import CheckpointError, DivergenceError
+from contrastive_core.errors import CheckpointError, DivergenceError, InputError
 from contrastive_core.evaluation import evaluate
 from contrastive_core.network import Network
 from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
@@ -540,3 +540,18 @@ def test_plain_relaxation_is_what_inference_runs() -> None:
         expected = relax(clamped, network.initial_state(clamped), SETTING.settling.dynamics, SETTING.settling.free)
     answer = build_rule("ep-centered", SETTING).infer(network, inputs)
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(answer.state, expected.state, strict=True))
+
+
+def test_a_file_that_holds_no_training_run_is_refused(tmp_path: Path) -> None:
+    """Another eqlab file in the place of a checkpoint must not end in a KeyError halfway through."""
+    path = tmp_path / "other.safetensors"
+    save_checkpoint(path, {"parameter.weight_1": torch.zeros(2, 2)}, {"identity": "someone else's"})
+    with pytest.raises(CheckpointError, match=r"no checkpoint of a training run: it lacks .*history.*give another"):
+        run(Plan(epochs=1), path)
+
+
+@pytest.mark.parametrize("wrong", [{"patience": 0}, {"clip_norm": 0.0}, {"epochs": 0}, {"batch_size": 0}])
+def test_a_plan_that_makes_no_sense_is_refused(wrong: dict[str, int]) -> None:
+    """A patience of 0 would stop after one epoch, a clipping norm of 0 would stop learning, both without a word."""
+    with pytest.raises(InputError, match=r"at least 1|positive"):
+        Plan(**wrong)

@@ -23,9 +23,9 @@ class CoupledLearning(Rule):
     or against the free state on one side; :math:`\kappa` is the stiffness of the output layer (1 unless the layer energy scale is
     smaller), without which the estimate would shrink with it. **It is not the gradient of the cost, whatever the fraction**: with
     :math:`E_\mathrm{eff}(o)` the energy minimised over the hidden units and H its Hessian at the free outputs, the limit
-    :math:`\eta \to 0` is the gradient with the output error g replaced by :math:`H g/\kappa`. It is near the gradient where feedback into the
-    outputs is weak. With squared error, the positive side at :math:`\eta = 1` holds the outputs at their targets: contrastive
-    Hebbian learning.
+    :math:`\eta \to 0` is the gradient with the output error g replaced by :math:`H g/\kappa`. It is near the gradient where
+    feedback into the outputs is weak. With squared error, the positive side at :math:`\eta = 1` holds the outputs at their targets:
+    contrastive Hebbian learning.
 
     Attributes
     ----------

@@ -78,12 +78,10 @@ def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
     list of dict
         Per kernel ``nanoseconds`` of CPU per update, ``times_dense`` and the ``overlap`` it ends with, which is the same for all.
     """
-    import numba
+    from contrastive_core.kernels.threads import one_thread
 
     cases = _cases(options)
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    try:
+    with one_thread():
         overlaps = {case.name: case.run() for case in cases}  # compiles, and warms the caches
         seconds: dict[str, list[float]] = {case.name: [] for case in cases}
         for _ in range(options.repeats):
@@ -91,8 +89,6 @@ def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
                 start = process_time()
                 case.run()
                 seconds[case.name].append((process_time() - start) / case.updates)
-    finally:
-        numba.set_num_threads(before)
     cost = {name: 1e9 * median(values) for name, values in seconds.items()}
     return [
         {"kernel": case.name, "nanoseconds": cost[case.name], "times_dense": cost[DENSE] / cost[case.name], "overlap": overlaps[case.name]}
@@ -149,7 +145,7 @@ def _dense_case(system: Multitasking, temperature: float, seed: int) -> Case:
     spins = cue(system.patterns, weights, 1, 1.0, seed + 1)[0].astype(np.float32)
 
     def run() -> float:
-        dense(couplings, spins, 1 / temperature, *rng.key_of(1), 0, 1)  # type: ignore[type-var, call-arg]
+        dense(couplings, spins, 1 / temperature, *rng.key_of(1), 0, 1)
         return float(system.patterns[0] @ spins) / system.num_spins
 
     return Case(DENSE, run, system.num_spins)

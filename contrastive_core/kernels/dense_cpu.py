@@ -1,20 +1,17 @@
 """Numba kernel of the textbook's Glauber dynamics, with a dense coupling matrix: the baseline of the benchmark."""
 
-# Numba infers these types from the arguments; annotations would only be in its way.
-# mypy: disable-error-code="no-untyped-def, untyped-decorator, call-arg, assignment, type-var"
-
 from __future__ import annotations
 
 import numpy as np
 
 from contrastive_core.kernels import rng
-from contrastive_core.kernels.draws_cpu import compiled, fill_words
+from contrastive_core.kernels.draws_cpu import Array, Number, compiled, fill_words
 from contrastive_core.kernels.spin_constants import HEAT_BATH
 from contrastive_core.kernels.spin_cpu import SPAN, decide, fill_thresholds
 
 
 @compiled
-def dense(couplings, spins, beta, k0, k1, first_step, num_sweeps):
+def dense(couplings: Array, spins: Array, beta: Number, k0: Number, k1: Number, first_step: Number, num_sweeps: Number) -> None:
     """Sweep one chain at random sites, in place, with each field summed over all N spins: O(N) per update.
 
     The draws, and up to rounding of the fields the spins, are those of :func:`contrastive_core.kernels.spin_cpu.sequential`.

@@ -1,26 +1,37 @@
 """Random words and the exponential, compiled so that loops over them fill the vector unit."""
 
-# Numba infers these types from the arguments; annotations would only be in its way.
-# mypy: disable-error-code="no-untyped-def, untyped-decorator, call-arg, assignment"
+# numba's intrinsics lose their first argument when called, which mypy cannot know.
+# mypy: disable-error-code="call-arg, var-annotated"
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from contrastive_core.kernels import rng
 
+F = TypeVar("F", bound=Callable[..., Any])
+Array = NDArray[Any]
+"""Of the type and shape that a docstring says; numba infers it."""
+Number = Any
+"""A NumPy scalar."""
+
 # No nnan and ninf: a field that is not finite must not become a spin silently.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
-compiled = partial(numba.njit, cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+_options = partial(numba.njit, cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+compiled: Callable[[F], F] = cast("Callable[[F], F]", _options)
+inlined: Callable[[F], F] = cast("Callable[[F], F]", numba.njit(inline="always"))
+threaded: Callable[[F], F] = cast("Callable[[F], F]", _options(parallel=True))
 
-philox = numba.njit(inline="always")(rng.philox)
+philox = inlined(rng.philox)
 
 _QUARTER = np.int64(rng.GROUP // 4)
 _LOG2_E = np.float32(1.4426950408889634)
@@ -52,10 +63,10 @@ def _as_bits(context: Any, number: Any) -> Any:
     return types.int32(types.float32), generate
 
 
-@numba.njit(inline="always")
-def logarithm(x):
+@inlined
+def logarithm(x: Number) -> Number:
     """Return ln(x) of a positive normal float32, to 2e-7; the polynomial of Cephes' logf, so that loops of it vectorise."""
-    bits = _as_bits(x)  # type: ignore[var-annotated]
+    bits = _as_bits(x)
     power = np.float32((bits >> np.int32(23)) - np.int32(126))
     m = _as_float(np.int32((bits & np.int32(0x7FFFFF)) | np.int32(0x3F000000)))  # in [1/2, 1)
     low = m < np.float32(0.70710678)
@@ -75,8 +86,8 @@ def logarithm(x):
     return m + y + power * _LN2_HIGH
 
 
-@numba.njit(inline="always")
-def exponential(x):
+@inlined
+def exponential(x: Number) -> Number:
     """Return exp(x) of a float32, to 2e-7 relative, with x clipped to [-80, 80]; a polynomial, so that loops of it vectorise."""
     x = min(max(x, -_LIMIT), _LIMIT)
     whole = np.floor(x * _LOG2_E + np.float32(0.5))
@@ -93,7 +104,7 @@ def exponential(x):
 
 
 @compiled
-def fill_words(k0, k1, chain, step, stream, first, out):
+def fill_words(k0: Number, k1: Number, chain: Number, step: Number, stream: Number, first: Number, out: Array) -> None:
     """Write the random words of sites ``first`` and on, in place; ``first`` and the length are multiples of the group.
 
     Parameters
@@ -116,8 +127,8 @@ def fill_words(k0, k1, chain, step, stream, first, out):
             w0[lane], w1[lane], w2[lane], w3[lane] = np.uint32(a), np.uint32(b), np.uint32(c), np.uint32(d)
 
 
-@numba.njit(inline="always")
-def unit(word):
+@inlined
+def unit(word: Number) -> Number:
     """Return the uniform number in (0, 1) of a uint32 word, as :func:`contrastive_core.kernels.rng.uniform` does."""
     # uint32 shifts promote to 64 bits in numba; the int32 cast is what converts in vector registers.
     return (np.float32(np.int32(word >> _SHIFT)) + _MIDDLE) * _UNIT

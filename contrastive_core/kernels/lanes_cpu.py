@@ -1,15 +1,12 @@
 """Numba kernel of sequential spin dynamics with many replicas side by side, one per lane of the vector unit."""
 
-# Numba infers these types from the arguments; annotations would only be in its way.
-# mypy: disable-error-code="no-untyped-def, untyped-decorator, call-arg, assignment"
-
 from __future__ import annotations
 
 import numba
 import numpy as np
 
 from contrastive_core.kernels import rng
-from contrastive_core.kernels.draws_cpu import FAST, compiled, exponential, fill_words, philox, unit
+from contrastive_core.kernels.draws_cpu import Array, Number, compiled, exponential, fill_words, philox, threaded, unit
 from contrastive_core.kernels.spin_constants import HEAT_BATH, METROPOLIS, RANDOM
 from contrastive_core.kernels.spin_cpu import SPAN
 
@@ -21,7 +18,7 @@ SHARED_CHAIN = 0xFFFFFFFF
 
 
 @compiled
-def _lane_words(k0, k1, first_chain, step, counter, out):
+def _lane_words(k0: Number, k1: Number, first_chain: Number, step: Number, counter: Number, out: Array) -> None:
     """Write the words of the four sites of one counter, for consecutive chains, into ``out`` of shape (4, LANES)."""
     w0, w1, w2, w3 = out[0], out[1], out[2], out[3]
     for lane in range(LANES):
@@ -30,7 +27,7 @@ def _lane_words(k0, k1, first_chain, step, counter, out):
 
 
 @compiled
-def _update(features, norm, spins, overlaps, gains, rule, words, field):
+def _update(features: Array, norm: Number, spins: Array, overlaps: Array, gains: Array, rule: Number, words: Array, field: Array) -> None:
     """Update one site in all lanes, in place; features (P,), spins (L,), overlaps (P, L), gains (L,), words (L,)."""
     own = np.float32(norm)
     for lane in range(LANES):
@@ -61,7 +58,22 @@ def _update(features, norm, spins, overlaps, gains, rule, words, field):
 
 
 @compiled
-def _sweep_lanes(by_site, norms, spins, overlaps, gains, rule, order, k0, k1, first_chain, step, sites, words, field):
+def _sweep_lanes(
+    by_site: Array,
+    norms: Array,
+    spins: Array,
+    overlaps: Array,
+    gains: Array,
+    rule: Number,
+    order: Number,
+    k0: Number,
+    k1: Number,
+    first_chain: Number,
+    step: Number,
+    sites: Array,
+    words: Array,
+    field: Array,
+) -> None:
     """Update N sites in all lanes of one group, in place; spins (N, L), overlaps (P, L)."""
     num_spins = by_site.shape[0]
     quarter = rng.GROUP // 4
@@ -72,14 +84,28 @@ def _sweep_lanes(by_site, norms, spins, overlaps, gains, rule, order, k0, k1, fi
             index = np.uint64(start // rng.GROUP * quarter + counter)
             _lane_words(k0, k1, first_chain, step, index, words[counter])
         for offset in range(min(rng.GROUP, num_spins - start)):
-            site = start + offset
+            site: Number = start + offset
             if order == RANDOM:
                 site = np.int64((np.uint64(sites[(start + offset) % SPAN]) * np.uint64(num_spins)) >> np.uint64(32))
             _update(by_site[site], norms[site], spins[site], overlaps, gains, rule, words[offset % quarter, offset // quarter], field)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, parallel=True)
-def lanes(by_site, norms, spins, overlaps, gains, rule, order, k0, k1, first_chain, first_step, every, trace):
+@threaded
+def lanes(
+    by_site: Array,
+    norms: Array,
+    spins: Array,
+    overlaps: Array,
+    gains: Array,
+    rule: Number,
+    order: Number,
+    k0: Number,
+    k1: Number,
+    first_chain: Number,
+    first_step: Number,
+    every: Number,
+    trace: Array,
+) -> None:
     """Sweep replicas sequentially, side by side, in place; all replicas of a group visit the same sites.
 
     Each replica is a valid chain of its own, but in random order those of a group are not independent: error bars must come from

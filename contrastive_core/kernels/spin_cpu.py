@@ -6,16 +6,13 @@ O(P) instead of O(N). Every kernel writes in place into arrays it is given, trus
 results depend on neither the number of threads nor the other chains.
 """
 
-# Numba infers these types from the arguments; annotations would only be in its way.
-# mypy: disable-error-code="no-untyped-def, untyped-decorator, call-arg, assignment"
-
 from __future__ import annotations
 
 import numba
 import numpy as np
 
 from contrastive_core.kernels import rng
-from contrastive_core.kernels.draws_cpu import FAST, compiled, exponential, fill_words, logarithm, unit
+from contrastive_core.kernels.draws_cpu import Array, Number, compiled, exponential, fill_words, inlined, logarithm, threaded, unit
 from contrastive_core.kernels.spin_constants import DESCENT, HEAT_BATH, METROPOLIS, RANDOM
 
 SPAN = 512
@@ -23,7 +20,7 @@ SPAN = 512
 
 
 @compiled
-def fill_thresholds(words, rule, out):
+def fill_thresholds(words: Array, rule: Number, out: Array) -> None:
     """Turn words into what twice the field over T is compared with, in place: the only costly functions, outside the serial chain.
 
     A heat bath turns a spin up where u < 1/(1 + exp(-x)), that is x > ln u - ln(1 - u). Metropolis flips it where u < exp(-x s), that
@@ -40,8 +37,8 @@ def fill_thresholds(words, rule, out):
         out[:] = np.float32(0)
 
 
-@numba.njit(inline="always")
-def decide(x, spin, threshold, rule):
+@inlined
+def decide(x: Number, spin: Number, threshold: Number, rule: Number) -> Number:
     """Return the new value of a spin; x is twice its field over T (any positive multiple of the field for DESCENT)."""
     if rule == METROPOLIS:
         return np.int8(-spin) if x * np.float32(spin) < threshold else spin
@@ -51,7 +48,22 @@ def decide(x, spin, threshold, rule):
 
 
 @compiled
-def _sweep(by_site, norms, spins, overlaps, gain, rule, order, k0, k1, chain, step, accept, sites, thresholds):
+def _sweep(
+    by_site: Array,
+    norms: Array,
+    spins: Array,
+    overlaps: Array,
+    gain: Number,
+    rule: Number,
+    order: Number,
+    k0: Number,
+    k1: Number,
+    chain: Number,
+    step: Number,
+    accept: Array,
+    sites: Array,
+    thresholds: Array,
+) -> None:
     """Update N spins of one chain, one after the other, in place."""
     num_spins, num_features = by_site.shape
     for start in range(0, num_spins, SPAN):
@@ -60,7 +72,7 @@ def _sweep(by_site, norms, spins, overlaps, gain, rule, order, k0, k1, chain, st
         if order == RANDOM:
             fill_words(k0, k1, chain, step, np.uint64(rng.SITE), start, sites)
         for offset in range(min(SPAN, num_spins - start)):
-            site = start + offset
+            site: Number = start + offset
             if order == RANDOM:
                 site = np.int64((np.uint64(sites[offset]) * np.uint64(num_spins)) >> np.uint64(32))
             features = by_site[site]
@@ -76,8 +88,22 @@ def _sweep(by_site, norms, spins, overlaps, gain, rule, order, k0, k1, chain, st
                     overlaps[feature] += np.int64(features[feature]) * np.int64(2 * new)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, parallel=True)
-def sequential(by_site, norms, spins, overlaps, gains, rule, order, k0, k1, first_chain, first_step, every, trace):
+@threaded
+def sequential(
+    by_site: Array,
+    norms: Array,
+    spins: Array,
+    overlaps: Array,
+    gains: Array,
+    rule: Number,
+    order: Number,
+    k0: Number,
+    k1: Number,
+    first_chain: Number,
+    first_step: Number,
+    every: Number,
+    trace: Array,
+) -> None:
     """Sweep chains sequentially, in place; threads share the chains out.
 
     Parameters
@@ -117,7 +143,21 @@ def sequential(by_site, norms, spins, overlaps, gains, rule, order, k0, k1, firs
 
 
 @compiled
-def _whole(features, norms, spins, hidden, gain, diagonal, k0, k1, chain, step, accept, field, sums):
+def _whole(
+    features: Array,
+    norms: Array,
+    spins: Array,
+    hidden: Array,
+    gain: Number,
+    diagonal: Number,
+    k0: Number,
+    k1: Number,
+    chain: Number,
+    step: Number,
+    accept: Array,
+    field: Array,
+    sums: Array,
+) -> None:
     """Set all spins of one chain at once from hidden values, in place, and write their overlaps into ``sums``."""
     num_features, num_spins = features.shape
     sums[:] = 0
@@ -147,7 +187,7 @@ def _whole(features, norms, spins, hidden, gain, diagonal, k0, k1, chain, step, 
 
 
 @compiled
-def _noise(k0, k1, chain, step, out):
+def _noise(k0: Number, k1: Number, chain: Number, step: Number, out: Array) -> None:
     """Write standard normal numbers in place, as :func:`contrastive_core.kernels.rng.normal` draws them."""
     words = np.empty((2 * len(out) + rng.GROUP - 1) // rng.GROUP * rng.GROUP, np.uint32)
     fill_words(k0, k1, chain, step, np.uint64(rng.NOISE), 0, words)
@@ -156,8 +196,21 @@ def _noise(k0, k1, chain, step, out):
         out[index] = radius * np.cos(2 * np.pi * np.float64(unit(words[2 * index + 1])))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, parallel=True)
-def simultaneous(features, norms, spins, overlaps, gains, hidden, k0, k1, first_chain, first_step, every, trace):
+@threaded
+def simultaneous(
+    features: Array,
+    norms: Array,
+    spins: Array,
+    overlaps: Array,
+    gains: Array,
+    hidden: Number,
+    k0: Number,
+    k1: Number,
+    first_chain: Number,
+    first_step: Number,
+    every: Number,
+    trace: Array,
+) -> None:
     r"""Update all spins of each chain at once, in place.
 
     With ``hidden`` false it is Little's parallel dynamics. With ``hidden`` true it is exact block Gibbs sampling through the Gaussian

@@ -5,19 +5,23 @@ them is claimed. One thread runs one chain of ``sequential``; one block of threa
 sharing the sites out.
 """
 
-# Numba infers these types from the arguments; annotations would only be in its way.
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, call-arg, assignment, attr-defined"
+# numba.cuda has no types: its decorators and what they compile are opaque to mypy.
+# mypy: disable-error-code="untyped-decorator, no-untyped-call, attr-defined, assignment, no-any-return"
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import cuda
+from numpy.typing import NDArray
 
 from contrastive_core.kernels import rng
 from contrastive_core.kernels.spin_constants import DESCENT, HEAT_BATH, METROPOLIS, RANDOM
 
+Array = NDArray[Any]
+Number = Any
 THREADS = 32
 """Threads of a block of ``simultaneous``: a power of two."""
 
@@ -28,7 +32,7 @@ _UNIT = np.float32(2.0**-23)
 
 
 @cuda.jit(device=True)
-def draw(k0, k1, chain, step, stream, site):
+def draw(k0: Number, k1: Number, chain: Number, step: Number, stream: Number, site: Number) -> Number:
     """Return the random word of a site, as :func:`contrastive_core.kernels.rng.words` does."""
     counter = site // rng.GROUP * _QUARTER + site % _QUARTER
     a, b, c, d = philox(np.uint64(counter), np.uint64(step), np.uint64(chain), np.uint64(stream), k0, k1)
@@ -41,13 +45,13 @@ def draw(k0, k1, chain, step, stream, site):
 
 
 @cuda.jit(device=True)
-def unit(word):
+def unit(word: Number) -> Number:
     """Return the uniform number in (0, 1) of a word, as :func:`contrastive_core.kernels.rng.uniform` does."""
     return (np.float32(word >> np.uint64(9)) + np.float32(0.5)) * _UNIT
 
 
 @cuda.jit(device=True)
-def decide(x, spin, word, rule):
+def decide(x: Number, spin: Number, word: Number, rule: Number) -> Number:
     """Return the new value of a spin; x is twice its field over T (any positive multiple of the field for DESCENT)."""
     if rule == DESCENT:
         return np.int8(1) if x > 0 else (np.int8(-1) if x < 0 else spin)
@@ -58,7 +62,21 @@ def decide(x, spin, word, rule):
 
 
 @cuda.jit
-def sequential(by_site, norms, spins, overlaps, gains, rule, order, k0, k1, first_chain, first_step, every, trace):
+def sequential(
+    by_site: Array,
+    norms: Array,
+    spins: Array,
+    overlaps: Array,
+    gains: Array,
+    rule: Number,
+    order: Number,
+    k0: Number,
+    k1: Number,
+    first_chain: Number,
+    first_step: Number,
+    every: Number,
+    trace: Array,
+) -> None:
     """Sweep chains sequentially, in place, one thread per chain; arguments are those of the CPU kernel."""
     replica = cuda.grid(1)
     if replica >= spins.shape[0]:
@@ -87,7 +105,21 @@ def sequential(by_site, norms, spins, overlaps, gains, rule, order, k0, k1, firs
 
 
 @cuda.jit
-def simultaneous(features, norms, spins, overlaps, gains, hidden, k0, k1, first_chain, first_step, every, trace, layer):
+def simultaneous(
+    features: Array,
+    norms: Array,
+    spins: Array,
+    overlaps: Array,
+    gains: Array,
+    hidden: Number,
+    k0: Number,
+    k1: Number,
+    first_chain: Number,
+    first_step: Number,
+    every: Number,
+    trace: Array,
+    layer: Array,
+) -> None:
     """Update all spins of each chain at once, in place, one block of THREADS threads per chain.
 
     Arguments are those of the CPU kernel, and ``layer``, scratch of shape (R, P) in float64.

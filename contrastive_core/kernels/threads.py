@@ -14,9 +14,25 @@ was measured at 12 ms."""
 
 @contextmanager
 def threads_for(updates: int) -> Iterator[None]:
-    """Limit numba to one thread inside the block if there are few updates to make, and restore its number after."""
+    """Limit numba to one thread inside the block if there are few updates to make, and restore its number after.
+
+    Parameters
+    ----------
+    updates : int
+        Spin updates that the block will make.
+    """
+    if updates < WORTH_A_THREAD:
+        with one_thread():
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Limit numba to one thread inside the block, and restore its number after."""
     before = numba.get_num_threads()
-    numba.set_num_threads(1 if updates < WORTH_A_THREAD else before)
+    numba.set_num_threads(1)
     try:
         yield
     finally:

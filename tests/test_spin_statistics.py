@@ -10,6 +10,7 @@ from hebbian.patterns import draw_examples, draw_patterns, stratified_patterns
 from hebbian.storage import remember
 from hebbian.tempering import annealing_schedule, find_ladder, temper
 from hebbian.theory.branches import branch_at, stable_branches
+from hebbian.theory.capacity import retrieval_overlap
 from hebbian.theory.ensemble import Convention, diluted_ensemble, empirical_ensemble
 from hebbian.theory.flows import FLOWS
 from hebbian.theory.mean_field import MeanField
@@ -174,3 +175,21 @@ def test_learning_with_and_without_a_teacher_equals_the_instance_s_mean_field(ru
     start = cue(patterns, 0.4 ** np.arange(count), 4, 1.0, seed=3)
     trace = simulate(system, start, temperature, "block", 4, num_sweeps=100)
     assert np.abs(trace.overlaps[40:].mean(axis=(0, 1)) - expected).max() < 0.004
+
+
+@pytest.mark.parametrize(("load", "retrieved"), [(0.05, True), (0.10, True), (0.17, False)])
+def test_capacity_of_undiluted_networks_at_zero_temperature(load, retrieved):
+    """Below .138 descent from a pattern stays at the overlap of the replica theory; well above it leaves.
+
+    At N = 3000 the transition is smeared by about N^(-1/2) in the load, so that .17 is beyond it by two widths.
+    """
+    patterns = draw_patterns(int(3000 * load), 3000, 0.0, seed=1)
+    system = store_patterns(remember(patterns, 0.0))
+    trace = simulate(system, patterns[:8].copy(), 0.0, "descent", 2, num_sweeps=60)
+    reached = np.array([trace.overlaps[-1, chain, chain] for chain in range(8)])
+    if retrieved:
+        # Flipped spins are Poisson of mean N (1 - m)/2 < 4 per chain, 8 chains: 4.5 errors are 9e-4; 1/N effects are smaller.
+        assert abs(reached.mean() - retrieval_overlap(load)) < 1.5e-3
+    else:
+        assert retrieval_overlap(load) == 0
+        assert reached.mean() < 0.8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures_axes import add_key
+from experiments.figures_axes import add_key, scale
 from experiments.figures_style import COLOURS, FAINT, INK, MARKERS, Picture, draw, gaps, number
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _paint_recall(figure: Figure, data: dict[str, Any]) -> None:
         overlaps.plot(sweeps, [row[index] for row in data["predicted"]], color=colour)
         losses.plot(sweeps, [row[index] for row in data["losses"]], color=colour)
     energy.plot(sweeps, data["energy"], color=INK)
-    overlaps.set(title="Overlaps: points measured, lines predicted", xlabel=f"sweeps ({data['dynamics']})")
+    overlaps.set(title="Overlaps; lines: predicted", xlabel=f"sweeps ({data['dynamics']})")
     energy.set(title="Energy per spin", xlabel="sweeps")
     losses.set(title="Loss to each pattern", xlabel="sweeps")
     names = [(f"pattern {index + 1}", {"color": COLOURS[index % len(COLOURS)]}) for index in range(len(data["measured"][0]))]
@@ -122,7 +122,8 @@ def _paint_learning(figure: Figure, data: dict[str, Any]) -> None:
         cells = sorted((c for c in data["cells"] if str(c["quality"]) == quality), key=lambda c: c["examples"])
         _paint_quality(axes, cells)
         axes.axvline(threshold, color=FAINT, linestyle=":")
-        axes.set(title=f"quality {quality}", xlabel="examples per pattern", xscale="log")
+        scale(axes, [float(cell["examples"]) for cell in cells], along="x")
+        axes.set(title=f"quality {quality}", xlabel="examples per pattern")
     panels[0].set_ylabel("overlap with the first pattern")
     keys = [
         ("Gaussian theory", {"color": INK}),

@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from types import SimpleNamespace
 
 from numba import cuda, types
 
@@ -16,10 +15,17 @@ INTEGER, WORD = types.int64, types.uint64
 SEQUENTIAL = types.void(CODES, types.int64[::1], CODES, COUNTS, GAINS, INTEGER, INTEGER, WORD, WORD, INTEGER, INTEGER, INTEGER, TRACE)
 SIMULTANEOUS = types.void(CODES, types.int64[::1], CODES, COUNTS, GAINS, types.boolean, WORD, WORD, INTEGER, INTEGER, INTEGER, TRACE, GAINS)
 
+
+class AnyDevice:
+    """Device functions are compiled for the current device, of which there is none: this stands in for it."""
+
+    compute_capability = (8, 0)
+
+
+for module in [module for name, module in sys.modules.items() if name.endswith("cuda.dispatcher")]:
+    module.get_current_device = AnyDevice
 for capability in ((8, 0), (9, 0)):
-    # Device functions are compiled for the current device, of which there is none.
-    for module in [module for name, module in sys.modules.items() if name.endswith("cuda.dispatcher")]:
-        module.get_current_device = lambda found=SimpleNamespace(compute_capability=capability): found
+    AnyDevice.compute_capability = capability
     importlib.reload(spin_cuda)
     for kernel, signature in ((spin_cuda.sequential, SEQUENTIAL), (spin_cuda.simultaneous, SIMULTANEOUS)):
         ptx, _ = cuda.compile_ptx(kernel.py_func, signature, cc=capability)

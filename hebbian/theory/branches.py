@@ -103,13 +103,15 @@ def refine(mean_field: MeanField, overlaps: Floats) -> Floats:
     ConvergenceError
         If neither Newton's method nor further iteration reaches it.
     """
-    if mean_field.temperature > 0:
-        solution = root(lambda m: m - mean_field.response(m), overlaps, jac=mean_field.hessian, method="hybr", tol=1e-13)
-        # A root away from the point may be another state, often an unstable one: it must have descended from here.
-        close = np.abs(solution.x - overlaps).max() < 0.02
-        if close and np.abs(solution.x - mean_field.response(solution.x)).max() < _POLISH:
-            return np.asarray(solution.x, dtype=np.float64)
     for _ in range(_PATIENCE):
+        if mean_field.temperature > 0:
+            solution = root(lambda m: m - mean_field.response(m), overlaps, jac=mean_field.hessian, method="hybr", tol=1e-13)
+            # Descent from the point only lowers the free energy: a root that lies higher, or far away, is another state.
+            near = (
+                np.abs(solution.x - overlaps).max() < 0.1 and mean_field.free_energy(solution.x) <= mean_field.free_energy(overlaps) + 1e-13
+            )
+            if near and np.abs(solution.x - mean_field.response(solution.x)).max() < _POLISH:
+                return np.asarray(solution.x, dtype=np.float64)
         overlaps = descend(mean_field, overlaps[None])[0]
         if np.abs(overlaps - mean_field.response(overlaps)).max() < 2 * _POLISH:
             return overlaps

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
+from contrastive_core.kernels.table import choose
 from contrastive_core.types import Clamped, Hold, Nudge, Phase, Relaxation, State, Status, Stop
 
 
@@ -65,6 +66,7 @@ def relax(
     stop: Stop,
     phase: Phase = None,
     *,
+    backend: str = "auto",
     generator: torch.Generator | None = None,
 ) -> Relaxation:
     r"""Follow the dynamics until the forces vanish.
@@ -84,6 +86,9 @@ def relax(
         Tolerance on the undamped residual and largest number of steps.
     phase : Nudge, Hold or None
         What acts besides the inputs; None is the free phase.
+    backend : str
+        "torch" is the reference, "auto" takes a kernel where one can do the case (:mod:`contrastive_core.kernels.table` has the
+        rule); any other name stands for that kernel.
     generator : torch.Generator, optional
         Source of noise, for dynamics that have any.
 
@@ -99,8 +104,11 @@ def relax(
         If ``state`` does not match the network and its inputs.
     InputError
         If the budget, tolerance or strength makes no sense, or the outputs cannot be held.
+    BackendError
+        If the backend does not exist, or is named and cannot do the case.
     """
     _check(clamped, state, stop, phase)
+    settle = choose(backend, clamped, state, dynamics, phase)
     batch_size = clamped.drive.shape[0]
     if isinstance(phase, Hold):
         state = (*state[:-1], phase.output)
@@ -109,6 +117,8 @@ def relax(
             steps = torch.zeros(batch_size, dtype=torch.int64, device=state[0].device)
             status = torch.full_like(steps, int(Status.DIVERGED), dtype=torch.int8)
             return Relaxation(state, steps, state[0].new_full((batch_size,), float("inf")), status)
+    if settle is not None:
+        return settle(clamped, state, dynamics, stop, phase)
     joint = isinstance(phase, Nudge) and phase.frozen is None and phase.cost.coupled
     return iterate(lambda s: dynamics.step(s, clamped, phase, generator), state, stop, joint=joint)
 
@@ -136,8 +146,8 @@ def require_finite(relaxation: Relaxation, phase: str) -> None:
     DivergenceError
         If any sample diverged, saying how many, at which steps, and what to change.
     """
-    diverged = relaxation.status == int(Status.DIVERGED)
-    if bool(diverged.any()):
+    if int(relaxation.status.max()) == int(Status.DIVERGED):  # the largest of them: one small operation where all is well
+        diverged = relaxation.status == int(Status.DIVERGED)
         steps = int(relaxation.steps[diverged].max())
         reason = (
             "the energy has no minimum at this nudging strength; bring the strength nearer to 0 than the stiffness of the outputs"

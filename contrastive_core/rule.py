@@ -65,16 +65,19 @@ class Settling:
         Tolerance and budget of the phases that start from the free state. The tolerance is relative to the size of the
         contrast: an absolute one of the same number, fit for the free phase, leaves estimates that train at first and
         diverge as the weights grow. None runs the whole budget.
+    backend : str
+        What computes the relaxations, as in :func:`contrastive_core.relaxation.relax`.
     """
 
     dynamics: Dynamics = field(default_factory=BlockDescent)
     free: Stop = Stop(1e-3, 100)
     second: Stop = Stop(1e-3, 100)
+    backend: str = "auto"
 
     def free_phase(self, clamped: Clamped) -> Relaxation:
         """Relax from rest with only the inputs acting."""
         with torch.no_grad():
-            relaxation = relax(clamped, clamped.network.initial_state(clamped), self.dynamics, self.free)
+            relaxation = relax(clamped, clamped.network.initial_state(clamped), self.dynamics, self.free, backend=self.backend)
         require_finite(relaxation, "free")
         return relaxation
 
@@ -88,7 +91,7 @@ class Settling:
         tolerance = self.second.tolerance
         stop = self.second if tolerance is None else Stop(tolerance * unit * stiffness[-1] / stiffness[0], self.second.budget)
         with torch.no_grad():
-            relaxation = relax(clamped, start, self.dynamics.reversed(), stop, phase)
+            relaxation = relax(clamped, start, self.dynamics.reversed(), stop, phase, backend=self.backend)
         require_finite(relaxation, name)
         return relaxation
 
@@ -160,8 +163,7 @@ def contrast(
     }
     plus, minus = phases.get(1, free), phases.get(-1, free)
     with torch.no_grad():
-        difference = network.energy_gradient(plus.state, clamped, minus.state)
-        gradients = {name: value / (strength * len(signs)) for name, value in difference.items()}
+        gradients = network.energy_gradient(plus.state, clamped, minus.state, 1 / (strength * len(signs)))
     for name, value in direct_gradient(network, free.state, cost, batch).items():
         gradients[name] = gradients[name] + value
     return Estimate(gradients, {"free": free} | {names[sign]: phases[sign] for sign in signs})

@@ -1,0 +1,234 @@
+"""Numba kernels of block descent in layered networks, for the CPU.
+
+Every function writes into arrays it is given, trusts its caller about shapes and types, and treats samples independently of
+each other, so that a result depends neither on the other samples nor on the number of threads.
+
+Compilation policy, one for all kernels: cached on disk; the GIL is released, so that plain threads run in parallel; sums may
+be reordered and contracted, which is what vectorises them, but NaN and infinity keep their meaning, because that is how a
+diverged sample is found. Kernels that call each other live in one file: numba's cache looks at the file of the caller only.
+"""
+
+# Numba infers these types from the arguments; annotations would only be in its way.
+# mypy: disable-error-code="no-untyped-def"
+
+import math
+from functools import partial
+
+import numba
+import numpy as np
+
+njit = partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+
+CONVERGED, BUDGET, DIVERGED = 0, 1, 2
+"""The values of ``contrastive_core.types.Status``, which numba cannot read."""
+
+FREE, PULLED, SOFTMAX, HELD = 0, 1, 2, 3
+"""What acts on the last layer: nothing; a constant pull; the pull of a cross-entropy that follows the outputs; a hold."""
+
+
+@njit
+def _spread(values, weights, drive):
+    """Add ``values @ weights`` to ``drive`` in place; shapes (k,), (k, n), (n,).
+
+    Five rows at a time, because the traffic of ``drive`` is what this costs and class counts are multiples of five.
+    """
+    count, width = weights.shape
+    whole = count - count % 5
+    for k in range(0, whole, 5):
+        a, b, c, d, e = values[k], values[k + 1], values[k + 2], values[k + 3], values[k + 4]
+        for j in range(width):
+            first = a * weights[k, j] + b * weights[k + 1, j] + c * weights[k + 2, j]
+            drive[j] += first + d * weights[k + 3, j] + e * weights[k + 4, j]
+    for k in range(whole, count):
+        a = values[k]
+        for j in range(width):
+            drive[j] += a * weights[k, j]
+
+
+@njit
+def _gather(weights, values, base, drive):
+    """Write ``base + weights @ values`` into ``drive``; shapes (k, n), (n,), (k,), (k,)."""
+    count, width = weights.shape
+    whole = count - count % 5
+    zero = values.dtype.type(0)
+    for k in range(0, whole, 5):
+        a, b, c, d, e = zero, zero, zero, zero, zero
+        for j in range(width):
+            value = values[j]
+            a += weights[k, j] * value
+            b += weights[k + 1, j] * value
+            c += weights[k + 2, j] * value
+            d += weights[k + 3, j] * value
+            e += weights[k + 4, j] * value
+        drive[k], drive[k + 1], drive[k + 2] = base[k] + a, base[k + 1] + b, base[k + 2] + c
+        drive[k + 3], drive[k + 4] = base[k + 3] + d, base[k + 4] + e
+    for k in range(whole, count):
+        a = zero
+        for j in range(width):
+            a += weights[k, j] * values[j]
+        drive[k] = base[k] + a
+
+
+@njit
+def _move(drive, low, high, layer, bits):
+    """Set ``layer`` to the clipped ``drive``, and ``drive`` to the absolute changes; return the bits of the largest one.
+
+    ``bits`` is ``drive`` seen as integers: non-negative floats are ordered as their bits are, with NaN above infinity, so that an
+    integer maximum is exact, keeps NaN and is vectorised. One array serves twice because the compiler, which has to allow for
+    overlap of the arrays it is given, vectorises only where there is none.
+    """
+    for j in range(layer.shape[0]):
+        value = drive[j]
+        value = low if value < low else value  # comparisons that NaN fails, unlike min and max
+        value = high if value > high else value
+        drive[j] = abs(value - layer[j])
+        layer[j] = value
+    largest = bits[0]
+    for j in range(1, layer.shape[0]):
+        largest = max(largest, bits[j])
+    return largest
+
+
+@njit
+def _softmax_pull(output, target, strength, pull):
+    """Write :math:`-\\beta (\\mathrm{softmax}(o) - y)` into ``pull``, all of shape (k,)."""
+    largest = output[0]
+    for k in range(1, output.shape[0]):
+        largest = max(largest, output[k])
+    total = output.dtype.type(0)
+    for k in range(output.shape[0]):
+        pull[k] = math.exp(output[k] - largest)
+        total += pull[k]
+    for k in range(output.shape[0]):
+        pull[k] = -strength * (pull[k] / total - target[k])
+
+
+@njit
+def _all_finite(layer):
+    """Whether no unit is NaN or infinite: times 0, those become NaN and everything else 0."""
+    zero = layer.dtype.type(0)
+    total = zero
+    for j in range(layer.shape[0]):
+        total += layer[j] * zero
+    return total == zero
+
+
+@njit
+def settle_pair(
+    first, last, drive, weight, bias, pull, hidden, output, steps, residual, status, integers,
+    phase, strength, curvature, stiffness, feedback, low, high, low_out, high_out, output_first, tolerance, budget,
+):  # fmt: skip
+    """Settle rows ``first`` to ``last`` of a network with one hidden layer, in place, each sample until it has converged.
+
+    A sample's whole relaxation runs in the first-level cache: its own units and the weights between hidden layer and outputs.
+
+    Parameters
+    ----------
+    first, last : int
+        The rows to work on; different ranges may run in different threads.
+    drive : array of shape (B, n)
+        Total clamped input of the hidden layer.
+    weight, bias : arrays of shape (n, k) and (k,)
+        From the hidden layer to the outputs.
+    pull : array of shape (B, k)
+        PULLED: its linear part; SOFTMAX: the targets; else not read.
+    hidden, output : arrays of shape (B, n) and (B, k)
+        Start state; overwritten with the result.
+    steps, residual, status : arrays of shape (B,)
+        Overwritten with each sample's certificate.
+    integers : array
+        Empty, of the integer type as wide as the floats.
+    phase : int
+        FREE, PULLED, SOFTMAX or HELD.
+    strength, curvature : float
+        Of the nudge.
+    stiffness, feedback : float
+        Energy scale of the outputs, and ratio of feedback to forward coupling.
+    low, high, low_out, high_out : float
+        Bounds of the units.
+    output_first : bool
+        Whether a sweep starts at the outputs.
+    tolerance : float
+        Negative for none.
+    budget : int
+        Largest number of sweeps.
+    """
+    real = drive.dtype.type
+    limited, tolerance = tolerance >= 0, real(tolerance)
+    low, high, low_out, high_out = real(low), real(high), real(low_out), real(high_out)
+    strength, feedback, stiffness, total = real(strength), real(feedback), real(stiffness), real(stiffness + curvature)
+    width, count = weight.shape
+    rows = np.empty((count, width), drive.dtype)  # contiguous along the hidden units
+    for k in range(count):
+        for j in range(width):
+            rows[k, j] = weight[j, k]
+    scaled, upward, sideways = np.empty(count, drive.dtype), np.empty(count, drive.dtype), np.empty(width, drive.dtype)
+    bits, bits_out = sideways.view(integers.dtype), upward.view(integers.dtype)
+    linear = np.empty(count, drive.dtype)
+    worst = np.empty(1, drive.dtype)
+    worst_bits = worst.view(integers.dtype)
+    for row in range(first, last):
+        units, outputs = hidden[row], output[row]
+        for step in range(1, budget + 1):
+            worst_bits[0] = 0
+            for part in range(2):
+                if output_first == (part == 1):
+                    for k in range(count):
+                        scaled[k] = feedback * outputs[k]
+                    for j in range(width):
+                        sideways[j] = drive[row, j]
+                    _spread(scaled, rows, sideways)
+                    worst_bits[0] = max(worst_bits[0], _move(sideways, low, high, units, bits))
+                elif phase != HELD:
+                    _gather(rows, units, bias, upward)
+                    if phase == PULLED:
+                        for k in range(count):
+                            upward[k] = (stiffness * upward[k] + pull[row, k]) / total
+                    elif phase == SOFTMAX:
+                        _softmax_pull(outputs, pull[row], strength, linear)
+                        for k in range(count):
+                            upward[k] = (stiffness * upward[k] + linear[k]) / total
+                    worst_bits[0] = max(worst_bits[0], _move(upward, low_out, high_out, outputs, bits_out))
+            steps[row] = step
+            if limited and not worst[0] > tolerance:
+                break
+        residual[row] = worst[0]
+        if worst[0] != worst[0] or not (_all_finite(units) and _all_finite(outputs)):
+            status[row] = DIVERGED
+        else:
+            status[row] = CONVERGED if limited and worst[0] <= tolerance else BUDGET
+
+
+@njit
+def move_rows(drive, low, high, layer, residual, change, integers):
+    """Set each row of ``layer`` to the clipped drive, in place, and raise each row's ``residual`` to its largest change.
+
+    Parameters
+    ----------
+    drive, layer : arrays of shape (m, n)
+        Where the units go, and where they are; ``layer`` is overwritten.
+    low, high : float
+        Bounds of the units.
+    residual : array of shape (m,)
+        Overwritten with the larger of itself and the row's largest change; NaN stays and is taken over.
+    change : array of shape (n,) or longer
+        Scratch.
+    integers : array
+        Empty, of the integer type as wide as the floats.
+    """
+    real = layer.dtype.type
+    low, high = real(low), real(high)
+    bits, residual_bits = change.view(integers.dtype), residual.view(integers.dtype)
+    for row in range(layer.shape[0]):
+        for j in range(layer.shape[1]):
+            change[j] = drive[row, j]
+        largest = _move(change[: layer.shape[1]], low, high, layer[row], bits)
+        residual_bits[row] = max(residual_bits[row], largest)
+
+
+@njit
+def check_rows(layer, status):
+    """Set the status, of shape (m,), to DIVERGED where a row of ``layer``, of shape (m, n), is not finite; in place."""
+    for row in range(layer.shape[0]):
+        if not _all_finite(layer[row]):
+            status[row] = DIVERGED

@@ -1,0 +1,171 @@
+"""Sweeps over packed rows: BLAS products between layers, and fused moves in numba."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from contrastive_core.kernels import layered_cpu
+from contrastive_core.kernels.action import Action, Kind
+from contrastive_core.networks.activation import Activation, Clipped, Tanh
+from contrastive_core.networks.layered import Layered
+from contrastive_core.types import Clamped, Relaxation, State, Status, Stop
+
+INTEGERS: dict[torch.dtype, NDArray[Any]] = {torch.float32: np.empty(0, np.int32), torch.float64: np.empty(0, np.int64)}
+"""For each float type an empty array of the integers as wide as it."""
+
+
+@dataclass
+class _Rows:
+    """The samples that are still active, packed; one (m, n) tensor per layer, and one per layer to write its drive into."""
+
+    units: list[Tensor]
+    drives: list[Tensor]
+    given: Tensor
+    pull: Tensor | None
+    residual: Tensor
+
+    def kept(self, keep: Tensor) -> _Rows:
+        """Return the rows at the indices ``keep``; the drives' memory is used again."""
+        count = len(keep)
+        return _Rows(
+            [layer[keep] for layer in self.units],
+            [drive[:count] for drive in self.drives],
+            self.given[keep],
+            None if self.pull is None else self.pull[keep],
+            self.residual[keep],
+        )
+
+
+class _Sweep:
+    """A network and a phase as weights and numbers; writes new values into the rows it is given."""
+
+    def __init__(self, network: Layered, order: list[int], action: Action, width: int, integers: NDArray[Any]) -> None:
+        self.network, self.action, self.integers = network, action, integers
+        self.last = len(network.sizes) - 1
+        self.order = [index for index in order if not (action.kind is Kind.HELD and index == self.last)]
+        self.weights = [network.weight(index).detach() for index in range(self.last + 1)]
+        self.biases = [network.bias(index).detach() for index in range(self.last + 1)]
+        self.boxes = [_box(activation) for activation in network.activations]
+        self.scratch = np.empty(width, integers.dtype).view(f"f{integers.itemsize}")
+
+    def run(self, rows: _Rows) -> None:
+        """Move each layer once, in place, and write the largest change of each row into its residual."""
+        rows.residual.zero_()
+        residual = rows.residual.numpy()
+        for index in self.order:
+            drive = self._drive(index, rows)
+            if index == self.last and rows.pull is not None:
+                drive = self._pulled(drive, rows, rows.pull)
+            activation = self.network.activations[index]
+            if type(activation) is not Clipped:
+                squash = torch.tanh if type(activation) is Tanh else torch.sigmoid
+                drive = squash(drive, out=rows.drives[index])
+            layer = rows.units[index].numpy()
+            layered_cpu.move_rows(drive.numpy(), *self.boxes[index], layer, residual, self.scratch, self.integers)
+
+    def _drive(self, index: int, rows: _Rows) -> Tensor:
+        """Return the total input to a layer, in its own memory or, where nothing is added to it, the given one."""
+        units, out = rows.units, rows.drives[index]
+        if index == 0:
+            below = rows.given
+        else:
+            below = torch.addmm(self.biases[index], units[index - 1], self.weights[index], out=out)
+        if index == self.last:
+            return below
+        return torch.addmm(below, units[index + 1], self.weights[index + 1].T, alpha=self.network.energy_scale, out=out)
+
+    def _pulled(self, drive: Tensor, rows: _Rows, pull: Tensor) -> Tensor:
+        """Return the drive of the last layer with the nudge in it, in that layer's own memory."""
+        units, out, scale = rows.units[-1], rows.drives[-1], self.network.stiffness[-1]
+        linear = pull if self.action.kind is Kind.PULLED else self._following(units, pull)
+        if self.network.activations[-1].quadratic:
+            total = scale + self.action.curvature
+            return torch.mul(drive, scale / total, out=out).add_(linear, alpha=1 / total)
+        torch.add(drive, linear, alpha=1 / scale, out=out)
+        return out.add_(units, alpha=-self.action.curvature / scale)
+
+    def _following(self, units: Tensor, wanted: Tensor) -> Tensor:
+        """Return minus the strength times the cost's gradient on the last layer."""
+        output = self.network.output((units,)).detach()
+        error = (output.softmax(1) if self.action.softmax else output) - wanted
+        return self.network.pull_back(error).detach().mul_(-self.action.strength)
+
+
+def _box(activation: Activation) -> tuple[float, float]:
+    """Return the bounds that the move clips to; smooth activations are bounded by themselves."""
+    return (activation.low, activation.high) if isinstance(activation, Clipped) else (-float("inf"), float("inf"))
+
+
+def settle_blocks(network: Layered, clamped: Clamped, state: State, order: list[int], stop: Stop, action: Action) -> Relaxation:
+    """Settle a layered network of any depth by sweeps over the rows that are still active.
+
+    Parameters
+    ----------
+    network, clamped, state, stop
+        As in :func:`contrastive_core.relaxation.relax`; a held output is already in the state.
+    order : list of int
+        The blocks in the order of their moves.
+    action : Action
+        What acts on the last layer.
+
+    Returns
+    -------
+    Relaxation
+        As of the reference.
+    """
+    batch_size = state[0].shape[0]
+    units = [layer.detach().clone(memory_format=torch.contiguous_format) for layer in state]
+    residual = units[0].new_full((batch_size,), float("inf"))
+    rows = _Rows(units, [torch.empty_like(layer) for layer in units], clamped.drive.detach().contiguous(), action.pull, residual.clone())
+    sweep = _Sweep(network, order, action, max(network.sizes), INTEGERS[units[0].dtype])
+    steps = torch.full((batch_size,), stop.budget, dtype=torch.int64)
+    where: Tensor | None = None  # rows of the batch that the packed rows are; None while they are all there
+    for step in range(1, stop.budget + 1):
+        sweep.run(rows)
+        if stop.tolerance is None:
+            continue
+        active = rows.residual > stop.tolerance  # NaN compares false: a diverged sample stops here
+        count = int(active.sum())
+        if count == len(active):
+            continue
+        if count == 0 and where is None:
+            steps.fill_(step)
+            break
+        if where is None:
+            where = torch.arange(batch_size)
+            units = [torch.empty_like(layer) for layer in rows.units]
+        _put(units, residual, rows, where, ~active)
+        steps[where[~active]] = step
+        where, rows = where[active], rows.kept(active.nonzero()[:, 0])
+        if count == 0:
+            break
+    if where is None:
+        units, residual = rows.units, rows.residual
+    else:
+        _put(units, residual, rows, where, slice(None))
+    return Relaxation(tuple(units), steps, residual, _status(units, residual, stop))
+
+
+def _put(units: list[Tensor], residual: Tensor, rows: _Rows, where: Tensor, chosen: Tensor | slice) -> None:
+    """Write the chosen rows to where they belong in the batch, in place."""
+    target = where[chosen]
+    for layer, packed in zip(units, rows.units, strict=True):
+        layer[target] = packed[chosen]
+    residual[target] = rows.residual[chosen]
+
+
+def _status(units: list[Tensor], residual: Tensor, stop: Stop) -> Tensor:
+    """Return the status of each sample, of shape (B,)."""
+    status = torch.full(residual.shape, int(Status.BUDGET), dtype=torch.int8)
+    if stop.tolerance is not None:
+        status[residual <= stop.tolerance] = int(Status.CONVERGED)
+    status[residual.isnan()] = int(Status.DIVERGED)
+    for layer in units:
+        layered_cpu.check_rows(layer.numpy(), status.numpy())
+    return status

@@ -1,0 +1,84 @@
+"""Which backends exist, what each can do, and how ``auto`` chooses.
+
+The rule of ``auto``, for one relaxation: the numba kernels wherever they can do the case, the torch reference everywhere else. They can do
+block descent of layered networks on the CPU, in float32 or float64, where no autograd graph is wanted, for every activation, with
+the outputs free, held, or nudged by squared error, cross-entropy or any frozen nudge. On the machines it was measured on
+(``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes, so that size is not part of the rule.
+
+This module does not import numba; a backend is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.errors import BackendError
+from contrastive_core.kernels.action import KNOWN_COSTS
+from contrastive_core.networks.activation import Clipped, Logistic, Tanh
+from contrastive_core.networks.layered import Layered
+from contrastive_core.table import Table
+from contrastive_core.types import Clamped, Nudge, Phase, State, Stop
+
+if TYPE_CHECKING:
+    from contrastive_core.types import Relaxation
+
+Settle = Callable[[Clamped, State, Dynamics, Stop, Phase], "Relaxation"]
+"""A backend: relaxes a checked case that it can do, as the reference would."""
+
+BACKENDS: Table[Settle] = Table("backend", {"numba": "contrastive_core.kernels.settle_cpu:settle"})
+"""The kernels beside the torch reference, which is always there under the name "torch"."""
+
+KNOWN_ACTIVATIONS = (Clipped, Tanh, Logistic)
+
+
+def backend_names() -> tuple[str, ...]:
+    """Return every name that ``backend=`` takes."""
+    return ("auto", "torch", *BACKENDS)
+
+
+def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -> str | None:
+    """Return why the kernels cannot do a case; None if they can."""
+    network = clamped.network
+    tensors = (clamped.drive, *state)  # the drive has the dtype and the place of the parameters
+    live = phase.cost if isinstance(phase, Nudge) and phase.frozen is None else None
+    if type(network) is not Layered:
+        return f"it settles Layered networks, and this is a {type(network).__name__}"
+    if type(dynamics) is not BlockDescent:
+        return f"it does block descent, not {type(dynamics).__name__}"
+    if any(type(activation) not in KNOWN_ACTIVATIONS for activation in network.activations):
+        return "it knows the built-in activations only"
+    if live is not None and type(live) not in KNOWN_COSTS:
+        return f"it knows the nudges of {', '.join(kind.__name__ for kind in KNOWN_COSTS)}, and any frozen one, not {type(live).__name__}"
+    if not all(tensor.is_cpu for tensor in tensors):
+        return "it works in the CPU's memory"
+    dtype = clamped.drive.dtype
+    if dtype not in (torch.float32, torch.float64) or any(layer.dtype != dtype for layer in state):
+        return "it works in float32 or float64, one for all tensors"
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*tensors, *network.parameters())):
+        return "it leaves no autograd graph; settle under torch.no_grad()"
+    return None
+
+
+def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -> Settle | None:
+    """Return the kernel that a relaxation is done with; None stands for the torch reference.
+
+    Raises
+    ------
+    BackendError
+        If the backend does not exist, or is named and cannot do the case.
+    """
+    if backend not in backend_names():
+        raise BackendError(f"unknown backend {backend!r}; choose one of: {', '.join(backend_names())}")
+    if backend == "torch":
+        return None
+    reason = obstacle(clamped, state, dynamics, phase)
+    if reason is None:
+        return BACKENDS["numba" if backend == "auto" else backend]
+    if backend == "auto":
+        return None
+    raise BackendError(f"backend {backend!r} cannot do this: {reason}. Use backend='torch', or 'auto' to let the case decide")

@@ -5,18 +5,22 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
+from contrastive_core.errors import ConvergenceError
 from contrastive_core.types import Clamped, State
 
 
-def scaled_hessian(clamped: Clamped, state: State) -> tuple[Callable[[State], State], State]:
-    r"""Return products with :math:`S H S`, and the diagonal scale S.
+def _differentiable_force(clamped: Clamped, state: State) -> tuple[State, State]:
+    """Return the force with a graph back to the copy of the state that is returned beside it."""
+    free = tuple(layer.detach().requires_grad_() for layer in state)
+    with torch.enable_grad():
+        return clamped.network.force(free, clamped._replace(drive=clamped.drive.detach())), free
 
-    :math:`H = \partial^2 E/\partial s^2`, and :math:`S^2` is each unit's own compliance, so that the diagonal is 1 and a saturated
-    smooth unit does no harm to the conditioning. A unit held by its bounds has S = 0; the operator is the identity there,
-    which leaves it out.
+
+def hessian(clamped: Clamped, state: State) -> Callable[[State], State]:
+    r"""Return products with :math:`H = \partial^2 E/\partial s^2` at a state, the bounds left out of account.
 
     Parameters
     ----------
@@ -27,21 +31,44 @@ def scaled_hessian(clamped: Clamped, state: State) -> tuple[Callable[[State], St
 
     Returns
     -------
+    callable
+        Maps a State of vectors to a State: one Hessian-vector product for every sample at once.
+    """
+    forces, free = _differentiable_force(clamped, state)
+
+    def multiply(vector: State) -> State:
+        # H is symmetric, so the transposed product that autograd gives is the product itself, up to the sign of the force.
+        return tuple(-product for product in torch.autograd.grad(forces, free, vector, retain_graph=True))
+
+    return multiply
+
+
+def scaled_hessian(clamped: Clamped, state: State) -> tuple[Callable[[State], State], State]:
+    r"""Return products with :math:`S H S`, and the diagonal scale S.
+
+    :math:`S^2` is each unit's own compliance, so that the diagonal is 1 and a saturated smooth unit does no harm to the
+    conditioning. A unit held by its bounds has S = 0; the operator is the identity there, which leaves it out.
+
+    Parameters
+    ----------
+    clamped : Clamped
+        Network with its inputs held.
+    state : State
+        Where the curvature is taken.
+
+    Returns
+    -------
     multiply : callable
-        Maps a State of vectors to a State: one Hessian-vector product, batched over samples.
+        Maps a State of vectors to a State.
     scale : State
         S, shaped as the state.
     """
-    free = tuple(layer.detach().requires_grad_() for layer in state)
-    with torch.enable_grad():
-        forces = clamped.network.force(free, Clamped(clamped.network, clamped.inputs, clamped.drive.detach()))
+    product = hessian(clamped, state)
     scale = tuple(layer.sqrt() for layer in clamped.network.compliance(state))
 
     def multiply(vector: State) -> State:
-        scaled = tuple(s * v for s, v in zip(scale, vector, strict=True))
-        # H is symmetric: the transposed product that autograd gives is the product itself, up to the sign of the force.
-        product = torch.autograd.grad(forces, free, scaled, retain_graph=True)
-        return tuple(torch.where(s > 0, -s * p, v) for s, p, v in zip(scale, product, vector, strict=True))
+        image = product(tuple(s * v for s, v in zip(scale, vector, strict=True)))
+        return tuple(torch.where(s > 0, s * h, v) for s, h, v in zip(scale, image, vector, strict=True))
 
     return multiply, scale
 
@@ -68,12 +95,51 @@ def as_operator(multiply: Callable[[State], State], like: State) -> LinearOperat
     return LinearOperator((rows * width, rows * width), matvec=product, dtype=np.float64)
 
 
-def dense(multiply: Callable[[State], State], like: State) -> Tensor:
-    """Return the operator as one matrix per sample, of shape (B, n, n), by n products."""
-    width = sum(layer.shape[1] for layer in like)
-    columns = []
-    for unit in range(width):
-        basis = torch.zeros(like[0].shape[0], width, dtype=like[0].dtype, device=like[0].device)
-        basis[:, unit] = 1
-        columns.append(flatten(multiply(unflatten(basis, like))))
-    return torch.stack(columns, dim=2)  # (B, n, n)
+def extreme_eigenvalues(clamped: Clamped, state: State) -> tuple[float, float]:
+    """Return the smallest and the largest curvature of the energy over all samples, by Lanczos.
+
+    Only directions in which no unit is held by its bounds count. A smallest one near 0 means slow relaxation and large
+    bias; a negative one means that the state is no minimum.
+
+    Raises
+    ------
+    ConvergenceError
+        If Lanczos does not converge, or every unit is held by its bounds.
+    """
+    movable = flatten(clamped.network.compliance(state)) > 0  # (B, n)
+    count = int(movable.sum())
+    if count < 3:
+        raise ConvergenceError("fewer than 3 units are inside their bounds, so there is no curvature to measure; lower the gain")
+    product = hessian(clamped, state)
+
+    def compressed(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = torch.zeros(movable.shape, dtype=state[0].dtype, device=state[0].device)
+        rows[movable] = torch.from_numpy(np.asarray(vector).ravel()).to(rows)
+        image: NDArray[np.float64] = flatten(product(unflatten(rows, state)))[movable].double().cpu().numpy()
+        return image
+
+    operator = LinearOperator((count, count), matvec=compressed, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(count)  # a fixed start makes the result reproducible
+    try:
+        smallest, largest = (
+            float(eigsh(operator, k=1, which=which, v0=start, tol=1e-6, return_eigenvectors=False)[0]) for which in ("SA", "LA")
+        )
+    except ArpackNoConvergence as error:
+        raise ConvergenceError("Lanczos did not converge on the curvature of the energy; use float64 or fewer samples") from error
+    return smallest, largest
+
+
+def dense(clamped: Clamped, state: State) -> tuple[Tensor, State]:
+    """Return :func:`scaled_hessian` as one matrix per sample, of shape (B, n, n), and its scale.
+
+    All n products are taken in one vectorised pass, which needs memory for n states.
+    """
+    forces, free = _differentiable_force(clamped, state)
+    scale = tuple(layer.sqrt() for layer in clamped.network.compliance(state))
+    width, rows = sum(layer.shape[1] for layer in state), state[0].shape[0]
+    basis = torch.eye(width, dtype=state[0].dtype, device=state[0].device)[:, None, :].expand(width, rows, width)
+    vectors = torch.split_with_sizes(basis, [layer.shape[1] for layer in state], dim=2)
+    products = torch.autograd.grad(forces, free, vectors, is_grads_batched=True)
+    weights = flatten(scale)
+    matrices = -torch.cat(products, dim=2).transpose(0, 1) * weights[:, :, None] * weights[:, None, :]  # (B, n, n)
+    return matrices + torch.diag_embed((weights == 0).to(weights)), scale

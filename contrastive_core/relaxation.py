@@ -112,15 +112,21 @@ def relax(
     batch_size = clamped.drive.shape[0]
     if isinstance(phase, Hold):
         state = (*state[:-1], phase.output)
-    if isinstance(phase, Nudge) and phase.frozen is None and clamped.network.output_is_last_layer:
-        if not clamped.network.has_minimum(phase.strength * phase.cost.curvature):
-            steps = torch.zeros(batch_size, dtype=torch.int64, device=state[0].device)
-            status = torch.full_like(steps, int(Status.DIVERGED), dtype=torch.int8)
-            return Relaxation(state, steps, state[0].new_full((batch_size,), float("inf")), status)
+    live = phase if isinstance(phase, Nudge) and phase.frozen is None else None
+    if live is not None and not _has_minimum(clamped, live):
+        steps = torch.zeros(batch_size, dtype=torch.int64, device=state[0].device)
+        status = torch.full_like(steps, int(Status.DIVERGED), dtype=torch.int8)
+        return Relaxation(state, steps, state[0].new_full((batch_size,), float("inf")), status)
     if settle is not None:
         return settle(clamped, state, dynamics, stop, phase)
-    joint = isinstance(phase, Nudge) and phase.frozen is None and phase.cost.coupled
+    joint = live is not None and live.cost.coupled
     return iterate(lambda s: dynamics.step(s, clamped, phase, generator), state, stop, joint=joint)
+
+
+def _has_minimum(clamped: Clamped, nudge: Nudge) -> bool:
+    """Whether the nudged energy keeps a minimum in the outputs; through a readout the cost's curvature does not act on them."""
+    network = clamped.network
+    return not network.output_is_last_layer or network.has_minimum(nudge.strength * nudge.cost.curvature)
 
 
 def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:

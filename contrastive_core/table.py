@@ -1,5 +1,7 @@
 """A dict of named things whose values are imported only when used, so that listing names costs no import."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from importlib import import_module
@@ -62,3 +64,7 @@ class Table(Mapping[str, T], Generic[T]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __or__(self, other: Table[T]) -> Table[T]:
+        """Return a table of the entries of both."""
+        return Table(self.kind, self._entries | other._entries)

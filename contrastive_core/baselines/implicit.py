@@ -60,22 +60,27 @@ class Implicit(Rule):
 
     def solve(self, clamped: Clamped, state: State, right_side: State) -> State:
         """Return :math:`H^{-1}` applied to ``right_side``, 0 on the units held by their bounds."""
-        multiply, scale = scaled_hessian(clamped, state)
-        weighted = flatten(tuple(s * g for s, g in zip(scale, right_side, strict=True)))
-        if weighted.shape[1] <= self.dense_units:
-            matrices = dense(multiply, state)
+        if sum(layer.shape[1] for layer in state) <= self.dense_units:
+            matrices, scale = dense(clamped, state)
+            weighted = _weigh(scale, right_side)
             solution, info = torch.linalg.solve_ex(matrices, weighted[:, :, None])
             if bool(info.any()):
                 raise ConvergenceError("the curvature of the energy is singular at this state; relax further or change the weights")
             scaled = solution[:, :, 0]
         else:
-            scaled = _krylov(multiply, state, weighted)
+            multiply, scale = scaled_hessian(clamped, state)
+            scaled = _krylov(multiply, state, _weigh(scale, right_side))
         return tuple(s * v for s, v in zip(scale, unflatten(scaled, state), strict=True))
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""
         with torch.no_grad():
             return self.settling.free_phase(network.clamp(inputs))
+
+
+def _weigh(scale: State, right_side: State) -> Tensor:
+    """Return the scaled right side, of shape (B, n)."""
+    return flatten(tuple(s * g for s, g in zip(scale, right_side, strict=True)))
 
 
 def _krylov(multiply: Callable[[State], State], state: State, weighted: Tensor) -> Tensor:

@@ -66,9 +66,9 @@ def moving_blocks(state: State, phase: Phase) -> range:
 
 
 def largest_change(old: State, new: State) -> Tensor:
-    """Return the largest absolute difference over each sample's units, of shape (B,)."""
+    """Return the largest absolute difference over each sample's units, of shape (B,); 0 where no layer may move."""
     changes = [(after - before).abs().amax(1) for before, after in zip(old, new, strict=True) if after is not before]
-    residual = old[0].new_zeros(old[0].shape[0])
-    for change in changes:
+    residual = changes[0] if changes else old[0].new_zeros(old[0].shape[0])
+    for change in changes[1:]:
         residual = torch.maximum(residual, change)
     return residual

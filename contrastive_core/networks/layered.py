@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import final
 
 import torch
@@ -27,7 +28,7 @@ class Layered(Network):
     is exact for any value. Nudging strengths belong in units of :math:`\lambda^L`, the stiffness of the last layer.
 
     Parameters ``weight_l`` have shape (n_{l-1}, n_l), ``bias_l`` (n_l,). With a readout, the outputs are
-    :math:`s_L W_r + b_r`, outside the equilibrium: ``readout_weight`` of shape (n_L, n_out), ``readout_bias`` (n_out,). Weights
+    :math:`s_L W_r + b_r`, outside the equilibrium: ``weight_readout`` of shape (n_L, n_out), ``bias_readout`` (n_out,). Weights
     start uniform in :math:`\pm g/\sqrt{\mathrm{fan\ in}}`, biases at 0.
 
     The activity form is that of Scellier et al. (2023) and Laborieux et al. (2021); Scellier & Bengio (2017) write the
@@ -89,12 +90,12 @@ class Layered(Network):
             bound = gain / math.sqrt(fan_in)
             return nn.Parameter(weight if generator is None else weight.uniform_(-bound, bound, generator=generator))
 
-        for number, (below, above) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+        for number, (below, above) in enumerate(pairwise(sizes), start=1):
             self.register_parameter(f"weight_{number}", uniform(below, above))
             self.register_parameter(f"bias_{number}", nn.Parameter(torch.zeros(above, dtype=dtype)))
         if readout is not None:
-            self.readout_weight = uniform(sizes[-1], readout)
-            self.readout_bias = nn.Parameter(torch.zeros(readout, dtype=dtype))
+            self.weight_readout = uniform(sizes[-1], readout)
+            self.bias_readout = nn.Parameter(torch.zeros(readout, dtype=dtype))
 
     def weight(self, index: int) -> Tensor:
         """Return the weights into block ``index``, of shape (n below, n)."""
@@ -173,8 +174,8 @@ class Layered(Network):
             gradients[f"bias_{index + 1}"] = change.sum(0)
             below, below_minus = layer, other
         if self._has_readout:
-            gradients["readout_weight"] = torch.zeros_like(self.readout_weight)
-            gradients["readout_bias"] = torch.zeros_like(self.readout_bias)
+            gradients["weight_readout"] = torch.zeros_like(self.weight_readout)
+            gradients["bias_readout"] = torch.zeros_like(self.bias_readout)
         return gradients
 
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
@@ -220,11 +221,11 @@ class Layered(Network):
 
     def output(self, state: State) -> Tensor:
         """Return the last layer, or its linear readout; shape (B, n_out)."""
-        return torch.addmm(self.readout_bias, state[-1], self.readout_weight) if self._has_readout else state[-1]
+        return torch.addmm(self.bias_readout, state[-1], self.weight_readout) if self._has_readout else state[-1]
 
     def pull_back(self, gradient: Tensor) -> Tensor:
         """Return the gradient on the last layer: through the transposed readout, if there is one."""
-        return gradient @ self.readout_weight.T if self._has_readout else gradient
+        return gradient @ self.weight_readout.T if self._has_readout else gradient
 
     @property
     def output_is_last_layer(self) -> bool:

@@ -1,0 +1,37 @@
+"""Files that are there whole or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file through a temporary one beside it, which is renamed once it is on the disk.
+
+    Parameters
+    ----------
+    path : Path
+        In an existing directory; an existing file is replaced.
+    content : bytes
+        Its content.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an existing one is then unchanged.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)  # the new name itself has to reach the disk too
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,43 @@
+"""Going through a split batch by batch."""
+
+from collections.abc import Iterator
+
+import torch
+
+from contrastive_core.data.splits import Split
+from contrastive_core.errors import InputError
+from contrastive_core.types import Batch
+
+
+def batches(split: Split, batch_size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
+    """Present every sample once, in batches.
+
+    Parameters
+    ----------
+    split : Split
+        Samples, with inputs of shape (N, n_in).
+    batch_size : int
+        Samples per batch, at least 1; the last batch has what is left and may be smaller.
+    generator : torch.Generator, optional
+        Source of the order, advanced once per call; None keeps the order of the split.
+
+    Returns
+    -------
+    iterator of Batch
+        Batches with inputs of shape (B, n_in) and labels of shape (B,), on the split's device; views of it where the order is kept.
+
+    Raises
+    ------
+    InputError
+        If ``batch_size`` is less than 1.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+    num_samples = len(split.labels)
+    starts = range(0, num_samples, batch_size)
+    if generator is None:
+        return (Batch(split.inputs[i : i + batch_size], split.labels[i : i + batch_size]) for i in starts)
+    # Drawn here and not on the first use, so that what the generator is used for next does not depend on when the batches are read.
+    order = torch.randperm(num_samples, generator=generator, device=generator.device).to(split.labels.device)
+    chosen = (order[i : i + batch_size] for i in starts)
+    return (Batch(split.inputs[rows], split.labels[rows]) for rows in chosen)

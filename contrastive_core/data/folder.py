@@ -1,0 +1,92 @@
+"""Loading a data set of images and labels from its four IDX files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from contrastive_core.data.catalog import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Entry, describe
+from contrastive_core.data.files import check_name, fetch, find, is_published
+from contrastive_core.data.idx import IdxFile, check_counts, open_idx, parse_images, parse_labels
+from contrastive_core.data.splits import Split, Splits, assemble
+from contrastive_core.errors import DataError
+
+# 60000 training images give the usual 55000 and 5000; smaller files of the same format are divided alike.
+_VALIDATION_SHARE = 12
+
+
+def load_folder(name: str, data_dir: Path | None) -> Splits:
+    """Load the data set called ``name``; the last twelfth of its training images is validation.
+
+    Parameters
+    ----------
+    name : str
+        Data set with files in the catalog.
+    data_dir : Path, optional
+        Folder with the four files, or with a subfolder called ``name`` that has them. None uses the download cache and fills it
+        where files are missing; nothing is ever downloaded into, or instead of, a folder that was given.
+
+    Returns
+    -------
+    Splits
+        Inputs of shape (N, rows x columns) in [0, 1] (pixel / 255), in the published order: 55000, 5000 and 10000 of them for the
+        published files.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, of another data set or does not fit the others, or a download failed.
+    """
+    entry = describe(name)
+    paths = fetch(name) if data_dir is None else find(name, data_dir)
+    files = {file_name: open_idx(path) for file_name, path in paths.items()}
+    for file_name, file in files.items():
+        check_name(name, file_name, file)
+    training = _read_pair(files[TRAIN_IMAGES], files[TRAIN_LABELS], entry.num_classes)
+    test = _read_pair(files[TEST_IMAGES], files[TEST_LABELS], entry.num_classes)
+    _check_sizes(files, training, test)
+    num_train = len(training.labels) - len(training.labels) // _VALIDATION_SHARE
+    return assemble(
+        Split(training.inputs[:num_train], training.labels[:num_train]),
+        Split(training.inputs[num_train:], training.labels[num_train:]),
+        test,
+        num_classes=entry.num_classes,
+        source=f"{name}: {_describe_files(entry, files)}, pixels / 255, the last {len(training.labels) - num_train} of "
+        f"{len(training.labels)} training images as validation",
+    )
+
+
+def _read_pair(images_file: IdxFile, labels_file: IdxFile, num_classes: int) -> Split:
+    """Read images and their labels."""
+    images = parse_images(images_file)  # (N, rows, columns)
+    labels = parse_labels(labels_file, num_classes)
+    check_counts(images_file.path, labels_file.path, len(images), len(labels))
+    inputs = images.reshape(len(images), -1).astype(np.float32)  # (N, n_in)
+    inputs /= 255
+    return Split(torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.int64)))
+
+
+def _check_sizes(files: Mapping[str, IdxFile], training: Split, test: Split) -> None:
+    """Refuse images of different sizes, and too few of them to leave any for validation."""
+    found, expected = test.inputs.shape[1], training.inputs.shape[1]
+    if found != expected:
+        raise DataError(
+            f"{files[TEST_IMAGES].path}: {found} pixels per image, expected {expected} as in {files[TRAIN_IMAGES].path.name}; "
+            "check that both files belong to the same data set"
+        )
+    if len(training.labels) < _VALIDATION_SHARE:
+        raise DataError(
+            f"{files[TRAIN_IMAGES].path}: {len(training.labels)} images, expected at least {_VALIDATION_SHARE} to leave one "
+            "for validation; give a larger file"
+        )
+
+
+def _describe_files(entry: Entry, files: Mapping[str, IdxFile]) -> str:
+    """Say whether the files are the published ones."""
+    verdicts = [is_published(published, files[published.name]) for published in entry.files]
+    if all(verdicts):
+        return "the published IDX files"
+    if False in verdicts:
+        return "IDX files other than the published ones"
+    return "IDX files that could not be compared with the published ones"

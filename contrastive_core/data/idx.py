@@ -1,0 +1,195 @@
+"""Reading IDX files, the format of MNIST, with one clear sentence for each way in which a file can be wrong."""
+
+import gzip
+import zlib
+from hashlib import sha256
+from math import prod
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contrastive_core.errors import DataError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_TYPES = {0x08: "unsigned byte", 0x09: "signed byte", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+_CONTENTS = {1: "labels", 3: "images"}
+_AGAIN = "copy or download the file again"
+
+
+class IdxFile(NamedTuple):
+    """An IDX file's bytes, unpacked but not yet interpreted.
+
+    Attributes
+    ----------
+    path : Path
+        Where it was read from.
+    num_bytes : int
+        Its size on disk.
+    archive : str
+        SHA-256 of the file as it is on disk.
+    content : str
+        SHA-256 of the unpacked bytes; equal to ``archive`` where the file is not compressed.
+    data : bytes
+        The unpacked bytes.
+    """
+
+    path: Path
+    num_bytes: int
+    archive: str
+    content: str
+    data: bytes
+
+
+def locate(folder: Path, name: str) -> Path | None:
+    """Find an IDX file under one of the names that it is commonly given.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to look; subfolders are not searched.
+    name : str
+        Published name without ``.gz``, such as ``train-images-idx3-ubyte``.
+
+    Returns
+    -------
+    Path or None
+        The first that exists of the published name and the one with a dot before ``idx``, uncompressed before compressed.
+    """
+    dotted = name.replace("-idx", ".idx")
+    candidates = (folder / (stem + suffix) for stem in (name, dotted) for suffix in ("", ".gz"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def open_idx(path: Path) -> IdxFile:
+    """Read a file and unpack it if its content, whatever its name, is gzip.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    IdxFile
+        Its unpacked bytes and digests.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or its compression is damaged.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    archive = sha256(raw).hexdigest()
+    if not raw.startswith(_GZIP_MAGIC):
+        return IdxFile(path, len(raw), archive, archive, raw)
+    try:
+        data = gzip.decompress(raw)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: corrupt gzip ({error}), expected a whole gzip file; {_AGAIN}") from error
+    return IdxFile(path, len(raw), archive, sha256(data).hexdigest(), data)
+
+
+def parse_images(file: IdxFile) -> NDArray[np.uint8]:
+    """Interpret a file as images.
+
+    Parameters
+    ----------
+    file : IdxFile
+        What ``open_idx`` read.
+
+    Returns
+    -------
+    ndarray of shape (N, rows, columns)
+        Pixels from 0 to 255; read-only, sharing the file's bytes.
+
+    Raises
+    ------
+    DataError
+        If the file is not an IDX file of unsigned bytes with three axes, holds labels instead, is empty, or is shorter or longer
+        than its header says.
+    """
+    return _parse(file, 3)
+
+
+def parse_labels(file: IdxFile, num_classes: int) -> NDArray[np.uint8]:
+    """Interpret a file as labels.
+
+    Parameters
+    ----------
+    file : IdxFile
+        What ``open_idx`` read.
+    num_classes : int
+        Labels have to be smaller than this.
+
+    Returns
+    -------
+    ndarray of shape (N,)
+        Labels; read-only, sharing the file's bytes.
+
+    Raises
+    ------
+    DataError
+        As ``parse_images``, with one axis; or if a label is out of range.
+    """
+    labels = _parse(file, 1)
+    wrong = np.flatnonzero(labels >= num_classes)
+    if len(wrong):
+        raise DataError(
+            f"{file.path}: label {labels[wrong[0]]} at index {wrong[0]}, expected 0 to {num_classes - 1}; "
+            "check that this is the label file of this data set"
+        )
+    return labels
+
+
+def check_counts(images: Path, labels: Path, num_images: int, num_labels: int) -> None:
+    """Refuse images and labels that cannot belong together.
+
+    Parameters
+    ----------
+    images, labels : Path
+        The two files, for the message.
+    num_images, num_labels : int
+        How many samples each of them holds.
+
+    Raises
+    ------
+    DataError
+        If the numbers differ.
+    """
+    if num_images != num_labels:
+        raise DataError(
+            f"{labels}: {num_labels} labels, expected {num_images} as there are images in {images.name}; "
+            "check that both files belong to the same split"
+        )
+
+
+def _parse(file: IdxFile, num_axes: int) -> NDArray[np.uint8]:
+    """Check header and length, then view the data with the header's shape."""
+    data, expected = file.data, f"0x{0x0800 + num_axes:08X} ({_CONTENTS[num_axes]})"
+    if len(data) < 4:
+        raise DataError(f"{file.path}: truncated, {len(data)} bytes where a header starting with {expected} is expected; {_AGAIN}")
+    magic = int.from_bytes(data[:4], "big")
+    code, found_axes = data[2], data[3]
+    if magic >> 16 or code not in _TYPES:
+        raise DataError(f"{file.path}: magic number 0x{magic:08X}, expected {expected}; this is not an IDX file, {_AGAIN}")
+    if code != 0x08:
+        raise DataError(f"{file.path}: type code 0x{code:02X} ({_TYPES[code]}), expected 0x08 (unsigned byte); convert it to bytes")
+    if found_axes != num_axes:
+        found = f"0x{magic:08X} ({_CONTENTS.get(found_axes, f'{found_axes} axes')})"
+        raise DataError(f"{file.path}: magic number {found}, expected {expected}; check that no files were swapped or renamed")
+    start = 4 + 4 * num_axes
+    if len(data) < start:
+        raise DataError(f"{file.path}: truncated, a header of {len(data)} bytes where {start} are expected; {_AGAIN}")
+    shape = tuple(int(size) for size in np.frombuffer(data, ">u4", num_axes, offset=4))
+    if prod(shape) == 0:
+        raise DataError(f"{file.path}: holds no samples (shape {shape}), expected at least one; {_AGAIN}")
+    found_bytes = len(data) - start
+    if found_bytes != prod(shape):
+        problem = "truncated" if found_bytes < prod(shape) else "trailing bytes"
+        raise DataError(f"{file.path}: {problem}, {found_bytes} bytes of data, expected {prod(shape)} for shape {shape}; {_AGAIN}")
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)

@@ -1,0 +1,175 @@
+"""Training, validation and test samples that are the same in every run, whatever the training seed."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from contrastive_core.errors import InputError
+
+# Any constant will do, but changing it changes every published number on the data sets that are split here.
+_SPLIT_SEED = 20240601
+
+
+class Split(NamedTuple):
+    """Samples of one split.
+
+    Attributes
+    ----------
+    inputs : Tensor of shape (N, n_in)
+        What the input layer is clamped to (float32), in [0, 1].
+    labels : Tensor of shape (N,)
+        Class indices (int64).
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+
+class Splits(NamedTuple):
+    """A data set.
+
+    Attributes
+    ----------
+    train : Split
+        Samples to learn from, in no particular order.
+    validation : Split
+        Samples to choose settings by.
+    test : Split
+        Samples to report on, once.
+    num_classes : int
+        Number of classes; labels lie in 0 .. num_classes - 1.
+    source : str
+        Where the samples come from, how they were scaled and split, in one sentence.
+    digest : str
+        SHA-256 over the bytes of all tensors, in hexadecimal: equal digests mean equal data.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    num_classes: int
+    source: str
+    digest: str
+
+
+Loader = Callable[[Path | None, int], Splits]
+"""``load(data_dir, seed)``: ``data_dir`` matters only for data sets made of files, ``seed`` only for synthetic ones."""
+
+
+def assemble(train: Split, validation: Split, test: Split, *, num_classes: int, source: str) -> Splits:
+    """Put three splits together and compute their digest.
+
+    Parameters
+    ----------
+    train, validation, test : Split
+        Samples, with inputs of shape (N, n_in) and labels of shape (N,).
+    num_classes : int
+        Number of classes.
+    source : str
+        Where the samples come from, in one sentence.
+
+    Returns
+    -------
+    Splits
+        The data set.
+    """
+    return Splits(train, validation, test, num_classes, source, _digest(train, validation, test))
+
+
+def split_stratified(samples: Split, num_validation: int, num_test: int) -> tuple[Split, Split, Split]:
+    """Divide samples into training, validation and test splits with the same share of every class.
+
+    The division depends on the labels and the two numbers only: the random order has a fixed seed of its own, and is made of the
+    bit generator's raw integers, which NumPy keeps the same across versions. Each class's count in the test split is within one
+    of its share, and so is its count in the validation split of what the test split left.
+
+    Parameters
+    ----------
+    samples : Split
+        All samples, with inputs of shape (N, n_in).
+    num_validation : int
+        Samples in the validation split, at least 1.
+    num_test : int
+        Samples in the test split, at least 1.
+
+    Returns
+    -------
+    tuple of Split
+        Training, validation and test samples, each in random order; every sample is in exactly one of them.
+
+    Raises
+    ------
+    InputError
+        If a split would be empty.
+    """
+    num_samples = len(samples.labels)
+    if num_validation < 1 or num_test < 1 or num_validation + num_test >= num_samples:
+        raise InputError(
+            f"cannot take {num_validation} validation and {num_test} test samples from {num_samples}; "
+            "every split needs at least one sample, choose smaller positive numbers"
+        )
+    order = np.argsort(np.random.PCG64(_SPLIT_SEED).random_raw(num_samples), kind="stable")
+    rank = np.argsort(order)
+    by_class = order[np.argsort(samples.labels.numpy()[order], kind="stable")]
+    in_test = _spread(num_samples, num_test)
+    rest = by_class[~in_test]
+    in_validation = _spread(len(rest), num_validation)
+    parts = (rest[~in_validation], rest[in_validation], by_class[in_test])
+    train, validation, test = (_take(samples, part[np.argsort(rank[part])]) for part in parts)
+    return train, validation, test
+
+
+def limit(splits: Splits, *, train: int) -> Splits:
+    """Keep only the first training samples, for learning curves and quick runs; validation and test stay whole.
+
+    Parameters
+    ----------
+    splits : Splits
+        A data set.
+    train : int
+        How many training samples to keep.
+
+    Returns
+    -------
+    Splits
+        The smaller data set, with its own digest and a source that says so.
+
+    Raises
+    ------
+    InputError
+        If ``train`` is not between 1 and the number of training samples.
+    """
+    available = len(splits.train.labels)
+    if not 1 <= train <= available:
+        raise InputError(f"cannot keep {train} training samples; choose a number from 1 to {available}")
+    kept = Split(splits.train.inputs[:train], splits.train.labels[:train])
+    source = f"{splits.source}; only the first {train} of {available} training samples"
+    return assemble(kept, splits.validation, splits.test, num_classes=splits.num_classes, source=source)
+
+
+def _spread(length: int, count: int) -> NDArray[np.bool_]:
+    """Mark ``count`` of ``length`` positions at even distances."""
+    steps = np.arange(length + 1) * count // length
+    return np.diff(steps) > 0
+
+
+def _take(samples: Split, indices: NDArray[np.intp]) -> Split:
+    """Select samples by index."""
+    index = torch.from_numpy(indices)
+    return Split(samples.inputs[index], samples.labels[index])
+
+
+def _digest(*splits: Split) -> str:
+    """Hash dtype, shape and bytes of every tensor, so that moving a sample from one split to the next changes the result."""
+    total = sha256()
+    for tensor in (tensor for split in splits for tensor in split):
+        array = np.ascontiguousarray(tensor.cpu().numpy())
+        total.update(f"{array.dtype.str}{array.shape}".encode())
+        total.update(array.data)
+    return total.hexdigest()

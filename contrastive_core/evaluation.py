@@ -1,0 +1,68 @@
+"""How well a network answers a split under a rule, and what it cost to settle."""
+
+from typing import NamedTuple
+
+import torch
+
+from contrastive_core.cost import Cost
+from contrastive_core.data.batches import batches
+from contrastive_core.data.splits import Split
+from contrastive_core.network import Network
+from contrastive_core.rule import Rule
+from contrastive_core.types import Relaxation, Status
+
+_CHUNK = 500
+"""Samples settled together; bounds memory, and changes no result, since samples stop one by one."""
+
+
+class Evaluation(NamedTuple):
+    """Averages over a split.
+
+    Attributes
+    ----------
+    error : float
+        Share of samples that the output gets wrong, in [0, 1].
+    cost : float
+        Mean cost.
+    sweeps : float
+        Mean steps per sample to settle.
+    unconverged : float
+        Share of samples that did not settle within the budget.
+    energy_decrease : float
+        Mean energy at rest less mean energy once settled.
+    """
+
+    error: float
+    cost: float
+    sweeps: float
+    unconverged: float
+    energy_decrease: float
+
+
+def evaluate(network: Network, rule: Rule, cost: Cost, split: Split) -> Evaluation:
+    """Settle every sample of a split and average.
+
+    Costs that couple the rows of a batch are averaged over chunks of 500 samples.
+    """
+    totals = torch.zeros(5, dtype=torch.float64)
+    with torch.no_grad():
+        for batch in batches(split, _CHUNK):
+            size = len(batch.labels)
+            answer = rule.infer(network, batch.inputs)
+            output = network.output(answer.state)
+            clamped = network.clamp(batch.inputs)
+            fall = network.energy(network.initial_state(clamped), clamped) - network.energy(answer.state, clamped)
+            means = [
+                float(cost.errors(output, batch).double().mean()),
+                float(cost.value(output, batch).double().mean()),
+                float(answer.steps.double().mean()),
+                unconverged(answer),
+                float(fall.double().mean()),
+            ]
+            totals += size * torch.tensor(means, dtype=torch.float64)
+    return Evaluation(*(totals / len(split.labels)).tolist())
+
+
+def unconverged(relaxation: Relaxation) -> float:
+    """Return the share of samples that did not reach their tolerance."""
+    return float((relaxation.status != int(Status.CONVERGED)).double().mean())

@@ -1,0 +1,308 @@
+"""One training loop for every rule, which can be stopped at any moment and goes on bit for bit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contrastive_core.checkpoint import load_checkpoint, load_parameters, save_checkpoint
+from contrastive_core.cost import Cost
+from contrastive_core.data.batches import batches
+from contrastive_core.data.splits import Splits
+from contrastive_core.errors import CheckpointError, DivergenceError, InputError
+from contrastive_core.evaluation import Evaluation, evaluate, unconverged
+from contrastive_core.network import Network
+from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
+from contrastive_core.optimisers.builders import layer_groups
+from contrastive_core.rule import Rule
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training run does, whatever its rule.
+
+    Attributes
+    ----------
+    epochs, batch_size : int
+        Passes over the training split, and samples per step.
+    optimiser, schedule : str
+        Names in OPTIMISERS and SCHEDULES; schedules step once an epoch.
+    learning_rates : tuple of float
+        One for all layers, or one per layer from the input side.
+    momentum, weight_decay : float
+        Of the optimiser; for adaptive ones the momentum is the first moment's decay.
+    decay : float
+        Factor per epoch of the exponential schedule.
+    clip_norm : float, optional
+        Largest norm of the whole gradient.
+    patience : int, optional
+        Epochs without a better validation error after which training stops.
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    optimiser: str = "sgd"
+    schedule: str = "cosine"
+    learning_rates: tuple[float, ...] = (0.02,)
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    decay: float = 0.99
+    clip_norm: float | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise InputError(f"training needs at least 1 epoch and 1 sample per batch, got {self.epochs} and {self.batch_size}")
+
+
+class Progress(NamedTuple):
+    """What is known after a step, averaged over the epoch so far; shares and errors in [0, 1].
+
+    Attributes
+    ----------
+    epoch, step, num_steps : int
+        Counted from 1; steps are those of the epoch.
+    train_cost, train_error : float
+        At the free states that the rule went through.
+    sweeps : float
+        Steps of all phases, per sample.
+    unconverged : float
+        Share of samples' phases that did not reach their tolerance.
+    """
+
+    epoch: int
+    step: int
+    num_steps: int
+    train_cost: float
+    train_error: float
+    sweeps: float
+    unconverged: float
+
+
+class Result(NamedTuple):
+    """What a training run came to.
+
+    Attributes
+    ----------
+    history : list of dict
+        A record per epoch.
+    best_epoch : int
+        With the smallest validation error, the first of them; counted from 1.
+    validation, test : Evaluation
+        With the parameters of that epoch.
+    """
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    validation: Evaluation
+    test: Evaluation
+
+
+@dataclass
+class _Session:
+    """Everything that changes while training, and so everything a checkpoint holds."""
+
+    network: Network
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    generators: dict[str, torch.Generator]
+    best: dict[str, Tensor]
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+
+    def save(self, path: Path, identity: str) -> None:
+        """Write the session to a checkpoint."""
+        optimiser = self.optimiser.state_dict()
+        tensors: dict[str, Tensor] = {f"parameter.{name}": p for name, p in self.network.named_parameters()}
+        tensors |= {f"best.{name}": p for name, p in self.best.items()}
+        tensors |= {f"generator.{name}": g.get_state() for name, g in self.generators.items()}
+        scalars: dict[str, dict[str, Any]] = {}
+        for index, state in optimiser["state"].items():
+            for key, value in state.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimiser.{index}.{key}"] = value
+                else:
+                    scalars.setdefault(str(index), {})[key] = value
+        record = {
+            "identity": identity,
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "groups": optimiser["param_groups"],
+            "scalars": scalars,
+            "schedule": self.schedule.state_dict(),
+        }
+        save_checkpoint(path, tensors, record)
+
+    def load(self, path: Path, identity: str) -> None:
+        """Take the session up where a checkpoint left it."""
+        tensors, record = load_checkpoint(path)
+        load_parameters(self.network, tensors, "parameter.", path)
+        if record["identity"] != identity:
+            raise CheckpointError(f"{path} was trained with other settings; use its own, or start in another directory")
+        state: dict[int, dict[str, Any]] = {int(i): dict(values) for i, values in record["scalars"].items()}
+        for name, tensor in tensors.items():
+            if name.startswith("optimiser."):
+                _, index, key = name.split(".", 2)
+                state.setdefault(int(index), {})[key] = tensor
+        self.optimiser.load_state_dict({"state": state, "param_groups": record["groups"]})
+        self.schedule.load_state_dict(record["schedule"])
+        for name, generator in self.generators.items():
+            generator.set_state(tensors[f"generator.{name}"])
+        self.best = {name.removeprefix("best."): t for name, t in tensors.items() if name.startswith("best.")}
+        self.history, self.best_epoch = record["history"], record["best_epoch"]
+
+
+def generator_of(seed: int, purpose: int) -> torch.Generator:
+    """Return a generator for one purpose of a seed: 0 initial weights, 1 data order, 2 the rule's own draws.
+
+    Purposes are independent streams, so that two rules with one seed share initial weights and data order exactly.
+    """
+    state = np.random.SeedSequence(seed, spawn_key=(purpose,)).generate_state(2)
+    return torch.Generator().manual_seed((int(state[0]) << 31) ^ int(state[1]))
+
+
+def train(
+    network: Network,
+    rule: Rule,
+    cost: Cost,
+    splits: Splits,
+    plan: Plan,
+    seed: int,
+    *,
+    checkpoint: Path | None = None,
+    identity: str = "",
+    on_step: Callable[[Progress], None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> Result:
+    """Train a network in place, and test it at the epoch that the validation split chooses.
+
+    Parameters
+    ----------
+    network : Network
+        Its parameters are changed; at the end they are those of the chosen epoch.
+    rule : Rule
+        Estimates gradients.
+    cost : Cost
+        Reported and, through the rule, lowered.
+    splits : Splits
+        The test split is used once, at the end.
+    plan : Plan
+        Epochs, optimiser and so on.
+    seed : int
+        Of the data order and the rule's draws.
+    checkpoint : Path, optional
+        Written after every epoch; if it exists, training goes on from it to bit-identical parameters.
+    identity : str
+        Of the settings; a checkpoint with another one is refused.
+    on_step, on_epoch : callable, optional
+        Called with the progress after each step, and with the record of each epoch, those of a checkpoint included.
+
+    Returns
+    -------
+    Result
+        History and final evaluation.
+
+    Raises
+    ------
+    DivergenceError
+        If a phase, the cost or the gradient is not finite.
+    CheckpointError
+        If the checkpoint is damaged or belongs to another network or other settings.
+    """
+    optimiser = OPTIMISERS[plan.optimiser](layer_groups(network, plan.learning_rates), plan.momentum, plan.weight_decay)
+    schedule = SCHEDULES[plan.schedule](optimiser, plan.epochs, plan.decay)
+    generators = {"order": generator_of(seed, 1), "rule": generator_of(seed, 2)}
+    session = _Session(network, optimiser, schedule, generators, best=_snapshot(network))
+    if checkpoint is not None and checkpoint.exists():
+        session.load(checkpoint, identity)
+    for record in session.history:
+        if on_epoch is not None:
+            on_epoch(record)
+    while not _finished(session, plan):
+        epoch = len(session.history) + 1
+        start, cpu_start = time.perf_counter(), time.process_time()
+        progress = _epoch(session, rule, cost, splits, plan, epoch, on_step)
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+        schedule.step()
+        validation = evaluate(network, rule, cost, splits.validation)
+        record = {
+            "epoch": epoch,
+            "train_cost": progress.train_cost,
+            "train_error": progress.train_error,
+            "validation_error": validation.error,
+            "validation_cost": validation.cost,
+            "sweeps_per_sample": progress.sweeps,
+            "unconverged": progress.unconverged,
+            "energy_decrease": validation.energy_decrease,
+            "seconds": seconds,
+            "cpu_seconds": cpu_seconds,
+        }
+        session.history.append(record)
+        if session.best_epoch == 0 or validation.error < session.history[session.best_epoch - 1]["validation_error"]:
+            session.best_epoch, session.best = epoch, _snapshot(network)
+        if checkpoint is not None:
+            session.save(checkpoint, identity)
+        if on_epoch is not None:
+            on_epoch(record)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(session.best[name])
+    validation = evaluate(network, rule, cost, splits.validation)
+    return Result(session.history, session.best_epoch, validation, evaluate(network, rule, cost, splits.test))
+
+
+def _finished(session: _Session, plan: Plan) -> bool:
+    done = len(session.history)
+    return done >= plan.epochs or (plan.patience is not None and session.best_epoch > 0 and done - session.best_epoch >= plan.patience)
+
+
+def _epoch(
+    session: _Session,
+    rule: Rule,
+    cost: Cost,
+    splits: Splits,
+    plan: Plan,
+    epoch: int,
+    on_step: Callable[[Progress], None] | None,
+) -> Progress:
+    """Take one pass over the training split; changes the network in place."""
+    network, seen = session.network, 0
+    sums = np.zeros(4)
+    num_steps = -(-len(splits.train.labels) // plan.batch_size)
+    progress = Progress(epoch, 0, num_steps, 0.0, 0.0, 0.0, 0.0)
+    for step, batch in enumerate(batches(splits.train, plan.batch_size, session.generators["order"]), start=1):
+        estimate = rule.estimate(network, batch, generator=session.generators["rule"])
+        for name, parameter in network.named_parameters():
+            parameter.grad = estimate.gradients[name]
+        norm = torch.nn.utils.get_total_norm(list(estimate.gradients.values()))
+        if not bool(torch.isfinite(norm)):
+            raise DivergenceError(f"the gradient is not finite in epoch {epoch}, step {step}; lower the learning rate or the gain")
+        if plan.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(network.parameters(), plan.clip_norm, norm)
+        session.optimiser.step()
+        with torch.no_grad():
+            output = network.output(estimate.relaxations["free"].state)
+            phases = estimate.relaxations.values()
+            means = [
+                float(cost.value(output, batch).mean()),
+                float(cost.errors(output, batch).double().mean()),
+                sum(float(phase.steps.double().mean()) for phase in phases),
+                sum(unconverged(phase) for phase in phases) / len(phases),
+            ]
+        sums += len(batch.labels) * np.array(means)
+        seen += len(batch.labels)
+        progress = Progress(epoch, step, num_steps, *(sums / seen).tolist())
+        if on_step is not None:
+            on_step(progress)
+    return progress
+
+
+def _snapshot(network: Network) -> dict[str, Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in network.named_parameters()}

@@ -1,0 +1,174 @@
+"""The program ``eqlab``: finds the command, imports it when it is used, and ends with one sentence and an exit code when it fails."""
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from contrastive_core.table import unknown_name
+from experiments.exits import exit_code, sentence
+from experiments.output import say
+
+COMMANDS = {
+    "compare": "experiments.compare:compare_command",
+    "data": "experiments.data:data",
+    "gradients": "experiments.gradients:gradients_command",
+    "info": "experiments.info:info",
+    "train": "experiments.train:train_command",
+}
+"""Every command as ``"module:object"``; listing one here is all that it takes, and its module imports nothing heavy at its top."""
+
+
+_SETTINGS = {"max_content_width": 120, "help_option_names": ["-h", "--help"]}
+
+
+class Group(click.Group):
+    """Commands that are imported when they are used, and that end as ``experiments.exits`` says.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As for ``click.Group``.
+    lazy : mapping of str to str
+        ``"module:object"`` by name of command.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the names of all commands.
+
+        Parameters
+        ----------
+        ctx : Context
+            Of the group.
+
+        Returns
+        -------
+        list of str
+            In alphabetical order.
+        """
+        return sorted({*super().list_commands(ctx), *self._lazy})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command.
+
+        Parameters
+        ----------
+        ctx : Context
+            Of the group.
+        cmd_name : str
+            Its name.
+
+        Returns
+        -------
+        Command or None
+            None if there is none of that name.
+        """
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        module, attribute = self._lazy[cmd_name].split(":")
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with.
+
+        Parameters
+        ----------
+        ctx : Context
+            Of the group.
+        args : list of str
+            The arguments.
+
+        Returns
+        -------
+        name, command, rest
+            As ``click.Group`` gives them.
+
+        Raises
+        ------
+        UsageError
+            If there is no such command, with the closest name.
+        """
+        names = self.list_commands(ctx)
+        if args[0] not in names and not args[0].startswith("-"):
+            raise click.UsageError(str(unknown_name("command", args[0], names)), ctx)
+        return super().resolve_command(ctx, args)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line, and end the process with a sentence and an exit code.
+
+        Parameters
+        ----------
+        args : sequence of str, optional
+            By default those of the process.
+        prog_name, complete_var
+            As for ``click.Command.main``.
+        standalone_mode : bool
+            Whether to end the process; otherwise errors are raised.
+        **extra
+            Settings of the context.
+
+        Returns
+        -------
+        object
+            What ``click`` returns if not in standalone mode.
+        """
+        argv = tuple(sys.argv[1:] if args is None else args)
+        try:
+            ended = super().main(argv, prog_name, complete_var, standalone_mode=False, obj=argv, **extra)
+        except Exception as error:
+            code = exit_code(error)
+            if code is None or not standalone_mode:
+                raise
+            if "--debug" in argv or os.environ.get("EQLAB_DEBUG"):
+                say(traceback.format_exc(), err=True)
+            say(f"eqlab: error: {sentence(error)}", err=True)
+            sys.exit(code)
+        if not standalone_mode:
+            return ended
+        sys.exit(ended if isinstance(ended, int) else 0)
+
+
+def show_help(ctx: click.Context) -> None:
+    """Print a group's help if no command was given.
+
+    Parameters
+    ----------
+    ctx : Context
+        Of the group, which is made with ``invoke_without_command``.
+    """
+    if ctx.invoked_subcommand is None:
+        say(ctx.get_help())
+
+
+@click.group("eqlab", cls=Group, lazy=COMMANDS, invoke_without_command=True, context_settings=_SETTINGS)
+@click.version_option(package_name="eqlab", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show where an error comes from; so does EQLAB_DEBUG=1.")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Energy-based and local learning beside backpropagation.
+
+    Results go to stdout, progress to stderr. Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 some trials
+    failed, 130 interrupted.
+    """
+    show_help(ctx)
+
+
+def main() -> None:
+    """Run the program as installed."""
+    cli.main(prog_name="eqlab")

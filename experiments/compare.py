@@ -1,0 +1,237 @@
+"""``eqlab compare``: many rules on one network, cost, initial weights, data and optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, as_completed
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from contrastive_core.errors import EqlabError
+from experiments.engine import executor, parse_engine
+from experiments.exits import TrialsFailedError, resumable
+from experiments.figures import Picture, comparison, learning_curves, write_pictures
+from experiments.flags import command
+from experiments.learning import Positive, load_data
+from experiments.markers import OneOf
+from experiments.output import format_table
+from experiments.report import ReportTable, render, write_report
+from experiments.rules import BASELINE, RULES
+from experiments.rundir import RunDirectory, open_run
+from experiments.session import Session
+from experiments.statistics import interval
+from experiments.store import Journal
+from experiments.train import Outcome, PlanOptions, TrainOptions, trial, warn
+
+
+class CompareOptions(PlanOptions):
+    """Rules and seeds; everything else is the same for all.
+
+    Attributes
+    ----------
+    rules
+        The learning rules.
+    seeds
+        How many seeds, from ``seed`` on; each gives the same initial weights and data order to every rule.
+    engine
+        Where trials are computed.
+    """
+
+    rules: tuple[Annotated[str, OneOf("rule", RULES)], ...] = Field(tuple(RULES), min_length=1, description="Rules to compare.")
+    seeds: Positive = Field(3, description="Paired seeds per rule.")
+    engine: str = Field("process", exclude=True, description="serial, process (one per core) or process:N.")
+
+
+def trial_options(options: CompareOptions, rule: str) -> TrainOptions:
+    """Return the options of one trial: the comparison's own, with the rule."""
+    shared = {name: value for name, value in options if name in PlanOptions.model_fields}
+    return TrainOptions(**shared, rule=rule)
+
+
+def summarise(metrics: Mapping[str, Sequence[Mapping[str, Any] | None]], errors: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
+    """Return the record of each rule: intervals over seeds, and the paired difference to backprop.
+
+    Parameters
+    ----------
+    metrics : mapping of str to sequence
+        For each rule its trials' metrics in the order of the seeds, None where a trial failed.
+    errors : mapping of str to str
+        Why a rule failed, None for one that did not.
+
+    Returns
+    -------
+    dict
+        As ``--json`` prints it under ``rules``.
+    """
+    baseline = metrics.get(BASELINE, [])
+    return {rule: _record(trials, baseline, errors[rule]) for rule, trials in metrics.items()}
+
+
+def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mapping[str, Any] | None], error: str | None) -> dict[str, Any]:
+    done = [trial for trial in trials if trial is not None]
+    status = "done" if len(done) == len(trials) else "failed"
+    record: dict[str, Any] = {"status": status, "error": error, "test_error": None, "paired_difference": None}
+    if not done:
+        return record
+    record["test_error"] = interval([trial["test_error"] for trial in done])
+    pairs = [(ours, theirs) for ours, theirs in zip(trials, baseline, strict=False) if ours is not None and theirs is not None]
+    if pairs and trials is not baseline:
+        record["paired_difference"] = interval([ours["test_error"] - theirs["test_error"] for ours, theirs in pairs])
+    for name in ("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged", "energy_decrease", "validation_error"):
+        record[name] = sum(trial[name] for trial in done) / len(done)
+    record["best_epochs"] = [trial["best_epoch"] for trial in done]
+    record["gradient_cosine"] = done[0]["gradient_cosine"]
+    return record
+
+
+def table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the comparison as a header and rows of texts."""
+    header = (
+        *("rule", "test error %", "95 % interval", "minus backprop", "95 % interval", "sweeps", "us/sample", "unconverged %"),
+        *("energy decrease", "lowest cosine"),
+    )
+    rows = []
+    for rule, record in records.items():
+        if record["test_error"] is None:
+            rows.append((rule, "failed", *("-",) * (len(header) - 2)))
+            continue
+        cosines = [value for value in record["gradient_cosine"].values() if value is not None]
+        rows.append(
+            (
+                rule if record["status"] == "done" else f"{rule} (some failed)",
+                *_percent(record["test_error"]),
+                *_percent(record["paired_difference"]),
+                f"{record['sweeps_per_sample']:.1f}",
+                f"{1e6 * record['seconds_per_sample']:.0f}",
+                f"{100 * record['unconverged']:.2f}",
+                f"{record['energy_decrease']:.3f}",
+                f"{min(cosines):.4f}" if cosines else "-",
+            )
+        )
+    return header, rows
+
+
+def _percent(value: Mapping[str, Any] | None) -> tuple[str, str]:
+    if value is None:
+        return "-", "-"
+    low, high = value["ci95"]
+    return f"{100 * value['mean']:.2f}", "-" if low is None else f"[{100 * low:.2f}, {100 * high:.2f}]"
+
+
+@command(CompareOptions, "compare")
+def compare_command(options: CompareOptions, session: Session) -> None:
+    """Train one network under many learning rules and show side by side what each costs and how well it learns.
+
+    Every rule gets the same network, cost, data and optimiser, and with each seed the same initial weights and data order, so that
+    differences to backprop are paired. Intervals are Student's over the seeds. The lowest cosine is that of the rule's gradient to
+    the exact one, over the parameters, at the initial weights.
+
+    \b
+    Examples:
+      eqlab compare
+      eqlab compare --rules ep-centered,ep-positive,backprop --seeds 5 --strength 0.1
+      eqlab compare --config mnist --data-dir DIRECTORY-OF-IDX-FILES --rules ep-centered,backprop
+    """  # noqa: D301
+    parse_engine(options.engine)
+    session.use_threads()
+    run = open_run(options, session)
+    warn(options, session)
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        _run_trials(options, session, run, journal)
+        result, pictures = _collect(options, journal)
+    result["run"] = str(run.path)
+    write_pictures(run.figures, pictures)
+    header, rows = table(result["rules"])
+    html = render(
+        "Learning rules compared",
+        f"{result['network']} on {result['data']}: one network, cost, data and optimiser; only the learning rule differs.",
+        [ReportTable("Side by side", header, rows)],
+        pictures,
+        run.read_config(),
+        run.read_provenance(),
+    )
+    write_report(run.path / "report.html", html)
+    text = f"{result['network']} on {result['data']}, {options.seeds} paired seeds\n\n{format_table(header, rows)}"
+    session.result(result, f"{text}\n\nreport: {run.path / 'report.html'}")
+    failed = {rule: record["error"] for rule, record in result["rules"].items() if record["status"] == "failed"}
+    if failed:
+        raise TrialsFailedError(
+            f"{len(failed)} of {len(result['rules'])} rules have failed trials: "
+            + "; ".join(f"{rule}: {error}" for rule, error in failed.items())
+        )
+
+
+def _run_trials(options: CompareOptions, session: Session, run: RunDirectory, journal: Journal) -> None:
+    """Compute the trials that the journal does not have yet; one that fails is recorded and the others go on."""
+    load_data(options)  # a missing data set is one error here, not one in every trial
+    todo = [(rule, seed) for seed in _seeds(options) for rule in options.rules if not _is_done(journal, rule, seed)]
+    total = options.seeds * len(options.rules)
+    with executor(options.engine) as pool, session.progress(total, "trials", done=total - len(todo)) as bar:
+        futures: dict[Future[Outcome], tuple[str, int]] = {}
+        for rule, seed in todo:
+            arguments = trial_options(options, rule)
+            journal.begin(_key(rule, seed), arguments.resolved(), seed)
+            checkpoint = run.checkpoints / f"{_key(rule, seed)}.safetensors"
+            future = pool.submit(run_trial, arguments, seed, checkpoint)
+            futures[future] = (rule, seed)
+            if future.done():  # a serial engine: record at once, so that a killed run keeps it
+                _keep(journal, session, future, rule, seed)
+                bar.update(1)
+        for future in as_completed([future for future in futures if not future.done()]):
+            _keep(journal, session, future, *futures[future])
+            bar.update(1)
+
+
+def run_trial(options: TrainOptions, seed: int, checkpoint: Path) -> Outcome:
+    """Train in whatever process the engine chose."""
+    return trial(options, seed, checkpoint=checkpoint)
+
+
+def _keep(journal: Journal, session: Session, future: Future[Outcome], rule: str, seed: int) -> None:
+    key, error = _key(rule, seed), future.exception()
+    if isinstance(error, EqlabError):
+        journal.fail(key, str(error))
+        session.note(f"{rule}, seed {seed}: failed: {error}")
+        return
+    outcome = future.result()
+    with journal.transaction():
+        for record in outcome.history:
+            journal.record(key, int(record["epoch"]), record)
+        journal.finish(key, outcome.metrics, outcome.seconds)
+    session.note(f"{rule}, seed {seed}: test error {100 * outcome.metrics['test_error']:.2f} %, {outcome.seconds:.1f} s")
+
+
+def _collect(options: CompareOptions, journal: Journal) -> tuple[dict[str, Any], dict[str, Picture]]:
+    metrics: dict[str, list[Mapping[str, Any] | None]] = {}
+    histories: dict[str, list[list[dict[str, Any]]]] = {}
+    errors: dict[str, str | None] = {}
+    for rule in options.rules:
+        trials = [journal.trial(_key(rule, seed)) for seed in _seeds(options)]
+        metrics[rule] = [trial.metrics if trial else None for trial in trials]
+        histories[rule] = [[epoch.metrics for epoch in journal.history(_key(rule, seed))] for seed in _seeds(options)]
+        errors[rule] = next((trial.error for trial in trials if trial and trial.error), None)
+    records = summarise(metrics, errors)
+    first = next((done for trials in metrics.values() for done in trials if done), {"network": "network"})
+    result = {
+        "network": first["network"],
+        "data": options.data,
+        "baseline": BASELINE,
+        "seeds": list(_seeds(options)),
+        "rules": records,
+    }
+    return result, {"comparison": comparison(records), "learning-curves": learning_curves(histories)}
+
+
+def _seeds(options: CompareOptions) -> Iterable[int]:
+    return range(options.seed, options.seed + options.seeds)
+
+
+def _key(rule: str, seed: int) -> str:
+    return f"{rule}-{seed}"
+
+
+def _is_done(journal: Journal, rule: str, seed: int) -> bool:
+    known = journal.trial(_key(rule, seed))
+    return known is not None and known.status == "done"

@@ -1,0 +1,96 @@
+"""How a command ends: the exit code and the one sentence for every error that is not a bug of ours.
+
+Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 some trials failed, 130 interrupted.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from contrastive_core.errors import EqlabError, InputError
+
+FAILED = 1
+USAGE = 2
+SOME_FAILED = 3
+INTERRUPTED = 130
+
+
+class TrialsFailedError(EqlabError):
+    """Some trials of a run failed; their messages are in its journal, the others' results are complete."""
+
+
+class InterruptedRunError(EqlabError):
+    """A run stopped by the user; the message says how to go on with it."""
+
+
+@contextmanager
+def resumable(resume_command: str) -> Iterator[None]:
+    """Turn Ctrl-C inside the block into an error that tells the user how to go on.
+
+    Parameters
+    ----------
+    resume_command : str
+        The command line that continues the run, as ``Session.resume_command`` gives it.
+
+    Raises
+    ------
+    InterruptedRunError
+        If the block is interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise InterruptedRunError(f"interrupted; continue with: {resume_command}") from interrupt
+
+
+def exit_code(error: BaseException) -> int | None:
+    """Give the exit code for an error.
+
+    Parameters
+    ----------
+    error : BaseException
+        What ended the command.
+
+    Returns
+    -------
+    int or None
+        None for an error that nobody foresaw: a bug, which deserves its traceback.
+    """
+    codes: tuple[tuple[type[BaseException], int], ...] = (
+        (TrialsFailedError, SOME_FAILED),
+        (InterruptedRunError, INTERRUPTED),
+        (InputError, USAGE),
+        (EqlabError, FAILED),
+        (click.UsageError, USAGE),
+        (click.ClickException, FAILED),
+        (click.Abort, INTERRUPTED),
+        (OSError, FAILED),
+    )
+    return next((code for kind, code in codes if isinstance(error, kind)), None)
+
+
+def sentence(error: BaseException) -> str:
+    """Say in one sentence what ended a command.
+
+    Parameters
+    ----------
+    error : BaseException
+        An error for which ``exit_code`` gives a code.
+
+    Returns
+    -------
+    str
+        The sentence, without the program's name.
+    """
+    if isinstance(error, click.UsageError):
+        help_hint = f"; see '{error.ctx.command_path} --help'" if error.ctx else ""
+        message = error.format_message().rstrip(".")
+        return message[:1].lower() + message[1:] + help_hint
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, click.Abort):
+        return "interrupted"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)

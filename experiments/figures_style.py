@@ -1,0 +1,205 @@
+"""What all figures share: one style file, colours that everybody can tell apart, and bytes that depend on the data alone."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MINUS = "\N{MINUS SIGN}"
+INK = "#222222"
+PAPER = "#ffffff"
+GRID = "#d9d9d9"
+FAINT = "#767676"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's palette; its black is the ink, and its yellow is left out because it vanishes on white paper."""
+DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.3)), (0, (1.2, 1.2)), (0, (6, 1.2, 1.2, 1.2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+LONGEST_NAME = 28
+"""Letters of a name that are shown."""
+_STYLE = Path(__file__).with_name("eqlab.mplstyle")
+
+
+class Picture(NamedTuple):
+    """A figure, and the numbers that it shows.
+
+    Attributes
+    ----------
+    svg : str
+        A whole SVG document, its texts kept as text; the same data give the same characters.
+    data : dict
+        The plotted numbers, None for those that were not there or not finite.
+    figure : Figure, optional
+        From which other formats are made.
+    """
+
+    svg: str
+    data: dict[str, Any]
+    figure: Figure | None = None
+
+
+def draw(paint: Callable[[Figure, Any], None], data: dict[str, Any], width: float, height: float) -> Picture:
+    """Make a picture in the project's style, whatever the user's own settings are.
+
+    Parameters
+    ----------
+    paint : callable
+        Puts the data on an empty figure.
+    data : dict
+        Plain enough for JSON.
+    width, height : float
+        In inches.
+
+    Returns
+    -------
+    Picture
+        Without date, version or anything else that is not in the data.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with _style():
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        paint(figure, data)
+        content = io.StringIO()
+        nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
+        figure.savefig(content, format="svg", metadata=nothing)
+    return Picture(content.getvalue(), data, figure)
+
+
+def to_png(figure: Figure) -> bytes:
+    """Draw a picture's figure once more, as pixels.
+
+    Parameters
+    ----------
+    figure : Figure
+        Of a picture.
+
+    Returns
+    -------
+    bytes
+        A PNG file at twice the size that a README shows.
+    """
+    content = io.BytesIO()
+    with _style():
+        figure.savefig(content, format="png", dpi=180, metadata={"Software": None})
+    return content.getvalue()
+
+
+def number(value: object) -> float | None:
+    """Return a finite number, or None for everything else.
+
+    Parameters
+    ----------
+    value : object
+        From a record.
+
+    Returns
+    -------
+    float or None
+        Ready to plot and for JSON.
+    """
+    return float(value) if isinstance(value, Real) and math.isfinite(value) else None
+
+
+def gaps(values: Iterable[float | None], factor: float = 1.0) -> list[float]:
+    """Put NaN, which breaks a line, where a number is missing.
+
+    Parameters
+    ----------
+    values : iterable of float or None
+        From a picture's data.
+    factor : float
+        Unit to plot in.
+
+    Returns
+    -------
+    list of float
+        For matplotlib.
+    """
+    return [math.nan if value is None else factor * value for value in values]
+
+
+def present(values: Iterable[float | None]) -> list[float]:
+    """Leave out what is missing.
+
+    Parameters
+    ----------
+    values : iterable of float or None
+        From a picture's data.
+
+    Returns
+    -------
+    list of float
+        The others.
+    """
+    return [value for value in values if value is not None]
+
+
+def shown(name: str, longest: int = LONGEST_NAME) -> str:
+    """Return a name as a figure can show it: on one line, printable and not too long.
+
+    Parameters
+    ----------
+    name : str
+        Of a rule or parameter.
+    longest : int
+        Letters that fit.
+
+    Returns
+    -------
+    str
+        With a mark for each letter that cannot be printed.
+    """
+    name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def look(index: int) -> dict[str, Any]:
+    """Return colour and dash of the line at an index, all different for the first 24.
+
+    Parameters
+    ----------
+    index : int
+        Of the rule.
+
+    Returns
+    -------
+    dict
+        Properties of a line.
+    """
+    return {"color": COLOURS[index % len(COLOURS)], "linestyle": DASHES[index // len(COLOURS) % len(DASHES)]}
+
+
+def copy_numbers(record: Mapping[str, Any]) -> dict[str, float | None]:
+    """Copy a mapping of names to numbers.
+
+    Parameters
+    ----------
+    record : mapping
+        From the journal.
+
+    Returns
+    -------
+    dict
+        With None for what is not a finite number.
+    """
+    return {str(name): number(value) for name, value in record.items()}
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    from matplotlib import style
+
+    with warnings.catch_warnings(), style.context(["default", _STYLE]):
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")  # a reader's own fonts will have it
+        yield

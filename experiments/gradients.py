@@ -1,0 +1,215 @@
+"""``eqlab gradients``: every rule's gradient against the exact one, on one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from contrastive_core.errors import EqlabError, InputError
+from contrastive_core.networks import ACTIVATIONS
+from experiments.exits import TrialsFailedError
+from experiments.figures import gradient_alignment, write_pictures
+from experiments.flags import command
+from experiments.learning import LearningOptions, Positive, PositiveFloat, architecture, build_network, build_setting, load_data
+from experiments.markers import OneOf
+from experiments.output import format_table
+from experiments.rules import RULES
+from experiments.session import Session
+
+if TYPE_CHECKING:
+    from contrastive_core.network import Network
+    from contrastive_core.rule import Rule, Setting
+    from contrastive_core.types import Batch, Estimate, Gradients
+
+STRENGTH_RULES = ("ep-", "coupled-")
+"""Prefixes of the rules that have a strength or fraction to vary."""
+
+
+class GradientsOptions(LearningOptions):
+    """One batch, one network, and the strengths to vary; relaxed to rounding in float64 by default.
+
+    Attributes
+    ----------
+    rules, samples, strengths, checkpoint
+        What is compared, on what, and where along the strength.
+    activation
+        Smooth by default: with kinks, expansions in the strength hold only as far as no unit crosses one.
+    """
+
+    rules: tuple[Annotated[str, OneOf("rule", RULES)], ...] = Field(tuple(RULES), min_length=1, description="Rules to compare.")
+    samples: Positive = Field(32, description="Training samples in the batch.")
+    strengths: tuple[PositiveFloat, ...] = Field(
+        (0.04, 0.02, 0.01, 0.005), min_length=2, description="Where the bias is measured; for coupled learning, fractions."
+    )
+    checkpoint: Path | None = Field(None, exclude=True, description="Take the parameters of a trained network from here.")
+    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
+    strength: PositiveFloat = Field(0.02, description="Nudging strength of EP, in units of the output layer's stiffness.")
+    fraction: PositiveFloat = Field(0.02, description="How far coupled learning holds the outputs towards lower cost.")
+    dtype: Annotated[str, OneOf("dtype", ("float32", "float64"))] = Field("float64", description="Of all computations.")  # type: ignore[assignment]
+    tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-11, description="Residual at which a sample's free phase stops.")
+    budget: Positive = Field(5000, description="Most sweeps of a free phase.")
+    nudged_tolerance: Annotated[float, Field(ge=0)] | None = Field(
+        1e-9, description="The same for the later phases, relative to the size of their contrast."
+    )
+    nudged_budget: Positive = Field(5000, description="Most sweeps of a later phase.")
+
+
+def trial(options: GradientsOptions, seed: int) -> dict[str, Any]:
+    """Compare every rule with the exact gradient at the same weights and batch.
+
+    Parameters
+    ----------
+    options : GradientsOptions
+        Everything but the seed.
+    seed : int
+        Of the initial weights and the rules' draws.
+
+    Returns
+    -------
+    dict
+        As ``--json`` prints it. A rule that cannot be computed has an ``error`` instead of measures.
+    """
+    from contrastive_core.baselines.implicit import Implicit
+    from contrastive_core.curvature import extreme_eigenvalues
+    from contrastive_core.diagnostics import review
+    from contrastive_core.types import Batch
+
+    splits = load_data(options)
+    network, setting = build_network(options, splits, seed), build_setting(options)
+    if options.checkpoint is not None:
+        _load(network, options.checkpoint)
+    dtype = next(network.parameters()).dtype
+    batch = Batch(splits.train.inputs[: options.samples].to(dtype), splits.train.labels[: options.samples])
+    exact = Implicit(setting.cost, setting.settling).estimate(network, batch)
+    free = exact.relaxations["free"]
+    smallest, largest = extreme_eigenvalues(network.clamp(batch.inputs), free.state)
+    return {
+        "network": architecture(network, splits),
+        "data": options.data,
+        "samples": len(batch.labels),
+        "strength": options.strength,
+        "fraction": options.fraction,
+        "free": {"sweeps": float(free.steps.double().mean()), "residual": float(free.residual.max())},
+        "curvature": {"smallest": smallest, "largest": largest},
+        "warnings": review(network, setting, batch.inputs),
+        "rules": {rule: _measure(rule, options, setting, network, batch, exact.gradients, seed) for rule in options.rules},
+    }
+
+
+def _load(network: Network, path: Path) -> None:
+    from contrastive_core.checkpoint import load_checkpoint, load_parameters
+
+    tensors, _ = load_checkpoint(path)
+    load_parameters(network, tensors, "best.", path)
+
+
+def _measure(
+    name: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
+) -> dict[str, Any]:
+    from contrastive_core.diagnostics import compare_gradients
+    from contrastive_core.training import generator_of
+
+    try:
+        estimate = RULES[name](setting).estimate(network, batch, generator=generator_of(seed, 2))
+        bias = _bias(name, options, setting, network, batch, exact, seed) if name.startswith(STRENGTH_RULES) else None
+    except EqlabError as error:
+        return {"error": str(error)}
+    layers, whole = compare_gradients(estimate.gradients, exact)
+    return {
+        "cosine": {parameter: measured.cosine for parameter, measured in layers.items()},
+        "norm_ratio": whole.norm_ratio,
+        "relative_error": whole.relative_error,
+        "sign_agreement": whole.sign_agreement,
+        "order": bias["order"] if bias else None,
+        "bias": bias,
+        "layers": {parameter: measured._asdict() for parameter, measured in layers.items()},
+        **_effort(estimate),
+    }
+
+
+def _bias(
+    name: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
+) -> dict[str, Any]:
+    from contrastive_core.diagnostics import bias_in_strength
+
+    def rule_of(strength: float) -> Rule:
+        return RULES[name](replace(setting, strength=strength, fraction=strength))
+
+    return bias_in_strength(rule_of, network, batch, exact, options.strengths, seed)._asdict()
+
+
+def _effort(estimate: Estimate) -> dict[str, float]:
+    from contrastive_core.evaluation import unconverged
+
+    phases = estimate.relaxations.values()
+    return {
+        "sweeps": sum(float(phase.steps.double().mean()) for phase in phases),
+        "unconverged": sum(unconverged(phase) for phase in phases) / len(phases),
+    }
+
+
+def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
+    """Return the comparison as a header and rows: a column of cosines per parameter."""
+    measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
+    parameters = list(next(iter(measured.values()))["cosine"]) if measured else []
+    header = ("rule", *(f"cos {name}" for name in parameters), "norm ratio", "relative error", "signs %", "order", "sweeps")
+    rows: list[Sequence[Any]] = []
+    for rule, record in result["rules"].items():
+        if "error" in record:
+            rows.append((rule, "failed", *("-",) * (len(header) - 2)))
+            continue
+        cosines = [record["cosine"][name] for name in parameters]
+        order = "-" if record["order"] is None else f"{record['order']:.2f}"
+        rows.append(
+            (
+                rule,
+                *("-" if value != value else f"{value:.5f}" for value in cosines),  # NaN: the exact gradient is 0 there
+                f"{record['norm_ratio']:.4f}",
+                f"{record['relative_error']:.1e}",
+                f"{100 * record['sign_agreement']:.1f}",
+                order,
+                f"{record['sweeps']:.1f}",
+            )
+        )
+    return header, rows
+
+
+@command(GradientsOptions, "gradients")
+def gradients_command(options: GradientsOptions, session: Session) -> None:
+    """Compare every rule's gradient with the exact one (implicit differentiation) at the same weights and batch.
+
+    Per parameter the cosine to the exact gradient, and over all of them the ratio of norms, the relative error, the share of equal
+    signs and the order of the bias in the nudging strength: 1 for one-sided EP, 2 for centered EP, and about 0 for coupled learning,
+    which is not the gradient at any fraction.
+
+    \b
+    Examples:
+      eqlab gradients
+      eqlab gradients --hidden 64,64 --energy-scale 0.3
+      eqlab gradients --rules ep-centered,implicit --checkpoint runs/NAME/checkpoints/train.safetensors
+    """  # noqa: D301
+    if len(set(options.strengths)) < 2:
+        raise InputError("--strengths needs two different values to fit an order through")
+    session.use_threads()
+    result = trial(options, options.seed)
+    for warning in result["warnings"]:
+        session.warn(warning)
+    header, rows = table(result)
+    curvature, free = result["curvature"], result["free"]
+    text = (
+        f"{result['network']} on {result['samples']} samples of {result['data']}; strength {options.strength:g}, fraction "
+        f"{options.fraction:g}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
+        f"{curvature['smallest']:.3f} to {curvature['largest']:.3f}\n\n{format_table(header, rows)}"
+    )
+    session.save_result("gradients", result, text)
+    measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
+    if session.out is not None:
+        write_pictures(session.out, {"gradients": gradient_alignment(measured)})
+    failed = {rule: record["error"] for rule, record in result["rules"].items() if "error" in record}
+    if failed:
+        listed = "; ".join(f"{rule}: {error}" for rule, error in failed.items())
+        raise TrialsFailedError(f"{len(failed)} of {len(result['rules'])} rules could not be computed: {listed}")

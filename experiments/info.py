@@ -1,0 +1,119 @@
+"""``eqlab info``: what this installation can compute with."""
+
+import os
+import platform
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from experiments.flags import command
+from experiments.options import CommandOptions
+from experiments.output import format_table
+from experiments.provenance import available_cores, processor, source_commit, versions
+from experiments.session import Session
+
+
+class InfoOptions(CommandOptions):
+    """``eqlab info`` needs none of its own."""
+
+
+@command(InfoOptions, "info")
+def info(options: InfoOptions, session: Session) -> None:
+    """Show versions, processor, threads, devices and backends.
+
+    Parameters
+    ----------
+    options : InfoOptions
+        Not used.
+    session : Session
+        Where to print.
+    """
+    data = describe(session.threads)
+    session.save_result("info", data, _text(data))
+
+
+def describe(threads: int) -> dict[str, Any]:
+    """Describe the installation and the machine.
+
+    Parameters
+    ----------
+    threads : int
+        How many would be used.
+
+    Returns
+    -------
+    dict
+        With ``versions``, ``commit``, ``platform``, ``processor``, ``cores``, ``cpus``, ``threads``, ``devices`` and ``backends``.
+    """
+    commit, changed = source_commit()
+    return {
+        "versions": {name: version for name, version in versions().items() if name != "commit"},
+        "commit": commit,
+        "changed": changed,
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": available_cores(),
+        "cpus": os.cpu_count(),
+        "threads": threads,
+        "devices": devices(),
+        "backends": backends(),
+    }
+
+
+def devices() -> list[dict[str, Any]]:
+    """List the devices on which torch computes.
+
+    Returns
+    -------
+    list of dict
+        ``name`` and ``model`` of each, the processor first.
+    """
+    import torch
+
+    found: list[dict[str, Any]] = [{"name": "cpu", "model": processor()}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a driver that does not fit torch is no error here: the device is then not listed
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return found + [{"name": f"cuda:{index}", "model": torch.cuda.get_device_name(index)} for index in range(count)]
+
+
+def backends() -> dict[str, dict[str, Any]]:
+    """Find out which backends can run here.
+
+    Returns
+    -------
+    dict
+        ``available`` and ``reason`` by name of backend; the reason is empty for one that is available.
+    """
+    reasons = {"torch": "", "numba": _why_not_numba(), "numba-cuda": _why_not_numba_cuda()}
+    return {name: {"available": not reason, "reason": reason} for name, reason in reasons.items()}
+
+
+def _why_not_numba() -> str:
+    return "" if find_spec("numba") else "numba is not installed"
+
+
+def _why_not_numba_cuda() -> str:
+    if reason := _why_not_numba():
+        return reason
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return "" if import_module("numba.cuda").is_available() else "no CUDA device, or its driver was not found"
+    except Exception as error:  # drivers fail in ways of their own, and this command is how one finds out
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _text(data: dict[str, Any]) -> str:
+    commit = f"{data['commit']}{' with changes' if data['changed'] else ''}" if data["commit"] else "not a checkout"
+    rows = [
+        *((name, version or "not installed") for name, version in data["versions"].items()),
+        ("commit", commit),
+        ("platform", data["platform"]),
+        ("processor", f"{data['processor']}, {data['cores']} cores of {data['cpus']} logical processors"),
+        ("threads", str(data["threads"])),
+        *((f"device {device['name']}", device["model"]) for device in data["devices"]),
+        *((f"backend {name}", backend["reason"] or "available") for name, backend in data["backends"].items()),
+    ]
+    return format_table(("what", "value"), rows)

@@ -1,0 +1,120 @@
+"""What the learning commands have in common: the options of network, cost, relaxation and data, and what is built from them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from contrastive_core.costs import COSTS
+from contrastive_core.data import DATASETS
+from contrastive_core.dynamics import DYNAMICS
+from contrastive_core.errors import InputError
+from contrastive_core.networks import ACTIVATIONS
+from experiments.markers import OneOf
+from experiments.options import CommandOptions
+
+if TYPE_CHECKING:
+    from contrastive_core.data.splits import Splits
+    from contrastive_core.network import Network
+    from contrastive_core.rule import Setting
+
+Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class LearningOptions(CommandOptions):
+    """One network, cost, relaxation and data set, whatever the rule.
+
+    Attributes
+    ----------
+    data, data_dir, train_size
+        Samples.
+    hidden, activation, output_activation, energy_scale, readout, gain, dtype
+        Network.
+    cost, dynamics, tolerance, budget, nudged_tolerance, nudged_budget, strength, frozen, fraction, unroll
+        Cost, relaxation and what the rules need.
+    """
+
+    data: Annotated[str, OneOf("data set", DATASETS)] = Field("digits", description="Data set.")
+    data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files; none downloads and caches.")
+    train_size: Positive | None = Field(None, description="Use only so many training samples.")
+    hidden: tuple[Positive, ...] = Field((64,), description="Units of each hidden layer, from the inputs up.")
+    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("hard-sigmoid", description="Of the hidden layers.")
+    output_activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("linear", description="Of the output layer.")
+    energy_scale: float = Field(1.0, gt=0, le=1, description="Layer energy scale: feedback over forward coupling.")
+    readout: bool = Field(False, description="Read the outputs out of the last hidden layer, outside the equilibrium.")
+    gain: PositiveFloat = Field(0.7, description="Initial weights are uniform in +-gain/sqrt(fan-in).")
+    dtype: Literal["float32", "float64"] = Field("float32", description="Of all computations.")
+    cost: Annotated[str, OneOf("cost", COSTS)] = Field("squared-error", description="Cost that the rules lower.")
+    dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field("forward", description="Of the free phase.")
+    tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-3, description="Residual at which a sample's free phase stops.")
+    budget: Positive = Field(100, description="Most sweeps of a free phase.")
+    nudged_tolerance: Annotated[float, Field(ge=0)] | None = Field(
+        1e-3, description="The same for the later phases, relative to the size of their contrast."
+    )
+    nudged_budget: Positive = Field(100, description="Most sweeps of a later phase.")
+    strength: PositiveFloat = Field(0.1, description="Nudging strength of EP, in units of the output layer's stiffness.")
+    frozen: bool = Field(False, description="Hold the nudging force of the free state instead of letting it follow.")
+    fraction: PositiveFloat = Field(0.1, description="How far coupled learning holds the outputs towards lower cost.")
+    unroll: Positive | None = Field(None, description="Steps that BPTT goes back through; none for the whole relaxation.")
+
+
+def load_data(options: LearningOptions) -> Splits:
+    """Return the splits that the options ask for; synthetic sets are drawn from the seed 0, whatever the training seed."""
+    from contrastive_core.data.splits import limit
+
+    splits = _read(options.data, options.data_dir)
+    return splits if options.train_size is None else limit(splits, train=options.train_size)
+
+
+@lru_cache(maxsize=1)
+def _read(name: str, data_dir: Path | None) -> Splits:
+    return DATASETS[name](data_dir, 0)
+
+
+def build_network(options: LearningOptions, splits: Splits, seed: int) -> Network:
+    """Return the network with its initial weights, which depend on the seed and on nothing else."""
+    import torch
+
+    from contrastive_core.networks.layered import Layered
+    from contrastive_core.training import generator_of
+
+    num_inputs = splits.train.inputs.shape[1]
+    if options.readout:
+        if not options.hidden:
+            raise InputError("a readout reads a hidden layer; give --hidden at least one layer")
+        sizes, readout = (num_inputs, *options.hidden), splits.num_classes
+    else:
+        sizes, readout = (num_inputs, *options.hidden, splits.num_classes), None
+    return Layered(
+        sizes,
+        activation=ACTIVATIONS[options.activation],
+        output_activation=ACTIVATIONS[options.output_activation],
+        energy_scale=options.energy_scale,
+        readout=readout,
+        gain=options.gain,
+        generator=generator_of(seed, 0),
+        dtype=getattr(torch, options.dtype),
+    )
+
+
+def build_setting(options: LearningOptions) -> Setting:
+    """Return the setting from which every rule is built."""
+    from contrastive_core.rule import Setting, Settling
+    from contrastive_core.types import Stop
+
+    settling = Settling(
+        DYNAMICS[options.dynamics](),
+        Stop(options.tolerance, options.budget),
+        Stop(options.nudged_tolerance, options.nudged_budget),
+    )
+    return Setting(COSTS[options.cost](), settling, options.strength, options.fraction, options.frozen, options.unroll)
+
+
+def architecture(network: Network, splits: Splits) -> str:
+    """Return the layer sizes in the field's notation, such as 784-512-10, a readout after a plus."""
+    sizes = "-".join(map(str, (splits.train.inputs.shape[1], *network.sizes)))
+    return sizes if network.output_is_last_layer else f"{sizes}+{splits.num_classes}"

@@ -1,0 +1,176 @@
+"""Where a result comes from: versions, commit, machine and command line, without names of people, machines or home directories."""
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("numpy", "torch", "numba", "scipy")
+_SOURCE = Path(__file__).resolve().parent
+_HOME = re.compile(r"(?<![\w.])/(?:home|Users)/[^/\s:=,]+")
+
+
+def package_version(name: str) -> str | None:
+    """Look up an installed package without importing it.
+
+    Parameters
+    ----------
+    name : str
+        As it is installed.
+
+    Returns
+    -------
+    str or None
+        None if it is not installed.
+    """
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def versions() -> dict[str, str | None]:
+    """List the versions that a result depends on.
+
+    Returns
+    -------
+    dict of str to str or None
+        eqlab, its commit (with "+changes" if the checkout had any), Python and the numerical packages.
+    """
+    commit, changed = source_commit()
+    return {
+        "eqlab": package_version("eqlab"),
+        "commit": f"{commit}+changes" if commit and changed else commit,
+        "python": platform.python_version(),
+        **{name: package_version(name) for name in _PACKAGES},
+    }
+
+
+@cache
+def source_commit() -> tuple[str | None, bool | None]:
+    """Find the git commit of the running source.
+
+    Returns
+    -------
+    commit : str or None
+        None if the source is no git checkout.
+    changed : bool or None
+        Whether tracked files differ from that commit.
+    """
+    if _git("ls-files", "--error-unmatch", "__init__.py") is None:  # else any repository around an installed copy would count
+        return None, None
+    status = _git("status", "--porcelain", "--untracked-files=no")
+    return _git("rev-parse", "HEAD"), None if status is None else bool(status)
+
+
+def available_cores() -> int:
+    """Count the physical cores that this process may use, the number of threads that serves dense linear algebra best.
+
+    Returns
+    -------
+    int
+        At least 1; respects the processor affinity and a control group's quota.
+    """
+    if sys.platform != "linux":
+        return os.cpu_count() or 1
+    allowed = os.sched_getaffinity(0)
+    siblings = {_read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") or str(cpu) for cpu in allowed}
+    quota, _, period = (_read("/sys/fs/cgroup/cpu.max") or "max").partition(" ")
+    limit = max(1, int(quota) // int(period)) if quota.isdigit() and period.isdigit() else len(allowed)
+    return min(len(siblings), limit)
+
+
+def processor() -> str:
+    """Name the processor's model.
+
+    Returns
+    -------
+    str
+        As the system gives it.
+    """
+    model = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo") or "", re.MULTILINE)
+    return model.group(1) if model else platform.processor() or platform.machine()
+
+
+def without_home(text: str) -> str:
+    """Replace home directories in a text, which would tell who ran it.
+
+    Parameters
+    ----------
+    text : str
+        Such as an argument of the command line.
+
+    Returns
+    -------
+    str
+        The text with ``~`` in their place.
+    """
+    home = str(Path.home())
+    if len(Path(home).parts) > 1:
+        text = re.sub(rf"{re.escape(home)}(?=/|$)", "~", text)
+    return _HOME.sub("~", text)
+
+
+def provenance(argv: Sequence[str], threads: int) -> dict[str, Any]:
+    """Describe one start of a run.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        The command line after the program's name.
+    threads : int
+        How many threads it uses.
+
+    Returns
+    -------
+    dict
+        Ready for JSON.
+    """
+    commit, changed = source_commit()
+    return {
+        "started": utc_now(),
+        "argv": ["eqlab", *map(without_home, argv)],
+        "versions": versions(),
+        "commit": commit,
+        "changed": changed,
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cpus": os.cpu_count(),
+        "threads": threads,
+    }
+
+
+def utc_now() -> str:
+    """Tell the time.
+
+    Returns
+    -------
+    str
+        In UTC and ISO format, to the second.
+    """
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _git(*arguments: str) -> str | None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "--no-optional-locks", "-C", str(_SOURCE), *arguments]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None

@@ -1,0 +1,265 @@
+"""``eqlab train``: one rule, one network, one data set."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import Field
+
+from contrastive_core.errors import EqlabError
+from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
+from experiments.exits import resumable
+from experiments.figures import learning_curves, write_pictures
+from experiments.flags import command
+from experiments.learning import LearningOptions, Positive, PositiveFloat, architecture, build_network, build_setting, load_data
+from experiments.markers import OneOf
+from experiments.output import format_table, to_json
+from experiments.rules import RULES
+from experiments.rundir import RunDirectory, open_run
+from experiments.session import Session
+
+if TYPE_CHECKING:
+    from contrastive_core.training import Plan, Progress
+    from experiments.store import Journal
+
+KEY = "train"
+"""Of the one trial in the journal, and of its checkpoint."""
+ALIGNMENT_SAMPLES = 32
+"""Training samples on which gradients are compared: enough to be typical, few enough for the exact solve."""
+
+
+class PlanOptions(LearningOptions):
+    """How a network is trained.
+
+    Attributes
+    ----------
+    epochs, batch_size, patience
+        How long, and on how much at once.
+    optimiser, learning_rates, momentum, weight_decay, schedule, decay, clip_norm
+        What is done with the gradient.
+    """
+
+    epochs: Positive = Field(20, description="Passes over the training split.")
+    batch_size: Positive = Field(32, description="Samples per step.")
+    optimiser: Annotated[str, OneOf("optimiser", OPTIMISERS)] = Field("sgd", description="Optimiser.")
+    learning_rates: tuple[PositiveFloat, ...] = Field((0.1,), description="One for all layers, or one per layer from the inputs up.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Of the optimiser; the first moment's decay of adaptive ones.")
+    weight_decay: float = Field(0.0, ge=0, description="Of the optimiser.")
+    schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("cosine", description="Of the learning rates, per epoch.")
+    decay: PositiveFloat = Field(0.99, description="Factor per epoch of the exponential schedule.")
+    clip_norm: PositiveFloat | None = Field(None, description="Largest norm of the gradient.")
+    patience: Positive | None = Field(None, description="Epochs without a better validation error after which to stop.")
+
+
+class TrainOptions(PlanOptions):
+    """How one rule trains a network.
+
+    Attributes
+    ----------
+    rule
+        The learning rule.
+    """
+
+    rule: Annotated[str, OneOf("rule", RULES)] = Field("ep-centered", description="Learning rule.")
+
+
+class Outcome(NamedTuple):
+    """What a trial came to.
+
+    Attributes
+    ----------
+    metrics : dict
+        Of the network at the epoch that the validation split chose.
+    history : list of dict
+        A record per epoch.
+    seconds : float
+        Wall time of this call.
+    """
+
+    metrics: dict[str, Any]
+    history: list[dict[str, float]]
+    seconds: float
+
+
+def trial(
+    options: TrainOptions,
+    seed: int,
+    *,
+    checkpoint: Path | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> Outcome:
+    """Train one network from one seed.
+
+    Parameters
+    ----------
+    options : TrainOptions
+        Everything but the seed.
+    seed : int
+        Of initial weights, data order and the rule's draws.
+    checkpoint : Path, optional
+        Written after every epoch, and gone on from if it is there.
+    on_step, on_epoch : callable, optional
+        Told how it goes.
+
+    Returns
+    -------
+    Outcome
+        Shares and errors lie in [0, 1].
+    """
+    from contrastive_core.training import train
+
+    start = time.perf_counter()
+    splits = load_data(options)
+    network = build_network(options, splits, seed)
+    setting = build_setting(options)
+    identity = to_json({"options": options.resolved(), "seed": seed, "data": splits.digest}, indent=None)
+    result = train(
+        network,
+        RULES[options.rule](setting),
+        setting.cost,
+        splits,
+        _plan(options),
+        seed,
+        checkpoint=checkpoint,
+        identity=hashlib.sha256(identity.encode()).hexdigest(),
+        on_step=on_step,
+        on_epoch=on_epoch,
+    )
+    samples = len(splits.train.labels) * len(result.history)
+    metrics = {
+        "network": architecture(network, splits),
+        "rule": options.rule,
+        "seed": seed,
+        "test_error": result.test.error,
+        "test_cost": result.test.cost,
+        "validation_error": result.validation.error,
+        "best_epoch": result.best_epoch,
+        "epochs": len(result.history),
+        "sweeps_per_sample": sum(record["sweeps_per_sample"] for record in result.history) / len(result.history),
+        "seconds_per_sample": sum(record["seconds"] for record in result.history) / samples,
+        "cpu_seconds_per_sample": sum(record["cpu_seconds"] for record in result.history) / samples,
+        "unconverged": max(record["unconverged"] for record in result.history),
+        "energy_decrease": result.test.energy_decrease,
+        "gradient_cosine": gradient_cosine(options, seed),
+        "data_digest": splits.digest,
+    }
+    return Outcome(metrics, result.history, time.perf_counter() - start)
+
+
+def _plan(options: PlanOptions) -> Plan:
+    from contrastive_core.training import Plan
+
+    names = Plan.__dataclass_fields__
+    return Plan(**{name: value for name, value in options.model_dump().items() if name in names})
+
+
+def gradient_cosine(options: TrainOptions, seed: int) -> dict[str, float]:
+    """Return the cosine of the rule's gradient to the exact one, per parameter, at the initial weights and in float64.
+
+    The rule relaxes as it does in training; the exact gradient is taken at a free state relaxed to rounding.
+    """
+    from contrastive_core.baselines.implicit import Implicit
+    from contrastive_core.diagnostics import compare_gradients
+    from contrastive_core.rule import Settling
+    from contrastive_core.training import generator_of
+    from contrastive_core.types import Batch, Stop
+
+    precise = options.model_copy(update={"dtype": "float64"})
+    splits = load_data(precise)
+    network, setting = build_network(precise, splits, seed), build_setting(precise)
+    batch = Batch(splits.train.inputs[:ALIGNMENT_SAMPLES].double(), splits.train.labels[:ALIGNMENT_SAMPLES])
+    exact = Implicit(setting.cost, Settling(setting.settling.dynamics, Stop(1e-11, 5000)))
+    estimate = RULES[options.rule](setting).estimate(network, batch, generator=generator_of(seed, 2))
+    agreements, _ = compare_gradients(estimate.gradients, exact.estimate(network, batch).gradients)
+    return {name: measured.cosine for name, measured in agreements.items()}
+
+
+def describe(metrics: Mapping[str, Any]) -> str:
+    """Return a trial's metrics as a table for people."""
+    cosines = [value for value in metrics["gradient_cosine"].values() if value is not None]
+    rows = [
+        ("network", metrics["network"]),
+        ("rule", metrics["rule"]),
+        ("test error", f"{100 * metrics['test_error']:.2f} %"),
+        ("validation error", f"{100 * metrics['validation_error']:.2f} %"),
+        ("chosen epoch", f"{metrics['best_epoch']} of {metrics['epochs']}"),
+        ("sweeps per sample", f"{metrics['sweeps_per_sample']:.1f}"),
+        ("microseconds per sample", f"{1e6 * metrics['seconds_per_sample']:.0f}"),
+        ("unconverged, worst epoch", f"{100 * metrics['unconverged']:.2f} %"),
+        ("energy decrease", f"{metrics['energy_decrease']:.3f}"),
+        ("lowest cosine to exact gradient", f"{min(cosines):.4f}" if cosines else "-"),
+    ]
+    return format_table(("quantity", "value"), rows)
+
+
+@command(TrainOptions, "train")
+def train_command(options: TrainOptions, session: Session) -> None:
+    """Train one network with one learning rule and report its test error at the epoch that validation chooses.
+
+    \b
+    Examples:
+      eqlab train
+      eqlab train --rule coupled-centered --hidden 128,64 --epochs 30
+      eqlab train --config mnist --data-dir DIRECTORY-OF-IDX-FILES
+
+    The run's directory keeps the configuration, provenance, journal, a checkpoint per epoch and figures. The same command with the
+    same --out goes on where a killed run stopped, to the same bits.
+    """  # noqa: D301
+    session.use_threads()
+    run = open_run(options, session)
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        done = journal.trial(KEY)
+        if done is not None and done.status == "done" and done.metrics is not None:
+            session.note(f"{run.path} is complete; these are its results")
+            session.result({"run": str(run.path), **done.metrics}, describe(done.metrics))
+            return
+        journal.begin(KEY, options.resolved(), options.seed)
+        warn(options, session)
+        try:
+            outcome = _train(options, session, run, journal)
+        except EqlabError as error:
+            journal.fail(KEY, str(error))
+            raise
+        journal.finish(KEY, outcome.metrics, outcome.seconds)
+    write_pictures(run.figures, {"learning-curve": learning_curves({options.rule: [outcome.history]})})
+    session.result({"run": str(run.path), **outcome.metrics}, f"{describe(outcome.metrics)}\n\nrun directory: {run.path}")
+
+
+def _train(options: TrainOptions, session: Session, run: RunDirectory, journal: Journal) -> Outcome:
+    """Run the trial with a bar on a terminal, one line per epoch elsewhere."""
+    steps = -(-(options.train_size or len(load_data(options).train.labels)) // options.batch_size)
+    with session.progress(steps * options.epochs, options.rule) as bar:
+
+        def on_step(progress: Progress) -> None:
+            bar.update(1)
+            if progress.step % 10 == 0:
+                bar.set_postfix_str(
+                    f"epoch {progress.epoch}, error {100 * progress.train_error:.2f} %, sweeps {progress.sweeps:.1f}, "
+                    f"unconverged {100 * progress.unconverged:.2f} %"
+                )
+
+        def on_epoch(record: dict[str, float]) -> None:
+            journal.record(KEY, int(record["epoch"]), record)
+            session.note(
+                f"epoch {record['epoch']:.0f}/{options.epochs}: training error {100 * record['train_error']:.2f} %, validation error "
+                f"{100 * record['validation_error']:.2f} %, {record['sweeps_per_sample']:.1f} sweeps per sample, "
+                f"{100 * record['unconverged']:.2f} % unconverged, {record['seconds']:.1f} s"
+            )
+
+        checkpoint = run.checkpoints / f"{KEY}.safetensors"
+        return trial(options, options.seed, checkpoint=checkpoint, on_step=on_step, on_epoch=on_epoch)
+
+
+def warn(options: LearningOptions, session: Session) -> None:
+    """Warn of settings that are not what they seem."""
+    from contrastive_core.diagnostics import review
+
+    splits = load_data(options)
+    network = build_network(options, splits, options.seed)
+    for warning in review(network, build_setting(options), splits.train.inputs[:ALIGNMENT_SAMPLES]):
+        session.warn(warning)

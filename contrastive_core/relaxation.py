@@ -1,6 +1,6 @@
 """Running a dynamics until it has settled, with a certificate for every sample."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -107,26 +107,67 @@ def relax(
     BackendError
         If the backend does not exist, or is named and cannot do the case.
     """
-    _check(clamped, state, stop, phase)
-    settle = choose(backend, clamped, state, dynamics, phase)
-    batch_size = clamped.drive.shape[0]
+    return relax_each(clamped, state, dynamics, stop, [phase], backend=backend, generator=generator)[0]
+
+
+def relax_each(
+    clamped: Clamped,
+    state: State,
+    dynamics: Dynamics,
+    stop: Stop,
+    phases: Sequence[Phase],
+    *,
+    backend: str = "auto",
+    generator: torch.Generator | None = None,
+) -> list[Relaxation]:
+    """Relax several phases from the same start, as :func:`relax` does one; a kernel can do them together.
+
+    Parameters
+    ----------
+    clamped, state, dynamics, stop, backend, generator
+        As in :func:`relax`.
+    phases : sequence of Nudge, Hold or None
+        What acts besides the inputs, for each relaxation.
+
+    Returns
+    -------
+    list of Relaxation
+        One per phase, in order; no phase depends on the others.
+    """
+    for phase in phases:
+        _check(clamped, state, stop, phase)
+    settle = choose(backend, clamped, state, dynamics, phases)
+    settled = [phase for phase in phases if _has_minimum(clamped, phase)]
+    if settle is None:
+        relaxations = iter([_reference(clamped, state, dynamics, stop, phase, generator) for phase in settled])
+    else:
+        relaxations = iter(settle(clamped, state, dynamics, stop, settled) if settled else [])
+    return [next(relaxations) if _has_minimum(clamped, phase) else _hopeless(state) for phase in phases]
+
+
+def _reference(
+    clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: Phase, generator: torch.Generator | None
+) -> Relaxation:
+    """Relax one phase by the dynamics' own steps."""
     if isinstance(phase, Hold):
         state = (*state[:-1], phase.output)
-    live = phase if isinstance(phase, Nudge) and phase.frozen is None else None
-    if live is not None and not _has_minimum(clamped, live):
-        steps = torch.zeros(batch_size, dtype=torch.int64, device=state[0].device)
-        status = torch.full_like(steps, int(Status.DIVERGED), dtype=torch.int8)
-        return Relaxation(state, steps, state[0].new_full((batch_size,), float("inf")), status)
-    if settle is not None:
-        return settle(clamped, state, dynamics, stop, phase)
-    joint = live is not None and live.cost.coupled
+    joint = isinstance(phase, Nudge) and phase.frozen is None and phase.cost.coupled
     return iterate(lambda s: dynamics.step(s, clamped, phase, generator), state, stop, joint=joint)
 
 
-def _has_minimum(clamped: Clamped, nudge: Nudge) -> bool:
-    """Whether the nudged energy keeps a minimum in the outputs; through a readout the cost's curvature does not act on them."""
+def _hopeless(state: State) -> Relaxation:
+    """Return the relaxation of a phase without a minimum: diverged before the first step."""
+    steps = torch.zeros(state[0].shape[0], dtype=torch.int64, device=state[0].device)
+    status = torch.full_like(steps, int(Status.DIVERGED), dtype=torch.int8)
+    return Relaxation(state, steps, state[0].new_full(steps.shape, float("inf")), status)
+
+
+def _has_minimum(clamped: Clamped, phase: Phase) -> bool:
+    """Whether the energy keeps a minimum in the outputs; through a readout the cost's curvature does not act on them."""
+    if not isinstance(phase, Nudge) or phase.frozen is not None:
+        return True
     network = clamped.network
-    return not network.output_is_last_layer or network.has_minimum(nudge.strength * nudge.cost.curvature)
+    return not network.output_is_last_layer or network.has_minimum(phase.strength * phase.cost.curvature)
 
 
 def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:

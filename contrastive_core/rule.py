@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -15,7 +15,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
-from contrastive_core.relaxation import relax, require_finite
+from contrastive_core.relaxation import relax, relax_each, require_finite
 from contrastive_core.types import Batch, Clamped, Estimate, Gradients, Phase, Relaxation, State, Stop
 
 
@@ -81,19 +81,17 @@ class Settling:
         require_finite(relaxation, "free")
         return relaxation
 
-    def second_phase(self, clamped: Clamped, start: State, phase: Phase, unit: float, name: str) -> Relaxation:
-        """Relax from the free state in a nudged or held phase, blocks in reverse order.
+    def second_phases(self, clamped: Clamped, start: State, phases: Sequence[Phase], unit: float) -> list[Relaxation]:
+        """Relax from the free state in each of some nudged or held phases, blocks in reverse order.
 
-        ``unit`` is the displacement of the outputs that the phase causes, per unit of error. The first layer moves by that
+        ``unit`` is the displacement of the outputs that a phase causes, per unit of error. The first layer moves by that
         times the layers' ratio of stiffness, which is what the relative tolerance is measured in.
         """
         stiffness = clamped.network.stiffness
         tolerance = self.second.tolerance
         stop = self.second if tolerance is None else Stop(tolerance * unit * stiffness[-1] / stiffness[0], self.second.budget)
         with torch.no_grad():
-            relaxation = relax(clamped, start, self.dynamics.reversed(), stop, phase, backend=self.backend)
-        require_finite(relaxation, name)
-        return relaxation
+            return relax_each(clamped, start, self.dynamics.reversed(), stop, phases, backend=self.backend)
 
 
 class Sides(Enum):
@@ -127,7 +125,7 @@ def contrast(
     signs: tuple[int, ...],
     displacement: float,
     strength: float,
-    phase_of: Callable[[Relaxation, Tensor, int], Phase],
+    phases_of: Callable[[State], list[Phase]],
 ) -> Estimate:
     r"""Estimate a gradient by the contrast of two relaxed states.
 
@@ -144,8 +142,8 @@ def contrast(
         How far a phase moves the outputs, per unit of error.
     strength : float
         :math:`\beta`, what the contrast is divided by.
-    phase_of : callable
-        Maps the free relaxation, the cost's gradient on the free outputs, of shape (B, n_out), and a sign to the phase to run.
+    phases_of : callable
+        Maps the free state to the phases to run, one per sign.
 
     Returns
     -------
@@ -156,17 +154,17 @@ def contrast(
         clamped = network.clamp(batch.inputs)
     free = settling.free_phase(clamped)
     with torch.no_grad():
-        output_gradient = cost.gradient(network.output(free.state), batch)
+        phases = phases_of(free.state)
+    seconds = dict(zip(signs, settling.second_phases(clamped, free.state, phases, displacement), strict=True))
     names = {1: "positive", -1: "negative"}
-    phases = {
-        sign: settling.second_phase(clamped, free.state, phase_of(free, output_gradient, sign), displacement, names[sign]) for sign in signs
-    }
-    plus, minus = phases.get(1, free), phases.get(-1, free)
+    for sign, second in seconds.items():
+        require_finite(second, names[sign])
+    plus, minus = seconds.get(1, free), seconds.get(-1, free)
     with torch.no_grad():
         gradients = network.energy_gradient(plus.state, clamped, minus.state, 1 / (strength * len(signs)))
     for name, value in direct_gradient(network, free.state, cost, batch).items():
         gradients[name] = gradients[name] + value
-    return Estimate(gradients, {"free": free} | {names[sign]: phases[sign] for sign in signs})
+    return Estimate(gradients, {"free": free} | {names[sign]: second for sign, second in seconds.items()})
 
 
 def direct_gradient(network: Network, state: State, cost: Cost, batch: Batch) -> Gradients:

@@ -10,7 +10,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting, Settling, Sides, contrast
-from contrastive_core.types import Batch, Estimate, Nudge, Relaxation
+from contrastive_core.types import Batch, Estimate, Nudge, Phase, Relaxation, State
 
 
 @final
@@ -53,11 +53,13 @@ class EquilibriumPropagation(Rule):
         """Relax free and nudged, and contrast."""
         strength = self.strength * network.stiffness[-1]
 
-        def nudge(free: Relaxation, output_gradient: Tensor, sign: int) -> Nudge:
-            return Nudge(self.cost, batch, sign * strength, output_gradient if self.frozen else None)
-
         signs = self.sides.signs(generator)
-        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, nudge)
+
+        def nudges(free: State) -> list[Phase]:
+            force = self.cost.gradient(network.output(free), batch) if self.frozen else None
+            return [Nudge(self.cost, batch, sign * strength, force) for sign in signs]
+
+        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, nudges)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""

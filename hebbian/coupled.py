@@ -10,7 +10,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting, Settling, Sides, contrast
-from contrastive_core.types import Batch, Estimate, Hold, Relaxation
+from contrastive_core.types import Batch, Estimate, Hold, Phase, Relaxation, State
 
 
 @final
@@ -49,12 +49,14 @@ class CoupledLearning(Rule):
 
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
         """Relax free and held, and contrast."""
-
-        def hold(free: Relaxation, output_gradient: Tensor, sign: int) -> Hold:
-            return Hold(network.output(free.state) - sign * self.fraction * output_gradient)
-
         signs = self.sides.signs(generator)
-        return contrast(network, batch, self.cost, self.settling, signs, self.fraction, self.fraction, hold)
+
+        def holds(free: State) -> list[Phase]:
+            output = network.output(free)
+            gradient = self.cost.gradient(output, batch)
+            return [Hold(output - sign * self.fraction * gradient) for sign in signs]
+
+        return contrast(network, batch, self.cost, self.settling, signs, self.fraction, self.fraction, holds)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""

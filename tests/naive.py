@@ -48,9 +48,9 @@ def settle(
     state = [list(layer) for layer in state]
     if held is not None:
         state[-1] = list(held)
-    residual = math.inf
-    for step in range(1, budget + 1):
-        residual = 0.0
+    step, residual = 0, math.inf
+    while step < budget:
+        step, residual = step + 1, 0.0
         for index in visits(order, depth):
             last = index == depth - 1
             if last and held is not None:

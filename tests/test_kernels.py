@@ -223,7 +223,7 @@ def test_overflow_is_divergence():
 
 
 def test_nudge_without_a_minimum_diverges_before_any_kernel_runs():
-    network, clamped, state, batch = build((6, 9, 7), scale=1.0)
+    _, clamped, state, batch = build((6, 9, 7), scale=1.0)
     with torch.no_grad():
         kernel = relax(clamped, state, BlockDescent(), Stop(), Nudge(COSTS["squared-error"](), batch, -1.5), backend="numba")
     assert kernel.status.tolist() == [int(Status.DIVERGED)] * 5
@@ -260,12 +260,12 @@ def test_a_second_call_never_compiles():
 def test_auto_takes_the_kernel_where_it_can_and_the_reference_elsewhere():
     network, clamped, state, batch = build((6, 9, 7))
     with torch.no_grad():
-        assert choose("auto", clamped, state, BlockDescent(), None) is BACKENDS["numba"]
-        assert choose("torch", clamped, state, BlockDescent(), None) is None
-        assert choose("auto", clamped, state, Synchronous(), None) is None
+        assert choose("auto", clamped, state, BlockDescent(), [None]) is BACKENDS["numba"]
+        assert choose("torch", clamped, state, BlockDescent(), [None]) is None
+        assert choose("auto", clamped, state, Synchronous(), [None]) is None
         half = tuple(layer.half() for layer in state)
-        assert choose("auto", clamped._replace(drive=clamped.drive.half()), half, BlockDescent(), None) is None
-    assert choose("auto", clamped, state, BlockDescent(), None) is None  # the weights want gradients here
+        assert choose("auto", clamped._replace(drive=clamped.drive.half()), half, BlockDescent(), [None]) is None
+    assert choose("auto", clamped, state, BlockDescent(), [None]) is None  # the weights want gradients here
     with torch.enable_grad():
         graph = relax(network.clamp(batch.inputs), state, BlockDescent(), Stop(None, 2))
     assert graph.state[-1].requires_grad

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.costs.labels import targets
 from contrastive_core.costs.squared_error import SquaredError
-from contrastive_core.types import Clamped, Hold, Nudge, Phase, State
+from contrastive_core.types import Clamped, Nudge, Phase, State
 
 
 class Kind(IntEnum):
@@ -34,57 +35,69 @@ KNOWN_COSTS: tuple[type[Cost], ...] = (SquaredError, CrossEntropy)
 
 
 class Action(NamedTuple):
-    """A phase as numbers.
+    """Phases that differ in strength only, as numbers.
 
     Attributes
     ----------
     kind : Kind
         What acts.
+    strengths : tuple of float
+        Of the nudges, one per phase; 0 without one.
     pull : Tensor of shape (B, k), optional
-        PULLED: the linear part of the pull. SOFTMAX and READOUT: the targets.
-    strength : float
-        Of the nudge; what multiplies the pull of SOFTMAX and READOUT.
+        PULLED: the linear part of the pull at strength 1. SOFTMAX and READOUT: the targets.
     curvature : float
-        Stiffness that the nudge adds to the last layer.
+        Stiffness that a nudge of strength 1 adds to the last layer.
     softmax : bool
         Whether a pull that follows the units goes through a softmax.
     """
 
     kind: Kind
+    strengths: tuple[float, ...]
     pull: Tensor | None = None
-    strength: float = 0.0
     curvature: float = 0.0
     softmax: bool = False
 
 
-def action_of(clamped: Clamped, phase: Phase, state: State) -> Action:
-    """Return what a phase does to the last layer.
+def actions_of(clamped: Clamped, phases: Sequence[Phase], state: State) -> list[Action]:
+    """Return what phases do to the last layer, those that differ in strength only as one action.
 
     Parameters
     ----------
     clamped : Clamped
-        The network that the phase acts on.
-    phase : Nudge, Hold or None
-        A nudge is frozen or of a known cost.
+        The network that the phases act on.
+    phases : sequence of Nudge, Hold or None
+        Nudges are frozen or of a known cost.
     state : State
         Any state of the network, for the shape and dtype of the targets.
     """
-    if phase is None:
-        return Action(Kind.FREE)
-    if isinstance(phase, Hold):
-        return Action(Kind.HELD)
-    return _nudge(clamped, phase, state)
+    actions: list[Action] = []
+    before: Phase = None
+    for phase in phases:
+        if isinstance(phase, Nudge):
+            if isinstance(before, Nudge) and all(new is old for new, old in zip(_acting(phase), _acting(before), strict=True)):
+                actions[-1] = actions[-1]._replace(strengths=(*actions[-1].strengths, phase.strength))
+            else:
+                actions.append(_nudge(clamped, phase, state))
+        else:
+            actions.append(Action(Kind.FREE if phase is None else Kind.HELD, (0.0,)))
+        before = phase
+    return actions
+
+
+def _acting(nudge: Nudge) -> tuple[object, ...]:
+    """Return all of a nudge but its strength."""
+    return nudge.cost, nudge.batch.labels, nudge.frozen
 
 
 def _nudge(clamped: Clamped, nudge: Nudge, state: State) -> Action:
-    network = clamped.network
+    network, strengths = clamped.network, (nudge.strength,)
     if nudge.frozen is not None:
-        return Action(Kind.PULLED, -nudge.strength * network.pull_back(nudge.frozen))
+        return Action(Kind.PULLED, strengths, -network.pull_back(nudge.frozen))
     wanted = targets(network.output(state), nudge.batch)
     softmax = type(nudge.cost) is CrossEntropy
     if not network.output_is_last_layer:
-        return Action(Kind.READOUT, wanted, nudge.strength, 0.0, softmax)
+        return Action(Kind.READOUT, strengths, wanted, 0.0, softmax)
     if softmax:
-        return Action(Kind.SOFTMAX, wanted, nudge.strength, 0.0, True)
+        return Action(Kind.SOFTMAX, strengths, wanted, 0.0, softmax)
     # o - dC/do = y: the pull of a squared error does not follow the state.
-    return Action(Kind.PULLED, nudge.strength * wanted, nudge.strength, nudge.strength * nudge.cost.curvature)
+    return Action(Kind.PULLED, strengths, wanted, nudge.cost.curvature)

@@ -13,11 +13,12 @@ diverged sample is found. Kernels that call each other live in one file: numba's
 
 import math
 from functools import partial
+from typing import Any
 
 import numba
 import numpy as np
 
-njit = partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+njit: Any = partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
 
 CONVERGED, BUDGET, DIVERGED = 0, 1, 2
 """The values of ``contrastive_core.types.Status``, which numba cannot read."""
@@ -90,8 +91,8 @@ def _move(drive, low, high, layer, bits):
 
 
 @njit
-def _softmax_pull(output, target, strength, pull):
-    """Write :math:`-\\beta (\\mathrm{softmax}(o) - y)` into ``pull``, all of shape (k,)."""
+def _softmax_pull(output, target, pull):
+    """Write what a cross-entropy of strength 1 pulls with, the target less the softmax, into ``pull``; all of shape (k,)."""
     largest = output[0]
     for k in range(1, output.shape[0]):
         largest = max(largest, output[k])
@@ -100,7 +101,7 @@ def _softmax_pull(output, target, strength, pull):
         pull[k] = math.exp(output[k] - largest)
         total += pull[k]
     for k in range(output.shape[0]):
-        pull[k] = -strength * (pull[k] / total - target[k])
+        pull[k] = target[k] - pull[k] / total
 
 
 @njit
@@ -114,13 +115,31 @@ def _all_finite(layer):
 
 
 @njit
-def settle_pair(
-    first, last, drive, weight, bias, pull, hidden, output, steps, residual, status, integers,
-    phase, strength, curvature, stiffness, feedback, low, high, low_out, high_out, output_first, tolerance, budget,
+def _move_output(
+    units, rows, bias, pull, strength, curvature, stiffness, phase, low, high, outputs, drive, bits, linear
 ):  # fmt: skip
-    """Settle rows ``first`` to ``last`` of a network with one hidden layer, in place, each sample until it has converged.
+    """Set ``outputs`` to their minimum under what acts on them, in place; return the bits of their largest change."""
+    _gather(rows, units, bias, drive)
+    if phase == SOFTMAX:
+        _softmax_pull(outputs, pull, linear)
+    else:
+        linear = pull
+    if phase != FREE:
+        total = stiffness + strength * curvature
+        for k in range(outputs.shape[0]):
+            drive[k] = (stiffness * drive[k] + strength * linear[k]) / total
+    return _move(drive, low, high, outputs, bits)
 
-    A sample's whole relaxation runs in the first-level cache: its own units and the weights between hidden layer and outputs.
+
+@njit
+def settle_pair(
+    first, last, drive, weight, bias, pull, strengths, hidden, output, steps, residual, status, integers,
+    phase, curvature, stiffness, feedback, low, high, low_out, high_out, output_first, tolerance, budget,
+):  # fmt: skip
+    """Settle rows ``first`` to ``last`` of a network with one hidden layer, in place, each until it has converged.
+
+    A row's whole relaxation runs in the first-level cache: its own units and the weights between hidden layer and outputs.
+    The rows are the B samples once for each of P phases, one phase after the other.
 
     Parameters
     ----------
@@ -131,17 +150,19 @@ def settle_pair(
     weight, bias : arrays of shape (n, k) and (k,)
         From the hidden layer to the outputs.
     pull : array of shape (B, k)
-        PULLED: its linear part; SOFTMAX: the targets; else not read.
-    hidden, output : arrays of shape (B, n) and (B, k)
+        PULLED: its linear part at strength 1; SOFTMAX: the targets; else not used.
+    strengths : array of shape (P,)
+        Of each phase's nudge.
+    hidden, output : arrays of shape (P B, n) and (P B, k)
         Start state; overwritten with the result.
-    steps, residual, status : arrays of shape (B,)
-        Overwritten with each sample's certificate.
+    steps, residual, status : arrays of shape (P B,)
+        Overwritten with each row's certificate.
     integers : array
         Empty, of the integer type as wide as the floats.
     phase : int
         FREE, PULLED, SOFTMAX or HELD.
-    strength, curvature : float
-        Of the nudge.
+    curvature : float
+        Of a nudge of strength 1.
     stiffness, feedback : float
         Energy scale of the outputs, and ratio of feedback to forward coupling.
     low, high, low_out, high_out : float
@@ -156,11 +177,11 @@ def settle_pair(
     real = drive.dtype.type
     limited, tolerance = tolerance >= 0, real(tolerance)
     low, high, low_out, high_out = real(low), real(high), real(low_out), real(high_out)
-    strength, feedback, stiffness, total = real(strength), real(feedback), real(stiffness), real(stiffness + curvature)
+    curvature, stiffness, feedback = real(curvature), real(stiffness), real(feedback)
     width, count = weight.shape
     rows = np.empty((count, width), drive.dtype)  # contiguous along the hidden units
-    for k in range(count):
-        for j in range(width):
+    for j in range(width):
+        for k in range(count):
             rows[k, j] = weight[j, k]
     scaled, upward, sideways = np.empty(count, drive.dtype), np.empty(count, drive.dtype), np.empty(width, drive.dtype)
     bits, bits_out = sideways.view(integers.dtype), upward.view(integers.dtype)
@@ -168,6 +189,7 @@ def settle_pair(
     worst = np.empty(1, drive.dtype)
     worst_bits = worst.view(integers.dtype)
     for row in range(first, last):
+        sample, strength = row % drive.shape[0], strengths[row // drive.shape[0]]
         units, outputs = hidden[row], output[row]
         for step in range(1, budget + 1):
             worst_bits[0] = 0
@@ -176,19 +198,15 @@ def settle_pair(
                     for k in range(count):
                         scaled[k] = feedback * outputs[k]
                     for j in range(width):
-                        sideways[j] = drive[row, j]
+                        sideways[j] = drive[sample, j]
                     _spread(scaled, rows, sideways)
                     worst_bits[0] = max(worst_bits[0], _move(sideways, low, high, units, bits))
                 elif phase != HELD:
-                    _gather(rows, units, bias, upward)
-                    if phase == PULLED:
-                        for k in range(count):
-                            upward[k] = (stiffness * upward[k] + pull[row, k]) / total
-                    elif phase == SOFTMAX:
-                        _softmax_pull(outputs, pull[row], strength, linear)
-                        for k in range(count):
-                            upward[k] = (stiffness * upward[k] + linear[k]) / total
-                    worst_bits[0] = max(worst_bits[0], _move(upward, low_out, high_out, outputs, bits_out))
+                    largest = _move_output(
+                        units, rows, bias, pull[sample], strength, curvature, stiffness, phase, low_out, high_out, outputs,
+                        upward, bits_out, linear,
+                    )  # fmt: skip
+                    worst_bits[0] = max(worst_bits[0], largest)
             steps[row] = step
             if limited and not worst[0] > tolerance:
                 break

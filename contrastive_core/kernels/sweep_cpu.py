@@ -28,6 +28,7 @@ class _Rows:
     drives: list[Tensor]
     given: Tensor
     pull: Tensor | None
+    strength: Tensor
     residual: Tensor
 
     def kept(self, keep: Tensor) -> _Rows:
@@ -38,6 +39,7 @@ class _Rows:
             [drive[:count] for drive in self.drives],
             self.given[keep],
             None if self.pull is None else self.pull[keep],
+            self.strength[keep],
             self.residual[keep],
         )
 
@@ -45,14 +47,15 @@ class _Rows:
 class _Sweep:
     """A network and a phase as weights and numbers; writes new values into the rows it is given."""
 
-    def __init__(self, network: Layered, order: list[int], action: Action, width: int, integers: NDArray[Any]) -> None:
+    def __init__(self, network: Layered, order: list[int], action: Action, silent: set[int], integers: NDArray[Any]) -> None:
         self.network, self.action, self.integers = network, action, integers
         self.last = len(network.sizes) - 1
         self.order = [index for index in order if not (action.kind is Kind.HELD and index == self.last)]
         self.weights = [network.weight(index).detach() for index in range(self.last + 1)]
         self.biases = [network.bias(index).detach() for index in range(self.last + 1)]
         self.boxes = [_box(activation) for activation in network.activations]
-        self.scratch = np.empty(width, integers.dtype).view(f"f{integers.itemsize}")
+        self.silent = silent  # layers that are still 0 and act on no other
+        self.scratch = np.empty(max(network.sizes), integers.dtype).view(f"f{integers.itemsize}")
 
     def run(self, rows: _Rows) -> None:
         """Move each layer once, in place, and write the largest change of each row into its residual."""
@@ -68,15 +71,13 @@ class _Sweep:
                 drive = squash(drive, out=rows.drives[index])
             layer = rows.units[index].numpy()
             layered_cpu.move_rows(drive.numpy(), *self.boxes[index], layer, residual, self.scratch, self.integers)
+            self.silent.discard(index)
 
     def _drive(self, index: int, rows: _Rows) -> Tensor:
         """Return the total input to a layer, in its own memory or, where nothing is added to it, the given one."""
         units, out = rows.units, rows.drives[index]
-        if index == 0:
-            below = rows.given
-        else:
-            below = torch.addmm(self.biases[index], units[index - 1], self.weights[index], out=out)
-        if index == self.last:
+        below = rows.given if index == 0 else torch.addmm(self.biases[index], units[index - 1], self.weights[index], out=out)
+        if index == self.last or index + 1 in self.silent:
             return below
         return torch.addmm(below, units[index + 1], self.weights[index + 1].T, alpha=self.network.energy_scale, out=out)
 
@@ -85,16 +86,15 @@ class _Sweep:
         units, out, scale = rows.units[-1], rows.drives[-1], self.network.stiffness[-1]
         linear = pull if self.action.kind is Kind.PULLED else self._following(units, pull)
         if self.network.activations[-1].quadratic:
-            total = scale + self.action.curvature
-            return torch.mul(drive, scale / total, out=out).add_(linear, alpha=1 / total)
-        torch.add(drive, linear, alpha=1 / scale, out=out)
-        return out.add_(units, alpha=-self.action.curvature / scale)
+            torch.addcmul(drive.mul(scale), rows.strength, linear, out=out)
+            return out.div_(rows.strength * self.action.curvature + scale)
+        return torch.addcmul(drive, rows.strength, linear - self.action.curvature * units, value=1 / scale, out=out)
 
     def _following(self, units: Tensor, wanted: Tensor) -> Tensor:
-        """Return minus the strength times the cost's gradient on the last layer."""
+        """Return what a cost of strength 1 pulls the last layer with: minus its gradient."""
         output = self.network.output((units,)).detach()
         error = (output.softmax(1) if self.action.softmax else output) - wanted
-        return self.network.pull_back(error).detach().mul_(-self.action.strength)
+        return self.network.pull_back(error).detach().neg()
 
 
 def _box(activation: Activation) -> tuple[float, float]:
@@ -117,13 +117,19 @@ def settle_blocks(network: Layered, clamped: Clamped, state: State, order: list[
     Returns
     -------
     Relaxation
-        As of the reference.
+        As of the reference, the rows of one phase after those of the other.
     """
-    batch_size = state[0].shape[0]
-    units = [layer.detach().clone(memory_format=torch.contiguous_format) for layer in state]
+    phases = len(action.strengths)
+    units = [stacked(layer, phases) for layer in state]
+    batch_size = len(units[0])
     residual = units[0].new_full((batch_size,), float("inf"))
-    rows = _Rows(units, [torch.empty_like(layer) for layer in units], clamped.drive.detach().contiguous(), action.pull, residual.clone())
-    sweep = _Sweep(network, order, action, max(network.sizes), INTEGERS[units[0].dtype])
+    strength = torch.tensor(action.strengths, dtype=residual.dtype).repeat_interleave(batch_size // phases)[:, None]
+    given = clamped.drive.detach() if phases == 1 else stacked(clamped.drive, phases)
+    pull = None if action.pull is None else action.pull.repeat(phases, 1)
+    rows = _Rows(units, [torch.empty_like(layer) for layer in units], given.contiguous(), pull, strength, residual.clone())
+    # A layer at rest has one value for all units, which costs nothing to look at.
+    silent = {index for index, layer in enumerate(state) if layer.stride() == (0, 0) and float(layer[0, 0]) == 0}
+    sweep = _Sweep(network, order, action, silent, INTEGERS[residual.dtype])
     steps = torch.full((batch_size,), stop.budget, dtype=torch.int64)
     where: Tensor | None = None  # rows of the batch that the packed rows are; None while they are all there
     for step in range(1, stop.budget + 1):
@@ -150,6 +156,11 @@ def settle_blocks(network: Layered, clamped: Clamped, state: State, order: list[
     else:
         _put(units, residual, rows, where, slice(None))
     return Relaxation(tuple(units), steps, residual, _status(units, residual, stop))
+
+
+def stacked(layer: Tensor, phases: int) -> Tensor:
+    """Return a contiguous copy of a layer, of shape (B, n), repeated for each of the phases; shape (P B, n)."""
+    return layer.detach().repeat(phases, 1)
 
 
 def _put(units: list[Tensor], residual: Tensor, rows: _Rows, where: Tensor, chosen: Tensor | slice) -> None:

@@ -10,7 +10,7 @@ This module does not import numba; a backend is imported when it is first used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,8 +27,8 @@ from contrastive_core.types import Clamped, Nudge, Phase, State, Stop
 if TYPE_CHECKING:
     from contrastive_core.types import Relaxation
 
-Settle = Callable[[Clamped, State, Dynamics, Stop, Phase], "Relaxation"]
-"""A backend: relaxes a checked case that it can do, as the reference would."""
+Settle = Callable[[Clamped, State, Dynamics, Stop, Sequence[Phase]], "list[Relaxation]"]
+"""A backend: relaxes checked phases that it can do from one start, as the reference would."""
 
 BACKENDS: Table[Settle] = Table("backend", {"numba": "contrastive_core.kernels.settle_cpu:settle"})
 """The kernels beside the torch reference, which is always there under the name "torch"."""
@@ -64,8 +64,8 @@ def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -
     return None
 
 
-def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -> Settle | None:
-    """Return the kernel that a relaxation is done with; None stands for the torch reference.
+def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, phases: Sequence[Phase]) -> Settle | None:
+    """Return the kernel that the phases of a relaxation are done with; None stands for the torch reference.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, pha
         raise BackendError(f"unknown backend {backend!r}; choose one of: {', '.join(backend_names())}")
     if backend == "torch":
         return None
-    reason = obstacle(clamped, state, dynamics, phase)
+    reason = next((reason for phase in phases if (reason := obstacle(clamped, state, dynamics, phase))), None)
     if reason is None:
         return BACKENDS["numba" if backend == "auto" else backend]
     if backend == "auto":

@@ -54,8 +54,8 @@ def ep_centered(network: Layered, batch: Batch, backend: str, settling: Settling
     rule = EquilibriumPropagation(SquaredError(), Settling(settling.dynamics, settling.free, settling.second, backend), STRENGTH)
 
     def run() -> float:
-        relaxations = rule.estimate(network, batch).relaxations.values()
-        return float(sum(relaxation.steps.sum() for relaxation in relaxations)) / len(batch.labels)
+        rule.estimate(network, batch)
+        return 0.0
 
     return run
 

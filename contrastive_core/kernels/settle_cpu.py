@@ -70,8 +70,7 @@ def _settle_pair(network: Layered, clamped: Clamped, state: State, output_first:
     steps = torch.empty(num_rows, dtype=torch.int64)
     residual = hidden.new_empty(num_rows)
     status = torch.empty(num_rows, dtype=torch.int8)
-    strengths = torch.tensor(action.strengths, dtype=hidden.dtype)
-    arrays = (clamped.drive, network.weight(1), network.bias(1), output if action.pull is None else action.pull, strengths)
+    arrays = (clamped.drive, network.weight(1), network.bias(1), output if action.pull is None else action.pull)
     low, high = (cast(Clipped, activation) for activation in network.activations)
     numbers = (
         int(action.kind), action.curvature, network.stiffness[1], network.energy_scale,
@@ -79,10 +78,10 @@ def _settle_pair(network: Layered, clamped: Clamped, state: State, output_first:
     )  # fmt: skip
     views = [tensor.detach().contiguous().numpy() for tensor in arrays]
     results = [tensor.numpy() for tensor in (hidden, output, steps, residual, status)]
-    integers = INTEGERS[hidden.dtype]
+    integers, strengths = INTEGERS[hidden.dtype], np.array(action.strengths, results[0].dtype)
 
     def rows(first: int, last: int) -> None:
-        layered_cpu.settle_pair(first, last, *views, *results, integers, *numbers)
+        layered_cpu.settle_pair(first, last, *views, strengths, *results, integers, *numbers)
 
     _in_threads(rows, num_rows)
     return Relaxation((hidden, output), steps, residual, status)

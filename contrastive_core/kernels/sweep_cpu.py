@@ -160,7 +160,7 @@ def settle_blocks(network: Layered, clamped: Clamped, state: State, order: list[
 
 def stacked(layer: Tensor, phases: int) -> Tensor:
     """Return a contiguous copy of a layer, of shape (B, n), repeated for each of the phases; shape (P B, n)."""
-    return layer.detach().repeat(phases, 1)
+    return torch.cat([layer.detach()] * phases)  # several times faster than repeat
 
 
 def _put(units: list[Tensor], residual: Tensor, rows: _Rows, where: Tensor, chosen: Tensor | slice) -> None:

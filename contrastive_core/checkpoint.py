@@ -60,13 +60,13 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, record
 
 
-def load_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
-    """Copy the tensors named ``prefix + parameter`` into a network's parameters, in place.
+def check_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
+    """Check that the tensors named ``prefix + parameter`` are a network's parameters.
 
     Raises
     ------
     CheckpointError
-        If a name or shape differs: the checkpoint is of another network. Nothing is changed then.
+        If a name or shape differs: the checkpoint is of another network.
     """
     expected = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     found = {name.removeprefix(prefix): tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith(prefix)}
@@ -75,6 +75,17 @@ def load_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: s
             f"{path} is of another network: it holds {_shapes(found)}, this network needs {_shapes(expected)}; "
             "use the configuration that the checkpoint was trained with"
         )
+
+
+def load_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
+    """Copy the tensors named ``prefix + parameter`` into a network's parameters, in place.
+
+    Raises
+    ------
+    CheckpointError
+        If a name or shape differs: the checkpoint is of another network. Nothing is changed then.
+    """
+    check_parameters(network, tensors, prefix, path)
     for name, parameter in network.named_parameters():
         parameter.data.copy_(tensors[prefix + name])
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from contrastive_core.checkpoint import load_checkpoint, load_parameters, save_checkpoint
 from contrastive_core.cost import Cost
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Splits
-from contrastive_core.errors import CheckpointError, DivergenceError, InputError
+from contrastive_core.errors import DivergenceError, InputError
 from contrastive_core.evaluation import Evaluation, evaluate, unconverged
 from contrastive_core.network import Network
 from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.optimisers.builders import layer_groups
 from contrastive_core.rule import Rule
+from contrastive_core.session import Session
 
 
 @dataclass(frozen=True)
@@ -105,60 +105,6 @@ class Result(NamedTuple):
     test: Evaluation
 
 
-@dataclass
-class _Session:
-    """Everything that changes while training, and so everything a checkpoint holds."""
-
-    network: Network
-    optimiser: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    generators: dict[str, torch.Generator]
-    best: dict[str, Tensor]
-    history: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int = 0
-
-    def save(self, path: Path, identity: str) -> None:
-        """Write the session to a checkpoint."""
-        optimiser = self.optimiser.state_dict()
-        tensors: dict[str, Tensor] = {f"parameter.{name}": p for name, p in self.network.named_parameters()}
-        tensors |= {f"best.{name}": p for name, p in self.best.items()}
-        tensors |= {f"generator.{name}": g.get_state() for name, g in self.generators.items()}
-        scalars: dict[str, dict[str, Any]] = {}
-        for index, state in optimiser["state"].items():
-            for key, value in state.items():
-                if isinstance(value, Tensor):
-                    tensors[f"optimiser.{index}.{key}"] = value
-                else:
-                    scalars.setdefault(str(index), {})[key] = value
-        record = {
-            "identity": identity,
-            "history": self.history,
-            "best_epoch": self.best_epoch,
-            "groups": optimiser["param_groups"],
-            "scalars": scalars,
-            "schedule": self.schedule.state_dict(),
-        }
-        save_checkpoint(path, tensors, record)
-
-    def load(self, path: Path, identity: str) -> None:
-        """Take the session up where a checkpoint left it."""
-        tensors, record = load_checkpoint(path)
-        load_parameters(self.network, tensors, "parameter.", path)
-        if record["identity"] != identity:
-            raise CheckpointError(f"{path} was trained with other settings; use its own, or start in another directory")
-        state: dict[int, dict[str, Any]] = {int(i): dict(values) for i, values in record["scalars"].items()}
-        for name, tensor in tensors.items():
-            if name.startswith("optimiser."):
-                _, index, key = name.split(".", 2)
-                state.setdefault(int(index), {})[key] = tensor
-        self.optimiser.load_state_dict({"state": state, "param_groups": record["groups"]})
-        self.schedule.load_state_dict(record["schedule"])
-        for name, generator in self.generators.items():
-            generator.set_state(tensors[f"generator.{name}"])
-        self.best = {name.removeprefix("best."): t for name, t in tensors.items() if name.startswith("best.")}
-        self.history, self.best_epoch = record["history"], record["best_epoch"]
-
-
 def generator_of(seed: int, purpose: int) -> torch.Generator:
     """Return a generator for one purpose of a seed: 0 initial weights, 1 data order, 2 the rule's own draws.
 
@@ -219,7 +165,7 @@ def train(
     optimiser = OPTIMISERS[plan.optimiser](layer_groups(network, plan.learning_rates), plan.momentum, plan.weight_decay)
     schedule = SCHEDULES[plan.schedule](optimiser, plan.epochs, plan.decay)
     generators = {"order": generator_of(seed, 1), "rule": generator_of(seed, 2)}
-    session = _Session(network, optimiser, schedule, generators, best=_snapshot(network))
+    session = Session(network, optimiser, schedule, generators, best=_snapshot(network))
     if checkpoint is not None and checkpoint.exists():
         session.load(checkpoint, identity)
     for record in session.history:
@@ -258,13 +204,13 @@ def train(
     return Result(session.history, session.best_epoch, validation, evaluate(network, rule, cost, splits.test))
 
 
-def _finished(session: _Session, plan: Plan) -> bool:
+def _finished(session: Session, plan: Plan) -> bool:
     done = len(session.history)
     return done >= plan.epochs or (plan.patience is not None and session.best_epoch > 0 and done - session.best_epoch >= plan.patience)
 
 
 def _epoch(
-    session: _Session,
+    session: Session,
     rule: Rule,
     cost: Cost,
     splits: Splits,

@@ -14,7 +14,7 @@ from experiments.engine import executor, parse_engine
 from experiments.exits import TrialsFailedError, resumable
 from experiments.figures import Picture, comparison, learning_curves, write_pictures
 from experiments.flags import command
-from experiments.learning import Positive, load_data
+from experiments.learning import Positive
 from experiments.markers import OneOf
 from experiments.output import format_table
 from experiments.report import ReportTable, render, write_report
@@ -23,7 +23,7 @@ from experiments.rundir import RunDirectory, open_run
 from experiments.session import Session
 from experiments.statistics import interval
 from experiments.store import Journal
-from experiments.train import Outcome, PlanOptions, TrainOptions, trial, warn
+from experiments.train import Outcome, PlanOptions, TrainOptions, check, trial
 
 
 class CompareOptions(PlanOptions):
@@ -117,7 +117,12 @@ def _percent(value: Mapping[str, Any] | None) -> tuple[str, str]:
     if value is None:
         return "-", "-"
     low, high = value["ci95"]
-    return f"{100 * value['mean']:.2f}", "-" if low is None else f"[{100 * low:.2f}, {100 * high:.2f}]"
+    return _two_digits(value["mean"]), "-" if low is None else f"[{_two_digits(low)}, {_two_digits(high)}]"
+
+
+def _two_digits(share: float) -> str:
+    """Return a share in percent, without the minus sign of a rounded zero."""
+    return f"{round(100 * share, 2) + 0.0:.2f}"
 
 
 @command(CompareOptions, "compare")
@@ -136,8 +141,8 @@ def compare_command(options: CompareOptions, session: Session) -> None:
     """  # noqa: D301
     parse_engine(options.engine)
     session.use_threads()
+    check(options, session)
     run = open_run(options, session)
-    warn(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         _run_trials(options, session, run, journal)
         result, pictures = _collect(options, journal)
@@ -165,7 +170,6 @@ def compare_command(options: CompareOptions, session: Session) -> None:
 
 def _run_trials(options: CompareOptions, session: Session, run: RunDirectory, journal: Journal) -> None:
     """Compute the trials that the journal does not have yet; one that fails is recorded and the others go on."""
-    load_data(options)  # a missing data set is one error here, not one in every trial
     todo = [(rule, seed) for seed in _seeds(options) for rule in options.rules if not _is_done(journal, rule, seed)]
     total = options.seeds * len(options.rules)
     with executor(options.engine) as pool, session.progress(total, "trials", done=total - len(todo)) as bar:

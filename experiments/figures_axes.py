@@ -55,7 +55,7 @@ def scale(axes: Axes, values: Sequence[float], *, along: str = "y", ratio: float
     ratio : float
         Of the largest to the smallest, from which on they are far apart.
     """
-    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullFormatter, NullLocator
+    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
 
     axis = axes.xaxis if along == "x" else axes.yaxis
     axis.set_major_formatter(FuncFormatter(plain))
@@ -66,9 +66,7 @@ def scale(axes: Axes, values: Sequence[float], *, along: str = "y", ratio: float
     ticks = decades(low, high, 5 if along == "x" else 7)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FixedFormatter([plain(tick) for tick in ticks]))
-    axis.set_minor_formatter(NullFormatter())
-    if high > 1e4 * low:
-        axis.set_minor_locator(NullLocator())
+    axis.set_minor_locator(NullLocator())
 
 
 def decades(low: float, high: float, most: int) -> list[float]:
@@ -125,7 +123,7 @@ def label_ends(axes: Axes, ends: Sequence[tuple[str, float, Mapping[str, Any]]],
             va="center",
             fontsize=8,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "linewidth": 1.2, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5), **properties},
+            arrowprops={"arrowstyle": "-", "linewidth": 1.2, "shrinkA": 2, "shrinkB": 0, "relpos": (0, 0.5), "patchA": None, **properties},
         )
 
 
@@ -212,8 +210,9 @@ def angle_axis(axes: Axes, angles: Sequence[float]) -> None:
 
     least = max(min(angles, default=1e-3), FLOOR)
     low = 10.0 ** min(math.floor(math.log10(least)) - 0.4, -2.4)
-    axes.set(xscale="log", xlim=(low, 3.0))
-    ticks = decades(low, 3.0, 6)
+    axes.set_xlim(low, 3.0)  # before the scale, which would choose limits of its own
+    axes.set_xscale("log")
+    ticks = decades(low, 3.0, 5)
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FixedFormatter([("≤ " if tick <= 1.01 * FLOOR else "") + plain(tick) for tick in ticks]))
@@ -230,7 +229,7 @@ def label_rows(axes: Axes, names: Sequence[str]) -> None:
     names : sequence of str
         At y = 0, 1, 2, ...
     """
-    axes.set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)))  # the first on top
+    axes.set(ylim=(max(len(names), 1) - 0.5, -0.5), yticks=range(len(names)))  # the first on top
     axes.set_yticklabels(list(names))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -23,9 +23,10 @@ _SEED: dict[str, Any] = {
     "markeredgewidth": 0.7,
     "linestyle": "none",
 }
+_SHADE: dict[str, Any] = {"color": FAINT, "alpha": 0.18, "linewidth": 9, "solid_capstyle": "butt"}
 _FAR = 15.0
 """Points of difference from which on the axis is squeezed."""
-_REASON = 105
+_REASON = 125
 """Letters of an error message that fit into a row."""
 
 
@@ -83,7 +84,8 @@ def _paint(figure: Figure, data: dict[str, Any]) -> None:
         label_rows(axes, [_row_name(name, rule) for name, rule in rules.items()] if axes is panels[0] else [""] * len(rules))
     _mark_failures(panels, rules)
     _mark_baseline(panels[1], rules, data["baseline"])
-    add_key(figure, [("mean over seeds", _MEAN), ("95 % interval", _INTERVAL), ("one seed", _SEED)], beside=False)
+    shade = [("negative cosine", _SHADE)] if aligned else []
+    add_key(figure, [("mean over seeds", _MEAN), ("95 % interval", _INTERVAL), ("one seed", _SEED), *shade], beside=False)
 
 
 def _row_name(name: str, rule: Mapping[str, Any]) -> str:
@@ -106,7 +108,7 @@ def _paint_intervals(axes: Axes, rules: Mapping[str, Any], key: str) -> None:
         axes.plot([mean], [row], **_MEAN, gid=f"{key}-mean-{row}")
     if key == "test_error":
         scale(axes, values, along="x", ratio=8.0)
-        axes.set(xlabel="test error (%)")
+        axes.set(xlabel="test error (%)", xlim=(max(axes.get_xlim()[0], 0.0), None))  # an interval may reach below zero, an error cannot
     elif max(map(abs, values), default=0.0) > _FAR:
         _squeeze(axes, max(map(abs, values)))
 
@@ -140,7 +142,7 @@ def _paint_alignment(axes: Axes, rules: Mapping[str, Any]) -> None:
 
 def _mark_baseline(axes: Axes, rules: Mapping[str, Any], baseline: str) -> None:
     axes.axvline(0.0, color=INK, linewidth=0.8, zorder=1, gid="zero")
-    axes.set(xlabel=f"minus {shown(baseline)} (points)")
+    axes.set(xlabel=f"difference to {shown(baseline)} (points)")
     for row, (name, rule) in enumerate(rules.items()):
         if name == baseline and rule["test_error"] is not None:
             axes.annotate("baseline", (0.0, row), (5, 0), textcoords="offset points", va="center", fontsize=7.5, color=FAINT)

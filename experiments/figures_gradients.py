@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures_axes import add_key, angle_axis, angle_of, label_ends, label_rows, scale
-from experiments.figures_style import FAINT, INK, MARKERS, MINUS, Picture, copy_numbers, draw, look, number, shown
+from experiments.figures_axes import add_key, angle_axis, angle_of, label_ends, label_rows, plain, scale
+from experiments.figures_style import FAINT, INK, MARKERS, MINUS, Picture, copy_numbers, draw, look, number, present, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,9 +75,12 @@ def _paint_cosines(axes: Axes, rules: Mapping[str, Any], parameters: Sequence[st
             angles.append(angle_of(cosine))
             offset = 0.5 * ((index + 0.5) / len(parameters) - 0.5)
             axes.plot([angles[-1]], [row + offset], color=color, **_spot(index), gid=f"cosine-{row}-{index}")
+        if not present(rule["cosine"].values()):
+            place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 7.5, "color": FAINT}
+            axes.text(0.02, row, "no cosine", **place)
     label_rows(axes, [shown(name) for name in rules])
     angle_axis(axes, angles)
-    axes.set(title="Distance from the exact gradient, per parameter", xlabel=f"1 {MINUS} cosine (shaded: negative cosine)")
+    axes.set(title="Distance from the exact gradient", xlabel=f"1 {MINUS} cosine (shaded: negative cosine)")
 
 
 def _paint_bias(axes: Axes, rules: Mapping[str, Any], height: float) -> None:
@@ -86,21 +90,31 @@ def _paint_bias(axes: Axes, rules: Mapping[str, Any], height: float) -> None:
             continue
         strengths, errors = rule["bias"]["strengths"], [max(error, _SMALLEST_ERROR) for error in rule["bias"]["errors"]]
         axes.plot(strengths, errors, **look(index), marker="o", markersize=3, gid=f"bias-{index}")
-        order = "" if rule["order"] is None else f"  {rule['order']:.2f}".replace("-", MINUS)
-        ends.append((f"{shown(name)}{order}", errors[-1], look(index)))
+        ends.append((f"{shown(name)}{_order(rule['order'])}", errors[-1], look(index)))
         values += errors
     strengths = sorted({strength for rule in rules.values() if rule["bias"] for strength in rule["bias"]["strengths"]})
     axes.margins(x=0.03)
     scale(axes, strengths, along="x", ratio=1.0)
     scale(axes, values, ratio=1.0)
-    axes.set(title="Relative error, and its order in the strength", xlabel="strength", ylim=axes.get_ylim(), xlim=axes.get_xlim())
-    _paint_guides(axes, strengths[0], strengths[-1], max(values))
+    axes.set(title="Relative error (and its fitted order)", xlabel="strength", ylim=axes.get_ylim(), xlim=axes.get_xlim())
+    if axes.get_xscale() == axes.get_yscale() == "log":
+        _paint_guides(axes)
     label_ends(axes, ends, height)
 
 
-def _paint_guides(axes: Axes, least: float, most: float, top: float) -> None:
+def _order(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f" ({value:.2f})".replace("-", MINUS) if abs(value) < 100 else f" ({plain(value)})"
+
+
+def _paint_guides(axes: Axes) -> None:
+    """Draw slopes 1 and 2 in the lower right corner, which is empty because errors rise with the strength."""
+    (left, right), (bottom, top) = (tuple(map(math.log10, limits)) for limits in (axes.get_xlim(), axes.get_ylim()))
+    length = min(0.22 * (right - left), 0.16 * (top - bottom))
+    x, y = right - 0.2 * (right - left) - length, bottom + 0.05 * (top - bottom)
     for slope in (1, 2):
-        bottom = top * (least / most) ** slope
-        axes.plot([least, most], [bottom, top], color=FAINT, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1, gid=f"slope-{slope}")
-        if bottom >= axes.get_ylim()[0]:
-            axes.annotate(f"slope {slope}", (least, bottom), (2, 4), textcoords="offset points", fontsize=7.5, color=FAINT)
+        ends = [10.0**x, 10.0 ** (x + length)], [10.0**y, 10.0 ** (y + slope * length)]
+        axes.plot(*ends, color=FAINT, linewidth=1.0, linestyle=(0, (1, 1.5)), gid=f"slope-{slope}")
+        place: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "fontsize": 7.5, "color": FAINT}
+        axes.annotate(f"slope {slope}", (ends[0][1], ends[1][1]), **place)

@@ -64,7 +64,7 @@ def _paint_together(figure: Figure, data: dict[str, Any]) -> None:
     for axes, metric in ((errors, "validation_error"), (sweeps, "sweeps_per_sample")):
         scale(axes, _values(rules, metric))
         _finish(axes)
-    errors.set(title="Validation error (%)", xlabel="epoch")
+    errors.set(title=_heading(rules), xlabel="epoch")
     sweeps.set(title="Sweeps per sample, all phases", xlabel="epoch")
     names = [name if rule["epochs"] else f"{shown(name)}: no records" for name, rule in rules.items()]
     add_key(figure, [(name, look(index)) for index, name in enumerate(names)])
@@ -96,7 +96,13 @@ def _paint_grid(figure: SubFigure, data: dict[str, Any]) -> None:
         axes.set_xlabel("epoch", fontsize=8.5)
     scale(panels[0], _values(rules, "validation_error"))
     _finish(panels[0], 4)
-    figure.suptitle("Validation error (%)", x=0.01, ha="left", fontsize=9.5)
+    note = "" if reference is None else f"; grey: {shown(data['baseline'])}"
+    figure.suptitle(_heading(rules) + note, x=0.01, ha="left", fontsize=9.5)
+
+
+def _heading(rules: Mapping[str, Any]) -> str:
+    several = any(rule["num_seeds"] > 1 for rule in rules.values())
+    return "Validation error (%), median and range over seeds" if several else "Validation error (%)"
 
 
 def _paint_sweeps(figure: SubFigure, rules: Mapping[str, Any], height: float) -> None:

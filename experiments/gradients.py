@@ -208,7 +208,7 @@ def gradients_command(options: GradientsOptions, session: Session) -> None:
     session.save_result("gradients", result, text)
     measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
     if session.out is not None:
-        write_pictures(session.out, {"gradients": gradient_alignment(measured)})
+        write_pictures(session.out, {"alignment": gradient_alignment(measured)})
     failed = {rule: record["error"] for rule, record in result["rules"].items() if "error" in record}
     if failed:
         listed = "; ".join(f"{rule}: {error}" for rule, error in failed.items())

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
+from contrastive_core.errors import InputError
+from experiments.figures_style import FAINT, GRID, INK, PAPER
 from experiments.output import Cell, to_json, write_text
 
 if TYPE_CHECKING:
@@ -19,9 +21,13 @@ TEMPLATES = Path(__file__).with_name("templates")
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
-_NUMBER = re.compile(r"-|[-+]?[\d.]+(e[-+]?\d+)?|\[\s*[-+]?[\d.]+(e[-+]?\d+)?, *[-+]?[\d.]+(e[-+]?\d+)?\s*\]|nan|-?inf")
+_SIGNED = r"[-+]?(\d[\d.]*(e[-+]?\d+)?|nan|inf)"
+_NUMBER = re.compile(rf"-|{_SIGNED}|\[{_SIGNED}, *{_SIGNED}\]")
+"""What is aligned to the right: a number, an interval, or a dash for none."""
+_DECIMALS = re.compile(r"\d+\.\d{3,}")
+_FAMILY = re.compile(r"font-family:[^;]*;? *")
 _DROPPED = ("metadata", "style", "script")
-_THEME = {"#222222": "currentColor", "#ffffff": "var(--paper)", "#d9d9d9": "var(--grid)", "#767676": "var(--faint)"}
+_THEME = {INK: "currentColor", PAPER: "var(--paper)", GRID: "var(--grid)", FAINT: "var(--faint)"}
 """Which colours of a figure follow the page when it is dark; the others are legible on both papers."""
 
 
@@ -41,11 +47,6 @@ class ReportTable(NamedTuple):
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
-
-
-class _Column(NamedTuple):
-    name: str
-    numeric: bool
 
 
 def render(
@@ -83,7 +84,9 @@ def render(
         title=title,
         intro=intro,
         tables=[_prepare(table) for table in tables],
-        pictures=[(caption(name), _inline(picture.svg, f"f{index}-")) for index, (name, picture) in enumerate(pictures.items())],
+        pictures=[
+            (caption(name), _inline(picture.svg, f"f{index}-", caption(name))) for index, (name, picture) in enumerate(pictures.items())
+        ],
         sections=[("Configuration", list(_lines(config))), ("Provenance", list(_lines(provenance)))],
     )
 
@@ -103,8 +106,6 @@ def write_report(path: Path, html: str) -> None:
     InputError
         If it cannot be written.
     """
-    from contrastive_core.errors import InputError
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, html)
@@ -131,11 +132,11 @@ def caption(name: str) -> str:
 
 def _prepare(table: ReportTable) -> dict[str, Any]:
     rows = [[_text(cell) for cell in row] for row in table.rows]
-    numeric = [bool(rows) and all(_NUMBER.fullmatch(row[index]) for row in rows) for index in range(len(table.header))]
+    numeric = [2 * sum(bool(_NUMBER.fullmatch(row[index])) for row in rows) > len(rows) for index in range(len(table.header))]
     return {
         "title": table.title,
-        "columns": [_Column(name, right) for name, right in zip(table.header, numeric, strict=True)],
-        "rows": [list(zip([_typeset(text) for text in row], numeric, strict=True)) for row in rows],
+        "columns": list(zip(table.header, numeric, strict=True)),
+        "rows": [list(zip(map(_typeset, row), numeric, strict=True)) for row in rows],
     }
 
 
@@ -148,6 +149,8 @@ def _text(cell: Cell) -> str:
 
 
 def _typeset(text: str) -> str:
+    if text == "-":
+        return "\N{EN DASH}"
     return re.sub(r"(?<![\w.)])-(?=\d)", "\N{MINUS SIGN}", text) if _NUMBER.fullmatch(text) else text
 
 
@@ -163,7 +166,7 @@ def _lines(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, value if isinstance(value, str) else to_json(value, indent=None)
 
 
-def _inline(svg: str, prefix: str) -> Markup:
+def _inline(svg: str, prefix: str, label: str) -> Markup:
     """Make an SVG document a part of a page: no namespaces, ids of its own, colours that follow the page."""
     from markupsafe import Markup
 
@@ -178,7 +181,7 @@ def _inline(svg: str, prefix: str) -> Markup:
         parent.attrib.update({name: _adapt(name, value, prefix) for name, value in attributes.items()})
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
-    root.set("role", "img")
+    root.attrib.update({"role": "img", "aria-label": label})
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
@@ -187,7 +190,9 @@ def _adapt(name: str, value: str, prefix: str) -> str:
         return prefix + value
     if name == "href":
         return value.replace("#", f"#{prefix}", 1) if value.startswith("#") else ""
+    if name in ("d", "x", "y", "transform"):
+        return _DECIMALS.sub(lambda found: f"{float(found.group()):.2f}", value)  # of a point: finer than any screen
     value = _REFERENCE.sub(rf"url(#{prefix}\1)", value)
-    if name in ("style", "fill", "stroke"):
-        value = _COLOUR.sub(lambda found: _THEME.get(found.group().lower(), found.group()), value)
-    return value
+    if name == "style":  # texts take the page's fonts
+        value = _FAMILY.sub("", value)
+    return _COLOUR.sub(lambda found: _THEME.get(found.group().lower(), found.group()), value)

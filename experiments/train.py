@@ -211,6 +211,7 @@ def train_command(options: TrainOptions, session: Session) -> None:
     same --out goes on where a killed run stopped, to the same bits.
     """  # noqa: D301
     session.use_threads()
+    check(options, session)
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         done = journal.trial(KEY)
@@ -219,7 +220,6 @@ def train_command(options: TrainOptions, session: Session) -> None:
             session.result({"run": str(run.path), **done.metrics}, describe(done.metrics))
             return
         journal.begin(KEY, options.resolved(), options.seed)
-        warn(options, session)
         try:
             outcome = _train(options, session, run, journal)
         except EqlabError as error:
@@ -255,11 +255,13 @@ def _train(options: TrainOptions, session: Session, run: RunDirectory, journal: 
         return trial(options, options.seed, checkpoint=checkpoint, on_step=on_step, on_epoch=on_epoch)
 
 
-def warn(options: LearningOptions, session: Session) -> None:
-    """Warn of settings that are not what they seem."""
+def check(options: PlanOptions, session: Session) -> None:
+    """Refuse settings that cannot be run, before anything is written, and warn of those that are not what they seem."""
     from contrastive_core.diagnostics import review
+    from contrastive_core.optimisers.builders import layer_groups
 
     splits = load_data(options)
     network = build_network(options, splits, options.seed)
+    layer_groups(network, options.learning_rates)
     for warning in review(network, build_setting(options), splits.train.inputs[:ALIGNMENT_SAMPLES]):
         session.warn(warning)

@@ -1,0 +1,283 @@
+"""The commands gradients, train and compare: what they find, what they leave behind, and how they answer wrong input."""
+
+import gzip
+import json
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from contrastive_core.checkpoint import load_checkpoint
+from experiments.cli import cli
+from experiments.rules import RULES
+from experiments.rundir import RunDirectory
+
+TINY = ("--train-size", "96", "--hidden", "12", "--epochs", "2", "--quiet", "--threads", "1")
+
+
+def eqlab(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def found(*arguments: object) -> dict[str, Any]:
+    result = eqlab(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    parsed: dict[str, Any] = json.loads(result.stdout)
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def gradients(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return found("gradients", "--threads", "1", "--out", tmp_path_factory.mktemp("gradients"))
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    out = tmp_path_factory.mktemp("compare") / "run"
+    return found("compare", *TINY, "--seeds", "2", "--engine", "serial", "--out", out), out
+
+
+def test_gradients_reports_every_rule_with_orders_one_and_two(gradients: dict[str, Any]) -> None:
+    """If this fails, the command that judges the rules says something else than the theory."""
+    rules = gradients["rules"]
+    assert list(rules) == list(RULES)
+    for name, order in {"ep-positive": 1, "ep-negative": 1, "ep-random": 1, "ep-centered": 2}.items():
+        assert rules[name]["order"] == pytest.approx(order, abs=0.1)
+    for name in ("implicit", "recurrent-backprop", "unrolled"):
+        # 1e-8: the adjoint's relative tolerance of 1e-9, times the condition of the curvature (about 4 here).
+        assert rules[name]["relative_error"] < 1e-8
+        assert rules[name]["order"] is None
+    assert min(rules["ep-centered"]["cosine"].values()) > 0.9999
+
+
+def test_gradients_shows_coupled_learning_and_contrastive_hebbian_as_no_gradients(gradients: dict[str, Any]) -> None:
+    """If this fails, rules that do not follow the gradient would be published as if they did."""
+    for name in ("coupled-positive", "coupled-negative", "coupled-centered"):
+        assert gradients["rules"][name]["relative_error"] > 0.05
+        assert abs(gradients["rules"][name]["order"]) < 0.1
+    assert gradients["rules"]["contrastive-hebbian"]["relative_error"] > 0.05
+
+
+def test_gradients_json_has_the_documented_fields(gradients: dict[str, Any]) -> None:
+    """If this fails, scripts that read the output break."""
+    record = gradients["rules"]["ep-centered"]
+    assert set(record["cosine"]) == {"weight_1", "bias_1", "weight_2", "bias_2"}
+    assert {"norm_ratio", "relative_error", "sign_agreement", "order", "bias", "layers", "sweeps", "unconverged"} <= set(record)
+    assert gradients["curvature"]["smallest"] < gradients["curvature"]["largest"]
+    assert gradients["free"]["residual"] <= 1e-11
+
+
+def test_gradients_writes_a_picture_and_its_data(tmp_path: Path) -> None:
+    """If this fails, the figure of the alignment is lost."""
+    found("gradients", "--rules", "ep-centered", "--samples", "4", "--hidden", "6", "--threads", "1", "--out", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"gradients.json", "alignment.json", "alignment.svg"}
+
+
+def test_gradients_of_a_trained_network(tmp_path: Path) -> None:
+    """If this fails, gradients could be judged only at initial weights."""
+    found("train", *TINY, "--activation", "tanh", "--out", tmp_path / "run")
+    checkpoint = tmp_path / "run" / "checkpoints" / "train.safetensors"
+    arguments = ("gradients", "--rules", "ep-centered,backprop", "--hidden", "12", "--threads", "1")
+    trained, initial = found(*arguments, "--checkpoint", checkpoint), found(*arguments)
+    assert trained["rules"]["ep-centered"]["order"] == pytest.approx(2, abs=0.1)
+    assert trained["rules"]["backprop"]["cosine"] != initial["rules"]["backprop"]["cosine"]
+
+
+def test_compare_trains_every_rule_from_the_same_start(compared: tuple[dict[str, Any], Path]) -> None:
+    """If this fails, a rule was left out, or the comparison is not paired."""
+    result, _ = compared
+    assert list(result["rules"]) == list(RULES)
+    assert result["seeds"] == [0, 1]
+    for record in result["rules"].values():
+        assert record["status"] == "done"
+        assert len(record["test_error"]["seeds"]) == 2
+        low, high = record["test_error"]["ci95"]
+        assert low <= record["test_error"]["mean"] <= high
+        assert record["sweeps_per_sample"] > 0
+        assert record["seconds_per_sample"] > 0
+    # Paired differences are those of the seeds, and implicit, unrolled and recurrent backprop follow the same gradient.
+    ours, theirs = (result["rules"][name]["test_error"]["seeds"] for name in ("ep-centered", "backprop"))
+    differences = [a - b for a, b in zip(ours, theirs, strict=True)]
+    assert result["rules"]["ep-centered"]["paired_difference"]["seeds"] == pytest.approx(differences)
+    assert result["rules"]["backprop"]["paired_difference"] is None
+    assert result["rules"]["backprop"]["sweeps_per_sample"] == 1
+
+
+def test_compare_leaves_a_whole_run(compared: tuple[dict[str, Any], Path]) -> None:
+    """If this fails, a published table could not be traced back to its configuration."""
+    _, out = compared
+    run = RunDirectory(out)
+    assert run.read_config()["train_size"] == 96
+    assert run.read_provenance()["command"] == "compare"
+    with run.journal(readonly=True) as journal:
+        trials = list(journal.trials())
+        assert len(trials) == 2 * len(RULES)
+        assert {trial.status for trial in trials} == {"done"}
+        assert len(journal.history("ep-centered-1")) == 2
+    html = (out / "report.html").read_text()
+    assert all(rule in html for rule in RULES)
+    assert {"comparison.svg", "learning-curves.svg"} <= {path.name for path in run.figures.iterdir()}
+
+
+def test_compare_goes_on_with_what_is_missing_under_another_engine(compared: tuple[dict[str, Any], Path]) -> None:
+    """If this fails, resuming repeats finished work, or the engine changes the results."""
+    result, out = compared
+    again = found("compare", *TINY, "--seeds", "2", "--engine", "process:1", "--out", out)
+    assert again["rules"] == result["rules"]
+
+
+def test_engines_agree_to_the_bit(compared: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+    """If this fails, a table depends on where it was computed."""
+    result, _ = compared
+    other = found("compare", *TINY, "--seeds", "1", "--rules", "ep-random,backprop", "--engine", "process:2", "--out", tmp_path / "run")
+    for rule in ("ep-random", "backprop"):
+        assert other["rules"][rule]["test_error"]["seeds"] == result["rules"][rule]["test_error"]["seeds"][:1]
+        assert other["rules"][rule]["gradient_cosine"] == result["rules"][rule]["gradient_cosine"]
+
+
+def test_compare_keeps_the_others_when_one_rule_fails(tmp_path: Path) -> None:
+    """If this fails, one diverging rule costs the results of all."""
+    arguments = ("compare", *TINY, "--seeds", "1", "--rules", "ep-centered,backprop", "--strength", "1.5", "--engine", "serial")
+    result = eqlab(*arguments, "--json", "--out", tmp_path / "run")
+    assert result.exit_code == 3
+    rules = json.loads(result.stdout)["rules"]
+    assert rules["ep-centered"]["status"] == "failed"
+    assert "no minimum" in rules["ep-centered"]["error"]
+    assert rules["backprop"]["status"] == "done"
+    assert "1 of 2 rules" in result.stderr
+
+
+def test_train_prints_only_json_when_asked(tmp_path: Path) -> None:
+    """If this fails, a script that reads stdout breaks."""
+    result = found("train", *TINY, "--out", tmp_path / "run")
+    assert result["network"] == "64-12-10"
+    assert 0 <= result["test_error"] <= 1
+    assert result["best_epoch"] in (1, 2)
+
+
+def parameters_of(out: Path) -> dict[str, torch.Tensor]:
+    tensors, _ = load_checkpoint(out / "checkpoints" / "train.safetensors")
+    return {name: tensor for name, tensor in tensors.items() if name.startswith("parameter.")}
+
+
+def test_a_killed_training_command_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    """If this fails, a result depends on whether the machine stayed up."""
+    arguments = ["train", "--train-size", "320", "--hidden", "16", "--epochs", "8", "--rule", "ep-random", "--threads", "1", "--quiet"]
+    program = [sys.executable, "-c", "from experiments.cli import main; main()", *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([*program, "--out", str(tmp_path / "whole")], env=environment, check=True, capture_output=True)
+    chance = random.Random(7)
+    killed = 0
+    for _ in range(2):
+        process = subprocess.Popen([*program, "--out", str(tmp_path / "killed")], env=environment, stdout=subprocess.DEVNULL)
+        checkpoint = tmp_path / "killed" / "checkpoints" / "train.safetensors"
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+    assert killed > 0  # otherwise nothing was tested
+    subprocess.run([*program, "--out", str(tmp_path / "killed")], env=environment, check=True, capture_output=True)
+    whole, resumed = parameters_of(tmp_path / "whole"), parameters_of(tmp_path / "killed")
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_finished_run_is_shown_and_not_repeated(tmp_path: Path) -> None:
+    """If this fails, asking twice for a result changes it."""
+    first = found("train", *TINY, "--out", tmp_path / "run")
+    second = found("train", *TINY, "--out", tmp_path / "run")
+    assert second == first
+
+
+def idx_images(count: int) -> bytes:
+    return struct.pack(">IIII", 0x803, count, 28, 28) + bytes(784 * count)
+
+
+def mnist_folder(folder: Path) -> Path:
+    for name, count in (("train", 24), ("t10k", 12)):
+        (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_images(count)))
+        labels = struct.pack(">II", 0x801, count) + bytes(i % 10 for i in range(count))
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(labels)
+    return folder
+
+
+def test_train_reads_idx_files(tmp_path: Path) -> None:
+    """If this fails, real MNIST cannot be used."""
+    arguments = ("--data", "mnist", "--data-dir", mnist_folder(tmp_path), "--hidden", "4", "--epochs", "1", "--out", tmp_path / "run")
+    assert found("train", *arguments)["network"] == "784-4-10"
+
+
+WRONG: dict[str, tuple[tuple[str, ...], list[str]]] = {
+    "unknown rule": (("train", "--rule", "ep-centred"), ["unknown rule 'ep-centred'", "did you mean 'ep-centered'"]),
+    "negative layer": (("train", "--hidden", "64,-3"), ["item 2 of --hidden", "greater than 0", "-3"]),
+    "no nudge": (("train", "--strength", "0"), ["--strength must be greater than 0, got 0"]),
+    "misspelt key": (("train", "--set", "learning_rate=0.1"), ["unknown option learning_rate", "did you mean 'learning_rates'"]),
+    "rates and layers": (("train", "--learning-rates", "1,1,1"), ["3 learning rates for 2 layers"]),
+    "too many samples": (("train", "--train-size", "5000"), ["5000", "1 to 1197"]),
+    "no such data": (("compare", "--data", "mnist", "--data-dir", "no-such-folder"), ["no-such-folder", "train-images-idx3-ubyte"]),
+    "unknown engine": (("compare", "--engine", "gpu:2"), ["unknown engine 'gpu:2'", "process:N"]),
+    "one strength": (("gradients", "--strengths", "0.1,0.1"), ["two different values"]),
+    "no checkpoint": (("gradients", "--checkpoint", "no-such-file"), ["cannot read checkpoint", "no-such-file"]),
+    "unwritable": (("train", "--out", "/proc/eqlab/run"), ["cannot write", "choose another --out"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_gets_one_sentence_and_leaves_nothing_behind(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a user's mistake ends in a traceback, in a wrong run, or in litter."""
+    monkeypatch.chdir(tmp_path)
+    arguments, expected = WRONG[case]
+    result = eqlab(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    for part in expected:
+        assert part in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_truncated_idx_file_is_named(tmp_path: Path) -> None:
+    """If this fails, half a data set could be trained on."""
+    folder = mnist_folder(tmp_path)
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_images(24)[:-100]))
+    result = eqlab("train", "--data", "mnist", "--data-dir", folder, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "train-images-idx3-ubyte.gz" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    """If this fails, gradients would be shown of a network that nobody trained."""
+    found("train", *TINY, "--out", tmp_path / "run")
+    result = eqlab("gradients", "--hidden", "13", "--checkpoint", tmp_path / "run" / "checkpoints" / "train.safetensors")
+    assert result.exit_code == 2
+    assert "another network" in result.stderr
+    assert "weight_1 64x12" in result.stderr
+
+
+def test_a_run_is_not_continued_with_other_settings(tmp_path: Path) -> None:
+    """If this fails, one table could mix two configurations."""
+    found("train", *TINY, "--out", tmp_path / "run")
+    result = eqlab("train", *TINY, "--momentum", "0.5", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "momentum is 0.9 there and 0.5 here" in result.stderr
+
+
+def test_settings_that_are_not_what_they_seem_are_pointed_out(tmp_path: Path) -> None:
+    """If this fails, backpropagation could be published as equilibrium propagation."""
+    disguised = eqlab("train", *TINY, "--budget", "1", "--out", tmp_path / "one")
+    assert disguised.exit_code == 0
+    assert "backpropagation in disguise" in disguised.stderr
+    sound = eqlab("train", *TINY, "--out", tmp_path / "two")
+    assert "warning" not in sound.stderr

@@ -57,4 +57,3 @@ def test_links_and_pictures_of_the_readme_exist() -> None:
     """If this fails, a reader meets a dead link."""
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).is_file(), target
-

@@ -69,6 +69,11 @@ def actions_of(clamped: Clamped, phases: Sequence[Phase], state: State) -> list[
         Nudges are frozen or of a known cost.
     state : State
         Any state of the network, for the shape and dtype of the targets.
+
+    Returns
+    -------
+    list of Action
+        In the order of the phases.
     """
     actions: list[Action] = []
     before: Phase = None

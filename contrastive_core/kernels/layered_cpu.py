@@ -8,17 +8,25 @@ be reordered and contracted, which is what vectorises them, but NaN and infinity
 diverged sample is found. Kernels that call each other live in one file: numba's cache looks at the file of the caller only.
 """
 
-# Numba infers these types from the arguments; annotations would only be in its way.
-# mypy: disable-error-code="no-untyped-def"
-
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 
-njit: Any = partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+Array = Any
+"""A NumPy array; numba takes its types from the arguments, and the annotations are for the reader."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Number = Any
+"""A scalar of whatever type numba finds, often made one of the arrays' own type on the way."""
+
+njit: Callable[[F], F] = cast(
+    Any, partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+)
 
 CONVERGED, BUDGET, DIVERGED = 0, 1, 2
 """The values of ``contrastive_core.types.Status``, which numba cannot read."""
@@ -28,7 +36,7 @@ FREE, PULLED, SOFTMAX, HELD = 0, 1, 2, 3
 
 
 @njit
-def _spread(values, weights, drive):
+def _spread(values: Array, weights: Array, drive: Array) -> None:
     """Add ``values @ weights`` to ``drive`` in place; shapes (k,), (k, n), (n,).
 
     Five rows at a time, because the traffic of ``drive`` is what this costs and class counts are multiples of five.
@@ -47,7 +55,7 @@ def _spread(values, weights, drive):
 
 
 @njit
-def _gather(weights, values, base, drive):
+def _gather(weights: Array, values: Array, base: Array, drive: Array) -> None:
     """Write ``base + weights @ values`` into ``drive``; shapes (k, n), (n,), (k,), (k,)."""
     count, width = weights.shape
     whole = count - count % 5
@@ -71,7 +79,7 @@ def _gather(weights, values, base, drive):
 
 
 @njit
-def _move(drive, low, high, layer, bits):
+def _move(drive: Array, low: Number, high: Number, layer: Array, bits: Array) -> Number:
     """Set ``layer`` to the clipped ``drive``, and ``drive`` to the absolute changes; return the bits of the largest one.
 
     ``bits`` is ``drive`` seen as integers: non-negative floats are ordered as their bits are, with NaN above infinity, so that an
@@ -91,7 +99,7 @@ def _move(drive, low, high, layer, bits):
 
 
 @njit
-def _softmax_pull(output, target, pull):
+def _softmax_pull(output: Array, target: Array, pull: Array) -> None:
     """Write what a cross-entropy of strength 1 pulls with, the target less the softmax, into ``pull``; all of shape (k,)."""
     largest = output[0]
     for k in range(1, output.shape[0]):
@@ -105,19 +113,33 @@ def _softmax_pull(output, target, pull):
 
 
 @njit
-def _all_finite(layer):
+def _all_finite(layer: Array) -> bool:
     """Whether no unit is NaN or infinite: times 0, those become NaN and everything else 0."""
     zero = layer.dtype.type(0)
     total = zero
     for j in range(layer.shape[0]):
         total += layer[j] * zero
-    return total == zero
+    finite: bool = total == zero
+    return finite
 
 
 @njit
 def _move_output(
-    units, rows, bias, pull, strength, curvature, stiffness, phase, low, high, outputs, drive, bits, linear
-):  # fmt: skip
+    units: Array,
+    rows: Array,
+    bias: Array,
+    pull: Array,
+    strength: Number,
+    curvature: Number,
+    stiffness: Number,
+    phase: int,
+    low: Number,
+    high: Number,
+    outputs: Array,
+    drive: Array,
+    bits: Array,
+    linear: Array,
+) -> Number:
     """Set ``outputs`` to their minimum under what acts on them, in place; return the bits of their largest change."""
     _gather(rows, units, bias, drive)
     if phase == SOFTMAX:
@@ -133,9 +155,31 @@ def _move_output(
 
 @njit
 def settle_pair(
-    first, last, drive, weight, bias, pull, strengths, hidden, output, steps, residual, status, integers,
-    phase, curvature, stiffness, feedback, low, high, low_out, high_out, output_first, tolerance, budget,
-):  # fmt: skip
+    first: int,
+    last: int,
+    drive: Array,
+    weight: Array,
+    bias: Array,
+    pull: Array,
+    strengths: Array,
+    hidden: Array,
+    output: Array,
+    steps: Array,
+    residual: Array,
+    status: Array,
+    integers: Array,
+    phase: int,
+    curvature: Number,
+    stiffness: Number,
+    feedback: Number,
+    low: Number,
+    high: Number,
+    low_out: Number,
+    high_out: Number,
+    output_first: bool,
+    tolerance: Number,
+    budget: int,
+) -> None:
     """Settle rows ``first`` to ``last`` of a network with one hidden layer, in place, each until it has converged.
 
     A row's whole relaxation runs in the first-level cache: its own units and the weights between hidden layer and outputs.
@@ -218,7 +262,7 @@ def settle_pair(
 
 
 @njit
-def move_rows(drive, low, high, layer, residual, change, integers):
+def move_rows(drive: Array, low: Number, high: Number, layer: Array, residual: Array, change: Array, integers: Array) -> None:
     """Set each row of ``layer`` to the clipped drive, in place, and raise each row's ``residual`` to its largest change.
 
     Parameters
@@ -245,8 +289,16 @@ def move_rows(drive, low, high, layer, residual, change, integers):
 
 
 @njit
-def check_rows(layer, status):
-    """Set the status, of shape (m,), to DIVERGED where a row of ``layer``, of shape (m, n), is not finite; in place."""
+def check_rows(layer: Array, status: Array) -> None:
+    """Set the status to DIVERGED where a row is not finite, in place.
+
+    Parameters
+    ----------
+    layer : array of shape (m, n)
+        The units.
+    status : array of shape (m,)
+        Left alone where the row is finite.
+    """
     for row in range(layer.shape[0]):
         if not _all_finite(layer[row]):
             status[row] = DIVERGED

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -36,6 +36,16 @@ def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase
     """Relax phases that :func:`contrastive_core.kernels.table.obstacle` has nothing against, as the reference would.
 
     Phases that differ in strength only are stacked, as more rows of one batch.
+
+    Parameters
+    ----------
+    clamped, state, dynamics, stop, phases
+        As in :func:`contrastive_core.relaxation.relax_each`.
+
+    Returns
+    -------
+    list of Relaxation
+        One per phase.
     """
     network = cast(Layered, clamped.network)
     groups = cast(BlockDescent, dynamics).groups(len(state))
@@ -80,8 +90,10 @@ def _settle_pair(network: Layered, clamped: Clamped, state: State, output_first:
     results = [tensor.numpy() for tensor in (hidden, output, steps, residual, status)]
     integers, strengths = INTEGERS[hidden.dtype], np.array(action.strengths, results[0].dtype)
 
+    arguments: tuple[Any, ...] = (*views, strengths, *results, integers, *numbers)
+
     def rows(first: int, last: int) -> None:
-        layered_cpu.settle_pair(first, last, *views, strengths, *results, integers, *numbers)
+        layered_cpu.settle_pair(first, last, *arguments)
 
     _in_threads(rows, num_rows)
     return Relaxation((hidden, output), steps, residual, status)

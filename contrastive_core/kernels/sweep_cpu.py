@@ -159,7 +159,20 @@ def settle_blocks(network: Layered, clamped: Clamped, state: State, order: list[
 
 
 def stacked(layer: Tensor, phases: int) -> Tensor:
-    """Return a contiguous copy of a layer, of shape (B, n), repeated for each of the phases; shape (P B, n)."""
+    """Copy a layer once for each of some phases.
+
+    Parameters
+    ----------
+    layer : Tensor of shape (B, n)
+        Of any strides.
+    phases : int
+        How many copies, P.
+
+    Returns
+    -------
+    Tensor of shape (P B, n)
+        Contiguous; the copies are one after the other.
+    """
     return torch.cat([layer.detach()] * phases)  # several times faster than repeat
 
 

@@ -1,4 +1,4 @@
-"""Which backends exist, what each can do, and how ``auto`` chooses.
+"""What each backend can do, and how ``auto`` chooses.
 
 The rule of ``auto``, for one relaxation: the numba kernels wherever they can do the case, the torch reference everywhere else. They can do
 block descent of layered networks on the CPU, in float32 or float64, where no autograd graph is wanted, for every activation, with
@@ -10,7 +10,7 @@ This module does not import numba; a backend is imported when it is first used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,31 +18,31 @@ import torch
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
+from contrastive_core.kernels import BACKEND_NAMES, BACKENDS
 from contrastive_core.kernels.action import KNOWN_COSTS
 from contrastive_core.networks.activation import Clipped, Logistic, Tanh
 from contrastive_core.networks.layered import Layered
-from contrastive_core.table import Table
-from contrastive_core.types import Clamped, Nudge, Phase, State, Stop
+from contrastive_core.types import Clamped, Nudge, Phase, State
 
 if TYPE_CHECKING:
-    from contrastive_core.types import Relaxation
-
-Settle = Callable[[Clamped, State, Dynamics, Stop, Sequence[Phase]], "list[Relaxation]"]
-"""A backend: relaxes checked phases that it can do from one start, as the reference would."""
-
-BACKENDS: Table[Settle] = Table("backend", {"numba": "contrastive_core.kernels.settle_cpu:settle"})
-"""The kernels beside the torch reference, which is always there under the name "torch"."""
+    from contrastive_core.kernels import Settle
 
 KNOWN_ACTIVATIONS = (Clipped, Tanh, Logistic)
 
 
-def backend_names() -> tuple[str, ...]:
-    """Return every name that ``backend=`` takes."""
-    return ("auto", "torch", *BACKENDS)
-
-
 def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -> str | None:
-    """Return why the kernels cannot do a case; None if they can."""
+    """Find out why the kernels cannot do a case.
+
+    Parameters
+    ----------
+    clamped, state, dynamics, phase
+        As in :func:`contrastive_core.relaxation.relax`.
+
+    Returns
+    -------
+    str or None
+        The end of a sentence; None if they can.
+    """
     network = clamped.network
     tensors = (clamped.drive, *state)  # the drive has the dtype and the place of the parameters
     live = phase.cost if isinstance(phase, Nudge) and phase.frozen is None else None
@@ -67,13 +67,25 @@ def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -
 def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, phases: Sequence[Phase]) -> Settle | None:
     """Return the kernel that the phases of a relaxation are done with; None stands for the torch reference.
 
+    Parameters
+    ----------
+    backend : str
+        One of ``BACKEND_NAMES``.
+    clamped, state, dynamics, phases
+        As in :func:`contrastive_core.relaxation.relax_each`.
+
+    Returns
+    -------
+    callable or None
+        An entry of ``BACKENDS``.
+
     Raises
     ------
     BackendError
         If the backend does not exist, or is named and cannot do the case.
     """
-    if backend not in backend_names():
-        raise BackendError(f"unknown backend {backend!r}; choose one of: {', '.join(backend_names())}")
+    if backend not in BACKEND_NAMES:
+        raise BackendError(f"unknown backend {backend!r}; choose one of: {', '.join(BACKEND_NAMES)}")
     if backend == "torch":
         return None
     reason = next((reason for phase in phases if (reason := obstacle(clamped, state, dynamics, phase))), None)

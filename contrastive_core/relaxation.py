@@ -7,6 +7,7 @@ from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
+from contrastive_core.kernels import BACKENDS, FROM_REST
 from contrastive_core.kernels.table import choose
 from contrastive_core.types import Clamped, Hold, Nudge, Phase, Relaxation, State, Status, Stop
 
@@ -136,13 +137,42 @@ def relax_each(
     """
     for phase in phases:
         _check(clamped, state, stop, phase)
-    settle = choose(backend, clamped, state, dynamics, phases)
+    kernel = choose(backend, clamped, state, dynamics, phases)
     settled = [phase for phase in phases if _has_minimum(clamped, phase)]
-    if settle is None:
+    if kernel == "torch":
         relaxations = iter([_reference(clamped, state, dynamics, stop, phase, generator) for phase in settled])
     else:
-        relaxations = iter(settle(clamped, state, dynamics, stop, settled) if settled else [])
+        relaxations = iter(BACKENDS[kernel](clamped, state, dynamics, stop, settled) if settled else [])
     return [next(relaxations) if _has_minimum(clamped, phase) else _hopeless(state) for phase in phases]
+
+
+def relax_from_rest(
+    clamped: Clamped, dynamics: Dynamics, free: Stop, second: Stop, phases: Sequence[Phase], *, backend: str = "auto"
+) -> list[Relaxation]:
+    """Relax the free phase from rest, and from its end each of some phases, blocks in reverse order.
+
+    Parameters
+    ----------
+    clamped, dynamics, backend
+        As in :func:`relax`.
+    free, second : Stop
+        Of the free phase, and of the others.
+    phases : sequence of Nudge, Hold or None
+        What acts besides the inputs in each phase after the free one.
+
+    Returns
+    -------
+    list of Relaxation
+        The free phase, and the others in order.
+    """
+    kernel = choose(backend, clamped, (clamped.drive,), dynamics, phases)
+    if kernel != "torch" and all(_has_minimum(clamped, phase) for phase in phases):
+        together = FROM_REST[kernel](clamped, dynamics, free, second, phases)
+        if together is not None:
+            return together
+    first = relax(clamped, clamped.network.initial_state(clamped), dynamics, free, backend=backend)
+    require_finite(first, "free")
+    return [first, *relax_each(clamped, first.state, dynamics.reversed(), second, phases, backend=backend)]
 
 
 def _reference(

@@ -15,7 +15,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
-from contrastive_core.relaxation import relax, relax_each, require_finite
+from contrastive_core.relaxation import relax, relax_each, relax_from_rest, require_finite
 from contrastive_core.types import Batch, Clamped, Estimate, Gradients, Phase, Relaxation, State, Stop
 
 
@@ -87,11 +87,18 @@ class Settling:
         ``unit`` is the displacement of the outputs that a phase causes, per unit of error. The first layer moves by that
         times the layers' ratio of stiffness, which is what the relative tolerance is measured in.
         """
-        stiffness = clamped.network.stiffness
-        tolerance = self.second.tolerance
-        stop = self.second if tolerance is None else Stop(tolerance * unit * stiffness[-1] / stiffness[0], self.second.budget)
         with torch.no_grad():
-            return relax_each(clamped, start, self.dynamics.reversed(), stop, phases, backend=self.backend)
+            return relax_each(clamped, start, self.dynamics.reversed(), self._second_stop(clamped, unit), phases, backend=self.backend)
+
+    def all_phases(self, clamped: Clamped, phases: Sequence[Phase], unit: float) -> list[Relaxation]:
+        """Relax from rest, and then as ``second_phases`` does in phases that do not depend on the free state."""
+        stop = self._second_stop(clamped, unit)
+        with torch.no_grad():
+            return relax_from_rest(clamped, self.dynamics, self.free, stop, phases, backend=self.backend)
+
+    def _second_stop(self, clamped: Clamped, unit: float) -> Stop:
+        stiffness, tolerance = clamped.network.stiffness, self.second.tolerance
+        return self.second if tolerance is None else Stop(tolerance * unit * stiffness[-1] / stiffness[0], self.second.budget)
 
 
 class Sides(Enum):
@@ -125,7 +132,7 @@ def contrast(
     signs: tuple[int, ...],
     displacement: float,
     strength: float,
-    phases_of: Callable[[State], list[Phase]],
+    phases: Sequence[Phase] | Callable[[State], Sequence[Phase]],
 ) -> Estimate:
     r"""Estimate a gradient by the contrast of two relaxed states.
 
@@ -142,8 +149,8 @@ def contrast(
         How far a phase moves the outputs, per unit of error.
     strength : float
         :math:`\beta`, what the contrast is divided by.
-    phases_of : callable
-        Maps the free state to the phases to run, one per sign.
+    phases : sequence of Nudge or Hold, or callable
+        The phases to run, one per sign, or what maps the free state to them.
 
     Returns
     -------
@@ -152,10 +159,15 @@ def contrast(
     """
     with torch.no_grad():
         clamped = network.clamp(batch.inputs)
-    free = settling.free_phase(clamped)
-    with torch.no_grad():
-        phases = phases_of(free.state)
-    seconds = dict(zip(signs, settling.second_phases(clamped, free.state, phases, displacement), strict=True))
+    if callable(phases):
+        free = settling.free_phase(clamped)
+        with torch.no_grad():
+            chosen = phases(free.state)
+        later = settling.second_phases(clamped, free.state, chosen, displacement)
+    else:
+        free, *later = settling.all_phases(clamped, phases, displacement)
+        require_finite(free, "free")
+    seconds = dict(zip(signs, later, strict=True))
     names = {1: "positive", -1: "negative"}
     for sign, second in seconds.items():
         require_finite(second, names[sign])

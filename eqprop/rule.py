@@ -10,7 +10,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting, Settling, Sides, contrast
-from contrastive_core.types import Batch, Estimate, Nudge, Phase, Relaxation, State
+from contrastive_core.types import Batch, Estimate, Nudge, Relaxation, State
 
 
 @final
@@ -55,11 +55,14 @@ class EquilibriumPropagation(Rule):
 
         signs = self.sides.signs(generator)
 
-        def nudges(free: State) -> list[Phase]:
-            force = self.cost.gradient(network.output(free), batch) if self.frozen else None
+        def nudges(force: Tensor | None) -> list[Nudge]:
             return [Nudge(self.cost, batch, sign * strength, force) for sign in signs]
 
-        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, nudges)
+        def frozen(free: State) -> list[Nudge]:
+            return nudges(self.cost.gradient(network.output(free), batch))
+
+        phases = frozen if self.frozen else nudges(None)
+        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, phases)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""

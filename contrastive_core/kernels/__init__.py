@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from contrastive_core.types import Clamped, Phase, Relaxation, State, Stop
 
     Settle = Callable[[Clamped, State, Dynamics, Stop, Sequence[Phase]], list[Relaxation]]
+    SettleFromRest = Callable[[Clamped, Dynamics, Stop, Stop, Sequence[Phase]], list[Relaxation] | None]
 
 BACKENDS: Table[Settle] = Table("backend", {"numba": "contrastive_core.kernels.settle_cpu:settle"})
 """Each relaxes checked phases that it can do from one start, as the reference would."""
+
+FROM_REST: Table[SettleFromRest] = Table("backend", {"numba": "contrastive_core.kernels.settle_cpu:settle_from_rest"})
+"""Each relaxes a free phase and those that follow it in one go, or returns None where it has no such kernel."""
 
 BACKEND_NAMES = ("auto", "torch", *BACKENDS)
 """Every name that ``backend=`` takes."""

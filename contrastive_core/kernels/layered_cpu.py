@@ -125,21 +125,9 @@ def _all_finite(layer: Array) -> bool:
 
 @njit
 def _move_output(
-    units: Array,
-    rows: Array,
-    bias: Array,
-    pull: Array,
-    strength: Number,
-    curvature: Number,
-    stiffness: Number,
-    phase: int,
-    low: Number,
-    high: Number,
-    outputs: Array,
-    drive: Array,
-    bits: Array,
-    linear: Array,
-) -> Number:
+    units: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, phase: int,
+    low: Number, high: Number, outputs: Array, drive: Array, bits: Array, linear: Array,
+) -> Number:  # fmt: skip
     """Set ``outputs`` to their minimum under what acts on them, in place; return the bits of their largest change."""
     _gather(rows, units, bias, drive)
     if phase == SOFTMAX:
@@ -154,41 +142,59 @@ def _move_output(
 
 
 @njit
-def settle_pair(
-    first: int,
-    last: int,
-    drive: Array,
-    weight: Array,
-    bias: Array,
-    pull: Array,
-    strengths: Array,
-    hidden: Array,
-    output: Array,
-    steps: Array,
-    residual: Array,
-    status: Array,
-    integers: Array,
-    phase: int,
-    curvature: Number,
-    stiffness: Number,
-    feedback: Number,
-    low: Number,
-    high: Number,
-    low_out: Number,
-    high_out: Number,
-    output_first: bool,
-    tolerance: Number,
-    budget: int,
-) -> None:
-    """Settle rows ``first`` to ``last`` of a network with one hidden layer, in place, each until it has converged.
+def _settle_row(
+    drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, feedback: Number,
+    low: Number, high: Number, low_out: Number, high_out: Number, phase: int, output_first: bool, tolerance: Number, budget: int,
+    units: Array, outputs: Array, integers: Array, residual: Array, status: Array,
+) -> int:  # fmt: skip
+    """Settle one row in place, write its residual and status into arrays of shape (1,), and return its number of sweeps."""
+    width, count = units.shape[0], outputs.shape[0]
+    scaled, upward, sideways = np.empty(count, drive.dtype), np.empty(count, drive.dtype), np.empty(width, drive.dtype)
+    bits, bits_out, worst_bits = sideways.view(integers.dtype), upward.view(integers.dtype), residual.view(integers.dtype)
+    linear = np.empty(count, drive.dtype)
+    limited = tolerance >= 0
+    step = 0
+    while step < budget:
+        step += 1
+        worst_bits[0] = 0
+        for part in range(2):
+            if output_first == (part == 1):
+                for k in range(count):
+                    scaled[k] = feedback * outputs[k]
+                for j in range(width):
+                    sideways[j] = drive[j]
+                _spread(scaled, rows, sideways)
+                worst_bits[0] = max(worst_bits[0], _move(sideways, low, high, units, bits))
+            elif phase != HELD:
+                largest = _move_output(
+                    units, rows, bias, pull, strength, curvature, stiffness, phase, low_out, high_out, outputs, upward, bits_out, linear
+                )  # fmt: skip
+                worst_bits[0] = max(worst_bits[0], largest)
+        if limited and not residual[0] > tolerance:
+            break
+    if residual[0] != residual[0] or not (_all_finite(units) and _all_finite(outputs)):
+        status[0] = DIVERGED
+    else:
+        status[0] = CONVERGED if limited and residual[0] <= tolerance else BUDGET
+    return step
 
-    A row's whole relaxation runs in the first-level cache: its own units and the weights between hidden layer and outputs.
-    The rows are the B samples once for each of P phases, one phase after the other.
+
+@njit
+def settle_pair(
+    first: int, last: int, drive: Array, weight: Array, bias: Array, pull: Array, strengths: Array,
+    hidden: Array, output: Array, steps: Array, residual: Array, status: Array, integers: Array,
+    phase: int, curvature: Number, stiffness: Number, feedback: Number, low: Number, high: Number, low_out: Number, high_out: Number,
+    output_first: bool, tolerances: Array, budgets: Array, from_rest: bool,
+) -> None:  # fmt: skip
+    """Settle samples ``first`` to ``last`` of a network with one hidden layer in P phases, each until it has converged.
+
+    A sample's whole relaxation runs in the first-level cache: its own units and the weights between hidden layer and outputs.
+    From rest, the first phase is the free one, and the others start where it ends and visit the layers in the other order.
 
     Parameters
     ----------
     first, last : int
-        The rows to work on; different ranges may run in different threads.
+        The samples to work on; different ranges may run in different threads.
     drive : array of shape (B, n)
         Total clamped input of the hidden layer.
     weight, bias : arrays of shape (n, k) and (k,)
@@ -197,10 +203,10 @@ def settle_pair(
         PULLED: its linear part at strength 1; SOFTMAX: the targets; else not used.
     strengths : array of shape (P,)
         Of each phase's nudge.
-    hidden, output : arrays of shape (P B, n) and (P B, k)
-        Start state; overwritten with the result.
-    steps, residual, status : arrays of shape (P B,)
-        Overwritten with each row's certificate.
+    hidden, output : arrays of shape (P, B, n) and (P, B, k)
+        Start states, not read from rest; overwritten with the result.
+    steps, residual, status : arrays of shape (P, B)
+        Overwritten with the certificates.
     integers : array
         Empty, of the integer type as wide as the floats.
     phase : int
@@ -212,14 +218,13 @@ def settle_pair(
     low, high, low_out, high_out : float
         Bounds of the units.
     output_first : bool
-        Whether a sweep starts at the outputs.
-    tolerance : float
-        Negative for none.
-    budget : int
-        Largest number of sweeps.
+        Whether a sweep of the first phase starts at the outputs.
+    tolerances, budgets : arrays of shape (P,)
+        Of each phase; a negative tolerance is none.
+    from_rest : bool
+        Whether to put a free phase before the others.
     """
     real = drive.dtype.type
-    limited, tolerance = tolerance >= 0, real(tolerance)
     low, high, low_out, high_out = real(low), real(high), real(low_out), real(high_out)
     curvature, stiffness, feedback = real(curvature), real(stiffness), real(feedback)
     width, count = weight.shape
@@ -227,38 +232,20 @@ def settle_pair(
     for j in range(width):
         for k in range(count):
             rows[k, j] = weight[j, k]
-    scaled, upward, sideways = np.empty(count, drive.dtype), np.empty(count, drive.dtype), np.empty(width, drive.dtype)
-    bits, bits_out = sideways.view(integers.dtype), upward.view(integers.dtype)
-    linear = np.empty(count, drive.dtype)
-    worst = np.empty(1, drive.dtype)
-    worst_bits = worst.view(integers.dtype)
-    for row in range(first, last):
-        sample, strength = row % drive.shape[0], strengths[row // drive.shape[0]]
-        units, outputs = hidden[row], output[row]
-        for step in range(1, budget + 1):
-            worst_bits[0] = 0
-            for part in range(2):
-                if output_first == (part == 1):
-                    for k in range(count):
-                        scaled[k] = feedback * outputs[k]
-                    for j in range(width):
-                        sideways[j] = drive[sample, j]
-                    _spread(scaled, rows, sideways)
-                    worst_bits[0] = max(worst_bits[0], _move(sideways, low, high, units, bits))
-                elif phase != HELD:
-                    largest = _move_output(
-                        units, rows, bias, pull[sample], strength, curvature, stiffness, phase, low_out, high_out, outputs,
-                        upward, bits_out, linear,
-                    )  # fmt: skip
-                    worst_bits[0] = max(worst_bits[0], largest)
-            steps[row] = step
-            if limited and not worst[0] > tolerance:
-                break
-        residual[row] = worst[0]
-        if worst[0] != worst[0] or not (_all_finite(units) and _all_finite(outputs)):
-            status[row] = DIVERGED
-        else:
-            status[row] = CONVERGED if limited and worst[0] <= tolerance else BUDGET
+    for sample in range(first, last):
+        for number in range(strengths.shape[0]):
+            units, outputs = hidden[number, sample], output[number, sample]
+            second = from_rest and number > 0
+            if second:
+                units[:], outputs[:] = hidden[0, sample], output[0, sample]
+            elif from_rest:
+                units[:], outputs[:] = min(max(real(0), low), high), min(max(real(0), low_out), high_out)
+            steps[number, sample] = _settle_row(
+                drive[sample], rows, bias, pull[sample], strengths[number], curvature, stiffness, feedback,
+                low, high, low_out, high_out, FREE if from_rest and number == 0 else phase, output_first != second,
+                tolerances[number], budgets[number],
+                units, outputs, integers, residual[number, sample : sample + 1], status[number, sample : sample + 1],
+            )  # fmt: skip
 
 
 @njit

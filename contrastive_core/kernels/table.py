@@ -11,21 +11,17 @@ This module does not import numba; a backend is imported when it is first used.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
-from contrastive_core.kernels import BACKEND_NAMES, BACKENDS
+from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.kernels.action import KNOWN_COSTS
 from contrastive_core.networks.activation import Clipped, Logistic, Tanh
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Nudge, Phase, State
-
-if TYPE_CHECKING:
-    from contrastive_core.kernels import Settle
 
 KNOWN_ACTIVATIONS = (Clipped, Tanh, Logistic)
 
@@ -64,8 +60,8 @@ def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -
     return None
 
 
-def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, phases: Sequence[Phase]) -> Settle | None:
-    """Return the kernel that the phases of a relaxation are done with; None stands for the torch reference.
+def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, phases: Sequence[Phase]) -> str:
+    """Choose the backend that the phases of a relaxation are done with.
 
     Parameters
     ----------
@@ -76,8 +72,8 @@ def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, pha
 
     Returns
     -------
-    callable or None
-        An entry of ``BACKENDS``.
+    str
+        A name in ``BACKENDS``, or "torch" for the reference.
 
     Raises
     ------
@@ -87,10 +83,10 @@ def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, pha
     if backend not in BACKEND_NAMES:
         raise BackendError(f"unknown backend {backend!r}; choose one of: {', '.join(BACKEND_NAMES)}")
     if backend == "torch":
-        return None
+        return backend
     reason = next((reason for phase in phases if (reason := obstacle(clamped, state, dynamics, phase))), None)
     if reason is None:
-        return BACKENDS["numba" if backend == "auto" else backend]
+        return "numba" if backend == "auto" else backend
     if backend == "auto":
-        return None
+        return "torch"
     raise BackendError(f"backend {backend!r} cannot do this: {reason}. Use backend='torch', or 'auto' to let the case decide")

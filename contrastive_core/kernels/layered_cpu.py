@@ -145,13 +145,15 @@ def _move_output(
 def _settle_row(
     drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, feedback: Number,
     low: Number, high: Number, low_out: Number, high_out: Number, phase: int, output_first: bool, tolerance: Number, budget: int,
-    units: Array, outputs: Array, integers: Array, residual: Array, status: Array,
+    units: Array, outputs: Array, integers: Array, residual: Array, status: Array, sideways: Array, scratch: Array,
 ) -> int:  # fmt: skip
-    """Settle one row in place, write its residual and status into arrays of shape (1,), and return its number of sweeps."""
+    """Settle one row in place, write its residual and status into arrays of shape (1,), and return its number of sweeps.
+
+    ``sideways``, of shape (n,), and ``scratch``, of shape (3, k), are overwritten.
+    """
     width, count = units.shape[0], outputs.shape[0]
-    scaled, upward, sideways = np.empty(count, drive.dtype), np.empty(count, drive.dtype), np.empty(width, drive.dtype)
+    scaled, upward, linear = scratch[0], scratch[1], scratch[2]
     bits, bits_out, worst_bits = sideways.view(integers.dtype), upward.view(integers.dtype), residual.view(integers.dtype)
-    linear = np.empty(count, drive.dtype)
     limited = tolerance >= 0
     step = 0
     while step < budget:
@@ -232,6 +234,7 @@ def settle_pair(
     for j in range(width):
         for k in range(count):
             rows[k, j] = weight[j, k]
+    sideways, scratch = np.empty(width, drive.dtype), np.empty((3, count), drive.dtype)
     for sample in range(first, last):
         for number in range(strengths.shape[0]):
             units, outputs = hidden[number, sample], output[number, sample]
@@ -244,7 +247,7 @@ def settle_pair(
                 drive[sample], rows, bias, pull[sample], strengths[number], curvature, stiffness, feedback,
                 low, high, low_out, high_out, FREE if from_rest and number == 0 else phase, output_first != second,
                 tolerances[number], budgets[number],
-                units, outputs, integers, residual[number, sample : sample + 1], status[number, sample : sample + 1],
+                units, outputs, integers, residual[number, sample : sample + 1], status[number, sample : sample + 1], sideways, scratch,
             )  # fmt: skip
 
 

@@ -233,5 +233,8 @@ class Layered(Network):
         return not self._has_readout
 
     def has_minimum(self, curvature: float) -> bool:
-        r"""Whether :math:`\lambda^L` + curvature is positive, or the last layer's activation is smooth and so bounded."""
+        r"""Whether :math:`\lambda^L` + curvature is positive, or the last layer's activation is smooth and so bounded.
+
+        A box of quadratic units is refused too: its minima are then corners, which a nudge does not move.
+        """
         return not self.activations[-1].quadratic or self.stiffness[-1] + curvature > 0

@@ -17,7 +17,7 @@ from contrastive_core.kernels import BACKEND_NAMES, layered_cpu
 from contrastive_core.kernels.table import choose
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
-from contrastive_core.relaxation import relax
+from contrastive_core.relaxation import relax, relax_from_rest
 from contrastive_core.types import Batch, Hold, Nudge, Status, Stop
 
 ORDERS = ("forward", "backward", "even-odd", "odd-even")
@@ -145,6 +145,27 @@ def test_backends_equal_plain_loops(sizes, backend):
             assert float(found.residual[row]) == pytest.approx(residual, rel=1e-12, abs=1e-14)
             for layer, values in zip(found.state, expected, strict=True):
                 assert layer[row].tolist() == pytest.approx(values, rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("cost", COSTS)
+def test_phases_from_rest_are_the_phases_one_by_one(sizes, cost):
+    """Doing phases together is bookkeeping, and must not change what any of them does."""
+    network, clamped, _, batch = build(SIZES[sizes], rows=40)
+    strength = 0.2 * network.stiffness[-1]
+    frozen = torch.full((40, SIZES[sizes][-1]), 0.1, dtype=clamped.drive.dtype)
+    for order, force in itertools.product(("forward", "odd-even"), (None, frozen)):
+        phases = [Nudge(COSTS[cost](), batch, sign * strength, force) for sign in (1, -1)]
+        phases.append(Hold(torch.full_like(frozen, 0.5)))
+        dynamics, free, second = BlockDescent(order), Stop(1e-4, 60), Stop(None, 2)
+        with torch.no_grad():
+            first = relax(clamped, network.initial_state(clamped), dynamics, free, backend="torch")
+            expected = [first, *(relax(clamped, first.state, dynamics.reversed(), second, phase, backend="torch") for phase in phases)]
+            for count in (2, 3):  # with the hold, the phases are not all alike
+                found = relax_from_rest(clamped, dynamics, free, second, phases[:count], backend="numba")
+                assert len(found) == count + 1
+                for reference, kernel in zip(expected, found, strict=False):
+                    assert_equal(reference, kernel, EQUAL[torch.float64])
 
 
 @pytest.mark.parametrize("sizes", SIZES)

@@ -174,7 +174,12 @@ def _common() -> list[click.Parameter]:
         click.Option(["--out"], metavar="DIR", type=click.Path(path_type=Path), help="Directory for the results."),
         click.Option(["--json"], is_flag=True, help="Print JSON on stdout, and nothing else there."),
         click.Option(["--quiet"], is_flag=True, help="Show no progress."),
-        click.Option(["--threads"], type=click.IntRange(min=1), metavar="INTEGER", help="Threads per process; small networks run fastest with one.  [default: 1]"),
+        click.Option(
+            ["--threads"],
+            type=click.IntRange(min=1),
+            metavar="INTEGER",
+            help="Threads; small networks want one.  [default: 1]",
+        ),
         click.Option(["--debug"], is_flag=True, help="Show where an error comes from."),
     ]
 

@@ -10,7 +10,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting, Settling, Sides, contrast
-from contrastive_core.types import Batch, Estimate, Hold, Relaxation
+from contrastive_core.types import Batch, Estimate, Hold, Phase, Relaxation, State
 
 
 @final
@@ -50,13 +50,15 @@ class CoupledLearning(Rule):
 
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
         """Relax free and held, and contrast."""
-
-        def hold(free: Relaxation, output_gradient: Tensor, sign: int) -> Hold:
-            return Hold(network.output(free.state) - sign * self.fraction * output_gradient)
-
         signs = self.sides.signs(generator)
+
+        def holds(free: State) -> list[Phase]:
+            output = network.output(free)
+            gradient = self.cost.gradient(output, batch)
+            return [Hold(output - sign * self.fraction * gradient) for sign in signs]
+
         strength = self.fraction * network.stiffness[-1]
-        return contrast(network, batch, self.cost, self.settling, signs, self.fraction, strength, hold)
+        return contrast(network, batch, self.cost, self.settling, signs, self.fraction, strength, holds)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""

@@ -669,8 +669,9 @@ def test_inference_is_the_free_phase_of_the_estimate(name: str) -> None:
     system = make_system("tanh")
     rule = systems.build_rule(name, SETTING)
     free = rule.estimate(system.network, system.batch, generator=seeded(0)).relaxations["free"]
-    # The unrolled pass runs the same arithmetic with a graph.
-    assert equal(rule.infer(system.network, system.batch.inputs).state, free.state)
+    # The unrolled pass runs with a graph, which a kernel cannot leave: the same arithmetic in another order of summation.
+    for one, other in zip(rule.infer(system.network, system.batch.inputs).state, free.state, strict=True):
+        assert float((one - other).abs().max()) < 1e-12
 
 
 @pytest.mark.parametrize("kind", NETWORKS)

@@ -56,7 +56,7 @@ def toy(activation: str = "tanh", **options: object) -> System:
 def truncated_difference(system: System, dynamics: Dynamics, sweeps: int, cost_name: str = "squared-error") -> float:
     """The relative difference of EP with K nudged sweeps and backpropagation through the last K free sweeps."""
     cost = make_cost(cost_name)
-    settling = Settling(dynamics, TIGHT, Stop(None, sweeps))
+    settling = Settling(dynamics, TIGHT, Stop(None, sweeps), backend="torch")
     local = EquilibriumPropagation(cost, settling, STRENGTH).estimate(system.network, system.batch)
     assert local.relaxations["positive"].steps.tolist() == [sweeps] * 3
     through = Unrolled(cost, settling, truncation=sweeps).estimate(system.network, system.batch)

@@ -87,12 +87,13 @@ class SpinNetwork(Network):
         """Return the local field J s + b + x of every spin."""
         return (torch.addmm(clamped.drive, state[0], self._symmetric()),)
 
-    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None) -> Gradients:
+    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         r"""Return :math:`-\tfrac12\langle s s^T\rangle` without its diagonal, and :math:`-\langle s\rangle`, less those of ``minus``."""
         gradients = self._gradient(state[0])
-        if minus is None:
-            return gradients
-        return {name: value - self._gradient(minus[0])[name] for name, value in gradients.items()}
+        if minus is not None:
+            other = self._gradient(minus[0])
+            gradients = {name: value - other[name] for name, value in gradients.items()}
+        return {name: factor * value for name, value in gradients.items()}
 
     def _gradient(self, spins: Tensor) -> Gradients:
         moments = spins.T @ spins / spins.shape[0]

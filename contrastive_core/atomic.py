@@ -27,8 +27,10 @@ def write_bytes(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # a full disk does not say which file it kept from being written
+            error.filename = str(path)
         raise
     directory = os.open(path.parent, os.O_RDONLY)  # the new name itself has to reach the disk too
     try:

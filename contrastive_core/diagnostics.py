@@ -26,7 +26,7 @@ class Agreement(NamedTuple):
     relative_error : float
         Norm of the difference over that of the exact gradient.
     sign_agreement : float
-        Share of entries with equal sign, in [0, 1].
+        Share of entries with equal sign among those whose exact value is not 0, in [0, 1].
     """
 
     cosine: float
@@ -39,11 +39,12 @@ def agreement(estimate: Tensor, exact: Tensor) -> Agreement:
     """Compare two tensors of one shape; where the exact one is 0, ratios are NaN and so is the cosine."""
     estimate, exact = estimate.double().flatten(), exact.double().flatten()
     norms = estimate.norm(), exact.norm()
+    present = exact != 0  # an input that is always 0, as in the corners of digits, has no gradient and so no sign to agree on
     return Agreement(
         float(estimate @ exact / (norms[0] * norms[1])),
         float(norms[0] / norms[1]),
         float((estimate - exact).norm() / norms[1]),
-        float((estimate.sign() == exact.sign()).double().mean()),
+        float((estimate.sign() == exact.sign())[present].double().mean()),
     )
 
 
@@ -82,7 +83,12 @@ class Bias(NamedTuple):
 
 
 def bias_in_strength(
-    rule_of: Callable[[float], Rule], network: Network, batch: Batch, exact: Gradients, strengths: Sequence[float], seed: int = 0
+    rule_of: Callable[[float], Rule],
+    network: Network,
+    batch: Batch,
+    exact: Gradients,
+    strengths: Sequence[float],
+    generator_of: Callable[[], torch.Generator] = torch.Generator,
 ) -> Bias:
     """Measure the order of a rule's bias in its strength.
 
@@ -96,14 +102,14 @@ def bias_in_strength(
         The exact gradient there.
     strengths : sequence of float
         Two or more.
-    seed : int
-        Of the rule's own draws, the same for every strength.
+    generator_of : callable
+        Makes the generator of the rule's own draws, the same for every strength.
     """
     if len(strengths) < 2 or min(strengths) <= 0:
         raise InputError(f"an order needs two or more positive strengths, got {tuple(strengths)}")
     errors = []
     for strength in strengths:
-        estimate = rule_of(strength).estimate(network, batch, generator=torch.Generator().manual_seed(seed))
+        estimate = rule_of(strength).estimate(network, batch, generator=generator_of())
         errors.append(compare_gradients(estimate.gradients, exact)[1].relative_error)
     order = float(np.polyfit(np.log(strengths), np.log(np.maximum(errors, 1e-300)), 1)[0])
     return Bias(tuple(strengths), tuple(errors), order)

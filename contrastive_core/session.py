@@ -74,7 +74,8 @@ class Session:
             If it is damaged or belongs to another network or other settings. Nothing is changed then.
         """
         tensors, record = load_checkpoint(path)
-        missing = {"identity", "history", "best_epoch", "groups", "scalars", "schedule"} - record.keys()
+        names = {f"generator.{name}" for name in self.generators} | {f"best.{name}" for name in self.best}
+        missing = ({"identity", "history", "best_epoch", "groups", "scalars", "schedule"} - record.keys()) | (names - tensors.keys())
         if missing:
             raise CheckpointError(f"{path} is no checkpoint of a training run: it lacks {', '.join(sorted(missing))}; give another")
         check_parameters(self.network, tensors, "parameter.", path)

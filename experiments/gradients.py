@@ -135,11 +135,12 @@ def _bias(
     name: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
 ) -> dict[str, Any]:
     from contrastive_core.diagnostics import bias_in_strength
+    from contrastive_core.training import generator_of
 
     def rule_of(strength: float) -> Rule:
         return RULES[name](replace(setting, strength=strength, fraction=strength))
 
-    return bias_in_strength(rule_of, network, batch, exact, options.strengths, seed)._asdict()
+    return bias_in_strength(rule_of, network, batch, exact, options.strengths, lambda: generator_of(seed, 2))._asdict()
 
 
 def _effort(estimate: Estimate) -> dict[str, float]:

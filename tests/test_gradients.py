@@ -8,7 +8,7 @@ import oracles
 import pytest
 import torch
 from oracles import cosine, gradient_error
-from systems import TIGHT, TOY, SimilarityCost, System, build_rule, exact_settling, make_cost, make_system, seeded, settle
+from systems import RULE_NAMES, TIGHT, TOY, SimilarityCost, System, build_rule, exact_settling, make_cost, make_system, seeded, settle
 from torch import Tensor
 
 from contrastive_core.baselines.feedforward import FeedforwardBackprop
@@ -17,13 +17,18 @@ from contrastive_core.baselines.recurrent import RecurrentBackprop
 from contrastive_core.baselines.unrolled import Unrolled
 from contrastive_core.cost import Cost
 from contrastive_core.costs import COSTS
+from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.curvature import dense
 from contrastive_core.diagnostics import bias_in_strength
 from contrastive_core.dynamics import DYNAMICS
 from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.errors import ConvergenceError
 from contrastive_core.networks import ACTIVATIONS
+from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Setting, Settling, Sides
-from contrastive_core.types import Gradients, Nudge, Stop
+from contrastive_core.types import Batch, Gradients, Nudge, Stop
 from eqprop.rule import EquilibriumPropagation
+from hebbian import RULES as HEBBIAN
 
 COST_NAMES = [*COSTS, "similarity"]
 READOUTS = (None, 3)
@@ -350,3 +355,29 @@ def test_one_sided_estimates_are_the_gradients_of_bounds_on_the_cost() -> None:
             slope = oracles.slope_along(lambda sign=sign: bound(sign), parameter, direction, 3e-4)
             # Truncation as above; the energies' rounding 1e-14 / .4 / h = 1e-10.
             assert abs(slope - float((estimate[name] * direction).sum())) <= 1e-7
+
+
+# The Hebbian rules hold output units, which a readout has none of.
+@pytest.mark.parametrize(("rule", "readout"), [(n, r) for n in RULE_NAMES for r in READOUTS if r is None or n not in HEBBIAN])
+def test_a_single_layer_is_a_network_under_every_rule(rule: str, readout: int | None) -> None:
+    """One free layer has no feedback: every gradient rule is then the delta rule or its readout's, and none may crash."""
+    generator = torch.Generator().manual_seed(4)
+    network = Layered((5, 3), activation=ACTIVATIONS["tanh"], readout=readout, generator=generator, dtype=torch.float64)
+    batch = Batch(torch.rand(6, 5, generator=generator, dtype=torch.float64), torch.randint(3, (6,), generator=generator))
+    setting = Setting(SquaredError(), exact_settling(), strength=1e-4, fraction=1e-4)
+    estimate = build_rule(rule, setting).estimate(network, batch, generator=generator).gradients
+    exact = FeedforwardBackprop(SquaredError()).estimate(network, batch).gradients
+    # One-sided bias is of the order of the strength, 1e-4, times a curvature of about 1.
+    assert gradient_error(estimate, exact) < 1e-3
+
+
+def test_implicit_refuses_a_state_that_is_no_minimum() -> None:
+    """At a saddle the implicit function theorem still gives a number, of a state that no relaxation would stay at."""
+    generator = torch.Generator().manual_seed(0)
+    network = Layered((2, 4, 3), activation=ACTIVATIONS["linear"], gain=20.0, generator=generator, dtype=torch.float64)
+    batch = Batch(torch.zeros(2, 2, dtype=torch.float64), torch.zeros(2, dtype=torch.int64))
+    state = network.initial_state(network.clamp(batch.inputs))  # stationary without inputs, and a saddle at these weights
+    curvature = torch.linalg.eigvalsh(dense(network.clamp(batch.inputs), state)[0])
+    assert float(curvature.min()) < 0
+    with pytest.raises(ConvergenceError, match="2 of 2 samples are not at a minimum"):
+        Implicit(SquaredError(), exact_settling()).estimate(network, batch)

@@ -63,10 +63,13 @@ class Implicit(Rule):
         if sum(layer.shape[1] for layer in state) <= self.dense_units:
             matrices, scale = dense(clamped, state)
             weighted = _weigh(scale, right_side)
-            solution, info = torch.linalg.solve_ex(matrices, weighted[:, :, None])
+            factors, info = torch.linalg.cholesky_ex(matrices)  # fails where the curvature is not positive: no minimum
             if bool(info.any()):
-                raise ConvergenceError("the curvature of the energy is singular at this state; relax further or change the weights")
-            scaled = solution[:, :, 0]
+                raise ConvergenceError(
+                    f"{int((info > 0).sum())} of {len(info)} samples are not at a minimum of the energy (its curvature there is singular "
+                    "or negative), so there is no exact gradient; relax further (larger budget), or train with a lower learning rate"
+                )
+            scaled = torch.cholesky_solve(weighted[:, :, None], factors)[:, :, 0]
         else:
             multiply, scale = scaled_hessian(clamped, state)
             scaled = _krylov(multiply, state, _weigh(scale, right_side))

@@ -46,8 +46,14 @@ class RecurrentBackprop(Rule):
         with torch.enable_grad():
             image = _synchronous(clamped, state)
 
+        # A layer without neighbours that move, such as a lone one, does not depend on the state at all.
+        moving = [index for index, layer in enumerate(image) if layer.requires_grad]
+
         def step(adjoint: State) -> tuple[State, Tensor]:
-            back = torch.autograd.grad(image, state, adjoint, retain_graph=True)
+            back: State = tuple(torch.zeros_like(layer) for layer in state)
+            if moving:
+                images, adjoints = [image[index] for index in moving], [adjoint[index] for index in moving]
+                back = torch.autograd.grad(images, state, adjoints, retain_graph=True, materialize_grads=True)
             new = tuple(b + g for b, g in zip(back, source, strict=True))
             return new, largest_change(adjoint, new)
 

@@ -18,6 +18,8 @@ COMMANDS = {
     "data": "experiments.data:data",
     "gradients": "experiments.gradients:gradients_command",
     "info": "experiments.info:info",
+    "runs": "experiments.runs:runs",
+    "sweep": "experiments.sweep:sweep",
     "train": "experiments.train:train_command",
 }
 """Every command as ``"module:object"``; listing one here is all that it takes, and its module imports nothing heavy at its top."""
@@ -154,6 +156,11 @@ def show_help(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         say(ctx.get_help())
+
+
+def lazy_group(name: str, text: str, commands: Mapping[str, str]) -> Group:
+    """Make a group of commands that are imported when they are used, and whose help is shown without any."""
+    return Group(name, lazy=commands, help=text, invoke_without_command=True, callback=click.pass_context(show_help))
 
 
 @click.group("eqlab", cls=Group, lazy=COMMANDS, invoke_without_command=True, context_settings=_SETTINGS)

@@ -68,6 +68,16 @@ class Journal:
         else:
             close_writer(self._connection, lock)
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open database, for ``experiments.bulk``; write to it within ``transaction`` only."""
+        return self._connection
+
+    @property
+    def versions(self) -> int | None:
+        """The row of the versions of the software that writes."""
+        return self._versions
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit everything that is written inside the block together, or nothing of it if the block raises.
@@ -134,7 +144,7 @@ class Journal:
                 raise InputError(f"trial {key!r} is done already; leave it out, or choose another --out")
             if json.loads(known) != json.loads(content) or int(known_seed) != seed:
                 raise InputError(f"trial {key!r} is in the journal with other options or another seed; choose another --out")
-            renew = "status = 'running', metrics = NULL, error = NULL, seconds = NULL, started = ?, versions = ?"
+            renew = "status = 'running', metrics = NULL, error = NULL, details = NULL, seconds = NULL, started = ?, versions = ?"
             self._connection.execute(f"UPDATE trials SET {renew} WHERE id = ?", (utc_now(), self._versions, identity))
             if forget_from is not None:
                 self._connection.execute("DELETE FROM history WHERE trial = ? AND epoch >= ?", (identity, forget_from))

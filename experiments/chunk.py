@@ -1,0 +1,130 @@
+"""What a worker does: some trials one after the other, each ending in a record, whatever happens in it."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from contrastive_core.errors import EqlabError
+from experiments.experiment import EXPERIMENTS
+from experiments.options import from_settings, merge, nested
+from experiments.output import to_json
+from experiments.provenance import without_home
+from experiments.records import Record
+
+if TYPE_CHECKING:
+    from experiments.experiment import Experiment
+
+
+class Task(NamedTuple):
+    """One trial to be computed.
+
+    Attributes
+    ----------
+    key : str
+        Its name in the journal.
+    changes : mapping
+        Settings, by dotted key, in which it differs from the others.
+    seed : int
+        From which its randomness follows.
+    """
+
+    key: str
+    changes: Mapping[str, Any]
+    seed: int
+
+
+class Work(NamedTuple):
+    """What all trials of a run have in common.
+
+    Attributes
+    ----------
+    experiment : str
+        A name in ``EXPERIMENTS``.
+    settings : mapping
+        The options that no axis changes, as ``Options.settings`` gives them.
+    checkpoints : str or None
+        Directory where a trial keeps what it can go on from; used by workers that see it.
+    """
+
+    experiment: str
+    settings: Mapping[str, Any]
+    checkpoints: str | None = None
+
+
+def pack(work: Work, tasks: Sequence[Task]) -> str:
+    """Write a chunk as one text, which engines carry without looking into it."""
+    return json.dumps([work, list(tasks)])
+
+
+def run_chunk(packed: str, observers: Mapping[str, Callable[..., None]] | None = None) -> list[Record]:
+    """Compute the trials of a chunk.
+
+    Parameters
+    ----------
+    packed : str
+        From ``pack``.
+    observers : mapping of str to callable, optional
+        Further arguments of the trials, such as ``on_epoch``; they are called in this process only.
+
+    Returns
+    -------
+    list of Record
+        One per trial, in order.
+    """
+    work, tasks = _unpack(packed)
+    experiment = EXPERIMENTS[work.experiment]
+    return [_run(experiment, work, task, observers or {}) for task in tasks]
+
+
+def measure(packed: str, seconds: float) -> float:
+    """Return how long a trial takes on average, after one that loads what has to be loaded.
+
+    Parameters
+    ----------
+    packed : str
+        From ``pack``, with trials from all over the grid.
+    seconds : float
+        How long to measure, at most by one trial.
+
+    Returns
+    -------
+    float
+        Seconds per trial.
+    """
+    work, tasks = _unpack(packed)
+    experiment = EXPERIMENTS[work.experiment]
+    first = _run(experiment, work, tasks[0], {})
+    start, done = time.perf_counter(), 0
+    for task in tasks:
+        _run(experiment, work, task, {})
+        done += 1
+        if time.perf_counter() - start > seconds or first.seconds > 2 * seconds:
+            break
+    return (time.perf_counter() - start) / done
+
+
+def _unpack(packed: str) -> tuple[Work, list[Task]]:
+    work, tasks = json.loads(packed)
+    return Work(*work), [Task(*task) for task in tasks]
+
+
+def _run(experiment: Experiment, work: Work, task: Task, observers: Mapping[str, Callable[..., None]]) -> Record:
+    start = time.perf_counter()
+    extra: dict[str, Any] = dict(observers)
+    try:
+        if experiment.checkpoints and work.checkpoints and Path(work.checkpoints).is_dir():
+            extra["checkpoint"] = Path(work.checkpoints) / f"{task.key}.safetensors"
+        options = from_settings(experiment.options, merge(work.settings, nested(task.changes)))
+        outcome = experiment.trial(options, task.seed, **extra)
+        metrics = to_json(outcome.metrics, indent=None)
+        history = [(int(epoch["epoch"]), to_json(epoch, indent=None)) for epoch in outcome.history]
+    except Exception as error:  # whatever it is, it is this trial's, and the others go on
+        message = str(error) if isinstance(error, EqlabError) else f"{type(error).__name__}: {error}"
+        details = without_home("".join(traceback.format_exception(error)))
+        return Record(task.key, None, message, details, time.perf_counter() - start)
+    return Record(task.key, metrics, None, None, time.perf_counter() - start, history, dict(outcome.arrays))

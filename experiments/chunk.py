@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contrastive_core.errors import EqlabError
-from experiments.experiment import EXPERIMENTS
+from experiments.experiment import find_experiment
 from experiments.options import from_settings, merge, nested
 from experiments.output import to_json
 from experiments.provenance import without_home
@@ -77,7 +77,7 @@ def run_chunk(packed: str, observers: Mapping[str, Callable[..., None]] | None =
         One per trial, in order.
     """
     work, tasks = _unpack(packed)
-    experiment = EXPERIMENTS[work.experiment]
+    experiment = find_experiment(work.experiment)
     return [_run(experiment, work, task, observers or {}) for task in tasks]
 
 
@@ -97,7 +97,7 @@ def measure(packed: str, seconds: float) -> float:
         Seconds per trial.
     """
     work, tasks = _unpack(packed)
-    experiment = EXPERIMENTS[work.experiment]
+    experiment = find_experiment(work.experiment)
     first = _run(experiment, work, tasks[0], {})
     start, done = time.perf_counter(), 0
     for task in tasks:

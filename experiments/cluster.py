@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 SECONDS_TO_ANSWER = 10
 SECONDS_FOR_WORKERS = 60
+_LOST = "the connection to the scheduler was lost; what was recorded is kept: run the same command again once it is back"
 
 
 class DaskExecutor(Executor):
@@ -54,7 +56,7 @@ def _pass_on(outer: Future[T], inner: Future[T]) -> None:
     except KilledWorker as error:
         outer.set_exception(BrokenExecutor(str(error)))
     except CancelledError:
-        outer.set_exception(EngineError("the connection to the scheduler was lost"))
+        outer.set_exception(EngineError(_LOST))
     except Exception as error:
         outer.set_exception(error)
     else:
@@ -89,17 +91,16 @@ def open_cluster(kind: str, engine: str, count: int) -> Iterator[Engine]:
     import dask
     from distributed import Client
 
-    if kind == "file" and not Path(engine).is_file():
-        raise InputError(f"there is no scheduler file {engine}; start one with: dask scheduler --scheduler-file {engine}")
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes back as an exception
     with ExitStack() as stack:
         # A worker that dies is reported at once instead of after taking three more with it: we find the culprit ourselves.
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
-        where: dict[str, Any] = {"scheduler_file": engine} if kind == "file" else {"address": engine}
+        where: Any = _read_address(Path(engine)) if kind == "file" else engine
         if kind in ("dask", "slurm"):
-            cluster = stack.enter_context((_local if kind == "dask" else _slurm)(count, stack))
-            where = {"address": cluster}
+            where = stack.enter_context((_local if kind == "dask" else _slurm)(count, stack))
         try:
-            client = stack.enter_context(Client(timeout=SECONDS_TO_ANSWER, set_as_default=False, **where))
+            client = stack.enter_context(Client(where, timeout=SECONDS_TO_ANSWER, set_as_default=False))
             client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
         except OSError as error:  # a timeout is one too
             raise EngineError(_no_answer(engine, error)) from error
@@ -112,11 +113,20 @@ def open_cluster(kind: str, engine: str, count: int) -> Iterator[Engine]:
         pool.shutdown()
 
 
+def _read_address(file: Path) -> str:
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["address"])
+    except FileNotFoundError as error:
+        raise InputError(f"there is no scheduler file {file}; start one with: dask scheduler --scheduler-file {file}") from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{file} is no scheduler file; start one with: dask scheduler --scheduler-file {file}") from error
+
+
 def _count_workers(client: Client) -> int:
     try:
         return len(client.nthreads())
     except (OSError, ValueError) as error:  # a client that was cut off has no address any more
-        raise EngineError("the connection to the scheduler was lost") from error
+        raise EngineError(_LOST) from error
 
 
 def _no_answer(engine: str, error: OSError) -> str:

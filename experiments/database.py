@@ -64,10 +64,10 @@ def open_writer(path: Path) -> tuple[sqlite3.Connection, int]:
     descriptor = lock(path.parent)
     try:
         existed = path.exists() and path.stat().st_size > 0
-        with _explained(path):
+        with explained(path):
             connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
         try:
-            with _explained(path):
+            with explained(path):
                 if existed:
                     _check_integrity(connection, path)
                 _choose_journal_mode(connection, path)
@@ -105,10 +105,10 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """
     if not path.is_file():
         raise InputError(f"there is no journal {path}; give the directory of a run")
-    with _explained(path):
+    with explained(path):
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_SECONDS_TO_WAIT, isolation_level=None)
     try:
-        with _explained(path):
+        with explained(path):
             _check_schema(connection, path, create=False)
     except BaseException:
         connection.close()
@@ -134,8 +134,8 @@ def close_writer(connection: sqlite3.Connection, descriptor: int) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors about a file into ours."""
+def explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about a file into ours: ``InputError`` and ``DataError``."""
     try:
         yield
     except sqlite3.OperationalError as error:

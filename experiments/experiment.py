@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, NamedTuple
 
+from contrastive_core.errors import InputError
 from contrastive_core.table import Table
 from experiments.options import CommandOptions
 
@@ -78,3 +80,33 @@ EXPERIMENTS: Table[Experiment] = Table(
     },
 )
 """Every experiment; listing one here is all that it takes to run it over a grid, under any engine."""
+
+
+def find_experiment(name: str) -> Experiment:
+    """Import an experiment.
+
+    Parameters
+    ----------
+    name : str
+        In ``EXPERIMENTS``, or ``module:object`` for one's own, which workers have to be able to import too.
+
+    Returns
+    -------
+    Experiment
+        The object.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    if ":" not in name:
+        return EXPERIMENTS[name]
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"cannot import the experiment {name!r} ({error}); give MODULE:OBJECT as Python finds it") from error
+    if not isinstance(found, Experiment):
+        raise InputError(f"{name} is no Experiment of experiments.experiment; see CONTRIBUTING.md")
+    return found

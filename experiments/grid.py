@@ -125,14 +125,25 @@ def make_axes(
         if len(set(lengths.values())) > 1:
             raise InputError(f"settings that vary together need equally many values, got {lengths}")
         axes.append(Axis("zip", tuple(together), [list(row) for row in zip(*together.values(), strict=True)]))
-    axes += random_axes(random, seed)
-    keys = [key for axis in axes for key in axis.keys]
+    drawn = random_axes(random, seed)
+    keys = [key for axis in (*axes, *drawn) for key in axis.keys]
     for key in keys:
         if keys.count(key) > 1:
             raise InputError(f"{key} is in two axes; keep one of them")
         if key == "seed":
             raise InputError("seed is no axis; ask for several trials per point with --seeds N, and for other draws with --seed")
-    return tuple(_checked(model, base, axis) for axis in axes)
+    listed = [_checked(model, base, axis) for axis in axes]
+    for axis in listed:
+        _refuse_repeated(axis)
+    return (*listed, *(_checked(model, base, axis) for axis in drawn))
+
+
+def _refuse_repeated(axis: Axis) -> None:
+    seen: set[str] = set()
+    for values in axis.values:
+        if repr(values) in seen:
+            raise InputError(f"the axis {axis.name} has the value {', '.join(map(str, values))} twice; for repetitions use --seeds N")
+        seen.add(repr(values))
 
 
 def _checked(model: type[Options], base: Sequence[Layer], axis: Axis) -> Axis:
@@ -144,9 +155,6 @@ def _checked(model: type[Options], base: Sequence[Layer], axis: Axis) -> Axis:
         given = Layer("{key} (an axis)", nested(dict(zip(axis.keys, values, strict=True))))
         taken = flatten(resolve_layers(model, [*base, given]).settings())
         listed.append([taken[key] for key in axis.keys])
-    for position, values in enumerate(listed) if axis.name not in ("draw", "zip") and len(listed) < 10_000 else ():
-        if values in listed[:position]:
-            raise InputError(f"the axis {axis.name} has the value {values[0]} twice; for repetitions use --seeds N")
     return axis._replace(values=listed)
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from contrastive_core.errors import EqlabError, InputError
-from experiments.database import close_writer, open_reader, open_writer
+from experiments.database import close_writer, explained, open_reader, open_writer
 from experiments.output import to_json
 from experiments.provenance import utc_now
 from experiments.records import COLUMNS, STATUSES, Epoch, Status, Trial, read_trial
@@ -59,6 +59,9 @@ class Journal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+        if isinstance(error, sqlite3.Error):  # of reading: those of writing are StoreErrors already
+            with explained(self._path):
+                raise error
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
 from contrastive_core.errors import InputError
 from experiments.chunk import Task, Work
-from experiments.experiment import EXPERIMENTS, Experiment
+from experiments.experiment import EXPERIMENTS, Experiment, find_experiment
 from experiments.fields import NONE
 from experiments.grid import Axis, make_axes, points, read_axis
-from experiments.markers import OneOf
 from experiments.options import Layer, Options, assignment, flatten, from_settings, merge, nested, read_config, resolve_layers
 from experiments.seeds import child_seed
 
@@ -25,7 +24,7 @@ class Declaration(Options):
     Attributes
     ----------
     experiment
-        A name in ``EXPERIMENTS``.
+        As ``find_experiment`` takes it.
     seeds, seed, paired
         Trials per point, the root of all draws, and whether all points meet the same draws.
     set
@@ -34,7 +33,7 @@ class Declaration(Options):
         Axes, as ``experiments.grid`` reads them.
     """
 
-    experiment: Annotated[str, OneOf("experiment", EXPERIMENTS)]
+    experiment: str
     seeds: int = Field(1, gt=0)
     seed: int = Field(0, ge=0)
     paired: bool = True
@@ -65,7 +64,7 @@ class Study:
     @property
     def experiment(self) -> Experiment:
         """What is run; imported here, not before."""
-        return EXPERIMENTS[self.declared["experiment"]]
+        return find_experiment(self.declared["experiment"])
 
     @property
     def work(self) -> Work:
@@ -138,7 +137,7 @@ def declare(
     if not experiment and not any("experiment" in layer.values for layer in layers):
         raise InputError(f"which experiment? give one of: {', '.join(EXPERIMENTS)}")
     declared = resolve_layers(Declaration, layers)
-    model = EXPERIMENTS[declared.experiment].options
+    model = find_experiment(declared.experiment).options
     base = [Layer("{key} (in [set])", nested(declared.set)), *(assignment(text, model) for text in settings)]
     listed: dict[str, list[Any]] = {key: list(values) for key, values in flatten(declared.grid).items()}
     for text in grid:

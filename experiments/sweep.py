@@ -14,9 +14,8 @@ from experiments.bulk import details, retry_failed, spent
 from experiments.cli import lazy_group
 from experiments.engine import CHOICES, check_engine
 from experiments.exits import TrialsFailedError, resumable
-from experiments.experiment import EXPERIMENTS
 from experiments.flags import command
-from experiments.markers import OneOf, Positional, Repeated
+from experiments.markers import Positional, Repeated
 from experiments.options import CommandOptions
 from experiments.output import format_table
 from experiments.rundir import place
@@ -44,7 +43,7 @@ class NewOptions(CommandOptions):
     """
 
     name: _Name
-    experiment: Annotated[str | None, Positional(), OneOf("experiment", EXPERIMENTS)] = None
+    experiment: Annotated[str | None, Positional()] = None
     grid: Annotated[tuple[str, ...], Repeated("AXIS=V1,V2,...")] = Field((), description="An axis and its values; may be repeated.")
     set: Annotated[tuple[str, ...], Repeated("KEY=VALUE")] = Field((), description="A setting of the experiment; may be repeated.")
     file: str | None = Field(None, description="TOML file with grid, zip and random axes; flags win.")
@@ -80,6 +79,8 @@ class RunOptions(NameOptions):
 @command(NewOptions, "new", without=("config", "set", "threads"))
 def new_command(options: NewOptions, session: Session) -> None:
     """Make a sweep: the experiment EXPERIMENT at every point of a grid, several times with different seeds.
+
+    Experiments are gradients, relaxation and train, and MODULE:OBJECT for one of your own.
 
     \b
     Examples:

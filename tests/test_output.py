@@ -50,7 +50,7 @@ def test_toml_reads_back_what_was_written(values: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [1e-3, 1e-7, 1e22, 5e-324, 0.1, -0.0, "a\"b\\c\nd\te\x7f\x00", "日本 😀", [[1, 2], ["a"]], [], 2**80, True]
+    "value", [1e-3, 1e-7, 1e22, 5e-324, 0.1, -0.0, 'a"b\\c\nd\te\x7f\x00', "日本 😀", [[1, 2], ["a"]], [], 2**80, True]
 )
 def test_toml_keeps_awkward_values(value: object) -> None:
     read = tomllib.loads(to_toml({"a b": {"key": value}}))["a b"]["key"]

@@ -46,8 +46,8 @@ class Network(nn.Module, ABC):
         r"""Return :math:`-\partial E/\partial s`, in closed form, shaped as ``state``."""
 
     @abstractmethod
-    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None) -> Gradients:
-        r"""Return :math:`\partial E/\partial\theta` at fixed state, averaged over the batch, in closed form.
+    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
+        r"""Return ``factor`` times :math:`\partial E/\partial\theta` at fixed state, averaged over the batch, in closed form.
 
         With ``minus`` it is the contrast :math:`\partial_\theta E(s) - \partial_\theta E(s^-)` of two states, for which a network
         can save products and digits.

@@ -1,12 +1,14 @@
 """Running a dynamics until it has settled, with a certificate for every sample."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
+from contrastive_core.kernels import BACKENDS, FROM_REST
+from contrastive_core.kernels.table import choose
 from contrastive_core.types import Clamped, Hold, Nudge, Phase, Relaxation, State, Status, Stop
 
 
@@ -65,6 +67,7 @@ def relax(
     stop: Stop,
     phase: Phase = None,
     *,
+    backend: str = "auto",
     generator: torch.Generator | None = None,
 ) -> Relaxation:
     r"""Follow the dynamics until the forces vanish.
@@ -84,6 +87,9 @@ def relax(
         Tolerance on the undamped residual and largest number of steps.
     phase : Nudge, Hold or None
         What acts besides the inputs; None is the free phase.
+    backend : str
+        "torch" is the reference, "auto" takes a kernel where one can do the case (:mod:`contrastive_core.kernels.table` has the
+        rule); any other name stands for that kernel.
     generator : torch.Generator, optional
         Source of noise, for dynamics that have any.
 
@@ -99,24 +105,99 @@ def relax(
         If ``state`` does not match the network and its inputs.
     InputError
         If the budget, tolerance or strength makes no sense, or the outputs cannot be held.
+    BackendError
+        If the backend does not exist, or is named and cannot do the case.
     """
-    _check(clamped, state, stop, phase)
-    batch_size = clamped.drive.shape[0]
+    return relax_each(clamped, state, dynamics, stop, [phase], backend=backend, generator=generator)[0]
+
+
+def relax_each(
+    clamped: Clamped,
+    state: State,
+    dynamics: Dynamics,
+    stop: Stop,
+    phases: Sequence[Phase],
+    *,
+    backend: str = "auto",
+    generator: torch.Generator | None = None,
+) -> list[Relaxation]:
+    """Relax several phases from the same start, as :func:`relax` does one; a kernel can do them together.
+
+    Parameters
+    ----------
+    clamped, state, dynamics, stop, backend, generator
+        As in :func:`relax`.
+    phases : sequence of Nudge, Hold or None
+        What acts besides the inputs, for each relaxation.
+
+    Returns
+    -------
+    list of Relaxation
+        One per phase, in order; no phase depends on the others.
+    """
+    for phase in phases:
+        _check(clamped, state, stop, phase)
+    kernel = choose(backend, clamped, state, dynamics, phases)
+    settled = [phase for phase in phases if _has_minimum(clamped, phase)]
+    if kernel == "torch":
+        relaxations = iter([_reference(clamped, state, dynamics, stop, phase, generator) for phase in settled])
+    else:
+        relaxations = iter(BACKENDS[kernel](clamped, state, dynamics, stop, settled) if settled else [])
+    return [next(relaxations) if _has_minimum(clamped, phase) else _hopeless(state) for phase in phases]
+
+
+def relax_from_rest(
+    clamped: Clamped, dynamics: Dynamics, free: Stop, second: Stop, phases: Sequence[Phase], *, backend: str = "auto"
+) -> list[Relaxation]:
+    """Relax the free phase from rest, and from its end each of some phases, blocks in reverse order.
+
+    Parameters
+    ----------
+    clamped, dynamics, backend
+        As in :func:`relax`.
+    free, second : Stop
+        Of the free phase, and of the others.
+    phases : sequence of Nudge, Hold or None
+        What acts besides the inputs in each phase after the free one.
+
+    Returns
+    -------
+    list of Relaxation
+        The free phase, and the others in order.
+    """
+    kernel = choose(backend, clamped, (clamped.drive,), dynamics, phases)
+    if kernel != "torch" and all(_has_minimum(clamped, phase) for phase in phases):
+        together = FROM_REST[kernel](clamped, dynamics, free, second, phases)
+        if together is not None:
+            return together
+    first = relax(clamped, clamped.network.initial_state(clamped), dynamics, free, backend=backend)
+    require_finite(first, "free")
+    return [first, *relax_each(clamped, first.state, dynamics.reversed(), second, phases, backend=backend)]
+
+
+def _reference(
+    clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: Phase, generator: torch.Generator | None
+) -> Relaxation:
+    """Relax one phase by the dynamics' own steps."""
     if isinstance(phase, Hold):
         state = (*state[:-1], phase.output)
-    live = phase if isinstance(phase, Nudge) and phase.frozen is None else None
-    if live is not None and not _has_minimum(clamped, live):
-        steps = torch.zeros(batch_size, dtype=torch.int64, device=state[0].device)
-        status = torch.full_like(steps, int(Status.DIVERGED), dtype=torch.int8)
-        return Relaxation(state, steps, state[0].new_full((batch_size,), float("inf")), status)
-    joint = live is not None and live.cost.coupled
+    joint = isinstance(phase, Nudge) and phase.frozen is None and phase.cost.coupled
     return iterate(lambda s: dynamics.step(s, clamped, phase, generator), state, stop, joint=joint)
 
 
-def _has_minimum(clamped: Clamped, nudge: Nudge) -> bool:
-    """Whether the nudged energy keeps a minimum in the outputs; through a readout the cost's curvature does not act on them."""
+def _hopeless(state: State) -> Relaxation:
+    """Return the relaxation of a phase without a minimum: diverged before the first step."""
+    steps = torch.zeros(state[0].shape[0], dtype=torch.int64, device=state[0].device)
+    status = torch.full_like(steps, int(Status.DIVERGED), dtype=torch.int8)
+    return Relaxation(state, steps, state[0].new_full(steps.shape, float("inf")), status)
+
+
+def _has_minimum(clamped: Clamped, phase: Phase) -> bool:
+    """Whether the energy keeps a minimum in the outputs; through a readout the cost's curvature does not act on them."""
+    if not isinstance(phase, Nudge) or phase.frozen is not None:
+        return True
     network = clamped.network
-    return not network.output_is_last_layer or network.has_minimum(nudge.strength * nudge.cost.curvature)
+    return not network.output_is_last_layer or network.has_minimum(phase.strength * phase.cost.curvature)
 
 
 def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
@@ -142,8 +223,8 @@ def require_finite(relaxation: Relaxation, phase: str) -> None:
     DivergenceError
         If any sample diverged, saying how many, at which steps, and what to change.
     """
-    diverged = relaxation.status == int(Status.DIVERGED)
-    if bool(diverged.any()):
+    if int(relaxation.status.max()) == int(Status.DIVERGED):  # the largest of them: one small operation where all is well
+        diverged = relaxation.status == int(Status.DIVERGED)
         steps = int(relaxation.steps[diverged].max())
         reason = (
             "the energy has no minimum at this nudging strength; bring the strength nearer to 0 than the stiffness of the outputs"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -15,7 +15,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
-from contrastive_core.relaxation import relax, require_finite
+from contrastive_core.relaxation import relax, relax_each, relax_from_rest, require_finite
 from contrastive_core.types import Batch, Clamped, Estimate, Gradients, Phase, Relaxation, State, Stop
 
 
@@ -65,32 +65,40 @@ class Settling:
         Tolerance and budget of the phases that start from the free state. The tolerance is relative to the size of the
         contrast: an absolute one of the same number, fit for the free phase, leaves estimates that train at first and
         diverge as the weights grow. None runs the whole budget.
+    backend : str
+        What computes the relaxations, as in :func:`contrastive_core.relaxation.relax`.
     """
 
     dynamics: Dynamics = field(default_factory=BlockDescent)
     free: Stop = Stop(1e-3, 100)
     second: Stop = Stop(1e-3, 100)
+    backend: str = "auto"
 
     def free_phase(self, clamped: Clamped) -> Relaxation:
         """Relax from rest with only the inputs acting."""
         with torch.no_grad():
-            relaxation = relax(clamped, clamped.network.initial_state(clamped), self.dynamics, self.free)
+            relaxation = relax(clamped, clamped.network.initial_state(clamped), self.dynamics, self.free, backend=self.backend)
         require_finite(relaxation, "free")
         return relaxation
 
-    def second_phase(self, clamped: Clamped, start: State, phase: Phase, unit: float, name: str) -> Relaxation:
-        """Relax from the free state in a nudged or held phase, blocks in reverse order.
+    def second_phases(self, clamped: Clamped, start: State, phases: Sequence[Phase], unit: float) -> list[Relaxation]:
+        """Relax from the free state in each of some nudged or held phases, blocks in reverse order.
 
-        ``unit`` is the displacement of the outputs that the phase causes, per unit of error. The first layer moves by that
+        ``unit`` is the displacement of the outputs that a phase causes, per unit of error. The first layer moves by that
         times the layers' ratio of stiffness, which is what the relative tolerance is measured in.
         """
-        stiffness = clamped.network.stiffness
-        tolerance = self.second.tolerance
-        stop = self.second if tolerance is None else Stop(tolerance * unit * stiffness[-1] / stiffness[0], self.second.budget)
         with torch.no_grad():
-            relaxation = relax(clamped, start, self.dynamics.reversed(), stop, phase)
-        require_finite(relaxation, name)
-        return relaxation
+            return relax_each(clamped, start, self.dynamics.reversed(), self._second_stop(clamped, unit), phases, backend=self.backend)
+
+    def all_phases(self, clamped: Clamped, phases: Sequence[Phase], unit: float) -> list[Relaxation]:
+        """Relax from rest, and then as ``second_phases`` does in phases that do not depend on the free state."""
+        stop = self._second_stop(clamped, unit)
+        with torch.no_grad():
+            return relax_from_rest(clamped, self.dynamics, self.free, stop, phases, backend=self.backend)
+
+    def _second_stop(self, clamped: Clamped, unit: float) -> Stop:
+        stiffness, tolerance = clamped.network.stiffness, self.second.tolerance
+        return self.second if tolerance is None else Stop(tolerance * unit * stiffness[-1] / stiffness[0], self.second.budget)
 
 
 class Sides(Enum):
@@ -124,7 +132,7 @@ def contrast(
     signs: tuple[int, ...],
     displacement: float,
     strength: float,
-    phase_of: Callable[[Relaxation, Tensor, int], Phase],
+    phases: Sequence[Phase] | Callable[[State], Sequence[Phase]],
 ) -> Estimate:
     r"""Estimate a gradient by the contrast of two relaxed states.
 
@@ -141,8 +149,8 @@ def contrast(
         How far a phase moves the outputs, per unit of error.
     strength : float
         :math:`\beta`, what the contrast is divided by.
-    phase_of : callable
-        Maps the free relaxation, the cost's gradient on the free outputs, of shape (B, n_out), and a sign to the phase to run.
+    phases : sequence of Nudge or Hold, or callable
+        The phases to run, one per sign, or what maps the free state to them.
 
     Returns
     -------
@@ -151,20 +159,24 @@ def contrast(
     """
     with torch.no_grad():
         clamped = network.clamp(batch.inputs)
-    free = settling.free_phase(clamped)
-    with torch.no_grad():
-        output_gradient = cost.gradient(network.output(free.state), batch)
+    if callable(phases):
+        free = settling.free_phase(clamped)
+        with torch.no_grad():
+            chosen = phases(free.state)
+        later = settling.second_phases(clamped, free.state, chosen, displacement)
+    else:
+        free, *later = settling.all_phases(clamped, phases, displacement)
+        require_finite(free, "free")
+    seconds = dict(zip(signs, later, strict=True))
     names = {1: "positive", -1: "negative"}
-    phases = {
-        sign: settling.second_phase(clamped, free.state, phase_of(free, output_gradient, sign), displacement, names[sign]) for sign in signs
-    }
-    plus, minus = phases.get(1, free), phases.get(-1, free)
+    for sign, second in seconds.items():
+        require_finite(second, names[sign])
+    plus, minus = seconds.get(1, free), seconds.get(-1, free)
     with torch.no_grad():
-        difference = network.energy_gradient(plus.state, clamped, minus.state)
-        gradients = {name: value / (strength * len(signs)) for name, value in difference.items()}
+        gradients = network.energy_gradient(plus.state, clamped, minus.state, 1 / (strength * len(signs)))
     for name, value in direct_gradient(network, free.state, cost, batch).items():
         gradients[name] = gradients[name] + value
-    return Estimate(gradients, {"free": free} | {names[sign]: phases[sign] for sign in signs})
+    return Estimate(gradients, {"free": free} | {names[sign]: second for sign, second in seconds.items()})
 
 
 def direct_gradient(network: Network, state: State, cost: Cost, batch: Batch) -> Gradients:

@@ -74,6 +74,9 @@ class Session:
             If it is damaged or belongs to another network or other settings. Nothing is changed then.
         """
         tensors, record = load_checkpoint(path)
+        missing = {"identity", "history", "best_epoch", "groups", "scalars", "schedule"} - record.keys()
+        if missing:
+            raise CheckpointError(f"{path} is no checkpoint of a training run: it lacks {', '.join(sorted(missing))}; give another")
         check_parameters(self.network, tensors, "parameter.", path)
         if record["identity"] != identity:
             raise CheckpointError(f"{path} was trained with other settings; use its own, or start in another directory")

@@ -60,6 +60,10 @@ class Plan:
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
             raise InputError(f"training needs at least 1 epoch and 1 sample per batch, got {self.epochs} and {self.batch_size}")
+        if self.patience is not None and self.patience < 1:
+            raise InputError(f"patience must be at least 1 epoch, got {self.patience}; None never stops early")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise InputError(f"clip_norm must be positive, got {self.clip_norm}; None does not clip")
 
 
 class Progress(NamedTuple):

@@ -10,7 +10,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting, Settling, Sides, contrast
-from contrastive_core.types import Batch, Estimate, Nudge, Relaxation
+from contrastive_core.types import Batch, Estimate, Nudge, Relaxation, State
 
 
 @final
@@ -53,11 +53,16 @@ class EquilibriumPropagation(Rule):
         """Relax free and nudged, and contrast."""
         strength = self.strength * network.stiffness[-1]
 
-        def nudge(free: Relaxation, output_gradient: Tensor, sign: int) -> Nudge:
-            return Nudge(self.cost, batch, sign * strength, output_gradient if self.frozen else None)
-
         signs = self.sides.signs(generator)
-        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, nudge)
+
+        def nudges(force: Tensor | None) -> list[Nudge]:
+            return [Nudge(self.cost, batch, sign * strength, force) for sign in signs]
+
+        def frozen(free: State) -> list[Nudge]:
+            return nudges(self.cost.gradient(network.output(free), batch))
+
+        phases = frozen if self.frozen else nudges(None)
+        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, phases)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""

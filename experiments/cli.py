@@ -14,6 +14,7 @@ from experiments.exits import exit_code, sentence
 from experiments.output import say
 
 COMMANDS = {
+    "bench": "experiments.bench:bench",
     "compare": "experiments.compare:compare_command",
     "data": "experiments.data:data",
     "gradients": "experiments.gradients:gradients_command",

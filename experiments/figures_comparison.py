@@ -37,7 +37,7 @@ def comparison(rules: Mapping[str, Mapping[str, Any]], baseline: str = "backprop
     ----------
     rules : mapping of str to mapping
         As ``eqlab compare --json`` prints them: ``test_error`` and ``paired_difference`` (each ``mean``, ``ci95`` and ``seeds``),
-        ``seconds_per_sample``, ``gradient_cosine`` by parameter, ``status`` and ``error``. Any may be missing or None. A rule that
+        ``cpu_seconds_per_sample``, ``gradient_cosine`` by parameter, ``status`` and ``error``. Any may be missing or None. A rule that
         failed keeps its row, hatched unless some seeds succeeded.
     baseline : str
         The rule that differences are taken to.
@@ -58,7 +58,7 @@ def _record(record: Mapping[str, Any]) -> dict[str, Any]:
         "error": None if record.get("error") is None else str(record["error"]),
         "test_error": _interval(record.get("test_error")),
         "paired_difference": _interval(record.get("paired_difference")),
-        "seconds_per_sample": number(record.get("seconds_per_sample")),
+        "cpu_seconds_per_sample": number(record.get("cpu_seconds_per_sample")),
         "lowest_cosine": min(cosines, default=None),
     }
 
@@ -125,11 +125,12 @@ def _squeeze(axes: Axes, most: float) -> None:
 
 
 def _paint_cost(axes: Axes, rules: Mapping[str, Any]) -> None:
-    costs = [(row, 1e6 * rule["seconds_per_sample"]) for row, rule in enumerate(rules.values()) if rule["seconds_per_sample"] is not None]
+    seconds = enumerate(rule["cpu_seconds_per_sample"] for rule in rules.values())
+    costs = [(row, 1e6 * value) for row, value in seconds if value is not None]
     for row, cost in costs:
         axes.plot([cost], [row], "o", color=INK, markeredgewidth=0, gid=f"cost-{row}")
     scale(axes, [cost for _, cost in costs], along="x")
-    axes.set(xlabel="time per sample (µs)")
+    axes.set(xlabel="CPU time (µs/sample)")
 
 
 def _paint_alignment(axes: Axes, rules: Mapping[str, Any]) -> None:

@@ -189,7 +189,7 @@ def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any
             rows.append((rule, "failed", *("-",) * (len(header) - 2)))
             continue
         cosines = [record["cosine"][name] for name in parameters]
-        order = "-" if record["order"] is None else f"{record['order']:.2f}"
+        order = "-" if record["order"] is None else f"{round(record['order'], 2) + 0.0:.2f}"  # without the sign of a rounded zero
         rows.append(
             (
                 rule,

@@ -12,6 +12,7 @@ from contrastive_core.costs import COSTS
 from contrastive_core.data import DATASETS
 from contrastive_core.dynamics import DYNAMICS
 from contrastive_core.errors import InputError
+from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.networks import ACTIVATIONS
 from experiments.markers import OneOf
 from experiments.options import CommandOptions
@@ -34,7 +35,7 @@ class LearningOptions(CommandOptions):
         Samples.
     hidden, activation, output_activation, energy_scale, readout, gain, dtype
         Network.
-    cost, dynamics, tolerance, budget, nudged_tolerance, nudged_budget, strength, frozen, fraction, unroll
+    cost, dynamics, tolerance, budget, nudged_tolerance, nudged_budget, strength, frozen, fraction, backend, unroll
         Cost, relaxation and what the rules need.
     """
 
@@ -59,6 +60,9 @@ class LearningOptions(CommandOptions):
     strength: PositiveFloat = Field(0.1, description="Nudging strength of EP, in units of the output layer's stiffness.")
     frozen: bool = Field(False, description="Hold the nudging force of the free state instead of letting it follow.")
     fraction: PositiveFloat = Field(0.1, description="How far coupled learning holds the outputs towards lower cost.")
+    backend: Annotated[str, OneOf("backend", BACKEND_NAMES)] = Field(
+        "auto", exclude=True, description="What computes the relaxations: a kernel, the torch reference, or a kernel where there is one."
+    )
     unroll: Positive | None = Field(None, description="Steps that BPTT goes back through; none for the whole relaxation.")
 
 
@@ -110,6 +114,7 @@ def build_setting(options: LearningOptions) -> Setting:
         DYNAMICS[options.dynamics](),
         Stop(options.tolerance, options.budget),
         Stop(options.nudged_tolerance, options.nudged_budget),
+        options.backend,
     )
     return Setting(COSTS[options.cost](), settling, options.strength, options.fraction, options.frozen, options.unroll)
 

@@ -208,7 +208,7 @@ def describe(metrics: Mapping[str, Any]) -> str:
         ("validation error", f"{100 * metrics['validation_error']:.2f} %"),
         ("chosen epoch", f"{metrics['best_epoch']} of {metrics['epochs']}"),
         ("sweeps per sample", f"{metrics['sweeps_per_sample']:.1f}"),
-        ("microseconds per sample", f"{1e6 * metrics['seconds_per_sample']:.0f}"),
+        ("CPU microseconds per sample", f"{1e6 * metrics['cpu_seconds_per_sample']:.0f}"),
         ("unconverged, worst epoch", f"{100 * metrics['unconverged']:.2f} %"),
         ("energy decrease", f"{metrics['energy_decrease']:.3f}"),
         ("lowest cosine to exact gradient", f"{min(cosines):.4f}" if cosines else "-"),

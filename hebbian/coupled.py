@@ -10,7 +10,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting, Settling, Sides, contrast
-from contrastive_core.types import Batch, Estimate, Hold, Relaxation
+from contrastive_core.types import Batch, Estimate, Hold, Phase, Relaxation, State
 
 
 @final
@@ -18,13 +18,14 @@ from contrastive_core.types import Batch, Estimate, Hold, Relaxation
 class CoupledLearning(Rule):
     r"""The contrast of equilibria with the outputs held at :math:`o \mp \eta\, \partial C/\partial o`.
 
-    .. math:: \Delta = \frac{1}{2\eta}\left[\partial_\theta E(s^{o - \eta g}) - \partial_\theta E(s^{o + \eta g})\right],
+    .. math:: \Delta = \frac{1}{2\eta\kappa}\left[\partial_\theta E(s^{o - \eta g}) - \partial_\theta E(s^{o + \eta g})\right],
 
-    or against the free state on one side. **It is not the gradient of the cost, whatever the fraction**: with
+    or against the free state on one side; :math:`\kappa` is the stiffness of the output layer (1 unless the layer energy scale is
+    smaller), without which the estimate would shrink with it. **It is not the gradient of the cost, whatever the fraction**: with
     :math:`E_\mathrm{eff}(o)` the energy minimised over the hidden units and H its Hessian at the free outputs, the limit
-    :math:`\eta \to 0` is the gradient with the output error g replaced by H g. It is near the gradient where feedback into the
-    outputs is weak. With squared error, the positive side at :math:`\eta = 1` holds the outputs at their targets: contrastive
-    Hebbian learning.
+    :math:`\eta \to 0` is the gradient with the output error g replaced by :math:`H g/\kappa`. It is near the gradient where
+    feedback into the outputs is weak. With squared error, the positive side at :math:`\eta = 1` holds the outputs at their targets:
+    contrastive Hebbian learning.
 
     Attributes
     ----------
@@ -49,12 +50,15 @@ class CoupledLearning(Rule):
 
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
         """Relax free and held, and contrast."""
-
-        def hold(free: Relaxation, output_gradient: Tensor, sign: int) -> Hold:
-            return Hold(network.output(free.state) - sign * self.fraction * output_gradient)
-
         signs = self.sides.signs(generator)
-        return contrast(network, batch, self.cost, self.settling, signs, self.fraction, self.fraction, hold)
+
+        def holds(free: State) -> list[Phase]:
+            output = network.output(free)
+            gradient = self.cost.gradient(output, batch)
+            return [Hold(output - sign * self.fraction * gradient) for sign in signs]
+
+        strength = self.fraction * network.stiffness[-1]
+        return contrast(network, batch, self.cost, self.settling, signs, self.fraction, strength, holds)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""

@@ -37,7 +37,7 @@ def record(mean: float = 0.03) -> dict[str, Any]:
         "test_error": {"mean": mean, "ci95": [mean - 0.004, mean + 0.004], "seeds": [mean - 0.001, mean, mean + 0.001]},
         "paired_difference": {"mean": 0.002, "ci95": [-0.001, 0.005], "seeds": [0.001, 0.002, 0.003]},
         "sweeps_per_sample": 30.0,
-        "seconds_per_sample": 4e-5,
+        "cpu_seconds_per_sample": 4e-5,
         "unconverged": 0.0,
         "energy_decrease": 0.5,
         "gradient_cosine": {"weights.0": 0.999, "biases.0": 0.9, "weights.1": None},

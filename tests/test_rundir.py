@@ -60,7 +60,7 @@ def test_a_run_with_another_configuration_is_refused_with_every_difference(tmp_p
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(InputError) as caught:
         open_run(Demo(hidden=(32, 8), clip=1.5), session(tmp_path))
-    assert "hidden is [64] there and [32, 8] here; clip is \"none\" there and 1.5 here" in str(caught.value)
+    assert 'hidden is [64] there and [32, 8] here; clip is "none" there and 1.5 here' in str(caught.value)
     assert "rate" not in str(caught.value)
     assert "choose another --out" in str(caught.value)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -21,7 +21,7 @@ from contrastive_core.baselines.feedforward import FeedforwardBackprop
 from contrastive_core.checkpoint import load_checkpoint, load_parameters, save_checkpoint
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split, Splits, assemble
-from contrastive_core.errors import CheckpointError, DivergenceError
+from contrastive_core.errors import CheckpointError, DivergenceError, InputError
 from contrastive_core.evaluation import evaluate
 from contrastive_core.network import Network
 from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
@@ -109,10 +109,12 @@ def test_resumed_run_is_the_run_that_was_not_stopped(optimiser: str, schedule: s
 def test_every_rule_resumes_to_the_same_bits(rule: str, tmp_path: Path) -> None:
     """Rules with draws of their own must take their generator up where it was."""
     plan = Plan(epochs=3, batch_size=32, learning_rates=(0.05,))
-    straight, _ = run(plan, rule=rule)
+    run(plan, tmp_path / "straight", rule=rule)
     with pytest.raises(Stopped):
         run(plan, tmp_path / "stopped", rule=rule, stop_after=1)
-    assert_same_bits(parameters_of(straight), parameters_of(run(plan, tmp_path / "stopped", rule=rule)[0]))
+    run(plan, tmp_path / "stopped", rule=rule)
+    # The checkpoints hold the parameters of the last epoch; the network ends with those of the best, which may be the first.
+    assert_same_bits(*(load_checkpoint(tmp_path / name)[0] for name in ("straight", "stopped")))
 
 
 def test_resumed_run_reports_the_epochs_it_had_done(tmp_path: Path) -> None:
@@ -164,9 +166,10 @@ def test_run_killed_at_random_moments_ends_in_the_same_bits(tmp_path: Path) -> N
     """SIGKILL leaves no time to tidy up: what counts is what was on the disk, and that it was whole."""
     assert finish_child(tmp_path / "straight") == STEPS_OF_CHILD
     moments = random.Random(3)
-    for last in (8, 9, 13):
-        # The child may take `last` steps and is killed a moment after it reported one before: it cannot have finished, and is
-        # anywhere in a step, an evaluation or the writing of a checkpoint, which is due every 6 steps.
+    for last in (10, 9, 13):
+        # The child may take `last` steps and is killed a moment after it reported one of the last four: it cannot have finished,
+        # and is anywhere in a step, an evaluation or the writing of a checkpoint, which is due every 6 steps. The first one has
+        # reported at least 7, so that there is a checkpoint.
         child = start_child(tmp_path / "killed", waits=True)
         assert child.stdin is not None
         assert child.stdout is not None
@@ -537,3 +540,18 @@ def test_plain_relaxation_is_what_inference_runs() -> None:
         expected = relax(clamped, network.initial_state(clamped), SETTING.settling.dynamics, SETTING.settling.free)
     answer = build_rule("ep-centered", SETTING).infer(network, inputs)
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(answer.state, expected.state, strict=True))
+
+
+def test_a_file_that_holds_no_training_run_is_refused(tmp_path: Path) -> None:
+    """Another eqlab file in the place of a checkpoint must not end in a KeyError halfway through."""
+    path = tmp_path / "other.safetensors"
+    save_checkpoint(path, {"parameter.weight_1": torch.zeros(2, 2)}, {"identity": "someone else's"})
+    with pytest.raises(CheckpointError, match=r"no checkpoint of a training run: it lacks .*history.*give another"):
+        run(Plan(epochs=1), path)
+
+
+@pytest.mark.parametrize("wrong", [{"patience": 0}, {"clip_norm": 0.0}, {"epochs": 0}, {"batch_size": 0}])
+def test_a_plan_that_makes_no_sense_is_refused(wrong: dict[str, int]) -> None:
+    """A patience of 0 would stop after one epoch, a clipping norm of 0 would stop learning, both without a word."""
+    with pytest.raises(InputError, match=r"at least 1|positive"):
+        Plan(**wrong)

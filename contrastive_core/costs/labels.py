@@ -37,11 +37,13 @@ def targets(output: Tensor, batch: Batch) -> Tensor:
     if labels.shape[0] != output.shape[0]:
         raise ShapeError(f"{labels.shape[0]} labels for {output.shape[0]} outputs; give one label per sample")
     num_classes = output.shape[1]
-    if labels.numel() and not bool(((labels >= 0) & (labels < num_classes)).all()):
-        raise InputError(
-            f"labels run from {int(labels.min())} to {int(labels.max())}, but there are {num_classes} output units; "
-            "give the network one output unit per class"
-        )
+    if labels.numel():
+        lowest, highest = (int(bound) for bound in labels.aminmax())
+        if lowest < 0 or highest >= num_classes:
+            raise InputError(
+                f"labels run from {lowest} to {highest}, but there are {num_classes} output units; "
+                "give the network one output unit per class"
+            )
     return torch.zeros_like(output).scatter_(1, labels[:, None], 1.0)
 
 

@@ -31,7 +31,8 @@ class BlockDescent(Dynamics):
 
     order: Order = "forward"
 
-    def _groups(self, num_layers: int) -> list[range]:
+    def groups(self, num_layers: int) -> list[range]:
+        """Return the blocks in the order of their moves; those of one group do not act on each other."""
         if self.order in ("even-odd", "odd-even"):
             groups = [range(0, num_layers, 2), range(1, num_layers, 2)]
         else:
@@ -42,7 +43,7 @@ class BlockDescent(Dynamics):
         """Return the state after one sweep, and the largest change that a unit made in it."""
         moving = moving_blocks(state, phase)
         current = state
-        for group in self._groups(len(state)):
+        for group in self.groups(len(state)):
             moved = {
                 index: clamped.network.minimiser(
                     index, current, clamped, pull_of(phase, clamped, current) if index == len(state) - 1 else None

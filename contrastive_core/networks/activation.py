@@ -80,7 +80,8 @@ class Clipped(Activation):
 
     def project(self, value: Tensor) -> Tensor:
         """Return the value clipped to the box."""
-        return value.clamp(self.low, self.high) if self.low > -float("inf") else value
+        unbounded = self.low == -float("inf") and self.high == float("inf")
+        return value if unbounded else value.clamp(self.low, self.high)
 
 
 @final

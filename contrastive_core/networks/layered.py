@@ -80,6 +80,7 @@ class Layered(Network):
             raise InputError(f"energy_scale must lie in (0, 1], got {energy_scale}; 1 is the usual symmetric network")
         self.num_inputs, self._sizes = sizes[0], tuple(sizes[1:])
         self.energy_scale = energy_scale
+        self._stiffness = tuple(energy_scale ** (index + 1) for index in range(len(self._sizes)))
         self._has_readout = readout is not None
         last = activation if self._has_readout else output_activation
         self.activations = (activation,) * (len(self._sizes) - 1) + (last,)
@@ -114,13 +115,14 @@ class Layered(Network):
     @property
     def stiffness(self) -> tuple[float, ...]:
         r"""The layers' energy scales :math:`\lambda^l`, l = 1..L."""
-        return tuple(self.energy_scale ** (index + 1) for index in range(len(self._sizes)))
+        return self._stiffness
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs and compute the drive of the first layer, ``inputs @ weight_1 + bias_1``, once."""
         if inputs.dim() != 2 or inputs.shape[1] != self.num_inputs:
             raise ShapeError(f"inputs must have shape (batch, {self.num_inputs}), got {tuple(inputs.shape)}")
-        if not bool(torch.isfinite(inputs).all()):
+        # A sum is not finite if an input is not, and is much faster than asking each; it may also overflow, so ask then.
+        if not math.isfinite(float(inputs.sum())) and not bool(torch.isfinite(inputs).all()):
             raise InputError("inputs contain NaN or infinity; clean the data before presenting it")
         inputs = inputs.to(self.weight(0).dtype)
         return Clamped(self, inputs, torch.addmm(self.bias(0), inputs, self.weight(0)))
@@ -152,22 +154,24 @@ class Layered(Network):
             for index, (layer, activation, scale) in enumerate(zip(state, self.activations, self.stiffness, strict=True))
         )
 
-    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None) -> Gradients:
+    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         r"""Return :math:`-\lambda^l \langle s_{l-1}^T s_l \rangle` and :math:`-\lambda^l \langle s_l \rangle`, less those of ``minus``."""
         gradients: Gradients = {}
         below: Tensor = clamped.inputs
         below_minus: Tensor | None = None  # None: the layer below is the same in both states
         for index, layer in enumerate(state):
-            factor = -self.stiffness[index] / layer.shape[0]
+            # All factors go into the activities, which are much smaller than the weights: a pass over fresh memory of the size
+            # of the weights costs as much as the product itself at small batches.
+            scale = -factor * self.stiffness[index] / layer.shape[0]
             other = None if minus is None else minus[index]
-            change = layer if other is None else layer - other
+            change = (layer if other is None else layer - other) * scale
             # The first layer sees the same inputs in both states: one product of the difference serves both, and loses
             # fewer digits than a difference of products.
             weight = below.T @ change
             if below_minus is not None and other is not None:
-                weight = weight + (below - below_minus).T @ other
-            gradients[f"weight_{index + 1}"] = factor * weight
-            gradients[f"bias_{index + 1}"] = factor * change.sum(0)
+                weight.addmm_((below - below_minus).T, other, alpha=scale)
+            gradients[f"weight_{index + 1}"] = weight
+            gradients[f"bias_{index + 1}"] = change.sum(0)
             below, below_minus = layer, other
         if self._has_readout:
             gradients["weight_readout"] = torch.zeros_like(self.weight_readout)
@@ -199,9 +203,9 @@ class Layered(Network):
         drive = clamped.drive
         shapes = [(drive.shape[0], size) for size in self._sizes]
         if generator is None:
-            inputs = [drive.new_zeros(shape) for shape in shapes]
-        else:
-            inputs = [torch.randn(shape, generator=generator, dtype=drive.dtype, device=drive.device) for shape in shapes]
+            rest = drive.new_zeros(1, 1)  # one unit's response, seen everywhere: nothing may write into it
+            return tuple(a.value(rest).expand(shape) for a, shape in zip(self.activations, shapes, strict=True))
+        inputs = [torch.randn(shape, generator=generator, dtype=drive.dtype, device=drive.device) for shape in shapes]
         return tuple(a.value(u) for a, u in zip(self.activations, inputs, strict=True))
 
     def project(self, state: State) -> State:
@@ -229,5 +233,8 @@ class Layered(Network):
         return not self._has_readout
 
     def has_minimum(self, curvature: float) -> bool:
-        r"""Whether :math:`\lambda^L` + curvature is positive, or the last layer's activation is smooth and so bounded."""
+        r"""Whether :math:`\lambda^L` + curvature is positive, or the last layer's activation is smooth and so bounded.
+
+        A box of quadratic units is refused too: its minima are then corners, which a nudge does not move.
+        """
         return not self.activations[-1].quadratic or self.stiffness[-1] + curvature > 0

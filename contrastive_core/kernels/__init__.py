@@ -1,0 +1,28 @@
+"""The backends beside the torch reference, by name; adding one is its files and one line here.
+
+The torch code of ``Dynamics.step`` is the definition; a kernel here computes the same thing faster, for the cases it knows, and
+:mod:`contrastive_core.kernels.table` says which those are. ``numba`` is imported in this package only, when a kernel runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from contrastive_core.table import Table
+
+if TYPE_CHECKING:
+    from contrastive_core.dynamics.base import Dynamics
+    from contrastive_core.types import Clamped, Phase, Relaxation, State, Stop
+
+    Settle = Callable[[Clamped, State, Dynamics, Stop, Sequence[Phase]], list[Relaxation]]
+    SettleFromRest = Callable[[Clamped, Dynamics, Stop, Stop, Sequence[Phase]], list[Relaxation] | None]
+
+BACKENDS: Table[Settle] = Table("backend", {"numba": "contrastive_core.kernels.settle_cpu:settle"})
+"""Each relaxes checked phases that it can do from one start, as the reference would."""
+
+FROM_REST: Table[SettleFromRest] = Table("backend", {"numba": "contrastive_core.kernels.settle_cpu:settle_from_rest"})
+"""Each relaxes a free phase and those that follow it in one go, or returns None where it has no such kernel."""
+
+BACKEND_NAMES = ("auto", "torch", *BACKENDS)
+"""Every name that ``backend=`` takes."""

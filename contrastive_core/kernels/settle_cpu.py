@@ -1,0 +1,85 @@
+"""Settling on the CPU: numba for what is sequential and skinny, BLAS for products between hidden layers.
+
+A network with one hidden layer and few outputs settles in one call of a fused kernel, sample by sample. Any other network is
+swept layer by layer over the samples that are still active, which are kept packed in the first rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+
+from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.kernels.action import Kind, actions_of
+from contrastive_core.kernels.pair_cpu import is_pair, settle_pair
+from contrastive_core.kernels.sweep_cpu import settle_blocks
+from contrastive_core.networks.layered import Layered
+from contrastive_core.types import Clamped, Hold, Phase, Relaxation, State, Stop
+
+
+def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phases: Sequence[Phase]) -> list[Relaxation]:
+    """Relax phases that :func:`contrastive_core.kernels.table.obstacle` has nothing against, as the reference would.
+
+    Phases that differ in strength only are stacked, as more rows of one batch.
+
+    Parameters
+    ----------
+    clamped, state, dynamics, stop, phases
+        As in :func:`contrastive_core.relaxation.relax_each`.
+
+    Returns
+    -------
+    list of Relaxation
+        One per phase.
+    """
+    network = cast(Layered, clamped.network)
+    groups = cast(BlockDescent, dynamics).groups(len(state))
+    order = [index for group in groups for index in group]
+    relaxations: list[Relaxation] = []
+    with torch.no_grad():
+        for action in actions_of(clamped, phases, state):
+            phase = phases[len(relaxations)]
+            start = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
+            if action.kind is not Kind.READOUT and is_pair(network):
+                relaxations.extend(settle_pair(network, clamped, start, order[0] == 1, [stop] * len(action.strengths), action))
+            else:
+                rows = settle_blocks(network, clamped, start, order, stop, action)
+                relaxations.extend(_unstacked(rows, len(action.strengths)))
+    return relaxations
+
+
+def settle_from_rest(clamped: Clamped, dynamics: Dynamics, free: Stop, second: Stop, phases: Sequence[Phase]) -> list[Relaxation] | None:
+    """Relax a free phase, and from its end others, in one call of a kernel.
+
+    Parameters
+    ----------
+    clamped, dynamics, free, second, phases
+        As in :func:`contrastive_core.relaxation.relax_from_rest`.
+
+    Returns
+    -------
+    list of Relaxation, optional
+        The free one first; None where there is no such kernel.
+    """
+    network = cast(Layered, clamped.network)
+    if not is_pair(network) or any(isinstance(phase, Hold) for phase in phases):
+        return None
+    with torch.no_grad():
+        actions = actions_of(clamped, phases, (clamped.drive, clamped.drive.new_empty(clamped.drive.shape[0], network.sizes[1])))
+        if len(actions) != 1 or actions[0].kind is Kind.READOUT:
+            return None
+        action = actions[0]._replace(strengths=(0.0, *actions[0].strengths))
+        output_first = cast(BlockDescent, dynamics).groups(2)[0][0] == 1
+        return settle_pair(network, clamped, None, output_first, [free, *[second] * len(phases)], action)
+
+
+def _unstacked(rows: Relaxation, num_phases: int) -> list[Relaxation]:
+    """Return the phases that are one after the other in the rows."""
+    if num_phases == 1:
+        return [rows]
+    size = len(rows.steps) // num_phases
+    parts = [slice(number * size, (number + 1) * size) for number in range(num_phases)]
+    return [Relaxation(tuple(s[p] for s in rows.state), rows.steps[p], rows.residual[p], rows.status[p]) for p in parts]

@@ -1,0 +1,92 @@
+"""What each backend can do, and how ``auto`` chooses.
+
+The rule of ``auto``, for one relaxation: the numba kernels wherever they can do the case, the torch reference everywhere else. They can do
+block descent of layered networks on the CPU, in float32 or float64, where no autograd graph is wanted, for every activation, with
+the outputs free, held, or nudged by squared error, cross-entropy or any frozen nudge. On the machines it was measured on
+(``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes, so that size is not part of the rule.
+
+This module does not import numba; a backend is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.errors import BackendError
+from contrastive_core.kernels import BACKEND_NAMES
+from contrastive_core.kernels.action import KNOWN_COSTS
+from contrastive_core.networks.activation import Clipped, Logistic, Tanh
+from contrastive_core.networks.layered import Layered
+from contrastive_core.types import Clamped, Nudge, Phase, State
+
+KNOWN_ACTIVATIONS = (Clipped, Tanh, Logistic)
+
+
+def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -> str | None:
+    """Find out why the kernels cannot do a case.
+
+    Parameters
+    ----------
+    clamped, state, dynamics, phase
+        As in :func:`contrastive_core.relaxation.relax`.
+
+    Returns
+    -------
+    str or None
+        The end of a sentence; None if they can.
+    """
+    network = clamped.network
+    tensors = (clamped.drive, *state)  # the drive has the dtype and the place of the parameters
+    live = phase.cost if isinstance(phase, Nudge) and phase.frozen is None else None
+    if type(network) is not Layered:
+        return f"it settles Layered networks, and this is a {type(network).__name__}"
+    if type(dynamics) is not BlockDescent:
+        return f"it does block descent, not {type(dynamics).__name__}"
+    if any(type(activation) not in KNOWN_ACTIVATIONS for activation in network.activations):
+        return "it knows the built-in activations only"
+    if live is not None and type(live) not in KNOWN_COSTS:
+        return f"it knows the nudges of {', '.join(kind.__name__ for kind in KNOWN_COSTS)}, and any frozen one, not {type(live).__name__}"
+    if not all(tensor.is_cpu for tensor in tensors):
+        return "it works in the CPU's memory"
+    dtype = clamped.drive.dtype
+    if dtype not in (torch.float32, torch.float64) or any(layer.dtype != dtype for layer in state):
+        return "it works in float32 or float64, one for all tensors"
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*tensors, *network.parameters())):
+        return "it leaves no autograd graph; settle under torch.no_grad()"
+    return None
+
+
+def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, phases: Sequence[Phase]) -> str:
+    """Choose the backend that the phases of a relaxation are done with.
+
+    Parameters
+    ----------
+    backend : str
+        One of ``BACKEND_NAMES``.
+    clamped, state, dynamics, phases
+        As in :func:`contrastive_core.relaxation.relax_each`.
+
+    Returns
+    -------
+    str
+        A name in ``BACKENDS``, or "torch" for the reference.
+
+    Raises
+    ------
+    BackendError
+        If the backend does not exist, or is named and cannot do the case.
+    """
+    if backend not in BACKEND_NAMES:
+        raise BackendError(f"unknown backend {backend!r}; choose one of: {', '.join(BACKEND_NAMES)}")
+    if backend == "torch":
+        return backend
+    reason = next((reason for phase in phases if (reason := obstacle(clamped, state, dynamics, phase))), None)
+    if reason is None:
+        return "numba" if backend == "auto" else backend
+    if backend == "auto":
+        return "torch"
+    raise BackendError(f"backend {backend!r} cannot do this: {reason}. Use backend='torch', or 'auto' to let the case decide")

@@ -1,0 +1,14 @@
+"""``eqlab bench``: what things cost on this machine."""
+
+import click
+
+from experiments.bench_settle import bench_settle
+from experiments.cli import Group, show_help
+
+bench = Group(
+    "bench",
+    commands=[bench_settle],
+    help="Measure what computations cost on this machine.",
+    invoke_without_command=True,
+    callback=click.pass_context(show_help),
+)

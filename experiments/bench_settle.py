@@ -1,0 +1,178 @@
+"""``eqlab bench settle``: what equilibrium propagation costs beside backpropagation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+from time import process_time
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, field_validator
+
+from contrastive_core.errors import InputError
+from contrastive_core.kernels import BACKEND_NAMES
+from experiments.flags import command
+from experiments.learning import Positive, PositiveFloat
+from experiments.markers import OneOf
+from experiments.options import CommandOptions
+from experiments.output import format_table
+from experiments.provenance import processor, versions
+from experiments.session import Session
+
+if TYPE_CHECKING:
+    from experiments.settle_cases import Case
+
+NETWORKS = ("784-512-10", "784-512-512-10", "784-1024-1024-1024-10")
+
+
+class BenchSettleOptions(CommandOptions):
+    """What is measured; every case computes one gradient of one batch.
+
+    Attributes
+    ----------
+    networks, energy_scales, batches, thread_counts
+        The sizes; every combination is measured.
+    backends
+        That centered equilibrium propagation is run with.
+    repeats
+        Interleaved measurements, whose median counts.
+    """
+
+    networks: tuple[str, ...] = Field(NETWORKS, min_length=1, description="Layer sizes, inputs first, joined by dashes.")
+    energy_scales: tuple[PositiveFloat, ...] = Field((1.0,), min_length=1, description="Layer energy scales.")
+    batches: tuple[Positive, ...] = Field((1, 32, 256), min_length=1, description="Samples per batch.")
+    thread_counts: tuple[Positive, ...] = Field((1,), min_length=1, description="Numbers of threads.")
+    backends: tuple[Annotated[str, OneOf("backend", BACKEND_NAMES)], ...] = Field(
+        ("auto", "torch"), min_length=1, description="What relaxes centered equilibrium propagation."
+    )
+    repeats: Positive = Field(7, description="Interleaved measurements of each case; their median counts.")
+
+    @field_validator("networks")
+    @classmethod
+    def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            sizes_of(network)
+        return networks
+
+
+def sizes_of(network: str) -> tuple[int, ...]:
+    """Read layer sizes.
+
+    Parameters
+    ----------
+    network : str
+        Two or more positive numbers joined by dashes.
+
+    Returns
+    -------
+    tuple of int
+        Inputs first.
+
+    Raises
+    ------
+    InputError
+        If it is anything else.
+    """
+    parts = network.split("-")
+    if len(parts) < 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise InputError(f"a network is two or more layer sizes joined by dashes, such as 784-512-10, got {network!r}")
+    return tuple(int(part) for part in parts)
+
+
+@command(BenchSettleOptions, "settle")
+def bench_settle(options: BenchSettleOptions, session: Session) -> None:
+    """Measure samples per CPU-second of equilibrium propagation and of backpropagation.
+
+    Parameters
+    ----------
+    options : BenchSettleOptions
+        What is measured.
+    session : Session
+        Where to print.
+    """
+    combinations = [
+        (network, scale, batch, threads)
+        for network in options.networks
+        for scale in options.energy_scales
+        for batch in options.batches
+        for threads in options.thread_counts
+    ]
+    rows: list[dict[str, Any]] = []
+    with session.progress(len(combinations), "measuring") as bar:
+        for combination in combinations:
+            rows.extend(_rows(options, *combination))
+            bar.update()
+    data = {"processor": processor(), "versions": versions(), "repeats": options.repeats, "rows": rows}
+    session.save_result("bench-settle", data, _text(rows))
+
+
+def _rows(options: BenchSettleOptions, network: str, scale: float, batch: int, threads: int) -> Iterator[dict[str, Any]]:
+    """Measure every case of one size; the measurements of different cases take turns."""
+    import torch
+
+    from experiments.settle_cases import cases, peak_memory_mb
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        measured = cases(sizes_of(network), scale, batch, options.backends, options.seed)
+        first = {case: _seconds(case) for case in measured}
+        seconds = {case: [] for case in measured}  # type: dict[Case, list[float]]
+        for _ in range(options.repeats):
+            for case in measured:
+                _seconds(case)  # brings its own data back into the caches
+                seconds[case].append(_seconds(case))
+        for case in measured:  # after all timing: counting costs memory and time
+            yield {
+                "case": case.name,
+                "network": network,
+                "energy_scale": scale,
+                "batch": batch,
+                "threads": threads,
+                "backend": case.backend,
+                "samples_per_cpu_second": batch / median(seconds[case]),
+                "sweeps": case.sweeps(),
+                "cosine": case.cosine(),
+                "peak_memory_mb": peak_memory_mb(case.run),
+                "first_call_seconds": first[case],
+            }
+    finally:
+        torch.set_num_threads(before)
+
+
+def _seconds(case: Case) -> float:
+    """Return the CPU time of one run; at least the clock's tick."""
+    start = process_time()
+    case.run()
+    return max(process_time() - start, 1e-9)
+
+
+def _text(rows: Sequence[dict[str, Any]]) -> str:
+    """Show the rows with their ratios to textbook EP and to autograd, and then the sizes where a kernel loses."""
+    speed = {_key(row): row["samples_per_cpu_second"] for row in rows}
+    table = [
+        (
+            row["network"], row["energy_scale"], row["batch"], row["threads"], row["case"], row["backend"],
+            row["samples_per_cpu_second"], *(row["samples_per_cpu_second"] / speed[(*_size(row), case, None)] for case in _BASELINES),
+            row["sweeps"], row["cosine"], row["peak_memory_mb"],
+        )
+        for row in rows
+    ]  # fmt: skip
+    header = ("network", "scale", "batch", "threads", "case", "backend", "samples/s", "x textbook", "x autograd", "sweeps", "cosine", "MB")
+    lost = [
+        f"{row['backend']} loses to torch at {row['network']}, batch {row['batch']}, threads {row['threads']}"
+        for row in rows
+        if row["case"] == "ep-centered" and row["samples_per_cpu_second"] < speed.get((*_size(row), "ep-centered", "torch"), 0.0)
+    ]
+    return "\n".join([format_table(header, table), "", *(lost or ["no kernel loses to torch at these sizes"])])
+
+
+_BASELINES = ("ep-textbook", "backprop-autograd")
+
+
+def _size(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["network"], row["energy_scale"], row["batch"], row["threads"]
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return *_size(row), row["case"], row["backend"]

@@ -1,0 +1,186 @@
+"""Does the suite see what it is there to see? Each mutation breaks the code in one place and names the test that must notice.
+
+Run by hand, five to ten minutes on two cores: ``python tests/mutants.py``, or with words that pick mutations by their description. Works on a
+temporary copy and prints a table; exits with 1 if a mutation survives, or a named test fails without any.
+"""
+
+# ruff: noqa: E501 - the mutations are a table, one line a row
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("contrastive_core", "eqprop", "hebbian", "experiments", "tests", "setup.cfg", "pyproject.toml")
+WORKERS = 2
+
+
+class Mutation(NamedTuple):
+    """One change of the source, and the test that must fail."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+ACTIVATION = "contrastive_core/networks/activation.py"
+LAYERED = "contrastive_core/networks/layered.py"
+RULE = "contrastive_core/rule.py"
+RELAXATION = "contrastive_core/relaxation.py"
+TRAINING = "contrastive_core/training.py"
+SESSION = "contrastive_core/session.py"
+CURVATURE = "contrastive_core/curvature.py"
+DYNAMICS = "contrastive_core/dynamics/"
+
+MUTATIONS = [
+    # Energies and their derivatives
+    Mutation("energy: sign of the coupling", LAYERED, "(layer) - layer * self._b", "(layer) + layer * self._b", "contracts::test_force_is_minus_the_gradient"),
+    Mutation("energy: exponent of the scale", LAYERED, "(energy_scale ** (index + 1)", "(energy_scale ** index", "contracts::test_energy_of_the_smallest_network"),
+    Mutation("force: feedback without the scale", LAYERED, "alpha=self.energy_scale)", "alpha=1.0)", "contracts::test_force_is_minus_the_gradient"),
+    Mutation("potential: half dropped", ACTIVATION, "return 0.5 * value.square()", "return value.square()", "contracts::test_derivative_of_the_potential"),
+    Mutation("tanh potential: half dropped", ACTIVATION, "return 0.5 * (torch.xlogy", "return 1.0 * (torch.xlogy", "contracts::test_derivative_of_the_potential"),
+    Mutation("slope: 1 on the faces of the box", ACTIVATION, "(value > self.low) & (value < self.high)", "(value >= self.low) & (value <= self.high)", "contracts::test_compliance_is_the_slope"),
+    Mutation("activation: no projection", ACTIVATION, "value.clamp(self.low, self.high) if", "value if", "contracts::test_minimiser_of_a_quadratic_block_is_its_minimum"),
+    Mutation("compliance: scale dropped", LAYERED, "a.slope(layer) / scale for", "a.slope(layer) for", "contracts::test_compliance_of_a_network"),
+    Mutation("energy gradient: sign", LAYERED, "scale = -factor * self", "scale = factor * self", "contracts::test_energy_gradient_is_the_mean"),
+    Mutation("energy gradient: sum, not mean", LAYERED, "[index] / layer.shape[0]", "[index]", "contracts::test_energy_gradient_is_the_mean"),
+    Mutation("contrast of weights: wrong partner", LAYERED, "(below - below_minus).T, other", "(below - below_minus).T, layer", "contracts::test_energy_gradient_of_a_contrast"),
+    # Costs
+    Mutation("squared error: half dropped", "contrastive_core/costs/squared_error.py", "return 0.5 * (output", "return 1.0 * (output", "contracts::test_gradient_of_a_cost"),
+    Mutation("squared error: curvature 2", "contrastive_core/costs/squared_error.py", "curvature = 1.0", "curvature = 2.0", "contracts::test_curvature_of_a_cost"),
+    Mutation("cross-entropy: no softmax in the gradient", "contrastive_core/costs/cross_entropy.py", "return output.softmax(1) -", "return output.sigmoid() -", "contracts::test_gradient_of_a_cost"),
+    # Nudges
+    Mutation("nudged minimum: curvature dropped", LAYERED, "/ (scale + pull.curvature)", "/ scale", "theorems::test_nudged_output_is_the_exact_minimum"),
+    Mutation("nudge: linear part without curvature", DYNAMICS + "base.py", "curvature * output - gradient if", "-gradient if", "contracts::test_nudged_equilibrium_is_stationary"),
+    Mutation("nudge: outside the smooth activation", LAYERED, "drive = drive + (pull.linear - pull.curvature * state[index]) / scale", "return activation.value(drive) + (pull.linear - pull.curvature * state[index]) / scale", "theorems::test_reversal_theorem_needs_the_nudge_inside"),
+    Mutation("frozen nudge: sign", DYNAMICS + "base.py", "Pull(-phase.strength", "Pull(phase.strength", "contracts::test_frozen_nudge_is_a_constant_force"),
+    Mutation("minimum: allowed at beta = -1", LAYERED, "self.stiffness[-1] + curvature > 0", "self.stiffness[-1] + curvature >= 0", "theorems::test_negative_nudge_without_a_minimum"),
+    Mutation("minimum: never missed", LAYERED, "self.stiffness[-1] + curvature > 0", "True", "theorems::test_negative_nudge_without_a_minimum"),
+    # Dynamics and relaxation
+    Mutation("gradient flow: no projection", DYNAMICS + "gradient_flow.py", "moved = network.project(tuple(s + size * v for s, v in zip(state, velocity, strict=True)))", "moved = tuple(s + size * v for s, v in zip(state, velocity, strict=True))", "contracts::test_every_dynamics_settles_at_the_same_equilibrium"),
+    Mutation("gradient flow: sign of the force", DYNAMICS + "gradient_flow.py", "s + size * v", "s - size * v", "contracts::test_energy_falls_along_gradient_flow"),
+    Mutation("gradient flow: residual of the small step", DYNAMICS + "gradient_flow.py", "euler(1.0))", "euler(self.step_size))", "contracts::test_residual_is_that_of_the_undamped_step"),
+    Mutation("synchronous: residual after damping", DYNAMICS + "synchronous.py", "residual = largest_change(state, target)", "residual = self.damping * largest_change(state, target)", "contracts::test_residual_is_that_of_the_undamped_step"),
+    Mutation("block order: even-odd reversed into itself", DYNAMICS + "block_descent.py", '"even-odd": "odd-even",', '"even-odd": "even-odd",', "theorems::test_nudged_sweeps_in_reversed_order"),
+    Mutation("block descent: blocks see old neighbours", DYNAMICS + "block_descent.py", "index, current, clamped, pull_of", "index, state, clamped, pull_of", "contracts::test_block_orders_visit"),
+    Mutation("hold: outputs move", DYNAMICS + "base.py", "len(state) - 1 if isinstance(phase, Hold) else len(state)", "len(state)", "contracts::test_held_outputs_do_not_move"),
+    Mutation("stopping: all samples go on together", RELAXATION, "        if whole:\n", "        if True:\n", "contracts::test_result_does_not_depend_on_the_rest"),
+    Mutation("stopping: coupled rows stop one by one", RELAXATION, "        if joint:\n", "        if False:\n", "contracts::test_coupled_rows_relax_and_stop_together"),
+    Mutation("status: budget passes for convergence", RELAXATION, "int(Status.CONVERGED), int(Status.BUDGET))", "int(Status.CONVERGED), int(Status.CONVERGED))", "contracts::test_status_says_which_samples"),
+    Mutation("divergence: not raised", RULE, "        require_finite(second, names[sign])\n", "        pass\n", "theorems::test_rule_without_a_minimum_raises"),
+    # Rules
+    Mutation("EP: 1 / beta dropped", RULE, "1 / (strength * len(signs))", "1 / len(signs)", "gradients::test_centered_estimate_tends"),
+    Mutation("EP: half of the centered estimate dropped", RULE, "1 / (strength * len(signs))", "1 / strength", "gradients::test_centered_estimate_tends"),
+    Mutation("EP: sign of the contrast", RULE, "network.energy_gradient(plus.state, clamped, minus.state,", "network.energy_gradient(minus.state, clamped, plus.state,", "gradients::test_every_sign_of_the_gradient"),
+    Mutation("EP: strength not in units of the stiffness", "eqprop/rule.py", "strength = self.strength * network.stiffness[-1]", "strength = self.strength", "gradients::test_centered_estimate_equals_unrolled"),
+    Mutation("EP: nudged phase in the free order", RELAXATION, "dynamics.reversed()", "dynamics", "theorems::test_nudged_sweeps_in_reversed_order"),
+    Mutation("EP: second phase starts from rest", RELAXATION, "relax_each(clamped, first.state", "relax_each(clamped, clamped.network.initial_state(clamped)", "theorems::test_nudged_sweeps_in_reversed_order"),
+    Mutation("EP: readout's own gradient dropped", RULE, "gradients[name] = gradients[name] + value", "pass", "gradients::test_centered_estimate_tends"),
+    Mutation("EP: frozen nudge follows", "eqprop/rule.py", "frozen if self.frozen else nudges(None)", "nudges(None)", "gradients::test_frozen_and_live"),
+    Mutation("EP: second tolerance absolute", RULE, "Stop(tolerance * unit * stiffness[-1] / stiffness[0], ", "Stop(tolerance, ", "contracts::test_second_tolerance_is_relative"),
+    Mutation("random sign: the generator stands still", RULE, "bool(torch.randint(2, (), generator=generator))", "True", "contracts::test_random_sign_draws_both"),
+    Mutation("coupled: held towards higher cost", "hebbian/coupled.py", "Hold(output - sign", "Hold(output + sign", "theorems::test_held_states_are_those"),
+    Mutation("contrastive Hebbian: held half way", "hebbian/coupled.py", "setting.settling, 1.0, Sides", "setting.settling, 0.5, Sides", "theorems::test_contrastive_hebbian_learning_holds"),
+    Mutation("implicit: sign of the curvature", CURVATURE, "matrices = -torch.cat", "matrices = torch.cat", "gradients::test_implicit_gradient_is_the_derivative"),
+    Mutation("implicit: held units let through", CURVATURE, "torch.where(s > 0, s * h, v)", "torch.where(s > 0, s * h, s * v)", "diagnostics::test_hessian_products"),
+    Mutation("implicit: inputs' weights forgotten", "contrastive_core/baselines/adjoint.py", "network.clamp(batch.inputs))\n", "network.clamp(batch.inputs)._replace(drive=network.clamp(batch.inputs).drive.detach()))\n", "gradients::test_implicit_gradient_is_the_derivative"),
+    Mutation("recurrent backprop: compliance dropped", "contrastive_core/baselines/recurrent.py", "tuple(c * z for c, z", "tuple(z for c, z", "gradients::test_recurrent_backpropagation"),
+    Mutation("unrolled: one step too many", "contrastive_core/baselines/unrolled.py", "Stop(None, self.truncation)", "Stop(None, self.truncation + 1)", "theorems::test_nudged_sweeps_in_reversed_order"),
+    Mutation("backprop: batch sum, not mean", "contrastive_core/baselines/feedforward.py", "(network.output(state), batch).mean()", "(network.output(state), batch).sum()", "gradients::test_feedforward_backpropagation_is_the_chain_rule"),
+    # Diagnostics
+    Mutation("agreement: norm ratio upside down", "contrastive_core/diagnostics.py", "float(norms[0] / norms[1])", "float(norms[1] / norms[0])", "diagnostics::test_agreement_by_hand"),
+    Mutation("curvature: held units counted", CURVATURE, "compliance(state)) > 0", "compliance(state)) >= 0", "diagnostics::test_extreme_curvatures"),
+    Mutation("review: sign of the nudge", "contrastive_core/diagnostics.py", "has_minimum(-curvature)", "has_minimum(curvature)", "diagnostics::test_review_warns_of_a_negative_phase"),
+    # Training
+    Mutation("training: test chooses the epoch", TRAINING, "        validation = evaluate(network, rule, cost, splits.validation)\n        record", "        validation = evaluate(network, rule, cost, splits.test)\n        record", "training::test_validation_chooses"),
+    Mutation("training: the last epoch is kept", TRAINING, "parameter.copy_(session.best[name])", "pass", "training::test_validation_chooses"),
+    Mutation("training: clipping skipped", TRAINING, "        if plan.clip_norm is not None:", "        if False:", "training::test_clipping_bounds"),
+    Mutation("training: gradient not checked", TRAINING, "if not bool(torch.isfinite(norm))", "if False", "training::test_gradient_that_is_not_finite"),
+    Mutation("training: schedule stands still", TRAINING, "        schedule.step()\n", "", "training::test_training_steps_the_schedule"),
+    Mutation("training: streams shared", TRAINING, "spawn_key=(purpose,)", "spawn_key=()", "training::test_purposes_of_a_seed"),
+    Mutation("resume: draws start afresh", SESSION, 'generator.set_state(tensors[f"generator.{name}"])', "pass", "training::test_every_rule_resumes"),
+    Mutation("resume: schedule starts afresh", SESSION, '        self.schedule.load_state_dict(record["schedule"])\n', "", "training::test_resumed_run_is_the_run"),
+    Mutation("resume: momentum starts afresh", SESSION, '{"state": state, "param', '{"state": {}, "param', "training::test_resumed_run_is_the_run"),
+    Mutation("resume: best epoch forgotten", SESSION, 'self.best = {name.removeprefix("best."): t for', 'self.best = self.best or {name.removeprefix("best."): t for', "training::test_resumed_run_is_the_run"),
+    Mutation("resume: other settings accepted", SESSION, 'if record["identity"] != identity', "if False", "training::test_checkpoint_of_other_settings"),
+    Mutation("Lion: rates swapped", "contrastive_core/optimisers/lion.py", "torch.lerp(parameter.grad, memory, first)", "torch.lerp(parameter.grad, memory, second)", "training::test_lion_is_its_loop"),
+    Mutation("learning rates: one for all", "contrastive_core/optimisers/builders.py", '"lr": rate}', '"lr": rates[0]}', "training::test_layers_learn_at_their_own_rates"),
+    Mutation("evaluation: mean of means", "contrastive_core/evaluation.py", "size = len(batch.labels)", "size = len(split.labels) / 2", "training::test_evaluation_averages"),
+    # Kernels
+    Mutation("kernel: wrong order after a free phase", "contrastive_core/kernels/layered_cpu.py", "output_first != second", "output_first", "kernels::test_phases_from_rest"),
+    Mutation("kernel: residual of the outputs forgotten", "contrastive_core/kernels/layered_cpu.py", "max(worst_bits[0], largest)", "worst_bits[0]", "kernels::test_backends_equal_plain_loops"),
+    Mutation("kernel: feedback without the scale", "contrastive_core/kernels/layered_cpu.py", "feedback * outputs[k]", "outputs[k]", "kernels::test_backends_equal_plain_loops"),
+    Mutation("kernel: a stopped sample's rows are mixed up", "contrastive_core/kernels/sweep_cpu.py", "self.residual[keep]", "self.residual[: len(keep)]", "kernels::test_backends_equal_plain_loops"),
+    # Structure
+    Mutation("core imports a method", RULE, "import torch\n", "import eqprop\nimport torch\n", "layering::test_imports_go_down"),
+    Mutation("package import brings torch", "eqprop/__init__.py", "from contrastive_core.table", "import torch\nfrom contrastive_core.table", "layering::test_listing_names"),
+    Mutation("docstring names another argument", RELAXATION, "    joint : bool\n", "    together : bool\n", "docstrings::test_public_names"),
+]  # fmt: skip
+
+
+def copy_to(directory: Path) -> None:
+    """Copy what the tests need."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, directory / part, ignore=ignored)
+        elif source.exists():
+            shutil.copy(source, directory / part)
+
+
+def fails(directory: Path, *tests: str) -> bool:
+    """Whether one of the named tests fails in a copy of the sources; an error in running pytest itself is one here too."""
+    files = sorted({f"tests/test_{test.split('::')[0]}.py" for test in tests})
+    names = " or ".join(sorted({test.split("::")[1] for test in tests}))
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files, "-k", names]
+    environment = os.environ | {"PYTHONPATH": str(directory), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    if result.returncode not in (0, 1):  # 5: no test of that name; 2, 4: it could not be run
+        raise RuntimeError(f"{', '.join(tests)} could not be run:\n{result.stdout}{result.stderr}")
+    return result.returncode == 1
+
+
+def survives(mutation: Mutation) -> bool:
+    """Apply one mutation to a fresh copy; return whether its test passes all the same."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        copy_to(directory)
+        target = directory / mutation.file
+        source = target.read_text("utf-8")
+        if source.count(mutation.old) < 1:
+            raise RuntimeError(f"{mutation.what}: {mutation.old!r} is not in {mutation.file}; bring the mutation up to date")
+        target.write_text(source.replace(mutation.old, mutation.new, 1), "utf-8")
+        return not fails(directory, mutation.test)
+
+
+def main(words: list[str]) -> int:
+    """Run the mutations whose description has any of the words (all of them without words)."""
+    chosen = [m for m in MUTATIONS if not words or any(word.lower() in m.what.lower() for word in words)]
+    tests = sorted({mutation.test for mutation in chosen})
+    with tempfile.TemporaryDirectory() as name:
+        copy_to(Path(name))
+        if fails(Path(name), *tests):
+            print("The named tests fail without any mutation; mend that first.")
+            return 1
+    print(f"| mutation | must be caught by | result |\n|---|---|---|\n| none | all {len(tests)} named tests | pass |", flush=True)
+    survivors = 0
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for mutation, survived in zip(chosen, pool.map(survives, chosen), strict=True):
+            survivors += survived
+            print(f"| {mutation.what} | {mutation.test} | {'SURVIVED' if survived else 'caught'} |", flush=True)
+    print(f"{len(chosen) - survivors} of {len(chosen)} caught")
+    return int(survivors > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

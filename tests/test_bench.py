@@ -1,0 +1,52 @@
+"""The benchmark measures what it says, and everything it measures computes the same gradients."""
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from experiments.cli import cli
+from experiments.settle_cases import cases
+
+FIELDS = {"case", "network", "batch", "threads", "backend", "samples_per_cpu_second", "sweeps", "peak_memory_mb"}
+
+
+def test_bench_settle_reports_every_case_of_every_size() -> None:
+    arguments = ["bench", "settle", "--networks", "6-5-3,6-5-4-3", "--batches", "1,4", "--repeats", "1", "--json", "--quiet"]
+    result = CliRunner().invoke(cli, [*arguments, "--backends", "torch,numba"])
+    assert result.exit_code == 0, result.stderr
+    rows = json.loads(result.stdout)["rows"]
+    assert len(rows) == 2 * 2 * 6
+    for row in rows:
+        assert set(row) >= FIELDS
+        assert row["samples_per_cpu_second"] > 0
+    assert {row["sweeps"] for row in rows if row["case"] == "ep-textbook"} == {45}
+
+
+def test_bench_settle_prints_a_table_and_where_kernels_lose() -> None:
+    result = CliRunner().invoke(cli, ["bench", "settle", "--networks", "6-5-3", "--batches", "2", "--repeats", "1", "--quiet"])
+    assert result.exit_code == 0, result.stderr
+    assert "x textbook" in result.stdout
+    assert "to torch at" in result.stdout
+
+
+@pytest.mark.parametrize("network", ["784", "784-0-10", "784-a", "784,10"])
+def test_bench_settle_refuses_what_is_no_network(network: str) -> None:
+    result = CliRunner().invoke(cli, ["bench", "settle", "--networks", network])
+    assert result.exit_code == 2
+    assert "joined by dashes" in result.stderr
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+def test_all_cases_compute_the_gradient_they_claim(scale: float) -> None:
+    """A ratio to a baseline that computes something else would mean nothing."""
+    found = {case.name: case for case in cases((20, 12, 9, 4), scale, 8, ["auto"], seed=0)}
+    # The bias of a nudge of .2 is what keeps the cosine below 1; the two share it, and agree much better with each other.
+    for name in ("ep-centered", "ep-textbook"):
+        assert (found[name].cosine() or 0.0) > 0.95
+    for mine, textbook in zip(found["ep-centered"].run(), found["ep-textbook"].run(), strict=True):
+        assert float((mine - textbook).norm()) < 0.02 * float(textbook.norm())
+    for manual, autograd in zip(found["backprop-manual"].run(), found["backprop-autograd"].run(), strict=True):
+        assert torch.allclose(manual, autograd, rtol=1e-4, atol=1e-6)
+    assert found["floor"].run()[0].shape == found["backprop-manual"].run()[0].shape

@@ -1,0 +1,317 @@
+"""The kernels equal the torch reference, and the reference equals plain loops."""
+
+import itertools
+import math
+import subprocess
+import sys
+
+import naive
+import pytest
+import torch
+
+from contrastive_core.costs import COSTS
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.dynamics.synchronous import Synchronous
+from contrastive_core.errors import BackendError
+from contrastive_core.kernels import BACKEND_NAMES, layered_cpu
+from contrastive_core.kernels.table import choose
+from contrastive_core.networks import ACTIVATIONS
+from contrastive_core.networks.layered import Layered
+from contrastive_core.relaxation import relax, relax_from_rest
+from contrastive_core.types import Batch, Hold, Nudge, Status, Stop
+
+ORDERS = ("forward", "backward", "even-odd", "odd-even")
+# No hidden layer, one (the fused kernel), one with outputs too wide for it and not a multiple of its unrolling, two and three.
+SIZES = {"none": (6, 3), "one": (6, 9, 7), "wide": (6, 5, 67), "two": (6, 9, 8, 3), "three": (6, 7, 5, 4, 5)}
+PHASES = ("free", "held", "live", "frozen", "negative")
+# Rounding of a few hundred operations on numbers of order one, with different orders of summation, carried through a contraction.
+EQUAL = {torch.float64: 1e-12, torch.float32: 2e-5}
+
+
+def build(sizes, *, hidden="hard-sigmoid", last="linear", scale=0.8, readout=None, dtype=torch.float64, rows=5, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    network = Layered(
+        sizes, activation=ACTIVATIONS[hidden], output_activation=ACTIVATIONS[last], energy_scale=scale, readout=readout,
+        gain=1.0, generator=generator, dtype=dtype,
+    )  # fmt: skip
+    for index in range(len(sizes) - 1):
+        network.bias(index).data.uniform_(-0.3, 0.3, generator=generator)
+    inputs = torch.rand(rows, sizes[0], generator=generator, dtype=dtype)
+    labels = torch.randint(readout or sizes[-1], (rows,), generator=generator)
+    with torch.no_grad():
+        clamped = network.clamp(inputs)
+        state = network.initial_state(clamped, generator)
+    return network, clamped, tuple(layer.clone() for layer in state), Batch(inputs, labels)
+
+
+def phase_of(name, cost, network, state, batch, scale=0.8):
+    strength = 0.3 * scale ** len(network.sizes)
+    if name == "free":
+        return None
+    if name == "held":
+        return Hold(torch.rand(state[-1].shape, generator=torch.Generator().manual_seed(1), dtype=state[-1].dtype))
+    output = network.output(state).detach()
+    frozen = COSTS[cost]().gradient(output, batch) if name == "frozen" else None
+    return Nudge(COSTS[cost](), batch, -strength if name == "negative" else strength, frozen)
+
+
+def both(clamped, state, dynamics, stop, phase):
+    with torch.no_grad():
+        return [relax(clamped, state, dynamics, stop, phase, backend=backend) for backend in ("torch", "numba")]
+
+
+def assert_equal(reference, kernel, bound):
+    for expected, found in zip(reference.state, kernel.state, strict=True):
+        assert found.dtype == expected.dtype
+        assert found.shape == expected.shape
+        assert float((found - expected).abs().max()) <= bound * max(1.0, float(expected.abs().max()))
+    assert float((kernel.residual - reference.residual).abs().max()) <= bound * max(1.0, float(reference.residual.max()))
+    assert kernel.status.tolist() == reference.status.tolist()
+    assert kernel.status.dtype == reference.status.dtype
+    assert kernel.steps.dtype == reference.steps.dtype
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("sizes", SIZES)
+def test_kernel_equals_reference_at_a_fixed_budget(sizes, cost, phase, order):
+    """Otherwise results would depend on the backend."""
+    for hidden, last, dtype in itertools.product(("hard-sigmoid", "tanh"), ("linear", "logistic"), EQUAL):
+        network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last, dtype=dtype)
+        phase_here = phase_of(phase, cost, network, state, batch)
+        reference, kernel = both(clamped, state, BlockDescent(order), Stop(None, 6), phase_here)
+        assert_equal(reference, kernel, EQUAL[dtype])
+        assert kernel.steps.tolist() == reference.steps.tolist()
+
+
+@pytest.mark.parametrize("last", ACTIVATIONS)
+@pytest.mark.parametrize("hidden", ACTIVATIONS)
+@pytest.mark.parametrize("sizes", SIZES)
+def test_kernel_equals_reference_for_every_activation(sizes, hidden, last):
+    for phase, cost in itertools.product(PHASES, COSTS):
+        network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last)
+        reference, kernel = both(clamped, state, BlockDescent("backward"), Stop(None, 5), phase_of(phase, cost, network, state, batch))
+        assert_equal(reference, kernel, EQUAL[torch.float64])
+
+
+@pytest.mark.parametrize("phase", ["free", "live", "frozen", "negative"])
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("sizes", ["none", "one", "two"])
+def test_kernel_equals_reference_behind_a_readout(sizes, cost, phase):
+    for hidden, dtype in itertools.product(("hard-sigmoid", "tanh"), EQUAL):
+        network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, readout=4, dtype=dtype)
+        reference, kernel = both(clamped, state, BlockDescent(), Stop(None, 6), phase_of(phase, cost, network, state, batch))
+        assert_equal(reference, kernel, EQUAL[dtype])
+
+
+@pytest.mark.parametrize("backend", ["torch", "numba"])
+@pytest.mark.parametrize("sizes", ["none", "one", "two"])
+def test_backends_equal_plain_loops(sizes, backend):
+    """An oracle that shares no line with either of them."""
+    for phase, cost, readout, (hidden, last), order in itertools.product(
+        PHASES, COSTS, (None, 4), (("hard-sigmoid", "linear"), ("clipped-relu", "tanh"), ("logistic", "hard-sigmoid")), ORDERS
+    ):
+        if phase == "held" and readout is not None:
+            continue
+        network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last, readout=readout, rows=2)
+        action = phase_of(phase, cost, network, state, batch)
+        with torch.no_grad():
+            found = relax(clamped, state, BlockDescent(order), Stop(1e-3, 7), action, backend=backend)
+        depth = len(network.sizes)
+        parameters = dict(network.named_parameters())
+        tail = [parameters[name].tolist() for name in parameters if "readout" in name]
+        for row in range(2):
+            nudge = isinstance(action, Nudge)
+            expected, steps, residual = naive.settle(
+                SIZES[sizes],
+                [network.weight(index).tolist() for index in range(depth)],
+                [network.bias(index).tolist() for index in range(depth)],
+                tail or None,
+                [hidden] * (depth - 1) + [hidden if readout else last],
+                0.8,
+                clamped.inputs[row].tolist(),
+                [layer[row].tolist() for layer in state],
+                order=order,
+                tolerance=1e-3,
+                budget=7,
+                cost=cost if nudge else None,
+                target=[float(k == batch.labels[row]) for k in range(readout or SIZES[sizes][-1])],
+                strength=action.strength if nudge else 0.0,
+                frozen=action.frozen[row].tolist() if nudge and action.frozen is not None else None,
+                held=action.output[row].tolist() if isinstance(action, Hold) else None,
+            )
+            assert int(found.steps[row]) == steps
+            assert float(found.residual[row]) == pytest.approx(residual, rel=1e-12, abs=1e-14)
+            for layer, values in zip(found.state, expected, strict=True):
+                assert layer[row].tolist() == pytest.approx(values, rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("cost", COSTS)
+def test_phases_from_rest_are_the_phases_one_by_one(sizes, cost):
+    """Doing phases together is bookkeeping, and must not change what any of them does."""
+    network, clamped, _, batch = build(SIZES[sizes], rows=40)
+    strength = 0.2 * network.stiffness[-1]
+    frozen = torch.full((40, SIZES[sizes][-1]), 0.1, dtype=clamped.drive.dtype)
+    for order, force in itertools.product(("forward", "odd-even"), (None, frozen)):
+        phases = [Nudge(COSTS[cost](), batch, sign * strength, force) for sign in (1, -1)]
+        phases.append(Hold(torch.full_like(frozen, 0.5)))
+        dynamics, free, second = BlockDescent(order), Stop(1e-4, 60), Stop(None, 2)
+        with torch.no_grad():
+            first = relax(clamped, network.initial_state(clamped), dynamics, free, backend="torch")
+            expected = [first, *(relax(clamped, first.state, dynamics.reversed(), second, phase, backend="torch") for phase in phases)]
+            for count in (2, 3):  # with the hold, the phases are not all alike
+                found = relax_from_rest(clamped, dynamics, free, second, phases[:count], backend="numba")
+                assert len(found) == count + 1
+                for reference, kernel in zip(expected, found, strict=False):
+                    assert_equal(reference, kernel, EQUAL[torch.float64])
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_samples_stop_where_the_reference_stops_them(sizes):
+    """A tolerance must mean the same for every backend, whatever the other samples of the batch do."""
+    network, clamped, state, batch = build(SIZES[sizes], rows=40, scale=1.0)
+    state = tuple(layer * torch.linspace(0, 1, 40, dtype=layer.dtype)[:, None] for layer in state)  # so that some start near the end
+    for phase, tolerance in itertools.product(("free", "live", "held"), (1e-9, 1e-3)):
+        action = phase_of(phase, "squared-error", network, state, batch, scale=1.0)
+        reference, kernel = both(clamped, state, BlockDescent(), Stop(tolerance, 60), action)
+        assert int((reference.steps - kernel.steps).abs().max()) <= 1
+        same = reference.steps == kernel.steps
+        assert int(same.sum()) >= 30
+        if phase == "free" and sizes != "none":
+            assert len(set(reference.steps.tolist())) > 1  # the case is about samples that stop at different steps
+        for expected, found in zip(reference.state, kernel.state, strict=True):
+            assert float((expected - found)[same].abs().max()) <= 1e-12 * max(1.0, float(expected.abs().max()))
+        agreed = reference.status == kernel.status
+        assert bool(agreed[same].all())
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_a_batch_of_one_settles_as_in_company(sizes):
+    network, clamped, state, batch = build(SIZES[sizes], rows=4)
+    with torch.no_grad():
+        together = relax(clamped, state, BlockDescent(), Stop(1e-6, 50), backend="numba")
+        for row in range(4):
+            alone = network.clamp(batch.inputs[row : row + 1])
+            single = relax(alone, tuple(layer[row : row + 1] for layer in state), BlockDescent(), Stop(1e-6, 50), backend="numba")
+            assert single.steps.tolist() == [int(together.steps[row])]
+            for expected, found in zip(together.state, single.state, strict=True):
+                assert float((expected[row] - found[0]).abs().max()) <= 1e-12
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_thread_count_does_not_change_the_result(sizes):
+    """Bit for bit in the fused kernel, which never adds across samples; to rounding where BLAS multiplies."""
+    _, clamped, state, _ = build(SIZES[sizes], rows=70, dtype=torch.float32)
+    results = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            with torch.no_grad():
+                results.append(relax(clamped, state, BlockDescent(), Stop(1e-4, 50), backend="numba"))
+    finally:
+        torch.set_num_threads(before)
+    one, two = results
+    for first, second in zip(one.state, two.state, strict=True):
+        if sizes == "one":
+            assert torch.equal(first, second)
+        assert float((first - second).abs().max()) <= EQUAL[torch.float32]
+    assert int((one.steps - two.steps).abs().max()) <= (0 if sizes == "one" else 1)
+
+
+@pytest.mark.parametrize("sizes", ["one", "two"])
+@pytest.mark.parametrize("poison", [math.nan, math.inf])
+def test_diverged_samples_are_reported_as_by_the_reference(sizes, poison):
+    """A NaN that passed for convergence would train on garbage; the other samples must not notice."""
+    _, clamped, state, _ = build(SIZES[sizes], last="linear", rows=6)
+    state[-1][2, 0] = poison
+    for order, tolerance in itertools.product(ORDERS, (None, 1e-6)):
+        reference, kernel = both(clamped, state, BlockDescent(order), Stop(tolerance, 20), None)
+        assert kernel.status.tolist() == reference.status.tolist()
+        assert kernel.steps.tolist() == reference.steps.tolist()
+        for expected, found in zip(reference.state, kernel.state, strict=True):
+            assert torch.allclose(expected, found, rtol=1e-12, atol=1e-12, equal_nan=True)
+
+
+def test_overflow_is_divergence():
+    """Expansion without bounds ends in a status, not in a number."""
+    network, clamped, state, _ = build((6, 9, 7), hidden="linear", dtype=torch.float32, scale=1.0)
+    network.weight(1).data.mul_(100)
+    reference, kernel = both(clamped, state, BlockDescent(), Stop(1e-3, 200), None)
+    assert kernel.status.tolist() == reference.status.tolist() == [int(Status.DIVERGED)] * 5
+
+
+def test_nudge_without_a_minimum_diverges_before_any_kernel_runs():
+    _, clamped, state, batch = build((6, 9, 7), scale=1.0)
+    with torch.no_grad():
+        kernel = relax(clamped, state, BlockDescent(), Stop(), Nudge(COSTS["squared-error"](), batch, -1.5), backend="numba")
+    assert kernel.status.tolist() == [int(Status.DIVERGED)] * 5
+    assert kernel.steps.tolist() == [0] * 5
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("sizes", SIZES)
+def test_inputs_are_not_mutated(sizes, phase):
+    network, clamped, state, batch = build(SIZES[sizes])
+    action = phase_of(phase, "cross-entropy", network, state, batch)
+    tensors = [clamped.drive, clamped.inputs, *state, *network.parameters(), *(t for t in (action or ()) if isinstance(t, torch.Tensor))]
+    before = [tensor.detach().clone() for tensor in tensors]
+    with torch.no_grad():
+        result = relax(clamped, state, BlockDescent(), Stop(1e-6, 20), action, backend="numba")
+        for layer in result.state:
+            layer.fill_(7.0)  # results are the caller's own memory
+    assert all(torch.equal(old, new) for old, new in zip(before, tensors, strict=True))
+
+
+def test_a_second_call_never_compiles():
+    """Types that vary from call to call would cost seconds each."""
+    for sizes, dtype, rows in itertools.product(SIZES, EQUAL, (1, 5)):
+        network, clamped, state, batch = build(SIZES[sizes], dtype=dtype, rows=rows)
+        for phase, transposed in itertools.product(PHASES, (False, True)):
+            start = tuple(layer.T.contiguous().T for layer in state) if transposed else state
+            action = phase_of(phase, "cross-entropy", network, state, batch)
+            with torch.no_grad():
+                relax(clamped, start, BlockDescent(), Stop(1e-3, 5), action, backend="numba")
+    for kernel in (layered_cpu.settle_pair, layered_cpu.move_rows):
+        assert len(kernel.signatures) == len(EQUAL)
+
+
+def test_auto_takes_the_kernel_where_it_can_and_the_reference_elsewhere():
+    network, clamped, state, batch = build((6, 9, 7))
+    with torch.no_grad():
+        assert choose("auto", clamped, state, BlockDescent(), [None]) == "numba"
+        assert choose("torch", clamped, state, BlockDescent(), [None]) == "torch"
+        assert choose("auto", clamped, state, Synchronous(), [None]) == "torch"
+        half = tuple(layer.half() for layer in state)
+        assert choose("auto", clamped._replace(drive=clamped.drive.half()), half, BlockDescent(), [None]) == "torch"
+    assert choose("auto", clamped, state, BlockDescent(), [None]) == "torch"  # the weights want gradients here
+    with torch.enable_grad():
+        graph = relax(network.clamp(batch.inputs), state, BlockDescent(), Stop(None, 2))
+    assert graph.state[-1].requires_grad
+
+
+@pytest.mark.parametrize("backend", ["cuda9", "", "Numba"])
+def test_unknown_backend_lists_what_exists(backend):
+    _, clamped, state, _ = build((6, 9, 7))
+    with pytest.raises(BackendError, match=", ".join(BACKEND_NAMES)):
+        relax(clamped, state, BlockDescent(), Stop(), backend=backend)
+
+
+def test_named_backend_that_cannot_do_the_case_says_why():
+    """Falling back silently would let a benchmark measure something else."""
+    _, clamped, state, _ = build((6, 9, 7))
+    with torch.no_grad(), pytest.raises(BackendError, match=r"not Synchronous.*'torch'"):
+        relax(clamped, state, Synchronous(), Stop(), backend="numba")
+    with pytest.raises(BackendError, match="no_grad"):
+        relax(clamped, state, BlockDescent(), Stop(), backend="numba")
+
+
+def test_numba_is_imported_only_where_it_is_used():
+    """``--help`` and torch users would wait for it otherwise."""
+    code = (
+        "import sys, contrastive_core.rule, contrastive_core.kernels as t;"
+        "assert 'numba' not in sys.modules; t.BACKENDS['numba']; assert 'numba' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -150,6 +150,7 @@ def _local(count: int, stack: ExitStack) -> Any:
         silence_logs=logging.CRITICAL,
         local_directory=stack.enter_context(tempfile.TemporaryDirectory(prefix="eqlab-", ignore_cleanup_errors=True)),
         env=THREAD_LIMITS,
+        preload="experiments.worker",
     )
 
 

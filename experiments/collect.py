@@ -99,7 +99,7 @@ def _describe(data: Mapping[str, Any], few: int) -> str:
         if records:
             header = (*records[0]["point"], "metric", "n", "mean", "95 % from", "to")
             rows = [(*map(str, one["point"].values()), one["metric"], one["n"], one["mean"], one["low"], one["high"]) for one in records]
-            lines += ["", f"{title}, with BCa bootstrap intervals", format_table(header, rows)]
+            lines += ["", f"{title}, with bootstrap intervals", format_table(header, rows)]
     if any(0 < one["n"] < few for one in (*data["summary"], *data["differences"])):
         lines += ["", f"n is below {few}: these intervals are too narrow; take them as a hint and run more seeds"]
     return "\n".join(lines)

@@ -102,7 +102,9 @@ def read_results(journal: Journal) -> Results:
             errors[index] = error
         for name, value in _leaves(json.loads(metrics), reserved) if metrics else ():
             if isinstance(value, str):
-                texts.setdefault(name, np.full(total, "", dtype=object))[index] = value
+                if name not in texts:
+                    texts[name] = np.full(total, "", dtype=object)
+                texts[name][index] = value
                 continue
             if name not in numbers:
                 numbers[name] = np.full(total, np.nan)

@@ -6,6 +6,8 @@ import csv
 import json
 import math
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -220,17 +222,22 @@ def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path) -> None:
     assert found("sweep", "run", "a", "--engine", "dask:2")["counts"]["done"] == 6
 
 
-def test_control_c_ends_with_130_and_the_command_that_goes_on() -> None:
-    """If this fails, stopping a sweep is a guess."""
+@pytest.mark.parametrize(("number", "engine"), [(signal.SIGINT, "process:2"), (signal.SIGINT, "dask:2"), (signal.SIGTERM, "process:2")])
+def test_control_c_ends_with_130_and_the_command_that_goes_on(number: signal.Signals, engine: str) -> None:
+    """If this fails, stopping a sweep is a guess. A terminal sends Ctrl-C to the workers too, as this does."""
     new("a", "--grid", "x=1,2", "--seeds", 100, "--set", "seconds=0.05", chunk=1)
-    command = [*kills.PROGRAM, "sweep", "run", "a", "--engine", "process:2"]
-    with subprocess.Popen(command, env=kills.ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
+    command = [*kills.PROGRAM, "sweep", "run", "a", "--engine", engine, "--quiet"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=kills.ENVIRONMENT, start_new_session=True, **pipes) as driver:
         wait_for(Path("runs/a"), 3)
-        driver.send_signal(signal.SIGINT)
+        if number == signal.SIGINT:
+            os.killpg(driver.pid, number)
+        else:
+            driver.send_signal(number)
         stdout, stderr = driver.communicate(timeout=30)
     assert driver.returncode == 130
     assert stdout == ""
-    assert stderr == "eqlab: error: interrupted; continue with: eqlab sweep run a --engine process:2\n"
+    assert stderr == f"eqlab: error: interrupted; continue with: eqlab sweep run a --engine {engine}\n"
     assert 3 <= found("sweep", "status", "a")["counts"]["done"] < 200
 
 
@@ -388,3 +395,34 @@ def refused_after_training() -> str:
     found("train", "--train-size", 32, "--hidden", 4, "--epochs", 1, "--quiet", "--engine", "process:1", "--out", "runs/t")
     assert "is no sweep" in refused("sweep", "run", "t")
     return refused("sweep", "collect", "t")
+
+
+def commands_of(file: str) -> list[str]:
+    blocks = re.findall(r"```console\n(.*?)```", (kills.ROOT / "docs" / file).read_text(), re.DOTALL)
+    return [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+
+
+def test_the_commands_of_the_documentation_run_one_after_the_other() -> None:
+    """If this fails, the page on sweeps teaches what does not work."""
+    lines = commands_of("sweeps.md")
+    assert len(lines) > 5
+    for line in lines:
+        result = eqlab(*shlex.split(line)[1:])
+        assert result.exit_code == 0, result.output
+
+
+def test_the_file_of_the_documentation_is_a_sweep() -> None:
+    """If this fails, the page shows a file that is refused."""
+    text = (kills.ROOT / "docs" / "sweeps.md").read_text()
+    Path("sweep.toml").write_text(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0])
+    assert found("sweep", "new", "a", "--file", "sweep.toml", "--chunk", 1)["axes"] == {"rule": 2, "zip": 2, "batch_size": 2, "draw": 20}
+
+
+def test_the_example_of_an_experiment_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """If this fails, adding an experiment takes more than CONTRIBUTING says."""
+    (example,) = re.findall(r"```python\n(.*?)```", (kills.ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    (tmp_path / "coin.py").write_text(example)
+    monkeypatch.syspath_prepend(tmp_path)
+    new("coins", "--grid", "bias=0,1", "--seeds", 3, experiment="coin:EXPERIMENT")
+    found("sweep", "run", "coins", "--engine", "serial")
+    assert [row["heads"] for row in rows("coins")] == ["0", "0", "0", "100", "100", "100"]

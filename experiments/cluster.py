@@ -97,6 +97,8 @@ def open_cluster(kind: str, engine: str, count: int) -> Iterator[Engine]:
         # A worker that dies is reported at once instead of after taking three more with it: we find the culprit ourselves.
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
         where: Any = _read_address(Path(engine)) if kind == "file" else engine
+        if isinstance(where, str) and where.startswith("tls") and not dask.config.get("distributed.comm.tls.client.cert", None):
+            raise InputError(f"{where} needs a certificate, and dask's configuration names none; see docs/cluster.md")
         if kind in ("dask", "slurm"):
             where = stack.enter_context((_local if kind == "dask" else _slurm)(count, stack))
         try:

@@ -289,6 +289,7 @@ def test_a_scheduler_that_is_not_there_is_one_sentence(monkeypatch: pytest.Monke
     new("a", "--grid", "x=1,2")
     assert "no dask scheduler answers at tcp://127.0.0.1:9" in refused("sweep", "run", "a", "--engine", "tcp://127.0.0.1:9", code=1)
     assert "there is no scheduler file none.json" in refused("sweep", "run", "a", "--engine", "none.json")
+    assert "needs a certificate" in refused("sweep", "run", "a", "--engine", "tls://127.0.0.1:9")
     Path("broken.json").write_text("{")
     assert "broken.json is no scheduler file" in refused("sweep", "run", "a", "--engine", "broken.json")
 

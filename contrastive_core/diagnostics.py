@@ -1,6 +1,7 @@
 """How good an estimated gradient is, and whether a setting is what it seems."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting
-from contrastive_core.types import Batch, Gradients
+from contrastive_core.types import Batch, Gradients, Stop
 
 
 class Agreement(NamedTuple):
@@ -108,6 +109,12 @@ def bias_in_strength(
     return Bias(tuple(strengths), tuple(errors), order)
 
 
+_FINE_TOLERANCE = 1e-6
+"""Residual at which feedback is looked for: near what float32 can resolve."""
+_NO_FEEDBACK = 1e-4
+"""Change by feedback, relative to the activities, below which it is called none; ordinary networks show 1e-3 even untrained."""
+
+
 def review(network: Network, setting: Setting, inputs: Tensor) -> list[str]:
     """Return a sentence for each way in which a setting is not what it seems; none for a sound one.
 
@@ -122,12 +129,14 @@ def review(network: Network, setting: Setting, inputs: Tensor) -> list[str]:
     """
     warnings = []
     settling = setting.settling
+    precise = replace(settling, free=Stop(_FINE_TOLERANCE, settling.free.budget))
     with torch.no_grad():
         clamped = network.clamp(inputs)
-        free = settling.free_phase(clamped)
+        free = precise.free_phase(clamped)
         bottom_up = network.feedforward(clamped)
     distance = max(float((a - b).abs().max()) for a, b in zip(free.state, bottom_up, strict=True))
-    if settling.free.budget == 1 or distance <= 10 * (settling.free.tolerance or 0.0):
+    activity = max(float(layer.abs().max()) for layer in bottom_up)
+    if settling.free.budget == 1 or distance <= _NO_FEEDBACK * activity:
         warnings.append(
             f"the free state is the bottom-up pass to within {distance:.1g}: there is no relaxation, and a local rule here is "
             "backpropagation in disguise; raise the energy scale or the budget to study equilibria"

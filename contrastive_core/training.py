@@ -175,6 +175,8 @@ def train(
     for record in session.history:
         if on_epoch is not None:
             on_epoch(record)
+    if not _finished(session, plan):
+        _warm_up(network, rule, splits, plan, seed)
     while not _finished(session, plan):
         epoch = len(session.history) + 1
         start, cpu_start = time.perf_counter(), time.process_time()
@@ -206,6 +208,12 @@ def train(
             parameter.copy_(session.best[name])
     validation = evaluate(network, rule, cost, splits.validation)
     return Result(session.history, session.best_epoch, validation, evaluate(network, rule, cost, splits.test))
+
+
+def _warm_up(network: Network, rule: Rule, splits: Splits, plan: Plan, seed: int) -> None:
+    """Let kernels compile before the clock starts: a first call can take seconds, which are no cost of the rule."""
+    first = next(batches(splits.train, plan.batch_size))
+    rule.estimate(network, first, generator=generator_of(seed, 2))
 
 
 def _finished(session: Session, plan: Plan) -> bool:

@@ -14,7 +14,6 @@ from pydantic.fields import FieldInfo
 from experiments.fields import NONE, Kind, field_kind, flag_name, from_text, is_positional
 from experiments.markers import Repeated
 from experiments.options import CommandOptions, resolve
-from experiments.provenance import available_cores
 from experiments.session import Session
 
 if TYPE_CHECKING:
@@ -182,7 +181,12 @@ def _common() -> list[click.Parameter]:
         click.Option(["--out"], metavar="DIR", type=click.Path(path_type=Path), help="Directory for the results."),
         click.Option(["--json"], is_flag=True, help="Print JSON on stdout, and nothing else there."),
         click.Option(["--quiet"], is_flag=True, help="Show no progress."),
-        click.Option(["--threads"], type=click.IntRange(min=1), metavar="INTEGER", help="Threads to use.  [default: one per core]"),
+        click.Option(
+            ["--threads"],
+            type=click.IntRange(min=1),
+            metavar="INTEGER",
+            help="Threads; small networks want one.  [default: 1]",
+        ),
         click.Option(["--debug"], is_flag=True, help="Show where an error comes from."),
     ]
 
@@ -194,4 +198,4 @@ def _session(given: Mapping[str, Any]) -> Session:
         context = context.parent
         names.insert(0, context.info_name or "")
     argv = context.find_root().obj or ()
-    return Session(" ".join(names), tuple(argv), given["out"], given["json"], given["quiet"], given.get("threads") or available_cores())
+    return Session(" ".join(names), tuple(argv), given["out"], given["json"], given["quiet"], given.get("threads") or 1)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contrastive_core.errors import EqlabError
+from experiments.engine import EngineError
 from experiments.experiment import find_experiment
 from experiments.options import from_settings, merge, nested
 from experiments.output import to_json
-from experiments.provenance import without_home
+from experiments.provenance import package_versions, without_home
 from experiments.records import Record
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Work(NamedTuple):
 
 def pack(work: Work, tasks: Sequence[Task]) -> str:
     """Write a chunk as one text, which engines carry without looking into it."""
-    return json.dumps([work, list(tasks)])
+    return json.dumps([work, list(tasks), package_versions()])
 
 
 def run_chunk(packed: str, observers: Mapping[str, Callable[..., None]] | None = None) -> list[Record]:
@@ -75,6 +76,11 @@ def run_chunk(packed: str, observers: Mapping[str, Callable[..., None]] | None =
     -------
     list of Record
         One per trial, in order.
+
+    Raises
+    ------
+    EngineError
+        If this process has other versions of the packages that results depend on than the one that sent the chunk.
     """
     work, tasks = _unpack(packed)
     experiment = find_experiment(work.experiment)
@@ -109,7 +115,11 @@ def measure(packed: str, seconds: float) -> float:
 
 
 def _unpack(packed: str) -> tuple[Work, list[Task]]:
-    work, tasks = json.loads(packed)
+    work, tasks, theirs = json.loads(packed)
+    ours = package_versions()
+    if ours != theirs:
+        listed = ", ".join(f"{name} {ours[name]} instead of {theirs.get(name)}" for name in ours if ours[name] != theirs.get(name))
+        raise EngineError(f"a worker has other software than this process ({listed}); install the same, or results would not be one table")
     return Work(*work), [Task(*task) for task in tasks]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ import click
 from pydantic import Field
 
 from contrastive_core.errors import EqlabError, InputError
-from experiments.bulk import spent
+from experiments.bulk import details, spent
 from experiments.cli import lazy_group
 from experiments.database import lock
 from experiments.flags import command
@@ -22,6 +23,7 @@ from experiments.output import format_table, to_toml
 from experiments.rundir import ROOT, RunDirectory, compare, place
 from experiments.session import Session
 
+SHOWN_FAILURES = 3
 _Names = Annotated[tuple[str, ...], Positional()]
 
 
@@ -105,6 +107,10 @@ def _whole(run: RunDirectory) -> dict[str, Any]:
     stored = run.read_provenance()
     with run.journal(readonly=True) as journal:
         counts, seconds, metrics = journal.counts(), spent(journal), _means(run)
+        failures = [
+            {"trial": trial.key, "error": trial.error, "details": details(journal, trial.key)}
+            for trial in islice(journal.trials("failed"), SHOWN_FAILURES)
+        ]
     return {
         "name": run.path.name,
         "path": str(run.path),
@@ -114,6 +120,7 @@ def _whole(run: RunDirectory) -> dict[str, Any]:
         "seconds": seconds,
         "configuration": run.read_config(),
         "metrics": metrics,
+        "failures": failures,
         "files": sorted(str(path.relative_to(run.path)) for path in run.path.glob("*")),
     }
 
@@ -129,6 +136,7 @@ def _describe(run: Mapping[str, Any]) -> str:
         to_toml(run["configuration"]).rstrip(),
         "",
         format_table(("mean over trials done", "value"), list(run["metrics"].items())),
+        *(f"\ntrial {one['trial']} failed: {one['error']}\n{one['details'] or ''}".rstrip() for one in run["failures"]),
     ]
     return "\n".join(lines)
 

@@ -168,6 +168,8 @@ def open_sweep(path: Path, session: Session, *, readonly: bool = False) -> Itera
         raise InputError(f"the journal {run.journal_file} is missing; restore it from a copy")
     with run.journal(readonly=readonly) as journal:
         facts = recall(journal)
+        if "declared" not in facts:
+            raise InputError(f"{run.journal_file} is not the journal of a sweep; restore it from a copy")
         differences = compare(facts["declared"], config)
         if differences:
             listed = "; ".join(differences).replace(" there", " in its journal").replace(" here", f" in {run.config.name}")

@@ -22,20 +22,29 @@ ROOT = Path(__file__).resolve().parent.parent
 PATHS = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
 ENVIRONMENT = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 PROGRAM = [sys.executable, "-c", "from experiments.cli import main; main()"]
-TRIALS = 2000
+TRIALS = 1200
 
 
 class Toll(NamedTuple):
-    """What an ordeal came to."""
+    """What an ordeal came to: processes killed, starts of drivers, and over all journals together what is in them."""
 
     drivers: int
     workers: int
     starts: int
+    missing: int
+    twice: int
+    epochs_missing: int
+    integrity: str
+    same: bool
+
+
+class Inspection(NamedTuple):
+    """What a journal holds."""
+
     done: int
     twice: int
     epochs: int
     integrity: str
-    same: bool
 
 
 def eqlab(folder: Path, *arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -96,9 +105,18 @@ def ordeal(folder: Path, kills: int, seed: int, *, verbose: bool = False) -> Tol
             if verbose:
                 print(f"{name} {engine}: killed {victim}, {count_done(journal)} of {TRIALS} done", flush=True)
     expected = table(folder, "peace")
-    same = all(table(folder, f"war-{number + 1}") == expected for number in range(part))
-    done, twice, epochs, integrity = inspect(journal)
-    return Toll(struck["driver"], struck["worker"], starts, done, twice, epochs, integrity, same)
+    names = [f"war-{number + 1}" for number in range(part)]
+    found = [inspect(folder / "runs" / name / "journal.sqlite") for name in names]
+    return Toll(
+        struck["driver"],
+        struck["worker"],
+        starts,
+        missing=sum(TRIALS - one.done for one in found),
+        twice=sum(one.twice for one in found),
+        epochs_missing=sum(2 * TRIALS - one.epochs for one in found),
+        integrity=", ".join({one.integrity for one in found}),
+        same=all(table(folder, name) == expected for name in names),
+    )
 
 
 def strike(driver: subprocess.Popen[bytes], journal: Path, chance: random.Random) -> str | None:
@@ -116,14 +134,14 @@ def strike(driver: subprocess.Popen[bytes], journal: Path, chance: random.Random
     return "driver"
 
 
-def inspect(journal: Path) -> tuple[int, int, int, str]:
+def inspect(journal: Path) -> Inspection:
     connection = sqlite3.connect(journal)
     done = connection.execute("SELECT count(*) FROM trials WHERE status = 'done'").fetchone()[0]
     twice = connection.execute("SELECT count(*) - count(DISTINCT key) FROM trials").fetchone()[0]
     epochs = connection.execute("SELECT count(*) FROM history").fetchone()[0]
     integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
     connection.close()
-    return done, twice, epochs, integrity
+    return Inspection(done, twice, epochs, integrity)
 
 
 if __name__ == "__main__":

@@ -7,18 +7,15 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from contrastive_core.errors import EqlabError
 from experiments.engine import EngineError
 from experiments.experiment import find_experiment
-from experiments.options import from_settings, merge, nested
+from experiments.options import Options, from_settings, merge, nested
 from experiments.output import to_json
 from experiments.provenance import package_versions, without_home
 from experiments.records import Record
-
-if TYPE_CHECKING:
-    from experiments.experiment import Experiment
 
 
 class Task(NamedTuple):
@@ -83,8 +80,8 @@ def run_chunk(packed: str, observers: Mapping[str, Callable[..., None]] | None =
         If this process has other versions of the packages that results depend on than the one that sent the chunk.
     """
     work, tasks = _unpack(packed)
-    experiment = find_experiment(work.experiment)
-    return [_run(experiment, work, task, observers or {}) for task in tasks]
+    trial = _Trial(work, observers or {})
+    return [trial.run(task) for task in tasks]
 
 
 def measure(packed: str, seconds: float) -> float:
@@ -103,11 +100,11 @@ def measure(packed: str, seconds: float) -> float:
         Seconds per trial.
     """
     work, tasks = _unpack(packed)
-    experiment = find_experiment(work.experiment)
-    first = _run(experiment, work, tasks[0], {})
+    trial = _Trial(work, {})
+    first = trial.run(tasks[0])
     start, done = time.perf_counter(), 0
     for task in tasks:
-        _run(experiment, work, task, {})
+        trial.run(task)
         done += 1
         if time.perf_counter() - start > seconds or first.seconds > 2 * seconds:
             break
@@ -123,18 +120,33 @@ def _unpack(packed: str) -> tuple[Work, list[Task]]:
     return Work(*work), [Task(*task) for task in tasks]
 
 
-def _run(experiment: Experiment, work: Work, task: Task, observers: Mapping[str, Callable[..., None]]) -> Record:
-    start = time.perf_counter()
-    extra: dict[str, Any] = dict(observers)
-    try:
-        if experiment.checkpoints and work.checkpoints and Path(work.checkpoints).is_dir():
-            extra["checkpoint"] = Path(work.checkpoints) / f"{task.key}.safetensors"
-        options = from_settings(experiment.options, merge(work.settings, nested(task.changes)))
-        outcome = experiment.trial(options, task.seed, **extra)
-        metrics = to_json(outcome.metrics, indent=None)
-        history = [(int(epoch["epoch"]), to_json(epoch, indent=None)) for epoch in outcome.history]
-    except Exception as error:  # whatever it is, it is this trial's, and the others go on
-        message = str(error) if isinstance(error, EqlabError) else f"{type(error).__name__}: {error}"
-        details = without_home("".join(traceback.format_exception(error)))
-        return Record(task.key, None, message, details, time.perf_counter() - start)
-    return Record(task.key, metrics, None, None, time.perf_counter() - start, history, dict(outcome.arrays))
+class _Trial:
+    """Runs one trial after the other; neighbours in a grid often have the same options, which are then made once."""
+
+    def __init__(self, work: Work, observers: Mapping[str, Callable[..., None]]) -> None:
+        self._experiment = find_experiment(work.experiment)
+        self._work, self._observers = work, observers
+        self._made: tuple[Mapping[str, Any], Options] | None = None
+        folder = Path(work.checkpoints) if work.checkpoints and self._experiment.checkpoints else None
+        self._checkpoints = folder if folder and folder.is_dir() else None
+
+    def run(self, task: Task) -> Record:
+        """Compute a trial; whatever happens in it is its record, and the others go on."""
+        start = time.perf_counter()
+        extra: dict[str, Any] = dict(self._observers)
+        if self._checkpoints:
+            extra["checkpoint"] = self._checkpoints / f"{task.key}.safetensors"
+        try:
+            outcome = self._experiment.trial(self._options(task.changes), task.seed, **extra)
+            metrics = to_json(outcome.metrics, indent=None)
+            history = [(int(epoch["epoch"]), to_json(epoch, indent=None)) for epoch in outcome.history]
+        except Exception as error:
+            message = str(error) if isinstance(error, EqlabError) else f"{type(error).__name__}: {error}"
+            details = without_home("".join(traceback.format_exception(error)))
+            return Record(task.key, None, message, details, time.perf_counter() - start)
+        return Record(task.key, metrics, None, None, time.perf_counter() - start, history, dict(outcome.arrays))
+
+    def _options(self, changes: Mapping[str, Any]) -> Options:
+        if self._made is None or self._made[0] != changes:
+            self._made = changes, from_settings(self._experiment.options, merge(self._work.settings, nested(changes)))
+        return self._made[1]

@@ -43,7 +43,7 @@ class CollectOptions(CommandOptions):
     points: Annotated[int, Field(ge=0)] = Field(40, description="Most points of the grid in the summary.")
 
 
-@command(CollectOptions, "collect", without=("config", "threads"))
+@command(CollectOptions, "collect", without=("config", "seed", "threads"))
 def collect_command(options: CollectOptions, session: Session) -> None:
     """Write the results of the sweep NAME to results.nc and, if asked, a table; show means with bootstrap intervals.
 

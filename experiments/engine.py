@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 CHOICES = (
     "'serial', 'process:N' or 'dask:N' with N workers here (by default one per core), 'slurm:N', "
-    "a running scheduler's address such as 'tcp://host:8786', or its scheduler file such as 'scheduler.json'"
+    "the address of a running scheduler such as 'tcp://host:8786', or its scheduler file such as 'scheduler.json'"
 )
 LOCAL = ("process", "dask", "slurm")
 THREAD_LIMITS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")

@@ -46,7 +46,9 @@ def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Call
 
     def decorate(function: Callable[[M, Session], None]) -> click.Command:
         fields = _leaves(model)
-        fields["seed"] = fields.pop("seed")  # to stand with what all commands have in common
+        seed = fields.pop("seed")
+        if "seed" not in without:
+            fields["seed"] = seed  # to stand with what all commands have in common
 
         def callback(**given: Any) -> None:
             flags = {key: given[_destination(key)] for key in fields if given[_destination(key)] not in (None, ())}

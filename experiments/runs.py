@@ -55,7 +55,7 @@ class RemoveOptions(NamesOptions):
     yes: bool = Field(False, description="Do not ask.")
 
 
-@command(ListOptions, "list", without=("config", "threads"))
+@command(ListOptions, "list", without=("config", "seed", "threads"))
 def list_command(options: ListOptions, session: Session) -> None:
     """List the runs in the directory runs, or that of --out."""
     root = session.out or ROOT
@@ -86,7 +86,7 @@ def _overview(run: RunDirectory) -> dict[str, Any]:
         return {"name": run.path.name, "problem": str(error)}
 
 
-@command(NamesOptions, "show", without=("config", "threads"))
+@command(NamesOptions, "show", without=("config", "seed", "threads"))
 def show_command(options: NamesOptions, session: Session) -> None:
     """Show the configuration, the origin and the state of the runs NAMES."""
     runs = [_whole(run) for run in _find(options, session)]
@@ -159,7 +159,7 @@ def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             yield name, float(value)
 
 
-@command(NamesOptions, "compare", without=("config", "threads"))
+@command(NamesOptions, "compare", without=("config", "seed", "threads"))
 def compare_command(options: NamesOptions, session: Session) -> None:
     """Show in which settings the runs NAMES differ, and their mean results side by side."""
     runs = _find(options, session, least=2)
@@ -189,7 +189,7 @@ def _shown(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-@command(RemoveOptions, "rm", without=("config", "threads"))
+@command(RemoveOptions, "rm", without=("config", "seed", "threads"))
 def remove_command(options: RemoveOptions, session: Session) -> None:
     """Remove the runs NAMES with everything in them, after asking."""
     runs = _find(options, session)

@@ -105,7 +105,7 @@ def _spelled(name: str, session: Session) -> str:
     return name if session.out is None else f"{name} --out {session.out}"
 
 
-@command(RunOptions, "run", without=("config", "threads"))
+@command(RunOptions, "run", without=("config", "seed", "threads"))
 def run_command(options: RunOptions, session: Session) -> None:
     """Compute what is missing of the sweep NAME; stop it at any moment, and run it again under any engine.
 
@@ -118,13 +118,13 @@ def run_command(options: RunOptions, session: Session) -> None:
     _compute(options, session, retry=False)
 
 
-@command(RunOptions, "resume", without=("config", "threads"))
+@command(RunOptions, "resume", without=("config", "seed", "threads"))
 def resume_command(options: RunOptions, session: Session) -> None:
     """Go on with the sweep NAME: the same as run."""
     _compute(options, session, retry=False)
 
 
-@command(RunOptions, "retry-failed", without=("config", "threads"))
+@command(RunOptions, "retry-failed", without=("config", "seed", "threads"))
 def retry_command(options: RunOptions, session: Session) -> None:
     """Compute the failed trials of the sweep NAME again, and what is missing."""
     _compute(options, session, retry=True)
@@ -162,7 +162,7 @@ class StatusOptions(NameOptions):
     trial: str | None = Field(None, description="Show this failed trial's traceback.")
 
 
-@command(StatusOptions, "status", without=("config", "threads"))
+@command(StatusOptions, "status", without=("config", "seed", "threads"))
 def status_command(options: StatusOptions, session: Session) -> None:
     """Show how far the sweep NAME is, also while it runs, and what failed."""
     path = place(options.name, session.out)

@@ -54,9 +54,6 @@ if __name__ == "__main__":
             after = ideal(number)
             best = (before + after) / 2
             ratios.append(wall / best - 1)
-            print(
-                print(
-                    f"bare {before:.1f}, {after:.1f} s; eqlab {wall:.1f} s ({inside:.1f} in trials): {100 * ratios[-1]:.1f} %", flush=True
-                )
-            )
+            found = f"bare {before:.1f}, {after:.1f} s; eqlab {wall:.1f} s ({inside:.1f} in trials): {100 * ratios[-1]:.1f} %"
+            print(found, flush=True)
     print(f"overhead of {ENGINE} over two bare processes: median {100 * median(ratios):.1f} %")

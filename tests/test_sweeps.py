@@ -285,6 +285,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "no file": (("new", "a", "--file", "none.toml"), "there is no file 'none.toml'"),
     "no sweep": (("run", "b"), "there is no sweep runs/b"),
     "engine": (("run", "b", "--engine", "dask:0"), "unknown engine 'dask:0'"),
+    "seed of a run": (("run", "b", "--seed", "1"), "no such option '--seed'"),
     "collect nothing": (("collect", "b"), "is not the directory of a run"),
 }
 

@@ -58,7 +58,8 @@ class Network(nn.Module, ABC):
         """Return the value of block ``index`` that is stationary with the other blocks held where they are.
 
         For a quadratic energy in a box it is the exact minimum, with the ``pull`` of a nudge included; for smooth
-        activations the curvature of the pull is taken at the present state, one fixed-point step.
+        activations the curvature of the pull is taken at the present state, one fixed-point step. A block whose units act on
+        each other has no such minimum at hand: it returns one sweep over its units, which stays put in a minimum.
         """
 
     @abstractmethod

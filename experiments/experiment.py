@@ -75,6 +75,9 @@ EXPERIMENTS: Table[Experiment] = Table(
     "experiment",
     {
         "gradients": "experiments.gradients:EXPERIMENT",
+        "learn": "experiments.learn:EXPERIMENT",
+        "phase": "experiments.phase:EXPERIMENT",
+        "recall": "experiments.recall:EXPERIMENT",
         "relaxation": "experiments.relaxation:EXPERIMENT",
         "train": "experiments.train:EXPERIMENT",
     },

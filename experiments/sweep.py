@@ -80,7 +80,7 @@ class RunOptions(NameOptions):
 def new_command(options: NewOptions, session: Session) -> None:
     """Make a sweep: the experiment EXPERIMENT at every point of a grid, several times with different seeds.
 
-    Experiments are gradients, relaxation and train, and MODULE:OBJECT for one of your own.
+    Experiments are gradients, learn, phase, recall, relaxation and train, and MODULE:OBJECT for one of your own.
 
     \b
     Examples:

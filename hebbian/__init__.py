@@ -1,4 +1,4 @@
-"""Contrastive Hebbian and coupled learning; the rules, by name."""
+"""Contrastive Hebbian and coupled learning, and the storage of patterns; rules and storage rules, by name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contrastive_core.table import Table
 
 if TYPE_CHECKING:
     from contrastive_core.rule import Rule, Setting
+    from hebbian.storage import Floats, Memory
 
 RULES: Table[Callable[[Setting], Rule]] = Table(
     "rule",
@@ -17,5 +18,17 @@ RULES: Table[Callable[[Setting], Rule]] = Table(
         "coupled-positive": "hebbian.coupled:positive",
         "coupled-negative": "hebbian.coupled:negative",
         "coupled-centered": "hebbian.coupled:centered",
+    },
+)
+
+STORAGE: Table[Callable[[Memory], Floats]] = Table(
+    "storage rule",
+    {
+        "hebb": "hebbian.storage:hebb",
+        "supervised-hebb": "hebbian.storage:supervised_hebb",
+        "unsupervised-hebb": "hebbian.storage:unsupervised_hebb",
+        "pseudo-inverse": "hebbian.storage:pseudo_inverse",
+        "storkey": "hebbian.storage:storkey",
+        "dreaming": "hebbian.storage:dreaming",
     },
 )

@@ -1,0 +1,181 @@
+"""``eqlab learn``: how many examples, of what quality, a network needs, with and without a teacher."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from experiments.engine import check_engine
+from experiments.exits import TrialsFailedError, resumable
+from experiments.experiment import Experiment, Metric, Outcome
+from experiments.figures import write_pictures
+from experiments.figures_spins import learning_picture
+from experiments.flags import command
+from experiments.grids import run_grid
+from experiments.options import CommandOptions
+from experiments.output import format_table
+from experiments.recall import SpinOptions, sample
+from experiments.rundir import open_run
+from experiments.session import Session
+
+Positive = Annotated[int, Field(gt=0)]
+Quality = Annotated[float, Field(gt=0, le=1)]
+
+
+class LessonOptions(SpinOptions):
+    """One network that learns from examples; temperatures are normalised.
+
+    Attributes
+    ----------
+    patterns, dilution, temperature, quality, examples
+        K, d, T, r and M.
+    """
+
+    patterns: Positive = Field(1, description="Number of patterns.")
+    dilution: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Fraction of blank entries.")
+    temperature: float = Field(0.05, ge=0, description="Normalised: T_c is 1 without example noise.")
+    quality: Quality = Field(0.3, description="Quality of the examples.")
+    examples: Positive = Field(20, description="Examples per pattern.")
+
+
+class LearnOptions(SpinOptions):
+    """A grid of qualities and numbers of examples.
+
+    Attributes
+    ----------
+    patterns, dilution, temperature
+        Of every network.
+    qualities, examples
+        The grid.
+    engine
+        Where points are computed.
+    """
+
+    patterns: Positive = Field(1, description="Number of patterns.")
+    dilution: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Fraction of blank entries.")
+    temperature: float = Field(0.05, ge=0, description="Normalised: T_c is 1 without example noise.")
+    convention: Annotated[str, Field(pattern="normalized")] = Field("normalized", description="Fixed: learning is normalised.")  # type: ignore[assignment]
+    qualities: tuple[Quality, ...] = Field((0.2, 0.3, 0.5), min_length=1, description="Qualities of the examples.")
+    examples: tuple[Positive, ...] = Field((1, 3, 5, 11, 21, 41, 81), min_length=1, description="Numbers of examples per pattern.")
+    chains: Positive = Field(4, description="Independent chains.")
+    sweeps: int = Field(150, ge=10, description="Sweeps recorded per chain.")
+    burn_in: int = Field(50, ge=0, description="Sweeps before these.")
+    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+
+
+METRICS = {
+    "gaussian": Metric("overlaps with the patterns in the theory of Gaussian example noise"),
+    "instance": Metric("overlaps in the mean field of this instance"),
+    "supervised": Metric("overlaps sampled, examples averaged by a teacher"),
+    "supervised_error": Metric("standard errors of these"),
+    "unsupervised": Metric("overlaps sampled, without a teacher"),
+    "unsupervised_error": Metric("standard errors of these"),
+    "warnings": Metric("what the chains warn of"),
+}
+
+
+def trial(options: LessonOptions, seed: int) -> Outcome:
+    """Store one instance's examples with and without a teacher, and compare the overlaps with the archetypes with theory.
+
+    Chains and the instance's mean field start from a hierarchy of the archetypes.
+
+    Parameters
+    ----------
+    options : LessonOptions
+        Everything but the seed.
+    seed : int
+        Of patterns, examples and chains.
+
+    Returns
+    -------
+    Outcome
+        ``gaussian``, ``instance``, ``supervised`` and ``unsupervised`` overlaps (lists over the patterns, None where the equations did
+        not settle), errors of the last two, and ``warnings``.
+    """
+    import numpy as np
+
+    from hebbian.multitasking import LOW_RANK, cue
+    from hebbian.patterns import draw_examples, draw_patterns
+    from hebbian.storage import remember
+    from hebbian.theory.branches import branch_at
+    from hebbian.theory.ensemble import Convention
+
+    patterns = draw_patterns(options.patterns, options.size, options.dilution, seed)
+    memory = remember(patterns, options.dilution, draw_examples(patterns, options.quality, options.examples, seed + 10), options.quality)
+    ladder = np.power(0.5, np.arange(options.patterns, dtype=np.float64))
+    teacher = LOW_RANK["supervised-hebb"](memory, Convention.NORMALIZED)
+    field = teacher.mean_field(options.temperature)
+    start = teacher.counts(cue(patterns, ladder, 1, 1.0, seed + 1))[0] / options.size
+    fields = branch_at(field, start).overlaps @ teacher.features
+    means = np.tanh(teacher.scale / options.temperature * fields) if options.temperature > 0 else np.sign(fields)
+    record: dict[str, Any] = {"instance": (patterns @ means / options.size).tolist(), "gaussian": _gaussian(options, ladder)}
+    warnings: list[str] = []
+    for name in ("supervised", "unsupervised"):
+        sampled = sample(LOW_RANK[f"{name}-hebb"](memory, Convention.NORMALIZED), ladder, options, seed)
+        record |= {name: sampled["overlaps"], f"{name}_error": sampled["error"]}
+        warnings += [f"{name}: {warning}" for warning in sampled["warnings"]]
+    return Outcome(record | {"warnings": warnings})
+
+
+EXPERIMENT = Experiment(LessonOptions, trial, METRICS, headline=())
+
+
+def _gaussian(options: LessonOptions, ladder: Any) -> list[float] | None:
+    from contrastive_core.errors import ConvergenceError
+    from hebbian.theory.learning import GaussianLearning, example_noise
+
+    theory = GaussianLearning(options.patterns, options.dilution, example_noise(options.quality, options.examples), options.temperature)
+    try:
+        return [float(m) for m in theory.solve((1 - options.dilution) * ladder).overlaps]
+    except ConvergenceError:
+        return None
+
+
+@command(LearnOptions, "learn")
+def learn_command(options: LearnOptions, session: Session) -> None:
+    """Learn patterns from noisy examples with and without a teacher, against the theory and its threshold.
+
+    The threshold is the number of examples at which signal equals noise at T = 0, the same for both.
+
+    \b
+    Examples:
+      eqlab learn
+      eqlab learn --patterns 2 --dilution 0.2 --qualities 0.5 --examples 3,10,30,100 --out runs/learn
+    """  # noqa: D301
+    from hebbian.theory.thresholds import hierarchical_threshold_examples
+
+    check_engine(options.engine)
+    run = open_run(options, session)
+    shared = {
+        name: value
+        for name, value in options
+        if name in LessonOptions.model_fields and name not in CommandOptions.model_fields and name not in ("examples", "convention")
+    }
+    points = {
+        f"r{quality:g}-M{number}": LessonOptions(quality=quality, examples=number, convention="normalized", **shared)
+        for quality in options.qualities
+        for number in options.examples
+    }
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        axes = {"quality": options.qualities, "examples": options.examples}
+        found = run_grid("learn", points, axes, options.seed, options.engine, session, run, journal)
+    thresholds = {str(r): hierarchical_threshold_examples(options.patterns, options.dilution, r) for r in options.qualities}
+    cells = [_cell(point, found[key]) for key, point in points.items()]
+    write_pictures(run.figures, {"learning": learning_picture(cells, thresholds)}, png=True)
+    header = ("quality", "examples", "Gaussian", "instance", "supervised", "unsupervised", "threshold")
+    rows = [[*(cell[name] for name in _COLUMNS), thresholds[str(cell["quality"])]] for cell in cells]
+    result = {"run": str(run.path), "convention": "normalized", "thresholds": thresholds, "points": found}
+    session.result(result, f"overlap with the first pattern\n\n{format_table(header, rows)}\n\nfigures: {run.figures}")
+    failed = sum(metrics is None for metrics in found.values())
+    if failed:
+        raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
+
+
+_COLUMNS = ("quality", "examples", "gaussian", "instance", "supervised", "unsupervised")
+
+
+def _cell(point: LessonOptions, metrics: dict[str, Any] | None) -> dict[str, Any]:
+    names = (*_COLUMNS[2:], "supervised_error", "unsupervised_error")
+    values = {name: metrics[name][0] if metrics and metrics[name] else None for name in names}
+    return {"quality": point.quality, "examples": point.examples} | values

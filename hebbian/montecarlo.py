@@ -1,0 +1,232 @@
+"""Monte Carlo of multitasking networks: every dynamics and sampler behind one signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contrastive_core.errors import InputError
+from contrastive_core.kernels import rng
+from contrastive_core.kernels.spin_constants import DESCENT, FIXED, HEAT_BATH, METROPOLIS, RANDOM
+from contrastive_core.table import unknown_name
+from hebbian.multitasking import Multitasking
+from hebbian.patterns import Entries
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+class Trace(NamedTuple):
+    """What a run of chains recorded.
+
+    Attributes
+    ----------
+    counts : ndarray of int64, shape (S, R, P)
+        The integers M of each record and chain; divide by N for overlaps with the features.
+    overlaps : ndarray of float64, shape (S, R, K)
+        Overlaps with the archetypes.
+    spins : ndarray of int8, shape (R, N)
+        The last states.
+    next_step : int
+        The number of the sweep that would come next: pass it on to continue the same chains.
+    """
+
+    counts: Integers
+    overlaps: Floats
+    spins: Entries
+    next_step: int
+
+
+class Plan(NamedTuple):
+    """How sweeps are drawn and recorded.
+
+    Attributes
+    ----------
+    seed : int
+        Of all draws.
+    first_step : int
+        Number of the first sweep.
+    every : int
+        Sweeps between records.
+    """
+
+    seed: int
+    first_step: int = 0
+    every: int = 1
+
+
+Advance = Callable[[Multitasking, Entries, Floats, Plan], tuple[Entries, Integers]]
+"""Takes a system, states of shape (R, N), gains of shape (S, R) and a plan; returns the last states and counts (S // every, R, P)."""
+
+
+def _sequential(rule: int, order: int) -> Advance:
+    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
+        from contrastive_core.kernels import spin_cpu
+        from contrastive_core.kernels.threads import threads_for
+
+        states, counts = spins.copy(), system.counts(spins)
+        trace = np.empty((len(gains) // plan.every, *counts.shape), np.int64)
+        by_site = np.ascontiguousarray(system.features.T)
+        key = rng.key_of(plan.seed)
+        with threads_for(gains.size * system.num_spins):
+            spin_cpu.sequential(by_site, system.norms, states, counts, gains, rule, order, *key, 0, plan.first_step, plan.every, trace)
+        return states, trace
+
+    return advance
+
+
+def _simultaneous(hidden: bool) -> Advance:
+    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
+        from contrastive_core.kernels import spin_cpu
+        from contrastive_core.kernels.threads import threads_for
+
+        states, counts = spins.copy(), system.counts(spins)
+        trace = np.empty((len(gains) // plan.every, *counts.shape), np.int64)
+        key = rng.key_of(plan.seed)
+        arrays = system.features, system.norms, states, counts, gains
+        with threads_for(gains.size * system.num_spins):
+            spin_cpu.simultaneous(*arrays, hidden, *key, 0, plan.first_step, plan.every, trace)
+        return states, trace
+
+    return advance
+
+
+def _side_by_side(rule: int, order: int) -> Advance:
+    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
+        from contrastive_core.kernels.lanes_cpu import LANES, lanes
+
+        if system.num_spins * int(np.abs(system.features).max()) >= 2**24:
+            raise InputError("these overlaps are too large for the side-by-side kernel; use a sampler without '-lanes'")
+        num_chains, width = len(spins), LANES
+        padded = np.arange(-(-num_chains // width) * width) % num_chains  # the last group repeats chains, which are dropped
+        states = np.ascontiguousarray(spins[padded].reshape(-1, width, system.num_spins).transpose(0, 2, 1))
+        counts = system.counts(spins)[padded].reshape(-1, width, system.num_features).transpose(0, 2, 1).astype(np.float32)
+        packed = gains[:, padded].reshape(len(gains), -1, width).astype(np.float32)
+        trace = np.empty((len(gains) // plan.every, *counts.shape), np.float32)
+        by_site, key = np.ascontiguousarray(system.features.T), rng.key_of(plan.seed)
+        lanes(by_site, system.norms, states, np.ascontiguousarray(counts), packed, rule, order, *key, 0, plan.first_step, plan.every, trace)
+        last = states.transpose(0, 2, 1).reshape(-1, system.num_spins)[:num_chains]
+        record = trace.transpose(0, 1, 3, 2).reshape(len(trace), -1, system.num_features)[:, :num_chains]
+        return np.ascontiguousarray(last), record.astype(np.int64)
+
+    return advance
+
+
+def _lumped(hidden: bool) -> Advance:
+    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
+        from hebbian.lumped import advance_lumped
+
+        return advance_lumped(system, spins, gains, plan.seed, plan.first_step, plan.every, hidden=hidden)
+
+    return advance
+
+
+SAMPLERS: dict[str, Advance] = {
+    "glauber": _sequential(HEAT_BATH, RANDOM),
+    "glauber-fixed": _sequential(HEAT_BATH, FIXED),
+    "metropolis": _sequential(METROPOLIS, RANDOM),
+    "metropolis-fixed": _sequential(METROPOLIS, FIXED),
+    "descent": _sequential(DESCENT, RANDOM),
+    "descent-fixed": _sequential(DESCENT, FIXED),
+    "glauber-lanes": _side_by_side(HEAT_BATH, RANDOM),
+    "glauber-fixed-lanes": _side_by_side(HEAT_BATH, FIXED),
+    "metropolis-lanes": _side_by_side(METROPOLIS, RANDOM),
+    "little": _simultaneous(hidden=False),
+    "block": _simultaneous(hidden=True),
+    "lumped": _lumped(hidden=True),
+    "lumped-little": _lumped(hidden=False),
+}
+"""Every dynamics and sampler by name.
+
+"glauber" is the heat bath at random sites, "-fixed" visits them in turn, "-lanes" runs replicas side by side in the vector unit,
+"descent" is T = 0, "little" updates all spins at once. "block" and "lumped" sample the equilibrium of the same energy exactly,
+through the Gaussian hidden layer, spin by spin and type by type; they are no dynamics of the network.
+"""
+
+EQUILIBRIUM = tuple(name for name in SAMPLERS if "descent" not in name and "little" not in name)
+"""The samplers whose stationary law is the Boltzmann distribution; Little's has another, with the same mean-field fixed points."""
+
+
+def simulate(
+    system: Multitasking,
+    spins: Entries,
+    temperatures: ArrayLike,
+    sampler: str,
+    seed: int,
+    *,
+    num_sweeps: int | None = None,
+    first_step: int = 0,
+    every: int = 1,
+) -> Trace:
+    """Run chains from given states.
+
+    Parameters
+    ----------
+    system : Multitasking
+        The network.
+    spins : ndarray of int8, shape (R, N)
+        Start states of -1 and 1, one per chain; not modified.
+    temperatures : array of shape (), (S,), or (S, R)
+        Of all sweeps, of each sweep (annealing), or of each sweep and chain; in units of the system's convention.
+    sampler : str
+        A name of :data:`SAMPLERS`.
+    seed : int
+        Of all draws; the same on any number of threads.
+    num_sweeps : int, optional
+        S, needed for a single temperature.
+    first_step : int
+        The number of the first sweep, ``next_step`` of the run to be continued.
+    every : int
+        Sweeps between records.
+
+    Returns
+    -------
+    Trace
+        Of S // every records.
+
+    Raises
+    ------
+    InputError
+        If a shape, temperature, count or name is wrong.
+    """
+    if sampler not in SAMPLERS:
+        raise unknown_name("sampler", sampler, list(SAMPLERS))
+    gains = system.gains(_schedule(temperatures, len(spins), num_sweeps))
+    _check_states(spins, system)
+    if every < 1 or first_step < 0 or seed < 0:
+        raise InputError(f"every must be at least 1, first_step and seed at least 0, got {every}, {first_step} and {seed}")
+    direct = system.features is system.patterns
+    if direct:
+        last, counts = SAMPLERS[sampler](system, spins, gains, Plan(seed, first_step, every))
+        return Trace(counts, counts / system.num_spins, last, first_step + len(gains))
+    records, overlaps, last = [], [], spins
+    for start in range(0, len(gains) - every + 1, every):  # archetypes are no features: measure them between records
+        last, counts = SAMPLERS[sampler](system, last, gains[start : start + every], Plan(seed, first_step + start, every))
+        records.append(counts)
+        overlaps.append(system.overlaps(last)[None])
+    if not records:
+        raise InputError(f"{len(gains)} sweeps are fewer than one record's {every}")
+    return Trace(np.concatenate(records), np.concatenate(overlaps), last, first_step + len(gains))
+
+
+def _schedule(temperatures: ArrayLike, num_chains: int, num_sweeps: int | None) -> Floats:
+    values = np.asarray(temperatures, dtype=np.float64)
+    if values.ndim == 0:
+        if num_sweeps is None or num_sweeps < 1:
+            raise InputError(f"a single temperature needs a number of sweeps of at least 1, got {num_sweeps}")
+        values = np.full(num_sweeps, float(values))
+    if values.ndim == 1:
+        values = np.repeat(values[:, None], num_chains, axis=1)
+    if values.ndim != 2 or values.shape[1] != num_chains or num_sweeps not in (None, len(values)):
+        raise InputError(f"temperatures of shape {values.shape} do not fit {num_sweeps} sweeps of {num_chains} chains")
+    return np.ascontiguousarray(values)
+
+
+def _check_states(spins: Entries, system: Multitasking) -> None:
+    if spins.ndim != 2 or spins.shape[1] != system.num_spins or len(spins) == 0:
+        raise InputError(f"states must have shape (chains, {system.num_spins}), got {spins.shape}")
+    if spins.dtype != np.int8 or not bool(np.all(np.abs(spins) == 1)):
+        raise InputError("states must be int8 spins of -1 and 1")

@@ -1,0 +1,156 @@
+"""Multitasking networks: low-rank couplings as integer features, with overlaps and energies in O(P) instead of O(N)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contrastive_core.errors import InputError
+from hebbian.patterns import Entries
+from hebbian.storage import Memory
+from hebbian.theory.ensemble import Convention, empirical_ensemble
+from hebbian.theory.learning import learning_scale
+from hebbian.theory.mean_field import MeanField
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Multitasking:
+    r"""A network with :math:`H = -\tfrac{g}{2N} \sum_\mu \sum_{i \ne j} F_{\mu i} F_{\mu j} s_i s_j`, F integer.
+
+    With :math:`M_\mu = \sum_i F_{\mu i} s_i`, :math:`H = -\tfrac{g}{2N} \sum_\mu (M_\mu^2 - \sum_i F_{\mu i}^2)`, exactly.
+
+    Attributes
+    ----------
+    patterns : ndarray of int8, shape (K, N)
+        The archetypes that overlaps are measured with.
+    features : ndarray of int8 or int16, shape (P, N)
+        What the couplings are made of: the patterns, sums of examples or the examples themselves.
+    scale : float
+        g, positive.
+    convention : Convention
+        The units of every energy and temperature.
+    """
+
+    patterns: Entries
+    features: NDArray[np.int8] | NDArray[np.int16]
+    scale: float
+    convention: Convention
+
+    @property
+    def num_spins(self) -> int:
+        """N."""
+        return int(self.features.shape[1])
+
+    @property
+    def num_features(self) -> int:
+        """P."""
+        return int(self.features.shape[0])
+
+    @property
+    def norms(self) -> Integers:
+        """The sum of each site's squared features, of shape (N,): what the diagonal would add to its field."""
+        squares: Integers = np.square(self.features.astype(np.int64)).sum(0)
+        return squares
+
+    def counts(self, spins: Entries) -> Integers:
+        """Return the integers M of states of shape (R, N); shape (R, P)."""
+        # float64 products are exact below 2^53 and use BLAS, which integer ones do not.
+        products = spins.astype(np.float64) @ self.features.T.astype(np.float64)
+        return np.rint(products).astype(np.int64)
+
+    def overlaps(self, spins: Entries) -> Floats:
+        """Return the overlaps with the archetypes of states of shape (R, N); shape (R, K), never divided by 1 - d."""
+        products: Floats = spins.astype(np.float64) @ self.patterns.T.astype(np.float64) / self.num_spins
+        return products
+
+    def energy(self, counts: ArrayLike) -> Floats:
+        """Return the energy, extensive, of states with integers M of shape (..., P); shape (...)."""
+        squares = np.square(np.asarray(counts, dtype=np.float64)).sum(-1)
+        value: Floats = -self.scale / (2 * self.num_spins) * (squares - float(self.norms.sum()))
+        return value
+
+    def mean_field(self, temperature: float) -> MeanField:
+        """Return the mean field of this instance; its overlaps are M/N, with the features."""
+        return MeanField(empirical_ensemble(self.features), temperature, self.scale)
+
+    def gains(self, temperatures: ArrayLike) -> Floats:
+        """Return 2 g/(N T), which turns integer fields into twice the field over T; shaped as the temperatures.
+
+        T = 0 gives 2^60: a power of two, so that ties of fields stay ties, and large enough to saturate all others.
+
+        Raises
+        ------
+        InputError
+            If a temperature is negative or not finite.
+        """
+        values = np.asarray(temperatures, dtype=np.float64)
+        if not bool(np.all((values >= 0) & (values < np.inf))):
+            raise InputError(f"temperatures must be at least 0 and finite, got {values.min()} to {values.max()}")
+        with np.errstate(divide="ignore"):
+            gains: Floats = np.minimum(2 * self.scale / (self.num_spins * values), 2.0**60)
+        return gains
+
+
+def store_patterns(memory: Memory, convention: Convention = Convention.RAW) -> Multitasking:
+    """Return the network that has stored the patterns themselves: :func:`hebbian.storage.hebb` without the matrix."""
+    return Multitasking(memory.patterns, memory.patterns, convention.scale(memory.dilution), convention)
+
+
+def store_supervised(memory: Memory, convention: Convention = Convention.RAW) -> Multitasking:
+    """Return the network that has learnt from examples with a teacher; its features are the sums of each pattern's examples."""
+    examples = memory.require_examples()
+    number = examples.shape[1]
+    if number > np.iinfo(np.int16).max:
+        raise InputError(f"at most {np.iinfo(np.int16).max} examples of a pattern fit the features, got {number}")
+    sums = examples.sum(axis=1, dtype=np.int16)
+    scale = learning_scale(0.0, memory.quality, number) * convention.scale(memory.dilution) / number**2
+    return Multitasking(memory.patterns, sums, scale, convention)
+
+
+def store_unsupervised(memory: Memory, convention: Convention = Convention.RAW) -> Multitasking:
+    """Return the network that has learnt from examples without a teacher; its features are all the examples."""
+    examples = memory.require_examples()
+    number = examples.shape[1]
+    scale = learning_scale(0.0, memory.quality, number) * convention.scale(memory.dilution) / number
+    return Multitasking(memory.patterns, np.ascontiguousarray(examples.reshape(-1, examples.shape[2])), scale, convention)
+
+
+LOW_RANK = {"hebb": store_patterns, "supervised-hebb": store_supervised, "unsupervised-hebb": store_unsupervised}
+"""The storage rules whose couplings are low-rank sums of integers, by the names of :data:`hebbian.STORAGE`."""
+
+
+def cue(patterns: Entries, weights: ArrayLike, num_chains: int, quality: float, seed: int) -> Entries:
+    """Return start states that agree with a weighted majority of the patterns.
+
+    Parameters
+    ----------
+    patterns : ndarray of int8, shape (K, N)
+        The patterns.
+    weights : array of shape (K,)
+        (1, 0, ...) cues the first pattern; falling weights cue a hierarchy.
+    num_chains : int
+        R.
+    quality : float
+        In [0, 1]: each spin agrees with the majority with chance (1 + quality)/2. Sites on which it says nothing are random.
+    seed : int
+        Source of the draws.
+
+    Returns
+    -------
+    ndarray of int8, shape (R, N)
+        Spins of -1 and 1.
+    """
+    if not 0 <= quality <= 1:
+        raise InputError(f"the quality of a cue must lie in [0, 1], got {quality}")
+    generator = np.random.default_rng(seed)
+    majority = np.sign(np.asarray(weights, dtype=np.float64) @ patterns)
+    shape = (num_chains, patterns.shape[1])
+    chance = (1 + quality * majority) / 2
+    return np.where(generator.random(shape) < chance, 1, -1).astype(np.int8)

@@ -1,0 +1,158 @@
+"""What chains tell, and how far it can be trusted: means with errors corrected for correlation, and warnings where there are none."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contrastive_core.errors import InputError
+
+Floats = NDArray[np.float64]
+
+LONG_ENOUGH = 50
+"""Autocorrelation times that a chain must last for its time to be trusted; emcee's own rule."""
+AGREEMENT = 1.05
+"""Largest R-hat of chains that sample one and the same state."""
+
+
+class Summary(NamedTuple):
+    """The mean of an observable over chains.
+
+    Attributes
+    ----------
+    mean : float
+        Over all records and chains.
+    error : float
+        Its standard error: from the autocorrelation time, or from the spread of the chains' means where that is larger.
+    autocorrelation_time : float
+        Integrated, in records; 1 for independent ones. NaN for an observable that does not vary.
+    effective_size : float
+        Number of independent records that the error stands for.
+    r_hat : float
+        Split R-hat: 1 where halves of chains agree.
+    trusted : bool
+        Whether the chains are long enough and agree.
+    warning : str
+        Why not; empty if trusted.
+    """
+
+    mean: float
+    error: float
+    autocorrelation_time: float
+    effective_size: float
+    r_hat: float
+    trusted: bool
+    warning: str
+
+
+def autocorrelation_time(series: ArrayLike) -> float:
+    """Return the integrated autocorrelation time of chains, in records, as emcee estimates it.
+
+    Parameters
+    ----------
+    series : array of shape (S, R)
+        S records of R chains.
+
+    Returns
+    -------
+    float
+        At least 1 by convention; NaN if nothing varies.
+
+    References
+    ----------
+    Goodman & Weare (2010); emcee.autocorr.integrated_time, with its window of 5 times.
+    """
+    from emcee.autocorr import function_1d
+
+    values = np.asarray(series, dtype=np.float64)
+    moving = values[:, np.ptp(values, axis=0) > 0]
+    if moving.shape[1] == 0:
+        return float("nan")
+    correlation = np.mean([function_1d(chain) for chain in moving.T], axis=0)
+    times = 2.0 * np.cumsum(correlation) - 1.0
+    enough = np.arange(len(times)) >= 5 * times
+    window = int(np.argmax(enough)) if bool(enough.any()) else len(times) - 1
+    return max(float(times[window]), 1.0)
+
+
+def split_r_hat(series: ArrayLike) -> float:
+    """Return the split R-hat of chains of shape (S, R): the square root of total over within-half variance.
+
+    Infinite where halves are constant but differ; 1 where nothing varies at all.
+
+    References
+    ----------
+    Gelman et al. (2013), Bayesian Data Analysis, third edition, section 11.4.
+    """
+    values = np.asarray(series, dtype=np.float64)
+    half = len(values) // 2
+    if half < 2:
+        raise InputError(f"R-hat needs at least 4 records, got {len(values)}")
+    halves = np.concatenate([values[:half], values[-half:]], axis=1)  # (S / 2, 2 R)
+    if not np.ptp(halves, axis=0).any():  # not by variances, which are rounding where nothing varies
+        return 1.0 if np.ptp(halves) == 0 else float("inf")
+    within = float(halves.var(axis=0, ddof=1).mean())
+    between = float(halves.mean(axis=0).var(ddof=1))
+    return float(np.sqrt((half - 1) / half + between / within))
+
+
+def summarise(series: ArrayLike) -> Summary:
+    """Summarise an observable recorded at equilibrium.
+
+    Parameters
+    ----------
+    series : array of shape (S, R)
+        S records, at least 4, of R chains, with the burn-in removed.
+
+    Returns
+    -------
+    Summary
+        Not trusted, with a warning, where chains hop between states, sit in different ones or are too short.
+    """
+    values = np.asarray(series, dtype=np.float64)
+    if values.ndim != 2 or not bool(np.isfinite(values).all()):
+        raise InputError(f"a series must have shape (records, chains) and be finite, got shape {values.shape}")
+    r_hat = split_r_hat(values)
+    time = autocorrelation_time(values)
+    variance = float(values.var())
+    size = values.size / time if np.isfinite(time) else float(values.shape[1])
+    error = float(np.sqrt(variance / size))
+    if values.shape[1] >= 8:  # a spread of few chains is no estimate of an error
+        error = max(error, float(values.mean(axis=0).std(ddof=1) / np.sqrt(values.shape[1])))
+    effective = variance / error**2 if error > 0 else float(values.size)
+    warning = _complaint(values, time, r_hat)
+    return Summary(float(values.mean()), error, time, effective, r_hat, not warning, warning)
+
+
+def _complaint(values: Floats, time: float, r_hat: float) -> str:
+    if r_hat > AGREEMENT:
+        return f"chains or their halves disagree (R-hat {r_hat:.2f}): they drift, hop between states or sit in different ones"
+    if np.isfinite(time) and len(values) < LONG_ENOUGH * time:
+        return f"chains of {len(values)} records are shorter than {LONG_ENOUGH} autocorrelation times of {time:.1f}"
+    return ""
+
+
+def retrieval_success(overlaps: ArrayLike, expected: ArrayLike, tolerance: float = 0.1) -> Floats:
+    """Return the fraction of chains that retrieved each pattern.
+
+    A chain has if its overlap's absolute value is at least (1 - tolerance) times the expected one.
+
+    Parameters
+    ----------
+    overlaps : array of shape (R, K)
+        Of the chains' last states.
+    expected : array of shape (K,)
+        The overlaps of the state to be retrieved.
+    tolerance : float
+        In [0, 1).
+
+    Returns
+    -------
+    ndarray of shape (K,)
+        NaN for a pattern whose expected overlap is 0.
+    """
+    target = np.abs(np.asarray(expected, dtype=np.float64))
+    reached = np.abs(np.asarray(overlaps, dtype=np.float64)) >= (1 - tolerance) * target
+    return np.where(target > 0, reached.mean(axis=0), np.nan)

@@ -1,0 +1,235 @@
+"""Diluted patterns and noisy examples of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contrastive_core.errors import DataError, InputError
+from hebbian.theory.ensemble import check_dilutions, diluted_ensemble
+
+Entries = NDArray[np.int8]
+"""Pattern entries in {-1, 0, 1}; 0 is blank. Axes are (pattern, spin) or (pattern, example, spin)."""
+
+Seed = int | np.random.Generator
+"""What random draws come from: the same integer gives the same draws."""
+
+
+def draw_patterns(num_patterns: int, num_spins: int, dilution: float | Sequence[float], seed: Seed) -> Entries:
+    r"""Draw patterns with independent entries, :math:`P(\pm1) = (1-d)/2` and :math:`P(0) = d`.
+
+    Parameters
+    ----------
+    num_patterns, num_spins : int
+        K and N.
+    dilution : float or sequence of float
+        d, for all patterns or for each.
+    seed : int or Generator
+        Source of the draws.
+
+    Returns
+    -------
+    ndarray of int8, shape (K, N)
+        The patterns.
+
+    Raises
+    ------
+    InputError
+        If a dilution is outside [0, 1] or a count is not positive.
+    """
+    values = check_dilutions(dilution, num_patterns)
+    _check_spins(num_spins)
+    generator = np.random.default_rng(seed)
+    signs = generator.integers(0, 2, size=(num_patterns, num_spins), dtype=np.int8) * np.int8(2) - np.int8(1)
+    kept = generator.random((num_patterns, num_spins)) >= values[:, None]
+    return signs * kept.astype(np.int8)
+
+
+def stratified_patterns(num_patterns: int, num_spins: int, dilution: float | Sequence[float], seed: Seed) -> Entries:
+    """Return patterns whose joint entries occur as often as they should, in random places.
+
+    Each of the up to 3^K types of a site occurs N times its probability, rounded by largest remainders. No quenched noise is
+    left beyond the rounding, so that the theory of the infinite network applies to one instance.
+
+    Parameters
+    ----------
+    num_patterns, num_spins : int
+        K and N; there must be at least as many spins as types.
+    dilution : float or sequence of float
+        d, for all patterns or for each.
+    seed : int or Generator
+        Shuffles the sites.
+
+    Returns
+    -------
+    ndarray of int8, shape (K, N)
+        The patterns.
+
+    Raises
+    ------
+    InputError
+        If a dilution is outside [0, 1] or there are more types than spins.
+    """
+    _check_spins(num_spins)
+    ensemble = diluted_ensemble(num_patterns, dilution)
+    if len(ensemble.weights) > num_spins:
+        raise InputError(
+            f"{num_patterns} patterns have {len(ensemble.weights)} types of site, more than the {num_spins} spins; "
+            "use fewer patterns, more spins, or independent patterns instead of stratified ones"
+        )
+    ideal = ensemble.weights * num_spins
+    counts = np.floor(ideal).astype(np.int64)
+    missing = num_spins - int(counts.sum())
+    counts[np.argsort(counts - ideal, kind="stable")[:missing]] += 1
+    sites = np.repeat(ensemble.types.astype(np.int8), counts, axis=0)  # (N, K)
+    return np.ascontiguousarray(np.random.default_rng(seed).permutation(sites).T)
+
+
+def draw_examples(patterns: ArrayLike, quality: float, num_examples: int, seed: Seed) -> Entries:
+    r"""Draw noisy examples :math:`\eta = \chi \xi` with :math:`P(\chi = \pm1) = (1 \pm r)/2`; blank entries stay blank.
+
+    Parameters
+    ----------
+    patterns : array of shape (K, N)
+        The archetypes, with entries in {-1, 0, 1}.
+    quality : float
+        r in (0, 1]: the mean overlap of an example with its pattern, relative to the pattern's own.
+    num_examples : int
+        M of each pattern, positive.
+    seed : int or Generator
+        Source of the draws.
+
+    Returns
+    -------
+    ndarray of int8, shape (K, M, N)
+        The examples.
+
+    Raises
+    ------
+    InputError
+        If the patterns are malformed, r is outside (0, 1] or M is not positive.
+    """
+    archetypes = check_patterns(patterns)
+    check_examples_asked(quality, num_examples)
+    generator = np.random.default_rng(seed)
+    shape = (archetypes.shape[0], num_examples, archetypes.shape[1])
+    kept = generator.random(shape, dtype=np.float32) < (1 + quality) / 2
+    return np.where(kept, archetypes[:, None, :], -archetypes[:, None, :])
+
+
+def check_examples_asked(quality: float, num_examples: int) -> None:
+    """Refuse a quality or number of examples from which nothing can be learned.
+
+    Raises
+    ------
+    InputError
+        If r is outside (0, 1] or M is not positive.
+    """
+    if not 0 < quality <= 1:
+        raise InputError(f"the quality of examples must lie in (0, 1], got {quality}; at 0 they say nothing about their pattern")
+    if num_examples < 1:
+        raise InputError(f"the number of examples must be at least 1, got {num_examples}")
+
+
+def binarise_images(images: ArrayLike, threshold: float = 0.5) -> Entries:
+    """Turn grey images into undiluted patterns: 1 above the threshold, -1 elsewhere.
+
+    Parameters
+    ----------
+    images : array of shape (K, ...)
+        Grey values, in any units.
+    threshold : float
+        As a fraction of the range between the darkest and the brightest value of all images.
+
+    Returns
+    -------
+    ndarray of int8, shape (K, N)
+        One pattern per image, its pixels in a row.
+
+    Raises
+    ------
+    InputError
+        If there is no image, values are not finite or all equal, or the threshold is outside (0, 1).
+    """
+    values = np.asarray(images, dtype=np.float64)
+    if values.ndim < 2 or values.size == 0:
+        raise InputError(f"images must have shape (number, height, width) or (number, pixels), got {values.shape}")
+    if not 0 < threshold < 1:
+        raise InputError(f"threshold must lie in (0, 1), got {threshold}; it is a fraction of the images' range")
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise InputError("images must be finite and not all of one grey, or no threshold divides them")
+    bright = values.reshape(len(values), -1) > low + threshold * (high - low)
+    return np.where(bright, 1, -1).astype(np.int8)
+
+
+def check_patterns(patterns: ArrayLike) -> Entries:
+    """Return patterns as int8 after checking them.
+
+    Parameters
+    ----------
+    patterns : array of shape (K, N)
+        Candidate patterns.
+
+    Returns
+    -------
+    ndarray of int8, shape (K, N)
+        The same values.
+
+    Raises
+    ------
+    InputError
+        If the shape is not (K, N) or an entry is none of -1, 0 and 1.
+    """
+    values = np.asarray(patterns)
+    if values.ndim != 2 or values.size == 0:
+        raise InputError(f"patterns must have shape (patterns, spins) and not be empty, got {values.shape}")
+    _check_entries(values, "patterns")
+    return values.astype(np.int8)
+
+
+def check_examples(examples: ArrayLike) -> Entries:
+    """Return examples, of shape (K, M, N), as int8 after checking them.
+
+    Raises
+    ------
+    InputError
+        If the shape is not (K, M, N) or an entry is none of -1, 0 and 1.
+    """
+    values = np.asarray(examples)
+    if values.ndim != 3 or values.size == 0:
+        raise InputError(f"examples must have shape (patterns, examples, spins) and not be empty, got {values.shape}")
+    _check_entries(values, "examples")
+    return values.astype(np.int8)
+
+
+def load_patterns(path: str | Path) -> Entries:
+    """Read patterns from an ``.npy`` file of shape (K, N) with entries in {-1, 0, 1}.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is no array of numbers, or does not hold patterns.
+    """
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is not a readable .npy array of numbers: {error}") from error
+    try:
+        return check_patterns(values)
+    except InputError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _check_entries(values: NDArray[np.generic], what: str) -> None:
+    wrong = ~np.isin(values, (-1, 0, 1))
+    if bool(wrong.any()):
+        raise InputError(f"{what} must have entries -1, 0 and 1 only, got {values[wrong].flat[0]}; threshold the data first")
+
+
+def _check_spins(num_spins: int) -> None:
+    if num_spins < 1:
+        raise InputError(f"the number of spins must be at least 1, got {num_spins}")

@@ -1,0 +1,177 @@
+"""All stable states of a mean field: found from many starts, refined, told apart and named."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import root
+
+from contrastive_core.errors import ConvergenceError
+from hebbian.theory.mean_field import MeanField
+
+Floats = NDArray[np.float64]
+
+_SAME = 1e-6
+"""Overlaps nearer than this are equal. Roots are refined to 1e-12; distinct states met so far differ by more than 1e-4."""
+_ROUNDS = 400
+_POLISH = 1e-11
+_PATIENCE = 200
+
+
+class Branch(NamedTuple):
+    """A stationary state of the mean field.
+
+    Attributes
+    ----------
+    overlaps : ndarray of shape (P,)
+        m; the largest first where the state came from :func:`stable_branches`.
+    free_energy : float
+        f per spin, in units of the couplings.
+    min_eigenvalue : float
+        Smallest eigenvalue of the dimensionless Hessian; positive where stable.
+    name : str
+        See :func:`name_state`.
+    """
+
+    overlaps: Floats
+    free_energy: float
+    min_eigenvalue: float
+    name: str
+
+
+def name_state(overlaps: Floats) -> str:
+    r"""Name a state by its overlaps, whatever their signs and order.
+
+    Parameters
+    ----------
+    overlaps : ndarray of shape (P,)
+        m.
+
+    Returns
+    -------
+    str
+        "disordered": none is retrieved. "pure": one. "symmetric": two or more, with equal amplitude (the parallel regime where
+        it is all of them). "hierarchical": each is larger than all smaller ones together, as in :math:`(1-d)\, d^{\mu-1}`.
+        "mixed": anything else.
+    """
+    sizes = np.sort(np.abs(overlaps))[::-1]
+    sizes = sizes[sizes > _SAME]
+    if len(sizes) == 0:
+        return "disordered"
+    if len(sizes) == 1:
+        return "pure"
+    if sizes[0] - sizes[-1] < _SAME:
+        return "symmetric"
+    rest = np.cumsum(sizes[::-1])[::-1] - sizes  # what comes after each
+    return "hierarchical" if bool(np.all(sizes > rest)) else "mixed"
+
+
+def default_starts(mean_field: MeanField, num_random: int = 96, seed: int = 0) -> Floats:
+    """Return start points that reach the known states, and random ones for those not known; shape (n, P).
+
+    The first P are pure, the next P - 1 equal mixtures of the first 2..P features, then the hierarchical ladder. All are scaled
+    to the features' mean absolute values.
+    """
+    count = mean_field.num_features
+    activity = mean_field.ensemble.weights @ np.abs(mean_field.ensemble.types)  # (P,)
+    mixtures = np.tri(count)[1:]
+    ladder = (1 - activity.mean()) ** np.arange(count)
+    generator = np.random.default_rng(seed)
+    random = generator.random((num_random, count)) ** generator.choice([0.5, 1.0, 3.0], size=(num_random, 1))
+    near = mixtures * (1 + 0.05 * generator.standard_normal(mixtures.shape))
+    return np.concatenate([np.eye(count), mixtures, ladder[None], near, random]) * activity
+
+
+def descend(mean_field: MeanField, starts: Floats, rounds: int = _ROUNDS) -> Floats:
+    """Iterate m <- F(m) from each start, of shape (n, P). The free energy never rises: f is a convex function less another."""
+    overlaps = np.asarray(starts, dtype=np.float64)
+    for _ in range(rounds):
+        moved = mean_field.response(overlaps)
+        if np.abs(moved - overlaps).max() < _POLISH:
+            return moved
+        overlaps = moved
+    return overlaps
+
+
+def refine(mean_field: MeanField, overlaps: Floats) -> Floats:
+    """Return the solution of m = F(m) that lies in the basin of a point of shape (P,).
+
+    Raises
+    ------
+    ConvergenceError
+        If neither Newton's method nor further iteration reaches it.
+    """
+    for _ in range(_PATIENCE):
+        if mean_field.temperature > 0:
+            solution = root(lambda m: m - mean_field.response(m), overlaps, jac=mean_field.hessian, method="hybr", tol=1e-13)
+            # Descent from the point only lowers the free energy: a root that lies higher, or far away, is another state.
+            near = (
+                np.abs(solution.x - overlaps).max() < 0.1 and mean_field.free_energy(solution.x) <= mean_field.free_energy(overlaps) + 1e-13
+            )
+            if near and np.abs(solution.x - mean_field.response(solution.x)).max() < _POLISH:
+                return np.asarray(solution.x, dtype=np.float64)
+        overlaps = descend(mean_field, overlaps[None])[0]
+        if np.abs(overlaps - mean_field.response(overlaps)).max() < 2 * _POLISH:
+            return overlaps
+    residual = np.abs(overlaps - mean_field.response(overlaps)).max()
+    raise ConvergenceError(
+        f"the self-consistency equations did not settle at T = {mean_field.temperature} (residual {residual:.1e} after "
+        f"{_PATIENCE * _ROUNDS} iterations); the state is critical here, move the temperature or dilution a little"
+    )
+
+
+def branch_at(mean_field: MeanField, start: Floats) -> Branch:
+    """Return the state that m <- F(m) leads to from one start, of shape (P,), which may be unstable in a symmetric direction."""
+    return _branch(mean_field, refine(mean_field, descend(mean_field, np.asarray(start, dtype=np.float64)[None])[0]))
+
+
+def stable_branches(mean_field: MeanField, starts: Floats | None = None) -> list[Branch]:
+    """Return every stable state that the starts lead to, lowest free energy first.
+
+    Where all features have the same distribution, states that differ by their order or by signs are one state, given with
+    positive overlaps in falling order; otherwise only signs are folded.
+
+    Parameters
+    ----------
+    mean_field : MeanField
+        Ensemble, temperature and scale.
+    starts : ndarray of shape (n, P), optional
+        Start points; :func:`default_starts` without.
+
+    Returns
+    -------
+    list of Branch
+        At least one at T > 0, where the lowest state is stable off critical points.
+    """
+    ends = descend(mean_field, default_starts(mean_field) if starts is None else starts)
+    exchangeable = _exchangeable(mean_field)
+    found: list[Floats] = []
+    for end in ends:
+        folded = _fold(end, exchangeable)
+        if any(np.abs(folded - other).max() < _SAME for other in found):
+            continue
+        state = _fold(refine(mean_field, end), exchangeable)
+        if not any(np.abs(state - other).max() < _SAME for other in found):
+            found.append(state)
+    branches = [_branch(mean_field, state) for state in found]
+    return sorted((b for b in branches if b.min_eigenvalue > 0), key=lambda b: b.free_energy)
+
+
+def _branch(mean_field: MeanField, overlaps: Floats) -> Branch:
+    return Branch(overlaps, float(mean_field.free_energy(overlaps)), mean_field.min_eigenvalue(overlaps), name_state(overlaps))
+
+
+def _fold(overlaps: Floats, exchangeable: bool) -> Floats:
+    sizes = np.abs(overlaps)
+    return np.sort(sizes)[::-1] if exchangeable else sizes
+
+
+def _exchangeable(mean_field: MeanField) -> bool:
+    """Whether features have equal second and fourth moments: true of patterns of one dilution, false of instances."""
+    types, weights = mean_field.ensemble
+    moments = np.stack([weights @ np.abs(types), weights @ types**2, weights @ types**4])
+    pairs = (types**2 * weights[:, None]).T @ types**2
+    off = pairs[~np.eye(len(pairs), dtype=bool)]
+    return bool(np.ptp(moments, axis=1).max() < 1e-12 and (off.size == 0 or np.ptp(off) < 1e-12))

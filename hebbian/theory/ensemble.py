@@ -1,0 +1,148 @@
+"""The distribution of a site's pattern entries: which values they take together, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from itertools import product
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contrastive_core.errors import InputError
+
+Floats = NDArray[np.float64]
+
+MAX_TYPES = 200_000
+"""More joint values than this are refused: every evaluation sums over all of them."""
+
+
+class Convention(Enum):
+    r"""How the couplings are normalised; every temperature and energy is in the same units.
+
+    RAW is :math:`J = \xi^T \xi / N`, whose critical temperature is :math:`1 - d`. NORMALIZED divides energies by :math:`1 - d`
+    (by the mean activity, where patterns differ in dilution), so that it is 1.
+    """
+
+    RAW = "raw"
+    NORMALIZED = "normalized"
+
+    def scale(self, dilution: float | Sequence[float]) -> float:
+        r"""Return what raw couplings are multiplied by: 1, or :math:`1/(1 - d)`.
+
+        Raises
+        ------
+        InputError
+            If the couplings of entirely blank patterns would have to be normalised.
+        """
+        activity = float(np.mean(1 - np.asarray(dilution, dtype=np.float64)))
+        if self is Convention.RAW:
+            return 1.0
+        if activity <= 0:
+            raise InputError("patterns of dilution 1 are blank and cannot be normalized; use a dilution below 1 or the raw convention")
+        return 1.0 / activity
+
+
+class Ensemble(NamedTuple):
+    """The joint values of the features of one site and their frequencies.
+
+    Attributes
+    ----------
+    types : ndarray of shape (n_types, P)
+        Values of the P features: pattern entries in {-1, 0, 1}, or means of examples.
+    weights : ndarray of shape (n_types,)
+        Frequency of each; they sum to 1.
+    """
+
+    types: Floats
+    weights: Floats
+
+    def mean(self, values: Floats) -> Floats:
+        """Return the average over sites of values of shape (..., n_types, *)."""
+        average: Floats = np.tensordot(self.weights, values, axes=(0, 0))
+        return average
+
+
+def check_dilutions(dilution: float | Sequence[float], num_patterns: int) -> Floats:
+    """Return one dilution per pattern.
+
+    Parameters
+    ----------
+    dilution : float or sequence of float
+        The probability that an entry is blank, for all patterns or for each.
+    num_patterns : int
+        Number of patterns, positive.
+
+    Returns
+    -------
+    ndarray of shape (num_patterns,)
+        Each in [0, 1].
+
+    Raises
+    ------
+    InputError
+        If there is no pattern, a dilution is outside [0, 1], or there is not one for each pattern.
+    """
+    if num_patterns < 1:
+        raise InputError(f"the number of patterns must be at least 1, got {num_patterns}")
+    values = np.asarray(dilution, dtype=np.float64)
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != num_patterns):
+        raise InputError(f"dilution must be one number or one for each of the {num_patterns} patterns, got shape {values.shape}")
+    if not bool(np.all((values >= 0) & (values <= 1))):  # also refuses NaN
+        raise InputError(f"dilution must lie in [0, 1], got {dilution}; it is the fraction of blank entries")
+    return np.broadcast_to(values, (num_patterns,)).copy()
+
+
+def diluted_ensemble(num_patterns: int, dilution: float | Sequence[float]) -> Ensemble:
+    r"""Return the ensemble of independent entries with :math:`P(\pm1) = (1-d)/2` and :math:`P(0) = d`.
+
+    Parameters
+    ----------
+    num_patterns : int
+        K; there are up to 3^K types.
+    dilution : float or sequence of float
+        d, for all patterns or for each.
+
+    Returns
+    -------
+    Ensemble
+        Types of frequency 0 are left out.
+
+    Raises
+    ------
+    InputError
+        If a dilution is outside [0, 1], or there are too many types to sum over.
+    """
+    values = check_dilutions(dilution, num_patterns)
+    alphabets = [[v for v, p in ((1, 1 - d), (0, d), (-1, 1 - d)) if p > 0] for d in values]
+    _refuse_too_many(prod(float(len(alphabet)) for alphabet in alphabets))
+    types = np.array(list(product(*alphabets)), dtype=np.float64)  # (n_types, K)
+    weights = np.where(types == 0, values, (1 - values) / 2).prod(axis=1)
+    return Ensemble(types, weights)
+
+
+def empirical_ensemble(features: ArrayLike) -> Ensemble:
+    r"""Return the ensemble of one instance: the distinct columns of its features and their frequencies.
+
+    Its mean field has an error of order 1/N against the instance, where that of the distribution has one of order
+    :math:`1/\sqrt{N}`.
+
+    Parameters
+    ----------
+    features : array of shape (P, N)
+        Patterns, sums or means of examples.
+
+    Returns
+    -------
+    Ensemble
+        At most N types.
+    """
+    columns, counts = np.unique(np.asarray(features).T, axis=0, return_counts=True)
+    return Ensemble(columns.astype(np.float64), counts / counts.sum())
+
+
+def _refuse_too_many(count: float) -> None:
+    if count > MAX_TYPES:
+        raise InputError(f"theory sums over every joint value of a site's entries, here {count:.3g}; at most {MAX_TYPES} are allowed")

@@ -22,6 +22,8 @@ COMMANDS = {
     "learn": "experiments.learn:learn_command",
     "phase": "experiments.phase:phase_command",
     "recall": "experiments.recall:recall_command",
+    "runs": "experiments.runs:runs",
+    "sweep": "experiments.sweep:sweep",
     "train": "experiments.train:train_command",
 }
 """Every command as ``"module:object"``; listing one here is all that it takes, and its module imports nothing heavy at its top."""
@@ -158,6 +160,11 @@ def show_help(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         say(ctx.get_help())
+
+
+def lazy_group(name: str, text: str, commands: Mapping[str, str]) -> Group:
+    """Make a group of commands that are imported when they are used, and whose help is shown without any."""
+    return Group(name, lazy=commands, help=text, invoke_without_command=True, callback=click.pass_context(show_help))
 
 
 @click.group("eqlab", cls=Group, lazy=COMMANDS, invoke_without_command=True, context_settings=_SETTINGS)

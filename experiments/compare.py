@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, as_completed
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from contrastive_core.errors import EqlabError
-from experiments.engine import executor, parse_engine
+from experiments.bulk import remember, retry_failed
+from experiments.chunk import Task
+from experiments.engine import check_engine
 from experiments.exits import TrialsFailedError, resumable
 from experiments.figures import Picture, comparison, learning_curves, write_pictures
 from experiments.flags import command
+from experiments.grid import Axis
 from experiments.learning import Positive
 from experiments.markers import OneOf
 from experiments.output import format_table
+from experiments.records import Record
 from experiments.report import ReportTable, render, write_report
 from experiments.rules import BASELINE, RULES
 from experiments.rundir import RunDirectory, open_run
+from experiments.runner import Run
 from experiments.session import Session
 from experiments.statistics import interval
 from experiments.store import Journal
-from experiments.train import Outcome, PlanOptions, TrainOptions, check, trial
+from experiments.study import Study
+from experiments.train import PlanOptions, check
 
 
 class CompareOptions(PlanOptions):
@@ -41,13 +45,19 @@ class CompareOptions(PlanOptions):
 
     rules: tuple[Annotated[str, OneOf("rule", RULES)], ...] = Field(tuple(RULES), min_length=1, description="Rules to compare.")
     seeds: Positive = Field(3, description="Paired seeds per rule.")
-    engine: str = Field("process", exclude=True, description="serial, process (one per core) or process:N.")
+    engine: str = Field(
+        "process", exclude=True, description="serial, process:N, dask:N (by default one per core), tcp://HOST:PORT or a scheduler file."
+    )
 
 
-def trial_options(options: CompareOptions, rule: str) -> TrainOptions:
-    """Return the options of one trial: the comparison's own, with the rule."""
-    shared = {name: value for name, value in options if name in PlanOptions.model_fields}
-    return TrainOptions(**shared, rule=rule)
+def study_of(options: CompareOptions) -> Study:
+    """Return the comparison as a grid: training, with the rules as an axis and the seeds as repetitions."""
+    shared = {name: value for name, value in options.settings().items() if name in PlanOptions.model_fields}
+    stored = {name: value for name, value in options.resolved().items() if name in PlanOptions.model_fields}
+    axis = Axis("rule", ("rule",), [[rule] for rule in options.rules])
+    grid = {"grid": {"rule": list(options.rules)}, "zip": {}, "random": {}}
+    declared = {"experiment": "train", "seeds": options.seeds, "seed": options.seed, "paired": True, "set": stored, **grid}
+    return Study(declared, shared, (axis,))
 
 
 def summarise(metrics: Mapping[str, Sequence[Mapping[str, Any] | None]], errors: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
@@ -139,7 +149,7 @@ def compare_command(options: CompareOptions, session: Session) -> None:
       eqlab compare --rules ep-centered,ep-positive,backprop --seeds 5 --strength 0.1
       eqlab compare --config mnist --data-dir DIRECTORY-OF-IDX-FILES --rules ep-centered,backprop
     """  # noqa: D301
-    parse_engine(options.engine)
+    check_engine(options.engine)
     session.use_threads()
     check(options, session)
     run = open_run(options, session)
@@ -170,41 +180,20 @@ def compare_command(options: CompareOptions, session: Session) -> None:
 
 def _run_trials(options: CompareOptions, session: Session, run: RunDirectory, journal: Journal) -> None:
     """Compute the trials that the journal does not have yet; one that fails is recorded and the others go on."""
-    todo = [(rule, seed) for seed in _seeds(options) for rule in options.rules if not _is_done(journal, rule, seed)]
-    total = options.seeds * len(options.rules)
-    with executor(options.engine) as pool, session.progress(total, "trials", done=total - len(todo)) as bar:
-        futures: dict[Future[Outcome], tuple[str, int]] = {}
-        for rule, seed in todo:
-            arguments = trial_options(options, rule)
-            journal.begin(_key(rule, seed), arguments.resolved(), seed)
-            checkpoint = run.checkpoints / f"{_key(rule, seed)}.safetensors"
-            future = pool.submit(run_trial, arguments, seed, checkpoint)
-            futures[future] = (rule, seed)
-            if future.done():  # a serial engine: record at once, so that a killed run keeps it
-                _keep(journal, session, future, rule, seed)
-                bar.update(1)
-        for future in as_completed([future for future in futures if not future.done()]):
-            _keep(journal, session, future, *futures[future])
-            bar.update(1)
-
-
-def run_trial(options: TrainOptions, seed: int, checkpoint: Path) -> Outcome:
-    """Train in whatever process the engine chose."""
-    return trial(options, seed, checkpoint=checkpoint)
-
-
-def _keep(journal: Journal, session: Session, future: Future[Outcome], rule: str, seed: int) -> None:
-    key, error = _key(rule, seed), future.exception()
-    if isinstance(error, EqlabError):
-        journal.fail(key, str(error))
-        session.note(f"{rule}, seed {seed}: failed: {error}")
-        return
-    outcome = future.result()
+    study = study_of(options)
     with journal.transaction():
-        for record in outcome.history:
-            journal.record(key, int(record["epoch"]), record)
-        journal.finish(key, outcome.metrics, outcome.seconds)
-    session.note(f"{rule}, seed {seed}: test error {100 * outcome.metrics['test_error']:.2f} %, {outcome.seconds:.1f} s")
+        remember(journal, study.facts())
+        journal.plan(Task(_key(rule, seed), {"rule": rule}, seed) for rule in options.rules for seed in _seeds(options))
+        retry_failed(journal)
+
+    def note(record: Record) -> None:
+        if record.metrics is None:
+            session.note(f"{record.key}: failed: {record.error}")
+        else:
+            session.note(f"{record.key}: test error {100 * json.loads(record.metrics)['test_error']:.2f} %, {record.seconds:.1f} s")
+
+    work = study.work._replace(checkpoints=str(run.checkpoints.resolve()))
+    Run(run, journal, work, on_record=note).compute(options.engine, session, "compare")
 
 
 def _collect(options: CompareOptions, journal: Journal) -> tuple[dict[str, Any], dict[str, Picture]]:
@@ -234,8 +223,3 @@ def _seeds(options: CompareOptions) -> Iterable[int]:
 
 def _key(rule: str, seed: int) -> str:
     return f"{rule}-{seed}"
-
-
-def _is_done(journal: Journal, rule: str, seed: int) -> bool:
-    known = journal.trial(_key(rule, seed))
-    return known is not None and known.status == "done"

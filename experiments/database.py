@@ -9,9 +9,10 @@ from pathlib import Path
 
 from contrastive_core.errors import DataError, InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE versions (id INTEGER PRIMARY KEY, content TEXT NOT NULL UNIQUE);
+CREATE TABLE facts (name TEXT PRIMARY KEY, content TEXT NOT NULL); -- what the run is, in JSON
 CREATE TABLE trials (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
@@ -20,6 +21,7 @@ CREATE TABLE trials (
     status TEXT NOT NULL CHECK (status IN ('pending', 'running', 'done', 'failed')),
     metrics TEXT,
     error TEXT,
+    details TEXT, -- of a failure: the traceback
     seconds REAL,
     started TEXT,
     versions INTEGER REFERENCES versions (id)
@@ -49,7 +51,7 @@ def open_writer(path: Path) -> tuple[sqlite3.Connection, int]:
     -------
     connection : sqlite3.Connection
         Outside of any transaction.
-    lock : int
+    descriptor : int
         Open descriptor that keeps other writers out until it is closed, which the end of the process does too.
 
     Raises
@@ -59,13 +61,13 @@ def open_writer(path: Path) -> tuple[sqlite3.Connection, int]:
     DataError
         If the file is damaged, or is no journal of this version.
     """
-    lock = _lock(path.parent)
+    descriptor = lock(path.parent)
     try:
         existed = path.exists() and path.stat().st_size > 0
-        with _explained(path):
+        with explained(path):
             connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
         try:
-            with _explained(path):
+            with explained(path):
                 if existed:
                     _check_integrity(connection, path)
                 _choose_journal_mode(connection, path)
@@ -76,9 +78,9 @@ def open_writer(path: Path) -> tuple[sqlite3.Connection, int]:
             connection.close()
             raise
     except BaseException:
-        os.close(lock)
+        os.close(descriptor)
         raise
-    return connection, lock
+    return connection, descriptor
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -103,10 +105,10 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """
     if not path.is_file():
         raise InputError(f"there is no journal {path}; give the directory of a run")
-    with _explained(path):
+    with explained(path):
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_SECONDS_TO_WAIT, isolation_level=None)
     try:
-        with _explained(path):
+        with explained(path):
             _check_schema(connection, path, create=False)
     except BaseException:
         connection.close()
@@ -114,26 +116,26 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def close_writer(connection: sqlite3.Connection, lock: int) -> None:
+def close_writer(connection: sqlite3.Connection, descriptor: int) -> None:
     """Close a journal, leaving one plain file that can also be read from where nothing can be written.
 
     Parameters
     ----------
     connection : sqlite3.Connection
         From ``open_writer``.
-    lock : int
+    descriptor : int
         From ``open_writer``.
     """
     try:
         with suppress(sqlite3.Error), closing(connection):
             connection.execute("PRAGMA journal_mode = DELETE")  # refused while somebody reads, and then the log stays beside the file
     finally:
-        os.close(lock)
+        os.close(descriptor)
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors about a file into ours."""
+def explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about a file into ours: ``InputError`` and ``DataError``."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -196,7 +198,8 @@ def file_system(path: Path) -> str:
     return kind
 
 
-def _lock(directory: Path) -> int:
+def lock(directory: Path) -> int:
+    """Keep other writers out of a run's directory, or raise ``InputError`` if there is one; closing what is returned ends it."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,17 +1,50 @@
-"""Where trials are computed: here, or in processes of this machine."""
+"""Where trials are computed: here, in processes of this machine, or on a cluster, all behind ``concurrent.futures``."""
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from contrastive_core.errors import InputError
+from contrastive_core.errors import EqlabError, InputError
 from experiments.provenance import available_cores
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+CHOICES = (
+    "'serial', 'process:N' or 'dask:N' with N workers here (by default one per core), 'slurm:N', "
+    "the address of a running scheduler such as 'tcp://host:8786', or its scheduler file such as 'scheduler.json'"
+)
+LOCAL = ("process", "dask", "slurm")
+THREAD_LIMITS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+"""What makes libraries compute with one thread, if set before they are loaded."""
+
+
+class EngineError(EqlabError):
+    """An engine that is not there, or stopped working; what was recorded before is kept."""
+
+
+class Engine(NamedTuple):
+    """An open engine.
+
+    Attributes
+    ----------
+    executor : Executor
+        A future of a call whose worker died raises ``BrokenExecutor``; the next call finds new workers.
+    workers : callable
+        How many workers there are now.
+    here : bool
+        Whether calls are computed at once, in the calling process.
+    """
+
+    executor: Executor
+    workers: Callable[[], int]
+    here: bool = False
 
 
 class SerialExecutor(Executor):
@@ -27,50 +60,109 @@ class SerialExecutor(Executor):
         return future
 
 
-def parse_engine(engine: str) -> int:
-    """Return how many processes an engine uses; 0 is this process.
+class RestartingPool(Executor):
+    """Processes of this machine, spawned and never forked, which are replaced when one of them dies.
 
-    Raises
-    ------
-    InputError
-        If it is neither ``serial`` nor ``process:N`` with N of at least 1.
+    Parameters
+    ----------
+    count : int
+        How many.
     """
-    kind, _, count = engine.partition(":")
-    if engine == "serial":
-        return 0
-    if engine == "process":
-        return available_cores()
-    if kind == "process" and count.isdigit() and int(count) > 0:
-        return int(count)
-    raise InputError(f"unknown engine {engine!r}; use 'serial', 'process' (one per core) or 'process:N' with N at least 1")
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._pool = self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_settle_in)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Queue the call, in new processes if the old ones died."""
+        try:
+            return self._pool.submit(fn, *args, **kwargs)
+        except BrokenExecutor:
+            self._pool.shutdown(wait=True)
+            self._pool = self._start()
+            return self._pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Stop; without waiting, what is being computed is stopped too, as nobody will use it."""
+        running = list((getattr(self._pool, "_processes", None) or {}).values())
+        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        if not wait:
+            for process in running:
+                process.terminate()
 
 
-@contextmanager
-def executor(engine: str) -> Iterator[Executor]:
-    """Open an engine; leaving the block with an error, Ctrl-C included, drops what has not begun.
+def check_engine(engine: str) -> tuple[str, int]:
+    """Return an engine's kind and number of workers.
 
     Parameters
     ----------
     engine : str
-        ``serial``, ``process`` or ``process:N``. Processes are spawned, never forked, with one thread each, set before NumPy loads.
+        As ``CHOICES`` says.
+
+    Returns
+    -------
+    kind : str
+        ``serial``, ``process``, ``dask``, ``slurm``, ``address`` or ``file``.
+    count : int
+        0 where it is not ours to say.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+    """
+    kind, _, count = engine.partition(":")
+    if engine == "serial":
+        return engine, 0
+    if engine in ("process", "dask"):
+        return engine, available_cores()
+    if kind in LOCAL and count.isdigit() and int(count) > 0:
+        return kind, int(count)
+    if kind in ("tcp", "tls") and count.startswith("//"):
+        return "address", 0
+    if engine.endswith(".json"):
+        return "file", 0
+    raise InputError(f"unknown engine {engine!r}; use {CHOICES}")
+
+
+@contextmanager
+def open_engine(engine: str) -> Iterator[Engine]:
+    """Open an engine; leaving the block with an error, Ctrl-C included, drops what is not finished.
+
+    Parameters
+    ----------
+    engine : str
+        As ``CHOICES`` says. Workers of this machine have one thread each, set before NumPy loads, and listen on loopback only.
 
     Yields
     ------
-    Executor
-        Of ``concurrent.futures``.
+    Engine
+        Ready for calls.
+
+    Raises
+    ------
+    EngineError
+        If there is no such scheduler, or it has no workers.
     """
-    count = parse_engine(engine)
-    if count == 0:
-        yield SerialExecutor()
+    kind, count = check_engine(engine)
+    if kind == "serial":
+        yield Engine(SerialExecutor(), lambda: 1, here=True)
         return
     with _one_thread():
-        pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_one_torch_thread)
+        if kind != "process":
+            from experiments.cluster import open_cluster
+
+            with open_cluster(kind, engine, count) as cluster:
+                yield cluster
+            return
+        pool = RestartingPool(count)
         try:
-            yield pool
+            yield Engine(pool, lambda: count)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(getattr(pool, "_processes", {}).values()):  # what is being computed is of no use either
-                process.terminate()
             raise
         pool.shutdown()
 
@@ -78,9 +170,8 @@ def executor(engine: str) -> Iterator[Executor]:
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Let the processes started inside the block compute with one thread each."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-    before: dict[str, Any] = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
+    before: dict[str, Any] = {name: os.environ.get(name) for name in THREAD_LIMITS}
+    os.environ.update(THREAD_LIMITS)
     try:
         yield
     finally:
@@ -91,7 +182,14 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _one_torch_thread() -> None:
-    import torch
+def _settle_in() -> None:
+    """Leave Ctrl-C to the parent, and end with it: a process of a pool whose parent was killed would wait for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
-    torch.set_num_threads(1)
+
+def _end_with(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)

@@ -3,6 +3,8 @@
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 some trials failed, 130 interrupted.
 """
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,7 +28,7 @@ class InterruptedRunError(EqlabError):
 
 @contextmanager
 def resumable(resume_command: str) -> Iterator[None]:
-    """Turn Ctrl-C inside the block into an error that tells the user how to go on.
+    """Turn Ctrl-C and SIGTERM inside the block into an error that tells the user how to go on.
 
     Parameters
     ----------
@@ -38,10 +40,19 @@ def resumable(resume_command: str) -> Iterator[None]:
     InterruptedRunError
         If the block is interrupted.
     """
+    is_main = threading.current_thread() is threading.main_thread()  # the only one that may handle signals
+    before = signal.signal(signal.SIGTERM, _interrupt) if is_main else None
     try:
         yield
     except KeyboardInterrupt as interrupt:
         raise InterruptedRunError(f"interrupted; continue with: {resume_command}") from interrupt
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def exit_code(error: BaseException) -> int | None:

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from experiments.fields import NONE, Kind, field_kind, flag_name, from_text, is_positional
+from experiments.markers import Repeated
 from experiments.options import CommandOptions, resolve
 from experiments.session import Session
 
@@ -25,7 +26,7 @@ _NO_FLAG = ("mapping", "table")
 _SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")
 
 
-def command(model: type[M], name: str) -> Callable[[Callable[[M, Session], None]], click.Command]:
+def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Callable[[Callable[[M, Session], None]], click.Command]:
     """Turn a function of options and a session into a command.
 
     Parameters
@@ -34,6 +35,8 @@ def command(model: type[M], name: str) -> Callable[[Callable[[M, Session], None]
         What it can be told; every field becomes a flag, or an argument if it is marked ``Positional``.
     name : str
         What the user types.
+    without : collection of str
+        Flags of all commands that this one does not have, or has with another meaning of its own.
 
     Returns
     -------
@@ -43,14 +46,17 @@ def command(model: type[M], name: str) -> Callable[[Callable[[M, Session], None]
 
     def decorate(function: Callable[[M, Session], None]) -> click.Command:
         fields = _leaves(model)
-        fields["seed"] = fields.pop("seed")  # to stand with what all commands have in common
+        seed = fields.pop("seed")
+        if "seed" not in without:
+            fields["seed"] = seed  # to stand with what all commands have in common
 
         def callback(**given: Any) -> None:
             flags = {key: given[_destination(key)] for key in fields if given[_destination(key)] not in (None, ())}
-            options = resolve(model, config=given["config"], flags=flags, assignments=given["set"])
+            options = resolve(model, config=given.get("config"), flags=flags, assignments=given.get("set", ()))
             function(options, _session(given))
 
-        parameters = [*(_parameter(key, field) for key, field in fields.items()), *_common()]
+        common = [parameter for parameter in _common() if parameter.name not in without]
+        parameters = [*(_parameter(key, field) for key, field in fields.items()), *common]
         spelled = [spelling for parameter in parameters for spelling in {*parameter.opts, *parameter.secondary_opts}]
         if len(set(spelled)) < len(spelled):
             raise TypeError(f"two options of 'eqlab {name}' share a flag: {sorted(one for one in spelled if spelled.count(one) > 1)}")
@@ -138,6 +144,9 @@ def _parameter(key: str, field: FieldInfo) -> click.Parameter:
         shown = f"[{key.upper()}]{'...' if many == -1 else ''}"
         return click.Argument([_destination(key)], nargs=many, required=False, type=FieldType(inner), metavar=shown)
     flag, name, text = flag_name(key), _destination(key), _help(field, kind)
+    repeated = next((marker for marker in field.metadata if isinstance(marker, Repeated)), None)
+    if repeated:
+        return click.Option([flag, name], multiple=True, metavar=repeated.metavar, help=field.description)
     if kind.name == "boolean":
         return click.Option([f"{flag}/--no-{flag.removeprefix('--')}", name], default=None, help=text)
     return click.Option([flag, name], type=FieldType(kind), metavar=_metavar(kind), default=None, help=text)
@@ -191,4 +200,4 @@ def _session(given: Mapping[str, Any]) -> Session:
         context = context.parent
         names.insert(0, context.info_name or "")
     argv = context.find_root().obj or ()
-    return Session(" ".join(names), tuple(argv), given["out"], given["json"], given["quiet"], given["threads"] or 1)
+    return Session(" ".join(names), tuple(argv), given["out"], given["json"], given["quiet"], given.get("threads") or 1)

@@ -11,7 +11,9 @@ from pydantic import Field
 
 from contrastive_core.errors import EqlabError, InputError
 from contrastive_core.networks import ACTIVATIONS
+from experiments.engine import check_engine, open_engine
 from experiments.exits import TrialsFailedError
+from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import gradient_alignment, write_pictures
 from experiments.flags import command
 from experiments.learning import LearningOptions, Positive, PositiveFloat, architecture, build_network, build_setting, load_data
@@ -58,7 +60,27 @@ class GradientsOptions(LearningOptions):
     nudged_budget: Positive = Field(5000, description="Most sweeps of a later phase.")
 
 
-def trial(options: GradientsOptions, seed: int) -> dict[str, Any]:
+class CommandGradientsOptions(GradientsOptions):
+    """A comparison of gradients, and where it is computed.
+
+    Attributes
+    ----------
+    engine
+        What computes.
+    """
+
+    engine: str = Field("serial", exclude=True, description="serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.")
+
+
+METRICS = {
+    "free.sweeps": Metric("mean number of sweeps of the free phase", "sweep"),
+    "free.residual": Metric("largest residual of the free phase"),
+    "curvature": Metric("extreme eigenvalues of the energy's second derivative at the free state"),
+    "rules": Metric("by rule: cosines to the exact gradient, ratio of norms, relative error, order of the bias in the strength, effort"),
+}
+
+
+def trial(options: GradientsOptions, seed: int) -> Outcome:
     """Compare every rule with the exact gradient at the same weights and batch.
 
     Parameters
@@ -70,8 +92,8 @@ def trial(options: GradientsOptions, seed: int) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        As ``--json`` prints it. A rule that cannot be computed has an ``error`` instead of measures.
+    Outcome
+        Metrics as ``--json`` prints them. A rule that cannot be computed has an ``error`` instead of measures.
     """
     from contrastive_core.baselines.implicit import Implicit
     from contrastive_core.curvature import extreme_eigenvalues
@@ -87,7 +109,7 @@ def trial(options: GradientsOptions, seed: int) -> dict[str, Any]:
     exact = Implicit(setting.cost, setting.settling).estimate(network, batch)
     free = exact.relaxations["free"]
     smallest, largest = extreme_eigenvalues(network.clamp(batch.inputs), free.state)
-    return {
+    metrics = {
         "network": architecture(network, splits),
         "data": options.data,
         "samples": len(batch.labels),
@@ -98,6 +120,10 @@ def trial(options: GradientsOptions, seed: int) -> dict[str, Any]:
         "warnings": review(network, setting, batch.inputs),
         "rules": {rule: _measure(rule, options, setting, network, batch, exact.gradients, seed) for rule in options.rules},
     }
+    return Outcome(metrics)
+
+
+EXPERIMENT = Experiment(GradientsOptions, trial, METRICS, headline=("free.sweeps",))
 
 
 def _load(network: Network, path: Path) -> None:
@@ -179,8 +205,8 @@ def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any
     return header, rows
 
 
-@command(GradientsOptions, "gradients")
-def gradients_command(options: GradientsOptions, session: Session) -> None:
+@command(CommandGradientsOptions, "gradients")
+def gradients_command(options: CommandGradientsOptions, session: Session) -> None:
     """Compare every rule's gradient with the exact one (implicit differentiation) at the same weights and batch.
 
     Per parameter the cosine to the exact gradient, and over all of them the ratio of norms, the relative error, the share of equal
@@ -195,8 +221,10 @@ def gradients_command(options: GradientsOptions, session: Session) -> None:
     """  # noqa: D301
     if len(set(options.strengths)) < 2:
         raise InputError("--strengths needs two different values to fit an order through")
+    check_engine(options.engine)
     session.use_threads()
-    result = trial(options, options.seed)
+    with open_engine(options.engine) as engine:
+        result = engine.executor.submit(trial, options, options.seed).result().metrics
     for warning in result["warnings"]:
         session.warn(warning)
     header, rows = table(result)

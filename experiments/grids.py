@@ -1,37 +1,52 @@
-"""Many trials of one experiment: computed by an engine, kept in a journal, and only those that are missing."""
+"""Commands whose trials form a grid: planned in their journal as a sweep is, and computed by the same machinery."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, as_completed
-from time import perf_counter
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from contrastive_core.errors import EqlabError
-from experiments.engine import executor
-from experiments.options import Options
+from experiments.bulk import remember, retry_failed
+from experiments.chunk import Task
+from experiments.grid import Axis, points
+from experiments.options import CommandOptions
+from experiments.records import Record
+from experiments.rundir import RunDirectory
+from experiments.runner import Run
 from experiments.session import Session
 from experiments.store import Journal
+from experiments.study import Study
 
-Chosen = TypeVar("Chosen", bound=Options)
 Metrics = dict[str, Any]
 
 
 def run_grid(
-    trial: Callable[[Chosen, int], Metrics], trials: Mapping[str, tuple[Chosen, int]], engine: str, session: Session, journal: Journal
+    experiment: str,
+    trials: Mapping[str, CommandOptions],
+    axes: Mapping[str, Sequence[Any]],
+    seed: int,
+    engine: str,
+    session: Session,
+    run: RunDirectory,
+    journal: Journal,
 ) -> dict[str, Metrics | None]:
     """Compute the trials that the journal does not have yet; one that fails is recorded and the others go on.
 
     Parameters
     ----------
-    trial : callable
-        Maps options and a seed to metrics; a function of a module, so that processes can find it.
-    trials : mapping of str to (Options, int)
-        Options and seed of each trial, by its name within the run.
+    experiment : str
+        A name in ``EXPERIMENTS``.
+    trials : mapping of str to CommandOptions
+        Options of each trial by its name within the run, in the order of the grid, the last axis fastest.
+    axes : mapping of str to sequence
+        The settings in which they differ, and their values.
+    seed : int
+        Of every trial.
     engine : str
-        As for :func:`experiments.engine.executor`.
+        As for ``experiments.engine``.
     session : Session
         Where progress goes.
+    run : RunDirectory
+        The run.
     journal : Journal
         Of the run.
 
@@ -40,36 +55,21 @@ def run_grid(
     dict of str to dict or None
         The metrics of every trial, None for one that failed.
     """
-    known = {key: journal.trial(key) for key in trials}
-    todo = [key for key, found in known.items() if found is None or found.status != "done"]
-    with executor(engine) as pool, session.progress(len(trials), "trials", done=len(trials) - len(todo)) as bar:
-        waiting: dict[Future[tuple[Metrics, float]], str] = {}
-        for key in todo:
-            options, seed = trials[key]
-            journal.begin(key, options.resolved(), seed)
-            future = pool.submit(_timed, trial, options, seed)
-            if future.done():  # a serial engine: record at once, so that a killed run keeps it
-                _keep(journal, session, key, future)
-                bar.update(1)
-            else:
-                waiting[future] = key
-        for future in as_completed(waiting):
-            _keep(journal, session, waiting[future], future)
-            bar.update(1)
+    first = next(iter(trials.values()))
+    settings = {key: value for key, value in first.settings().items() if key not in axes and key != "seed"}
+    stored = {key: value for key, value in first.resolved().items() if key in settings}
+    grid = {key: list(values) for key, values in axes.items()}
+    declared = {"experiment": experiment, "seeds": 1, "seed": seed, "paired": True, "set": stored, "grid": grid, "zip": {}, "random": {}}
+    study = Study(declared, settings, tuple(Axis(key, (key,), [[value] for value in values]) for key, values in axes.items()))
+    with journal.transaction():
+        remember(journal, study.facts())
+        journal.plan(Task(key, changes, seed) for key, changes in zip(trials, points(study.axes), strict=True))
+        retry_failed(journal)
+
+    def note(record: Record) -> None:
+        if record.error is not None:
+            session.note(f"{record.key}: failed: {record.error}")
+
+    Run(run, journal, study.work, on_record=note).compute(engine, session, experiment)
     finished = {key: journal.trial(key) for key in trials}
     return {key: found.metrics if found is not None and found.status == "done" else None for key, found in finished.items()}
-
-
-def _timed(trial: Callable[[Chosen, int], Metrics], options: Chosen, seed: int) -> tuple[Metrics, float]:
-    start = perf_counter()
-    return trial(options, seed), perf_counter() - start
-
-
-def _keep(journal: Journal, session: Session, key: str, future: Future[tuple[Metrics, float]]) -> None:
-    error = future.exception()
-    if isinstance(error, EqlabError):
-        journal.fail(key, str(error))
-        session.note(f"{key}: failed: {error}")
-        return
-    metrics, seconds = future.result()
-    journal.finish(key, metrics, seconds)

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from experiments.engine import parse_engine
+from experiments.engine import check_engine
 from experiments.exits import TrialsFailedError, resumable
+from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import write_pictures
 from experiments.figures_spins import learning_picture
 from experiments.flags import command
@@ -60,10 +61,21 @@ class LearnOptions(SpinOptions):
     chains: Positive = Field(4, description="Independent chains.")
     sweeps: int = Field(150, ge=10, description="Sweeps recorded per chain.")
     burn_in: int = Field(50, ge=0, description="Sweeps before these.")
-    engine: str = Field("process", exclude=True, description="serial, process (one per core) or process:N.")
+    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
 
 
-def trial(options: LessonOptions, seed: int) -> dict[str, Any]:
+METRICS = {
+    "gaussian": Metric("overlaps with the patterns in the theory of Gaussian example noise"),
+    "instance": Metric("overlaps in the mean field of this instance"),
+    "supervised": Metric("overlaps sampled, examples averaged by a teacher"),
+    "supervised_error": Metric("standard errors of these"),
+    "unsupervised": Metric("overlaps sampled, without a teacher"),
+    "unsupervised_error": Metric("standard errors of these"),
+    "warnings": Metric("what the chains warn of"),
+}
+
+
+def trial(options: LessonOptions, seed: int) -> Outcome:
     """Store one instance's examples with and without a teacher, and compare the overlaps with the archetypes with theory.
 
     Chains and the instance's mean field start from a hierarchy of the archetypes.
@@ -77,7 +89,7 @@ def trial(options: LessonOptions, seed: int) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    Outcome
         ``gaussian``, ``instance``, ``supervised`` and ``unsupervised`` overlaps (lists over the patterns, None where the equations did
         not settle), errors of the last two, and ``warnings``.
     """
@@ -103,7 +115,10 @@ def trial(options: LessonOptions, seed: int) -> dict[str, Any]:
         sampled = sample(LOW_RANK[f"{name}-hebb"](memory, Convention.NORMALIZED), ladder, options, seed)
         record |= {name: sampled["overlaps"], f"{name}_error": sampled["error"]}
         warnings += [f"{name}: {warning}" for warning in sampled["warnings"]]
-    return record | {"warnings": warnings}
+    return Outcome(record | {"warnings": warnings})
+
+
+EXPERIMENT = Experiment(LessonOptions, trial, METRICS, headline=())
 
 
 def _gaussian(options: LessonOptions, ladder: Any) -> list[float] | None:
@@ -130,7 +145,7 @@ def learn_command(options: LearnOptions, session: Session) -> None:
     """  # noqa: D301
     from hebbian.theory.thresholds import hierarchical_threshold_examples
 
-    parse_engine(options.engine)
+    check_engine(options.engine)
     run = open_run(options, session)
     shared = {
         name: value
@@ -143,7 +158,8 @@ def learn_command(options: LearnOptions, session: Session) -> None:
         for number in options.examples
     }
     with resumable(session.resume_command(run.path)), run.journal() as journal:
-        found = run_grid(trial, {key: (point, options.seed) for key, point in points.items()}, options.engine, session, journal)
+        axes = {"quality": options.qualities, "examples": options.examples}
+        found = run_grid("learn", points, axes, options.seed, options.engine, session, run, journal)
     thresholds = {str(r): hierarchical_threshold_examples(options.patterns, options.dilution, r) for r in options.qualities}
     cells = [_cell(point, found[key]) for key, point in points.items()]
     write_pictures(run.figures, {"learning": learning_picture(cells, thresholds)}, png=True)

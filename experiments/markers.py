@@ -56,3 +56,16 @@ class OneOf:
 @dataclass(frozen=True)
 class Positional:
     """Makes an option a positional argument of its command: ``Annotated[tuple[str, ...], Positional()]``."""
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Makes an option a flag that can be given many times, whose texts are taken as they are: ``Annotated[tuple[str, ...], Repeated()]``.
+
+    Attributes
+    ----------
+    metavar : str
+        How its value is shown in the help.
+    """
+
+    metavar: str

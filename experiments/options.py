@@ -37,6 +37,11 @@ class Options(BaseModel):
         """
         return _spell_none(self.model_dump(mode="json"))
 
+    def settings(self) -> dict[str, Any]:
+        """Give every setting, those of one machine only included, as plain values from which ``from_settings`` makes the options again."""
+        local = {key: getattr(self, key) for key, field in type(self).model_fields.items() if field.exclude}
+        return self.model_dump(mode="json") | {key: str(value) if isinstance(value, Path) else value for key, value in local.items()}
+
     def digest(self) -> str:
         """Give a short name to these settings: equal ones have equal names.
 
@@ -100,14 +105,32 @@ def resolve(model: type[M], *, config: str | None = None, flags: Mapping[str, An
         If the file cannot be read, or any setting is unknown or wrong; one message names them all.
     """
     layers = [read_config(config)] if config is not None else []
-    layers.append(Layer("{flag}", _nested(flags or {})))
-    layers += [_assignment(text, model) for text in assignments]
+    layers.append(Layer("{flag}", nested(flags or {})))
+    layers += [assignment(text, model) for text in assignments]
+    return resolve_layers(model, layers)
+
+
+def resolve_layers(model: type[M], layers: Sequence[Layer]) -> M:
+    """Merge settings, later layers winning, and check the result; ``resolve`` says what is raised.
+
+    Parameters
+    ----------
+    model : type of Options
+        What the settings are for.
+    layers : sequence of Layer
+        In the order of rising precedence.
+
+    Returns
+    -------
+    Options
+        An instance of ``model``.
+    """
     arguments = {key for key, field in model.model_fields.items() if is_positional(field)}
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for layer in layers:
         values = _drop_none(layer.values, model)
-        merged = _merge(merged, values)
+        merged = merge(merged, values)
         for key in flatten(values):
             flag = key.upper() if key in arguments else flag_name(key)
             origins[key] = layer.origin.format(key=key, flag=flag)
@@ -187,30 +210,41 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _assignment(text: str, model: type[BaseModel]) -> Layer:
+def from_settings(model: type[M], settings: Mapping[str, Any]) -> M:
+    """Make the options that ``Options.settings`` gave, or raise ``InputError`` where this version does not take them."""
+    try:
+        return model.model_validate_json(json.dumps(settings), strict=True)
+    except ValidationError as error:
+        raise InputError(complain(error, model, {})) from error
+
+
+def assignment(text: str, model: type[BaseModel]) -> Layer:
+    """Read ``key=value``, with the value as the option of that key takes it."""
     key, equals, value = text.partition("=")
     keys = tuple(part.strip() for part in key.split("."))
     if not equals or not all(keys):
         raise InputError(f"--set needs KEY=VALUE, got {text!r}")
-    return Layer("{key} (by --set)", _nested({".".join(keys): from_assignment(value.strip(), kind_at(model, keys))}))
+    return Layer("{key} (by --set)", nested({".".join(keys): from_assignment(value.strip(), kind_at(model, keys))}))
 
 
-def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Nest settings that have dotted keys; the inverse of ``flatten``."""
+    whole: dict[str, Any] = {}
     for dotted, value in flat.items():
         *parents, leaf = dotted.split(".")
-        inner = nested
+        inner = whole
         for parent in parents:
             inner = inner.setdefault(parent, {})
         inner[leaf] = value
-    return nested
+    return whole
 
 
-def _merge(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Put new settings over others, table by table."""
     merged = dict(base)
     for key, value in new.items():
         old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged
 
 

@@ -6,6 +6,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ __all__ = ["Cell", "format_table", "say", "to_json", "to_toml", "write_bytes", "
 Cell = str | float | None
 """What a table shows: text, a number, a truth value or nothing."""
 
+_COMPACT = json.JSONEncoder(allow_nan=False)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -69,6 +71,9 @@ def to_json(data: Any, *, indent: int | None = 2) -> str:
     TypeError
         If there is anything else in the data, such as an array.
     """
+    if indent is None:  # what a journal holds, by the million: most of it is plain already
+        with suppress(TypeError, ValueError):
+            return _COMPACT.encode(data)
     return json.dumps(_plain(data), indent=indent, allow_nan=False)
 
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from experiments.engine import parse_engine
+from experiments.engine import check_engine
 from experiments.exits import TrialsFailedError, resumable
+from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import write_pictures
 from experiments.figures_spins import phase_picture
 from experiments.flags import command
@@ -58,10 +59,22 @@ class PhaseOptions(SpinOptions):
     sweeps: int = Field(1500, ge=10, description="Sweeps recorded per chain.")
     burn_in: int = Field(150, ge=0, description="Sweeps before these.")
     sampler: Literal["lumped", "block", "glauber", "metropolis"] = Field("lumped", description="Of the equilibrium.")
-    engine: str = Field("process", exclude=True, description="serial, process (one per core) or process:N.")
+    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
 
 
-def trial(options: PointOptions, seed: int) -> dict[str, Any]:
+METRICS = {
+    "temperature": Metric("temperature in the units of the convention"),
+    "branch": Metric("ground state of the theory"),
+    "overlaps": Metric("overlaps of that state with the patterns"),
+    "free_energy": Metric("free energy per spin of that state"),
+    "min_eigenvalue": Metric("smallest eigenvalue of its stability matrix"),
+    "stable_states": Metric("number of stable states of the theory"),
+    "monte_carlo": Metric("what the chains found"),
+    "verdict": Metric("whether theory and Monte Carlo agree"),
+}
+
+
+def trial(options: PointOptions, seed: int) -> Outcome:
     """Solve the theory at one point and sample its ground state on stratified patterns.
 
     Parameters
@@ -73,7 +86,7 @@ def trial(options: PointOptions, seed: int) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    Outcome
         ``branch``, ``overlaps``, ``free_energy``, ``min_eigenvalue`` and the number of ``stable_states`` of the theory;
         ``monte_carlo`` and ``verdict`` as for ``eqlab recall``.
     """
@@ -89,11 +102,11 @@ def trial(options: PointOptions, seed: int) -> dict[str, Any]:
     temperature = options.ratio * (1 - options.dilution) * system.scale
     branches = stable_branches(MeanField(diluted_ensemble(options.patterns, options.dilution), temperature, system.scale))
     if not branches:
-        return {"branch": "disordered", "stable_states": 0, "monte_carlo": None, "verdict": {"agrees": None}}
+        return Outcome({"branch": "disordered", "stable_states": 0, "monte_carlo": None, "verdict": {"agrees": None}})
     ground = branches[0]
     own = system.mean_field(temperature)
     sampled = sample(system, ground.overlaps, options, seed, temperature)
-    return {
+    metrics = {
         "temperature": temperature,
         "branch": ground.name,
         "overlaps": ground.overlaps.tolist(),
@@ -103,6 +116,10 @@ def trial(options: PointOptions, seed: int) -> dict[str, Any]:
         "monte_carlo": sampled,
         "verdict": judge(sampled, own, branch_at(own, ground.overlaps), system.num_spins),
     }
+    return Outcome(metrics)
+
+
+EXPERIMENT = Experiment(PointOptions, trial, METRICS, headline=("free_energy",))
 
 
 def boundaries(num_patterns: int, dilutions: tuple[float, ...]) -> dict[str, list[tuple[float, float | None]]]:
@@ -147,11 +164,12 @@ def phase_command(options: PhaseOptions, session: Session) -> None:
       eqlab phase
       eqlab phase --patterns 2,3,4 --dilutions 0.1,0.3,0.5,0.7,0.9 --ratios 0.1,0.3,0.5,0.7,0.9 --out runs/phase
     """  # noqa: D301
-    parse_engine(options.engine)
+    check_engine(options.engine)
     run = open_run(options, session)
     keys = _points(options)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
-        found = run_grid(trial, {key: (point, options.seed) for key, point in keys.items()}, options.engine, session, journal)
+        axes = {"patterns": options.patterns, "dilution": options.dilutions, "ratio": options.ratios}
+        found = run_grid("phase", keys, axes, options.seed, options.engine, session, run, journal)
     cells = {count: [_cell(point, found[key]) for key, point in keys.items() if point.patterns == count] for count in options.patterns}
     write_pictures(
         run.figures, {f"phase-{count}": phase_picture(cells[count], boundaries(count, options.dilutions)) for count in cells}, png=True

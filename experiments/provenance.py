@@ -37,6 +37,12 @@ def package_version(name: str) -> str | None:
 
 
 @cache
+def package_versions() -> dict[str, str | None]:
+    """List the versions of eqlab, Python and the numerical packages."""
+    return {"eqlab": package_version("eqlab"), "python": platform.python_version(), **{name: package_version(name) for name in _PACKAGES}}
+
+
+@cache
 def versions() -> dict[str, str | None]:
     """List the versions that a result depends on.
 
@@ -46,12 +52,7 @@ def versions() -> dict[str, str | None]:
         eqlab, its commit (with "+changes" if the checkout had any), Python and the numerical packages.
     """
     commit, changed = source_commit()
-    return {
-        "eqlab": package_version("eqlab"),
-        "commit": f"{commit}+changes" if commit and changed else commit,
-        "python": platform.python_version(),
-        **{name: package_version(name) for name in _PACKAGES},
-    }
+    return {**package_versions(), "commit": f"{commit}+changes" if commit and changed else commit}
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from experiments.exits import TrialsFailedError
+from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import write_pictures
 from experiments.figures_spins import recall_picture
 from experiments.flags import command
@@ -65,7 +66,16 @@ class RecallOptions(SpinOptions):
     flow_sweeps: Positive = Field(15, description="Sweeps of that run.")
 
 
-def trial(options: RecallOptions, seed: int) -> dict[str, Any]:
+METRICS = {
+    "theory": Metric("the ground state of the self-consistency equations, and all stable states"),
+    "instance": Metric("the same state in the mean field of this network"),
+    "monte_carlo": Metric("what the chains found"),
+    "flow": Metric("overlaps, energy and losses from a cue on, sampled and predicted"),
+    "verdict": Metric("whether theory and Monte Carlo agree"),
+}
+
+
+def trial(options: RecallOptions, seed: int) -> Outcome:
     """Solve the theory, sample the equilibrium from the predicted state and follow one run from a cue.
 
     Parameters
@@ -77,7 +87,7 @@ def trial(options: RecallOptions, seed: int) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    Outcome
         ``theory``, ``instance``, ``monte_carlo``, ``flow`` and ``verdict``, as ``--json`` prints them.
     """
     from hebbian.theory.branches import branch_at, stable_branches
@@ -88,7 +98,7 @@ def trial(options: RecallOptions, seed: int) -> dict[str, Any]:
     own = system.mean_field(options.temperature)
     instance = branch_at(own, ground.overlaps)
     sampled = sample(system, ground.overlaps, options, seed)
-    return {
+    metrics = {
         "convention": options.convention,
         "temperature": options.temperature,
         "theory": _state(ground) | {"stable_states": [_state(branch) for branch in branches]},
@@ -97,6 +107,10 @@ def trial(options: RecallOptions, seed: int) -> dict[str, Any]:
         "flow": _flow(system, ground.overlaps, options, seed),
         "verdict": judge(sampled, own, instance, system.num_spins),
     }
+    return Outcome(metrics)
+
+
+EXPERIMENT = Experiment(RecallOptions, trial, METRICS, headline=("theory.free_energy",))
 
 
 def _network(options: RecallOptions, seed: int) -> tuple[Multitasking, MeanField]:
@@ -232,7 +246,7 @@ def recall_command(options: RecallOptions, session: Session) -> None:
       eqlab recall --patterns 3 --dilution 0.5 --temperature 0.1 --stratified
       eqlab recall --patterns 3 --dilution 0.8 --temperature 0.4 --convention normalized --size 50000 --out runs/recall
     """  # noqa: D301
-    result = trial(options, options.seed)
+    result = dict(trial(options, options.seed).metrics)
     for warning in result["monte_carlo"]["warnings"]:
         session.warn(warning)
     session.save_result("recall", result, _text(result))

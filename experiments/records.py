@@ -1,6 +1,7 @@
 """What the journal holds: trials and the epochs of their histories."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 Status = Literal["pending", "running", "done", "failed"]
@@ -58,6 +59,36 @@ class Epoch(NamedTuple):
 
     epoch: int
     metrics: dict[str, Any]
+
+
+class Record(NamedTuple):
+    """What became of a trial, on its way from a worker to the journal.
+
+    Attributes
+    ----------
+    key : str
+        Its name within the run.
+    metrics : str or None
+        What it found, in JSON; None if it failed.
+    error : str or None
+        Why it failed, in a sentence.
+    details : str or None
+        Where it failed: the traceback.
+    seconds : float
+        How long it took.
+    history : sequence of (int, str)
+        Epochs, and what was measured at each, in JSON.
+    arrays : mapping of str to ndarray
+        Its trajectories.
+    """
+
+    key: str
+    metrics: str | None
+    error: str | None
+    details: str | None
+    seconds: float
+    history: Sequence[tuple[int, str]] = ()
+    arrays: Mapping[str, Any] = {}
 
 
 def read_trial(row: tuple[Any, ...]) -> Trial:

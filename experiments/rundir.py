@@ -58,6 +58,11 @@ class RunDirectory(NamedTuple):
         """The directory of figures."""
         return self.path / "figures"
 
+    @property
+    def trajectories(self) -> Path:
+        """The directory of arrays, a file per trial that has any."""
+        return self.path / "trajectories"
+
     def journal(self, *, readonly: bool = False) -> Journal:
         """Open the run's journal.
 
@@ -111,6 +116,11 @@ class RunDirectory(NamedTuple):
             return {"command": str(stored["command"]), "starts": list(stored["starts"])}
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{self.provenance} is missing or damaged; restore it, or choose another --out") from error
+
+
+def place(name: str, root: Path | None = None) -> Path:
+    """Find where a run of a name is, or would be: in ``root``, by default ``runs``; a name with a slash is a path itself."""
+    return Path(name) if "/" in name else (root or ROOT) / name
 
 
 def open_run(options: Options, session: Session) -> RunDirectory:

@@ -127,15 +127,27 @@ class Session:
         """
         from tqdm import tqdm
 
-        hidden = self.quiet or not sys.stderr.isatty()
-        with tqdm(total=total, initial=done, desc=label, file=sys.stderr, disable=hidden, leave=False) as bar:
+        with tqdm(total=total, initial=done, desc=label, file=sys.stderr, disable=not self.has_bar, leave=False) as bar:
             yield bar
+
+    @property
+    def has_bar(self) -> bool:
+        """Whether progress is a bar on a terminal."""
+        return not self.quiet and sys.stderr.isatty()
 
     def use_threads(self) -> None:
         """Make torch compute with the number of threads asked for; imports torch."""
         import torch
 
         torch.set_num_threads(self.threads)
+
+    def one_thread(self) -> None:
+        """Make every library of this process compute with one thread, as workers do; imports torch."""
+        import torch
+        from threadpoolctl import threadpool_limits
+
+        torch.set_num_threads(1)
+        threadpool_limits(1)
 
     def resume_command(self, path: Path) -> str:
         """Write the command line that continues a run.

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from contrastive_core.errors import EqlabError, InputError
-from experiments.database import close_writer, open_reader, open_writer
+from experiments.database import close_writer, explained, open_reader, open_writer
 from experiments.output import to_json
 from experiments.provenance import utc_now
 from experiments.records import COLUMNS, STATUSES, Epoch, Status, Trial, read_trial
@@ -59,6 +59,9 @@ class Journal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+        if isinstance(error, sqlite3.Error):  # of reading: those of writing are StoreErrors already
+            with explained(self._path):
+                raise error
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -67,6 +70,16 @@ class Journal:
             self._connection.close()
         else:
             close_writer(self._connection, lock)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open database, for ``experiments.bulk``; write to it within ``transaction`` only."""
+        return self._connection
+
+    @property
+    def versions(self) -> int | None:
+        """The row of the versions of the software that writes."""
+        return self._versions
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -134,7 +147,7 @@ class Journal:
                 raise InputError(f"trial {key!r} is done already; leave it out, or choose another --out")
             if json.loads(known) != json.loads(content) or int(known_seed) != seed:
                 raise InputError(f"trial {key!r} is in the journal with other options or another seed; choose another --out")
-            renew = "status = 'running', metrics = NULL, error = NULL, seconds = NULL, started = ?, versions = ?"
+            renew = "status = 'running', metrics = NULL, error = NULL, details = NULL, seconds = NULL, started = ?, versions = ?"
             self._connection.execute(f"UPDATE trials SET {renew} WHERE id = ?", (utc_now(), self._versions, identity))
             if forget_from is not None:
                 self._connection.execute("DELETE FROM history WHERE trial = ? AND epoch >= ?", (identity, forget_from))

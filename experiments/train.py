@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from contrastive_core.errors import EqlabError
 from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
+from experiments.bulk import retry_failed
+from experiments.chunk import Work
+from experiments.engine import check_engine
 from experiments.exits import resumable
+from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import learning_curves, write_pictures
 from experiments.flags import command
 from experiments.learning import LearningOptions, Positive, PositiveFloat, architecture, build_network, build_setting, load_data
@@ -20,6 +24,7 @@ from experiments.markers import OneOf
 from experiments.output import format_table, to_json
 from experiments.rules import RULES
 from experiments.rundir import RunDirectory, open_run
+from experiments.runner import Run
 from experiments.session import Session
 
 if TYPE_CHECKING:
@@ -67,22 +72,33 @@ class TrainOptions(PlanOptions):
     rule: Annotated[str, OneOf("rule", RULES)] = Field("ep-centered", description="Learning rule.")
 
 
-class Outcome(NamedTuple):
-    """What a trial came to.
+class CommandTrainOptions(TrainOptions):
+    """A training run, and where it is computed.
 
     Attributes
     ----------
-    metrics : dict
-        Of the network at the epoch that the validation split chose.
-    history : list of dict
-        A record per epoch.
-    seconds : float
-        Wall time of this call.
+    engine
+        What computes; only the serial one shows progress within the trial.
     """
 
-    metrics: dict[str, Any]
-    history: list[dict[str, float]]
-    seconds: float
+    engine: str = Field("serial", exclude=True, description="serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.")
+
+
+METRICS = {
+    "network": Metric("layer sizes"),
+    "test_error": Metric("share of test samples misclassified, at the epoch that validation chooses"),
+    "test_cost": Metric("mean cost on the test split"),
+    "validation_error": Metric("share of validation samples misclassified"),
+    "best_epoch": Metric("epoch that validation chooses", "epoch"),
+    "epochs": Metric("epochs trained", "epoch"),
+    "sweeps_per_sample": Metric("sweeps of all phases together, mean", "sweep"),
+    "seconds_per_sample": Metric("time to train on one sample", "second", timing=True),
+    "cpu_seconds_per_sample": Metric("processor time to train on one sample", "second", timing=True),
+    "unconverged": Metric("share of phases that did not reach their tolerance, worst epoch"),
+    "energy_decrease": Metric("mean decrease of the energy over a free phase on the test split"),
+    "gradient_cosine": Metric("cosine of the rule's gradient to the exact one, at the initial weights"),
+    "data_digest": Metric("SHA-256 of the data"),
+}
 
 
 def trial(
@@ -109,11 +125,11 @@ def trial(
     Returns
     -------
     Outcome
-        Shares and errors lie in [0, 1].
+        The metrics of ``METRICS``, of the network at the epoch that the validation split chose, and a record per epoch. Shares and
+        errors lie in [0, 1].
     """
     from contrastive_core.training import train
 
-    start = time.perf_counter()
     splits = load_data(options)
     network = build_network(options, splits, seed)
     setting = build_setting(options)
@@ -148,7 +164,10 @@ def trial(
         "gradient_cosine": gradient_cosine(options, seed),
         "data_digest": splits.digest,
     }
-    return Outcome(metrics, result.history, time.perf_counter() - start)
+    return Outcome(metrics, result.history)
+
+
+EXPERIMENT = Experiment(TrainOptions, trial, METRICS, headline=("test_error",), checkpoints=True)
 
 
 def _plan(options: PlanOptions) -> Plan:
@@ -197,8 +216,8 @@ def describe(metrics: Mapping[str, Any]) -> str:
     return format_table(("quantity", "value"), rows)
 
 
-@command(TrainOptions, "train")
-def train_command(options: TrainOptions, session: Session) -> None:
+@command(CommandTrainOptions, "train")
+def train_command(options: CommandTrainOptions, session: Session) -> None:
     """Train one network with one learning rule and report its test error at the epoch that validation chooses.
 
     \b
@@ -210,6 +229,7 @@ def train_command(options: TrainOptions, session: Session) -> None:
     The run's directory keeps the configuration, provenance, journal, a checkpoint per epoch and figures. The same command with the
     same --out goes on where a killed run stopped, to the same bits.
     """  # noqa: D301
+    check_engine(options.engine)
     session.use_threads()
     check(options, session)
     run = open_run(options, session)
@@ -219,19 +239,18 @@ def train_command(options: TrainOptions, session: Session) -> None:
             session.note(f"{run.path} is complete; these are its results")
             session.result({"run": str(run.path), **done.metrics}, describe(done.metrics))
             return
-        journal.begin(KEY, options.resolved(), options.seed)
-        try:
-            outcome = _train(options, session, run, journal)
-        except EqlabError as error:
-            journal.fail(KEY, str(error))
-            raise
-        journal.finish(KEY, outcome.metrics, outcome.seconds)
-    write_pictures(run.figures, {"learning-curve": learning_curves({options.rule: [outcome.history]})})
-    session.result({"run": str(run.path), **outcome.metrics}, f"{describe(outcome.metrics)}\n\nrun directory: {run.path}")
+        retry_failed(journal)
+        journal.begin(KEY, {}, options.seed)
+        _train(options, session, run, journal)
+        done, history = journal.trial(KEY), [epoch.metrics for epoch in journal.history(KEY)]
+    if done is None or done.metrics is None:
+        raise EqlabError(done.error if done and done.error else "the trial has no result")
+    write_pictures(run.figures, {"learning-curve": learning_curves({options.rule: [history]})})
+    session.result({"run": str(run.path), **done.metrics}, f"{describe(done.metrics)}\n\nrun directory: {run.path}")
 
 
-def _train(options: TrainOptions, session: Session, run: RunDirectory, journal: Journal) -> Outcome:
-    """Run the trial with a bar on a terminal, one line per epoch elsewhere."""
+def _train(options: CommandTrainOptions, session: Session, run: RunDirectory, journal: Journal) -> None:
+    """Run the trial with a bar on a terminal, one line per epoch elsewhere; other engines show neither."""
     steps = -(-(options.train_size or len(load_data(options).train.labels)) // options.batch_size)
     with session.progress(steps * options.epochs, options.rule) as bar:
 
@@ -251,8 +270,10 @@ def _train(options: TrainOptions, session: Session, run: RunDirectory, journal: 
                 f"{100 * record['unconverged']:.2f} % unconverged, {record['seconds']:.1f} s"
             )
 
-        checkpoint = run.checkpoints / f"{KEY}.safetensors"
-        return trial(options, options.seed, checkpoint=checkpoint, on_step=on_step, on_epoch=on_epoch)
+        settings = {name: value for name, value in options.settings().items() if name in TrainOptions.model_fields}
+        work = Work("train", settings, str(run.checkpoints.resolve()))
+        observers: dict[str, Callable[..., None]] = {"on_step": on_step, "on_epoch": on_epoch}
+        Run(run, journal, work, observers=observers).compute(options.engine, replace(session, quiet=True), KEY)
 
 
 def check(options: PlanOptions, session: Session) -> None:

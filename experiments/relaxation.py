@@ -1,0 +1,125 @@
+"""The experiment ``relaxation``: how fast and how far a random layered network settles, without any learning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from contrastive_core.dynamics import DYNAMICS
+from contrastive_core.networks import ACTIVATIONS
+from experiments.experiment import Experiment, Metric, Outcome
+from experiments.learning import Positive, PositiveFloat
+from experiments.markers import OneOf
+from experiments.options import CommandOptions
+
+if TYPE_CHECKING:
+    from contrastive_core.dynamics.base import Dynamics
+    from contrastive_core.types import Clamped, Relaxation, State, Stop
+
+
+class RelaxationOptions(CommandOptions):
+    """A random network, random inputs and how it relaxes.
+
+    Attributes
+    ----------
+    inputs, hidden, outputs, activation, energy_scale, gain
+        Network.
+    samples
+        Inputs, standard normal.
+    dynamics, tolerance, budget
+        Relaxation from the response to no input.
+    trajectory
+        Whether to keep energy and residual at every step.
+    """
+
+    inputs: Positive = Field(16, description="Input units.")
+    hidden: tuple[Positive, ...] = Field((32,), description="Units of each hidden layer, from the inputs up.")
+    outputs: Positive = Field(8, description="Output units.")
+    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
+    energy_scale: float = Field(1.0, gt=0, le=1, description="Layer energy scale: feedback over forward coupling.")
+    gain: PositiveFloat = Field(0.7, description="Weights are uniform in +-gain/sqrt(fan-in).")
+    samples: Positive = Field(8, description="Inputs that relax.")
+    dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field("forward", description="Of the relaxation.")
+    tolerance: Annotated[float, Field(ge=0)] = Field(1e-6, description="Residual at which a sample stops.")
+    budget: Positive = Field(200, description="Most sweeps.")
+    trajectory: bool = Field(False, description="Keep energy and residual of every sample at every step.")
+
+
+METRICS = {
+    "steps": Metric("mean number of sweeps until a sample stopped", "sweep"),
+    "most_steps": Metric("largest number of sweeps of any sample", "sweep"),
+    "residual": Metric("largest undamped change of any unit in the last sweep"),
+    "unconverged": Metric("share of samples that did not reach the tolerance"),
+    "energy": Metric("mean energy per sample at the end"),
+    "energy_decrease": Metric("mean decrease of the energy from start to end"),
+}
+
+
+def trial(options: RelaxationOptions, seed: int) -> Outcome:
+    """Draw a network and inputs, and let the states relax.
+
+    Parameters
+    ----------
+    options : RelaxationOptions
+        Everything but the seed.
+    seed : int
+        Of weights and inputs.
+
+    Returns
+    -------
+    Outcome
+        With the metrics of ``METRICS``; as arrays ``energy`` and ``residual`` of shape (steps, samples) if a trajectory is wanted.
+    """
+    import torch
+
+    from contrastive_core.networks.layered import Layered
+    from contrastive_core.relaxation import relax, require_finite
+    from contrastive_core.training import generator_of
+    from contrastive_core.types import Status, Stop
+
+    sizes = (options.inputs, *options.hidden, options.outputs)
+    network = Layered(
+        sizes,
+        activation=ACTIVATIONS[options.activation],
+        energy_scale=options.energy_scale,
+        gain=options.gain,
+        generator=generator_of(seed, 0),
+        dtype=torch.float64,
+    )
+    with torch.no_grad():
+        clamped = network.clamp(torch.randn(options.samples, options.inputs, generator=generator_of(seed, 1), dtype=torch.float64))
+        start, dynamics, stop = network.initial_state(clamped), DYNAMICS[options.dynamics](), Stop(options.tolerance, options.budget)
+        relaxed = relax(clamped, start, dynamics, stop)
+        require_finite(relaxed, "free")
+        before, after = network.energy(start, clamped), network.energy(relaxed.state, clamped)
+        arrays = _trajectory(clamped, start, dynamics, relaxed) if options.trajectory else {}
+    metrics = {
+        "steps": float(relaxed.steps.double().mean()),
+        "most_steps": int(relaxed.steps.max()),
+        "residual": float(relaxed.residual.max()),
+        "unconverged": float((relaxed.status != int(Status.CONVERGED)).double().mean()),
+        "energy": float(after.mean()),
+        "energy_decrease": float((before - after).mean()),
+    }
+    return Outcome(metrics, arrays=arrays)
+
+
+def _trajectory(clamped: Clamped, state: State, dynamics: Dynamics, relaxed: Relaxation) -> dict[str, Any]:
+    """Go the same way once more, a step at a time; samples that stopped go on."""
+    import torch
+
+    from contrastive_core.relaxation import relax
+    from contrastive_core.types import Stop
+
+    one: Stop = Stop(None, 1)
+    energies, residuals = [], []
+    for _ in range(int(relaxed.steps.max())):
+        stepped = relax(clamped, state, dynamics, one)
+        state = stepped.state
+        energies.append(clamped.network.energy(state, clamped))
+        residuals.append(stepped.residual)
+    return {"energy": torch.stack(energies).numpy(), "residual": torch.stack(residuals).numpy()}
+
+
+EXPERIMENT = Experiment(RelaxationOptions, trial, METRICS, headline=("steps", "energy_decrease"))

@@ -1,0 +1,188 @@
+"""Computing what a journal has pending: chunks on any engine, one transaction per chunk, and only the culprit fails."""
+
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from contrastive_core.atomic import write_bytes
+from contrastive_core.errors import EqlabError
+from experiments.bulk import settle, unfinished
+from experiments.chunk import Task, Work, pack, run_chunk
+from experiments.engine import Engine, EngineError, open_engine
+from experiments.records import Record
+from experiments.rundir import RunDirectory
+from experiments.session import Session
+from experiments.status import StatusLine
+from experiments.store import Journal, StoreError
+
+DEATHS = 3
+"""How often a trial may take its worker with it, alone, before it counts as failed."""
+CHUNKS_PER_WORKER = 3
+"""In flight: one being computed, one waiting, one being written."""
+
+
+@dataclass
+class Run:
+    """One pass over the pending trials of a journal.
+
+    Attributes
+    ----------
+    directory : RunDirectory
+        Where arrays are kept.
+    journal : Journal
+        What is pending, and where records go.
+    work : Work
+        What all trials have in common.
+    chunk : int
+        Trials per call of the engine.
+    on_record : callable
+        Told of every record, after it is written.
+    observers : mapping of str to callable
+        Further arguments of the trials, for an engine that computes in this process.
+    """
+
+    directory: RunDirectory
+    journal: Journal
+    work: Work
+    chunk: int = 1
+    on_record: Callable[[Record], None] = lambda _: None
+    observers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+
+    def compute(self, engine: str, session: Session, label: str) -> None:
+        """Compute every pending trial.
+
+        Parameters
+        ----------
+        engine : str
+            Where, as ``experiments.engine`` reads it.
+        session : Session
+            Where progress is shown.
+        label : str
+            What stands before it.
+
+        Raises
+        ------
+        EngineError
+            If the engine is not there or is lost; what was recorded is kept.
+        StoreError
+            If the journal cannot be written.
+        """
+        counts = self.journal.counts()
+        if not counts["pending"] + counts["running"]:
+            return
+        with open_engine(engine) as opened, StatusLine(session, label, counts) as line:
+            self._compute(opened, line)
+
+    def _compute(self, engine: Engine, line: StatusLine) -> None:
+        """Keep the workers busy; after a death, first settle the trials that may have caused it, one by one."""
+        chunks = self._chunks()
+        flying: dict[Future[list[Record]], list[Task]] = {}
+        suspects: list[list[Task]] = []
+        while True:
+            room = 1 if engine.here else max(1, CHUNKS_PER_WORKER * engine.workers()) - len(flying)
+            for tasks in self._next(chunks, 0 if suspects else room):
+                flying[self._submit(engine, tasks)] = tasks
+            if not flying and not suspects:
+                return
+            if not flying:
+                for tasks in suspects:
+                    self._keep(self._one_by_one(engine, tasks), line)
+                suspects = []
+                continue
+            finished, _ = wait(flying, timeout=1.0, return_when=FIRST_COMPLETED)
+            for future in finished:
+                tasks = flying.pop(future)
+                if isinstance(future.exception(), BrokenExecutor):
+                    suspects.append(tasks)
+                else:
+                    self._keep(_result(future), line)
+            line.show()
+
+    def _chunks(self) -> Iterator[list[Task]]:
+        """Read the pending trials a chunk at a time, so that a million of them need no memory."""
+        last = 0
+        while True:
+            tasks, last = unfinished(self.journal, last, self.chunk)
+            if not tasks:
+                return
+            yield tasks
+
+    @staticmethod
+    def _next(chunks: Iterator[list[Task]], count: int) -> Iterator[list[Task]]:
+        for _ in range(count):
+            tasks = next(chunks, None)
+            if tasks is None:
+                return
+            yield tasks
+
+    def _submit(self, engine: Engine, tasks: Sequence[Task]) -> Future[list[Record]]:
+        packed = pack(self.work, tasks)
+        if engine.here and self.observers:
+            return engine.executor.submit(run_chunk, packed, self.observers)
+        return engine.executor.submit(run_chunk, packed)
+
+    def _one_by_one(self, engine: Engine, tasks: Sequence[Task]) -> list[Record]:
+        """Compute trials with nothing else in flight, so that a worker that dies was killed by this one."""
+        records: list[Record] = []
+        for task in tasks:
+            start = time.perf_counter()
+            for _ in range(DEATHS):
+                future = self._submit(engine, [task])
+                if not isinstance(future.exception(), BrokenExecutor):
+                    records += _result(future)
+                    break
+            else:
+                message = f"the worker died, {DEATHS} times out of {DEATHS}; it may need more memory"
+                records.append(Record(task.key, None, message, None, time.perf_counter() - start))
+        return records
+
+    def _keep(self, records: Sequence[Record], line: StatusLine) -> None:
+        for record in records:
+            if record.arrays:
+                save_arrays(self.directory, record.key, record.arrays)
+        settle(self.journal, records)
+        line.add(records)
+        for record in records:
+            self.on_record(record)
+
+
+def _result(future: Future[list[Record]]) -> list[Record]:
+    try:
+        return future.result()
+    except EqlabError:
+        raise
+    except Exception as error:
+        # Errors of trials are records; this one is of the worker itself, such as another version of the code.
+        raise EngineError(f"a worker could not compute a chunk: {type(error).__name__}: {error}") from error
+
+
+def save_arrays(run: RunDirectory, key: str, arrays: Mapping[str, Any]) -> None:
+    """Write a trial's arrays to a file of its own, whole or not at all.
+
+    Parameters
+    ----------
+    run : RunDirectory
+        Whose ``trajectories`` it goes to.
+    key : str
+        The trial.
+    arrays : mapping of str to ndarray
+        By name.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    import numpy as np
+
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    path = run.trajectories / f"{key}.npz"
+    try:
+        run.trajectories.mkdir(exist_ok=True)
+        write_bytes(path, content.getvalue())
+    except OSError as error:
+        raise StoreError(f"cannot write {path} ({error.strerror}); what was recorded before is kept") from error

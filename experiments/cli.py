@@ -141,7 +141,7 @@ class Group(click.Group):
             code = exit_code(error)
             if code is None or not standalone_mode:
                 raise
-            if "--debug" in argv or os.environ.get("EQLAB_DEBUG"):
+            if "--debug" in argv or os.environ.get("EQLAB_DEBUG", "0") not in ("", "0"):
                 say(traceback.format_exc(), err=True)
             say(f"eqlab: error: {sentence(error)}", err=True)
             sys.exit(code)

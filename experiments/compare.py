@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from experiments.bulk import remember, retry_failed
 from experiments.chunk import Task
@@ -15,19 +15,20 @@ from experiments.exits import TrialsFailedError, resumable
 from experiments.figures import Picture, comparison, learning_curves, write_pictures
 from experiments.flags import command
 from experiments.grid import Axis
-from experiments.learning import Positive
+from experiments.learning import Positive, distinct
 from experiments.markers import OneOf
 from experiments.output import format_table
 from experiments.records import Record
 from experiments.report import ReportTable, render, write_report
+from experiments.review import check
 from experiments.rules import BASELINE, RULES
 from experiments.rundir import RunDirectory, open_run
 from experiments.runner import Run
 from experiments.session import Session
-from experiments.statistics import interval
+from experiments.statistics import interval, mean
 from experiments.store import Journal
 from experiments.study import Study
-from experiments.train import PlanOptions, check
+from experiments.train import PlanOptions
 
 
 class CompareOptions(PlanOptions):
@@ -43,7 +44,9 @@ class CompareOptions(PlanOptions):
         Where trials are computed.
     """
 
-    rules: tuple[Annotated[str, OneOf("rule", RULES)], ...] = Field(tuple(RULES), min_length=1, description="Rules to compare.")
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
+        tuple(RULES), min_length=1, description="Rules to compare."
+    )
     seeds: Positive = Field(3, description="Paired seeds per rule.")
     engine: str = Field(
         "process", exclude=True, description="serial, process:N, dask:N (by default one per core), tcp://HOST:PORT or a scheduler file."
@@ -92,7 +95,8 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
     for name in ("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged", "energy_decrease", "validation_error"):
         record[name] = sum(trial[name] for trial in done) / len(done)
     record["best_epochs"] = [trial["best_epoch"] for trial in done]
-    record["gradient_cosine"] = done[0]["gradient_cosine"]
+    cosines = [trial["gradient_cosine"] for trial in done]
+    record["gradient_cosine"] = {name: mean([cosine[name] for cosine in cosines]) for name in cosines[0]}
     return record
 
 
@@ -140,8 +144,10 @@ def compare_command(options: CompareOptions, session: Session) -> None:
     """Train one network under many learning rules and show side by side what each costs and how well it learns.
 
     Every rule gets the same network, cost, data and optimiser, and with each seed the same initial weights and data order, so that
-    differences to backprop are paired. Intervals are Student's over the seeds. The lowest cosine is that of the rule's gradient to
-    the exact one, over the parameters, at the initial weights.
+    differences to backprop are paired. Intervals are Student's over the seeds; other columns are means over them. The lowest cosine is
+    that of the rule's gradient to the exact one, over the parameters, at the initial weights. Sweeps are steps of relaxation, of the
+    adjoint too, but not the linear solve of implicit nor the backward pass of unrolled: CPU time has those. Workers of the engine
+    compute with one thread each, whatever --threads says.
 
     \b
     Examples:
@@ -151,11 +157,11 @@ def compare_command(options: CompareOptions, session: Session) -> None:
     """  # noqa: D301
     check_engine(options.engine)
     session.use_threads()
-    check(options, session)
+    network = check(options, session)
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         _run_trials(options, session, run, journal)
-        result, pictures = _collect(options, journal)
+        result, pictures = _collect(options, journal, network)
     result["run"] = str(run.path)
     write_pictures(run.figures, pictures)
     header, rows = table(result["rules"])
@@ -196,7 +202,7 @@ def _run_trials(options: CompareOptions, session: Session, run: RunDirectory, jo
     Run(run, journal, work, on_record=note).compute(options.engine, session, "compare")
 
 
-def _collect(options: CompareOptions, journal: Journal) -> tuple[dict[str, Any], dict[str, Picture]]:
+def _collect(options: CompareOptions, journal: Journal, network: str) -> tuple[dict[str, Any], dict[str, Picture]]:
     metrics: dict[str, list[Mapping[str, Any] | None]] = {}
     histories: dict[str, list[list[dict[str, Any]]]] = {}
     errors: dict[str, str | None] = {}
@@ -206,7 +212,7 @@ def _collect(options: CompareOptions, journal: Journal) -> tuple[dict[str, Any],
         histories[rule] = [[epoch.metrics for epoch in journal.history(_key(rule, seed))] for seed in _seeds(options)]
         errors[rule] = next((trial.error for trial in trials if trial and trial.error), None)
     records = summarise(metrics, errors)
-    first = next((done for trials in metrics.values() for done in trials if done), {"network": "network"})
+    first = next((done for trials in metrics.values() for done in trials if done), {"network": network})
     result = {
         "network": first["network"],
         "data": options.data,

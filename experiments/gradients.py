@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from contrastive_core.errors import EqlabError, InputError
+from contrastive_core.errors import CheckpointError, ConvergenceError, EqlabError, InputError
 from contrastive_core.networks import ACTIVATIONS
 from experiments.engine import check_engine, open_engine
 from experiments.exits import TrialsFailedError
 from experiments.experiment import Experiment, Metric, Outcome
+from experiments.fields import flag_name
 from experiments.figures import gradient_alignment, write_pictures
 from experiments.flags import command
-from experiments.learning import LearningOptions, Positive, PositiveFloat, architecture, build_network, build_setting, load_data
+from experiments.learning import (
+    LearningOptions,
+    Positive,
+    PositiveFloat,
+    architecture,
+    build_network,
+    build_setting,
+    distinct,
+    ignored,
+    load_data,
+)
 from experiments.markers import OneOf
 from experiments.output import format_table
+from experiments.provenance import provenance
+from experiments.review import doubts, effort
 from experiments.rules import RULES
 from experiments.session import Session
 
 if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.rule import Rule, Setting
-    from contrastive_core.types import Batch, Estimate, Gradients
+    from contrastive_core.types import Batch, Gradients
 
+PHYSICS = ("data", "activation", "output_activation", "energy_scale")
+"""Options besides the layer sizes that make a network with given parameters the one that was trained."""
 STRENGTH_RULES = ("ep-", "coupled-")
 """Prefixes of the rules that have a strength or fraction to vary."""
 
@@ -42,7 +58,9 @@ class GradientsOptions(LearningOptions):
         Smooth by default: with kinks, expansions in the strength hold only as far as no unit crosses one.
     """
 
-    rules: tuple[Annotated[str, OneOf("rule", RULES)], ...] = Field(tuple(RULES), min_length=1, description="Rules to compare.")
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
+        tuple(RULES), min_length=1, description="Rules to compare."
+    )
     samples: Positive = Field(32, description="Training samples in the batch.")
     strengths: tuple[PositiveFloat, ...] = Field(
         (0.04, 0.02, 0.01, 0.005), min_length=2, description="Where the bias is measured; for coupled learning, fractions."
@@ -101,24 +119,34 @@ def trial(options: GradientsOptions, seed: int) -> Outcome:
     from contrastive_core.types import Batch
 
     splits = load_data(options)
+    if options.samples > len(splits.train.labels):
+        raise InputError(f"--samples is {options.samples}, but {options.data} has {len(splits.train.labels)} training samples")
     network, setting = build_network(options, splits, seed), build_setting(options)
     if options.checkpoint is not None:
-        _load(network, options.checkpoint)
+        _load(network, options, options.checkpoint)
     dtype = next(network.parameters()).dtype
     batch = Batch(splits.train.inputs[: options.samples].to(dtype), splits.train.labels[: options.samples])
     exact = Implicit(setting.cost, setting.settling).estimate(network, batch)
     free = exact.relaxations["free"]
-    smallest, largest = extreme_eigenvalues(network.clamp(batch.inputs), free.state)
+    rules = {rule: _measure(rule, options, setting, network, batch, exact.gradients, seed) for rule in options.rules}
+    smallest: float | None
+    largest: float | None
+    try:
+        smallest, largest = extreme_eigenvalues(network.clamp(batch.inputs), free.state)
+    except ConvergenceError:  # the comparison itself does not need it
+        smallest = largest = None
     metrics = {
         "network": architecture(network, splits),
         "data": options.data,
+        "options": options.resolved(),
+        "seed": seed,
         "samples": len(batch.labels),
         "strength": options.strength,
         "fraction": options.fraction,
         "free": {"sweeps": float(free.steps.double().mean()), "residual": float(free.residual.max())},
         "curvature": {"smallest": smallest, "largest": largest},
-        "warnings": review(network, setting, batch.inputs),
-        "rules": {rule: _measure(rule, options, setting, network, batch, exact.gradients, seed) for rule in options.rules},
+        "warnings": [*ignored(options), *review(network, setting, batch.inputs), *doubts(options, network, exact, rules, smallest)],
+        "rules": rules,
     }
     return Outcome(metrics)
 
@@ -126,10 +154,17 @@ def trial(options: GradientsOptions, seed: int) -> Outcome:
 EXPERIMENT = Experiment(GradientsOptions, trial, METRICS, headline=("free.sweeps",))
 
 
-def _load(network: Network, path: Path) -> None:
-    from contrastive_core.checkpoint import load_checkpoint, load_parameters
+def _load(network: Network, options: GradientsOptions, path: Path) -> None:
+    from contrastive_core.checkpoint import check_parameters, load_checkpoint, load_parameters
 
-    tensors, _ = load_checkpoint(path)
+    tensors, record = load_checkpoint(path)
+    check_parameters(network, tensors, "best.", path)
+    trained = json.loads(record["identity"])["options"]
+    asked = options.resolved()
+    different = [name for name in PHYSICS if trained[name] != asked[name]]
+    if different:
+        flags = " ".join(f"{flag_name(name)} {trained[name]}" for name in different)
+        raise CheckpointError(f"{path} was trained with other settings of the network; give the same: {flags}")
     load_parameters(network, tensors, "best.", path)
 
 
@@ -153,7 +188,7 @@ def _measure(
         "order": bias["order"] if bias else None,
         "bias": bias,
         "layers": {parameter: measured._asdict() for parameter, measured in layers.items()},
-        **_effort(estimate),
+        **effort(estimate),
     }
 
 
@@ -169,21 +204,20 @@ def _bias(
     return bias_in_strength(rule_of, network, batch, exact, options.strengths, lambda: generator_of(seed, 2))._asdict()
 
 
-def _effort(estimate: Estimate) -> dict[str, float]:
-    from contrastive_core.evaluation import unconverged
-
-    phases = estimate.relaxations.values()
-    return {
-        "sweeps": sum(float(phase.steps.double().mean()) for phase in phases),
-        "unconverged": sum(unconverged(phase) for phase in phases) / len(phases),
-    }
-
-
 def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
     """Return the comparison as a header and rows: a column of cosines per parameter."""
     measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
     parameters = list(next(iter(measured.values()))["cosine"]) if measured else []
-    header = ("rule", *(f"cos {name}" for name in parameters), "norm ratio", "relative error", "signs %", "order", "sweeps")
+    header = (
+        "rule",
+        *(f"cos {name}" for name in parameters),
+        "norm ratio",
+        "relative error",
+        "signs %",
+        "order",
+        "sweeps",
+        "unconverged %",
+    )
     rows: list[Sequence[Any]] = []
     for rule, record in result["rules"].items():
         if "error" in record:
@@ -200,6 +234,7 @@ def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any
                 f"{100 * record['sign_agreement']:.1f}",
                 order,
                 f"{record['sweeps']:.1f}",
+                f"{100 * record['unconverged']:.1f}",
             )
         )
     return header, rows
@@ -211,29 +246,32 @@ def gradients_command(options: CommandGradientsOptions, session: Session) -> Non
 
     Per parameter the cosine to the exact gradient, and over all of them the ratio of norms, the relative error, the share of equal
     signs and the order of the bias in the nudging strength: 1 for one-sided EP, 2 for centered EP, and about 0 for coupled learning,
-    which is not the gradient at any fraction.
+    which is not the gradient at any fraction. With --out, the directory gets the JSON and a picture.
 
     \b
     Examples:
       eqlab gradients
       eqlab gradients --hidden 64,64 --energy-scale 0.3
-      eqlab gradients --rules ep-centered,implicit --checkpoint runs/NAME/checkpoints/train.safetensors
+      eqlab gradients --activation hard-sigmoid --checkpoint runs/NAME/checkpoints/train.safetensors
     """  # noqa: D301
     if len(set(options.strengths)) < 2:
         raise InputError("--strengths needs two different values to fit an order through")
     check_engine(options.engine)
     session.use_threads()
     with open_engine(options.engine) as engine:
-        result = engine.executor.submit(trial, options, options.seed).result().metrics
+        result = dict(engine.executor.submit(trial, options, options.seed).result().metrics)
     for warning in result["warnings"]:
         session.warn(warning)
     header, rows = table(result)
     curvature, free = result["curvature"], result["free"]
+    spread = "not known" if curvature["smallest"] is None else f"{curvature['smallest']:.3f} to {curvature['largest']:.3f}"
     text = (
         f"{result['network']} on {result['samples']} samples of {result['data']}; strength {options.strength:g}, fraction "
         f"{options.fraction:g}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
-        f"{curvature['smallest']:.3f} to {curvature['largest']:.3f}\n\n{format_table(header, rows)}"
+        f"{spread}\n\n{format_table(header, rows)}"
     )
+    if session.out is not None:
+        result["provenance"] = provenance(session.argv, session.threads)
     session.save_result("gradients", result, text)
     measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
     if session.out is not None:

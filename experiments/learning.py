@@ -10,6 +10,7 @@ from pydantic import Field
 
 from contrastive_core.costs import COSTS
 from contrastive_core.data import DATASETS
+from contrastive_core.data.catalog import describe
 from contrastive_core.dynamics import DYNAMICS
 from contrastive_core.errors import InputError
 from contrastive_core.kernels import BACKEND_NAMES
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from contrastive_core.rule import Setting
 
 Positive = Annotated[int, Field(gt=0)]
+Units = Annotated[int, Field(gt=0, le=1_000_000)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
 
@@ -42,7 +44,7 @@ class LearningOptions(CommandOptions):
     data: Annotated[str, OneOf("data set", DATASETS)] = Field("digits", description="Data set.")
     data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files; none downloads and caches.")
     train_size: Positive | None = Field(None, description="Use only so many training samples.")
-    hidden: tuple[Positive, ...] = Field((64,), description="Units of each hidden layer, from the inputs up.")
+    hidden: tuple[Units, ...] = Field((256,), description="Units of each hidden layer, from the inputs up.")
     activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("hard-sigmoid", description="Of the hidden layers.")
     output_activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("linear", description="Of the output layer.")
     energy_scale: float = Field(1.0, gt=0, le=1, description="Layer energy scale: feedback over forward coupling.")
@@ -123,3 +125,22 @@ def architecture(network: Network, splits: Splits) -> str:
     """Return the layer sizes in the field's notation, such as 784-512-10, a readout after a plus."""
     sizes = "-".join(map(str, (splits.train.inputs.shape[1], *network.sizes)))
     return sizes if network.output_is_last_layer else f"{sizes}+{splits.num_classes}"
+
+
+def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Let a list of names pass in which none stands twice."""
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise InputError(f"{twice[0]!r} is named twice; name each once")
+    return names
+
+
+def ignored(options: LearningOptions) -> list[str]:
+    """Return a sentence for each option that has no effect beside the others."""
+    kind = describe(options.data).kind
+    sentences = []
+    if options.data_dir is not None and kind != "download":
+        sentences.append(f"--data-dir has no effect: {options.data} is {kind} data and needs no files")
+    if options.readout and options.output_activation != "linear":
+        sentences.append("--output-activation has no effect with --readout: the outputs are a linear readout of the last hidden layer")
+    return sentences

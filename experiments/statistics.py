@@ -30,3 +30,9 @@ def interval(values: Sequence[float]) -> dict[str, Any]:
         found = ttest_1samp(values, 0.0).confidence_interval(0.95)
         bounds = [float(found.low), float(found.high)]
     return {"mean": mean, "ci95": bounds, "seeds": list(values)}
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that there are; None for none."""
+    present = [value for value in values if value is not None]
+    return sum(present) / len(present) if present else None

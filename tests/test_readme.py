@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from experiments import compare, gradients
 from experiments.cli import cli
+from experiments.rules import RULES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -58,3 +60,17 @@ def test_links_and_pictures_of_the_readme_exist() -> None:
     prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)#]+)\)", prose):
         assert (ROOT / target).is_file(), target
+
+
+def test_the_tables_of_the_readme_have_the_columns_and_rules_that_the_demo_prints() -> None:
+    """If this fails, the README shows the output of another version."""
+    record = {"cosine": dict.fromkeys(("weight_1", "bias_1", "weight_2", "bias_2"), 1.0), "norm_ratio": 1.0, "relative_error": 0.1}
+    record |= {"sign_agreement": 1.0, "order": None, "sweeps": 1.0, "unconverged": 0.0}
+    headers = [gradients.table({"rules": {"ep-centered": record}})[0], compare.table({})[0]]
+    tables = [text for kind, text in BLOCKS if kind == "text"]
+    assert len(tables) == len(headers)
+    for shown, header in zip(tables, headers, strict=True):
+        lines = shown.splitlines()
+        titles = next(line for line in lines if line.startswith("rule "))
+        assert titles.split() == " ".join(header).split()
+        assert [line.split()[0] for line in lines[lines.index(titles) + 2 :]] == list(RULES)

@@ -40,7 +40,7 @@ class Implicit(Rule):
 
     cost: Cost
     settling: Settling
-    dense_units: int = 128
+    dense_units: int = 300
 
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
         """Relax, and solve for the adjoint.

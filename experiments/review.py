@@ -1,0 +1,84 @@
+"""Checks before a run is begun, and doubts about what it found: settings and results that are not what they seem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from experiments.learning import LearningOptions, architecture, build_network, build_setting, ignored, load_data
+from experiments.rules import RULES
+from experiments.session import Session
+
+if TYPE_CHECKING:
+    from contrastive_core.network import Network
+    from contrastive_core.types import Estimate
+    from experiments.train import PlanOptions
+
+FEW = 32
+"""Training samples that settings are tried on, and gradients compared: enough to be typical, few enough for the exact solve."""
+
+
+def check(options: PlanOptions, session: Session, rule: str | None = None) -> str:
+    """Refuse settings that cannot be run, before anything is written, and warn of those that are not what they seem.
+
+    Parameters
+    ----------
+    options : PlanOptions
+        What is to be run.
+    session : Session
+        Where to warn.
+    rule : str, optional
+        A rule to try on a few samples; a comparison leaves it out, since one rule that fails must not stop the others.
+
+    Returns
+    -------
+    str
+        The network's architecture.
+    """
+    from contrastive_core.diagnostics import review
+    from contrastive_core.optimisers.builders import layer_groups
+    from contrastive_core.training import generator_of
+    from contrastive_core.types import Batch
+
+    splits = load_data(options)
+    network, setting = build_network(options, splits, options.seed), build_setting(options)
+    layer_groups(network, options.learning_rates)
+    few = Batch(splits.train.inputs[:FEW], splits.train.labels[:FEW])
+    for warning in [*ignored(options), *review(network, setting, few.inputs)]:
+        session.warn(warning)
+    if "other than the published" in splits.source:
+        session.warn(f"{options.data} is read from {splits.source}")
+    if rule is not None:
+        RULES[rule](setting).estimate(network, few, generator=generator_of(options.seed, 2))
+    return architecture(network, splits)
+
+
+def doubts(options: LearningOptions, network: Network, exact: Estimate, rules: Mapping[str, Any], smallest: float | None) -> list[str]:
+    """Return a sentence for each reason not to trust the comparison."""
+    doubts = []
+    share = effort(exact)["unconverged"]
+    if share:
+        doubts.append(
+            f"{100 * share:.1f} % of the free states did not reach the tolerance, so what the rules are compared with is not exact; "
+            "raise --budget or --tolerance"
+        )
+    unsettled = [name for name, record in rules.items() if record.get("unconverged") and name != "implicit"]
+    if unsettled:
+        doubts.append(f"not all phases of {', '.join(unsettled)} reached their tolerance; raise --nudged-budget or --nudged-tolerance")
+    if smallest is not None and options.strength * network.stiffness[-1] >= smallest:
+        doubts.append(
+            f"strength {options.strength:g} is not below the smallest curvature of the energy, {smallest:.3g}: nudged states may be far "
+            "from the free one; lower --strength"
+        )
+    return doubts
+
+
+def effort(estimate: Estimate) -> dict[str, float]:
+    """Return the mean sweeps of all phases of an estimate, and the share of phases that did not settle."""
+    from contrastive_core.evaluation import unconverged
+
+    phases = estimate.relaxations.values()
+    return {
+        "sweeps": sum(float(phase.steps.double().mean()) for phase in phases),
+        "unconverged": sum(unconverged(phase) for phase in phases) / len(phases),
+    }

@@ -17,7 +17,8 @@ class ToyOptions(CommandOptions):
     layers: tuple[int, ...] = (1,)
     name: str = "a"
     how: Literal["well", "raise", "refuse", "die"] = "well"
-    seconds: float = 0.0
+    seconds: float = Field(0.0, description="Sleep so long.")
+    busy: float = Field(0.0, description="Compute so long.")
     once: str | None = Field(None, description="A file: go wrong only if it is not there, and make it.")
     arrays: bool = False
     epochs: int = 0
@@ -25,6 +26,9 @@ class ToyOptions(CommandOptions):
 
 def trial(options: ToyOptions, seed: int) -> Outcome:
     time.sleep(options.seconds)
+    until = time.perf_counter() + options.busy
+    while time.perf_counter() < until:
+        pass
     if options.how != "well" and (options.once is None or not Path(options.once).exists()):
         if options.once is not None:
             Path(options.once).touch()

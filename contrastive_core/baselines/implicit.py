@@ -17,6 +17,11 @@ from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting, Settling
 from contrastive_core.types import Batch, Clamped, Estimate, Relaxation, State
 
+_NO_MINIMUM = (
+    "{} of {} samples are not at a minimum of the energy (its curvature there is singular or negative), so there is no exact gradient; "
+    "relax further (larger budget), or train with a lower learning rate"
+)
+
 
 @final
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Implicit(Rule):
 
     cost: Cost
     settling: Settling
-    dense_units: int = 300
+    dense_units: int = 128
 
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
         """Relax, and solve for the adjoint.
@@ -65,10 +70,7 @@ class Implicit(Rule):
             weighted = _weigh(scale, right_side)
             factors, info = torch.linalg.cholesky_ex(matrices)  # fails where the curvature is not positive: no minimum
             if bool(info.any()):
-                raise ConvergenceError(
-                    f"{int((info > 0).sum())} of {len(info)} samples are not at a minimum of the energy (its curvature there is singular "
-                    "or negative), so there is no exact gradient; relax further (larger budget), or train with a lower learning rate"
-                )
+                raise ConvergenceError(_NO_MINIMUM.format(int((info > 0).sum()), len(info)))
             scaled = torch.cholesky_solve(weighted[:, :, None], factors)[:, :, 0]
         else:
             multiply, scale = scaled_hessian(clamped, state)
@@ -98,7 +100,12 @@ def _krylov(multiply: Callable[[State], State], state: State, weighted: Tensor) 
             f"MINRES left a relative error of {error / float(np.linalg.norm(right)):.1e} in the adjoint; the curvature is nearly "
             "singular: use float64, a smaller gain, or a smaller layer energy scale"
         )
-    return torch.from_numpy(solution).reshape(weighted.shape).to(weighted)
+    scaled = torch.from_numpy(solution).reshape(weighted.shape)
+    # The solution's own curvature, x A x = x b: MINRES solves indefinite systems too, and would not say so.
+    below = (scaled * weighted.double().cpu()).sum(1) < 0
+    if bool(below.any()):
+        raise ConvergenceError(_NO_MINIMUM.format(int(below.sum()), len(below)))
+    return scaled.to(weighted)
 
 
 def build(setting: Setting) -> Implicit:

@@ -122,7 +122,8 @@ def extreme_eigenvalues(clamped: Clamped, state: State) -> tuple[float, float]:
     start = np.random.default_rng(0).standard_normal(count)  # a fixed start makes the result reproducible
     try:
         smallest, largest = (
-            float(eigsh(operator, k=1, which=which, v0=start, tol=1e-6, return_eigenvectors=False)[0]) for which in ("SA", "LA")
+            float(eigsh(operator, k=1, which=which, v0=start, ncv=min(count, 60), tol=1e-6, return_eigenvectors=False)[0])
+            for which in ("SA", "LA")
         )
     except ArpackNoConvergence as error:
         raise ConvergenceError("Lanczos did not converge on the curvature of the energy; use float64 or fewer samples") from error

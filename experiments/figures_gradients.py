@@ -105,7 +105,7 @@ def _paint_bias(axes: Axes, rules: Mapping[str, Any], height: float) -> None:
 def _order(value: float | None) -> str:
     if value is None:
         return ""
-    return f" ({value:.2f})".replace("-", MINUS) if abs(value) < 100 else f" ({plain(value)})"
+    return f" ({round(value, 2) + 0.0:.2f})".replace("-", MINUS) if abs(value) < 100 else f" ({plain(value)})"
 
 
 def _paint_guides(axes: Axes) -> None:

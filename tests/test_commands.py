@@ -282,7 +282,7 @@ def test_gradients_says_when_it_is_not_to_be_trusted() -> None:
     arguments = ("gradients", "--rules", "ep-centered", "--hidden", "12", "--samples", "8", "--threads", "1")
     assert "warning" not in eqlab(*arguments).stderr
     assert "free states did not reach the tolerance" in eqlab(*arguments, "--budget", "3").stderr
-    strong = eqlab(*arguments, "--gain", "2.5", "--strength", "0.5")
+    strong = eqlab(*arguments, "--gain", "1.5", "--strength", "0.7")
     assert "not below the smallest curvature" in strong.stderr
 
 

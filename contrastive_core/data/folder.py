@@ -57,6 +57,21 @@ def load_folder(name: str, data_dir: Path | None) -> Splits:
     )
 
 
+def mnist(data_dir: Path | None, seed: int) -> Splits:
+    """Load MNIST, handwritten digits, as :func:`load_folder` does; the seed is not used."""
+    return load_folder("mnist", data_dir)
+
+
+def fashion_mnist(data_dir: Path | None, seed: int) -> Splits:
+    """Load Fashion-MNIST, articles of clothing, as :func:`load_folder` does; the seed is not used."""
+    return load_folder("fashion-mnist", data_dir)
+
+
+def kmnist(data_dir: Path | None, seed: int) -> Splits:
+    """Load KMNIST, cursive Japanese characters, as :func:`load_folder` does; the seed is not used."""
+    return load_folder("kmnist", data_dir)
+
+
 def _read_pair(images_file: IdxFile, labels_file: IdxFile, num_classes: int) -> Split:
     """Read images and their labels."""
     images = parse_images(images_file)  # (N, rows, columns)

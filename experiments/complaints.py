@@ -49,6 +49,8 @@ def _sentence(problem: ErrorDetails, model: type[BaseModel], origins: Mapping[st
         case "value_error" | "assertion_error":
             text = message.partition(", ")[2]
             return f"{name}: {text}" if name else text
+        case "too_short":
+            return f"{name} needs at least {problem['ctx']['min_length']}, got {problem['ctx']['actual_length']}"
         case "literal_error":
             return f"{name} must be {problem['ctx']['expected']}, got {_shown(problem['input'])}"
     if message.startswith("Input should be "):

@@ -95,16 +95,19 @@ def build_network(options: LearningOptions, splits: Splits, seed: int) -> Networ
         sizes, readout = (num_inputs, *options.hidden), splits.num_classes
     else:
         sizes, readout = (num_inputs, *options.hidden, splits.num_classes), None
-    return Layered(
-        sizes,
-        activation=ACTIVATIONS[options.activation],
-        output_activation=ACTIVATIONS[options.output_activation],
-        energy_scale=options.energy_scale,
-        readout=readout,
-        gain=options.gain,
-        generator=generator_of(seed, 0),
-        dtype=getattr(torch, options.dtype),
-    )
+    try:
+        return Layered(
+            sizes,
+            activation=ACTIVATIONS[options.activation],
+            output_activation=ACTIVATIONS[options.output_activation],
+            energy_scale=options.energy_scale,
+            readout=readout,
+            gain=options.gain,
+            generator=generator_of(seed, 0),
+            dtype=getattr(torch, options.dtype),
+        )
+    except RuntimeError as error:  # torch's word for weights that do not fit into memory
+        raise InputError(f"a network of {'-'.join(map(str, sizes))} units does not fit into memory; give fewer --hidden units") from error
 
 
 def build_setting(options: LearningOptions) -> Setting:

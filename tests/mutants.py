@@ -49,7 +49,7 @@ MUTATIONS = [
     Mutation("potential: half dropped", ACTIVATION, "return 0.5 * value.square()", "return value.square()", "contracts::test_derivative_of_the_potential"),
     Mutation("tanh potential: half dropped", ACTIVATION, "return 0.5 * (torch.xlogy", "return 1.0 * (torch.xlogy", "contracts::test_derivative_of_the_potential"),
     Mutation("slope: 1 on the faces of the box", ACTIVATION, "(value > self.low) & (value < self.high)", "(value >= self.low) & (value <= self.high)", "contracts::test_compliance_is_the_slope"),
-    Mutation("activation: no projection", ACTIVATION, "value.clamp(self.low, self.high) if", "value if", "contracts::test_minimiser_of_a_quadratic_block_is_its_minimum"),
+    Mutation("activation: no projection", ACTIVATION, "return value if unbounded else value.clamp(self.low, self.high)", "return value", "contracts::test_minimiser_of_a_quadratic_block_is_its_minimum"),
     Mutation("compliance: scale dropped", LAYERED, "a.slope(layer) / scale for", "a.slope(layer) for", "contracts::test_compliance_of_a_network"),
     Mutation("energy gradient: sign", LAYERED, "scale = -factor * self", "scale = factor * self", "contracts::test_energy_gradient_is_the_mean"),
     Mutation("energy gradient: sum, not mean", LAYERED, "[index] / layer.shape[0]", "[index]", "contracts::test_energy_gradient_is_the_mean"),

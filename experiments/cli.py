@@ -15,6 +15,7 @@ from experiments.output import say
 
 COMMANDS = {
     "bench": "experiments.bench:bench",
+    "capacity": "experiments.capacity:capacity_command",
     "compare": "experiments.compare:compare_command",
     "data": "experiments.data:data",
     "gradients": "experiments.gradients:gradients_command",

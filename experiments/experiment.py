@@ -74,6 +74,7 @@ class Experiment:
 EXPERIMENTS: Table[Experiment] = Table(
     "experiment",
     {
+        "capacity": "experiments.capacity:EXPERIMENT",
         "gradients": "experiments.gradients:EXPERIMENT",
         "learn": "experiments.learn:EXPERIMENT",
         "phase": "experiments.phase:EXPERIMENT",

@@ -1,0 +1,141 @@
+"""Retrieval by many networks at once: where descent from a stored pattern ends, and from how far away a state is found."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from contrastive_core.errors import ConvergenceError, InputError
+from hebbian.montecarlo import simulate
+from hebbian.multitasking import Multitasking, cue, store_patterns
+from hebbian.patterns import Entries, draw_patterns
+from hebbian.storage import remember
+
+Floats = NDArray[np.float64]
+
+_CHUNK = 10
+"""Sweeps between looks at which chains still move."""
+_RECORDS = 5
+"""Last sweeps of a chain over which its overlaps are averaged."""
+
+
+class Descents(NamedTuple):
+    """Where descent from stored patterns ended.
+
+    Attributes
+    ----------
+    overlaps : ndarray of shape (instances, starts)
+        Of the final state with the pattern that it started from.
+    load : float
+        P/N as it was, which rounding moves from what was asked for.
+    sweeps : int
+        That the longest descent took, to the next ten.
+    """
+
+    overlaps: Floats
+    load: float
+    sweeps: int
+
+
+def descend_to_rest(system: Multitasking, spins: Entries, budget: int = 5000) -> tuple[Entries, int]:
+    """Turn spins, in a fixed order, to their fields until none changes in a whole sweep.
+
+    Parameters
+    ----------
+    system : Multitasking
+        The network.
+    spins : ndarray of int8, shape (R, N)
+        Start states; not modified.
+    budget : int
+        Most sweeps.
+
+    Returns
+    -------
+    spins : ndarray of int8, shape (R, N)
+        Local minima of the energy.
+    sweeps : int
+        That the longest descent took, to the next ten.
+
+    Raises
+    ------
+    ConvergenceError
+        If a chain still moves after the budget. The energy falls with every flip, so that it would rest some day.
+    """
+    final, moving, done = spins.copy(), np.arange(len(spins)), 0
+    while len(moving):
+        if done >= budget:
+            raise ConvergenceError(f"{len(moving)} of {len(spins)} descents still move after {budget} sweeps; allow more")
+        chunk = _CHUNK if done == 0 else 3 * _CHUNK  # most rest at once; the others take long
+        trace = simulate(system, final[moving], 0.0, "descent-fixed", 0, num_sweeps=chunk)
+        final[moving] = trace.spins
+        # Every flip lowers the energy, a function of the counts: a sweep that leaves those as they are has flipped nothing.
+        moving = moving[np.any(trace.counts[-1] != trace.counts[-2], axis=1)]
+        done += chunk
+    return final, done
+
+
+def descend_from_patterns(num_spins: int, load: float, num_instances: int, num_starts: int, seed: int) -> Descents:
+    r"""Store :math:`P = \alpha N` undiluted patterns and descend at T = 0 from some of them, in several networks.
+
+    Parameters
+    ----------
+    num_spins : int
+        N.
+    load : float
+        :math:`\alpha`, of at least one pattern.
+    num_instances : int
+        Networks, each with patterns of its own.
+    num_starts : int
+        Patterns of each that a descent starts from; fewer where fewer are stored.
+    seed : int
+        Of all patterns.
+
+    Raises
+    ------
+    InputError
+        If the load is less than one pattern, or there is no instance or start.
+    """
+    count = round(load * num_spins)
+    if count < 1:
+        raise InputError(f"a load of {load:g} is less than one pattern of {num_spins} spins; raise one of the two")
+    if num_instances < 1 or num_starts < 1:
+        raise InputError(f"at least one instance and one start are needed, got {num_instances} and {num_starts}")
+    ends, longest = [], 0
+    for instance in range(num_instances):
+        patterns = draw_patterns(count, num_spins, 0.0, np.random.default_rng([seed, instance]))
+        starts = patterns[:num_starts]
+        final, sweeps = descend_to_rest(store_patterns(remember(patterns, 0.0)), starts)
+        ends.append((final.astype(np.int64) * starts).sum(axis=1) / num_spins)
+        longest = max(longest, sweeps)
+    return Descents(np.array(ends), count / num_spins, longest)
+
+
+def recall_from_cue(system: Multitasking, weights: ArrayLike, quality: float, temperature: float, sweeps: int, seed: int) -> Floats:
+    """Return overlaps with all patterns before and after a run from one cue; shape (2, K).
+
+    Glauber's dynamics at random sites; descent to rest at T = 0. At T > 0 the last few sweeps are averaged. A pattern whose cue has a
+    positive overlap is found with a positive one: no sign is folded.
+
+    Parameters
+    ----------
+    system : Multitasking
+        The network.
+    weights : array of shape (K,)
+        Of the patterns in the cue, as :func:`hebbian.multitasking.cue` takes them.
+    quality : float
+        Of the cue, in [0, 1].
+    temperature : float
+        In the system's units.
+    sweeps : int
+        Of the run at T > 0, at least 5.
+    seed : int
+        Of cue and dynamics.
+    """
+    start = cue(system.patterns, weights, 1, quality, seed)
+    first = system.overlaps(start)[0]
+    if temperature == 0:
+        return np.stack([first, system.overlaps(descend_to_rest(system, start)[0])[0]])
+    trace = simulate(system, start, temperature, "glauber", seed + 1, num_sweeps=max(sweeps, _RECORDS))
+    return np.stack([first, trace.overlaps[-_RECORDS:, 0].mean(axis=0)])

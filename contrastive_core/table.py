@@ -65,6 +65,11 @@ class Table(Mapping[str, T], Generic[T]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def entries(self) -> dict[str, str]:
+        """``"module:attribute"`` by name, for building a table of several."""
+        return dict(self._entries)
+
     def __or__(self, other: Table[T]) -> Table[T]:
         """Return a table of the entries of both."""
         return Table(self.kind, self._entries | other._entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,12 +29,23 @@ class Batch(NamedTuple):
     labels : Tensor of shape (B,) or (B, n_out)
         Class indices (int64), or real-valued targets.
     instances : Tensor of shape (B,), optional
-        Ids shared by the views of one sample, for costs that couple rows.
+        Ids shared by the views of one sample (int64), for costs that couple rows. A number of the sample in its data set where
+        something is remembered per sample.
+    views : Tensor of shape (B,), optional
+        Which view of its sample each row is (int64); None numbers the rows of a sample in the order in which they stand.
+    extras : mapping of str to Tensor, optional
+        What else an objective declares that it needs: a queue, prototypes, temperatures, a second network's outputs.
+    held : Tensor of shape (B, n_out), optional
+        The outputs at which an objective evaluates what carries no gradient (codes, weights, selected pairs); None means the
+        outputs at hand.
     """
 
     inputs: Tensor
     labels: Tensor
     instances: Tensor | None = None
+    views: Tensor | None = None
+    extras: Mapping[str, Tensor] | None = None
+    held: Tensor | None = None
 
 
 class Clamped(NamedTuple):

@@ -55,13 +55,18 @@ class EquilibriumPropagation(Rule):
 
         signs = self.sides.signs(generator)
 
-        def nudges(force: Tensor | None) -> list[Nudge]:
+        def frozen(free: State) -> list[Nudge]:
+            force = self.cost.gradient(network.output(free), batch)
             return [Nudge(self.cost, batch, sign * strength, force) for sign in signs]
 
-        def frozen(free: State) -> list[Nudge]:
-            return nudges(self.cost.gradient(network.output(free), batch))
+        def live(presented: Batch) -> list[Nudge]:
+            return [Nudge(self.cost, presented, sign * strength) for sign in signs]
 
-        phases = frozen if self.frozen else nudges(None)
+        def joint(free: State) -> list[Nudge]:
+            # What an objective selects or stops the gradient of is taken at the free state: only then is the nudged energy a scalar.
+            return live(batch._replace(held=network.output(free)))
+
+        phases = frozen if self.frozen else joint if self.cost.coupled else live(batch)
         return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, phases)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from contrastive_core.costs import COSTS
+from contrastive_core.costs import SAMPLE_COSTS
 from contrastive_core.data import DATASETS
 from contrastive_core.data.catalog import describe
 from contrastive_core.dynamics import DYNAMICS
@@ -51,7 +51,7 @@ class LearningOptions(CommandOptions):
     readout: bool = Field(False, description="Read the outputs out of the last hidden layer, outside the equilibrium.")
     gain: PositiveFloat = Field(0.7, description="Initial weights are uniform in +-gain/sqrt(fan-in).")
     dtype: Literal["float32", "float64"] = Field("float32", description="Of all computations.")
-    cost: Annotated[str, OneOf("cost", COSTS)] = Field("squared-error", description="Cost that the rules lower.")
+    cost: Annotated[str, OneOf("cost", SAMPLE_COSTS)] = Field("squared-error", description="Cost that the rules lower.")
     dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field("forward", description="Of the free phase.")
     tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-3, description="Residual at which a sample's free phase stops.")
     budget: Positive = Field(100, description="Most sweeps of a free phase.")
@@ -121,7 +121,7 @@ def build_setting(options: LearningOptions) -> Setting:
         Stop(options.nudged_tolerance, options.nudged_budget),
         options.backend,
     )
-    return Setting(COSTS[options.cost](), settling, options.strength, options.fraction, options.frozen, options.unroll)
+    return Setting(SAMPLE_COSTS[options.cost](), settling, options.strength, options.fraction, options.frozen, options.unroll)
 
 
 def architecture(network: Network, splits: Splits) -> str:

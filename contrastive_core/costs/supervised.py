@@ -1,0 +1,65 @@
+"""Objectives of classes: rows of one class attract each other."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.costs.layout import Labels
+from contrastive_core.costs.rows import unit
+from contrastive_core.costs.settings import require_positive
+from contrastive_core.costs.softmax import leave_out_self, pooled
+from contrastive_core.objective import Needs, Plain
+from contrastive_core.types import Batch
+
+CLASSES = Needs(fewest=1, most=None, labels=Labels.CLASSES)
+"""Class labels, and any number of views or none."""
+
+
+def class_sums(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return for each row the sum of the *other* rows of its class, (B, n), and their number, (B,); O(B n)."""
+    _, group = torch.unique(labels, return_inverse=True)
+    num_groups = int(group.max()) + 1
+    sums = rows.new_zeros(num_groups, rows.shape[1]).index_add(0, group, rows)
+    sizes = torch.bincount(group, minlength=num_groups).to(rows.dtype)
+    return sums[group] - rows, sizes[group] - 1
+
+
+@final
+@dataclass(frozen=True)
+class SupCon(Plain):
+    r"""Supervised contrastive loss, the form with the sum outside the logarithm.
+
+    :math:`C = \langle -\frac{1}{|P(a)|} \sum_{p \in P(a)} [s_{ap}/\tau - \log \sum_{k \ne a} e^{s_{ak}/\tau}] \rangle_a`, P the other
+    rows of the row's class. The mean is over the rows that have positives; with none at all the loss is 0. The official code multiplies
+    by :math:`\tau/\tau_\mathrm{base}` and counts rows without positives as 0 in the mean.
+
+    Attributes
+    ----------
+    temperature : float
+        :math:`\tau`, dimensionless.
+    """
+
+    temperature: float = 0.1
+
+    needs = CLASSES
+    source = "Khosla et al. (2020), Supervised contrastive learning"
+    verified = "value and gradient equal pytorch-metric-learning"
+
+    def __post_init__(self) -> None:
+        require_positive(temperature=self.temperature)
+
+    @property
+    def strength(self) -> float:
+        """0.04 of the temperature."""
+        return 0.04 * self.temperature
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over the rows that have a positive."""
+        rows, scale = unit(output), 1 / self.temperature
+        sums, counts = class_sums(rows, batch.labels)
+        anchors = (counts > 0).to(rows.dtype)
+        share = anchors / anchors.sum().clamp(min=1)
+        means = sums / counts.clamp(min=1)[:, None]
+        return pooled(rows, rows, scale, share, leave_out_self) - scale * (share * (rows * means).sum(1)).sum()

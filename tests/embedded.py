@@ -1,0 +1,50 @@
+"""Batches of embeddings for any objective, made from what it says that it needs."""
+
+from __future__ import annotations
+
+import torch
+from systems import seeded
+from torch import Tensor
+
+from contrastive_core.costs import OBJECTIVES
+from contrastive_core.costs.layout import Labels
+from contrastive_core.objective import Objective, Origin
+from contrastive_core.types import Batch
+
+WIDTH = 6
+
+
+SMALL: dict[str, dict[str, float]] = {"swav": {"num_prototypes": 5}}
+"""Settings that make an objective small enough for finite differences."""
+
+
+def build(name: str) -> Objective:
+    """An objective of the table with its defaults, but small."""
+    return OBJECTIVES[name](**SMALL.get(name, {}))
+
+
+def embeddings(rows: int, seed: int = 0, width: int = WIDTH) -> Tensor:
+    """Random rows of float64 in general position."""
+    return torch.randn((rows, width), generator=seeded(seed), dtype=torch.float64)
+
+
+def paired(samples: int, views: int = 2) -> Tensor:
+    """Instances of a batch that holds all first views, then all second ones, ..."""
+    return torch.arange(samples).repeat(views)
+
+
+def presented(objective: Objective, samples: int = 6, views: int | None = None, seed: int = 5) -> Batch:
+    """A batch that fits: the fewest views, labels of the kind, and extras, the given ones random."""
+    needs, generator = objective.needs, seeded(seed)
+    count = views or max(2, needs.fewest)
+    rows = samples * count
+    labels = {
+        Labels.NONE: torch.zeros(rows, dtype=torch.int64),
+        Labels.CLASSES: (torch.arange(samples) % 3).repeat(count),
+        Labels.NUMBERS: torch.rand(samples, generator=generator, dtype=torch.float64).repeat(count) * 4,
+        Labels.VECTORS: torch.rand((samples, 4), generator=generator, dtype=torch.float64).repeat(count, 1),
+    }[needs.labels]
+    extras = {name: value.double() for name, value in objective.start(WIDTH, samples, generator).items()}
+    given = [extra.name for extra in needs.extras if extra.origin is Origin.GIVEN]
+    extras |= {name: torch.randn((rows, WIDTH), generator=generator, dtype=torch.float64) for name in given}
+    return Batch(torch.zeros(rows, 1), labels, paired(samples, count), extras=extras)

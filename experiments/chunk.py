@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contrastive_core.errors import EqlabError
+from contrastive_core.errors import EqlabError, InputError
 from experiments.engine import EngineError
 from experiments.experiment import find_experiment
+from experiments.live import announce
 from experiments.options import Options, from_settings, merge, nested
 from experiments.output import to_json
 from experiments.provenance import package_versions, without_home
@@ -47,11 +48,14 @@ class Work(NamedTuple):
         The options that no axis changes, as ``Options.settings`` gives them.
     checkpoints : str or None
         Directory where a trial keeps what it can go on from; used by workers that see it.
+    live : str or None
+        Directory where a trial tells of its epochs; used by workers that see it.
     """
 
     experiment: str
     settings: Mapping[str, Any]
     checkpoints: str | None = None
+    live: str | None = None
 
 
 def pack(work: Work, tasks: Sequence[Task]) -> str:
@@ -120,6 +124,16 @@ def _unpack(packed: str) -> tuple[Work, list[Task]]:
     return Work(*work), [Task(*task) for task in tasks]
 
 
+def checkpoint_of(folder: Path, key: str) -> Path:
+    """Return where a trial keeps what it can go on from."""
+    return folder / f"{key}.safetensors"
+
+
+def _seen(folder: str | None) -> Path | None:
+    path = Path(folder) if folder else None
+    return path if path and path.is_dir() else None
+
+
 class _Trial:
     """Runs one trial after the other; neighbours in a grid often have the same options, which are then made once."""
 
@@ -127,15 +141,17 @@ class _Trial:
         self._experiment = find_experiment(work.experiment)
         self._work, self._observers = work, observers
         self._made: tuple[Mapping[str, Any], Options] | None = None
-        folder = Path(work.checkpoints) if work.checkpoints and self._experiment.checkpoints else None
-        self._checkpoints = folder if folder and folder.is_dir() else None
+        self._checkpoints = _seen(work.checkpoints) if self._experiment.checkpoints else None
+        self._live = _seen(work.live) if self._experiment.live and "on_epoch" not in self._observers else None
 
     def run(self, task: Task) -> Record:
         """Compute a trial; whatever happens in it is its record, and the others go on."""
         start = time.perf_counter()
         extra: dict[str, Any] = dict(self._observers)
         if self._checkpoints:
-            extra["checkpoint"] = self._checkpoints / f"{task.key}.safetensors"
+            extra["checkpoint"] = checkpoint_of(self._checkpoints, task.key)
+        if self._live:
+            extra["on_epoch"] = announce(self._live, task.key)
         try:
             outcome = self._experiment.trial(self._options(task.changes), task.seed, **extra)
             metrics = to_json(outcome.metrics, indent=None)
@@ -143,7 +159,7 @@ class _Trial:
         except Exception as error:
             message = str(error) if isinstance(error, EqlabError) else f"{type(error).__name__}: {error}"
             details = without_home("".join(traceback.format_exception(error)))
-            return Record(task.key, None, message, details, time.perf_counter() - start)
+            return Record(task.key, None, message, details, time.perf_counter() - start, mistake=isinstance(error, InputError))
         return Record(task.key, metrics, None, None, time.perf_counter() - start, history, dict(outcome.arrays))
 
     def _options(self, changes: Mapping[str, Any]) -> Options:

@@ -62,6 +62,8 @@ class Experiment:
         The metrics that a summary shows unless told otherwise.
     checkpoints : bool
         Whether ``trial`` takes ``checkpoint``, a path from which it goes on if it is there.
+    live : bool
+        Whether ``trial`` takes ``on_epoch``, which it tells of every epoch of its history as soon as that is measured.
     """
 
     options: type[CommandOptions]
@@ -69,6 +71,7 @@ class Experiment:
     metrics: Mapping[str, Metric]
     headline: tuple[str, ...]
     checkpoints: bool = False
+    live: bool = False
 
 
 EXPERIMENTS: Table[Experiment] = Table(

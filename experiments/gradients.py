@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,39 +9,39 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from contrastive_core.errors import CheckpointError, ConvergenceError, EqlabError, InputError
+from contrastive_core.errors import ConvergenceError, EqlabError, InputError
 from contrastive_core.networks import ACTIVATIONS
-from experiments.engine import check_engine, open_engine
-from experiments.exits import TrialsFailedError
+from experiments.chunk import Work
+from experiments.engine import check_engine
+from experiments.exits import TrialsFailedError, resumable
 from experiments.experiment import Experiment, Metric, Outcome
-from experiments.fields import flag_name
-from experiments.figures import gradient_alignment, write_pictures
+from experiments.figures import gradient_alignment, relaxation, write_pictures
 from experiments.flags import command
 from experiments.learning import (
     LearningOptions,
     Positive,
     PositiveFloat,
     architecture,
-    build_network,
     build_setting,
     distinct,
     ignored,
-    load_data,
 )
 from experiments.markers import OneOf
 from experiments.output import format_table
-from experiments.provenance import provenance
+from experiments.probe import prepare, remember_checkpoint
+from experiments.relaxation import trajectory
 from experiments.review import doubts, effort
 from experiments.rules import RULES
+from experiments.rundir import open_run
 from experiments.session import Session
+from experiments.single import run_one
+from experiments.traces import mean_trace, read_trace
 
 if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.rule import Rule, Setting
     from contrastive_core.types import Batch, Gradients
 
-PHYSICS = ("data", "activation", "output_activation", "energy_scale")
-"""Options besides the layer sizes that make a network with given parameters the one that was trained."""
 STRENGTH_RULES = ("ep-", "coupled-")
 """Prefixes of the rules that have a strength or fraction to vary."""
 
@@ -111,21 +110,15 @@ def trial(options: GradientsOptions, seed: int) -> Outcome:
     Returns
     -------
     Outcome
-        Metrics as ``--json`` prints them. A rule that cannot be computed has an ``error`` instead of measures.
+        Metrics as ``--json`` prints them. A rule that cannot be computed has an ``error`` instead of measures. As arrays the mean
+        ``energy`` and the largest ``residual`` over the samples after every sweep of the free phase.
     """
     from contrastive_core.baselines.implicit import Implicit
     from contrastive_core.curvature import extreme_eigenvalues
     from contrastive_core.diagnostics import review
-    from contrastive_core.types import Batch
 
-    splits = load_data(options)
-    if options.samples > len(splits.train.labels):
-        raise InputError(f"--samples is {options.samples}, but {options.data} has {len(splits.train.labels)} training samples")
-    network, setting = build_network(options, splits, seed), build_setting(options)
-    if options.checkpoint is not None:
-        _load(network, options, options.checkpoint)
-    dtype = next(network.parameters()).dtype
-    batch = Batch(splits.train.inputs[: options.samples].to(dtype), splits.train.labels[: options.samples])
+    splits, network, batch = prepare(options, seed)
+    setting = build_setting(options)
     exact = Implicit(setting.cost, setting.settling).estimate(network, batch)
     free = exact.relaxations["free"]
     rules = {rule: _measure(rule, options, setting, network, batch, exact.gradients, seed) for rule in options.rules}
@@ -148,24 +141,13 @@ def trial(options: GradientsOptions, seed: int) -> Outcome:
         "warnings": [*ignored(options), *review(network, setting, batch.inputs), *doubts(options, network, exact, rules, smallest)],
         "rules": rules,
     }
-    return Outcome(metrics)
+    clamped = network.clamp(batch.inputs)
+    return Outcome(
+        metrics, arrays=mean_trace(trajectory(clamped, network.initial_state(clamped), setting.settling.dynamics, int(free.steps.max())))
+    )
 
 
 EXPERIMENT = Experiment(GradientsOptions, trial, METRICS, headline=("free.sweeps",))
-
-
-def _load(network: Network, options: GradientsOptions, path: Path) -> None:
-    from contrastive_core.checkpoint import check_parameters, load_checkpoint, load_parameters
-
-    tensors, record = load_checkpoint(path)
-    check_parameters(network, tensors, "best.", path)
-    trained = json.loads(record["identity"])["options"]
-    asked = options.resolved()
-    different = [name for name in PHYSICS if trained[name] != asked[name]]
-    if different:
-        flags = " ".join(f"{flag_name(name)} {trained[name]}" for name in different)
-        raise CheckpointError(f"{path} was trained with other settings of the network; give the same: {flags}")
-    load_parameters(network, tensors, "best.", path)
 
 
 def _measure(
@@ -228,7 +210,7 @@ def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any
         rows.append(
             (
                 rule,
-                *("-" if value != value else f"{value:.5f}" for value in cosines),  # NaN: the exact gradient is 0 there
+                *("-" if value is None else f"{value:.5f}" for value in cosines),  # None: the exact gradient is 0 there
                 f"{record['norm_ratio']:.4f}",
                 f"{record['relative_error']:.1e}",
                 f"{100 * record['sign_agreement']:.1f}",
@@ -246,7 +228,7 @@ def gradients_command(options: CommandGradientsOptions, session: Session) -> Non
 
     Per parameter the cosine to the exact gradient, and over all of them the ratio of norms, the relative error, the share of equal
     signs and the order of the bias in the nudging strength: 1 for one-sided EP, 2 for centered EP, and about 0 for coupled learning,
-    which is not the gradient at any fraction. With --out, the directory gets the JSON and a picture.
+    which is not the gradient at any fraction. The run's directory keeps all of it, with figures.
 
     \b
     Examples:
@@ -258,8 +240,12 @@ def gradients_command(options: CommandGradientsOptions, session: Session) -> Non
         raise InputError("--strengths needs two different values to fit an order through")
     check_engine(options.engine)
     session.use_threads()
-    with open_engine(options.engine) as engine:
-        result = dict(engine.executor.submit(trial, options, options.seed).result().metrics)
+    prepare(options, options.seed)  # what is wrong is said before anything is written
+    run = open_run(options, session)
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        remember_checkpoint(options.checkpoint, run, journal)
+        settings = {name: value for name, value in options.settings().items() if name in GradientsOptions.model_fields}
+        result = run_one(Work("gradients", settings), options.seed, options.engine, session, run, journal)
     for warning in result["warnings"]:
         session.warn(warning)
     header, rows = table(result)
@@ -270,12 +256,10 @@ def gradients_command(options: CommandGradientsOptions, session: Session) -> Non
         f"{options.fraction:g}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
         f"{spread}\n\n{format_table(header, rows)}"
     )
-    if session.out is not None:
-        result["provenance"] = provenance(session.argv, session.threads)
-    session.save_result("gradients", result, text)
+    session.result({"run": str(run.path), **result}, f"{text}\n\nrun directory: {run.path}")
     measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
-    if session.out is not None:
-        write_pictures(session.out, {"alignment": gradient_alignment(measured)})
+    traces = {"free phase": read_trace(run, "gradients")}
+    write_pictures(run.figures, {"alignment": gradient_alignment(measured), "relaxation": relaxation(traces)})
     failed = {rule: record["error"] for rule, record in result["rules"].items() if "error" in record}
     if failed:
         listed = "; ".join(f"{rule}: {error}" for rule, error in failed.items())

@@ -80,6 +80,8 @@ class Record(NamedTuple):
         Epochs, and what was measured at each, in JSON.
     arrays : mapping of str to ndarray
         Its trajectories.
+    mistake : bool
+        Whether it failed because of what it was told, which is the user's to mend.
     """
 
     key: str
@@ -89,6 +91,7 @@ class Record(NamedTuple):
     seconds: float
     history: Sequence[tuple[int, str]] = ()
     arrays: Mapping[str, Any] = {}
+    mistake: bool = False
 
 
 def read_trial(row: tuple[Any, ...]) -> Trial:

@@ -15,7 +15,7 @@ from experiments.options import CommandOptions
 
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
-    from contrastive_core.types import Clamped, Relaxation, State, Stop
+    from contrastive_core.types import Clamped, State, Stop
 
 
 class RelaxationOptions(CommandOptions):
@@ -93,7 +93,7 @@ def trial(options: RelaxationOptions, seed: int) -> Outcome:
         relaxed = relax(clamped, start, dynamics, stop)
         require_finite(relaxed, "free")
         before, after = network.energy(start, clamped), network.energy(relaxed.state, clamped)
-        arrays = _trajectory(clamped, start, dynamics, relaxed) if options.trajectory else {}
+        arrays = trajectory(clamped, start, dynamics, int(relaxed.steps.max())) if options.trajectory else {}
     metrics = {
         "steps": float(relaxed.steps.double().mean()),
         "most_steps": int(relaxed.steps.max()),
@@ -105,8 +105,25 @@ def trial(options: RelaxationOptions, seed: int) -> Outcome:
     return Outcome(metrics, arrays=arrays)
 
 
-def _trajectory(clamped: Clamped, state: State, dynamics: Dynamics, relaxed: Relaxation) -> dict[str, Any]:
-    """Go the same way once more, a step at a time; samples that stopped go on."""
+def trajectory(clamped: Clamped, state: State, dynamics: Dynamics, steps: int) -> dict[str, Any]:
+    """Relax once more, a step at a time, and keep what is seen on the way; samples that had stopped go on.
+
+    Parameters
+    ----------
+    clamped : Clamped
+        A network and its inputs.
+    state : State
+        Where to start.
+    dynamics : Dynamics
+        How.
+    steps : int
+        How far.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (steps, samples)
+        ``energy`` and ``residual`` after every step.
+    """
     import torch
 
     from contrastive_core.relaxation import relax
@@ -114,12 +131,12 @@ def _trajectory(clamped: Clamped, state: State, dynamics: Dynamics, relaxed: Rel
 
     one: Stop = Stop(None, 1)
     energies, residuals = [], []
-    for _ in range(int(relaxed.steps.max())):
+    for _ in range(steps):
         stepped = relax(clamped, state, dynamics, one)
         state = stepped.state
-        energies.append(clamped.network.energy(state, clamped))
+        energies.append(clamped.network.energy(state, clamped).detach())
         residuals.append(stepped.residual)
-    return {"energy": torch.stack(energies).numpy(), "residual": torch.stack(residuals).numpy()}
+    return {"energy": torch.stack(energies).numpy(), "residual": torch.stack(residuals).numpy()} if steps else {}
 
 
 EXPERIMENT = Experiment(RelaxationOptions, trial, METRICS, headline=("steps", "energy_decrease"))

@@ -63,6 +63,11 @@ class RunDirectory(NamedTuple):
         """The directory of arrays, a file per trial that has any."""
         return self.path / "trajectories"
 
+    @property
+    def live(self) -> Path:
+        """The directory of what trials tell while they run; nothing in it is a result."""
+        return self.path / "live"
+
     def journal(self, *, readonly: bool = False) -> Journal:
         """Open the run's journal.
 

@@ -1,17 +1,21 @@
 """Computing what a journal has pending: chunks on any engine, one transaction per chunk, and only the culprit fails."""
 
 import io
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from contrastive_core.atomic import write_bytes
 from contrastive_core.errors import EqlabError
 from experiments.bulk import settle, unfinished
-from experiments.chunk import Task, Work, pack, run_chunk
+from experiments.chunk import Task, Work, checkpoint_of, pack, run_chunk
 from experiments.engine import Engine, EngineError, open_engine
+from experiments.experiment import find_experiment
+from experiments.live import forget
 from experiments.records import Record
 from experiments.rundir import RunDirectory
 from experiments.session import Session
@@ -42,6 +46,8 @@ class Run:
         Told of every record, after it is written.
     observers : mapping of str to callable
         Further arguments of the trials, for an engine that computes in this process.
+    keep_checkpoints : bool
+        Whether a trial's checkpoint stays once its record is written.
     """
 
     directory: RunDirectory
@@ -50,6 +56,7 @@ class Run:
     chunk: int = 1
     on_record: Callable[[Record], None] = lambda _: None
     observers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+    keep_checkpoints: bool = True
 
     def compute(self, engine: str, session: Session, label: str) -> None:
         """Compute every pending trial.
@@ -73,8 +80,22 @@ class Run:
         counts = self.journal.counts()
         if not counts["pending"] + counts["running"]:
             return
+        self._prepare()
         with open_engine(engine) as opened, StatusLine(session, label, counts) as line:
             self._compute(opened, line)
+        shutil.rmtree(self.directory.live, ignore_errors=True)  # all is recorded
+
+    def _prepare(self) -> None:
+        """Make the directories in which trials leave what is no result of theirs."""
+        wanted = [Path(self.work.checkpoints)] if self.work.checkpoints else []
+        if find_experiment(self.work.experiment).live:
+            wanted.append(self.directory.live)
+            self.work = self.work._replace(live=str(self.directory.live.resolve()))
+        for path in wanted:
+            try:
+                path.mkdir(exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"cannot make {path} ({error.strerror}); what was recorded before is kept") from error
 
     def _compute(self, engine: Engine, line: StatusLine) -> None:
         """Keep the workers busy; after a death, first settle the trials that may have caused it, one by one."""
@@ -144,9 +165,17 @@ class Run:
             if record.arrays:
                 save_arrays(self.directory, record.key, record.arrays)
         settle(self.journal, records)
+        for record in records:
+            self._tidy(record.key)
         line.add(records)
         for record in records:
             self.on_record(record)
+
+    def _tidy(self, key: str) -> None:
+        if self.work.live:
+            forget(Path(self.work.live), key)
+        if self.work.checkpoints and not self.keep_checkpoints:
+            checkpoint_of(Path(self.work.checkpoints), key).unlink(missing_ok=True)
 
 
 def _result(future: Future[list[Record]]) -> list[Record]:

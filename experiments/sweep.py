@@ -11,6 +11,7 @@ from pydantic import Field
 
 from contrastive_core.errors import InputError
 from experiments.bulk import details, retry_failed, spent
+from experiments.chunk import Work
 from experiments.cli import lazy_group
 from experiments.engine import CHOICES, check_engine
 from experiments.exits import TrialsFailedError, resumable
@@ -139,7 +140,7 @@ def _compute(options: RunOptions, session: Session, *, retry: bool) -> None:
     with resumable(again), open_sweep(path, session) as sweep:
         if retry:
             session.note(f"{retry_failed(sweep.journal)} failed trials are tried again")
-        Run(sweep.run, sweep.journal, sweep.study.work, sweep.chunk).compute(options.engine, session, path.name)
+        Run(sweep.run, sweep.journal, _work(sweep), sweep.chunk, keep_checkpoints=False).compute(options.engine, session, path.name)
         data, text = _state(sweep, path)
     session.result(data, text)
     if data["counts"]["failed"]:
@@ -148,6 +149,12 @@ def _compute(options: RunOptions, session: Session, *, retry: bool) -> None:
             f"{data['counts']['failed']} of {data['trials']} trials failed; the first, trial {first['trial']}: {first['error']}; "
             f"see them with 'eqlab sweep status', try again with 'eqlab sweep retry-failed {_spelled(options.name, session)}'"
         )
+
+
+def _work(sweep: Sweep) -> Work:
+    """Let a trial that fills a chunk alone, and so takes about a second or more, keep a checkpoint until it is recorded."""
+    lasting = sweep.chunk == 1 and sweep.study.experiment.checkpoints
+    return sweep.study.work._replace(checkpoints=str(sweep.run.checkpoints.resolve()) if lasting else None)
 
 
 class StatusOptions(NameOptions):

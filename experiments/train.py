@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from contrastive_core.errors import EqlabError
 from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
-from experiments.bulk import retry_failed
 from experiments.chunk import Work
 from experiments.engine import check_engine
 from experiments.exits import resumable
@@ -24,8 +21,8 @@ from experiments.output import format_table, to_json
 from experiments.review import FEW, check
 from experiments.rules import RULES
 from experiments.rundir import RunDirectory, open_run
-from experiments.runner import Run
 from experiments.session import Session
+from experiments.single import run_one
 
 if TYPE_CHECKING:
     from contrastive_core.training import Plan, Progress
@@ -173,7 +170,7 @@ def trial(
     return Outcome(metrics, result.history)
 
 
-EXPERIMENT = Experiment(TrainOptions, trial, METRICS, headline=("test_error",), checkpoints=True)
+EXPERIMENT = Experiment(TrainOptions, trial, METRICS, headline=("test_error",), checkpoints=True, live=True)
 
 
 def _plan(options: PlanOptions) -> Plan:
@@ -240,22 +237,14 @@ def train_command(options: CommandTrainOptions, session: Session) -> None:
     check(options, session, options.rule)
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
-        done = journal.trial(KEY)
-        if done is not None and done.status == "done":
-            session.note(f"{run.path} is complete; these are its results")
-        else:
-            retry_failed(journal)
-            journal.begin(KEY, {}, options.seed)
-            _train(options, session, run, journal)
-        done, history = journal.trial(KEY), [epoch.metrics for epoch in journal.history(KEY)]
-    if done is None or done.metrics is None:
-        raise EqlabError(done.error if done and done.error else "the trial has no result")
+        metrics = _train(options, session, run, journal)
+        history = [epoch.metrics for epoch in journal.history(KEY)]
     write_pictures(run.figures, {"learning-curve": learning_curves({options.rule: [history]})})
-    session.result({"run": str(run.path), **done.metrics}, f"{describe(done.metrics)}\n\nrun directory: {run.path}")
+    session.result({"run": str(run.path), **metrics}, f"{describe(metrics)}\n\nrun directory: {run.path}")
 
 
-def _train(options: CommandTrainOptions, session: Session, run: RunDirectory, journal: Journal) -> None:
-    """Run the trial with a bar on a terminal, one line per epoch elsewhere; other engines show neither."""
+def _train(options: CommandTrainOptions, session: Session, run: RunDirectory, journal: Journal) -> dict[str, Any]:
+    """Run the trial with a bar on a terminal, one line per epoch elsewhere; other engines show neither, but ``eqlab watch`` does."""
     steps = -(-(options.train_size or len(load_data(options).train.labels)) // options.batch_size)
     with session.progress(steps * options.epochs, options.rule) as bar:
 
@@ -278,4 +267,4 @@ def _train(options: CommandTrainOptions, session: Session, run: RunDirectory, jo
         settings = {name: value for name, value in options.settings().items() if name in TrainOptions.model_fields}
         work = Work("train", settings, str(run.checkpoints.resolve()))
         observers: dict[str, Callable[..., None]] = {"on_step": on_step, "on_epoch": on_epoch}
-        Run(run, journal, work, observers=observers).compute(options.engine, replace(session, quiet=True), KEY)
+        return run_one(work, options.seed, options.engine, session, run, journal, observers)

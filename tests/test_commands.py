@@ -35,6 +35,12 @@ def found(*arguments: object) -> dict[str, Any]:
     return parsed
 
 
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def gradients(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found("gradients", "--threads", "1", "--out", tmp_path_factory.mktemp("gradients"))
@@ -76,10 +82,48 @@ def test_gradients_json_has_the_documented_fields(gradients: dict[str, Any]) -> 
     assert gradients["free"]["residual"] <= 1e-11
 
 
-def test_gradients_writes_a_picture_and_its_data(tmp_path: Path) -> None:
-    """If this fails, the figure of the alignment is lost."""
-    found("gradients", "--rules", "ep-centered", "--samples", "4", "--hidden", "6", "--threads", "1", "--out", tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"gradients.json", "alignment.json", "alignment.svg"}
+@pytest.mark.parametrize("engine", ["serial", "process:1"])
+def test_gradients_leaves_a_whole_run_on_every_engine(engine: str, tmp_path: Path) -> None:
+    """If this fails, a published table of gradients could not be traced back to its configuration, or depends on the engine."""
+    arguments = ("gradients", "--rules", "ep-centered", "--samples", "4", "--hidden", "6", "--threads", "1", "--out", tmp_path / "run")
+    first = found(*arguments, "--engine", engine)
+    run = RunDirectory(tmp_path / "run")
+    assert {f"{name}.{kind}" for name in ("alignment", "relaxation") for kind in ("json", "svg")} <= {p.name for p in run.figures.iterdir()}
+    with run.journal(readonly=True) as journal:
+        trial = journal.trial("gradients")
+    assert trial is not None
+    assert trial.metrics is not None
+    assert trial.metrics["rules"] == first["rules"]
+    drawn = json.loads((run.figures / "relaxation.json").read_text())["traces"]["free phase"]
+    assert len(drawn["residual"]) >= first["free"]["sweeps"]
+    assert drawn["residual"][-1] <= 1e-11  # what the options ask for
+    assert found(*arguments) == first  # shown again, not computed again
+
+
+def test_gradients_of_another_checkpoint_are_not_shown_as_those_of_the_first(tmp_path: Path) -> None:
+    """If this fails, repeating the command with other parameters shows the old result."""
+    for seed in ("0", "1"):
+        found("train", *TINY, "--seed", seed, "--out", tmp_path / seed)
+    arguments = ("gradients", "--rules", "backprop", "--hidden", "12", "--samples", "4", "--activation", "hard-sigmoid")
+    arguments += ("--out", str(tmp_path / "g"))
+    found(*arguments, "--checkpoint", tmp_path / "0" / "checkpoints" / "train.safetensors")
+    for other in (("--checkpoint", tmp_path / "1" / "checkpoints" / "train.safetensors"), ()):
+        result = eqlab(*arguments, *other)
+        assert result.exit_code == 2
+        assert "other parameters than --checkpoint has" in result.stderr
+
+
+@pytest.mark.parametrize("engine", ["serial", "process:1"])
+def test_a_mistake_found_inside_a_trial_is_the_users(engine: str, tmp_path: Path) -> None:
+    """If this fails, a script takes a file that the user has to mend for a failure of the machine."""
+    checkpoint = tmp_path / "run" / "checkpoints" / "train.safetensors"
+    found("train", *TINY, "--out", tmp_path / "run")
+    (tmp_path / "run" / "journal.sqlite").unlink()
+    checkpoint.write_bytes(b"not a checkpoint")
+    result = eqlab("train", *TINY, "--engine", engine, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "checkpoint" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_gradients_of_a_trained_network(tmp_path: Path) -> None:

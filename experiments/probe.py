@@ -1,0 +1,83 @@
+"""What rules are compared on: a network with initial or trained parameters, and a batch."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contrastive_core.errors import CheckpointError, InputError
+from experiments.bulk import recall, remember
+from experiments.fields import flag_name
+from experiments.learning import build_network, load_data
+from experiments.rundir import RunDirectory
+from experiments.store import Journal
+
+if TYPE_CHECKING:
+    from contrastive_core.data.splits import Splits
+    from contrastive_core.network import Network
+    from contrastive_core.types import Batch
+    from experiments.gradients import GradientsOptions
+
+PHYSICS = ("data", "activation", "output_activation", "energy_scale")
+"""Options besides the layer sizes that make a network with given parameters the one that was trained."""
+
+
+def prepare(options: GradientsOptions, seed: int) -> tuple[Splits, Network, Batch]:
+    """Make what every rule is tried on.
+
+    Parameters
+    ----------
+    options : GradientsOptions
+        Network, data, number of samples and, if wanted, a checkpoint.
+    seed : int
+        Of the initial weights.
+
+    Returns
+    -------
+    splits : Splits
+        All data.
+    network : Network
+        With initial or trained parameters.
+    batch : Batch
+        The first training samples.
+
+    Raises
+    ------
+    InputError
+        If there are not so many samples, or the checkpoint is none of such a network.
+    """
+    from contrastive_core.types import Batch
+
+    splits = load_data(options)
+    if options.samples > len(splits.train.labels):
+        raise InputError(f"--samples is {options.samples}, but {options.data} has {len(splits.train.labels)} training samples")
+    network = build_network(options, splits, seed)
+    if options.checkpoint is not None:
+        _load(network, options, options.checkpoint)
+    dtype = next(network.parameters()).dtype
+    return splits, network, Batch(splits.train.inputs[: options.samples].to(dtype), splits.train.labels[: options.samples])
+
+
+def _load(network: Network, options: GradientsOptions, path: Path) -> None:
+    from contrastive_core.checkpoint import check_parameters, load_checkpoint, load_parameters
+
+    tensors, record = load_checkpoint(path)
+    check_parameters(network, tensors, "best.", path)
+    trained = json.loads(record["identity"])["options"]
+    asked = options.resolved()
+    different = [name for name in PHYSICS if trained[name] != asked[name]]
+    if different:
+        flags = " ".join(f"{flag_name(name)} {trained[name]}" for name in different)
+        raise CheckpointError(f"{path} was trained with other settings of the network; give the same: {flags}")
+    load_parameters(network, tensors, "best.", path)
+
+
+def remember_checkpoint(checkpoint: Path | None, run: RunDirectory, journal: Journal) -> None:
+    """Refuse to show the result of one checkpoint as that of another: the path, being this machine's, is not in the configuration."""
+    digest = sha256(checkpoint.read_bytes()).hexdigest() if checkpoint else None
+    known = recall(journal)
+    if known.get("checkpoint", digest) != digest:
+        raise InputError(f"{run.path} holds a run with other parameters than --checkpoint has; give the same file, or choose another --out")
+    remember(journal, {"checkpoint": digest})

@@ -1,0 +1,25 @@
+"""Seeded augmentations of images and vectors by name, and batches of several views; adding one is its file and one line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contrastive_core.table import Table
+
+if TYPE_CHECKING:
+    from contrastive_core.data.views.base import View
+
+VIEWS: Table[type[View]] = Table(
+    "view",
+    {
+        "affine": "contrastive_core.data.views.affine:Affine",
+        "blur": "contrastive_core.data.views.blur:Blur",
+        "erase": "contrastive_core.data.views.erase:Erase",
+        "mask": "contrastive_core.data.views.mask:Mask",
+        "noise": "contrastive_core.data.views.noise:Noise",
+        "rotate": "contrastive_core.data.views.rotate:Rotate",
+        "shift": "contrastive_core.data.views.shift:Shift",
+        "zoom": "contrastive_core.data.views.zoom:Zoom",
+    },
+)
+"""Every augmentation with its default amplitude. ``mask`` and ``noise`` serve any vector, the others need square images."""

@@ -1,0 +1,45 @@
+"""Turning, scaling, shearing and shifting an image at once."""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.data.views.base import View, uniform
+from contrastive_core.data.views.images import rotations, warp
+
+
+@final
+@dataclass(frozen=True)
+class Affine(View):
+    """A random affine map, interpolated once: each part is uniform, the zoom in its logarithm.
+
+    Attributes
+    ----------
+    degrees : float
+        Largest angle.
+    zoom : float
+        The largest factor is 1 + zoom, the smallest its inverse.
+    shear : float
+        Largest sideways step per step down.
+    shift : float
+        Largest shift in both directions, as a share of the image's side.
+    """
+
+    degrees: float = 20.0
+    zoom: float = 0.2
+    shear: float = 0.2
+    shift: float = 0.1
+
+    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+        """Shear, magnify, turn and shift each image."""
+        count = len(inputs)
+        angles = uniform(count, strength * math.radians(self.degrees), inputs, generator)
+        factors = uniform(count, strength * math.log1p(self.zoom), inputs, generator).exp()
+        shears = torch.eye(2, dtype=inputs.dtype, device=inputs.device).repeat(count, 1, 1)
+        shears[:, 0, 1] = uniform(count, strength * self.shear, inputs, generator)
+        # Offsets are in units of half the side.
+        offsets = uniform(2 * count, 2 * strength * self.shift, inputs, generator).reshape(count, 2)
+        return warp(inputs, rotations(angles) @ shears * factors[:, None, None], offsets)

@@ -1,0 +1,47 @@
+"""Blurring an image."""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+from contrastive_core.data.views.base import View
+from contrastive_core.data.views.images import as_images
+
+
+@final
+@dataclass(frozen=True)
+class Blur(View):
+    """A Gaussian blur of uniform width; the border is continued outwards, so that a constant image stays as it is.
+
+    Attributes
+    ----------
+    most : float
+        Largest standard deviation, in pixels.
+    """
+
+    most: float = 1.0
+
+    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+        """Blur each image with a width of its own."""
+        widths = torch.rand(len(inputs), generator=generator, dtype=inputs.dtype, device=inputs.device)
+        return blur(inputs, widths * strength * self.most)
+
+
+def blur(inputs: Tensor, widths: Tensor) -> Tensor:
+    """Blur flat images, of shape (N, side²), with standard deviations in pixels, of shape (N,)."""
+    if len(inputs) == 0:
+        return inputs
+    images = as_images(inputs)
+    reach = max(1, math.ceil(3 * float(widths.max())))
+    places = torch.arange(-reach, reach + 1, dtype=inputs.dtype, device=inputs.device)
+    tiny = torch.finfo(inputs.dtype).tiny ** 0.5  # a width of 0 leaves the middle tap alone
+    taps = torch.exp(-0.5 * (places / widths.clamp(min=tiny)[:, None]).square())
+    taps = taps / taps.sum(1, keepdim=True)  # (N, 2 reach + 1)
+    count = len(images)
+    padded = pad(images.transpose(0, 1), (reach, reach, reach, reach), mode="replicate")  # one group per image
+    across = conv2d(padded, taps[:, None, None, :], groups=count)
+    return conv2d(across, taps[:, None, :, None], groups=count).reshape(inputs.shape)

@@ -1,0 +1,58 @@
+"""Rows of a batch as square pictures, and moving their pixels by an affine map."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from contrastive_core.errors import ShapeError
+
+
+def as_images(inputs: Tensor) -> Tensor:
+    """Return flat rows of shape (N, side²) as pictures of shape (N, 1, side, side).
+
+    Raises
+    ------
+    ShapeError
+        If the rows are no squares.
+    """
+    width = inputs.shape[1]
+    side = math.isqrt(width)
+    if side * side != width:
+        raise ShapeError(f"this view needs square images, and {width} inputs are no square; use views of vectors: mask, noise")
+    return inputs.reshape(-1, 1, side, side)
+
+
+def warp(inputs: Tensor, matrices: Tensor, offsets: Tensor) -> Tensor:
+    r"""Move the pixels of each image by :math:`p \mapsto A p + t`, about the image's centre, in units of half its side.
+
+    Values between pixels are interpolated bilinearly, and what comes from outside is 0.
+
+    Parameters
+    ----------
+    inputs : Tensor of shape (N, side²)
+        Flat images.
+    matrices : Tensor of shape (N, 2, 2)
+        A, acting on (right, down); not singular.
+    offsets : Tensor of shape (N, 2)
+        t.
+
+    Returns
+    -------
+    Tensor of shape (N, side²)
+        The moved images.
+    """
+    images = as_images(inputs)
+    # The sampler asks where each new pixel comes from: the inverse map.
+    inverse = torch.linalg.inv(matrices)
+    theta = torch.cat([inverse, -inverse @ offsets[:, :, None]], dim=2)  # (N, 2, 3)
+    grid = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
+    moved = torch.nn.functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return moved.reshape(inputs.shape)
+
+
+def rotations(angles: Tensor) -> Tensor:
+    """Return the matrices that turn pictures counter-clockwise by angles in radians; shape (N, 2, 2)."""
+    cosines, sines = angles.cos(), angles.sin()
+    # The second axis points down, so that a counter-clockwise turn has the other sign than in a textbook.
+    return torch.stack([torch.stack([cosines, sines], 1), torch.stack([-sines, cosines], 1)], 1)

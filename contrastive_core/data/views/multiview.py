@@ -1,0 +1,81 @@
+"""Batches of several views of each sample."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+
+from contrastive_core.data.views.base import View
+from contrastive_core.errors import InputError
+from contrastive_core.types import Batch
+
+
+@final
+@dataclass(frozen=True)
+class MultiView:
+    """What is shown of each sample: a number of views, each drawn anew, of a strength that may grow with training.
+
+    Attributes
+    ----------
+    views : tuple of View
+        Applied one after the other; none shows the samples as they are.
+    count : int
+        Views of each sample, at least 2.
+    strength : float
+        Of every view, once grown.
+    growth : float
+        Share of the training over which the strength grows linearly from 0; 0 starts with all of it. Growing augmentations are
+        those of Zhang et al. (2022, HiCLR), who order kinds of augmentation where we scale amplitudes.
+    """
+
+    views: tuple[View, ...]
+    count: int = 2
+    strength: float = 1.0
+    growth: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.count < 2:
+            raise InputError(f"contrasting needs at least 2 views of each sample, got {self.count}")
+        if not 0 <= self.strength < float("inf") or not 0 <= self.growth <= 1:
+            raise InputError(
+                f"the views' strength must be at least 0 and their growth a share in [0, 1], got {self.strength} and {self.growth}"
+            )
+
+    def strength_at(self, progress: float) -> float:
+        """Return the strength when a share of the training, in [0, 1], is done."""
+        return self.strength if progress >= self.growth else self.strength * progress / self.growth
+
+    def present(self, batch: Batch, generator: torch.Generator, progress: float = 1.0) -> Batch:
+        """Return the views of a batch's samples.
+
+        Parameters
+        ----------
+        batch : Batch
+            N samples.
+        generator : torch.Generator
+            Source of the draws.
+        progress : float
+            Share of the training that is done.
+
+        Returns
+        -------
+        Batch
+            M·N rows, all first views and then all second ones in the same order; ``instances`` numbers the samples, and the
+            views of a sample have its label.
+
+        Raises
+        ------
+        InputError
+            If there is only one sample, which has nothing to be contrasted with.
+        """
+        size = len(batch.inputs)
+        if size < 2:
+            raise InputError(f"contrasting needs at least 2 samples in every batch, got {size}; choose another batch size or train size")
+        inputs = batch.inputs.repeat(self.count, 1)
+        strength = self.strength_at(progress)
+        for view in self.views:
+            inputs = view.apply(inputs, strength, generator)
+        labels = batch.labels.repeat(self.count, *(1,) * (batch.labels.dim() - 1))
+        places = torch.arange(size, device=inputs.device)
+        instances = (places if batch.instances is None else batch.instances).repeat(self.count)
+        return Batch(inputs, labels, instances)

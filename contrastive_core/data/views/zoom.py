@@ -1,0 +1,35 @@
+"""Scaling an image."""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.data.views.base import View, uniform
+from contrastive_core.data.views.images import warp
+
+
+@final
+@dataclass(frozen=True)
+class Zoom(View):
+    """Magnification about the centre by a factor whose logarithm is uniform, so that growing is as likely as shrinking.
+
+    Attributes
+    ----------
+    most : float
+        The largest factor is 1 + most, the smallest its inverse.
+    """
+
+    most: float = 0.25
+
+    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+        """Magnify each image by a factor of its own."""
+        return magnify(inputs, uniform(len(inputs), strength * math.log1p(self.most), inputs, generator).exp())
+
+
+def magnify(inputs: Tensor, factors: Tensor) -> Tensor:
+    """Magnify flat images, of shape (N, side²), by factors, of shape (N,)."""
+    matrices = factors[:, None, None] * torch.eye(2, dtype=inputs.dtype, device=inputs.device)
+    return warp(inputs, matrices, inputs.new_zeros(len(inputs), 2))

@@ -1,0 +1,151 @@
+"""How features lie on the sphere: alignment, uniformity, tolerance, isotropy, gaps, hardness and spectrum."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from contrastive_core.errors import InputError, ShapeError
+
+
+def alignment(first: Tensor, second: Tensor, power: float = 2.0) -> float:
+    r"""Return the mean of :math:`\|x - y\|^\alpha` over positive pairs, rows of unit length (Wang & Isola, 2020); 0 is best.
+
+    Parameters
+    ----------
+    first, second : Tensor of shape (N, n)
+        Two views, row by row.
+    power : float
+        :math:`\alpha`.
+
+    Returns
+    -------
+    float
+        At least 0.
+    """
+    if first.shape != second.shape:
+        raise ShapeError(f"views do not pair up: {tuple(first.shape)} and {tuple(second.shape)}; give both views of every sample")
+    return float((normalize(first) - normalize(second)).norm(dim=1).pow(power).mean())
+
+
+def uniformity(features: Tensor, sharpness: float = 2.0) -> float:
+    r"""Return :math:`\log \mathrm{mean}_{i<j}\, e^{-t\|x_i - x_j\|^2}` of rows of unit length (Wang & Isola, 2020); 0 is collapse.
+
+    Parameters
+    ----------
+    features : Tensor of shape (N, n)
+        At least two rows.
+    sharpness : float
+        t.
+
+    Returns
+    -------
+    float
+        At most 0.
+    """
+    cosines = _off_diagonal(features)
+    return float(torch.logsumexp(2 * sharpness * (cosines - 1), 0)) - math.log(len(cosines))
+
+
+def tolerance(features: Tensor, labels: Tensor) -> float:
+    """Return the mean cosine of two samples of one class (Wang & Liu, 2021): high where semantics survive uniformity.
+
+    Parameters
+    ----------
+    features : Tensor of shape (N, n)
+        Of the samples.
+    labels : Tensor of shape (N,)
+        Class indices; at least one class has two samples.
+
+    Returns
+    -------
+    float
+        In [-1, 1].
+    """
+    unit = normalize(features.double())
+    same = (labels[:, None] == labels[None, :]).fill_diagonal_(False)
+    if not bool(same.any()):
+        raise InputError("no two samples have the same label, so there is no tolerance; measure it on more samples")
+    return float((unit @ unit.T)[same].mean())
+
+
+def isotropy(features: Tensor) -> float:
+    """Return 1 less the mean cosine of two different rows (Su & Collier, 2022): 1 is isotropic, 0 collapsed."""
+    return 1.0 - float(_off_diagonal(features).mean())
+
+
+def partition_isotropy(features: Tensor) -> float:
+    r"""Return the least over the largest :math:`Z(c) = \sum_i e^{c \cdot x_i}`, c the eigenvectors of :math:`X^T X` with both signs.
+
+    The measure of Mu & Viswanath (2018), in (0, 1]: 1 is isotropic. Recalled, not re-read.
+    """
+    features = features.double()
+    axes = torch.linalg.eigh(features.T @ features).eigenvectors
+    sums = torch.logsumexp(features @ torch.cat([axes, -axes], 1), 0)
+    return float((sums.min() - sums.max()).exp())
+
+
+def gap(first: Tensor, second: Tensor) -> float:
+    """Return the distance of the centres of two clouds of unit rows (Fahim et al., 2024, the contrastive gap); 0 is none."""
+    return float((normalize(first).mean(0) - normalize(second).mean(0)).norm())
+
+
+def relative_penalties(features: Tensor, instances: Tensor, temperature: float) -> Tensor:
+    r"""Return :math:`e^{s_{aj}/\tau} / \sum_k e^{s_{ak}/\tau}` over the negatives of each row (Wang & Liu, 2021).
+
+    It is the share of negative j in the whole force that drives row a away from its negatives: 1/(number of negatives) at high
+    temperature, all on the hardest one at low.
+
+    Parameters
+    ----------
+    features : Tensor of shape (R, n)
+        Outputs of all views.
+    instances : Tensor of shape (R,)
+        Which rows are views of one sample, and so no negatives of each other.
+    temperature : float
+        :math:`\tau`, positive.
+
+    Returns
+    -------
+    Tensor of shape (R, R)
+        Rows sum to 1; 0 where there is no negative.
+    """
+    if not temperature > 0:
+        raise InputError(f"temperature must be positive, got {temperature}")
+    negative = instances[:, None] != instances[None, :]
+    if not bool(negative.any(1).all()):
+        raise InputError("every row needs a negative: give views of at least 2 samples")
+    unit = normalize(features)
+    return (unit @ unit.T / temperature).masked_fill(~negative, -torch.inf).softmax(1)
+
+
+def hardness(features: Tensor, instances: Tensor, temperature: float) -> float:
+    """Return the mean share of the repulsion that comes from the hardest tenth of each row's negatives: .1 is no preference."""
+    penalties = relative_penalties(features, instances, temperature)
+    negatives = int((instances[:, None] != instances[None, :]).sum(1).min())
+    return float(penalties.topk(max(1, negatives // 10), dim=1).values.sum(1).mean())
+
+
+def spectrum(features: Tensor) -> Tensor:
+    """Return the singular values of the centred features, largest first, over the root of their number: standard deviations."""
+    centred = features.double() - features.double().mean(0)
+    values: Tensor = torch.linalg.svdvals(centred) / max(1, len(features)) ** 0.5
+    return values
+
+
+def effective_rank(features: Tensor) -> float:
+    """Return the exponential of the entropy of the normalised singular values (Roy & Vetterli, 2007); 0 for features without variance."""
+    values = spectrum(features)
+    if float(values.sum()) == 0:
+        return 0.0
+    shares = values / values.sum()
+    return float(torch.special.entr(shares).sum().exp())
+
+
+def _off_diagonal(features: Tensor) -> Tensor:
+    if len(features) < 2:
+        raise InputError(f"pairs of samples are measured, got {len(features)}; give at least 2")
+    unit = normalize(features.double())
+    rows, columns = torch.triu_indices(len(unit), len(unit), 1)
+    return (unit @ unit.T)[rows, columns]

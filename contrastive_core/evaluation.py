@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 
+from contrastive_core.contrasting import Contrasting
 from contrastive_core.cost import Cost
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split
@@ -13,6 +14,9 @@ from contrastive_core.types import Relaxation, Status
 
 _CHUNK = 500
 """Samples settled together; bounds memory, and changes no result, since samples stop one by one."""
+
+_DRAWS = 20240602
+"""Seed of the views that are evaluated; any constant will do."""
 
 
 class Evaluation(NamedTuple):
@@ -39,15 +43,18 @@ class Evaluation(NamedTuple):
     energy_decrease: float
 
 
-def evaluate(network: Network, rule: Rule, cost: Cost, split: Split) -> Evaluation:
+def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting: Contrasting | None = None) -> Evaluation:
     """Settle every sample of a split and average.
 
-    Costs that couple the rows of a batch are averaged over chunks of 500 samples.
+    Costs that couple the rows of a batch are averaged over chunks of 500 samples, or over batches of the views that an objective is shown.
+    Views are drawn the same way in every evaluation, at their full strength.
     """
     totals = torch.zeros(5, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(_DRAWS)
     with torch.no_grad():
-        for batch in batches(split, _CHUNK):
-            size = len(batch.labels)
+        for samples in batches(split, _CHUNK if contrasting is None else contrasting.batch_size):
+            size = len(samples.labels)
+            batch = samples if contrasting is None else contrasting.present(samples, generator)
             answer = rule.infer(network, batch.inputs)
             output = network.output(answer.state)
             clamped = network.clamp(batch.inputs)

@@ -28,6 +28,8 @@ class Session:
         By purpose.
     best : dict of str to Tensor
         The parameters of the best epoch so far.
+    extras : dict of str to Tensor
+        What the cost keeps beside the network; changed in place.
     history : list of dict
         A record per epoch done.
     best_epoch : int
@@ -39,6 +41,7 @@ class Session:
     schedule: torch.optim.lr_scheduler.LRScheduler
     generators: dict[str, torch.Generator]
     best: dict[str, Tensor]
+    extras: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
 
@@ -47,6 +50,7 @@ class Session:
         optimiser = self.optimiser.state_dict()
         tensors: dict[str, Tensor] = {f"parameter.{name}": p for name, p in self.network.named_parameters()}
         tensors |= {f"best.{name}": p for name, p in self.best.items()}
+        tensors |= {f"extra.{name}": value for name, value in self.extras.items()}
         tensors |= {f"generator.{name}": g.get_state() for name, g in self.generators.items()}
         scalars: dict[str, dict[str, Any]] = {}
         for index, state in optimiser["state"].items():
@@ -75,6 +79,7 @@ class Session:
         """
         tensors, record = load_checkpoint(path)
         names = {f"generator.{name}" for name in self.generators} | {f"best.{name}" for name in self.best}
+        names |= {f"extra.{name}" for name in self.extras}
         missing = ({"identity", "history", "best_epoch", "groups", "scalars", "schedule"} - record.keys()) | (names - tensors.keys())
         if missing:
             raise CheckpointError(f"{path} is no checkpoint of a training run: it lacks {', '.join(sorted(missing))}; give another")
@@ -89,6 +94,8 @@ class Session:
                 state.setdefault(int(index), {})[key] = tensor
         self.optimiser.load_state_dict({"state": state, "param_groups": record["groups"]})
         self.schedule.load_state_dict(record["schedule"])
+        for name, extra in self.extras.items():
+            extra.copy_(tensors[f"extra.{name}"])
         for name, generator in self.generators.items():
             generator.set_state(tensors[f"generator.{name}"])
         self.best = {name.removeprefix("best."): t for name, t in tensors.items() if name.startswith("best.")}

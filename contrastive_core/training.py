@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contrastive_core.contrasting import Contrasting
 from contrastive_core.cost import Cost
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Splits
@@ -44,6 +45,8 @@ class Plan:
         Largest norm of the whole gradient.
     patience : int, optional
         Epochs without a better validation error after which training stops.
+    keep_last : bool
+        Whether the result is the network of the last epoch, rather than of the one that validation chooses.
     """
 
     epochs: int = 10
@@ -56,6 +59,7 @@ class Plan:
     decay: float = 0.99
     clip_norm: float | None = None
     patience: int | None = None
+    keep_last: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
@@ -98,7 +102,7 @@ class Result(NamedTuple):
     history : list of dict
         A record per epoch.
     best_epoch : int
-        With the smallest validation error, the first of them; counted from 1.
+        With the smallest validation error, the first of them, or the last of all if the plan keeps that; counted from 1.
     validation, test : Evaluation
         With the parameters of that epoch.
     """
@@ -110,7 +114,7 @@ class Result(NamedTuple):
 
 
 def generator_of(seed: int, purpose: int) -> torch.Generator:
-    """Return a generator for one purpose of a seed: 0 initial weights, 1 data order, 2 the rule's own draws.
+    """Return a generator for one purpose of a seed: 0 initial weights, 1 data order, 2 the rule's own draws, 3 views.
 
     Purposes are independent streams, so that two rules with one seed share initial weights and data order exactly.
     """
@@ -126,6 +130,7 @@ def train(
     plan: Plan,
     seed: int,
     *,
+    contrasting: Contrasting | None = None,
     checkpoint: Path | None = None,
     identity: str = "",
     on_step: Callable[[Progress], None] | None = None,
@@ -146,7 +151,9 @@ def train(
     plan : Plan
         Epochs, optimiser and so on.
     seed : int
-        Of the data order and the rule's draws.
+        Of the data order, the views and the rule's draws.
+    contrasting : Contrasting, optional
+        What is shown of each sample to a cost that contrasts views; None shows it once and as it is.
     checkpoint : Path, optional
         Written after every epoch; if it exists, training goes on from it to bit-identical parameters.
     identity : str
@@ -166,10 +173,16 @@ def train(
     CheckpointError
         If the checkpoint is damaged or belongs to another network or other settings.
     """
-    optimiser = OPTIMISERS[plan.optimiser](layer_groups(network, plan.learning_rates), plan.momentum, plan.weight_decay)
+    extras = {} if contrasting is None else contrasting.extras
+    groups = layer_groups(network, plan.learning_rates)
+    if contrasting is not None and contrasting.learnt:
+        groups.append({"params": list(contrasting.learnt.values()), "lr": plan.learning_rates[-1]})
+    optimiser = OPTIMISERS[plan.optimiser](groups, plan.momentum, plan.weight_decay)
     schedule = SCHEDULES[plan.schedule](optimiser, plan.epochs, plan.decay)
     generators = {"order": generator_of(seed, 1), "rule": generator_of(seed, 2)}
-    session = Session(network, optimiser, schedule, generators, best=_snapshot(network))
+    if contrasting is not None:
+        generators["views"] = generator_of(seed, 3)
+    session = Session(network, optimiser, schedule, generators, _snapshot(network), extras)
     if checkpoint is not None and checkpoint.exists():
         session.load(checkpoint, identity)
     for record in session.history:
@@ -178,10 +191,10 @@ def train(
     while not _finished(session, plan):
         epoch = len(session.history) + 1
         start, cpu_start = time.perf_counter(), time.process_time()
-        progress = _epoch(session, rule, cost, splits, plan, epoch, on_step)
+        progress = _epoch(session, rule, cost, splits, plan, contrasting, epoch, on_step)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
         schedule.step()
-        validation = evaluate(network, rule, cost, splits.validation)
+        validation = evaluate(network, rule, cost, splits.validation, contrasting)
         record = {
             "epoch": epoch,
             "train_cost": progress.train_cost,
@@ -195,7 +208,7 @@ def train(
             "cpu_seconds": cpu_seconds,
         }
         session.history.append(record)
-        if session.best_epoch == 0 or validation.error < session.history[session.best_epoch - 1]["validation_error"]:
+        if plan.keep_last or session.best_epoch == 0 or validation.error < session.history[session.best_epoch - 1]["validation_error"]:
             session.best_epoch, session.best = epoch, _snapshot(network)
         if checkpoint is not None:
             session.save(checkpoint, identity)
@@ -204,8 +217,8 @@ def train(
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             parameter.copy_(session.best[name])
-    validation = evaluate(network, rule, cost, splits.validation)
-    return Result(session.history, session.best_epoch, validation, evaluate(network, rule, cost, splits.test))
+    validation = evaluate(network, rule, cost, splits.validation, contrasting)
+    return Result(session.history, session.best_epoch, validation, evaluate(network, rule, cost, splits.test, contrasting))
 
 
 def _finished(session: Session, plan: Plan) -> bool:
@@ -219,6 +232,7 @@ def _epoch(
     cost: Cost,
     splits: Splits,
     plan: Plan,
+    contrasting: Contrasting | None,
     epoch: int,
     on_step: Callable[[Progress], None] | None,
 ) -> Progress:
@@ -228,6 +242,8 @@ def _epoch(
     num_steps = -(-len(splits.train.labels) // plan.batch_size)
     progress = Progress(epoch, 0, num_steps, 0.0, 0.0, 0.0, 0.0)
     for step, batch in enumerate(batches(splits.train, plan.batch_size, session.generators["order"]), start=1):
+        if contrasting is not None:
+            batch = contrasting.present(batch, session.generators["views"], (epoch - 1 + (step - 1) / num_steps) / plan.epochs)
         estimate = rule.estimate(network, batch, generator=session.generators["rule"])
         for name, parameter in network.named_parameters():
             parameter.grad = estimate.gradients[name]
@@ -236,9 +252,12 @@ def _epoch(
             raise DivergenceError(f"the gradient is not finite in epoch {epoch}, step {step}; lower the learning rate or the gain")
         if plan.clip_norm is not None:
             torch.nn.utils.clip_grads_with_norm_(network.parameters(), plan.clip_norm, norm)
-        session.optimiser.step()
         with torch.no_grad():
             output = network.output(estimate.relaxations["free"].state)
+        if contrasting is not None:
+            contrasting.learn(output, batch)
+        session.optimiser.step()
+        with torch.no_grad():
             phases = estimate.relaxations.values()
             means = [
                 float(cost.value(output, batch).mean()),
@@ -246,6 +265,8 @@ def _epoch(
                 sum(float(phase.steps.double().mean()) for phase in phases),
                 sum(unconverged(phase) for phase in phases) / len(phases),
             ]
+            if contrasting is not None:
+                contrasting.carry(output, batch)
         sums += len(batch.labels) * np.array(means)
         seen += len(batch.labels)
         progress = Progress(epoch, step, num_steps, *(sums / seen).tolist())

@@ -568,7 +568,7 @@ def test_batches_present_every_sample_exactly_once(batch_size: int, shuffled: bo
     assert sorted(order.tolist()) == list(range(10))
     assert torch.equal(torch.cat([batch.labels for batch in presented]), order % 3)
     assert (order.tolist() == list(range(10))) is not shuffled
-    assert all(batch.instances is None for batch in presented)
+    assert torch.equal(torch.cat([batch.instances for batch in presented if batch.instances is not None]), order)
 
 
 def test_batches_follow_their_generator() -> None:

@@ -446,9 +446,9 @@ def test_test_split_is_read_once_and_only_at_the_end(monkeypatch: pytest.MonkeyP
 
     splits, asked = make_splits(), []
 
-    def watched(network: Network, rule: Any, cost: Any, split: Split) -> Any:
+    def watched(network: Network, rule: Any, cost: Any, split: Split, *more: Any) -> Any:
         asked.append("test" if split is splits.test else "validation")
-        return evaluate(network, rule, cost, split)
+        return evaluate(network, rule, cost, split, *more)
 
     monkeypatch.setattr(training, "evaluate", watched)
     train(make_network(), FeedforwardBackprop(COST), COST, splits, Plan(epochs=3), 0)

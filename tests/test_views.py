@@ -189,6 +189,8 @@ def test_multi_view_batches_pair_the_views_of_a_sample() -> None:
     for row, (instance, view) in enumerate(zip([*range(5)] * 3, [0] * 5 + [1] * 5 + [2] * 5, strict=True)):
         assert row == 5 * view + instance
         assert shown.instances[row] == instance
+        assert shown.views is not None
+        assert shown.views[row] == view
         assert torch.allclose(shown.inputs[row], inputs[instance], atol=1e-4)
         assert shown.labels[row] == labels[instance]
     assert not torch.equal(shown.inputs[:5], shown.inputs[5:10])

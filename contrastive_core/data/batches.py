@@ -24,7 +24,8 @@ def batches(split: Split, batch_size: int, generator: torch.Generator | None = N
     Returns
     -------
     iterator of Batch
-        Batches with inputs of shape (B, n_in) and labels of shape (B,), on the split's device; views of it where the order is kept.
+        Batches with inputs of shape (B, n_in), labels of shape (B,) and the samples' places in the split as instances, on the
+        split's device; views of it where the order is kept.
 
     Raises
     ------
@@ -36,8 +37,10 @@ def batches(split: Split, batch_size: int, generator: torch.Generator | None = N
     num_samples = len(split.labels)
     starts = range(0, num_samples, batch_size)
     if generator is None:
-        return (Batch(split.inputs[i : i + batch_size], split.labels[i : i + batch_size]) for i in starts)
+        places = torch.arange(num_samples, device=split.labels.device)
+        slices = (slice(i, i + batch_size) for i in starts)
+        return (Batch(split.inputs[part], split.labels[part], places[part]) for part in slices)
     # Drawn here and not on the first use, so that what the generator is used for next does not depend on when the batches are read.
     order = torch.randperm(num_samples, generator=generator, device=generator.device).to(split.labels.device)
     chosen = (order[i : i + batch_size] for i in starts)
-    return (Batch(split.inputs[rows], split.labels[rows]) for rows in chosen)
+    return (Batch(split.inputs[rows], split.labels[rows], rows) for rows in chosen)

@@ -60,8 +60,8 @@ class MultiView:
         Returns
         -------
         Batch
-            M·N rows, all first views and then all second ones in the same order; ``instances`` numbers the samples, and the
-            views of a sample have its label.
+            M·N rows, all first views and then all second ones in the same order; the views of a sample have its label
+            and its instance, which is its place in the batch unless the batch says another, and ``views`` numbers them.
 
         Raises
         ------
@@ -78,4 +78,4 @@ class MultiView:
         labels = batch.labels.repeat(self.count, *(1,) * (batch.labels.dim() - 1))
         places = torch.arange(size, device=inputs.device)
         instances = (places if batch.instances is None else batch.instances).repeat(self.count)
-        return Batch(inputs, labels, instances)
+        return Batch(inputs, labels, instances, torch.arange(self.count, device=inputs.device).repeat_interleave(size))

@@ -1,0 +1,107 @@
+"""What an objective sees of samples, and what it keeps beside the network, while a network is trained on views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.costs.layout import Labels
+from contrastive_core.data.views.multiview import MultiView
+from contrastive_core.errors import InputError
+from contrastive_core.objective import Objective, Origin
+from contrastive_core.types import Batch
+
+
+@final
+@dataclass(frozen=True)
+class Contrasting:
+    """Views of samples for an objective, with its prototypes, queues and averages.
+
+    Attributes
+    ----------
+    views : MultiView
+        What is shown of each sample.
+    objective : Objective
+        What is lowered.
+    batch_size : int
+        Samples that are contrasted with each other, in evaluation too: values depend on it.
+    extras : dict of str to Tensor
+        What the objective learns and carries; the tensors change in place.
+    """
+
+    views: MultiView
+    objective: Objective
+    batch_size: int
+    extras: dict[str, Tensor]
+
+    @property
+    def learnt(self) -> dict[str, Tensor]:
+        """The extras that are trained by gradient."""
+        return {extra.name: self.extras[extra.name] for extra in self.objective.needs.extras if extra.origin is Origin.LEARNT}
+
+    def present(self, samples: Batch, generator: torch.Generator, progress: float = 1.0) -> Batch:
+        """Return the views of samples with the extras; without labels, -1, if the objective needs none, so that none can leak."""
+        batch = self.views.present(samples, generator, progress)
+        if self.objective.needs.labels is Labels.NONE:
+            batch = batch._replace(labels=torch.full_like(batch.instances, -1) if batch.instances is not None else batch.labels)
+        return batch._replace(extras=self.extras)
+
+    def learn(self, output: Tensor, batch: Batch) -> None:
+        """Give the learnt extras their gradient, in place, for an optimiser to use."""
+        if self.learnt:
+            for name, slope in self.objective.extra_gradient(output, batch).items():
+                self.extras[name].grad = slope
+
+    def carry(self, output: Tensor, batch: Batch) -> None:
+        """Move the carried extras on, in place."""
+        for name, value in self.objective.carry(output, batch).items():
+            self.extras[name].copy_(value)
+
+
+def contrasting(
+    objective: Objective, views: MultiView, batch_size: int, width: int, samples: int, generator: torch.Generator, dtype: torch.dtype
+) -> Contrasting:
+    """Check that an objective can be trained on views, and start what it keeps.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is to be lowered.
+    views : MultiView
+        What is to be shown.
+    batch_size : int
+        Samples per batch.
+    width : int
+        Number of the network's outputs.
+    samples : int
+        Number of samples in the largest split.
+    generator : torch.Generator
+        Of the extras' first values.
+    dtype : torch.dtype
+        Of the network.
+
+    Returns
+    -------
+    Contrasting
+        Ready for training.
+
+    Raises
+    ------
+    InputError
+        If the objective wants another number of views, or something that views do not give.
+    """
+    needs, name = objective.needs, type(objective).__name__
+    if views.count < needs.fewest or (needs.most is not None and views.count > needs.most):
+        wanted = f"exactly {needs.most}" if needs.most == needs.fewest else f"{needs.fewest} to {needs.most or 'any number of'}"
+        raise InputError(f"views do not pair up: {name} takes {wanted} views of each sample, got {views.count}")
+    given = [f"{extra.name!r} ({extra.meaning})" for extra in needs.extras if extra.origin is Origin.GIVEN]
+    if given:
+        raise InputError(
+            f"{name} needs {', '.join(given)} with every batch, which views of a data set do not have; choose another objective"
+        )
+    started = objective.start(width, samples, generator)
+    extras = {name: value.to(dtype) if value.is_floating_point() else value for name, value in started.items()}
+    return Contrasting(views, objective, batch_size, extras)

@@ -3,10 +3,9 @@
 import os
 import platform
 import warnings
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
+from contrastive_core.kernels import PLACES
 from experiments.flags import command
 from experiments.options import CommandOptions
 from experiments.output import format_table
@@ -86,23 +85,8 @@ def backends() -> dict[str, dict[str, Any]]:
     dict
         ``available`` and ``reason`` by name of backend; the reason is empty for one that is available.
     """
-    reasons = {"torch": "", "numba": _why_not_numba(), "numba-cuda": _why_not_numba_cuda()}
+    reasons = {"torch": "", **{name: place.missing() or "" for name, place in PLACES.items()}}
     return {name: {"available": not reason, "reason": reason} for name, reason in reasons.items()}
-
-
-def _why_not_numba() -> str:
-    return "" if find_spec("numba") else "numba is not installed"
-
-
-def _why_not_numba_cuda() -> str:
-    if reason := _why_not_numba():
-        return reason
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return "" if import_module("numba.cuda").is_available() else "no CUDA device, or its driver was not found"
-    except Exception as error:  # drivers fail in ways of their own, and this command is how one finds out
-        return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _text(data: dict[str, Any]) -> str:

@@ -313,6 +313,6 @@ def test_numba_is_imported_only_where_it_is_used():
     """``--help`` and torch users would wait for it otherwise."""
     code = (
         "import sys, contrastive_core.rule, contrastive_core.kernels as t;"
-        "assert 'numba' not in sys.modules; t.BACKENDS['numba']; assert 'numba' in sys.modules"
+        "assert 'numba' not in sys.modules; t.BACKENDS['numba']; assert 'numba' in sys.modules and 'numba.cuda' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,16 +13,25 @@ from contrastive_core.table import Table
 
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
+    from contrastive_core.kernels.places import Place
     from contrastive_core.types import Clamped, Phase, Relaxation, State, Stop
 
     Settle = Callable[[Clamped, State, Dynamics, Stop, Sequence[Phase]], list[Relaxation]]
     SettleFromRest = Callable[[Clamped, Dynamics, Stop, Stop, Sequence[Phase]], list[Relaxation] | None]
 
-BACKENDS: Table[Settle] = Table("backend", {"numba": "contrastive_core.kernels.settle_cpu:settle"})
+BACKENDS: Table[Settle] = Table(
+    "backend", {"numba": "contrastive_core.kernels.settle_cpu:settle", "cuda": "contrastive_core.kernels.settle_cuda:settle"}
+)
 """Each relaxes checked phases that it can do from one start, as the reference would."""
 
-FROM_REST: Table[SettleFromRest] = Table("backend", {"numba": "contrastive_core.kernels.settle_cpu:settle_from_rest"})
+FROM_REST: Table[SettleFromRest] = Table(
+    "backend",
+    {"numba": "contrastive_core.kernels.settle_cpu:settle_from_rest", "cuda": "contrastive_core.kernels.settle_cuda:settle_from_rest"},
+)
 """Each relaxes a free phase and those that follow it in one go, or returns None where it has no such kernel."""
+
+PLACES: Table[Place] = Table("backend", {"numba": "contrastive_core.kernels.places:CPU", "cuda": "contrastive_core.kernels.places:CUDA"})
+"""Where each computes, and what it needs to have there."""
 
 BACKEND_NAMES = ("auto", "torch", *BACKENDS)
 """Every name that ``backend=`` takes."""

@@ -1,9 +1,10 @@
 """What each backend can do, and how ``auto`` chooses.
 
-The rule of ``auto``, for one relaxation: the numba kernels wherever they can do the case, the torch reference everywhere else. They can do
-block descent of layered networks on the CPU, in float32 or float64, where no autograd graph is wanted, for every activation, with
-the outputs free, held, or nudged by squared error, cross-entropy or any frozen nudge. On the machines it was measured on
-(``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes, so that size is not part of the rule.
+The rule of ``auto``, for one relaxation: the kernels of the memory that the tensors are in, numba on the CPU and cuda on a CUDA device,
+wherever they can do the case, the torch reference everywhere else. They can do block descent of layered networks in float32 or float64,
+where no autograd graph is wanted, for every activation, with the outputs free, held, or nudged by squared error, cross-entropy or any
+frozen nudge. On the machines it was measured on (``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes,
+so that size is not part of the rule. On a CUDA device nothing has been measured yet.
 
 This module does not import numba; a backend is imported when it is first used.
 """
@@ -17,7 +18,7 @@ import torch
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
-from contrastive_core.kernels import BACKEND_NAMES
+from contrastive_core.kernels import BACKEND_NAMES, BACKENDS, PLACES
 from contrastive_core.kernels.action import KNOWN_COSTS
 from contrastive_core.networks.activation import Clipped, Logistic, Tanh
 from contrastive_core.networks.layered import Layered
@@ -27,7 +28,7 @@ KNOWN_ACTIVATIONS = (Clipped, Tanh, Logistic)
 
 
 def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -> str | None:
-    """Find out why the kernels cannot do a case.
+    """Find out why no kernel can do a case, wherever its tensors are.
 
     Parameters
     ----------
@@ -50,8 +51,6 @@ def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -
         return "it knows the built-in activations only"
     if live is not None and type(live) not in KNOWN_COSTS:
         return f"it knows the nudges of {', '.join(kind.__name__ for kind in KNOWN_COSTS)}, and any frozen one, not {type(live).__name__}"
-    if not all(tensor.is_cpu for tensor in tensors):
-        return "it works in the CPU's memory"
     dtype = clamped.drive.dtype
     if dtype not in (torch.float32, torch.float64) or any(layer.dtype != dtype for layer in state):
         return "it works in float32 or float64, one for all tensors"
@@ -85,8 +84,21 @@ def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, pha
     if backend == "torch":
         return backend
     reason = next((reason for phase in phases if (reason := obstacle(clamped, state, dynamics, phase))), None)
-    if reason is None:
-        return "numba" if backend == "auto" else backend
     if backend == "auto":
-        return "torch"
-    raise BackendError(f"backend {backend!r} cannot do this: {reason}. Use backend='torch', or 'auto' to let the case decide")
+        fit = (name for name in BACKENDS if reason is None and not _elsewhere(name, clamped, state) and not PLACES[name].missing())
+        return next(fit, "torch")
+    reason = PLACES[backend].missing() or _elsewhere(backend, clamped, state) or reason
+    if reason is None:
+        return backend
+    here = ", ".join(["torch", *(name for name in BACKENDS if not PLACES[name].missing())])
+    raise BackendError(
+        f"backend {backend!r} cannot do this: {reason}. What works here: {here}. Use backend='torch', or 'auto' to let the case decide"
+    )
+
+
+def _elsewhere(backend: str, clamped: Clamped, state: State) -> str | None:
+    """Say in which memory a backend works, if the tensors are in another."""
+    memory, found = PLACES[backend].memory(), {tensor.device.type for tensor in (clamped.drive, *state)}
+    if found == {memory}:
+        return None
+    return f"it works on tensors in the memory of {memory}, and these are on {' and '.join(sorted(found))}"

@@ -1,0 +1,60 @@
+"""The CUDA kernel of settling: in numba's simulator, what it refuses, and, marked ``gpu``, on a device."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from test_kernels import build
+
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.errors import BackendError
+from contrastive_core.kernels import places
+from contrastive_core.kernels.table import choose
+from contrastive_core.relaxation import relax
+from contrastive_core.types import Stop
+
+HERE = Path(__file__).parent
+
+
+def test_cuda_kernel_settles_as_the_reference_does():
+    """A mirror that settles otherwise would give a GPU's users other gradients; the simulator is chosen before numba is imported."""
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(HERE.parent)}
+    script = HERE / "settle_cuda_check.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["fixed_budget", "readout", "stopping", "together", "divergence", "inputs_stay"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device here")
+def test_cuda_backend_without_a_device_says_what_is_missing_and_what_there_is():
+    """Falling back silently would let a user believe in a GPU that computed nothing."""
+    _, clamped, state, _ = build((6, 9, 7))
+    with torch.no_grad(), pytest.raises(BackendError, match=r"(numba-cuda|no CUDA device|NVIDIA).*What works here: torch, numba\."):
+        relax(clamped, state, BlockDescent(), Stop(), backend="cuda")
+
+
+def test_cuda_backend_refuses_tensors_of_the_cpu(monkeypatch):
+    """Moving them would be a silent cost in every relaxation."""
+    monkeypatch.setattr(places, "CUDA", places.Place(lambda: None, lambda: "cuda"))
+    _, clamped, state, _ = build((6, 9, 7))
+    with torch.no_grad(), pytest.raises(BackendError, match=r"memory of cuda, and these are on cpu.*numba, cuda"):
+        relax(clamped, state, BlockDescent(), Stop(), backend="cuda")
+
+
+def test_auto_takes_cuda_on_a_device_only(monkeypatch):
+    """The CPU's tensors must not wake a device, and a device's must not be handed to the CPU's kernels."""
+    asked: list[int] = []
+    monkeypatch.setattr(places, "CUDA", places.Place(lambda: asked.append(1), lambda: "cuda"))
+    _, clamped, state, _ = build((6, 9, 7))
+    with torch.no_grad():
+        assert choose("auto", clamped, state, BlockDescent(), [None]) == "numba"
+        assert asked == []
+        with torch._subclasses.FakeTensorMode(allow_non_fake_inputs=True):
+            there = tuple(torch.empty(layer.shape, dtype=layer.dtype, device="cuda") for layer in state)
+            drive = torch.empty(clamped.drive.shape, dtype=clamped.drive.dtype, device="cuda")
+            assert choose("auto", clamped._replace(drive=drive), there, BlockDescent(), [None]) == "cuda"
+            assert asked == [1]
+            assert choose("auto", clamped._replace(drive=drive), state, BlockDescent(), [None]) == "torch"  # mixed: torch will complain

@@ -27,7 +27,7 @@ class Session:
     generators : dict of str to torch.Generator
         By purpose.
     best : dict of str to Tensor
-        The parameters of the best epoch so far.
+        The parameters, and buffers where there are any, of the best epoch so far.
     extras : dict of str to Tensor
         What the cost keeps beside the network; changed in place.
     history : list of dict
@@ -49,6 +49,7 @@ class Session:
         """Write the session to a checkpoint."""
         optimiser = self.optimiser.state_dict()
         tensors: dict[str, Tensor] = {f"parameter.{name}": p for name, p in self.network.named_parameters()}
+        tensors |= {f"buffer.{name}": b for name, b in self.network.named_buffers()}
         tensors |= {f"best.{name}": p for name, p in self.best.items()}
         tensors |= {f"extra.{name}": value for name, value in self.extras.items()}
         tensors |= {f"generator.{name}": g.get_state() for name, g in self.generators.items()}
@@ -79,7 +80,7 @@ class Session:
         """
         tensors, record = load_checkpoint(path)
         names = {f"generator.{name}" for name in self.generators} | {f"best.{name}" for name in self.best}
-        names |= {f"extra.{name}" for name in self.extras}
+        names |= {f"extra.{name}" for name in self.extras} | {f"buffer.{name}" for name, _ in self.network.named_buffers()}
         missing = ({"identity", "history", "best_epoch", "groups", "scalars", "schedule"} - record.keys()) | (names - tensors.keys())
         if missing:
             raise CheckpointError(f"{path} is no checkpoint of a training run: it lacks {', '.join(sorted(missing))}; give another")
@@ -87,6 +88,8 @@ class Session:
         if record["identity"] != identity:
             raise CheckpointError(f"{path} was trained with other settings; use its own, or start in another directory")
         load_parameters(self.network, tensors, "parameter.", path)
+        for name, buffer in self.network.named_buffers():
+            buffer.copy_(tensors[f"buffer.{name}"])
         state: dict[int, dict[str, Any]] = {int(i): dict(values) for i, values in record["scalars"].items()}
         for name, tensor in tensors.items():
             if name.startswith("optimiser."):

@@ -214,9 +214,7 @@ def train(
             session.save(checkpoint, identity)
         if on_epoch is not None:
             on_epoch(record)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            parameter.copy_(session.best[name])
+    network.load_state_dict(session.best)
     validation = evaluate(network, rule, cost, splits.validation, contrasting)
     return Result(session.history, session.best_epoch, validation, evaluate(network, rule, cost, splits.test, contrasting))
 
@@ -276,4 +274,4 @@ def _epoch(
 
 
 def _snapshot(network: Network) -> dict[str, Tensor]:
-    return {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}

@@ -1,0 +1,32 @@
+"""Effects of hardware, by name and in the order in which they act; adding one is its file and one line here.
+
+A device stands between the weights that a rule asks for and the weights that the energy sees: :class:`OnDevice
+<contrastive_core.devices.on_device.OnDevice>` puts any network on one, and no rule knows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contrastive_core.table import Table
+
+if TYPE_CHECKING:
+    from contrastive_core.devices.effect import Effect
+
+EFFECTS: Table[type[Effect]] = Table(
+    "effect",
+    {
+        "drift": "contrastive_core.devices.arrays:Drift",
+        "stuck-at": "contrastive_core.devices.arrays:StuckAt",
+        "conductance-noise": "contrastive_core.devices.arrays:ConductanceNoise",
+        "neuron-offset": "contrastive_core.devices.periphery:NeuronOffset",
+        "dac": "contrastive_core.devices.periphery:InputConverter",
+        "node-noise": "contrastive_core.devices.periphery:NodeNoise",
+        "adc": "contrastive_core.devices.periphery:StateConverter",
+        "rule-bias": "contrastive_core.devices.periphery:RuleBias",
+        "finite-states": "contrastive_core.devices.states:FiniteStates",
+        "pulse-train": "contrastive_core.devices.states:PulseTrain",
+        "device-to-device": "contrastive_core.devices.variation:DeviceToDevice",
+        "cycle-to-cycle": "contrastive_core.devices.variation:CycleToCycle",
+    },
+)

@@ -1,0 +1,108 @@
+"""How a weight is held by conductances: their range, and whether one, two or one and a reference make a weight."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from contrastive_core.errors import InputError
+
+
+class Pairing(Enum):
+    r"""Which conductances make a weight, with :math:`z = (G - G_\min)/(G_\max - G_\min)`.
+
+    A single conductance is itself the weight, as in a resistive network. An offset pair is a conductance less a fixed reference of
+    level :math:`z_0`: :math:`w = w_\max (z - z_0)/(1 - z_0)`. A differential pair is :math:`w = w_\max (z^+ - z^-)`, where at most one
+    of the two is above :math:`G_\min` when it is programmed.
+    """
+
+    SINGLE = "single"
+    OFFSET = "offset"
+    DIFFERENTIAL = "differential"
+
+
+@dataclass(frozen=True)
+class Conductance:
+    """The range of a device and how devices make weights.
+
+    Attributes
+    ----------
+    g_min, g_max : float
+        Smallest and largest conductance, in siemens; with a single conductance, in the units of the weights.
+    pairing : Pairing
+        Which conductances make a weight.
+    w_max : float, optional
+        Largest weight; None takes ``headroom`` times the largest weight that is first programmed. Not for single conductances.
+    headroom : float
+        Room for weights to grow when ``w_max`` is None.
+    reference : float
+        Level :math:`z_0` of an offset pair's reference; the middle makes the weights' bounds symmetric.
+    """
+
+    g_min: float = 1e-6
+    g_max: float = 1e-4
+    pairing: Pairing = Pairing.DIFFERENTIAL
+    w_max: float | None = None
+    headroom: float = 3.0
+    reference: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.g_min < self.g_max < float("inf"):
+            raise InputError(f"conductances need 0 <= g_min < g_max, got g_min {self.g_min} and g_max {self.g_max}; swap or correct them")
+        if self.w_max is not None and not 0 < self.w_max < float("inf"):
+            raise InputError(f"w_max must be positive, got {self.w_max}; leave it out to take {self.headroom} times the largest weight")
+        if not self.headroom >= 1:
+            raise InputError(f"headroom must be at least 1, got {self.headroom}: the weights that are there have to fit")
+        if not 0 <= self.reference < 1:
+            raise InputError(f"the reference of an offset pair is a level from 0 to below 1, got {self.reference}; 0.5 is the middle")
+
+    @property
+    def span(self) -> float:
+        """Return the range, in siemens."""
+        return self.g_max - self.g_min
+
+    def largest_weight(self, weight: Tensor) -> float:
+        """Return the largest weight that the arrays of a layer can hold, given the weights first programmed."""
+        if self.pairing is Pairing.SINGLE:
+            return self.g_max
+        return self.w_max if self.w_max is not None else self.headroom * max(float(weight.abs().max()), 1e-12)
+
+    def levels(self, weight: Tensor, w_max: float) -> Tensor:
+        r"""Return the normalised conductances that stand for weights.
+
+        Parameters
+        ----------
+        weight : Tensor of any shape
+            What is to be programmed; what is out of range is cut off.
+        w_max : float
+            The largest weight.
+
+        Returns
+        -------
+        Tensor of shape (1 or 2, *weight.shape)
+            :math:`z = (G - G_\min)/R` in [0, 1], one array, or two for a differential pair.
+        """
+        if self.pairing is Pairing.SINGLE:
+            levels = ((weight - self.g_min) / self.span)[None]
+        elif self.pairing is Pairing.OFFSET:
+            levels = (self.reference + (1 - self.reference) * weight / w_max)[None]
+        else:
+            levels = torch.stack((weight, -weight)) / w_max
+        return levels.clamp(0, 1)
+
+    def weight(self, levels: Tensor, w_max: float) -> Tensor:
+        """Return the weights that normalised conductances, of shape (1 or 2, ...), stand for."""
+        if self.pairing is Pairing.SINGLE:
+            return self.g_min + self.span * levels[0]
+        if self.pairing is Pairing.OFFSET:
+            return w_max * (levels[0] - self.reference) / (1 - self.reference)
+        return w_max * (levels[0] - levels[1])
+
+    def siemens(self, levels: Tensor) -> Tensor:
+        """Return the conductances of normalised ones."""
+        return self.g_min + self.span * levels
+
+    def normalised(self, conductance: Tensor) -> Tensor:
+        """Return normalised conductances, which may lie outside [0, 1] after noise."""
+        return (conductance - self.g_min) / self.span

@@ -1,0 +1,113 @@
+"""A device: its conductances, its write law, the effects that are switched on, and the seed of what is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+from zlib import crc32
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contrastive_core.devices import EFFECTS
+from contrastive_core.devices.conductance import Conductance
+from contrastive_core.devices.effect import ArrayEffect, Draws, Effect, Write, WriteEffect
+from contrastive_core.devices.write_law import LinearStep, WriteLaw
+from contrastive_core.errors import InputError
+
+Kind = TypeVar("Kind", bound=Effect)
+
+
+@dataclass(frozen=True)
+class Device:
+    """What weights are held by.
+
+    Each effect draws from streams of its own, keyed by its name, the tensor and the use: switching one on leaves the draws of the
+    others as they were, and a run goes on bit for bit from the count of uses.
+
+    Attributes
+    ----------
+    conductance : Conductance
+        Range, and how devices make weights.
+    law : WriteLaw
+        How far a pulse moves a device.
+    step : float
+        Size of a pulse, as a fraction of the range, where the number of states is not finite.
+    effects : tuple of Effect
+        At most one of each type; in any order, they act in that of ``EFFECTS``.
+    seconds : float
+        Between a write and the next use.
+    seed : int
+        Of everything that is drawn.
+    """
+
+    conductance: Conductance = field(default_factory=Conductance)
+    law: WriteLaw = field(default_factory=LinearStep)
+    step: float = 1e-3
+    effects: tuple[Effect, ...] = ()
+    seconds: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.step <= 1:
+            raise InputError(f"a pulse moves a device by a fraction of its range in (0, 1], got step {self.step}")
+        if not self.seconds >= 0:
+            raise InputError(f"the time between a write and the next use is not negative, got {self.seconds} seconds")
+        names = [type(effect).__name__ for effect in self.effects]
+        if len(set(names)) < len(names):
+            raise InputError(f"a device has each effect at most once, got {', '.join(names)}")
+
+    def having(self, kind: type[Kind]) -> list[Kind]:
+        """Return the effects of one hook, in the order in which they act."""
+        order = list(EFFECTS.values())
+        chosen = [effect for effect in self.effects if isinstance(effect, kind)]
+        return sorted(chosen, key=lambda effect: order.index(type(effect)))
+
+    def draws(self, effect: Effect, place: str, use: int) -> Draws:
+        """Return the streams of an effect at a tensor, for one use of the device."""
+        key = (crc32(type(effect).__name__.encode()), crc32(place.encode()))
+        return Draws(_generator(self.seed, (*key, 0)), _generator(self.seed, (*key, 1, use)))
+
+    def seen(self, level: Tensor, place: str, use: int) -> Tensor:
+        """Return the normalised conductances that act, which noise may take out of [0, 1].
+
+        Parameters
+        ----------
+        level : Tensor of shape (1 or 2, ...)
+            As programmed.
+        place : str
+            Name of the tensor.
+        use : int
+            Count of uses.
+        """
+        effects = self.having(ArrayEffect)
+        if not effects:
+            return level
+        conductance = self.conductance.siemens(level)
+        for effect in effects:
+            conductance = effect.seen(conductance, self.conductance, self.seconds, self.draws(effect, place, use))
+        return self.conductance.normalised(conductance)
+
+    def write(self, level: Tensor, request: Tensor, place: str, use: int) -> Tensor:
+        """Return the normalised conductances after a change was asked for.
+
+        Parameters
+        ----------
+        level, request : Tensor of shape (1 or 2, ...)
+            Where the devices are, and by how much they are to move; fractions of the range.
+        place : str
+            Name of the tensor.
+        use : int
+            Count of uses.
+        """
+        one = level.new_tensor(self.step)
+        write = Write(level, request, request / self.step, self.step, one, one, self.law)
+        for effect in self.having(WriteEffect):
+            write = effect.written(write, self.conductance, self.draws(effect, place, use))
+        return write.law.after(level, write.pulses, write.step_up, write.step_down).clamp(0, 1)
+
+
+def _generator(seed: int, key: tuple[int, ...]) -> torch.Generator:
+    state = np.random.SeedSequence(seed, spawn_key=key).generate_state(2)
+    return torch.Generator().manual_seed((int(state[0]) << 31) ^ int(state[1]))

@@ -1,0 +1,129 @@
+"""What an effect of hardware is: a frozen setting and one hook, with draws of its own.
+
+There is one kind of effect per hook, in the order in which a training step meets them: what the energy sees of the arrays and of the
+biases, what reaches the inputs, what is read of the states, what becomes of the contrast, what a write does. Effects act one after
+the other in the order of ``EFFECTS``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from contrastive_core.devices.conductance import Conductance
+from contrastive_core.devices.write_law import WriteLaw
+
+
+class Draws(NamedTuple):
+    """Where an effect's randomness comes from.
+
+    Attributes
+    ----------
+    fixed : torch.Generator
+        In the same state at every call for one effect and one tensor: what is drawn from it was fixed when the device was made.
+    fresh : torch.Generator
+        New at every use of the device.
+    """
+
+    fixed: torch.Generator
+    fresh: torch.Generator
+
+
+class Write(NamedTuple):
+    """Pulses on their way to an array; every field may be changed by an effect.
+
+    Attributes
+    ----------
+    level : Tensor of shape (1 or 2, ...)
+        Normalised conductances before the write.
+    request : Tensor of the same shape
+        The change that was asked for, as a fraction of the range.
+    pulses : Tensor of the same shape
+        Number of pulses, of either sign; fractions where the number of states is not finite.
+    step : float
+        Nominal size of a pulse, as a fraction of the range.
+    step_up, step_down : Tensor
+        Size of each device's own pulses; broadcast against ``level``.
+    law : WriteLaw
+        How far a pulse moves a device.
+    """
+
+    level: Tensor
+    request: Tensor
+    pulses: Tensor
+    step: float
+    step_up: Tensor
+    step_down: Tensor
+    law: WriteLaw
+
+
+class Effect(ABC):  # noqa: B024 - its hooks are those of the kinds below
+    """One way in which hardware differs from the ideal, with its parameters in the field's names."""
+
+
+class ArrayEffect(Effect):
+    """Changes what the energy sees of an array."""
+
+    @abstractmethod
+    def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
+        """Return the conductances that act.
+
+        Parameters
+        ----------
+        conductance : Tensor of shape (1 or 2, ...)
+            As they were programmed, or as the effect before left them; siemens.
+        kind : Conductance
+            Their range.
+        seconds : float
+            Since they were programmed.
+        draws : Draws
+            For this array.
+        """
+
+
+class BiasEffect(Effect):
+    """Changes what acts on a unit besides its synapses."""
+
+    @abstractmethod
+    def seen(self, bias: Tensor, draws: Draws) -> Tensor:
+        """Return the biases that act, of the shape of ``bias``."""
+
+
+class InputEffect(Effect):
+    """Changes what reaches the inputs."""
+
+    @abstractmethod
+    def driven(self, inputs: Tensor, draws: Draws) -> Tensor:
+        """Return the inputs that are clamped, of shape (B, n_in)."""
+
+
+class ReadEffect(Effect):
+    """Changes what is read of a layer's state."""
+
+    @abstractmethod
+    def read(self, values: Tensor, draws: Draws) -> Tensor:
+        """Return what the learning rule is told of states of shape (B, n)."""
+
+
+class ContrastEffect(Effect):
+    """Changes the contrast on its way to the write."""
+
+    @abstractmethod
+    def computed(self, gradient: Tensor, draws: Draws) -> Tensor:
+        """Return the gradient that the circuit computes instead of ``gradient``."""
+
+
+class WriteEffect(Effect):
+    """Changes what a write does."""
+
+    @abstractmethod
+    def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
+        """Return the write as it reaches the devices."""
+
+
+def normal(shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw standard normal numbers, of the dtype and on the device of ``like``."""
+    return torch.randn(shape, generator=generator, dtype=torch.float64).to(like)

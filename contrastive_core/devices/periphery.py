@@ -1,0 +1,162 @@
+"""The circuits around the arrays: converters, reading, neurons, and what computes the contrast."""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.devices.effect import BiasEffect, ContrastEffect, Draws, InputEffect, ReadEffect, normal
+from contrastive_core.errors import InputError
+
+
+def quantise(values: Tensor, bits: int, bound: float) -> Tensor:
+    r"""Round to the levels of a converter, :math:`\Delta = 2B/(2^b - 2)` apart.
+
+    :math:`\operatorname{clip}(\Delta\,\mathrm{round}(x/\Delta), -B, B)`:
+    a mid-tread quantiser with a level at 0, the form of aihwkit's converters.
+
+    Parameters
+    ----------
+    values : Tensor
+        Of any shape.
+    bits : int
+        At least 2.
+    bound : float
+        :math:`B`.
+    """
+    step = 2 * bound / (2**bits - 2)
+    rounded: Tensor = (step * (values / step).round()).clamp(-bound, bound)
+    return rounded
+
+
+def _check_converter(bits: int, bound: float) -> None:
+    if not 2 <= bits <= 32 or not 0 < bound < float("inf"):
+        raise InputError(f"a converter needs 2 to 32 bits and a positive bound, got {bits} bits and bound {bound}")
+
+
+@final
+@dataclass(frozen=True)
+class InputConverter(InputEffect):
+    """A digital-to-analog converter before each input.
+
+    Attributes
+    ----------
+    dac_bits : int
+        At least 2.
+    dac_range : float
+        Largest magnitude; in the units of the inputs.
+    """
+
+    dac_bits: int = 7
+    dac_range: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_converter(self.dac_bits, self.dac_range)
+
+    def driven(self, inputs: Tensor, draws: Draws) -> Tensor:
+        """Return the inputs rounded to the converter's levels."""
+        return quantise(inputs, self.dac_bits, self.dac_range)
+
+
+@final
+@dataclass(frozen=True)
+class StateConverter(ReadEffect):
+    """An analog-to-digital converter behind each unit.
+
+    Attributes
+    ----------
+    adc_bits : int
+        At least 2.
+    adc_range : float
+        Largest magnitude; in the units of the states.
+    """
+
+    adc_bits: int = 8
+    adc_range: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_converter(self.adc_bits, self.adc_range)
+
+    def read(self, values: Tensor, draws: Draws) -> Tensor:
+        """Return the states rounded to the converter's levels."""
+        return quantise(values, self.adc_bits, self.adc_range)
+
+
+@final
+@dataclass(frozen=True)
+class NodeNoise(ReadEffect):
+    r"""Noise on every reading of a unit, :math:`v + \sigma\xi/\sqrt{N}` for the mean of N readings.
+
+    Attributes
+    ----------
+    sigma_v : float
+        :math:`\sigma`, in the units of the states.
+    reads : int
+        N.
+    """
+
+    sigma_v: float = 0.01
+    reads: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma_v < float("inf") or self.reads < 1:
+            raise InputError(f"noise of a node needs sigma_v >= 0 and at least 1 reading, got {self.sigma_v} and {self.reads}")
+
+    def read(self, values: Tensor, draws: Draws) -> Tensor:
+        """Return noisy readings."""
+        return values + normal(values.shape, values, draws.fresh) * (self.sigma_v / math.sqrt(self.reads))
+
+
+@final
+@dataclass(frozen=True)
+class NeuronOffset(BiasEffect):
+    r"""Units that respond at a shifted drive, :math:`\rho(u - \sigma_o \xi)`, fixed: an unknown bias of each unit, and still an energy.
+
+    Attributes
+    ----------
+    sigma_offset : float
+        :math:`\sigma_o`, in the units of the drive.
+    """
+
+    sigma_offset: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma_offset < float("inf"):
+            raise InputError(f"sigma_offset must not be negative, got {self.sigma_offset}; 0 is none")
+
+    def seen(self, bias: Tensor, draws: Draws) -> Tensor:
+        """Return the biases less the offsets."""
+        return bias - self.sigma_offset * normal(bias.shape, bias, draws.fixed)
+
+
+@final
+@dataclass(frozen=True)
+class RuleBias(ContrastEffect):
+    r"""A learning circuit with errors of its own: :math:`(1 + \sigma_g a) g + \sigma_b b`, fixed per synapse.
+
+    Attributes
+    ----------
+    sigma_rule_bias : float
+        :math:`\sigma_b`, in the units of the gradient.
+    rule_gain_sigma : float
+        :math:`\sigma_g`, relative.
+    comparator_threshold : float
+        Contrasts smaller than this count as 0.
+    """
+
+    sigma_rule_bias: float = 1e-3
+    rule_gain_sigma: float = 0.0
+    comparator_threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.sigma_rule_bias >= 0 and self.rule_gain_sigma >= 0 and self.comparator_threshold >= 0):
+            raise InputError(f"a learning circuit's errors are not negative, got {self}")
+
+    def computed(self, gradient: Tensor, draws: Draws) -> Tensor:
+        """Return the contrast with the circuit's errors."""
+        gain = 1 + self.rule_gain_sigma * normal(gradient.shape, gradient, draws.fixed)
+        bias = self.sigma_rule_bias * normal(gradient.shape, gradient, draws.fixed)
+        noticed = torch.where(gradient.abs() < self.comparator_threshold, torch.zeros_like(gradient), gradient)
+        return gain * noticed + bias

@@ -1,0 +1,86 @@
+"""How a requested change becomes pulses: finite states, trains of limited length, and what sends them."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+import torch
+
+from contrastive_core.devices.conductance import Conductance
+from contrastive_core.devices.effect import Draws, Write, WriteEffect
+from contrastive_core.errors import InputError
+
+
+class Rounding(Enum):
+    """How a fraction of a pulse is rounded; stochastic rounding is right on average, and so keeps changes smaller than a step."""
+
+    NEAREST = "nearest"
+    STOCHASTIC = "stochastic"
+
+
+@final
+@dataclass(frozen=True)
+class FiniteStates(WriteEffect):
+    r"""A device with finitely many conductances, equally spaced by :math:`\Delta G = R/(n - 1)`; requests are rounded to whole steps.
+
+    Attributes
+    ----------
+    n_states : int
+        At least 2.
+    rounding : Rounding
+        Of the number of steps.
+    """
+
+    n_states: int = 64
+    rounding: Rounding = Rounding.NEAREST
+
+    def __post_init__(self) -> None:
+        if self.n_states < 2:
+            raise InputError(f"a device needs at least 2 states, got {self.n_states}; leave the effect out for infinitely many")
+
+    def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
+        """Return the write in whole pulses of one state each."""
+        step = 1 / (self.n_states - 1)
+        exact = write.request / step
+        if self.rounding is Rounding.STOCHASTIC:
+            pulses = (exact + torch.rand(exact.shape, generator=draws.fresh, dtype=torch.float64).to(exact)).floor()
+        else:
+            pulses = exact.round()
+        ratio = step / write.step
+        return write._replace(pulses=pulses, step=step, step_up=write.step_up * ratio, step_down=write.step_down * ratio)
+
+
+class Scheme(Enum):
+    """What is sent: as many pulses as the contrast asks for, or one of its sign (the Manhattan rule)."""
+
+    NET = "net"
+    SIGN = "sign"
+
+
+@final
+@dataclass(frozen=True)
+class PulseTrain(WriteEffect):
+    """The pulses that a write may send.
+
+    Attributes
+    ----------
+    scheme : Scheme
+        All pulses asked for, or one of their sign.
+    desired_bl : int
+        Longest train.
+    threshold : float
+        Requests smaller than this fraction of the range send nothing.
+    """
+
+    scheme: Scheme = Scheme.NET
+    desired_bl: int = 31
+    threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.desired_bl < 1 or not self.threshold >= 0:
+            raise InputError(f"a pulse train needs desired_bl >= 1 and threshold >= 0, got {self.desired_bl} and {self.threshold}")
+
+    def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
+        """Return the write with the pulses that are sent."""
+        sent = write.request.sign() if self.scheme is Scheme.SIGN else write.pulses.round().clamp(-self.desired_bl, self.desired_bl)
+        return write._replace(pulses=torch.where(write.request.abs() < self.threshold, torch.zeros_like(sent), sent))

@@ -1,15 +1,14 @@
-"""Figures of multitasking networks: retrieval in time, the phase diagram, and learning from examples."""
+"""Figures of multitasking networks: retrieval in time, the phase diagram, and overlaps against dilution."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures_axes import add_key, scale
+from experiments.figures_axes import add_key
 from experiments.figures_style import COLOURS, FAINT, INK, MARKERS, Picture, draw, gaps, number
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 STATES = {"pure": COLOURS[0], "hierarchical": COLOURS[2], "mixed": COLOURS[4], "symmetric": COLOURS[1], "disordered": "#bbbbbb"}
@@ -95,50 +94,55 @@ def _dash(index: int) -> dict[str, Any]:
     return {"linestyle": ("-", "--", ":", "-.")[index % 4], "linewidth": 1.1}
 
 
-def learning_picture(cells: Sequence[Mapping[str, Any]], thresholds: Mapping[str, float]) -> Picture:
-    """Show the first pattern's overlap against the number of examples, one panel per quality.
+def dilution_picture(cells: Sequence[Mapping[str, Any]]) -> Picture:
+    """Show how retrieval turns from hierarchical to parallel as dilution grows: every overlap against it, theory and Monte Carlo.
 
     Parameters
     ----------
     cells : sequence of mapping
-        Each with ``quality``, ``examples`` and, as numbers or None, ``gaussian``, ``instance``, ``supervised``, ``unsupervised``
-        and their ``supervised_error``, ``unsupervised_error``.
-    thresholds : mapping of str to float
-        The number of examples that theory asks for, by quality.
+        As for :func:`phase_picture`, with ``overlaps`` of the theory and ``monte_carlo``; the lowest, the middle and the highest
+        temperature are shown.
 
     Returns
     -------
     Picture
-        Its data are the arguments.
+        Its data are the overlaps, over 1 - d.
     """
-    data = {"cells": [dict(cell) for cell in cells], "thresholds": dict(thresholds)}
-    count = len(data["thresholds"])
-    return draw(_paint_learning, data, 1.6 + 3.0 * count, 3.2)
+    ratios = sorted({float(cell["ratio"]) for cell in cells})
+    shown = sorted({ratios[0], ratios[len(ratios) // 2], ratios[-1]})
+    panels = []
+    for ratio in shown:
+        known = sorted((c for c in cells if c["ratio"] == ratio and c["branch"] is not None), key=lambda c: float(c["dilution"]))
+        rows = [
+            {"dilution": c["dilution"], **{key: [m / (1 - c["dilution"]) for m in c_of(c)] for key, c_of in _SOURCES.items()}}
+            for c in known
+        ]
+        panels.append({"ratio": ratio, "rows": rows})
+    return draw(_paint_dilution, {"panels": panels}, 1.6 + 3.0 * len(panels), 3.2)
 
 
-def _paint_learning(figure: Figure, data: dict[str, Any]) -> None:
-    panels = figure.subplots(1, len(data["thresholds"]), sharey=True, squeeze=False)[0]
-    for axes, (quality, threshold) in zip(panels, data["thresholds"].items(), strict=True):
-        cells = sorted((c for c in data["cells"] if str(c["quality"]) == quality), key=lambda c: c["examples"])
-        _paint_quality(axes, cells)
-        axes.axvline(threshold, color=FAINT, linestyle=":")
-        scale(axes, [float(cell["examples"]) for cell in cells], along="x")
-        axes.set(title=f"quality {quality}", xlabel="examples per pattern")
-    panels[0].set_ylabel("overlap with the first pattern")
-    keys = [
-        ("Gaussian theory", {"color": INK}),
-        ("instance theory", {"color": INK, "linestyle": "--"}),
-        ("supervised", {"color": COLOURS[0], "marker": "o", "linestyle": "none"}),
-        ("unsupervised", {"color": COLOURS[1], "marker": "^", "linestyle": "none"}),
-        ("threshold", {"color": FAINT, "linestyle": ":"}),
+_SOURCES: dict[str, Callable[[Mapping[str, Any]], Sequence[float]]] = {
+    "theory": lambda cell: cell["overlaps"],
+    "sampled": lambda cell: cell["monte_carlo"]["overlaps"],
+    "error": lambda cell: cell["monte_carlo"]["error"],
+}
+
+
+def _paint_dilution(figure: Figure, data: dict[str, Any]) -> None:
+    axes = figure.subplots(1, len(data["panels"]), sharey=True, squeeze=False)[0]
+    count = 0
+    for panel, one in zip(axes, data["panels"], strict=True):
+        places = [row["dilution"] for row in one["rows"]]
+        count = max([count, *(len(row["theory"]) for row in one["rows"])])
+        for index in range(count):
+            colour = COLOURS[index % len(COLOURS)]
+            means, errors = ([row[key][index] for row in one["rows"]] for key in ("sampled", "error"))
+            panel.plot(places, [row["theory"][index] for row in one["rows"]], color=colour)
+            panel.errorbar(places, means, yerr=errors, color=colour, marker=MARKERS[index % len(MARKERS)], markersize=3.5, linestyle="none")
+        panel.set(title=f"T = {one['ratio']:g} T_c", xlabel="dilution d")
+    axes[0].set_ylabel("overlap / (1 \N{MINUS SIGN} d)")
+    names: list[tuple[str, dict[str, Any]]] = [
+        (f"pattern {index + 1}", {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]})
+        for index in range(count)
     ]
-    add_key(figure, keys)
-
-
-def _paint_quality(axes: Axes, cells: Sequence[Mapping[str, Any]]) -> None:
-    examples = [c["examples"] for c in cells]
-    axes.plot(examples, gaps([number(c["gaussian"]) for c in cells]), color=INK)
-    axes.plot(examples, gaps([number(c["instance"]) for c in cells]), color=INK, linestyle="--")
-    for name, colour, marker in (("supervised", COLOURS[0], "o"), ("unsupervised", COLOURS[1], "^")):
-        means, errors = gaps([number(c[name]) for c in cells]), gaps([number(c[f"{name}_error"]) for c in cells])
-        axes.errorbar(examples, means, yerr=errors, color=colour, marker=marker, markersize=4, linestyle="none")
+    add_key(figure, [*names, ("theory", {"color": INK}), ("Monte Carlo", {"color": INK, "marker": "o", "linestyle": "none"})])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from math import erf, sqrt
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -10,17 +13,20 @@ from experiments.engine import check_engine
 from experiments.exits import TrialsFailedError, resumable
 from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import write_pictures
-from experiments.figures_spins import learning_picture
+from experiments.figures_learnt import learning_picture, threshold_picture
 from experiments.flags import command
 from experiments.grids import run_grid
 from experiments.options import CommandOptions
 from experiments.output import format_table
-from experiments.recall import SpinOptions, sample
 from experiments.rundir import open_run
 from experiments.session import Session
+from experiments.spins import Images, Positive, SpinOptions, image_patterns, sample
 
-Positive = Annotated[int, Field(gt=0)]
 Quality = Annotated[float, Field(gt=0, le=1)]
+
+
+THRESHOLD_OVERLAP = erf(1 / sqrt(2))
+"""Overlap at which signal equals noise, over the largest."""
 
 
 class LessonOptions(SpinOptions):
@@ -30,6 +36,8 @@ class LessonOptions(SpinOptions):
     ----------
     patterns, dilution, temperature, quality, examples
         K, d, T, r and M.
+    images, data_dir
+        Where real patterns come from.
     """
 
     patterns: Positive = Field(1, description="Number of patterns.")
@@ -37,6 +45,10 @@ class LessonOptions(SpinOptions):
     temperature: float = Field(0.05, ge=0, description="Normalised: T_c is 1 without example noise.")
     quality: Quality = Field(0.3, description="Quality of the examples.")
     examples: Positive = Field(20, description="Examples per pattern.")
+    images: Images | None = Field(
+        None, description="Learn binarised images of this data set, from noisy copies; they set size and dilution."
+    )
+    data_dir: Path | None = Field(None, exclude=True, description="Directory of the data set's files; none downloads and caches.")
 
 
 class LearnOptions(SpinOptions):
@@ -44,7 +56,7 @@ class LearnOptions(SpinOptions):
 
     Attributes
     ----------
-    patterns, dilution, temperature
+    patterns, dilution, temperature, images, data_dir
         Of every network.
     qualities, examples
         The grid.
@@ -58,6 +70,10 @@ class LearnOptions(SpinOptions):
     convention: Annotated[str, Field(pattern="normalized")] = Field("normalized", description="Fixed: learning is normalised.")  # type: ignore[assignment]
     qualities: tuple[Quality, ...] = Field((0.2, 0.3, 0.5), min_length=1, description="Qualities of the examples.")
     examples: tuple[Positive, ...] = Field((1, 3, 5, 11, 21, 41, 81), min_length=1, description="Numbers of examples per pattern.")
+    images: Images | None = Field(
+        None, description="Learn binarised images of this data set, from noisy copies; they set size and dilution."
+    )
+    data_dir: Path | None = Field(None, exclude=True, description="Directory of the data set's files; none downloads and caches.")
     chains: Positive = Field(4, description="Independent chains.")
     sweeps: int = Field(150, ge=10, description="Sweeps recorded per chain.")
     burn_in: int = Field(50, ge=0, description="Sweeps before these.")
@@ -65,6 +81,7 @@ class LearnOptions(SpinOptions):
 
 
 METRICS = {
+    "signal_to_noise": Metric("overlaps from the signal and noise of the fields in the hierarchical state, at T = 0 and without feedback"),
     "gaussian": Metric("overlaps with the patterns in the theory of Gaussian example noise"),
     "instance": Metric("overlaps in the mean field of this instance"),
     "supervised": Metric("overlaps sampled, examples averaged by a teacher"),
@@ -90,8 +107,8 @@ def trial(options: LessonOptions, seed: int) -> Outcome:
     Returns
     -------
     Outcome
-        ``gaussian``, ``instance``, ``supervised`` and ``unsupervised`` overlaps (lists over the patterns, None where the equations did
-        not settle), errors of the last two, and ``warnings``.
+        ``signal_to_noise``, ``gaussian``, ``instance``, ``supervised`` and ``unsupervised`` overlaps (lists over the patterns, None
+        where the equations did not settle or patterns are images), errors of the last two, and ``warnings``.
     """
     import numpy as np
 
@@ -101,15 +118,23 @@ def trial(options: LessonOptions, seed: int) -> Outcome:
     from hebbian.theory.branches import branch_at
     from hebbian.theory.ensemble import Convention
 
-    patterns = draw_patterns(options.patterns, options.size, options.dilution, seed)
-    memory = remember(patterns, options.dilution, draw_examples(patterns, options.quality, options.examples, seed + 10), options.quality)
+    if options.images is None:
+        patterns = draw_patterns(options.patterns, options.size, options.dilution, seed)
+    else:
+        patterns = image_patterns(options.images, options.patterns, options.data_dir)
+    memory = remember(
+        patterns,
+        float((patterns == 0).mean()) if options.images else options.dilution,
+        draw_examples(patterns, options.quality, options.examples, seed + 10),
+        options.quality,
+    )
     ladder = np.power(0.5, np.arange(options.patterns, dtype=np.float64))
     teacher = LOW_RANK["supervised-hebb"](memory, Convention.NORMALIZED)
     field = teacher.mean_field(options.temperature)
-    start = teacher.counts(cue(patterns, ladder, 1, 1.0, seed + 1))[0] / options.size
+    start = teacher.counts(cue(patterns, ladder, 1, 1.0, seed + 1))[0] / patterns.shape[1]
     fields = branch_at(field, start).overlaps @ teacher.features
     means = np.tanh(teacher.scale / options.temperature * fields) if options.temperature > 0 else np.sign(fields)
-    record: dict[str, Any] = {"instance": (patterns @ means / options.size).tolist(), "gaussian": _gaussian(options, ladder)}
+    record: dict[str, Any] = {"instance": (patterns @ means / patterns.shape[1]).tolist()} | _theory(options, ladder)
     warnings: list[str] = []
     for name in ("supervised", "unsupervised"):
         sampled = sample(LOW_RANK[f"{name}-hebb"](memory, Convention.NORMALIZED), ladder, options, seed)
@@ -121,15 +146,19 @@ def trial(options: LessonOptions, seed: int) -> Outcome:
 EXPERIMENT = Experiment(LessonOptions, trial, METRICS, headline=())
 
 
-def _gaussian(options: LessonOptions, ladder: Any) -> list[float] | None:
+def _theory(options: LessonOptions, ladder: Any) -> dict[str, list[float] | None]:
     from contrastive_core.errors import ConvergenceError
+    from hebbian.theory.boundaries import hierarchical_overlaps
     from hebbian.theory.learning import GaussianLearning, example_noise
 
+    if options.images is not None:  # images are no independent patterns
+        return {"signal_to_noise": None, "gaussian": None}
     theory = GaussianLearning(options.patterns, options.dilution, example_noise(options.quality, options.examples), options.temperature)
+    ratio = theory.signal_to_noise(hierarchical_overlaps(options.patterns, options.dilution)).tolist()
     try:
-        return [float(m) for m in theory.solve((1 - options.dilution) * ladder).overlaps]
+        return {"signal_to_noise": ratio, "gaussian": theory.solve((1 - options.dilution) * ladder).overlaps.tolist()}
     except ConvergenceError:
-        return None
+        return {"signal_to_noise": ratio, "gaussian": None}
 
 
 @command(LearnOptions, "learn")
@@ -146,6 +175,8 @@ def learn_command(options: LearnOptions, session: Session) -> None:
     from hebbian.theory.thresholds import hierarchical_threshold_examples
 
     check_engine(options.engine)
+    if options.images is not None:
+        image_patterns(options.images, options.patterns, options.data_dir)  # refuses what there is not before any point is computed
     run = open_run(options, session)
     shared = {
         name: value
@@ -160,19 +191,59 @@ def learn_command(options: LearnOptions, session: Session) -> None:
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         axes = {"quality": options.qualities, "examples": options.examples}
         found = run_grid("learn", points, axes, options.seed, options.engine, session, run, journal)
-    thresholds = {str(r): hierarchical_threshold_examples(options.patterns, options.dilution, r) for r in options.qualities}
+    dilution = 0.0 if options.images else options.dilution
+    thresholds = {str(r): hierarchical_threshold_examples(options.patterns, dilution, r) for r in options.qualities}
     cells = [_cell(point, found[key]) for key, point in points.items()]
-    write_pictures(run.figures, {"learning": learning_picture(cells, thresholds)}, png=True)
-    header = ("quality", "examples", "Gaussian", "instance", "supervised", "unsupervised", "threshold")
+    measured = {rule: {str(r): crossing(cells, r, rule, 1 - dilution) for r in options.qualities} for rule in _RULES}
+    pictures = {"learning": learning_picture(cells, thresholds), "thresholds": threshold_picture(thresholds, measured)}
+    write_pictures(run.figures, pictures, png=True)
     rows = [[*(cell[name] for name in _COLUMNS), thresholds[str(cell["quality"])]] for cell in cells]
-    result = {"run": str(run.path), "convention": "normalized", "thresholds": thresholds, "points": found}
-    session.result(result, f"overlap with the first pattern\n\n{format_table(header, rows)}\n\nfigures: {run.figures}")
+    table = format_table((*(name.replace("_", " ") for name in _COLUMNS), "threshold"), rows)
+    rows = [[r, thresholds[str(r)], *(measured[rule][str(r)] for rule in _RULES)] for r in options.qualities]
+    halves = format_table(("quality", "predicted examples", *_RULES), rows)
+    result = {
+        "run": str(run.path),
+        "convention": "normalized",
+        "thresholds": thresholds,
+        "measured_thresholds": measured,
+        "points": found,
+    }
+    text = f"overlap with the first pattern\n\n{table}\n\nexamples at which it reaches erf(1/sqrt 2) of its largest value\n\n{halves}"
+    session.result(result, f"{text}\n\nfigures: {run.figures}")
     failed = sum(metrics is None for metrics in found.values())
     if failed:
         raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
 
 
-_COLUMNS = ("quality", "examples", "gaussian", "instance", "supervised", "unsupervised")
+_COLUMNS = ("quality", "examples", "signal_to_noise", "gaussian", "instance", "supervised", "unsupervised")
+_RULES = ("supervised", "unsupervised")
+
+
+def crossing(cells: list[dict[str, Any]], quality: float, rule: str, largest: float) -> float | None:
+    r"""Return the number of examples at which the sampled overlap reaches :math:`\mathrm{erf}(1/\sqrt2) = 0.6827` of its largest value.
+
+    Parameters
+    ----------
+    cells : list of dict
+        Of all points.
+    quality : float
+        Which of them.
+    rule : str
+        ``supervised`` or ``unsupervised``.
+    largest : float
+        The overlap of an archetype with itself, 1 - d.
+
+    Returns
+    -------
+    float or None
+        Interpolated in the logarithm of M between the first neighbours on both sides; None where there are none.
+    """
+    level = THRESHOLD_OVERLAP * largest
+    mine = sorted((cell["examples"], cell[rule]) for cell in cells if cell["quality"] == quality and cell[rule] is not None)
+    for (few, low), (many, high) in pairwise(mine):
+        if low < level <= high:
+            return float(few * (many / few) ** ((level - low) / (high - low)))
+    return None
 
 
 def _cell(point: LessonOptions, metrics: dict[str, Any] | None) -> dict[str, Any]:

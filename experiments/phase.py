@@ -10,14 +10,14 @@ from experiments.engine import check_engine
 from experiments.exits import TrialsFailedError, resumable
 from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import write_pictures
-from experiments.figures_spins import phase_picture
+from experiments.figures_spins import dilution_picture, phase_picture
 from experiments.flags import command
 from experiments.grids import run_grid
 from experiments.options import CommandOptions
 from experiments.output import format_table
-from experiments.recall import SpinOptions, judge, sample
 from experiments.rundir import open_run
 from experiments.session import Session
+from experiments.spins import SpinOptions, judge, sample
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Ratio = Annotated[float, Field(gt=0)]
@@ -68,6 +68,7 @@ METRICS = {
     "overlaps": Metric("overlaps of that state with the patterns"),
     "free_energy": Metric("free energy per spin of that state"),
     "min_eigenvalue": Metric("smallest eigenvalue of its stability matrix"),
+    "marginal": Metric("whether that state is at a critical point, neither stable nor unstable"),
     "stable_states": Metric("number of stable states of the theory"),
     "monte_carlo": Metric("what the chains found"),
     "verdict": Metric("whether theory and Monte Carlo agree"),
@@ -87,7 +88,7 @@ def trial(options: PointOptions, seed: int) -> Outcome:
     Returns
     -------
     Outcome
-        ``branch``, ``overlaps``, ``free_energy``, ``min_eigenvalue`` and the number of ``stable_states`` of the theory;
+        ``branch``, ``overlaps``, ``free_energy``, ``min_eigenvalue``, ``marginal`` and the number of ``stable_states`` of the theory;
         ``monte_carlo`` and ``verdict`` as for ``eqlab recall``.
     """
     from hebbian.multitasking import store_patterns
@@ -101,8 +102,6 @@ def trial(options: PointOptions, seed: int) -> Outcome:
     system = store_patterns(remember(patterns, options.dilution), Convention(options.convention))
     temperature = options.ratio * (1 - options.dilution) * system.scale
     branches = stable_branches(MeanField(diluted_ensemble(options.patterns, options.dilution), temperature, system.scale))
-    if not branches:
-        return Outcome({"branch": "disordered", "stable_states": 0, "monte_carlo": None, "verdict": {"agrees": None}})
     ground = branches[0]
     own = system.mean_field(temperature)
     sampled = sample(system, ground.overlaps, options, seed, temperature)
@@ -112,6 +111,7 @@ def trial(options: PointOptions, seed: int) -> Outcome:
         "overlaps": ground.overlaps.tolist(),
         "free_energy": ground.free_energy,
         "min_eigenvalue": ground.min_eigenvalue,
+        "marginal": ground.marginal,
         "stable_states": len(branches),
         "monte_carlo": sampled,
         "verdict": judge(sampled, own, branch_at(own, ground.overlaps), system.num_spins),
@@ -165,15 +165,16 @@ def phase_command(options: PhaseOptions, session: Session) -> None:
       eqlab phase --patterns 2,3,4 --dilutions 0.1,0.3,0.5,0.7,0.9 --ratios 0.1,0.3,0.5,0.7,0.9 --out runs/phase
     """  # noqa: D301
     check_engine(options.engine)
+    _check_types(options)
     run = open_run(options, session)
     keys = _points(options)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         axes = {"patterns": options.patterns, "dilution": options.dilutions, "ratio": options.ratios}
         found = run_grid("phase", keys, axes, options.seed, options.engine, session, run, journal)
     cells = {count: [_cell(point, found[key]) for key, point in keys.items() if point.patterns == count] for count in options.patterns}
-    write_pictures(
-        run.figures, {f"phase-{count}": phase_picture(cells[count], boundaries(count, options.dilutions)) for count in cells}, png=True
-    )
+    pictures = {f"phase-{count}": phase_picture(cells[count], boundaries(count, options.dilutions)) for count in cells}
+    pictures |= {f"dilution-{count}": dilution_picture(cells[count]) for count in cells}
+    write_pictures(run.figures, pictures, png=True)
     rows = [_summary(count, cells[count]) for count in options.patterns]
     text = format_table(("patterns", "points", "agree", "undecided", "disagree", "failed", "largest difference where decided"), rows)
     result = {"run": str(run.path), "convention": options.convention, "points": {str(count): cells[count] for count in cells}}
@@ -181,6 +182,14 @@ def phase_command(options: PhaseOptions, session: Session) -> None:
     failed = sum(metrics is None for metrics in found.values())
     if failed:
         raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
+
+
+def _check_types(options: PhaseOptions) -> None:
+    """Refuse patterns that cannot be stratified before any point is computed; with blanks there are the most types of site."""
+    from hebbian.patterns import stratified_patterns
+
+    for count in options.patterns:
+        stratified_patterns(count, options.size, max(options.dilutions), options.seed)
 
 
 def _points(options: PhaseOptions) -> dict[str, PointOptions]:

@@ -7,8 +7,15 @@ import pytest
 from click.testing import CliRunner
 
 from experiments.cli import cli
+from experiments.learn import crossing
 
 QUICK = ("--size", "3000", "--sweeps", "300", "--burn-in", "50", "--chains", "4", "--quiet")
+
+
+@pytest.fixture(autouse=True)
+def _away(tmp_path, monkeypatch):
+    """Runs without --out go to a folder of their own."""
+    monkeypatch.chdir(tmp_path)
 
 
 def eqlab(*arguments):
@@ -47,8 +54,8 @@ def test_recall_follows_the_flow_and_draws_it(dynamics, tmp_path):
     out = tmp_path / "out"
     record = found("recall", "--patterns", 2, "--temperature", 0.14, "--dynamics", dynamics, "--out", out, *QUICK, "--size", 20000)
     assert record["flow"]["largest_difference"] < 0.02  # sd of one chain's m is below sqrt(.3/20000) = .004 times 4.5
-    assert (out / "recall.svg").read_text().startswith("<?xml")
-    assert json.loads((out / "recall.json").read_text())["measured"] == record["flow"]["measured"]
+    assert (out / "figures" / "recall.svg").read_text().startswith("<?xml")
+    assert json.loads((out / "figures" / "recall.json").read_text())["measured"] == record["flow"]["measured"]
 
 
 def test_recall_of_patterns_from_a_file(tmp_path):
@@ -58,6 +65,52 @@ def test_recall_of_patterns_from_a_file(tmp_path):
     record = found("recall", "--pattern-file", path, "--temperature", 0.3, *QUICK)
     assert record["theory"]["branch"] in ("pure", "mixed", "hierarchical")  # undiluted patterns overlap by 1/sqrt(N)
     assert record["verdict"]["agrees"] is True
+
+
+def test_recall_is_a_run_that_is_not_computed_twice(tmp_path, monkeypatch):
+    """The same call reads the journal; another setting in the same place is refused."""
+    call = ("recall", "--patterns", 2, "--temperature", 0.14, "--engine", "serial", "--out", tmp_path / "run", *QUICK)
+    first = found(*call)
+    assert (tmp_path / "run" / "figures" / "recall.svg").is_file()
+    monkeypatch.delattr("hebbian.montecarlo.simulate")
+    assert found(*call) == first
+    assert eqlab(*call, "--cue", 0.7).exit_code == 2
+
+
+def test_recall_of_images_names_overlaps_by_image():
+    """Images have no symmetry between patterns: sorting their overlaps would compare one image's theory with another's chains."""
+    record = found("recall", "--images", "digits", "--patterns", 3, "--temperature", 0.2, *QUICK)
+    assert record["theory"]["overlaps"] == pytest.approx(record["instance"]["overlaps"], abs=1e-8)
+    # 64 spins, m known to 1/64 by the finite-size correction; the images' overlaps differ by .03 to .15.
+    assert record["monte_carlo"]["overlaps"] == pytest.approx(record["theory"]["overlaps"], abs=0.01)
+    assert record["verdict"]["agrees"] is not False
+
+
+def test_learning_of_images_reaches_them():
+    """Enough good examples of a digit retrieve it, and theories of independent patterns stay out of it."""
+    record = found("learn", "--images", "digits", "--qualities", "0.8", "--examples", "21", "--engine", "serial", *QUICK)
+    point = record["points"]["r0.8-M21"]
+    assert point["gaussian"] is None
+    assert point["signal_to_noise"] is None
+    assert point["supervised"][0] > 0.95
+
+
+def test_phase_reports_critical_points_as_marginal(tmp_path):
+    """At T_c the state is m = 0, neither stable nor unstable: no failure, and no verdict."""
+    record = found("phase", "--dilutions", "0.3,0.5", "--ratios", "1", "--engine", "serial", "--out", tmp_path / "run", *QUICK)
+    for cell in record["points"]["3"]:
+        assert cell["branch"] == "disordered"
+        assert cell["marginal"] is True
+        assert cell["agrees"] is None
+        assert cell["overlaps"] == [0, 0, 0]
+    assert (tmp_path / "run" / "figures" / "dilution-3.svg").is_file()
+
+
+def test_measured_threshold_is_where_the_overlap_crosses_its_level():
+    """Interpolated in log M: overlaps of .6 at 2 and .7 at 8 reach .6827 at 2 * 4^.827."""
+    cells = [{"quality": 0.5, "examples": m, "supervised": v} for m, v in ((8, 0.7), (2, 0.6), (1, 0.1))]
+    assert crossing(cells, 0.5, "supervised", 1.0) == pytest.approx(2 * 4 ** ((0.6826894921370859 - 0.6) / 0.1))
+    assert crossing(cells, 0.5, "supervised", 1.2) is None
 
 
 def test_phase_resumes_and_draws_every_number_of_patterns(tmp_path):
@@ -95,6 +148,12 @@ def test_learn_finds_the_same_with_and_without_a_teacher(tmp_path):
         (("learn", "--examples", 0), "examples"),
         (("phase", "--dilutions", 1), "dilutions"),
         (("phase", "--engine", "clowd"), "unknown engine"),
+        (("phase", "--patterns", 8, "--size", 5000), "6561 types of site, more than the 5000 spins"),
+        (("recall", "--engine", "clowd"), "unknown engine"),
+        (("recall", "--images", "digit"), "did you mean 'digits'"),
+        (("recall", "--images", "digits", "--patterns", 5000), "fewer than the 5000 patterns"),
+        (("recall", "--images", "digits", "--pattern-file", "x.npy"), "not from both"),
+        (("learn", "--images", "digits", "--patterns", 5000), "fewer than the 5000 patterns"),
     ],
 )
 def test_wrong_input_ends_with_one_sentence_and_code_2(arguments, message):
@@ -103,6 +162,17 @@ def test_wrong_input_ends_with_one_sentence_and_code_2(arguments, message):
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(("values", "message"), [([[1, 3]], "got 3"), ([1, -1], "shape"), ([[1.0, float("nan")]], "got nan")])
+def test_wrong_pattern_files_leave_no_run_behind(values, message, tmp_path):
+    """What cannot be stored is the user's mistake, said before a run is made."""
+    np.save(tmp_path / "patterns.npy", np.array(values))
+    result = eqlab("recall", "--pattern-file", tmp_path / "patterns.npy", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "run").exists()
 
 
 def test_bench_spins_measures_kernels_that_end_in_the_same_state():

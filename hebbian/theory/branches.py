@@ -6,15 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import root
+from scipy.optimize import minimize, root
 
 from contrastive_core.errors import ConvergenceError
+from hebbian.theory.ensemble import Ensemble
 from hebbian.theory.mean_field import MeanField
 
 Floats = NDArray[np.float64]
 
 _SAME = 1e-6
 """Overlaps nearer than this are equal. Roots are refined to 1e-12; distinct states met so far differ by more than 1e-4."""
+MARGINAL = 1e-5
+"""A state with a smaller eigenvalue is at a critical point: double precision knows its overlaps to about 1e-3 in that direction only."""
+_UNKNOWN = 1e-3
 _ROUNDS = 400
 _POLISH = 1e-11
 _PATIENCE = 200
@@ -39,6 +43,11 @@ class Branch(NamedTuple):
     free_energy: float
     min_eigenvalue: float
     name: str
+
+    @property
+    def marginal(self) -> bool:
+        """Whether the state is at a critical point, neither stable nor unstable as far as numbers tell."""
+        return abs(self.min_eigenvalue) < MARGINAL
 
 
 def name_state(overlaps: Floats) -> str:
@@ -112,6 +121,7 @@ def refine(mean_field: MeanField, overlaps: Floats) -> Floats:
             )
             if near and np.abs(solution.x - mean_field.response(solution.x)).max() < _POLISH:
                 return np.asarray(solution.x, dtype=np.float64)
+            overlaps = _fall(mean_field, overlaps)
         overlaps = descend(mean_field, overlaps[None])[0]
         if np.abs(overlaps - mean_field.response(overlaps)).max() < 2 * _POLISH:
             return overlaps
@@ -122,6 +132,20 @@ def refine(mean_field: MeanField, overlaps: Floats) -> Floats:
     )
 
 
+def _fall(mean_field: MeanField, overlaps: Floats) -> Floats:
+    """Return a lower point of the free energy, by steps that know its curvature: iteration alone creeps near critical points."""
+    scale = mean_field.scale
+    lower = minimize(
+        lambda m: float(mean_field.free_energy(m)),
+        overlaps,
+        jac=lambda m: scale * (m - mean_field.response(m)),
+        hess=lambda m: scale * mean_field.hessian(m),
+        method="trust-exact",
+        options={"gtol": 1e-13, "initial_trust_radius": 1e-3, "max_trust_radius": 0.05, "maxiter": 300},
+    )
+    return np.asarray(lower.x, dtype=np.float64)
+
+
 def branch_at(mean_field: MeanField, start: Floats) -> Branch:
     """Return the state that m <- F(m) leads to from one start, of shape (P,), which may be unstable in a symmetric direction."""
     return _branch(mean_field, refine(mean_field, descend(mean_field, np.asarray(start, dtype=np.float64)[None])[0]))
@@ -130,8 +154,8 @@ def branch_at(mean_field: MeanField, start: Floats) -> Branch:
 def stable_branches(mean_field: MeanField, starts: Floats | None = None) -> list[Branch]:
     """Return every stable state that the starts lead to, lowest free energy first.
 
-    Where all features have the same distribution, states that differ by their order or by signs are one state, given with
-    positive overlaps in falling order; otherwise only signs are folded.
+    Where the features' joint distribution allows it, states that differ by their order or by signs are one state, given with
+    positive overlaps in falling order; otherwise only the sign of all overlaps is free.
 
     Parameters
     ----------
@@ -143,35 +167,53 @@ def stable_branches(mean_field: MeanField, starts: Floats | None = None) -> list
     Returns
     -------
     list of Branch
-        At least one at T > 0, where the lowest state is stable off critical points.
+        At least one at T > 0: the lowest state is stable, or marginal at a critical point.
     """
+    count = mean_field.num_features
+    origin = _branch(mean_field, np.zeros(count))
+    if mean_field.temperature > 0 and origin.min_eigenvalue > -1e-12:
+        return [origin]  # the free energy is convex from the critical temperature on: the Hessian is smallest at 0
     ends = descend(mean_field, default_starts(mean_field) if starts is None else starts)
-    exchangeable = _exchangeable(mean_field)
-    found: list[Floats] = []
+    symmetry = _symmetry(mean_field.ensemble)
+    found: list[Branch] = []
     for end in ends:
-        folded = _fold(end, exchangeable)
-        if any(np.abs(folded - other).max() < _SAME for other in found):
+        if any(_same(_fold(end, symmetry), other) for other in found):
             continue
-        state = _fold(refine(mean_field, end), exchangeable)
-        if not any(np.abs(state - other).max() < _SAME for other in found):
-            found.append(state)
-    branches = [_branch(mean_field, state) for state in found]
-    return sorted((b for b in branches if b.min_eigenvalue > 0), key=lambda b: b.free_energy)
+        branch = _branch(mean_field, _fold(refine(mean_field, end), symmetry))
+        if not any(_same(branch.overlaps, other) for other in found):
+            found.append(branch)
+    return sorted((b for b in found if b.min_eigenvalue > 0 or b.marginal), key=lambda b: b.free_energy)
+
+
+def _same(overlaps: Floats, branch: Branch) -> bool:
+    return bool(np.abs(overlaps - branch.overlaps).max() < (_UNKNOWN if branch.marginal else _SAME))
 
 
 def _branch(mean_field: MeanField, overlaps: Floats) -> Branch:
     return Branch(overlaps, float(mean_field.free_energy(overlaps)), mean_field.min_eigenvalue(overlaps), name_state(overlaps))
 
 
-def _fold(overlaps: Floats, exchangeable: bool) -> Floats:
-    sizes = np.abs(overlaps)
-    return np.sort(sizes)[::-1] if exchangeable else sizes
+def _fold(overlaps: Floats, symmetry: tuple[bool, bool]) -> Floats:
+    """Return the representative of a state among those that the ensemble's symmetries make of it."""
+    flips, swaps = symmetry
+    folded = np.abs(overlaps) if flips else overlaps * (np.sign(overlaps[np.abs(overlaps).argmax()]) or 1.0)
+    return folded[np.argsort(-folded, kind="stable")] if swaps else folded
 
 
-def _exchangeable(mean_field: MeanField) -> bool:
-    """Whether features have equal second and fourth moments: true of patterns of one dilution, false of instances."""
-    types, weights = mean_field.ensemble
-    moments = np.stack([weights @ np.abs(types), weights @ types**2, weights @ types**4])
-    pairs = (types**2 * weights[:, None]).T @ types**2
-    off = pairs[~np.eye(len(pairs), dtype=bool)]
-    return bool(np.ptp(moments, axis=1).max() < 1e-12 and (off.size == 0 or np.ptp(off) < 1e-12))
+def _symmetry(ensemble: Ensemble) -> tuple[bool, bool]:
+    """Return whether features may change sign one by one, and whether they may change places: true of patterns of one dilution.
+
+    Otherwise, as for images, only the sign of all of them is free.
+    """
+    types, weights = ensemble
+    count = types.shape[1]
+    places = np.arange(count)
+    flips = all(_invariant(types, weights, types * np.where(places == index, -1.0, 1.0)) for index in range(count))
+    swapped = [np.where(places == index, index + 1, np.where(places == index + 1, index, places)) for index in range(count - 1)]
+    return flips, all(_invariant(types, weights, types[:, order]) for order in swapped)
+
+
+def _invariant(types: Floats, weights: Floats, moved: Floats) -> bool:
+    moved = moved + 0.0  # no negative zeros
+    first, second = np.lexsort(types.T), np.lexsort(moved.T)
+    return bool(np.array_equal(types[first], moved[second]) and np.allclose(weights[first], weights[second], rtol=0, atol=1e-12))

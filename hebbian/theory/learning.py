@@ -7,7 +7,7 @@ the saddle-point equations are the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple, final
 
@@ -122,6 +122,17 @@ class GaussianLearning:
                 return Learnt(overlaps, moved)
             current = moved
         raise ConvergenceError(f"the learning equations did not settle in {budget} iterations from {start}; the state is critical here")
+
+    def signal_to_noise(self, state: Floats) -> Floats:
+        r"""Return the overlaps after one step at T = 0 from a state of example overlaps n, of shape (K,).
+
+        The signal of each site's field against the noise of the examples in it,
+        :math:`m_\mu = E[\xi^\mu\, \mathrm{erf}(\sum n\xi / \sqrt{2\rho\sum n^2\xi^2})]`: no temperature, no
+        feedback of the errors made.
+        For one undiluted pattern it is :math:`\mathrm{erf}(1/\sqrt{2\rho})`, exactly.
+        """
+        cold = replace(self, temperature=0.0)
+        return cold._step(np.asarray(state, dtype=np.float64), diluted_ensemble(self.num_patterns, self.dilution))[0]
 
     def solutions(self) -> list[Learnt]:
         """Return the distinct states reached from pure, hierarchical and mixed starts, with overlaps in falling order."""

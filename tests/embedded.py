@@ -14,7 +14,11 @@ from contrastive_core.types import Batch
 WIDTH = 6
 
 
-SMALL: dict[str, dict[str, float]] = {"swav": {"num_prototypes": 5}}
+SMALL: dict[str, dict[str, float]] = {
+    "swav": {"num_prototypes": 5},
+    "infonce-queue": {"length": 20},
+    "momentum-queue": {"length": 20},
+}
 """Settings that make an objective small enough for finite differences."""
 
 
@@ -44,7 +48,20 @@ def presented(objective: Objective, samples: int = 6, views: int | None = None, 
         Labels.NUMBERS: torch.rand(samples, generator=generator, dtype=torch.float64).repeat(count) * 4,
         Labels.VECTORS: torch.rand((samples, 4), generator=generator, dtype=torch.float64).repeat(count, 1),
     }[needs.labels]
-    extras = {name: value.double() for name, value in objective.start(WIDTH, samples, generator).items()}
+    extras = {name: floated(value) for name, value in objective.start(WIDTH, samples, generator).items()}
+    made = {
+        "keys": torch.randn((rows, WIDTH), generator=generator, dtype=torch.float64),
+        "guide": torch.randn((rows, 4), generator=generator, dtype=torch.float64),
+        "trials": (torch.arange(samples) % 4).repeat(count),
+        "positions": 0.5 * torch.rand((rows, 2), generator=generator, dtype=torch.float64),
+        "predictions": 4 * torch.rand(rows, generator=generator, dtype=torch.float64),
+        "mixing": torch.rand(rows, generator=generator, dtype=torch.float64),
+    }
     given = [extra.name for extra in needs.extras if extra.origin is Origin.GIVEN]
-    extras |= {name: torch.randn((rows, WIDTH), generator=generator, dtype=torch.float64) for name in given}
-    return Batch(torch.zeros(rows, 1), labels, paired(samples, count), extras=extras)
+    views = torch.arange(count).repeat_interleave(samples)
+    return Batch(torch.zeros(rows, 1), labels, paired(samples, count), views, extras | {key: made[key] for key in given})
+
+
+def floated(value: Tensor) -> Tensor:
+    """A tensor of real numbers in float64, one of integers as it is."""
+    return value.double() if value.is_floating_point() else value

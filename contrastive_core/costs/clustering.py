@@ -7,10 +7,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.costs.layout import extra, view_rows
+from contrastive_core.costs.layout import Labels, extra, view_rows
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_at_least, require_positive
-from contrastive_core.objective import Extra, Needs, Objective, Origin
+from contrastive_core.costs.softmax import leave_out_self, pooled, through
+from contrastive_core.objective import Extra, Needs, Objective, Origin, Plain
 from contrastive_core.types import Batch
 
 
@@ -91,3 +92,45 @@ class SwAV(Objective):
         scores = (unit(output) @ prototypes.T / self.temperature).log_softmax(1)
         first, second = scores[index[:, 0]], scores[index[:, 1]]
         return -0.5 * ((codes[0] * second).sum(1) + (codes[1] * first).sum(1)).mean()
+
+
+@final
+@dataclass(frozen=True)
+class PamC(Plain):
+    r"""Block contrast with the other clusters' centres in place of negatives.
+
+    :math:`C = \langle -\log \sum_{p \in P(a)} e^{\tau' s_{ap}} + \log \sum_c e^{\tau' \cos(\mu_a, \mu_c)} \rangle_a`: P the other
+    rows of the row's cluster, which the label gives, :math:`\mu` the mean direction of a cluster, its own included in the sum. Here
+    :math:`\tau'` multiplies. Rows alone in their cluster do not count. Gradients flow through the centres. The official code adds
+    :math:`10^{-10}` inside the logarithms; here nothing is added.
+
+    Attributes
+    ----------
+    sharpness : float
+        :math:`\tau'`.
+    """
+
+    sharpness: float = 1.0
+
+    needs = Needs(fewest=1, most=None, labels=Labels.CLASSES)
+    source = "Kulatilleke, Portmann & Chandra (2022), PamC"
+    verified = "read in the official code, not run"
+    strength = 0.02
+
+    def __post_init__(self) -> None:
+        require_positive(sharpness=self.sharpness)
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over the rows that are not alone in their cluster."""
+        rows = unit(output)
+        _, group, sizes = torch.unique(batch.labels, return_inverse=True, return_counts=True)
+        centres = unit(rows.new_zeros(len(sizes), rows.shape[1]).index_add(0, group, rows) / sizes[:, None])
+        share = (sizes[group] > 1).to(rows.dtype)
+        share = share / share.sum().clamp(min=1)
+
+        def same_cluster(logits: Tensor, part: slice) -> None:
+            logits.masked_fill_(group[part, None] != group[None, :], -float("inf"))
+            leave_out_self(logits, part)
+
+        apart = pooled(centres[group], centres, self.sharpness, share)
+        return apart + through(rows, rows, self.sharpness, lambda sums: -torch.where(share > 0, share * sums, 0.0).sum(), same_cluster)

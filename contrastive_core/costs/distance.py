@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.costs.layout import view_rows
+from contrastive_core.costs.layout import two_views
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_at_least, require_positive
 from contrastive_core.costs.softmax import leave_out_self, through
@@ -52,8 +52,8 @@ class Alignment(Plain):
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples."""
-        rows, index = unit(output), view_rows(batch)
-        return alignment(rows[index[:, 0]], rows[index[:, 1]], self.power)
+        first, second = two_views(unit(output), batch)
+        return alignment(first, second, self.power)
 
 
 @final
@@ -114,7 +114,33 @@ class AlignmentUniformity(Plain):
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the loss over samples and pairs of samples."""
-        rows, index = unit(output), view_rows(batch)
-        first, second = rows[index[:, 0]], rows[index[:, 1]]
+        first, second = two_views(unit(output), batch)
         spread = uniformity(first, self.sharpness) + uniformity(second, self.sharpness)
         return alignment(first, second, self.power) + self.weight / 2 * spread
+
+
+@final
+@dataclass(frozen=True)
+class Scattering(Plain):
+    r"""Repulsion from the batch's centre on the sphere, :math:`C = \langle \cos(z_i, \bar z) \rangle`, which is :math:`|\bar z|` itself.
+
+    Attributes
+    ----------
+    weight : float
+        What it is multiplied by.
+    """
+
+    weight: float = 1.0
+
+    needs = Needs(fewest=1, most=None)
+    source = "CircuitGCL: contrastive learning and label rebalancing in analog circuits (2025)"
+    verified = "from the paper, not re-read; closed form tested"
+    strength = 0.02
+
+    def __post_init__(self) -> None:
+        require_positive(weight=self.weight)
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the length of the mean direction."""
+        length: Tensor = torch.linalg.vector_norm(unit(output).mean(0))
+        return self.weight * length

@@ -67,6 +67,12 @@ def view_rows(batch: Batch, fewest: int = 2, most: int | None = None) -> Tensor:
     return torch.argsort(instance * (int(number.max()) + 1) + number).view(-1, num_views)
 
 
+def two_views(rows: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the rows of the first and of the second view, (N, n) each, samples in the same order."""
+    index = view_rows(batch)
+    return rows[index[:, 0]], rows[index[:, 1]]
+
+
 def partners(rows: Tensor) -> Tensor:
     """Return for each of the 2 N rows of pairs, given as (N, 2) indices, the row of the other view."""
     other = torch.empty(rows.numel(), dtype=rows.dtype, device=rows.device)

@@ -9,7 +9,7 @@ from torch import Tensor
 from contrastive_core.costs.layout import view_rows
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_positive
-from contrastive_core.costs.softmax import leave_out_self, pooled, through
+from contrastive_core.costs.softmax import even, leave_out_self, pooled, through
 from contrastive_core.objective import Needs, Plain
 from contrastive_core.types import Batch
 
@@ -97,8 +97,7 @@ class MVDHEL(Plain):
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples."""
         rows, scale, index = unit(output), 1 / self.temperature, view_rows(batch, 2)
-        share = torch.full_like(rows[index[:, 0], 0], 1 / len(index)).detach()
-        apart = torch.stack([pooled(view, view, scale, share, leave_out_self) for view in (rows[column] for column in index.T)]).sum()
+        apart = torch.stack([pooled(view, view, scale, even(view), leave_out_self) for view in (rows[column] for column in index.T)]).sum()
         below = torch.ones(2 * (index.shape[1],), dtype=torch.bool, device=rows.device).tril(-1)
         positives = between_views(rows, index, scale)[:, below].logsumexp(1)  # (N,)
         return apart - positives.mean()

@@ -9,7 +9,7 @@ from torch import Tensor
 from contrastive_core.costs.layout import partners, view_rows
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_positive
-from contrastive_core.costs.softmax import leave_out, leave_out_self, pooled
+from contrastive_core.costs.softmax import even, leave_out, leave_out_self, pooled
 from contrastive_core.objective import Plain
 from contrastive_core.types import Batch
 
@@ -49,9 +49,8 @@ class NTXent(Plain):
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over all rows."""
         rows, scale = unit(output), 1 / self.temperature
-        share = torch.full_like(rows[:, 0], 1 / len(rows)).detach()
         partner = partners(view_rows(batch))
-        return pooled(rows, rows, scale, share, leave_out_self) - scale * aligned(rows, partner).mean()
+        return pooled(rows, rows, scale, even(rows), leave_out_self) - scale * aligned(rows, partner).mean()
 
 
 @final
@@ -84,13 +83,12 @@ class DCL(Plain):
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over all rows."""
         rows, scale, partner = unit(output), 1 / self.temperature, partners(view_rows(batch))
-        share = torch.full_like(rows[:, 0], 1 / len(rows)).detach()
-        return _decoupled(rows, scale, partner, share) - scale * aligned(rows, partner).mean()
+        return _decoupled(rows, scale, partner) - scale * aligned(rows, partner).mean()
 
 
-def _decoupled(rows: Tensor, scale: float, partner: Tensor, share: Tensor) -> Tensor:
+def _decoupled(rows: Tensor, scale: float, partner: Tensor) -> Tensor:
     own = torch.arange(len(rows), device=rows.device)
-    return pooled(rows, rows, scale, share, leave_out(torch.stack([own, partner], dim=1)))
+    return pooled(rows, rows, scale, even(rows), leave_out(torch.stack([own, partner], dim=1)))
 
 
 @final
@@ -130,8 +128,7 @@ class DCLW(Plain):
         """Return the mean over all rows."""
         index = view_rows(batch)
         rows, scale, partner = unit(output), 1 / self.temperature, partners(index)
-        share = torch.full_like(rows[:, 0], 1 / len(rows)).detach()
         positive = aligned(rows, partner)
         judged = positive if self.live else aligned(unit(held), partner)
         weights = 2 - len(index) * (judged[index[:, 0]] / self.sigma).softmax(0)  # one per sample: both views have the same s_ip
-        return _decoupled(rows, scale, partner, share) - scale * (weights * positive[index[:, 0]]).mean()
+        return _decoupled(rows, scale, partner) - scale * (weights * positive[index[:, 0]]).mean()

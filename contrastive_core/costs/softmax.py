@@ -37,6 +37,11 @@ def leave_out(columns: Tensor) -> Weigh:
     return weigh
 
 
+def even(rows: Tensor) -> Tensor:
+    """Return equal coefficients that make a mean over the rows, of shape (N,)."""
+    return torch.full((len(rows),), 1 / len(rows), dtype=rows.dtype, device=rows.device)
+
+
 def leave_out_self(logits: Tensor, part: slice) -> None:
     """Leave each row's pair with itself out, in place, where columns are the rows."""
     logits[:, part].fill_diagonal_(-float("inf"))
@@ -89,14 +94,16 @@ def pooled(
 def through(rows: Tensor, columns: Tensor, scale: float | Tensor, outer: Callable[[Tensor], Tensor], weigh: Weigh | None = None) -> Tensor:
     """Return ``outer`` of the rows' log sums, of shape (), for an outer function that is not a weighted sum.
 
-    Its slopes become the coefficients of a second pass, which gives the right gradient once.
+    Its slopes become the coefficients of a second pass, which gives the right gradient once. Gradients also flow into other
+    tensors that ``outer`` uses.
     """
-    with torch.enable_grad():
-        sums = log_sum_exp(rows, columns, scale, weigh).requires_grad_()
-        value = outer(sums)
-        (slopes,) = torch.autograd.grad(value, sums)
+    sums = log_sum_exp(rows, columns, scale, weigh)
+    if not torch.is_grad_enabled():
+        return outer(sums)
+    leaf = sums.clone().requires_grad_()
+    (slopes,) = torch.autograd.grad(outer(leaf), leaf)
     moving = pooled(rows, columns, scale, slopes, weigh)
-    return value.detach() + (moving - moving.detach())
+    return outer(sums) + (moving - moving.detach())
 
 
 def _factor(scale: float | Tensor, rows: Tensor) -> Tensor:

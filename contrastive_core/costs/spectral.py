@@ -6,7 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.costs.layout import view_rows
+from contrastive_core.costs.layout import two_views
 from contrastive_core.costs.settings import require_at_least, require_positive
 from contrastive_core.objective import Plain
 from contrastive_core.types import Batch
@@ -57,8 +57,7 @@ class VICReg(Plain):
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the weighted sum."""
-        index = view_rows(batch)
-        views = [output[index[:, 0]], output[index[:, 1]]]
+        views = two_views(output, batch)
         invariance = (views[0] - views[1]).square().mean()
         variance, covariance = output.new_zeros(()), output.new_zeros(())
         for view in views:
@@ -66,3 +65,45 @@ class VICReg(Plain):
             variance = variance + (self.deviation - (moments.diagonal() + self.epsilon).sqrt()).relu().mean()
             covariance = covariance + off_diagonal_square(moments) / view.shape[1]
         return self.invariance * invariance + self.variance * variance + self.covariance * covariance
+
+
+@final
+@dataclass(frozen=True)
+class BarlowTwins(Plain):
+    r"""Cross-correlation of two views towards the identity.
+
+    :math:`C = \sum_i (1 - R_{ii})^2 + \lambda \sum_{i \ne j} R_{ij}^2` with :math:`R = \hat z^T \hat z' / N` of outputs standardised
+    unit by unit over the batch. Rows are not normalised.
+
+    Attributes
+    ----------
+    redundancy : float
+        :math:`\lambda`.
+    epsilon : float
+        Added to the variance, as batch normalisation does.
+    """
+
+    redundancy: float = 0.005
+    epsilon: float = 1e-5
+
+    source = "Zbontar, Jing, Misra, LeCun & Deny (2021), Barlow Twins"
+    verified = "value and gradient equal lightly, to the epsilon of its batch normalisation"
+
+    def __post_init__(self) -> None:
+        require_at_least(0, redundancy=self.redundancy)
+        require_positive(epsilon=self.epsilon)
+
+    @property
+    def strength(self) -> float:
+        """0.01."""
+        return 0.01
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the sum over pairs of units."""
+        first, second = (self._standardised(view) for view in two_views(output, batch))
+        matrix = first.T @ second / len(first)  # (n, n)
+        return (1 - matrix.diagonal()).square().sum() + self.redundancy * off_diagonal_square(matrix)
+
+    def _standardised(self, rows: Tensor) -> Tensor:
+        centred = rows - rows.mean(0)
+        return centred / (centred.square().mean(0) + self.epsilon).sqrt()

@@ -63,3 +63,42 @@ class SupCon(Plain):
         share = anchors / anchors.sum().clamp(min=1)
         means = sums / counts.clamp(min=1)[:, None]
         return pooled(rows, rows, scale, share, leave_out_self) - scale * (share * (rows * means).sum(1)).sum()
+
+
+@final
+@dataclass(frozen=True)
+class FocalSupCon(Plain):
+    r"""Supervised contrast that weighs hard positives more, of Core-tuning.
+
+    :math:`C = -\langle \frac1B \sum_{p \in P(a)} (1 - p_{ap}) \log p_{ap} \rangle_a`, :math:`p_{ap} = e^{s_{ap}/\tau} / \sum_{k \ne
+    a} e^{s_{ak}/\tau}`, mean over the rows that have positives. The gradient flows through the weight. Needs O(B²) memory.
+
+    Attributes
+    ----------
+    temperature : float
+        :math:`\tau`, dimensionless.
+    """
+
+    temperature: float = 0.07
+
+    needs = CLASSES
+    source = "Zhang et al. (2021), Core-tuning"
+    verified = "read in the official code, not run"
+
+    def __post_init__(self) -> None:
+        require_positive(temperature=self.temperature)
+
+    @property
+    def strength(self) -> float:
+        """0.04 of the temperature."""
+        return 0.04 * self.temperature
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over the rows that have a positive."""
+        rows = unit(output)
+        own = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+        positive = (batch.labels[:, None] == batch.labels[None, :]) & ~own
+        logs = (rows @ rows.T / self.temperature).masked_fill(own, -float("inf")).log_softmax(1)
+        # The diagonal's logarithm is -inf: chosen out before it is multiplied, for -inf * 0 is no number.
+        terms = torch.where(positive, logs, 0.0)
+        return -((1 - terms.exp()) * terms).sum() / len(rows) / positive.any(1).sum().clamp(min=1)

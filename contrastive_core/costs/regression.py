@@ -1,0 +1,153 @@
+"""Objectives of real-valued labels: rows must be as far apart as their labels."""
+
+from dataclasses import dataclass
+from math import log
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.costs.layout import Labels, extra, numbers
+from contrastive_core.costs.rows import tiles, unit
+from contrastive_core.costs.settings import require_at_least, require_positive
+from contrastive_core.costs.softmax import pooled
+from contrastive_core.objective import Extra, Needs, Origin, Plain
+from contrastive_core.types import Batch
+
+
+@final
+@dataclass(frozen=True)
+class ConR(Plain):
+    r"""Contrastive regularizer for regression: rows that are predicted alike but labelled apart repel each other.
+
+    With :math:`P = \{|\Delta y| \le w\}` without the row itself and :math:`N = \{|\Delta y| > w, |\Delta \hat y| \le w\}`, :math:`C =
+    -\langle \mathrm{mean}_P \log \frac{e^{s/\tau}}{\sum_P e^{s/\tau} + \sum_N \eta\, e^{\epsilon |\Delta y|} e^{s/\tau}} \rangle_a`,
+    mean over all rows, where one without N or without P adds 0. The official code adds 1 to the denominator for each row that is no
+    positive, and divides 0 by 0 for a row without positives; this is the formula.
+
+    Attributes
+    ----------
+    temperature : float
+        :math:`\tau`; 0.2 in the paper, 0.07 in its code.
+    window : float
+        w, in units of the labels.
+    push : float
+        :math:`\eta`.
+    growth : float
+        :math:`\epsilon`, per unit of the labels.
+    """
+
+    temperature: float = 0.2
+    window: float = 1.0
+    push: float = 1.0
+    growth: float = 0.01
+
+    needs = Needs(
+        fewest=1, most=None, labels=Labels.NUMBERS, extras=(Extra("predictions", "(B,)", Origin.GIVEN, "the predicted number of each row"),)
+    )
+    source = "Keramati, Meng & Evans (2023), ConR"
+    verified = "official code run; it differs by the quirk named above"
+
+    def __post_init__(self) -> None:
+        require_positive(temperature=self.temperature, push=self.push)
+        require_at_least(0, window=self.window, growth=self.growth)
+
+    @property
+    def strength(self) -> float:
+        """0.04 of the temperature."""
+        return 0.04 * self.temperature
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over rows."""
+        rows, labels, predictions = unit(output), numbers(batch), extra(batch, "predictions").detach().reshape(-1)
+
+        def relations(part: slice) -> tuple[Tensor, Tensor, Tensor]:
+            apart = (labels[part, None] - labels[None, :]).abs().to(rows.dtype)
+            alike = apart <= self.window
+            negative = ~alike & ((predictions[part, None] - predictions[None, :]).abs() <= self.window)
+            alike[:, part].fill_diagonal_(False)
+            return apart, alike, negative
+
+        def weigh(logits: Tensor, part: slice) -> None:
+            apart, alike, negative = relations(part)
+            logits.add_(torch.where(negative, log(self.push) + self.growth * apart, 0.0)).masked_fill_(~(alike | negative), -float("inf"))
+
+        found = [relations(part)[1:] for part in tiles(len(rows), len(rows))]
+        positives = torch.cat([alike.sum(1) for alike, _ in found]).to(rows.dtype)
+        counts = (positives > 0) & torch.cat([negative.any(1) for _, negative in found])
+        share = counts.to(rows.dtype) / len(rows)
+
+        def targets(part: slice) -> Tensor:
+            return relations(part)[1] * (share[part] / positives[part].clamp(min=1))[:, None]
+
+        return pooled(rows, rows, 1 / self.temperature, share, weigh, targets)
+
+
+@final
+@dataclass(frozen=True)
+class SupReMix(Plain):
+    r"""Supervised contrast for regression with mixed pairs.
+
+    Rows with equal labels are positives. Each row a also gets a mixed positive, :math:`\lambda z_i + (1-\lambda) z_j` of the nearest
+    labels below and above with :math:`\lambda y_i + (1-\lambda) y_j = y_a`, and to every negative n an anchor-inclusive mixed
+    negative :math:`\lambda_n z_a + (1-\lambda_n) z_n`; mixes are normalised, and negatives count by their distance in label,
+    :math:`|\Delta y|` and :math:`(1-\lambda_n)|\Delta y|`. C is the mean over rows with a positive of the mean over positives of
+    minus the log-probability. The mixing shares are given, such as draws from a Beta distribution. Needs O(B²) memory.
+
+    Attributes
+    ----------
+    temperature : float
+        :math:`\tau`; not stated in our reference.
+    """
+
+    temperature: float = 0.1
+
+    needs = Needs(
+        fewest=1,
+        most=None,
+        labels=Labels.NUMBERS,
+        extras=(Extra("mixing", "(B,)", Origin.GIVEN, "lambda of each row as negative, in (0, 1)"),),
+    )
+    source = "Wu et al. (2023), SupReMix"
+    verified = "from the paper, not re-read; only a description is public"
+
+    def __post_init__(self) -> None:
+        require_positive(temperature=self.temperature)
+
+    @property
+    def strength(self) -> float:
+        """0.04 of the temperature."""
+        return 0.04 * self.temperature
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over the rows that have a positive."""
+        rows, labels, mixing = unit(output), numbers(batch).to(output.dtype), extra(batch, "mixing").detach().to(output.dtype)
+        similarity = rows @ rows.T
+        apart = (labels[:, None] - labels[None, :]).abs()
+        positive = (apart == 0) & ~torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+        # The cosine of a with its mix with n, both unit: (l + (1-l) s) / |l a + (1-l) n|.
+        length = (mixing.square() + (1 - mixing).square() + 2 * mixing * (1 - mixing) * similarity).clamp(min=1e-12).sqrt()
+        mixed = (mixing + (1 - mixing) * similarity) / length
+        between, there = self._between(rows, labels)
+        weights = torch.where(apart > 0, apart, 1.0)
+        real = (similarity / self.temperature + weights.log()).masked_fill((apart == 0) & ~positive, -float("inf"))
+        fake = (mixed / self.temperature + ((1 - mixing) * weights).log()).masked_fill(apart == 0, -float("inf"))
+        made = ((rows * between).sum(1) / self.temperature).masked_fill(~there, -float("inf"))
+        total = torch.cat([real, fake, made[:, None]], dim=1).logsumexp(1)
+        pulled = torch.where(positive, similarity, 0.0).sum(1) / self.temperature + torch.where(there, made, 0.0)
+        count = positive.sum(1) + there.to(torch.int64)
+        terms = total - pulled / count.clamp(min=1)
+        return torch.where(count > 0, terms, 0.0).sum() / (count > 0).sum().clamp(min=1)
+
+    @staticmethod
+    def _between(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each row's mix of its nearest neighbours in label on both sides, unit, and whether it has both."""
+        steps = labels[None, :] - labels[:, None]  # how far above each row's label the other is
+        sides = [torch.where(side > 0, side, float("inf")) for side in (steps, -steps)]
+        above, below = (side.amin(1, keepdim=True) for side in sides)
+        there = torch.isfinite(above) & torch.isfinite(below)
+        # Rows whose labels are equally near count alike: their mean does not depend on the order of the rows.
+        ties = [((side == least) & there).to(rows.dtype) for side, least in zip(sides, (above, below), strict=True)]
+        upper, lower = (tie @ rows / tie.sum(1, keepdim=True).clamp(min=1) for tie in ties)
+        share = torch.where(there, above / (above + below), 0.0)
+        return unit(share * lower + (1 - share) * upper), there[:, 0]

@@ -155,7 +155,7 @@ def test_stochastic_rounding_is_right_on_average_and_nearest_rounding_is_not() -
     moved = {}
     for rounding in Rounding:
         device = Device(SINGLE, effects=(FiniteStates(101, rounding),))
-        moved[rounding] = device.write(level, request, "weight", 1) - level
+        moved[rounding] = device.write(level, request, "weight", 1).level - level
     share = 0.3  # of a step of .01: a Bernoulli number of pulses
     error = 0.01 * math.sqrt(share * (1 - share) / 40000)
     assert abs(float(moved[Rounding.STOCHASTIC].mean()) - 0.003) < 4.5 * error
@@ -167,7 +167,7 @@ def test_noise_of_n_pulses_grows_as_their_root() -> None:
     level = torch.full((1, 40000), 0.5, dtype=torch.float64)
     device = Device(SINGLE, step=1e-4, effects=(CycleToCycle(0.3),))
     for pulses in (1, 25):
-        moved = device.write(level, torch.full_like(level, pulses * 1e-4), "weight", 1) - level
+        moved = device.write(level, torch.full_like(level, pulses * 1e-4), "weight", 1).level - level
         expected = 0.3e-4 * math.sqrt(pulses)
         assert abs(float(moved.std()) / expected - 1) < 4.5 / math.sqrt(2 * 40000)
         assert abs(float(moved.mean()) - pulses * 1e-4) < 4.5 * expected / 200
@@ -177,10 +177,10 @@ def test_variation_between_devices_is_drawn_once() -> None:
     """If this fails, device-to-device variation is cycle-to-cycle variation under another name."""
     device = Device(SINGLE, effects=(DeviceToDevice(0.3),))
     level = torch.full((1, 40000), 0.5, dtype=torch.float64)
-    first = device.write(level, torch.full_like(level, 0.01), "weight", 1) - level
-    torch.testing.assert_close(first, device.write(level, torch.full_like(level, 0.01), "weight", 2) - level, rtol=0, atol=0)
+    first = device.write(level, torch.full_like(level, 0.01), "weight", 1).level - level
+    torch.testing.assert_close(first, device.write(level, torch.full_like(level, 0.01), "weight", 2).level - level, rtol=0, atol=0)
     assert abs(float(first.std()) / 0.003 - 1) < 4.5 / math.sqrt(2 * 40000)  # few steps reach 0 at 3.3 standard deviations
-    down = level - device.write(level, torch.full_like(level, -0.01), "weight", 1)
+    down = level - device.write(level, torch.full_like(level, -0.01), "weight", 1).level
     torch.testing.assert_close(first, down, rtol=1e-9, atol=1e-12)  # the same devices are strong both ways
 
 
@@ -303,7 +303,7 @@ def test_a_sign_update_sends_one_pulse() -> None:
     """If this fails, the Manhattan rule is not one."""
     device = Device(SINGLE, effects=(FiniteStates(501), PulseTrain(Scheme.SIGN)))
     level = torch.full((1, 3), 0.5, dtype=torch.float64)
-    moved = device.write(level, torch.tensor([[0.3, -0.0001, 0.0]], dtype=torch.float64), "weight", 1) - level
+    moved = device.write(level, torch.tensor([[0.3, -0.0001, 0.0]], dtype=torch.float64), "weight", 1).level - level
     np.testing.assert_allclose(moved.numpy(), [[0.002, -0.002, 0.0]], atol=1e-15)
 
 

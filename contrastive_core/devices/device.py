@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -17,6 +17,21 @@ from contrastive_core.devices.write_law import LinearStep, WriteLaw
 from contrastive_core.errors import InputError
 
 Kind = TypeVar("Kind", bound=Effect)
+
+
+class Written(NamedTuple):
+    """What a write came to.
+
+    Attributes
+    ----------
+    level : Tensor of shape (1 or 2, ...)
+        Normalised conductances after it.
+    pulses : Tensor of the same shape
+        That were sent, of either sign.
+    """
+
+    level: Tensor
+    pulses: Tensor
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,8 @@ class Device:
         How far a pulse moves a device.
     step : float
         Size of a pulse, as a fraction of the range, where the number of states is not finite.
+    step_up, step_down : float
+        Sizes of a potentiating and a depressing pulse at the middle of the range, relative to ``step``.
     effects : tuple of Effect
         At most one of each type; in any order, they act in that of ``EFFECTS``.
     seconds : float
@@ -45,6 +62,8 @@ class Device:
     conductance: Conductance = field(default_factory=Conductance)
     law: WriteLaw = field(default_factory=LinearStep)
     step: float = 1e-3
+    step_up: float = 1.0
+    step_down: float = 1.0
     effects: tuple[Effect, ...] = ()
     seconds: float = 0.0
     seed: int = 0
@@ -52,6 +71,8 @@ class Device:
     def __post_init__(self) -> None:
         if not 0 < self.step <= 1:
             raise InputError(f"a pulse moves a device by a fraction of its range in (0, 1], got step {self.step}")
+        if not (self.step_down > 0 and self.step_up > 0):
+            raise InputError(f"pulses are not empty, got step_up {self.step_up} and step_down {self.step_down} times the step")
         if not self.seconds >= 0:
             raise InputError(f"the time between a write and the next use is not negative, got {self.seconds} seconds")
         names = [type(effect).__name__ for effect in self.effects]
@@ -89,8 +110,8 @@ class Device:
             conductance = effect.seen(conductance, self.conductance, self.seconds, self.draws(effect, place, use))
         return self.conductance.normalised(conductance)
 
-    def write(self, level: Tensor, request: Tensor, place: str, use: int) -> Tensor:
-        """Return the normalised conductances after a change was asked for.
+    def write(self, level: Tensor, request: Tensor, place: str, use: int) -> Written:
+        """Change conductances as far as the device lets them.
 
         Parameters
         ----------
@@ -101,11 +122,11 @@ class Device:
         use : int
             Count of uses.
         """
-        one = level.new_tensor(self.step)
-        write = Write(level, request, request / self.step, self.step, one, one, self.law)
+        steps = level.new_tensor(self.step * self.step_up), level.new_tensor(self.step * self.step_down)
+        write = Write(level, request, request / self.step, self.step, *steps, self.law)
         for effect in self.having(WriteEffect):
             write = effect.written(write, self.conductance, self.draws(effect, place, use))
-        return write.law.after(level, write.pulses, write.step_up, write.step_down).clamp(0, 1)
+        return Written(write.law.after(level, write.pulses, write.step_up, write.step_down).clamp(0, 1), write.pulses)
 
 
 def _generator(seed: int, key: tuple[int, ...]) -> torch.Generator:

@@ -33,6 +33,8 @@ class OnDevice(Network):
     """
 
     clock: Tensor
+    pulses: Tensor
+    """All pulses sent, and the sum over writes of the longest train of an array; fractions where the states are not finite."""
 
     def __init__(self, network: Network, device: Device) -> None:
         super().__init__()
@@ -49,12 +51,17 @@ class OnDevice(Network):
             else:
                 self.register_buffer(_level(name), parameter.detach().clone())
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("pulses", torch.zeros(2, dtype=torch.float64))
         self._look()
 
     @property
     def inside(self) -> Network:
         """Return the network whose energy sees the devices."""
         return self._inside[0]
+
+    def levels(self) -> dict[str, Tensor]:
+        """Return the normalised conductances of every array, of shape (1 or 2, ...)."""
+        return {name: self.get_buffer(_level(name)) for name in self._largest}
 
     def constrain_(self) -> None:
         """Send pulses for what an optimiser has changed since the arrays were last read, in place."""
@@ -63,7 +70,10 @@ class OnDevice(Network):
             for name, parameter in self.named_parameters():
                 level, change = self.get_buffer(_level(name)), parameter - self._seen[name]
                 if name in self._largest:
-                    level.copy_(self.device.write(level, self._request(name, level, change), name, int(self.clock)))
+                    written = self.device.write(level, self._request(name, level, change), name, int(self.clock))
+                    level.copy_(written.level)
+                    counts = written.pulses.abs()
+                    self.pulses += torch.stack((counts.sum(), counts.max())).to(self.pulses)
                 else:
                     level.add_(change)
         self._look()

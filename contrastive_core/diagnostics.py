@@ -149,8 +149,9 @@ def review(network: Network, setting: Setting, inputs: Tensor) -> list[str]:
         )
     curvature = setting.cost.curvature * network.stiffness[-1] * setting.strength
     if network.output_is_last_layer and not setting.frozen and not network.has_minimum(-curvature):
+        bound = -network.least_curvature() / (setting.cost.curvature * network.stiffness[-1])
         warnings.append(
-            f"at strength {setting.strength:g} the negative phase has no minimum; keep the strength below 1 (squared error on "
+            f"at strength {setting.strength:g} the negative phase has no minimum; keep the strength below {bound:.4g} (squared error on "
             "quadratic outputs), or freeze the nudge"
         )
     return warnings

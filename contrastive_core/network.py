@@ -1,11 +1,13 @@
 """What a network is: an energy of its free units, with inputs clamped."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
-from contrastive_core.types import Clamped, Gradients, Pull, State
+from contrastive_core.errors import InputError, ShapeError
+from contrastive_core.types import Clamped, Gradients, Ladder, Pull, State
 
 
 class Network(nn.Module, ABC):
@@ -13,6 +15,9 @@ class Network(nn.Module, ABC):
 
     A network holds parameters only. Blocks are its free layers, numbered from the input side; blocks that are not
     neighbours do not act on each other.
+
+    The last methods have a meaning for most networks already: a network whose parameters have bounds, whose energy is a
+    :class:`~contrastive_core.types.Ladder` or whose outputs hang on more than their own stiffness says so by its own version.
     """
 
     @property
@@ -94,3 +99,43 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def has_minimum(self, curvature: float) -> bool:
         """Whether the energy keeps a minimum in the last layer when a nudge adds this curvature to it."""
+
+    def least_curvature(self) -> float:
+        """Return the curvature above which a nudge leaves the energy a minimum; minus infinity where every nudge does."""
+        return -math.inf if self.has_minimum(-math.inf) else -self.stiffness[-1]
+
+    def constrain_(self) -> None:
+        """Move the parameters, in place, to the nearest values they may have; called after every step of an optimiser."""
+
+    @property
+    def is_ladder(self) -> bool:
+        """Whether :meth:`ladder` gives the energy as one that kernels can settle."""
+        return False
+
+    def ladder(self, clamped: Clamped) -> Ladder:
+        """Return the energy as a quadratic function of layers in boxes, where it ``is_ladder``."""
+        raise NotImplementedError(f"{type(self).__name__} is no ladder")
+
+
+def check_inputs(inputs: Tensor, num_inputs: int) -> None:
+    """Refuse inputs that a network cannot be clamped to.
+
+    Parameters
+    ----------
+    inputs : Tensor
+        Expected to be finite and of shape (B, num_inputs).
+    num_inputs : int
+        The network's input units.
+
+    Raises
+    ------
+    ShapeError
+        If they have another shape.
+    InputError
+        If they are not finite.
+    """
+    if inputs.dim() != 2 or inputs.shape[1] != num_inputs:
+        raise ShapeError(f"inputs must have shape (batch, {num_inputs}), got {tuple(inputs.shape)}")
+    # A sum is not finite if an input is not, and is much faster than asking each; it may also overflow, so ask then.
+    if not math.isfinite(float(inputs.sum())) and not bool(torch.isfinite(inputs).all()):
+        raise InputError("inputs contain NaN or infinity; clean the data before presenting it")

@@ -9,6 +9,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
 from contrastive_core.kernels import BACKENDS, FROM_REST
 from contrastive_core.kernels.table import choose
+from contrastive_core.network import Network
 from contrastive_core.types import Clamped, Hold, Nudge, Phase, Relaxation, State, Status, Stop
 
 
@@ -215,8 +216,17 @@ def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
             raise ShapeError(f"held output has shape {tuple(phase.output.shape)}, expected {tuple(state[-1].shape)}")
 
 
-def require_finite(relaxation: Relaxation, phase: str) -> None:
+def require_finite(relaxation: Relaxation, phase: str, network: Network | None = None) -> None:
     """Raise where a relaxation cannot be used.
+
+    Parameters
+    ----------
+    relaxation : Relaxation
+        What came out.
+    phase : str
+        Its name, for the message.
+    network : Network, optional
+        What was relaxed: lets the message say how far its outputs may be nudged.
 
     Raises
     ------
@@ -227,7 +237,9 @@ def require_finite(relaxation: Relaxation, phase: str) -> None:
         diverged = relaxation.status == int(Status.DIVERGED)
         steps = int(relaxation.steps[diverged].max())
         reason = (
-            "the energy has no minimum at this nudging strength; bring the strength nearer to 0 than the stiffness of the outputs"
+            "the energy has no minimum at this nudging strength; bring the strength nearer to 0 than "
+            + ("" if network is None else f"{-network.least_curvature() / network.stiffness[-1]:.4g}, ")
+            + "the stiffness of the outputs"
             if steps == 0
             else f"states were not finite within {steps} steps; lower the learning rate, the weights' gain or the nudging strength"
         )

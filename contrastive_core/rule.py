@@ -170,7 +170,7 @@ def contrast(
     seconds = dict(zip(signs, later, strict=True))
     names = {1: "positive", -1: "negative"}
     for sign, second in seconds.items():
-        require_finite(second, names[sign])
+        require_finite(second, names[sign], network)
     plus, minus = seconds.get(1, free), seconds.get(-1, free)
     with torch.no_grad():
         gradients = network.energy_gradient(plus.state, clamped, minus.state, 1 / (strength * len(signs)))

@@ -256,6 +256,7 @@ def _epoch(
             contrasting.learn(output, batch)
         session.optimiser.step()
         with torch.no_grad():
+            network.constrain_()
             phases = estimate.relaxations.values()
             means = [
                 float(cost.value(output, batch).mean()),

@@ -60,11 +60,40 @@ class Clamped(NamedTuple):
     drive : Tensor of shape (B, n_1)
         What the inputs contribute to the first free layer, computed once for all phases: it does not change while the
         inputs are clamped, and it is most of the multiplications of a sweep.
+    load : Tensor of shape (n_1,), optional
+        What the inputs add to the stiffness of the first free layer, in networks where they do: in a circuit the drive is the
+        current, and the load the conductance, of the sources seen from the layer.
     """
 
     network: Network
     inputs: Tensor
     drive: Tensor
+    load: Tensor | None = None
+
+
+class Ladder(NamedTuple):
+    r"""A quadratic energy whose layers act on their neighbours, each unit in a box of its own.
+
+    .. math:: E = \sum_l \left[ \tfrac12\, d_l \cdot s_l^2 - b_l \cdot s_l - s_{l-1} K_l s_l \right] + \mathrm{const},
+        \qquad low_l \le s_l \le high_l.
+
+    Attributes
+    ----------
+    drives : tuple of Tensor
+        :math:`b_l`: of shape (B, n_1) for the first layer, with what the inputs contribute, and (n_l,) for the others.
+    curvatures : tuple of Tensor of shape (n_l,)
+        :math:`d_l`, positive.
+    couplings : tuple of Tensor of shape (n_{l-1}, n_l)
+        :math:`K_l` of every free layer but the first.
+    lows, highs : tuple of Tensor of shape (n_l,)
+        The boxes, infinite where there is no bound.
+    """
+
+    drives: tuple[Tensor, ...]
+    curvatures: tuple[Tensor, ...]
+    couplings: tuple[Tensor, ...]
+    lows: tuple[Tensor, ...]
+    highs: tuple[Tensor, ...]
 
 
 class Nudge(NamedTuple):

@@ -1,4 +1,4 @@
-"""Equilibrium propagation; the rules, by name."""
+"""Equilibrium propagation; its rules and the physical networks that it trains, by name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from contrastive_core.table import Table
 
 if TYPE_CHECKING:
+    from contrastive_core.network import Network
     from contrastive_core.rule import Rule, Setting
 
 RULES: Table[Callable[[Setting], Rule]] = Table(
@@ -19,3 +20,5 @@ RULES: Table[Callable[[Setting], Rule]] = Table(
         "ep-random": "eqprop.rule:random_sign",
     },
 )
+
+NETWORKS: Table[type[Network]] = Table("network", {"resistive": "eqprop.resistive:Resistive"})

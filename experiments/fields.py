@@ -163,6 +163,8 @@ def from_text(text: str, kind: Kind) -> Any:
         An int, float, bool, list or str.
     """
     if kind.name == "list" and kind.item:
+        if kind.optional and text.strip() == NONE:
+            return NONE
         inner = text.strip().removeprefix("[").removesuffix("]")
         return [from_text(part.strip(), kind.item) for part in inner.split(",")] if inner.strip() else []
     if kind.name == "boolean":

@@ -16,6 +16,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.networks import ACTIVATIONS
 from experiments.markers import OneOf
+from experiments.networks import BUILDERS, CircuitOptions, without_effect
 from experiments.options import CommandOptions
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class LearningOptions(CommandOptions):
     ----------
     data, data_dir, train_size
         Samples.
-    hidden, activation, output_activation, energy_scale, readout, gain, dtype
+    network, hidden, activation, output_activation, energy_scale, readout, gain, dtype, circuit
         Network.
     cost, dynamics, tolerance, budget, nudged_tolerance, nudged_budget, strength, frozen, fraction, backend, unroll
         Cost, relaxation and what the rules need.
@@ -44,6 +45,7 @@ class LearningOptions(CommandOptions):
     data: Annotated[str, OneOf("data set", DATASETS)] = Field("digits", description="Data set.")
     data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files; none downloads and caches.")
     train_size: Positive | None = Field(None, description="Use only so many training samples.")
+    network: Annotated[str, OneOf("network", BUILDERS)] = Field("layered", description="What is trained.")
     hidden: tuple[Units, ...] = Field((256,), description="Units of each hidden layer, from the inputs up.")
     activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("hard-sigmoid", description="Of the hidden layers.")
     output_activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("linear", description="Of the output layer.")
@@ -51,6 +53,7 @@ class LearningOptions(CommandOptions):
     readout: bool = Field(False, description="Read the outputs out of the last hidden layer, outside the equilibrium.")
     gain: PositiveFloat = Field(0.7, description="Initial weights are uniform in +-gain/sqrt(fan-in).")
     dtype: Literal["float32", "float64"] = Field("float32", description="Of all computations.")
+    circuit: CircuitOptions = Field(default_factory=lambda: CircuitOptions.model_validate({}), description="Of a resistive network.")
     cost: Annotated[str, OneOf("cost", SAMPLE_COSTS)] = Field("squared-error", description="Cost that the rules lower.")
     dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field("forward", description="Of the free phase.")
     tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-3, description="Residual at which a sample's free phase stops.")
@@ -83,31 +86,13 @@ def _read(name: str, data_dir: Path | None) -> Splits:
 
 def build_network(options: LearningOptions, splits: Splits, seed: int) -> Network:
     """Return the network with its initial weights, which depend on the seed and on nothing else."""
-    import torch
-
-    from contrastive_core.networks.layered import Layered
     from contrastive_core.training import generator_of
 
-    num_inputs = splits.train.inputs.shape[1]
-    if options.readout:
-        if not options.hidden:
-            raise InputError("a readout reads a hidden layer; give --hidden at least one layer")
-        sizes, readout = (num_inputs, *options.hidden), splits.num_classes
-    else:
-        sizes, readout = (num_inputs, *options.hidden, splits.num_classes), None
     try:
-        return Layered(
-            sizes,
-            activation=ACTIVATIONS[options.activation],
-            output_activation=ACTIVATIONS[options.output_activation],
-            energy_scale=options.energy_scale,
-            readout=readout,
-            gain=options.gain,
-            generator=generator_of(seed, 0),
-            dtype=getattr(torch, options.dtype),
-        )
+        return BUILDERS[options.network](options, splits, generator_of(seed, 0))
     except RuntimeError as error:  # torch's word for weights that do not fit into memory
-        raise InputError(f"a network of {'-'.join(map(str, sizes))} units does not fit into memory; give fewer --hidden units") from error
+        sizes = "-".join(map(str, (splits.train.inputs.shape[1], *options.hidden, splits.num_classes)))
+        raise InputError(f"a network of {sizes} units does not fit into memory; give fewer --hidden units") from error
 
 
 def build_setting(options: LearningOptions) -> Setting:
@@ -141,7 +126,7 @@ def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
 def ignored(options: LearningOptions) -> list[str]:
     """Return a sentence for each option that has no effect beside the others."""
     kind = describe(options.data).kind
-    sentences = []
+    sentences = without_effect(options)
     if options.data_dir is not None and kind != "download":
         sentences.append(f"--data-dir has no effect: {options.data} is {kind} data and needs no files")
     if options.readout and options.output_activation != "linear":

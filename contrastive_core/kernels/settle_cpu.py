@@ -1,7 +1,8 @@
 """Settling on the CPU: numba for what is sequential and skinny, BLAS for products between hidden layers.
 
 A network with one hidden layer and few outputs settles in one call of a fused kernel, sample by sample. Any other network is
-swept layer by layer over the samples that are still active, which are kept packed in the first rows.
+swept layer by layer over the samples that are still active, which are kept packed in the first rows. Ladders have a kernel of
+their own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.action import Kind, actions_of
 from contrastive_core.kernels.pair_cpu import is_pair, settle_pair
+from contrastive_core.kernels.resistive_cpu import settle_ladder
 from contrastive_core.kernels.sweep_cpu import settle_blocks
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Hold, Phase, Relaxation, State, Stop
@@ -39,11 +41,14 @@ def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase
     groups = cast(BlockDescent, dynamics).groups(len(state))
     order = [index for group in groups for index in group]
     relaxations: list[Relaxation] = []
+    ladder = clamped.network.ladder(clamped) if clamped.network.is_ladder else None
     with torch.no_grad():
         for action in actions_of(clamped, phases, state):
             phase = phases[len(relaxations)]
             start = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
-            if action.kind is not Kind.READOUT and is_pair(network):
+            if ladder is not None:
+                relaxations.extend(settle_ladder(ladder, start, order, stop, action))
+            elif action.kind is not Kind.READOUT and is_pair(network):
                 relaxations.extend(settle_pair(network, clamped, start, order[0] == 1, [stop] * len(action.strengths), action))
             else:
                 rows = settle_blocks(network, clamped, start, order, stop, action)
@@ -65,7 +70,7 @@ def settle_from_rest(clamped: Clamped, dynamics: Dynamics, free: Stop, second: S
         The free one first; None where there is no such kernel.
     """
     network = cast(Layered, clamped.network)
-    if not is_pair(network) or any(isinstance(phase, Hold) for phase in phases):
+    if clamped.network.is_ladder or not is_pair(network) or any(isinstance(phase, Hold) for phase in phases):
         return None
     with torch.no_grad():
         actions = actions_of(clamped, phases, (clamped.drive, clamped.drive.new_empty(clamped.drive.shape[0], network.sizes[1])))

@@ -3,8 +3,9 @@
 The rule of ``auto``, for one relaxation: the kernels of the memory that the tensors are in, numba on the CPU and cuda on a CUDA device,
 wherever they can do the case, the torch reference everywhere else. They can do block descent of layered networks in float32 or float64,
 where no autograd graph is wanted, for every activation, with the outputs free, held, or nudged by squared error, cross-entropy or any
-frozen nudge. On the machines it was measured on (``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes,
-so that size is not part of the rule. On a CUDA device nothing has been measured yet.
+frozen nudge; numba also that of any other network that is a :class:`~contrastive_core.types.Ladder`, with the same but cross-entropy. On
+the machines it was measured on (``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes, so that size is not
+part of the rule. On a CUDA device nothing has been measured yet.
 
 This module does not import numba; a backend is imported when it is first used.
 """
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 
 import torch
 
+from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
@@ -43,14 +45,20 @@ def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -
     network = clamped.network
     tensors = (clamped.drive, *state)  # the drive has the dtype and the place of the parameters
     live = phase.cost if isinstance(phase, Nudge) and phase.frozen is None else None
-    if type(network) is not Layered:
-        return f"it settles Layered networks, and this is a {type(network).__name__}"
     if type(dynamics) is not BlockDescent:
         return f"it does block descent, not {type(dynamics).__name__}"
-    if any(type(activation) not in KNOWN_ACTIVATIONS for activation in network.activations):
-        return "it knows the built-in activations only"
-    if live is not None and type(live) not in KNOWN_COSTS:
-        return f"it knows the nudges of {', '.join(kind.__name__ for kind in KNOWN_COSTS)}, and any frozen one, not {type(live).__name__}"
+    if type(network) is Layered:
+        costs = KNOWN_COSTS
+        if any(type(activation) not in KNOWN_ACTIVATIONS for activation in network.activations):
+            return "it knows the built-in activations only"
+    elif network.is_ladder:
+        costs = (SquaredError,)
+        if not clamped.drive.is_cpu:
+            return f"a {type(network).__name__} has a kernel on the CPU only"
+    else:
+        return f"it settles Layered networks and quadratic energies in boxes, and this is a {type(network).__name__} that is neither"
+    if live is not None and type(live) not in costs:
+        return f"it knows the nudges of {', '.join(kind.__name__ for kind in costs)}, and any frozen one, not {type(live).__name__}"
     dtype = clamped.drive.dtype
     if dtype not in (torch.float32, torch.float64) or any(layer.dtype != dtype for layer in state):
         return "it works in float32 or float64, one for all tensors"

@@ -10,8 +10,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.network import Network
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network, check_inputs
 from contrastive_core.networks.activation import HARD_SIGMOID, LINEAR, Activation
 from contrastive_core.types import Clamped, Gradients, Pull, State
 
@@ -119,11 +119,7 @@ class Layered(Network):
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs and compute the drive of the first layer, ``inputs @ weight_1 + bias_1``, once."""
-        if inputs.dim() != 2 or inputs.shape[1] != self.num_inputs:
-            raise ShapeError(f"inputs must have shape (batch, {self.num_inputs}), got {tuple(inputs.shape)}")
-        # A sum is not finite if an input is not, and is much faster than asking each; it may also overflow, so ask then.
-        if not math.isfinite(float(inputs.sum())) and not bool(torch.isfinite(inputs).all()):
-            raise InputError("inputs contain NaN or infinity; clean the data before presenting it")
+        check_inputs(inputs, self.num_inputs)
         inputs = inputs.to(self.weight(0).dtype)
         return Clamped(self, inputs, torch.addmm(self.bias(0), inputs, self.weight(0)))
 

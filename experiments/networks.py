@@ -1,0 +1,123 @@
+"""The networks that the learning commands train: what can be said about each, and how it is built from that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from contrastive_core.errors import InputError
+from contrastive_core.networks import ACTIVATIONS
+from contrastive_core.table import Table
+from experiments.options import Options
+
+if TYPE_CHECKING:
+    import torch
+
+    from contrastive_core.data.splits import Splits
+    from contrastive_core.network import Network
+    from eqprop.resistive import Resistive
+    from experiments.learning import LearningOptions
+
+    Builder = Callable[[LearningOptions, Splits, torch.Generator], Network]
+
+PositiveFloat = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class CircuitOptions(Options):
+    """What a resistive network is built from.
+
+    Attributes
+    ----------
+    input_gain, rail, voltage_gain, current_gain
+        Sources and amplifiers.
+    g_min, g_max
+        Bounds of the conductances.
+    diode_current, diode_scale
+        Of a diode that is not ideal.
+    """
+
+    input_gain: PositiveFloat = Field(100.0, description="Volt per unit of input.")
+    rail: NotNegative = Field(1.0, description="Voltage of the two rails beside the inputs; 0 leaves them out.")
+    voltage_gain: PositiveFloat = Field(1.0, description="Of the amplifiers between layers; 1 for none.")
+    current_gain: PositiveFloat | None = Field(None, description="The same for the current sent back; none for 1/voltage gain.")
+    g_min: tuple[NotNegative, ...] = Field((0.0,), min_length=1, description="Smallest conductance, for all layers or one per layer.")
+    g_max: tuple[PositiveFloat, ...] | None = Field(None, description="Largest conductance, for all layers or one per layer; none for any.")
+    diode_current: PositiveFloat | None = Field(None, description="Saturation current of Shockley's diodes; none for ideal ones.")
+    diode_scale: PositiveFloat = Field(0.02585, description="Thermal voltage times emission coefficient of Shockley's diodes.")
+
+
+BUILDERS: Table[Builder] = Table("network", {"layered": "experiments.networks:layered", "resistive": "experiments.networks:resistive"})
+"""What makes each network from the options, the data and a generator for its initial parameters."""
+
+NO_EFFECT = {"layered": ("circuit",), "resistive": ("activation", "output_activation", "energy_scale")}
+"""By network, the options that say nothing about it."""
+
+
+def layered(options: LearningOptions, splits: Splits, generator: torch.Generator) -> Network:
+    """Return a layered Hopfield network, with a readout or without."""
+    import torch
+
+    from contrastive_core.networks.layered import Layered
+
+    num_inputs = splits.train.inputs.shape[1]
+    if options.readout:
+        if not options.hidden:
+            raise InputError("a readout reads a hidden layer; give --hidden at least one layer")
+        sizes, readout = (num_inputs, *options.hidden), splits.num_classes
+    else:
+        sizes, readout = (num_inputs, *options.hidden, splits.num_classes), None
+    return Layered(
+        sizes,
+        activation=ACTIVATIONS[options.activation],
+        output_activation=ACTIVATIONS[options.output_activation],
+        energy_scale=options.energy_scale,
+        readout=readout,
+        gain=options.gain,
+        generator=generator,
+        dtype=getattr(torch, options.dtype),
+    )
+
+
+def resistive(options: LearningOptions, splits: Splits, generator: torch.Generator) -> Resistive:
+    """Return a deep resistive network."""
+    import math
+
+    import torch
+
+    from eqprop.circuit import Parts
+    from eqprop.diodes import IdealDiode, ShockleyDiode
+    from eqprop.resistive import Resistive
+
+    if options.readout:
+        raise InputError("the outputs of a resistive network are nodes of it; leave --readout out")
+    circuit = options.circuit
+    lows, highs = circuit.g_min, circuit.g_max or (math.inf,)
+    if len(lows) != len(highs) and 1 not in (len(lows), len(highs)):
+        raise InputError(f"{len(lows)} smallest and {len(highs)} largest conductances; give one of each per layer, or one for all")
+    count = max(len(lows), len(highs))
+    pairs = tuple(zip(lows * (count // len(lows)), highs * (count // len(highs)), strict=True))
+    diode = IdealDiode() if circuit.diode_current is None else ShockleyDiode(circuit.diode_current, circuit.diode_scale)
+    parts = Parts(diode, circuit.voltage_gain, circuit.current_gain, circuit.input_gain, circuit.rail, pairs)
+    sizes = (splits.train.inputs.shape[1], *options.hidden, splits.num_classes)
+    return Resistive(sizes, parts, gain=options.gain, generator=generator, dtype=getattr(torch, options.dtype))
+
+
+def without_effect(options: LearningOptions) -> list[str]:
+    """Return a sentence for each option that was set but says nothing about the network.
+
+    Parameters
+    ----------
+    options : LearningOptions
+        Of any command that trains.
+
+    Returns
+    -------
+    list of str
+        For people.
+    """
+    fields = type(options).model_fields
+    names = [name for name in NO_EFFECT[options.network] if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
+    return [f"{name.replace('_', '-')} has no effect on a {options.network} network" for name in names]

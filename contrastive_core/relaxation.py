@@ -1,29 +1,34 @@
 """Running a dynamics until it has settled, with a certificate for every sample."""
 
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.dynamics.base import Dynamics, Remembering, is_joint
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
 from contrastive_core.kernels import BACKENDS, FROM_REST
 from contrastive_core.kernels.table import choose
 from contrastive_core.network import Network
 from contrastive_core.types import Clamped, Hold, Nudge, Phase, Relaxation, State, Status, Stop
 
+M = TypeVar("M")
 
-def iterate(step: Callable[[State], tuple[State, Tensor]], state: State, stop: Stop, *, joint: bool = False) -> Relaxation:
+
+def iterate(step: Callable[[State, M], tuple[State, Tensor, M]], state: State, stop: Stop, memory: M, *, joint: bool = False) -> Relaxation:
     """Repeat a step until each sample's residual is small enough; samples stop one by one.
 
     Parameters
     ----------
     step : callable
-        Maps a state to the next one and a residual of shape (B,).
+        Maps a state and what is remembered to the next state, a residual of shape (B,) and what to remember.
     state : State
         Start point; not modified.
     stop : Stop
         Tolerance and budget.
+    memory : object
+        What the first step remembers; None for steps that do not look back.
     joint : bool
         Whether the batch is one system, whose samples stop together.
 
@@ -39,7 +44,7 @@ def iterate(step: Callable[[State], tuple[State, Tensor]], state: State, stop: S
     active = torch.ones(batch_size, dtype=torch.bool, device=state[0].device)
     whole = True  # whether all samples are still active: saves the masking, and most sweeps are of this kind
     for _ in range(stop.budget):
-        new, change = step(state)
+        new, change, memory = step(state, memory)
         change = change.detach()
         if joint:
             change = change.max().expand(batch_size)
@@ -182,8 +187,17 @@ def _reference(
     """Relax one phase by the dynamics' own steps."""
     if isinstance(phase, Hold):
         state = (*state[:-1], phase.output)
-    joint = isinstance(phase, Nudge) and phase.frozen is None and phase.cost.coupled
-    return iterate(lambda s: dynamics.step(s, clamped, phase, generator), state, stop, joint=joint)
+    step, memory = stepper(dynamics, state, clamped, phase, generator)
+    return iterate(step, state, stop, memory, joint=is_joint(phase))
+
+
+def stepper(
+    dynamics: Dynamics, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+) -> tuple[Callable[[State, Any], tuple[State, Tensor, Any]], Any]:
+    """Return what :func:`iterate` repeats for a dynamics, and what its first step from ``state`` remembers."""
+    if isinstance(dynamics, Remembering):
+        return lambda s, memory: dynamics.proceed(s, memory, clamped, phase, generator), dynamics.begin(state, clamped, phase)
+    return lambda s, _: (*dynamics.step(s, clamped, phase, generator), None), None
 
 
 def _hopeless(state: State) -> Relaxation:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from contrastive_core.dynamics import DYNAMICS
+from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.networks import ACTIVATIONS
 from experiments.experiment import Experiment, Metric, Outcome
 from experiments.learning import Positive, PositiveFloat
@@ -15,7 +17,7 @@ from experiments.options import CommandOptions
 
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
-    from contrastive_core.types import Clamped, State, Stop
+    from contrastive_core.types import Clamped, State
 
 
 class RelaxationOptions(CommandOptions):
@@ -23,11 +25,11 @@ class RelaxationOptions(CommandOptions):
 
     Attributes
     ----------
-    inputs, hidden, outputs, activation, energy_scale, gain
+    inputs, hidden, outputs, activation, energy_scale, gain, radius
         Network.
-    samples
-        Inputs, standard normal.
-    dynamics, tolerance, budget
+    samples, input_scale
+        Inputs, normal around 0.
+    dynamics, tolerance, budget, backend
         Relaxation from the response to no input.
     trajectory
         Whether to keep energy and residual at every step.
@@ -39,16 +41,26 @@ class RelaxationOptions(CommandOptions):
     activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
     energy_scale: float = Field(1.0, gt=0, le=1, description="Layer energy scale: feedback over forward coupling.")
     gain: PositiveFloat = Field(0.7, description="Weights are uniform in +-gain/sqrt(fan-in).")
+    radius: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Set couplings and biases so that block descent contracts by this factor a sweep at weak inputs; near 1 is critical.",
+    )
     samples: Positive = Field(8, description="Inputs that relax.")
+    input_scale: PositiveFloat = Field(1.0, description="Standard deviation of the inputs.")
     dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field("forward", description="Of the relaxation.")
     tolerance: Annotated[float, Field(ge=0)] = Field(1e-6, description="Residual at which a sample stops.")
     budget: Positive = Field(200, description="Most sweeps.")
+    backend: Annotated[str, OneOf("backend", BACKEND_NAMES)] = Field(
+        "auto", description="What computes: a kernel, the torch reference, or a kernel where there is one."
+    )
     trajectory: bool = Field(False, description="Keep energy and residual of every sample at every step.")
 
 
 METRICS = {
     "steps": Metric("mean number of sweeps until a sample stopped", "sweep"),
     "most_steps": Metric("largest number of sweeps of any sample", "sweep"),
+    "seconds": Metric("time until all samples had stopped", "second", timing=True),
+    "radius": Metric("factor per sweep by which block descent contracts at the equilibria, where a radius was asked for"),
     "residual": Metric("largest undamped change of any unit in the last sweep"),
     "unconverged": Metric("share of samples that did not reach the tolerance"),
     "energy": Metric("mean energy per sample at the end"),
@@ -73,6 +85,8 @@ def trial(options: RelaxationOptions, seed: int) -> Outcome:
     """
     import torch
 
+    from contrastive_core.contraction import set_radius, spectral_radius
+    from contrastive_core.dynamics.block_descent import BlockDescent
     from contrastive_core.networks.layered import Layered
     from contrastive_core.relaxation import relax, require_finite
     from contrastive_core.training import generator_of
@@ -87,16 +101,24 @@ def trial(options: RelaxationOptions, seed: int) -> Outcome:
         generator=generator_of(seed, 0),
         dtype=torch.float64,
     )
+    inputs = options.input_scale * torch.randn(options.samples, options.inputs, generator=generator_of(seed, 1), dtype=torch.float64)
+    if options.radius is not None:
+        set_radius(network, options.radius)
     with torch.no_grad():
-        clamped = network.clamp(torch.randn(options.samples, options.inputs, generator=generator_of(seed, 1), dtype=torch.float64))
+        clamped = network.clamp(inputs)
         start, dynamics, stop = network.initial_state(clamped), DYNAMICS[options.dynamics](), Stop(options.tolerance, options.budget)
-        relaxed = relax(clamped, start, dynamics, stop)
+        relax(clamped, start, dynamics, Stop(None, 1), backend=options.backend)  # compiles what there is to compile
+        clock = time.perf_counter()
+        relaxed = relax(clamped, start, dynamics, stop, backend=options.backend)
+        seconds = time.perf_counter() - clock
         require_finite(relaxed, "free")
         before, after = network.energy(start, clamped), network.energy(relaxed.state, clamped)
         arrays = trajectory(clamped, start, dynamics, int(relaxed.steps.max())) if options.trajectory else {}
     metrics = {
         "steps": float(relaxed.steps.double().mean()),
         "most_steps": int(relaxed.steps.max()),
+        "seconds": seconds,
+        "radius": None if options.radius is None else spectral_radius(BlockDescent(), clamped, relaxed.state),
         "residual": float(relaxed.residual.max()),
         "unconverged": float((relaxed.status != int(Status.CONVERGED)).double().mean()),
         "energy": float(after.mean()),
@@ -126,16 +148,14 @@ def trajectory(clamped: Clamped, state: State, dynamics: Dynamics, steps: int) -
     """
     import torch
 
-    from contrastive_core.relaxation import relax
-    from contrastive_core.types import Stop
+    from contrastive_core.relaxation import stepper
 
-    one: Stop = Stop(None, 1)
+    step, memory = stepper(dynamics, state, clamped)
     energies, residuals = [], []
     for _ in range(steps):
-        stepped = relax(clamped, state, dynamics, one)
-        state = stepped.state
+        state, residual, memory = step(state, memory)
         energies.append(clamped.network.energy(state, clamped).detach())
-        residuals.append(stepped.residual)
+        residuals.append(residual.detach())
     return {"energy": torch.stack(energies).numpy(), "residual": torch.stack(residuals).numpy()} if steps else {}
 
 

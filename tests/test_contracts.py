@@ -509,11 +509,11 @@ def test_result_does_not_depend_on_the_rest_of_the_batch(name: str) -> None:
     system = make_system("tanh", batch_size=6)
     loudness = torch.linspace(0.0, 5.0, 6, dtype=torch.float64)[:, None]  # louder inputs settle sooner: their units saturate
     system = System(system.network, system.batch._replace(inputs=loudness * system.batch.inputs))
-    together = settle(system, make_dynamics(name), Stop(1e-4, 400))
+    together = settle(system, make_dynamics(name), Stop(1e-5, 400))
     assert len(set(together.steps.tolist())) > 1  # some did stop before others
     for row in range(6):
         alone = System(system.network, Batch(*(t[row : row + 1] for t in system.batch[:2])))
-        answer = settle(alone, make_dynamics(name), Stop(1e-4, 400))
+        answer = settle(alone, make_dynamics(name), Stop(1e-5, 400))
         assert int(answer.steps) == int(together.steps[row])
         # Rounding of a step, 1e-15, adds up over at most 400 contracting ones.
         assert number((flat(answer.state)[0] - flat(together.state)[row]).abs().max()) < 1e-13

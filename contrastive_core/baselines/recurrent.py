@@ -49,15 +49,15 @@ class RecurrentBackprop(Rule):
         # A layer without neighbours that move, such as a lone one, does not depend on the state at all.
         moving = [index for index, layer in enumerate(image) if layer.requires_grad]
 
-        def step(adjoint: State) -> tuple[State, Tensor]:
+        def step(adjoint: State, _: None) -> tuple[State, Tensor, None]:
             back: State = tuple(torch.zeros_like(layer) for layer in state)
             if moving:
                 images, adjoints = [image[index] for index in moving], [adjoint[index] for index in moving]
                 back = torch.autograd.grad(images, state, adjoints, retain_graph=True, materialize_grads=True)
             new = tuple(b + g for b, g in zip(back, source, strict=True))
-            return new, largest_change(adjoint, new)
+            return new, largest_change(adjoint, new), None
 
-        adjoint = iterate(step, tuple(torch.zeros_like(layer) for layer in state), self.settling.second)
+        adjoint = iterate(step, tuple(torch.zeros_like(layer) for layer in state), self.settling.second, None)
         require_finite(adjoint, "adjoint")
         # T = sigma(u) and f = kappa (u - sigma^{-1}(s)): z^T dT/dtheta = v^T df/dtheta with v = compliance * z.
         solution = tuple(c * z for c, z in zip(network.compliance(free.state), adjoint.state, strict=True))

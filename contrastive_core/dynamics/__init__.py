@@ -18,5 +18,7 @@ DYNAMICS: Table[Callable[[], Dynamics]] = Table(
         "even-odd": "contrastive_core.dynamics.block_descent:even_odd",
         "synchronous": "contrastive_core.dynamics.synchronous:Synchronous",
         "gradient-flow": "contrastive_core.dynamics.gradient_flow:GradientFlow",
+        "momentum": "contrastive_core.dynamics.momentum:Momentum",
+        "anderson": "contrastive_core.dynamics.anderson:Anderson",
     },
 )

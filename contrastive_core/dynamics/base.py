@@ -1,12 +1,15 @@
-"""What a dynamics is, and what a phase adds to the network it moves."""
+"""What a dynamics is, with or without a memory, and what a phase adds to the network it moves."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from contrastive_core.types import Clamped, Hold, Nudge, Phase, Pull, State
+
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,46 @@ class Dynamics(ABC):
     @abstractmethod
     def reversed(self) -> "Dynamics":
         """Return the dynamics that visits its blocks in the opposite order; itself where there is no order."""
+
+
+@dataclass(frozen=True)
+class Remembering(Dynamics, Generic[M]):
+    r"""A dynamics whose next step depends on earlier ones of the same relaxation, through a memory that goes from step to step.
+
+    The state that a step returns is always the image :math:`G(p)` of one *plain* step from a point p that the memory holds, and the
+    residual is :math:`|G(p) - p|` without damping, so that a certificate means the same as that of a plain dynamics: where to go
+    next can be wrong, but cannot be taken for convergence.
+    """
+
+    @abstractmethod
+    def begin(self, state: State, clamped: Clamped, phase: Phase = None) -> M:
+        """Return the memory of a relaxation that starts from ``state``: nothing behind it."""
+
+    @abstractmethod
+    def proceed(
+        self, state: State, memory: M, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    ) -> tuple[State, Tensor, M]:
+        """Return the next state, the residual of the plain step in it, and the memory for the one after.
+
+        Parameters
+        ----------
+        state : State
+            What the step before returned; not modified.
+        memory : object
+            From ``begin``, or from the step before.
+        clamped, phase, generator
+            As for ``step``.
+        """
+
+    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
+        """Return the state after one step from a standing start, and its residual."""
+        new, residual, _ = self.proceed(state, self.begin(state, clamped, phase), clamped, phase, generator)
+        return new, residual
+
+
+def is_joint(phase: Phase) -> bool:
+    """Whether the rows of a batch act on each other in a phase, so that they are one system."""
+    return isinstance(phase, Nudge) and phase.frozen is None and phase.cost.coupled
 
 
 def pull_of(phase: Phase, clamped: Clamped, state: State) -> Pull | None:

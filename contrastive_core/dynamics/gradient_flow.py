@@ -36,10 +36,7 @@ class GradientFlow(Dynamics):
         """Return the state after one Euler step, and the largest change that a step of size 1 would make."""
         network = clamped.network
         moving = moving_blocks(state, phase)
-        pull = pull_of(phase, clamped, state)
-        velocity = [f / k for f, k in zip(network.force(state, clamped), network.stiffness, strict=True)]
-        if pull is not None:
-            velocity[-1] = velocity[-1] + (pull.linear - pull.curvature * state[-1]) / network.stiffness[-1]
+        velocity = velocity_of(state, clamped, phase)
 
         def euler(size: float) -> State:
             moved = network.project(tuple(s + size * v for s, v in zip(state, velocity, strict=True)))
@@ -50,3 +47,13 @@ class GradientFlow(Dynamics):
     def reversed(self) -> Dynamics:
         """Return itself: there is no order."""
         return self
+
+
+def velocity_of(state: State, clamped: Clamped, phase: Phase) -> State:
+    r"""Return :math:`-\kappa_l^{-1}\, \partial F/\partial s_l` for every layer, bounds and held layers left out of account."""
+    network = clamped.network
+    pull = pull_of(phase, clamped, state)
+    velocity = [f / k for f, k in zip(network.force(state, clamped), network.stiffness, strict=True)]
+    if pull is not None:
+        velocity[-1] = velocity[-1] + (pull.linear - pull.curvature * state[-1]) / network.stiffness[-1]
+    return tuple(velocity)

@@ -1,0 +1,200 @@
+"""Anderson acceleration of a plain dynamics, watched so that it does not fall behind it."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.curvature import flatten, unflatten
+from contrastive_core.dynamics.base import Dynamics, Remembering, is_joint, moving_blocks
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.errors import InputError
+from contrastive_core.types import Clamped, Phase, State
+
+_PAUSE = 10
+"""Plain steps after one that did not help: what is wasted stays below a tenth."""
+_LEAST_FALL = 0.95
+"""Factor per leap by which the residual has to fall even where plain steps are slower: a plateau is not to be leapt along."""
+_ROUNDINGS = 8
+"""Roundings of the state within which differences of residuals are noise."""
+
+
+class Trail(NamedTuple):
+    """What Anderson acceleration remembers of each sample; N is the number of units of all layers, m the window.
+
+    Attributes
+    ----------
+    point : Tensor of shape (B, N)
+        Where the next plain step is taken.
+    leapt : Tensor of shape (B,)
+        Whether that is another place than the last image.
+    image, change : Tensor of shape (B, N)
+        End of the last plain step that counts, and how far it went.
+    residual : Tensor of shape (B,)
+        Its residual; infinite before the first.
+    ratio, rate : Tensor of shape (B,)
+        By which factor the last step that was no leap lowered the residual, and the larger one of the last two.
+    bound : Tensor of shape (B,)
+        Residual that plain steps at this rate would have reached by now, since the last of them.
+    images, changes : Tensor of shape (B, m, N)
+        Differences of successive ones.
+    filled : Tensor of shape (B, m)
+        Which of them there are.
+    pause : Tensor of shape (B,)
+        Plain steps still to be taken before the next leap.
+    slot : int
+        Which difference is the oldest.
+    """
+
+    point: Tensor
+    leapt: Tensor
+    image: Tensor
+    change: Tensor
+    residual: Tensor
+    ratio: Tensor
+    rate: Tensor
+    bound: Tensor
+    images: Tensor
+    changes: Tensor
+    filled: Tensor
+    pause: Tensor
+    slot: int
+
+
+@final
+@dataclass(frozen=True)
+class Anderson(Remembering[Trail]):
+    r"""Leaps to where the last few plain steps, were they linear, would have left no residual.
+
+    With :math:`G` the plain step, :math:`f_k = G(p_k) - p_k`, and the differences :math:`\Delta F, \Delta G` of the last m steps,
+
+    .. math:: p_{k+1} = G(p_k) - \Delta G\,\gamma, \qquad \gamma = \arg\min |f_k - \Delta F \gamma|^2 + \mu |D\gamma|^2,
+
+    D the norms of the columns of :math:`\Delta F`: type II of Fang & Saad (2009), one problem per sample, or one for the batch where
+    its rows are coupled. On a linear map it is GMRES in disguise (Walker & Ni, 2011): a contraction by :math:`\rho` per
+    step becomes one by about :math:`(1 - \sqrt{1-\rho})/(1 + \sqrt{1-\rho})` where its spectrum is real.
+
+    A leap after which the residual is larger than before is taken back; and where leaps fall behind what plain steps at their last
+    measured rate would have reached, the sample forgets its history and takes plain steps for a while. Where plain steps do not
+    contract, or a leap would go against them, as at a saddle, there is none. So near an equilibrium no more than one step and a
+    tenth of them is wasted. Where the energy has several minima, leaps may end in another one than plain steps.
+
+    Gradients through the steps treat :math:`\gamma` as constant, which is exact at the equilibrium. (Both papers recalled;
+    formulas verified numerically.)
+
+    Attributes
+    ----------
+    inner : Dynamics
+        The plain step; one without a memory.
+    window : int
+        m, how many differences are kept.
+    regularisation : float
+        :math:`\mu`, not negative; a few roundings of the dtype are its least value.
+    """
+
+    inner: Dynamics = field(default_factory=BlockDescent)
+    window: int = 5
+    regularisation: float = 1e-10
+
+    def __post_init__(self) -> None:
+        if isinstance(self.inner, Remembering):
+            raise InputError(f"inner must be a plain dynamics, got {type(self.inner).__name__}; its memory and this one would interfere")
+        if self.window < 1:
+            raise InputError(f"window must be at least 1 step, got {self.window}; 5 is usual")
+        if not 0 <= self.regularisation < float("inf"):
+            raise InputError(f"regularisation must be finite and not negative, got {self.regularisation}; 1e-10 is usual")
+
+    def begin(self, state: State, clamped: Clamped, phase: Phase = None) -> Trail:
+        """Return a memory without any differences."""
+        point = flatten(state)
+        rows, width = point.shape
+        no, zeros = torch.zeros(rows, dtype=torch.bool, device=point.device), point.new_zeros(rows, self.window, width)
+        filled = no[:, None].expand(rows, self.window)
+        never = point.new_full((rows,), torch.inf)
+        return Trail(point, no, point, torch.zeros_like(point), never, never, never, never, zeros, zeros, filled, no.long(), 0)
+
+    def proceed(
+        self, state: State, memory: Trail, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    ) -> tuple[State, Tensor, Trail]:
+        """Take the plain step from the point that is remembered, judge it, and find the next point."""
+        images, residual = self.inner.step(unflatten(memory.point, state), clamped, phase, generator)
+        image = flatten(images)
+        joint = is_joint(phase)
+        size = residual.detach()
+        if joint:
+            size = size.max().expand_as(size)
+        allowed = memory.bound * memory.rate.clamp_max(_LEAST_FALL)
+        lost = memory.leapt & ~(size <= memory.residual)  # not a number counts as lost
+        behind = memory.leapt & ~(size <= allowed)
+        kept, change = ~lost, image - memory.point
+        ratio = torch.where(torch.isfinite(memory.residual), size / memory.residual, torch.inf)
+        here = torch.arange(self.window, device=image.device) == memory.slot  # (m,)
+        trail = Trail(
+            point=image,
+            leapt=lost,
+            image=torch.where(kept[:, None], image, memory.image),
+            change=torch.where(kept[:, None], change, memory.change),
+            residual=torch.where(kept, size, memory.residual),
+            ratio=torch.where(memory.leapt, memory.ratio, ratio),
+            rate=torch.where(memory.leapt, memory.rate, torch.maximum(ratio, memory.ratio)),
+            bound=torch.where(memory.leapt, allowed, size),
+            images=torch.where(here[:, None], (image - memory.image)[:, None, :], memory.images),
+            changes=torch.where(here[:, None], (change - memory.change)[:, None, :], memory.changes).detach(),
+            filled=torch.where(here, torch.isfinite(memory.residual)[:, None], memory.filled) & ~(lost | behind)[:, None],
+            pause=torch.where(lost | behind, _PAUSE, (memory.pause - 1).clamp_min(0)),
+            slot=(memory.slot + 1) % self.window,
+        )
+        noise = _ROUNDINGS * torch.finfo(image.dtype).eps * (1 + image.detach().abs().amax(1))
+        may = (trail.pause == 0) & (trail.rate < 1) & (size > noise)
+        point, leapt = self._leap(trail, may, joint, unflatten(trail.image, state), clamped, phase)
+        returned = torch.where(kept, residual, memory.residual)
+        return unflatten(trail.image, state), returned, trail._replace(point=point, leapt=leapt)
+
+    def _leap(self, trail: Trail, may: Tensor, joint: bool, like: State, clamped: Clamped, phase: Phase) -> tuple[Tensor, Tensor]:
+        """Return the next points, and which of them are not the last images: those of samples that may leap and can."""
+        gamma = mixture(trail.changes, trail.change.detach(), trail.filled, self.regularisation, joint=joint)
+        target = unflatten(trail.image - torch.einsum("bm,bmn->bn", gamma, trail.images), like)
+        inside = clamped.network.project(target)
+        moving = moving_blocks(like, phase)
+        point = flatten(tuple(new if index in moving else old for index, (new, old) in enumerate(zip(inside, like, strict=True))))
+        ahead = ((point - trail.image) * trail.change).detach().sum(1)
+        if joint:
+            ahead = ahead.sum().expand_as(ahead)
+        leapt = may & (ahead > 0) & torch.isfinite(point).all(1)  # backwards lies the saddle that plain steps come from
+        return torch.where(leapt[:, None], point, trail.image), leapt
+
+    def reversed(self) -> Dynamics:
+        """Return the acceleration of the reversed plain step."""
+        return Anderson(self.inner.reversed(), self.window, self.regularisation)
+
+
+def mixture(changes: Tensor, change: Tensor, filled: Tensor, regularisation: float, *, joint: bool = False) -> Tensor:
+    r"""Return the weights :math:`\gamma` that leave the least of a change, of shape (B, m).
+
+    Parameters
+    ----------
+    changes : Tensor of shape (B, m, N)
+        Differences of earlier changes.
+    change : Tensor of shape (B, N)
+        What is to be cancelled.
+    filled : Tensor of shape (B, m)
+        Which differences may be used; the others get weight 0.
+    regularisation : float
+        Tikhonov's, relative to each difference's squared norm.
+    joint : bool
+        Whether the batch is one system, with one set of weights.
+    """
+    with torch.no_grad():
+        columns = changes.detach() * filled[:, :, None]
+        gram, right = columns @ columns.mT, columns @ change[:, :, None]  # (B, m, m), (B, m, 1)
+        if joint:
+            gram, right = gram.sum(0, keepdim=True).expand_as(gram), right.sum(0, keepdim=True).expand_as(right)
+        norms = gram.diagonal(dim1=1, dim2=2).sqrt()
+        scale = torch.where(norms > 0, 1 / norms, 0.0)  # (B, m); a difference of 0 has no say
+        ridge = max(regularisation, 16 * torch.finfo(change.dtype).eps)
+        matrix = scale[:, :, None] * gram * scale[:, None, :] + ridge * torch.eye(gram.shape[1]).to(gram)
+        # Absent differences have the ridge alone on the diagonal and 0 on the right, so their weight is 0.
+        solved, info = torch.linalg.solve_ex(matrix, scale[:, :, None] * right)
+        gamma: Tensor = scale * solved[:, :, 0]
+        return torch.where((info == 0)[:, None] & torch.isfinite(gamma), gamma, 0.0)

@@ -23,9 +23,11 @@ COMMANDS = {
     "learn": "experiments.learn:learn_command",
     "phase": "experiments.phase:phase_command",
     "recall": "experiments.recall:recall_command",
+    "report": "experiments.reporting:report_command",
     "runs": "experiments.runs:runs",
     "sweep": "experiments.sweep:sweep",
     "train": "experiments.train:train_command",
+    "watch": "experiments.watch:watch_command",
 }
 """Every command as ``"module:object"``; listing one here is all that it takes, and its module imports nothing heavy at its top."""
 

@@ -12,14 +12,14 @@ from experiments.bulk import remember, retry_failed
 from experiments.chunk import Task
 from experiments.engine import check_engine
 from experiments.exits import TrialsFailedError, resumable
-from experiments.figures import Picture, comparison, learning_curves, write_pictures
+from experiments.figures import write_pictures
 from experiments.flags import command
 from experiments.grid import Axis
 from experiments.learning import Positive, distinct
 from experiments.markers import OneOf
 from experiments.output import format_table
 from experiments.records import Record
-from experiments.report import ReportTable, render, write_report
+from experiments.report import render, write_report
 from experiments.review import check
 from experiments.rules import BASELINE, RULES
 from experiments.rundir import RunDirectory, open_run
@@ -155,25 +155,20 @@ def compare_command(options: CompareOptions, session: Session) -> None:
       eqlab compare --rules ep-centered,ep-positive,backprop --seeds 5 --strength 0.1
       eqlab compare --config mnist --data-dir DIRECTORY-OF-IDX-FILES --rules ep-centered,backprop
     """  # noqa: D301
+    from experiments.portrait import portray
+
     check_engine(options.engine)
     session.use_threads()
     network = check(options, session)
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         _run_trials(options, session, run, journal)
-        result, pictures = _collect(options, journal, network)
+        result = _collect(options, journal, network)
     result["run"] = str(run.path)
-    write_pictures(run.figures, pictures)
     header, rows = table(result["rules"])
-    html = render(
-        "Learning rules compared",
-        f"{result['network']} on {result['data']}: one network, cost, data and optimiser; only the learning rule differs.",
-        [ReportTable("Side by side", header, rows)],
-        pictures,
-        run.read_config(),
-        run.read_provenance(),
-    )
-    write_report(run.path / "report.html", html)
+    page = portray(run)
+    write_pictures(run.figures, page.pictures)
+    write_report(run.path / "report.html", render(page))
     text = f"{result['network']} on {result['data']}, {options.seeds} paired seeds\n\n{format_table(header, rows)}"
     session.result(result, f"{text}\n\nreport: {run.path / 'report.html'}")
     failed = {rule: record["error"] for rule, record in result["rules"].items() if record["status"] == "failed"}
@@ -189,7 +184,7 @@ def _run_trials(options: CompareOptions, session: Session, run: RunDirectory, jo
     study = study_of(options)
     with journal.transaction():
         remember(journal, study.facts())
-        journal.plan(Task(_key(rule, seed), {"rule": rule}, seed) for rule in options.rules for seed in _seeds(options))
+        journal.plan(Task(trial_key(rule, seed), {"rule": rule}, seed) for rule in options.rules for seed in _seeds(options))
         retry_failed(journal)
 
     def note(record: Record) -> None:
@@ -202,30 +197,28 @@ def _run_trials(options: CompareOptions, session: Session, run: RunDirectory, jo
     Run(run, journal, work, on_record=note).compute(options.engine, session, "compare")
 
 
-def _collect(options: CompareOptions, journal: Journal, network: str) -> tuple[dict[str, Any], dict[str, Picture]]:
+def _collect(options: CompareOptions, journal: Journal, network: str) -> dict[str, Any]:
     metrics: dict[str, list[Mapping[str, Any] | None]] = {}
-    histories: dict[str, list[list[dict[str, Any]]]] = {}
     errors: dict[str, str | None] = {}
     for rule in options.rules:
-        trials = [journal.trial(_key(rule, seed)) for seed in _seeds(options)]
+        trials = [journal.trial(trial_key(rule, seed)) for seed in _seeds(options)]
         metrics[rule] = [trial.metrics if trial else None for trial in trials]
-        histories[rule] = [[epoch.metrics for epoch in journal.history(_key(rule, seed))] for seed in _seeds(options)]
         errors[rule] = next((trial.error for trial in trials if trial and trial.error), None)
     records = summarise(metrics, errors)
     first = next((done for trials in metrics.values() for done in trials if done), {"network": network})
-    result = {
+    return {
         "network": first["network"],
         "data": options.data,
         "baseline": BASELINE,
         "seeds": list(_seeds(options)),
         "rules": records,
     }
-    return result, {"comparison": comparison(records), "learning-curves": learning_curves(histories)}
 
 
 def _seeds(options: CompareOptions) -> Iterable[int]:
     return range(options.seed, options.seed + options.seeds)
 
 
-def _key(rule: str, seed: int) -> str:
+def trial_key(rule: str, seed: int) -> str:
+    """Name the trial of a rule and a seed within the run."""
     return f"{rule}-{seed}"

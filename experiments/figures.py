@@ -1,21 +1,39 @@
 """The figures of the product: functions from plain records to pictures, and how pictures are kept. Drawing imports matplotlib."""
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from contrastive_core.errors import InputError
 from experiments.figures_comparison import comparison
 from experiments.figures_gradients import gradient_alignment
+from experiments.figures_grid import heat_map, histogram, profile
 from experiments.figures_learning import learning_curves
+from experiments.figures_pareto import pareto
 from experiments.figures_relaxation import relaxation
 from experiments.figures_style import Picture, to_png
 from experiments.output import to_json, write_bytes, write_text
 
-__all__ = ["Picture", "comparison", "gradient_alignment", "learning_curves", "relaxation", "write_pictures"]
+__all__ = [
+    "Picture",
+    "comparison",
+    "gradient_alignment",
+    "heat_map",
+    "histogram",
+    "learning_curves",
+    "pareto",
+    "profile",
+    "relaxation",
+    "write_pictures",
+]
 
 
 def write_pictures(directory: Path, pictures: Mapping[str, Picture], *, png: bool = False) -> None:
-    """Write each picture as NAME.svg with its data beside it in NAME.json, each file whole or not at all.
+    """Write each picture as NAME.svg with its data beside it in NAME.json and NAME.csv, each file whole or not at all.
+
+    The JSON holds them as the picture does; the CSV has a line per number or text: where it stands, and what it is.
 
     Parameters
     ----------
@@ -40,8 +58,41 @@ def write_pictures(directory: Path, pictures: Mapping[str, Picture], *, png: boo
         directory.mkdir(parents=True, exist_ok=True)
         for name, picture in pictures.items():
             write_text(directory / f"{name}.json", to_json(picture.data) + "\n")
+            write_text(directory / f"{name}.csv", to_csv(picture.data))
             write_text(directory / f"{name}.svg", picture.svg)
             if png and picture.figure is not None:
                 write_bytes(directory / f"{name}.png", to_png(picture.figure))
     except OSError as error:
         raise InputError(f"cannot write figures to {directory} ({error.strerror}); choose another --out") from error
+
+
+def to_csv(data: Mapping[str, Any]) -> str:
+    """Write a picture's data as a table.
+
+    Parameters
+    ----------
+    data : mapping
+        Nested mappings and lists of numbers, texts, truth values and None.
+
+    Returns
+    -------
+    str
+        Columns ``series`` (the names on the way to a list, joined by slashes), ``index`` (positions in nested lists, by dots) and
+        ``value``, which is empty for None. Floats have all their digits.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("series", "index", "value"))
+    writer.writerows(_cells(data, (), ()))
+    return text.getvalue().encode("utf-8", "backslashreplace").decode()  # a name that is no Unicode text is spelled
+
+
+def _cells(value: Any, names: tuple[str, ...], indices: tuple[int, ...]) -> Iterator[tuple[str, str, Any]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _cells(inner, (*names, str(name).replace("/", "\\/")), indices)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _cells(inner, names, (*indices, index))
+    else:
+        yield "/".join(names), ".".join(map(str, indices)), value

@@ -77,7 +77,8 @@ def _paint_phase(figure: Figure, data: dict[str, Any]) -> None:
             face = colour if agrees is not None else "none"
             axes.scatter([c["dilution"] for c in chosen], [c["ratio"] for c in chosen], s=16, marker=marker, c=face, edgecolors=colour)
     failed = [c for c in data["cells"] if c["branch"] is None]
-    axes.scatter([c["dilution"] for c in failed], [c["ratio"] for c in failed], s=16, marker="x", c=FAINT)
+    hatched: dict[str, Any] = {"facecolors": "none", "edgecolors": FAINT, "hatch": "//////", "linewidths": 0.5, "gid": "failed"}
+    axes.scatter([c["dilution"] for c in failed], [c["ratio"] for c in failed], s=60, marker="s", **hatched)
     for index, line in enumerate(data["lines"].values()):
         axes.plot([p[0] for p in line], gaps([number(p[1]) for p in line]), color=INK, **_dash(index))
     axes.set(title="Ground state: theory in colour; filled where Monte Carlo agrees", xlabel="dilution", ylabel="temperature / T_c")

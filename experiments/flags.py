@@ -200,4 +200,4 @@ def _session(given: Mapping[str, Any]) -> Session:
         context = context.parent
         names.insert(0, context.info_name or "")
     argv = context.find_root().obj or ()
-    return Session(" ".join(names), tuple(argv), given["out"], given["json"], given["quiet"], given.get("threads") or 1)
+    return Session(" ".join(names), tuple(argv), given.get("out"), given["json"], given["quiet"], given.get("threads") or 1)

@@ -193,7 +193,7 @@ def learn_command(options: LearnOptions, session: Session) -> None:
         found = run_grid("learn", points, axes, options.seed, options.engine, session, run, journal)
     dilution = 0.0 if options.images else options.dilution
     thresholds = {str(r): hierarchical_threshold_examples(options.patterns, dilution, r) for r in options.qualities}
-    cells = [_cell(point, found[key]) for key, point in points.items()]
+    cells = [cell_of(point.quality, point.examples, found[key]) for key, point in points.items()]
     measured = {rule: {str(r): crossing(cells, r, rule, 1 - dilution) for r in options.qualities} for rule in _RULES}
     pictures = {"learning": learning_picture(cells, thresholds), "thresholds": threshold_picture(thresholds, measured)}
     write_pictures(run.figures, pictures, png=True)
@@ -246,7 +246,8 @@ def crossing(cells: list[dict[str, Any]], quality: float, rule: str, largest: fl
     return None
 
 
-def _cell(point: LessonOptions, metrics: dict[str, Any] | None) -> dict[str, Any]:
+def cell_of(quality: float, examples: int, metrics: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a point as its figure takes it: overlaps with the first pattern; one that failed has no metrics."""
     names = (*_COLUMNS[2:], "supervised_error", "unsupervised_error")
     values = {name: metrics[name][0] if metrics and metrics[name] else None for name in names}
-    return {"quality": point.quality, "examples": point.examples} | values
+    return {"quality": quality, "examples": examples} | values

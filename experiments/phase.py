@@ -171,7 +171,10 @@ def phase_command(options: PhaseOptions, session: Session) -> None:
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         axes = {"patterns": options.patterns, "dilution": options.dilutions, "ratio": options.ratios}
         found = run_grid("phase", keys, axes, options.seed, options.engine, session, run, journal)
-    cells = {count: [_cell(point, found[key]) for key, point in keys.items() if point.patterns == count] for count in options.patterns}
+    cells = {
+        count: [cell_of(point.dilution, point.ratio, found[key]) for key, point in keys.items() if point.patterns == count]
+        for count in options.patterns
+    }
     pictures = {f"phase-{count}": phase_picture(cells[count], boundaries(count, options.dilutions)) for count in cells}
     pictures |= {f"dilution-{count}": dilution_picture(cells[count]) for count in cells}
     write_pictures(run.figures, pictures, png=True)
@@ -202,8 +205,9 @@ def _points(options: PhaseOptions) -> dict[str, PointOptions]:
     }
 
 
-def _cell(point: PointOptions, metrics: dict[str, Any] | None) -> dict[str, Any]:
-    cell: dict[str, Any] = {"dilution": point.dilution, "ratio": point.ratio, "branch": None, "agrees": None}
+def cell_of(dilution: float, ratio: float, metrics: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a point of the diagram as its figure takes it; one that failed has no metrics."""
+    cell: dict[str, Any] = {"dilution": dilution, "ratio": ratio, "branch": None, "agrees": None}
     return cell if metrics is None else cell | metrics | {"agrees": metrics["verdict"]["agrees"]}
 
 

@@ -49,26 +49,57 @@ class ReportTable(NamedTuple):
     rows: Sequence[Sequence[Cell]]
 
 
-def render(
-    title: str,
-    intro: str,
-    tables: Sequence[ReportTable],
-    pictures: Mapping[str, Picture],
-    config: Mapping[str, Any],
-    provenance: Mapping[str, Any],
-) -> str:
-    """Write a report.
+class Portrait(NamedTuple):
+    """What a report says.
 
-    Parameters
+    Attributes
     ----------
-    title, intro : str
-        At the top.
+    title, intro, state : str
+        At the top; the state is how far the run is.
     tables : sequence of ReportTable
         In their order; columns of numbers are aligned to the right.
     pictures : mapping of str to Picture
         By name, shown inline; the name becomes the caption.
     config, provenance : mapping
         Nested settings, shown one per line in sections that are closed at first.
+    settled : tuple of int, optional
+        How many trials are done or failed, and how many there are.
+    """
+
+    title: str
+    intro: str
+    state: str
+    tables: Sequence[ReportTable]
+    pictures: Mapping[str, Picture]
+    config: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    settled: tuple[int, int] | None = None
+
+
+class Refresh(NamedTuple):
+    """How a page in a browser keeps up with a run.
+
+    Attributes
+    ----------
+    seconds : float
+        Between two looks.
+    nonce : str
+        That lets the page's own script run, and no other.
+    """
+
+    seconds: float
+    nonce: str
+
+
+def render(page: Portrait, refresh: Refresh | None = None) -> str:
+    """Write a report.
+
+    Parameters
+    ----------
+    page : Portrait
+        What it says.
+    refresh : Refresh, optional
+        For a page that is served; a report has no script.
 
     Returns
     -------
@@ -81,13 +112,14 @@ def render(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template("report.html").render(
-        title=title,
-        intro=intro,
-        tables=[_prepare(table) for table in tables],
+        page=page,
+        refresh=refresh,
+        tables=[_prepare(table) for table in page.tables],
         pictures=[
-            (caption(name), _inline(picture.svg, f"f{index}-", caption(name))) for index, (name, picture) in enumerate(pictures.items())
+            (caption(name), _inline(picture.svg, f"f{index}-", caption(name)))
+            for index, (name, picture) in enumerate(page.pictures.items())
         ],
-        sections=[("Configuration", list(_lines(config))), ("Provenance", list(_lines(provenance)))],
+        sections=[("Configuration", list(_lines(page.config))), ("Provenance", list(_lines(page.provenance)))],
     )
 
 

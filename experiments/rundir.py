@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,6 +128,34 @@ def place(name: str, root: Path | None = None) -> Path:
     return Path(name) if "/" in name else (root or ROOT) / name
 
 
+def find_run(name: str, root: Path | None = None) -> RunDirectory:
+    """Find a run that is there.
+
+    Parameters
+    ----------
+    name : str
+        As for ``place``.
+    root : Path, optional
+        The directory of runs.
+
+    Returns
+    -------
+    RunDirectory
+        Which has a configuration.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    run = RunDirectory(place(name.rstrip("/") or "/", root))
+    if not run.path.is_dir():
+        raise InputError(f"there is no run {run.path}; see 'eqlab runs list'")
+    if not run.config.is_file():
+        raise InputError(f"{run.path} is not the directory of a run: it has no {run.config.name}; see 'eqlab runs list'")
+    return run
+
+
 def open_run(options: Options, session: Session) -> RunDirectory:
     """Make the directory of a new run, or reopen that of the same run.
 
@@ -215,6 +243,13 @@ def compare(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     there, here = flatten(stored), flatten(wanted)
     different = [key for key in {**there, **here} if there.get(key) != here.get(key) or (key in there) != (key in here)]
     return [f"{key} is {_value(there, key)} there and {_value(here, key)} here" for key in different]
+
+
+def differing(configurations: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """List the settings in which some runs differ, and the value that each has, None for none."""
+    flat = [flatten(configuration) for configuration in configurations]
+    keys = {key for one in flat for key in one if any(other.get(key) != one[key] for other in flat)}
+    return {key: [one.get(key) for one in flat] for key in sorted(keys)}
 
 
 def _begin(run: RunDirectory, wanted: Mapping[str, Any], session: Session) -> RunDirectory:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,12 +15,13 @@ from pydantic import Field
 from contrastive_core.errors import EqlabError, InputError
 from experiments.bulk import details, spent
 from experiments.cli import lazy_group
+from experiments.columns import means
 from experiments.database import lock
 from experiments.flags import command
 from experiments.markers import Positional
-from experiments.options import CommandOptions, flatten
+from experiments.options import CommandOptions
 from experiments.output import format_table, to_toml
-from experiments.rundir import ROOT, RunDirectory, compare, place
+from experiments.rundir import ROOT, RunDirectory, differing, find_run
 from experiments.session import Session
 
 SHOWN_FAILURES = 3
@@ -96,11 +97,7 @@ def show_command(options: NamesOptions, session: Session) -> None:
 def _find(options: NamesOptions, session: Session, least: int = 1) -> list[RunDirectory]:
     if len(options.names) < least:
         raise InputError(f"which run{'s' if least > 1 else ''}? give at least {least} of those that 'eqlab runs list' shows")
-    runs = [RunDirectory(place(name.rstrip("/"), session.out)) for name in options.names]
-    for run in runs:
-        if not run.config.is_file():
-            raise InputError(f"there is no run {run.path}; see 'eqlab runs list'")
-    return runs
+    return [find_run(name, session.out) for name in options.names]
 
 
 def _whole(run: RunDirectory) -> dict[str, Any]:
@@ -142,21 +139,8 @@ def _describe(run: Mapping[str, Any]) -> str:
 
 
 def _means(run: RunDirectory) -> dict[str, float]:
-    """Average every number over the trials that are done."""
-    totals: dict[str, float] = {}
-    counts: dict[str, int] = {}
     with run.journal(readonly=True) as journal:
-        for trial in journal.trials("done"):
-            for name, value in _numbers(trial.metrics or {}):
-                totals[name] = totals.get(name, 0.0) + value
-                counts[name] = counts.get(name, 0) + 1
-    return {name: totals[name] / counts[name] for name in sorted(totals) if name != "seed"}
-
-
-def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for name, value in flatten(metrics).items():
-        if isinstance(value, int | float):
-            yield name, float(value)
+        return means(journal)
 
 
 @command(NamesOptions, "compare", without=("config", "seed", "threads"))
@@ -164,12 +148,10 @@ def compare_command(options: NamesOptions, session: Session) -> None:
     """Show in which settings the runs NAMES differ, and their mean results side by side."""
     runs = _find(options, session, least=2)
     names = [run.path.name for run in runs]
-    configurations = [flatten(run.read_config()) for run in runs]
-    differing = {item for other in configurations[1:] for item in _differing(configurations[0], other)}
-    means = [_means(run) for run in runs]
-    shared = sorted({name for mean in means for name in mean})
-    settings = {key: [config.get(key) for config in configurations] for key in sorted(differing)}
-    metrics = {name: [mean.get(name) for mean in means] for name in shared}
+    averages = [_means(run) for run in runs]
+    shared = sorted({name for average in averages for name in average})
+    settings = differing([run.read_config() for run in runs])
+    metrics = {name: [average.get(name) for average in averages] for name in shared}
     text = "\n\n".join(
         (
             format_table(("setting", *names), [(key, *map(_shown, values)) for key, values in settings.items()])
@@ -179,10 +161,6 @@ def compare_command(options: NamesOptions, session: Session) -> None:
         )
     )
     session.result({"runs": names, "settings": settings, "metrics": metrics}, text)
-
-
-def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    return [difference.split(" is ")[0] for difference in compare(one, other)]
 
 
 def _shown(value: Any) -> str:

@@ -297,7 +297,7 @@ def test_files_hold_the_picture_and_its_data(tmp_path: Any) -> None:
     picture = comparison({"ep-centered": record(), "coupled": failure()})
     write_pictures(tmp_path / "new" / "figures", {"comparison": picture}, png=True)
     directory = tmp_path / "new" / "figures"
-    assert sorted(path.name for path in directory.iterdir()) == ["comparison.json", "comparison.png", "comparison.svg"]
+    assert sorted(path.name for path in directory.iterdir()) == ["comparison.csv", "comparison.json", "comparison.png", "comparison.svg"]
     assert json.loads((directory / "comparison.json").read_text(encoding="utf-8")) == picture.data
     assert (directory / "comparison.svg").read_text(encoding="utf-8") == picture.svg
     content = (directory / "comparison.png").read_bytes()

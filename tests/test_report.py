@@ -9,7 +9,7 @@ from test_figures import RULES, gradients, history, record
 
 from contrastive_core.errors import InputError
 from experiments.figures import Picture, comparison, gradient_alignment, learning_curves
-from experiments.report import ReportTable, caption, render, write_report
+from experiments.report import Portrait, ReportTable, caption, render, write_report
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=y>&amp;"
 VOID = {"meta", "img", "link", "br", "hr", "input"}
@@ -62,7 +62,7 @@ def html(pictures: dict[str, Picture]) -> str:
     table = ReportTable("Side by side", ("rule", "error", "interval", "nothing yet"), rows)
     config = {"data": "digits", "hidden": [64, 32], "network": {"gain": 0.7}}
     provenance = {"command": "compare", "starts": [{"argv": ["eqlab", "compare"]}, {"argv": ["eqlab", "compare", "--seeds", "3"]}]}
-    return render("Learning rules", "One network.", [table], pictures, config, provenance)
+    return render(Portrait("Learning rules", "One network.", "", [table], pictures, config, provenance))
 
 
 def test_a_report_with_three_figures_of_twelve_rules_is_below_500_kilobytes(html: str) -> None:
@@ -125,7 +125,11 @@ def test_no_name_or_value_becomes_markup() -> None:
     pictures = {
         HOSTILE: comparison({HOSTILE: {**record(), "gradient_cosine": {HOSTILE: 0.5}}, "a": {"status": "failed", "error": HOSTILE}})
     }
-    html = render(HOSTILE, HOSTILE, [ReportTable(HOSTILE, (HOSTILE,), [(HOSTILE,)])], pictures, {HOSTILE: HOSTILE}, {HOSTILE: [HOSTILE]})
+    html = render(
+        Portrait(
+            HOSTILE, HOSTILE, HOSTILE, [ReportTable(HOSTILE, (HOSTILE,), [(HOSTILE,)])], pictures, {HOSTILE: HOSTILE}, {HOSTILE: [HOSTILE]}
+        )
+    )
     page = Page(html)
     assert not {tag for tag, _ in page.elements} & {"script", "img"}
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
@@ -133,7 +137,7 @@ def test_no_name_or_value_becomes_markup() -> None:
 
 
 def test_a_report_of_nothing_is_a_page() -> None:
-    assert not Page(render("Empty", "", [ReportTable("None", ("a", "b"), [])], {}, {}, {})).open
+    assert not Page(render(Portrait("Empty", "", "", [ReportTable("None", ("a", "b"), [])], {}, {}, {}))).open
 
 
 def test_captions_are_names_in_words() -> None:
@@ -151,4 +155,5 @@ def test_a_report_is_written_whole(tmp_path: Path, html: str) -> None:
 
 def test_the_same_records_give_the_same_report(pictures: dict[str, Picture]) -> None:
     again = comparison({rule: record(0.03 + 0.001 * index) for index, rule in enumerate(RULES)})
-    assert render("a", "b", [], {"comparison": again}, {}, {}) == render("a", "b", [], {"comparison": pictures["comparison"]}, {}, {})
+    first, second = (render(Portrait("a", "b", "", [], {"comparison": one}, {}, {})) for one in (again, pictures["comparison"]))
+    assert first == second

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from statistics import median
 from time import process_time
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -127,8 +128,22 @@ def _cases(options: BenchSpinsOptions) -> list[Case]:
         case("parallel (Little)", "little", 1, 600),
         case("block, Gaussian hidden layer", "block", 1, 600),
     ]
-    reference = _reference_case(system, temperature) if options.size <= LARGEST_REFERENCE else None
+    reference = _reference_case(system, temperature) if options.size <= LARGEST_REFERENCE and has_reference() else None
     return [*found, reference] if reference is not None else found
+
+
+def has_reference() -> bool:
+    """Whether dwave-samplers, an optional dependency, is installed; finding out imports nothing of it."""
+    return all(find_spec(name) is not None for name in ("dimod", "dwave")) and find_spec("dwave.samplers") is not None
+
+
+def reference_note(size: int) -> str:
+    """Return a sentence on the optional reference: what it does, or why it is not there."""
+    if size > LARGEST_REFERENCE:
+        return f"dwave-samplers is measured up to {LARGEST_REFERENCE} spins: it holds every coupling in Python; try --size 2000"
+    if not has_reference():
+        return "dwave-samplers is not installed and was left out; install it with pip install 'eqlab[bench]'"
+    return "dwave-samplers takes any couplings: its Gibbs sampler does not use that these have low rank, which the other kernels do"
 
 
 def _dense_case(system: Multitasking, temperature: float, seed: int) -> Case:
@@ -151,15 +166,12 @@ def _dense_case(system: Multitasking, temperature: float, seed: int) -> Case:
     return Case(DENSE, run, system.num_spins)
 
 
-def _reference_case(system: Multitasking, temperature: float) -> Case | None:
-    """Return dwave-samplers' Gibbs sampling of the same couplings, where it is installed; it does not use their low rank."""
+def _reference_case(system: Multitasking, temperature: float) -> Case:
+    """Return dwave-samplers' Gibbs sampling of the same couplings; it does not use their low rank."""
     import numpy as np
+    from dimod import BinaryQuadraticModel
+    from dwave.samplers import SimulatedAnnealingSampler
 
-    try:
-        from dimod import BinaryQuadraticModel
-        from dwave.samplers import SimulatedAnnealingSampler
-    except ImportError:
-        return None
     couplings = np.triu(system.features.T.astype(float) @ system.features / system.num_spins, 1)
     model = BinaryQuadraticModel.from_numpy_vectors(
         np.zeros(system.num_spins), (*np.nonzero(couplings), -couplings[np.nonzero(couplings)]), 0.0, "SPIN"
@@ -196,8 +208,15 @@ def bench_spins(options: BenchSpinsOptions, session: Session) -> None:
       eqlab bench spins --size 2000
     """  # noqa: D301
     rows = measure(options)
-    data = {"processor": processor(), "versions": versions(), "threads": 1, "repeats": options.repeats, "rows": rows}
+    data = {
+        "processor": processor(),
+        "versions": versions(),
+        "threads": 1,
+        "repeats": options.repeats,
+        "rows": rows,
+        "note": reference_note(options.size),
+    }
     header = ("kernel", "ns per update", "times dense", "overlap")
     table = format_table(header, [[row["kernel"], row["nanoseconds"], row["times_dense"], row["overlap"]] for row in rows])
     network = f"N = {options.size}, P = {options.patterns}, d = {options.dilution:g}, T = {options.ratio:g} T_c"
-    session.save_result("bench-spins", data, f"{network}; one thread, median of {options.repeats}\n\n{table}")
+    session.save_result("bench-spins", data, f"{network}; one thread, median of {options.repeats}\n\n{table}\n\n{data['note']}")

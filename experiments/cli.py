@@ -14,6 +14,7 @@ from experiments.exits import exit_code, sentence
 from experiments.output import say
 
 COMMANDS = {
+    "basins": "experiments.basins:basins_command",
     "bench": "experiments.bench:bench",
     "capacity": "experiments.capacity:capacity_command",
     "compare": "experiments.compare:compare_command",

@@ -77,6 +77,7 @@ class Experiment:
 EXPERIMENTS: Table[Experiment] = Table(
     "experiment",
     {
+        "basins": "experiments.basins:EXPERIMENT",
         "capacity": "experiments.capacity:EXPERIMENT",
         "gradients": "experiments.gradients:EXPERIMENT",
         "learn": "experiments.learn:EXPERIMENT",

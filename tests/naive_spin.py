@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -76,3 +77,30 @@ def canonical(counts, temperature):
     log_z = float(np.log(np.exp(exponent - exponent.max()).sum()) + exponent.max())
     chance = np.exp(exponent - log_z)
     return Exact(float((chance * m1**2).sum()), float((chance * m1**2 * m2**2).sum()), float((chance * energy).sum() / total), log_z)
+
+
+def parallel_law(patterns, temperature, diagonal):
+    """Return <m_1^2> under the stationary law of parallel updates, as the eigenvector of the whole transition matrix."""
+    states = np.array(list(product((-1, 1), repeat=patterns.shape[1])), dtype=float)  # (2^N, N)
+    couplings = patterns.T.astype(float) @ patterns / patterns.shape[1]
+    if not diagonal:
+        np.fill_diagonal(couplings, 0)
+    up = 1 / (1 + np.exp(-2 / temperature * states @ couplings))  # (2^N, N): chance of each spin to be up next
+    move = np.ones((len(states), len(states)))
+    for spin in range(states.shape[1]):
+        move *= np.where(states[None, :, spin] > 0, up[:, None, spin], 1 - up[:, None, spin])
+    law = np.full(len(states), 1 / len(states))
+    for _ in range(20_000):
+        moved = law @ move
+        if np.abs(moved - law).max() < 1e-15:
+            break
+        law = moved
+    return float(law @ np.square(states @ patterns[0] / patterns.shape[1]))
+
+
+def boltzmann(patterns, temperature):
+    """Return <m_1^2> under Boltzmann's law, by enumeration."""
+    states = np.array(list(product((-1, 1), repeat=patterns.shape[1])), dtype=float)
+    overlaps = states @ patterns.T / patterns.shape[1]
+    weights = np.exp(patterns.shape[1] / (2 * temperature) * np.square(overlaps).sum(1))
+    return float(weights @ np.square(overlaps[:, 0]) / weights.sum())

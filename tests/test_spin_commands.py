@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from experiments import bench_spins
 from experiments.cli import cli
 from experiments.learn import crossing
 
@@ -184,3 +185,13 @@ def test_bench_spins_measures_kernels_that_end_in_the_same_state():
     # d = .3, T = .4 T_c: fluctuations of m are about sqrt(.28/1500 (1/.2 - 1)) = .027 in the soft direction, less along m.
     assert max(overlaps) - min(overlaps) < 0.03
     assert all(row["nanoseconds"] > 0 for row in rows.values())
+
+
+def test_bench_spins_says_why_the_reference_is_missing(monkeypatch):
+    """A comparison that silently leaves out the competitor would look like one."""
+    monkeypatch.setattr(bench_spins, "has_reference", lambda: False)
+    assert "not installed and was left out" in bench_spins.reference_note(2000)
+    assert "eqlab[bench]" in bench_spins.reference_note(2000)
+    monkeypatch.setattr(bench_spins, "has_reference", lambda: True)
+    assert "does not use that these have low rank" in bench_spins.reference_note(2000)
+    assert "up to 4000 spins" in bench_spins.reference_note(10_000)

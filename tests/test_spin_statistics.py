@@ -80,6 +80,28 @@ def test_every_sampler_reproduces_the_exact_sums_and_not_those_of_another_temper
     assert abs(z_scores(squares.prod(axis=2), control.both_squared)) > 8
 
 
+LITTLE = {"little": False, "lumped-little": True}
+"""Samplers of Little's dynamics, and whether each spin's own field includes the diagonal."""
+
+
+@pytest.mark.parametrize("sampler", LITTLE)
+def test_parallel_updates_sample_their_own_exact_law_and_not_that_of_another_temperature(sampler):
+    """Within 4 standard errors of Peretto's law, summed exactly, and far from that at 1.1 beta.
+
+    Power: 256 chains of 2000 sweeps of 8 spins know <m1^2> to about 1e-3; 1.1 beta moves it by .014.
+    """
+    patterns = np.array([(1, 1, -1, 1, 0, 0, 1, -1), (1, -1, 0, 1, 1, -1, 0, 1)], np.int8)
+    system = store_patterns(remember(patterns, 0.25))
+    start = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), size=(256, 8))
+    trace = simulate(system, start, 0.5, sampler, 1, num_sweeps=2200)
+    squares = np.square(trace.overlaps[200:, :, 0])
+    exact, control = (naive_spin.parallel_law(patterns, t, LITTLE[sampler]) for t in (0.5, 0.5 / 1.1))
+    assert abs(z_scores(squares, exact)) < 4
+    assert abs(z_scores(squares, control)) > 8
+    if sampler == "little":  # Boltzmann's law, whose <m1^2> is .236 against .170, is told apart
+        assert abs(z_scores(squares, naive_spin.boltzmann(patterns, 0.5))) > 8
+
+
 def test_parallel_tempering_samples_every_rung():
     """Exchanges must keep each temperature's distribution: exact energies at all rungs, and replicas that travel."""
     system = small_system()
@@ -90,6 +112,9 @@ def test_parallel_tempering_samples_every_rung():
     for rung, temperature in enumerate(ladder):
         exact = naive_spin.canonical(COUNTS, temperature)
         assert abs(block_score(energies[:, rung], exact.energy_per_spin)) < 4
+        control = naive_spin.canonical(COUNTS, temperature / 1.1)
+        if temperature < 0.3:  # hotter, the energies of 48 spins at beta and 1.1 beta are too near for one chain
+            assert abs(block_score(energies[:, rung], control.energy_per_spin)) > 4
     # The ladder aims at 0.3; energies of 48 spins are discrete and skewed, and the coldest rung is nearer.
     assert (run.acceptance > 0.15).all()
     assert all(len(np.unique(run.rungs[:, replica])) == len(ladder) for replica in range(len(ladder)))

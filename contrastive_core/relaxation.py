@@ -8,10 +8,10 @@ from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics, Remembering, is_joint
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
-from contrastive_core.kernels import BACKENDS, FROM_REST
+from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST
 from contrastive_core.kernels.table import choose
 from contrastive_core.network import Network
-from contrastive_core.types import Clamped, Hold, Nudge, Phase, Relaxation, State, Status, Stop
+from contrastive_core.types import Batch, Clamped, Gradients, Hold, Nudge, Phase, Relaxation, State, Status, Stop
 
 M = TypeVar("M")
 
@@ -181,6 +181,42 @@ def relax_from_rest(
     return [first, *relax_each(clamped, first.state, dynamics.reversed(), second, phases, backend=backend)]
 
 
+def contrast_from_rest(
+    network: Network,
+    batch: Batch,
+    dynamics: Dynamics,
+    free: Stop,
+    second: Stop,
+    phases: Sequence[Phase],
+    signs: tuple[int, ...],
+    factor: float,
+    *,
+    backend: str = "auto",
+) -> tuple[Gradients, list[Relaxation]] | None:
+    """Relax as :func:`relax_from_rest` does and contrast the phases into gradients, where a kernel does all of it at once.
+
+    Parameters
+    ----------
+    network, batch : Network, Batch
+        What is clamped.
+    dynamics, free, second, phases, backend
+        As there.
+    signs : tuple of int
+        1 or -1 for each phase; the free phase stands in for a sign that is not there.
+    factor : float
+        Of the difference of the mean energies' gradients.
+
+    Returns
+    -------
+    tuple of Gradients and list of Relaxation, optional
+        None where no kernel does it or anything is wrong: the steps one by one do the same, and say what.
+    """
+    kernel = "numba" if backend == "auto" else backend
+    if kernel not in CONTRASTS or not all(isinstance(phase, Nudge) and _has_minimum_in(network, phase) for phase in phases):
+        return None
+    return CONTRASTS[kernel](network, batch, dynamics, free, second, phases, signs, factor)
+
+
 def _reference(
     clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: Phase, generator: torch.Generator | None
 ) -> Relaxation:
@@ -209,9 +245,12 @@ def _hopeless(state: State) -> Relaxation:
 
 def _has_minimum(clamped: Clamped, phase: Phase) -> bool:
     """Whether the energy keeps a minimum in the outputs; through a readout the cost's curvature does not act on them."""
+    return _has_minimum_in(clamped.network, phase)
+
+
+def _has_minimum_in(network: Network, phase: Phase) -> bool:
     if not isinstance(phase, Nudge) or phase.frozen is not None:
         return True
-    network = clamped.network
     return not network.output_is_last_layer or network.has_minimum(phase.strength * phase.cost.curvature)
 
 

@@ -15,7 +15,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
-from contrastive_core.relaxation import relax, relax_each, relax_from_rest, require_finite
+from contrastive_core.relaxation import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite
 from contrastive_core.types import Batch, Clamped, Estimate, Gradients, Phase, Relaxation, State, Stop
 
 
@@ -88,16 +88,26 @@ class Settling:
         times the layers' ratio of stiffness, which is what the relative tolerance is measured in.
         """
         with torch.no_grad():
-            return relax_each(clamped, start, self.dynamics.reversed(), self._second_stop(clamped, unit), phases, backend=self.backend)
+            return relax_each(
+                clamped, start, self.dynamics.reversed(), self._second_stop(clamped.network, unit), phases, backend=self.backend
+            )
 
     def all_phases(self, clamped: Clamped, phases: Sequence[Phase], unit: float) -> list[Relaxation]:
         """Relax from rest, and then as ``second_phases`` does in phases that do not depend on the free state."""
-        stop = self._second_stop(clamped, unit)
+        stop = self._second_stop(clamped.network, unit)
         with torch.no_grad():
             return relax_from_rest(clamped, self.dynamics, self.free, stop, phases, backend=self.backend)
 
-    def _second_stop(self, clamped: Clamped, unit: float) -> Stop:
-        stiffness, tolerance = clamped.network.stiffness, self.second.tolerance
+    def contrast(
+        self, network: Network, batch: Batch, phases: Sequence[Phase], unit: float, signs: tuple[int, ...], factor: float
+    ) -> tuple[Gradients, list[Relaxation]] | None:
+        """Relax as ``all_phases`` does and contrast, where a kernel does all of it at once; else None."""
+        stop = self._second_stop(network, unit)
+        with torch.no_grad():
+            return contrast_from_rest(network, batch, self.dynamics, self.free, stop, phases, signs, factor, backend=self.backend)
+
+    def _second_stop(self, network: Network, unit: float) -> Stop:
+        stiffness, tolerance = network.stiffness, self.second.tolerance
         return self.second if tolerance is None else Stop(tolerance * unit * stiffness[-1] / stiffness[0], self.second.budget)
 
 
@@ -157,6 +167,13 @@ def contrast(
     Estimate
         With the relaxations "free" and "positive" or "negative" or both.
     """
+    names = {1: "positive", -1: "negative"}
+    factor = 1 / (strength * len(signs))
+    if not callable(phases):
+        at_once = settling.contrast(network, batch, phases, displacement, signs, factor)
+        if at_once is not None:
+            gradients, (free, *later) = at_once
+            return Estimate(gradients, {"free": free} | {names[sign]: second for sign, second in zip(signs, later, strict=True)})
     with torch.no_grad():
         clamped = network.clamp(batch.inputs)
     if callable(phases):
@@ -168,12 +185,11 @@ def contrast(
         free, *later = settling.all_phases(clamped, phases, displacement)
         require_finite(free, "free")
     seconds = dict(zip(signs, later, strict=True))
-    names = {1: "positive", -1: "negative"}
     for sign, second in seconds.items():
         require_finite(second, names[sign], network)
     plus, minus = seconds.get(1, free), seconds.get(-1, free)
     with torch.no_grad():
-        gradients = network.energy_gradient(plus.state, clamped, minus.state, 1 / (strength * len(signs)))
+        gradients = network.energy_gradient(plus.state, clamped, minus.state, factor)
     for name, value in direct_gradient(network, free.state, cost, batch).items():
         gradients[name] = gradients[name] + value
     return Estimate(gradients, {"free": free} | {names[sign]: second for sign, second in seconds.items()})

@@ -51,13 +51,15 @@ class Table(Mapping[str, T], Generic[T]):
     def __init__(self, kind: str, entries: dict[str, str]) -> None:
         self.kind = kind
         self._entries = entries
+        self._imported: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:
             raise unknown_name(self.kind, name, self._entries)
-        module, attribute = self._entries[name].split(":")
-        value: T = getattr(import_module(module), attribute)
-        return value
+        if name not in self._imported:
+            module, attribute = self._entries[name].split(":")
+            self._imported[name] = getattr(import_module(module), attribute)
+        return self._imported[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

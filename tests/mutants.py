@@ -117,8 +117,10 @@ MUTATIONS = [
     Mutation("evaluation: mean of means", "contrastive_core/evaluation.py", "size = len(batch.labels)", "size = len(split.labels) / 2", "training::test_evaluation_averages"),
     # Kernels
     Mutation("kernel: wrong order after a free phase", "contrastive_core/kernels/layered_cpu.py", "output_first != second", "output_first", "kernels::test_phases_from_rest"),
-    Mutation("kernel: residual of the outputs forgotten", "contrastive_core/kernels/layered_cpu.py", "max(worst_bits[0], largest)", "worst_bits[0]", "kernels::test_backends_equal_plain_loops"),
-    Mutation("kernel: feedback without the scale", "contrastive_core/kernels/layered_cpu.py", "feedback * outputs[k]", "outputs[k]", "kernels::test_backends_equal_plain_loops"),
+    Mutation("kernel: residual of the outputs forgotten", "contrastive_core/kernels/layered_cpu.py", "largest = _larger(abs(value - outputs[k]), largest)", "largest = _larger(abs(outputs[k] - outputs[k]), largest)", "kernels::test_backends_equal_plain_loops"),
+    Mutation("kernel: feedback without the scale", "contrastive_core/kernels/layered_cpu.py", "value, feedback * value", "value, value", "kernels::test_backends_equal_plain_loops"),
+    Mutation("kernel: contrast with the free outputs", "contrastive_core/kernels/contrast_cpu.py", "step * above[j] + base * moved[j]", "step * above[j]", "kernels::test_gradients_at_once_are"),
+    Mutation("kernel: infinite inputs pass", "contrastive_core/kernels/contrast_cpu.py", " and np.isfinite(drive[sample, 0])", "", "kernels::test_gradients_at_once_refuse"),
     Mutation("kernel: a stopped sample's rows are mixed up", "contrastive_core/kernels/sweep_cpu.py", "self.residual[keep]", "self.residual[: len(keep)]", "kernels::test_backends_equal_plain_loops"),
     # Structure
     Mutation("core imports a method", RULE, "import torch\n", "import eqprop\nimport torch\n", "layering::test_imports_go_down"),

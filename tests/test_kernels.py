@@ -12,17 +12,29 @@ import torch
 from contrastive_core.costs import COSTS, SAMPLE_COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.synchronous import Synchronous
-from contrastive_core.errors import BackendError
-from contrastive_core.kernels import BACKEND_NAMES, layered_cpu
+from contrastive_core.errors import BackendError, DivergenceError, InputError, ShapeError
+from contrastive_core.kernels import BACKEND_NAMES, contrast_cpu, layered_cpu, rows_cpu
 from contrastive_core.kernels.table import choose
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
 from contrastive_core.relaxation import relax, relax_from_rest
+from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch, Hold, Nudge, Status, Stop
+from eqprop import RULES
 
 ORDERS = ("forward", "backward", "even-odd", "odd-even")
-# No hidden layer, one (the fused kernel), one with outputs too wide for it and not a multiple of its unrolling, two and three.
-SIZES = {"none": (6, 3), "one": (6, 9, 7), "wide": (6, 5, 67), "two": (6, 9, 8, 3), "three": (6, 7, 5, 4, 5)}
+# No hidden layer; one (the fused kernel), with outputs too wide for it and not a multiple of its unrolling, with whole vectors only, with
+# vectors and units left over and more outputs than one pass takes; two and three.
+SIZES = {
+    "none": (6, 3),
+    "one": (6, 9, 7),
+    "wide": (6, 5, 67),
+    "vector": (6, 32, 7),
+    "classes": (6, 19, 13),
+    "two": (6, 9, 8, 3),
+    "three": (6, 7, 5, 4, 5),
+}
+FUSED = ("one", "vector", "classes")
 PHASES = ("free", "held", "live", "frozen", "negative")
 # Rounding of a few hundred operations on numbers of order one, with different orders of summation, carried through a contraction.
 EQUAL = {torch.float64: 1e-12, torch.float32: 2e-5}
@@ -169,6 +181,70 @@ def test_phases_from_rest_are_the_phases_one_by_one(sizes, cost):
                     assert_equal(reference, kernel, EQUAL[torch.float64])
 
 
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("cost", SAMPLE_COSTS)
+@pytest.mark.parametrize("sizes", ["one", "vector", "classes"])
+def test_gradients_at_once_are_the_gradients_step_by_step(sizes, cost, rule):
+    """Settling and contrasting in one go is bookkeeping, and must not change a gradient or a certificate."""
+    for dtype, (order, free) in itertools.product(EQUAL, (("forward", Stop(1e-4, 60)), ("odd-even", Stop(None, 4)))):
+        network, _, _, batch = build(SIZES[sizes], hidden="clipped-relu", dtype=dtype, rows=40)
+        found, expected = (
+            RULES[rule](Setting(COSTS[cost](), Settling(BlockDescent(order), free, Stop(None, 3), backend), strength=0.3)).estimate(
+                network, batch, generator=torch.Generator().manual_seed(3)
+            )
+            for backend in ("numba", "torch")
+        )
+        assert list(found.gradients) == list(expected.gradients)
+        for name, gradient in expected.gradients.items():
+            assert found.gradients[name].dtype == dtype
+            assert found.gradients[name].is_contiguous()
+            # The contrast of two rounded states is divided by the strength.
+            assert float((found.gradients[name] - gradient).abs().max()) <= EQUAL[dtype] / 0.3
+        assert list(found.relaxations) == list(expected.relaxations)
+        for name, relaxation in expected.relaxations.items():
+            same = relaxation.steps == found.relaxations[name].steps
+            if dtype == torch.float64:
+                assert bool(same.all())
+                assert_equal(relaxation, found.relaxations[name], EQUAL[dtype])
+            assert int((relaxation.steps - found.relaxations[name].steps).abs().max()) <= 1
+
+
+def test_gradients_at_once_do_not_depend_on_the_number_of_threads():
+    network, _, _, batch = build(SIZES["one"], dtype=torch.float32, rows=70)
+    rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(backend="numba")))
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(rule.estimate(network, batch).gradients)
+    finally:
+        torch.set_num_threads(before)
+    for name in ("bias_1", "weight_2", "bias_2"):  # all but the product with the inputs, which BLAS does
+        assert torch.equal(found[0][name], found[1][name])
+    assert torch.allclose(found[0]["weight_1"], found[1]["weight_1"], rtol=0, atol=EQUAL[torch.float32])
+
+
+def test_gradients_at_once_refuse_what_the_steps_refuse():
+    """A kernel that skipped the checks would train on garbage."""
+    network, _, _, batch = build(SIZES["one"])
+    rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(), strength=0.2))
+    for poison in (math.nan, math.inf, -math.inf):
+        inputs = batch.inputs.clone()
+        inputs[3, 2] = poison
+        with pytest.raises(InputError, match="NaN or infinity"):
+            rule.estimate(network, batch._replace(inputs=inputs))
+    for label in (-1, 7):
+        with pytest.raises(InputError, match="output units"):
+            rule.estimate(network, batch._replace(labels=torch.full((5,), label)))
+    with pytest.raises(ShapeError):
+        rule.estimate(network, batch._replace(labels=batch.labels[:4]))
+    with pytest.raises(ShapeError):
+        rule.estimate(network, batch._replace(inputs=batch.inputs[:, :4]))
+    network.weight(1).data.fill_(math.nan)
+    with pytest.raises(DivergenceError, match="free phase"):
+        rule.estimate(network, batch)
+
+
 @pytest.mark.parametrize("sizes", SIZES)
 def test_samples_stop_where_the_reference_stops_them(sizes):
     """A tolerance must mean the same for every backend, whatever the other samples of the batch do."""
@@ -216,10 +292,10 @@ def test_thread_count_does_not_change_the_result(sizes):
         torch.set_num_threads(before)
     one, two = results
     for first, second in zip(one.state, two.state, strict=True):
-        if sizes == "one":
+        if sizes in FUSED:
             assert torch.equal(first, second)
         assert float((first - second).abs().max()) <= EQUAL[torch.float32]
-    assert int((one.steps - two.steps).abs().max()) <= (0 if sizes == "one" else 1)
+    assert int((one.steps - two.steps).abs().max()) <= (0 if sizes in FUSED else 1)
 
 
 @pytest.mark.parametrize("sizes", ["one", "two"])
@@ -275,7 +351,10 @@ def test_a_second_call_never_compiles():
             action = phase_of(phase, "cross-entropy", network, state, batch)
             with torch.no_grad():
                 relax(clamped, start, BlockDescent(), Stop(1e-3, 5), action, backend="numba")
-    for kernel in (layered_cpu.settle_pair, layered_cpu.move_rows):
+        for name, cost in itertools.product(RULES, SAMPLE_COSTS):
+            setting = Setting(COSTS[cost](), Settling(backend="numba"))
+            RULES[name](setting).estimate(network, batch, generator=torch.Generator().manual_seed(0))
+    for kernel in (layered_cpu.settle_pair, rows_cpu.move_rows, contrast_cpu.contrast_pair):
         assert len(kernel.signatures) == len(EQUAL)
 
 

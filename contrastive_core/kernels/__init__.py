@@ -14,10 +14,13 @@ from contrastive_core.table import Table
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
     from contrastive_core.kernels.places import Place
-    from contrastive_core.types import Clamped, Phase, Relaxation, State, Stop
+    from contrastive_core.network import Network
+    from contrastive_core.types import Batch, Clamped, Gradients, Phase, Relaxation, State, Stop
 
     Settle = Callable[[Clamped, State, Dynamics, Stop, Sequence[Phase]], list[Relaxation]]
     SettleFromRest = Callable[[Clamped, Dynamics, Stop, Stop, Sequence[Phase]], list[Relaxation] | None]
+    Contrasted = tuple[Gradients, list[Relaxation]]
+    Contrast = Callable[[Network, Batch, Dynamics, Stop, Stop, Sequence[Phase], tuple[int, ...], float], Contrasted | None]
 
 BACKENDS: Table[Settle] = Table(
     "backend", {"numba": "contrastive_core.kernels.settle_cpu:settle", "cuda": "contrastive_core.kernels.settle_cuda:settle"}
@@ -32,6 +35,9 @@ FROM_REST: Table[SettleFromRest] = Table(
 
 PLACES: Table[Place] = Table("backend", {"numba": "contrastive_core.kernels.places:CPU", "cuda": "contrastive_core.kernels.places:CUDA"})
 """Where each computes, and what it needs to have there."""
+
+CONTRASTS: Table[Contrast] = Table("backend", {"numba": "contrastive_core.kernels.contrast:contrast_from_rest"})
+"""Each does that and contrasts the later phases into a gradient, or returns None where it has no such kernel or something is wrong."""
 
 BACKEND_NAMES = ("auto", "torch", *BACKENDS)
 """Every name that ``backend=`` takes."""

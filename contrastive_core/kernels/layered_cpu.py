@@ -5,7 +5,7 @@ each other, so that a result depends neither on the other samples nor on the num
 
 Compilation policy, one for all kernels: cached on disk; the GIL is released, so that plain threads run in parallel; sums may
 be reordered and contracted, which is what vectorises them, but NaN and infinity keep their meaning, because that is how a
-diverged sample is found. Kernels that call each other live in one file: numba's cache looks at the file of the caller only.
+diverged sample is found. Kernels that call each other live in one file, if they can: numba's cache looks at the caller's only.
 """
 
 import math
@@ -15,6 +15,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+
+from contrastive_core.kernels.vector_cpu import GROUP, VECTOR_BYTES, move_hidden
 
 Array = Any
 """A NumPy array; numba takes its types from the arguments, and the annotations are for the reader."""
@@ -37,11 +39,8 @@ FREE, PULLED, SOFTMAX, HELD = 0, 1, 2, 3
 
 @njit
 def _spread(values: Array, weights: Array, drive: Array) -> None:
-    """Add ``values @ weights`` to ``drive`` in place; shapes (k,), (k, n), (n,).
-
-    Five rows at a time, because the traffic of ``drive`` is what this costs and class counts are multiples of five.
-    """
-    count, width = weights.shape
+    """Add ``values @ weights`` to ``drive`` in place, five rows at a time; shapes (k,), (k, n or more), (n,)."""
+    count, width = weights.shape[0], drive.shape[0]
     whole = count - count % 5
     for k in range(0, whole, 5):
         a, b, c, d, e = values[k], values[k + 1], values[k + 2], values[k + 3], values[k + 4]
@@ -55,9 +54,9 @@ def _spread(values: Array, weights: Array, drive: Array) -> None:
 
 
 @njit
-def _gather(weights: Array, values: Array, base: Array, drive: Array) -> None:
-    """Write ``base + weights @ values`` into ``drive``; shapes (k, n), (n,), (k,), (k,)."""
-    count, width = weights.shape
+def _gather(weights: Array, values: Array, sums: Array) -> None:
+    """Write ``weights @ values`` into ``sums``; shapes (k, n or more), (n,), (k,)."""
+    count, width = weights.shape[0], values.shape[0]
     whole = count - count % 5
     zero = values.dtype.type(0)
     for k in range(0, whole, 5):
@@ -69,33 +68,25 @@ def _gather(weights: Array, values: Array, base: Array, drive: Array) -> None:
             c += weights[k + 2, j] * value
             d += weights[k + 3, j] * value
             e += weights[k + 4, j] * value
-        drive[k], drive[k + 1], drive[k + 2] = base[k] + a, base[k + 1] + b, base[k + 2] + c
-        drive[k + 3], drive[k + 4] = base[k + 3] + d, base[k + 4] + e
+        sums[k], sums[k + 1], sums[k + 2], sums[k + 3], sums[k + 4] = a, b, c, d, e
     for k in range(whole, count):
         a = zero
         for j in range(width):
             a += weights[k, j] * values[j]
-        drive[k] = base[k] + a
+        sums[k] = a
 
 
 @njit
-def _move(drive: Array, low: Number, high: Number, layer: Array, bits: Array) -> Number:
-    """Set ``layer`` to the clipped ``drive``, and ``drive`` to the absolute changes; return the bits of the largest one.
+def _copy(source: Array, target: Array) -> None:
+    """Copy in a loop, which is vectorised; NumPy's assignment is not, here."""
+    for j in range(target.shape[0]):
+        target[j] = source[j]
 
-    ``bits`` is ``drive`` seen as integers: non-negative floats are ordered as their bits are, with NaN above infinity, so that an
-    integer maximum is exact, keeps NaN and is vectorised. One array serves twice because the compiler, which has to allow for
-    overlap of the arrays it is given, vectorises only where there is none.
-    """
-    for j in range(layer.shape[0]):
-        value = drive[j]
-        value = low if value < low else value  # comparisons that NaN fails, unlike min and max
-        value = high if value > high else value
-        drive[j] = abs(value - layer[j])
-        layer[j] = value
-    largest = bits[0]
-    for j in range(1, layer.shape[0]):
-        largest = max(largest, bits[j])
-    return largest
+
+@njit
+def _fill(value: Number, target: Array) -> None:
+    for j in range(target.shape[0]):
+        target[j] = value
 
 
 @njit
@@ -124,67 +115,108 @@ def _all_finite(layer: Array) -> bool:
 
 
 @njit
-def _move_output(
-    units: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, phase: int,
-    low: Number, high: Number, outputs: Array, drive: Array, bits: Array, linear: Array,
-) -> Number:  # fmt: skip
-    """Set ``outputs`` to their minimum under what acts on them, in place; return the bits of their largest change."""
-    _gather(rows, units, bias, drive)
-    if phase == SOFTMAX:
-        _softmax_pull(outputs, pull, linear)
-    else:
-        linear = pull
-    if phase != FREE:
-        total = stiffness + strength * curvature
-        for k in range(outputs.shape[0]):
-            drive[k] = (stiffness * drive[k] + strength * linear[k]) / total
-    return _move(drive, low, high, outputs, bits)
+def _larger(change: Number, largest: Number) -> Number:
+    """Return the larger of two absolute changes; NaN is above all, and stays."""
+    return change if change > largest or change != change else largest
+
+
+@njit
+def _move_units(drive: Array, rows: Array, sent: Array, low: Number, high: Number, units: Array, sums: Array, base: Array) -> Number:
+    """Set ``units`` to their minimum and ``sums`` to ``rows @ units``, and return the largest change.
+
+    Shapes (n,), (k, n or more), (k,), (n,), (k,) and (n,) with k at least GROUP; ``base`` is overwritten. For what
+    :func:`move_hidden` leaves over: outputs beyond the first GROUP, and units that fill no vector.
+    """
+    width = units.shape[0]
+    whole = width - width % (VECTOR_BYTES // units.itemsize)
+    base[:] = drive
+    _spread(sent[GROUP:], rows[GROUP:], base)
+    sums[:GROUP] = 0
+    largest = units.dtype.type(0)
+    if whole > 0:
+        largest = move_hidden(base, rows, sent, low, high, units, sums, whole)
+    for j in range(whole, width):
+        value = base[j]
+        for k in range(GROUP):
+            value += sent[k] * rows[k, j]
+        value = low if value < low else value  # comparisons that NaN fails, unlike min and max
+        value = high if value > high else value
+        largest = _larger(abs(value - units[j]), largest)
+        units[j] = value
+        for k in range(GROUP):
+            sums[k] += value * rows[k, j]
+    _gather(rows[GROUP:], units, sums[GROUP:])
+    return largest
 
 
 @njit
 def _settle_row(
     drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, feedback: Number,
     low: Number, high: Number, low_out: Number, high_out: Number, phase: int, output_first: bool, tolerance: Number, budget: int,
-    units: Array, outputs: Array, integers: Array, residual: Array, status: Array, sideways: Array, scratch: Array,
-) -> int:  # fmt: skip
-    """Settle one row in place, write its residual and status into arrays of shape (1,), and return its number of sweeps.
+    units: Array, outputs: Array, sums: Array, sent: Array, linear: Array, base: Array,
+) -> tuple[int, Number]:  # fmt: skip
+    """Settle one row in place, and return its number of sweeps and the largest change in the last of them.
 
-    ``sideways``, of shape (n,), and ``scratch``, of shape (3, k), are overwritten.
+    ``sums`` has to be what the units send to the outputs, and ``sent`` what these send back; both still are so at the end.
     """
-    width, count = units.shape[0], outputs.shape[0]
-    scaled, upward, linear = scratch[0], scratch[1], scratch[2]
-    bits, bits_out, worst_bits = sideways.view(integers.dtype), upward.view(integers.dtype), residual.view(integers.dtype)
-    limited = tolerance >= 0
-    step = 0
+    real = units.dtype.type
+    limited, fits = tolerance >= 0, rows.shape[0] == GROUP and units.shape[0] % (VECTOR_BYTES // units.itemsize) == 0
+    total = stiffness + strength * curvature
+    kept, given = (real(1) if phase == FREE else stiffness / total), strength / total
+    step, largest = 0, real(0)
     while step < budget:
         step += 1
-        worst_bits[0] = 0
+        largest = real(0)
         for part in range(2):
             if output_first == (part == 1):
-                for k in range(count):
-                    scaled[k] = feedback * outputs[k]
-                for j in range(width):
-                    sideways[j] = drive[j]
-                _spread(scaled, rows, sideways)
-                worst_bits[0] = max(worst_bits[0], _move(sideways, low, high, units, bits))
+                # One pass where it fits, called from here: numba counts references on every call that takes a slice.
+                if fits:
+                    largest = _larger(move_hidden(drive, rows, sent, low, high, units, sums, units.shape[0]), largest)
+                else:
+                    largest = _larger(_move_units(drive, rows, sent, low, high, units, sums, base), largest)
             elif phase != HELD:
-                largest = _move_output(
-                    units, rows, bias, pull, strength, curvature, stiffness, phase, low_out, high_out, outputs, upward, bits_out, linear
-                )  # fmt: skip
-                worst_bits[0] = max(worst_bits[0], largest)
-        if limited and not residual[0] > tolerance:
+                if phase == SOFTMAX:
+                    _softmax_pull(outputs, pull, linear)
+                for k in range(outputs.shape[0]):
+                    value = kept * (bias[k] + sums[k])
+                    if phase != FREE:
+                        value += given * (linear[k] if phase == SOFTMAX else pull[k])
+                    value = low_out if value < low_out else value
+                    value = high_out if value > high_out else value
+                    largest = _larger(abs(value - outputs[k]), largest)
+                    outputs[k], sent[k] = value, feedback * value
+        if limited and not largest > tolerance:
             break
-    if residual[0] != residual[0] or not (_all_finite(units) and _all_finite(outputs)):
-        status[0] = DIVERGED
-    else:
-        status[0] = CONVERGED if limited and residual[0] <= tolerance else BUDGET
-    return step
+    return step, largest
+
+
+@njit
+def _status(largest: Number, tolerance: Number, units: Array, outputs: Array) -> int:
+    """Return how a relaxation ended whose last sweep made this change."""
+    if largest != largest or not (_all_finite(units) and _all_finite(outputs)):
+        return DIVERGED
+    return CONVERGED if largest <= tolerance else BUDGET
+
+
+@njit
+def rows_of(weight: Array) -> Array:
+    """Return weights of shape (n, k) along the hidden units, for :func:`_move_units`: (k or more, n or more), aligned, 0 elsewhere."""
+    width, count = weight.shape
+    lanes = VECTOR_BYTES // weight.itemsize
+    stride, height = (width + lanes - 1) // lanes * lanes, max(count, GROUP)
+    memory = np.zeros(height * stride + lanes, weight.dtype)
+    shift = -memory.ctypes.data % VECTOR_BYTES // weight.itemsize
+    rows = memory[shift : shift + height * stride].reshape(height, stride)
+    for j in range(width):
+        for k in range(count):
+            rows[k, j] = weight[j, k]
+    return rows
 
 
 @njit
 def settle_pair(
-    first: int, last: int, drive: Array, weight: Array, bias: Array, pull: Array, strengths: Array,
-    hidden: Array, output: Array, steps: Array, residual: Array, status: Array, integers: Array,
+    first: int, last: int, drive: Array, weight: Array, bias: Array, pull: Array, labels: Array, strengths: Array,
+    hidden: Array, output: Array, steps: Array, residual: Array, status: Array,
     phase: int, curvature: Number, stiffness: Number, feedback: Number, low: Number, high: Number, low_out: Number, high_out: Number,
     output_first: bool, tolerances: Array, budgets: Array, from_rest: bool,
 ) -> None:  # fmt: skip
@@ -202,15 +234,15 @@ def settle_pair(
     weight, bias : arrays of shape (n, k) and (k,)
         From the hidden layer to the outputs.
     pull : array of shape (B, k)
-        PULLED: its linear part at strength 1; SOFTMAX: the targets; else not used.
+        PULLED: its linear part at strength 1; SOFTMAX: the targets; else not used. Overwritten where there are labels.
+    labels : array of shape (B,) or (0,)
+        Classes, whose one-hot rows become the pull; none where the pull is given.
     strengths : array of shape (P,)
         Of each phase's nudge.
     hidden, output : arrays of shape (P, B, n) and (P, B, k)
         Start states, not read from rest; overwritten with the result.
     steps, residual, status : arrays of shape (P, B)
         Overwritten with the certificates.
-    integers : array
-        Empty, of the integer type as wide as the floats.
     phase : int
         FREE, PULLED, SOFTMAX or HELD.
     curvature : float
@@ -230,65 +262,37 @@ def settle_pair(
     low, high, low_out, high_out = real(low), real(high), real(low_out), real(high_out)
     curvature, stiffness, feedback = real(curvature), real(stiffness), real(feedback)
     width, count = weight.shape
-    rows = np.empty((count, width), drive.dtype)  # contiguous along the hidden units
-    for j in range(width):
-        for k in range(count):
-            rows[k, j] = weight[j, k]
-    sideways, scratch = np.empty(width, drive.dtype), np.empty((3, count), drive.dtype)
+    rows = rows_of(weight)
+    sent, linear = np.zeros(rows.shape[0], drive.dtype), np.empty(count, drive.dtype)
+    sums, free_sums = np.zeros(rows.shape[0], drive.dtype), np.empty(rows.shape[0], drive.dtype)
+    base = np.empty(width, drive.dtype)
     for sample in range(first, last):
+        given, wanted = drive[sample], pull[sample]
+        if labels.shape[0] > 0:
+            for k in range(count):
+                wanted[k] = real(k == labels[sample])
         for number in range(strengths.shape[0]):
             units, outputs = hidden[number, sample], output[number, sample]
             second = from_rest and number > 0
             if second:
-                units[:], outputs[:] = hidden[0, sample], output[0, sample]
-            elif from_rest:
-                units[:], outputs[:] = min(max(real(0), low), high), min(max(real(0), low_out), high_out)
-            steps[number, sample] = _settle_row(
-                drive[sample], rows, bias, pull[sample], strengths[number], curvature, stiffness, feedback,
+                _copy(hidden[0, sample], units)
+                _copy(output[0, sample], outputs)
+                _copy(free_sums, sums)
+            else:
+                if from_rest:
+                    _fill(min(max(real(0), low), high), units)
+                    _fill(min(max(real(0), low_out), high_out), outputs)
+                if output_first:
+                    _gather(rows, units, sums)
+            for k in range(count):
+                sent[k] = feedback * outputs[k]
+            taken, largest = _settle_row(
+                given, rows, bias, wanted, strengths[number], curvature, stiffness, feedback,
                 low, high, low_out, high_out, FREE if from_rest and number == 0 else phase, output_first != second,
-                tolerances[number], budgets[number],
-                units, outputs, integers, residual[number, sample : sample + 1], status[number, sample : sample + 1], sideways, scratch,
+                tolerances[number], budgets[number], units, outputs, sums, sent, linear, base,
             )  # fmt: skip
-
-
-@njit
-def move_rows(drive: Array, low: Number, high: Number, layer: Array, residual: Array, change: Array, integers: Array) -> None:
-    """Set each row of ``layer`` to the clipped drive, in place, and raise each row's ``residual`` to its largest change.
-
-    Parameters
-    ----------
-    drive, layer : arrays of shape (m, n)
-        Where the units go, and where they are; ``layer`` is overwritten.
-    low, high : float
-        Bounds of the units.
-    residual : array of shape (m,)
-        Overwritten with the larger of itself and the row's largest change; NaN stays and is taken over.
-    change : array of shape (n,) or longer
-        Scratch.
-    integers : array
-        Empty, of the integer type as wide as the floats.
-    """
-    real = layer.dtype.type
-    low, high = real(low), real(high)
-    bits, residual_bits = change.view(integers.dtype), residual.view(integers.dtype)
-    for row in range(layer.shape[0]):
-        for j in range(layer.shape[1]):
-            change[j] = drive[row, j]
-        largest = _move(change[: layer.shape[1]], low, high, layer[row], bits)
-        residual_bits[row] = max(residual_bits[row], largest)
-
-
-@njit
-def check_rows(layer: Array, status: Array) -> None:
-    """Set the status to DIVERGED where a row is not finite, in place.
-
-    Parameters
-    ----------
-    layer : array of shape (m, n)
-        The units.
-    status : array of shape (m,)
-        Left alone where the row is finite.
-    """
-    for row in range(layer.shape[0]):
-        if not _all_finite(layer[row]):
-            status[row] = DIVERGED
+            if from_rest and number == 0:
+                _copy(sums, free_sums)
+            steps[number, sample], residual[number, sample] = taken, largest
+            bounded = abs(low) + abs(high) < np.inf  # then a unit can only be NaN, and so is its change
+            status[number, sample] = _status(largest, tolerances[number], outputs if bounded else units, outputs)

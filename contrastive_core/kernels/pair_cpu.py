@@ -11,16 +11,22 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from contrastive_core.kernels import layered_cpu
+from contrastive_core.kernels import contrast_cpu, layered_cpu
 from contrastive_core.kernels.action import Action
-from contrastive_core.kernels.sweep_cpu import INTEGERS
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Clamped, Relaxation, State, Stop
+from contrastive_core.types import Clamped, Gradients, Relaxation, State, Stop
 
 MOST_OUTPUTS = 64
 """Widest output layer of the fused kernel; beyond it BLAS on the whole batch is faster."""
+
+Array = NDArray[Any]
+
+NO_LABELS = np.empty(0, np.int64)
+"""Where the pull is given."""
 
 FEWEST_SAMPLES = 32
 """Fewest samples worth a thread of their own: below, waking it costs more than the samples."""
@@ -66,30 +72,125 @@ def settle_pair(
     list of Relaxation
         One per phase.
     """
-    drive = clamped.drive.detach().contiguous()
-    phases, batch_size = len(action.strengths), drive.shape[0]
-    shapes = [(phases, batch_size, size) for size in network.sizes]
-    hidden, output = (
-        drive.new_empty(shape) if start is None else start[index].detach().expand(shape).clone(memory_format=torch.contiguous_format)
-        for index, shape in enumerate(shapes)
-    )
-    steps = torch.empty((phases, batch_size), dtype=torch.int64)
-    residual = drive.new_empty((phases, batch_size))
-    status = torch.empty((phases, batch_size), dtype=torch.int8)
-    given = (drive, network.weight(1).detach(), network.bias(1).detach(), output[0] if action.pull is None else action.pull.contiguous())
-    results = (hidden, output, steps, residual, status)
-    views = [tensor.numpy() for tensor in given]
-    real = views[0].dtype
-    tolerances = [-1.0 if stop.tolerance is None else stop.tolerance for stop in stops]
+    memory = Memory(clamped.drive.detach().contiguous(), len(action.strengths), network.sizes)
+    if start is not None:
+        memory.hidden[:], memory.output[:] = (layer.detach() for layer in start)
+    pull = memory.output[0] if action.pull is None else action.pull.contiguous()
+    run_pair(network, memory, pull.numpy(), NO_LABELS, output_first, stops, action, start is None)
+    return memory.relaxations()
+
+
+class Memory:
+    """The tensors that a call of the kernel writes: P phases of B samples."""
+
+    def __init__(self, drive: Tensor, phases: int, sizes: Sequence[int]) -> None:
+        shape = (phases, drive.shape[0])
+        self.drive = drive
+        self.hidden, self.output = (drive.new_empty((*shape, size)) for size in sizes)
+        self.steps, self.residual = torch.empty(shape, dtype=torch.int64), drive.new_empty(shape)
+        self.status = torch.empty(shape, dtype=torch.int8)
+
+    def results(self) -> tuple[Tensor, ...]:
+        """Return what the kernel overwrites, in its order."""
+        return self.hidden, self.output, self.steps, self.residual, self.status
+
+    def relaxations(self) -> list[Relaxation]:
+        """Return one relaxation per phase."""
+        parts = zip(*(tensor.unbind(0) for tensor in self.results()), strict=True)
+        return [Relaxation((s1, s2), *certificate) for s1, s2, *certificate in parts]
+
+
+def run_pair(
+    network: Layered,
+    memory: Memory,
+    pull: Array,
+    labels: Array,
+    output_first: bool,
+    stops: Sequence[Stop],
+    action: Action,
+    from_rest: bool,
+) -> tuple[Array, ...]:
+    """Run the kernel on memory, in place.
+
+    Parameters
+    ----------
+    network, output_first, stops, action
+        As in :func:`settle_pair`.
+    memory : Memory
+        Its results are overwritten; from a start, they hold it.
+    pull : array of shape (B, k)
+        Of the action, or overwritten where there are labels.
+    labels : array of shape (B,) or (0,)
+        Classes.
+    from_rest : bool
+        Whether the first phase is a free one from rest.
+
+    Returns
+    -------
+    tuple of arrays
+        The results.
+    """
+    given = memory.drive.numpy()
+    results = tuple(tensor.numpy() for tensor in memory.results())
     low, high = (cast(Clipped, activation) for activation in network.activations)
     arguments: tuple[Any, ...] = (
-        *views, np.array(action.strengths, real), *(tensor.numpy() for tensor in results), INTEGERS[drive.dtype],
+        given, network.weight(1).detach().numpy(), network.bias(1).detach().numpy(), pull, labels,
+        np.array(action.strengths, given.dtype), *results,
         int(action.kind), action.curvature, network.stiffness[1], network.energy_scale, low.low, low.high, high.low, high.high,
-        output_first, np.array(tolerances, real), np.array([stop.budget for stop in stops]), start is None,
+        output_first, np.array([-1.0 if stop.tolerance is None else stop.tolerance for stop in stops], given.dtype),
+        np.array([stop.budget for stop in stops]), from_rest,
     )  # fmt: skip
-    _in_threads(lambda first, last: layered_cpu.settle_pair(first, last, *arguments), batch_size)
-    parts = zip(*(tensor.unbind(0) for tensor in results), strict=True)
-    return [Relaxation((s1, s2), *certificate) for s1, s2, *certificate in parts]
+    _in_threads(lambda first, last: layered_cpu.settle_pair(first, last, *arguments), len(given))
+    return results
+
+
+def estimate_pair(
+    network: Layered,
+    inputs: Tensor,
+    labels: Tensor,
+    output_first: bool,
+    stops: Sequence[Stop],
+    action: Action,
+    signs: Sequence[int],
+    factor: float,
+) -> tuple[Gradients, list[Relaxation]] | None:
+    """Settle from rest and contrast, with as little as possible around the kernels.
+
+    Parameters
+    ----------
+    network : Layered
+        That :func:`is_pair`.
+    inputs : Tensor of shape (B, n_in)
+        Of the dtype of the network.
+    labels : Tensor of shape (B,)
+        Classes.
+    output_first, stops, action
+        As in :func:`settle_pair`, from rest; the pull is made of the labels.
+    signs : sequence of int
+        Of the phases after the free one, which stands in for a sign that is not there.
+    factor : float
+        Of the contrast of the mean energies' gradients.
+
+    Returns
+    -------
+    tuple of Gradients and list of Relaxation, optional
+        None where a sample diverged or the batch makes no sense.
+    """
+    weight, sizes = network.weight(0).detach(), network.sizes
+    memory = Memory(torch.addmm(network.bias(0), inputs, weight), len(stops), sizes)
+    pull, classes = np.empty((len(inputs), sizes[1]), memory.drive.numpy().dtype), labels.numpy()
+    hidden, output, *_, status = run_pair(network, memory, pull, classes, output_first, stops, action, True)
+    plus, minus = (1 + signs.index(sign) if sign in signs else 0 for sign in (1, -1))
+    scale, scale_out = (-factor * stiffness / len(inputs) for stiffness in network.stiffness)
+    change, bias, weight_out, bias_out = (memory.drive.new_empty(shape) for shape in ((len(inputs), sizes[0]), sizes[0], sizes, sizes[1]))
+    well = contrast_cpu.contrast_pair(
+        memory.drive.numpy(), classes, status, hidden[plus], hidden[minus], output[plus], output[minus], scale, scale_out,
+        change.numpy(), bias.numpy(), weight_out.numpy(), bias_out.numpy(),
+    )  # fmt: skip
+    if not well:
+        return None
+    gradients = {"weight_1": inputs.T @ change, "bias_1": bias, "weight_2": weight_out, "bias_2": bias_out}
+    return gradients, memory.relaxations()
 
 
 def _in_threads(work: Callable[[int, int], None], num_samples: int) -> None:

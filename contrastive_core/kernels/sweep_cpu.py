@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contrastive_core.kernels import layered_cpu
+from contrastive_core.kernels import rows_cpu
 from contrastive_core.kernels.action import Action, Kind
 from contrastive_core.networks.activation import Activation, Clipped, Tanh
 from contrastive_core.networks.layered import Layered
@@ -70,7 +70,7 @@ class _Sweep:
                 squash = torch.tanh if type(activation) is Tanh else torch.sigmoid
                 drive = squash(drive, out=rows.drives[index])
             layer = rows.units[index].numpy()
-            layered_cpu.move_rows(drive.numpy(), *self.boxes[index], layer, residual, self.scratch, self.integers)
+            rows_cpu.move_rows(drive.numpy(), *self.boxes[index], layer, residual, self.scratch, self.integers)
             self.silent.discard(index)
 
     def _drive(self, index: int, rows: _Rows) -> Tensor:
@@ -191,5 +191,5 @@ def _status(units: list[Tensor], residual: Tensor, stop: Stop) -> Tensor:
         status[residual <= stop.tolerance] = int(Status.CONVERGED)
     status[residual.isnan()] = int(Status.DIVERGED)
     for layer in units:
-        layered_cpu.check_rows(layer.numpy(), status.numpy())
+        rows_cpu.check_rows(layer.numpy(), status.numpy())
     return status

@@ -1,0 +1,71 @@
+"""Contrastive gradients from rest in one go: which cases the fused kernels can do so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+
+from contrastive_core.costs.cross_entropy import CrossEntropy
+from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.kernels.action import KNOWN_COSTS, Action, Kind
+from contrastive_core.kernels.pair_cpu import estimate_pair, is_pair
+from contrastive_core.network import Network
+from contrastive_core.networks.layered import Layered
+from contrastive_core.types import Batch, Gradients, Nudge, Phase, Relaxation, Stop
+
+FLOATS = (torch.float32, torch.float64)
+
+
+def contrast_from_rest(
+    network: Network,
+    batch: Batch,
+    dynamics: Dynamics,
+    free: Stop,
+    second: Stop,
+    phases: Sequence[Phase],
+    signs: tuple[int, ...],
+    factor: float,
+) -> tuple[Gradients, list[Relaxation]] | None:
+    """Relax as :func:`contrastive_core.relaxation.relax_from_rest` does, and contrast as a rule does, with nothing in between.
+
+    Parameters
+    ----------
+    network, batch, dynamics, free, second, phases
+        As there; the energy has a minimum in every phase.
+    signs : tuple of int
+        1 or -1 for each phase; the free phase stands in for a sign that is not there.
+    factor : float
+        Of the difference of the mean energies' gradients.
+
+    Returns
+    -------
+    tuple of Gradients and list of Relaxation, optional
+        The free relaxation first. None where there is no such kernel, or where something is wrong with the batch or with a
+        relaxation: the steps one by one do the same then, and say what.
+    """
+    inputs, labels = batch.inputs, batch.labels
+    if type(network) is not Layered or type(dynamics) is not BlockDescent or not phases or not is_pair(network):
+        return None
+    if not network.output_is_last_layer or any(not _same_live_nudge(phase, phases[0]) for phase in phases):
+        return None
+    dtype = network.bias(0).dtype
+    if not (inputs.is_cpu and labels.is_cpu and network.bias(0).is_cpu and inputs.dtype == dtype and dtype in FLOATS):
+        return None
+    shapes_fit = inputs.dim() == 2 and inputs.shape[1] == network.num_inputs and labels.shape == inputs.shape[:1] and len(labels) > 0
+    if not shapes_fit or labels.dtype != torch.int64 or not labels.is_contiguous():
+        return None
+    nudges = cast(Sequence[Nudge], phases)
+    kind = Kind.SOFTMAX if type(nudges[0].cost) is CrossEntropy else Kind.PULLED
+    action = Action(kind, (0.0, *(nudge.strength for nudge in nudges)), None, nudges[0].cost.curvature)
+    stops = (free, *[second] * len(phases))
+    return estimate_pair(network, inputs, labels, dynamics.groups(2)[0][0] == 1, stops, action, signs, factor)
+
+
+def _same_live_nudge(phase: Phase, other: Phase) -> bool:
+    """Whether two phases are live nudges by one known cost."""
+    if not isinstance(phase, Nudge) or not isinstance(other, Nudge) or phase.frozen is not None:
+        return False
+    return type(phase.cost) in KNOWN_COSTS and phase.cost is other.cost and phase.batch.labels is other.batch.labels

@@ -19,6 +19,7 @@ COMMANDS = {
     "capacity": "experiments.capacity:capacity_command",
     "compare": "experiments.compare:compare_command",
     "data": "experiments.data:data",
+    "device": "experiments.device:device",
     "gradients": "experiments.gradients:gradients_command",
     "info": "experiments.info:info",
     "learn": "experiments.learn:learn_command",

@@ -173,6 +173,16 @@ def test_noise_of_n_pulses_grows_as_their_root() -> None:
         assert abs(float(moved.mean()) - pulses * 1e-4) < 4.5 * expected / 200
 
 
+def test_noise_larger_than_a_pulse_keeps_the_law_of_its_polarity() -> None:
+    """If this fails, a noisy saturating device settles in the middle of its range instead of at its bound. n = 20000, z = 4.5."""
+    level = torch.full((1, 20000), 0.9, dtype=torch.float64)
+    device = Device(SINGLE, LinearStep(1, 1), step=1e-4, effects=(CycleToCycle(3.75),))
+    moved = device.write(level, torch.full_like(level, 1e-4), "weight", 1).level - level
+    step = 1e-4 * (1 - 0.8)  # of the soft bound at .9, whichever way the noise goes
+    assert abs(float(moved.mean()) - step) < 4.5 * 3.75 * step / math.sqrt(20000)
+    assert abs(float(moved.std()) / (3.75 * step) - 1) < 4.5 / math.sqrt(2 * 20000)
+
+
 def test_variation_between_devices_is_drawn_once() -> None:
     """If this fails, device-to-device variation is cycle-to-cycle variation under another name."""
     device = Device(SINGLE, effects=(DeviceToDevice(0.3),))

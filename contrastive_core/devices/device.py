@@ -85,6 +85,14 @@ class Device:
         chosen = [effect for effect in self.effects if isinstance(effect, kind)]
         return sorted(chosen, key=lambda effect: order.index(type(effect)))
 
+    def pulse(self) -> float:
+        """Return the request that one pulse is sent for, as a fraction of the range."""
+        one = torch.ones(1, 1, dtype=torch.float64)
+        write = Write(one, one, one / self.step, 0 * one, self.step, one, one, self.law)
+        for effect in self.having(WriteEffect):
+            write = effect.written(write, self.conductance, self.draws(effect, "pulse", 0))
+        return write.step
+
     def draws(self, effect: Effect, place: str, use: int) -> Draws:
         """Return the streams of an effect at a tensor, for one use of the device."""
         key = (crc32(type(effect).__name__.encode()), crc32(place.encode()))
@@ -123,10 +131,10 @@ class Device:
             Count of uses.
         """
         steps = level.new_tensor(self.step * self.step_up), level.new_tensor(self.step * self.step_down)
-        write = Write(level, request, request / self.step, self.step, *steps, self.law)
+        write = Write(level, request, request / self.step, torch.zeros_like(request), self.step, *steps, self.law)
         for effect in self.having(WriteEffect):
             write = effect.written(write, self.conductance, self.draws(effect, place, use))
-        return Written(write.law.after(level, write.pulses, write.step_up, write.step_down).clamp(0, 1), write.pulses)
+        return Written(write.level_after(), write.pulses)
 
 
 def _generator(seed: int, key: tuple[int, ...]) -> torch.Generator:

@@ -43,6 +43,8 @@ class Write(NamedTuple):
         The change that was asked for, as a fraction of the range.
     pulses : Tensor of the same shape
         Number of pulses, of either sign; fractions where the number of states is not finite.
+    noise : Tensor
+        Pulses of the same polarity that come on top, of either sign and zero on average; 0 unless an effect adds them.
     step : float
         Nominal size of a pulse, as a fraction of the range.
     step_up, step_down : Tensor
@@ -54,10 +56,17 @@ class Write(NamedTuple):
     level: Tensor
     request: Tensor
     pulses: Tensor
+    noise: Tensor
     step: float
     step_up: Tensor
     step_down: Tensor
     law: WriteLaw
+
+    def level_after(self) -> Tensor:
+        """Return the levels that the pulses and their noise lead to, inside the range."""
+        up = self.pulses >= 0
+        spread = self.noise * torch.where(up, self.step_up, -self.step_down) * self.law.size(self.level, up)
+        return (self.law.after(self.level, self.pulses, self.step_up, self.step_down) + spread).clamp(0, 1)
 
 
 class Effect(ABC):  # noqa: B024 - its hooks are those of the kinds below

@@ -52,7 +52,9 @@ class DeviceToDevice(WriteEffect):
 @final
 @dataclass(frozen=True)
 class CycleToCycle(WriteEffect):
-    r"""Pulses of varying size: n pulses count as :math:`n + \sigma \sqrt{|n|}\,\xi`, the sum of n of size :math:`1 + \sigma\xi` each.
+    r"""Pulses of varying size: n pulses of size :math:`1 + \sigma\xi` each are worth :math:`n + \sigma \sqrt{|n|}\,\xi`.
+
+    The noise has the law of the pulse's polarity even where it is larger than the pulse and moves the device the other way.
 
     Attributes
     ----------
@@ -69,4 +71,4 @@ class CycleToCycle(WriteEffect):
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write with noisy pulses."""
         noise = normal(write.pulses.shape, write.pulses, draws.fresh)
-        return write._replace(pulses=write.pulses + self.sigma_c2c * torch.sqrt(write.pulses.abs()) * noise)
+        return write._replace(noise=write.noise + self.sigma_c2c * torch.sqrt(write.pulses.abs()) * noise)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -21,6 +20,10 @@ from contrastive_core.errors import InputError
 
 class WriteLaw(ABC):
     """How far a pulse moves a device, depending on where it is."""
+
+    @abstractmethod
+    def size(self, level: Tensor, up: Tensor) -> Tensor:
+        """Return how far one pulse moves a device at ``level``, in units of its step, for potentiation where ``up``, else depression."""
 
     @abstractmethod
     def after(self, level: Tensor, pulses: Tensor, step_up: Tensor, step_down: Tensor) -> Tensor:
@@ -61,6 +64,10 @@ class LinearStep(WriteLaw):
         if not (0 <= self.m_up <= 1 and 0 <= self.m_down <= 1):
             raise InputError(f"slopes of a write law lie in [0, 1], got {self.m_up} and {self.m_down}; 0 is constant, 1 a soft bound")
 
+    def size(self, level: Tensor, up: Tensor) -> Tensor:
+        """Return the linear step."""
+        return torch.where(up, 1 - self.m_up * (2 * level - 1), 1 + self.m_down * (2 * level - 1))
+
     def after(self, level: Tensor, pulses: Tensor, step_up: Tensor, step_down: Tensor) -> Tensor:
         """Return the levels after some pulses, by the closed form."""
         up = _affine(level, pulses.clamp(min=0), step_up, self.m_up)
@@ -96,13 +103,13 @@ class PowerStep(WriteLaw):
         if not (self.gamma_up > 0 and self.gamma_down > 0):
             raise InputError(f"exponents of a write law are positive, got {self.gamma_up} and {self.gamma_down}")
 
+    def size(self, level: Tensor, up: Tensor) -> Tensor:
+        """Return the power of the distance to the bound."""
+        return torch.where(up, 2 * (1 - level) ** self.gamma_up, 2 * level**self.gamma_down)
+
     def after(self, level: Tensor, pulses: Tensor, step_up: Tensor, step_down: Tensor) -> Tensor:
         """Return the levels after some pulses, pulse by pulse."""
-
-        def increment(z: Tensor, up: bool) -> Tensor:
-            return 2 * (1 - z) ** self.gamma_up if up else 2 * z**self.gamma_down
-
-        return _pulse_by_pulse(level, pulses, step_up, step_down, increment)
+        return _pulse_by_pulse(self, level, pulses, step_up, step_down)
 
 
 @final
@@ -128,25 +135,23 @@ class ExponentialStep(WriteLaw):
     a: float = 0.244
     b: float = 0.2425
 
+    def size(self, level: Tensor, up: Tensor) -> Tensor:
+        """Return the decaying exponential, cut off at 0."""
+        y = self.a * (2 * level - 1) + self.b
+        rising, falling = self.a_up * (self.gamma_up * y).exp(), self.a_down * (-self.gamma_down * y).exp()
+        return (1 - torch.where(up, rising, falling)).clamp(min=0)
+
     def after(self, level: Tensor, pulses: Tensor, step_up: Tensor, step_down: Tensor) -> Tensor:
         """Return the levels after some pulses, pulse by pulse."""
-
-        def increment(z: Tensor, up: bool) -> Tensor:
-            y = self.a * (2 * z - 1) + self.b
-            return (1 - (self.a_up * (self.gamma_up * y).exp() if up else self.a_down * (-self.gamma_down * y).exp())).clamp(min=0)
-
-        return _pulse_by_pulse(level, pulses, step_up, step_down, increment)
+        return _pulse_by_pulse(self, level, pulses, step_up, step_down)
 
 
-def _pulse_by_pulse(
-    level: Tensor, pulses: Tensor, step_up: Tensor, step_down: Tensor, increment: Callable[[Tensor, bool], Tensor]
-) -> Tensor:
+def _pulse_by_pulse(law: WriteLaw, level: Tensor, pulses: Tensor, step_up: Tensor, step_down: Tensor) -> Tensor:
     """Apply pulses one after the other, the last one in part; a device at a bound stays there."""
-    most = math.ceil(float(pulses.abs().max())) if pulses.numel() else 0
+    up, most = pulses >= 0, math.ceil(float(pulses.abs().max())) if pulses.numel() else 0
+    step = torch.where(up, step_up, -step_down)
     for done in range(most):
-        share = (pulses.abs() - done).clamp(0, 1)
-        moved = torch.where(pulses >= 0, step_up * increment(level, True), -step_down * increment(level, False))
-        level = (level + share * moved).clamp(0, 1)
+        level = (level + (pulses.abs() - done).clamp(0, 1) * step * law.size(level, up)).clamp(0, 1)
     return level
 
 

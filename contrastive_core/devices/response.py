@@ -1,0 +1,37 @@
+"""How a device answers to pulses, one at a time: the picture by which devices are known."""
+
+import torch
+from torch import Tensor
+
+from contrastive_core.devices.device import Device
+from contrastive_core.errors import InputError
+
+
+def pulse_response(device: Device, pulses: int, samples: int) -> Tensor:
+    """Send pulses up, and then as many down, to devices that start at their smallest conductance.
+
+    Each pulse is a write of its own, with the device's variation, and each read has its noise.
+
+    Parameters
+    ----------
+    device : Device
+        What answers.
+    pulses : int
+        In each direction.
+    samples : int
+        How many devices, of which each has its own draws.
+
+    Returns
+    -------
+    Tensor of shape (2 pulses + 1, samples)
+        Conductances as they are seen, in siemens.
+    """
+    if pulses < 1 or samples < 1:
+        raise InputError(f"a pulse response needs at least 1 pulse and 1 device, got {pulses} and {samples}")
+    level = torch.zeros(1, samples, dtype=torch.float64)
+    seen = [device.seen(level, "response", 0)[0]]
+    for use in range(1, 2 * pulses + 1):
+        sign = 1.0 if use <= pulses else -1.0
+        level = device.write(level, torch.full_like(level, sign * device.pulse()), "response", use).level
+        seen.append(device.seen(level, "response", use)[0])
+    return device.conductance.siemens(torch.stack(seen))

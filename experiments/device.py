@@ -1,0 +1,154 @@
+"""``eqlab device``: published devices, how they answer to pulses, and devices fitted to measured pulses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+from pydantic import Field
+
+from contrastive_core.errors import InputError
+from experiments.cli import Group, show_help
+from experiments.figures import write_pictures
+from experiments.figures_devices import fit_picture, response_picture
+from experiments.flags import command
+from experiments.markers import Positional
+from experiments.options import CommandOptions
+from experiments.output import format_table
+from experiments.rundir import open_run
+from experiments.session import Session
+
+
+class ListOptions(CommandOptions):
+    """``eqlab device list`` needs none of its own."""
+
+
+class ShowOptions(CommandOptions):
+    """A device and what is sent to it.
+
+    Attributes
+    ----------
+    name
+        Of the preset, or what it is called elsewhere.
+    pulses, samples
+        Pulses in each direction, and devices.
+    """
+
+    name: Annotated[str, Positional()] = ""
+    pulses: int = Field(200, gt=0, le=100_000, description="Pulses up, and then down.")
+    samples: int = Field(5, gt=0, le=10_000, description="Devices, each with its own draws.")
+
+
+class FitOptions(CommandOptions):
+    """Measured pulses.
+
+    Attributes
+    ----------
+    file
+        A CSV file of conductances in siemens.
+    """
+
+    file: Annotated[str, Positional()] = ""
+
+
+@command(ListOptions, "list")
+def list_devices(options: ListOptions, session: Session) -> None:
+    """List the published devices.
+
+    Parameters
+    ----------
+    options : ListOptions
+        Not used.
+    session : Session
+        Where to print.
+    """
+    from contrastive_core.devices.presets import PRESETS
+
+    listed = [
+        {"name": name, "alias": preset.alias, "description": preset.description, "source": preset.source}
+        for name, preset in PRESETS.items()
+    ]
+    rows = [(one["name"], one["alias"] or "-", one["description"], one["source"]) for one in listed]
+    session.result({"devices": listed}, format_table(("name", "alias", "description", "numbers from"), rows))
+
+
+@command(ShowOptions, "show")
+def show_device(options: ShowOptions, session: Session) -> None:
+    """Send pulses up and down to the published device NAME, and draw how its conductance follows.
+
+    \b
+    Examples:
+      eqlab device show ecram
+      eqlab device show ReRamSB --pulses 1000 --samples 20
+
+    Parameters
+    ----------
+    options : ShowOptions
+        Which device, and what is sent.
+    session : Session
+        Where to print.
+
+    Raises
+    ------
+    InputError
+        If no device is named.
+    """  # noqa: D301
+    from contrastive_core.devices.presets import PRESETS, find_preset
+    from contrastive_core.devices.response import pulse_response
+
+    if not options.name:
+        raise InputError(f"which device? name one of: {', '.join(PRESETS)}")
+    preset = find_preset(options.name)
+    device = preset.build(options.seed)
+    run = open_run(options, session)
+    curves = 1e6 * pulse_response(device, options.pulses, options.samples)
+    mean = curves.mean(1)
+    write_pictures(run.figures, {"pulse-response": response_picture(preset.description, curves.T.tolist(), options.pulses)})
+    shown = sorted({0, 1, options.pulses // 2, options.pulses, options.pulses + 1, 3 * options.pulses // 2, 2 * options.pulses})
+    rows = [(f"{min(n, options.pulses)} up{f', {n - options.pulses} down' if n > options.pulses else ''}", f"{mean[n]:.3f}") for n in shown]
+    result = {"run": str(run.path), "device": options.name, "pulses": options.pulses, "microsiemens": curves.T.tolist()}
+    text = f"{preset.description}; {preset.source}\n\n{format_table(('pulses', 'mean conductance, uS'), rows)}\n\nfigure: {run.figures}"
+    session.result(result, text)
+
+
+@command(FitOptions, "fit")
+def fit_device(options: FitOptions, session: Session) -> None:
+    """Fit a device to the measured pulse responses in the CSV file FILE.
+
+    Either two columns without a header, consecutive conductances in siemens under potentiating and under depressing pulses, or a header
+    with device_id, cycle, pulse, polarity (P or D) and conductance_S.
+
+    Parameters
+    ----------
+    options : FitOptions
+        Which file.
+    session : Session
+        Where to print.
+
+    Raises
+    ------
+    InputError
+        If no file is named.
+    """
+    from contrastive_core.devices.pulses import fit_pulses, read_pulses
+
+    if not options.file:
+        raise InputError("which file? give the path of a CSV file of conductances")
+    trains = read_pulses(Path(options.file))
+    fit = fit_pulses(trains)
+    run = open_run(options, session)
+    measured = [{"device": train.device, "up": train.potentiating, "siemens": train.conductance.tolist()} for train in trains]
+    write_pictures(run.figures, {"fit": fit_picture(measured, fit.curve(True).tolist(), fit.curve(False).tolist())})
+    result: dict[str, Any] = {"run": str(run.path), "trains": len(trains), **fit.record()}
+    rows = [(name, "-" if value is None else f"{value:.6g}") for name, value in fit.record().items()]
+    session.result(result, f"{len(trains)} trains\n\n{format_table(('parameter', 'value'), rows)}\n\nfigure: {run.figures}")
+
+
+device = Group(
+    "device",
+    commands=[list_devices, show_device, fit_device],
+    help="Show published devices, and fit devices to measured pulses.",
+    invoke_without_command=True,
+    callback=click.pass_context(show_help),
+)

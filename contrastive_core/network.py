@@ -104,8 +104,15 @@ class Network(nn.Module, ABC):
         """Return the curvature above which a nudge leaves the energy a minimum; minus infinity where every nudge does."""
         return -math.inf if self.has_minimum(-math.inf) else -self.stiffness[-1]
 
+    def parameter_bounds(self) -> dict[str, tuple[float, float]]:
+        """Return the smallest and largest value of each parameter that has bounds."""
+        return {}
+
     def constrain_(self) -> None:
         """Move the parameters, in place, to the nearest values they may have; called after every step of an optimiser."""
+        with torch.no_grad():
+            for name, (low, high) in self.parameter_bounds().items():
+                self.get_parameter(name).clamp_(low, high)
 
     @property
     def is_ladder(self) -> bool:

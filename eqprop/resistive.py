@@ -270,11 +270,9 @@ class Resistive(Network):
         indices = range(len(self._sizes))
         return [self._total(index) for index in indices], [self._coupling(index) for index in indices[1:]]
 
-    def constrain_(self) -> None:
-        """Move every conductance into its bounds, in place."""
-        with torch.no_grad():
-            for index, (low, high) in enumerate(self.bounds):
-                self.conductance(index).clamp_(low, high)
+    def parameter_bounds(self) -> dict[str, tuple[float, float]]:
+        """Return the bounds of every layer's conductances, in siemens."""
+        return {f"conductance_{number}": pair for number, pair in enumerate(self.bounds, start=1)}
 
     @property
     def is_ladder(self) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EFFECTS: Table[type[Effect]] = Table(
     "effect",
     {
+        "programming-error": "contrastive_core.devices.arrays:ProgrammingError",
         "drift": "contrastive_core.devices.arrays:Drift",
         "stuck-at": "contrastive_core.devices.arrays:StuckAt",
         "conductance-noise": "contrastive_core.devices.arrays:ConductanceNoise",

@@ -70,6 +70,30 @@ class Drift(ArrayEffect):
         return conductance * (seconds / self.t0) ** -nu
 
 
+@final
+@dataclass(frozen=True)
+class ProgrammingError(ArrayEffect):
+    r"""Conductances that missed their target when they were programmed, :math:`G + \sigma G_\max \xi`, drawn once and cut off at 0.
+
+    For weights that were trained elsewhere and transferred.
+
+    Attributes
+    ----------
+    sigma_prog : float
+        :math:`\sigma`.
+    """
+
+    sigma_prog: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma_prog < float("inf"):
+            raise InputError(f"sigma_prog must not be negative, got {self.sigma_prog}; 0 is none")
+
+    def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
+        """Return the conductances with their errors."""
+        return (conductance + self.sigma_prog * kind.g_max * normal(conductance.shape, conductance, draws.fixed)).clamp(min=0)
+
+
 class NoiseKind(Enum):
     """What the noise of a conductance is relative to: itself, or the top of the range."""
 

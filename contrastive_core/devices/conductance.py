@@ -12,9 +12,9 @@ from contrastive_core.errors import InputError
 class Pairing(Enum):
     r"""Which conductances make a weight, with :math:`z = (G - G_\min)/(G_\max - G_\min)`.
 
-    A single conductance is itself the weight, as in a resistive network. An offset pair is a conductance less a fixed reference of
-    level :math:`z_0`: :math:`w = w_\max (z - z_0)/(1 - z_0)`. A differential pair is :math:`w = w_\max (z^+ - z^-)`, where at most one
-    of the two is above :math:`G_\min` when it is programmed.
+    A single conductance is the weight, as in a resistive network: :math:`w = w_\max G/G_\max`. An offset pair is a conductance less a
+    fixed reference of level :math:`z_0`: :math:`w = w_\max (z - z_0)/(1 - z_0)`. A differential pair is :math:`w = w_\max (z^+ - z^-)`,
+    where at most one of the two is above :math:`G_\min` when it is programmed.
     """
 
     SINGLE = "single"
@@ -29,11 +29,12 @@ class Conductance:
     Attributes
     ----------
     g_min, g_max : float
-        Smallest and largest conductance, in siemens; with a single conductance, in the units of the weights.
+        Smallest and largest conductance, in siemens.
     pairing : Pairing
         Which conductances make a weight.
     w_max : float, optional
-        Largest weight; None takes ``headroom`` times the largest weight that is first programmed. Not for single conductances.
+        Largest weight; None takes the network's own bound if it has one, else ``headroom`` times the largest weight that is first
+        programmed.
     headroom : float
         Room for weights to grow when ``w_max`` is None.
     reference : float
@@ -64,8 +65,6 @@ class Conductance:
 
     def largest_weight(self, weight: Tensor) -> float:
         """Return the largest weight that the arrays of a layer can hold, given the weights first programmed."""
-        if self.pairing is Pairing.SINGLE:
-            return self.g_max
         return self.w_max if self.w_max is not None else self.headroom * max(float(weight.abs().max()), 1e-12)
 
     def levels(self, weight: Tensor, w_max: float) -> Tensor:
@@ -84,7 +83,7 @@ class Conductance:
             :math:`z = (G - G_\min)/R` in [0, 1], one array, or two for a differential pair.
         """
         if self.pairing is Pairing.SINGLE:
-            levels = ((weight - self.g_min) / self.span)[None]
+            levels = self.normalised(weight * (self.g_max / w_max))[None]
         elif self.pairing is Pairing.OFFSET:
             levels = (self.reference + (1 - self.reference) * weight / w_max)[None]
         else:
@@ -94,7 +93,7 @@ class Conductance:
     def weight(self, levels: Tensor, w_max: float) -> Tensor:
         """Return the weights that normalised conductances, of shape (1 or 2, ...), stand for."""
         if self.pairing is Pairing.SINGLE:
-            return self.g_min + self.span * levels[0]
+            return self.siemens(levels[0]) * (w_max / self.g_max)
         if self.pairing is Pairing.OFFSET:
             return w_max * (levels[0] - self.reference) / (1 - self.reference)
         return w_max * (levels[0] - levels[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import final
 
 import torch
@@ -42,10 +43,12 @@ class OnDevice(Network):
         self._inside = (network,)  # in a tuple: a submodule would show its parameters a second time, with a prefix
         self._largest: dict[str, float] = {}
         self._seen: dict[str, Tensor] = {}
+        bounds = network.parameter_bounds()
         for name, parameter in network.named_parameters():
             self.register_parameter(name, parameter)
             if parameter.dim() > 1:
-                self._largest[name] = device.conductance.largest_weight(parameter.detach())
+                own = bounds[name][1] if name in bounds else math.inf
+                self._largest[name] = own if math.isfinite(own) else device.conductance.largest_weight(parameter.detach())
                 level = device.conductance.levels(parameter.detach(), self._largest[name])
                 self.register_buffer(_level(name), level)
             else:
@@ -125,14 +128,15 @@ class OnDevice(Network):
 
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         """Return the contrast that the circuits compute from what they read of the states."""
-        states = (self._read(state, "plus"), None if minus is None else self._read(minus, "minus"))
+        states = (self.read(state, "plus"), None if minus is None else self.read(minus, "minus"))
         gradients = self.inside.energy_gradient(states[0], clamped, states[1], factor)
         for effect in self.device.having(ContrastEffect):
             for name in self._largest:
                 gradients[name] = effect.computed(gradients[name], self.device.draws(effect, name, int(self.clock)))
         return gradients
 
-    def _read(self, state: State, phase: str) -> State:
+    def read(self, state: State, phase: str) -> State:
+        """Return what the learning rule is told of a state; ``phase`` names the reading, which has draws of its own."""
         layers = list(state)
         for effect in self.device.having(ReadEffect):
             for index, layer in enumerate(layers):
@@ -175,6 +179,10 @@ class OnDevice(Network):
     def has_minimum(self, curvature: float) -> bool:
         """Whether the energy keeps a minimum when a nudge adds this curvature to the last layer."""
         return self.inside.has_minimum(curvature)
+
+    def least_curvature(self) -> float:
+        """Return the curvature above which a nudge leaves the energy a minimum."""
+        return self.inside.least_curvature()
 
 
 def _level(name: str) -> str:

@@ -97,8 +97,9 @@ def show_compare(evidence: Evidence) -> View:
         title: {rule: (factor * record[name], 100 * record["test_error"]["mean"]) for rule, record in done.items()}
         for title, (name, factor) in efforts.items()
     }
-    first = {"comparison": comparison(records)}
-    return View([ReportTable("Side by side", *table(records))], {**first, **pictures, "pareto": pareto(fronts, "test error (%)")})
+    compared = {"comparison": comparison(records)}
+    shown = {**pictures, **compared} if evidence.running else {**compared, **pictures}  # what moves comes first
+    return View([ReportTable("Side by side", *table(records))], {**shown, "pareto": pareto(fronts, "test error (%)")})
 
 
 def show_gradients(evidence: Evidence) -> View:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ LARGEST = 2**20
 
 
 def announce(folder: Path, key: str) -> Callable[[Mapping[str, Any]], None]:
-    """Begin a trial's file, anew if there is one of an earlier attempt.
+    """Begin a trial's file; what an earlier attempt told stays until there is something newer.
 
     Parameters
     ----------
@@ -31,11 +32,12 @@ def announce(folder: Path, key: str) -> Callable[[Mapping[str, Any]], None]:
         To be told of every epoch. It writes one line and raises nothing: no trial shall fail, or wait, because it is watched.
     """
     path = file_of(folder, key)
+    modes = chain("w", repeat("a"))
     with suppress(OSError):
-        path.write_text("")
+        path.touch()
 
     def tell(epoch: Mapping[str, Any]) -> None:
-        with suppress(OSError), path.open("a") as stream:
+        with suppress(OSError), path.open(next(modes)) as stream:
             stream.write(to_json(epoch, indent=None) + "\n")
 
     return tell

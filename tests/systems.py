@@ -15,6 +15,8 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.network import Network
 from contrastive_core.networks import ACTIVATIONS, NETWORKS
+from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.spin import SpinNetwork
 from contrastive_core.relaxation import relax
 from contrastive_core.rule import Rule, Setting, Settling
 from contrastive_core.types import Batch, Clamped, Phase, Relaxation, State, Stop
@@ -28,6 +30,9 @@ TABLES = (baselines.RULES, EQPROP_RULES, HEBBIAN_RULES)
 RULE_NAMES = [name for table in TABLES for name in table]
 HOLDING_RULES = list(HEBBIAN_RULES)
 QUADRATIC = [name for name in ACTIVATIONS if ACTIVATIONS[name].quadratic]
+
+LAYERED = [kind for kind in NETWORKS if NETWORKS[kind] is Layered]
+"""Networks whose units have an energy of their own, so that a layer has one minimum given the others; spins have not."""
 
 TIGHT = Stop(1e-13, 20_000)
 """Settles to a few hundred roundings of float64."""
@@ -70,6 +75,8 @@ def make_system(
 ) -> System:
     """Build a network whose biases are random too, so that none of its terms vanishes, and a batch with class labels."""
     generator = seeded(seed)
+    if kind == "spin":
+        return _spin_system(sizes[-1], batch_size, generator, dtype)
     network = NETWORKS[kind](
         sizes,
         activation=ACTIVATIONS[activation],
@@ -89,11 +96,23 @@ def make_system(
     return System(network, Batch(inputs, labels))
 
 
+def _spin_system(size: int, batch_size: int, generator: torch.Generator, dtype: torch.dtype) -> System:
+    """Build spins with random couplings and fields; they have no activation, scale or readout to be set."""
+    matrix = torch.randn((size, size), generator=generator, dtype=dtype)
+    network = SpinNetwork(size, matrix + matrix.T, dtype=dtype)
+    with torch.no_grad():
+        network.bias.uniform_(-0.2, 0.4, generator=generator)
+    inputs = torch.rand((batch_size, size), generator=generator, dtype=dtype)
+    return System(network, Batch(inputs, torch.randint(size, (batch_size,), generator=generator)))
+
+
 def interior_state(network: Network, batch_size: int, seed: int) -> State:
     """Return a random state well inside the bounds of every activation: responses to inputs in (.2, .8)."""
     dtype = next(network.parameters()).dtype
     generator = seeded(seed)
     drives = [0.2 + 0.6 * torch.rand((batch_size, size), generator=generator, dtype=dtype) for size in network.sizes]
+    if isinstance(network, SpinNetwork):
+        return tuple(drives)  # the energy is defined between the corners too
     return tuple(a.value(u) for a, u in zip(network.activations, drives, strict=True))
 
 

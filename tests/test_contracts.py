@@ -13,6 +13,7 @@ import systems
 import torch
 from oracles import number
 from systems import (
+    LAYERED,
     QUADRATIC,
     RULE_NAMES,
     TIGHT,
@@ -164,7 +165,7 @@ def test_energy_gradient_of_a_contrast_is_the_difference_without_cancellation(ki
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", LAYERED)
 def test_minimiser_of_a_block_is_stationary(kind: str, activation: str, scale: float) -> None:
     """Block descent settles where these values agree; a wrong one settles at a point that is no equilibrium."""
     system = make_system(activation, kind=kind, energy_scale=scale)
@@ -180,7 +181,7 @@ def test_minimiser_of_a_block_is_stationary(kind: str, activation: str, scale: f
 @pytest.mark.parametrize("pulled", [False, True])
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("activation", QUADRATIC)
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", LAYERED)
 def test_minimiser_of_a_quadratic_block_is_its_minimum_inside_the_box(kind: str, activation: str, scale: float, pulled: bool) -> None:
     """Only an exact minimum makes the energy a certificate of the relaxation."""
     system = make_system(activation, kind=kind, energy_scale=scale, output_activation=activation, gain=2.0)
@@ -204,7 +205,7 @@ def test_minimiser_of_a_quadratic_block_is_its_minimum_inside_the_box(kind: str,
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", LAYERED)
 def test_drive_of_the_inputs_is_computed_once_and_equals_the_product(kind: str, scale: float) -> None:
     """All phases share the drive; were it stale or scaled, every phase would see other inputs than the data."""
     system = make_system("tanh", kind=kind, energy_scale=scale)
@@ -674,7 +675,7 @@ def test_inference_is_the_free_phase_of_the_estimate(name: str) -> None:
         assert float((one - other).abs().max()) < 1e-12
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", LAYERED)
 @pytest.mark.parametrize("name", RULE_NAMES)
 def test_float32_stays_float32(kind: str, name: str) -> None:
     """A silent promotion halves the speed; a silent demotion of float64 makes every exact test meaningless."""

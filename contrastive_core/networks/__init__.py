@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.networks.activation import Activation
 
-NETWORKS: Table[type[Network]] = Table("network", {"layered": "contrastive_core.networks.layered:Layered"})
+NETWORKS: Table[type[Network]] = Table(
+    "network", {"layered": "contrastive_core.networks.layered:Layered", "spin": "contrastive_core.networks.spin:SpinNetwork"}
+)
 
 ACTIVATIONS: Table[Activation] = Table(
     "activation",

@@ -95,11 +95,12 @@ def as_operator(multiply: Callable[[State], State], like: State) -> LinearOperat
     return LinearOperator((rows * width, rows * width), matvec=product, dtype=np.float64)
 
 
-def extreme_eigenvalues(clamped: Clamped, state: State) -> tuple[float, float]:
-    """Return the smallest and the largest curvature of the energy over all samples, by Lanczos.
+def extreme_eigenvalues(clamped: Clamped, state: State, *, relative: bool = False) -> tuple[float, float]:
+    r"""Return the smallest and the largest curvature of the energy over all samples, by Lanczos.
 
-    Only directions in which no unit is held by its bounds count. A smallest one near 0 means slow relaxation and large
-    bias; a negative one means that the state is no minimum.
+    With ``relative``, in units of the layers' stiffness: of :math:`\kappa^{-1/2} H \kappa^{-1/2}`. Only directions in which no unit is
+    held by its bounds count. A smallest one near 0 means slow relaxation and large bias; a negative one means that the state is no
+    minimum.
 
     Raises
     ------
@@ -111,11 +112,16 @@ def extreme_eigenvalues(clamped: Clamped, state: State) -> tuple[float, float]:
     if count < 3:
         raise ConvergenceError("fewer than 3 units are inside their bounds, so there is no curvature to measure; lower the gain")
     product = hessian(clamped, state)
+    sizes = [layer.shape[1] for layer in state]
+    units = torch.cat(
+        [torch.full((n,), k if relative else 1.0).to(state[0]) for n, k in zip(sizes, clamped.network.stiffness, strict=True)]
+    )
+    root = units.sqrt()  # (n,)
 
     def compressed(vector: NDArray[np.float64]) -> NDArray[np.float64]:
         rows = torch.zeros(movable.shape, dtype=state[0].dtype, device=state[0].device)
         rows[movable] = torch.from_numpy(np.asarray(vector).ravel()).to(rows)
-        image: NDArray[np.float64] = flatten(product(unflatten(rows, state)))[movable].double().cpu().numpy()
+        image: NDArray[np.float64] = (flatten(product(unflatten(rows / root, state))) / root)[movable].double().cpu().numpy()
         return image
 
     operator = LinearOperator((count, count), matvec=compressed, dtype=np.float64)

@@ -29,6 +29,7 @@ COMMANDS = {
     "runs": "experiments.runs:runs",
     "sweep": "experiments.sweep:sweep",
     "train": "experiments.train:train_command",
+    "tune": "experiments.tune:tune_command",
     "watch": "experiments.watch:watch_command",
 }
 """Every command as ``"module:object"``; listing one here is all that it takes, and its module imports nothing heavy at its top."""

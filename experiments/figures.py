@@ -14,6 +14,7 @@ from experiments.figures_learning import learning_curves
 from experiments.figures_pareto import pareto
 from experiments.figures_relaxation import relaxation
 from experiments.figures_style import Picture, to_png
+from experiments.figures_tuning import tuning
 from experiments.output import to_json, write_bytes, write_text
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "pareto",
     "profile",
     "relaxation",
+    "tuning",
     "write_pictures",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,6 +22,7 @@ from experiments.options import CommandOptions
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
+    from contrastive_core.dynamics.base import Dynamics
     from contrastive_core.network import Network
     from contrastive_core.rule import Setting
 
@@ -38,7 +40,7 @@ class LearningOptions(CommandOptions):
         Samples.
     network, hidden, activation, output_activation, energy_scale, readout, gain, dtype, circuit
         Network.
-    cost, dynamics, tolerance, budget, nudged_tolerance, nudged_budget, strength, frozen, fraction, backend, unroll
+    cost, dynamics, step, tolerance, budget, nudged_tolerance, nudged_budget, strength, frozen, fraction, backend, unroll
         Cost, relaxation and what the rules need.
     """
 
@@ -56,6 +58,7 @@ class LearningOptions(CommandOptions):
     circuit: CircuitOptions = Field(default_factory=lambda: CircuitOptions.model_validate({}), description="Of a resistive network.")
     cost: Annotated[str, OneOf("cost", SAMPLE_COSTS)] = Field("squared-error", description="Cost that the rules lower.")
     dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field("forward", description="Of the free phase.")
+    step: PositiveFloat | None = Field(None, description="Euler step of gradient-flow and momentum; none for their own.")
     tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-3, description="Residual at which a sample's free phase stops.")
     budget: Positive = Field(100, description="Most sweeps of a free phase.")
     nudged_tolerance: Annotated[float, Field(ge=0)] | None = Field(
@@ -101,12 +104,21 @@ def build_setting(options: LearningOptions) -> Setting:
     from contrastive_core.types import Stop
 
     settling = Settling(
-        DYNAMICS[options.dynamics](),
+        _dynamics(options),
         Stop(options.tolerance, options.budget),
         Stop(options.nudged_tolerance, options.nudged_budget),
         options.backend,
     )
     return Setting(SAMPLE_COSTS[options.cost](), settling, options.strength, options.fraction, options.frozen, options.unroll)
+
+
+def _dynamics(options: LearningOptions) -> Dynamics:
+    dynamics = DYNAMICS[options.dynamics]()
+    if options.step is None:
+        return dynamics
+    if "step_size" not in {field.name for field in fields(dynamics)}:
+        raise InputError(f"--step is the Euler step of gradient-flow and momentum, and {options.dynamics} has none; leave it out")
+    return replace(dynamics, step_size=options.step)  # type: ignore[call-arg]
 
 
 def architecture(network: Network, splits: Splits) -> str:

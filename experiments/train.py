@@ -140,7 +140,7 @@ def trial(
         rule,
         setting.cost,
         splits,
-        _plan(options),
+        plan_of(options),
         seed,
         checkpoint=checkpoint,
         identity=identity,
@@ -173,7 +173,8 @@ def trial(
 EXPERIMENT = Experiment(TrainOptions, trial, METRICS, headline=("test_error",), checkpoints=True, live=True)
 
 
-def _plan(options: PlanOptions) -> Plan:
+def plan_of(options: PlanOptions) -> Plan:
+    """Return the part of the options that training itself takes."""
     from contrastive_core.training import Plan
 
     names = Plan.__dataclass_fields__

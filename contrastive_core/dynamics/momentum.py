@@ -159,15 +159,16 @@ def largest_curvature(state: State, clamped: Clamped, phase: Phase = None) -> Te
 def tuned(clamped: Clamped, state: State) -> Momentum:
     r"""Return the heavy ball that is fastest for a quadratic energy with the extreme curvatures measured at a state.
 
-    :math:`h = 4/(\sqrt L + \sqrt\mu)^2` and momentum :math:`((\sqrt L - \sqrt\mu)/(\sqrt L + \sqrt\mu))^2`, which contract by
-    :math:`(\sqrt L - \sqrt\mu)/(\sqrt L + \sqrt\mu)` a step (Polyak, 1964; recalled, verified numerically).
+    In units of the stiffness, with extremes :math:`\mu` and L: :math:`h = 4/(\sqrt L + \sqrt\mu)^2` and momentum
+    :math:`((\sqrt L - \sqrt\mu)/(\sqrt L + \sqrt\mu))^2`, which contract by the root of the latter a step (Polyak, 1964; recalled,
+    verified numerically).
 
     Raises
     ------
     ConvergenceError
         If the state is not a minimum, or the curvature cannot be measured.
     """
-    smallest, largest = extreme_eigenvalues(clamped, state)
+    smallest, largest = extreme_eigenvalues(clamped, state, relative=True)
     if not smallest > 0:
         raise ConvergenceError(
             f"the smallest curvature is {smallest:.2g}, so there is no minimum to roll into; relax further or lower the gain"

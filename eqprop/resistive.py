@@ -21,13 +21,14 @@ from eqprop.circuit import Parts, box, dissipation_gradient, polarities
 class Resistive(Network):
     r"""Layers of nodes joined by variable conductances, with diodes on hidden nodes and amplifiers between layers.
 
-    .. math:: E = \sum_{l=1}^{L} \lambda^{l-1} \left[ \tfrac12 \sum_{ij} g^l_{ij} (a_l v^{l-1}_i - v^l_j)^2 - b_l \cdot v^l \right]
-        + \text{content of the diodes}, \qquad a_1 = 1,\ a_{l>1} = A,\ \lambda = a_c/A.
+    .. math:: E = \sum_{l=1}^{L} \lambda^{l-1} \left[ \tfrac12 \sum_{ij} g^l_{ij} (a_l v^{l-1}_i - v^l_j)^2 - b_l \cdot v^l
+        + \sum_j \int_0^{w_j} I(w)\, dw \right], \qquad a_1 = 1,\ a_{l>1} = A,\ \lambda = a_c/A.
 
     Sources hold the inputs twice, at :math:`+x` and :math:`-x` times the input gain, and two rails. The first half of every hidden layer
-    is excitatory, with a diode from ground that keeps :math:`v \ge 0`; the second inhibitory, :math:`v \le 0`; outputs have no diodes. A
-    node sends :math:`A v` upwards and takes :math:`a_c` times the current back: with both 1 there are no amplifiers, and the energy is
-    half the power that the resistors turn into heat. With ideal diodes it is a convex quadratic in a box.
+    is excitatory, with a diode from ground (:math:`w = -v`) that keeps :math:`v \ge 0`; the second inhibitory (:math:`w = v`), with
+    :math:`v \le 0`; outputs have no diodes. A node sends :math:`A v` upwards and takes :math:`a_c` times the current back: with both 1
+    there are no amplifiers, and the energy is half the power that the resistors turn into heat. With ideal diodes it is a convex
+    quadratic in a box.
 
     Parameters ``conductance_l`` have shape (sources or n_{l-1}, n_l), in siemens; ``bias_l`` (n_l,) are the currents of sources, in ampere.
     Voltages are in volt and energies in watt; any consistent scaling of all does as well. Conductances start uniform in
@@ -163,7 +164,7 @@ class Resistive(Network):
             product = (layer * torch.addmm(self.bias(index), below, conductance)).sum(1)
             total = total + self._stiffness[index] * (quadratic - product)
             if index + 1 < len(state):
-                total = total + self.parts.diode.content(-self.polarity(index) * layer).sum(1)
+                total = total + self._stiffness[index] * self.parts.diode.content(-self.polarity(index) * layer).sum(1)
                 below = self.parts.voltage_gain * layer
         return total
 
@@ -173,7 +174,8 @@ class Resistive(Network):
         for index, layer in enumerate(state):
             force = self._current(index, state, clamped) - self._total(index, clamped.load) * layer
             if index + 1 < len(state):
-                force = force + self.polarity(index) * self.parts.diode.current(-self.polarity(index) * layer)
+                current = self.parts.diode.current(-self.polarity(index) * layer)
+                force = force + self._stiffness[index] * self.polarity(index) * current
             forces.append(force)
         return tuple(forces)
 
@@ -202,7 +204,8 @@ class Resistive(Network):
         if index + 1 == len(self._sizes):
             return current / total
         polarity = self.polarity(index)
-        return -polarity * self.parts.diode.solve(total, -polarity * current)
+        scale = self._stiffness[index]  # of all that a node's energy consists of but its diode's, which solve knows unscaled
+        return -polarity * self.parts.diode.solve(total / scale, -polarity * current / scale)
 
     def compliance(self, state: State) -> State:
         """Return the inverse of each node's whole conductance; 0 for one that an ideal diode holds at 0 V."""
@@ -210,7 +213,7 @@ class Resistive(Network):
         for index, layer in enumerate(state):
             total = self._total(index).detach().expand_as(layer)
             if index + 1 < len(state):
-                total = total + self.parts.diode.slope(-self.polarity(index) * layer)
+                total = total + self._stiffness[index] * self.parts.diode.slope(-self.polarity(index) * layer)
             compliances.append(1 / total)
         return tuple(compliances)
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "recall": "experiments.recall:recall_command",
     "report": "experiments.reporting:report_command",
     "runs": "experiments.runs:runs",
+    "spice": "experiments.spice:spice_command",
     "sweep": "experiments.sweep:sweep",
     "train": "experiments.train:train_command",
     "tune": "experiments.tune:tune_command",

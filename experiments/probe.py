@@ -11,6 +11,7 @@ from contrastive_core.errors import CheckpointError, InputError
 from experiments.bulk import recall, remember
 from experiments.fields import flag_name
 from experiments.learning import build_network, load_data
+from experiments.options import flatten
 from experiments.rundir import RunDirectory
 from experiments.store import Journal
 
@@ -19,17 +20,18 @@ if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.types import Batch
     from experiments.gradients import GradientsOptions
+    from experiments.spice import SpiceOptions
 
-PHYSICS = ("data", "activation", "output_activation", "energy_scale")
+PHYSICS = ("data", "network", "activation", "output_activation", "energy_scale", "circuit")
 """Options besides the layer sizes that make a network with given parameters the one that was trained."""
 
 
-def prepare(options: GradientsOptions, seed: int) -> tuple[Splits, Network, Batch]:
+def prepare(options: GradientsOptions | SpiceOptions, seed: int) -> tuple[Splits, Network, Batch]:
     """Make what every rule is tried on.
 
     Parameters
     ----------
-    options : GradientsOptions
+    options : GradientsOptions or SpiceOptions
         Network, data, number of samples and, if wanted, a checkpoint.
     seed : int
         Of the initial weights.
@@ -60,14 +62,14 @@ def prepare(options: GradientsOptions, seed: int) -> tuple[Splits, Network, Batc
     return splits, network, Batch(splits.train.inputs[: options.samples].to(dtype), splits.train.labels[: options.samples])
 
 
-def _load(network: Network, options: GradientsOptions, path: Path) -> None:
+def _load(network: Network, options: GradientsOptions | SpiceOptions, path: Path) -> None:
     from contrastive_core.checkpoint import check_parameters, load_checkpoint, load_parameters
 
     tensors, record = load_checkpoint(path)
     check_parameters(network, tensors, "best.", path)
-    trained = json.loads(record["identity"])["options"]
-    asked = options.resolved()
-    different = [name for name in PHYSICS if trained[name] != asked[name]]
+    trained = flatten(json.loads(record["identity"])["options"])
+    asked = flatten(options.resolved())
+    different = [name for name in asked if name.split(".")[0] in PHYSICS and name in trained and trained[name] != asked[name]]
     if different:
         flags = " ".join(f"{flag_name(name)} {trained[name]}" for name in different)
         raise CheckpointError(f"{path} was trained with other settings of the network; give the same: {flags}")

@@ -1,7 +1,8 @@
 """Settling on the CPU: numba for what is sequential and skinny, BLAS for products between hidden layers.
 
-A network with one hidden layer and few outputs settles in one call of a fused kernel, sample by sample. Any other network is
-swept layer by layer over the samples that are still active, which are kept packed in the first rows. Ladders have a kernel of
+A network with one hidden layer and few outputs settles in one call of a fused kernel, sample by sample; with more hidden layers, the
+last of them and the outputs move in a kernel, between products. Any other network is swept layer by layer. Both work on the samples
+that are still active, which are kept packed in the first rows. Ladders have a kernel of
 their own.
 """
 
@@ -14,10 +15,11 @@ import torch
 
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
-from contrastive_core.kernels.action import Kind, actions_of
+from contrastive_core.kernels.action import Action, Kind, actions_of
 from contrastive_core.kernels.pair_cpu import is_pair, settle_pair
 from contrastive_core.kernels.resistive_cpu import settle_ladder
 from contrastive_core.kernels.sweep_cpu import settle_blocks
+from contrastive_core.kernels.tower_cpu import Tower, can_settle, is_tower
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Hold, Phase, Relaxation, State, Stop
 
@@ -50,6 +52,9 @@ def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase
                 relaxations.extend(settle_ladder(ladder, start, order, stop, action))
             elif action.kind is not Kind.READOUT and is_pair(network):
                 relaxations.extend(settle_pair(network, clamped, start, order[0] == 1, [stop] * len(action.strengths), action))
+            elif can_settle(network, action):
+                rows = Tower(network, clamped.drive).settle(start, order, stop, action)
+                relaxations.extend(_unstacked(rows, len(action.strengths)))
             else:
                 rows = settle_blocks(network, clamped, start, order, stop, action)
                 relaxations.extend(_unstacked(rows, len(action.strengths)))
@@ -70,15 +75,21 @@ def settle_from_rest(clamped: Clamped, dynamics: Dynamics, free: Stop, second: S
         The free one first; None where there is no such kernel.
     """
     network = cast(Layered, clamped.network)
-    if clamped.network.is_ladder or not is_pair(network) or any(isinstance(phase, Hold) for phase in phases):
+    if clamped.network.is_ladder or not (is_pair(network) or is_tower(network)) or any(isinstance(phase, Hold) for phase in phases):
         return None
     with torch.no_grad():
-        actions = actions_of(clamped, phases, (clamped.drive, clamped.drive.new_empty(clamped.drive.shape[0], network.sizes[1])))
+        rest = network.initial_state(clamped)
+        actions = actions_of(clamped, phases, rest)
         if len(actions) != 1 or actions[0].kind is Kind.READOUT:
             return None
+        groups = cast(BlockDescent, dynamics).groups(len(rest))
+        if is_tower(network):
+            tower, order = Tower(network, clamped.drive), [index for group in groups for index in group]
+            first = tower.settle(rest, order, free, Action(Kind.FREE, (0.0,)))
+            opposite = [index for group in groups[::-1] for index in group]
+            return [first, *_unstacked(tower.settle(first.state, opposite, second, actions[0]), len(phases))]
         action = actions[0]._replace(strengths=(0.0, *actions[0].strengths))
-        output_first = cast(BlockDescent, dynamics).groups(2)[0][0] == 1
-        return settle_pair(network, clamped, None, output_first, [free, *[second] * len(phases)], action)
+        return settle_pair(network, clamped, None, groups[0][0] == 1, [free, *[second] * len(phases)], action)
 
 
 def _unstacked(rows: Relaxation, num_phases: int) -> list[Relaxation]:

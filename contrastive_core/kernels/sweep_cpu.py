@@ -155,7 +155,7 @@ def settle_blocks(network: Layered, clamped: Clamped, state: State, order: list[
         units, residual = rows.units, rows.residual
     else:
         _put(units, residual, rows, where, slice(None))
-    return Relaxation(tuple(units), steps, residual, _status(units, residual, stop))
+    return Relaxation(tuple(units), steps, residual, status_of(units, residual, stop))
 
 
 def stacked(layer: Tensor, phases: int) -> Tensor:
@@ -184,8 +184,23 @@ def _put(units: list[Tensor], residual: Tensor, rows: _Rows, where: Tensor, chos
     residual[target] = rows.residual[chosen]
 
 
-def _status(units: list[Tensor], residual: Tensor, stop: Stop) -> Tensor:
-    """Return the status of each sample, of shape (B,)."""
+def status_of(units: list[Tensor], residual: Tensor, stop: Stop) -> Tensor:
+    """Return how samples ended.
+
+    Parameters
+    ----------
+    units : list of Tensor of shape (B, n)
+        Where they ended.
+    residual : Tensor of shape (B,)
+        Of the last sweep.
+    stop : Stop
+        When they were to end.
+
+    Returns
+    -------
+    Tensor of shape (B,)
+        A status per sample.
+    """
     status = torch.full(residual.shape, int(Status.BUDGET), dtype=torch.int8)
     if stop.tolerance is not None:
         status[residual <= stop.tolerance] = int(Status.CONVERGED)

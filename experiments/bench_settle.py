@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import process_time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,26 +30,38 @@ if TYPE_CHECKING:
 NETWORKS = ("784-512-10", "784-512-512-10", "784-1024-1024-1024-10")
 
 
+WEIGHTS = ("initial", "trained")
+
+
 class BenchSettleOptions(CommandOptions):
     """What is measured; every case computes one gradient of one batch.
 
     Attributes
     ----------
-    networks, energy_scales, batches, thread_counts
-        The sizes; every combination is measured.
+    networks, energy_scales, weights, batches, thread_counts
+        What is measured, in every combination.
+    data_dir
+        Where the samples come from.
     backends
         That centered equilibrium propagation is run with.
     repeats
         Interleaved measurements, whose median counts.
+    first_call
+        Whether to time the first call of a process, too.
     """
 
     networks: tuple[str, ...] = Field(NETWORKS, min_length=1, description="Layer sizes, inputs first, joined by dashes.")
     energy_scales: tuple[PositiveFloat, ...] = Field((1.0,), min_length=1, description="Layer energy scales.")
+    weights: tuple[Annotated[str, OneOf("weights", WEIGHTS)], ...] = Field(
+        ("initial",), min_length=1, description="At initialisation, or after an epoch of training."
+    )
+    data_dir: Path | None = Field(None, description="Directory of the MNIST files; none draws samples.")
     batches: tuple[Positive, ...] = Field((1, 32, 256), min_length=1, description="Samples per batch.")
     thread_counts: tuple[Positive, ...] = Field((1,), min_length=1, description="Numbers of threads.")
     backends: tuple[Annotated[str, OneOf("backend", BACKEND_NAMES)], ...] = Field(
         ("auto", "torch"), min_length=1, description="What relaxes centered equilibrium propagation."
     )
+    first_call: bool = Field(False, description="Also time the first call of a process, with a cold and with a warm cache of kernels.")
     repeats: Positive = Field(7, description="Interleaved measurements of each case; their median counts.")
 
     @field_validator("networks")
@@ -91,9 +108,10 @@ def bench_settle(options: BenchSettleOptions, session: Session) -> None:
         Where to print.
     """
     combinations = [
-        (network, scale, batch, threads)
+        (network, scale, weights, batch, threads)
         for network in options.networks
         for scale in options.energy_scales
+        for weights in options.weights
         for batch in options.batches
         for threads in options.thread_counts
     ]
@@ -103,19 +121,29 @@ def bench_settle(options: BenchSettleOptions, session: Session) -> None:
             rows.extend(_rows(options, *combination))
             bar.update()
     data = {"processor": processor(), "versions": versions(), "repeats": options.repeats, "rows": rows}
-    session.save_result("bench-settle", data, _text(rows))
+    text = _text(rows)
+    if options.first_call:
+        data["first_call_seconds"] = seconds = first_call_seconds()
+        cold, warm = seconds["cold"], seconds["warm"]
+        text += f"\n\nfirst estimate of a process: {cold:.1f} s with a cold cache of kernels, {warm:.1f} s with a warm one"
+    session.save_result("bench-settle", data, text)
 
 
-def _rows(options: BenchSettleOptions, network: str, scale: float, batch: int, threads: int) -> Iterator[dict[str, Any]]:
+def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str, batch: int, threads: int) -> Iterator[dict[str, Any]]:
     """Measure every case of one size; the measurements of different cases take turns."""
     import torch
 
+    from contrastive_core.types import Batch
     from experiments.settle_cases import cases, peak_memory_mb
+    from experiments.settle_networks import network_of, samples
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        measured = cases(sizes_of(network), scale, batch, options.backends, options.seed)
+        sizes = sizes_of(network)
+        data = samples(sizes[0], sizes[-1], options.data_dir, options.seed)
+        chosen = Batch(data.inputs[:batch].clone(), data.labels[:batch].clone())
+        measured = cases(network_of(sizes, scale, weights == "trained", options.data_dir, options.seed), chosen, options.backends)
         first = {case: _seconds(case) for case in measured}
         seconds = {case: [] for case in measured}  # type: dict[Case, list[float]]
         for _ in range(options.repeats):
@@ -127,6 +155,7 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, batch: int, t
                 "case": case.name,
                 "network": network,
                 "energy_scale": scale,
+                "weights": weights,
                 "batch": batch,
                 "threads": threads,
                 "backend": case.backend,
@@ -147,20 +176,52 @@ def _seconds(case: Case) -> float:
     return max(process_time() - start, 1e-9)
 
 
+def first_call_seconds() -> dict[str, float]:
+    """Time the first estimate of a process, from its first import, with an empty cache of compiled kernels and with a filled one.
+
+    Returns
+    -------
+    dict of str to float
+        Seconds by "cold" and "warm".
+    """
+    code = (
+        "import time; start = time.perf_counter(); from experiments.settle_networks import network_of; "
+        "network_of((8, 8, 4), 1.0, True, None, 0); network_of((8, 8, 8, 4), 1.0, True, None, 0); print(time.perf_counter() - start)"
+    )
+    with TemporaryDirectory() as cache:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+        runs = (subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True) for _ in range(2))
+        return {name: float(run.stdout) for name, run in zip(("cold", "warm"), runs, strict=True)}
+
+
 def _text(rows: Sequence[dict[str, Any]]) -> str:
     """Show the rows with their ratios to textbook EP and to autograd, and then the sizes where a kernel loses."""
     speed = {_key(row): row["samples_per_cpu_second"] for row in rows}
     table = [
         (
-            row["network"], row["energy_scale"], row["batch"], row["threads"], row["case"], row["backend"],
+            row["network"], row["energy_scale"], row["weights"], row["batch"], row["threads"], row["case"], row["backend"],
             row["samples_per_cpu_second"], *(row["samples_per_cpu_second"] / speed[(*_size(row), case, None)] for case in _BASELINES),
             row["sweeps"], row["cosine"], row["peak_memory_mb"],
         )
         for row in rows
     ]  # fmt: skip
-    header = ("network", "scale", "batch", "threads", "case", "backend", "samples/s", "x textbook", "x autograd", "sweeps", "cosine", "MB")
+    header = (
+        "network",
+        "scale",
+        "weights",
+        "batch",
+        "threads",
+        "case",
+        "backend",
+        "samples/s",
+        "x textbook",
+        "x autograd",
+        "sweeps",
+        "cosine",
+        "MB",
+    )
     lost = [
-        f"{row['backend']} loses to torch at {row['network']}, batch {row['batch']}, threads {row['threads']}"
+        f"{row['backend']} loses to torch at {', '.join(map(str, _size(row)))} (network, scale, weights, batch, threads)"
         for row in rows
         if row["case"] == "ep-centered" and row["samples_per_cpu_second"] < speed.get((*_size(row), "ep-centered", "torch"), 0.0)
     ]
@@ -171,7 +232,7 @@ _BASELINES = ("ep-textbook", "backprop-autograd")
 
 
 def _size(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["network"], row["energy_scale"], row["batch"], row["threads"]
+    return row["network"], row["energy_scale"], row["weights"], row["batch"], row["threads"]
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

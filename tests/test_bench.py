@@ -6,8 +6,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from contrastive_core.types import Batch
 from experiments.cli import cli
 from experiments.settle_cases import cases
+from experiments.settle_networks import network_of, samples
 
 FIELDS = {"case", "network", "batch", "threads", "backend", "samples_per_cpu_second", "sweeps", "peak_memory_mb"}
 
@@ -17,7 +19,7 @@ def test_bench_settle_reports_every_case_of_every_size() -> None:
     result = CliRunner().invoke(cli, [*arguments, "--backends", "torch,numba"])
     assert result.exit_code == 0, result.stderr
     rows = json.loads(result.stdout)["rows"]
-    assert len(rows) == 2 * 2 * 6
+    assert len(rows) == 2 * 2 * 7
     for row in rows:
         assert set(row) >= FIELDS
         assert row["samples_per_cpu_second"] > 0
@@ -38,15 +40,39 @@ def test_bench_settle_refuses_what_is_no_network(network: str) -> None:
     assert "joined by dashes" in result.stderr
 
 
+@pytest.mark.parametrize("trained", [False, True])
 @pytest.mark.parametrize("scale", [1.0, 0.3])
-def test_all_cases_compute_the_gradient_they_claim(scale: float) -> None:
+def test_all_cases_compute_the_gradient_they_claim(scale: float, trained: bool) -> None:
     """A ratio to a baseline that computes something else would mean nothing."""
-    found = {case.name: case for case in cases((20, 12, 9, 4), scale, 8, ["auto"], seed=0)}
+    data = samples(20, 4, None, 0)
+    batch = Batch(data.inputs[:8], data.labels[:8])
+    found = {case.name: case for case in cases(network_of((20, 12, 9, 4), scale, trained, None, 0), batch, ["auto"])}
     # The bias of a nudge of .2 is what keeps the cosine below 1; the two share it, and agree much better with each other.
     for name in ("ep-centered", "ep-textbook"):
-        assert (found[name].cosine() or 0.0) > 0.95
+        assert (found[name].cosine() or 0.0) > (0.9 if trained else 0.95)
+    distances = {name: 1 - (found[name].cosine() or 0.0) for name in ("ep-matched", "ep-textbook", "ep-centered")}
+    assert distances["ep-matched"] <= max(1.05 * distances["ep-textbook"], distances["ep-centered"])
+    assert found["ep-matched"].sweeps() <= found["ep-centered"].sweeps()
     for mine, textbook in zip(found["ep-centered"].run(), found["ep-textbook"].run(), strict=True):
         assert float((mine - textbook).norm()) < 0.02 * float(textbook.norm())
     for manual, autograd in zip(found["backprop-manual"].run(), found["backprop-autograd"].run(), strict=True):
         assert torch.allclose(manual, autograd, rtol=1e-4, atol=1e-6)
     assert found["floor"].run()[0].shape == found["backprop-manual"].run()[0].shape
+
+
+def test_trained_weights_have_learned() -> None:
+    """Otherwise rows for trained networks would be rows for others."""
+    data = samples(20, 4, None, 0)
+    batch = Batch(data.inputs, data.labels)
+    errors = []
+    for trained in (False, True):
+        network = network_of((20, 30, 4), 1.0, trained, None, 0)
+        with torch.no_grad():
+            errors.append(float((network.feedforward(network.clamp(batch.inputs))[-1].argmax(1) != batch.labels).double().mean()))
+    assert errors[1] < 0.7 * errors[0]
+
+
+def test_bench_settle_refuses_files_that_do_not_fit(tmp_path: object) -> None:
+    result = CliRunner().invoke(cli, ["bench", "settle", "--networks", "6-5-3", "--data-dir", str(tmp_path), "--quiet"])
+    assert result.exit_code == 2
+    assert "784 inputs" in result.stderr

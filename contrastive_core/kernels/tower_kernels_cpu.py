@@ -58,9 +58,17 @@ def sweep_top(
     rows, bias : arrays
         Weights to the outputs as :func:`contrastive_core.kernels.layered_cpu.rows_of` returns them; bias of the outputs.
     pull : array of shape (m, k)
-        As in ``settle_pair``, like all that is not named here.
+        PULLED: its linear part at strength 1; SOFTMAX: the targets.
     strengths : array of shape (m,)
         Of each row's nudge.
+    phase : int
+        FREE, PULLED, SOFTMAX or HELD.
+    curvature, stiffness, feedback : float
+        Of a nudge of strength 1; of the outputs; ratio of feedback to forward coupling.
+    low, high, low_out, high_out : float
+        Bounds of the units.
+    output_first : bool
+        Whether the outputs move before the hidden layer.
     begin : bool
         Whether ``sums`` is not known yet.
     units, outputs : arrays of shape (m, n) and (m, k)

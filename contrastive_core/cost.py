@@ -17,10 +17,14 @@ class Cost(ABC):
         energy then take their exact nudged minimum instead of one step towards it.
     coupled : bool
         Whether the rows of a batch act on each other; if so, they relax and stop together.
+    one_hot : bool
+        Whether class indices stand for their one-hot rows and nothing else. A relaxation then looks at the labels once: checking
+        indices on a device makes the host wait for it, which a sweep must not.
     """
 
     curvature: float = 0.0
     coupled: bool = False
+    one_hot: bool = False
 
     @abstractmethod
     def value(self, output: Tensor, batch: Batch) -> Tensor:

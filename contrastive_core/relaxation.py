@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from contrastive_core.costs.labels import with_targets
 from contrastive_core.dynamics.base import Dynamics, Remembering, is_joint
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
 from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST
@@ -220,9 +221,9 @@ def contrast_from_rest(
 def _reference(
     clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: Phase, generator: torch.Generator | None
 ) -> Relaxation:
-    """Relax one phase by the dynamics' own steps."""
-    if isinstance(phase, Hold):
-        state = (*state[:-1], phase.output)
+    """Relax one phase by the dynamics' own steps; without a tolerance, nothing in them makes the host wait for a device."""
+    phase = with_targets(phase, clamped, state)
+    state = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
     step, memory = stepper(dynamics, state, clamped, phase, generator)
     return iterate(step, state, stop, memory, joint=is_joint(phase))
 

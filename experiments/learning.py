@@ -21,6 +21,8 @@ from experiments.networks import BUILDERS, CircuitOptions, without_effect
 from experiments.options import CommandOptions
 
 if TYPE_CHECKING:
+    import torch
+
     from contrastive_core.data.splits import Splits
     from contrastive_core.dynamics.base import Dynamics
     from contrastive_core.network import Network
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 Positive = Annotated[int, Field(gt=0)]
 Units = Annotated[int, Field(gt=0, le=1_000_000)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+
+DEVICES = ("cpu", "cuda")
+"""Kinds of device that a command can compute on; of several CUDA devices it takes the first that is visible."""
 
 
 class LearningOptions(CommandOptions):
@@ -42,6 +47,8 @@ class LearningOptions(CommandOptions):
         Network.
     cost, dynamics, step, tolerance, budget, nudged_tolerance, nudged_budget, strength, frozen, fraction, backend, unroll
         Cost, relaxation and what the rules need.
+    device
+        Where all tensors are.
     """
 
     data: Annotated[str, OneOf("data set", DATASETS)] = Field("digits", description="Data set.")
@@ -71,15 +78,27 @@ class LearningOptions(CommandOptions):
     backend: Annotated[str, OneOf("backend", BACKEND_NAMES)] = Field(
         "auto", exclude=True, description="What computes the relaxations: a kernel, the torch reference, or a kernel where there is one."
     )
+    device: Annotated[str, OneOf("device", DEVICES)] = Field("cpu", exclude=True, description="Where all tensors are.")
     unroll: Positive | None = Field(None, description="Steps that BPTT goes back through; none for the whole relaxation.")
 
 
 def load_data(options: LearningOptions) -> Splits:
     """Return the splits that the options ask for; synthetic sets are drawn from the seed 0, whatever the training seed."""
-    from contrastive_core.data.splits import limit
+    from contrastive_core.data.splits import limit, place
 
+    device = device_of(options)
     splits = _read(options.data, options.data_dir)
-    return splits if options.train_size is None else limit(splits, train=options.train_size)
+    return place(splits if options.train_size is None else limit(splits, train=options.train_size), device)
+
+
+def device_of(options: LearningOptions) -> torch.device:
+    """Return the device that the options ask for, or raise ``InputError`` where there is none."""
+    import torch
+
+    if options.device == "cuda" and not torch.cuda.is_available():
+        built = "finds no device or no driver" if torch.version.cuda else "is built without CUDA"
+        raise InputError(f"--device cuda needs a CUDA device, and torch {torch.__version__} {built} here; use --device cpu")
+    return torch.device(options.device, 0) if options.device == "cuda" else torch.device(options.device)
 
 
 @lru_cache(maxsize=1)
@@ -88,11 +107,11 @@ def _read(name: str, data_dir: Path | None) -> Splits:
 
 
 def build_network(options: LearningOptions, splits: Splits, seed: int) -> Network:
-    """Return the network with its initial weights, which depend on the seed and on nothing else."""
+    """Return the network with its initial weights, which depend on the seed and on nothing else, not on the device either."""
     from contrastive_core.training import generator_of
 
     try:
-        return BUILDERS[options.network](options, splits, generator_of(seed, 0))
+        return BUILDERS[options.network](options, splits, generator_of(seed, 0)).to(device_of(options))
     except RuntimeError as error:  # torch's word for weights that do not fit into memory
         sizes = "-".join(map(str, (splits.train.inputs.shape[1], *options.hidden, splits.num_classes)))
         raise InputError(f"a network of {sizes} units does not fit into memory; give fewer --hidden units") from error

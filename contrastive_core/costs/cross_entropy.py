@@ -18,6 +18,8 @@ class CrossEntropy(Cost):
     for strengths of size below 2. Real-valued targets must be distributions.
     """
 
+    one_hot = True
+
     def value(self, output: Tensor, batch: Batch) -> Tensor:
         """Return the cross-entropy of each sample in nats, of shape (B,)."""
         return -(targets(output, batch) * output.log_softmax(1)).sum(1)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.types import Batch
+from contrastive_core.types import Batch, Clamped, Nudge, Phase, State
 
 
 def targets(output: Tensor, batch: Batch) -> Tensor:
@@ -45,6 +45,27 @@ def targets(output: Tensor, batch: Batch) -> Tensor:
                 "give the network one output unit per class"
             )
     return torch.zeros_like(output).scatter_(1, labels[:, None], 1.0)
+
+
+def with_targets(phase: Phase, clamped: Clamped, state: State) -> Phase:
+    """Return a phase whose labels are targets already, where its cost sees no more in them than that.
+
+    Parameters
+    ----------
+    phase : Nudge, Hold or None
+        Not modified.
+    clamped, state
+        The network that the phase acts on, and any state of it.
+
+    Returns
+    -------
+    Nudge, Hold or None
+        The same phase: nothing that is left in it makes the host wait for a device.
+    """
+    if not isinstance(phase, Nudge) or phase.frozen is not None or not phase.cost.one_hot:
+        return phase
+    wanted = targets(clamped.network.output(state), phase.batch)
+    return phase._replace(batch=phase.batch._replace(labels=wanted))
 
 
 def wrong_decisions(output: Tensor, batch: Batch) -> Tensor:

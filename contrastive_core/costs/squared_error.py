@@ -20,6 +20,7 @@ class SquaredError(Cost):
     """
 
     curvature = 1.0
+    one_hot = True
 
     def value(self, output: Tensor, batch: Batch) -> Tensor:
         """Return half the squared distance of each output to its target, of shape (B,)."""

@@ -82,6 +82,20 @@ def assemble(train: Split, validation: Split, test: Split, *, num_classes: int, 
     return Splits(train, validation, test, num_classes, source, _digest(train, validation, test))
 
 
+def place(splits: Splits, device: torch.device) -> Splits:
+    """Return the splits with their tensors on a device; those that are there already are shared.
+
+    Parameters
+    ----------
+    splits : Splits
+        Anywhere.
+    device : torch.device
+        Where to.
+    """
+    train, validation, test = (Split(split.inputs.to(device), split.labels.to(device)) for split in splits[:3])
+    return splits._replace(train=train, validation=validation, test=test)
+
+
 def split_stratified(samples: Split, num_validation: int, num_test: int) -> tuple[Split, Split, Split]:
     """Divide samples into training, validation and test splits with the same share of every class.
 

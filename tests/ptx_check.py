@@ -11,7 +11,7 @@ from pathlib import Path
 
 from numba import cuda, types
 
-from contrastive_core.kernels import layered_cuda, spin_cuda
+from contrastive_core.kernels import lanes_cuda, layered_cuda, spin_cuda
 
 CODES = types.int8[:, ::1]
 COUNTS = types.int64[:, ::1]
@@ -19,6 +19,7 @@ GAINS = types.float64[:, ::1]
 TRACE = types.int64[:, :, ::1]
 INTEGER, WORD = types.int64, types.uint64
 SPIN = (types.int64[::1], CODES, COUNTS, GAINS)
+BYTES, LANE, STACK = types.int8[:, :, ::1], types.float32[:, :, ::1], types.float32[:, :, :, ::1]
 RUN = (WORD, WORD, INTEGER, INTEGER, INTEGER, TRACE)
 
 
@@ -32,6 +33,7 @@ def settling(real):
 KERNELS = [
     (spin_cuda, "sequential", (CODES, *SPIN, INTEGER, INTEGER, *RUN)),
     (spin_cuda, "simultaneous", (CODES, *SPIN, types.boolean, *RUN, GAINS)),
+    (lanes_cuda, "lanes", (CODES, types.int64[::1], BYTES, LANE, LANE, INTEGER, INTEGER, *RUN[:-1], STACK)),
     (layered_cuda, "settle_blocks", settling(types.float32)),
     (layered_cuda, "settle_blocks", settling(types.float64)),
 ]

@@ -35,3 +35,13 @@ def test_cuda_kernels_draw_and_decide_as_the_cpu_s(tmp_path):
     done = subprocess.run([sys.executable, str(script), str(path)], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert tuple(done.stdout.split()) == KERNELS
+
+
+def test_cuda_lanes_are_the_cpu_s_draw_for_draw():
+    """Replicas side by side on a device must be the same replicas, site for site, or its error bars are of other chains."""
+    here = Path(__file__).parent
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(here.parent)}
+    script = here / "lanes_cuda_check.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["0 0 2", "1 1 1", "2 0 1"]

@@ -7,7 +7,7 @@ import pytest
 
 from contrastive_core.errors import InputError
 from contrastive_core.kernels import draws_cpu, rng
-from contrastive_core.kernels.lanes_cpu import SHARED_CHAIN
+from contrastive_core.kernels.spin_constants import SHARED_CHAIN
 from hebbian import STORAGE
 from hebbian.montecarlo import SAMPLERS, simulate
 from hebbian.multitasking import LOW_RANK, cue, store_patterns

@@ -16,7 +16,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from contrastive_core.kernels import rng
+from contrastive_core.kernels import lane_formulas, rng
 
 F = TypeVar("F", bound=Callable[..., Any])
 Array = NDArray[Any]
@@ -32,12 +32,13 @@ inlined: Callable[[F], F] = cast("Callable[[F], F]", numba.njit(inline="always")
 threaded: Callable[[F], F] = cast("Callable[[F], F]", _options(parallel=True))
 
 philox = inlined(rng.philox)
+clipped = inlined(lane_formulas.clipped)
+binary_exponent = inlined(lane_formulas.binary_exponent)
+mantissa = inlined(lane_formulas.mantissa)
 
 _QUARTER = np.int64(rng.GROUP // 4)
-_LOG2_E = np.float32(1.4426950408889634)
 _LN2_HIGH = np.float32(0.693359375)
 _LN2_LOW = np.float32(-2.12194440e-4)
-_LIMIT = np.float32(80.0)  # exp(80) = 5.5e34 is finite in float32; chances this small are not resolved anyway
 _SHIFT = np.uint32(9)
 _UNIT = np.float32(2.0**-23)
 _MIDDLE = np.float32(0.5)
@@ -88,19 +89,10 @@ def logarithm(x: Number) -> Number:
 
 @inlined
 def exponential(x: Number) -> Number:
-    """Return exp(x) of a float32, to 2e-7 relative, with x clipped to [-80, 80]; a polynomial, so that loops of it vectorise."""
-    x = min(max(x, -_LIMIT), _LIMIT)
-    whole = np.floor(x * _LOG2_E + np.float32(0.5))
-    x = x - whole * _LN2_HIGH - whole * _LN2_LOW  # in [-ln2/2, ln2/2]; ln 2 in two parts keeps its digits
-    # Taylor to degree 6: the next term is (0.347)^7/7! = 1.2e-7.
-    p = np.float32(1 / 720)
-    p = p * x + np.float32(1 / 120)
-    p = p * x + np.float32(1 / 24)
-    p = p * x + np.float32(1 / 6)
-    p = p * x + np.float32(0.5)
-    p = p * x + np.float32(1.0)
-    p = p * x + np.float32(1.0)
-    return p * _as_float(np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)))
+    """Return exp(x) of a float32, to 2e-7 relative, with x clipped to [-80, 80], so that loops of it vectorise."""
+    x = clipped(x)
+    whole = np.floor(binary_exponent(x))
+    return mantissa(x, whole) * _as_float(np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)))
 
 
 @compiled

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from contrastive_core.kernels import rng
-from contrastive_core.kernels.draws_cpu import Array, Number, compiled, exponential, fill_words, philox, threaded, unit
-from contrastive_core.kernels.spin_constants import HEAT_BATH, METROPOLIS, RANDOM
+from contrastive_core.kernels import lane_formulas, rng
+from contrastive_core.kernels.draws_cpu import Array, Number, compiled, exponential, fill_words, inlined, philox, threaded, unit
+from contrastive_core.kernels.spin_constants import HEAT_BATH, METROPOLIS, RANDOM, SHARED_CHAIN
 from contrastive_core.kernels.spin_cpu import SPAN
 
 LANES = 64
 """Replicas side by side: a constant, so that every loop over them is straight vector code."""
 
-SHARED_CHAIN = 0xFFFFFFFF
-"""Less the first chain of a group, the chain number whose site draws all replicas of the group follow in random order."""
+heat_bath = inlined(lane_formulas.heat_bath)
+metropolis = inlined(lane_formulas.metropolis)
+descent = inlined(lane_formulas.descent)
 
 
 @compiled
@@ -38,17 +39,14 @@ def _update(features: Array, norm: Number, spins: Array, overlaps: Array, gains:
             field[lane] += weight * row[lane]
     if rule == HEAT_BATH:
         for lane in range(LANES):
-            up = unit(words[lane]) * (np.float32(1) + exponential(-gains[lane] * field[lane])) < np.float32(1)
-            field[lane] = (np.float32(1) if up else np.float32(-1)) - np.float32(spins[lane])
+            field[lane] = heat_bath(unit(words[lane]), exponential(-gains[lane] * field[lane]), np.float32(spins[lane]))
     elif rule == METROPOLIS:
         for lane in range(LANES):
             spin = np.float32(spins[lane])
-            flip = unit(words[lane]) < exponential(-gains[lane] * field[lane] * spin)
-            field[lane] = np.float32(-2) * spin if flip else np.float32(0)
+            field[lane] = metropolis(unit(words[lane]), exponential(-gains[lane] * field[lane] * spin), spin)
     else:
         for lane in range(LANES):
-            spin = np.float32(spins[lane])
-            field[lane] = np.float32(-2) * spin if field[lane] * spin < 0 else np.float32(0)
+            field[lane] = descent(field[lane], np.float32(spins[lane]))
     for lane in range(LANES):
         spins[lane] = np.int8(np.float32(spins[lane]) + field[lane])
     for feature in range(len(features)):

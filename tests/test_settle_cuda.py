@@ -11,8 +11,7 @@ from test_kernels import build
 
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
-from contrastive_core.kernels import places
-from contrastive_core.kernels.table import choose
+from contrastive_core.kernels import places, table
 from contrastive_core.relaxation import relax
 from contrastive_core.types import Stop
 
@@ -38,7 +37,7 @@ def test_cuda_backend_without_a_device_says_what_is_missing_and_what_there_is():
 
 def test_cuda_backend_refuses_tensors_of_the_cpu(monkeypatch):
     """Moving them would be a silent cost in every relaxation."""
-    monkeypatch.setattr(places, "CUDA", places.Place(lambda: None, lambda: "cuda"))
+    monkeypatch.setattr(table, "PLACES", {"numba": places.CPU, "cuda": places.Place(lambda: None, lambda: "cuda")})
     _, clamped, state, _ = build((6, 9, 7))
     with torch.no_grad(), pytest.raises(BackendError, match=r"memory of cuda, and these are on cpu.*numba, cuda"):
         relax(clamped, state, BlockDescent(), Stop(), backend="cuda")
@@ -47,14 +46,16 @@ def test_cuda_backend_refuses_tensors_of_the_cpu(monkeypatch):
 def test_auto_takes_cuda_on_a_device_only(monkeypatch):
     """The CPU's tensors must not wake a device, and a device's must not be handed to the CPU's kernels."""
     asked: list[int] = []
-    monkeypatch.setattr(places, "CUDA", places.Place(lambda: asked.append(1), lambda: "cuda"))
+    monkeypatch.setattr(table, "PLACES", {"numba": places.CPU, "cuda": places.Place(lambda: asked.append(1), lambda: "cuda")})
     _, clamped, state, _ = build((6, 9, 7))
     with torch.no_grad():
-        assert choose("auto", clamped, state, BlockDescent(), [None]) == "numba"
+        assert table.choose("auto", clamped, state, BlockDescent(), [None]) == "numba"
         assert asked == []
         with torch._subclasses.FakeTensorMode(allow_non_fake_inputs=True):
             there = tuple(torch.empty(layer.shape, dtype=layer.dtype, device="cuda") for layer in state)
             drive = torch.empty(clamped.drive.shape, dtype=clamped.drive.dtype, device="cuda")
-            assert choose("auto", clamped._replace(drive=drive), there, BlockDescent(), [None]) == "cuda"
+            assert table.choose("auto", clamped._replace(drive=drive), there, BlockDescent(), [None]) == "cuda"
             assert asked == [1]
-            assert choose("auto", clamped._replace(drive=drive), state, BlockDescent(), [None]) == "torch"  # mixed: torch will complain
+            assert (
+                table.choose("auto", clamped._replace(drive=drive), state, BlockDescent(), [None]) == "torch"
+            )  # mixed: torch will complain

@@ -22,6 +22,7 @@ COMMANDS = {
     "device": "experiments.device:device",
     "gradients": "experiments.gradients:gradients_command",
     "info": "experiments.info:info",
+    "ising": "experiments.ising:ising_command",
     "learn": "experiments.learn:learn_command",
     "phase": "experiments.phase:phase_command",
     "recall": "experiments.recall:recall_command",

@@ -1,0 +1,170 @@
+"""Ising machines: two layers of spins, in the sign convention of quantum annealers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network, check_inputs
+from contrastive_core.types import Clamped, Gradients, Pull, State
+
+
+@final
+class Ising(Network):
+    r"""Two layers of spins of -1 and 1 with couplings between them, in the sign convention of quantum annealers.
+
+    .. math:: E = h(x) \cdot s_1 + s_1^T J s_2 + b_2 \cdot s_2, \qquad h(x) = \mathrm{clip}(b_1 + x W, \pm H),
+
+    which is lowered, so that a positive coupling makes spins opposite. Fields and couplings are clipped to what a machine can set; the
+    gradient passes through the clipping of fields. The network is that of Laydevant et al. (2024), "Training an Ising machine with
+    equilibrium propagation", whose code was read.
+
+    Parameters ``weight_1`` have shape (n_0, n_1), ``weight_2`` (n_1, n_2); ``hidden_bias`` and ``output_bias`` are vectors, in a
+    group of their own for learning rates.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Inputs, hidden spins and output spins.
+    field_limit : float
+        H, the largest field that a machine can set.
+    coupling_limit : float
+        The largest coupling.
+    gains : tuple of float
+        Initial weights are uniform in these over :math:`\sqrt{\mathrm{fan\ in}}`.
+    generator : torch.Generator, optional
+        Draws the initial weights; without it they are 0.
+    dtype : torch.dtype
+        Of the parameters.
+
+    Raises
+    ------
+    InputError
+        If there are not three positive sizes, or a limit is not positive.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        field_limit: float = 4.0,
+        coupling_limit: float = 1.0,
+        gains: tuple[float, float] = (0.5, 0.25),
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        if len(sizes) != 3 or min(sizes) < 1:
+            raise InputError(f"an Ising machine has inputs, hidden spins and outputs, three positive numbers; got {tuple(sizes)}")
+        if not (field_limit > 0 and coupling_limit > 0):
+            raise InputError(f"the largest field and coupling must be positive, got {field_limit} and {coupling_limit}")
+        self.num_inputs, self._sizes = sizes[0], (sizes[1], sizes[2])
+        self.field_limit, self.coupling_limit = field_limit, coupling_limit
+
+        def uniform(fan_in: int, fan_out: int, gain: float) -> nn.Parameter:
+            weight, bound = torch.zeros(fan_in, fan_out, dtype=dtype), gain / math.sqrt(fan_in)
+            return nn.Parameter(weight if generator is None else weight.uniform_(-bound, bound, generator=generator))
+
+        self.weight_1 = uniform(sizes[0], sizes[1], gains[0])
+        self.weight_2 = uniform(sizes[1], sizes[2], gains[1])
+        self.hidden_bias = nn.Parameter(torch.zeros(sizes[1], dtype=dtype))
+        self.output_bias = nn.Parameter(torch.zeros(sizes[2], dtype=dtype))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Hidden and output spins."""
+        return self._sizes
+
+    @property
+    def stiffness(self) -> tuple[float, ...]:
+        """One: spins have no energy of their own."""
+        return (1.0, 1.0)
+
+    def clamp(self, inputs: Tensor) -> Clamped:
+        """Set the fields of the hidden spins."""
+        check_inputs(inputs, self.num_inputs)
+        inputs = inputs.to(self.weight_1.dtype)
+        drive = torch.addmm(self.hidden_bias, inputs, self.weight_1)
+        # Outside its limits a field keeps its derivative: a clipped one would never be learned back.
+        return Clamped(self, inputs, drive + (drive.clamp(-self.field_limit, self.field_limit) - drive).detach())
+
+    def energy(self, state: State, clamped: Clamped) -> Tensor:
+        """Return the energy of each sample, of shape (B,)."""
+        hidden, output = state
+        return (clamped.drive * hidden + (output @ self.weight_2.T) * hidden).sum(1) + output @ self.output_bias
+
+    def force(self, state: State, clamped: Clamped) -> State:
+        """Return minus the field of every spin."""
+        hidden, output = state
+        return -torch.addmm(clamped.drive, output, self.weight_2.T), -torch.addmm(self.output_bias, hidden, self.weight_2)
+
+    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
+        r"""Return :math:`\langle x s_1^T\rangle`, :math:`\langle s_1 s_2^T\rangle` and the mean spins, less those of ``minus``."""
+        gradients = self._moments(state, clamped)
+        if minus is not None:
+            other = self._moments(minus, clamped)
+            gradients = {name: value - other[name] for name, value in gradients.items()}
+        return {name: factor * value for name, value in gradients.items()}
+
+    def _moments(self, state: State, clamped: Clamped) -> Gradients:
+        (hidden, output), size = state, len(state[0])
+        return {
+            "weight_1": clamped.inputs.T @ hidden / size,
+            "weight_2": hidden.T @ output / size,
+            "hidden_bias": hidden.mean(0),
+            "output_bias": output.mean(0),
+        }
+
+    def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
+        """Return a layer with each spin along its force; one without a force keeps its value."""
+        force = self.force(state, clamped)[index]
+        force = force if pull is None else force + pull.linear
+        return torch.where(force == 0, state[index], torch.sign(force))
+
+    def compliance(self, state: State) -> State:
+        """Return zeros: spins are held by their bounds."""
+        return tuple(torch.zeros_like(layer) for layer in state)
+
+    def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
+        """Return spins of 0, or random spins of -1 and 1 where a generator is given."""
+        drive = clamped.drive
+        shapes = [(len(drive), size) for size in self._sizes]
+        if generator is None:
+            return tuple(drive.new_zeros(shape) for shape in shapes)
+        return tuple((2 * torch.randint(2, shape, generator=generator) - 1).to(drive) for shape in shapes)
+
+    def project(self, state: State) -> State:
+        """Return each spin clipped to [-1, 1]."""
+        return tuple(layer.clamp(-1, 1) for layer in state)
+
+    def feedforward(self, clamped: Clamped) -> State:
+        """Return each layer along the force from below alone."""
+        hidden = -torch.sign(clamped.drive)
+        return hidden, -torch.sign(torch.addmm(self.output_bias, hidden, self.weight_2))
+
+    def output(self, state: State) -> Tensor:
+        """Return the output spins, of shape (B, n_2)."""
+        return state[-1]
+
+    def pull_back(self, gradient: Tensor) -> Tensor:
+        """Return the gradient itself: outputs are spins."""
+        return gradient
+
+    @property
+    def output_is_last_layer(self) -> bool:
+        """Always."""
+        return True
+
+    def has_minimum(self, curvature: float) -> bool:
+        """Whether there is a minimum: always, there are finitely many states."""
+        return True
+
+    def constrain_(self) -> None:
+        """Clip the couplings to what a machine can set, in place."""
+        with torch.no_grad():
+            self.weight_2.clamp_(-self.coupling_limit, self.coupling_limit)

@@ -21,6 +21,7 @@ COMMANDS = {
     "data": "experiments.data:data",
     "device": "experiments.device:device",
     "gradients": "experiments.gradients:gradients_command",
+    "hardware": "experiments.hardware:hardware_command",
     "info": "experiments.info:info",
     "ising": "experiments.ising:ising_command",
     "learn": "experiments.learn:learn_command",

@@ -80,6 +80,7 @@ EXPERIMENTS: Table[Experiment] = Table(
         "basins": "experiments.basins:EXPERIMENT",
         "capacity": "experiments.capacity:EXPERIMENT",
         "gradients": "experiments.gradients:EXPERIMENT",
+        "hardware": "experiments.hardware:EXPERIMENT",
         "learn": "experiments.learn:EXPERIMENT",
         "phase": "experiments.phase:EXPERIMENT",
         "recall": "experiments.recall:EXPERIMENT",

@@ -1,0 +1,276 @@
+"""``eqlab hardware``: training on imperfect devices, one imperfection after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from experiments.engine import check_engine
+from experiments.exits import TrialsFailedError, resumable
+from experiments.experiment import Experiment, Metric, Outcome
+from experiments.figures import write_pictures
+from experiments.figures_hardware import effect_picture, front_picture
+from experiments.flags import command
+from experiments.grids import run_cells
+from experiments.imperfections import Variation, assemble, read_assignment, read_variation, split
+from experiments.learning import Positive, distinct
+from experiments.markers import OneOf, Repeated
+from experiments.output import format_table, to_json
+from experiments.rules import RULES
+from experiments.rundir import open_run
+from experiments.session import Session
+from experiments.statistics import interval, mean
+from experiments.train import METRICS as TRAINING
+from experiments.train import PlanOptions, TrainOptions, plan_of
+
+if TYPE_CHECKING:
+    from contrastive_core.devices.on_device import OnDevice
+
+_Settings = Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=VALUE")]
+
+
+class HardwareTrialOptions(TrainOptions):
+    """How one rule trains a network on a device.
+
+    Attributes
+    ----------
+    preset, imperfections
+        The device.
+    transfer
+        Whether training is ideal, and the result is put on the device.
+    """
+
+    preset: str = Field("ideal", description="Published device to start from, as `eqlab device list` shows them.")
+    imperfections: _Settings = Field((), description="A setting of the device or, without a dot, of training; may be repeated.")
+    transfer: bool = Field(False, description="Train an ideal network, and put the result on the device.")
+
+
+class HardwareOptions(PlanOptions):
+    """Rules, devices and seeds; everything else is the same for all.
+
+    Attributes
+    ----------
+    rules, vary, imperfections, preset, transfer, seeds
+        The study.
+    engine
+        Where trials are computed.
+    """
+
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
+        ("ep-centered",), min_length=1, description="Rules to compare."
+    )
+    vary: Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=V1,V2,...")] = Field(
+        ("node-noise.sigma_v=0.001,0.01,0.1",), description="What is varied, with what is held beside it after spaces; may be repeated."
+    )
+    imperfections: _Settings = Field((), description="A setting of the device that all have; may be repeated.")
+    preset: str = Field("ideal", description="Published device to start from, as `eqlab device list` shows them.")
+    transfer: bool = Field(False, description="Train an ideal network, and put the result on the device.")
+    seeds: Positive = Field(3, description="Paired seeds; each gives the same initial weights, data order and device draws to all.")
+    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+
+
+METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost", "validation_error", "best_epoch", "epochs")} | {
+    "sweeps_per_sample": TRAINING["sweeps_per_sample"],
+    "signal_to_noise": Metric("rms displacement between the phases over rms error of reading a state, at the end"),
+    "energy": Metric("of all training", "joule"),
+    "settle_energy": Metric("of reading arrays while states settle", "joule"),
+    "convert_energy": Metric("of converting states", "joule"),
+    "write_energy": Metric("of pulses", "joule"),
+    "device_seconds": Metric("time of all training on the device", "second"),
+    "pulses": Metric("sent in all", "pulse"),
+    "constants": Metric("what an operation costs, SI units"),
+}
+
+
+def trial(
+    options: HardwareTrialOptions,
+    seed: int,
+    *,
+    checkpoint: Path | None = None,
+    on_step: Callable[..., None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> Outcome:
+    """Train one network on one device, from one seed that is the device's too.
+
+    Parameters
+    ----------
+    options : HardwareTrialOptions
+        Everything but the seed.
+    seed : int
+        Of initial weights, data order, the rule's draws and the device's.
+    checkpoint : Path, optional
+        Written after every epoch, and gone on from if it is there.
+    on_step, on_epoch : callable, optional
+        Told how it goes.
+
+    Returns
+    -------
+    Outcome
+        The metrics of ``METRICS`` and a record per epoch.
+    """
+    from contrastive_core.devices.on_device import OnDevice
+    from contrastive_core.evaluation import evaluate
+    from contrastive_core.training import train
+    from experiments.learning import architecture, build_network, build_setting, load_data
+
+    settings, changes = split(options.imperfections)
+    identity = to_json({"options": options.resolved(), "seed": seed}, indent=None)
+    options = _changed(options, changes)
+    device, splits = assemble(options.preset, settings, seed), load_data(options)
+    network, setting = build_network(options, splits, seed), build_setting(options)
+    held = None if options.transfer else OnDevice(network, device)
+    rule, plan = RULES[options.rule](setting), plan_of(options)
+    result = train(
+        held or network,
+        rule,
+        setting.cost,
+        splits,
+        plan,
+        seed,
+        checkpoint=checkpoint,
+        identity=identity,
+        on_step=on_step,
+        on_epoch=on_epoch,
+    )
+    held = held or OnDevice(network, device)
+    test = evaluate(held, rule, setting.cost, splits.test) if options.transfer else result.test
+    metrics = {
+        "network": architecture(network, splits),
+        "rule": options.rule,
+        "seed": seed,
+        "test_error": test.error,
+        "test_cost": test.cost,
+        "validation_error": result.validation.error,
+        "best_epoch": result.best_epoch,
+        "epochs": len(result.history),
+        "sweeps_per_sample": mean([record["sweeps_per_sample"] for record in result.history]),
+    }
+    return Outcome(metrics | _measured(held, rule, splits, plan.batch_size, result.history), result.history)
+
+
+EXPERIMENT = Experiment(HardwareTrialOptions, trial, METRICS, headline=("test_error", "energy"), checkpoints=True, live=True)
+
+
+def _changed(options: HardwareTrialOptions, changes: Mapping[str, str]) -> HardwareTrialOptions:
+    """Return the options with the settings of training that stand among the imperfections."""
+    from experiments.options import resolve
+
+    return resolve(HardwareTrialOptions, flags=options.settings(), assignments=[f"{key}={value}" for key, value in changes.items()])
+
+
+def _measured(held: OnDevice, rule: Any, splits: Any, batch_size: int, history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Return signal to noise, and what training took."""
+    from dataclasses import asdict
+
+    import torch
+
+    from contrastive_core.data.batches import batches
+    from contrastive_core.devices.accounting import Constants, account
+
+    estimate = rule.estimate(held, next(batches(splits.train, batch_size)), generator=torch.Generator().manual_seed(0))
+    states = [relaxation.state for relaxation in estimate.relaxations.values()]
+    first, last = (torch.cat([layer.double() for layer in state], 1) for state in (states[0 if len(states) < 3 else 1], states[-1]))
+    read = torch.cat([layer.double() for layer in held.read(states[-1], "measured")], 1)
+    noise = float((read - last).square().mean().sqrt())
+    signal = float((last - first).square().mean().sqrt())
+    samples = len(splits.train.labels) * len(history)
+    sweeps = sum(record["sweeps_per_sample"] for record in history) * len(splits.train.labels)
+    bill, constants = account(held, sweeps, len(states) * samples, Constants()), asdict(Constants())
+    return {
+        "signal_to_noise": signal / noise if noise > 0 else None,
+        "energy": bill.energy,
+        "settle_energy": bill.settle_energy,
+        "convert_energy": bill.convert_energy,
+        "write_energy": bill.write_energy,
+        "device_seconds": bill.seconds,
+        "pulses": bill.pulses,
+        "constants": constants,
+    }
+
+
+@command(HardwareOptions, "hardware")
+def hardware_command(options: HardwareOptions, session: Session) -> None:
+    """Train on imperfect devices, and see which imperfection learning survives, at what accuracy and for what energy.
+
+    Each --vary names a parameter of an effect and its values, and may hold others beside it. Effects: programming-error, drift,
+    stuck-at, conductance-noise, neuron-offset, dac, node-noise, adc, rule-bias, finite-states, pulse-train, device-to-device,
+    cycle-to-cycle; other parts: conductance, law, device. A setting of training is named without a dot.
+
+    \b
+    Examples:
+      eqlab hardware --vary adc.adc_bits=4,6,8,10 --rules ep-centered,contrastive-hebbian
+      eqlab hardware --vary "finite-states.n_states=16,64,256 finite-states.rounding=stochastic"
+      eqlab hardware --config hardware-digits
+    """  # noqa: D301
+    check_engine(options.engine)
+    variations = [read_variation(text) for text in options.vary]
+    cells = {_key(rule, "ideal", ""): _point(options, rule, ()) for rule in options.rules}
+    for variation in variations:
+        for rule in options.rules:
+            for value, point in zip(variation.values, variation.points, strict=True):
+                cells[_key(rule, variation.name, value)] = _point(options, rule, point)
+    for cell in cells.values():
+        settings, changes = split(cell.imperfections)
+        assemble(cell.preset, settings, 0)
+        _changed(cell, changes)
+    run = open_run(options, session)
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        seeds = range(options.seed, options.seed + options.seeds)
+        found = run_cells("hardware", cells, ("rule", "imperfections"), seeds, options.engine, session, run, journal)
+    rows = _rows(options, variations, found)
+    pictures = {"effects": effect_picture(rows), "front": front_picture(rows)}
+    write_pictures(run.figures, {name: picture for name, picture in pictures.items() if rows})
+    session.result({"run": str(run.path), "rows": rows}, f"{_table(rows)}\n\nrun directory: {run.path}")
+    failed = sum(metrics is None for trials in found.values() for metrics in trials)
+    if failed:
+        raise TrialsFailedError(f"{failed} of {len(found) * options.seeds} trials could not be computed; the journal says why")
+
+
+def _key(rule: str, name: str, value: str) -> str:
+    return f"{rule} {name} {value}".strip()
+
+
+def _point(options: HardwareOptions, rule: str, point: tuple[str, ...]) -> HardwareTrialOptions:
+    shared = {name: value for name, value in options if name in HardwareTrialOptions.model_fields and name != "imperfections"}
+    for text in (*options.imperfections, *point):
+        read_assignment(text)
+    return HardwareTrialOptions.model_validate({**shared, "rule": rule, "imperfections": (*options.imperfections, *point)})
+
+
+def _rows(options: HardwareOptions, variations: list[Variation], found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    places = [("ideal", "")] + [(variation.name, value) for variation in variations for value in variation.values]
+    rows = []
+    for name, value in places:
+        for rule in options.rules:
+            done = [metrics for metrics in found[_key(rule, name, value)] if metrics is not None]
+            accuracy = (
+                interval([1 - metrics["test_error"] for metrics in done]) if done else {"mean": None, "ci95": [None, None], "seeds": []}
+            )
+            averages = {key: mean([metrics[key] for metrics in done]) for key in ("signal_to_noise", "energy", "device_seconds", "pulses")}
+            rows.append({"varied": name, "value": value, "rule": rule, "accuracy": accuracy, **averages})
+    return rows
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    header = ("varied", "value", "rule", "accuracy %", "95 % interval", "signal/noise", "energy uJ", "pulses")
+    body = [
+        (
+            row["varied"],
+            row["value"] or "-",
+            row["rule"],
+            _percent(row["accuracy"]["mean"]),
+            "-" if row["accuracy"]["ci95"][0] is None else "[{}, {}]".format(*map(_percent, row["accuracy"]["ci95"])),
+            "-" if row["signal_to_noise"] is None else f"{row['signal_to_noise']:.3g}",
+            "-" if row["energy"] is None else f"{1e6 * row['energy']:.3g}",
+            "-" if row["pulses"] is None else f"{row['pulses']:.3g}",
+        )
+        for row in rows
+    ]
+    return format_table(header, body)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"

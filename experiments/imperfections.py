@@ -1,0 +1,160 @@
+"""What hardware lacks, as people write it: ``adc.adc_bits=6``, put together to a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from contrastive_core.errors import InputError
+from contrastive_core.table import unknown_name
+
+if TYPE_CHECKING:
+    from contrastive_core.devices.device import Device
+
+NUMBERS = ("step", "step_up", "step_down", "seconds")
+"""The settings of a device that are numbers of its own."""
+
+
+class Assignment(NamedTuple):
+    """A setting as it is written.
+
+    Attributes
+    ----------
+    part, name, value : str
+        ``part.name=value``; the part is empty for a setting of the training run.
+    """
+
+    part: str
+    name: str
+    value: str
+
+
+class Variation(NamedTuple):
+    """One thing that is varied: its name, its values, and what each stands for.
+
+    Attributes
+    ----------
+    name : str
+        What is varied, with what is held beside it.
+    values : tuple of str
+        As written.
+    points : tuple of tuple of str
+        The assignments of each value.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    points: tuple[tuple[str, ...], ...]
+
+
+def read_assignment(text: str) -> Assignment:
+    """Read ``part.name=value`` or ``name=value``.
+
+    Raises
+    ------
+    InputError
+        If there is no equals sign, or no value.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or not value.strip():
+        raise InputError(f"{text!r} sets nothing; write EFFECT.PARAMETER=VALUE, such as adc.adc_bits=6")
+    part, dot, name = key.strip().rpartition(".")
+    return Assignment(part if dot else "", name, value.strip())
+
+
+def read_variation(text: str) -> Variation:
+    """Read assignments apart by spaces, of which the first has values apart by commas.
+
+    Raises
+    ------
+    InputError
+        If a later one has several values.
+    """
+    first, *others = text.split() or [""]
+    varied = read_assignment(first)
+    several = [other for other in others if "," in read_assignment(other).value]
+    if several:
+        raise InputError(
+            f"only the first setting of {text!r} is varied, and {several[0]!r} has several values; give it a --vary of its own"
+        )
+    values = tuple(value for value in varied.value.split(",") if value)
+    key = first.partition("=")[0]
+    points = tuple((f"{key}={value}", *others) for value in values)
+    return Variation(" ".join((key, *others)), values, points)
+
+
+def split(assignments: Sequence[str]) -> tuple[list[Assignment], dict[str, str]]:
+    """Return the settings of the device, and those of the training run by name."""
+    read = [read_assignment(text) for text in assignments]
+    return [one for one in read if one.part], {one.name: one.value for one in read if not one.part}
+
+
+def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
+    """Put a device together.
+
+    Parameters
+    ----------
+    preset : str
+        A published device to start from; "ideal" has no imperfection.
+    settings : sequence of Assignment
+        Parts are ``conductance``, ``law``, ``device`` and the names of ``EFFECTS``; a named effect is switched on.
+    seed : int
+        Of everything that is drawn.
+
+    Returns
+    -------
+    Device
+        With each named effect, its other parameters those of the preset or the default.
+
+    Raises
+    ------
+    InputError
+        If a part, parameter or value does not exist or makes no sense.
+    """
+    from contrastive_core.devices import EFFECTS
+    from contrastive_core.devices.presets import find_preset
+    from contrastive_core.devices.write_law import LinearStep
+
+    device = find_preset(preset).build(seed)
+    changes: dict[str, dict[str, str]] = {}
+    for one in settings:
+        if one.part not in ("conductance", "law", "device", *EFFECTS):
+            raise unknown_name("part of a device", one.part, ["conductance", "law", "device", *EFFECTS])
+        changes.setdefault(one.part, {})[one.name] = one.value
+    numbers = _checked(type(device), changes.pop("device", {}), "device", NUMBERS)
+    conductance = replace(device.conductance, **_checked(type(device.conductance), changes.pop("conductance", {}), "conductance"))
+    law = device.law
+    if "law" in changes:
+        slopes = changes.pop("law")
+        both = {"m_up": slopes["m"], "m_down": slopes["m"]} if "m" in slopes else {}
+        law = LinearStep(**_checked(LinearStep, both | {k: v for k, v in slopes.items() if k != "m"}, "law"))
+    effects: dict[Any, Any] = {type(effect): effect for effect in device.effects}
+    for part, given in changes.items():
+        kind: Any = EFFECTS[part]
+        values = _checked(kind, given, part)
+        effects[kind] = replace(effects[kind], **values) if kind in effects else kind(**values)
+    return replace(device, conductance=conductance, law=law, effects=tuple(effects.values()), **numbers)
+
+
+def _checked(kind: Any, given: Mapping[str, str], part: str, names: Sequence[str] = ()) -> dict[str, Any]:
+    """Turn texts into the values of a dataclass's fields."""
+    types = {field.name: field.type for field in fields(kind) if not names or field.name in names}
+    hints = _hints(kind)
+    checked = {}
+    for name, text in given.items():
+        if name not in types:
+            raise unknown_name(f"parameter of {part}", name, list(types))
+        try:
+            checked[name] = TypeAdapter(hints[name]).validate_strings(text)
+        except ValidationError as error:
+            raise InputError(f"{part}.{name}={text}: {error.errors()[0]['msg'].lower()}; correct the value") from error
+    return checked
+
+
+def _hints(kind: Any) -> dict[str, Any]:
+    from typing import get_type_hints
+
+    return get_type_hints(kind)

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from experiments.bulk import remember, retry_failed
-from experiments.chunk import Task
 from experiments.engine import check_engine
-from experiments.exits import TrialsFailedError, resumable
+from experiments.exits import resumable
 from experiments.figures import write_pictures
 from experiments.flags import command
-from experiments.grid import Axis
 from experiments.learning import Positive, distinct
 from experiments.markers import OneOf
 from experiments.output import format_table
+from experiments.paired import Found, paired_difference, refuse_failures, run_paired, seeds_of, study_of
 from experiments.records import Record
 from experiments.report import render, write_report
 from experiments.review import check
 from experiments.rules import BASELINE, RULES
-from experiments.rundir import RunDirectory, open_run
-from experiments.runner import Run
+from experiments.rundir import open_run
 from experiments.session import Session
 from experiments.statistics import interval, mean
-from experiments.store import Journal
-from experiments.study import Study
 from experiments.train import PlanOptions
 
 
@@ -51,16 +46,6 @@ class CompareOptions(PlanOptions):
     engine: str = Field(
         "process", exclude=True, description="serial, process:N, dask:N (by default one per core), tcp://HOST:PORT or a scheduler file."
     )
-
-
-def study_of(options: CompareOptions) -> Study:
-    """Return the comparison as a grid: training, with the rules as an axis and the seeds as repetitions."""
-    shared = {name: value for name, value in options.settings().items() if name in PlanOptions.model_fields}
-    stored = {name: value for name, value in options.resolved().items() if name in PlanOptions.model_fields}
-    axis = Axis("rule", ("rule",), [[rule] for rule in options.rules])
-    grid = {"grid": {"rule": list(options.rules)}, "zip": {}, "random": {}}
-    declared = {"experiment": "train", "seeds": options.seeds, "seed": options.seed, "paired": True, "set": stored, **grid}
-    return Study(declared, shared, (axis,))
 
 
 def summarise(metrics: Mapping[str, Sequence[Mapping[str, Any] | None]], errors: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
@@ -89,9 +74,9 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
     if not done:
         return record
     record["test_error"] = interval([trial["test_error"] for trial in done])
-    pairs = [(ours, theirs) for ours, theirs in zip(trials, baseline, strict=False) if ours is not None and theirs is not None]
-    if pairs and trials is not baseline:
-        record["paired_difference"] = interval([ours["test_error"] - theirs["test_error"] for ours, theirs in pairs])
+    differences = paired_difference(trials, baseline, "test_error")
+    if differences and trials is not baseline:
+        record["paired_difference"] = interval(differences)
     for name in ("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged", "energy_decrease", "validation_error"):
         record[name] = sum(trial[name] for trial in done) / len(done)
     record["best_epochs"] = [trial["best_epoch"] for trial in done]
@@ -162,63 +147,27 @@ def compare_command(options: CompareOptions, session: Session) -> None:
     network = check(options, session)
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
-        _run_trials(options, session, run, journal)
-        result = _collect(options, journal, network)
-    result["run"] = str(run.path)
+        found = run_paired(study_of("train", PlanOptions, options), options, session, run, journal, _sentence)
+    result = _result(options, found, network) | {"run": str(run.path)}
     header, rows = table(result["rules"])
     page = portray(run)
     write_pictures(run.figures, page.pictures)
     write_report(run.path / "report.html", render(page))
     text = f"{result['network']} on {result['data']}, {options.seeds} paired seeds\n\n{format_table(header, rows)}"
     session.result(result, f"{text}\n\nreport: {run.path / 'report.html'}")
-    failed = {rule: record["error"] for rule, record in result["rules"].items() if record["status"] == "failed"}
-    if failed:
-        raise TrialsFailedError(
-            f"{len(failed)} of {len(result['rules'])} rules have failed trials: "
-            + "; ".join(f"{rule}: {error}" for rule, error in failed.items())
-        )
+    refuse_failures(result["rules"])
 
 
-def _run_trials(options: CompareOptions, session: Session, run: RunDirectory, journal: Journal) -> None:
-    """Compute the trials that the journal does not have yet; one that fails is recorded and the others go on."""
-    study = study_of(options)
-    with journal.transaction():
-        remember(journal, study.facts())
-        journal.plan(Task(trial_key(rule, seed), {"rule": rule}, seed) for rule in options.rules for seed in _seeds(options))
-        retry_failed(journal)
-
-    def note(record: Record) -> None:
-        if record.metrics is None:
-            session.note(f"{record.key}: failed: {record.error}")
-        else:
-            session.note(f"{record.key}: test error {100 * json.loads(record.metrics)['test_error']:.2f} %, {record.seconds:.1f} s")
-
-    work = study.work._replace(checkpoints=str(run.checkpoints.resolve()))
-    Run(run, journal, work, on_record=note).compute(options.engine, session, "compare")
+def _sentence(record: Record) -> str:
+    return f"test error {100 * json.loads(record.metrics or '')['test_error']:.2f} %, {record.seconds:.1f} s"
 
 
-def _collect(options: CompareOptions, journal: Journal, network: str) -> dict[str, Any]:
-    metrics: dict[str, list[Mapping[str, Any] | None]] = {}
-    errors: dict[str, str | None] = {}
-    for rule in options.rules:
-        trials = [journal.trial(trial_key(rule, seed)) for seed in _seeds(options)]
-        metrics[rule] = [trial.metrics if trial else None for trial in trials]
-        errors[rule] = next((trial.error for trial in trials if trial and trial.error), None)
-    records = summarise(metrics, errors)
-    first = next((done for trials in metrics.values() for done in trials if done), {"network": network})
+def _result(options: CompareOptions, found: Found, network: str) -> dict[str, Any]:
+    first = next((done for trials in found.metrics.values() for done in trials if done), {"network": network})
     return {
         "network": first["network"],
         "data": options.data,
         "baseline": BASELINE,
-        "seeds": list(_seeds(options)),
-        "rules": records,
+        "seeds": list(seeds_of(options)),
+        "rules": summarise(found.metrics, found.errors),
     }
-
-
-def _seeds(options: CompareOptions) -> Iterable[int]:
-    return range(options.seed, options.seed + options.seeds)
-
-
-def trial_key(rule: str, seed: int) -> str:
-    """Name the trial of a rule and a seed within the run."""
-    return f"{rule}-{seed}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from experiments.compare import summarise, table, trial_key
+from experiments.compare import summarise, table
 from experiments.evidence import Evidence
 from experiments.figures import comparison, gradient_alignment, learning_curves, pareto, relaxation
 from experiments.gradients import table as gradients_table
+from experiments.paired import trial_key
 from experiments.report import ReportTable
 from experiments.traces import read_trace
 from experiments.views_grid import View, point_labels, show_grid

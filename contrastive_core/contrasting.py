@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -30,12 +30,19 @@ class Contrasting:
         Samples that are contrasted with each other, in evaluation too: values depend on it.
     extras : dict of str to Tensor
         What the objective learns and carries; the tensors change in place.
+    labelled : bool
+        Whether an objective that needs labels may see them.
     """
 
     views: MultiView
     objective: Objective
     batch_size: int
     extras: dict[str, Tensor]
+    labelled: bool = True
+
+    def blind(self) -> Contrasting:
+        """Return the same without labels."""
+        return replace(self, labelled=False)
 
     @property
     def learnt(self) -> dict[str, Tensor]:
@@ -45,8 +52,8 @@ class Contrasting:
     def present(self, samples: Batch, generator: torch.Generator, progress: float = 1.0) -> Batch:
         """Return the views of samples with the extras; without labels, -1, if the objective needs none, so that none can leak."""
         batch = self.views.present(samples, generator, progress)
-        if self.objective.needs.labels is Labels.NONE:
-            batch = batch._replace(labels=torch.full_like(batch.instances, -1) if batch.instances is not None else batch.labels)
+        if self.objective.needs.labels is Labels.NONE or not self.labelled:
+            batch = batch._replace(labels=batch.inputs.new_full((len(batch.inputs),), -1, dtype=torch.int64))
         return batch._replace(extras=self.extras)
 
     def learn(self, output: Tensor, batch: Batch) -> None:

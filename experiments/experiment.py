@@ -79,6 +79,7 @@ EXPERIMENTS: Table[Experiment] = Table(
     {
         "basins": "experiments.basins:EXPERIMENT",
         "capacity": "experiments.capacity:EXPERIMENT",
+        "contrastive": "experiments.contrastive:EXPERIMENT",
         "gradients": "experiments.gradients:EXPERIMENT",
         "hardware": "experiments.hardware:EXPERIMENT",
         "learn": "experiments.learn:EXPERIMENT",

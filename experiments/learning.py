@@ -23,6 +23,7 @@ from experiments.options import CommandOptions
 if TYPE_CHECKING:
     import torch
 
+    from contrastive_core.cost import Cost
     from contrastive_core.data.splits import Splits
     from contrastive_core.dynamics.base import Dynamics
     from contrastive_core.network import Network
@@ -117,8 +118,8 @@ def build_network(options: LearningOptions, splits: Splits, seed: int) -> Networ
         raise InputError(f"a network of {sizes} units does not fit into memory; give fewer --hidden units") from error
 
 
-def build_setting(options: LearningOptions) -> Setting:
-    """Return the setting from which every rule is built."""
+def build_setting(options: LearningOptions, cost: Cost | None = None) -> Setting:
+    """Return the setting from which every rule is built, of the cost that the options name or of another."""
     from contrastive_core.rule import Setting, Settling
     from contrastive_core.types import Stop
 
@@ -128,7 +129,8 @@ def build_setting(options: LearningOptions) -> Setting:
         Stop(options.nudged_tolerance, options.nudged_budget),
         options.backend,
     )
-    return Setting(SAMPLE_COSTS[options.cost](), settling, options.strength, options.fraction, options.frozen, options.unroll)
+    chosen = SAMPLE_COSTS[options.cost]() if cost is None else cost
+    return Setting(chosen, settling, options.strength, options.fraction, options.frozen, options.unroll)
 
 
 def _dynamics(options: LearningOptions) -> Dynamics:

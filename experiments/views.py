@@ -12,6 +12,7 @@ VIEWS: Table[Callable[[Evidence], View]] = Table(
     "view",
     {
         "compare": "experiments.views_learning:show_compare",
+        "contrast": "experiments.views_contrast:show_contrast",
         "gradients": "experiments.views_learning:show_gradients",
         "learn": "experiments.views_spins:show_learn",
         "phase": "experiments.views_spins:show_phase",

@@ -28,5 +28,7 @@ def collapsed_value(cost: Cost, batch: Batch, width: int) -> float:
         The mean cost.
     """
     rows: Tensor = torch.ones(len(batch.inputs), width, dtype=torch.float64)
+    extras = {name: extra.double() if extra.is_floating_point() else extra for name, extra in (batch.extras or {}).items()}
+    batch = batch._replace(extras=extras)
     with torch.no_grad():
         return float(cost.value(rows, batch).mean())

@@ -1,0 +1,238 @@
+"""One network trained on views by one rule: the options, the trial, and what its representation is worth before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from contrastive_core.costs import OBJECTIVES
+from contrastive_core.data.views import VIEWS
+from contrastive_core.errors import InputError
+from contrastive_core.networks import ACTIVATIONS
+from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
+from experiments.experiment import Experiment, Metric, Outcome
+from experiments.learning import Positive, PositiveFloat, Units, architecture, build_network, build_setting, distinct, load_data
+from experiments.markers import OneOf
+from experiments.output import to_json
+from experiments.rules import RULES
+from experiments.train import PlanOptions, plan_of
+
+if TYPE_CHECKING:
+    from contrastive_core.contrasting import Contrasting
+    from contrastive_core.data.splits import Splits
+    from contrastive_core.network import Network
+    from contrastive_core.objective import Objective
+    from contrastive_core.rule import Setting
+    from contrastive_core.training import Progress
+
+
+class ContrastiveOptions(PlanOptions):
+    """One objective on views of one data set, whatever the rule.
+
+    Attributes
+    ----------
+    cost, temperature, objective, labels
+        The objective and its settings.
+    embedding
+        Outputs of the network, which the objective sees.
+    views, num_views, view_strength, view_growth
+        What is shown of each sample.
+    probe_train, probe_test, neighbours
+        What the representation is probed with.
+    """
+
+    cost: Annotated[str, OneOf("objective", OBJECTIVES)] = Field("nt-xent", description="Objective that the rules lower.")
+    temperature: PositiveFloat | None = Field(0.2, description="Of the objective, if it has one; none is its own default.")
+    objective: dict[str, Any] = Field({}, description="Further settings of the objective, by name.")
+    labels: bool = Field(True, description="Show labels to objectives that need them; others never see any.")
+    embedding: Units = Field(32, description="Output units.")
+    views: Annotated[tuple[Annotated[str, OneOf("view", VIEWS)], ...], AfterValidator(distinct)] = Field(
+        ("affine", "erase"), description="Augmentations, one after the other."
+    )
+    num_views: int = Field(2, ge=2, description="Views of each sample.")
+    view_strength: float = Field(1.0, ge=0, description="Share of the augmentations' amplitudes.")
+    view_growth: float = Field(0.0, ge=0, le=1, description="Share of the training over which that grows from 0.")
+    probe_train: Positive = Field(6000, description="Training samples that probes learn from, at most.")
+    probe_test: Positive = Field(4000, description="Test samples that probes are tested on, at most.")
+    neighbours: Positive = Field(5, description="Neighbours that vote.")
+    hidden: tuple[Units, ...] = Field((256,), min_length=1, description="Units of each hidden layer, from the inputs up.")
+    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
+    output_activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the output layer.")
+    energy_scale: float = Field(0.1, gt=0, le=1, description="Layer energy scale: feedback over forward coupling.")
+    strength: PositiveFloat | None = Field(  # type: ignore[assignment]
+        None, description="Nudging strength of EP, in units of the output layer's stiffness; none is the objective's own."
+    )
+    frozen: bool = Field(True, description="Hold the nudging force of the free state, which lets samples relax on their own.")
+    epochs: Positive = Field(20, description="Passes over the training split.")
+    batch_size: int = Field(128, ge=2, description="Samples per step.")
+    optimiser: Annotated[str, OneOf("optimiser", OPTIMISERS)] = Field("adam", description="Optimiser.")
+    learning_rates: tuple[PositiveFloat, ...] = Field((1e-3,), description="One for all layers, or one per layer from the inputs up.")
+    schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("constant", description="Of the learning rates, per epoch.")
+    clip_norm: PositiveFloat | None = Field(None, description="Largest norm of the gradient.")
+
+
+class ContrastiveTrialOptions(ContrastiveOptions):
+    """How one rule trains a network on views.
+
+    Attributes
+    ----------
+    rule
+        The learning rule.
+    """
+
+    rule: Annotated[str, OneOf("rule", RULES)] = Field("ep-centered", description="Learning rule.")
+
+
+METRICS = {
+    "network": Metric("layer sizes"),
+    "probe_hidden": Metric("share of test samples that a linear probe of the last hidden layer gets right"),
+    "probe_output": Metric("the same of the outputs"),
+    "lift_hidden": Metric("what training added to the probe of the hidden layer"),
+    "lift_output": Metric("the same for the outputs"),
+    "neighbours_hidden": Metric("share of test samples that their nearest neighbours in the hidden layer get right"),
+    "neighbours_output": Metric("the same for the outputs"),
+    "untrained": Metric("the measures of the network with its initial weights"),
+    "objective": Metric("the objective on views of the test split"),
+    "collapsed": Metric("the value that it would have there if all outputs were the same"),
+    "view_error": Metric("share of views of the test split whose nearest other view is no positive"),
+    "alignment": Metric("mean squared distance of two views of a sample on the sphere"),
+    "uniformity": Metric("log of the mean Gaussian potential of outputs on the sphere"),
+    "tolerance": Metric("mean cosine of outputs of one class"),
+    "isotropy": Metric("1 less the mean cosine of two outputs"),
+    "rank_hidden": Metric("effective rank of the hidden layer"),
+    "rank_output": Metric("effective rank of the outputs"),
+    "hardness": Metric("share of the repulsion that comes from the hardest tenth of the negatives"),
+    "gap": Metric("distance of the centres of first and second views on the sphere"),
+    "separability": Metric("how well a hyperplane tells first from second views; 1/2 is not at all"),
+    "shortest": Metric("least length of an output"),
+    "epochs": Metric("epochs trained", "epoch"),
+    "sweeps_per_sample": Metric("sweeps of all phases together, mean over views", "sweep"),
+    "seconds_per_sample": Metric("time to train on all views of a sample", "second", timing=True),
+    "cpu_seconds_per_sample": Metric("processor time to train on all views of a sample", "second", timing=True),
+    "unconverged": Metric("share of phases that did not reach their tolerance, over all epochs"),
+    "data_digest": Metric("SHA-256 of the data"),
+    "data_source": Metric("where the data come from"),
+}
+
+
+def build_objective(options: ContrastiveOptions) -> Objective:
+    """Return the objective with its settings.
+
+    Raises
+    ------
+    InputError
+        If it has no such setting, or a value makes no sense.
+    """
+    kind = OBJECTIVES[options.cost]
+    known = list(getattr(kind, "__dataclass_fields__", {}))
+    wrong = [name for name in options.objective if name not in known]
+    if wrong:
+        choices = f"it has: {', '.join(known)}" if known else "it has none"
+        raise InputError(f"{options.cost} has no setting {wrong[0]!r}; {choices}")
+    shared = {"temperature": options.temperature} if options.temperature is not None and "temperature" in known else {}
+    try:
+        return kind(**{**shared, **options.objective})
+    except TypeError as error:
+        raise InputError(f"a setting of {options.cost} has the wrong type ({error}); see eqlab objectives") from error
+
+
+def build_contrasting(options: ContrastiveOptions, splits: Splits, objective: Objective, seed: int) -> Contrasting:
+    """Return views and extras of the objective, whose first values follow from the seed."""
+    import torch
+
+    from contrastive_core.contrasting import contrasting
+    from contrastive_core.data.views.multiview import MultiView
+    from contrastive_core.training import generator_of
+
+    chosen = MultiView(tuple(VIEWS[name]() for name in options.views), options.num_views, options.view_strength, options.view_growth)
+    samples = max(len(split.labels) for split in (splits.train, splits.validation, splits.test))
+    dtype = getattr(torch, options.dtype)
+    made = contrasting(objective, chosen, options.batch_size, options.embedding, samples, generator_of(seed, 4), dtype)
+    return made if options.labels else made.blind()
+
+
+def build_embedding(options: ContrastiveOptions, splits: Splits, seed: int) -> Network:
+    """Return the network with as many outputs as the embedding is to have, in place of one per class."""
+    return build_network(options, splits._replace(num_classes=options.embedding), seed)
+
+
+def objective_setting(options: ContrastiveOptions, objective: Objective) -> Setting:
+    """Return the setting from which every rule is built."""
+    strength = options.strength if options.strength is not None else objective.strength
+    return build_setting(options.model_copy(update={"strength": strength}), objective)
+
+
+def trial(
+    options: ContrastiveTrialOptions,
+    seed: int,
+    *,
+    checkpoint: Path | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> Outcome:
+    """Measure an untrained network, train it on views, and measure it again.
+
+    Parameters
+    ----------
+    options : ContrastiveTrialOptions
+        Everything but the seed.
+    seed : int
+        Of initial weights, data order, views, extras and the rule's draws.
+    checkpoint : Path, optional
+        Written after every epoch, and gone on from if it is there.
+    on_step, on_epoch : callable, optional
+        Told how it goes.
+
+    Returns
+    -------
+    Outcome
+        The metrics of ``METRICS`` at the last epoch, a record per epoch, and what figures show.
+    """
+    from contrastive_core.training import train
+    from experiments.contrastive_measures import measure
+
+    splits = load_data(options)
+    network, objective = build_embedding(options, splits, seed), build_objective(options)
+    contrasting = build_contrasting(options, splits, objective, seed)
+    rule = RULES[options.rule](objective_setting(options, objective))
+    before, pictured = measure(options, network, rule, contrasting, splits)
+    result = train(
+        network, rule, objective, splits, replace(plan_of(options), keep_last=True), seed, contrasting=contrasting, checkpoint=checkpoint,
+        identity=to_json({"options": options.resolved(), "seed": seed, "data": splits.digest}, indent=None), on_step=on_step,
+        on_epoch=on_epoch,
+    )  # fmt: skip
+    after, arrays = measure(options, network, rule, contrasting, splits)
+    samples, history = len(splits.train.labels) * len(result.history), result.history
+    metrics: Mapping[str, Any] = {
+        "network": architecture(network, splits._replace(num_classes=options.embedding)),
+        "rule": options.rule,
+        "seed": seed,
+        **after,
+        "lift_hidden": after["probe_hidden"] - before["probe_hidden"],
+        "lift_output": after["probe_output"] - before["probe_output"],
+        "objective": result.test.cost,
+        "view_error": result.test.error,
+        "untrained": before,
+        "epochs": len(history),
+        "sweeps_per_sample": sum(record["sweeps_per_sample"] for record in history) / len(history),
+        "seconds_per_sample": sum(record["seconds"] for record in history) / samples,
+        "cpu_seconds_per_sample": sum(record["cpu_seconds"] for record in history) / samples,
+        "unconverged": sum(record["unconverged"] for record in history) / len(history),
+        "data_digest": splits.digest,
+        "data_source": splits.source,
+    }
+    return Outcome(metrics, history, arrays | {f"untrained_{name}": values for name, values in pictured.items()})
+
+
+EXPERIMENT = Experiment(
+    ContrastiveTrialOptions,
+    trial,
+    METRICS,
+    headline=("probe_hidden", "probe_output", "lift_hidden", "lift_output"),
+    checkpoints=True,
+    live=True,
+)

@@ -1,0 +1,203 @@
+"""``eqlab match``: which units of networks correspond that different rules, or seeds, have trained on the same task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from contrastive_core.errors import InputError
+from experiments.figures import write_pictures
+from experiments.figures_contrast import matches
+from experiments.flags import command
+from experiments.learning import Positive, PositiveFloat
+from experiments.markers import Positional
+from experiments.options import CommandOptions
+from experiments.output import Cell, format_table
+from experiments.rundir import place
+from experiments.session import Session
+from experiments.statistics import mean
+from experiments.trained import Trained, activities, trained_networks
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Activities = Mapping[str, tuple[Tensor, Tensor]]
+
+LAYERS = ("hidden", "output")
+COLUMNS = {
+    "one-to-one": ("one_to_one", 3),
+    "best": ("semi", 3),
+    "lasso explains": ("explained", 3),
+    "units used": ("used", 1),
+    "clusters mix": ("mixed", 3),
+    "CKA": ("cka", 3),
+}
+"""Columns of the table: measure and digits."""
+
+
+class MatchOptions(CommandOptions):
+    """Which runs, and on what their units are compared.
+
+    Attributes
+    ----------
+    runs
+        Directories of runs of train, compare or contrast.
+    data_dir, samples
+        The test samples that units answer.
+    pairs
+        How many pairs of networks of each kind.
+    penalty, predicted, clusters
+        Of the lasso, and of the spectral clusters.
+    """
+
+    runs: Annotated[tuple[str, ...], Positional()] = ()
+    data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files; none downloads and caches.")
+    samples: int = Field(1000, ge=2, description="Test samples that units are compared on, at most.")
+    pairs: Positive = Field(3, description="Pairs of networks of each kind, at most.")
+    penalty: PositiveFloat = Field(0.1, description="Of the lasso, on standardised activities.")
+    predicted: Positive = Field(64, description="Units of the second network that the lasso predicts, at most.")
+    clusters: int = Field(16, ge=2, description="Spectral clusters of the units of both networks, at most.")
+
+
+@command(MatchOptions, "match")
+def match_command(options: MatchOptions, session: Session) -> None:
+    """Match the units of trained networks, and ask whether two rules learn the same features.
+
+    RUNS are directories of eqlab train, compare or contrast. Networks of two rules are matched beside two seeds of the same rule, and
+    beside untrained networks, whose units correspond as far as chance and the data alone make them. One-to-one: mean size of the
+    correlation of units paired by the best assignment. Best: each unit with the most correlated one of the other network. Lasso: the
+    variance of a unit that few units of the other network explain, and how many. Clusters mix: how evenly spectral clusters of all
+    units hold both networks. CKA: linear, blind to rotations. Networks of one seed start from the same weights.
+
+    \b
+    Examples:
+      eqlab compare --rules ep-centered,backprop --seeds 2 --out runs/pair
+      eqlab match runs/pair
+      eqlab match RUN-BY-EP RUN-BY-BACKPROP --out runs/matched
+    """  # noqa: D301
+    session.use_threads()
+    networks = _networks(options, session)
+    inputs = networks[0].splits.test.inputs[: options.samples]
+    groups = _groups(networks, options)
+    answers = {id(one): activities(one.network, one.answer, inputs) for one in networks}
+    blank = {id(one): activities(one.untrained, one.answer, inputs) for one in networks}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for kind, pairs in groups.items():
+        for first, second, trained in pairs:
+            one, other = ((answers if flag else blank)[id(member)] for member, flag in zip((first, second), trained, strict=True))
+            names = {"first": _name(first, trained[0]), "second": _name(second, trained[1])}
+            found.setdefault(kind, []).append({**names, **_compare(one, other, options)})
+    _report(options, session, networks, found)
+
+
+def _networks(options: MatchOptions, session: Session) -> list[Trained]:
+    if not options.runs:
+        raise InputError("which runs? give directories of runs of train, compare or contrast, such as 'eqlab runs list' shows")
+    if len(set(options.runs)) < len(options.runs):
+        raise InputError("a run is named twice; name each once")
+    networks = [one for name in options.runs for one in trained_networks(place(name.rstrip("/")), options.data_dir)]
+    first = networks[0]
+    for one in networks:
+        if one.splits.test.inputs.shape != first.splits.test.inputs.shape or not bool(
+            (one.splits.test.inputs == first.splits.test.inputs).all()
+        ):
+            raise InputError(
+                f"{first.run} and {one.run} were trained on different data ({first.splits.source}; {one.splits.source}); units are "
+                "compared by what they answer to the same samples"
+            )
+    if len({one.seed for one in networks}) == 1:
+        session.warn("all networks have the same seed, so nothing tells rules from seeds; train with --seeds 2 or more")
+    return networks
+
+
+Pair = tuple[Trained, Trained, tuple[bool, bool]]
+
+
+def _groups(networks: Sequence[Trained], options: MatchOptions) -> dict[str, list[Pair]]:
+    """List the pairs of every kind: two rules, two seeds, one network before and after, and untrained ones."""
+    several = len({(one.rule, one.seed) for one in networks}) < len(networks)
+    label = {id(one): f"{one.run}/{one.rule}" if several else one.rule for one in networks}
+    groups: dict[str, list[Pair]] = {}
+
+    def add(kind: str, first: Trained, second: Trained, trained: tuple[bool, bool] = (True, True)) -> None:
+        pairs = groups.setdefault(kind, [])
+        if len(pairs) < options.pairs:
+            pairs.append((first, second, trained))
+
+    for first, second in combinations(networks, 2):
+        same = first.seed == second.seed
+        if label[id(first)] != label[id(second)]:
+            add(f"{label[id(first)]} and {label[id(second)]}, {'same seed' if same else 'two seeds'}", first, second)
+    for first, second in combinations(networks, 2):
+        if label[id(first)] == label[id(second)] and first.seed != second.seed:
+            add(f"{label[id(first)]}, two seeds", first, second)
+    for one in networks:
+        add(f"{label[id(one)]}, before and after", one, one, (False, True))
+    seeds: dict[int, Trained] = {}
+    for one in networks:
+        seeds.setdefault(one.seed, one)
+    for first, second in combinations(seeds.values(), 2):
+        add("untrained, two seeds", first, second, (False, False))
+    return groups
+
+
+def _name(one: Trained, trained: bool) -> str:
+    return f"{one.run}/{one.rule}-{one.seed}{'' if trained else ' untrained'}"
+
+
+def _compare(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], options: MatchOptions) -> dict[str, Any]:
+    """Return every measure of two networks' units, by layer."""
+    from contrastive_core.matching import balance, clusters, correlations, linear_cka, one_to_one, semi_matching, sparse_matching
+
+    found: dict[str, Any] = {}
+    for layer, ours, theirs in zip(LAYERS, first, second, strict=True):
+        correlation = correlations(ours, theirs)
+        pairs, sparse = one_to_one(correlation), sparse_matching(ours, theirs[:, : options.predicted], options.penalty)
+        count = min(options.clusters, ours.shape[1] + theirs.shape[1])
+        sizes = pairs.correlation.abs().sort(descending=True).values
+        found[layer] = {
+            "one_to_one": float(sizes.mean()),
+            "semi": float(semi_matching(correlation).correlation.abs().mean()),
+            "explained": float(sparse.explained.mean()),
+            "used": float(sparse.used.double().mean()),
+            "mixed": balance(clusters(ours, theirs, count), ours.shape[1]),
+            "cka": linear_cka(ours, theirs),
+            "correlations": sizes.tolist(),
+        }
+    return found
+
+
+def _report(options: MatchOptions, session: Session, networks: Sequence[Trained], found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    kinds: dict[str, dict[str, dict[str, Any]]] = {
+        kind: {
+            layer: {measure: mean([pair[layer][measure] for pair in pairs]) for measure, _ in COLUMNS.values()}
+            | {"correlations": _averaged([pair[layer]["correlations"] for pair in pairs])}
+            for layer in LAYERS
+        }
+        for kind, pairs in found.items()
+    }
+    count = min(options.samples, len(networks[0].splits.test.labels))
+    result = {"samples": count, "runs": list(options.runs), "kinds": kinds, "pairs": {kind: list(pairs) for kind, pairs in found.items()}}
+    parts = []
+    for layer in LAYERS:
+        rows: list[tuple[Cell, ...]] = [
+            (kind, len(found[kind]), *(f"{one[layer][measure]:.{digits}f}" for measure, digits in COLUMNS.values()))
+            for kind, one in kinds.items()
+        ]
+        parts.append(f"{layer} layer\n\n{format_table(('networks', 'pairs', *COLUMNS), rows)}")
+    text = f"units matched on {count} test samples\n\n" + "\n\n".join(parts)
+    if session.out is not None:
+        curves = {kind: {layer: one[layer]["correlations"] for layer in LAYERS} for kind, one in kinds.items()}
+        session.save_result("match", result, f"{text}\n\nfigure: {session.out / 'match-curves.svg'}")
+        write_pictures(session.out, {"match-curves": matches(curves)})
+        return
+    session.result(result, text)
+
+
+def _averaged(lists: Sequence[Sequence[float]]) -> list[float]:
+    """Return the mean of sorted correlations, rank by rank."""
+    return [sum(ranks) / len(ranks) for ranks in zip(*lists, strict=False)]

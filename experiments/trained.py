@@ -1,0 +1,143 @@
+"""Networks that runs have trained, with what they were before, made again from a run's directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from contrastive_core.errors import InputError
+from experiments.learning import LearningOptions, build_network, build_setting, load_data
+from experiments.options import Layer, resolve_layers
+from experiments.rules import RULES
+from experiments.rundir import RunDirectory
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from contrastive_core.data.splits import Splits
+    from contrastive_core.network import Network
+    from contrastive_core.rule import Rule
+
+_CHUNK = 500
+"""Samples settled together; bounds memory, and changes no result."""
+
+
+class Trained(NamedTuple):
+    """A trained network, and the same before training.
+
+    Attributes
+    ----------
+    run : str
+        The name of its run.
+    rule : str
+        Which trained it.
+    seed : int
+        Of its initial weights.
+    network, untrained : Network
+        After and before.
+    answer : Rule
+        What answers inputs.
+    splits : Splits
+        The data of the run.
+    """
+
+    run: str
+    rule: str
+    seed: int
+    network: Network
+    untrained: Network
+    answer: Rule
+    splits: Splits
+
+
+def trained_networks(path: Path, data_dir: Path | None) -> list[Trained]:
+    """Return every network that a run of train, compare or contrast has finished.
+
+    Parameters
+    ----------
+    path : Path
+        The run's directory.
+    data_dir : Path, optional
+        Where the files of its data set are.
+
+    Returns
+    -------
+    list of Trained
+        In the order of its rules and seeds.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, it is of another command, or it has no finished network.
+    CheckpointError
+        If a checkpoint is missing or damaged.
+    """
+    run = RunDirectory(path)
+    command = run.read_provenance()["command"] if run.config.is_file() else None
+    if command is None:
+        raise InputError(f"there is no run {path}; see 'eqlab runs list'")
+    model, keys = _model_of(command, path)
+    options = resolve_layers(model, [Layer("{key} (in config.toml)", run.read_config())]).model_copy(update={"data_dir": data_dir})
+    with run.journal(readonly=True) as journal:
+        done = [trial.key for trial in journal.trials("done")]
+    found = [_load(path, options, key, rule, seed) for key, rule, seed in keys(options) if key in done]
+    if not found:
+        raise InputError(f"{path} has no finished network; finish it first, see 'eqlab runs show {path}'")
+    return found
+
+
+def _model_of(command: str, path: Path) -> tuple[type[LearningOptions], Any]:
+    """Return the options of a command that trains, and what lists key, rule and seed of its trials."""
+    if command == "train":
+        from experiments.train import KEY, CommandTrainOptions
+
+        return CommandTrainOptions, lambda options: [(KEY, options.rule, options.seed)]
+    from experiments.paired import seeds_of, trial_key
+
+    def keys(options: Any) -> list[tuple[str, str, int]]:
+        return [(trial_key(rule, seed), rule, seed) for rule in options.rules for seed in seeds_of(options)]
+
+    if command == "compare":
+        from experiments.compare import CompareOptions
+
+        return CompareOptions, keys
+    if command == "contrast":
+        from experiments.contrast import ContrastOptions
+
+        return ContrastOptions, keys
+    raise InputError(f"{path} is a run of 'eqlab {command}', which trains no network; give runs of train, compare or contrast")
+
+
+def _load(path: Path, options: Any, key: str, rule: str, seed: int) -> Trained:
+    from contrastive_core.checkpoint import load_checkpoint, load_parameters
+    from experiments.contrastive import ContrastiveOptions, build_embedding, build_objective, objective_setting
+
+    splits, contrastive = load_data(options), isinstance(options, ContrastiveOptions)
+    build = build_embedding if contrastive else build_network
+    untrained, network = (build(options, splits, seed) for _ in range(2))
+    file = path / "checkpoints" / f"{key}.safetensors"
+    tensors, _ = load_checkpoint(file)
+    load_parameters(network, tensors, "best.", file)
+    setting = objective_setting(options, build_objective(options)) if contrastive else build_setting(options)
+    return Trained(path.name, rule, seed, network, untrained, RULES[rule](setting), splits)
+
+
+def activities(network: Network, rule: Rule, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the last hidden layer and the outputs with which a rule's network answers inputs, of shape (N, n) each.
+
+    Raises
+    ------
+    InputError
+        If the network has no hidden layer.
+    """
+    import torch
+
+    if network.output_is_last_layer and len(network.sizes) < 2:
+        raise InputError("the network has no hidden layer to look at; train one with --hidden")
+    pairs = []
+    with torch.no_grad():
+        for part in torch.split(inputs, _CHUNK):
+            state = rule.infer(network, part).state
+            pairs.append((state[-2] if network.output_is_last_layer else state[-1], network.output(state)))
+    hidden, outputs = zip(*pairs, strict=True)
+    return torch.cat(hidden), torch.cat(outputs)

@@ -1,0 +1,65 @@
+"""Batches made of pseudo-classes: either no two samples of one, or samples of one alone."""
+
+import torch
+from torch import Tensor
+
+from contrastive_core.errors import InputError
+
+
+def one_per_class(classes: Tensor, batch_size: int, generator: torch.Generator) -> list[Tensor]:
+    """Make batches in which no two samples share a pseudo-class (G-SimCLR, Chakraborty et al., 2020), so that no negative is a false one.
+
+    The classes with most samples left come first, ties in random order, so that as many samples as possible are shown.
+
+    Parameters
+    ----------
+    classes : Tensor of shape (N,)
+        The pseudo-class of each sample, such as from k-means of an autoencoder's code.
+    batch_size : int
+        Samples per batch, at most the number of pseudo-classes.
+    generator : torch.Generator
+        Source of all orders.
+
+    Returns
+    -------
+    list of Tensor
+        Indices; what is left when fewer classes than a batch holds have samples is not shown.
+    """
+    names, counts = torch.unique(classes, return_counts=True)
+    if not 2 <= batch_size <= len(names):
+        raise InputError(f"a batch of {batch_size} cannot have a pseudo-class each: there are {len(names)}; choose from 2 to these")
+    members = [torch.nonzero(classes == name)[:, 0] for name in names]
+    members = [group[torch.randperm(len(group), generator=generator)] for group in members]
+    left, made = counts.clone(), []
+    while int((left > 0).sum()) >= batch_size:
+        chosen = (left + torch.rand(len(left), generator=generator)).topk(batch_size).indices
+        left[chosen] -= 1
+        made.append(torch.stack([members[place][left[place]] for place in chosen.tolist()]))
+    return [made[place] for place in torch.randperm(len(made), generator=generator).tolist()]
+
+
+def inside_clusters(classes: Tensor, batch_size: int, generator: torch.Generator) -> list[Tensor]:
+    """Make batches of one cluster each (MCL, Zhang et al., 2024), so that a stage learns other features than told the clusters apart.
+
+    Parameters
+    ----------
+    classes : Tensor of shape (N,)
+        The cluster of each sample, in the features of the stages before, as one number.
+    batch_size : int
+        Samples per batch.
+    generator : torch.Generator
+        Source of all orders.
+
+    Returns
+    -------
+    list of Tensor
+        Indices; a rest of one sample is left out, since it has nothing to be contrasted with.
+    """
+    if batch_size < 2:
+        raise InputError(f"a batch needs at least 2 samples, got {batch_size}")
+    made: list[Tensor] = []
+    for name in torch.unique(classes):
+        group = torch.nonzero(classes == name)[:, 0]
+        made += torch.split(group[torch.randperm(len(group), generator=generator)], batch_size)
+    made = [batch for batch in made if len(batch) > 1]
+    return [made[place] for place in torch.randperm(len(made), generator=generator).tolist()]

@@ -43,6 +43,8 @@ class ContrastiveOptions(PlanOptions):
         What is shown of each sample.
     probe_train, probe_test, neighbours
         What the representation is probed with.
+    hidden, activation, output_activation, energy_scale, strength, frozen
+        As for the other learning commands, with defaults that suit objectives.
     """
 
     cost: Annotated[str, OneOf("objective", OBJECTIVES)] = Field("nt-xent", description="Objective that the rules lower.")

@@ -14,7 +14,7 @@ from contrastive_core.matching import correlations, one_to_one
 from experiments.cli import cli
 from experiments.trained import activities, trained_networks
 
-TINY = ("--train-size", "96", "--hidden", "10", "--epochs", "2", "--quiet", "--threads", "1", "--engine", "serial")
+TINY = ("--train-size", "96", "--hidden", "10", "--epochs", "2", "--activation", "tanh", "--quiet", "--threads", "1", "--engine", "serial")
 
 
 def eqlab(*arguments: object) -> Result:
@@ -49,9 +49,9 @@ def test_two_rules_stand_beside_two_seeds_and_untrained_networks(compared: Path,
         "untrained, two seeds",
     }
     assert {path.name for path in tmp_path.iterdir()} == {"match.json", "match-curves.csv", "match-curves.json", "match-curves.svg"}
-    # EP follows backprop's gradient here to a cosine of .99, and both start from the same weights; two seeds share nothing but the data.
+    # EP follows backprop's gradient closely, and both start from the same weights; two seeds share nothing but the data.
     same, other = (result["kinds"][f"ep-centered and backprop, {which}"]["hidden"] for which in ("same seed", "two seeds"))
-    assert same["one_to_one"] > 0.95 > other["one_to_one"]
+    assert same["one_to_one"] > 0.9 > other["one_to_one"]
     assert same["cka"] > other["cka"]
 
 

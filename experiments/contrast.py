@@ -168,9 +168,12 @@ def check_contrast(options: ContrastiveOptions, session: Session) -> str:
     import torch
 
     from contrastive_core.diagnostics import review
+    from contrastive_core.nudging import largest_curvature
     from contrastive_core.optimisers.builders import layer_groups
     from contrastive_core.types import Batch
 
+    if options.device != "cpu":
+        raise InputError(f"contrast draws its views and probes on the CPU; leave --device {options.device} out")
     splits, objective = load_data(options), build_objective(options)
     network, setting = build_embedding(options, splits, options.seed), objective_setting(options, objective)
     layer_groups(network, options.learning_rates)
@@ -179,7 +182,13 @@ def check_contrast(options: ContrastiveOptions, session: Session) -> str:
     count = min(len(splits.train.labels), max(options.batch_size, 2))
     batch = contrasting.present(Batch(splits.train.inputs[:count], splits.train.labels[:count]), torch.Generator().manual_seed(0))
     with torch.no_grad():
-        objective.value(network.output(network.feedforward(network.clamp(batch.inputs))), batch)
+        output = network.output(network.feedforward(network.clamp(batch.inputs)))
+        objective.value(output, batch)
+    if not options.frozen and (limit := 1 / max(largest_curvature(objective, output, batch), 1e-12)) < setting.strength:
+        session.warn(
+            f"a live nudge of strength {setting.strength:g} is above {limit:.2g}, the inverse of the objective's largest curvature at the "
+            "initial outputs: phases need not settle; lower --strength, raise --gain, or freeze the nudge"
+        )
     for warning in [*ignored(options), *review(network, setting, splits.train.inputs[:FEW])]:
         session.warn(warning)
     if options.temperature is not None and "temperature" not in vars(objective) and options.temperature != 0.2:

@@ -214,7 +214,18 @@ def test_bad_input_is_one_sentence() -> None:
     assert "did you mean 'nt-xent'" in refused("--cost", "nt-xnt")
     assert "did you mean 'affine'" in refused("--views", "afine")
     assert "--hidden needs at least 1" in refused("--hidden", "")
+    assert "on the CPU" in refused("--device", "cuda")
     assert "cannot keep 5000" in refused("--train-size", "5000")
+
+
+def test_live_nudges_that_cannot_settle_are_warned_of(tmp_path: Path) -> None:
+    """If this fails, phases end at their budget without a word."""
+    arguments = ("--seeds", "1", "--rules", "backprop", "--out")
+    for strength, warns in (("10", True), ("0.0001", False)):
+        out = tmp_path / strength
+        result = eqlab("contrast", *TINY, "--quiet", "--engine", "serial", "--no-frozen", "--strength", strength, *arguments, out)
+        assert result.exit_code == 0, result.output
+        assert ("largest curvature" in result.stderr) is warns
 
 
 def test_objectives_that_need_what_views_do_not_have_are_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from experiments.figures_axes import plain
 from experiments.figures_style import Picture, draw, look
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def _paint(figure: Figure, data: Any) -> None:
     axes = figure.add_subplot()
     axes.plot([row["noise"] for row in data["rows"]], [row["success"] for row in data["rows"]], **look(0))
     axes.set_xscale("symlog", linthresh=0.1)
+    axes.xaxis.set_major_formatter(plain)
+    axes.xaxis.set_minor_formatter("")
     axes.set_xlabel("initial noise, in units of the fields")
     axes.set_ylabel("searches that find the lowest energy")
     axes.set_ylim(bottom=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -35,7 +36,7 @@ class CircuitOptions(Options):
         Sources and amplifiers.
     g_min, g_max
         Bounds of the conductances.
-    diode_current, diode_scale
+    diode_current, diode_scale, diode_curve
         Of a diode that is not ideal.
     """
 
@@ -47,6 +48,7 @@ class CircuitOptions(Options):
     g_max: tuple[PositiveFloat, ...] | None = Field(None, description="Largest conductance, for all layers or one per layer; none for any.")
     diode_current: PositiveFloat | None = Field(None, description="Saturation current of Shockley's diodes; none for ideal ones.")
     diode_scale: PositiveFloat = Field(0.02585, description="Thermal voltage times emission coefficient of Shockley's diodes.")
+    diode_curve: Path | None = Field(None, description="Measured curve of the diodes, CSV or NPZ of voltages and currents.")
 
 
 BUILDERS: Table[Builder] = Table("network", {"layered": "experiments.networks:layered", "resistive": "experiments.networks:resistive"})
@@ -88,7 +90,8 @@ def resistive(options: LearningOptions, splits: Splits, generator: torch.Generat
     import torch
 
     from eqprop.circuit import Parts
-    from eqprop.diodes import IdealDiode, ShockleyDiode
+    from eqprop.curves import read_curve
+    from eqprop.diodes import Diode, IdealDiode, ShockleyDiode
     from eqprop.resistive import Resistive
 
     if options.readout:
@@ -99,7 +102,10 @@ def resistive(options: LearningOptions, splits: Splits, generator: torch.Generat
         raise InputError(f"{len(lows)} smallest and {len(highs)} largest conductances; give one of each per layer, or one for all")
     count = max(len(lows), len(highs))
     pairs = tuple(zip(lows * (count // len(lows)), highs * (count // len(highs)), strict=True))
-    diode = IdealDiode() if circuit.diode_current is None else ShockleyDiode(circuit.diode_current, circuit.diode_scale)
+    if circuit.diode_curve is not None and circuit.diode_current is not None:
+        raise InputError("diodes have either a saturation current or a measured curve; leave one of the two out")
+    diode: Diode = IdealDiode() if circuit.diode_current is None else ShockleyDiode(circuit.diode_current, circuit.diode_scale)
+    diode = diode if circuit.diode_curve is None else read_curve(circuit.diode_curve)
     parts = Parts(diode, circuit.voltage_gain, circuit.current_gain, circuit.input_gain, circuit.rail, pairs)
     sizes = (splits.train.inputs.shape[1], *options.hidden, splits.num_classes)
     return Resistive(sizes, parts, gain=options.gain, generator=generator, dtype=getattr(torch, options.dtype))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from contrastive_core.cost import Cost
 from contrastive_core.costs.layout import Labels, check, wrong_neighbours
+from contrastive_core.costs.rows import FLOOR
 from contrastive_core.types import Batch
 
 Extras = Mapping[str, Tensor]
@@ -96,9 +97,10 @@ class Objective(Cost):
     @property
     @abstractmethod
     def strength(self) -> float:
-        """The nudging strength at which EP is documented and tested, in units of the output layer's stiffness.
+        """The strength of a frozen nudge of outputs of length 1, in units of their stiffness.
 
-        The gradient is B times that of the mean, so that it does not depend on the batch size; it does on the temperature.
+        The gradient is B times that of the mean, so that it does not depend on the batch size; it does on the temperature and,
+        by :func:`nudging_strength`, on the outputs' lengths.
         """
 
     @abstractmethod
@@ -177,6 +179,25 @@ class Objective(Cost):
         """
         check(output, batch, self)
         return wrong_neighbours(output, batch, self.needs.labels)
+
+
+def nudging_strength(objective: Objective, output: Tensor) -> float:
+    r"""Return the strength at which live and frozen nudges of outputs of these lengths both give the gradient.
+
+    A cost of directions bends as :math:`1/|o|^2`, so that a live nudge of short outputs loses its fixed point where one of long ones, or
+    a frozen one, is harmless: a fifth of the documented strength, times the square of the shortest output's length where that is
+    below 1. Outputs without a direction do not count.
+
+    Parameters
+    ----------
+    objective : Objective
+        With its documented strength.
+    output : Tensor of shape (B, n)
+        Outputs at the free state.
+    """
+    lengths = torch.linalg.vector_norm(output.detach(), dim=1)
+    alive = lengths[lengths > FLOOR]
+    return 0.2 * objective.strength * min(1.0, float(alive.min()) ** 2 if len(alive) else 1.0)
 
 
 class Plain(Objective):

@@ -27,6 +27,7 @@ COMMANDS = {
     "ising": "experiments.ising:ising_command",
     "learn": "experiments.learn:learn_command",
     "match": "experiments.match:match_command",
+    "objectives": "experiments.objectives:objectives_command",
     "phase": "experiments.phase:phase_command",
     "recall": "experiments.recall:recall_command",
     "report": "experiments.reporting:report_command",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from contrastive_core.costs import COSTS
 from contrastive_core.errors import ConvergenceError, EqlabError, InputError
 from contrastive_core.networks import ACTIVATIONS
 from experiments.chunk import Work
@@ -28,7 +29,7 @@ from experiments.learning import (
 )
 from experiments.markers import OneOf
 from experiments.output import format_table
-from experiments.probe import prepare, remember_checkpoint
+from experiments.probe import concrete, objective_of, prepare, remember_checkpoint
 from experiments.relaxation import trajectory
 from experiments.review import doubts, effort
 from experiments.rules import RULES
@@ -53,6 +54,8 @@ class GradientsOptions(LearningOptions):
     ----------
     rules, samples, strengths, checkpoint
         What is compared, on what, and where along the strength.
+    cost, outputs
+        A cost of samples, or an objective on noisy views of them, and then the number of outputs.
     activation
         Smooth by default: with kinks, expansions in the strength hold only as far as no unit crosses one.
     """
@@ -61,12 +64,16 @@ class GradientsOptions(LearningOptions):
         tuple(RULES), min_length=1, description="Rules to compare."
     )
     samples: Positive = Field(32, description="Training samples in the batch.")
-    strengths: tuple[PositiveFloat, ...] = Field(
-        (0.04, 0.02, 0.01, 0.005), min_length=2, description="Where the bias is measured; for coupled learning, fractions."
+    cost: Annotated[str, OneOf("cost", COSTS)] = Field("squared-error", description="Cost that the rules lower, or an objective.")
+    outputs: Positive = Field(12, description="Output units where the cost is an objective.")
+    strengths: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)] | None = Field(
+        None, description="Where the bias is measured; for coupled learning, fractions. None: 2, 1, 1/2 and 1/4 of the strength."
     )
     checkpoint: Path | None = Field(None, exclude=True, description="Take the parameters of a trained network from here.")
     activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
-    strength: PositiveFloat = Field(0.02, description="Nudging strength of EP, in units of the output layer's stiffness.")
+    strength: PositiveFloat | None = Field(  # type: ignore[assignment]
+        None, description="Nudging strength of EP, in units of the output layer's stiffness; none: 0.02, or what an objective documents."
+    )
     fraction: PositiveFloat = Field(0.02, description="How far coupled learning holds the outputs towards lower cost.")
     dtype: Annotated[str, OneOf("dtype", ("float32", "float64"))] = Field("float64", description="Of all computations.")  # type: ignore[assignment]
     tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-11, description="Residual at which a sample's free phase stops.")
@@ -117,11 +124,16 @@ def trial(options: GradientsOptions, seed: int) -> Outcome:
     from contrastive_core.curvature import extreme_eigenvalues
     from contrastive_core.diagnostics import review
 
-    splits, network, batch = prepare(options, seed)
-    setting = build_setting(options)
+    objective = objective_of(options)
+    splits, network, batch = prepare(options, seed, objective, options.outputs)
+    options = concrete(options, network, batch)
+    setting = build_setting(options, objective)
     exact = Implicit(setting.cost, setting.settling).estimate(network, batch)
     free = exact.relaxations["free"]
     rules = {rule: _measure(rule, options, setting, network, batch, exact.gradients, seed) for rule in options.rules}
+    if objective and not options.frozen and "ep-centered" in rules:  # the two ways to nudge with a joint cost, side by side
+        frozen = replace(setting, frozen=True)
+        rules["ep-centered, frozen"] = _measure("ep-centered", options, frozen, network, batch, exact.gradients, seed)
     smallest: float | None
     largest: float | None
     try:
@@ -130,10 +142,12 @@ def trial(options: GradientsOptions, seed: int) -> Outcome:
         smallest = largest = None
     metrics = {
         "network": architecture(network, splits),
+        "cost": options.cost,
         "data": options.data,
         "options": options.resolved(),
         "seed": seed,
-        "samples": len(batch.labels),
+        "samples": options.samples,
+        "views": len(batch.labels) // options.samples,
         "strength": options.strength,
         "fraction": options.fraction,
         "free": {"sweeps": float(free.steps.double().mean()), "residual": float(free.residual.max())},
@@ -183,7 +197,7 @@ def _bias(
     def rule_of(strength: float) -> Rule:
         return RULES[name](replace(setting, strength=strength, fraction=strength))
 
-    return bias_in_strength(rule_of, network, batch, exact, options.strengths, lambda: generator_of(seed, 2))._asdict()
+    return bias_in_strength(rule_of, network, batch, exact, options.strengths or (), lambda: generator_of(seed, 2))._asdict()
 
 
 def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
@@ -234,13 +248,14 @@ def gradients_command(options: CommandGradientsOptions, session: Session) -> Non
     Examples:
       eqlab gradients
       eqlab gradients --hidden 64,64 --energy-scale 0.3
+      eqlab gradients --cost nt-xent --hidden 32 --rules ep-centered
       eqlab gradients --activation hard-sigmoid --checkpoint runs/NAME/checkpoints/train.safetensors
     """  # noqa: D301
-    if len(set(options.strengths)) < 2:
+    if options.strengths is not None and len(set(options.strengths)) < 2:
         raise InputError("--strengths needs two different values to fit an order through")
     check_engine(options.engine)
     session.use_threads()
-    prepare(options, options.seed)  # what is wrong is said before anything is written
+    prepare(options, options.seed, objective_of(options), options.outputs)  # what is wrong is said before anything is written
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         remember_checkpoint(options.checkpoint, run, journal)
@@ -251,8 +266,10 @@ def gradients_command(options: CommandGradientsOptions, session: Session) -> Non
     header, rows = table(result)
     curvature, free = result["curvature"], result["free"]
     spread = "not known" if curvature["smallest"] is None else f"{curvature['smallest']:.3f} to {curvature['largest']:.3f}"
+    shown = f"{result['views']} views each, {result['cost']}" if result["views"] > 1 else ""
     text = (
-        f"{result['network']} on {result['samples']} samples of {result['data']}; strength {options.strength:g}, fraction "
+        f"{result['network']} on {result['samples']} samples of {result['data']}{', ' * bool(shown)}{shown}; strength "
+        f"{result['strength']:g}, fraction "
         f"{options.fraction:g}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
         f"{spread}\n\n{format_table(header, rows)}"
     )

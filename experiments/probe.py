@@ -7,17 +7,20 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contrastive_core.costs import OBJECTIVES
 from contrastive_core.errors import CheckpointError, InputError
 from experiments.bulk import recall, remember
 from experiments.fields import flag_name
 from experiments.learning import build_network, load_data
 from experiments.options import flatten
+from experiments.presenting import present
 from experiments.rundir import RunDirectory
 from experiments.store import Journal
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
     from contrastive_core.network import Network
+    from contrastive_core.objective import Objective
     from contrastive_core.types import Batch
     from experiments.gradients import GradientsOptions
     from experiments.spice import SpiceOptions
@@ -25,8 +28,34 @@ if TYPE_CHECKING:
 PHYSICS = ("data", "network", "activation", "output_activation", "energy_scale", "circuit")
 """Options besides the layer sizes that make a network with given parameters the one that was trained."""
 
+STRENGTH = 0.02
+"""Strength at which costs of samples are compared."""
+FACTORS = (2.0, 1.0, 0.5, 0.25)
+"""Where along the strength the bias is measured."""
 
-def prepare(options: GradientsOptions | SpiceOptions, seed: int) -> tuple[Splits, Network, Batch]:
+
+def objective_of(options: GradientsOptions) -> Objective | None:
+    """Return the objective that the options name, with its defaults; None for a cost of samples."""
+    return OBJECTIVES[options.cost]() if options.cost in OBJECTIVES else None
+
+
+def concrete(options: GradientsOptions, network: Network, batch: Batch) -> GradientsOptions:
+    """Return the options with numbers for the strengths that were left open, for an objective those that fit the outputs."""
+    import torch
+
+    from contrastive_core.objective import nudging_strength
+
+    objective, strength = objective_of(options), options.strength or STRENGTH
+    if objective and options.strength is None:
+        with torch.no_grad():
+            strength = nudging_strength(objective, network.output(network.feedforward(network.clamp(batch.inputs))))
+    strengths = options.strengths or tuple(factor * strength for factor in FACTORS)
+    return options.model_copy(update={"strength": strength, "strengths": strengths})
+
+
+def prepare(
+    options: GradientsOptions | SpiceOptions, seed: int, objective: Objective | None = None, outputs: int | None = None
+) -> tuple[Splits, Network, Batch]:
     """Make what every rule is tried on.
 
     Parameters
@@ -35,29 +64,42 @@ def prepare(options: GradientsOptions | SpiceOptions, seed: int) -> tuple[Splits
         Network, data, number of samples and, if wanted, a checkpoint.
     seed : int
         Of the initial weights.
+    objective : Objective, optional
+        What the batch is made for; None for a cost of samples.
+    outputs : int, optional
+        Output units; None for one per class.
 
     Returns
     -------
     splits : Splits
-        All data.
+        All data, its classes counted as output units.
     network : Network
         With initial or trained parameters.
     batch : Batch
-        The first training samples.
+        The first training samples; for an objective, noisy views of them.
 
     Raises
     ------
     InputError
         If there are not so many samples, or the checkpoint is none of such a network.
     """
+    import torch
+
     from contrastive_core.types import Batch
 
     splits = load_data(options)
     if options.samples > len(splits.train.labels):
         raise InputError(f"--samples is {options.samples}, but {options.data} has {len(splits.train.labels)} training samples")
+    if objective and outputs:
+        splits = splits._replace(num_classes=outputs)
     network = build_network(options, splits, seed)
     if options.checkpoint is not None:
         _load(network, options, options.checkpoint)
+    if objective:
+        batch = present(objective, splits.train, options.samples, network, seed)
+        with torch.no_grad():
+            objective.value(network.output(network.feedforward(network.clamp(batch.inputs))), batch)  # says what does not fit it
+        return splits, network, batch
     dtype = next(network.parameters()).dtype
     return splits, network, Batch(splits.train.inputs[: options.samples].to(dtype), splits.train.labels[: options.samples])
 

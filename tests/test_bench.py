@@ -76,3 +76,18 @@ def test_bench_settle_refuses_files_that_do_not_fit(tmp_path: object) -> None:
     result = CliRunner().invoke(cli, ["bench", "settle", "--networks", "6-5-3", "--data-dir", str(tmp_path), "--quiet"])
     assert result.exit_code == 2
     assert "784 inputs" in result.stderr
+
+
+def test_bench_objectives_measures_speed_and_peak_memory_of_equal_gradients() -> None:
+    """A ratio of times of two different losses, or the peak of another process, would say nothing."""
+    arguments = ["bench", "objectives", "--rows", "8,16", "--width", "4", "--large", "64", "--repeats", "1", "--json", "--quiet"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)
+    assert [case["rows"] for case in measured["cases"]] == [8, 16]
+    for case in measured["cases"]:
+        assert case["speed"] == pytest.approx(case["dense_s"] / case["streamed_s"])
+        assert case["difference"] < 1e-5  # float32
+    memory = measured["memory"]
+    assert 0 < memory["base_bytes"] <= memory["peak_bytes"] < 2**31
+    assert memory["dense_bytes"] == 4 * 64 * 64

@@ -44,7 +44,7 @@ class CACR(Plain):
     needs = VIEWS
     source = "Zheng et al. (2021), contrastive attraction and contrastive repulsion"
     verified = "official code run"
-    strength = 0.02
+    strength = 0.005
 
     def __post_init__(self) -> None:
         require_at_least(0, attraction=self.attraction, repulsion=self.repulsion)

@@ -63,8 +63,8 @@ class CLIP(Objective):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the logarithm of the inverse temperature."""
@@ -111,8 +111,8 @@ class CWCL(Objective):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the logarithm of the inverse temperature."""
@@ -167,8 +167,8 @@ class CMIM(Plain):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples."""

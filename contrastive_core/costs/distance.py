@@ -45,7 +45,7 @@ class Alignment(Plain):
 
     source = "Wang & Isola (2020), alignment and uniformity"
     verified = "value and gradient equal the official align_uniform"
-    strength = 0.02
+    strength = 0.01
 
     def __post_init__(self) -> None:
         require_at_least(1, power=self.power)
@@ -74,7 +74,7 @@ class Uniformity(Plain):
     needs = Needs(fewest=1, most=None)
     source = "Wang & Isola (2020), alignment and uniformity"
     verified = "value and gradient equal the official align_uniform"
-    strength = 0.02
+    strength = 0.01
 
     def __post_init__(self) -> None:
         require_positive(sharpness=self.sharpness)
@@ -105,7 +105,7 @@ class AlignmentUniformity(Plain):
 
     source = "Wang & Isola (2020), alignment and uniformity"
     verified = "value and gradient equal lightly and the official align_uniform"
-    strength = 0.02
+    strength = 0.01
 
     def __post_init__(self) -> None:
         require_positive(sharpness=self.sharpness)
@@ -135,7 +135,7 @@ class Scattering(Plain):
     needs = Needs(fewest=1, most=None)
     source = "CircuitGCL: contrastive learning and label rebalancing in analog circuits (2025)"
     verified = "from the paper, not re-read; closed form tested"
-    strength = 0.02
+    strength = 0.01
 
     def __post_init__(self) -> None:
         require_positive(weight=self.weight)

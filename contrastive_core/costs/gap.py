@@ -59,8 +59,8 @@ class CUA(Objective):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the logarithm of the inverse temperature."""
@@ -106,8 +106,8 @@ class CUAXU(Objective):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the logarithm of the inverse temperature."""

@@ -60,8 +60,8 @@ class AMCL(Objective):
 
     @property
     def strength(self) -> float:
-        """0.02."""
-        return 0.02
+        """0.001: the temperatures of some pairs are small."""
+        return 0.001
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return small random weights, at which temperatures are near the middle."""

@@ -169,8 +169,8 @@ class ISogCLR(Objective):
 
     @property
     def strength(self) -> float:
-        """0.04: the loss is multiplied by its temperature already."""
-        return 0.04
+        """0.005: the loss is multiplied by its temperature already."""
+        return 0.005
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return equal temperatures and an empty memory."""
@@ -239,8 +239,8 @@ class RGCL(Objective):
 
     @property
     def strength(self) -> float:
-        """0.02: the loss is multiplied by its temperature already."""
-        return 0.02
+        """0.005: the loss is multiplied by its temperature already."""
+        return 0.005
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return equal temperatures and an empty memory, for both modalities."""

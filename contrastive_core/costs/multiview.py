@@ -50,8 +50,8 @@ class MVInfoNCE(Plain):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples."""
@@ -91,8 +91,8 @@ class MVDHEL(Plain):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples."""

@@ -57,8 +57,8 @@ class SepCLR(Plain):
 
     @property
     def strength(self) -> float:
-        """0.02 of the temperature."""
-        return 0.02 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the weighted sum of the terms."""

@@ -47,8 +47,8 @@ class SoftLabel(Plain):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples and directions."""
@@ -87,8 +87,8 @@ class SoftSupCon(Plain):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over the rows that have a positive."""
@@ -132,8 +132,8 @@ class SoftCon(Plain):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over pairs of rows."""

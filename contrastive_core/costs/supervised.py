@@ -52,8 +52,8 @@ class SupCon(Plain):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over the rows that have a positive."""
@@ -90,8 +90,8 @@ class FocalSupCon(Plain):
 
     @property
     def strength(self) -> float:
-        """0.04 of the temperature."""
-        return 0.04 * self.temperature
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over the rows that have a positive."""

@@ -1,0 +1,69 @@
+"""``eqlab objectives`` and ``eqlab gradients`` on objectives, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from contrastive_core.costs import OBJECTIVES
+from experiments.cli import cli
+
+SMALL = ("--hidden", "6", "--rules", "ep-centered,implicit", "--strengths", "1e-4,5e-5")
+
+
+def test_objectives_lists_every_objective_with_what_it_needs() -> None:
+    """What is not listed will not be found, and what is not said to be needed will be missed at run time."""
+    result = CliRunner().invoke(cli, ["objectives", "--json"])
+    assert result.exit_code == 0, result.output
+    listed = json.loads(result.stdout)["objectives"]
+    assert [item["name"] for item in listed] == list(OBJECTIVES)
+    by_name = {item["name"]: item for item in listed}
+    assert by_name["supcon"]["needs"]["labels"] == "classes"
+    assert by_name["swav"]["needs"]["extras"][0]["origin"] == "learnt"
+    assert by_name["nt-xent"]["defaults"] == {"temperature": 0.5}
+    assert all(item["source"] and item["verified"] and item["strength"] > 0 for item in listed)
+    shown = CliRunner().invoke(cli, ["objectives"])
+    assert all(name in shown.stdout for name in OBJECTIVES)
+
+
+@pytest.mark.parametrize("name", ["supcon", "conr"])
+def test_gradients_of_objectives_are_compared_frozen_and_live(name: str, tmp_path: Path) -> None:
+    """One of each kind of label and extra: the command makes the batch that the objective needs."""
+    arguments = [
+        "gradients",
+        "--cost",
+        name,
+        *SMALL,
+        "--samples",
+        "5",
+        "--outputs",
+        "6",
+        "--out",
+        str(tmp_path / "run"),
+        "--json",
+        "--quiet",
+    ]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)
+    assert measured["views"] == 2
+    assert measured["cost"] == name
+    assert list(measured["rules"]) == ["ep-centered", "implicit", "ep-centered, frozen"]
+    for rule in measured["rules"].values():
+        assert min(cosine for cosine in rule["cosine"].values() if cosine is not None) >= 0.999
+
+
+def test_an_objective_that_cannot_be_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    """A user's mistake ends with exit code 2 and no traceback."""
+    for arguments, said in (
+        (("--cost", "nt-xnet"), "did you mean 'nt-xent'?"),
+        (("--cost", "nt-xent", "--samples", "1"), "at least 2 samples"),
+        (("--cost", "amcl", "--outputs", "7"), "multiple of 3"),
+        (("--cost", "whitenedcse", "--outputs", "7"), "multiple of the group size"),
+    ):
+        result = CliRunner().invoke(cli, ["gradients", *SMALL, *arguments, "--out", str(tmp_path / "run")])
+        assert result.exit_code == 2, (arguments, result.output)
+        assert said in result.output

@@ -26,6 +26,8 @@ from contrastive_core.objective import Objective
 from contrastive_core.types import Batch
 
 N = 7
+pytestmark = pytest.mark.filterwarnings("ignore")
+"""What the libraries warn of, such as how they copy their tensors, is not ours."""
 
 
 def library(name: str) -> Any:

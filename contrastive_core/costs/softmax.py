@@ -115,8 +115,7 @@ def _exponentials(
     rows: Tensor, columns: Tensor, factor: Tensor, weigh: Weigh | None, part: slice, scores: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return a tile of exponentials below each row's peak (T, K), the peaks and the sums (T, 1)."""
-    logits = rows @ columns.T
-    logits.mul_(factor)
+    logits = (factor * rows) @ columns.T  # the small factor: scaling the tile would be one more pass over it
     if scores is not None:
         scores.copy_(logits)
     if weigh is not None:
@@ -147,13 +146,14 @@ class _Pooled(torch.autograd.Function):
                 loss -= torch.dot(goal.reshape(-1), scores.reshape(-1))
             if row_slopes is None or column_slopes is None or factor_slopes is None:
                 continue
-            tile.mul_(torch.where(total > 0, share / total, 0.0))
+            weight = torch.where(total > 0, share / total, 0.0)
             if goal is not None:
-                tile.sub_(goal)
-            per_score = tile @ columns
+                tile.mul_(weight).sub_(goal)
+                weight = torch.ones_like(weight)
+            per_score = weight * (tile @ columns)
             factor_slopes[part] = (per_score * rows[part]).sum(1, keepdim=True)
             row_slopes[part] = factor[part] * per_score
-            column_slopes.addmm_(tile.T, factor[part] * rows[part])
+            column_slopes.addmm_(tile.T, weight * factor[part] * rows[part])
         if wanted:
             ctx.save_for_backward(row_slopes, column_slopes, factor_slopes)
         return loss

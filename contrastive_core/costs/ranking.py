@@ -97,7 +97,7 @@ class Triplet(Plain):
     needs = CLASSES
     source = "Schroff, Kalenichenko & Philbin (2015), FaceNet"
     verified = "value and gradient equal pytorch-metric-learning"
-    strength = 0.001
+    strength = 0.0002
 
     def __post_init__(self) -> None:
         require_at_least(0, margin=self.margin)
@@ -126,7 +126,7 @@ class AdaptiveTriplet(Plain):
     needs = Needs(fewest=1, most=None, labels=CLASSES.labels, extras=(KEYS,))
     source = "margins from an anchor branch, as in distance-based losses with adaptive margin"
     verified = "from the paper, not re-read; reduces to the triplet loss"
-    strength = 0.001
+    strength = 0.0002
 
     def __post_init__(self) -> None:
         require_at_least(0, margin=self.margin)

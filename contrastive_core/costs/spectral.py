@@ -95,8 +95,8 @@ class BarlowTwins(Plain):
 
     @property
     def strength(self) -> float:
-        """0.0005: units that vary little have a steep correlation."""
-        return 0.0005
+        """0.0001: units that vary little have a steep correlation."""
+        return 0.0001
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the sum over pairs of units."""

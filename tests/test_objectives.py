@@ -210,9 +210,10 @@ def test_nudging_by_an_objective_gives_its_gradient_frozen_and_live(name: str) -
     objective = build(name)
     batch = presented(objective, samples=4)
     network = make_system("tanh", sizes=(8, 9, WIDTH), gain=0.7, biases=(-0.3, 0.3), seed=1).network
-    inputs = torch.rand((4, 8), generator=seeded(3), dtype=torch.float64).repeat(len(batch.labels) // 4, 1)
-    batch = batch._replace(inputs=inputs + 0.1 * torch.randn(inputs.shape, generator=seeded(4), dtype=torch.float64))
-    settling = Settling(BlockDescent(), Stop(1e-11, 2000), Stop(1e-6, 200), "torch")
+    # With seed 3 a triplet is within 1e-5 of its hinge, and a live nudge that crosses a kink is no expansion in the strength.
+    inputs = torch.rand((4, 8), generator=seeded(13), dtype=torch.float64).repeat(len(batch.labels) // 4, 1)
+    batch = batch._replace(inputs=inputs + 0.1 * torch.randn(inputs.shape, generator=seeded(14), dtype=torch.float64))
+    settling = Settling(BlockDescent(), Stop(1e-13, 3000), Stop(1e-6, 200), "torch")
     exact = Implicit(objective, settling).estimate(network, batch)
     strength = nudging_strength(objective, network.output(exact.relaxations["free"].state))
     for frozen in (True, False):
@@ -221,7 +222,7 @@ def test_nudging_by_an_objective_gives_its_gradient_frozen_and_live(name: str) -
         assert all(bool((r.status == 0).all()) for r in estimate.relaxations.values())
         for key, gradient in exact.gradients.items():
             assert float(torch.cosine_similarity(estimate.gradients[key].flatten(), gradient.flatten(), dim=0)) >= 0.999
-            # Bias of the order of (strength x curvature of the cost)²; near coincident rows the triplets bend most, by 6 per cent.
+            # Bias of the order of (strength x curvature of the cost)², which the documented strength keeps small.
             assert float((estimate.gradients[key] - gradient).norm() / gradient.norm()) < 0.1
 
 

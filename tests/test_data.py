@@ -13,6 +13,7 @@ import pooch
 import pytest
 import requests
 import torch
+from sklearn.datasets import load_digits
 
 from contrastive_core.data import DATASETS
 from contrastive_core.data.batches import batches
@@ -155,6 +156,16 @@ def test_digits_have_the_same_share_of_every_class_in_every_split() -> None:
     train, validation, test = (split.labels.bincount().double() for split in splits[:3])
     assert (test - (train + validation + test) * 350 / 1797).abs().max() < 1
     assert (validation - (train + validation) * 250 / 1447).abs().max() < 1
+
+
+def test_digits_are_those_of_scikit_learn() -> None:
+    """If this fails, results on digits are not comparable with anybody's: the file is read without the library that owns it."""
+    images, labels = load_digits(return_X_y=True)
+    splits = DATASETS["digits"](None, 0)
+    parts = (splits.train, splits.validation, splits.test)
+    found = torch.cat([torch.cat((part.inputs * 16, part.labels[:, None].float()), 1) for part in parts]).double()
+    wanted = torch.from_numpy(np.column_stack((images, labels)))
+    assert sorted(map(tuple, found.tolist())) == sorted(map(tuple, wanted.tolist()))
 
 
 def test_digits_are_split_alike_for_every_seed() -> None:

@@ -1,12 +1,15 @@
 """The 1797 small handwritten digits that are installed with scikit-learn."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
-from sklearn.datasets import load_digits
+from numpy.typing import NDArray
 
 from contrastive_core.data.catalog import describe
 from contrastive_core.data.splits import Split, Splits, assemble, split_stratified
+from contrastive_core.errors import DataError
 
 
 def load(data_dir: Path | None, seed: int) -> Splits:
@@ -25,8 +28,8 @@ def load(data_dir: Path | None, seed: int) -> Splits:
         1197, 250 and 350 samples of 64 inputs in [0, 1] (the sixteen grey levels over 16), with the same share of every digit.
     """
     entry = describe("digits")
-    images, labels = load_digits(return_X_y=True)  # (N, 64), (N,)
-    samples = Split(torch.from_numpy(images / 16).float(), torch.from_numpy(labels).long())
+    table = _installed()  # (N, 65)
+    samples = Split(torch.from_numpy(table[:, :-1] / 16).float(), torch.from_numpy(table[:, -1]).long())
     train, validation, test = split_stratified(samples, entry.num_validation, entry.num_test)
     return assemble(
         train,
@@ -35,3 +38,18 @@ def load(data_dir: Path | None, seed: int) -> Splits:
         num_classes=entry.num_classes,
         source="digits: scikit-learn's load_digits, inputs / 16, fixed stratified split",
     )
+
+
+def _installed() -> NDArray[np.float64]:
+    """Read scikit-learn's file, of 64 grey levels and a label per line, without importing scikit-learn.
+
+    The import takes longer than torch's, and every short run on digits would wait for it.
+    """
+    found = find_spec("sklearn")
+    if found is None or found.origin is None:
+        raise DataError("scikit-learn, which the digits are installed with, is missing; install it")
+    path = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    try:
+        return np.loadtxt(path, delimiter=",")
+    except OSError as error:
+        raise DataError(f"this scikit-learn has no digits at {path} ({error}); install version 1.5 or newer") from error

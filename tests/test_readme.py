@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from experiments import compare, gradients
+from experiments.cli import COMMANDS as PROGRAM
 from experiments.cli import cli
 from experiments.rules import RULES
 
@@ -33,6 +34,13 @@ def test_every_command_of_the_readme_runs(line: str, tmp_path: Path, monkeypatch
     result = CliRunner().invoke(cli, [*arguments, *SMALLER.get(arguments[0], [])])
     assert result.exit_code == 0, result.output
     assert result.stdout.strip()
+
+
+def test_the_readme_names_every_command() -> None:
+    """If this fails, a user does not learn of a command, or looks for one that is gone."""
+    table = README[README.index("Every command:") : README.index("## What is where")]
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", table, re.MULTILINE)
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(PROGRAM)
 
 
 def test_the_two_commands_of_the_readme_are_in_the_makefile() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.types import Clamped, Gradients, Ladder, Pull, State
+from contrastive_core.types import Clamped, Gradients, Ladder, Phase, Pull, State
 
 
 class Network(nn.Module, ABC):
@@ -103,6 +103,10 @@ class Network(nn.Module, ABC):
     def least_curvature(self) -> float:
         """Return the curvature above which a nudge leaves the energy a minimum; minus infinity where every nudge does."""
         return -math.inf if self.has_minimum(-math.inf) else -self.stiffness[-1]
+
+    def applied(self, phase: Phase) -> Phase:
+        """Return what acts on the network when a rule asks for ``phase``; itself where nothing stands between the two."""
+        return phase
 
     def parameter_bounds(self) -> dict[str, tuple[float, float]]:
         """Return the smallest and largest value of each parameter that has bounds."""

@@ -170,6 +170,7 @@ def contrast(
     names = {1: "positive", -1: "negative"}
     factor = 1 / (strength * len(signs))
     if not callable(phases):
+        phases = [network.applied(phase) for phase in phases]
         at_once = settling.contrast(network, batch, phases, displacement, signs, factor)
         if at_once is not None:
             gradients, (free, *later) = at_once
@@ -179,7 +180,7 @@ def contrast(
     if callable(phases):
         free = settling.free_phase(clamped)
         with torch.no_grad():
-            chosen = phases(free.state)
+            chosen = [network.applied(phase) for phase in phases(free.state)]
         later = settling.second_phases(clamped, free.state, chosen, displacement)
     else:
         free, *later = settling.all_phases(clamped, phases, displacement)

@@ -19,6 +19,7 @@ from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.devices.periphery import NeuronOffset, NodeNoise, RuleBias, StateConverter, quantise
 from contrastive_core.devices.states import FiniteStates, PulseTrain, Rounding, Scheme
 from contrastive_core.devices.variation import CycleToCycle, DeviceToDevice
+from contrastive_core.devices.wires import WireResistance
 from contrastive_core.devices.write_law import (
     ExponentialStep,
     LinearStep,
@@ -268,7 +269,9 @@ def test_a_write_that_is_smaller_than_a_step_is_lost() -> None:
     torch.testing.assert_close(changed, torch.full_like(changed, 2 / 15), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("effect", [NeuronOffset(0.3), StuckAt(0.2, 0.2), ConductanceNoise(0.1), Drift(0.1, 0.05, 1.0)])
+@pytest.mark.parametrize(
+    "effect", [NeuronOffset(0.3), StuckAt(0.2, 0.2), ConductanceNoise(0.1), Drift(0.1, 0.05, 1.0), WireResistance(200.0, 200.0)]
+)
 def test_equilibrium_propagation_stays_exact_on_static_mismatch(effect: Effect) -> None:
     """If this fails, the claim that EP learns around static mismatch, since it is still an energy, does not hold here."""
     held = OnDevice(small_network(), Device(effects=(effect,), seconds=100.0))

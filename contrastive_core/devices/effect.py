@@ -1,8 +1,8 @@
 """What an effect of hardware is: a frozen setting and one hook, with draws of its own.
 
 There is one kind of effect per hook, in the order in which a training step meets them: what the energy sees of the arrays and of the
-biases, what reaches the inputs, what is read of the states, what becomes of the contrast, what a write does. Effects act one after
-the other in the order of ``EFFECTS``.
+biases, what reaches the inputs, what nudges the outputs, what is read of the states, what becomes of the contrast, what a write does.
+Effects act one after the other in the order of ``EFFECTS``.
 """
 
 from __future__ import annotations
@@ -107,6 +107,14 @@ class InputEffect(Effect):
     @abstractmethod
     def driven(self, inputs: Tensor, draws: Draws) -> Tensor:
         """Return the inputs that are clamped, of shape (B, n_in)."""
+
+
+class NudgeEffect(Effect):
+    """Changes how strongly the outputs are nudged."""
+
+    @abstractmethod
+    def nudged(self, strength: float, draws: Draws) -> float:
+        """Return the strength of the nudge that the circuits make of ``strength``, of either sign."""
 
 
 class ReadEffect(Effect):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from contrastive_core.devices.device import Device
-from contrastive_core.devices.effect import BiasEffect, ContrastEffect, InputEffect, ReadEffect
+from contrastive_core.devices.effect import BiasEffect, ContrastEffect, InputEffect, NudgeEffect, ReadEffect
 from contrastive_core.network import Network
-from contrastive_core.types import Clamped, Gradients, Pull, State
+from contrastive_core.types import Clamped, Gradients, Nudge, Phase, Pull, State
 
 
 @final
@@ -117,6 +117,14 @@ class OnDevice(Network):
         for effect in self.device.having(InputEffect):
             inputs = effect.driven(inputs, self.device.draws(effect, "inputs", int(self.clock)))
         return self.inside.clamp(inputs)
+
+    def applied(self, phase: Phase) -> Phase:
+        """Return a nudge of the strength that the circuits make of it, and other phases as they are."""
+        if isinstance(phase, Nudge):
+            for effect in self.device.having(NudgeEffect):
+                strength = effect.nudged(phase.strength, self.device.draws(effect, "nudge", int(self.clock)))
+                phase = phase._replace(strength=strength)
+        return phase
 
     def energy(self, state: State, clamped: Clamped) -> Tensor:
         """Return the energy of each sample, of shape (B,), with the weights as they are seen."""

@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.devices.effect import BiasEffect, ContrastEffect, Draws, InputEffect, ReadEffect, normal
+from contrastive_core.devices.effect import BiasEffect, ContrastEffect, Draws, InputEffect, NudgeEffect, ReadEffect, normal
 from contrastive_core.errors import InputError
 
 
@@ -107,6 +107,36 @@ class NodeNoise(ReadEffect):
     def read(self, values: Tensor, draws: Draws) -> Tensor:
         """Return noisy readings."""
         return values + normal(values.shape, values, draws.fresh) * (self.sigma_v / math.sqrt(self.reads))
+
+
+@final
+@dataclass(frozen=True)
+class NudgeError(NudgeEffect):
+    r"""Nudges that are stronger or weaker than the rule divides by: :math:`\beta(1 + \epsilon)`, and more above than below the free state.
+
+    The positive nudge is :math:`\beta (1 + \epsilon)(1 + \epsilon_\pm)`, the negative one :math:`-\beta (1 + \epsilon)`. Outputs that are
+    held instead of nudged are held where they should be.
+
+    Attributes
+    ----------
+    beta_gain_err : float
+        :math:`\epsilon`, relative, above -1.
+    beta_pm_mismatch : float
+        :math:`\epsilon_\pm`, relative, above -1.
+    """
+
+    beta_gain_err: float = 0.05
+    beta_pm_mismatch: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not (-1 < self.beta_gain_err < float("inf") and -1 < self.beta_pm_mismatch < float("inf")):
+            raise InputError(
+                f"errors of a nudge are relative and above -1, got {self.beta_gain_err} and {self.beta_pm_mismatch}; 0 is none"
+            )
+
+    def nudged(self, strength: float, draws: Draws) -> float:
+        """Return the strength with its errors."""
+        return strength * (1 + self.beta_gain_err) * (1 + (self.beta_pm_mismatch if strength > 0 else 0.0))
 
 
 @final

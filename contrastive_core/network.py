@@ -91,6 +91,15 @@ class Network(nn.Module, ABC):
     def pull_back(self, gradient: Tensor) -> Tensor:
         """Turn a gradient on the outputs, of shape (B, n_out), into one on the last layer."""
 
+    def pull_back_at(self, state: State, gradient: Tensor) -> Tensor:
+        """Return :meth:`pull_back` at a state, which matters only where outputs are no linear function of the last layer."""
+        return self.pull_back(gradient)
+
+    @property
+    def has_readout(self) -> bool:
+        """Whether the outputs are read out of the last hidden layer by weights of their own, so that no layer is theirs."""
+        return not self.output_is_last_layer
+
     @property
     @abstractmethod
     def output_is_last_layer(self) -> bool:

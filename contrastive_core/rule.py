@@ -198,7 +198,7 @@ def contrast(
 
 def direct_gradient(network: Network, state: State, cost: Cost, batch: Batch) -> Gradients:
     """Return the gradient of the mean cost at fixed state: what a readout outside the equilibrium learns from; else empty."""
-    if network.output_is_last_layer:
+    if not network.has_readout:
         return {}
     with torch.enable_grad():
         mean_cost = cost.value(network.output(tuple(layer.detach() for layer in state)), batch).mean()

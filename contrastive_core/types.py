@@ -59,7 +59,8 @@ class Clamped(NamedTuple):
         The clamped inputs.
     drive : Tensor of shape (B, n_1)
         What the inputs contribute to the first free layer, computed once for all phases: it does not change while the
-        inputs are clamped, and it is most of the multiplications of a sweep.
+        inputs are clamped, and it is most of the multiplications of a sweep. Of shape (B, 2 n_1), one component after the other,
+        where units feel a field in a plane.
     load : Tensor of shape (n_1,), optional
         What the inputs add to the stiffness of the first free layer, in networks where they do: in a circuit the drive is the
         current, and the load the conductance, of the sources seen from the layer.

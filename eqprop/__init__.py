@@ -21,4 +21,6 @@ RULES: Table[Callable[[Setting], Rule]] = Table(
     },
 )
 
-NETWORKS: Table[type[Network]] = Table("network", {"resistive": "eqprop.resistive:Resistive"})
+NETWORKS: Table[type[Network]] = Table(
+    "network", {"resistive": "eqprop.resistive:Resistive", "oscillator": "eqprop.oscillator:Oscillators"}
+)

@@ -17,7 +17,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.networks import ACTIVATIONS
 from experiments.markers import OneOf
-from experiments.networks import BUILDERS, CircuitOptions, without_effect
+from experiments.networks import BUILDERS, CircuitOptions, OscillatorOptions, without_effect
 from experiments.options import CommandOptions
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class LearningOptions(CommandOptions):
     ----------
     data, data_dir, train_size
         Samples.
-    network, hidden, activation, output_activation, energy_scale, readout, gain, dtype, circuit
+    network, hidden, activation, output_activation, energy_scale, readout, gain, dtype, circuit, oscillator
         Network.
     cost, dynamics, step, tolerance, budget, nudged_tolerance, nudged_budget, strength, frozen, fraction, backend, unroll
         Cost, relaxation and what the rules need.
@@ -64,6 +64,7 @@ class LearningOptions(CommandOptions):
     gain: PositiveFloat = Field(0.7, description="Initial weights are uniform in +-gain/sqrt(fan-in).")
     dtype: Literal["float32", "float64"] = Field("float32", description="Of all computations.")
     circuit: CircuitOptions = Field(default_factory=lambda: CircuitOptions.model_validate({}), description="Of a resistive network.")
+    oscillator: OscillatorOptions = Field(default_factory=lambda: OscillatorOptions.model_validate({}), description="Of oscillators.")
     cost: Annotated[str, OneOf("cost", SAMPLE_COSTS)] = Field("squared-error", description="Cost that the rules lower.")
     dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field("forward", description="Of the free phase.")
     step: PositiveFloat | None = Field(None, description="Euler step of gradient-flow and momentum; none for their own.")
@@ -145,7 +146,7 @@ def _dynamics(options: LearningOptions) -> Dynamics:
 def architecture(network: Network, splits: Splits) -> str:
     """Return the layer sizes in the field's notation, such as 784-512-10, a readout after a plus."""
     sizes = "-".join(map(str, (splits.train.inputs.shape[1], *network.sizes)))
-    return sizes if network.output_is_last_layer else f"{sizes}+{splits.num_classes}"
+    return f"{sizes}+{splits.num_classes}" if network.has_readout else sizes
 
 
 def distinct(names: tuple[str, ...]) -> tuple[str, ...]:

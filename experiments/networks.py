@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from contrastive_core.data.splits import Splits
     from contrastive_core.network import Network
+    from eqprop.oscillator import Oscillators
     from eqprop.resistive import Resistive
     from experiments.learning import LearningOptions
 
@@ -51,10 +52,27 @@ class CircuitOptions(Options):
     diode_curve: Path | None = Field(None, description="Measured curve of the diodes, CSV or NPZ of voltages and currents.")
 
 
-BUILDERS: Table[Builder] = Table("network", {"layered": "experiments.networks:layered", "resistive": "experiments.networks:resistive"})
+class OscillatorOptions(Options):
+    """What oscillators are driven by.
+
+    Attributes
+    ----------
+    input_gain, injection
+        Of the inputs, and of the second harmonic.
+    """
+
+    input_gain: PositiveFloat = Field(3.141592653589793, description="Radian per unit of input.")
+    injection: NotNegative = Field(0.0, description="Strength of the second harmonic, which locks phases to 0 and pi; 0 for none.")
+
+
+BUILDERS: Table[Builder] = Table("network", {name: f"experiments.networks:{name}" for name in ("layered", "resistive", "oscillator")})
 """What makes each network from the options, the data and a generator for its initial parameters."""
 
-NO_EFFECT = {"layered": ("circuit",), "resistive": ("activation", "output_activation", "energy_scale")}
+NO_EFFECT = {
+    "layered": ("circuit", "oscillator"),
+    "resistive": ("activation", "output_activation", "energy_scale", "oscillator"),
+    "oscillator": ("activation", "output_activation", "energy_scale", "circuit"),
+}
 """By network, the options that say nothing about it."""
 
 
@@ -111,6 +129,26 @@ def resistive(options: LearningOptions, splits: Splits, generator: torch.Generat
     return Resistive(sizes, parts, gain=options.gain, generator=generator, dtype=getattr(torch, options.dtype))
 
 
+def oscillator(options: LearningOptions, splits: Splits, generator: torch.Generator) -> Oscillators:
+    """Return layers of oscillators."""
+    import torch
+
+    from eqprop.oscillator import Oscillators
+
+    if options.readout:
+        raise InputError("the outputs of oscillators are the cosines of their last layer; leave --readout out")
+    sizes = (splits.train.inputs.shape[1], *options.hidden, splits.num_classes)
+    given = options.oscillator
+    return Oscillators(
+        sizes,
+        injection=given.injection,
+        input_gain=given.input_gain,
+        gain=options.gain,
+        generator=generator,
+        dtype=getattr(torch, options.dtype),
+    )
+
+
 def without_effect(options: LearningOptions) -> list[str]:
     """Return a sentence for each option that was set but says nothing about the network.
 
@@ -126,4 +164,5 @@ def without_effect(options: LearningOptions) -> list[str]:
     """
     fields = type(options).model_fields
     names = [name for name in NO_EFFECT[options.network] if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
-    return [f"{name.replace('_', '-')} has no effect on a {options.network} network" for name in names]
+    article = "an" if options.network[0] in "aeiou" else "a"
+    return [f"{name.replace('_', '-')} has no effect on {article} {options.network} network" for name in names]

@@ -132,12 +132,12 @@ def activities(network: Network, rule: Rule, inputs: Tensor) -> tuple[Tensor, Te
     """
     import torch
 
-    if network.output_is_last_layer and len(network.sizes) < 2:
+    if not network.has_readout and len(network.sizes) < 2:
         raise InputError("the network has no hidden layer to look at; train one with --hidden")
     pairs = []
     with torch.no_grad():
         for part in torch.split(inputs, _CHUNK):
             state = rule.infer(network, part).state
-            pairs.append((state[-2] if network.output_is_last_layer else state[-1], network.output(state)))
+            pairs.append((state[-1] if network.has_readout else state[-2], network.output(state)))
     hidden, outputs = zip(*pairs, strict=True)
     return torch.cat(hidden), torch.cat(outputs)

@@ -179,6 +179,15 @@ class OnDevice(Network):
         """Turn a gradient on the outputs into one on the last layer."""
         return self.inside.pull_back(gradient)
 
+    def pull_back_at(self, state: State, gradient: Tensor) -> Tensor:
+        """Return the same at a state."""
+        return self.inside.pull_back_at(state, gradient)
+
+    @property
+    def has_readout(self) -> bool:
+        """Whether the outputs are read out by weights of their own."""
+        return self.inside.has_readout
+
     @property
     def output_is_last_layer(self) -> bool:
         """Whether the outputs are the units of the last layer themselves."""

@@ -1,0 +1,238 @@
+"""Oscillator Ising machines: layers of coupled oscillators whose phases settle where their energy is least."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network, check_inputs
+from contrastive_core.types import Clamped, Gradients, Pull, State
+
+
+@final
+class Oscillators(Network):
+    r"""Layers of phases that pull on those of their neighbours, on a reference phase and on a second harmonic.
+
+    .. math:: E = -\sum_{l=1}^{L} \left[ \sum_{ij} J^l_{ij} \cos(\varphi^{l-1}_i - \varphi^l_j) + \sum_j h^l_j \cos\varphi^l_j
+        + \tfrac12 K \sum_j \cos 2\varphi^l_j \right], \qquad \varphi^0 = g x.
+
+    Gradient flow of it is the physical dynamics of such machines,
+    :math:`\dot\varphi_i = -\sum_j J_{ij}\sin(\varphi_i - \varphi_j) - h_i \sin\varphi_i - K\sin 2\varphi_i`. Inputs are phases of their
+    own, g radian per unit; injection K locks phases to 0 and :math:`\pi`, which makes them spins. The outputs are the cosines of the
+    last layer: they are no units, so that they can be nudged but not held.
+
+    A block of phases sees a field :math:`(C, S)` in the plane, :math:`-C\cos\varphi - S\sin\varphi - \tfrac12 K\cos 2\varphi`: without
+    injection its minimum is at :math:`\mathrm{atan2}(S, C)`. The energy has many minima; a nudged phase has to start from the free one.
+
+    Parameters ``weight_l`` have shape (n_{l-1}, n_l), ``bias_l`` (n_l,): J and h. Equilibrium propagation on such machines is that of
+    Wang, Wanjura and Marquardt (2024), "Training coupled phase oscillators as a neuromorphic platform using equilibrium propagation",
+    and Gower (2025); formulas verified numerically, neither re-read.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Inputs, oscillators of each hidden layer, outputs: two or more.
+    injection : float
+        K, at least 0.
+    input_gain : float
+        g, radian per unit of input.
+    gain : float
+        Initial weights are uniform in plus and minus this over the square root of the fan-in.
+    generator : torch.Generator, optional
+        Draws the initial weights; without it they are 0.
+    dtype : torch.dtype
+        Of the parameters, and so of everything computed with them.
+
+    Raises
+    ------
+    InputError
+        If a size is not positive, the injection negative, or the input gain not positive.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        injection: float = 0.0,
+        input_gain: float = math.pi,
+        gain: float = 0.7,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise InputError(f"layer sizes must be two or more positive numbers (inputs first), got {tuple(sizes)}")
+        if not 0 <= injection < math.inf:
+            raise InputError(f"injection must be 0 or a positive number, got {injection}; 0 leaves the second harmonic out")
+        if not 0 < input_gain < math.inf:
+            raise InputError(f"input_gain must be positive and finite, got {input_gain}; pi turns an input of 1 to the opposite phase")
+        self.num_inputs, self._sizes = sizes[0], tuple(sizes[1:])
+        self.injection, self.input_gain = injection, input_gain
+        for number, (below, above) in enumerate(pairwise(sizes), start=1):
+            weight, bound = torch.zeros(below, above, dtype=dtype), gain / math.sqrt(below)
+            weight = weight if generator is None else weight.uniform_(-bound, bound, generator=generator)
+            self.register_parameter(f"weight_{number}", nn.Parameter(weight))
+            self.register_parameter(f"bias_{number}", nn.Parameter(torch.zeros(above, dtype=dtype)))
+
+    def weight(self, index: int) -> Tensor:
+        """Return the couplings into block ``index``, of shape (n below, n)."""
+        parameter: Tensor = getattr(self, f"weight_{index + 1}")
+        return parameter
+
+    def bias(self, index: int) -> Tensor:
+        """Return the couplings of block ``index`` to the reference phase, of shape (n,)."""
+        parameter: Tensor = getattr(self, f"bias_{index + 1}")
+        return parameter
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Oscillators of each free layer."""
+        return self._sizes
+
+    @property
+    def stiffness(self) -> tuple[float, ...]:
+        """One: a force on a phase is its velocity."""
+        return (1.0,) * len(self._sizes)
+
+    def clamp(self, inputs: Tensor) -> Clamped:
+        """Set the phases of the inputs; the drive is the field of the first layer, its two components side by side."""
+        check_inputs(inputs, self.num_inputs)
+        inputs = inputs.to(self.weight(0).dtype)
+        return Clamped(self, inputs, torch.cat(self._bottom_up(0, self.input_gain * inputs), 1))
+
+    def _bottom_up(self, index: int, below: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the field of the phases below on a block, C and S, of shape (B, n) each."""
+        return torch.addmm(self.bias(index), below.cos(), self.weight(index)), below.sin() @ self.weight(index)
+
+    def _field(self, index: int, state: State, clamped: Clamped) -> tuple[Tensor, Tensor]:
+        """Return the field of both neighbours on a block."""
+        cosine, sine = clamped.drive.tensor_split(2, 1) if index == 0 else self._bottom_up(index, state[index - 1])
+        if index + 1 == len(self._sizes):
+            return cosine, sine
+        above, weight = state[index + 1], self.weight(index + 1)
+        return torch.addmm(cosine, above.cos(), weight.T), torch.addmm(sine, above.sin(), weight.T)
+
+    def energy(self, state: State, clamped: Clamped) -> Tensor:
+        """Return the energy of each sample, of shape (B,)."""
+        total = state[0].new_zeros(len(state[0]))
+        field = clamped.drive.tensor_split(2, 1)
+        for index, layer in enumerate(state):
+            cosine, sine = field if index == 0 else self._bottom_up(index, state[index - 1])
+            total = total - (cosine * layer.cos() + sine * layer.sin() + 0.5 * self.injection * (2 * layer).cos()).sum(1)
+        return total
+
+    def force(self, state: State, clamped: Clamped) -> State:
+        """Return the velocity of every phase."""
+        return tuple(self._force(layer, *self._field(index, state, clamped)) for index, layer in enumerate(state))
+
+    def _force(self, phase: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        return sine * phase.cos() - cosine * phase.sin() - self.injection * (2 * phase).sin()
+
+    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
+        r"""Return minus the mean cosines of the differences that couplings join, and of the phases, less those of ``minus``."""
+        gradients: Gradients = {}
+        below, below_change = _plane(self.input_gain * clamped.inputs), None
+        for index, layer in enumerate(state):
+            scale = -factor / len(layer)
+            other = None if minus is None else _plane(minus[index])
+            change = _plane(layer) if minus is None else _plane_change(layer, minus[index])
+            # The scalar product of two directions is the cosine between them; contrasts are products of differences, as in layers.
+            weight = scale * (below.T @ change)
+            if below_change is not None and other is not None:
+                weight.addmm_(below_change.T, other, alpha=scale)
+            gradients[f"weight_{index + 1}"] = weight
+            gradients[f"bias_{index + 1}"] = scale * change[: len(layer)].sum(0)
+            below, below_change = _plane(layer), None if other is None else change
+        return gradients
+
+    def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
+        """Return the phases that are along the field, at the turn nearest to where they are: the exact minimum.
+
+        With an injection or a pull it is one Newton step from the present phases, or a shorter one where that would raise the energy.
+        """
+        phase, (cosine, sine) = state[index], self._field(index, state, clamped)
+        if self.injection == 0 and pull is None:
+            return phase + torch.remainder(torch.atan2(sine, cosine) - phase + math.pi, 2 * math.pi) - math.pi
+        linear, stiff = (torch.zeros_like(phase), 0.0) if pull is None else (pull.linear, pull.curvature)
+
+        def energy(value: Tensor) -> Tensor:
+            well = -cosine * value.cos() - sine * value.sin() - 0.5 * self.injection * (2 * value).cos()
+            return well - linear * value + 0.5 * stiff * value.square()
+
+        force = self._force(phase, cosine, sine) + linear - stiff * phase
+        curvature = cosine * phase.cos() + sine * phase.sin() + 2 * self.injection * (2 * phase).cos() + stiff
+        # No curvature is larger than this, so that a step of force over it never raises the energy; tiny keeps 0 / 0 at 0.
+        bound = torch.hypot(cosine, sine) + 2 * self.injection + stiff
+        safe = phase + force / bound.clamp(min=torch.finfo(phase.dtype).tiny)
+        # Where the curvature is a small part of its bound, a step over it may leave the well.
+        convex = curvature > 0.1 * bound
+        newton = phase + force / torch.where(convex, curvature, 1.0)
+        return torch.where(convex & (energy(newton) <= energy(safe)), newton, safe)
+
+    def compliance(self, state: State) -> State:
+        """Return ones: phases have no bounds, and their curvature is all their neighbours'."""
+        return tuple(torch.ones_like(layer) for layer in state)
+
+    def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
+        r"""Return phases of :math:`\pi/2`, where the cosine is 0, or uniform ones where a generator is given."""
+        drive = clamped.drive
+        if generator is None:
+            return tuple(drive.new_full((len(drive), size), math.pi / 2) for size in self._sizes)
+        draws = (torch.rand((len(drive), size), generator=generator, dtype=drive.dtype, device=drive.device) for size in self._sizes)
+        return tuple(math.pi * (2 * draw - 1) for draw in draws)
+
+    def project(self, state: State) -> State:
+        """Return the state itself: phases have no bounds."""
+        return state
+
+    def feedforward(self, clamped: Clamped) -> State:
+        """Return each layer along the field from below alone, without injection."""
+        cosine, sine = clamped.drive.tensor_split(2, 1)
+        state: State = (torch.atan2(sine, cosine),)
+        for index in range(1, len(self._sizes)):
+            cosine, sine = self._bottom_up(index, state[-1])
+            state = (*state, torch.atan2(sine, cosine))
+        return state
+
+    def output(self, state: State) -> Tensor:
+        """Return the cosines of the last layer, of shape (B, n_out)."""
+        return state[-1].cos()
+
+    def pull_back(self, gradient: Tensor) -> Tensor:
+        """Return minus the gradient: the slope of the cosine at rest is -1."""
+        return -gradient
+
+    def pull_back_at(self, state: State, gradient: Tensor) -> Tensor:
+        """Return the gradient on the last phases: times minus their sines."""
+        return -gradient * state[-1].sin()
+
+    @property
+    def has_readout(self) -> bool:
+        """Never: the last layer is that of the outputs."""
+        return False
+
+    @property
+    def output_is_last_layer(self) -> bool:
+        """Never: outputs are cosines of the phases, not phases."""
+        return False
+
+    def has_minimum(self, curvature: float) -> bool:
+        """Whether there is a minimum: always, phases are on circles."""
+        return True
+
+
+def _plane(phase: Tensor) -> Tensor:
+    """Return the directions of phases of shape (B, n): cosines above sines, of shape (2 B, n)."""
+    return torch.cat([phase.cos(), phase.sin()])
+
+
+def _plane_change(phase: Tensor, other: Tensor) -> Tensor:
+    """Return the difference of two phases' directions, with the digits that a difference of cosines would lose."""
+    middle, chord = 0.5 * (phase + other), 2 * (0.5 * (phase - other)).sin()
+    return torch.cat([-middle.sin() * chord, middle.cos() * chord])

@@ -99,8 +99,8 @@ class WhitenedCSE(Objective):
 
     @property
     def strength(self) -> float:
-        """0.00002 of the temperature: whitening amplifies the directions that vary least."""
-        return 0.00002 * self.temperature
+        """0.0001 of the temperature: whitening amplifies the directions that vary least."""
+        return 0.0001 * self.temperature
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return random permutations."""

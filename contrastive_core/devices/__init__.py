@@ -21,6 +21,7 @@ EFFECTS: Table[type[Effect]] = Table(
         "stuck-at": "contrastive_core.devices.arrays:StuckAt",
         "conductance-noise": "contrastive_core.devices.arrays:ConductanceNoise",
         "wires": "contrastive_core.devices.wires:WireResistance",
+        "asymmetric-feedback": "contrastive_core.devices.feedback:AsymmetricFeedback",
         "neuron-offset": "contrastive_core.devices.periphery:NeuronOffset",
         "dac": "contrastive_core.devices.periphery:InputConverter",
         "nudge-error": "contrastive_core.devices.periphery:NudgeError",

@@ -1,13 +1,14 @@
 """What an effect of hardware is: a frozen setting and one hook, with draws of its own.
 
-There is one kind of effect per hook, in the order in which a training step meets them: what the energy sees of the arrays and of the
-biases, what reaches the inputs, what nudges the outputs, what is read of the states, what becomes of the contrast, what a write does.
-Effects act one after the other in the order of ``EFFECTS``.
+There is one kind of effect per hook, in the order in which a training step meets them: what circuits are built, what the energy sees of
+the arrays and of the biases, what reaches the inputs, what nudges the outputs, what is read of the states, what becomes of the contrast,
+what a write does. Effects act one after the other in the order of ``EFFECTS``.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from contrastive_core.devices.conductance import Conductance
 from contrastive_core.devices.write_law import WriteLaw
+from contrastive_core.network import Network
 
 
 class Draws(NamedTuple):
@@ -71,6 +73,14 @@ class Write(NamedTuple):
 
 class Effect(ABC):  # noqa: B024 - its hooks are those of the kinds below
     """One way in which hardware differs from the ideal, with its parameters in the field's names."""
+
+
+class CircuitEffect(Effect):
+    """Changes what circuits are built, once, before anything is programmed."""
+
+    @abstractmethod
+    def built(self, network: Network, draws: Callable[[str], Draws]) -> Network:
+        """Return the network that is built, with the parameters of ``network``; ``draws`` gives the streams of a tensor by its name."""
 
 
 class ArrayEffect(Effect):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import final
 
 import torch
 from torch import Tensor
 
 from contrastive_core.devices.device import Device
-from contrastive_core.devices.effect import BiasEffect, ContrastEffect, InputEffect, NudgeEffect, ReadEffect
+from contrastive_core.devices.effect import BiasEffect, CircuitEffect, ContrastEffect, InputEffect, NudgeEffect, ReadEffect
 from contrastive_core.network import Network
 from contrastive_core.types import Clamped, Gradients, Nudge, Phase, Pull, State
 
@@ -40,6 +41,8 @@ class OnDevice(Network):
     def __init__(self, network: Network, device: Device) -> None:
         super().__init__()
         self.device = device
+        for effect in device.having(CircuitEffect):
+            network = effect.built(network, partial(device.draws, effect, use=0))
         self._inside = (network,)  # in a tuple: a submodule would show its parameters a second time, with a prefix
         self._largest: dict[str, float] = {}
         self._seen: dict[str, Tensor] = {}

@@ -1,0 +1,56 @@
+"""Feedback through arrays of its own, which are not quite the transpose of the forward ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+
+from contrastive_core.devices.effect import CircuitEffect, Draws, normal
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network
+from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.untied import Untied
+
+
+@final
+@dataclass(frozen=True)
+class AsymmetricFeedback(CircuitEffect):
+    r"""Two arrays per layer instead of one that is read both ways: :math:`W^{fb} = W \circ (1 + \sigma\xi)`, fixed, some of it missing.
+
+    The feedback follows the forward weights as they are written; the network learns as
+    :class:`~contrastive_core.networks.untied.Untied` says.
+
+    Attributes
+    ----------
+    sigma_asym : float
+        :math:`\sigma`, relative.
+    p_feedback_missing : float
+        Share of feedback connections that are not there.
+    """
+
+    sigma_asym: float = 0.1
+    p_feedback_missing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.sigma_asym < float("inf") and 0 <= self.p_feedback_missing <= 1):
+            raise InputError(f"feedback needs sigma_asym >= 0 and a missing share from 0 to 1, got {self}")
+
+    def built(self, network: Network, draws: Callable[[str], Draws]) -> Network:
+        """Return the network with feedback of its own.
+
+        Raises
+        ------
+        InputError
+            If the network is not a layered one.
+        """
+        if not isinstance(network, Layered):
+            raise InputError(f"feedback arrays belong to layered networks, and this is a {type(network).__name__}; leave the effect out")
+        deviations = {}
+        for index in range(1, len(network.sizes)):
+            weight = network.weight(index).detach()
+            generator = draws(f"weight_{index + 1}").fixed
+            deviation = self.sigma_asym * normal(weight.shape, weight, generator)
+            missing = torch.rand(weight.shape, generator=generator, dtype=torch.float64).to(weight.device) < self.p_feedback_missing
+            deviations[f"weight_{index + 1}"] = torch.where(missing, -1.0, deviation)
+        return Untied(network, deviations)

@@ -1,0 +1,147 @@
+"""Layered networks whose feedback is not the transpose of their forward weights: a field without an energy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NoReturn, final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network
+from contrastive_core.networks.layered import Layered
+from contrastive_core.types import Clamped, Gradients, Pull, State
+
+
+@final
+class Untied(Network):
+    r"""A layered network with feedback through weights of its own, :math:`W^{fb}_l = W_l \circ (1 + D_l)`, with D held fixed.
+
+    Layers are stationary at :math:`s_l = \sigma_l(s_{l-1} W_l + b_l + \lambda s_{l+1} (W^{fb}_{l+1})^T)`. There is no energy that this
+    field lowers, and equilibrium propagation becomes its generalisation to vector fields (Scellier et al., 2018; verified
+    numerically, not re-read): what a rule contrasts is how a parameter changes the field, times how the nudge displaces the state,
+
+    .. math:: g_{W_l} = -\lambda^l \langle \bar s_{l-1}^T (s_l^+ - s_l^-) \rangle, \qquad
+              g_{b_l} = -\lambda^l \langle s_l^+ - s_l^- \rangle,
+
+    with the mean :math:`\bar s` of both states. The weights learn as forward weights only: with D = 0 it is the gradient of the cost with
+    the feedback held, and differs from that of the tied network by the other half of its contrast,
+    :math:`(s_{l-1}^+ - s_{l-1}^-)^T \bar s_l`. With D it is off by as much as the field's Jacobian is not symmetric.
+
+    Parameters
+    ----------
+    network : Layered
+        Forward weights, which stay its own and are shared.
+    deviations : mapping of str to Tensor
+        :math:`D_l` by the name of the weights, ``weight_2`` up to the last layer, each of its weights' shape.
+    """
+
+    def __init__(self, network: Layered, deviations: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self._forward = (network,)  # in a tuple: a submodule would show its parameters a second time, with a prefix
+        for name, parameter in network.named_parameters():
+            self.register_parameter(name, parameter)
+        for index in range(1, len(network.sizes)):
+            self.register_buffer(_deviation(index), deviations[f"weight_{index + 1}"].detach().to(network.weight(index)))
+
+    @property
+    def tied(self) -> Layered:
+        """Return the network of the forward weights."""
+        return self._forward[0]
+
+    def _excess(self, index: int, state: State) -> Tensor:
+        """Return what block ``index`` receives more than from the transpose of the forward weights; shape (B, n)."""
+        weight = self.tied.weight(index + 1) * self.get_buffer(_deviation(index + 1))
+        return self.tied.energy_scale * (state[index + 1] @ weight.T)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of units of each free layer, input side first."""
+        return self.tied.sizes
+
+    @property
+    def stiffness(self) -> tuple[float, ...]:
+        """Scale of each layer's part of the field."""
+        return self.tied.stiffness
+
+    def clamp(self, inputs: Tensor) -> Clamped:
+        """Hold the inputs, of shape (B, n_in)."""
+        return self.tied.clamp(inputs)._replace(network=self)
+
+    def energy(self, state: State, clamped: Clamped) -> NoReturn:
+        """Refuse: there is none.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        raise InputError("a network whose feedback is not tied to its forward weights has no energy; use a rule that contrasts two states")
+
+    def force(self, state: State, clamped: Clamped) -> State:
+        """Return the field."""
+        *lower, last = self.tied.force(state, clamped)
+        return (*(f + scale * self._excess(i, state) for i, (f, scale) in enumerate(zip(lower, self.stiffness, strict=False))), last)
+
+    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
+        """Return ``factor`` times the contrast of two states that stands for the energy's.
+
+        Raises
+        ------
+        InputError
+            Without a second state.
+        """
+        if minus is None:
+            self.energy(state, clamped)
+        gradients = {name: torch.zeros_like(parameter) for name, parameter in self.named_parameters()}
+        below = clamped.inputs
+        for index, (plus, other) in enumerate(zip(state, minus, strict=True)):
+            change = (plus - other) * (-factor * self.stiffness[index] / plus.shape[0])
+            gradients[f"weight_{index + 1}"] = below.T @ change
+            gradients[f"bias_{index + 1}"] = change.sum(0)
+            below = (plus + other) / 2
+        return gradients
+
+    def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
+        """Return the stationary value of a block: that of the tied network, pulled by what the feedback differs by."""
+        if index + 1 < len(self.sizes):
+            pull = Pull(self.stiffness[index] * self._excess(index, state), 0.0)
+        return self.tied.minimiser(index, state, clamped, pull)
+
+    def compliance(self, state: State) -> State:
+        """Return the diagonal of the inverse of each unit's own curvature."""
+        return self.tied.compliance(state)
+
+    def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
+        """Return the state that a free phase starts from."""
+        return self.tied.initial_state(clamped, generator)
+
+    def project(self, state: State) -> State:
+        """Return ``state`` moved to the nearest point inside the units' bounds."""
+        return self.tied.project(state)
+
+    def feedforward(self, clamped: Clamped) -> State:
+        """Return one bottom-up pass, which has no feedback."""
+        return self.tied.feedforward(clamped)
+
+    def output(self, state: State) -> Tensor:
+        """Return the outputs that the cost sees, of shape (B, n_out)."""
+        return self.tied.output(state)
+
+    def pull_back(self, gradient: Tensor) -> Tensor:
+        """Turn a gradient on the outputs into one on the last layer."""
+        return self.tied.pull_back(gradient)
+
+    @property
+    def output_is_last_layer(self) -> bool:
+        """Whether the outputs are the units of the last layer themselves."""
+        return self.tied.output_is_last_layer
+
+    def has_minimum(self, curvature: float) -> bool:
+        """Whether the last layer stays stable when a nudge adds this curvature to it."""
+        return self.tied.has_minimum(curvature)
+
+
+def _deviation(index: int) -> str:
+    return f"deviation_{index + 1}"

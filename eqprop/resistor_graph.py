@@ -1,0 +1,198 @@
+"""Networks of resistors on any graph, whose nodes settle where the dissipation is least."""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network, check_inputs
+from contrastive_core.types import Clamped, Gradients, Pull, State
+from eqprop.graph import Graph
+
+
+@final
+class ResistorGraph(Network):
+    r"""Resistors on a graph, with some nodes held at the inputs and some read.
+
+    .. math:: E = \tfrac12 \sum_{e = (i, j)} g_e (v_i - v_j)^2,
+
+    half the power that the resistors turn into heat. The first block is the inner nodes, the second the outputs; each is solved for
+    directly with the other held. A circuit of passive resistors is linear: its outputs are averages of the held voltages.
+
+    The parameter ``conductance`` has shape (edges,), in siemens; with voltages in volt the energy is in watt. Such networks and coupled
+    learning on them are those of Stern, Hexner, Rocks and Liu (2021), "Supervised learning in physical networks: from machine learning to
+    learning machines"; verified numerically, not re-read.
+
+    Parameters
+    ----------
+    graph : Graph
+        Nodes and resistors.
+    bounds : (float, float)
+        Smallest and largest conductance; the smallest is positive, so that no node is cut off.
+    initial : (float, float)
+        Conductances start uniform between these, in the middle without a generator.
+    generator : torch.Generator, optional
+        Draws the initial conductances.
+    dtype : torch.dtype
+        Of the parameters, and so of everything computed with them.
+
+    Raises
+    ------
+    InputError
+        If the bounds or the initial range are no range of positive conductances.
+    """
+
+    first: Tensor
+    second: Tensor
+    rails: Tensor
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        bounds: tuple[float, float] = (1e-3, math.inf),
+        initial: tuple[float, float] = (0.5, 1.5),
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        for low, high in (bounds, initial):
+            if not 0 < low <= high:
+                raise InputError(f"conductances need a positive lower and a larger upper bound, got {low:g} and {high:g} S")
+        self.graph, self.bounds = graph, bounds
+        self._sizes = (len(graph.inner), len(graph.outputs))
+        place = {node: index for index, node in enumerate([*graph.held, *graph.inner, *graph.outputs])}
+        ends = torch.tensor([[place[first], place[second]] for first, second in graph.edges])
+        self.register_buffer("first", ends[:, 0], persistent=False)
+        self.register_buffer("second", ends[:, 1], persistent=False)
+        self.register_buffer("rails", torch.tensor([voltage for _, voltage in graph.rails], dtype=dtype), persistent=False)
+        start = torch.full((len(graph.edges),), sum(initial) / 2, dtype=dtype)
+        self.conductance = nn.Parameter(start if generator is None else start.uniform_(*initial, generator=generator))
+        self.constrain_()
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Inner nodes and outputs."""
+        return self._sizes
+
+    @property
+    def stiffness(self) -> tuple[float, ...]:
+        """One: a nudge in units of it is a conductance in siemens."""
+        return (1.0, 1.0)
+
+    def laplacian(self) -> Tensor:
+        """Return the conductance matrix of held nodes, inner nodes and outputs, in this order; shape (N, N)."""
+        size = self.graph.num_nodes
+        flat = self.conductance.new_zeros(size * size)
+        for one, other in ((self.first, self.second), (self.second, self.first)):
+            flat = flat.index_add(0, one * size + one, self.conductance).index_add(0, one * size + other, -self.conductance)
+        return flat.reshape(size, size)
+
+    def _held(self, inputs: Tensor) -> Tensor:
+        return torch.cat([inputs, self.rails.expand(len(inputs), -1)], 1)
+
+    def _free(self) -> Tensor:
+        """Return the conductance matrix of the nodes that are not held."""
+        start = len(self.graph.held)
+        return self.laplacian()[start:, start:]
+
+    def _blocks(self, rows: Tensor) -> State:
+        """Split what inner nodes and outputs have side by side, of shape (B, free nodes)."""
+        return torch.split_with_sizes(rows, self._sizes, dim=1)
+
+    def clamp(self, inputs: Tensor) -> Clamped:
+        """Hold the sources; the drive is the current that held nodes send into inner nodes and outputs, side by side, at 0 V."""
+        check_inputs(inputs, len(self.graph.sources))
+        inputs = inputs.to(self.conductance.dtype)
+        held = self._held(inputs)
+        return Clamped(self, inputs, -held @ self.laplacian()[: held.shape[1], held.shape[1] :])
+
+    def _across(self, state: State, clamped: Clamped) -> Tensor:
+        """Return the voltage across every resistor, of shape (B, edges)."""
+        voltages = torch.cat([self._held(clamped.inputs), *state], 1)
+        return voltages[:, self.first] - voltages[:, self.second]
+
+    def energy(self, state: State, clamped: Clamped) -> Tensor:
+        """Return the energy of each sample, of shape (B,)."""
+        return 0.5 * self._across(state, clamped).square() @ self.conductance
+
+    def force(self, state: State, clamped: Clamped) -> State:
+        """Return the current that is left over at every node."""
+        return self._blocks(torch.addmm(clamped.drive, torch.cat(state, 1), self._free(), alpha=-1))
+
+    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
+        r"""Return :math:`\tfrac12\langle(v_i - v_j)^2\rangle` of every resistor, less that of ``minus``."""
+        across = self._across(state, clamped)
+        if minus is None:
+            return {"conductance": 0.5 * factor * across.square().mean(0)}
+        other = self._across(minus, clamped)
+        return {"conductance": 0.5 * factor * ((across - other) * (across + other)).mean(0)}
+
+    def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
+        """Return a block's voltages with the other block held, by a direct solution; the exact minimum."""
+        matrix, inner = self._free(), self._sizes[0]
+        own, other = (slice(None, inner), slice(inner, None)) if index == 0 else (slice(inner, None), slice(None, inner))
+        current = clamped.drive[:, own] - state[1 - index] @ matrix[other, own]
+        block = matrix[own, own]
+        if pull is not None:
+            current = current + pull.linear
+            block = block + pull.curvature * torch.eye(len(block), dtype=block.dtype, device=block.device)
+        solution: Tensor = torch.linalg.solve(block, current.T).T
+        return solution
+
+    def compliance(self, state: State) -> State:
+        """Return the inverse of each node's whole conductance."""
+        diagonal = torch.diagonal(self._free()).detach()
+        return self._blocks((1 / diagonal).expand(len(state[0]), -1))
+
+    def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
+        """Return all nodes at 0 V, or at normal voltages of 1 V drawn from the generator."""
+        drive = clamped.drive
+        if generator is None:
+            return self._blocks(torch.zeros_like(drive))
+        return self._blocks(torch.randn(drive.shape, generator=generator, dtype=drive.dtype, device=drive.device))
+
+    def project(self, state: State) -> State:
+        """Return the state itself: voltages have no bounds."""
+        return state
+
+    def feedforward(self, clamped: Clamped) -> State:
+        """Return the free state, by one direct solution: a graph has no direction, and so no feedback to leave out."""
+        return self._blocks(torch.linalg.solve(self._free(), clamped.drive.T).T)
+
+    def output(self, state: State) -> Tensor:
+        """Return the voltages of the outputs, of shape (B, n_out)."""
+        return state[-1]
+
+    def pull_back(self, gradient: Tensor) -> Tensor:
+        """Return the gradient itself: outputs are nodes."""
+        return gradient
+
+    @property
+    def output_is_last_layer(self) -> bool:
+        """Always: the outputs are nodes."""
+        return True
+
+    def output_conductance(self) -> Tensor:
+        """Return the conductance matrix seen from the outputs, of shape (n_out, n_out): the Schur complement on them."""
+        matrix, inner = self._free(), self._sizes[0]
+        through = torch.linalg.solve(matrix[:inner, :inner], matrix[:inner, inner:])
+        seen: Tensor = matrix[inner:, inner:] - matrix[inner:, :inner] @ through
+        return seen
+
+    def has_minimum(self, curvature: float) -> bool:
+        """Whether the circuit keeps a minimum when a nudge adds this conductance, of either sign, to its outputs."""
+        return curvature >= 0 or curvature > self.least_curvature()
+
+    def least_curvature(self) -> float:
+        """Return minus the smallest eigenvalue of the conductance matrix seen from the outputs."""
+        with torch.no_grad():
+            return -float(torch.linalg.eigvalsh(self.output_conductance())[0])
+
+    def parameter_bounds(self) -> dict[str, tuple[float, float]]:
+        """Return the bounds of the conductances, in siemens."""
+        return {"conductance": self.bounds}

@@ -1,10 +1,12 @@
 """The hardware command: what is written becomes the device that is meant, and a study leaves what it found."""
 
 import json
+from dataclasses import fields
 
 import pytest
 from click.testing import CliRunner
 
+from contrastive_core.devices import EFFECTS
 from contrastive_core.devices.arrays import ConductanceNoise, NoiseKind
 from contrastive_core.devices.conductance import Pairing
 from contrastive_core.devices.periphery import StateConverter
@@ -14,6 +16,7 @@ from contrastive_core.devices.variation import CycleToCycle
 from contrastive_core.devices.write_law import LinearStep
 from contrastive_core.errors import InputError
 from experiments.cli import cli
+from experiments.hardware import HardwareTrialOptions, trial
 from experiments.imperfections import assemble, read_variation, split
 
 TINY = ("--set", "train_size=64", "--epochs", "2", "--hidden", "8", "--strength", "0.05", "--seeds", "2", "--engine", "serial", "--quiet")
@@ -79,6 +82,18 @@ def test_a_study_reports_every_point_beside_the_ideal_one(tmp_path):
     assert (out / "figures" / "front.svg").exists()
     again = eqlab("hardware", *study, *TINY)
     assert json.loads(again.stdout)["rows"] == json.loads(result.stdout)["rows"]  # resumed from the journal
+
+
+def test_every_effect_that_is_listed_can_be_trained_with_all_others():
+    """If this fails, an effect can be set and not be studied, or two of them cannot meet."""
+    chosen = tuple(f"{name}.{(first := fields(kind)[0]).name}={getattr(kind(), first.name)}" for name, kind in EFFECTS.items())
+    options = HardwareTrialOptions(
+        imperfections=tuple(text.replace("Scheme.NET", "net") for text in chosen), train_size=64, epochs=1, hidden=(8,)
+    )
+    metrics = trial(options, 0).metrics
+    assert 0 <= metrics["test_error"] <= 1
+    assert metrics["signal_to_noise"] > 0
+    assert metrics["energy"] > 0
 
 
 def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_than_one_trained_on_the_device():

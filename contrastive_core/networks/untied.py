@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NoReturn, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -18,8 +18,8 @@ from contrastive_core.types import Clamped, Gradients, Pull, State
 class Untied(Network):
     r"""A layered network with feedback through weights of its own, :math:`W^{fb}_l = W_l \circ (1 + D_l)`, with D held fixed.
 
-    Layers are stationary at :math:`s_l = \sigma_l(s_{l-1} W_l + b_l + \lambda s_{l+1} (W^{fb}_{l+1})^T)`. There is no energy that this
-    field lowers, and equilibrium propagation becomes its generalisation to vector fields (Scellier et al., 2018; verified
+    Layers are stationary at :math:`s_l = \sigma_l(s_{l-1} W_l + b_l + \lambda s_{l+1} (W^{fb}_{l+1})^T)`. There is no energy whose
+    slope this field is, and equilibrium propagation becomes its generalisation to vector fields (Scellier et al., 2018; verified
     numerically, not re-read): what a rule contrasts is how a parameter changes the field, times how the nudge displaces the state,
 
     .. math:: g_{W_l} = -\lambda^l \langle \bar s_{l-1}^T (s_l^+ - s_l^-) \rangle, \qquad
@@ -69,15 +69,9 @@ class Untied(Network):
         """Hold the inputs, of shape (B, n_in)."""
         return self.tied.clamp(inputs)._replace(network=self)
 
-    def energy(self, state: State, clamped: Clamped) -> NoReturn:
-        """Refuse: there is none.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
-        raise InputError("a network whose feedback is not tied to its forward weights has no energy; use a rule that contrasts two states")
+    def energy(self, state: State, clamped: Clamped) -> Tensor:
+        """Return the energy of the tied network, of shape (B,): a measure of a state that this field does not lower, nor is its slope."""
+        return self.tied.energy(state, clamped)
 
     def force(self, state: State, clamped: Clamped) -> State:
         """Return the field."""
@@ -93,7 +87,9 @@ class Untied(Network):
             Without a second state.
         """
         if minus is None:
-            self.energy(state, clamped)
+            raise InputError(
+                "a network whose feedback is not tied has no energy; take a rule that contrasts two states, such as ep-centered"
+            )
         gradients = {name: torch.zeros_like(parameter) for name, parameter in self.named_parameters()}
         below = clamped.inputs
         for index, (plus, other) in enumerate(zip(state, minus, strict=True)):

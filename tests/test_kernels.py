@@ -13,7 +13,7 @@ from contrastive_core.costs import COSTS, SAMPLE_COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import BackendError, DivergenceError, InputError, ShapeError
-from contrastive_core.kernels import BACKEND_NAMES, contrast_cpu, layered_cpu, rows_cpu
+from contrastive_core.kernels import BACKEND_NAMES, contrast_cpu, layered_cpu, rows_cpu, tower_kernels_cpu
 from contrastive_core.kernels.table import choose
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
@@ -354,8 +354,9 @@ def test_a_second_call_never_compiles():
         for name, cost in itertools.product(RULES, SAMPLE_COSTS):
             setting = Setting(COSTS[cost](), Settling(backend="numba"))
             RULES[name](setting).estimate(network, batch, generator=torch.Generator().manual_seed(0))
-    for kernel in (layered_cpu.settle_pair, rows_cpu.move_rows, contrast_cpu.contrast_pair):
-        assert len(kernel.signatures) == len(EQUAL)
+    host = (layered_cpu.settle_pair, layered_cpu.rows_of, rows_cpu.move_rows, rows_cpu.check_rows, contrast_cpu.contrast_pair)
+    for kernel in (*host, tower_kernels_cpu.move_between, tower_kernels_cpu.sweep_top):
+        assert len(kernel.signatures) == len(EQUAL), kernel.__name__
 
 
 def test_auto_takes_the_kernel_where_it_can_and_the_reference_elsewhere():

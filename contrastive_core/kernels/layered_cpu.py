@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
+from contrastive_core.kernels import formulas
 from contrastive_core.kernels.vector_cpu import GROUP, VECTOR_BYTES, move_hidden
 
 Array = Any
@@ -35,6 +36,8 @@ CONVERGED, BUDGET, DIVERGED = 0, 1, 2
 
 FREE, PULLED, SOFTMAX, HELD = 0, 1, 2, 3
 """What acts on the last layer: nothing; a constant pull; the pull of a cross-entropy that follows the outputs; a hold."""
+
+_respond, _nudged = njit(formulas.respond), njit(formulas.nudged)
 
 
 @njit
@@ -92,6 +95,7 @@ def _fill(value: Number, target: Array) -> None:
 @njit
 def _softmax_pull(output: Array, target: Array, pull: Array) -> None:
     """Write what a cross-entropy of strength 1 pulls with, the target less the softmax, into ``pull``; all of shape (k,)."""
+    # Not formulas.softmax_scale, which returns no terms: here there is memory to keep them in, and they are half of the exponentials.
     largest = output[0]
     for k in range(1, output.shape[0]):
         largest = max(largest, output[k])
@@ -161,8 +165,6 @@ def _settle_row(
     """
     real = units.dtype.type
     limited, fits = tolerance >= 0, rows.shape[0] == GROUP and units.shape[0] % (VECTOR_BYTES // units.itemsize) == 0
-    total = stiffness + strength * curvature
-    kept, given = (real(1) if phase == FREE else stiffness / total), strength / total
     step, largest = 0, real(0)
     while step < budget:
         step += 1
@@ -178,11 +180,11 @@ def _settle_row(
                 if phase == SOFTMAX:
                     _softmax_pull(outputs, pull, linear)
                 for k in range(outputs.shape[0]):
-                    value = kept * (bias[k] + sums[k])
+                    value = bias[k] + sums[k]
                     if phase != FREE:
-                        value += given * (linear[k] if phase == SOFTMAX else pull[k])
-                    value = low_out if value < low_out else value
-                    value = high_out if value > high_out else value
+                        force = linear[k] if phase == SOFTMAX else pull[k]
+                        value = _nudged(value, force, outputs[k], strength, curvature, stiffness, formulas.CLIPPED)
+                    value = _respond(formulas.CLIPPED, value, low_out, high_out)
                     largest = _larger(abs(value - outputs[k]), largest)
                     outputs[k], sent[k] = value, feedback * value
         if limited and not largest > tolerance:

@@ -15,6 +15,7 @@ from systems import make_system, seeded
 
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
+from contrastive_core.kernels import anneal_cpu
 from contrastive_core.relaxation import relax
 from contrastive_core.types import Batch, Stop
 from eqprop.annealing import AnnealedPropagation, SpinVotes, noisy_energies
@@ -157,3 +158,16 @@ def test_command_learns_and_shows_the_optimum(tmp_path: Path) -> None:
     found = json.loads(result.stdout)
     assert found["history"][0]["test error"] < 0.75  # chance is .9
     assert (tmp_path / "figures" / "noise.svg").is_file()
+
+
+def test_a_second_call_of_the_annealing_kernels_never_compiles() -> None:
+    """Starts, seeds, sizes and numbers of samples are no types; a compilation would cost seconds each."""
+    seen = []
+    for hidden, rows, dtype in ((4, 5, torch.float64), (1, 1, torch.float32), (7, 3, torch.float64)):
+        network, batch = machine(hidden, dtype=dtype)
+        rule = AnnealedPropagation(SpinVotes(2), reads=2, sweeps=3)
+        rule.infer(network, batch.inputs[:rows])
+        rule.estimate(network, Batch(batch.inputs[:rows], batch.labels[:rows]), generator=seeded(1))
+        noisy_energies(np.zeros((hidden + 1, hidden + 1)), 0.5, 2 + rows, rows, rows)
+        seen.append([len(kernel.signatures) for kernel in (anneal_cpu.anneal, anneal_cpu.noisy_search)])
+    assert seen == [[1, 1]] * 3

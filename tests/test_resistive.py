@@ -19,6 +19,7 @@ from systems import RULE_NAMES, build_rule, exact_settling, seeded
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError, DivergenceError, InputError, ShapeError
+from contrastive_core.kernels import resistive_cpu
 from contrastive_core.kernels.table import choose
 from contrastive_core.relaxation import relax
 from contrastive_core.rule import Setting, Settling
@@ -296,6 +297,24 @@ def test_kernel_equals_the_reference(sizes: tuple[int, ...], dtype: torch.dtype)
                     if dtype == torch.float64:
                         assert torch.equal(pair[0].steps, pair[1].steps)
                         torch.testing.assert_close(pair[0].residual, pair[1].residual, rtol=0, atol=1e-12)
+
+
+def test_a_second_call_of_the_kernel_never_compiles() -> None:
+    """Phases, stops, starts, widths and numbers of samples are no types; a compilation would cost seconds each."""
+    seen = []
+    for hidden, rows in ((5, 4), (1, 1), (6, 2)):
+        network, batch = build((4, hidden, 3))
+        clamped, batch = network.clamp(batch.inputs[:rows]), Batch(batch.inputs[:rows], batch.labels[:rows])
+        strength = 0.01 * network.stiffness[-1]
+        for start in (network.initial_state(clamped), tuple(layer.T.contiguous().T for layer in network.initial_state(clamped, seeded(1)))):
+            frozen = Nudge(SquaredError(), batch, -strength, torch.ones_like(start[-1]))
+            for phase in (None, Hold(start[-1].clone()), frozen, Nudge(SquaredError(), batch, strength)):
+                for stop in (Stop(None, 2), Stop(1e-3, 2)):
+                    with torch.no_grad():
+                        relax(clamped, start, BlockDescent(), stop, phase, backend="numba")
+                    seen.append(len(resistive_cpu.settle_rows.signatures))
+    assert seen[0] > 0
+    assert seen[-1] == seen[0]
 
 
 def test_kernel_reports_states_that_are_not_finite() -> None:

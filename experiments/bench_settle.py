@@ -159,6 +159,7 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
                 "batch": batch,
                 "threads": threads,
                 "backend": case.backend,
+                "strength": case.strength,
                 "samples_per_cpu_second": batch / median(seconds[case]),
                 "sweeps": case.sweeps(),
                 "cosine": case.cosine(),
@@ -201,7 +202,7 @@ def _text(rows: Sequence[dict[str, Any]]) -> str:
         (
             row["network"], row["energy_scale"], row["weights"], row["batch"], row["threads"], row["case"], row["backend"],
             row["samples_per_cpu_second"], *(row["samples_per_cpu_second"] / speed[(*_size(row), case, None)] for case in _BASELINES),
-            row["sweeps"], row["cosine"], row["peak_memory_mb"],
+            row["strength"], row["sweeps"], row["cosine"], row["peak_memory_mb"],
         )
         for row in rows
     ]  # fmt: skip
@@ -216,6 +217,7 @@ def _text(rows: Sequence[dict[str, Any]]) -> str:
         "samples/s",
         "x textbook",
         "x autograd",
+        "strength",
         "sweeps",
         "cosine",
         "MB",

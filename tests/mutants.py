@@ -76,7 +76,7 @@ MUTATIONS = [
     Mutation("stopping: all samples go on together", RELAXATION, "        if whole:\n", "        if True:\n", "contracts::test_result_does_not_depend_on_the_rest"),
     Mutation("stopping: coupled rows stop one by one", RELAXATION, "        if joint:\n", "        if False:\n", "contracts::test_coupled_rows_relax_and_stop_together"),
     Mutation("status: budget passes for convergence", RELAXATION, "int(Status.CONVERGED), int(Status.BUDGET))", "int(Status.CONVERGED), int(Status.CONVERGED))", "contracts::test_status_says_which_samples"),
-    Mutation("divergence: not raised", RULE, "        require_finite(second, names[sign])\n", "        pass\n", "theorems::test_rule_without_a_minimum_raises"),
+    Mutation("divergence: not raised", RULE, "        require_finite(second, names[sign], network)\n", "        pass\n", "theorems::test_rule_without_a_minimum_raises"),
     # Rules
     Mutation("EP: 1 / beta dropped", RULE, "1 / (strength * len(signs))", "1 / len(signs)", "gradients::test_centered_estimate_tends"),
     Mutation("EP: half of the centered estimate dropped", RULE, "1 / (strength * len(signs))", "1 / strength", "gradients::test_centered_estimate_tends"),
@@ -85,7 +85,7 @@ MUTATIONS = [
     Mutation("EP: nudged phase in the free order", RELAXATION, "dynamics.reversed()", "dynamics", "theorems::test_nudged_sweeps_in_reversed_order"),
     Mutation("EP: second phase starts from rest", RELAXATION, "relax_each(clamped, first.state", "relax_each(clamped, clamped.network.initial_state(clamped)", "theorems::test_nudged_sweeps_in_reversed_order"),
     Mutation("EP: readout's own gradient dropped", RULE, "gradients[name] = gradients[name] + value", "pass", "gradients::test_centered_estimate_tends"),
-    Mutation("EP: frozen nudge follows", "eqprop/rule.py", "frozen if self.frozen else nudges(None)", "nudges(None)", "gradients::test_frozen_and_live"),
+    Mutation("EP: frozen nudge follows", "eqprop/rule.py", "frozen if self.frozen else joint", "joint", "gradients::test_frozen_and_live"),
     Mutation("EP: second tolerance absolute", RULE, "Stop(tolerance * unit * stiffness[-1] / stiffness[0], ", "Stop(tolerance, ", "contracts::test_second_tolerance_is_relative"),
     Mutation("random sign: the generator stands still", RULE, "bool(torch.randint(2, (), generator=generator))", "True", "contracts::test_random_sign_draws_both"),
     Mutation("coupled: held towards higher cost", "hebbian/coupled.py", "Hold(output - sign", "Hold(output + sign", "theorems::test_held_states_are_those"),
@@ -101,8 +101,8 @@ MUTATIONS = [
     Mutation("curvature: held units counted", CURVATURE, "compliance(state)) > 0", "compliance(state)) >= 0", "diagnostics::test_extreme_curvatures"),
     Mutation("review: sign of the nudge", "contrastive_core/diagnostics.py", "has_minimum(-curvature)", "has_minimum(curvature)", "diagnostics::test_review_warns_of_a_negative_phase"),
     # Training
-    Mutation("training: test chooses the epoch", TRAINING, "        validation = evaluate(network, rule, cost, splits.validation)\n        record", "        validation = evaluate(network, rule, cost, splits.test)\n        record", "training::test_validation_chooses"),
-    Mutation("training: the last epoch is kept", TRAINING, "parameter.copy_(session.best[name])", "pass", "training::test_validation_chooses"),
+    Mutation("training: test chooses the epoch", TRAINING, "        validation = evaluate(network, rule, cost, splits.validation, contrasting)\n        record", "        validation = evaluate(network, rule, cost, splits.test, contrasting)\n        record", "training::test_validation_chooses"),
+    Mutation("training: the last epoch is kept", TRAINING, "network.load_state_dict(session.best)", "pass", "training::test_validation_chooses"),
     Mutation("training: clipping skipped", TRAINING, "        if plan.clip_norm is not None:", "        if False:", "training::test_clipping_bounds"),
     Mutation("training: gradient not checked", TRAINING, "if not bool(torch.isfinite(norm))", "if False", "training::test_gradient_that_is_not_finite"),
     Mutation("training: schedule stands still", TRAINING, "        schedule.step()\n", "", "training::test_training_steps_the_schedule"),
@@ -114,7 +114,7 @@ MUTATIONS = [
     Mutation("resume: other settings accepted", SESSION, 'if record["identity"] != identity', "if False", "training::test_checkpoint_of_other_settings"),
     Mutation("Lion: rates swapped", "contrastive_core/optimisers/lion.py", "torch.lerp(parameter.grad, memory, first)", "torch.lerp(parameter.grad, memory, second)", "training::test_lion_is_its_loop"),
     Mutation("learning rates: one for all", "contrastive_core/optimisers/builders.py", '"lr": rate}', '"lr": rates[0]}', "training::test_layers_learn_at_their_own_rates"),
-    Mutation("evaluation: mean of means", "contrastive_core/evaluation.py", "size = len(batch.labels)", "size = len(split.labels) / 2", "training::test_evaluation_averages"),
+    Mutation("evaluation: mean of means", "contrastive_core/evaluation.py", "size = len(samples.labels)", "size = len(split.labels) / 2", "training::test_evaluation_averages"),
     # Kernels
     Mutation("kernel: wrong order after a free phase", "contrastive_core/kernels/layered_cpu.py", "output_first != second", "output_first", "kernels::test_phases_from_rest"),
     Mutation("kernel: residual of the outputs forgotten", "contrastive_core/kernels/layered_cpu.py", "largest = _larger(abs(value - outputs[k]), largest)", "largest = _larger(abs(outputs[k] - outputs[k]), largest)", "kernels::test_backends_equal_plain_loops"),
@@ -122,6 +122,22 @@ MUTATIONS = [
     Mutation("kernel: contrast with the free outputs", "contrastive_core/kernels/contrast_cpu.py", "step * above[j] + base * moved[j]", "step * above[j]", "kernels::test_gradients_at_once_are"),
     Mutation("kernel: infinite inputs pass", "contrastive_core/kernels/contrast_cpu.py", " and np.isfinite(drive[sample, 0])", "", "kernels::test_gradients_at_once_refuse"),
     Mutation("kernel: a stopped sample's rows are mixed up", "contrastive_core/kernels/sweep_cpu.py", "self.residual[keep]", "self.residual[: len(keep)]", "kernels::test_backends_equal_plain_loops"),
+    Mutation("kernel: nudge without its curvature", "contrastive_core/kernels/formulas.py", "/ (stiffness + strength * curvature)", "/ stiffness", "kernels::test_kernel_equals_reference_at_a_fixed_budget"),
+    Mutation("tower kernel: feedback without the scale", "contrastive_core/kernels/tower_kernels_cpu.py", "below[row, j] + feedback * above[row, j]", "below[row, j] + above[row, j]", "kernels::test_kernel_equals_reference_at_a_fixed_budget"),
+    Mutation("tower kernel: residual of the lower layers forgotten", "contrastive_core/kernels/tower_kernels_cpu.py", "residual[row] = _larger(largest, residual[row])", "residual[row] = largest", "kernels::test_backends_equal_plain_loops"),
+    Mutation("tower: a stopped sample's strengths are mixed up", "contrastive_core/kernels/tower_cpu.py", "self.strengths, self.pull, self.sums, self.where):", "self.pull, self.sums, self.where):", "kernels::test_phases_from_rest"),
+    Mutation("ladder kernel: nudge without its conductance", "contrastive_core/kernels/resistive_cpu.py", "extra = real(strength * stiffening)", "extra = real(0)", "resistive::test_kernel_equals_the_reference"),
+    # Circuits
+    Mutation("circuit: diodes block the other way", "eqprop/resistive.py", "return -polarity * self.parts.diode.solve(total / scale, -polarity * current / scale)", "return polarity * self.parts.diode.solve(total / scale, polarity * current / scale)", "resistive::test_block_descent_ends_where"),
+    Mutation("circuit: load of the amplifiers dropped", "eqprop/resistive.py", "self.parts.voltage_gain**2 * self.conductance", "self.conductance", "resistive::test_forces_and_gradients"),
+    # Solvers
+    Mutation("Anderson: leaps that do not help are kept", DYNAMICS + "anderson.py", "lost = memory.leapt & ~(size <= memory.residual)", "lost = memory.leapt & (size != size)", "solvers::test_leaps_that_do_not_help"),
+    Mutation("Anderson: weights of the other sign", DYNAMICS + "anderson.py", "trail.image - torch.einsum", "trail.image + torch.einsum", "solvers::test_anderson_takes_the_root"),
+    Mutation("Anderson: the first phase's order in the second", DYNAMICS + "anderson.py", "Anderson(self.inner.reversed(), self.window", "Anderson(self.inner, self.window", "solvers::test_accelerated_dynamics"),
+    # Devices
+    Mutation("write law: depression as potentiation", "contrastive_core/devices/write_law.py", "1 - _affine(1 - level, (-pulses)", "_affine(level, (-pulses)", "devices::test_the_closed_form_over_pulses"),
+    Mutation("write law: fixed point of another slope", "contrastive_core/devices/write_law.py", "(1 + slope) / (2 * slope)", "1 / slope", "devices::test_the_closed_form_over_pulses"),
+    Mutation("write law: power steps without their factor", "contrastive_core/devices/write_law.py", "torch.where(up, 2 * (1 - level) ** self.gamma_up, 2 * level**", "torch.where(up, (1 - level) ** self.gamma_up, level**", "devices::test_a_power_law"),
     # Structure
     Mutation("core imports a method", RULE, "import torch\n", "import eqprop\nimport torch\n", "layering::test_imports_go_down"),
     Mutation("package import brings torch", "eqprop/__init__.py", "from contrastive_core.table", "import torch\nfrom contrastive_core.table", "layering::test_listing_names"),

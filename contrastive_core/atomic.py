@@ -1,5 +1,6 @@
 """Files that are there whole or not at all."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -18,8 +19,12 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises
     ------
     OSError
-        If the file cannot be written; an existing one is then unchanged.
+        If the file cannot be written; an existing one is then unchanged. What exists and is no file, such as a device or a pipe, is
+        not replaced.
     """
+    if path.exists() and not path.is_file():  # to rename over /dev/null would take the device from the whole machine
+        code = errno.EISDIR if path.is_dir() else errno.EINVAL
+        raise OSError(code, "Is a directory" if path.is_dir() else "Not a regular file, and is not replaced", str(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as stream:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import tomllib
 from pathlib import Path
 
@@ -66,6 +67,18 @@ def test_toml_leaves_out_none_and_refuses_what_it_cannot_say() -> None:
         to_toml({"a": "\udcff"})
     with pytest.raises(TypeError, match="object"):
         to_toml({"a": object()})
+
+
+def test_what_exists_and_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    """A rename onto a device, such as /dev/null, would take it from every program on the machine; a pipe stands for one here."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place, words in ((pipe, "Not a regular file"), (tmp_path, "Is a directory")):
+        with pytest.raises(OSError, match=words) as caught:
+            write_text(place, "lost")
+        assert caught.value.filename == str(place)
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:

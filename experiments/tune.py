@@ -187,7 +187,10 @@ def _reasons(options: TuneOptions, metrics: Mapping[str, Any]) -> list[str]:
             f" {parts[1]:.1g} and the later one {parts[2]:.1g}"
         )
     if metrics["settings"].get("step") is not None:
-        reasons.append(f"step {metrics['settings']['step']:.3g}: nine tenths of the longest that the measured curvature allows")
+        reasons.append(
+            f"step {metrics['settings']['step']:.3g}: nine tenths of the longest that the measured curvature allows, and at most of the "
+            "time constant"
+        )
     return reasons
 
 
@@ -232,16 +235,16 @@ def tune_command(options: CommandTuneOptions, session: Session) -> None:
     """Find the cheapest strength and tolerances of equilibrium propagation whose gradient is good enough, for a network and data set.
 
     Every combination is compared with the exact gradient on a few mini-batches, at the initial weights and after some training; what is
-    shown is the worse of both. Good enough is an error far below
-    the noise that the choice of the mini-batch brings anyway, or a cosine. With --write, train reads the result by --config.
+    shown is the worse of both. Good enough is an error far below the noise that the choice of the mini-batch brings anyway, or a
+    cosine. With --write, train reads the result by --config.
 
     \b
     Examples:
       eqlab tune --write tuned.toml && eqlab train --config tuned.toml
       eqlab tune --hidden 128,128 --energy-scale 0.3 --cosine 0.999
     """  # noqa: D301
-    if options.write is not None and not options.write.parent.is_dir():
-        raise InputError(f"cannot write {options.write}: there is no directory {options.write.parent}; make it, or choose another --write")
+    if options.write is not None:
+        _check_place(options.write)
     session.use_threads()
     result = dict(trial(options, options.seed).metrics)
     for warning in result["warnings"]:
@@ -263,6 +266,14 @@ def tune_command(options: CommandTuneOptions, session: Session) -> None:
     session.save_result("tuning", result, "\n".join(lines))
     if session.out is not None:
         write_pictures(session.out, {"errors": tuning(result)})
+
+
+def _check_place(path: Path) -> None:
+    """Refuse a place that cannot be written to before minutes are spent on what goes there."""
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no directory {path.parent}; make it, or choose another --write")
+    if path.exists() and not path.is_file():
+        raise InputError(f"cannot write {path}: it exists and is no file; choose another --write")
 
 
 def _write(options: TuneOptions, settings: Mapping[str, float], path: Path) -> None:

@@ -19,6 +19,8 @@ from contrastive_core.tuning import Candidate, choose, fit, measure, measure_exa
 from contrastive_core.types import Batch, Stop
 from eqprop import RULES
 from experiments.cli import cli
+from experiments.options import resolve
+from experiments.train import TrainOptions
 from experiments.tune import TuneOptions, trial
 
 SETTING = Setting(SquaredError(), Settling(free=Stop(1e-3, 500), second=Stop(1e-3, 500)), strength=0.1)
@@ -149,6 +151,17 @@ def test_tune_writes_a_configuration_that_train_reads_as_it_is(tmp_path: Path) -
     assert str(result["settings"]["strength"]) in json.dumps(stored)
 
 
+def test_tuned_configuration_gives_training_the_options_that_were_tuned(tmp_path: Path) -> None:
+    """What train runs must be what was measured: an option lost on the way through the file would change the gradient's error."""
+    file = tmp_path / "tuned.toml"
+    ladder = ("--strengths", "0.05", "--tolerances", "3e-3", "--nudged-tolerances", "1e-2", "--noise-share", "0.5")
+    own = ("--dynamics", "momentum", "--step", "0.4", "--cost", "cross-entropy", "--dtype", "float64", "--seed", "3", "--patience", "2")
+    run("tune", "--hidden", "6", "--train-size", "128", "--batches", "2", "--warmup", "0", *ladder, *own, "--write", str(file))
+    expected = {"hidden": (6,), "train_size": 128, "strength": 0.05, "tolerance": 3e-3, "nudged_tolerance": 1e-2, "dynamics": "momentum"}
+    expected |= {"step": 0.4, "cost": "cross-entropy", "dtype": "float64", "seed": 3, "patience": 2}
+    assert resolve(TrainOptions, config=str(file)) == TrainOptions(**expected)
+
+
 def test_measured_curvature_gives_gradient_flow_a_step_that_settles(tmp_path: Path) -> None:
     """A step chosen for one network must be stable on it, and is written where train finds it."""
     file = tmp_path / "flow.toml"
@@ -178,6 +191,7 @@ def test_measured_curvature_gives_gradient_flow_a_step_that_settles(tmp_path: Pa
         (("--strengths", "0.1,0.1"), 2, "named twice"),
         (("--strengths", "0"), 2, "strengths"),
         (("--write", "/nowhere/at/all.toml"), 2, "there is no directory /nowhere/at"),
+        (("--write", "/"), 2, "cannot write /: it exists and is no file"),
         (("--step", "0.3"), 2, "--step is the Euler step of gradient-flow and momentum, and forward has none"),
         (("--strengths", "0.5", "--noise-share", "0.001"), 1, "none of 12 settings is good enough"),
         (("--gain", "6", "--activation", "linear"), 1, "the free states are no minimum|states were not finite|do not settle"),

@@ -29,7 +29,7 @@ def fixed_budget():
     circle = (itertools.cycle(values) for values in (ORDERS, SAMPLE_COSTS, ACTIVATIONS, tuple(ACTIVATIONS)[::-1], EQUAL, THREADS))
     for (sizes, phase), order, cost, hidden, last, dtype, threads in zip(itertools.product(SIZES, PHASES), *circle, strict=False):
         settle_cuda.THREADS = threads
-        network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last, dtype=dtype, rows=3)
+        network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last, dtype=dtype, rows=2)
         reference, kernel = both(clamped, state, BlockDescent(order), Stop(None, 3), phase_of(phase, cost, network, state, batch))
         assert_equal(reference, kernel, EQUAL[dtype])
         assert kernel.steps.tolist() == reference.steps.tolist()

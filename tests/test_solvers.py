@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -37,6 +38,13 @@ def near_critical(activation: str, radius: float, sizes: tuple[int, ...] = (12, 
     return System(system.network, system.batch._replace(inputs=0.002 * system.batch.inputs))
 
 
+@cache
+def settled_near_critical(activation: str, radius: float, sizes: tuple[int, ...]) -> tuple[System, State]:
+    """The same and its free state, which takes thousands of plain sweeps, shared by the tests, none of which changes it."""
+    system = near_critical(activation, radius, sizes)
+    return system, settle(system, BlockDescent(), Stop(1e-12, 20_000)).state
+
+
 def phase_of(name: str, system: System) -> Phase:
     # Away from the target the smallest curvature, about (1 - radius) / 2, must not be used up.
     strength = {"nudged": 0.2, "pushed": -0.002, "joint": 0.2}.get(name, 0.0)
@@ -49,8 +57,7 @@ def phase_of(name: str, system: System) -> Phase:
 def test_largest_eigenvalue_of_the_sweep_is_the_factor_by_which_it_settles(activation: str, radius: float) -> None:
     """A network called near-critical that is not would make every comparison of solvers meaningless."""
     for sizes in ((12, 20, 8), (10, 16, 16, 6)):
-        system = near_critical(activation, radius, sizes)
-        state = settle(system, BlockDescent(), Stop(1e-12, 20_000)).state
+        system, state = settled_near_critical(activation, radius, sizes)
         # Inputs of .002 move the slopes of tanh a little, the more the nearer to the critical point.
         assert abs(spectral_radius(BlockDescent(), system.clamped, state) - radius) <= (0.005 if activation == "tanh" else 1e-9)
         # Power iteration by the sweeps themselves, from the end of a relaxation: what is left is the slowest direction.
@@ -67,8 +74,7 @@ def test_largest_eigenvalue_of_the_sweep_is_the_factor_by_which_it_settles(activ
 def test_anderson_is_never_behind_block_descent_by_more_than_a_tenth_and_a_step(activation: str, radius: float, phase_name: str) -> None:
     """An accelerated solver that is slower somewhere cannot be a default anywhere."""
     for sizes in ((12, 20, 8), (10, 16, 16, 6)):
-        system = near_critical(activation, radius, sizes)
-        free = settle(system, BlockDescent(), Stop(1e-11, 20_000)).state
+        system, free = settled_near_critical(activation, radius, sizes)
         phase, start = phase_of(phase_name, system), None if phase_name == "free" else free
         for tolerance in (1e-3, 1e-6):
             plain, fast = (

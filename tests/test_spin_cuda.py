@@ -19,9 +19,9 @@ KERNELS = ("glauber", "glauber-fixed", "metropolis", "descent", "little", "block
 
 def test_cuda_kernels_draw_and_decide_as_the_cpu_s(tmp_path):
     """A mirror that samples otherwise would give a GPU's users other results; the simulator is chosen before numba is imported."""
-    patterns = draw_patterns(3, 70, 0.4, seed=1)
+    patterns = draw_patterns(3, 30, 0.4, seed=1)
     system = store_patterns(remember(patterns, 0.4))
-    start = np.random.default_rng(2).choice(np.array([-1, 1], np.int8), size=(2, 70))
+    start = np.random.default_rng(2).choice(np.array([-1, 1], np.int8), size=(2, 30))
     saved = {"start": start, "counts": system.counts(start), "features": patterns, "norms": system.norms}
     saved["gains"] = system.gains(np.full((2, 2), 0.25))
     for name in KERNELS:

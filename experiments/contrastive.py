@@ -130,16 +130,26 @@ def build_objective(options: ContrastiveOptions) -> Objective:
         If it has no such setting, or a value makes no sense.
     """
     kind = OBJECTIVES[options.cost]
-    known = list(getattr(kind, "__dataclass_fields__", {}))
+    known: dict[str, Any] = getattr(kind, "__dataclass_fields__", {})
     wrong = [name for name in options.objective if name not in known]
     if wrong:
         choices = f"it has: {', '.join(known)}" if known else "it has none"
         raise InputError(f"{options.cost} has no setting {wrong[0]!r}; {choices}")
+    for name, value in options.objective.items():
+        default = known[name].default
+        # A truth value is no number, and 1.5 no count: both would run, or fail where nobody can tell why.
+        if type(value) is not type(default) and not (type(value) is int and isinstance(default, float)):
+            raise InputError(
+                f"setting {name!r} of {options.cost} has the wrong type: {value!r}; expected {_KINDS[type(default)]}, such as {default}"
+            )
     shared = {"temperature": options.temperature} if options.temperature is not None and "temperature" in known else {}
     try:
         return kind(**{**shared, **options.objective})
-    except TypeError as error:
-        raise InputError(f"a setting of {options.cost} has the wrong type ({error}); see eqlab objectives") from error
+    except InputError as error:  # the temperature may be the command's default, which the user never typed
+        raise InputError(f"{error}; --temperature none is {options.cost}'s own" if shared else str(error)) from error
+
+
+_KINDS = {float: "a number", int: "a whole number", bool: "a truth value"}
 
 
 def build_contrasting(options: ContrastiveOptions, splits: Splits, objective: Objective, seed: int) -> Contrasting:

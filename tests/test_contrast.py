@@ -206,6 +206,9 @@ def test_bad_input_is_one_sentence() -> None:
     assert "greater than 0" in refused("--temperature", "-0.1")
     assert "no setting 'tau'" in refused("--set", "objective.tau=1")
     assert "wrong type" in refused("--set", "objective.temperature=warm")
+    assert "wrong type: True" in refused("--set", "objective.temperature=true")
+    assert "expected a whole number, such as 3" in refused("--cost", "swav", "--set", "objective.iterations=1.5")
+    assert "--temperature none is rgcl's own" in refused("--cost", "rgcl")
     assert "views do not pair up" in refused("--num-views", "3")
     assert "greater than or equal to 2" in refused("--batch-size", "1")
     assert "would have 1 sample" in refused("--train-size", "97")
@@ -243,6 +246,7 @@ def test_a_sweep_runs_the_experiment(tmp_path: Path) -> None:
     """If this fails, contrastive training is no experiment that grids can be made of."""
     out = tmp_path / "sweep"
     settings = ("--set", "train_size=48", "--set", "hidden=8", "--set", "embedding=4", "--set", "epochs=1", "--set", "batch_size=16")
+    settings += ("--set", "probe_train=48", "--set", "probe_test=32")
     result = eqlab("sweep", "new", str(out), "contrastive", "--grid", "temperature=0.1,0.5", *settings)
     assert result.exit_code == 0, result.output
     result = eqlab("sweep", "run", str(out), "--engine", "serial", "--quiet")

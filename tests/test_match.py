@@ -94,3 +94,6 @@ def test_bad_input_is_one_sentence(compared: Path, tmp_path: Path) -> None:
     other = tmp_path / "moons"
     assert eqlab("train", *TINY, "--data", "two-moons", "--out", other).exit_code == 0
     assert "different data" in refused(compared, other)
+    torn = next(other.glob("**/*.safetensors"))
+    torn.write_bytes(torn.read_bytes()[:100])
+    assert "is damaged" in refused(other)

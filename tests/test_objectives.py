@@ -171,6 +171,36 @@ def test_a_missing_extra_is_named(name: str) -> None:
         objective.value(embeddings(len(batch.labels)), batch._replace(extras=None))
 
 
+@pytest.mark.parametrize("name", needing("needs.extras"))
+def test_an_extra_that_is_not_finite_or_has_other_rows_is_refused(name: str) -> None:
+    """A queue or prototype that is no number makes every value and weight no number; keys of other rows pair strangers."""
+    objective = build(name)
+    batch = presented(objective)
+    assert batch.extras is not None
+    output = embeddings(len(batch.labels))
+    for wanted in objective.needs.extras:
+        value = batch.extras[wanted.name]
+        if value.is_floating_point():
+            wrong = batch._replace(extras={**batch.extras, wanted.name: value * float("nan")})
+            with pytest.raises(DivergenceError, match=f"'{wanted.name}' .* not finite"):
+                objective.value(output, wrong)
+        if wanted.origin is Origin.GIVEN:
+            short = batch._replace(extras={**batch.extras, wanted.name: value[:-1]})
+            with pytest.raises(ShapeError, match=f"'{wanted.name}' is of shape .* for 12 embeddings"):
+                objective.gradient(output, short)
+
+
+@pytest.mark.parametrize("name", needing("needs.labels.value in ('numbers', 'vectors')"))
+def test_labels_that_are_no_numbers_are_refused(name: str) -> None:
+    """One missing number would make every weight of the batch no number, or be compared as if it were one."""
+    objective = build(name)
+    batch = presented(objective)
+    labels = batch.labels.clone()
+    labels[0] = float("nan")
+    with pytest.raises(InputError, match="are not finite"):
+        objective.value(embeddings(len(labels)), batch._replace(labels=labels))
+
+
 @pytest.mark.parametrize("temperature", [0.0, -0.1, float("inf"), float("nan")])
 @pytest.mark.parametrize("kind", [NTXent, DCL, DCLW, SupCon, MVInfoNCE, MVDHEL])
 def test_a_temperature_that_is_not_positive_is_refused(kind: type[Objective], temperature: float) -> None:

@@ -13,7 +13,7 @@ from contrastive_core.errors import DivergenceError, InputError, ShapeError
 from contrastive_core.types import Batch
 
 if TYPE_CHECKING:
-    from contrastive_core.objective import Objective
+    from contrastive_core.objective import Extra, Objective
 
 
 class Labels(Enum):
@@ -96,11 +96,11 @@ def check(output: Tensor, batch: Batch, objective: Objective) -> Tensor:
     Raises
     ------
     DivergenceError
-        If an output is not finite.
+        If an output or an extra is not finite.
     ShapeError
-        If outputs, labels, instances or held outputs are not of one length.
+        If outputs, labels, instances, held outputs or given extras are not of one length.
     InputError
-        If labels, instances or extras are missing, or there is only one sample.
+        If labels, instances or extras are missing, labels are not finite, or there is only one sample.
     """
     needs, name, size = objective.needs, type(objective).__name__, len(output)
     if not bool(torch.isfinite(output).all()):
@@ -123,7 +123,18 @@ def check(output: Tensor, batch: Batch, objective: Objective) -> Tensor:
             raise InputError(
                 f"{name} needs {wanted.name!r} of shape {wanted.shape}: {wanted.meaning} ({wanted.origin.value}); put it into Batch.extras"
             )
+        _check_extra(extra(batch, wanted.name), wanted, size)
     return output.detach() if batch.held is None else batch.held
+
+
+def _check_extra(tensor: Tensor, wanted: Extra, size: int) -> None:
+    from contrastive_core.objective import Origin
+
+    # What is given with a batch has a row for each of its rows; learnt and carried extras have shapes of their own making.
+    if wanted.origin is Origin.GIVEN and (tensor.dim() == 0 or len(tensor) != size):
+        raise ShapeError(f"{wanted.name!r} is of shape {tuple(tensor.shape)} for {size} embeddings; give {wanted.shape}")
+    if not bool(torch.isfinite(tensor).all()):
+        raise DivergenceError(f"{wanted.name!r} ({wanted.meaning}) has values that are not finite; check what makes it")
 
 
 def _check_labels(batch: Batch, kind: Labels, name: str) -> None:
@@ -139,6 +150,10 @@ def _check_labels(batch: Batch, kind: Labels, name: str) -> None:
         raise InputError(f"{name} needs one real number for each row as label, got {tuple(labels.shape)} of {labels.dtype}; {_HINT}")
     elif kind is Labels.VECTORS and (labels.dim() != 2 or not labels.is_floating_point()):
         raise InputError(f"{name} needs a real vector for each row as label, got {tuple(labels.shape)} of {labels.dtype}; {_HINT}")
+    if kind in (Labels.NUMBERS, Labels.VECTORS) and not bool(torch.isfinite(labels).all()):
+        raise InputError(
+            f"{name} learns from labels, and {int((~torch.isfinite(labels)).sum())} of their values are not finite; leave them out"
+        )
 
 
 _HINT = "use labelled data, or an objective that needs no such labels (eqlab objectives lists them)"

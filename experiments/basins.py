@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from contrastive_core.errors import ConvergenceError, InputError
+from contrastive_core.errors import InputError
 from experiments.engine import check_engine
 from experiments.exits import TrialsFailedError, resumable
 from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import write_pictures
 from experiments.figures_basins import basins_picture
 from experiments.flags import command
-from experiments.grids import run_grid
+from experiments.grids import by_name, run_grid
 from experiments.options import CommandOptions
 from experiments.output import format_table
 from experiments.rundir import open_run
 from experiments.session import Session
-from experiments.spins import Positive
+from experiments.spins import Positive, ground_state
 
 if TYPE_CHECKING:
     from hebbian.theory.mean_field import Floats
@@ -27,15 +27,13 @@ Cue = Literal["pure", "multitasking"]
 Quality = Annotated[float, Field(ge=0, le=1)]
 
 
-class BasinOptions(CommandOptions):
-    """Networks that start from cues of one kind and quality; couplings are raw.
+class NetworksOptions(CommandOptions):
+    """Networks and how they run from a cue; couplings are raw.
 
     Attributes
     ----------
     patterns, dilution, temperature, size
         K, d, T and N; undiluted networks at T = 0 may store any number of patterns.
-    target, quality
-        Whether the first pattern alone is cued and asked for or the whole ground state, and how good the cue is.
     networks, sweeps, tolerance
         How many, how long each runs, and which fraction of an overlap may be missing.
     """
@@ -44,26 +42,45 @@ class BasinOptions(CommandOptions):
     dilution: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="Fraction of blank entries.")
     temperature: float = Field(0.05, ge=0, description="In raw units: T_c is 1 - d.")
     size: Positive = Field(4000, description="Number of spins.")
-    target: Cue = Field("multitasking", description="pure: cue and retrieve the first pattern. multitasking: the whole ground state.")
-    quality: Quality = Field(0.5, description="Each spin agrees with what is cued with chance (1 + quality)/2.")
     networks: Positive = Field(100, description="Networks, each with patterns and a cue of its own.")
     sweeps: int = Field(40, ge=5, description="Sweeps of Glauber's dynamics at T > 0; at T = 0 spins descend to rest.")
     tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="Fraction of an expected overlap that may be missing.")
 
 
-class BasinsOptions(BasinOptions):
+class BasinOptions(NetworksOptions):
+    """Networks that start from cues of one kind and quality.
+
+    Attributes
+    ----------
+    target, quality
+        Whether the first pattern alone is cued and asked for or the whole ground state, and how good the cue is.
+    """
+
+    target: Cue = Field("multitasking", description="pure: cue and retrieve the first pattern. multitasking: the whole ground state.")
+    quality: Quality = Field(0.5, description="Each spin agrees with what is cued with chance (1 + quality)/2.")
+
+
+class BasinsOptions(NetworksOptions):
     """A curve for each target.
 
     Attributes
     ----------
     targets, qualities
-        The grid; they replace ``target`` and ``quality``.
+        The grid.
     engine
         Where points are computed.
     """
 
-    targets: tuple[Cue, ...] = Field(("pure", "multitasking"), min_length=1, description="What is cued and asked for; a curve each.")
-    qualities: tuple[Quality, ...] = Field((0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0), min_length=1, description="Of the cues.")
+    targets: tuple[Cue, ...] = Field(
+        ("pure", "multitasking"),
+        min_length=1,
+        description="What is cued and asked for, a curve each: the first pattern, or the ground state.",
+    )
+    qualities: tuple[Quality, ...] = Field(
+        (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0),
+        min_length=1,
+        description="Of the cues: spins agree with chance (1 + quality)/2.",
+    )
     engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
 
 
@@ -132,11 +149,11 @@ def trial(options: BasinOptions, seed: int) -> Outcome:
 EXPERIMENT = Experiment(BasinOptions, trial, METRICS, headline=("success", "initial_overlap"))
 
 
-def _is_loaded(options: BasinOptions) -> bool:
+def _is_loaded(options: NetworksOptions) -> bool:
     return options.dilution == 0 and options.temperature == 0
 
 
-def expected_overlaps(options: BasinOptions) -> Floats:
+def expected_overlaps(options: NetworksOptions) -> Floats:
     """Return the overlaps of the state that a good cue leads to, largest first.
 
     Few patterns: the ground state of the mean field. Undiluted patterns at T = 0, where theory of few patterns cannot know of the
@@ -164,10 +181,9 @@ def expected_overlaps(options: BasinOptions) -> Floats:
             f"the ground state of {options.patterns} patterns is not solved for here; use at most 7, or --dilution 0 --temperature 0"
         )
     else:
-        branches = stable_branches(MeanField(diluted_ensemble(options.patterns, options.dilution), options.temperature))
-        if not branches:
-            raise ConvergenceError("no stable state was found at T = 0, where ties can leave none; take a small positive temperature")
-        expected = np.where(branches[0].overlaps > 1e-6, branches[0].overlaps, 0.0)
+        field = MeanField(diluted_ensemble(options.patterns, options.dilution), options.temperature)
+        ground = ground_state(stable_branches(field)).overlaps
+        expected = np.where(ground > 1e-6, ground, 0.0)
     if not expected[0] > 0:
         raise InputError("nothing is retrieved at this temperature, dilution or load; lower them")
     return expected
@@ -186,14 +202,14 @@ def basins_command(options: BasinsOptions, session: Session) -> None:
       eqlab basins --targets pure --patterns 80 --dilution 0 --temperature 0 --size 1000 --out runs/basins
     """  # noqa: D301
     check_engine(options.engine)
-    shared = {name: value for name, value in options if name in BasinOptions.model_fields}
-    expected_overlaps(BasinOptions(**shared))  # refuses what has no state to retrieve before a run is made
-    run = open_run(options, session)
-    points = {
-        f"{target}-q{quality:g}": BasinOptions(**shared | {"target": target, "quality": quality})
+    expected_overlaps(options)  # refuses what has no state to retrieve before a run is made
+    shared = {name: value for name, value in options if name in NetworksOptions.model_fields}
+    points = by_name(
+        (f"{target}-q{quality:g}", BasinOptions(target=target, quality=quality, **shared))
         for target in options.targets
         for quality in options.qualities
-    }
+    )
+    run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         axes = {"target": options.targets, "quality": options.qualities}
         found = run_grid("basins", points, axes, options.seed, options.engine, session, run, journal)

@@ -13,7 +13,7 @@ from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import write_pictures
 from experiments.figures_capacity import capacity_picture
 from experiments.flags import command
-from experiments.grids import run_grid
+from experiments.grids import by_name, run_grid
 from experiments.options import CommandOptions
 from experiments.output import format_table
 from experiments.rundir import open_run
@@ -126,15 +126,18 @@ def capacity_command(options: CapacityOptions, session: Session) -> None:
       eqlab capacity
       eqlab capacity --sizes 500,1000,2000,4000,8000 --spins 320000 --out runs/capacity
     """  # noqa: D301
+    from hebbian.retrieval import count_patterns
+
     check_engine(options.engine)
     if len(set(options.sizes)) < 3:
         raise InputError(f"a scaling fit needs at least three sizes, got {sorted(set(options.sizes))}")
-    run = open_run(options, session)
-    points = {
-        f"N{size}-a{load:g}": StorageOptions(size=size, load=load, spins=options.spins, starts=options.starts, seed=options.seed)
+    count_patterns(min(options.sizes), min(options.loads))  # refuses less than one before any point is computed
+    points = by_name(
+        (f"N{size}-a{load:g}", StorageOptions(size=size, load=load, spins=options.spins, starts=options.starts, seed=options.seed))
         for size in options.sizes
         for load in options.loads
-    }
+    )
+    run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         axes = {"size": options.sizes, "load": options.loads}
         found = run_grid("capacity", points, axes, options.seed, options.engine, session, run, journal)

@@ -31,6 +31,8 @@ def complain(error: ValidationError, model: type[BaseModel], origins: Mapping[st
         One sentence, or a list of them.
     """
     problems = error.errors(include_url=False)
+    parents = {problem["loc"][:-1] for problem in problems}
+    problems = [one for one in problems if one["type"] != "too_short" or one["loc"] not in parents]  # short for want of the wrong items
     sentences = list(dict.fromkeys(_sentence(problem, model, origins) for problem in problems))
     if len(sentences) == 1:
         return sentences[0]

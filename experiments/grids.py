@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+from contrastive_core.errors import InputError
 from experiments.bulk import remember, retry_failed
 from experiments.chunk import Task
 from experiments.grid import Axis, points
@@ -17,6 +18,7 @@ from experiments.store import Journal
 from experiments.study import Study
 
 Metrics = dict[str, Any]
+P = TypeVar("P", bound=CommandOptions)
 
 
 def run_grid(
@@ -60,6 +62,22 @@ def run_grid(
     study = _study(experiment, next(iter(trials.values())), lines, grid, seed, 1)
     tasks = [Task(key, changes, seed) for key, changes in zip(trials, points(study.axes), strict=True)]
     return _compute(study, tasks, engine, session, run, journal)
+
+
+def by_name(points: Iterable[tuple[str, P]]) -> dict[str, P]:
+    """Gather the points of a grid by name.
+
+    Raises
+    ------
+    InputError
+        If two have the same one: a value stands twice, or two agree in the digits that names show.
+    """
+    found: dict[str, P] = {}
+    for name, point in points:
+        if name in found:
+            raise InputError(f"two points of the grid are both {name}; give values that differ, within six digits")
+        found[name] = point
+    return found
 
 
 def run_cells(

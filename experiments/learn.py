@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from math import erf, sqrt
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -15,12 +15,12 @@ from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import write_pictures
 from experiments.figures_learnt import learning_picture, threshold_picture
 from experiments.flags import command
-from experiments.grids import run_grid
+from experiments.grids import by_name, run_grid
 from experiments.options import CommandOptions
 from experiments.output import format_table
 from experiments.rundir import open_run
 from experiments.session import Session
-from experiments.spins import Images, Positive, SpinOptions, image_patterns, sample
+from experiments.spins import Images, Positive, SpinOptions, image_patterns, sample, without_effect
 
 Quality = Annotated[float, Field(gt=0, le=1)]
 
@@ -67,7 +67,7 @@ class LearnOptions(SpinOptions):
     patterns: Positive = Field(1, description="Number of patterns.")
     dilution: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Fraction of blank entries.")
     temperature: float = Field(0.05, ge=0, description="Normalised: T_c is 1 without example noise.")
-    convention: Annotated[str, Field(pattern="normalized")] = Field("normalized", description="Fixed: learning is normalised.")  # type: ignore[assignment]
+    convention: Literal["normalized"] = Field("normalized", description="Fixed: learning is normalised.")
     qualities: tuple[Quality, ...] = Field((0.2, 0.3, 0.5), min_length=1, description="Qualities of the examples.")
     examples: tuple[Positive, ...] = Field((1, 3, 5, 11, 21, 41, 81), min_length=1, description="Numbers of examples per pattern.")
     images: Images | None = Field(
@@ -175,19 +175,20 @@ def learn_command(options: LearnOptions, session: Session) -> None:
     from hebbian.theory.thresholds import hierarchical_threshold_examples
 
     check_engine(options.engine)
-    if options.images is not None:
-        image_patterns(options.images, options.patterns, options.data_dir)  # refuses what there is not before any point is computed
-    run = open_run(options, session)
+    _check(options)
     shared = {
         name: value
         for name, value in options
         if name in LessonOptions.model_fields and name not in CommandOptions.model_fields and name not in ("examples", "convention")
     }
-    points = {
-        f"r{quality:g}-M{number}": LessonOptions(quality=quality, examples=number, convention="normalized", **shared)
+    points = by_name(
+        (f"r{quality:g}-M{number}", LessonOptions(quality=quality, examples=number, convention="normalized", **shared))
         for quality in options.qualities
         for number in options.examples
-    }
+    )
+    for sentence in _ignored(options):
+        session.warn(sentence)
+    run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         axes = {"quality": options.qualities, "examples": options.examples}
         found = run_grid("learn", points, axes, options.seed, options.engine, session, run, journal)
@@ -213,6 +214,29 @@ def learn_command(options: LearnOptions, session: Session) -> None:
     failed = sum(metrics is None for metrics in found.values())
     if failed:
         raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
+
+
+def _check(options: LearnOptions) -> None:
+    """Refuse what cannot be computed, or is not there, before any point is."""
+    from hebbian.patterns import check_examples_asked
+    from hebbian.theory.ensemble import check_temperature, diluted_ensemble
+
+    check_temperature(options.temperature)
+    check_examples_asked(min(options.qualities), min(options.examples))
+    if options.images is None:
+        diluted_ensemble(options.patterns, options.dilution)
+    else:
+        image_patterns(options.images, options.patterns, options.data_dir)
+
+
+def _ignored(options: LearnOptions) -> list[str]:
+    if options.images is None:
+        found = without_effect(options, ("data_dir",), "no images are learned")
+    else:
+        found = without_effect(options, ("size", "dilution"), "the images set it")
+    if options.temperature == 0:
+        found += without_effect(options, ("sampler",), "at T = 0 descent is used")
+    return found
 
 
 _COLUMNS = ("quality", "examples", "signal_to_noise", "gaussian", "instance", "supervised", "unsupervised")

@@ -12,12 +12,12 @@ from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import write_pictures
 from experiments.figures_spins import dilution_picture, phase_picture
 from experiments.flags import command
-from experiments.grids import run_grid
+from experiments.grids import by_name, run_grid
 from experiments.options import CommandOptions
 from experiments.output import format_table
 from experiments.rundir import open_run
 from experiments.session import Session
-from experiments.spins import SpinOptions, judge, sample
+from experiments.spins import SpinOptions, ground_state, judge, sample
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Ratio = Annotated[float, Field(gt=0)]
@@ -102,7 +102,7 @@ def trial(options: PointOptions, seed: int) -> Outcome:
     system = store_patterns(remember(patterns, options.dilution), Convention(options.convention))
     temperature = options.ratio * (1 - options.dilution) * system.scale
     branches = stable_branches(MeanField(diluted_ensemble(options.patterns, options.dilution), temperature, system.scale))
-    ground = branches[0]
+    ground = ground_state(branches)
     own = system.mean_field(temperature)
     sampled = sample(system, ground.overlaps, options, seed, temperature)
     metrics = {
@@ -165,9 +165,9 @@ def phase_command(options: PhaseOptions, session: Session) -> None:
       eqlab phase --patterns 2,3,4 --dilutions 0.1,0.3,0.5,0.7,0.9 --ratios 0.1,0.3,0.5,0.7,0.9 --out runs/phase
     """  # noqa: D301
     check_engine(options.engine)
-    _check_types(options)
-    run = open_run(options, session)
+    _check(options)
     keys = _points(options)
+    run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         axes = {"patterns": options.patterns, "dilution": options.dilutions, "ratio": options.ratios}
         found = run_grid("phase", keys, axes, options.seed, options.engine, session, run, journal)
@@ -187,22 +187,27 @@ def phase_command(options: PhaseOptions, session: Session) -> None:
         raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
 
 
-def _check_types(options: PhaseOptions) -> None:
-    """Refuse patterns that cannot be stratified before any point is computed; with blanks there are the most types of site."""
-    from hebbian.patterns import stratified_patterns
+def _check(options: PhaseOptions) -> None:
+    """Refuse what cannot be computed before any point is: temperatures next to 0, and patterns that cannot be stratified.
 
+    With blanks there are the most types of site.
+    """
+    from hebbian.patterns import stratified_patterns
+    from hebbian.theory.ensemble import check_temperature
+
+    check_temperature(min(options.ratios) * (1 - max(options.dilutions)))
     for count in options.patterns:
         stratified_patterns(count, options.size, max(options.dilutions), options.seed)
 
 
 def _points(options: PhaseOptions) -> dict[str, PointOptions]:
     shared = {name: value for name, value in options if name in SpinOptions.model_fields and name not in CommandOptions.model_fields}
-    return {
-        f"K{count}-d{dilution:g}-T{ratio:g}": PointOptions(patterns=count, dilution=dilution, ratio=ratio, **shared)
+    return by_name(
+        (f"K{count}-d{dilution:g}-T{ratio:g}", PointOptions(patterns=count, dilution=dilution, ratio=ratio, **shared))
         for count in options.patterns
         for dilution in options.dilutions
         for ratio in options.ratios
-    }
+    )
 
 
 def cell_of(dilution: float, ratio: float, metrics: dict[str, Any] | None) -> dict[str, Any]:

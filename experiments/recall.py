@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from contrastive_core.errors import ConvergenceError, InputError
+from contrastive_core.errors import InputError
 from experiments.engine import check_engine
 from experiments.exits import TrialsFailedError, resumable
 from experiments.experiment import Experiment, Metric, Outcome
@@ -18,7 +18,7 @@ from experiments.grids import run_grid
 from experiments.output import format_table
 from experiments.rundir import open_run
 from experiments.session import Session
-from experiments.spins import Images, Positive, SpinOptions, image_patterns, judge, sample
+from experiments.spins import Images, Positive, SpinOptions, ground_state, image_patterns, judge, sample, without_effect
 
 if TYPE_CHECKING:
     from hebbian.multitasking import Multitasking
@@ -96,9 +96,7 @@ def trial(options: RecallOptions, seed: int) -> Outcome:
 
     system, field = _network(options, seed)
     branches = stable_branches(field)
-    if not branches:
-        raise ConvergenceError("no stable state was found at T = 0, where ties can leave none; take a small positive temperature")
-    ground = branches[0]
+    ground = ground_state(branches)
     own = system.mean_field(options.temperature)
     instance = branch_at(own, ground.overlaps)
     sampled = sample(system, ground.overlaps, options, seed)
@@ -193,6 +191,8 @@ def recall_command(options: RecallRunOptions, session: Session) -> None:
     check_engine(options.engine)
     point = RecallOptions(**{name: value for name, value in options if name in RecallOptions.model_fields})
     _network(point, options.seed)  # what cannot be stored is a mistake of the user's, not a trial that failed
+    for sentence in _ignored(options):
+        session.warn(sentence)
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         result = run_grid("recall", {"recall": point}, {}, options.seed, options.engine, session, run, journal)["recall"]
@@ -204,6 +204,20 @@ def recall_command(options: RecallRunOptions, session: Session) -> None:
     session.result({"run": str(run.path)} | result, f"{_text(result)}\n\nfigures: {run.figures}")
     if result["verdict"]["agrees"] is False:
         raise TrialsFailedError("theory and Monte Carlo disagree by more than four standard errors and the finite-size correction")
+
+
+def _ignored(options: RecallOptions) -> list[str]:
+    if options.pattern_file is not None:
+        found = without_effect(options, ("patterns", "dilution", "stratified", "size"), "the pattern file sets it")
+    elif options.images is not None:
+        found = without_effect(options, ("dilution", "stratified", "size"), "the images set it")
+    else:
+        found = []
+    if options.images is None:
+        found += without_effect(options, ("data_dir",), "no images are stored")
+    if options.temperature == 0:
+        found += without_effect(options, ("sampler",), "at T = 0 descent is used")
+    return found
 
 
 def _text(result: dict[str, Any]) -> str:

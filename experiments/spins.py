@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from contrastive_core.data import DATASETS
-from contrastive_core.errors import InputError
+from contrastive_core.errors import ConvergenceError, InputError
 from experiments.markers import OneOf
 from experiments.options import CommandOptions
 
@@ -39,6 +39,27 @@ class SpinOptions(CommandOptions):
     chains: Positive = Field(8, description="Independent chains.")
     sweeps: int = Field(400, ge=10, description="Sweeps recorded per chain.")
     burn_in: int = Field(100, ge=0, description="Sweeps before these.")
+
+
+def without_effect(options: CommandOptions, names: tuple[str, ...], reason: str) -> list[str]:
+    """Return a sentence for each of these options that was given all the same."""
+    return [f"--{name.replace('_', '-')} has no effect: {reason}" for name in names if name in options.model_fields_set]
+
+
+def ground_state(branches: list[Branch]) -> Branch:
+    """Return the first of the stable states.
+
+    Raises
+    ------
+    ConvergenceError
+        If there is none.
+    """
+    if not branches:
+        raise ConvergenceError(
+            "no stable state was found: at T = 0 ties can leave none, and overlaps below 1e-6 count as 0; "
+            "take a small positive temperature or a smaller dilution"
+        )
+    return branches[0]
 
 
 def image_patterns(name: str, count: int, data_dir: Path | None) -> Entries:

@@ -14,6 +14,9 @@ from hebbian.theory.ensemble import check_dilutions, diluted_ensemble
 Entries = NDArray[np.int8]
 """Pattern entries in {-1, 0, 1}; 0 is blank. Axes are (pattern, spin) or (pattern, example, spin)."""
 
+_WORST = 1e-6
+"""Smallest quality of examples: their relative noise goes as its inverse square."""
+
 Seed = int | np.random.Generator
 """What random draws come from: the same integer gives the same draws."""
 
@@ -126,10 +129,10 @@ def check_examples_asked(quality: float, num_examples: int) -> None:
     Raises
     ------
     InputError
-        If r is outside (0, 1] or M is not positive.
+        If r is outside [1e-6, 1] or M is not positive.
     """
-    if not 0 < quality <= 1:
-        raise InputError(f"the quality of examples must lie in (0, 1], got {quality}; at 0 they say nothing about their pattern")
+    if not _WORST <= quality <= 1:
+        raise InputError(f"the quality of examples must lie in [{_WORST:g}, 1], got {quality}; at 0 they say nothing about their pattern")
     if num_examples < 1:
         raise InputError(f"the number of examples must be at least 1, got {num_examples}")
 
@@ -216,8 +219,10 @@ def load_patterns(path: str | Path) -> Entries:
     """
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a readable .npy array of numbers: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, EOFError) as error:  # numpy's own words advise to unpickle what is no array
+        raise DataError(f"{path} is not an .npy array of numbers; write one with numpy.save") from error
     try:
         return check_patterns(values)
     except InputError as error:

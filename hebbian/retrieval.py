@@ -76,6 +76,20 @@ def descend_to_rest(system: Multitasking, spins: Entries, budget: int = 5000) ->
     return final, done
 
 
+def count_patterns(num_spins: int, load: float) -> int:
+    """Return the number of patterns P nearest to the load.
+
+    Raises
+    ------
+    InputError
+        If it is less than one.
+    """
+    count = round(load * num_spins)
+    if count < 1:
+        raise InputError(f"a load of {load:g} is less than one pattern of {num_spins} spins; raise one of the two")
+    return count
+
+
 def descend_from_patterns(num_spins: int, load: float, num_instances: int, num_starts: int, seed: int) -> Descents:
     r"""Store :math:`P = \alpha N` undiluted patterns and descend at T = 0 from some of them, in several networks.
 
@@ -97,9 +111,7 @@ def descend_from_patterns(num_spins: int, load: float, num_instances: int, num_s
     InputError
         If the load is less than one pattern, or there is no instance or start.
     """
-    count = round(load * num_spins)
-    if count < 1:
-        raise InputError(f"a load of {load:g} is less than one pattern of {num_spins} spins; raise one of the two")
+    count = count_patterns(num_spins, load)
     if num_instances < 1 or num_starts < 1:
         raise InputError(f"at least one instance and one start are needed, got {num_instances} and {num_starts}")
     ends, longest = [], 0

@@ -86,6 +86,8 @@ def test_basins_command_resumes_and_draws(tmp_path):
         (("--temperature", "2"), "nothing is retrieved"),
         (("--patterns", "200", "--dilution", "0", "--temperature", "0", "--size", "1000"), "nothing is retrieved"),
         (("--patterns", "9"), "at most 7"),
+        (("--qualities", "1,1"), "two points of the grid are both pure-q1"),
+        (("--target", "pure"), "no such option '--target'"),  # it would have no effect beside --targets
     ],
 )
 def test_basins_command_refuses_what_has_no_basin(flags, message):

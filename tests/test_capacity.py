@@ -120,6 +120,8 @@ def test_capacity_command_resumes_and_draws(tmp_path):
         (("--sizes", "100,100,200"), "at least three sizes"),
         (("--loads", "0,0.1"), "loads"),
         (("--spins", "0"), "spins"),
+        (("--sizes", "3,4,5"), "a load of 0.1 is less than one pattern of 3 spins"),
+        (("--loads", "0.1,0.1"), "two points of the grid are both N250-a0.1"),
     ],
 )
 def test_capacity_command_refuses_what_it_cannot_extrapolate(flags, message):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from contrastive_core.errors import ConvergenceError
 from experiments import bench_spins
 from experiments.cli import cli
 from experiments.learn import crossing
+from experiments.phase import PointOptions, trial
 
 QUICK = ("--size", "3000", "--sweeps", "300", "--burn-in", "50", "--chains", "4", "--quiet")
 
@@ -142,13 +144,21 @@ def test_learn_finds_the_same_with_and_without_a_teacher(tmp_path):
         (("recall", "--dilution", 1.5), "dilution"),
         (("recall", "--temperature", -1), "temperature"),
         (("recall", "--stratified", "--patterns", 6, "--size", 100), "729 types of site, more than the 100 spins"),
-        (("recall", "--pattern-file", "missing.npy"), "missing.npy is not a readable .npy array"),
+        (("recall", "--pattern-file", "missing.npy"), "missing.npy cannot be read: No such file"),
         (("recall", "--convention", "natural"), "convention"),
         (("recall", "--dilution", 1, "--convention", "normalized"), "blank"),
         (("learn", "--qualities", 0), "qualities"),
         (("learn", "--examples", 0), "examples"),
         (("phase", "--dilutions", 1), "dilutions"),
         (("phase", "--engine", "clowd"), "unknown engine"),
+        (("phase", "--dilutions", "0.3,0.30000001", "--ratios", 0.2, "--size", 100), "two points of the grid are both K3-d0.3-T0.2"),
+        (("phase", "--ratios", 1e-300), "temperature must be 0 or at least 1e-30"),
+        (("recall", "--temperature", 1e-300), "temperature must be 0 or at least 1e-30"),
+        (("learn", "--temperature", 1e-300), "temperature must be 0 or at least 1e-30"),
+        (("learn", "--qualities", 1e-200), "must lie in [1e-06, 1]"),
+        (("learn", "--qualities", "0.5,0.5"), "two points of the grid are both r0.5-M1"),
+        (("learn", "--patterns", 12, "--dilution", 0.3), "at most 200000 are allowed"),
+        (("learn", "--convention", "raw"), "must be 'normalized', got 'raw'"),
         (("phase", "--patterns", 8, "--size", 5000), "6561 types of site, more than the 5000 spins"),
         (("recall", "--engine", "clowd"), "unknown engine"),
         (("recall", "--images", "digit"), "did you mean 'digits'"),
@@ -163,6 +173,40 @@ def test_wrong_input_ends_with_one_sentence_and_code_2(arguments, message):
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_wrong_item_of_a_list_is_the_only_complaint_about_it():
+    """Dropping the wrong item makes the list too short, which is no second mistake of the user's."""
+    assert eqlab("phase", "--dilutions", 1).output.strip() == "eqlab: error: item 1 of --dilutions must be less than 1, got 1.0"
+
+
+def test_options_that_the_patterns_overrule_are_named(tmp_path):
+    """A setting that is given and not used would be read into the result."""
+    np.save(tmp_path / "patterns.npy", np.sign(np.arange(300).reshape(3, 100) % 7 - 2.5))
+    warned = eqlab("recall", "--pattern-file", "patterns.npy", "--size", 77, "--stratified", "--data-dir", ".", "--sweeps", 10).stderr
+    for option in ("--size has no effect: the pattern file", "--stratified has no effect", "--data-dir has no effect: no images"):
+        assert option in warned
+    assert "--dilution has no effect" not in warned
+    asked = "--images", "digits", "--dilution", 0.2, "--sweeps", 10, "--burn-in", 0, "--temperature", 0, "--sampler", "glauber"
+    assert "--dilution has no effect: the images" in eqlab("recall", *asked).stderr
+    warned = eqlab("learn", *asked, "--qualities", 0.9, "--examples", 3, "--engine", "serial").stderr
+    assert "--dilution has no effect: the images" in warned
+    assert "--sampler has no effect: at T = 0" in warned
+
+
+def test_phase_says_that_there_is_no_stable_state():
+    """With nearly blank patterns all overlaps are below what is told apart from 0, where the paramagnet is unstable."""
+    with pytest.raises(ConvergenceError, match="no stable state was found"):
+        trial(PointOptions(dilution=1 - 1e-12, ratio=0.2, size=100, sweeps=10, seed=0), 0)
+
+
+def test_text_is_no_pattern_file_and_nobody_is_told_to_unpickle_it(tmp_path):
+    """numpy's own words would advise to load it unsafely."""
+    (tmp_path / "patterns.npy").write_text("hello")
+    result = eqlab("recall", "--pattern-file", "patterns.npy")
+    assert result.exit_code == 2
+    assert "is not an .npy array of numbers; write one with numpy.save" in result.output
+    assert "pickle" not in result.output
 
 
 @pytest.mark.parametrize(("values", "message"), [([[1, 3]], "got 3"), ([1, -1], "shape"), ([[1.0, float("nan")]], "got nan")])

@@ -65,6 +65,24 @@ class Ensemble(NamedTuple):
         return average
 
 
+_COLDEST = 1e-30
+"""Smallest positive temperature: its inverse, times the spins of a network, fits into single precision."""
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature that is negative, not finite, or so small that its inverse overflows.
+
+    Raises
+    ------
+    InputError
+        If it is neither 0 nor in [1e-30, inf).
+    """
+    if not 0 <= temperature < float("inf"):
+        raise InputError(f"temperature must be at least 0 and finite, got {temperature}")
+    if 0 < temperature < _COLDEST:
+        raise InputError(f"temperature must be 0 or at least {_COLDEST:g}, got {temperature}; use 0")
+
+
 def check_dilutions(dilution: float | Sequence[float], num_patterns: int) -> Floats:
     """Return one dilution per pattern.
 

@@ -18,7 +18,7 @@ from scipy.stats import binom
 
 from contrastive_core.errors import ConvergenceError, InputError
 from hebbian.patterns import check_examples_asked
-from hebbian.theory.ensemble import Ensemble, diluted_ensemble
+from hebbian.theory.ensemble import Ensemble, check_temperature, diluted_ensemble
 from hebbian.theory.mean_field import MeanField
 
 Floats = NDArray[np.float64]
@@ -86,8 +86,9 @@ class GaussianLearning:
     def __post_init__(self) -> None:
         if not 0 <= self.dilution < 1:
             raise InputError(f"dilution must lie in [0, 1), got {self.dilution}")
-        if not (self.noise >= 0 and self.temperature >= 0):
-            raise InputError(f"noise and temperature must be at least 0, got {self.noise} and {self.temperature}")
+        if not self.noise >= 0:
+            raise InputError(f"noise must be at least 0, got {self.noise}")
+        check_temperature(self.temperature)
 
     def _step(self, example_overlaps: Floats, ensemble: Ensemble) -> tuple[Floats, Floats]:
         r"""Return m and the Stein term's slope :math:`E[(\xi^\mu)^2 \beta (1-\tanh^2)]/(1-d)` at n."""

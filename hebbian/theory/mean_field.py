@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contrastive_core.errors import InputError
-from hebbian.theory.ensemble import Ensemble
+from hebbian.theory.ensemble import Ensemble, check_temperature
 
 Floats = NDArray[np.float64]
 
@@ -43,8 +43,7 @@ class MeanField:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
-            raise InputError(f"temperature must be at least 0 and finite, got {self.temperature}")
+        check_temperature(self.temperature)
         if not 0 < self.scale < float("inf"):
             raise InputError(f"the scale of the couplings must be positive, got {self.scale}")
 

@@ -3,7 +3,10 @@
 import errno
 import os
 import secrets
+from glob import escape
 from pathlib import Path
+
+_UNFINISHED = ".tmp"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -25,7 +28,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():  # to rename over /dev/null would take the device from the whole machine
         code = errno.EISDIR if path.is_dir() else errno.EINVAL
         raise OSError(code, "Is a directory" if path.is_dir() else "Not a regular file, and is not replaced", str(path))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
     try:
         with temporary.open("xb") as stream:
             stream.write(content)
@@ -42,3 +45,16 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that ``write_bytes`` wrote, with what killed writers left beside it; one that is not there is no error.
+
+    Parameters
+    ----------
+    path : Path
+        The file; nobody is writing it.
+    """
+    path.unlink(missing_ok=True)
+    for left in path.parent.glob(f".{escape(path.name)}.*{_UNFINISHED}"):
+        left.unlink(missing_ok=True)

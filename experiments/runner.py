@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contrastive_core.atomic import write_bytes
+from contrastive_core.atomic import remove, write_bytes
 from contrastive_core.errors import EqlabError
 from experiments.bulk import settle, unfinished
 from experiments.chunk import Task, Work, checkpoint_of, pack, run_chunk
@@ -175,7 +175,7 @@ class Run:
         if self.work.live:
             forget(Path(self.work.live), key)
         if self.work.checkpoints and not self.keep_checkpoints:
-            checkpoint_of(Path(self.work.checkpoints), key).unlink(missing_ok=True)
+            remove(checkpoint_of(Path(self.work.checkpoints), key))
 
 
 def _result(future: Future[list[Record]]) -> list[Record]:

@@ -17,6 +17,7 @@ import torch
 from systems import RULE_NAMES, build_rule, make_cost, make_system, seeded
 from torch import Tensor
 
+from contrastive_core.atomic import remove
 from contrastive_core.baselines.feedforward import FeedforwardBackprop
 from contrastive_core.checkpoint import load_checkpoint, load_parameters, save_checkpoint
 from contrastive_core.data.batches import batches
@@ -231,6 +232,14 @@ def test_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
             load_checkpoint(tmp_path / name)
     with pytest.raises(CheckpointError, match=r"cannot read checkpoint .*No such file.*give the path of an existing checkpoint"):
         load_checkpoint(tmp_path / "missing")
+
+
+def test_removing_a_file_takes_what_killed_writers_left_of_it_and_nothing_else(tmp_path: Path) -> None:
+    """If this fails, every kill leaves the weights of a network behind, or removing one checkpoint takes another's."""
+    for name in ("0.st", ".0.st.1f.tmp", "10.st", ".10.st.1f.tmp"):
+        (tmp_path / name).touch()
+    remove(tmp_path / "0.st")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".10.st.1f.tmp", "10.st"]
 
 
 def test_checkpoint_round_trip_keeps_every_bit_and_replaces_atomically(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """How a journal's SQLite file is opened: made or checked, locked against a second writer, and logged as its file system allows."""
 
 import fcntl
+import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -135,12 +136,12 @@ def close_writer(connection: sqlite3.Connection, descriptor: int) -> None:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors about a file into ours: ``InputError`` and ``DataError``."""
+    """Turn errors about a file, SQLite's and those of JSON in it, into ours: ``InputError`` and ``DataError``."""
     try:
         yield
     except sqlite3.OperationalError as error:
         raise InputError(f"cannot open the journal {path}: {error}") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
         raise _damaged(path, str(error)) from error
 
 

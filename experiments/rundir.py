@@ -118,13 +118,36 @@ class RunDirectory(NamedTuple):
         """
         try:
             stored = json.loads(self.provenance.read_text(encoding="utf-8"))
-            return {"command": str(stored["command"]), "starts": list(stored["starts"])}
+            starts = [dict(start) for start in stored["starts"]]
+            for start in starts:
+                datetime.fromisoformat(start["started"])
+            return {"command": str(stored["command"]), "starts": starts}
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{self.provenance} is missing or damaged; restore it, or choose another --out") from error
 
 
 def place(name: str, root: Path | None = None) -> Path:
-    """Find where a run of a name is, or would be: in ``root``, by default ``runs``; a name with a slash is a path itself."""
+    """Find where a run of a name is, or would be: in ``root``, by default ``runs``; a name with a slash is a path itself.
+
+    Parameters
+    ----------
+    name : str
+        Of the run.
+    root : Path, optional
+        The directory of runs.
+
+    Returns
+    -------
+    Path
+        Never the directory of runs itself, nor what is above it.
+
+    Raises
+    ------
+    InputError
+        If that is no name.
+    """
+    if name in ("", ".", "..") or "\0" in name:
+        raise InputError(f"{name!r} names no run; give a name, or a path with a slash")
     return Path(name) if "/" in name else (root or ROOT) / name
 
 

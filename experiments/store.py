@@ -59,7 +59,7 @@ class Journal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-        if isinstance(error, sqlite3.Error):  # of reading: those of writing are StoreErrors already
+        if isinstance(error, sqlite3.Error | json.JSONDecodeError):  # of reading: those of writing are StoreErrors already
             with explained(self._path):
                 raise error
 

@@ -1,4 +1,4 @@
-"""Trajectories of a run read back from their files, as the lines of a figure."""
+"""Arrays of a run read back from their files, and trajectories as the lines of a figure."""
 
 from __future__ import annotations
 
@@ -31,6 +31,30 @@ def mean_trace(arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarr
     return {"energy": arrays["energy"].mean(1), "residual": arrays["residual"].max(1)} if arrays else {}
 
 
+def read_arrays(run: RunDirectory, key: str) -> dict[str, np.ndarray[Any, Any]]:
+    """Read all arrays of a trial.
+
+    Parameters
+    ----------
+    run : RunDirectory
+        The run.
+    key : str
+        The trial.
+
+    Returns
+    -------
+    dict of str to ndarray
+        By name; empty if the trial kept none, or its file is damaged.
+    """
+    import numpy as np
+
+    try:
+        with np.load(run.trajectories / f"{key}.npz", allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return {}
+
+
 def read_trace(run: RunDirectory, key: str) -> dict[str, list[float]]:
     """Read how a trial relaxed.
 
@@ -46,16 +70,10 @@ def read_trace(run: RunDirectory, key: str) -> dict[str, list[float]]:
     dict of str to list of float
         ``energy`` and ``residual`` after every sweep, over all samples; empty if the trial kept none, or another kind.
     """
-    import numpy as np
-
-    path = run.trajectories / f"{key}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: np.asarray(stored[name], dtype=float) for name in ("energy", "residual") if name in stored}
-    except (OSError, ValueError, zipfile.BadZipFile):
+    arrays = read_arrays(run, key)
+    if not {"energy", "residual"} <= arrays.keys():
         return {}
-    if len(arrays) < 2:
-        return {}
+    arrays = {name: arrays[name].astype(float) for name in ("energy", "residual")}
     if arrays["energy"].ndim == 2:
         arrays = mean_trace(arrays)
     return {name: values[:LONGEST].tolist() for name, values in arrays.items()}

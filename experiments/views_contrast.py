@@ -9,6 +9,7 @@ from experiments.evidence import Evidence
 from experiments.figures_contrast import curves, embeddings, spectra
 from experiments.paired import Found, trial_key
 from experiments.report import ReportTable
+from experiments.traces import read_arrays
 from experiments.views_grid import View
 
 
@@ -39,15 +40,11 @@ def show_contrast(evidence: Evidence) -> View:
 
 def _arrays(evidence: Evidence, rules: list[str]) -> dict[str, dict[str, Any]]:
     """Read what figures show of the first seed, the untrained network first."""
-    import numpy as np
-
     shown: dict[str, dict[str, Any]] = {}
     for rule in rules:
-        path = evidence.run.trajectories / f"{trial_key(rule, evidence.first_seed)}.npz"
-        if not path.is_file():
+        arrays = {name: values.tolist() for name, values in read_arrays(evidence.run, trial_key(rule, evidence.first_seed)).items()}
+        if not arrays:
             continue
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name].tolist() for name in stored.files}
         if not shown:
             shown["untrained"] = {
                 name.removeprefix("untrained_"): values for name, values in arrays.items() if name.startswith("untrained_")

@@ -106,7 +106,10 @@ def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None
         open_run(Demo(), session(tmp_path / "file"))
 
 
-@pytest.mark.parametrize(("name", "content"), [("config.toml", "a ="), ("provenance.json", "{"), ("provenance.json", "[]")])
+_STARTS = ("provenance.json", '{"command": "demo", "starts": [1]}')
+
+
+@pytest.mark.parametrize(("name", "content"), [("config.toml", "a ="), ("provenance.json", "{"), ("provenance.json", "[]"), _STARTS])
 def test_a_damaged_run_is_named(tmp_path: Path, name: str, content: str) -> None:
     open_run(Demo(), session(tmp_path))
     (tmp_path / name).write_text(content)

@@ -223,6 +223,16 @@ def test_a_damaged_journal_is_named_with_what_to_do(path: Path) -> None:
         Journal(path)
 
 
+def test_a_record_that_is_no_json_is_damage_and_not_a_bug(path: Path) -> None:
+    """If this fails, a journal with a single bad record ends every look at its run in a traceback."""
+    with Journal(path) as journal:
+        journal.plan([("a", {}, 0)])
+        with journal.transaction():
+            journal.connection.execute("UPDATE trials SET options = '{broken'")
+    with pytest.raises(DataError, match=r"journal.sqlite is damaged .*; restore it from a copy"), Journal(path, readonly=True) as journal:
+        journal.trial("a")
+
+
 @pytest.mark.parametrize("content", [b"not a database at all" * 400, b"SQLite format 3\x00" + bytes(50)])
 def test_a_file_that_is_no_database_is_refused_by_writers_and_readers(path: Path, content: bytes) -> None:
     path.write_bytes(content)

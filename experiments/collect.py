@@ -55,6 +55,8 @@ def collect_command(options: CollectOptions, session: Session) -> None:
     from experiments.dataset import read_results, to_csv, to_dataset, write_csv, write_dataset
     from experiments.summary import FEW, differences, summarise
 
+    if options.csv is not None and options.csv.is_dir():
+        raise InputError(f"{options.csv} is a directory; give --csv a file")
     run = RunDirectory(place(options.name, session.out))
     run.read_config()  # whether there is a run at all
     with run.journal(readonly=True) as journal:

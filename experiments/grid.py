@@ -69,11 +69,16 @@ def read_axis(text: str, model: type[BaseModel]) -> tuple[str, list[Any]]:
     if not equals or not key:
         raise InputError(f"--grid needs AXIS=VALUE,VALUE,..., got {text!r}")
     kind = kind_at(model, tuple(key.split(".")))
-    return key, [from_assignment(part, kind) for part in _split(listed)]
+    parts = _split(listed)
+    if "" in parts or listed.count("[") != listed.count("]"):
+        raise InputError(f"--grid {text!r} has an empty value, or a bracket without its other half; it needs AXIS=VALUE,VALUE,...")
+    return key, [from_assignment(part, kind) for part in parts]
 
 
 def _split(text: str) -> list[str]:
-    """Split at the commas that are not inside brackets."""
+    """Split at the commas that are not inside brackets; nothing has no parts."""
+    if not text.strip():
+        return []
     parts, depth = [""], 0
     for letter in text:
         depth += {"[": 1, "]": -1}.get(letter, 0)
@@ -81,7 +86,7 @@ def _split(text: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += letter
-    return [part.strip() for part in parts if part.strip()]
+    return [part.strip() for part in parts]
 
 
 def make_axes(

@@ -103,7 +103,7 @@ def _find(options: NamesOptions, session: Session, least: int = 1) -> list[RunDi
 def _whole(run: RunDirectory) -> dict[str, Any]:
     stored = run.read_provenance()
     with run.journal(readonly=True) as journal:
-        counts, seconds, metrics = journal.counts(), spent(journal), _means(run)
+        counts, seconds, metrics = journal.counts(), spent(journal), means(journal)
         failures = [
             {"trial": trial.key, "error": trial.error, "details": details(journal, trial.key)}
             for trial in islice(journal.trials("failed"), SHOWN_FAILURES)

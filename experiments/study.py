@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,9 @@ from experiments.fields import NONE
 from experiments.grid import Axis, make_axes, points, read_axis
 from experiments.options import Layer, Options, assignment, flatten, from_settings, merge, nested, read_config, resolve_layers
 from experiments.seeds import child_seed
+
+MOST_TRIALS = 10**8
+"""Of a sweep: about 10 GB of journal and an hour to plan."""
 
 
 class Declaration(Options):
@@ -79,7 +84,7 @@ class Study:
     def tasks(self) -> Iterator[Task]:
         """Walk all trials, the seeds of a point next to each other; a trial's key is its number."""
         root, seeds, paired = self.declared["seed"], self.declared["seeds"], self.declared["paired"]
-        shared = [child_seed(root, replicate) for replicate in range(seeds)] if paired else []
+        shared = array("q", (child_seed(root, replicate) for replicate in range(seeds)) if paired else ())
         number = 0
         for changes in points(self.axes):
             for replicate in range(seeds):
@@ -147,6 +152,9 @@ def declare(
     axes = make_axes(model, base, listed, flatten(declared.zip), declared.random, declared.seed)
     if not axes and declared.seeds == 1:
         raise InputError("the grid is empty: nothing varies; give --grid AXIS=VALUE,VALUE or --seeds N")
+    trials = declared.seeds * math.prod(len(axis.values) for axis in axes)
+    if trials > MOST_TRIALS:
+        raise InputError(f"the sweep would have {trials} trials, and at most {MOST_TRIALS} are possible; take fewer seeds or values")
     first = Layer("{key} (an axis)", nested(next(points(axes))))
     whole = resolve_layers(model, [*base, first])
     resolved, everything = whole.resolved(), whole.settings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -103,7 +104,8 @@ def new_command(options: NewOptions, session: Session) -> None:
 
 
 def _spelled(name: str, session: Session) -> str:
-    return name if session.out is None else f"{name} --out {session.out}"
+    """Return a sweep's name as it is typed, with the directory it is in."""
+    return shlex.join([name] if session.out is None else [name, "--out", str(session.out)])
 
 
 @command(RunOptions, "run", without=("config", "seed", "threads"))
@@ -136,7 +138,7 @@ def _compute(options: RunOptions, session: Session, *, retry: bool) -> None:
     path = place(options.name, session.out)
     if kind == "serial":
         session.one_thread()  # as workers have, so that every engine finds the same bits
-    again = f"eqlab sweep run {_spelled(options.name, session)} --engine {options.engine}"
+    again = f"eqlab sweep run {_spelled(options.name, session)} --engine {shlex.quote(options.engine)}"
     with resumable(again), open_sweep(path, session) as sweep:
         if retry:
             session.note(f"{retry_failed(sweep.journal)} failed trials are tried again")

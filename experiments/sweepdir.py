@@ -28,7 +28,7 @@ SECONDS_PER_CHUNK = 1.0
 """Enough that an engine's milliseconds per call do not matter, little enough to lose when a worker dies."""
 SECONDS_TO_MEASURE = 60.0
 LARGEST_CHUNK = 10_000
-_HEADER = "# Every setting of this sweep; it can be given to: eqlab sweep new --file"
+_HEADER = "# Every setting of this sweep; it can be given to: eqlab sweep new --file\n"
 
 
 class Sweep(NamedTuple):
@@ -112,9 +112,7 @@ def create_sweep(path: Path, study: Study, session: Session, chunk: int | None =
         with unfinished.journal() as journal, journal.transaction():
             remember(journal, {**study.facts(), "chunk": chunk})
             journal.plan(study.tasks())
-        write_text(
-            unfinished.config, "# Every setting of this sweep; it can be given to: eqlab sweep new --file\n" + to_toml(study.declared)
-        )
+        write_text(unfinished.config, _HEADER + to_toml(study.declared))
         unfinished.path.rename(path)
     except OSError as error:
         raise InputError(f"cannot write to {path.parent} ({error.strerror}); choose another --out") from error

@@ -276,6 +276,15 @@ def test_a_sweep_is_made_once() -> None:
     assert [path.name for path in Path("runs").iterdir()] == ["a"]
 
 
+def test_the_command_that_goes_on_is_ready_for_a_shell() -> None:
+    """If this fails, what is printed to be typed runs another sweep, or whatever else stands in a name."""
+    name = "a b; echo $HOME"
+    printed = eqlab("sweep", "new", name, TOY, "--grid", "x=1,2", "--chunk", 1).output.rpartition("compute them with: ")[2]
+    result = eqlab(*shlex.split(printed)[1:], "--engine", "serial")
+    assert result.exit_code == 0, result.output
+    assert RunDirectory(Path("runs") / name).journal_file.is_file()
+
+
 WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "axis": (("new", "a", TOY, "--grid", "layer=1"), "unknown option layer (an axis); did you mean 'layers'?"),
     "empty grid": (("new", "a", TOY), "the grid is empty"),
@@ -283,6 +292,10 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "experiment": (("new", "a", "trian", "--grid", "x=1"), "unknown experiment 'trian'; did you mean 'train'?"),
     "no experiment": (("new", "a", "--grid", "x=1"), "which experiment?"),
     "no file": (("new", "a", "--file", "none.toml"), "there is no file 'none.toml'"),
+    "no name": (("new", "", TOY, "--grid", "x=1"), "'' names no run"),
+    "the directory of runs": (("new", ".", TOY, "--grid", "x=1"), "'.' names no run"),
+    "what is above it": (("run", ".."), "'..' names no run"),
+    "table over a directory": (("collect", "b", "--csv", "."), ". is a directory; give --csv a file"),
     "no sweep": (("run", "b"), "there is no sweep runs/b"),
     "engine": (("run", "b", "--engine", "dask:0"), "unknown engine 'dask:0'"),
     "seed of a run": (("run", "b", "--seed", "1"), "no such option '--seed'"),

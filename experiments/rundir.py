@@ -127,25 +127,7 @@ class RunDirectory(NamedTuple):
 
 
 def place(name: str, root: Path | None = None) -> Path:
-    """Find where a run of a name is, or would be: in ``root``, by default ``runs``; a name with a slash is a path itself.
-
-    Parameters
-    ----------
-    name : str
-        Of the run.
-    root : Path, optional
-        The directory of runs.
-
-    Returns
-    -------
-    Path
-        Never the directory of runs itself, nor what is above it.
-
-    Raises
-    ------
-    InputError
-        If that is no name.
-    """
+    """Find where a run of a name is, or would be: in ``root``, by default ``runs``; a name with a slash is a path itself."""
     if name in ("", ".", "..") or "\0" in name:
         raise InputError(f"{name!r} names no run; give a name, or a path with a slash")
     return Path(name) if "/" in name else (root or ROOT) / name

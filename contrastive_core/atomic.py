@@ -15,7 +15,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     Parameters
     ----------
     path : Path
-        In an existing directory; an existing file is replaced.
+        In an existing directory; an existing file is replaced, and where it is a link, the file that it leads to.
     content : bytes
         Its content.
 
@@ -25,6 +25,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         If the file cannot be written; an existing one is then unchanged. What exists and is no file, such as a device or a pipe, is
         not replaced.
     """
+    # The link itself stays: /dev/stdout is one, and may lead to a file.
+    path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():  # to rename over /dev/null would take the device from the whole machine
         code = errno.EISDIR if path.is_dir() else errno.EINVAL
         raise OSError(code, "Is a directory" if path.is_dir() else "Not a regular file, and is not replaced", str(path))

@@ -131,7 +131,7 @@ MUTATIONS = [
     Mutation("circuit: diodes block the other way", "eqprop/resistive.py", "return -polarity * self.parts.diode.solve(total / scale, -polarity * current / scale)", "return polarity * self.parts.diode.solve(total / scale, polarity * current / scale)", "resistive::test_block_descent_ends_where"),
     Mutation("circuit: load of the amplifiers dropped", "eqprop/resistive.py", "self.parts.voltage_gain**2 * self.conductance", "self.conductance", "resistive::test_forces_and_gradients"),
     # Solvers
-    Mutation("Anderson: leaps that fall behind go on", DYNAMICS + "anderson.py", "behind = memory.leapt & ~(size <= allowed)", "behind = memory.leapt & (size != size)", "solvers::test_leaps_that_do_not_help"),
+    Mutation("Anderson: no pause after leaps that do not help", DYNAMICS + "anderson.py", "pause=torch.where(lost | behind, _PAUSE,", "pause=torch.where(lost & behind & ~lost, _PAUSE,", "solvers::test_leaps_that_do_not_help"),
     Mutation("Anderson: weights of the other sign", DYNAMICS + "anderson.py", "trail.image - torch.einsum", "trail.image + torch.einsum", "solvers::test_anderson_takes_the_root"),
     # Devices
     Mutation("write law: depression as potentiation", "contrastive_core/devices/write_law.py", "1 - _affine(1 - level, (-pulses)", "_affine(level, (-pulses)", "devices::test_the_closed_form_over_pulses"),

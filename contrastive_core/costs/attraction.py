@@ -43,7 +43,7 @@ class CACR(Plain):
 
     needs = VIEWS
     source = "Zheng et al. (2021), contrastive attraction and contrastive repulsion"
-    verified = "official code run"
+    verified = "formula equal the official code in an earlier check; this code was not compared with it"
     strength = 0.005
 
     def __post_init__(self) -> None:

@@ -157,7 +157,7 @@ class ISogCLR(Objective):
 
     needs = Needs(extras=MEMORY)
     source = "Qiu et al. (2023), automatic temperature individualization"
-    verified = "gradient equal the official library's GCLoss_v1 at fixed temperatures; the temperatures' momentum is recalled"
+    verified = "own identities at fixed temperatures; not compared with a library; the momentum of temperatures is recalled"
 
     def __post_init__(self) -> None:
         _check(self.temperature, self.rates)
@@ -227,7 +227,7 @@ class RGCL(Objective):
 
     needs = Needs(extras=MEMORY)
     source = "Qiu et al. (2023), automatic temperature individualization"
-    verified = "gradient of each direction equal the official library's at fixed temperatures; the temperatures' momentum is recalled"
+    verified = "own identities at fixed temperatures; not compared with a library; the momentum of temperatures is recalled"
 
     def __post_init__(self) -> None:
         _check(self.temperature, self.rates)

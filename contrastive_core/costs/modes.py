@@ -68,7 +68,7 @@ class PMRL(Plain):
 
     needs = VIEWS
     source = "Liu et al. (2025), principled multimodal representation learning"
-    verified = "formula checked against the official code, run"
+    verified = "formula equal the official code in an earlier check; this code was not compared with it"
 
     def __post_init__(self) -> None:
         require_positive(value_temperature=self.value_temperature, temperature=self.temperature)

@@ -43,7 +43,7 @@ class MVInfoNCE(Plain):
 
     needs = VIEWS
     source = "Koromilas et al. (2025), multi-view contrastive objectives"
-    verified = "official code run"
+    verified = "formula equal the official code in an earlier check; this code was not compared with it"
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature)
@@ -84,7 +84,7 @@ class MVDHEL(Plain):
 
     needs = VIEWS
     source = "Koromilas et al. (2025), multi-view contrastive objectives"
-    verified = "official code run"
+    verified = "formula equal the official code in an earlier check; this code was not compared with it"
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature)

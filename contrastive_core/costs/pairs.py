@@ -114,7 +114,7 @@ class DCLW(Plain):
     live: bool = True
 
     source = "Yeh et al. (2022), Decoupled contrastive learning"
-    verified = "official code run (live weights); value and gradient equal lightly (held weights)"
+    verified = "value and gradient equal lightly (held weights); live weights were not compared with a library"
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature, sigma=self.sigma)

@@ -46,7 +46,7 @@ class ConR(Plain):
         fewest=1, most=None, labels=Labels.NUMBERS, extras=(Extra("predictions", "(B,)", Origin.GIVEN, "the predicted number of each row"),)
     )
     source = "Keramati, Meng & Evans (2023), ConR"
-    verified = "official code run; it differs by the quirk named above"
+    verified = "formula checked before against the official code, which has the quirk named above; this code was not compared with it"
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature, push=self.push)

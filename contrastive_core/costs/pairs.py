@@ -36,7 +36,7 @@ class NTXent(Plain):
     temperature: float = 0.5
 
     source = "Chen, Kornblith, Norouzi & Hinton (2020), SimCLR"
-    verified = "value and gradient equal lightly, pytorch-metric-learning and solo-learn"
+    verified = "value and gradient equal lightly and pytorch-metric-learning"
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature)

@@ -48,7 +48,7 @@ class QueueInfoNCE(Objective):
 
     needs = Needs(fewest=1, most=None, extras=(KEYS, Extra("queue", "(Q, n)", Origin.CARRIED, "unit keys of past batches, newest first")))
     source = "He, Fan, Wu, Xie & Girshick (2020), MoCo"
-    verified = "value and gradient equal info-nce-pytorch and solo-learn"
+    verified = "value and gradient equal info-nce-pytorch"
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature)

@@ -44,7 +44,7 @@ class VICReg(Plain):
     epsilon: float = 1e-4
 
     source = "Bardes, Ponce & LeCun (2022), VICReg"
-    verified = "value and gradient equal solo-learn, and lightly with half the variance weight"
+    verified = "value and gradient equal lightly with half the variance weight"
 
     def __post_init__(self) -> None:
         require_at_least(0, invariance=self.invariance, variance=self.variance, covariance=self.covariance)

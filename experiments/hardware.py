@@ -15,7 +15,7 @@ from experiments.figures import write_pictures
 from experiments.figures_hardware import effect_picture, front_picture
 from experiments.flags import command
 from experiments.grids import run_cells
-from experiments.imperfections import Variation, assemble, read_assignment, read_variation, split
+from experiments.imperfections import Variation, assemble, caution, read_assignment, read_variation, split
 from experiments.learning import Positive, distinct
 from experiments.markers import OneOf, Repeated
 from experiments.output import format_table, to_json
@@ -212,10 +212,14 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
         for rule in options.rules:
             for value, point in zip(variation.values, variation.points, strict=True):
                 cells[_key(rule, variation.name, value)] = _point(options, rule, point)
+    told: set[str] = set()
     for cell in cells.values():
         settings, changes = split(cell.imperfections)
-        assemble(cell.preset, settings, 0)
-        _changed(cell, changes)
+        device = assemble(cell.preset, settings, 0)
+        for warning in caution(device, _changed(cell, changes).rule):
+            if warning not in told:
+                session.warn(warning)
+            told.add(warning)
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         seeds = range(options.seed, options.seed + options.seeds)

@@ -139,6 +139,35 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
     return replace(device, conductance=conductance, law=law, effects=tuple(effects.values()), **numbers)
 
 
+def caution(device: Device, rule: str) -> list[str]:
+    """Return warnings of what a device makes of a rule.
+
+    Parameters
+    ----------
+    device : Device
+        What weights are held by.
+    rule : str
+        What trains them.
+
+    Raises
+    ------
+    InputError
+        If the device needs the two phases of a contrast, and the rule has none.
+    """
+    from contrastive_core.baselines import RULES as EXACT
+
+    if not device.writes_each_phase:
+        return []
+    if rule in EXACT:
+        raise InputError(
+            f"{rule} has no two phases that pulse-train.scheme=two-pass could write; take a rule that contrasts, or scheme=net"
+        )
+    return [
+        "two-pass writes each phase on its own, and what both have in common moves conductances to their bounds or wherever the write law "
+        "pulls them: expect accuracies at chance; pulse-train.scheme=net writes the difference once"
+    ]
+
+
 def _checked(kind: Any, given: Mapping[str, str], part: str, names: Sequence[str] = ()) -> dict[str, Any]:
     """Turn texts into the values of a dataclass's fields."""
     types = {field.name: field.type for field in fields(kind) if not names or field.name in names}

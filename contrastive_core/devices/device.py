@@ -13,6 +13,7 @@ from torch import Tensor
 from contrastive_core.devices import EFFECTS
 from contrastive_core.devices.conductance import Conductance
 from contrastive_core.devices.effect import ArrayEffect, Draws, Effect, Write, WriteEffect
+from contrastive_core.devices.states import PulseTrain, Scheme
 from contrastive_core.devices.write_law import LinearStep, WriteLaw
 from contrastive_core.errors import InputError
 
@@ -84,6 +85,11 @@ class Device:
         order = list(EFFECTS.values())
         chosen = [effect for effect in self.effects if isinstance(effect, kind)]
         return sorted(chosen, key=lambda effect: order.index(type(effect)))
+
+    @property
+    def writes_each_phase(self) -> bool:
+        """Whether each phase of a contrast is written on its own, instead of their difference."""
+        return any(train.scheme is Scheme.TWO_PASS for train in self.having(PulseTrain))
 
     def pulse(self) -> float:
         """Return the request that one pulse is sent for, as a fraction of the range."""

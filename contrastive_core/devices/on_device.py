@@ -11,6 +11,8 @@ from torch import Tensor
 
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import BiasEffect, CircuitEffect, ContrastEffect, InputEffect, NudgeEffect, ReadEffect
+from contrastive_core.devices.passes import Contrasted, common_mode, in_two_passes
+from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.types import Clamped, Gradients, Nudge, Phase, Pull, State
 
@@ -32,6 +34,11 @@ class OnDevice(Network):
         What is put on hardware; its weights are programmed, and its parameters are changed from then on.
     device : Device
         What holds them.
+
+    Raises
+    ------
+    InputError
+        If phases are to be written one by one where a phase on its own has no gradient: with feedback of its own.
     """
 
     clock: Tensor
@@ -41,11 +48,14 @@ class OnDevice(Network):
     def __init__(self, network: Network, device: Device) -> None:
         super().__init__()
         self.device = device
+        if device.writes_each_phase and device.having(CircuitEffect):
+            raise InputError("feedback of its own has no energy whose phases could be written one by one; write the difference (net)")
         for effect in device.having(CircuitEffect):
             network = effect.built(network, partial(device.draws, effect, use=0))
         self._inside = (network,)  # in a tuple: a submodule would show its parameters a second time, with a prefix
         self._largest: dict[str, float] = {}
         self._seen: dict[str, Tensor] = {}
+        self._contrasted: Contrasted | None = None
         bounds = network.parameter_bounds()
         for name, parameter in network.named_parameters():
             self.register_parameter(name, parameter)
@@ -71,18 +81,25 @@ class OnDevice(Network):
 
     def constrain_(self) -> None:
         """Send pulses for what an optimiser has changed since the arrays were last read, in place."""
-        self.clock += 1
         with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                level, change = self.get_buffer(_level(name)), parameter - self._seen[name]
-                if name in self._largest:
-                    written = self.device.write(level, self._request(name, level, change), name, int(self.clock))
-                    level.copy_(written.level)
-                    counts = written.pulses.abs()
-                    self.pulses += torch.stack((counts.sum(), counts.max())).to(self.pulses)
-                else:
-                    level.add_(change)
+            changes = {name: parameter - self._seen[name] for name, parameter in self.named_parameters()}
+            for part in in_two_passes(changes, self._contrasted) if self.device.writes_each_phase else (changes,):
+                self.clock += 1
+                for name, change in part.items():
+                    self._write(name, change)
+        self._contrasted = None
         self._look()
+
+    def _write(self, name: str, change: Tensor) -> None:
+        """Send the pulses of one pass to an array, or change a vector, in place."""
+        level = self.get_buffer(_level(name))
+        if name not in self._largest:
+            level.add_(change)
+            return
+        written = self.device.write(level, self._request(name, level, change), name, int(self.clock))
+        level.copy_(written.level)
+        counts = written.pulses.abs()
+        self.pulses += torch.stack((counts.sum(), counts.max())).to(self.pulses)
 
     def _request(self, name: str, level: Tensor, change: Tensor) -> Tensor:
         """Turn a change of weights into one of levels, so that a differential pair meets at its reset state where it can."""
@@ -144,6 +161,8 @@ class OnDevice(Network):
         for effect in self.device.having(ContrastEffect):
             for name in self._largest:
                 gradients[name] = effect.computed(gradients[name], self.device.draws(effect, name, int(self.clock)))
+        if self.device.writes_each_phase and states[1] is not None:
+            self._contrasted = Contrasted(dict(gradients), common_mode(self.inside, clamped, states[0], states[1], factor))
         return gradients
 
     def read(self, state: State, phase: str) -> State:

@@ -51,10 +51,17 @@ class FiniteStates(WriteEffect):
 
 
 class Scheme(Enum):
-    """What is sent: as many pulses as the contrast asks for, or one of its sign (the Manhattan rule)."""
+    """What is sent: as many pulses as the contrast asks for, or one of its sign (the Manhattan rule), or each phase on its own.
+
+    With two passes a circuit needs no memory for the first phase: it writes that one, and takes the other one back. What both phases
+    have in common, many times their difference, then goes through the device twice. Bounds and steps that depend on the level keep what
+    they make of it, and a network does not learn: write the difference (net) wherever the circuit can hold it. How large what is in
+    common is against the change, an optimiser without memory says exactly (:mod:`contrastive_core.devices.passes`).
+    """
 
     NET = "net"
     SIGN = "sign"
+    TWO_PASS = "two-pass"
 
 
 @final

@@ -1,0 +1,83 @@
+"""Writing the two phases of a contrast one after the other, by circuits that cannot hold their difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network
+from contrastive_core.types import Clamped, Gradients, State
+
+
+class Contrasted(NamedTuple):
+    """A gradient, and what the two phases that it is the difference of have in common.
+
+    Attributes
+    ----------
+    difference : Gradients
+        What the rule is given.
+    common : Gradients
+        The mean of both phases' gradients, with the factor of the difference.
+    """
+
+    difference: Gradients
+    common: Gradients
+
+
+def common_mode(network: Network, clamped: Clamped, plus: State, minus: State, factor: float) -> Gradients:
+    """Return the mean of the energy gradients of two phases, times ``factor``.
+
+    Parameters
+    ----------
+    network : Network
+        Whose energy it is.
+    clamped : Clamped
+        The network with its inputs held.
+    plus, minus : State
+        The phases.
+    factor : float
+        Of their contrast.
+    """
+    one, other = (network.energy_gradient(state, clamped, None, factor / 2) for state in (plus, minus))
+    return {name: one[name] + other[name] for name in one}
+
+
+def in_two_passes(changes: Mapping[str, Tensor], contrasted: Contrasted | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    r"""Part a change of weights into those that its two phases ask for.
+
+    For gradient descent by :math:`\Delta w = -\eta (g^+ - g^-)` they are :math:`-\eta g^+` and :math:`+\eta g^-`. Any other optimiser's
+    :math:`\eta` is taken to be what explains its change best, :math:`-\langle \Delta w, g\rangle / \langle g, g\rangle` for each tensor;
+    what it adds by memory is shared by both passes.
+
+    Parameters
+    ----------
+    changes : mapping of str to Tensor
+        What the optimiser asks for.
+    contrasted : Contrasted, optional
+        The gradients that it was given.
+
+    Returns
+    -------
+    tuple of dict and dict
+        Of the first and of the second pass; they add up to ``changes``.
+
+    Raises
+    ------
+    InputError
+        If no contrast of two phases was computed.
+    """
+    if contrasted is None:
+        raise InputError(
+            "writing each phase on its own needs a rule that contrasts two phases, such as ep-centered; or write the difference"
+        )
+    first, second = {}, {}
+    for name, change in changes.items():
+        gradient = contrasted.difference[name]
+        square = gradient.square().sum()
+        rate = -(change * gradient).sum() / square.where(square > 0, square.new_ones(()))
+        first[name] = change / 2 - rate * contrasted.common[name]
+        second[name] = change / 2 + rate * contrasted.common[name]
+    return first, second

@@ -21,6 +21,8 @@ FEW = 32
 def check(options: PlanOptions, session: Session, rule: str | None = None) -> str:
     """Refuse settings that cannot be run, before anything is written, and warn of those that are not what they seem.
 
+    Of a single rule it says first what is to be trained, as soon as that is known: compilers and optimisers take seconds to import.
+
     Parameters
     ----------
     options : PlanOptions
@@ -43,6 +45,10 @@ def check(options: PlanOptions, session: Session, rule: str | None = None) -> st
     splits = load_data(options)
     network, setting = build_network(options, splits, options.seed), build_setting(options)
     layer_groups(network, options.learning_rates)
+    if rule is not None:
+        count = sum(parameter.numel() for parameter in network.parameters())
+        samples = len(splits.train.labels)
+        session.note(f"{rule} on {options.data}: {architecture(network, splits)}, {count} parameters, {samples} training samples")
     few = Batch(splits.train.inputs[:FEW], splits.train.labels[:FEW])
     for warning in [*ignored(options), *review(network, setting, few.inputs)]:
         session.warn(warning)

@@ -25,6 +25,7 @@ from experiments.session import Session
 from experiments.single import run_one
 
 if TYPE_CHECKING:
+    from contrastive_core.evaluation import Evaluation
     from contrastive_core.training import Plan, Progress
     from experiments.store import Journal
 
@@ -103,6 +104,7 @@ def trial(
     seed: int,
     *,
     checkpoint: Path | None = None,
+    on_start: Callable[[Evaluation], None] | None = None,
     on_step: Callable[[Progress], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> Outcome:
@@ -116,6 +118,8 @@ def trial(
         Of initial weights, data order and the rule's draws.
     checkpoint : Path, optional
         Written after every epoch, and gone on from if it is there.
+    on_start : callable, optional
+        Told how the untrained network does on the validation split, unless training goes on from a checkpoint.
     on_step, on_epoch : callable, optional
         Told how it goes.
 
@@ -126,6 +130,7 @@ def trial(
         errors lie in [0, 1].
     """
     from contrastive_core.data.batches import batches
+    from contrastive_core.evaluation import evaluate
     from contrastive_core.training import generator_of, train
 
     splits = load_data(options)
@@ -134,6 +139,8 @@ def trial(
     rule = RULES[options.rule](setting)
     # Kernels compile before the clock starts: a first call can take seconds, which are no cost of the rule.
     rule.estimate(network, next(batches(splits.train, options.batch_size)), generator=generator_of(seed, 2))
+    if on_start is not None and not (checkpoint is not None and checkpoint.exists()):
+        on_start(evaluate(network, rule, setting.cost, splits.validation))
     identity = to_json({"options": options.resolved(), "seed": seed, "data": splits.digest}, indent=None)
     result = train(
         network,
@@ -249,6 +256,12 @@ def _train(options: CommandTrainOptions, session: Session, run: RunDirectory, jo
     steps = -(-(options.train_size or len(load_data(options).train.labels)) // options.batch_size)
     with session.progress(steps * options.epochs, options.rule) as bar:
 
+        def on_start(untrained: Evaluation) -> None:
+            session.note(
+                f"epoch 0/{options.epochs}: untrained, validation error {100 * untrained.error:.2f} %, "
+                f"{untrained.sweeps:.1f} sweeps per sample, {100 * untrained.unconverged:.2f} % unconverged"
+            )
+
         def on_step(progress: Progress) -> None:
             bar.update(1)
             if progress.step % 10 == 0:
@@ -267,5 +280,5 @@ def _train(options: CommandTrainOptions, session: Session, run: RunDirectory, jo
 
         settings = {name: value for name, value in options.settings().items() if name in TrainOptions.model_fields}
         work = Work("train", settings, str(run.checkpoints.resolve()))
-        observers: dict[str, Callable[..., None]] = {"on_step": on_step, "on_epoch": on_epoch}
+        observers: dict[str, Callable[..., None]] = {"on_start": on_start, "on_step": on_step, "on_epoch": on_epoch}
         return run_one(work, options.seed, options.engine, session, run, journal, observers)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,7 +21,15 @@ from contrastive_core.types import Batch, Clamped, Estimate, Gradients, Phase, R
 
 
 class Rule(ABC):
-    """Turns a batch into an estimate of the gradient of the mean cost."""
+    """Turns a batch into an estimate of the gradient of the mean cost.
+
+    Attributes
+    ----------
+    settles : bool
+        Whether it relaxes a free state by steps, from where a batch says.
+    """
+
+    settles: ClassVar[bool] = True
 
     @abstractmethod
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
@@ -31,7 +40,7 @@ class Rule(ABC):
         network : Network
             Its parameters are read, never changed.
         batch : Batch
-            Inputs of shape (B, n_in) and their labels.
+            Inputs of shape (B, n_in) and their labels, and possibly the states that free phases start from.
         generator : torch.Generator, optional
             Source of randomness, for rules that have any.
 
@@ -74,10 +83,11 @@ class Settling:
     second: Stop = Stop(1e-3, 100)
     backend: str = "auto"
 
-    def free_phase(self, clamped: Clamped) -> Relaxation:
-        """Relax from rest with only the inputs acting."""
+    def free_phase(self, clamped: Clamped, start: State | None = None) -> Relaxation:
+        """Relax with only the inputs acting, from a state or from rest."""
         with torch.no_grad():
-            relaxation = relax(clamped, clamped.network.initial_state(clamped), self.dynamics, self.free, backend=self.backend)
+            state = clamped.network.initial_state(clamped) if start is None else start
+            relaxation = relax(clamped, state, self.dynamics, self.free, backend=self.backend)
         require_finite(relaxation, "free")
         return relaxation
 
@@ -171,20 +181,21 @@ def contrast(
     factor = 1 / (strength * len(signs))
     if not callable(phases):
         phases = [network.applied(phase) for phase in phases]
-        at_once = settling.contrast(network, batch, phases, displacement, signs, factor)
+        from_rest = batch.start is None
+        at_once = settling.contrast(network, batch, phases, displacement, signs, factor) if from_rest else None
         if at_once is not None:
             gradients, (free, *later) = at_once
             return Estimate(gradients, {"free": free} | {names[sign]: second for sign, second in zip(signs, later, strict=True)})
     with torch.no_grad():
         clamped = network.clamp(batch.inputs)
-    if callable(phases):
-        free = settling.free_phase(clamped)
-        with torch.no_grad():
-            chosen = [network.applied(phase) for phase in phases(free.state)]
-        later = settling.second_phases(clamped, free.state, chosen, displacement)
-    else:
+    if batch.start is None and not callable(phases):
         free, *later = settling.all_phases(clamped, phases, displacement)
         require_finite(free, "free")
+    else:
+        free = settling.free_phase(clamped, batch.start)
+        with torch.no_grad():
+            chosen = [network.applied(phase) for phase in phases(free.state)] if callable(phases) else phases
+        later = settling.second_phases(clamped, free.state, chosen, displacement)
     seconds = dict(zip(signs, later, strict=True))
     for sign, second in seconds.items():
         require_finite(second, names[sign], network)

@@ -23,6 +23,7 @@ from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.optimisers.builders import layer_groups
 from contrastive_core.rule import Rule
 from contrastive_core.session import Session
+from contrastive_core.warm_start import LastStates, at_rest, require_settling
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Plan:
         Epochs without a better validation error after which training stops.
     keep_last : bool
         Whether the result is the network of the last epoch, rather than of the one that validation chooses.
+    warm_start : bool
+        Whether a sample's free phase starts where it ended at the last visit, rather than at rest. Evaluation starts at rest.
     """
 
     epochs: int = 10
@@ -60,6 +63,7 @@ class Plan:
     clip_norm: float | None = None
     patience: int | None = None
     keep_last: bool = False
+    warm_start: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
@@ -168,12 +172,15 @@ def train(
 
     Raises
     ------
+    InputError
+        If the plan asks for a warm start of a rule that settles no states, or of views, which no sample meets twice.
     DivergenceError
         If a phase, the cost or the gradient is not finite.
     CheckpointError
         If the checkpoint is damaged or belongs to another network or other settings.
     """
-    extras = {} if contrasting is None else contrasting.extras
+    last = _last_states(network, rule, splits, contrasting) if plan.warm_start else None
+    extras = ({} if contrasting is None else contrasting.extras) | ({} if last is None else last.named)
     groups = layer_groups(network, plan.learning_rates)
     if contrasting is not None and contrasting.learnt:
         groups.append({"params": list(contrasting.learnt.values()), "lr": plan.learning_rates[-1]})
@@ -191,7 +198,7 @@ def train(
     while not _finished(session, plan):
         epoch = len(session.history) + 1
         start, cpu_start = time.perf_counter(), time.process_time()
-        progress = _epoch(session, rule, cost, splits, plan, contrasting, epoch, on_step)
+        progress = _epoch(session, rule, cost, splits, plan, contrasting, last, epoch, on_step)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
         schedule.step()
         validation = evaluate(network, rule, cost, splits.validation, contrasting)
@@ -231,6 +238,7 @@ def _epoch(
     splits: Splits,
     plan: Plan,
     contrasting: Contrasting | None,
+    last: LastStates | None,
     epoch: int,
     on_step: Callable[[Progress], None] | None,
 ) -> Progress:
@@ -242,7 +250,9 @@ def _epoch(
     for step, batch in enumerate(batches(splits.train, plan.batch_size, session.generators["order"]), start=1):
         if contrasting is not None:
             batch = contrasting.present(batch, session.generators["views"], (epoch - 1 + (step - 1) / num_steps) / plan.epochs)
-        estimate = rule.estimate(network, batch, generator=session.generators["rule"])
+        estimate = rule.estimate(network, batch if last is None else last.recall(batch), generator=session.generators["rule"])
+        if last is not None:
+            last.keep(batch, estimate.relaxations["free"].state)
         for name, parameter in network.named_parameters():
             parameter.grad = estimate.gradients[name]
         norm = torch.nn.utils.get_total_norm(list(estimate.gradients.values()))
@@ -272,6 +282,14 @@ def _epoch(
         if on_step is not None:
             on_step(progress)
     return progress
+
+
+def _last_states(network: Network, rule: Rule, splits: Splits, contrasting: Contrasting | None) -> LastStates:
+    """Return a memory of every training sample, or raise where it would be of no use."""
+    require_settling(rule)
+    if contrasting is not None:
+        raise InputError("a warm start needs samples that come back as they were, and views are drawn anew; leave one of the two out")
+    return at_rest(network, splits.train)
 
 
 def _snapshot(network: Network) -> dict[str, Tensor]:

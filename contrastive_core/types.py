@@ -38,6 +38,8 @@ class Batch(NamedTuple):
     held : Tensor of shape (B, n_out), optional
         The outputs at which an objective evaluates what carries no gradient (codes, weights, selected pairs); None means the
         outputs at hand.
+    start : State, optional
+        Where free phases start, for rules that settle; None is at rest.
     """
 
     inputs: Tensor
@@ -46,6 +48,7 @@ class Batch(NamedTuple):
     views: Tensor | None = None
     extras: Mapping[str, Tensor] | None = None
     held: Tensor | None = None
+    start: State | None = None
 
 
 class Clamped(NamedTuple):

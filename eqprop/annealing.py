@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import torch
@@ -75,6 +75,8 @@ class AnnealedPropagation(Rule):
     reverse : float
         Where on that way a nudged anneal starts: 0 forgets the free state, 1 stays in its basin.
     """
+
+    settles: ClassVar[bool] = False
 
     cost: SpinVotes
     strength: float = 5.0

@@ -18,7 +18,7 @@ FEW = 32
 """Training samples that settings are tried on, and gradients compared: enough to be typical, few enough for the exact solve."""
 
 
-def check(options: PlanOptions, session: Session, rule: str | None = None) -> str:
+def check(options: PlanOptions, session: Session, rule: str | None = None, *, warm_start: bool = False) -> str:
     """Refuse settings that cannot be run, before anything is written, and warn of those that are not what they seem.
 
     Of a single rule it says first what is to be trained, as soon as that is known: compilers and optimisers take seconds to import.
@@ -31,6 +31,8 @@ def check(options: PlanOptions, session: Session, rule: str | None = None) -> st
         Where to warn.
     rule : str, optional
         A rule to try on a few samples; a comparison leaves it out, since one rule that fails must not stop the others.
+    warm_start : bool
+        Whether the rule is to remember states, which is refused where it has none, and else said with what it takes.
 
     Returns
     -------
@@ -41,13 +43,13 @@ def check(options: PlanOptions, session: Session, rule: str | None = None) -> st
     from contrastive_core.optimisers.builders import layer_groups
     from contrastive_core.training import generator_of
     from contrastive_core.types import Batch
+    from contrastive_core.warm_start import require_settling
 
     splits = load_data(options)
     network, setting = build_network(options, splits, options.seed), build_setting(options)
     layer_groups(network, options.learning_rates)
     if rule is not None:
-        count = sum(parameter.numel() for parameter in network.parameters())
-        samples = len(splits.train.labels)
+        count, samples = sum(parameter.numel() for parameter in network.parameters()), len(splits.train.labels)
         session.note(f"{rule} on {options.data}: {architecture(network, splits)}, {count} parameters, {samples} training samples")
     few = Batch(splits.train.inputs[:FEW], splits.train.labels[:FEW])
     for warning in [*ignored(options), *review(network, setting, few.inputs)]:
@@ -55,7 +57,13 @@ def check(options: PlanOptions, session: Session, rule: str | None = None) -> st
     if "other than the published" in splits.source:
         session.warn(f"{options.data} is read from {splits.source}")
     if rule is not None:
-        RULES[rule](setting).estimate(network, few, generator=generator_of(options.seed, 2))
+        built = RULES[rule](setting)
+        if warm_start:
+            require_settling(built)
+            units = sum(network.sizes)
+            megabytes = samples * units * next(network.parameters()).element_size() / 1e6
+            session.note(f"the warm start keeps {units} units of {samples} samples: {megabytes:.3g} MB, in checkpoints too")
+        built.estimate(network, few, generator=generator_of(options.seed, 2))
     return architecture(network, splits)
 
 

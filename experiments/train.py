@@ -68,7 +68,19 @@ class TrainOptions(PlanOptions):
     rule: Annotated[str, OneOf("rule", RULES)] = Field("ep-centered", description="Learning rule.")
 
 
-class CommandTrainOptions(TrainOptions):
+class TrialOptions(TrainOptions):
+    """How one rule trains a network, and what it remembers between epochs.
+
+    Attributes
+    ----------
+    warm_start
+        Whether a sample's free phase starts where it ended at the last visit.
+    """
+
+    warm_start: bool = Field(False, description="Start each sample's free phase where its last one ended; keeps all states in memory.")
+
+
+class CommandTrainOptions(TrialOptions):
     """A training run, and where it is computed.
 
     Attributes
@@ -100,7 +112,7 @@ METRICS = {
 
 
 def trial(
-    options: TrainOptions,
+    options: TrialOptions,
     seed: int,
     *,
     checkpoint: Path | None = None,
@@ -112,7 +124,7 @@ def trial(
 
     Parameters
     ----------
-    options : TrainOptions
+    options : TrialOptions
         Everything but the seed.
     seed : int
         Of initial weights, data order and the rule's draws.
@@ -177,7 +189,7 @@ def trial(
     return Outcome(metrics, result.history)
 
 
-EXPERIMENT = Experiment(TrainOptions, trial, METRICS, headline=("test_error",), checkpoints=True, live=True)
+EXPERIMENT = Experiment(TrialOptions, trial, METRICS, headline=("test_error",), checkpoints=True, live=True)
 
 
 def plan_of(options: PlanOptions) -> Plan:
@@ -242,7 +254,7 @@ def train_command(options: CommandTrainOptions, session: Session) -> None:
     """  # noqa: D301
     check_engine(options.engine)
     session.use_threads()
-    check(options, session, options.rule)
+    check(options, session, options.rule, warm_start=options.warm_start)
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         metrics = _train(options, session, run, journal)
@@ -278,7 +290,7 @@ def _train(options: CommandTrainOptions, session: Session, run: RunDirectory, jo
                 f"{100 * record['unconverged']:.2f} % unconverged, {record['seconds']:.1f} s"
             )
 
-        settings = {name: value for name, value in options.settings().items() if name in TrainOptions.model_fields}
+        settings = {name: value for name, value in options.settings().items() if name in TrialOptions.model_fields}
         work = Work("train", settings, str(run.checkpoints.resolve()))
         observers: dict[str, Callable[..., None]] = {"on_start": on_start, "on_step": on_step, "on_epoch": on_epoch}
         return run_one(work, options.seed, options.engine, session, run, journal, observers)

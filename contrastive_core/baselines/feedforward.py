@@ -1,7 +1,7 @@
 """Backpropagation through one bottom-up pass of the same weights."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -25,6 +25,8 @@ class FeedforwardBackprop(Rule):
     cost : Cost
         What is differentiated.
     """
+
+    settles: ClassVar[bool] = False
 
     cost: Cost
 

@@ -46,9 +46,9 @@ class Unrolled(Rule):
         with torch.enable_grad():
             clamped = network.clamp(batch.inputs)
             if self.truncation is None:
-                start, stop = network.initial_state(clamped), self.settling.free
+                start, stop = network.initial_state(clamped) if batch.start is None else batch.start, self.settling.free
             else:
-                relaxations["free"] = self.settling.free_phase(clamped)
+                relaxations["free"] = self.settling.free_phase(clamped, batch.start)
                 start, stop = relaxations["free"].state, Stop(None, self.truncation)
             last = relax(clamped, start, self.settling.dynamics, stop)
             require_finite(last, "free")

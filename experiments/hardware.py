@@ -196,8 +196,9 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
     """Train on imperfect devices, and see which imperfection learning survives, at what accuracy and for what energy.
 
     Each --vary names a parameter of an effect and its values, and may hold others beside it. Effects: programming-error, drift,
-    stuck-at, conductance-noise, wires, asymmetric-feedback, neuron-offset, dac, nudge-error, node-noise, adc, rule-bias, finite-states,
-    pulse-train, device-to-device, cycle-to-cycle; other parts: conductance, law, device. A setting of training is named without a dot.
+    stuck-at, conductance-noise, pcm-noise, wires, neuron-gain, asymmetric-feedback, neuron-offset, dac, nudge-error, node-noise, adc,
+    rule-bias, leak, growing-pair, finite-states, pulse-train, device-to-device, cycle-to-cycle; other parts: conductance, law, device.
+    A setting of training is named without a dot.
 
     \b
     Examples:

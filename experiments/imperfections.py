@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contrastive_core.errors import InputError
 from contrastive_core.table import unknown_name
+from experiments.laws import read_law
 
 if TYPE_CHECKING:
     from contrastive_core.devices.device import Device
@@ -116,7 +117,6 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
     """
     from contrastive_core.devices import EFFECTS
     from contrastive_core.devices.presets import find_preset
-    from contrastive_core.devices.write_law import LinearStep
 
     device = find_preset(preset).build(seed)
     changes: dict[str, dict[str, str]] = {}
@@ -128,9 +128,8 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
     conductance = replace(device.conductance, **_checked(type(device.conductance), changes.pop("conductance", {}), "conductance"))
     law = device.law
     if "law" in changes:
-        slopes = changes.pop("law")
-        both = {"m_up": slopes["m"], "m_down": slopes["m"]} if "m" in slopes else {}
-        law = LinearStep(**_checked(LinearStep, both | {k: v for k, v in slopes.items() if k != "m"}, "law"))
+        law, steps = read_law(changes.pop("law"), _checked)
+        numbers = steps | numbers
     effects: dict[Any, Any] = {type(effect): effect for effect in device.effects}
     for part, given in changes.items():
         kind: Any = EFFECTS[part]

@@ -1,5 +1,6 @@
 """Published devices, measured pulses and what operations cost."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,23 @@ def test_a_linear_device_steps_as_its_weight_says(w_max: float, w_min: float, ga
 def test_presets_are_devices_that_learn_in_the_right_direction(name: str) -> None:
     """If this fails, a preset cannot be trained, or its pulses go astray. Means over 4000 devices."""
     device = PRESETS[name].build(0)
-    level = torch.full((1, 4000), 0.5, dtype=torch.float64)
-    moved = [float((device.write(level, torch.full_like(level, change), "w", 1).level - level).mean()) for change in (0.1, -0.1)]
-    assert moved[0] > 0.02
-    assert moved[1] < -0.02
+    kind = device.conductance
+    level = torch.full((2 if kind.pairing is Pairing.DIFFERENTIAL else 1, 4000), 0.5, dtype=torch.float64)
+    change = torch.zeros_like(level)
+    change[0] = 0.1
+    moved = [float((kind.weight(device.write(level, sign * change, "w", 1).level - level, 1.0)).mean()) for sign in (1, -1)]
+    nothing = float(kind.weight(torch.zeros_like(level), 1.0).mean())
+    assert moved[0] - nothing > 0.02
+    assert moved[1] - nothing < -0.02
+
+
+def test_every_preset_names_the_measurement_that_it_is_a_fit_to() -> None:
+    """If this fails, a study cannot say whose device it is of."""
+    for name, preset in PRESETS.items():
+        assert name == "ideal" or re.search(r"\d{4}\)", preset.source), name
+    assert {"ReRamSB", "ReRamES", "ReRamArrayOM", "ReRamArrayHfO2", "Capacitor", "EcRam", "EcRamMO", "GokmenVlasov", "Idealized", "PCM"} < {
+        preset.alias for preset in PRESETS.values()
+    }
 
 
 def test_presets_are_found_by_the_names_they_have_elsewhere() -> None:

@@ -96,6 +96,12 @@ def test_every_effect_that_is_listed_can_be_trained_with_all_others():
     assert metrics["energy"] > 0
 
 
+def test_the_help_names_every_effect():
+    """If this fails, an effect exists that nobody finds."""
+    words = "".join(eqlab("hardware", "--help").stdout.split())  # names are broken at their hyphens
+    assert [name for name in EFFECTS if name not in words] == []
+
+
 def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_than_one_trained_on_the_device():
     """If this fails, training in place does not learn around what is fixed, the reason to do it."""
     more = ("--set", "train_size=300", "--epochs", "10", "--hidden", "32", "--activation", "tanh")

@@ -63,6 +63,11 @@ class Conductance:
         """Return the range, in siemens."""
         return self.g_max - self.g_min
 
+    @property
+    def level_of_zero(self) -> float:
+        """Return the normalised conductance at which a device contributes no weight, or least where every conductance is one."""
+        return self.reference if self.pairing is Pairing.OFFSET else 0.0
+
     def largest_weight(self, weight: Tensor) -> float:
         """Return the largest weight that the arrays of a layer can hold, given the weights first programmed."""
         return self.w_max if self.w_max is not None else self.headroom * max(float(weight.abs().max()), 1e-12)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.devices import EFFECTS
-from contrastive_core.devices.conductance import Conductance
+from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.effect import ArrayEffect, Draws, Effect, Write, WriteEffect
 from contrastive_core.devices.states import PulseTrain, Scheme
 from contrastive_core.devices.write_law import LinearStep, WriteLaw
@@ -93,8 +93,8 @@ class Device:
 
     def pulse(self) -> float:
         """Return the request that one pulse is sent for, as a fraction of the range."""
-        one = torch.ones(1, 1, dtype=torch.float64)
-        write = Write(one, one, one / self.step, 0 * one, self.step, one, one, self.law)
+        one = torch.ones(2 if self.conductance.pairing is Pairing.DIFFERENTIAL else 1, 1, dtype=torch.float64)
+        write = Write(one, one, one / self.step, 0 * one, 0 * one, self.step, one, one, self.law, 0 * one, one)
         for effect in self.having(WriteEffect):
             write = effect.written(write, self.conductance, self.draws(effect, "pulse", 0))
         return write.step
@@ -102,7 +102,11 @@ class Device:
     def draws(self, effect: Effect, place: str, use: int) -> Draws:
         """Return the streams of an effect at a tensor, for one use of the device."""
         key = (crc32(type(effect).__name__.encode()), crc32(place.encode()))
-        return Draws(_generator(self.seed, (*key, 0)), _generator(self.seed, (*key, 1, use)))
+
+        def octave(k: int) -> torch.Generator:
+            return _generator(self.seed, (*key, 2, k, use >> k))
+
+        return Draws(_generator(self.seed, (*key, 0)), _generator(self.seed, (*key, 1, use)), octave)
 
     def seen(self, level: Tensor, place: str, use: int) -> Tensor:
         """Return the normalised conductances that act, which noise may take out of [0, 1].
@@ -137,7 +141,9 @@ class Device:
             Count of uses.
         """
         steps = level.new_tensor(self.step * self.step_up), level.new_tensor(self.step * self.step_down)
-        write = Write(level, request, request / self.step, torch.zeros_like(request), self.step, *steps, self.law)
+        ends = level.new_zeros(()), level.new_ones(())
+        none = torch.zeros_like(request)
+        write = Write(level, request, request / self.step, none, none, self.step, *steps, self.law, *ends)
         for effect in self.having(WriteEffect):
             write = effect.written(write, self.conductance, self.draws(effect, place, use))
         return Written(write.level_after(), write.pulses)

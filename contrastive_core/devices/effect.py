@@ -17,6 +17,7 @@ from torch import Tensor
 from contrastive_core.devices.conductance import Conductance
 from contrastive_core.devices.write_law import WriteLaw
 from contrastive_core.network import Network
+from contrastive_core.types import Nudge
 
 
 class Draws(NamedTuple):
@@ -28,10 +29,13 @@ class Draws(NamedTuple):
         In the same state at every call for one effect and one tensor: what is drawn from it was fixed when the device was made.
     fresh : torch.Generator
         New at every use of the device.
+    octave : callable
+        Maps k to a generator that is new at every 2^k-th use, and in the same state at all uses in between.
     """
 
     fixed: torch.Generator
     fresh: torch.Generator
+    octave: Callable[[int], torch.Generator]
 
 
 class Write(NamedTuple):
@@ -47,28 +51,38 @@ class Write(NamedTuple):
         Number of pulses, of either sign; fractions where the number of states is not finite.
     noise : Tensor
         Pulses of the same polarity that come on top, of either sign and zero on average; 0 unless an effect adds them.
+    scatter : Tensor
+        What the level moves besides, whatever the write law; a fraction of the range, 0 unless an effect adds it.
     step : float
         Nominal size of a pulse, as a fraction of the range.
     step_up, step_down : Tensor
         Size of each device's own pulses; broadcast against ``level``.
     law : WriteLaw
-        How far a pulse moves a device.
+        How far a pulse moves a device, depending on where it is in its own range.
+    low, high : Tensor
+        Each device's own range of levels, 0 and 1 unless an effect changes them; broadcast against ``level``.
     """
 
     level: Tensor
     request: Tensor
     pulses: Tensor
     noise: Tensor
+    scatter: Tensor
     step: float
     step_up: Tensor
     step_down: Tensor
     law: WriteLaw
+    low: Tensor
+    high: Tensor
 
     def level_after(self) -> Tensor:
-        """Return the levels that the pulses and their noise lead to, inside the range."""
-        up = self.pulses >= 0
-        spread = self.noise * torch.where(up, self.step_up, -self.step_down) * self.law.size(self.level, up)
-        return (self.law.after(self.level, self.pulses, self.step_up, self.step_down) + spread).clamp(0, 1)
+        """Return the levels that the pulses and their noise lead to, inside each device's own range."""
+        up, span = self.pulses >= 0, self.high - self.low
+        own = (self.level - self.low) / span
+        step_up, step_down = self.step_up / span, self.step_down / span
+        spread = self.noise * torch.where(up, step_up, -step_down) * self.law.size(own, up)
+        after = (self.law.after(own, self.pulses, step_up, step_down) + spread + self.scatter / span).clamp(0, 1)
+        return self.low + span * after
 
 
 class Effect(ABC):  # noqa: B024 - its hooks are those of the kinds below
@@ -120,11 +134,21 @@ class InputEffect(Effect):
 
 
 class NudgeEffect(Effect):
-    """Changes how strongly the outputs are nudged."""
+    """Changes how the outputs are nudged."""
 
     @abstractmethod
-    def nudged(self, strength: float, draws: Draws) -> float:
-        """Return the strength of the nudge that the circuits make of ``strength``, of either sign."""
+    def nudged(self, nudge: Nudge, output: Tensor, draws: Draws) -> Nudge:
+        """Return what the circuits make of a nudge.
+
+        Parameters
+        ----------
+        nudge : Nudge
+            As the rule asks for it.
+        output : Tensor of shape (B, n_out)
+            Of the shape and dtype of the outputs; its values mean nothing.
+        draws : Draws
+            The same for all nudges between two uses of the device.
+        """
 
 
 class ReadEffect(Effect):

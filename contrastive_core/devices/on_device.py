@@ -139,11 +139,14 @@ class OnDevice(Network):
         return self.inside.clamp(inputs)
 
     def applied(self, phase: Phase) -> Phase:
-        """Return a nudge of the strength that the circuits make of it, and other phases as they are."""
-        if isinstance(phase, Nudge):
-            for effect in self.device.having(NudgeEffect):
-                strength = effect.nudged(phase.strength, self.device.draws(effect, "nudge", int(self.clock)))
-                phase = phase._replace(strength=strength)
+        """Return what the circuits make of a nudge, and other phases as they are."""
+        effects = self.device.having(NudgeEffect)
+        if not effects or not isinstance(phase, Nudge):
+            return phase
+        like = next(self.parameters())
+        output = self.inside.output(tuple(like.new_zeros(len(phase.batch.labels), size) for size in self.sizes))
+        for effect in effects:
+            phase = effect.nudged(phase, output, self.device.draws(effect, "nudge", int(self.clock)))
         return phase
 
     def energy(self, state: State, clamped: Clamped) -> Tensor:

@@ -7,8 +7,11 @@ from typing import final
 import torch
 from torch import Tensor
 
+from contrastive_core.costs.labels import targets
 from contrastive_core.devices.effect import BiasEffect, ContrastEffect, Draws, InputEffect, NudgeEffect, ReadEffect, normal
+from contrastive_core.devices.states import Rounding
 from contrastive_core.errors import InputError
+from contrastive_core.types import Nudge
 
 
 def quantise(values: Tensor, bits: int, bound: float) -> Tensor:
@@ -71,16 +74,23 @@ class StateConverter(ReadEffect):
         At least 2.
     adc_range : float
         Largest magnitude; in the units of the states.
+    adc_rounding : Rounding
+        To the nearest level, or to one of the two next to the value at random, right on average.
     """
 
     adc_bits: int = 8
     adc_range: float = 1.0
+    adc_rounding: Rounding = Rounding.NEAREST
 
     def __post_init__(self) -> None:
         _check_converter(self.adc_bits, self.adc_range)
 
     def read(self, values: Tensor, draws: Draws) -> Tensor:
         """Return the states rounded to the converter's levels."""
+        if self.adc_rounding is Rounding.STOCHASTIC:
+            # Rounding x + step (u - 1/2) to the nearest is rounding x at random, in proportion to the distances.
+            step = 2 * self.adc_range / (2**self.adc_bits - 2)
+            values = values + step * (torch.rand(values.shape, generator=draws.fresh, dtype=torch.float64).to(values) - 0.5)
         return quantise(values, self.adc_bits, self.adc_range)
 
 
@@ -112,10 +122,10 @@ class NodeNoise(ReadEffect):
 @final
 @dataclass(frozen=True)
 class NudgeError(NudgeEffect):
-    r"""Nudges that are stronger or weaker than the rule divides by: :math:`\beta(1 + \epsilon)`, and more above than below the free state.
+    r"""Nudges that are stronger or weaker than the rule divides by, towards other targets, or of the wrong sign.
 
-    The positive nudge is :math:`\beta (1 + \epsilon)(1 + \epsilon_\pm)`, the negative one :math:`-\beta (1 + \epsilon)`. Outputs that are
-    held instead of nudged are held where they should be.
+    The positive nudge is :math:`\beta (1 + \epsilon)(1 + \epsilon_\pm)`, the negative one :math:`-\beta (1 + \epsilon)`, both towards the
+    target :math:`y + b_0`. Outputs that are held instead of nudged are held where they should be.
 
     Attributes
     ----------
@@ -123,20 +133,46 @@ class NudgeError(NudgeEffect):
         :math:`\epsilon`, relative, above -1.
     beta_pm_mismatch : float
         :math:`\epsilon_\pm`, relative, above -1.
+    beta_offset : float
+        :math:`b_0`, the same for all outputs and in their units; for costs whose force is the distance to a target.
+    nudge_sign_flip : float
+        Probability that a batch is nudged with the opposite sign, in all its phases alike.
     """
 
     beta_gain_err: float = 0.05
     beta_pm_mismatch: float = 0.05
+    beta_offset: float = 0.0
+    nudge_sign_flip: float = 0.0
 
     def __post_init__(self) -> None:
         if not (-1 < self.beta_gain_err < float("inf") and -1 < self.beta_pm_mismatch < float("inf")):
             raise InputError(
                 f"errors of a nudge are relative and above -1, got {self.beta_gain_err} and {self.beta_pm_mismatch}; 0 is none"
             )
+        if not (math.isfinite(self.beta_offset) and 0 <= self.nudge_sign_flip <= 1):
+            raise InputError(
+                f"targets are off by a finite beta_offset, and nudge_sign_flip is a probability, got {self.beta_offset} and "
+                f"{self.nudge_sign_flip}; 0 is none"
+            )
 
-    def nudged(self, strength: float, draws: Draws) -> float:
-        """Return the strength with its errors."""
-        return strength * (1 + self.beta_gain_err) * (1 + (self.beta_pm_mismatch if strength > 0 else 0.0))
+    def nudged(self, nudge: Nudge, output: Tensor, draws: Draws) -> Nudge:
+        """Return the nudge with its errors.
+
+        Raises
+        ------
+        InputError
+            If targets are off and the cost has none.
+        """
+        flipped = float(torch.rand((), generator=draws.fresh)) < self.nudge_sign_flip
+        gain = (1 + self.beta_gain_err) * (1 + (self.beta_pm_mismatch if nudge.strength > 0 else 0.0))
+        nudge = nudge._replace(strength=nudge.strength * (-gain if flipped else gain))
+        if self.beta_offset == 0:
+            return nudge
+        if not (nudge.cost.one_hot and nudge.cost.curvature > 0):
+            raise InputError("beta_offset moves the targets of a cost like the squared error, and this one has none; set it to 0")
+        if nudge.frozen is not None:
+            return nudge._replace(frozen=nudge.frozen - nudge.cost.curvature * self.beta_offset)
+        return nudge._replace(batch=nudge.batch._replace(labels=targets(output, nudge.batch) + self.beta_offset))
 
 
 @final

@@ -1,8 +1,10 @@
 """Devices by name, with the numbers that were published for them.
 
-The numbers are those of the presets of aihwkit (Rasch et al., 2021) and of NeuroSim (Chen, Peng and Yu, 2018), whose names they have as
-aliases; they were read in those codes, and the measurements behind them were not looked up. Weights are dimensionless there, and
-so are the steps and bounds here; conductances are scaled to the range of the pairing.
+The numbers are those of the presets of aihwkit 1.2.0 (Rasch et al., 2021) and of NeuroSim (Chen, Peng and Yu, 2018), whose names they have
+as aliases; they were read in the first, and are recalled of the second. The measurements that they are fits to are named as those
+codes name them, and were not looked up. Weights are dimensionless there, and so are the steps and bounds here; conductances are scaled
+to the range of the pairing. Left out everywhere: noise of a write that only the next read sees, spreads of the write law's own slopes and
+of lifetimes, and the choice whether noise scales with a saturating step.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from typing import NamedTuple
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import Effect
+from contrastive_core.devices.holding import GrowingPair, Leak
 from contrastive_core.devices.states import FiniteStates
-from contrastive_core.devices.variation import CycleToCycle, DeviceToDevice
+from contrastive_core.devices.variation import CycleToCycle, DeviceToDevice, PulseNoise, Spread
 from contrastive_core.devices.write_law import ExponentialStep, LinearStep, alpha_of_label, exponential_device
 from contrastive_core.table import unknown_name
 
@@ -67,44 +70,100 @@ def linear_device(
 
 
 def _reram_exponential(seed: int) -> Device:
-    law = ExponentialStep(a_up=-1.184, a_down=-0.0814, gamma_up=5, gamma_down=5, a=-0.5, b=-0.5)
-    return Device(Conductance(1e-6, 1e-4, Pairing.OFFSET, w_max=1.0), law, 0.00135 / 2, seed=seed)
+    law = ExponentialStep(a_up=-1.18445, a_down=-0.081404, gamma_up=5, gamma_down=5, a=-0.5, b=-0.5)
+    effects = (DeviceToDevice(0.2, 0.259359, 0.05, 0.3, 0.3), CycleToCycle(5.0))
+    return Device(Conductance(1e-6, 1e-4, Pairing.OFFSET, w_max=1.0), law, 0.00135 / 2, effects=effects, seed=seed)
+
+
+def _phase_change(seed: int) -> Device:
+    # Of weights from 0 to 2: their measure -w is a (2z - 1) + b at both -1.
+    law = ExponentialStep(a_up=-27.235, a_down=-2.235, gamma_up=2.5, gamma_down=2.5, a=-1.0, b=-1.0)
+    effects = (GrowingPair(), DeviceToDevice(0.2, 0.0, 0.05, 0.1), CycleToCycle(0.6))
+    return Device(Conductance(1e-7, 25e-6, Pairing.DIFFERENTIAL, w_max=2.0), law, 0.01 / 2, effects=effects, seed=seed)
 
 
 def _silver_silicon(seed: int) -> Device:
     made = exponential_device(alpha_of_label(2.4), alpha_of_label(4.88), 97)
-    effects = (FiniteStates(97), CycleToCycle(0.035 * 96))  # NeuroSim's spread is a fraction of the range, ours of a step
+    effects = (FiniteStates(97), CycleToCycle(0.035, PulseNoise.RANGE))
     return Device(Conductance(pairing=Pairing.OFFSET), made.law, 1 / 96, made.step_up * 96, made.step_down * 96, effects, seed=seed)
 
 
-_AIHWKIT, _NEUROSIM = "presets of aihwkit", "defaults of NeuroSim"
-_SPREAD = (DeviceToDevice(0.3), CycleToCycle(0.3))
+def _soft(dw_min: float, spread: DeviceToDevice, sigma_c2c: float, w_max: float = 1.0, w_min: float = -1.0) -> Callable[[int], Device]:
+    return linear_device(dw_min, w_max, w_min, 1, 1, (spread, CycleToCycle(sigma_c2c)))
+
+
+def _log_normal(dw_min: float, w_max: float, w_min: float) -> DeviceToDevice:
+    return DeviceToDevice(dw_min, 0.0, 0.01, w_max, w_min, Spread.LOGNORMAL)
+
+
+_ECRAM_SPREAD = DeviceToDevice(0.1, 0.0, 0.01, 0.05, 0.05)
+_GONG = "fit to Gong et al. (2018), Nat. Commun., in aihwkit"
+_ARRAY = "fit to Gong, Rasch et al. (2022), IEDM, in aihwkit"
+_SPECIFIED = "specification of Gokmen and Vlasov (2016), Front. Neurosci. 10:333, in aihwkit"
 
 PRESETS: dict[str, Preset] = {
     "ideal": Preset("no imperfection but a finite range", "", "by definition", lambda seed: Device(seed=seed)),
-    "idealized": Preset("a device with very many states", "Idealized", _AIHWKIT, linear_device(0.0002, 0.6, -0.6, 0, 0)),
+    "idealized": Preset(
+        "10000 states and no asymmetry",
+        "Idealized",
+        _SPECIFIED,
+        linear_device(0.0002, 1, -1, 0, 0, (DeviceToDevice(0.3, 0.0, 0.0, 0.3, 0.3), CycleToCycle(0.3))),
+    ),
     "gokmen-vlasov": Preset(
         "1200 states and little asymmetry",
         "GokmenVlasov",
-        _AIHWKIT,
-        linear_device(0.0016, 0.6, -0.6, 0, 0, (DeviceToDevice(0.3, 0.0, 0.01), CycleToCycle(0.3))),
+        _SPECIFIED,
+        linear_device(0.0016, 1, -1, 0, 0, (DeviceToDevice(0.3, 0.0, 0.01, 0.3, 0.3), CycleToCycle(0.3))),
     ),
     "reram-soft-bounds": Preset(
         "resistive memory with saturating steps",
         "ReRamSB",
-        _AIHWKIT,
-        linear_device(0.002, 1.25, -0.75, 1, 1, (DeviceToDevice(0.3), CycleToCycle(3.75))),
+        _GONG,
+        _soft(0.002, DeviceToDevice(0.3, 0.0, 0.01, 0.3 / 1.25, 0.3 / 0.75), 3.75, 1.25, -0.75),
     ),
-    "reram-exponential": Preset("resistive memory with exponential steps, without its spread", "ReRamES", _AIHWKIT, _reram_exponential),
-    "capacitor": Preset("charge on a capacitor, without its leak", "Capacitor", _AIHWKIT, linear_device(0.005, 1, -1, 0.05, 0.05, _SPREAD)),
-    "ecram": Preset("electrochemical memory", "EcRam", _AIHWKIT, linear_device(0.002, 1.1724, -0.8276, 0.1153, 0.5085, _SPREAD)),
+    "reram-exponential": Preset("resistive memory with exponential steps", "ReRamES", _GONG, _reram_exponential),
+    "reram-array-om": Preset(
+        "array of resistive memory, optimised material; without its 13.5 % of corrupt devices",
+        "ReRamArrayOM",
+        _ARRAY,
+        _soft(0.0949, _log_normal(0.7829, 0.3499, 0.5695), 0.4158),
+    ),
+    "reram-array-hfo2": Preset(
+        "array of resistive memory, hafnium oxide; without its 9.8 % of corrupt devices",
+        "ReRamArrayHfO2",
+        _ARRAY,
+        _soft(0.4622, _log_normal(0.7125, 0.4295, 0.5990), 0.2174),
+    ),
+    "capacitor": Preset(
+        "charge on a capacitor, which leaks",
+        "Capacitor",
+        "fit to Li et al. (2018), VLSI, in aihwkit",
+        linear_device(0.005, 1, -1, 0.05, 0.05, (Leak(1e6), DeviceToDevice(0.1, 0.0, 0.06, 0.07, 0.07), CycleToCycle(0.3))),
+    ),
+    "ecram": Preset(
+        "lithium electrochemical memory",
+        "EcRam",
+        "fit to Tang et al. (2018), IEDM, in aihwkit",
+        linear_device(0.002, 1.1724, -0.8276, 0.1153, 0.5085, (_ECRAM_SPREAD, CycleToCycle(0.3))),
+    ),
     "ecram-metal-oxide": Preset(
         "metal-oxide electrochemical memory",
         "EcRamMO",
-        _AIHWKIT,
-        linear_device(2.82e-4, 1, -1, 0.4152, 0.7342, (DeviceToDevice(0.3), CycleToCycle(2.0))),
+        "data of Kim et al. (2019), IEDM, in aihwkit",
+        linear_device(2.8214e-4, 1.1714, -0.8286, 0.4152, 0.7342, (_ECRAM_SPREAD, CycleToCycle(2.0))),
     ),
-    "silver-silicon": Preset("Ag:a-Si, 97 states, labels of nonlinearity 2.4 and -4.88", "RealDevice", _NEUROSIM, _silver_silicon),
+    "pcm": Preset(
+        "phase change memory in growing pairs; add drift.model=pcm and pcm-noise for its drift and noise",
+        "PCM",
+        "fit to Nandakumar et al. (2020), Front. Neurosci. 14:406, in aihwkit",
+        _phase_change,
+    ),
+    "silver-silicon": Preset(
+        "Ag:a-Si, 97 states, labels of nonlinearity 2.4 and -4.88",
+        "RealDevice",
+        "default of NeuroSim (Chen, Peng and Yu, 2018), recalled",
+        _silver_silicon,
+    ),
 }
 """Every preset. Where the source has more effects than ours, the description says which are left out."""
 

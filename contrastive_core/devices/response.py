@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from contrastive_core.devices.conductance import Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.errors import InputError
 
@@ -10,7 +11,8 @@ from contrastive_core.errors import InputError
 def pulse_response(device: Device, pulses: int, samples: int) -> Tensor:
     """Send pulses up, and then as many down, to devices that start at their smallest conductance.
 
-    Each pulse is a write of its own, with the device's variation, and each read has its noise.
+    Each pulse is a write of its own, with the device's variation, and each read has its noise. Of a pair it is the first device, which
+    pulses down leave alone where devices can only grow.
 
     Parameters
     ----------
@@ -28,10 +30,13 @@ def pulse_response(device: Device, pulses: int, samples: int) -> Tensor:
     """
     if pulses < 1 or samples < 1:
         raise InputError(f"a pulse response needs at least 1 pulse and 1 device, got {pulses} and {samples}")
-    level = torch.zeros(1, samples, dtype=torch.float64)
+    arrays = 2 if device.conductance.pairing is Pairing.DIFFERENTIAL else 1
+    level = torch.zeros(arrays, samples, dtype=torch.float64)
+    pulse = torch.zeros_like(level)
+    pulse[0] = device.pulse()
     seen = [device.seen(level, "response", 0)[0]]
     for use in range(1, 2 * pulses + 1):
         sign = 1.0 if use <= pulses else -1.0
-        level = device.write(level, torch.full_like(level, sign * device.pulse()), "response", use).level
+        level = device.write(level, sign * pulse, "response", use).level
         seen.append(device.seen(level, "response", use)[0])
     return device.conductance.siemens(torch.stack(seen))

@@ -29,18 +29,23 @@ class FiniteStates(WriteEffect):
         At least 2.
     rounding : Rounding
         Of the number of steps.
+    bits : int, optional
+        :math:`2^b` states, whatever ``n_states`` says.
     """
 
     n_states: int = 64
     rounding: Rounding = Rounding.NEAREST
+    bits: int | None = None
 
     def __post_init__(self) -> None:
         if self.n_states < 2:
             raise InputError(f"a device needs at least 2 states, got {self.n_states}; leave the effect out for infinitely many")
+        if self.bits is not None and not 1 <= self.bits <= 32:
+            raise InputError(f"states are told apart by 1 to 32 bits, got {self.bits}; leave the effect out for infinitely many")
 
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write in whole pulses of one state each."""
-        step = 1 / (self.n_states - 1)
+        step = 1 / ((self.n_states if self.bits is None else 2**self.bits) - 1)
         exact = write.request / step
         if self.rounding is Rounding.STOCHASTIC:
             pulses = (exact + torch.rand(exact.shape, generator=draws.fresh, dtype=torch.float64).to(exact)).floor()

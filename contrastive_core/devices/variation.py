@@ -1,6 +1,7 @@
 """Variation: between devices, drawn once, and between cycles, drawn at every write."""
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import final
 
 import torch
@@ -10,17 +11,26 @@ from contrastive_core.devices.effect import Draws, Write, WriteEffect, normal
 from contrastive_core.errors import InputError
 
 
+class Spread(Enum):
+    """How steps are spread between devices: normally about 1, or as the exponential of a normal number."""
+
+    NORMAL = "normal"
+    LOGNORMAL = "lognormal"
+
+
 @final
 @dataclass(frozen=True)
 class DeviceToDevice(WriteEffect):
-    r"""Steps that differ between devices, and between directions.
+    r"""Steps and bounds that differ between devices, and steps that differ between directions.
 
     As aihwkit's code has it, not its documentation, which says :math:`1 \pm u`:
 
     .. math:: s_p \leftarrow s_p (1 + \min(u, 0) + \sigma\xi + \sigma_u\xi'), \qquad
               s_d \leftarrow s_d (1 - \max(u, 0) + \sigma\xi - \sigma_u\xi').
 
-    A step never changes its sign.
+    A step never changes its sign. With a log-normal spread :math:`1 + \sigma\xi` is :math:`e^{\sigma\xi}`. Bounds are spread as their
+    distance from the level of weight 0, and a device runs through its write law within its own: where aihwkit has its step at weight 0,
+    it is here that at the middle of each device's range.
 
     Attributes
     ----------
@@ -30,23 +40,49 @@ class DeviceToDevice(WriteEffect):
         :math:`u`: above 0 depression is weaker, below 0 potentiation.
     up_down_dtod : float
         :math:`\sigma_u`.
+    w_max_dtod, w_min_dtod : float
+        Of the upper and the lower bound, relative. With a single conductance or a pair, weight 0 is the lower bound and does not vary.
+    spread : Spread
+        Of the steps.
     """
 
     dw_min_dtod: float = 0.3
     up_down: float = 0.0
     up_down_dtod: float = 0.0
+    w_max_dtod: float = 0.0
+    w_min_dtod: float = 0.0
+    spread: Spread = Spread.NORMAL
 
     def __post_init__(self) -> None:
-        if not (self.dw_min_dtod >= 0 and self.up_down_dtod >= 0 and -1 < self.up_down < 1):
+        spreads = (self.dw_min_dtod, self.up_down_dtod, self.w_max_dtod, self.w_min_dtod)
+        if not (all(0 <= spread < float("inf") for spread in spreads) and -1 < self.up_down < 1):
             raise InputError(f"spreads are not negative and up_down lies between -1 and 1, got {self}")
 
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
-        """Return the write with each device's own steps."""
+        """Return the write with each device's own steps and bounds."""
         common = self.dw_min_dtod * normal(write.level.shape, write.level, draws.fixed)
         opposed = self.up_down_dtod * normal(write.level.shape, write.level, draws.fixed)
-        up = (1 + min(self.up_down, 0.0) + common + opposed).clamp(min=0)
-        down = (1 - max(self.up_down, 0.0) + common - opposed).clamp(min=0)
-        return write._replace(step_up=write.step_up * up, step_down=write.step_down * down)
+        size = common.exp() if self.spread is Spread.LOGNORMAL else 1 + common
+        up = (size + min(self.up_down, 0.0) + opposed).clamp(min=0)
+        down = (size - max(self.up_down, 0.0) - opposed).clamp(min=0)
+        write = write._replace(step_up=write.step_up * up, step_down=write.step_down * down)
+        if self.w_max_dtod == 0 and self.w_min_dtod == 0:
+            return write
+        above, below = (1 + s * normal(write.level.shape, write.level, draws.fixed) for s in (self.w_max_dtod, self.w_min_dtod))
+        zero, ground = kind.level_of_zero, -kind.g_min / kind.span
+        high = (zero + (1 - zero) * above).clamp(min=zero + _NARROWEST)
+        return write._replace(low=(zero - zero * below).clamp(min=ground, max=zero), high=high)
+
+
+_NARROWEST = 0.01
+"""Of a device's range above weight 0: one that cannot be written at all would divide by it."""
+
+
+class PulseNoise(Enum):
+    """What the noise of a pulse is relative to: the pulse, or the range of the device."""
+
+    PULSE = "pulse"
+    RANGE = "range"
 
 
 @final
@@ -54,15 +90,19 @@ class DeviceToDevice(WriteEffect):
 class CycleToCycle(WriteEffect):
     r"""Pulses of varying size: n pulses of size :math:`1 + \sigma\xi` each are worth :math:`n + \sigma \sqrt{|n|}\,\xi`.
 
-    The noise has the law of the pulse's polarity even where it is larger than the pulse and moves the device the other way.
+    The noise has the law of the pulse's polarity even where it is larger than the pulse and moves the device the other way. Relative to
+    the range it is :math:`\sigma\sqrt{|n|}\,\xi` of the range, wherever the device is.
 
     Attributes
     ----------
     sigma_c2c : float
-        :math:`\sigma`, relative to one pulse (``dw_min_std`` of aihwkit). NeuroSim's is relative to the range: divide it by the step.
+        :math:`\sigma`.
+    relative_to : PulseNoise
+        One pulse (``dw_min_std`` of aihwkit), or the range, as in NeuroSim.
     """
 
     sigma_c2c: float = 0.3
+    relative_to: PulseNoise = PulseNoise.PULSE
 
     def __post_init__(self) -> None:
         if not 0 <= self.sigma_c2c < float("inf"):
@@ -71,4 +111,7 @@ class CycleToCycle(WriteEffect):
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write with noisy pulses."""
         noise = normal(write.pulses.shape, write.pulses, draws.fresh)
-        return write._replace(noise=write.noise + self.sigma_c2c * torch.sqrt(write.pulses.abs()) * noise)
+        spread = self.sigma_c2c * torch.sqrt(write.pulses.abs()) * noise
+        if self.relative_to is PulseNoise.RANGE:
+            return write._replace(scatter=write.scatter + spread)
+        return write._replace(noise=write.noise + spread)

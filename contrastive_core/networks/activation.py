@@ -19,9 +19,12 @@ class Activation(ABC):
     ----------
     quadratic : bool
         Whether :math:`G = s^2/2` on the allowed interval, so that a quadratic pull has an exact minimum.
+    stretch : float or Tensor of shape (n,)
+        How many times its plain response a unit gives; if not 1, a quadratic energy is :math:`s^2/2` over it.
     """
 
     quadratic: bool
+    stretch: float | Tensor = 1.0
 
     @abstractmethod
     def value(self, drive: Tensor) -> Tensor:

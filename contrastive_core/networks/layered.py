@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from itertools import pairwise
 from typing import final
 
@@ -83,7 +84,7 @@ class Layered(Network):
         self._stiffness = tuple(energy_scale ** (index + 1) for index in range(len(self._sizes)))
         self._has_readout = readout is not None
         last = activation if self._has_readout else output_activation
-        self.activations = (activation,) * (len(self._sizes) - 1) + (last,)
+        self.activations: tuple[Activation, ...] = (activation,) * (len(self._sizes) - 1) + (last,)
 
         def uniform(fan_in: int, fan_out: int) -> nn.Parameter:
             weight = torch.zeros(fan_in, fan_out, dtype=dtype)
@@ -185,7 +186,7 @@ class Layered(Network):
         if pull is not None:
             scale = self.stiffness[index]
             if activation.quadratic:
-                drive = (scale * drive + pull.linear) / (scale + pull.curvature)
+                drive = (scale * drive + pull.linear) / (scale + pull.curvature * activation.stretch)
             else:
                 drive = drive + (pull.linear - pull.curvature * state[index]) / scale
         return activation.value(drive)
@@ -233,4 +234,17 @@ class Layered(Network):
 
         A box of quadratic units is refused too: its minima are then corners, which a nudge does not move.
         """
-        return not self.activations[-1].quadratic or self.stiffness[-1] + curvature > 0
+        return not self.activations[-1].quadratic or curvature > self.least_curvature()
+
+    def least_curvature(self) -> float:
+        """Return minus the stiffness of the softest output; minus infinity where activations are smooth."""
+        last = self.activations[-1]
+        if not last.quadratic:
+            return -math.inf
+        return -self.stiffness[-1] / (float(last.stretch.max()) if isinstance(last.stretch, Tensor) else last.stretch)
+
+    def responding(self, activations: Sequence[Activation]) -> Layered:
+        """Return the same network, its parameters shared, whose layers respond by other activations."""
+        twin = copy(self)
+        twin.activations = tuple(activations)
+        return twin

@@ -1,0 +1,90 @@
+"""Neurons that do not all respond alike, and still have an energy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from torch import Tensor
+
+from contrastive_core.devices.effect import CircuitEffect, Draws, normal
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network
+from contrastive_core.networks.activation import Activation
+from contrastive_core.networks.layered import Layered
+
+
+@final
+@dataclass(frozen=True)
+class Gained(Activation):
+    r"""A response of which each unit has its own multiple, :math:`a_i \sigma(u)`, with :math:`G(s) = a_i G_\sigma(s/a_i)`.
+
+    Attributes
+    ----------
+    response : Activation
+        :math:`\sigma`.
+    stretch : Tensor of shape (n,)
+        :math:`a`, positive.
+    """
+
+    response: Activation
+    stretch: Tensor
+
+    @property
+    def quadratic(self) -> bool:  # type: ignore[override]
+        """Whether that of the response is: the unit's own stiffness is then 1/a."""
+        return self.response.quadratic
+
+    def value(self, drive: Tensor) -> Tensor:
+        """Return the multiple of the response."""
+        return self.stretch * self.response.value(drive)
+
+    def potential(self, value: Tensor) -> Tensor:
+        """Return the stretched potential."""
+        return self.stretch * self.response.potential(value / self.stretch)
+
+    def inverse(self, value: Tensor) -> Tensor:
+        """Return the drive that the unit needs."""
+        return self.response.inverse(value / self.stretch)
+
+    def slope(self, value: Tensor) -> Tensor:
+        """Return the multiple of the slope."""
+        return self.stretch * self.response.slope(value / self.stretch)
+
+    def project(self, value: Tensor) -> Tensor:
+        """Return the value inside the stretched bounds."""
+        return self.stretch * self.response.project(value / self.stretch)
+
+
+@final
+@dataclass(frozen=True)
+class NeuronGain(CircuitEffect):
+    r"""Units that respond by :math:`(1 + \sigma_g\xi_i)\,\rho(u)`, fixed: still an energy, so that EP stays exact.
+
+    Attributes
+    ----------
+    sigma_gain : float
+        :math:`\sigma_g`, relative; gains are cut off at a twentieth.
+    """
+
+    sigma_gain: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma_gain < float("inf"):
+            raise InputError(f"sigma_gain must not be negative, got {self.sigma_gain}; 0 is none")
+
+    def built(self, network: Network, draws: Callable[[str], Draws]) -> Network:
+        """Return the network with units of their own gains.
+
+        Raises
+        ------
+        InputError
+            If the network is not a layered one.
+        """
+        if not isinstance(network, Layered):
+            raise InputError(f"gains belong to the units of layered networks, and this is a {type(network).__name__}; leave the effect out")
+        gained: list[Activation] = []
+        for index, response in enumerate(network.activations):
+            bias = network.bias(index).detach()
+            noise = normal(bias.shape, bias, draws(f"bias_{index + 1}").fixed)
+            gained.append(Gained(response, (1 + self.sigma_gain * noise).clamp(min=0.05)))
+        return network.responding(gained)

@@ -246,6 +246,8 @@ class Setting:
         Whether the nudge is the force at the free state, held constant.
     unroll : int, optional
         Steps that BPTT goes back through; None is the whole relaxation.
+    homeostasis : float
+        Weight of the asymmetry of the field's Jacobian, which equilibrium propagation lowers beside the cost.
     """
 
     cost: Cost
@@ -254,3 +256,4 @@ class Setting:
     fraction: float = 0.2
     frozen: bool = False
     unroll: int | None = None
+    homeostasis: float = 0.0

@@ -11,6 +11,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting, Settling, Sides, contrast
 from contrastive_core.types import Batch, Estimate, Nudge, Relaxation, State
+from eqprop.homeostasis import Homeostatic
 
 
 @final
@@ -75,25 +76,26 @@ class EquilibriumPropagation(Rule):
             return self.settling.free_phase(network.clamp(inputs))
 
 
-def _build(setting: Setting, sides: Sides) -> EquilibriumPropagation:
-    return EquilibriumPropagation(setting.cost, setting.settling, setting.strength, sides, setting.frozen)
+def _build(setting: Setting, sides: Sides) -> Rule:
+    rule = EquilibriumPropagation(setting.cost, setting.settling, setting.strength, sides, setting.frozen)
+    return Homeostatic(rule, setting.homeostasis) if setting.homeostasis else rule
 
 
-def positive(setting: Setting) -> EquilibriumPropagation:
+def positive(setting: Setting) -> Rule:
     """Return one-sided EP with a positive nudge."""
     return _build(setting, Sides.POSITIVE)
 
 
-def negative(setting: Setting) -> EquilibriumPropagation:
+def negative(setting: Setting) -> Rule:
     """Return one-sided EP with a negative nudge."""
     return _build(setting, Sides.NEGATIVE)
 
 
-def centered(setting: Setting) -> EquilibriumPropagation:
+def centered(setting: Setting) -> Rule:
     """Return centered EP."""
     return _build(setting, Sides.CENTERED)
 
 
-def random_sign(setting: Setting) -> EquilibriumPropagation:
+def random_sign(setting: Setting) -> Rule:
     """Return one-sided EP with a sign drawn for each batch."""
     return _build(setting, Sides.RANDOM)

@@ -46,7 +46,7 @@ class LearningOptions(CommandOptions):
         Samples.
     network, hidden, activation, output_activation, energy_scale, readout, gain, dtype, circuit, oscillator
         Network.
-    cost, dynamics, step, tolerance, budget, nudged_tolerance, nudged_budget, strength, frozen, fraction, backend, unroll
+    cost, dynamics, step, tolerance, budget, nudged_tolerance, nudged_budget, strength, frozen, fraction, homeostasis, backend, unroll
         Cost, relaxation and what the rules need.
     device
         Where all tensors are.
@@ -81,6 +81,7 @@ class LearningOptions(CommandOptions):
         "auto", exclude=True, description="What computes the relaxations: a kernel, the torch reference, or a kernel where there is one."
     )
     device: Annotated[str, OneOf("device", DEVICES)] = Field("cpu", exclude=True, description="Where all tensors are.")
+    homeostasis: float = Field(0.0, ge=0, description="Weight of the Jacobian's asymmetry in EP, where feedback is not tied; 0 for none.")
     unroll: Positive | None = Field(None, description="Steps that BPTT goes back through; none for the whole relaxation.")
 
 
@@ -131,7 +132,7 @@ def build_setting(options: LearningOptions, cost: Cost | None = None) -> Setting
         options.backend,
     )
     chosen = SAMPLE_COSTS[options.cost]() if cost is None else cost
-    return Setting(chosen, settling, options.strength, options.fraction, options.frozen, options.unroll)
+    return Setting(chosen, settling, options.strength, options.fraction, options.frozen, options.unroll, options.homeostasis)
 
 
 def _dynamics(options: LearningOptions) -> Dynamics:

@@ -18,7 +18,7 @@ from contrastive_core.networks.untied import Untied
 class AsymmetricFeedback(CircuitEffect):
     r"""Two arrays per layer instead of one that is read both ways: :math:`W^{fb} = W \circ (1 + \sigma\xi)`, fixed, some of it missing.
 
-    The feedback follows the forward weights as they are written; the network learns as
+    The feedback follows the forward weights as they are written, or learns for itself from where it starts; the network learns as
     :class:`~contrastive_core.networks.untied.Untied` says.
 
     Attributes
@@ -26,11 +26,14 @@ class AsymmetricFeedback(CircuitEffect):
     sigma_asym : float
         :math:`\sigma`, relative.
     p_feedback_missing : float
-        Share of feedback connections that are not there.
+        Share of feedback connections that are not there; where feedback learns, that start at 0.
+    learning : bool
+        Whether feedback arrays are written by the rule too, instead of together with the forward ones.
     """
 
     sigma_asym: float = 0.1
     p_feedback_missing: float = 0.0
+    learning: bool = False
 
     def __post_init__(self) -> None:
         if not (0 <= self.sigma_asym < float("inf") and 0 <= self.p_feedback_missing <= 1):
@@ -53,4 +56,4 @@ class AsymmetricFeedback(CircuitEffect):
             deviation = self.sigma_asym * normal(weight.shape, weight, generator)
             missing = torch.rand(weight.shape, generator=generator, dtype=torch.float64).to(weight.device) < self.p_feedback_missing
             deviations[f"weight_{index + 1}"] = torch.where(missing, -1.0, deviation)
-        return Untied(network, deviations)
+        return Untied(network, deviations, self.learning)

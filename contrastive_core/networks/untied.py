@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
@@ -29,21 +29,30 @@ class Untied(Network):
     the feedback held, and differs from that of the tied network by the other half of its contrast,
     :math:`(s_{l-1}^+ - s_{l-1}^-)^T \bar s_l`. With D it is off by as much as the field's Jacobian is not symmetric.
 
+    Feedback that learns for itself starts there and is a parameter :math:`W^{fb}_l`, ``feedback_l``, whose contrast is that other half.
+
     Parameters
     ----------
     network : Layered
         Forward weights, which stay its own and are shared.
     deviations : mapping of str to Tensor
         :math:`D_l` by the name of the weights, ``weight_2`` up to the last layer, each of its weights' shape.
+    learning : bool
+        Whether the feedback learns for itself, instead of following the forward weights.
     """
 
-    def __init__(self, network: Layered, deviations: Mapping[str, Tensor]) -> None:
+    def __init__(self, network: Layered, deviations: Mapping[str, Tensor], learning: bool = False) -> None:
         super().__init__()
+        self.learning = learning
         self._forward = (network,)  # in a tuple: a submodule would show its parameters a second time, with a prefix
         for name, parameter in network.named_parameters():
             self.register_parameter(name, parameter)
         for index in range(1, len(network.sizes)):
-            self.register_buffer(_deviation(index), deviations[f"weight_{index + 1}"].detach().to(network.weight(index)))
+            deviation = deviations[f"weight_{index + 1}"].detach().to(network.weight(index))
+            if learning:
+                self.register_parameter(_feedback(index), nn.Parameter(network.weight(index).detach() * (1 + deviation)))
+            else:
+                self.register_buffer(_deviation(index), deviation)
 
     @property
     def tied(self) -> Layered:
@@ -52,7 +61,8 @@ class Untied(Network):
 
     def _excess(self, index: int, state: State) -> Tensor:
         """Return what block ``index`` receives more than from the transpose of the forward weights; shape (B, n)."""
-        weight = self.tied.weight(index + 1) * self.get_buffer(_deviation(index + 1))
+        own, forward = self.learning, self.tied.weight(index + 1)
+        weight = self.get_parameter(_feedback(index + 1)) - forward if own else forward * self.get_buffer(_deviation(index + 1))
         return self.tied.energy_scale * (state[index + 1] @ weight.T)
 
     @property
@@ -97,6 +107,9 @@ class Untied(Network):
             gradients[f"weight_{index + 1}"] = below.T @ change
             gradients[f"bias_{index + 1}"] = change.sum(0)
             below = (plus + other) / 2
+            if self.learning and index + 1 < len(state):
+                above = (state[index + 1] + minus[index + 1]) * (self.tied.energy_scale / 2)
+                gradients[_feedback(index + 1)] = change.T @ above
         return gradients
 
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
@@ -137,6 +150,10 @@ class Untied(Network):
     def has_minimum(self, curvature: float) -> bool:
         """Whether the last layer stays stable when a nudge adds this curvature to it."""
         return self.tied.has_minimum(curvature)
+
+
+def _feedback(index: int) -> str:
+    return f"feedback_{index + 1}"
 
 
 def _deviation(index: int) -> str:

@@ -66,7 +66,9 @@ class LearningOptions(CommandOptions):
     circuit: CircuitOptions = Field(default_factory=lambda: CircuitOptions.model_validate({}), description="Of a resistive network.")
     oscillator: OscillatorOptions = Field(default_factory=lambda: OscillatorOptions.model_validate({}), description="Of oscillators.")
     cost: Annotated[str, OneOf("cost", SAMPLE_COSTS)] = Field("squared-error", description="Cost that the rules lower.")
-    dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field("forward", description="Of the free phase.")
+    dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field(
+        "forward", description="Of the free phase; kernels do block descent (forward, backward, even-odd), torch the others."
+    )
     step: PositiveFloat | None = Field(None, description="Euler step of gradient-flow and momentum; none for their own.")
     tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-3, description="Residual at which a sample's free phase stops.")
     budget: Positive = Field(100, description="Most sweeps of a free phase.")

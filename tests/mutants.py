@@ -132,6 +132,9 @@ MUTATIONS = [
     Mutation("circuit: load of the amplifiers dropped", "eqprop/resistive.py", "self.parts.voltage_gain**2 * self.conductance", "self.conductance", "resistive::test_forces_and_gradients"),
     # Solvers
     Mutation("Anderson: no pause after leaps that do not help", DYNAMICS + "anderson.py", "pause=torch.where(lost | behind, _PAUSE,", "pause=torch.where(lost & behind & ~lost, _PAUSE,", "solvers::test_leaps_that_do_not_help"),
+    Mutation("Anderson: leaps are not taken back", DYNAMICS + "anderson.py", "memory.leapt & ~(size <= memory.residual)", "memory.leapt & ~(size == size)", "solvers::test_a_leap_over_a_cliff"),
+    Mutation("Anderson: leaps where plain steps are fast", DYNAMICS + "anderson.py", "(trail.ratio > _FAST)", "(trail.ratio > 0)", "solvers::test_anderson_is_behind_block_descent_on_none"),
+    Mutation("Anderson: leaps from the start", DYNAMICS + "anderson.py", "no.long() + self.wait", "no.long() + 0 * self.wait", "solvers::test_anderson_is_behind_block_descent_on_none"),
     Mutation("Anderson: weights of the other sign", DYNAMICS + "anderson.py", "trail.image - torch.einsum", "trail.image + torch.einsum", "solvers::test_anderson_takes_the_root"),
     # Devices
     Mutation("write law: depression as potentiation", "contrastive_core/devices/write_law.py", "1 - _affine(1 - level, (-pulses)", "_affine(level, (-pulses)", "devices::test_the_closed_form_over_pulses"),

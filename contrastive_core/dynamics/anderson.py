@@ -16,6 +16,8 @@ _PAUSE = 10
 """Plain steps after one that did not help: what is wasted stays below a tenth."""
 _LEAST_FALL = 0.95
 """Factor per leap by which the residual has to fall even where plain steps are slower: a plateau is not to be leapt along."""
+_FAST = 0.4
+"""Factor per plain step at and below which there is no leap: relaxations that units are just leaving for their bounds end so, by themselves."""
 _ROUNDINGS = 8
 """Roundings of the state within which differences of residuals are noise."""
 
@@ -77,8 +79,9 @@ class Anderson(Remembering[Trail]):
 
     A leap after which the residual is larger than before is taken back; and where leaps fall behind what plain steps at their last
     measured rate would have reached, the sample forgets its history and takes plain steps for a while. Where plain steps do not
-    contract, or a leap would go against them, as at a saddle, there is none. So near an equilibrium no more than one step and a
-    tenth of them is wasted. Where the energy has several minima, leaps may end in another one than plain steps.
+    contract, or do so fast, or a leap would go against them, as at a saddle, there is none, and none in the first ``wait`` steps,
+    which short relaxations end in. So near an equilibrium no more than one step and a tenth of them is wasted; far from one that is no
+    theorem, but what is measured. Where the energy has several minima, leaps may end in another one than plain steps.
 
     Gradients through the steps treat :math:`\gamma` as constant, which is exact at the equilibrium. (Both papers recalled;
     formulas verified numerically.)
@@ -91,11 +94,14 @@ class Anderson(Remembering[Trail]):
         m, how many differences are kept.
     regularisation : float
         :math:`\mu`, not negative; a few roundings of the dtype are its least value.
+    wait : int
+        Plain steps before the first leap, not negative: what a first leap can waste is then at most a tenth too.
     """
 
     inner: Dynamics = field(default_factory=BlockDescent)
     window: int = 5
     regularisation: float = 1e-10
+    wait: int = _PAUSE
 
     def __post_init__(self) -> None:
         if isinstance(self.inner, Remembering):
@@ -104,6 +110,8 @@ class Anderson(Remembering[Trail]):
             raise InputError(f"window must be at least 1 step, got {self.window}; 5 is usual")
         if not 0 <= self.regularisation < float("inf"):
             raise InputError(f"regularisation must be finite and not negative, got {self.regularisation}; 1e-10 is usual")
+        if self.wait < 0:
+            raise InputError(f"wait must be 0 or more plain steps, got {self.wait}; {_PAUSE} is usual")
 
     def begin(self, state: State, clamped: Clamped, phase: Phase = None) -> Trail:
         """Return a memory without any differences."""
@@ -112,7 +120,7 @@ class Anderson(Remembering[Trail]):
         no, zeros = torch.zeros(rows, dtype=torch.bool, device=point.device), point.new_zeros(rows, self.window, width)
         filled = no[:, None].expand(rows, self.window)
         never = point.new_full((rows,), torch.inf)
-        return Trail(point, no, point, torch.zeros_like(point), never, never, never, never, zeros, zeros, filled, no.long(), 0)
+        return Trail(point, no, point, torch.zeros_like(point), never, never, never, never, zeros, zeros, filled, no.long() + self.wait, 0)
 
     def proceed(
         self, state: State, memory: Trail, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
@@ -146,7 +154,7 @@ class Anderson(Remembering[Trail]):
             slot=(memory.slot + 1) % self.window,
         )
         noise = _ROUNDINGS * torch.finfo(image.dtype).eps * (1 + image.detach().abs().amax(1))
-        may = (trail.pause == 0) & (trail.rate < 1) & (size > noise)
+        may = (trail.pause == 0) & (trail.rate < 1) & (trail.ratio > _FAST) & (size > noise)
         point, leapt = self._leap(trail, may, joint, unflatten(trail.image, state), clamped, phase)
         returned = torch.where(kept, residual, memory.residual)
         return unflatten(trail.image, state), returned, trail._replace(point=point, leapt=leapt)
@@ -166,7 +174,7 @@ class Anderson(Remembering[Trail]):
 
     def reversed(self) -> Dynamics:
         """Return the acceleration of the reversed plain step."""
-        return Anderson(self.inner.reversed(), self.window, self.regularisation)
+        return Anderson(self.inner.reversed(), self.window, self.regularisation, self.wait)
 
 
 def mixture(changes: Tensor, change: Tensor, filled: Tensor, regularisation: float, *, joint: bool = False) -> Tensor:

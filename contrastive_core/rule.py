@@ -64,6 +64,9 @@ class Rule(ABC):
 class Settling:
     """How the phases of a rule are relaxed.
 
+    Dynamics with noise draw it from the generator that a rule is given. Where there is none, as in inference, it is that of seed 0: the
+    same inputs have the same answer.
+
     Attributes
     ----------
     dynamics : Dynamics
@@ -83,30 +86,40 @@ class Settling:
     second: Stop = Stop(1e-3, 100)
     backend: str = "auto"
 
-    def free_phase(self, clamped: Clamped, start: State | None = None) -> Relaxation:
+    def free_phase(self, clamped: Clamped, start: State | None = None, generator: torch.Generator | None = None) -> Relaxation:
         """Relax with only the inputs acting, from a state or from rest."""
+        noise = self._noise(generator)
         with torch.no_grad():
             state = clamped.network.initial_state(clamped) if start is None else start
-            relaxation = relax(clamped, state, self.dynamics, self.free, backend=self.backend)
+            relaxation = relax(clamped, state, self.dynamics, self.free, backend=self.backend, generator=noise)
         require_finite(relaxation, "free")
         return relaxation
 
-    def second_phases(self, clamped: Clamped, start: State, phases: Sequence[Phase], unit: float) -> list[Relaxation]:
+    def second_phases(
+        self, clamped: Clamped, start: State, phases: Sequence[Phase], unit: float, generator: torch.Generator | None = None
+    ) -> list[Relaxation]:
         """Relax from the free state in each of some nudged or held phases, blocks in reverse order.
 
         ``unit`` is the displacement of the outputs that a phase causes, per unit of error. The first layer moves by that
         times the layers' ratio of stiffness, which is what the relative tolerance is measured in.
         """
+        stop, noise = self._second_stop(clamped.network, unit), self._noise(generator)
         with torch.no_grad():
-            return relax_each(
-                clamped, start, self.dynamics.reversed(), self._second_stop(clamped.network, unit), phases, backend=self.backend
-            )
+            return relax_each(clamped, start, self.dynamics.reversed(), stop, phases, backend=self.backend, generator=noise)
 
-    def all_phases(self, clamped: Clamped, phases: Sequence[Phase], unit: float) -> list[Relaxation]:
+    def all_phases(
+        self, clamped: Clamped, phases: Sequence[Phase], unit: float, generator: torch.Generator | None = None
+    ) -> list[Relaxation]:
         """Relax from rest, and then as ``second_phases`` does in phases that do not depend on the free state."""
+        if self.dynamics.noisy:
+            free = self.free_phase(clamped, None, generator)
+            return [free, *self.second_phases(clamped, free.state, phases, unit, generator)]
         stop = self._second_stop(clamped.network, unit)
         with torch.no_grad():
             return relax_from_rest(clamped, self.dynamics, self.free, stop, phases, backend=self.backend)
+
+    def _noise(self, generator: torch.Generator | None) -> torch.Generator | None:
+        return torch.Generator().manual_seed(0) if generator is None and self.dynamics.noisy else generator
 
     def contrast(
         self, network: Network, batch: Batch, phases: Sequence[Phase], unit: float, signs: tuple[int, ...], factor: float
@@ -153,6 +166,7 @@ def contrast(
     displacement: float,
     strength: float,
     phases: Sequence[Phase] | Callable[[State], Sequence[Phase]],
+    generator: torch.Generator | None = None,
 ) -> Estimate:
     r"""Estimate a gradient by the contrast of two relaxed states.
 
@@ -171,6 +185,8 @@ def contrast(
         :math:`\beta`, what the contrast is divided by.
     phases : sequence of Nudge or Hold, or callable
         The phases to run, one per sign, or what maps the free state to them.
+    generator : torch.Generator, optional
+        Source of the noise of dynamics that have any.
 
     Returns
     -------
@@ -189,13 +205,13 @@ def contrast(
     with torch.no_grad():
         clamped = network.clamp(batch.inputs)
     if batch.start is None and not callable(phases):
-        free, *later = settling.all_phases(clamped, phases, displacement)
+        free, *later = settling.all_phases(clamped, phases, displacement, generator)
         require_finite(free, "free")
     else:
-        free = settling.free_phase(clamped, batch.start)
+        free = settling.free_phase(clamped, batch.start, generator)
         with torch.no_grad():
             chosen = [network.applied(phase) for phase in phases(free.state)] if callable(phases) else phases
-        later = settling.second_phases(clamped, free.state, chosen, displacement)
+        later = settling.second_phases(clamped, free.state, chosen, displacement, generator)
     seconds = dict(zip(signs, later, strict=True))
     for sign, second in seconds.items():
         require_finite(second, names[sign], network)

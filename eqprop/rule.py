@@ -68,7 +68,7 @@ class EquilibriumPropagation(Rule):
             return live(batch._replace(held=network.output(free)))
 
         phases = frozen if self.frozen else joint if self.cost.coupled else live(batch)
-        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, phases)
+        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, phases, generator)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""

@@ -46,8 +46,10 @@ class LearningOptions(CommandOptions):
         Samples.
     network, hidden, activation, output_activation, energy_scale, readout, gain, dtype, circuit, oscillator
         Network.
-    cost, dynamics, step, tolerance, budget, nudged_tolerance, nudged_budget, strength, frozen, fraction, homeostasis, backend, unroll
-        Cost, relaxation and what the rules need.
+    cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, backend
+        Cost and relaxation.
+    strength, frozen, fraction, homeostasis, unroll
+        What the rules need.
     device
         Where all tensors are.
     """
@@ -72,6 +74,10 @@ class LearningOptions(CommandOptions):
     step: PositiveFloat | None = Field(None, description="Euler step of gradient-flow and momentum; none for their own.")
     tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-3, description="Residual at which a sample's free phase stops.")
     budget: Positive = Field(100, description="Most sweeps of a free phase.")
+    node_temperature: float = Field(0.0, ge=0, description="Of thermal noise, in units of the energy; in kelvin with a capacitance.")
+    node_capacitance: PositiveFloat | None = Field(
+        None, description="Farad of a node whose unit is a volt: the temperature is then in kelvin."
+    )
     nudged_tolerance: Annotated[float, Field(ge=0)] | None = Field(
         1e-3, description="The same for the later phases, relative to the size of their contrast."
     )
@@ -127,23 +133,36 @@ def build_setting(options: LearningOptions, cost: Cost | None = None) -> Setting
     from contrastive_core.rule import Setting, Settling
     from contrastive_core.types import Stop
 
-    settling = Settling(
-        _dynamics(options),
-        Stop(options.tolerance, options.budget),
-        Stop(options.nudged_tolerance, options.nudged_budget),
-        options.backend,
-    )
+    # What thermal noise shakes never comes to rest: it has a time instead of a tolerance.
+    free, nudged = (None, None) if options.node_temperature else (options.tolerance, options.nudged_tolerance)
+    settling = Settling(_dynamics(options), Stop(free, options.budget), Stop(nudged, options.nudged_budget), options.backend)
     chosen = SAMPLE_COSTS[options.cost]() if cost is None else cost
     return Setting(chosen, settling, options.strength, options.fraction, options.frozen, options.unroll, options.homeostasis)
 
 
 def _dynamics(options: LearningOptions) -> Dynamics:
+    if options.node_capacitance is not None and options.network != "layered":
+        raise InputError(f"--node-capacitance is of nodes whose stiffness is 1, and a {options.network} network has others; leave it out")
+    if options.node_temperature:
+        return _heat_bath(options)
     dynamics = DYNAMICS[options.dynamics]()
     if options.step is None:
         return dynamics
     if "step_size" not in {field.name for field in fields(dynamics)}:
         raise InputError(f"--step is the Euler step of gradient-flow and momentum, and {options.dynamics} has none; leave it out")
     return replace(dynamics, step_size=options.step)  # type: ignore[call-arg]
+
+
+def _heat_bath(options: LearningOptions) -> Dynamics:
+    from contrastive_core.dynamics.langevin import Langevin, temperature_of_nodes
+
+    if options.dynamics not in ("gradient-flow", LearningOptions.model_fields["dynamics"].default):
+        raise InputError(
+            f"--node-temperature is that of gradient flow, and {options.dynamics} is another dynamics; leave one of the two out"
+        )
+    temperature, farad = options.node_temperature, options.node_capacitance
+    temperature = temperature if farad is None else temperature_of_nodes(temperature, farad)
+    return Langevin(temperature) if options.step is None else Langevin(temperature, options.step)
 
 
 def architecture(network: Network, splits: Splits) -> str:
@@ -164,6 +183,10 @@ def ignored(options: LearningOptions) -> list[str]:
     """Return a sentence for each option that has no effect beside the others."""
     kind = describe(options.data).kind
     sentences = without_effect(options)
+    if options.node_temperature:
+        sentences.append("tolerances have no effect with a --node-temperature: phases last for their budgets")
+    elif options.node_capacitance is not None:
+        sentences.append("--node-capacitance has no effect without a --node-temperature")
     if options.data_dir is not None and kind != "download":
         sentences.append(f"--data-dir has no effect: {options.data} is {kind} data and needs no files")
     if options.readout and options.output_activation != "linear":

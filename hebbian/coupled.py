@@ -58,7 +58,7 @@ class CoupledLearning(Rule):
             return [Hold(output - sign * self.fraction * gradient) for sign in signs]
 
         strength = self.fraction * network.stiffness[-1]
-        return contrast(network, batch, self.cost, self.settling, signs, self.fraction, strength, holds)
+        return contrast(network, batch, self.cost, self.settling, signs, self.fraction, strength, holds, generator)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""

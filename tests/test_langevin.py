@@ -8,12 +8,16 @@ from torch import Tensor
 
 from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.gradient_flow import GradientFlow
-from contrastive_core.dynamics.langevin import Langevin
+from contrastive_core.dynamics.langevin import Langevin, temperature_of_nodes
 from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
 from contrastive_core.relaxation import relax
+from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch, Clamped, Hold, Nudge, Phase, Status, Stop
+from experiments.learning import LearningOptions, build_setting
+from experiments.options import resolve
+from experiments.rules import RULES
 
 ROWS, STEP, STEPS = 20_000, 0.1, 120
 """Independent samples, and steps of which 120 of .1 time constants forget the start to (1 - .1)^120 = 3e-6."""
@@ -101,3 +105,62 @@ def test_heat_baths_that_cannot_be_are_refused() -> None:
     for make in (lambda: Langevin(-0.1), lambda: Langevin(float("nan")), lambda: Langevin(0.1, 0.0)):
         with pytest.raises(InputError, match="must be"):
             make()
+
+
+def heat_bath(temperature: float, steps: int = STEPS) -> Setting:
+    return Setting(COSTS["squared-error"](), Settling(Langevin(temperature, STEP), Stop(None, steps), Stop(None, steps)), strength=0.5)
+
+
+@pytest.mark.parametrize("rule", ["ep-centered", "coupled-positive", "implicit"])
+def test_a_rule_relaxes_to_boltzmann_statistics_at_its_temperature(rule: str) -> None:
+    """If this fails, rules know no thermal noise, or one of another temperature: the free state has density e^(-E/T). z below 4.5."""
+    network = linear(1, 1)
+    presented = Batch(torch.ones(ROWS, 1, dtype=torch.float64), torch.zeros(ROWS, 1, dtype=torch.float64))
+    built = RULES[rule](heat_bath(0.3))
+    free = built.estimate(network.requires_grad_(), presented, generator=torch.Generator().manual_seed(2)).relaxations["free"].state[0]
+    expected = 0.3 / (1 - STEP / 2)
+    assert abs(z_score(free, expected)) < 4.5
+    assert abs(z_score(free, 1.2 * expected)) > 4.5  # a control
+    mean = float(network.clamp(presented.inputs).drive[0].detach())
+    # The share of states above the mean plus one standard deviation, which tells a normal density from others of that variance.
+    above = float((free > mean + math.sqrt(expected)).double().mean())
+    share = 0.15865525393145707
+    assert abs(above - share) < 4.5 * math.sqrt(share * (1 - share) / ROWS)
+    answers = [built.infer(network, presented.inputs[:5]).state[0] for _ in range(2)]
+    assert torch.equal(*answers)  # noise of seed 0: the same inputs have the same answer
+
+
+def test_thermal_noise_leaves_the_gradient_right_on_average() -> None:
+    """If this fails, thermal noise biases learning where theory says it only blurs it: in a linear network the contrast is linear."""
+    network = linear(1, 1).requires_grad_()
+    presented = Batch(torch.ones(ROWS, 1, dtype=torch.float64), torch.zeros(ROWS, 1, dtype=torch.float64))
+    noisy, quiet = (
+        RULES["ep-centered"](heat_bath(temperature)).estimate(network, presented, generator=torch.Generator().manual_seed(3)).gradients
+        for temperature in (0.3, 0.0)
+    )
+    # Two phases of variance T/k each, k = 1 +- .5 (and Euler's), started alike but shaken apart; over 2 x .5 and 20000 samples.
+    error = math.sqrt((0.3 / 1.5 / (1 - 0.15 / 2) + 0.3 / 0.5 / (1 - 0.05 / 2)) / ROWS)
+    assert abs(float(noisy["weight_1"] - quiet["weight_1"])) < 4.5 * error
+    assert float((noisy["weight_1"] - quiet["weight_1"]).abs()) > 0  # and there is noise
+
+
+def test_the_temperature_of_nodes_is_their_voltage_noise() -> None:
+    """If this fails, kelvin and farad mean another noise than the textbook's 64 microvolt at 1 pF and 300 K."""
+    assert math.sqrt(temperature_of_nodes(300.0, 1e-12)) == pytest.approx(64.4e-6, rel=1e-3)
+    for kelvin, farad in ((-1.0, 1e-12), (300.0, 0.0)):
+        with pytest.raises(InputError, match="positive capacities"):
+            temperature_of_nodes(kelvin, farad)
+
+
+def test_options_make_a_heat_bath_and_refuse_what_cannot_be_one() -> None:
+    """If this fails, a study of temperatures is one of another dynamics, or stops where noise happens to be small."""
+    given = resolve(LearningOptions, flags={"node_temperature": 0.01, "step": 0.2, "budget": 30})
+    settling = build_setting(given).settling
+    assert settling.dynamics == Langevin(0.01, 0.2)
+    assert (settling.free, settling.second.tolerance) == (Stop(None, 30), None)
+    physical = build_setting(resolve(LearningOptions, flags={"node_temperature": 300.0, "node_capacitance": 1e-12})).settling.dynamics
+    assert physical == Langevin(temperature_of_nodes(300.0, 1e-12))
+    with pytest.raises(InputError, match="another dynamics"):
+        build_setting(resolve(LearningOptions, flags={"node_temperature": 0.01, "dynamics": "anderson"}))
+    with pytest.raises(InputError, match="stiffness is 1"):
+        build_setting(resolve(LearningOptions, flags={"node_temperature": 300.0, "node_capacitance": 1e-12, "network": "resistive"}))

@@ -57,7 +57,7 @@ class Implicit(Rule):
         """
         with torch.no_grad():
             clamped = network.clamp(batch.inputs)
-        free = self.settling.free_phase(clamped, batch.start)
+        free = self.settling.free_phase(clamped, batch.start, generator)
         with torch.no_grad():
             right_side = state_gradient(network, free.state, self.cost, batch)
         adjoint = self.solve(clamped, free.state, right_side)

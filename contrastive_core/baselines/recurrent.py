@@ -39,7 +39,7 @@ class RecurrentBackprop(Rule):
         """Relax, and iterate the adjoint."""
         with torch.no_grad():
             clamped = network.clamp(batch.inputs)
-        free = self.settling.free_phase(clamped, batch.start)
+        free = self.settling.free_phase(clamped, batch.start, generator)
         with torch.no_grad():
             source = state_gradient(network, free.state, self.cost, batch)
         state = tuple(layer.detach().requires_grad_() for layer in free.state)

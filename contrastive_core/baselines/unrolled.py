@@ -48,9 +48,9 @@ class Unrolled(Rule):
             if self.truncation is None:
                 start, stop = network.initial_state(clamped) if batch.start is None else batch.start, self.settling.free
             else:
-                relaxations["free"] = self.settling.free_phase(clamped, batch.start)
+                relaxations["free"] = self.settling.free_phase(clamped, batch.start, generator)
                 start, stop = relaxations["free"].state, Stop(None, self.truncation)
-            last = relax(clamped, start, self.settling.dynamics, stop)
+            last = relax(clamped, start, self.settling.dynamics, stop, generator=generator)
             require_finite(last, "free")
             gradients = named_gradients(self.cost.value(network.output(last.state), batch).mean(), network)
         last = last._replace(state=tuple(layer.detach() for layer in last.state))

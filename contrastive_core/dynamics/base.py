@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,7 +14,15 @@ M = TypeVar("M")
 
 @dataclass(frozen=True)
 class Dynamics(ABC):
-    """One step of a relaxation. The torch code is its definition; it is differentiable and changes nothing in place."""
+    """One step of a relaxation. The torch code is its definition; it is differentiable and changes nothing in place.
+
+    Attributes
+    ----------
+    noisy : bool
+        Whether its steps draw noise, and need a generator.
+    """
+
+    noisy: ClassVar[bool] = False
 
     @abstractmethod
     def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -11,6 +11,24 @@ from contrastive_core.dynamics.base import Dynamics, moving_blocks
 from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.errors import InputError
 from contrastive_core.types import Clamped, Phase, State
+
+BOLTZMANN = 1.380649e-23
+"""Joule per kelvin, exactly so by definition."""
+
+
+def temperature_of_nodes(kelvin: float, farad: float) -> float:
+    r"""Return the temperature, in units of the energy, of units of stiffness 1 that are nodes of some capacity with a swing in volt.
+
+    :math:`k_B \Theta/C`, the variance of a node's voltage in square volt: 64 microvolt rms at 1 pF and 300 K.
+
+    Raises
+    ------
+    InputError
+        If the temperature is negative or the capacity not positive.
+    """
+    if not (0 <= kelvin < float("inf") and 0 < farad < float("inf")):
+        raise InputError(f"nodes have temperatures of 0 kelvin or more and positive capacities, got {kelvin} K and {farad} F")
+    return BOLTZMANN * kelvin / farad
 
 
 @final
@@ -24,8 +42,8 @@ class Langevin(Dynamics):
     curvature is :math:`(T/\kappa)/(1 - h/2)`). T is in the units of the energy: for nodes of capacity C at a physical temperature it is
     the thermal energy over that of the unit voltage, so that the rms noise is :math:`\sqrt{k_B \Theta/C}`.
 
-    States never come to rest: relax them for a fixed budget, ``Stop(None, budget)``, and with a generator. The residual is that of the
-    drift alone. It is not in ``DYNAMICS``, whose members settle and need no generator.
+    States never come to rest: relax them for a fixed budget, ``Stop(None, budget)``, and with a generator, which rules hand on. The
+    residual is that of the drift alone. It is not in ``DYNAMICS``, whose members settle and need no generator.
 
     Attributes
     ----------
@@ -35,6 +53,7 @@ class Langevin(Dynamics):
         Euler step, in units of the time constant; positive.
     """
 
+    noisy: ClassVar[bool] = True
     temperature: float
     step_size: float = 0.1
 

@@ -17,7 +17,7 @@ _PAUSE = 10
 _LEAST_FALL = 0.95
 """Factor per leap by which the residual has to fall even where plain steps are slower: a plateau is not to be leapt along."""
 _FAST = 0.4
-"""Factor per plain step at and below which there is no leap: relaxations that units are just leaving for their bounds end so, by themselves."""
+"""Factor per plain step at and below which there is no leap: relaxations whose units just leave their bounds end so, by themselves."""
 _ROUNDINGS = 8
 """Roundings of the state within which differences of residuals are noise."""
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from contrastive_core.cost import Cost
 from contrastive_core.costs.layout import Labels, check, wrong_neighbours
 from contrastive_core.costs.rows import FLOOR
+from contrastive_core.costs.settings import require_positive
 from contrastive_core.types import Batch
 
 Extras = Mapping[str, Tensor]
@@ -212,3 +213,25 @@ class Plain(Objective):
     def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return nothing: there is nothing to carry."""
         return {}
+
+
+class Tempered(Plain):
+    """A plain objective with a temperature and no other setting.
+
+    Attributes
+    ----------
+    temperature : float
+        A field of the subclass, with its paper's default.
+    """
+
+    temperature: float
+
+    @final
+    def __post_init__(self) -> None:
+        require_positive(temperature=self.temperature)
+
+    @property
+    @final
+    def strength(self) -> float:
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature

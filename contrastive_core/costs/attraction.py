@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from torch import Tensor
 
-from contrastive_core.costs.layout import view_rows
+from contrastive_core.costs.layout import others_among, sample_of_rows, view_rows
 from contrastive_core.costs.multiview import VIEWS
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_at_least
+from contrastive_core.costs.tiled import tiled
 from contrastive_core.objective import Plain
 from contrastive_core.types import Batch
 
@@ -27,8 +27,7 @@ class CACR(Plain):
 
     :math:`C = \langle \sum_m \mathrm{softmax}_m(t^+ d_{am})\, d_{am} - \sum_j \mathrm{softmax}_j(-t^- d_{aj})\, d_{aj} \rangle_a`: m
     the other views of the row's sample, j the rows of other samples. Gradients flow through the weights, as in the official code.
-    With two views the attraction is alignment; as :math:`t^- \to 0` the repulsion is minus the mean squared distance. Needs O(B²)
-    memory.
+    With two views the attraction is alignment; as :math:`t^- \to 0` the repulsion is minus the mean squared distance.
 
     Attributes
     ----------
@@ -51,11 +50,14 @@ class CACR(Plain):
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over rows."""
-        rows, index = unit(output), view_rows(batch)
-        sample = torch.empty(len(rows), dtype=torch.int64, device=rows.device)
-        sample[index] = torch.arange(len(index), device=rows.device)[:, None].expand_as(index)
-        same = sample[:, None] == sample[None, :]
-        own = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
-        squares = rows.square().sum(1)
-        distance = squares[:, None] + squares[None, :] - 2 * rows @ rows.T  # a dead row has no direction: its square is 0, not 1
-        return (weighted_mean(distance, same & ~own, self.attraction) - weighted_mean(distance, ~same, -self.repulsion)).mean()
+        rows, sample = unit(output), sample_of_rows(view_rows(batch))
+
+        def term(part: slice, rows: Tensor) -> Tensor:
+            same = sample[part, None] == sample[None, :]
+            squares = rows.square().sum(1)
+            # A dead row has no direction: its square is 0, not 1.
+            distance = squares[part, None] + squares[None, :] - 2 * rows[part] @ rows.T
+            pulled = weighted_mean(distance, same & others_among(part, len(rows), rows), self.attraction)
+            return (pulled - weighted_mean(distance, ~same, -self.repulsion)).sum() / len(rows)
+
+        return tiled(term, len(rows), len(rows), rows)

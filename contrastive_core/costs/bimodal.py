@@ -10,8 +10,8 @@ from torch import Tensor
 from contrastive_core.costs.layout import extra, two_views
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_positive
-from contrastive_core.costs.softmax import Targets, Weigh, even, pooled
-from contrastive_core.objective import Extra, Needs, Objective, Origin, Plain
+from contrastive_core.costs.softmax import Targets, even, matched, pooled
+from contrastive_core.objective import Extra, Needs, Objective, Origin, Tempered
 from contrastive_core.types import Batch
 
 LOG_SCALE = Extra("log_scale", "()", Origin.LEARNT, "logarithm of the inverse temperature")
@@ -24,19 +24,38 @@ def learnt_scale(batch: Batch) -> Tensor:
     return extra(batch, "log_scale").exp().clamp(max=LARGEST_SCALE)
 
 
-def first_scale(temperature: float) -> dict[str, Tensor]:
-    """Return the extra that stands for a temperature."""
-    return {"log_scale": torch.tensor(-log(temperature))}
+class LearntScale(Objective):
+    """An objective that learns its temperature, by the logarithm of the inverse.
 
+    Attributes
+    ----------
+    temperature : float
+        A field of the subclass: where it starts.
+    """
 
-def matched(rows: Tensor, columns: Tensor, scale: float | Tensor, weigh: Weigh | None = None) -> Tensor:
-    r"""Return :math:`\langle \log\sum_j e^{t\,a_i \cdot b_j} - t\,a_i \cdot b_i \rangle`, of shape ()."""
-    return pooled(rows, columns, scale, even(rows), weigh) - (scale * (rows * columns).sum(1)).mean()
+    temperature: float
+    needs = Needs(extras=(LOG_SCALE,))
+
+    @property
+    @final
+    def strength(self) -> float:
+        """0.01 of the temperature at the start."""
+        return 0.01 * self.temperature
+
+    @final
+    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the logarithm of the inverse temperature."""
+        return {"log_scale": torch.tensor(-log(self.temperature))}
+
+    @final
+    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return nothing: the temperature is learnt by gradient."""
+        return {}
 
 
 @final
 @dataclass(frozen=True)
-class CLIP(Objective):
+class CLIP(LearntScale):
     r"""Symmetric cross-entropy of the matrix of similarities between two modalities.
 
     :math:`C = \tfrac12 [\mathrm{CE}(S/\tau, I) + \mathrm{CE}(S^T/\tau, I)]`, :math:`S = A B^T`. Rows of one modality are no negatives
@@ -54,25 +73,11 @@ class CLIP(Objective):
     temperature: float = 0.07
     both_ways: bool = True
 
-    needs = Needs(extras=(LOG_SCALE,))
     source = "Radford et al. (2021), CLIP; Jia et al. (2021), ALIGN"
     verified = "value and gradient of each way equal info-nce-pytorch"
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
-
-    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the logarithm of the inverse temperature."""
-        return first_scale(self.temperature)
-
-    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return nothing: the temperature is learnt by gradient."""
-        return {}
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples and ways."""
@@ -87,7 +92,7 @@ def clip(first: Tensor, second: Tensor, scale: float | Tensor, both_ways: bool =
 
 @final
 @dataclass(frozen=True)
-class CWCL(Objective):
+class CWCL(LearntScale):
     r"""Continuously weighted contrast: the samples that a frozen network finds alike share the probability.
 
     From the first modality :math:`-\langle \sum_j w_{ij} \log p_{ij} / \sum_j w_{ij} \rangle` with :math:`w_{ij} = (1 + \cos(u_i,
@@ -108,19 +113,6 @@ class CWCL(Objective):
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
-
-    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the logarithm of the inverse temperature."""
-        return first_scale(self.temperature)
-
-    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return nothing: the temperature is learnt by gradient."""
-        return {}
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the sum of both directions' means."""
@@ -145,7 +137,7 @@ def shares(weights: Targets, num_rows: int) -> Targets:
 
 @final
 @dataclass(frozen=True)
-class CMIM(Plain):
+class CMIM(Tempered):
     r"""The contrastive term of cMIM: the negatives are averaged, not summed, which makes it insensitive to the batch size.
 
     :math:`C = \langle -\log \frac{e^{s_{ii}/\tau}}{e^{s_{ii}/\tau} + \mathrm{mean}_{j \ne i}\, e^{s_{ij}/\tau}} \rangle`, s between
@@ -161,14 +153,6 @@ class CMIM(Plain):
 
     source = "Livne (2025), cMIM"
     verified = "from the paper, not re-read; closed forms tested"
-
-    def __post_init__(self) -> None:
-        require_positive(temperature=self.temperature)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples."""

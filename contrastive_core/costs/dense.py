@@ -8,8 +8,9 @@ from torch import Tensor
 
 from contrastive_core.costs.layout import extra
 from contrastive_core.costs.queue import KEYS
-from contrastive_core.costs.rows import unit
+from contrastive_core.costs.rows import tiles, unit
 from contrastive_core.costs.settings import require_at_least, require_positive
+from contrastive_core.costs.tiled import tiled
 from contrastive_core.errors import InputError
 from contrastive_core.objective import Extra, Needs, Objective, Origin
 from contrastive_core.types import Batch
@@ -23,7 +24,7 @@ class PixPro(Objective):
     Each row is a place of an image (``instances``) in one of two views (``views``), at a position in that image. :math:`C =
     -\sum_\mathrm{ways} \langle \cos(y_i, y'_j) \rangle` over pairs of places of one image, one in each view, nearer than a threshold,
     with :math:`y_i = \sum_j \max(0, \cos(x_i, x_j))^\gamma g(x_j)` over the places of i's view, g a learnt linear map, and :math:`y'`
-    a second network's output, without gradient. It lies in [-2, 2]. Needs O(B²) memory.
+    a second network's output, without gradient. It lies in [-2, 2].
 
     Attributes
     ----------
@@ -65,17 +66,28 @@ class PixPro(Objective):
         """Return the sum over both ways of minus the mean cosine of near pairs."""
         if batch.instances is None or batch.views is None or len(torch.unique(batch.views)) != 2:
             raise InputError("PixPro needs the image of each row as its instance and which of two views it is in; give both in the batch")
-        same_image = batch.instances[:, None] == batch.instances[None, :]
-        same_view = batch.views[:, None] == batch.views[None, :]
-        rows = unit(output)
-        closeness = (rows @ rows.T).clamp(min=0) ** self.power
-        propagated = torch.where(same_image & same_view, closeness, 0.0) @ (output @ extra(batch, "map"))
-        agreement = unit(propagated) @ unit(extra(batch, "keys").detach()).T
-        # Not cdist, whose products of matrices would blur the threshold in float32.
-        distance = (extra(batch, "positions")[:, None] - extra(batch, "positions")[None, :]).norm(dim=2)
-        near = same_image & ~same_view & (distance <= self.threshold)
-        if not bool(near.any()):
+        images, views, positions = batch.instances, batch.views, extra(batch, "positions")
+        keys = unit(extra(batch, "keys").detach())
+
+        def near(part: slice) -> Tensor:
+            """Return which pairs of places are to agree, of shape (T, B)."""
+            # Not cdist, whose products of matrices would blur the threshold in float32.
+            distance = (positions[part, None] - positions[None, :]).norm(dim=2)
+            there: Tensor = (images[part, None] == images[None, :]) & (views[part, None] != views[None, :]) & (distance <= self.threshold)
+            return there
+
+        counts = torch.cat([near(part).sum(1) for part in tiles(len(output), 2 * len(output))])
+        if not bool(counts.any()):
             raise InputError(f"no two places of one image are within {self.threshold} of each other in the two views; check the positions")
-        first = (batch.views == batch.views.min())[:, None]
-        ways = [near & first, near & ~first]
-        return -torch.stack([agreement[pairs].sum() / pairs.sum().clamp(min=1) for pairs in ways]).sum()
+        first = views == views.min()
+        pairs = torch.where(first, counts[first].sum(), counts[~first].sum()).clamp(min=1)  # of each row's way
+
+        def term(part: slice, output: Tensor, mapping: Tensor) -> Tensor:
+            rows = unit(output)
+            inside = (images[part, None] == images[None, :]) & (views[part, None] == views[None, :])
+            closeness = (rows[part] @ rows.T).clamp(min=0) ** self.power
+            propagated = torch.where(inside, closeness, 0.0) @ (output @ mapping)
+            agreement = torch.where(near(part), unit(propagated) @ keys.T, 0.0)
+            return -(agreement.sum(1) / pairs[part]).sum()
+
+        return tiled(term, len(output), 2 * len(output), output, extra(batch, "map"))

@@ -122,7 +122,7 @@ class AlignmentUniformity(Plain):
 @final
 @dataclass(frozen=True)
 class Scattering(Plain):
-    r"""Repulsion from the batch's centre on the sphere, :math:`C = \langle \cos(z_i, \bar z) \rangle`, which is :math:`|\bar z|` itself.
+    r"""Repulsion from the batch's centre on the sphere, :math:`C = -\langle |z_i - \bar z|^2 \rangle`, which is :math:`|\bar z|^2 - 1`.
 
     Attributes
     ----------
@@ -134,13 +134,13 @@ class Scattering(Plain):
 
     needs = Needs(fewest=1, most=None)
     source = "CircuitGCL: contrastive learning and label rebalancing in analog circuits (2025)"
-    verified = "from the paper, not re-read; closed form tested"
+    verified = "as in a public copy of its code, read and not run; closed form tested"
     strength = 0.01
 
     def __post_init__(self) -> None:
         require_positive(weight=self.weight)
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
-        """Return the length of the mean direction."""
-        length: Tensor = torch.linalg.vector_norm(unit(output).mean(0))
-        return self.weight * length
+        """Return minus the mean squared distance to the centre."""
+        rows = unit(output)
+        return -self.weight * (rows - rows.mean(0)).square().sum(1).mean()

@@ -4,16 +4,14 @@ from dataclasses import dataclass
 from math import log
 from typing import final
 
-import torch
 from torch import Tensor
 
-from contrastive_core.costs.bimodal import LOG_SCALE, clip, first_scale, learnt_scale
+from contrastive_core.costs.bimodal import LearntScale, clip, learnt_scale
 from contrastive_core.costs.distance import alignment, uniformity
 from contrastive_core.costs.layout import two_views
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_at_least, require_positive
 from contrastive_core.costs.softmax import leave_out_self, through
-from contrastive_core.objective import Needs, Objective
 from contrastive_core.types import Batch
 
 
@@ -33,7 +31,7 @@ def closed(output: Tensor, batch: Batch, sharpness: float, across: float) -> Ten
 
 @final
 @dataclass(frozen=True)
-class CUA(Objective):
+class CUA(LearntScale):
     r"""CLIP with uniformity and alignment, against the gap between modalities.
 
     :math:`C = C_\mathrm{CLIP} + \tfrac12 [u_t(x) + u_t(y)] + \langle |x - y|^2 \rangle`, u the uniformity of each modality (view).
@@ -50,25 +48,11 @@ class CUA(Objective):
     temperature: float = 0.07
     sharpness: float = 2.0
 
-    needs = Needs(extras=(LOG_SCALE,))
     source = "Fahim, Murphy & Fyshe (2024), It's not a modality gap"
     verified = "from the paper, not re-read; each term is tested on its own"
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature, sharpness=self.sharpness)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
-
-    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the logarithm of the inverse temperature."""
-        return first_scale(self.temperature)
-
-    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return nothing: the temperature is learnt by gradient."""
-        return {}
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the sum of the terms."""
@@ -77,7 +61,7 @@ class CUA(Objective):
 
 @final
 @dataclass(frozen=True)
-class CUAXU(Objective):
+class CUAXU(LearntScale):
     r"""As :class:`CUA`, with uniformity across the modalities too.
 
     :math:`C = C_\mathrm{CUA} + \kappa \log \langle e^{-t|x_j - y_k|^2} \rangle_{j \ne k}`.
@@ -96,26 +80,12 @@ class CUAXU(Objective):
     sharpness: float = 2.0
     across: float = 1.0
 
-    needs = Needs(extras=(LOG_SCALE,))
     source = "Fahim, Murphy & Fyshe (2024), It's not a modality gap"
     verified = "from the paper, not re-read; each term is tested on its own"
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature, sharpness=self.sharpness)
         require_at_least(0, across=self.across)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
-
-    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the logarithm of the inverse temperature."""
-        return first_scale(self.temperature)
-
-    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return nothing: the temperature is learnt by gradient."""
-        return {}
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the sum of the terms."""

@@ -6,9 +6,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.costs.layout import extra, partners, view_rows
+from contrastive_core.costs.layout import extra, others_among, partners, view_rows
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_at_least, require_positive
+from contrastive_core.costs.tiled import tiled
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.objective import Extra, Needs, Objective, Origin
 from contrastive_core.types import Batch
@@ -22,7 +23,7 @@ class AMCL(Objective):
     The outputs are cut into H heads of d = n/H units. With :math:`\tau_{ij} = \tau_\mathrm{lo} + (\tau_\mathrm{hi} -
     \tau_\mathrm{lo})\,\sigma(f(z_i, z_j))`, :math:`C = \sum_h [\mathrm{NTXent}(s_{ij}/\tau_{ij}) + \beta \langle \tfrac d2 \log
     \tau_{ij} + 1/\tau_{ij} \rangle]`, f a network of one hidden tanh layer per head, which is learnt; the gradient flows through f
-    into the rows too. Needs O(B² (n + hidden units)) memory.
+    into the rows too.
 
     Attributes
     ----------
@@ -77,18 +78,20 @@ class AMCL(Objective):
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the sum over heads of the mean over rows."""
         size, partner = self._size(output.shape[1]), partners(view_rows(batch))
-        own = torch.eye(len(output), dtype=torch.bool, device=output.device)
-        losses = []
-        for rows, first, last in zip(torch.split(output, size, 1), extra(batch, "first"), extra(batch, "last"), strict=True):
-            rows = unit(rows)
-            asked, found = rows @ first[:size], rows @ first[size:-1] + first[-1]
-            scores = (asked[:, None] + found[None, :]).tanh() @ last[:-1] + last[-1]  # (B, B)
+        heads = zip(torch.split(output, size, 1), extra(batch, "first"), extra(batch, "last"), strict=True)
+
+        def term(part: slice, rows: Tensor, first: Tensor, last: Tensor) -> Tensor:
+            others = others_among(part, len(rows), rows)
+            asked, found = rows[part] @ first[:size], rows @ first[size:-1] + first[-1]
+            scores = (asked[:, None] + found[None, :]).tanh() @ last[:-1] + last[-1]  # (T, B)
             temperatures = self.lowest + (self.highest - self.lowest) * scores.sigmoid()
-            logs = (rows @ rows.T / temperatures).masked_fill(own, -float("inf")).log_softmax(1)
-            kept = temperatures[~own]
-            regularisation = (size / 2 * kept.log() + 1 / kept).mean()
-            losses.append(self.weight * regularisation - logs.gather(1, partner[:, None]).mean())
-        return torch.stack(losses).sum()
+            logs = (rows[part] @ rows.T / temperatures).masked_fill(~others, -float("inf")).log_softmax(1)
+            kept = temperatures[others]
+            regularisation = (size / 2 * kept.log() + 1 / kept).sum() / (len(rows) - 1)
+            return (self.weight * regularisation - logs.gather(1, partner[part, None]).sum()) / len(rows)
+
+        width = len(output) * (self.hidden + 1)
+        return torch.stack([tiled(term, len(output), width, unit(rows), first, last) for rows, first, last in heads]).sum()
 
     def _size(self, width: int) -> int:
         if width % self.heads:

@@ -5,6 +5,7 @@ For an anchor with positive p, :math:`g = \mathrm{mean}_{k}\, e^{(s_k - s_p)/\ta
 over the held u: a surrogate, whose own value would mean nothing, so the value returned is the loss itself.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from math import log
 from typing import NamedTuple, final
@@ -123,13 +124,11 @@ def step(anchors: Anchors, extras: dict[str, Tensor], rates: Rates) -> dict[str,
     return {name: new[name].view_as(extras[name]) for name in new}
 
 
-@final
 @dataclass(frozen=True)
-class ISogCLR(Objective):
-    r"""Individual temperatures for two views of one modality (iSogCLR).
+class Individual(Objective):
+    r"""An objective that remembers a temperature and a denominator for every sample; subclasses say who asks among whom.
 
-    Each of the 2 N rows is an anchor, its negatives all rows but itself and its partner. With the average's share 1 and all
-    temperatures equal the gradient is :math:`\tau` times DCL's. Instances must number the samples of the data set from 0.
+    Instances must number the samples of the data set from 0.
 
     Attributes
     ----------
@@ -151,115 +150,102 @@ class ISogCLR(Objective):
     budget: float = 0.3
     average: float = 0.9
     learning: float = 0.01
-    momentum: float = 0.9
+    momentum: float = 0.1
     lowest: float = 0.05
     highest: float = 0.7
 
     needs = Needs(extras=MEMORY)
     source = "Qiu et al. (2023), automatic temperature individualization"
-    verified = "own identities at fixed temperatures; not compared with a library; the momentum of temperatures is recalled"
 
+    @final
     def __post_init__(self) -> None:
         _check(self.temperature, self.rates)
 
     @property
+    @final
     def rates(self) -> Rates:
         """The settings of what is remembered."""
         return Rates(self.budget, self.average, self.learning, self.momentum, self.lowest, self.highest)
 
     @property
+    @final
     def strength(self) -> float:
         """0.005: the loss is multiplied by its temperature already."""
         return 0.005
+
+    @final
+    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return temperatures and averages after this batch."""
+        memory = {name.name: extra(batch, name.name) for name in MEMORY}
+        for anchors in self.anchors(output, batch):
+            memory = step(anchors, memory, self.rates)
+        return memory
+
+    @final
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over anchors."""
+        flat, averages = extra(batch, "temperatures").view(-1), extra(batch, "averages")
+        ways = zip(self.anchors(output, batch), self.anchors(held, batch), strict=True)
+        return torch.stack([surrogate(live, still, averages, flat[live.slots], self.rates) for live, still in ways]).mean()
+
+    @abstractmethod
+    def anchors(self, output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
+        """Return who asks among whom, in each of as many ways as there are modalities.
+
+        Parameters
+        ----------
+        output : Tensor of shape (B, n)
+            The embeddings.
+        batch : Batch
+            Checked.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class ISogCLR(Individual):
+    r"""Individual temperatures for two views of one modality (iSogCLR).
+
+    Each of the 2 N rows is an anchor, its negatives all rows but itself and its partner. With the average's share 1 and all
+    temperatures equal the gradient is :math:`\tau` times DCL's. The paper's average is of :math:`e^{(s_k - s_p)/\tau}`; libauc's for
+    one modality is of :math:`e^{s_k/\tau}`, which is the same until a sample is seen again.
+    """
+
+    verified = "gradient and temperatures of a sample's first batch equal libauc; identity with DCL tested"
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return equal temperatures and an empty memory."""
         return _start(self.temperature, 1, samples)
 
-    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return temperatures and averages after this batch."""
-        return step(self._anchors(output, batch), {name.name: extra(batch, name.name) for name in MEMORY}, self.rates)
-
-    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
-        """Return the mean over rows."""
-        live, still = self._anchors(output, batch), self._anchors(held, batch)
-        temperatures = extra(batch, "temperatures").view(-1)[live.slots]
-        return surrogate(live, still, extra(batch, "averages"), temperatures, self.rates)
-
-    def _anchors(self, output: Tensor, batch: Batch) -> Anchors:
+    def anchors(self, output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
+        """Return every row, which asks among those of other samples."""
         rows, partner = unit(output), partners(view_rows(batch))
         pairs = torch.stack([torch.arange(len(rows), device=rows.device), partner], dim=1)
-        slots = _slots(batch, 1)
-        return Anchors(rows, rows, aligned(rows, partner), leave_out(pairs), len(rows) - 2, slots)
+        return (Anchors(rows, rows, aligned(rows, partner), leave_out(pairs), len(rows) - 2, _slots(batch, 1)),)
 
 
 @final
 @dataclass(frozen=True)
-class RGCL(Objective):
+class RGCL(Individual):
     r"""Individual temperatures for two modalities (RGCL): robust global contrast.
 
     The anchors are the samples in each modality (view), their negatives the other samples in the other one; the loss is the mean
-    of both directions. Instances must number the samples of the data set from 0.
-
-    Attributes
-    ----------
-    temperature : float
-        Where :math:`\tau_i` starts.
-    budget : float
-        :math:`\rho`.
-    average : float
-        :math:`\gamma`; a sample's first batch takes 1.
-    learning : float
-        :math:`\eta` of the temperatures.
-    momentum : float
-        Share of the old gradient of a temperature.
-    lowest, highest : float
-        Bounds of the temperatures.
+    of both directions.
     """
 
     temperature: float = 0.05
     budget: float = 6.0
-    average: float = 0.9
-    learning: float = 0.01
-    momentum: float = 0.9
     lowest: float = 0.005
     highest: float = 0.05
 
-    needs = Needs(extras=MEMORY)
-    source = "Qiu et al. (2023), automatic temperature individualization"
-    verified = "own identities at fixed temperatures; not compared with a library; the momentum of temperatures is recalled"
-
-    def __post_init__(self) -> None:
-        _check(self.temperature, self.rates)
-
-    @property
-    def rates(self) -> Rates:
-        """The settings of what is remembered."""
-        return Rates(self.budget, self.average, self.learning, self.momentum, self.lowest, self.highest)
-
-    @property
-    def strength(self) -> float:
-        """0.005: the loss is multiplied by its temperature already."""
-        return 0.005
+    verified = "gradient and temperatures equal libauc, whose gradient is N - 1 times as large"
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return equal temperatures and an empty memory, for both modalities."""
         return _start(self.temperature, 2, samples)
 
-    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return temperatures and averages after this batch."""
-        memory = {name.name: extra(batch, name.name) for name in MEMORY}
-        for anchors in self._anchors(output, batch):
-            memory = step(anchors, memory, self.rates)
-        return memory
-
-    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
-        """Return the mean over samples and directions."""
-        flat, averages = extra(batch, "temperatures").view(-1), extra(batch, "averages")
-        ways = zip(self._anchors(output, batch), self._anchors(held, batch), strict=True)
-        return torch.stack([surrogate(live, still, averages, flat[live.slots], self.rates) for live, still in ways]).mean()
-
-    def _anchors(self, output: Tensor, batch: Batch) -> tuple[Anchors, Anchors]:
+    def anchors(self, output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
+        """Return the samples in each modality, which ask among the other one's."""
         index, slots = view_rows(batch), _slots(batch, 2)
         first, second = (unit(output)[rows] for rows in index.T)
         positive = (first * second).sum(1)

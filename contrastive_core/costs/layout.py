@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from contrastive_core.costs.rows import nearest, unit
+from contrastive_core.costs.rows import nearest, tiles, unit
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
 from contrastive_core.types import Batch
 
@@ -71,6 +71,19 @@ def two_views(rows: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """Return the rows of the first and of the second view, (N, n) each, samples in the same order."""
     index = view_rows(batch)
     return rows[index[:, 0]], rows[index[:, 1]]
+
+
+def sample_of_rows(index: Tensor) -> Tensor:
+    """Return for each of the rows of N samples, given as (N, M) indices, the number of its sample, of shape (N M,)."""
+    sample = torch.empty(index.numel(), dtype=torch.int64, device=index.device)
+    sample[index] = torch.arange(len(index), device=index.device)[:, None].expand_as(index)
+    return sample
+
+
+def others_among(rows: slice, num_rows: int, like: Tensor) -> Tensor:
+    """Return where a column is not the row itself, for some rows, of shape (T, num_rows) and dtype bool."""
+    numbers = torch.arange(num_rows, device=like.device)
+    return numbers[rows, None] != numbers[None, :]
 
 
 def partners(rows: Tensor) -> Tensor:
@@ -166,7 +179,8 @@ def wrong_neighbours(output: Tensor, batch: Batch, kind: Labels) -> Tensor:
         return batch.labels[neighbour] != batch.labels
     if kind in (Labels.NUMBERS, Labels.VECTORS):
         labels = batch.labels.reshape(len(output), -1)
-        typical = torch.pdist(labels).mean()
+        pairs = len(labels) * (len(labels) - 1)
+        typical = torch.stack([torch.cdist(labels[part], labels).sum() for part in tiles(len(labels), len(labels))]).sum() / pairs
         far: Tensor = (labels[neighbour] - labels).norm(dim=1) > typical
         return far
     if batch.instances is None:

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from contrastive_core.costs.layout import view_rows
 from contrastive_core.costs.rows import unit
-from contrastive_core.costs.settings import require_positive
 from contrastive_core.costs.softmax import even, leave_out_self, pooled, through
-from contrastive_core.objective import Needs, Plain
+from contrastive_core.objective import Needs, Tempered
 from contrastive_core.types import Batch
 
 VIEWS = Needs(fewest=2, most=None)
@@ -26,7 +25,7 @@ def between_views(rows: Tensor, index: Tensor, scale: float) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class MVInfoNCE(Plain):
+class MVInfoNCE(Tempered):
     r"""Multi-view InfoNCE: one softmax for all views of a sample.
 
     Per sample :math:`\log \sum_l \sum_{(j,m) \ne (i,l)} e^{s/\tau} - \log \sum_{l \ne m} e^{s(i,l;\,i,m)/\tau}`, mean over
@@ -45,14 +44,6 @@ class MVInfoNCE(Plain):
     source = "Koromilas et al. (2025), multi-view contrastive objectives"
     verified = "formula equal the official code in an earlier check; this code was not compared with it"
 
-    def __post_init__(self) -> None:
-        require_positive(temperature=self.temperature)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
-
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples."""
         rows, scale, index = unit(output), 1 / self.temperature, view_rows(batch, 2)
@@ -66,7 +57,7 @@ class MVInfoNCE(Plain):
 
 @final
 @dataclass(frozen=True)
-class MVDHEL(Plain):
+class MVDHEL(Tempered):
     r"""Multi-view decoupled hyperspherical energy: alignment of all views together, uniformity inside each view.
 
     Per sample :math:`\sum_l \log \sum_{j \ne i} e^{s(i,l;\,j,l)/\tau} - \log \sum_{l < m} e^{s(i,l;\,i,m)/\tau}`,
@@ -85,14 +76,6 @@ class MVDHEL(Plain):
     needs = VIEWS
     source = "Koromilas et al. (2025), multi-view contrastive objectives"
     verified = "formula equal the official code in an earlier check; this code was not compared with it"
-
-    def __post_init__(self) -> None:
-        require_positive(temperature=self.temperature)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples."""

@@ -10,7 +10,7 @@ from contrastive_core.costs.layout import partners, view_rows
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_positive
 from contrastive_core.costs.softmax import even, leave_out, leave_out_self, pooled
-from contrastive_core.objective import Plain
+from contrastive_core.objective import Plain, Tempered
 from contrastive_core.types import Batch
 
 
@@ -21,7 +21,7 @@ def aligned(rows: Tensor, partner: Tensor) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class NTXent(Plain):
+class NTXent(Tempered):
     r"""Normalised temperature-scaled cross-entropy (SimCLR): each row must find the other view of its sample among all rows.
 
     :math:`C = \langle \log \sum_{k \ne a} e^{s_{ak}/\tau} - s_{ap}/\tau \rangle_a`, mean over the 2 N rows, s their cosines. Gradients
@@ -38,14 +38,6 @@ class NTXent(Plain):
     source = "Chen, Kornblith, Norouzi & Hinton (2020), SimCLR"
     verified = "value and gradient equal lightly and pytorch-metric-learning"
 
-    def __post_init__(self) -> None:
-        require_positive(temperature=self.temperature)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
-
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over all rows."""
         rows, scale = unit(output), 1 / self.temperature
@@ -55,7 +47,7 @@ class NTXent(Plain):
 
 @final
 @dataclass(frozen=True)
-class DCL(Plain):
+class DCL(Tempered):
     r"""Decoupled contrastive learning: NT-Xent without the positive pair in the denominator.
 
     :math:`C = \langle \log \sum_{k \notin \{a, p\}} e^{s_{ak}/\tau} - s_{ap}/\tau \rangle_a`. Pairs are left out exactly, not by an
@@ -71,14 +63,6 @@ class DCL(Plain):
 
     source = "Yeh et al. (2022), Decoupled contrastive learning"
     verified = "value and gradient equal lightly; the official code agrees where its mask does not leak"
-
-    def __post_init__(self) -> None:
-        require_positive(temperature=self.temperature)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over all rows."""

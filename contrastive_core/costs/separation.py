@@ -1,6 +1,7 @@
 """The objective of common and salient factors: what only the target samples have is to be found apart."""
 
 from dataclasses import dataclass
+from math import log
 from typing import final
 
 import torch
@@ -9,14 +10,22 @@ from torch import Tensor
 from contrastive_core.costs.layout import Labels, two_views
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_at_least, require_positive
+from contrastive_core.costs.tiled import tiled
 from contrastive_core.errors import ShapeError
 from contrastive_core.objective import Needs, Plain
 from contrastive_core.types import Batch
 
 
-def squared_distances(rows: Tensor) -> Tensor:
-    """Return the squared distance of every two rows, of shape (N, N); exactly 0 on the diagonal, and smooth everywhere."""
-    return (rows[:, None] - rows[None, :]).square().sum(2)
+def spread(rows: Tensor, temperature: float) -> Tensor:
+    r"""Return :math:`\langle \log \langle e^{-|x_i - x_j|^2/2\tau} \rangle_j \rangle_i`, of shape (), smooth everywhere; 0 without rows."""
+    if not len(rows):
+        return rows.sum()  # a batch without target samples has nothing to spread
+
+    def term(part: slice, rows: Tensor) -> Tensor:
+        distance = (rows[part, None] - rows[None, :]).square().sum(2)  # exactly 0 from a row to itself
+        return (-distance / (2 * temperature)).logsumexp(1).sum()
+
+    return tiled(term, len(rows), rows.numel(), rows) / len(rows) - log(len(rows))
 
 
 @final
@@ -28,7 +37,7 @@ class SepCLR(Plain):
     \langle e^{-|x_i - x_j|^2/2\tau} \rangle_j \rangle_i`, self pairs kept, so that it is at least :math:`-\log N`: :math:`C =
     \langle|c - c'|^2\rangle/2\tau + \langle|s - s'|^2\rangle_\mathrm{target}/2\tau + U(c) + U(s)_\mathrm{target} +
     \langle|s|^2\rangle_\mathrm{background}/2\tau + J`, J the joint-entropy term :math:`\langle \log \langle e^{-|s_i-s_j|^2/2\tau}
-    e^{-|c_i-c_j|^2/2\tau} \rangle_j \rangle_i`, target only. U is the mean over both views. Needs O(B² n) memory.
+    e^{-|c_i-c_j|^2/2\tau} \rangle_j \rangle_i`, target only. U is the mean over both views.
 
     Attributes
     ----------
@@ -73,16 +82,9 @@ class SepCLR(Plain):
         return (self.alignment * pull + self.background * silent) / (2 * self.temperature) + (apart[0] + apart[1]) / 2
 
     def _spread(self, common: Tensor, salient: Tensor, target: Tensor) -> Tensor:
-        everywhere, there = squared_distances(common), squared_distances(salient[target])
-        both = there + everywhere[target][:, target]
-        terms = ((self.common, everywhere), (self.salient, there), (self.joint, both))
-        return torch.stack([weight * self._entropy(distance) for weight, distance in terms]).sum()
-
-    def _entropy(self, distance: Tensor) -> Tensor:
-        if not len(distance):
-            return distance.sum()  # a batch without target samples has nothing to spread
-        logs = (-distance / (2 * self.temperature)).logsumexp(1)
-        return (logs - torch.log(torch.tensor(float(len(distance)), dtype=logs.dtype, device=logs.device))).mean()
+        # Squared distances add up over the units of joint codes.
+        codes = ((self.common, common), (self.salient, salient[target]), (self.joint, torch.cat([common, salient], dim=1)[target]))
+        return torch.stack([weight * spread(code, self.temperature) for weight, code in codes]).sum()
 
 
 def _mean(values: Tensor) -> Tensor:

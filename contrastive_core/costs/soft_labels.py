@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from contrastive_core.costs.layout import Labels, two_views
+from contrastive_core.costs.layout import Labels, others_among, two_views
 from contrastive_core.costs.rows import tiles, unit
 from contrastive_core.costs.settings import require_positive
 from contrastive_core.costs.softmax import even, leave_out_self, pooled
-from contrastive_core.objective import Needs, Plain
+from contrastive_core.costs.tiled import tiled
+from contrastive_core.objective import Needs, Plain, Tempered
 from contrastive_core.types import Batch
 
 VECTORS = Needs(fewest=1, most=None, labels=Labels.VECTORS)
@@ -64,7 +65,7 @@ class SoftLabel(Plain):
 
 @final
 @dataclass(frozen=True)
-class SoftSupCon(Plain):
+class SoftSupCon(Tempered):
     r"""Supervised contrast with soft masks (MultiSupCon, BaCon): positives count by the cosine of their label vectors.
 
     :math:`C = \langle -\sum_p w_{ap} \log p_{ap} / \sum_p w_{ap} \rangle_a` over :math:`p \ne a`, w the positive part of the cosine;
@@ -81,14 +82,6 @@ class SoftSupCon(Plain):
     needs = VECTORS
     source = "BaCon (2023) and MultiSupCon (2022), soft masks in SupCon"
     verified = "read in the official code of BaCon, not run; identity with SupCon tested"
-
-    def __post_init__(self) -> None:
-        require_positive(temperature=self.temperature)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over the rows that have a positive."""
@@ -110,10 +103,10 @@ class SoftSupCon(Plain):
 
 @final
 @dataclass(frozen=True)
-class SoftCon(Plain):
+class SoftCon(Tempered):
     r"""Soft contrast of several labels: the probability that two rows belong together is regressed to their labels' cosine.
 
-    :math:`C = \langle \mathrm{BCE}(\sigma(s_{ij}/\tau), \cos(l_i, l_j)) \rangle_{i \ne j}`; labels are not negative. Needs O(B²) memory.
+    :math:`C = \langle \mathrm{BCE}(\sigma(s_{ij}/\tau), \cos(l_i, l_j)) \rangle_{i \ne j}`; labels are not negative.
 
     Attributes
     ----------
@@ -127,17 +120,14 @@ class SoftCon(Plain):
     source = "Wang, Albrecht & Zhu (2024), SoftCon"
     verified = "from the paper, not re-read; no official loss code was found"
 
-    def __post_init__(self) -> None:
-        require_positive(temperature=self.temperature)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
-
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over pairs of rows."""
         rows, labels = unit(output), unit(batch.labels.to(output.dtype))
-        pairs = torch.tril_indices(len(rows), len(rows), -1, device=rows.device)
-        logits = (rows[pairs[0]] * rows[pairs[1]]).sum(1) / self.temperature
-        return binary_cross_entropy_with_logits(logits, (labels[pairs[0]] * labels[pairs[1]]).sum(1).clamp(0, 1))
+        pairs = len(rows) * (len(rows) - 1)
+
+        def term(part: slice, rows: Tensor) -> Tensor:
+            others = others_among(part, len(rows), rows)
+            logits, alike = rows[part] @ rows.T / self.temperature, (labels[part] @ labels.T).clamp(0, 1)
+            return binary_cross_entropy_with_logits(logits[others], alike[others], reduction="sum") / pairs
+
+        return tiled(term, len(rows), len(rows), rows)

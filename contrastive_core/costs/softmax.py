@@ -106,6 +106,12 @@ def through(rows: Tensor, columns: Tensor, scale: float | Tensor, outer: Callabl
     return outer(sums) + (moving - moving.detach())
 
 
+def matched(rows: Tensor, columns: Tensor, scale: float | Tensor, weigh: Weigh | None = None) -> Tensor:
+    r"""Return :math:`\langle \log\sum_j e^{t\,a_i \cdot b_j} - t\,a_i \cdot b_i \rangle`, of shape (); there may be further columns."""
+    own = (rows * columns[: len(rows)]).sum(1)
+    return pooled(rows, columns, scale, even(rows), weigh) - (scale * own).mean()
+
+
 def _factor(scale: float | Tensor, rows: Tensor) -> Tensor:
     """Return the inverse temperature of each row, of shape (N, 1)."""
     return torch.as_tensor(scale, dtype=rows.dtype, device=rows.device).reshape(-1, 1).expand(len(rows), 1)

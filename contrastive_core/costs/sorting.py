@@ -7,10 +7,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.costs.layout import view_rows
+from contrastive_core.costs.layout import others_among, sample_of_rows, view_rows
 from contrastive_core.costs.multiview import VIEWS
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_at_least, require_positive
+from contrastive_core.costs.tiled import tiled
 from contrastive_core.objective import Plain
 from contrastive_core.types import Batch
 
@@ -53,9 +54,10 @@ def soft_permutation(values: Tensor, steepness: float) -> Tensor:
 class GroCo(Plain):
     r"""Group-ordering contrast: sort each row's similarities softly, and ask that its positives land in the top slots.
 
-    Per row the k most similar negatives and the positives, both ascending, go through an odd-even sorting network; C is the mean
-    binary cross-entropy of "lands in a positive slot" and "lands in a negative slot". What a row is compared with carries no gradient,
-    nor does the choice of negatives. One positive and one negative give :math:`-\log(\tfrac12 + \mathrm{atan}(s \Delta)/\pi)`.
+    Per row the k most similar rows of its own view and the other views of its sample, both ascending, go through an odd-even sorting
+    network; C is the mean binary cross-entropy of "lands in a positive slot" and "lands in a negative slot". What a row is compared
+    with carries no gradient, nor does the choice of negatives. One positive and one negative give :math:`-\log(\tfrac12 +
+    \mathrm{atan}(s \Delta)/\pi)`.
 
     Attributes
     ----------
@@ -70,7 +72,7 @@ class GroCo(Plain):
 
     needs = VIEWS
     source = "Shvetsova et al. (2023), Learning by sorting (GroCo)"
-    verified = "sorting network equals diffsort; from the paper otherwise"
+    verified = "sorting network equals diffsort; pairs, loss and defaults as in the official code, read and not run"
     strength = 0.02
 
     def __post_init__(self) -> None:
@@ -79,21 +81,26 @@ class GroCo(Plain):
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over rows."""
-        index, rows, others = view_rows(batch, 2), unit(output), unit(held)
-        sample = torch.empty(len(rows), dtype=torch.int64, device=rows.device)
-        sample[index] = torch.arange(len(index), device=rows.device)[:, None].expand_as(index)
-        same = sample[:, None] == sample[None, :]
-        positive = same & ~torch.eye(len(rows), dtype=torch.bool, device=rows.device)
-        num_positive = index.shape[1] - 1
-        judged, live = others @ others.T, rows @ others.T  # (B, B)
-        count = min(self.negatives, len(rows) - index.shape[1])
-        hard = judged.masked_fill(same, -float("inf")).topk(count, dim=1).indices.flip(1)  # ascending
-        near = judged.masked_fill(~positive, -float("inf")).topk(num_positive, dim=1).indices.flip(1)
-        landing = soft_permutation(live.gather(1, torch.cat([hard, near], dim=1)), self.steepness)
-        top = landing[:, :, count:].sum(2).clamp(0, 1)  # (B, L): probability of a positive slot; rounding may pass 1
-        bottom = landing[:, :, :count].sum(2).clamp(0, 1)
-        is_positive = torch.arange(count + num_positive, device=rows.device) >= count
-        return (_cross_entropy(top, is_positive) + _cross_entropy(bottom, ~is_positive)).mean() / 2
+        index = view_rows(batch, 2)
+        held_rows, sample = unit(held), sample_of_rows(index)
+        view = torch.empty_like(sample)
+        view[index] = torch.arange(index.shape[1], device=index.device).expand_as(index)
+        wanted, count = index.shape[1] - 1, min(self.negatives, len(index) - 1)
+        is_positive = torch.arange(count + wanted, device=index.device) >= count
+
+        def term(part: slice, rows: Tensor) -> Tensor:
+            same = sample[part, None] == sample[None, :]
+            judged, live = held_rows[part] @ held_rows.T, rows[part] @ held_rows.T  # (T, B)
+            strange = ~same & (view[part, None] == view[None, :])
+            hard = judged.masked_fill(~strange, -float("inf")).topk(count, dim=1).indices.flip(1)  # ascending
+            friend = same & others_among(part, len(rows), rows)
+            near = judged.masked_fill(~friend, -float("inf")).topk(wanted, dim=1).indices.flip(1)
+            landing = soft_permutation(live.gather(1, torch.cat([hard, near], dim=1)), self.steepness)
+            top = landing[:, :, count:].sum(2).clamp(0, 1)  # (T, L): probability of a positive slot; rounding may pass 1
+            bottom = landing[:, :, :count].sum(2).clamp(0, 1)
+            return (_cross_entropy(top, is_positive) + _cross_entropy(bottom, ~is_positive)).sum() / (2 * len(rows) * len(is_positive))
+
+        return tiled(term, len(held), len(held) + len(is_positive) ** 3, unit(output))
 
 
 def _cross_entropy(probability: Tensor, truth: Tensor) -> Tensor:

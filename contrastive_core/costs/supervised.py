@@ -6,11 +6,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.costs.layout import Labels
+from contrastive_core.costs.layout import Labels, others_among
 from contrastive_core.costs.rows import unit
-from contrastive_core.costs.settings import require_positive
 from contrastive_core.costs.softmax import leave_out_self, pooled
-from contrastive_core.objective import Needs, Plain
+from contrastive_core.costs.tiled import tiled
+from contrastive_core.objective import Needs, Tempered
 from contrastive_core.types import Batch
 
 CLASSES = Needs(fewest=1, most=None, labels=Labels.CLASSES)
@@ -28,7 +28,7 @@ def class_sums(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 @final
 @dataclass(frozen=True)
-class SupCon(Plain):
+class SupCon(Tempered):
     r"""Supervised contrastive loss, the form with the sum outside the logarithm.
 
     :math:`C = \langle -\frac{1}{|P(a)|} \sum_{p \in P(a)} [s_{ap}/\tau - \log \sum_{k \ne a} e^{s_{ak}/\tau}] \rangle_a`, P the other
@@ -47,14 +47,6 @@ class SupCon(Plain):
     source = "Khosla et al. (2020), Supervised contrastive learning"
     verified = "value and gradient equal pytorch-metric-learning"
 
-    def __post_init__(self) -> None:
-        require_positive(temperature=self.temperature)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
-
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over the rows that have a positive."""
         rows, scale = unit(output), 1 / self.temperature
@@ -67,11 +59,11 @@ class SupCon(Plain):
 
 @final
 @dataclass(frozen=True)
-class FocalSupCon(Plain):
+class FocalSupCon(Tempered):
     r"""Supervised contrast that weighs hard positives more, of Core-tuning.
 
     :math:`C = -\langle \frac1B \sum_{p \in P(a)} (1 - p_{ap}) \log p_{ap} \rangle_a`, :math:`p_{ap} = e^{s_{ap}/\tau} / \sum_{k \ne
-    a} e^{s_{ak}/\tau}`, mean over the rows that have positives. The gradient flows through the weight. Needs O(B²) memory.
+    a} e^{s_{ak}/\tau}`, mean over the rows that have positives. The gradient flows through the weight.
 
     Attributes
     ----------
@@ -85,20 +77,16 @@ class FocalSupCon(Plain):
     source = "Zhang et al. (2021), Core-tuning"
     verified = "read in the official code, not run"
 
-    def __post_init__(self) -> None:
-        require_positive(temperature=self.temperature)
-
-    @property
-    def strength(self) -> float:
-        """0.01 of the temperature."""
-        return 0.01 * self.temperature
-
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over the rows that have a positive."""
-        rows = unit(output)
-        own = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
-        positive = (batch.labels[:, None] == batch.labels[None, :]) & ~own
-        logs = (rows @ rows.T / self.temperature).masked_fill(own, -float("inf")).log_softmax(1)
-        # The diagonal's logarithm is -inf: chosen out before it is multiplied, for -inf * 0 is no number.
-        terms = torch.where(positive, logs, 0.0)
-        return -((1 - terms.exp()) * terms).sum() / len(rows) / positive.any(1).sum().clamp(min=1)
+        rows, labels = unit(output), batch.labels
+        anchors = (class_sums(rows, labels)[1] > 0).sum().clamp(min=1)
+
+        def term(part: slice, rows: Tensor) -> Tensor:
+            others = others_among(part, len(rows), rows)
+            logs = (rows[part] @ rows.T / self.temperature).masked_fill(~others, -float("inf")).log_softmax(1)
+            # The diagonal's logarithm is -inf: chosen out before it is multiplied, for -inf * 0 is no number.
+            terms = torch.where((labels[part, None] == labels[None, :]) & others, logs, 0.0)
+            return -((1 - terms.exp()) * terms).sum() / (len(rows) * anchors)
+
+        return tiled(term, len(rows), len(rows), rows)

@@ -6,10 +6,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.costs.bimodal import matched
 from contrastive_core.costs.layout import extra, two_views
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_at_least, require_positive
+from contrastive_core.costs.softmax import matched
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.objective import Extra, Needs, Objective, Origin
 from contrastive_core.types import Batch

@@ -18,6 +18,7 @@ from experiments.exits import TrialsFailedError, resumable
 from experiments.experiment import Experiment, Metric, Outcome
 from experiments.figures import gradient_alignment, relaxation, write_pictures
 from experiments.flags import command
+from experiments.gradients_all import ALL, compare_all
 from experiments.learning import (
     LearningOptions,
     Positive,
@@ -89,10 +90,15 @@ class CommandGradientsOptions(GradientsOptions):
 
     Attributes
     ----------
+    cost
+        May also stand for every objective.
     engine
         What computes.
     """
 
+    cost: Annotated[str, OneOf("cost", (*COSTS, ALL))] = Field(
+        "squared-error", description="Cost that the rules lower, or an objective; all: every objective, one after the other."
+    )
     engine: str = Field("serial", exclude=True, description="serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.")
 
 
@@ -249,17 +255,21 @@ def gradients_command(options: CommandGradientsOptions, session: Session) -> Non
       eqlab gradients
       eqlab gradients --hidden 64,64 --energy-scale 0.3
       eqlab gradients --cost nt-xent --hidden 32 --rules ep-centered
+      eqlab gradients --cost all --hidden 16 --samples 8 --rules ep-centered
       eqlab gradients --activation hard-sigmoid --checkpoint runs/NAME/checkpoints/train.safetensors
     """  # noqa: D301
     if options.strengths is not None and len(set(options.strengths)) < 2:
         raise InputError("--strengths needs two different values to fit an order through")
     check_engine(options.engine)
     session.use_threads()
+    settings = {name: value for name, value in options.settings().items() if name in GradientsOptions.model_fields}
+    if options.cost == ALL:
+        compare_all(options, Work("gradients", {name: value for name, value in settings.items() if name != "cost"}), session)
+        return
     prepare(options, options.seed, objective_of(options), options.outputs)  # what is wrong is said before anything is written
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         remember_checkpoint(options.checkpoint, run, journal)
-        settings = {name: value for name, value in options.settings().items() if name in GradientsOptions.model_fields}
         result = run_one(Work("gradients", settings), options.seed, options.engine, session, run, journal)
     for warning in result["warnings"]:
         session.warn(warning)

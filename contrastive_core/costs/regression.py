@@ -119,7 +119,7 @@ class SupReMix(Tempered):
         _, group, sizes = torch.unique(labels, return_inverse=True, return_counts=True)
         there = (labels > labels.min()) & (labels < labels.max())  # rows with a neighbour in label on both sides
         count = sizes[group] - 1 + there.to(torch.int64)
-        share = (count > 0) / ((count > 0).sum().clamp(min=1) * count.clamp(min=1))  # of each positive of a row
+        share = (count > 0).to(rows.dtype) / ((count > 0).sum().clamp(min=1) * count.clamp(min=1))  # of each positive of a row
 
         def term(part: slice, rows: Tensor) -> Tensor:
             similarity, apart = rows[part] @ rows.T, (labels[part, None] - labels[None, :]).abs()

@@ -1,0 +1,499 @@
+"""Every objective a second time, written out row by row from its formula: no tiles, no shared core, autograd through all of it.
+
+A twin takes the objective, for its settings, the outputs, the same outputs where the gradient stops, and a batch whose first half
+are the first views of all samples and whose second half the second ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from contrastive_core.types import Batch
+
+Twin = Callable[[Any, Tensor, Tensor, Batch], Tensor]
+
+
+def average(terms: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(terms)).mean()
+
+
+def soft_max_of(logits: Sequence[Tensor]) -> Tensor:
+    """log sum exp of a list."""
+    return torch.stack(list(logits)).logsumexp(0)
+
+
+def pair(rows: Tensor, a: int) -> int:
+    return (a + len(rows) // 2) % len(rows)
+
+
+def halves(rows: Tensor) -> tuple[Tensor, Tensor]:
+    return rows[: len(rows) // 2], rows[len(rows) // 2 :]
+
+
+def extra(batch: Batch, name: str) -> Tensor:
+    assert batch.extras is not None
+    return batch.extras[name]
+
+
+def nt_xent(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z = normalize(output)
+    return average(
+        [
+            soft_max_of([z[a] @ z[k] / o.temperature for k in range(len(z)) if k != a]) - z[a] @ z[pair(z, a)] / o.temperature
+            for a in range(len(z))
+        ]
+    )
+
+
+def decoupled(z: Tensor, tau: float) -> Tensor:
+    return average([soft_max_of([z[a] @ z[k] / tau for k in range(len(z)) if k not in (a, pair(z, a))]) for a in range(len(z))])
+
+
+def dcl(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z = normalize(output)
+    return decoupled(z, o.temperature) - average([z[a] @ z[pair(z, a)] / o.temperature for a in range(len(z))])
+
+
+def dclw(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z = normalize(output)
+    x, y = halves(z)
+    positive = (x * y).sum(1)
+    weights = 2 - len(x) * (positive / o.sigma).softmax(0)
+    return decoupled(z, o.temperature) - (weights * positive).mean() / o.temperature
+
+
+def infonce_queue(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, keys, queue = normalize(output), normalize(extra(batch, "keys")), extra(batch, "queue")
+    return average(
+        [
+            soft_max_of([q @ k / o.temperature, *(q @ n / o.temperature for n in queue)]) - q @ k / o.temperature
+            for q, k in zip(z, keys, strict=True)
+        ]
+    )
+
+
+def momentum_queue(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    views, keys, queues = halves(normalize(output)), halves(normalize(extra(batch, "keys"))), extra(batch, "queues")
+    terms = []
+    for asked, found in product(range(2), range(2)):
+        for i, q in enumerate(views[asked]):
+            logits = [q @ k / o.temperature for k in (*keys[found], *queues[found])]
+            terms.append(soft_max_of(logits) - logits[i])
+    return average(terms)
+
+
+def one_way(x: Tensor, y: Tensor, scale: float | Tensor, targets: Tensor | None = None) -> Tensor:
+    logs = (scale * x @ y.T).log_softmax(1)
+    return -(logs * (torch.eye(len(x), dtype=x.dtype) if targets is None else targets)).sum(1).mean()
+
+
+def clip(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    x, y = halves(normalize(output))
+    scale = extra(batch, "log_scale").exp().clamp(max=100)
+    return (one_way(x, y, scale) + one_way(y, x, scale)) / 2
+
+
+def cwcl(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    x, y = halves(normalize(output))
+    scale, guide = extra(batch, "log_scale").exp().clamp(max=100), normalize(halves(extra(batch, "guide"))[0])
+    weights = (1 + guide @ guide.T) / 2
+    return one_way(x, y, scale, weights / weights.sum(1, keepdim=True)) + one_way(y, x, scale)
+
+
+def cmim(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    x, y = halves(normalize(output))
+    terms = []
+    for i in range(len(x)):
+        own = (x[i] @ y[i] / o.temperature).exp()
+        others = average([(x[i] @ y[j] / o.temperature).exp() for j in range(len(x)) if j != i])
+        terms.append(-(own / (own + others)).log())
+    return average(terms)
+
+
+def probabilities(z: Tensor, tau: float) -> Tensor:
+    """Logarithms of each row's softmax over the other rows; 0 for itself."""
+    own = torch.eye(len(z), dtype=torch.bool)
+    return (z @ z.T / tau).masked_fill(own, -math.inf).log_softmax(1).masked_fill(own, 0.0)
+
+
+def positives(batch: Batch) -> list[list[int]]:
+    labels = batch.labels.tolist()
+    return [[k for k in range(len(labels)) if k != a and labels[k] == labels[a]] for a in range(len(labels))]
+
+
+def supcon(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    logs = probabilities(normalize(output), o.temperature)
+    return average([-logs[a][chosen].mean() for a, chosen in enumerate(positives(batch)) if chosen])
+
+
+def focal_supcon(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    logs = probabilities(normalize(output), o.temperature)
+    return average(
+        [-((1 - logs[a][chosen].exp()) * logs[a][chosen]).sum() / len(logs) for a, chosen in enumerate(positives(batch)) if chosen]
+    )
+
+
+def soft_supcon(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    logs, labels = probabilities(normalize(output), o.temperature), normalize(batch.labels)
+    weights = (labels @ labels.T).relu().fill_diagonal_(0)
+    return average([-(weights[a] * logs[a]).sum() / weights[a].sum() for a in range(len(logs)) if weights[a].sum() > 0])
+
+
+def soft_label(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    x, y = halves(normalize(output))
+    l, m = halves(normalize(batch.labels))  # noqa: E741
+    goal = l @ m.T / o.label_temperature
+    return (one_way(x, y, 1 / o.temperature, goal.softmax(1)) + one_way(y, x, 1 / o.temperature, goal.T.softmax(1))) / 2
+
+
+def softcon(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, labels = normalize(output), normalize(batch.labels)
+    terms = []
+    for i, j in product(range(len(z)), repeat=2):
+        if i < j:
+            p, goal = (z[i] @ z[j] / o.temperature).sigmoid(), labels[i] @ labels[j]
+            terms.append(-goal * p.log() - (1 - goal) * (1 - p).log())
+    return average(terms)
+
+
+def mv_infonce(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z = normalize(output)
+    size, terms = len(z) // 2, []
+    for i in range(size):
+        everything = [z[a] @ z[k] / o.temperature for a in (i, i + size) for k in range(2 * size) if k != a]
+        terms.append(soft_max_of(everything) - soft_max_of([z[i] @ z[i + size] / o.temperature] * 2))
+    return average(terms)
+
+
+def mv_dhel(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    views = halves(normalize(output))
+    terms = []
+    for i in range(len(views[0])):
+        apart = [soft_max_of([v[i] @ v[j] / o.temperature for j in range(len(v)) if j != i]) for v in views]
+        terms.append(apart[0] + apart[1] - views[0][i] @ views[1][i] / o.temperature)
+    return average(terms)
+
+
+def individual(
+    rho: float, gamma: float, asked: list[tuple[Tensor, Tensor]], still: list[tuple[Tensor, Tensor]], tau: Tensor, old: Tensor
+) -> Tensor:
+    """Value tau (log u + rho), gradient tau dg / u of the live denominators; a way is (scores of negatives, score of the positive)."""
+    terms = []
+    for (scores, own), (held, held_own), t, u in zip(asked, still, tau, old, strict=True):
+        live, fixed = ((s - p).div(t).exp().mean() for s, p in ((scores, own), (held, held_own)))
+        mixed = (1 - gamma) * u + gamma * fixed if u > 0 else fixed
+        terms.append(t * (mixed.log() + rho) + t * fixed / mixed * (live.log() - fixed.log()))
+    return average(terms)
+
+
+def isogclr(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    def ways(z: Tensor) -> list[tuple[Tensor, Tensor]]:
+        return [
+            (torch.stack([z[a] @ z[k] for k in range(len(z)) if k not in (a, pair(z, a))]), z[a] @ z[pair(z, a)]) for a in range(len(z))
+        ]
+
+    assert batch.instances is not None
+    tau, old = (extra(batch, name)[0][batch.instances] for name in ("temperatures", "averages"))
+    return individual(o.budget, o.average, ways(normalize(output)), ways(normalize(held)), tau, old)
+
+
+def rgcl(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    def ways(z: Tensor) -> list[tuple[Tensor, Tensor]]:
+        x, y = halves(z)
+        pairs = ((x, y), (y, x))
+        return [(torch.stack([a[i] @ b[j] for j in range(len(x)) if j != i]), a[i] @ b[i]) for a, b in pairs for i in range(len(x))]
+
+    tau, old = extra(batch, "temperatures").flatten(), extra(batch, "averages").flatten()
+    return individual(o.budget, o.average, ways(normalize(output)), ways(normalize(held)), tau, old)
+
+
+def amcl(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    total = output.new_zeros(())
+    size = output.shape[1] // o.heads
+    for h in range(o.heads):
+        z, first, last = normalize(output[:, h * size : (h + 1) * size]), extra(batch, "first")[h], extra(batch, "last")[h]
+
+        def tau(a: Tensor, b: Tensor, first: Tensor = first, last: Tensor = last) -> Tensor:
+            hidden = (torch.cat([a, b, a.new_ones(1)]) @ first).tanh()
+            return o.lowest + (o.highest - o.lowest) * (torch.cat([hidden, a.new_ones(1)]) @ last).sigmoid()
+
+        logits = [[z[a] @ z[k] / tau(z[a], z[k]) for k in range(len(z))] for a in range(len(z))]
+        total = total + average([soft_max_of([v for k, v in enumerate(row) if k != a]) - row[pair(z, a)] for a, row in enumerate(logits)])
+        others = [tau(z[a], z[k]) for a, k in product(range(len(z)), repeat=2) if a != k]
+        total = total + o.weight * average([size / 2 * t.log() + 1 / t for t in others])
+    return total
+
+
+def raw_nt_xent(z: Tensor) -> Tensor:
+    return average([soft_max_of([z[a] @ z[k] for k in range(len(z)) if k != a]) - z[a] @ z[pair(z, a)] for a in range(len(z))])
+
+
+def comet(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    x, y = halves(output)
+    observation = average([raw_nt_xent(torch.cat([a.view(o.steps, -1), b.view(o.steps, -1)])) for a, b in zip(x, y, strict=True)])
+    logits = normalize(x) @ normalize(y).T / o.temperature
+
+    def same(ids: Tensor) -> Tensor:
+        pairs = [(i, j) for i, j in product(range(len(x)), repeat=2) if i != j and ids[i] == ids[j]]
+        ways = [average([-m.log_softmax(1)[i, j] for i, j in pairs]) if pairs else output.new_zeros(()) for m in (logits, logits.T)]
+        return average(ways)
+
+    trials, patients = halves(extra(batch, "trials"))[0], halves(batch.labels)[0]
+    return o.observation * observation + o.sample * raw_nt_xent(output) + o.trial * same(trials) + o.patient * same(patients)
+
+
+def pixpro(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, keys, places, mapping = normalize(output), normalize(extra(batch, "keys")), extra(batch, "positions"), extra(batch, "map")
+    assert batch.instances is not None
+    assert batch.views is not None
+    total = output.new_zeros(())
+    for view in (0, 1):
+        terms = []
+        for i, j in product(range(len(z)), repeat=2):
+            close = batch.instances[i] == batch.instances[j] and (places[i] - places[j]).norm() <= o.threshold
+            if batch.views[i] == view and batch.views[j] != view and close:
+                inside = [k for k in range(len(z)) if batch.instances[k] == batch.instances[i] and batch.views[k] == view]
+                parts = [(z[i] @ z[k]).clamp(min=0) ** o.power * (output[k] @ mapping) for k in inside]
+                terms.append(torch.cosine_similarity(torch.stack(parts).sum(0), keys[j], dim=0))
+        total = total - average(terms)
+    return total
+
+
+def pamc(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z = normalize(output)
+    centres = {int(c): normalize(z[batch.labels == c].mean(0), dim=0) for c in batch.labels.unique()}
+    terms = []
+    for a, chosen in enumerate(positives(batch)):
+        if chosen:
+            own = centres[int(batch.labels[a])]
+            terms.append(
+                soft_max_of([o.sharpness * own @ c for c in centres.values()]) - soft_max_of([o.sharpness * z[a] @ z[p] for p in chosen])
+            )
+    return average(terms)
+
+
+def swav(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    prototypes = normalize(extra(batch, "prototypes"))
+
+    def codes(rows: Tensor) -> Tensor:
+        plan = (normalize(rows) @ prototypes.T / o.regularisation).exp().detach()
+        for _ in range(o.iterations):
+            plan = plan / plan.sum(0, keepdim=True)
+            plan = plan / plan.sum(1, keepdim=True)
+        return plan
+
+    x, y = ((normalize(half) @ prototypes.T / o.temperature).log_softmax(1) for half in halves(output))
+    q, r = (codes(half) for half in halves(held))
+    return -((q * y).sum(1) + (r * x).sum(1)).mean() / 2
+
+
+def alignment(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    return average([(a - b).norm() ** o.power for a, b in zip(*halves(normalize(output)), strict=True)])
+
+
+def spread(z: Tensor, t: float) -> Tensor:
+    return average([(-t * (z[i] - z[j]).square().sum()).exp() for i, j in product(range(len(z)), repeat=2) if i < j]).log()
+
+
+def uniformity(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    return spread(normalize(output), o.sharpness)
+
+
+def alignment_uniformity(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    x, y = halves(normalize(output))
+    return alignment(o, output, held, batch) + o.weight / 2 * (spread(x, o.sharpness) + spread(y, o.sharpness))
+
+
+def scattering(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z = normalize(output)
+    return -o.weight * average([(row - z.mean(0)).square().sum() for row in z])
+
+
+def cua(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    x, y = halves(normalize(output))
+    return clip(o, output, held, batch) + (spread(x, o.sharpness) + spread(y, o.sharpness)) / 2 + (x - y).square().sum(1).mean()
+
+
+def cuaxu(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    x, y = halves(normalize(output))
+    across = average([(-o.sharpness * (x[j] - y[k]).square().sum()).exp() for j, k in product(range(len(x)), repeat=2) if j != k]).log()
+    return cua(o, output, held, batch) + o.across * across
+
+
+def cacr(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, terms = normalize(output), []
+    for a in range(len(z)):
+        push = torch.stack([(z[a] - z[k]).square().sum() for k in range(len(z)) if k not in (a, pair(z, a))])
+        terms.append((z[a] - z[pair(z, a)]).square().sum() - ((-o.repulsion * push).softmax(0) * push).sum())
+    return average(terms)
+
+
+def sepclr(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    half = output.shape[1] // 2
+    target = halves(batch.labels)[0] != 0
+
+    def entropy(codes: list[Tensor]) -> Tensor:
+        size = len(codes[0])
+        kernel = [
+            [torch.stack([-(c[i] - c[j]).square().sum() / (2 * o.temperature) for c in codes]).sum().exp() for j in range(size)]
+            for i in range(size)
+        ]
+        return average([average(row).log() for row in kernel])
+
+    total, views = output.new_zeros(()), []
+    for rows in halves(output):
+        c, s = normalize(rows[:, :half]), rows[:, half:]
+        views.append((c, s))
+        spread_out = o.common * entropy([c]) + o.salient * entropy([s[target]]) + o.joint * entropy([s[target], c[target]])
+        total = total + spread_out / 2 + o.background * s[~target].square().sum(1).mean() / (4 * o.temperature)
+    (c, s), (d, t) = views
+    pull = (c - d).square().sum(1).mean() + (s - t)[target].square().sum(1).mean()
+    return total + o.alignment * pull / (2 * o.temperature)
+
+
+def pmrl(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    first, leads = [], []
+    for a, b in zip(*halves(normalize(output)), strict=True):
+        vectors, values, _ = torch.linalg.svd(torch.stack([a, b], dim=1), full_matrices=False)
+        first.append(-(values / o.value_temperature).log_softmax(0)[0])
+        leads.append(vectors[:, 0] * torch.sign(vectors[:, 0].detach() @ a.detach()))
+    return average(first) + o.weight * one_way(torch.stack(leads), torch.stack(leads), 1 / o.temperature)
+
+
+def whitenedcse(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    def white(rows: Tensor, judged: Tensor, order: Tensor) -> Tensor:
+        result = torch.zeros_like(rows)
+        for group in order.view(-1, o.group_size):
+            centred = judged[:, group] - judged[:, group].mean(0)
+            covariance = centred.T @ centred / len(rows)
+            mixed = (1 - o.shrinkage) * covariance + o.shrinkage * covariance.diagonal().mean() * torch.eye(o.group_size).double()
+            values, vectors = torch.linalg.eigh(mixed + torch.finfo(rows.dtype).eps * torch.eye(o.group_size).double())
+            result[:, group] = (rows[:, group] - judged[:, group].mean(0)) @ vectors @ torch.diag(values**-0.5) @ vectors.T
+        return normalize(result)
+
+    (x, y), (held_x, held_y), orders = halves(output), halves(held), extra(batch, "permutations")
+    anchor = white(x, held_x, orders[0])
+    return average([one_way(anchor, white(y, held_y, order), 1 / o.temperature) for order in orders])
+
+
+def barlow_twins(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    x, y = ((half - half.mean(0)) / (half.var(0, unbiased=False) + o.epsilon).sqrt() for half in halves(output))
+    matrix = x.T @ y / len(x)
+    terms = [(1 - matrix[i, i]) ** 2 if i == j else o.redundancy * matrix[i, j] ** 2 for i, j in product(range(len(matrix)), repeat=2)]
+    return torch.stack(terms).sum()
+
+
+def vicreg(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    views = halves(output)
+    total = o.invariance * (views[0] - views[1]).square().mean()
+    for view in views:
+        deviations, units = (view.var(0) + o.epsilon).sqrt(), view.shape[1]
+        total = total + o.variance * (o.deviation - deviations).relu().mean()
+        for i, j in product(range(units), repeat=2):
+            if i != j:
+                covariance = ((view[:, i] - view[:, i].mean()) * (view[:, j] - view[:, j].mean())).sum() / (len(view) - 1)
+                total = total + o.covariance * covariance**2 / units
+    return total
+
+
+def mw(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    x, y = halves(normalize(output))
+    size = range(len(x))
+    terms = [(1 + ((x[i] @ y[j] - x[k] @ y[k]) / o.temperature).exp()).log() for i, j, k in product(size, size, size) if i != j]
+    return average(terms)
+
+
+def triplets(z: Tensor, batch: Batch, margin: Callable[[int, int, int], float | Tensor]) -> Tensor:
+    labels = batch.labels.tolist()
+    terms = []
+    for a, chosen in enumerate(positives(batch)):
+        for p, n in product(chosen, range(len(z))):
+            if labels[n] != labels[a]:
+                violation = margin(a, p, n) + (z[a] - z[p]).norm() - (z[a] - z[n]).norm()
+                if violation > 0:
+                    terms.append(violation)
+    return average(terms)
+
+
+def triplet(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    return triplets(normalize(output), batch, lambda a, p, n: o.margin)
+
+
+def adaptive_triplet(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    k = normalize(extra(batch, "keys"))
+    return triplets(normalize(output), batch, lambda a, p, n: o.margin + (k[a] - k[n]).norm() - (k[a] - k[p]).norm())
+
+
+def groco(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, h = normalize(output), normalize(held)
+    size, terms = len(z) // 2, []
+    for a in range(len(z)):
+        own_view = [k for k in range(len(z)) if k // size == a // size and k != a]
+        hard = sorted(own_view, key=lambda k: float(h[a] @ h[k]))[-min(o.negatives, size - 1) :]
+        values = [z[a] @ h[k] for k in (*hard, pair(z, a))]
+        landing = [[torch.tensor(float(i == j)).double() for j in range(len(values))] for i in range(len(values))]
+        for layer in range(len(values)):
+            for low in range(layer % 2, len(values) - 1, 2):
+                keep = 0.5 + (o.steepness * (values[low + 1] - values[low])).atan() / math.pi
+                values[low], values[low + 1] = (
+                    keep * values[low] + (1 - keep) * values[low + 1],
+                    keep * values[low + 1] + (1 - keep) * values[low],
+                )
+                for row in landing:
+                    row[low], row[low + 1] = keep * row[low] + (1 - keep) * row[low + 1], keep * row[low + 1] + (1 - keep) * row[low]
+        for i, row in enumerate(landing):
+            top, bottom = row[-1], torch.stack(row[:-1]).sum()
+            terms.append(-top.log() - (1 - bottom).log() if i == len(hard) else -(1 - top).log() - bottom.log())
+    return average(terms) / 2
+
+
+def conr(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, y, guess = normalize(output), batch.labels.tolist(), extra(batch, "predictions").tolist()
+    total, size = output.new_zeros(()), len(z)
+    for a in range(size):
+        near = [k for k in range(size) if k != a and abs(y[k] - y[a]) <= o.window]
+        wrong = [k for k in range(size) if abs(y[k] - y[a]) > o.window and abs(guess[k] - guess[a]) <= o.window]
+        if near and wrong:
+            own = torch.stack([(z[a] @ z[k] / o.temperature).exp() for k in near])
+            apart = [o.push * math.exp(o.growth * abs(y[k] - y[a])) * (z[a] @ z[k] / o.temperature).exp() for k in wrong]
+            total = total - (own / (own.sum() + torch.stack(apart).sum())).log().mean() / size
+    return total
+
+
+def supremix(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, y, share = normalize(output), batch.labels.flatten().tolist(), extra(batch, "mixing")
+    terms = []
+    for a in range(len(z)):
+        same = [k for k in range(len(z)) if k != a and y[k] == y[a]]
+        pulled = [z[a] @ z[k] / o.temperature for k in same]
+        above, below = ([k for k in range(len(z)) if side * (y[k] - y[a]) > 0] for side in (1, -1))
+        if above and below:
+            top, bottom = min(y[k] for k in above), max(y[k] for k in below)
+            upper, lower = (z[[k for k in range(len(z)) if y[k] == edge]].mean(0) for edge in (top, bottom))
+            part = (top - y[a]) / (top - bottom)
+            pulled.append(z[a] @ normalize(part * lower + (1 - part) * upper, dim=0) / o.temperature)
+        pushed = []
+        for k in (*above, *below):
+            made = normalize(share[k] * z[a] + (1 - share[k]) * z[k], dim=0)
+            pushed.append(z[a] @ z[k] / o.temperature + math.log(1 + abs(y[k] - y[a])))
+            pushed.append(z[a] @ made / o.temperature + (1 + (1 - share[k]) * abs(y[k] - y[a])).log())
+        if pulled:
+            terms.append(soft_max_of([*pulled, *pushed]) - average(pulled))
+    return average(terms)
+
+
+TWINS: dict[str, Twin] = {
+    name.replace("_", "-"): twin
+    for name, twin in globals().items()
+    if callable(twin)
+    and getattr(twin, "__annotations__", {}).get("batch")
+    and list(twin.__annotations__)[:4] == ["o", "output", "held", "batch"]
+}
+"""By the objective's name."""

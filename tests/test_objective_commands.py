@@ -56,6 +56,23 @@ def test_gradients_of_objectives_are_compared_frozen_and_live(name: str, tmp_pat
         assert min(cosine for cosine in rule["cosine"].values() if cosine is not None) >= 0.999
 
 
+def test_all_objectives_are_compared_by_one_command_that_goes_on_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One objective that does not fit the outputs must neither hide the others' cosines nor pass for success."""
+    monkeypatch.setattr("experiments.gradients_all.OBJECTIVES", ("nt-xent", "whitenedcse"))
+    arguments = ["gradients", "--cost", "all", *SMALL[:4], "--samples", "4", "--out", str(tmp_path / "run"), "--json", "--quiet"]
+    result = CliRunner().invoke(cli, [*arguments, "--outputs", "6"])
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)
+    assert list(measured["objectives"]) == ["nt-xent", "whitenedcse"]
+    assert measured["objectives"]["nt-xent"]["cost"] == "nt-xent"
+    cosines = [c for m in measured["objectives"].values() for rule in m["rules"].values() for c in rule["cosine"].values() if c is not None]
+    assert measured["lowest_cosine"] == min(cosines) >= 0.999
+    result = CliRunner().invoke(cli, [*arguments[:-4], str(tmp_path / "other"), "--quiet", "--outputs", "5"])
+    assert result.exit_code == 1, result.output
+    assert "nt-xent" in result.stdout
+    assert "1 failed: whitenedcse: 5 outputs cannot be cut into groups of 6" in result.output
+
+
 def test_an_objective_that_cannot_be_is_refused_in_one_sentence(tmp_path: Path) -> None:
     """A user's mistake ends with exit code 2 and no traceback."""
     for arguments, said in (

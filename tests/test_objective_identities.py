@@ -211,17 +211,19 @@ def test_averages_weigh_the_gradient_and_temperatures_follow_their_slope() -> No
     def denominators(matrix: Tensor, tau: Tensor) -> Tensor:
         return (((matrix - matrix.diagonal()[:, None]) / tau[:, None]).exp().masked_fill(own, 0)).sum(1) / (N - 1)
 
-    value, after = 0.0, []
+    value, after, averages = 0.0, list[Tensor](), list[Tensor]()
     for way, matrix in enumerate((scores, scores.T)):
         tau = memory["temperatures"][way].clone().requires_grad_()
         u = 0.1 * memory["averages"][way] + 0.9 * denominators(matrix, tau).detach()
         value += float((tau.detach() * (u.log() + 6.0)).mean()) / 2
-        # d/dtau of tau log g at held u: log u + rho + tau (dg/dtau) / u, with the weights normalised by g as in the softmax.
-        inner = torch.autograd.grad(denominators(matrix, tau).log().sum(), tau)[0]
+        # The chain rule at held u: log u + rho + tau (dg/dtau) / u.
+        inner = torch.autograd.grad(denominators(matrix, tau).sum(), tau)[0] / u
         after.append((tau.detach() - 1e-4 * (u.log() + 6.0 + tau.detach() * inner)).clamp(0.005, 0.05))
+        averages.append(u)
     assert same(objective.value(output, batch), value)
     carried = objective.carry(output, batch)
     torch.testing.assert_close(carried["temperatures"], torch.stack(after), rtol=0, atol=CLOSE)
+    torch.testing.assert_close(carried["averages"], torch.stack(averages), rtol=CLOSE, atol=0)
 
 
 def test_weights_that_are_the_identity_make_cwcl_clip() -> None:

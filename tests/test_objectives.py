@@ -245,8 +245,8 @@ def test_nudging_by_an_objective_gives_its_gradient_frozen_and_live(name: str) -
     batch = batch._replace(inputs=inputs + 0.1 * torch.randn(inputs.shape, generator=seeded(14), dtype=torch.float64))
     settling = Settling(BlockDescent(), Stop(1e-13, 3000), Stop(1e-6, 200), "torch")
     exact = Implicit(objective, settling).estimate(network, batch)
-    strength = nudging_strength(objective, network.output(exact.relaxations["free"].state))
-    for frozen in (True, False):
+    live = nudging_strength(objective, network.output(exact.relaxations["free"].state))
+    for frozen, strength in ((True, objective.strength), (False, live)):
         rule = EquilibriumPropagation(objective, settling, strength, Sides.CENTERED, frozen)
         estimate = rule.estimate(network, batch)
         assert all(bool((r.status == 0).all()) for r in estimate.relaxations.values())

@@ -63,7 +63,7 @@ class SwAV(Objective):
 
     needs = Needs(extras=(Extra("prototypes", "(K, n)", Origin.LEARNT, "the vectors that stand for the clusters"),))
     source = "Caron et al. (2020), SwAV"
-    verified = "value and gradient equal lightly"
+    verified = "value and gradient equal lightly and solo-learn"
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature, regularisation=self.regularisation)

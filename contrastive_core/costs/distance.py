@@ -44,7 +44,7 @@ class Alignment(Plain):
     power: float = 2.0
 
     source = "Wang & Isola (2020), alignment and uniformity"
-    verified = "value and gradient equal the official align_uniform"
+    verified = "value and gradient equal lightly, in the sum of both"
     strength = 0.01
 
     def __post_init__(self) -> None:
@@ -73,7 +73,7 @@ class Uniformity(Plain):
 
     needs = Needs(fewest=1, most=None)
     source = "Wang & Isola (2020), alignment and uniformity"
-    verified = "value and gradient equal the official align_uniform"
+    verified = "value and gradient equal lightly, in the sum of both"
     strength = 0.01
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class AlignmentUniformity(Plain):
     weight: float = 1.0
 
     source = "Wang & Isola (2020), alignment and uniformity"
-    verified = "value and gradient equal lightly and the official align_uniform"
+    verified = "value and gradient equal lightly"
     strength = 0.01
 
     def __post_init__(self) -> None:

@@ -102,12 +102,12 @@ def step(anchors: Anchors, extras: dict[str, Tensor], rates: Rates) -> dict[str,
     """Return temperatures, averages and momenta after a batch; samples that were not in it keep theirs."""
     flat = {name: value.reshape(-1) for name, value in extras.items()}
     temperatures = flat["temperatures"][anchors.slots]
-    _, mixed = remembered(anchors, extras["averages"], temperatures, rates.average)
+    fresh, mixed = remembered(anchors, extras["averages"], temperatures, rates.average)
     with torch.enable_grad():  # E[h] under the negatives' softmax is the slope of the log sum in the inverse temperature
         inverse = (1 / temperatures).requires_grad_()
         total = pooled(anchors.rows, anchors.columns, inverse, torch.ones_like(temperatures), anchors.weigh)
         (mean_score,) = torch.autograd.grad(total, inverse)
-    slope = mixed + rates.budget - (mean_score - anchors.positive) / temperatures
+    slope = mixed + rates.budget - (fresh - mixed).exp() * (mean_score - anchors.positive) / temperatures
     counts = torch.zeros_like(flat["averages"]).index_add(0, anchors.slots, torch.ones_like(temperatures))
 
     def spread(values: Tensor) -> Tensor:

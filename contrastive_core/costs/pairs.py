@@ -36,7 +36,7 @@ class NTXent(Tempered):
     temperature: float = 0.5
 
     source = "Chen, Kornblith, Norouzi & Hinton (2020), SimCLR"
-    verified = "value and gradient equal lightly and pytorch-metric-learning"
+    verified = "value and gradient equal lightly, pytorch-metric-learning and solo-learn"
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over all rows."""

@@ -72,7 +72,7 @@ class QueueInfoNCE(Queued):
 
     needs = Needs(fewest=1, most=None, extras=(KEYS, Extra("queue", "(Q, n)", Origin.CARRIED, "unit keys of past batches, newest first")))
     source = "He, Fan, Wu, Xie & Girshick (2020), MoCo"
-    verified = "value and gradient equal info-nce-pytorch"
+    verified = "value and gradient equal info-nce-pytorch and solo-learn"
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return a queue of random directions."""

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from contrastive_core.contrasting import Contrasting
 from contrastive_core.cost import Cost
@@ -46,15 +47,17 @@ class Evaluation(NamedTuple):
 def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting: Contrasting | None = None) -> Evaluation:
     """Settle every sample of a split and average.
 
-    Costs that couple the rows of a batch are averaged over chunks of 500 samples, or over batches of the views that an objective is shown.
-    Views are drawn the same way in every evaluation, at their full strength.
+    Costs that couple the rows of a batch are averaged over chunks of 500 samples, or over batches of the views that an objective is shown,
+    but those in which it has nothing to contrast. Views are drawn the same way in every evaluation, at their full strength.
     """
-    totals = torch.zeros(5, dtype=torch.float64)
+    totals, seen = torch.zeros(5, dtype=torch.float64), 0
     generator = torch.Generator().manual_seed(_DRAWS)
     with torch.no_grad():
         for samples in batches(split, _CHUNK if contrasting is None else contrasting.batch_size):
             size = len(samples.labels)
             batch = samples if contrasting is None else contrasting.present(samples, generator)
+            if contrasting is not None and not contrasting.contrasts(batch):
+                continue
             answer = rule.infer(network, batch.inputs)
             output = network.output(answer.state)
             clamped = network.clamp(batch.inputs)
@@ -67,7 +70,14 @@ def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting
                 float(fall.double().mean()),
             ]
             totals += size * torch.tensor(means, dtype=torch.float64)
-    return Evaluation(*(totals / len(split.labels)).tolist())
+            seen += size
+    return Evaluation(*(totals / max(seen, 1)).tolist())
+
+
+def outputs(network: Network, rule: Rule, inputs: Tensor) -> Tensor:
+    """Return the outputs with which a rule's network answers inputs, of shape (N, n)."""
+    with torch.no_grad():
+        return torch.cat([network.output(rule.infer(network, part).state) for part in torch.split(inputs, _CHUNK)])
 
 
 def unconverged(relaxation: Relaxation) -> float:

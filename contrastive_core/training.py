@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Splits
 from contrastive_core.errors import DivergenceError, InputError
-from contrastive_core.evaluation import Evaluation, evaluate, unconverged
+from contrastive_core.evaluation import Evaluation, evaluate, outputs, unconverged
 from contrastive_core.network import Network
 from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.optimisers.builders import layer_groups
@@ -180,7 +181,7 @@ def train(
         If the checkpoint is damaged or belongs to another network or other settings.
     """
     last = _last_states(network, rule, splits, contrasting) if plan.warm_start else None
-    extras = ({} if contrasting is None else contrasting.extras) | ({} if last is None else last.named)
+    extras = ({} if contrasting is None else contrasting.kept) | ({} if last is None else last.named)
     groups = layer_groups(network, plan.learning_rates)
     if contrasting is not None and contrasting.learnt:
         groups.append({"params": list(contrasting.learnt.values()), "lr": plan.learning_rates[-1]})
@@ -245,11 +246,18 @@ def _epoch(
     """Take one pass over the training split; changes the network in place."""
     network, seen = session.network, 0
     sums = np.zeros(4)
-    num_steps = -(-len(splits.train.labels) // plan.batch_size)
+    if contrasting is None:
+        num_steps = -(-len(splits.train.labels) // plan.batch_size)
+        shown = batches(splits.train, plan.batch_size, session.generators["order"])
+    else:
+        features = partial(outputs, network, rule, splits.train.inputs)
+        num_steps, shown = contrasting.gather(splits.train, features, plan.batch_size, session.generators["order"])
     progress = Progress(epoch, 0, num_steps, 0.0, 0.0, 0.0, 0.0)
-    for step, batch in enumerate(batches(splits.train, plan.batch_size, session.generators["order"]), start=1):
+    for step, batch in enumerate(shown, start=1):
         if contrasting is not None:
             batch = contrasting.present(batch, session.generators["views"], (epoch - 1 + (step - 1) / num_steps) / plan.epochs)
+            if not contrasting.contrasts(batch):
+                continue
         estimate = rule.estimate(network, batch if last is None else last.recall(batch), generator=session.generators["rule"])
         if last is not None:
             last.keep(batch, estimate.relaxations["free"].state)
@@ -281,6 +289,8 @@ def _epoch(
         progress = Progress(epoch, step, num_steps, *(sums / seen).tolist())
         if on_step is not None:
             on_step(progress)
+    if not seen:
+        raise InputError(f"no batch of epoch {epoch} has samples of two classes to contrast; raise the batch size, or sample otherwise")
     return progress
 
 

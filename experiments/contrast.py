@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field
 
 from contrastive_core.errors import InputError
-from experiments.contrastive import (
-    ContrastiveOptions,
-    build_contrasting,
-    build_embedding,
-    build_objective,
-    objective_setting,
-)
+from experiments.contrastive import ContrastiveOptions
+from experiments.contrastive_parts import build_contrasting, build_embedding, build_objective, lowered, objective_setting
 from experiments.engine import check_engine
 from experiments.exits import resumable
 from experiments.figures import write_pictures
@@ -167,6 +162,7 @@ def check_contrast(options: ContrastiveOptions, session: Session) -> str:
     """Refuse what cannot be trained before anything is written, by one batch of views, and return the network's architecture."""
     import torch
 
+    from contrastive_core.costs.layout import Labels
     from contrastive_core.diagnostics import review
     from contrastive_core.nudging import largest_curvature
     from contrastive_core.optimisers.builders import layer_groups
@@ -175,16 +171,21 @@ def check_contrast(options: ContrastiveOptions, session: Session) -> str:
     if options.device != "cpu":
         raise InputError(f"contrast draws its views and probes on the CPU; leave --device {options.device} out")
     splits, objective = load_data(options), build_objective(options)
-    network, setting = build_embedding(options, splits, options.seed), objective_setting(options, objective)
+    network = build_embedding(options, splits, options.seed)
+    target = lowered(options, objective)
+    setting = objective_setting(options, target)
     layer_groups(network, options.learning_rates)
     _refuse_lone_samples(options, splits)
-    contrasting = build_contrasting(options, splits, objective, options.seed)
+    if target.needs.labels is Labels.CLASSES:
+        _refuse_one_class(options, splits)
+    contrasting = build_contrasting(options, splits, target, network, RULES[BASELINE](setting), options.seed)
     count = min(len(splits.train.labels), max(options.batch_size, 2))
     batch = contrasting.present(Batch(splits.train.inputs[:count], splits.train.labels[:count]), torch.Generator().manual_seed(0))
     with torch.no_grad():
         output = network.output(network.feedforward(network.clamp(batch.inputs)))
-        objective.value(output, batch)
-    if not options.frozen and (limit := 1 / max(largest_curvature(objective, output, batch), 1e-12)) < setting.strength:
+        if contrasting.contrasts(batch):  # a small first batch may be of one class, though not all are
+            target.value(output, batch)
+    if not options.frozen and (limit := 1 / max(largest_curvature(target, output, batch), 1e-12)) < setting.strength:
         session.warn(
             f"a live nudge of strength {setting.strength:g} is above {limit:.2g}, the inverse of the objective's largest curvature at the "
             "initial outputs: phases need not settle; lower --strength, raise --gain, or freeze the nudge"
@@ -203,6 +204,12 @@ def _refuse_lone_samples(options: ContrastiveOptions, splits: Splits) -> None:
                 f"the last batch of the {len(split.labels)} {name} samples would have 1 sample, which has nothing to be contrasted with; "
                 f"choose another --batch-size than {options.batch_size}"
             )
+
+
+def _refuse_one_class(options: ContrastiveOptions, splits: Splits) -> None:
+    for name, split in (("training", splits.train), ("validation", splits.validation), ("test", splits.test)):
+        if bool((split.labels == split.labels[0]).all()):
+            raise InputError(f"all {len(split.labels)} {name} samples are of one class, and {options.cost} contrasts classes; give more")
 
 
 @command(ContrastOptions, "contrast")

@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from contrastive_core.costs import OBJECTIVES
 from contrastive_core.data.views import VIEWS
-from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
+from contrastive_core.sampling import MIXINGS, SAMPLERS
+from experiments.contrastive_parts import build_contrasting, build_embedding, build_objective, judged, lowered, objective_setting
 from experiments.experiment import Experiment, Metric, Outcome
-from experiments.learning import Positive, PositiveFloat, Units, architecture, build_network, build_setting, distinct, load_data
+from experiments.learning import Positive, PositiveFloat, Units, architecture, distinct, load_data
 from experiments.markers import OneOf
-from experiments.output import to_json
 from experiments.rules import RULES
+from experiments.spending import ORIGIN, SPENT, identity_of, origin, spent
 from experiments.train import PlanOptions, plan_of
 
 if TYPE_CHECKING:
-    from contrastive_core.contrasting import Contrasting
-    from contrastive_core.data.splits import Splits
-    from contrastive_core.network import Network
-    from contrastive_core.objective import Objective
-    from contrastive_core.rule import Setting
     from contrastive_core.training import Progress
 
 
@@ -37,11 +33,13 @@ class ContrastiveOptions(PlanOptions):
     ----------
     cost, temperature, objective, labels
         The objective and its settings.
+    sampling, sampler, mixing, mixer, momentum_keys
+        Who meets whom in a batch, what is made of the outputs before the objective sees them, and the second network's keys.
     embedding
         Outputs of the network, which the objective sees.
     views, num_views, view_strength, view_growth
         What is shown of each sample.
-    probe_train, probe_test, neighbours
+    probe_train, probe_test, probe_split, neighbours
         What the representation is probed with.
     hidden, activation, output_activation, energy_scale, strength, frozen
         As for the other learning commands, with defaults that suit objectives.
@@ -51,6 +49,11 @@ class ContrastiveOptions(PlanOptions):
     temperature: PositiveFloat | None = Field(0.2, description="Of the objective, if it has one; none is its own default.")
     objective: dict[str, Any] = Field({}, description="Further settings of the objective, by name.")
     labels: bool = Field(True, description="Show labels to objectives that need them; others never see any.")
+    sampling: Annotated[str, OneOf("sampling", SAMPLERS)] = Field("shuffled", description="Who meets whom in a batch.")
+    sampler: dict[str, Any] = Field({}, description="Settings of the sampling, by name.")
+    mixing: Annotated[str, OneOf("mixing", MIXINGS)] | None = Field(None, description="What becomes of outputs before the objective.")
+    mixer: dict[str, Any] = Field({}, description="Settings of the mixing, by name.")
+    momentum_keys: float = Field(0.99, ge=0, lt=1, description="How slowly the network follows whose outputs are keys.")
     embedding: Units = Field(32, description="Output units.")
     views: Annotated[tuple[Annotated[str, OneOf("view", VIEWS)], ...], AfterValidator(distinct)] = Field(
         ("affine", "erase"), description="Augmentations, one after the other."
@@ -59,7 +62,8 @@ class ContrastiveOptions(PlanOptions):
     view_strength: float = Field(1.0, ge=0, description="Share of the augmentations' amplitudes.")
     view_growth: float = Field(0.0, ge=0, le=1, description="Share of the training over which that grows from 0.")
     probe_train: Positive = Field(6000, description="Training samples that probes learn from, at most.")
-    probe_test: Positive = Field(4000, description="Test samples that probes are tested on, at most.")
+    probe_test: Positive = Field(4000, description="Samples that probes are tested on, at most.")
+    probe_split: Literal["validation", "test"] = Field("test", description="Where those are from; settings are chosen on validation.")
     neighbours: Positive = Field(5, description="Neighbours that vote.")
     hidden: tuple[Units, ...] = Field((256,), min_length=1, description="Units of each hidden layer, from the inputs up.")
     activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
@@ -91,16 +95,16 @@ class ContrastiveTrialOptions(ContrastiveOptions):
 
 METRICS = {
     "network": Metric("layer sizes"),
-    "probe_hidden": Metric("share of test samples that a linear probe of the last hidden layer gets right"),
+    "probe_hidden": Metric("share of samples, of the test split by default, that a linear probe of the last hidden layer gets right"),
     "probe_output": Metric("the same of the outputs"),
     "lift_hidden": Metric("what training added to the probe of the hidden layer"),
     "lift_output": Metric("the same for the outputs"),
-    "neighbours_hidden": Metric("share of test samples that their nearest neighbours in the hidden layer get right"),
+    "neighbours_hidden": Metric("share of those samples that their nearest neighbours in the hidden layer get right"),
     "neighbours_output": Metric("the same for the outputs"),
     "untrained": Metric("the measures of the network with its initial weights"),
-    "objective": Metric("the objective on views of the test split"),
+    "objective": Metric("the objective on views of that split"),
     "collapsed": Metric("the value that it would have there if all outputs were the same"),
-    "view_error": Metric("share of views of the test split whose nearest other view is no positive"),
+    "view_error": Metric("share of views of that split whose nearest other view is no positive"),
     "alignment": Metric("mean squared distance of two views of a sample on the sphere"),
     "uniformity": Metric("log of the mean Gaussian potential of outputs on the sphere"),
     "tolerance": Metric("mean cosine of outputs of one class"),
@@ -111,71 +115,11 @@ METRICS = {
     "gap": Metric("distance of the centres of first and second views on the sphere"),
     "separability": Metric("how well a hyperplane tells first from second views; 1/2 is not at all"),
     "shortest": Metric("least length of an output"),
-    "epochs": Metric("epochs trained", "epoch"),
-    "sweeps_per_sample": Metric("sweeps of all phases together, mean over views", "sweep"),
+    **SPENT,
     "seconds_per_sample": Metric("time to train on all views of a sample", "second", timing=True),
     "cpu_seconds_per_sample": Metric("processor time to train on all views of a sample", "second", timing=True),
-    "unconverged": Metric("share of phases that did not reach their tolerance, over all epochs"),
-    "data_digest": Metric("SHA-256 of the data"),
-    "data_source": Metric("where the data come from"),
+    **ORIGIN,
 }
-
-
-def build_objective(options: ContrastiveOptions) -> Objective:
-    """Return the objective with its settings.
-
-    Raises
-    ------
-    InputError
-        If it has no such setting, or a value makes no sense.
-    """
-    kind = OBJECTIVES[options.cost]
-    known: dict[str, Any] = getattr(kind, "__dataclass_fields__", {})
-    wrong = [name for name in options.objective if name not in known]
-    if wrong:
-        choices = f"it has: {', '.join(known)}" if known else "it has none"
-        raise InputError(f"{options.cost} has no setting {wrong[0]!r}; {choices}")
-    for name, value in options.objective.items():
-        default = known[name].default
-        # A truth value is no number, and 1.5 no count: both would run, or fail where nobody can tell why.
-        if type(value) is not type(default) and not (type(value) is int and isinstance(default, float)):
-            raise InputError(
-                f"setting {name!r} of {options.cost} has the wrong type: {value!r}; expected {_KINDS[type(default)]}, such as {default}"
-            )
-    shared = {"temperature": options.temperature} if options.temperature is not None and "temperature" in known else {}
-    try:
-        return kind(**{**shared, **options.objective})
-    except InputError as error:  # the temperature may be the command's default, which the user never typed
-        raise InputError(f"{error}; --temperature none is {options.cost}'s own" if shared else str(error)) from error
-
-
-_KINDS = {float: "a number", int: "a whole number", bool: "a truth value"}
-
-
-def build_contrasting(options: ContrastiveOptions, splits: Splits, objective: Objective, seed: int) -> Contrasting:
-    """Return views and extras of the objective, whose first values follow from the seed."""
-    import torch
-
-    from contrastive_core.contrasting import contrasting
-    from contrastive_core.data.views.multiview import MultiView
-    from contrastive_core.training import generator_of
-
-    chosen = MultiView(tuple(VIEWS[name]() for name in options.views), options.num_views, options.view_strength, options.view_growth)
-    samples = max(len(split.labels) for split in (splits.train, splits.validation, splits.test))
-    dtype = getattr(torch, options.dtype)
-    made = contrasting(objective, chosen, options.batch_size, options.embedding, samples, generator_of(seed, 4), dtype)
-    return made if options.labels else made.blind()
-
-
-def build_embedding(options: ContrastiveOptions, splits: Splits, seed: int) -> Network:
-    """Return the network with as many outputs as the embedding is to have, in place of one per class."""
-    return build_network(options, splits._replace(num_classes=options.embedding), seed)
-
-
-def objective_setting(options: ContrastiveOptions, objective: Objective) -> Setting:
-    """Return the setting from which every rule is built."""
-    strength = options.strength if options.strength is not None else objective.strength
-    return build_setting(options.model_copy(update={"strength": strength}), objective)
 
 
 def trial(
@@ -209,16 +153,17 @@ def trial(
 
     splits = load_data(options)
     network, objective = build_embedding(options, splits, seed), build_objective(options)
-    contrasting = build_contrasting(options, splits, objective, seed)
-    rule = RULES[options.rule](objective_setting(options, objective))
-    before, pictured = measure(options, network, rule, contrasting, splits)
+    target = lowered(options, objective)
+    objective = judged(objective, target)
+    rule = RULES[options.rule](objective_setting(options, target))
+    contrasting = build_contrasting(options, splits, target, network, rule, seed)
+    before, pictured = measure(options, network, rule, contrasting, splits, objective)
     result = train(
         network, rule, objective, splits, replace(plan_of(options), keep_last=True), seed, contrasting=contrasting, checkpoint=checkpoint,
-        identity=to_json({"options": options.resolved(), "seed": seed, "data": splits.digest}, indent=None), on_step=on_step,
-        on_epoch=on_epoch,
+        identity=identity_of(options, seed, splits), on_step=on_step, on_epoch=on_epoch,
     )  # fmt: skip
-    after, arrays = measure(options, network, rule, contrasting, splits)
-    samples, history = len(splits.train.labels) * len(result.history), result.history
+    after, arrays = measure(options, network, rule, contrasting, splits, objective)
+    seen = result.test if options.probe_split == "test" else result.validation
     metrics: Mapping[str, Any] = {
         "network": architecture(network, splits._replace(num_classes=options.embedding)),
         "rule": options.rule,
@@ -226,18 +171,13 @@ def trial(
         **after,
         "lift_hidden": after["probe_hidden"] - before["probe_hidden"],
         "lift_output": after["probe_output"] - before["probe_output"],
-        "objective": result.test.cost,
-        "view_error": result.test.error,
+        "objective": seen.cost,
+        "view_error": seen.error,
         "untrained": before,
-        "epochs": len(history),
-        "sweeps_per_sample": sum(record["sweeps_per_sample"] for record in history) / len(history),
-        "seconds_per_sample": sum(record["seconds"] for record in history) / samples,
-        "cpu_seconds_per_sample": sum(record["cpu_seconds"] for record in history) / samples,
-        "unconverged": sum(record["unconverged"] for record in history) / len(history),
-        "data_digest": splits.digest,
-        "data_source": splits.source,
+        **spent(result.history, splits),
+        **origin(splits),
     }
-    return Outcome(metrics, history, arrays | {f"untrained_{name}": values for name, values in pictured.items()})
+    return Outcome(metrics, result.history, arrays | {f"untrained_{name}": values for name, values in pictured.items()})
 
 
 EXPERIMENT = Experiment(

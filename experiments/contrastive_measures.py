@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from contrastive_core.contrasting import Contrasting
     from contrastive_core.data.splits import Split, Splits
     from contrastive_core.network import Network
+    from contrastive_core.objective import Objective
     from contrastive_core.rule import Rule
     from experiments.contrastive import ContrastiveOptions
 
@@ -24,7 +25,7 @@ _POINTS = 600
 
 
 def measure(
-    options: ContrastiveOptions, network: Network, rule: Rule, contrasting: Contrasting, splits: Splits
+    options: ContrastiveOptions, network: Network, rule: Rule, contrasting: Contrasting, splits: Splits, objective: Objective
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measure a network's representation.
 
@@ -37,9 +38,11 @@ def measure(
     rule : Rule
         Which answers inputs.
     contrasting : Contrasting
-        The objective and its views.
+        Views, and what is lowered on them.
     splits : Splits
-        Probes learn from training samples and are tested on test samples.
+        Probes learn from training samples and are tested on those of another split.
+    objective : Objective
+        Whose value is judged, of outputs as they are.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def measure(
     from contrastive_core.representation.geometry import effective_rank, isotropy, spectrum, tolerance, uniformity
     from contrastive_core.representation.probes import linear_probe, nearest_neighbours
 
-    train, test = _first(splits.train, options.probe_train), _first(splits.test, options.probe_test)
+    train, test = _first(splits.train, options.probe_train), _first(judging(options, splits), options.probe_test)
     seen, unseen = activities(network, rule, train.inputs), activities(network, rule, test.inputs)
     metrics: dict[str, Any] = {}
     for place, name in enumerate(("hidden", "output")):
@@ -63,7 +66,7 @@ def measure(
     few, classes = unseen[1][:_PAIRS], test.labels[:_PAIRS]
     metrics |= {"uniformity": uniformity(few), "tolerance": tolerance(few, classes), "isotropy": isotropy(few)}
     metrics["shortest"] = float(unseen[1].norm(dim=1).min())
-    metrics |= _of_views(network, rule, contrasting, Split(test.inputs, test.labels))
+    metrics |= _of_views(network, rule, contrasting, objective, test)
     arrays = {
         "embedding": _plane(unseen[1][:_POINTS]).numpy(),
         "classes": test.labels[:_POINTS].numpy(),
@@ -73,8 +76,13 @@ def measure(
     return metrics, arrays
 
 
-def _of_views(network: Network, rule: Rule, contrasting: Contrasting, split: Split) -> dict[str, Any]:
-    """Measure one batch of views of test samples, the same in every evaluation."""
+def judging(options: ContrastiveOptions, splits: Splits) -> Split:
+    """Return the split that representations are judged on: samples that no step of training has seen."""
+    return splits.test if options.probe_split == "test" else splits.validation
+
+
+def _of_views(network: Network, rule: Rule, contrasting: Contrasting, objective: Objective, split: Split) -> dict[str, Any]:
+    """Measure one batch of views, the same in every evaluation."""
     import torch
 
     from contrastive_core.data.batches import batches
@@ -87,9 +95,9 @@ def _of_views(network: Network, rule: Rule, contrasting: Contrasting, split: Spl
         raise InputError("views without instances do not pair up")
     _, outputs = activities(network, rule, batch.inputs)
     first, second = outputs.chunk(contrasting.views.count)[:2]
-    temperature = vars(contrasting.objective).get("temperature")
+    temperature = vars(objective).get("temperature")
     return {
-        "collapsed": collapsed_value(contrasting.objective, batch, outputs.shape[1]),
+        "collapsed": collapsed_value(objective, batch, outputs.shape[1]),
         "alignment": alignment(first, second),
         "gap": gap(first, second),
         "separability": separability(first, second) if len(first) >= 4 else None,

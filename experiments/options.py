@@ -88,7 +88,7 @@ def resolve(model: type[M], *, config: str | None = None, flags: Mapping[str, An
     model : type of Options
         What the command takes.
     config : str, optional
-        A TOML file, or the name of a shipped configuration.
+        A TOML file, or the name of a shipped configuration; its tables ``[when.OPTION.VALUE]`` hold where an option has a value.
     flags : mapping, optional
         Values given as flags, by dotted key.
     assignments : sequence of str
@@ -104,10 +104,26 @@ def resolve(model: type[M], *, config: str | None = None, flags: Mapping[str, An
     InputError
         If the file cannot be read, or any setting is unknown or wrong; one message names them all.
     """
-    layers = [read_config(config)] if config is not None else []
-    layers.append(Layer("{flag}", nested(flags or {})))
-    layers += [assignment(text, model) for text in assignments]
-    return resolve_layers(model, layers)
+    given = [Layer("{flag}", nested(flags or {})), *(assignment(text, model) for text in assignments)]
+    return resolve_layers(model, given if config is None else [*_cases(model, read_config(config), given), *given])
+
+
+def _cases(model: type[BaseModel], file: Layer, given: Sequence[Layer]) -> list[Layer]:
+    """Split a file into what always holds and its tables ``[when.OPTION.VALUE]`` of the values that the options have."""
+    values = dict(file.values)
+    when = values.get("when")
+    if not isinstance(when, Mapping) or not all(key in model.model_fields and isinstance(when[key], Mapping) for key in when):
+        return [file]  # refused like any other unknown option
+    del values["when"]
+    layers = [Layer(file.origin, values)]
+    for key, tables in when.items():
+        field = model.model_fields[key]
+        for name in tables:
+            if name not in (choices := field_kind(field).choices):
+                raise unknown_name(key, name, list(choices))
+        chosen = next((layer.values[key] for layer in [*reversed(given), layers[0]] if key in layer.values), field.default)
+        layers.append(Layer(file.origin, tables.get(chosen, {}) if isinstance(chosen, str) else {}))
+    return layers
 
 
 def resolve_layers(model: type[M], layers: Sequence[Layer]) -> M:

@@ -17,12 +17,13 @@ from experiments.figures import learning_curves, write_pictures
 from experiments.flags import command
 from experiments.learning import LearningOptions, Positive, PositiveFloat, architecture, build_network, build_setting, load_data
 from experiments.markers import OneOf
-from experiments.output import format_table, to_json
+from experiments.output import format_table
 from experiments.review import FEW, check
 from experiments.rules import RULES
 from experiments.rundir import RunDirectory, open_run
 from experiments.session import Session
 from experiments.single import run_one
+from experiments.spending import ORIGIN, SPENT, identity_of, origin, spent
 
 if TYPE_CHECKING:
     from contrastive_core.evaluation import Evaluation
@@ -98,16 +99,11 @@ METRICS = {
     "test_cost": Metric("mean cost on the test split"),
     "validation_error": Metric("share of validation samples misclassified"),
     "best_epoch": Metric("epoch that validation chooses", "epoch"),
-    "epochs": Metric("epochs trained", "epoch"),
-    "sweeps_per_sample": Metric("sweeps of all phases together, mean", "sweep"),
-    "seconds_per_sample": Metric("time to train on one sample", "second", timing=True),
-    "cpu_seconds_per_sample": Metric("processor time to train on one sample", "second", timing=True),
-    "unconverged": Metric("share of phases that did not reach their tolerance, over all epochs"),
+    **SPENT,
     "unconverged_worst": Metric("the same in the worst epoch"),
     "energy_decrease": Metric("mean decrease of the energy over a free phase on the test split"),
     "gradient_cosine": Metric("cosine of the rule's gradient to the exact one, at the initial weights"),
-    "data_digest": Metric("SHA-256 of the data"),
-    "data_source": Metric("where the data come from"),
+    **ORIGIN,
 }
 
 
@@ -153,7 +149,6 @@ def trial(
     rule.estimate(network, next(batches(splits.train, options.batch_size)), generator=generator_of(seed, 2))
     if on_start is not None and not (checkpoint is not None and checkpoint.exists()):
         on_start(evaluate(network, rule, setting.cost, splits.validation))
-    identity = to_json({"options": options.resolved(), "seed": seed, "data": splits.digest}, indent=None)
     result = train(
         network,
         rule,
@@ -162,11 +157,10 @@ def trial(
         plan_of(options),
         seed,
         checkpoint=checkpoint,
-        identity=identity,
+        identity=identity_of(options, seed, splits),
         on_step=on_step,
         on_epoch=on_epoch,
     )
-    samples = len(splits.train.labels) * len(result.history)
     metrics = {
         "network": architecture(network, splits),
         "rule": options.rule,
@@ -175,16 +169,11 @@ def trial(
         "test_cost": result.test.cost,
         "validation_error": result.validation.error,
         "best_epoch": result.best_epoch,
-        "epochs": len(result.history),
-        "sweeps_per_sample": sum(record["sweeps_per_sample"] for record in result.history) / len(result.history),
-        "seconds_per_sample": sum(record["seconds"] for record in result.history) / samples,
-        "cpu_seconds_per_sample": sum(record["cpu_seconds"] for record in result.history) / samples,
-        "unconverged": sum(record["unconverged"] for record in result.history) / len(result.history),
+        **spent(result.history, splits),
         "unconverged_worst": max(record["unconverged"] for record in result.history),
         "energy_decrease": result.test.energy_decrease,
         "gradient_cosine": gradient_cosine(options, seed),
-        "data_digest": splits.digest,
-        "data_source": splits.source,
+        **origin(splits),
     }
     return Outcome(metrics, result.history)
 

@@ -110,7 +110,8 @@ def _model_of(command: str, path: Path) -> tuple[type[LearningOptions], Any]:
 
 def _load(path: Path, options: Any, key: str, rule: str, seed: int) -> Trained:
     from contrastive_core.checkpoint import load_checkpoint, load_parameters
-    from experiments.contrastive import ContrastiveOptions, build_embedding, build_objective, objective_setting
+    from experiments.contrastive import ContrastiveOptions
+    from experiments.contrastive_parts import build_embedding, build_objective, objective_setting
 
     splits, contrastive = load_data(options), isinstance(options, ContrastiveOptions)
     build = build_embedding if contrastive else build_network

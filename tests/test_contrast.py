@@ -26,7 +26,10 @@ from contrastive_core.rule import Setting, Settling
 from contrastive_core.training import Plan, train
 from contrastive_core.types import Batch
 from experiments.cli import cli
+from experiments.contrast import ContrastOptions
+from experiments.contrastive_parts import build_objective
 from experiments.figures_contrast import curves, embeddings, spectra
+from experiments.options import read_config, resolve
 from experiments.rules import RULES
 from experiments.rundir import RunDirectory
 
@@ -219,6 +222,33 @@ def test_bad_input_is_one_sentence() -> None:
     assert "--hidden needs at least 1" in refused("--hidden", "")
     assert "on the CPU" in refused("--device", "cuda")
     assert "cannot keep 5000" in refused("--train-size", "5000")
+
+
+def test_every_objective_of_the_shipped_configuration_is_trained_with_its_settings() -> None:
+    """If this fails, a table of objectives is made with the settings of one of them, or with none that can be built."""
+    config = read_config("contrast-mnist").values
+    for name, case in config["when"]["cost"].items():
+        options = resolve(ContrastOptions, config="contrast-mnist", flags={"cost": name})
+        objective = vars(build_objective(options))
+        assert {key: objective[key] for key in case["objective"]} == case["objective"]
+        assert options.view_strength == case.get("view_strength", 1.0)
+    assert resolve(ContrastOptions, config="contrast-mnist", flags={"cost": "swav", "temperature": 0.3}).temperature == 0.3
+    assert resolve(ContrastOptions, config="contrast-mnist").objective == {}
+
+
+def test_probes_of_the_validation_split_never_see_the_test_split() -> None:
+    """If this fails, settings are chosen on the samples that results are reported on."""
+    from experiments.contrastive import ContrastiveTrialOptions, trial
+    from experiments.contrastive_measures import judging
+    from experiments.learning import load_data
+
+    common = {"train_size": 48, "hidden": (8,), "embedding": 4, "epochs": 1, "batch_size": 24, "probe_train": 48, "rule": "backprop"}
+    options = ContrastiveTrialOptions(**common, probe_split="validation")
+    splits = load_data(options)
+    assert judging(options, splits) is splits.validation
+    assert judging(options.model_copy(update={"probe_split": "test"}), splits) is splits.test
+    record = trial(options, 0)
+    assert record.metrics["objective"] == record.history[-1]["validation_cost"]
 
 
 def test_live_nudges_that_cannot_settle_are_warned_of(tmp_path: Path) -> None:

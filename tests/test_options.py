@@ -62,6 +62,22 @@ def test_each_source_overrides_the_one_before(toml: Path) -> None:
     assert merged.order == "forward"
 
 
+def test_a_file_has_settings_for_values_of_an_option(tmp_path: Path) -> None:
+    """If this fails, one configuration trains several objectives with the settings of one of them, or against what was typed."""
+    path = tmp_path / "cases.toml"
+    path.write_text("strength = 0.25\n[when.order.backward]\nstrength = 0.1\nseed = 3\n[when.order.backward.optimiser]\nrate = 0.5\n")
+    assert resolve(Demo, config=str(path)).strength == 0.25
+    chosen = resolve(Demo, config=str(path), flags={"order": "backward", "seed": 4})
+    assert (chosen.strength, chosen.seed, chosen.optimiser.rate) == (0.1, 4, 0.5)  # over the rest of the file, under a flag
+    assert resolve(Demo, config=str(path), assignments=["order=backward"]).seed == 3
+    path.write_text("[when.order.backwards]\nseed = 3\n")
+    assert "did you mean 'backward'" in refusal(config=str(path))
+    path.write_text("[when.ordre.backward]\nseed = 3\n")
+    assert "when" in refusal(config=str(path))
+    path.write_text("[when.order.backward]\nsede = 3\n")
+    assert "did you mean 'seed'" in refusal(config=str(path), flags={"order": "backward"})
+
+
 @pytest.mark.parametrize(
     ("text", "key", "expected"),
     [

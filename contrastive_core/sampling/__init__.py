@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from contrastive_core.table import Table
 
-TECHNIQUES: Table[Callable[..., Any]] = Table(
-    "technique",
+if TYPE_CHECKING:
+    from contrastive_core.mixing import Mixing
+    from contrastive_core.sampler import Sampler
+
+SAMPLERS: Table[type[Sampler]] = Table(
+    "sampling",
     {
-        "balanced-propensity": "contrastive_core.sampling.propensity:draw_pairs",
-        "clustered-positives": "contrastive_core.sampling.neighbours:clustered_positives",
-        "extrapolated-positives": "contrastive_core.sampling.transformation:extrapolate",
-        "gated-pairs": "contrastive_core.sampling.gates:gate",
-        "hard-pairs": "contrastive_core.sampling.hard_pairs:hard_pairs",
-        "inside-clusters": "contrastive_core.sampling.pseudo_classes:inside_clusters",
-        "interpolated-negatives": "contrastive_core.sampling.transformation:interpolate",
-        "mixed-negatives": "contrastive_core.sampling.mochi:mix_hard_negatives",
-        "mixed-regression": "contrastive_core.sampling.supremix:mix_positives",
-        "one-per-class": "contrastive_core.sampling.pseudo_classes:one_per_class",
-        "replication": "contrastive_core.sampling.replication:replicate",
-        "similar-batches": "contrastive_core.sampling.neighbours:similar_batches",
+        "shuffled": "contrastive_core.sampler:Shuffled",
+        "balanced-propensity": "contrastive_core.sampling.propensity:BalancedPropensity",
+        "inside-clusters": "contrastive_core.sampling.pseudo_classes:InsideClusters",
+        "one-per-class": "contrastive_core.sampling.pseudo_classes:OnePerClass",
+        "replication": "contrastive_core.sampling.replication:Replicated",
+        "similar-batches": "contrastive_core.sampling.neighbours:SimilarBatches",
     },
 )
-"""Functions of tensors and a generator, for writing a training loop with; ``eqlab contrast`` has no options for them yet."""
+"""Who meets whom in a batch."""
+
+MIXINGS: Table[type[Mixing]] = Table(
+    "mixing",
+    {
+        "clustered-positives": "contrastive_core.sampling.neighbours:ClusteredPositives",
+        "extrapolated-positives": "contrastive_core.sampling.transformation:ExtrapolatedPositives",
+        "gated-pairs": "contrastive_core.sampling.gates:GatedPairs",
+        "hallucinated-positives": "contrastive_core.sampling.hallucination:HallucinatedPositives",
+        "hard-pairs": "contrastive_core.sampling.hard_pairs:HardPairMixing",
+        "interpolated-negatives": "contrastive_core.sampling.transformation:InterpolatedNegatives",
+        "mixed-negatives": "contrastive_core.sampling.mochi:MixedNegatives",
+        "mixed-regression": "contrastive_core.sampling.supremix:MixedRegression",
+    },
+)
+"""What becomes of embeddings."""

@@ -1,12 +1,17 @@
 """Hard pairs for supervised contrast, by mixing features and labels alike."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from contrastive_core.costs.layout import Labels
 from contrastive_core.errors import InputError
+from contrastive_core.mixing import Mixing, drawing, given
+from contrastive_core.objective import Needs, Objective
+from contrastive_core.types import Batch
 
 
 class HardPairs(NamedTuple):
@@ -29,7 +34,9 @@ class HardPairs(NamedTuple):
     negative_labels: Tensor
 
 
-def hard_pairs(features: Tensor, labels: Tensor, num_classes: int, generator: torch.Generator, least: float = 0.8) -> HardPairs:
+def hard_pairs(
+    features: Tensor, labels: Tensor, num_classes: int, generator: torch.Generator, least: float = 0.8, held: Tensor | None = None
+) -> HardPairs:
     r"""Mix hard positives and hard negatives (Core-tuning, Zhang et al., 2021).
 
     Hard positive: :math:`\lambda` times the least similar positive, with the most similar negative. Hard negative: two negatives,
@@ -48,6 +55,8 @@ def hard_pairs(features: Tensor, labels: Tensor, num_classes: int, generator: to
         Source of weights and second negatives.
     least : float
         Least weight of the first sample, in [0, 1].
+    held : Tensor of shape (B, n), optional
+        Embeddings at which pairs are chosen; None for the features.
 
     Returns
     -------
@@ -56,7 +65,7 @@ def hard_pairs(features: Tensor, labels: Tensor, num_classes: int, generator: to
     """
     if not 0 <= least <= 1:
         raise InputError(f"the least weight of a mixture must lie in [0, 1], got {least}")
-    unit = normalize(features.detach())
+    unit = normalize((features if held is None else held).detach())
     cosines, same = unit @ unit.T, labels[:, None] == labels[None, :]
     positive = same.clone().fill_diagonal_(False)
     anchors = torch.nonzero(positive.any(1) & (~same).any(1))[:, 0]
@@ -78,3 +87,50 @@ def hard_pairs(features: Tensor, labels: Tensor, num_classes: int, generator: to
         mix(onehot, weights[0], far, near),
         mix(onehot, weights[1], near, other),
     )
+
+
+@final
+@dataclass(frozen=True)
+class HardPairMixing(Mixing):
+    """The objective of classes with the mixed pairs as further rows, each of the class that it is most of.
+
+    Attributes
+    ----------
+    least : float
+        Least weight of the first sample, above one half.
+    """
+
+    least: float = 0.8
+
+    def __post_init__(self) -> None:
+        if not 0.5 < self.least <= 1:
+            raise InputError(f"the least weight of a mixture must be above 1/2 and at most 1, got {self.least}")
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Say whether its rows are paired by classes alone."""
+        if objective.needs.labels is not Labels.CLASSES or objective.needs.fewest > 1:
+            return "it does not pair rows by their classes"
+        return None if not given(objective) else "a mixture has none of what it needs with every row"
+
+    def needs(self, objective: Objective) -> Needs:
+        """Return the objective's."""
+        return objective.needs
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
+
+    def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
+        """Return the objective's loss of all rows."""
+        labels, classes = batch.labels, int(batch.labels.max()) + 1
+
+        def pairs(rows: Tensor) -> HardPairs:
+            return hard_pairs(rows, labels, classes, drawing(seed), self.least, held)
+
+        made, still = pairs(output), pairs(held)
+        names = torch.cat([labels, made.positive_labels.argmax(1), made.negative_labels.argmax(1)])
+        # Mixtures are no views of any sample, and the objective asks for none.
+        extended = batch._replace(labels=names, instances=None, views=None)
+        return objective.loss(
+            torch.cat([output, made.positives, made.negatives]), torch.cat([held, still.positives, still.negatives]), extended
+        )

@@ -1,10 +1,21 @@
 """Hard negatives made by mixing the hardest ones there are."""
 
+from dataclasses import dataclass
+from typing import final
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from contrastive_core.costs.layout import extra
+from contrastive_core.costs.queue import QueueInfoNCE
+from contrastive_core.costs.rows import unit
+from contrastive_core.costs.settings import require_at_least
+from contrastive_core.costs.softmax import through
 from contrastive_core.errors import InputError
+from contrastive_core.mixing import Mixing, drawing
+from contrastive_core.objective import Needs, Objective
+from contrastive_core.types import Batch
 
 
 def mix_hard_negatives(
@@ -50,3 +61,48 @@ def mix_hard_negatives(
     mixed = alpha * some(pairs) + (1 - alpha) * some(pairs)
     harder = beta * unit[:, None] + (1 - beta) * some(with_query)
     return normalize(torch.cat([mixed, harder], dim=1), dim=2)
+
+
+@final
+@dataclass(frozen=True)
+class MixedNegatives(Mixing):
+    """InfoNCE whose denominator also has each query's mixtures of its hardest negatives in the queue.
+
+    The defaults are for queues of about a thousand; those of :func:`mix_hard_negatives` are the paper's.
+
+    Attributes
+    ----------
+    hardest, pairs, with_query : int
+        As there.
+    """
+
+    hardest: int = 64
+    pairs: int = 64
+    with_query: int = 16
+
+    def __post_init__(self) -> None:
+        require_at_least(1, hardest=self.hardest)
+        require_at_least(0, pairs=self.pairs, with_query=self.with_query)
+        if not self.pairs + self.with_query:
+            raise InputError("there is nothing to mix with 0 pairs and 0 mixtures with the query; give more of either")
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Say whether it has a queue to find hard negatives in."""
+        return None if isinstance(objective, QueueInfoNCE) else "hard negatives are mixed from the queue of infonce-queue"
+
+    def needs(self, objective: Objective) -> Needs:
+        """Return the objective's."""
+        return objective.needs
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
+
+    def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
+        """Return InfoNCE with the mixtures."""
+        rows, queue, scale = unit(output), extra(batch, "queue"), 1 / float(vars(objective)["temperature"])
+        sizes = {"hardest": self.hardest, "pairs": self.pairs, "with_query": self.with_query}
+        made = mix_hard_negatives(held, queue, drawing(seed), **sizes)  # (B, S, n)
+        positive = scale * (rows * unit(extra(batch, "keys"))).sum(1)
+        others = torch.logaddexp(positive, (scale * torch.einsum("bn,bsn->bs", rows, made)).logsumexp(1))
+        return through(rows, queue, scale, lambda sums: torch.logaddexp(sums, others).mean()) - positive.mean()

@@ -1,10 +1,21 @@
 """Neighbours in feature space: as further positives, and as hard negatives of one batch."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from contrastive_core.costs.layout import extra
+from contrastive_core.costs.settings import require_at_least
+from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
+from contrastive_core.mixing import Mixing, drawing, with_extra
+from contrastive_core.objective import Needs, Objective
+from contrastive_core.sampler import Sampler, cluster
+from contrastive_core.types import Batch
 
 
 def clustered_positives(queries: Tensor, memory: Tensor, clusters: Tensor, count: int) -> Tensor:
@@ -22,19 +33,19 @@ def clustered_positives(queries: Tensor, memory: Tensor, clusters: Tensor, count
     clusters : Tensor of shape (K,)
         The cluster of each.
     count : int
-        How many for each query; the smallest cluster has as many.
+        How many for each query; a cluster that has fewer gives its nearest member again.
 
     Returns
     -------
     Tensor of shape (B, count)
         Indices into the memory, nearest first.
     """
-    smallest = int(torch.unique(clusters, return_counts=True)[1].min())
-    if not 1 <= count <= smallest:
-        raise InputError(f"{count} positives from clusters of {smallest} or more; choose a number from 1 to that")
+    if not 1 <= count <= len(memory):
+        raise InputError(f"{count} positives from a memory of {len(memory)}; choose a number from 1 to that")
     cosines = normalize(queries.detach()) @ normalize(memory.detach()).T
     own = clusters[cosines.argmax(1)]
-    return cosines.masked_fill(clusters[None, :] != own[:, None], -torch.inf).topk(count, dim=1).indices
+    values, places = cosines.masked_fill(clusters[None, :] != own[:, None], -torch.inf).topk(count, dim=1)
+    return torch.where(values == -torch.inf, places[:, :1], places)
 
 
 def similar_batches(features: Tensor, batch_size: int, generator: torch.Generator) -> list[Tensor]:
@@ -67,3 +78,54 @@ def similar_batches(features: Tensor, batch_size: int, generator: torch.Generato
         left[batch] = False
         made.append(batch)
     return made
+
+
+@final
+@dataclass(frozen=True)
+class SimilarBatches(Sampler):
+    """Batches of samples that the network, as it is at the start of the epoch, takes for similar: hard negatives."""
+
+    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+        """Gather neighbours among the outputs."""
+        return similar_batches(features(), batch_size, generator)
+
+
+@final
+@dataclass(frozen=True)
+class ClusteredPositives(Mixing):
+    """The mean of the objective over a row's own key and over its key's nearest members of its cluster in the queue.
+
+    Attributes
+    ----------
+    clusters : int
+        Of the queue, by k-means for every batch: keep the queue at a few thousand.
+    count : int
+        Further positives.
+    """
+
+    clusters: int = 8
+    count: int = 3
+
+    def __post_init__(self) -> None:
+        require_at_least(1, clusters=self.clusters, count=self.count)
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Say whether it has keys and a queue of them."""
+        names = {wanted.name for wanted in objective.needs.extras}
+        return None if {"keys", "queue"} <= names else "it has no queue of keys to find positives in"
+
+    def needs(self, objective: Objective) -> Needs:
+        """Return the objective's."""
+        return objective.needs
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
+
+    def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
+        """Return the mean over the positives."""
+        keys, queue = extra(batch, "keys"), extra(batch, "queue")
+        members = cluster(queue, self.clusters, drawing(seed))
+        found = queue[clustered_positives(keys, queue, members, self.count)]  # (B, count, n)
+        every = [keys, *found.unbind(1)]
+        return torch.stack([objective.loss(output, held, with_extra(batch, "keys", key)) for key in every]).mean()

@@ -1,9 +1,17 @@
 """Pairs drawn against the bias of what is easy to find."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
+from contrastive_core.costs.settings import require_positive
+from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
+from contrastive_core.sampler import Sampler, Shuffled
 
 
 def draw_pairs(propensities: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -35,3 +43,39 @@ def draw_pairs(propensities: Tensor, count: int, generator: torch.Generator) -> 
     shares = inverse / inverse.sum(1, keepdim=True)
     places = torch.multinomial(shares, count, replacement=True, generator=generator)
     return places, 1 / (shares.gather(1, places) * allowed.sum(1, keepdim=True))
+
+
+@final
+@dataclass(frozen=True)
+class BalancedPropensity(Sampler):
+    r"""Batches in which samples that look alike on the surface meet less often than by chance.
+
+    Samples are joined to pairs, and pairs to batches, the second of a pair drawn from its part of a random order with probability
+    :math:`\propto 1/p`, :math:`p = e^{\kappa \cos}` of the inputs. The idea is that of DebCSE, whose propensities are of sentences.
+
+    Attributes
+    ----------
+    sharpness : float
+        :math:`\kappa`.
+    """
+
+    sharpness: float = 5.0
+
+    def __post_init__(self) -> None:
+        require_positive(sharpness=self.sharpness)
+
+    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+        """Draw each pair's second sample, without replacement, from a chunk of 16 batches at most."""
+        unit = normalize(split.inputs.double())
+        made: list[Tensor] = []
+        for part in Shuffled().epoch(split, features, 16 * batch_size, generator):
+            half = len(part) // 2
+            firsts, free = part[:half], part[half:].clone()
+            pairs = []
+            for first in firsts.tolist():
+                propensities = (self.sharpness * (unit[free] @ unit[first])).exp()
+                place = int(draw_pairs(propensities[None], 1, generator)[0])
+                pairs.append(torch.stack([torch.tensor(first), free[place]]))
+                free = torch.cat([free[:place], free[place + 1 :]])
+            made += torch.split(torch.cat([*pairs, free]), batch_size)
+        return [batch for batch in made if len(batch) > 1]

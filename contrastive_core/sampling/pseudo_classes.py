@@ -1,9 +1,16 @@
 """Batches made of pseudo-classes: either no two samples of one, or samples of one alone."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
 import torch
 from torch import Tensor
 
+from contrastive_core.costs.settings import require_at_least
+from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
+from contrastive_core.sampler import Sampler, cluster
 
 
 def one_per_class(classes: Tensor, batch_size: int, generator: torch.Generator) -> list[Tensor]:
@@ -63,3 +70,47 @@ def inside_clusters(classes: Tensor, batch_size: int, generator: torch.Generator
         made += torch.split(group[torch.randperm(len(group), generator=generator)], batch_size)
     made = [batch for batch in made if len(batch) > 1]
     return [made[place] for place in torch.randperm(len(made), generator=generator).tolist()]
+
+
+@final
+@dataclass(frozen=True)
+class OnePerClass(Sampler):
+    """Batches with no two samples of a pseudo-class, which are clusters of the inputs.
+
+    The paper clusters the codes of an autoencoder; here the inputs themselves.
+
+    Attributes
+    ----------
+    per_sample : int
+        Pseudo-classes per sample of a batch: with more of them, batches are less alike, and fewer samples are left out.
+    """
+
+    per_sample: int = 2
+
+    def __post_init__(self) -> None:
+        require_at_least(1, per_sample=self.per_sample)
+
+    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+        """Cluster the inputs, and spread every cluster over the batches."""
+        return one_per_class(cluster(split.inputs, self.per_sample * batch_size, generator), batch_size, generator)
+
+
+@final
+@dataclass(frozen=True)
+class InsideClusters(Sampler):
+    """Batches of one cluster each, of the outputs as they are at the start of the epoch.
+
+    Attributes
+    ----------
+    clusters : int
+        By k-means.
+    """
+
+    clusters: int = 10
+
+    def __post_init__(self) -> None:
+        require_at_least(1, clusters=self.clusters)
+
+    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+        """Cluster the outputs, and cut every cluster into batches."""
+        return inside_clusters(cluster(features(), self.clusters, generator), batch_size, generator)

@@ -1,9 +1,16 @@
 """Real samples repeated beside generated ones."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
 import torch
 from torch import Tensor
 
+from contrastive_core.costs.settings import require_at_least
+from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
+from contrastive_core.sampler import Sampler, Shuffled
 
 
 def replicate(num_real: int, num_generated: int, times: int, generator: torch.Generator) -> Tensor:
@@ -30,3 +37,24 @@ def replicate(num_real: int, num_generated: int, times: int, generator: torch.Ge
         raise InputError(f"replication needs real samples and a number of times of at least 1, got {num_real}, {num_generated}, {times}")
     every = torch.cat([torch.arange(num_real).repeat(times), torch.arange(num_real, num_real + num_generated)])
     return every[torch.randperm(len(every), generator=generator)]
+
+
+@final
+@dataclass(frozen=True)
+class Replicated(Sampler):
+    """Every sample several times in an epoch, all being real ones, and never twice in a batch.
+
+    Attributes
+    ----------
+    times : int
+        How often.
+    """
+
+    times: int = 2
+
+    def __post_init__(self) -> None:
+        require_at_least(1, times=self.times)
+
+    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+        """Go through the split as often."""
+        return [batch for _ in range(self.times) for batch in Shuffled().epoch(split, features, batch_size, generator)]

@@ -1,48 +1,52 @@
-"""Mixed positives for contrastive regression."""
+"""Shares of mixed negatives for contrastive regression."""
+
+from dataclasses import dataclass
+from typing import final
 
 import torch
 from torch import Tensor
 
-from contrastive_core.errors import InputError
+from contrastive_core.costs.settings import require_positive
+from contrastive_core.mixing import Mixing, drawing, with_extra
+from contrastive_core.objective import Needs, Objective
+from contrastive_core.sampling.transformation import beta
+from contrastive_core.types import Batch
+
+SHARE = "mixing"
+"""The extra that the objective mixes with."""
 
 
-def mix_positives(features: Tensor, labels: Tensor, anchor: int, generator: torch.Generator, count: int = 1) -> tuple[Tensor, Tensor]:
-    r"""Mix pairs whose labels lie on both sides of an anchor's so that the mixture has its label (SupReMix, Wu et al., 2023).
+@final
+@dataclass(frozen=True)
+class MixedRegression(Mixing):
+    """Draws the shares with which the SupReMix objective (Wu et al., 2023) mixes anchors into negatives.
 
-    :math:`\lambda z_i + (1 - \lambda) z_j` with :math:`\lambda y_i + (1 - \lambda) y_j = y_a`. The paper's rule as its abstract and README
-    state it; pairs are drawn uniformly here.
+    The mixtures themselves, those of positives too, are in the objective.
 
-    Parameters
+    Attributes
     ----------
-    features : Tensor of shape (B, n)
-        Embeddings.
-    labels : Tensor of shape (B,)
-        Real numbers.
-    anchor : int
-        The row a.
-    generator : torch.Generator
-        Source of the pairs.
-    count : int
-        How many mixtures.
-
-    Returns
-    -------
-    positives : Tensor of shape (count, n)
-        The mixtures, or no rows if no label is smaller, or none larger.
-    weights : Tensor of shape (count,)
-        The :math:`\lambda`.
+    shape : float
+        Of the beta distribution.
     """
-    if not 0 <= anchor < len(labels):
-        raise InputError(f"row {anchor} of {len(labels)} cannot be the anchor")
-    below, above = torch.nonzero(labels < labels[anchor])[:, 0], torch.nonzero(labels > labels[anchor])[:, 0]
-    if not len(below) or not len(above):
-        return features[:0], features.new_zeros(0)
-    first = below[torch.randint(len(below), (count,), generator=generator)]
-    second = above[torch.randint(len(above), (count,), generator=generator)]
-    weights = (labels[second] - labels[anchor]) / (labels[second] - labels[first])
-    return weights[:, None] * features[first] + (1 - weights)[:, None] * features[second], weights
 
+    shape: float = 2.0
 
-def mix_negatives(features: Tensor, anchor: int, negatives: Tensor, weights: Tensor) -> Tensor:
-    r"""Return the anchor-inclusive negatives :math:`\lambda z_a + (1 - \lambda) z_n` of the same paper, of shape (K, n)."""
-    return weights[:, None] * features[anchor] + (1 - weights)[:, None] * features[negatives]
+    def __post_init__(self) -> None:
+        require_positive(shape=self.shape)
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Say whether it mixes with given shares."""
+        return None if any(wanted.name == SHARE for wanted in objective.needs.extras) else "only supremix takes shares to mix with"
+
+    def needs(self, objective: Objective) -> Needs:
+        """Return the objective's but the shares."""
+        return objective.needs._replace(extras=tuple(wanted for wanted in objective.needs.extras if wanted.name != SHARE))
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
+
+    def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
+        """Return the objective's loss with a share for each row."""
+        shares = beta(len(output), self.shape, drawing(seed)).to(output)
+        return objective.loss(output, held, with_extra(batch, SHARE, shares))

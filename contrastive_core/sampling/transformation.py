@@ -1,9 +1,18 @@
 """Features transformed before they are contrasted: positives pushed apart, negatives mixed."""
 
+from dataclasses import dataclass
+from typing import final
+
 import torch
 from torch import Tensor
 
+from contrastive_core.costs.layout import extra, view_rows
+from contrastive_core.costs.rows import unit
+from contrastive_core.costs.settings import require_positive
 from contrastive_core.errors import InputError
+from contrastive_core.mixing import Mixing, drawing, given, with_extra
+from contrastive_core.objective import Needs, Objective
+from contrastive_core.types import Batch
 
 
 def extrapolate(first: Tensor, second: Tensor, generator: torch.Generator, shape: float = 2.0) -> tuple[Tensor, Tensor]:
@@ -64,3 +73,85 @@ def beta(count: int, shape: float, generator: torch.Generator) -> Tensor:
         raise InputError(f"the shape of a beta distribution must be positive, got {shape}")
     uniform = torch.rand(count, generator=generator, dtype=torch.float64)
     return torch.from_numpy(betaincinv(shape, shape, uniform.numpy()))
+
+
+@final
+@dataclass(frozen=True)
+class ExtrapolatedPositives(Mixing):
+    """The objective of views whose directions :func:`extrapolate` has moved apart; their lengths stay.
+
+    Attributes
+    ----------
+    shape : float
+        Of the beta distribution.
+    """
+
+    shape: float = 2.0
+
+    def __post_init__(self) -> None:
+        require_positive(shape=self.shape)
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Say whether it pairs two views."""
+        return None if objective.needs.fewest == 2 and not given(objective) else "it does not pair two views of outputs alone"
+
+    def needs(self, objective: Objective) -> Needs:
+        """Return the objective's, for two views."""
+        return objective.needs._replace(most=2)
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
+
+    def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
+        """Return the objective's loss of the moved rows."""
+        index = view_rows(batch, 2, 2)
+
+        def seen(rows: Tensor) -> Tensor:
+            moved = torch.cat(extrapolate(unit(rows[index[:, 0]]), unit(rows[index[:, 1]]), drawing(seed), self.shape))
+            places = index.T.reshape(-1)
+            return rows.index_copy(0, places, torch.linalg.vector_norm(rows[places], dim=1, keepdim=True) * moved)
+
+        return objective.loss(seen(output), seen(held), batch)
+
+
+@final
+@dataclass(frozen=True)
+class InterpolatedNegatives(Mixing):
+    """The objective against a queue that :func:`interpolate` has mixed, anew for every batch.
+
+    Attributes
+    ----------
+    shape : float
+        Of the beta distribution.
+    """
+
+    shape: float = 1.6
+
+    def __post_init__(self) -> None:
+        require_positive(shape=self.shape)
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Say whether it has a queue."""
+        return None if any(wanted.name in QUEUES for wanted in objective.needs.extras) else "it has no queue of negatives to mix"
+
+    def needs(self, objective: Objective) -> Needs:
+        """Return the objective's."""
+        return objective.needs
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
+
+    def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
+        """Return the objective's loss against the mixed queue."""
+        generator = drawing(seed)
+        name = next(wanted.name for wanted in objective.needs.extras if wanted.name in QUEUES)
+        queue = extra(batch, name)
+        width = queue.shape[-1]
+        mixtures = [unit(interpolate(part, generator, self.shape)) for part in queue.reshape(-1, queue.shape[-2], width)]
+        return objective.loss(output, held, with_extra(batch, name, torch.stack(mixtures).view_as(queue)))
+
+
+QUEUES = ("queue", "queues")
+"""Names of extras that hold negatives."""

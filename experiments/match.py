@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contrastive_core.errors import InputError
+from experiments.engine import check_engine
 from experiments.figures import write_pictures
 from experiments.figures_contrast import matches
 from experiments.flags import command
-from experiments.learning import Positive, PositiveFloat
-from experiments.markers import Positional
+from experiments.learning import Positive, PositiveFloat, distinct
+from experiments.markers import OneOf, Positional
 from experiments.options import CommandOptions
 from experiments.output import Cell, format_table
+from experiments.rules import RULES
 from experiments.rundir import place
 from experiments.session import Session
 from experiments.statistics import mean
@@ -45,7 +47,13 @@ class MatchOptions(CommandOptions):
     Attributes
     ----------
     runs
-        Directories of runs of train, compare or contrast.
+        Directories of runs of train, compare or contrast; none trains networks.
+    train, like, rules, seeds, training
+        What is trained then.
+    more_seeds
+        Whether a run of one seed gets a second one.
+    engine
+        Where networks are trained.
     data_dir, samples
         The test samples that units answer.
     pairs
@@ -55,6 +63,15 @@ class MatchOptions(CommandOptions):
     """
 
     runs: Annotated[tuple[str, ...], Positional()] = ()
+    train: Literal["compare", "contrast"] = Field("compare", description="Without runs: the command that trains networks.")
+    like: str | None = Field(None, description="Without runs: a configuration of that command, as for --config.")
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
+        ("ep-centered", "backprop"), min_length=1, description="Without runs: the rules."
+    )
+    seeds: int = Field(2, ge=2, description="Without runs: paired seeds per rule.")
+    training: dict[str, Any] = Field({}, description="Without runs: further options of that command, by name.")
+    more_seeds: bool = Field(True, description="Train a second seed of a run that has one, beside it.")
+    engine: str = Field("process", exclude=True, description="Where networks are trained, as for compare.")
     data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files; none downloads and caches.")
     samples: int = Field(1000, ge=2, description="Test samples that units are compared on, at most.")
     pairs: Positive = Field(3, description="Pairs of networks of each kind, at most.")
@@ -67,16 +84,17 @@ class MatchOptions(CommandOptions):
 def match_command(options: MatchOptions, session: Session) -> None:
     """Match the units of trained networks, and ask whether two rules learn the same features.
 
-    RUNS are directories of eqlab train, compare or contrast. Networks of two rules are matched beside two seeds of the same rule, and
-    beside untrained networks, whose units correspond as far as chance and the data alone make them. One-to-one: mean size of the
-    correlation of units paired by the best assignment. Best: each unit with the most correlated one of the other network. Lasso: the
-    variance of a unit that few units of the other network explain, and how many. Clusters mix: how evenly spectral clusters of all
-    units hold both networks. CKA: linear, blind to rotations. Networks of one seed start from the same weights.
+    RUNS are directories of eqlab train, compare or contrast; without any, two seeds of two rules are trained first, and a run of one seed
+    gets a second one. Networks of two rules are matched beside two seeds of the same rule, and beside untrained networks, whose units
+    correspond as far as chance and the data alone make them. One-to-one: mean size of the correlation of units paired by the best
+    assignment. Best: each unit with the most correlated one of the other network. Lasso: the variance of a unit that few units of the
+    other network explain, and how many. Clusters mix: how evenly spectral clusters of all units hold both networks. CKA: linear, blind
+    to rotations. Networks of one seed start from the same weights.
 
     \b
     Examples:
-      eqlab compare --rules ep-centered,backprop --seeds 2 --out runs/pair
-      eqlab match runs/pair
+      eqlab match
+      eqlab match --train contrast --like contrast-mnist --data-dir DIRECTORY-OF-IDX-FILES --set training.cost=dcl
       eqlab match RUN-BY-EP RUN-BY-BACKPROP --out runs/matched
     """  # noqa: D301
     session.use_threads()
@@ -95,11 +113,30 @@ def match_command(options: MatchOptions, session: Session) -> None:
 
 
 def _networks(options: MatchOptions, session: Session) -> list[Trained]:
-    if not options.runs:
-        raise InputError("which runs? give directories of runs of train, compare or contrast, such as 'eqlab runs list' shows")
+    from experiments.matchable import second_seed, train_pair
+
+    check_engine(options.engine)
     if len(set(options.runs)) < len(options.runs):
         raise InputError("a run is named twice; name each once")
-    networks = [one for name in options.runs for one in trained_networks(place(name.rstrip("/")), options.data_dir)]
+    if not options.runs:
+        local = {"engine": options.engine} | ({} if options.data_dir is None else {"data_dir": str(options.data_dir)})
+        settings = {**options.training, "rules": list(options.rules), "seeds": options.seeds, "seed": options.seed, **local}
+        return trained_networks(train_pair(options.train, options.like, settings, session), options.data_dir)
+    paths = [place(name.rstrip("/")) for name in options.runs]
+    networks = [one for path in paths for one in trained_networks(path, options.data_dir)]
+    _refuse_other_data(networks)
+    for path in paths if options.more_seeds else ():
+        beside = second_seed(path, options.data_dir, options.engine, session)
+        # Of the run whose second seed it is, so that both seeds stand under one name.
+        networks += [one._replace(run=path.name) for one in trained_networks(beside, options.data_dir)] if beside else []
+    kinds = list(dict.fromkeys((one.run, one.rule) for one in networks))
+    networks.sort(key=lambda one: kinds.index((one.run, one.rule)))  # a pair of kinds is named in one order, whatever the seeds
+    if len({one.seed for one in networks}) == 1:
+        session.warn("all networks have the same seed, so nothing tells rules from seeds; leave --no-more-seeds out")
+    return networks
+
+
+def _refuse_other_data(networks: Sequence[Trained]) -> None:
     first = networks[0]
     for one in networks:
         if one.splits.test.inputs.shape != first.splits.test.inputs.shape or not bool(
@@ -109,9 +146,6 @@ def _networks(options: MatchOptions, session: Session) -> list[Trained]:
                 f"{first.run} and {one.run} were trained on different data ({first.splits.source}; {one.splits.source}); units are "
                 "compared by what they answer to the same samples"
             )
-    if len({one.seed for one in networks}) == 1:
-        session.warn("all networks have the same seed, so nothing tells rules from seeds; train with --seeds 2 or more")
-    return networks
 
 
 Pair = tuple[Trained, Trained, tuple[bool, bool]]
@@ -157,7 +191,7 @@ def _compare(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], option
     for layer, ours, theirs in zip(LAYERS, first, second, strict=True):
         correlation = correlations(ours, theirs)
         pairs, sparse = one_to_one(correlation), sparse_matching(ours, theirs[:, : options.predicted], options.penalty)
-        count = min(options.clusters, ours.shape[1] + theirs.shape[1])
+        count = min(options.clusters, ours.shape[1] + theirs.shape[1] - 1)  # as many eigenvectors, of a graph that has more
         sizes = pairs.correlation.abs().sort(descending=True).values
         found[layer] = {
             "one_to_one": float(sizes.mean()),

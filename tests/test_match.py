@@ -80,6 +80,31 @@ def test_a_network_matches_its_copy_exactly(compared: Path, tmp_path: Path) -> N
         assert twins[layer]["cka"] == pytest.approx(1.0)
 
 
+def test_two_runs_of_one_seed_get_a_second_one_each(tmp_path: Path) -> None:
+    """If this fails, an EP network and a backprop network stand without two seeds of one rule beside them."""
+    for rule in ("ep-centered", "backprop"):
+        assert eqlab("train", *TINY, "--rule", rule, "--engine", "serial", "--out", tmp_path / rule).exit_code == 0
+    runs = (tmp_path / "ep-centered", tmp_path / "backprop")
+    result = found(*runs, "--samples", "50", "--engine", "serial", "--quiet")
+    assert {"ep-centered, two seeds", "backprop, two seeds", "untrained, two seeds"} < set(result["kinds"])
+    assert [len(result["pairs"][f"ep-centered and backprop, {which}"]) for which in ("same seed", "two seeds")] == [2, 2]
+    seconds = [trained_networks(path.with_name(f"{path.name}-second"), None) for path in runs]
+    assert [(one.rule, one.seed) for (one,) in seconds] == [("ep-centered", 1), ("backprop", 1)]
+    changed = [path.stat().st_mtime_ns for path in tmp_path.glob("*-second/checkpoints/*")]
+    again = found(*runs, "--samples", "50", "--engine", "serial", "--quiet")
+    assert again["kinds"] == result["kinds"]
+    assert [path.stat().st_mtime_ns for path in tmp_path.glob("*-second/checkpoints/*")] == changed  # nothing is trained twice
+
+
+def test_without_runs_a_pair_is_trained(tmp_path: Path) -> None:
+    """If this fails, the question needs two other commands first."""
+    settings = [("train_size", "96"), ("hidden", "[8]"), ("embedding", "4"), ("epochs", "1"), ("batch_size", "24")]
+    chosen = [word for key, value in settings for word in ("--set", f"training.{key}={value}")]
+    result = found("--train", "contrast", *chosen, "--samples", "50", "--engine", "serial", "--quiet", "--out", tmp_path)
+    assert "ep-centered and backprop, same seed" in result["kinds"]
+    assert len(trained_networks(tmp_path / "networks", None)) == 4
+
+
 def test_bad_input_is_one_sentence(compared: Path, tmp_path: Path) -> None:
     """If this fails, networks of different data are compared, or a missing run ends in a traceback."""
 
@@ -88,12 +113,14 @@ def test_bad_input_is_one_sentence(compared: Path, tmp_path: Path) -> None:
         assert result.exit_code == 2, result.output
         return result.stderr
 
-    assert "which runs?" in refused()
+    assert "did you mean 'epochs'" in refused("--set", "training.epoch=2")
+    assert "must be 'compare' or 'contrast'" in refused("--train", "contrst")
     assert "there is no run" in refused(tmp_path / "nothing")
     assert "named twice" in refused(compared, compared)
     other = tmp_path / "moons"
     assert eqlab("train", *TINY, "--data", "two-moons", "--out", other).exit_code == 0
     assert "different data" in refused(compared, other)
+    assert not other.with_name("moons-second").exists()
     torn = next(other.glob("**/*.safetensors"))
     torn.write_bytes(torn.read_bytes()[:100])
     assert "is damaged" in refused(other)

@@ -24,7 +24,7 @@ from contrastive_core.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.optimisers.builders import layer_groups
 from contrastive_core.rule import Rule
 from contrastive_core.session import Session
-from contrastive_core.warm_start import LastStates, at_rest, require_settling
+from contrastive_core.warm_start import LastStates, memory
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def train(
     CheckpointError
         If the checkpoint is damaged or belongs to another network or other settings.
     """
-    last = _last_states(network, rule, splits, contrasting) if plan.warm_start else None
+    last = memory(network, rule, splits.train, drawn_anew=contrasting is not None) if plan.warm_start else None
     extras = ({} if contrasting is None else contrasting.kept) | ({} if last is None else last.named)
     groups = layer_groups(network, plan.learning_rates)
     if contrasting is not None and contrasting.learnt:
@@ -292,14 +292,6 @@ def _epoch(
     if not seen:
         raise InputError(f"no batch of epoch {epoch} has samples of two classes to contrast; raise the batch size, or sample otherwise")
     return progress
-
-
-def _last_states(network: Network, rule: Rule, splits: Splits, contrasting: Contrasting | None) -> LastStates:
-    """Return a memory of every training sample, or raise where it would be of no use."""
-    require_settling(rule)
-    if contrasting is not None:
-        raise InputError("a warm start needs samples that come back as they were, and views are drawn anew; leave one of the two out")
-    return at_rest(network, splits.train)
 
 
 def _snapshot(network: Network) -> dict[str, Tensor]:

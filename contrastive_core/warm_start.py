@@ -65,3 +65,11 @@ def require_settling(rule: Rule) -> None:
     if not rule.settles:
         name = type(rule).__name__
         raise InputError(f"{name} settles no states that a warm start could reuse; leave the warm start out, or take another rule")
+
+
+def memory(network: Network, rule: Rule, samples: Split, *, drawn_anew: bool) -> LastStates:
+    """Return a memory of samples, or raise ``InputError`` where it would be of no use: samples drawn anew do not come back."""
+    require_settling(rule)
+    if drawn_anew:
+        raise InputError("a warm start needs samples that come back as they were, and views are drawn anew; leave one of the two out")
+    return at_rest(network, samples)

@@ -16,7 +16,7 @@ from experiments.paired import run_paired, study_of
 from experiments.review import check
 from experiments.rundir import RunDirectory, open_run
 from experiments.session import Session
-from experiments.train import PlanOptions
+from experiments.train import CommandTrainOptions, PlanOptions
 
 TRAINERS: dict[str, type[CompareOptions] | type[ContrastOptions]] = {"compare": CompareOptions, "contrast": ContrastOptions}
 """The options of commands that train paired rules."""
@@ -73,7 +73,7 @@ def second_seed(path: Path, data_dir: Path | None, engine: str, session: Session
     Returns
     -------
     Path or None
-        The new run; None if the run has several seeds already.
+        The new run; None if the run has several seeds already, or settings that are those of train alone.
 
     Raises
     ------
@@ -85,6 +85,11 @@ def second_seed(path: Path, data_dir: Path | None, engine: str, session: Session
     if command == "train":
         settings["rules"] = [settings.pop("rule")]
         command = "compare"
+        own = {name: settings.pop(name) for name in set(settings) - set(CompareOptions.model_fields)}
+        changed = [name for name, value in own.items() if value != CommandTrainOptions.model_fields[name].default]
+        if changed:
+            session.warn(f"{path.name} gets no second seed: 'eqlab compare', which would train it, has no {', '.join(sorted(changed))}")
+            return None
     elif settings.get("seeds", 1) > 1:
         return None
     settings |= {"seed": settings["seed"] + 1, "seeds": 1}

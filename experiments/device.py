@@ -1,9 +1,9 @@
-"""``eqlab device``: published devices, how they answer to pulses, and devices fitted to measured pulses."""
+"""``eqlab device``: published devices, how they answer to pulses, devices fitted to measured pulses, and trained conductances."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import click
 from pydantic import Field
@@ -50,6 +50,31 @@ class FitOptions(CommandOptions):
     """
 
     file: Annotated[str, Positional()] = ""
+
+
+class ExportOptions(CommandOptions):
+    """A trained network, and the file that its conductances are written to.
+
+    Attributes
+    ----------
+    run, trial
+        Where the network is.
+    write
+        The file.
+    g_min, g_max, pairing, w_max
+        The range, for runs that have no devices.
+    data_dir
+        Where the files of the run's data set are.
+    """
+
+    run: Annotated[Path, Positional()] = Field(Path(), exclude=True)
+    trial: str | None = Field(None, description="Key of the trial, as 'eqlab runs show' lists them; none where there is only one.")
+    write: Path | None = Field(None, exclude=True, description="File to write, ending in .csv or .npz.")
+    g_min: float | None = Field(None, ge=0, description="Smallest conductance in siemens, for runs without devices; none for 1e-6.")
+    g_max: float | None = Field(None, gt=0, description="Largest conductance in siemens, for runs without devices; none for 1e-4.")
+    pairing: Literal["single", "offset", "differential"] | None = Field(None, description="Which conductances make a weight, for the same.")
+    w_max: float | None = Field(None, gt=0, description="Largest weight, for the same; none for three times the largest that is there.")
+    data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files of the run's data set.")
 
 
 @command(ListOptions, "list")
@@ -145,10 +170,53 @@ def fit_device(options: FitOptions, session: Session) -> None:
     session.result(result, f"{len(trains)} trains\n\n{format_table(('parameter', 'value'), rows)}\n\nfigure: {run.figures}")
 
 
+@command(ExportOptions, "export")
+def export_device(options: ExportOptions, session: Session) -> None:
+    """Write the conductances of a trained network to a CSV or NPZ file: layer, i, j, G_plus and G_minus in siemens, one line per device.
+
+    RUN is the directory of a run of hardware, or of train, compare or contrast, whose weights are put on ideal devices of a range. i is
+    the unit below, j the unit above; weights are the difference of both conductances times the printed factor of their layer. Biases
+    are held by no devices and are left out.
+
+    \b
+    Examples:
+      eqlab device export runs/train-1 --write weights.csv --g-min 1e-6 --g-max 1e-4
+      eqlab device export runs/hardware-1 --trial "ep-centered ideal #0" --write weights.npz
+
+    Parameters
+    ----------
+    options : ExportOptions
+        Which network, and where to.
+    session : Session
+        Where to print.
+
+    Raises
+    ------
+    InputError
+        If no run or file is named, or the file cannot be written.
+    """  # noqa: D301
+    from contrastive_core.devices.conductance import Conductance, Pairing
+    from contrastive_core.devices.exchange import conductances, weights_per_siemens, write_conductances
+    from experiments.exported import held_by
+
+    if not options.run.name or options.write is None:
+        raise InputError("which run, and to which file? give: eqlab device export RUN --write FILE.csv (or .npz)")
+    given = {name: getattr(options, name) for name in ("g_min", "g_max", "w_max", "pairing") if getattr(options, name) is not None}
+    chosen = Conductance(**given | {"pairing": Pairing(options.pairing or "differential")}) if given else None
+    key, held = held_by(options.run, options.trial, chosen, options.data_dir)
+    layers, factors = conductances(held), weights_per_siemens(held)
+    write_conductances(options.write, layers)
+    shapes = {name: pair.plus.shape for name, pair in layers.items()}
+    rows = [(name, "x".join(map(str, shape)), f"{factors[name]:.9g}") for name, shape in shapes.items()]
+    listed = [{"layer": name, "shape": list(shape), "weight_per_siemens": factors[name]} for name, shape in shapes.items()]
+    result = {"file": str(options.write), "trial": key, "layers": listed}
+    session.result(result, f"{key}: {options.write}\n\n{format_table(('layer', 'devices', 'weight per siemens'), rows)}")
+
+
 device = Group(
     "device",
-    commands=[list_devices, show_device, fit_device],
-    help="Show published devices, and fit devices to measured pulses.",
+    commands=[list_devices, show_device, fit_device, export_device],
+    help="Show published devices, fit devices to measured pulses, and export trained conductances.",
     invoke_without_command=True,
     callback=click.pass_context(show_help),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from experiments.costing import ConstantOptions, billed, by_phase
 from experiments.engine import check_engine
 from experiments.exits import TrialsFailedError, resumable
 from experiments.experiment import Experiment, Metric, Outcome
@@ -41,11 +42,16 @@ class HardwareTrialOptions(TrainOptions):
         The device.
     transfer
         Whether training is ideal, and the result is put on the device.
+    constants
+        What operations cost.
     """
 
     preset: str = Field("ideal", description="Published device to start from, as `eqlab device list` shows them.")
     imperfections: _Settings = Field((), description="A setting of the device or, without a dot, of training; may be repeated.")
     transfer: bool = Field(False, description="Train an ideal network, and put the result on the device.")
+    constants: ConstantOptions = Field(
+        default_factory=lambda: ConstantOptions.model_validate({}), description="What an operation costs, SI units."
+    )
 
 
 class HardwareOptions(PlanOptions):
@@ -53,7 +59,7 @@ class HardwareOptions(PlanOptions):
 
     Attributes
     ----------
-    rules, vary, imperfections, preset, transfer, seeds
+    rules, vary, imperfections, preset, transfer, constants, seeds
         The study.
     engine
         Where trials are computed.
@@ -68,6 +74,9 @@ class HardwareOptions(PlanOptions):
     imperfections: _Settings = Field((), description="A setting of the device that all have; may be repeated.")
     preset: str = Field("ideal", description="Published device to start from, as `eqlab device list` shows them.")
     transfer: bool = Field(False, description="Train an ideal network, and put the result on the device.")
+    constants: ConstantOptions = Field(
+        default_factory=lambda: ConstantOptions.model_validate({}), description="What an operation costs, SI units."
+    )
     seeds: Positive = Field(3, description="Paired seeds; each gives the same initial weights, data order and device draws to all.")
     engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
 
@@ -76,12 +85,15 @@ METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost
     "sweeps_per_sample": TRAINING["sweeps_per_sample"],
     "signal_to_noise": Metric("rms displacement between the phases over rms error of reading a state, at the end"),
     "energy": Metric("of all training", "joule"),
-    "settle_energy": Metric("of reading arrays while states settle", "joule"),
-    "convert_energy": Metric("of converting states", "joule"),
+    "settle_energy": Metric("of arrays while states settle", "joule"),
+    "convert_energy": Metric("of converting inputs and states", "joule"),
     "write_energy": Metric("of pulses", "joule"),
+    "digital_energy": Metric("of as many digital multiplications and additions", "joule"),
     "device_seconds": Metric("time of all training on the device", "second"),
+    "settle_time": Metric("of one sweep, or of one phase where circuits settle by themselves", "second"),
     "pulses": Metric("sent in all", "pulse"),
-    "constants": Metric("what an operation costs, SI units"),
+    "phases": Metric("sweeps, operations, conversions, joules and seconds of each kind of phase, and of writing"),
+    "constants": Metric("what an operation costs: value, unit and source"),
 }
 
 
@@ -118,7 +130,7 @@ def trial(
 
     settings, changes = split(options.imperfections)
     identity = to_json({"options": options.resolved(), "seed": seed}, indent=None)
-    options = _changed(options, changes)
+    options = changed(options, changes)
     device, splits = assemble(options.preset, settings, seed), load_data(options)
     network, setting = build_network(options, splits, seed), build_setting(options)
     held = None if options.transfer else OnDevice(network, device)
@@ -148,27 +160,36 @@ def trial(
         "epochs": len(result.history),
         "sweeps_per_sample": mean([record["sweeps_per_sample"] for record in result.history]),
     }
-    return Outcome(metrics | _measured(held, rule, splits, plan.batch_size, result.history), result.history)
+    measured = _measured(held, rule, splits, plan.batch_size, result.history, options.constants)
+    return Outcome(metrics | measured, result.history)
 
 
 EXPERIMENT = Experiment(HardwareTrialOptions, trial, METRICS, headline=("test_error", "energy"), checkpoints=True, live=True)
 
 
-def _changed(options: HardwareTrialOptions, changes: Mapping[str, str]) -> HardwareTrialOptions:
-    """Return the options with the settings of training that stand among the imperfections."""
+def changed(options: HardwareTrialOptions, changes: Mapping[str, str]) -> HardwareTrialOptions:
+    """Return the options of a trial with the settings of training that stand among its imperfections.
+
+    Parameters
+    ----------
+    options : HardwareTrialOptions
+        Of the trial.
+    changes : mapping of str to str
+        The second of what :func:`experiments.imperfections.split` gives.
+    """
     from experiments.options import resolve
 
     return resolve(HardwareTrialOptions, flags=options.settings(), assignments=[f"{key}={value}" for key, value in changes.items()])
 
 
-def _measured(held: OnDevice, rule: Any, splits: Any, batch_size: int, history: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+def _measured(
+    held: OnDevice, rule: Any, splits: Any, batch_size: int, history: Sequence[Mapping[str, float]], costs: ConstantOptions
+) -> dict[str, Any]:
     """Return signal to noise, and what training took."""
-    from dataclasses import asdict
-
     import torch
 
     from contrastive_core.data.batches import batches
-    from contrastive_core.devices.accounting import Constants, account
+    from contrastive_core.devices.accounting import account
 
     estimate = rule.estimate(held, next(batches(splits.train, batch_size)), generator=torch.Generator().manual_seed(0))
     states = [relaxation.state for relaxation in estimate.relaxations.values()]
@@ -178,17 +199,10 @@ def _measured(held: OnDevice, rule: Any, splits: Any, batch_size: int, history: 
     signal = float((last - first).square().mean().sqrt())
     samples = len(splits.train.labels) * len(history)
     sweeps = sum(record["sweeps_per_sample"] for record in history) * len(splits.train.labels)
-    bill, constants = account(held, sweeps, len(states) * samples, Constants()), asdict(Constants())
-    return {
-        "signal_to_noise": signal / noise if noise > 0 else None,
-        "energy": bill.energy,
-        "settle_energy": bill.settle_energy,
-        "convert_energy": bill.convert_energy,
-        "write_energy": bill.write_energy,
-        "device_seconds": bill.seconds,
-        "pulses": bill.pulses,
-        "constants": constants,
-    }
+    relaxed = [(name, float(relaxation.steps.double().mean())) for name, relaxation in estimate.relaxations.items()]
+    constants = costs.constants()
+    bill = account(held, by_phase(relaxed, sweeps), samples, constants)
+    return {"signal_to_noise": signal / noise if noise > 0 else None, **billed(bill), "constants": constants.record()}
 
 
 @command(HardwareOptions, "hardware")
@@ -217,7 +231,7 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
     for cell in cells.values():
         settings, changes = split(cell.imperfections)
         device = assemble(cell.preset, settings, 0)
-        for warning in caution(device, _changed(cell, changes).rule):
+        for warning in caution(device, changed(cell, changes).rule):
             if warning not in told:
                 session.warn(warning)
             told.add(warning)

@@ -1,47 +1,153 @@
-"""What learning on a device costs, in joules and seconds, every constant in the open."""
+"""What learning on a device costs, in joules and seconds, every constant in the open and with its source."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
+
+from torch import Tensor
 
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.errors import InputError
+
+
+class Origin(NamedTuple):
+    """Where a constant's default is from.
+
+    Attributes
+    ----------
+    unit, source
+        Of the default.
+    """
+
+    unit: str
+    source: str
+
+
+_NEUROSIM = "ideal device of NeuroSim (Chen, Peng and Yu, 2018), recalled"
+_TYPICAL = "typical; 0.2 V, 10 microsiemens and 10 ns are 4 fJ"
+_CIRCUIT = "1 pF per node and 0.1 %, as in a transient simulation of a 16-16-3 resistive network that settled in 6.5 time constants"
+
+ORIGINS = {
+    "v_read": Origin("volt", _TYPICAL),
+    "t_read": Origin("second", _TYPICAL),
+    "continuous": Origin("", "a choice: read once per sweep, or settle by itself"),
+    "c_node": Origin("farad", _CIRCUIT),
+    "settle_error": Origin("", _CIRCUIT),
+    "v_write": Origin("volt", _NEUROSIM),
+    "t_write": Origin("second", _NEUROSIM),
+    "c_wire": Origin("farad", "none unless it is known"),
+    "half_selected": Origin("", "a choice: a transistor at each device, or none"),
+    "rows_in_parallel": Origin("", "a choice: all rows are written at once, or one after the other"),
+    "fom": Origin("joule", "Walden's figure of merit, 10 to 50 fJ per conversion step are common, recalled"),
+    "adc_bits": Origin("bit", "typical"),
+    "dac_bits": Origin("bit", "typical; 0 for inputs that are voltages already"),
+    "t_convert": Origin("second", "1.28 GS/s, as in ISAAC (Shafiee et al., 2016), recalled"),
+    "e_mac": Origin("joule", "8-bit addition .03 and multiplication .2 pJ in 45 nm (Horowitz, 2014), recalled"),
+}
+"""Unit and source of every constant's default."""
 
 
 @dataclass(frozen=True)
 class Constants:
     r"""What an operation costs.
 
-    A read of an array takes :math:`V^2 G\,t` per device, a pulse :math:`V_w^2 \bar G\,t_w`, a conversion of b bits
-    :math:`\mathrm{FoM}\; 2^b`. The defaults are typical of the sources named and are meant to be replaced.
+    A read of an array takes :math:`V^2 G\,t` per device, a pulse :math:`V_w^2 (\bar G\,t_w + C_w)`, a conversion of b bits
+    :math:`\mathrm{FoM}\; 2^b`. A circuit that settles by itself dissipates its power for :math:`\tau \ln(1/\epsilon)`, with
+    :math:`\tau = \max_i C / \sum_j g_{ij}` of its slowest node. The defaults are those of ``ORIGINS`` and are meant to be replaced.
 
     Attributes
     ----------
     v_read, t_read : float
-        Volts and seconds of one sweep of a relaxation: .2 V and 10 ns read 10 microsiemens for 4 fJ.
+        Volts at which units are driven, and seconds of one sweep of a relaxation that reads its arrays.
+    continuous : bool
+        Whether circuits settle by themselves, in a time that follows from their conductances, instead of sweep by sweep.
+    c_node : float
+        Farad of a node that settles by itself.
+    settle_error : float
+        :math:`\epsilon`, the share of a change that is left when it counts as settled; in (0, 1).
     v_write, t_write : float
-        Volts and seconds of a pulse; NeuroSim's ideal device has 2 V and 10 ns.
+        Volts and seconds of a pulse.
+    c_wire : float
+        Farad of the wires that a pulse charges.
+    half_selected : bool
+        Whether the other devices of a pulse's row and column see half of its voltage.
+    rows_in_parallel : bool
+        Whether the rows of an array are written at once.
     fom : float
-        Joules per conversion step of an analog-to-digital converter (Walden's figure of merit); 10 to 50 fJ are common, recalled.
+        Joules per conversion step.
+    adc_bits, dac_bits : int
+        Of the converters behind every unit and before every input; 0 for none.
     t_convert : float
-        Seconds per conversion; 1.28 GS/s, as in ISAAC (Shafiee et al., 2016), recalled.
-    adc_bits : int
-        Of the converters.
+        Seconds per conversion, all units at once.
+    e_mac : float
+        Joules of a digital multiplication and addition, for comparison.
     """
 
     v_read: float = 0.2
     t_read: float = 10e-9
+    continuous: bool = False
+    c_node: float = 1e-12
+    settle_error: float = 1e-3
     v_write: float = 2.0
     t_write: float = 10e-9
+    c_wire: float = 0.0
+    half_selected: bool = False
+    rows_in_parallel: bool = True
     fom: float = 30e-15
-    t_convert: float = 0.78e-9
     adc_bits: int = 8
+    dac_bits: int = 0
+    t_convert: float = 0.78e-9
+    e_mac: float = 0.23e-12
 
     def __post_init__(self) -> None:
-        values = (self.v_read, self.t_read, self.v_write, self.t_write, self.fom, self.t_convert)
-        if not all(0 <= value < float("inf") for value in values) or self.adc_bits < 1:
-            raise InputError(f"voltages, times and energies are finite and not negative, got {self}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not 0 <= value < math.inf:
+                raise InputError(f"voltages, times, capacities and energies are finite and not negative, got {field.name} {value}")
+        if not 0 < self.settle_error < 1:
+            raise InputError(f"settle_error is the share of a change that is left, in (0, 1), got {self.settle_error}; 0.001 is usual")
+        if max(self.adc_bits, self.dac_bits) > 32:
+            raise InputError(f"converters have up to 32 bits, got {self.adc_bits} and {self.dac_bits}; 0 is none")
+
+    def conversion(self, bits: int) -> float:
+        """Return the joules of a conversion; none without a converter."""
+        return self.fom * 2**bits if bits else 0.0
+
+    def settle_time(self, slowest: float) -> float:
+        """Return how long a circuit takes whose slowest node sees a conductance of ``slowest`` siemens."""
+        return self.c_node / slowest * math.log(1 / self.settle_error)
+
+    def record(self) -> dict[str, dict[str, float | str]]:
+        """Return value, unit and source of every constant, by name; a value that is not the default is the user's."""
+        plain, given = asdict(Constants()), asdict(self)
+        return {
+            name: {"value": value, "unit": ORIGINS[name].unit, "source": ORIGINS[name].source if value == plain[name] else "given"}
+            for name, value in given.items()
+        }
+
+
+class Phase(NamedTuple):
+    """What one kind of phase cost, over all of training.
+
+    Attributes
+    ----------
+    sweeps, operations, conversions : float
+        Reads of all arrays, multiplications and additions in them, and conversions of states.
+    settle_energy, convert_energy : float
+        Joules.
+    seconds : float
+        Samples one after the other.
+    """
+
+    sweeps: float
+    operations: float
+    conversions: float
+    settle_energy: float
+    convert_energy: float
+    seconds: float
 
 
 class Account(NamedTuple):
@@ -49,39 +155,58 @@ class Account(NamedTuple):
 
     Attributes
     ----------
-    settle_energy, convert_energy, write_energy : float
-        Joules.
-    seconds : float
-        Samples one after the other, rows of an array written in parallel.
-    sweeps, conversions, pulses : float
-        What was counted.
+    phases : dict of str to Phase
+        By the name of the phase.
+    pulses, longest : float
+        Sent in all, and the sum over writes of the longest train of an array.
+    write_energy, write_seconds : float
+        Joules and seconds of the pulses.
+    settle_time : float
+        Seconds of one phase of one sample, where circuits settle by themselves; else of one sweep.
+    digital_energy : float
+        Joules of as many digital multiplications and additions, without any memory's.
     """
 
-    settle_energy: float
-    convert_energy: float
-    write_energy: float
-    seconds: float
-    sweeps: float
-    conversions: float
+    phases: dict[str, Phase]
     pulses: float
+    longest: float
+    write_energy: float
+    write_seconds: float
+    settle_time: float
+    digital_energy: float
+
+    @property
+    def settle_energy(self) -> float:
+        """Return the joules of settling."""
+        return sum(phase.settle_energy for phase in self.phases.values())
+
+    @property
+    def convert_energy(self) -> float:
+        """Return the joules of converters."""
+        return sum(phase.convert_energy for phase in self.phases.values())
 
     @property
     def energy(self) -> float:
         """Return all joules."""
         return self.settle_energy + self.convert_energy + self.write_energy
 
+    @property
+    def seconds(self) -> float:
+        """Return all seconds, one after the other."""
+        return sum(phase.seconds for phase in self.phases.values()) + self.write_seconds
 
-def account(network: OnDevice, sweeps: float, phases: float, constants: Constants) -> Account:
+
+def account(network: OnDevice, sweeps: Mapping[str, float], samples: float, constants: Constants) -> Account:
     """Add up what was done with a network on a device.
 
     Parameters
     ----------
     network : OnDevice
         As training left it; its present conductances stand for those on the way.
-    sweeps : float
-        Of all samples and phases together: each reads all arrays once.
-    phases : float
-        Relaxations of one sample whose states were read, all samples together.
+    sweeps : mapping of str to float
+        By phase, of all samples together: each reads all arrays once.
+    samples : float
+        That went through every phase, and whose states were read at its end.
     constants : Constants
         What an operation costs.
 
@@ -90,12 +215,40 @@ def account(network: OnDevice, sweeps: float, phases: float, constants: Constant
     Account
         With units driven at the read voltage throughout, an upper bound where states are below 1.
     """
-    siemens = [network.device.conductance.siemens(level) for level in network.levels().values()]
-    total, devices = (float(sum(part)) for part in zip(*((g.sum(), g.numel()) for g in siemens), strict=True))
-    conversions = phases * sum(network.sizes)
+    arrays = {name: network.device.conductance.siemens(level) for name, level in network.levels().items()}
+    total, devices = (float(sum(part)) for part in zip(*((g.sum(), g.numel()) for g in arrays.values()), strict=True))
+    power = constants.v_read**2 * total
+    time = constants.settle_time(slowest_node(list(arrays.values()))) if constants.continuous else constants.t_read
+    outputs, inputs = sum(network.sizes), next(iter(arrays.values())).shape[1]
+    phases = {}
+    for index, (name, count) in enumerate(sweeps.items()):
+        settling = time * (samples if constants.continuous else count)
+        # Inputs are converted once for all phases of a sample.
+        before = samples * inputs if index == 0 and constants.dac_bits else 0.0
+        behind = samples * outputs if constants.adc_bits else 0.0
+        convert = before * constants.conversion(constants.dac_bits) + behind * constants.conversion(constants.adc_bits)
+        converting = samples * constants.t_convert * (bool(before) + bool(behind))
+        phases[name] = Phase(count, count * devices, before + behind, power * settling, convert, settling + converting)
     pulses, longest = (float(count) for count in network.pulses)
-    settle = sweeps * constants.v_read**2 * total * constants.t_read
-    convert = conversions * constants.fom * 2**constants.adc_bits
-    write = pulses * constants.v_write**2 * (total / devices) * constants.t_write
-    seconds = sweeps * constants.t_read + phases * constants.t_convert + longest * constants.t_write
-    return Account(settle, convert, write, seconds, sweeps, conversions, pulses)
+    each = constants.v_write**2 * (total / devices * constants.t_write + constants.c_wire)
+    if constants.half_selected:
+        others = sum(g.numel() * (g.shape[1] + g.shape[2] - 2) for g in arrays.values()) / devices
+        each += (constants.v_write / 2) ** 2 * total / devices * constants.t_write * others
+    rows = 1 if constants.rows_in_parallel else max(g.shape[1] for g in arrays.values())
+    digital = constants.e_mac * sum(phase.operations for phase in phases.values())
+    return Account(phases, pulses, longest, pulses * each, longest * constants.t_write * rows, time, digital)
+
+
+def slowest_node(arrays: Sequence[Tensor]) -> float:
+    """Return the smallest conductance that a node sees, in siemens.
+
+    Parameters
+    ----------
+    arrays : sequence of Tensor of shape (1 or 2, below, above)
+        In the order of the layers; where the columns of one are the rows of the next, they are the same nodes.
+    """
+    columns = [array.sum((0, 1)) for array in arrays]
+    for index, array in enumerate(arrays[1:]):
+        if array.shape[1] == len(columns[index]):
+            columns[index] = columns[index] + array.sum((0, 2))
+    return min(float(column.min()) for column in columns)

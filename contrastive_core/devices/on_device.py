@@ -79,6 +79,10 @@ class OnDevice(Network):
         """Return the normalised conductances of every array, of shape (1 or 2, ...)."""
         return {name: self.get_buffer(_level(name)) for name in self._largest}
 
+    def largest_weights(self) -> dict[str, float]:
+        """Return the largest weight that each array can hold."""
+        return dict(self._largest)
+
     def constrain_(self) -> None:
         """Send pulses for what an optimiser has changed since the arrays were last read, in place."""
         with torch.no_grad():

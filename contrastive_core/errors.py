@@ -43,3 +43,7 @@ class ConvergenceError(RelaxationError):
 
 class DivergenceError(RelaxationError):
     """A state that is not finite, or an energy without a minimum at the strength asked for."""
+
+
+class UnstableNudgeError(DivergenceError, InputError):
+    """A nudge under which the energy has no minimum: a strength that the caller has to bring nearer to 0 than the bound in the message."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from contrastive_core.costs.labels import with_targets
 from contrastive_core.dynamics.base import Dynamics, Remembering, is_joint
-from contrastive_core.errors import DivergenceError, InputError, ShapeError
+from contrastive_core.errors import DivergenceError, InputError, ShapeError, UnstableNudgeError
 from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST
 from contrastive_core.kernels.table import choose
 from contrastive_core.network import Network
@@ -284,17 +284,21 @@ def require_finite(relaxation: Relaxation, phase: str, network: Network | None =
 
     Raises
     ------
+    UnstableNudgeError
+        If the energy has no minimum under the nudge, saying how strong a nudge may be.
     DivergenceError
-        If any sample diverged, saying how many, at which steps, and what to change.
+        If any other sample diverged, saying how many, at which steps, and what to change.
     """
     if int(relaxation.status.max()) == int(Status.DIVERGED):  # the largest of them: one small operation where all is well
         diverged = relaxation.status == int(Status.DIVERGED)
         steps = int(relaxation.steps[diverged].max())
-        reason = (
-            "the energy has no minimum at this nudging strength; bring the strength nearer to 0 than "
-            + ("" if network is None else f"{-network.least_curvature() / network.stiffness[-1]:.4g}, ")
-            + "the stiffness of the outputs"
-            if steps == 0
-            else f"states were not finite within {steps} steps; lower the learning rate, the weights' gain or the nudging strength"
+        where = f"{int(diverged.sum())} of {len(diverged)} samples diverged in the {phase} phase"
+        if steps == 0:
+            bound = "" if network is None else f"{-network.least_curvature() / network.stiffness[-1]:.4g}, "
+            raise UnstableNudgeError(
+                f"{where}: the energy has no minimum at this nudging strength; bring the strength nearer to 0 than {bound}"
+                "the stiffness of the outputs"
+            )
+        raise DivergenceError(
+            f"{where}: states were not finite within {steps} steps; lower the learning rate, the weights' gain or the nudging strength"
         )
-        raise DivergenceError(f"{int(diverged.sum())} of {len(diverged)} samples diverged in the {phase} phase: {reason}")

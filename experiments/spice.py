@@ -45,7 +45,7 @@ class SpiceOptions(TrainOptions):
     network: Annotated[str, OneOf("network", BUILDERS)] = Field("resistive", description="What is drawn; resistive ones only.")
     hidden: tuple[Positive, ...] = Field((16,), description="Units of each hidden layer, from the inputs up.")
     gain: PositiveFloat = Field(1.0, description="Initial conductances are uniform in +-gain/sqrt(fan-in), moved into their bounds.")
-    strength: PositiveFloat = Field(1e-3, description="Conductance of the nudges in siemens.")
+    strength: PositiveFloat = Field(1e-4, description="Conductance of the nudges in siemens.")
     samples: Positive = Field(4, description="Training samples whose operating points are compared.")
     checkpoint: Path | None = Field(None, exclude=True, description="Take the parameters of a trained network from here.")
     emissions: tuple[PositiveFloat, ...] = Field(
@@ -67,7 +67,8 @@ def spice_command(options: SpiceOptions, session: Session) -> None:
       eqlab spice --circuit-diode-current 1e-6 --circuit-diode-scale 0.05
 
     The gradient of equilibrium propagation is measured inside ngspice, from two nudged circuits, beside finite differences of the cost
-    there. With --out the netlist is kept as circuit.cir.
+    there. Their difference is given relative to the slope or, where that is larger, to the root mean square of its layer's gradient: the
+    slope of a node that a diode blocks is far below what operating points resolve. With --out the netlist is kept as circuit.cir.
     """  # noqa: D301
     from eqprop.resistive import Resistive
     from eqprop.spice import Drawn, netlist
@@ -92,7 +93,9 @@ def spice_command(options: SpiceOptions, session: Session) -> None:
     gradients = _gradients(options, network, batch)
     shown = format_table(("emission", "largest difference V", "largest voltage V"), [tuple(row.values()) for row in points])
     if gradients:
+        worst = max(row["relative difference"] or 0.0 for row in gradients)
         shown += "\n\n" + format_table(tuple(gradients[0]), [tuple(row.values()) for row in gradients])
+        shown += f"\n\nlargest difference of a gradient: {worst:.1e} of the slope, or of the layer's root mean square where that is larger"
     session.save_result("spice", {"operating_points": points, "gradients": gradients}, shown)
 
 
@@ -145,18 +148,20 @@ def _gradients(options: SpiceOptions, network: Resistive, batch: Batch) -> list[
     rows = []
     generator = generator_of(options.seed, 2)
     for index in range(len(network.sizes)):
-        values = network.conductance(index).data
+        values, measured = network.conductance(index).data, estimate[f"conductance_{index + 1}"]
+        typical = float(measured.square().mean().sqrt())
         # Largest first: a conductance at its lower bound has no two sides.
         candidates = values.flatten().topk(min(values.numel(), 4 * options.edges)).indices
         for chosen in candidates[torch.randperm(len(candidates), generator=generator)[: options.edges]].tolist():
             i, j = divmod(chosen, values.shape[1])
-            nudged, slope = float(estimate[f"conductance_{index + 1}"][i, j]), _slope(cost, values, i, j, options.step)
+            nudged, slope = float(measured[i, j]), _slope(cost, values, i, j, options.step)
+            size = max(abs(slope), typical)
             rows.append(
                 {
                     "conductance": f"{index + 1}: {i}, {j}",
                     "nudged": nudged,
                     "finite difference": slope,
-                    "relative difference": abs(nudged - slope) / abs(slope) if slope else None,
+                    "relative difference": abs(nudged - slope) / size if size else None,
                 }
             )
     return rows

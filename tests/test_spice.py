@@ -148,12 +148,19 @@ def eqlab(*arguments: object) -> Result:
 @needs_ngspice
 def test_command_compares_points_and_gradients_and_keeps_the_netlist(tmp_path: Path) -> None:
     """What a user sees must be the two measurements, not one of them twice."""
-    result = eqlab("spice", "--samples", 2, "--edges", 1, "--out", tmp_path, "--json")
+    circuit = ("--hidden", "12,8", "--circuit-voltage-gain", 4)
+    result = eqlab("spice", *circuit, "--samples", 2, "--edges", 2, "--out", tmp_path, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert [row["difference"] < row["emission"] for row in found["operating_points"]] == [True] * 3  # 27 N kT/q, see above
+    # 27 N kT/q, see above, times the gains of two amplifiers.
+    assert [row["difference"] < 16 * row["emission"] for row in found["operating_points"]] == [True] * 3
     assert all(row["difference"] > 1e-7 for row in found["operating_points"])
-    assert max(row["relative difference"] for row in found["gradients"]) < 1e-3
+    # The nudge's bias, second order in the strength of 1e-4 over a bound of some .1; rounding of the voltages is below that.
+    assert max(row["relative difference"] for row in found["gradients"]) < 1e-5
+    rough = json.loads(eqlab("spice", *circuit, "--samples", 2, "--edges", 2, "--strength", 1e-2, "--out", tmp_path, "--json").stdout)
+    for fine, coarse in zip(found["gradients"], rough["gradients"], strict=True):
+        assert fine["finite difference"] == pytest.approx(coarse["finite difference"], rel=1e-12)
+    assert max(row["relative difference"] for row in rough["gradients"]) > 1e-5
     assert "quit 0" in (tmp_path / "circuit.cir").read_text()
 
 

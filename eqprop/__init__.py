@@ -21,6 +21,14 @@ RULES: Table[Callable[[Setting], Rule]] = Table(
     },
 )
 
-NETWORKS: Table[type[Network]] = Table(
-    "network", {"resistive": "eqprop.resistive:Resistive", "oscillator": "eqprop.oscillator:Oscillators"}
+NETWORKS: Table[Callable[..., Network]] = Table(
+    "network",
+    {
+        "resistive": "eqprop.resistive:Resistive",
+        "resistor-graph": "eqprop.resistor_graph:ResistorGraph",
+        "oscillator": "eqprop.oscillator:Oscillators",
+        "ising": "eqprop.ising:Ising",
+        "spiking": "eqprop.spiking:spiking",
+        "binary": "eqprop.binary:BinaryWeights",
+    },
 )

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+import torch
+
 from contrastive_core.errors import InputError
 
 
@@ -96,3 +98,48 @@ def square_lattice(rows: int, columns: int) -> list[tuple[int, int]]:
     """
     across = [(row * columns + column, row * columns + column + 1) for row in range(rows) for column in range(columns - 1)]
     return across + [(node, node + columns) for node in range((rows - 1) * columns)]
+
+
+def scattered(
+    lattice: tuple[int, int], links: int, *, sources: int, outputs: int, rails: Sequence[float] = (), generator: torch.Generator
+) -> Graph:
+    """Return a square lattice with resistors between random nodes besides, on which sources, rails and outputs are put at random.
+
+    Parameters
+    ----------
+    lattice : (int, int)
+        Rows and columns.
+    links : int
+        Further resistors, each between two different nodes; several may join the same two.
+    sources, outputs : int
+        How many nodes are held at inputs, and read.
+    rails : sequence of float
+        Voltages of the rails.
+    generator : torch.Generator
+        Draws places and links.
+
+    Returns
+    -------
+    Graph
+        Connected: the lattice is.
+
+    Raises
+    ------
+    InputError
+        If the lattice has no room for all, or fewer than no links are asked for.
+    """
+    rows, columns = lattice
+    taken, nodes = sources + outputs + len(rails), rows * columns
+    if rows < 1 or columns < 1 or nodes <= taken:
+        raise InputError(
+            f"{rows} by {columns} nodes are not enough for {sources} sources, {len(rails)} rails, {outputs} outputs and a node besides; "
+            f"give a lattice of more than {taken} nodes"
+        )
+    if links < 0:
+        raise InputError(f"there are {links} links; give 0 for the lattice alone, or more")
+    first = torch.randint(nodes, (links,), generator=generator)
+    second = (first + 1 + torch.randint(nodes - 1, (links,), generator=generator)) % nodes  # never the same node
+    edges = [*square_lattice(rows, columns), *zip(first.tolist(), second.tolist(), strict=True)]
+    places = torch.randperm(nodes, generator=generator).tolist()
+    held = [(place, voltage) for place, voltage in zip(places[sources + outputs :], rails, strict=False)]
+    return Graph(nodes, edges, places[:sources], places[sources : sources + outputs], held)

@@ -24,6 +24,9 @@ class Ising(Network):
     gradient passes through the clipping of fields. The network is that of Laydevant et al. (2024), "Training an Ising machine with
     equilibrium propagation", whose code was read.
 
+    With voters an output is the share of so many spins side by side that are 1, in [0, 1]; without, each output is a spin. Nudges move a
+    spin by turning it round or not at all: small ones leave all where they are, and the contrast 0.
+
     Parameters ``weight_1`` have shape (n_0, n_1), ``weight_2`` (n_1, n_2); ``hidden_bias`` and ``output_bias`` are vectors, in a
     group of their own for learning rates.
 
@@ -35,6 +38,8 @@ class Ising(Network):
         H, the largest field that a machine can set.
     coupling_limit : float
         The largest coupling.
+    voters : int, optional
+        Output spins that vote for each output.
     gains : tuple of float
         Initial weights are uniform in these over :math:`\sqrt{\mathrm{fan\ in}}`.
     generator : torch.Generator, optional
@@ -45,7 +50,7 @@ class Ising(Network):
     Raises
     ------
     InputError
-        If there are not three positive sizes, or a limit is not positive.
+        If there are not three positive sizes, a limit is not positive, or the output spins are no multiple of the voters.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Ising(Network):
         *,
         field_limit: float = 4.0,
         coupling_limit: float = 1.0,
+        voters: int | None = None,
         gains: tuple[float, float] = (0.5, 0.25),
         generator: torch.Generator | None = None,
         dtype: torch.dtype = torch.float32,
@@ -63,7 +69,9 @@ class Ising(Network):
             raise InputError(f"an Ising machine has inputs, hidden spins and outputs, three positive numbers; got {tuple(sizes)}")
         if not (field_limit > 0 and coupling_limit > 0):
             raise InputError(f"the largest field and coupling must be positive, got {field_limit} and {coupling_limit}")
-        self.num_inputs, self._sizes = sizes[0], (sizes[1], sizes[2])
+        if voters is not None and (voters < 1 or sizes[2] % voters):
+            raise InputError(f"{sizes[2]} output spins are no whole number of outputs of {voters} voters; give a multiple")
+        self.num_inputs, self._sizes, self.voters = sizes[0], (sizes[1], sizes[2]), voters
         self.field_limit, self.coupling_limit = field_limit, coupling_limit
 
         def uniform(fan_in: int, fan_out: int, gain: float) -> nn.Parameter:
@@ -148,17 +156,24 @@ class Ising(Network):
         return hidden, -torch.sign(torch.addmm(self.output_bias, hidden, self.weight_2))
 
     def output(self, state: State) -> Tensor:
-        """Return the output spins, of shape (B, n_2)."""
-        return state[-1]
+        """Return the output spins, of shape (B, n_2), or the shares of their votes, of shape (B, n_2 / voters)."""
+        if self.voters is None:
+            return state[-1]
+        return 0.5 + 0.5 * state[-1].reshape(len(state[-1]), -1, self.voters).mean(2)
 
     def pull_back(self, gradient: Tensor) -> Tensor:
-        """Return the gradient itself: outputs are spins."""
-        return gradient
+        """Return the gradient on each output spin."""
+        return gradient if self.voters is None else (gradient / (2 * self.voters)).repeat_interleave(self.voters, 1)
+
+    @property
+    def has_readout(self) -> bool:
+        """Never: the last layer is that of the outputs."""
+        return False
 
     @property
     def output_is_last_layer(self) -> bool:
-        """Always."""
-        return True
+        """Whether outputs are spins."""
+        return self.voters is None
 
     def has_minimum(self, curvature: float) -> bool:
         """Whether there is a minimum: always, there are finitely many states."""

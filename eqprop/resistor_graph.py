@@ -35,6 +35,10 @@ class ResistorGraph(Network):
         Smallest and largest conductance; the smallest is positive, so that no node is cut off.
     initial : (float, float)
         Conductances start uniform between these, in the middle without a generator.
+    input_gain : float
+        Volt per unit of input.
+    mirrored : bool
+        Whether the second half of the sources is held at minus the inputs of the first: an average weighs nothing negatively.
     generator : torch.Generator, optional
         Draws the initial conductances.
     dtype : torch.dtype
@@ -43,7 +47,8 @@ class ResistorGraph(Network):
     Raises
     ------
     InputError
-        If the bounds or the initial range are no range of positive conductances.
+        If the bounds or the initial range are no range of positive conductances, the gain is not positive, or an odd number of
+        sources is to be mirrored.
     """
 
     first: Tensor
@@ -56,6 +61,8 @@ class ResistorGraph(Network):
         *,
         bounds: tuple[float, float] = (1e-3, math.inf),
         initial: tuple[float, float] = (0.5, 1.5),
+        input_gain: float = 1.0,
+        mirrored: bool = False,
         generator: torch.Generator | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -63,7 +70,13 @@ class ResistorGraph(Network):
         for low, high in (bounds, initial):
             if not 0 < low <= high:
                 raise InputError(f"conductances need a positive lower and a larger upper bound, got {low:g} and {high:g} S")
+        if not 0 < input_gain < math.inf:
+            raise InputError(f"input_gain must be positive and finite, got {input_gain}; 1 holds the sources at the inputs")
+        if mirrored and len(graph.sources) % 2:
+            raise InputError(f"{len(graph.sources)} sources are no two halves, one the mirror of the other; give an even number")
         self.graph, self.bounds = graph, bounds
+        self.input_gain, self.mirrored = input_gain, mirrored
+        self.num_inputs = len(graph.sources) // (2 if mirrored else 1)
         self._sizes = (len(graph.inner), len(graph.outputs))
         place = {node: index for index, node in enumerate([*graph.held, *graph.inner, *graph.outputs])}
         ends = torch.tensor([[place[first], place[second]] for first, second in graph.edges])
@@ -93,7 +106,8 @@ class ResistorGraph(Network):
         return flat.reshape(size, size)
 
     def _held(self, inputs: Tensor) -> Tensor:
-        return torch.cat([inputs, self.rails.expand(len(inputs), -1)], 1)
+        scaled = self.input_gain * inputs
+        return torch.cat([scaled, *([-scaled] if self.mirrored else []), self.rails.expand(len(inputs), -1)], 1)
 
     def _free(self) -> Tensor:
         """Return the conductance matrix of the nodes that are not held."""
@@ -106,7 +120,7 @@ class ResistorGraph(Network):
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the sources; the drive is the current that held nodes send into inner nodes and outputs, side by side, at 0 V."""
-        check_inputs(inputs, len(self.graph.sources))
+        check_inputs(inputs, self.num_inputs)
         inputs = inputs.to(self.conductance.dtype)
         held = self._held(inputs)
         return Clamped(self, inputs, -held @ self.laplacian()[: held.shape[1], held.shape[1] :])

@@ -19,6 +19,7 @@ from contrastive_core.networks import ACTIVATIONS
 from experiments.markers import OneOf
 from experiments.networks import BUILDERS, CircuitOptions, OscillatorOptions, without_effect
 from experiments.options import CommandOptions
+from experiments.substrates import GraphOptions, IsingOptions, SpikingOptions
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +45,8 @@ class LearningOptions(CommandOptions):
     ----------
     data, data_dir, train_size
         Samples.
-    network, hidden, activation, output_activation, energy_scale, readout, gain, dtype, circuit, oscillator
+    network, hidden, activation, output_activation, energy_scale, readout, gain, dtype, circuit, oscillator, graph, ising,
+    spiking
         Network.
     cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, backend
         Cost and relaxation.
@@ -67,6 +69,9 @@ class LearningOptions(CommandOptions):
     dtype: Literal["float32", "float64"] = Field("float32", description="Of all computations.")
     circuit: CircuitOptions = Field(default_factory=lambda: CircuitOptions.model_validate({}), description="Of a resistive network.")
     oscillator: OscillatorOptions = Field(default_factory=lambda: OscillatorOptions.model_validate({}), description="Of oscillators.")
+    graph: GraphOptions = Field(default_factory=lambda: GraphOptions.model_validate({}), description="Of resistors on a graph.")
+    ising: IsingOptions = Field(default_factory=lambda: IsingOptions.model_validate({}), description="Of an Ising machine.")
+    spiking: SpikingOptions = Field(default_factory=lambda: SpikingOptions.model_validate({}), description="Of a spiking network.")
     cost: Annotated[str, OneOf("cost", SAMPLE_COSTS)] = Field("squared-error", description="Cost that the rules lower.")
     dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field(
         "forward", description="Of the free phase; kernels do block descent (forward, backward, even-odd), torch the others."

@@ -65,15 +65,34 @@ class OscillatorOptions(Options):
     injection: NotNegative = Field(0.0, description="Strength of the second harmonic, which locks phases to 0 and pi; 0 for none.")
 
 
-BUILDERS: Table[Builder] = Table("network", {name: f"experiments.networks:{name}" for name in ("layered", "resistive", "oscillator")})
+BUILDERS: Table[Builder] = Table(
+    "network",
+    {
+        "layered": "experiments.networks:layered",
+        "resistive": "experiments.networks:resistive",
+        "resistor-graph": "experiments.substrates:resistor_graph",
+        "oscillator": "experiments.networks:oscillator",
+        "ising": "experiments.substrates:ising",
+        "spiking": "experiments.substrates:spiking",
+        "binary": "experiments.substrates:binary",
+    },
+)
 """What makes each network from the options, the data and a generator for its initial parameters."""
 
+_UNITS = ("activation", "output_activation")
+_OWN = {"resistive": "circuit", "resistor-graph": "graph", "oscillator": "oscillator", "ising": "ising", "spiking": "spiking"}
+"""The options that say something about one network only."""
+
 NO_EFFECT = {
-    "layered": ("circuit", "oscillator"),
-    "resistive": ("activation", "output_activation", "energy_scale", "oscillator"),
-    "oscillator": ("activation", "output_activation", "energy_scale", "circuit"),
+    "layered": (),
+    "resistive": (*_UNITS, "energy_scale"),
+    "resistor-graph": (*_UNITS, "energy_scale", "hidden", "gain"),
+    "oscillator": (*_UNITS, "energy_scale"),
+    "ising": (*_UNITS, "energy_scale"),
+    "spiking": _UNITS,
+    "binary": (),
 }
-"""By network, the options that say nothing about it."""
+"""By network, the options of all networks that say nothing about it."""
 
 
 def layered(options: LearningOptions, splits: Splits, generator: torch.Generator) -> Network:
@@ -163,6 +182,8 @@ def without_effect(options: LearningOptions) -> list[str]:
         For people.
     """
     fields = type(options).model_fields
-    names = [name for name in NO_EFFECT[options.network] if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
+    others = (name for network, name in _OWN.items() if network != options.network)
+    silent = (*NO_EFFECT[options.network], *others)
+    names = [name for name in silent if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
     article = "an" if options.network[0] in "aeiou" else "a"
     return [f"{name.replace('_', '-')} has no effect on {article} {options.network} network" for name in names]

@@ -1,0 +1,76 @@
+"""Binary weights: a layered network whose couplings have one size per layer, and learn by changing their signs."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+
+from contrastive_core.enclosing import Enclosing
+from contrastive_core.errors import InputError
+from contrastive_core.networks.layered import Layered
+from contrastive_core.types import Clamped, Gradients, State
+
+
+@final
+class BinaryWeights(Enclosing):
+    r"""A layered network with weights :math:`W_l = \alpha_l B_l`, B of -1 and 1.
+
+    The scaling factors :math:`\alpha_l` are the mean sizes of the weights that the network has when it is enclosed, and stay; biases are
+    real. After every step of an optimiser each weight is moved to the nearer of its two values: it keeps its sign unless the
+    step takes it through 0. With ``sgd`` of learning rate :math:`\eta` and momentum :math:`\mu = 1 - \gamma` that is the published rule,
+
+    .. math:: m \leftarrow (1 - \gamma)\, m + \gamma\, g, \qquad B \leftarrow -B \text{ where } B m > \tau, \qquad
+        \tau = \gamma \alpha_l / \eta,
+
+    with the momentum as the inertia of a weight: nothing else is remembered of it. Laydevant et al. (2021), "Training dynamical
+    binary neural networks with equilibrium propagation", whose code was read; they take it from the binary optimiser of
+    Helwegen et al. (2019).
+
+    Parameters ``weight_l`` are as in the network inside; ``layer_l_bias`` are its biases, under names that give them a learning
+    rate of their own, the last one.
+
+    Parameters
+    ----------
+    network : Layered
+        Without a readout; its parameters are made binary, and shared.
+
+    Raises
+    ------
+    InputError
+        If it has a readout, or a layer whose weights are all 0.
+    """
+
+    def __init__(self, network: Layered) -> None:
+        super().__init__(network)
+        if network.has_readout:
+            raise InputError("binary weights are those between layers; leave the readout out")
+        numbers = range(1, len(network.sizes) + 1)
+        for number in numbers:
+            weight = network.weight(number - 1)
+            scale = weight.detach().abs().mean()
+            if not float(scale) > 0:
+                raise InputError(f"the weights of layer {number} are all 0 and give no scale; start from random ones")
+            self.register_parameter(f"weight_{number}", weight)  # type: ignore[arg-type]
+            self.register_buffer(f"scale_{number}", scale)
+        self._names = {f"bias_{number}": f"layer_{number}_bias" for number in numbers}
+        for number in numbers:
+            self.register_parameter(self._names[f"bias_{number}"], network.bias(number - 1))  # type: ignore[arg-type]
+        self.constrain_()
+
+    def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
+        """Return the gradients of the network inside, with respect to the weights, not their signs."""
+        gradients = self.inside.energy_gradient(state, clamped, minus, factor)
+        return {self._names.get(name, name): gradient for name, gradient in gradients.items()}
+
+    def parameter_bounds(self) -> dict[str, tuple[float, float]]:
+        """Return the two values of each layer's weights."""
+        scales = {number: float(self.get_buffer(f"scale_{number}")) for number in range(1, len(self.sizes) + 1)}
+        return {f"weight_{number}": (-scale, scale) for number, scale in scales.items()}
+
+    def constrain_(self) -> None:
+        """Move every weight, in place, to the nearer of its two values."""
+        with torch.no_grad():
+            for name, (low, high) in self.parameter_bounds().items():
+                parameter = self.get_parameter(name)
+                parameter.copy_(torch.where(parameter < 0, parameter.new_tensor(low), parameter.new_tensor(high)))

@@ -265,7 +265,9 @@ def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
         raise InputError(f"strength must be finite and not 0, got {phase.strength}; use phase=None for the free phase")
     if isinstance(phase, Hold):
         if not clamped.network.output_is_last_layer:
-            raise InputError("the outputs are a readout outside the equilibrium and cannot be held; use a nudge, or no readout")
+            if clamped.network.has_readout:
+                raise InputError("the outputs are a readout outside the equilibrium and cannot be held; use a nudge, or no readout")
+            raise InputError("the outputs are computed from the last layer and cannot be held; use a nudge: another rule")
         if phase.output.shape != state[-1].shape:
             raise ShapeError(f"held output has shape {tuple(phase.output.shape)}, expected {tuple(state[-1].shape)}")
 

@@ -61,7 +61,8 @@ class BinaryWeights(Enclosing):
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         """Return the gradients of the network inside, with respect to the weights, not their signs."""
         gradients = self.inside.energy_gradient(state, clamped, minus, factor)
-        return {self._names.get(name, name): gradient for name, gradient in gradients.items()}
+        renamed = {self._names.get(name, name): gradient for name, gradient in gradients.items()}
+        return {name: renamed[name] for name, _ in self.named_parameters()}
 
     def parameter_bounds(self) -> dict[str, tuple[float, float]]:
         """Return the two values of each layer's weights."""

@@ -227,13 +227,17 @@ def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any
             continue
         cosines = [record["cosine"][name] for name in parameters]
         order = "-" if record["order"] is None else f"{round(record['order'], 2) + 0.0:.2f}"  # without the sign of a rounded zero
+        signs = record["sign_agreement"]
+        overall = (
+            (record["norm_ratio"], "{:.4f}"),
+            (record["relative_error"], "{:.1e}"),
+            (None if signs is None else 100 * signs, "{:.1f}"),
+        )
         rows.append(
             (
                 rule,
                 *("-" if value is None else f"{value:.5f}" for value in cosines),  # None: the exact gradient is 0 there
-                f"{record['norm_ratio']:.4f}",
-                f"{record['relative_error']:.1e}",
-                f"{100 * record['sign_agreement']:.1f}",
+                *("-" if value is None else shown.format(value) for value, shown in overall),
                 order,
                 f"{record['sweeps']:.1f}",
                 f"{100 * record['unconverged']:.1f}",

@@ -169,7 +169,7 @@ def oscillator(options: LearningOptions, splits: Splits, generator: torch.Genera
 
 
 def without_effect(options: LearningOptions) -> list[str]:
-    """Return a sentence for each option that was set but says nothing about the network.
+    """Return a sentence for each option that was set but says nothing about the network, or does not suit it.
 
     Parameters
     ----------
@@ -186,4 +186,7 @@ def without_effect(options: LearningOptions) -> list[str]:
     silent = (*NO_EFFECT[options.network], *others)
     names = [name for name in silent if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
     article = "an" if options.network[0] in "aeiou" else "a"
-    return [f"{name.replace('_', '-')} has no effect on {article} {options.network} network" for name in names]
+    sentences = [f"{name.replace('_', '-')} has no effect on {article} {options.network} network" for name in names]
+    if options.network == "ising" and not options.frozen:
+        sentences.append("a nudge that follows the votes lets go of a spin as soon as it turns, and phases do not settle; give --frozen")
+    return sentences

@@ -76,6 +76,8 @@ def doubts(options: LearningOptions, network: Network, exact: Estimate, rules: M
             f"{100 * share:.1f} % of the free states did not reach the tolerance, so what the rules are compared with is not exact; "
             "raise --budget or --tolerance"
         )
+    if not any(bool(gradient.any()) for gradient in exact.gradients.values()):
+        doubts.append("the exact gradient is 0: no unit moves under a small nudge, and there is nothing to compare the rules with")
     unsettled = [name for name, record in rules.items() if record.get("unconverged") and name != "implicit"]
     if unsettled:
         doubts.append(f"not all phases of {', '.join(unsettled)} reached their tolerance; raise --nudged-budget or --nudged-tolerance")

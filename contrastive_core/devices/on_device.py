@@ -24,7 +24,7 @@ class OnDevice(Network):
     Its parameters are those of the network inside, under their own names, and hold what the energy sees; the conductances are buffers.
     Whenever inputs are clamped, the arrays are read into the parameters; after a step of an optimiser :meth:`constrain_` turns the
     difference into pulses. Relaxations run on the network inside, with its kernels, and no rule knows about hardware. Matrices
-    are held by arrays, vectors (biases) are not.
+    and what has bounds are held by arrays, other vectors (biases) are not.
 
     The conductances and the count of uses are state that belongs to the hardware, and so to this module.
 
@@ -59,7 +59,7 @@ class OnDevice(Network):
         bounds = network.parameter_bounds()
         for name, parameter in network.named_parameters():
             self.register_parameter(name, parameter)
-            if parameter.dim() > 1:
+            if parameter.dim() > 1 or name in bounds:
                 own = bounds[name][1] if name in bounds else math.inf
                 self._largest[name] = own if math.isfinite(own) else device.conductance.largest_weight(parameter.detach())
                 level = device.conductance.levels(parameter.detach(), self._largest[name])

@@ -265,9 +265,8 @@ def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
         raise InputError(f"strength must be finite and not 0, got {phase.strength}; use phase=None for the free phase")
     if isinstance(phase, Hold):
         if not clamped.network.output_is_last_layer:
-            if clamped.network.has_readout:
-                raise InputError("the outputs are a readout outside the equilibrium and cannot be held; use a nudge, or no readout")
-            raise InputError("the outputs are computed from the last layer and cannot be held; use a nudge: another rule")
+            outside = "a readout outside the equilibrium" if clamped.network.has_readout else "computed from the last layer"
+            raise InputError(f"the outputs are {outside} and cannot be held; use a nudge, or no readout")
         if phase.output.shape != state[-1].shape:
             raise ShapeError(f"held output has shape {tuple(phase.output.shape)}, expected {tuple(state[-1].shape)}")
 
@@ -286,21 +285,15 @@ def require_finite(relaxation: Relaxation, phase: str, network: Network | None =
 
     Raises
     ------
-    UnstableNudgeError
-        If the energy has no minimum under the nudge, saying how strong a nudge may be.
     DivergenceError
-        If any other sample diverged, saying how many, at which steps, and what to change.
+        If any sample diverged, saying how many, at which steps, and what to change: UnstableNudgeError if it is the nudge's strength.
     """
     if int(relaxation.status.max()) == int(Status.DIVERGED):  # the largest of them: one small operation where all is well
         diverged = relaxation.status == int(Status.DIVERGED)
-        steps = int(relaxation.steps[diverged].max())
         where = f"{int(diverged.sum())} of {len(diverged)} samples diverged in the {phase} phase"
-        if steps == 0:
-            bound = "" if network is None else f"{-network.least_curvature() / network.stiffness[-1]:.4g}, "
-            raise UnstableNudgeError(
-                f"{where}: the energy has no minimum at this nudging strength; bring the strength nearer to 0 than {bound}"
-                "the stiffness of the outputs"
-            )
-        raise DivergenceError(
-            f"{where}: states were not finite within {steps} steps; lower the learning rate, the weights' gain or the nudging strength"
-        )
+        if steps := int(relaxation.steps[diverged].max()):
+            hint = "lower the learning rate, the weights' gain or the nudging strength"
+            raise DivergenceError(f"{where}: states were not finite within {steps} steps; {hint}")
+        bound = "" if network is None else f"{-network.least_curvature() / network.stiffness[-1]:.4g}, "
+        hint = f"bring the strength nearer to 0 than {bound}the stiffness of the outputs"
+        raise UnstableNudgeError(f"{where}: the energy has no minimum at this nudging strength; {hint}")

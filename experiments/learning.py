@@ -45,9 +45,10 @@ class LearningOptions(CommandOptions):
     ----------
     data, data_dir, train_size
         Samples.
-    network, hidden, activation, output_activation, energy_scale, readout, gain, dtype, circuit, oscillator, graph, ising,
-    spiking
+    network, hidden, activation, output_activation, energy_scale, readout, gain, dtype
         Network.
+    circuit, oscillator, graph, ising, spiking
+        What belongs to one network only.
     cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, backend
         Cost and relaxation.
     strength, frozen, fraction, homeostasis, unroll

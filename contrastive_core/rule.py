@@ -192,7 +192,15 @@ def contrast(
     -------
     Estimate
         With the relaxations "free" and "positive" or "negative" or both.
+
+    Raises
+    ------
+    InputError
+        If the strength is 0 or infinite in the network's dtype.
+    DivergenceError
+        If a phase diverges.
     """
+    _require_representable(strength, next(network.parameters()).dtype)
     names = {1: "positive", -1: "negative"}
     factor = 1 / (strength * len(signs))
     if not callable(phases):
@@ -221,6 +229,15 @@ def contrast(
     for name, value in direct_gradient(network, free.state, cost, batch).items():
         gradients[name] = gradients[name] + value
     return Estimate(gradients, {"free": free} | {names[sign]: second for sign, second in seconds.items()})
+
+
+def _require_representable(strength: float, dtype: torch.dtype) -> None:
+    limits = torch.finfo(dtype)
+    if not limits.tiny <= strength <= limits.max:
+        name = str(dtype).removeprefix("torch.")
+        raise InputError(
+            f"a strength or fraction of {strength:g} is {'0' if strength < 1 else 'infinite'} in {name}; use one nearer to 0.1, or float64"
+        )
 
 
 def direct_gradient(network: Network, state: State, cost: Cost, batch: Batch) -> Gradients:

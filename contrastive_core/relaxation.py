@@ -212,7 +212,7 @@ def contrast_from_rest(
     tuple of Gradients and list of Relaxation, optional
         None where no kernel does it or anything is wrong: the steps one by one do the same, and say what.
     """
-    kernel = "numba" if backend == "auto" else backend
+    kernel = ("cuda" if batch.inputs.is_cuda else "numba") if backend == "auto" else backend
     if kernel not in CONTRASTS or not all(isinstance(phase, Nudge) and _has_minimum_in(network, phase) for phase in phases):
         return None
     return CONTRASTS[kernel](network, batch, dynamics, free, second, phases, signs, factor)

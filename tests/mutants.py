@@ -126,6 +126,9 @@ MUTATIONS = [
     Mutation("tower kernel: feedback without the scale", "contrastive_core/kernels/tower_kernels_cpu.py", "below[row, j] + feedback * above[row, j]", "below[row, j] + above[row, j]", "kernels::test_kernel_equals_reference_at_a_fixed_budget"),
     Mutation("tower kernel: residual of the lower layers forgotten", "contrastive_core/kernels/tower_kernels_cpu.py", "residual[row] = _larger(largest, residual[row])", "residual[row] = largest", "kernels::test_backends_equal_plain_loops"),
     Mutation("tower: a stopped sample's strengths are mixed up", "contrastive_core/kernels/tower_cpu.py", "self.strengths, self.pull, self.sums, self.where):", "self.pull, self.sums, self.where):", "kernels::test_phases_from_rest"),
+    Mutation("CUDA: contrast with the free outputs", "contrastive_core/kernels/formulas.py", "step * plus + base * (plus - minus)", "step * plus", "settle_cuda::test_cuda_kernel_settles"),
+    Mutation("CUDA: wrong order after a free phase", "contrastive_core/kernels/layered_cuda.py", "(output_first != second)", "output_first", "settle_cuda::test_cuda_kernel_settles"),
+    Mutation("CUDA: wrong labels pass", "contrastive_core/kernels/contrast_cuda.py", "0 <= labels[sample] < count and ", "", "settle_cuda::test_cuda_kernel_settles"),
     Mutation("ladder kernel: nudge without its conductance", "contrastive_core/kernels/resistive_cpu.py", "extra = real(strength * stiffening)", "extra = real(0)", "resistive::test_kernel_equals_the_reference"),
     # Circuits
     Mutation("circuit: diodes block the other way", "eqprop/resistive.py", "return -polarity * self.parts.diode.solve(total / scale, -polarity * current / scale)", "return polarity * self.parts.diode.solve(total / scale, polarity * current / scale)", "resistive::test_block_descent_ends_where"),

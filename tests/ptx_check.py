@@ -11,7 +11,7 @@ from pathlib import Path
 
 from numba import cuda, types
 
-from contrastive_core.kernels import lanes_cuda, layered_cuda, spin_cuda
+from contrastive_core.kernels import contrast_cuda, lanes_cuda, layered_cuda, spin_cuda, sweep_cuda
 
 CODES = types.int8[:, ::1]
 COUNTS = types.int64[:, ::1]
@@ -30,12 +30,24 @@ def settling(real):
     return *given, *results, INTEGER, flag, real, real, real, row, types.int64[::1], flag, flag
 
 
+def settling_pair(real):
+    row, matrix, stack, flag, classes = real[::1], real[:, ::1], real[:, :, ::1], types.boolean, types.int64[::1]
+    results = (stack, stack, COUNTS, matrix, CODES)
+    return matrix, matrix, row, matrix, classes, flag, row, *results, INTEGER, *[real] * 7, flag, row, classes, flag, flag
+
+
+def contrasting(real):
+    row, matrix = real[::1], real[:, ::1]
+    return matrix, types.int64[::1], CODES, *[matrix] * 4, real, real, matrix, row, matrix, row, types.int8[::1]
+
+
 KERNELS = [
     (spin_cuda, "sequential", (CODES, *SPIN, INTEGER, INTEGER, *RUN)),
     (spin_cuda, "simultaneous", (CODES, *SPIN, types.boolean, *RUN, GAINS)),
     (lanes_cuda, "lanes", (CODES, types.int64[::1], BYTES, LANE, LANE, INTEGER, INTEGER, *RUN[:-1], STACK)),
-    (layered_cuda, "settle_blocks", settling(types.float32)),
-    (layered_cuda, "settle_blocks", settling(types.float64)),
+    *((sweep_cuda, "settle_blocks", settling(real)) for real in (types.float32, types.float64)),
+    *((layered_cuda, "settle_pair", settling_pair(real)) for real in (types.float32, types.float64)),
+    *((contrast_cuda, "contrast_pair", contrasting(real)) for real in (types.float32, types.float64)),
 ]
 
 

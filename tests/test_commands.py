@@ -266,6 +266,11 @@ WRONG: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "unknown rule": (("train", "--rule", "ep-centred"), ["unknown rule 'ep-centred'", "did you mean 'ep-centered'"]),
     "negative layer": (("train", "--hidden", "64,-3"), ["item 2 of --hidden", "greater than 0", "-3"]),
     "no nudge": (("train", "--strength", "0"), ["--strength must be greater than 0, got 0"]),
+    "a nudge beyond float32": (
+        ("train", "--strength", "1e300"),
+        ["strength or fraction of 1e+300 is infinite in float32", "nearer to 0.1"],
+    ),
+    "a hold below float32": (("train", "--rule", "coupled-centered", "--fraction", "1e-300"), ["of 1e-300 is 0 in float32"]),
     "misspelt key": (("train", "--set", "learning_rate=0.1"), ["unknown option learning_rate", "did you mean 'learning_rates'"]),
     "rates and layers": (("train", "--learning-rates", "1,1,1"), ["3 learning rates for 2 layers"]),
     "too many samples": (("train", "--train-size", "5000"), ["5000", "1 to 1197"]),

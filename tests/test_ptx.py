@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+SETTLING = ("settle_blocks", "settle_pair", "contrast_pair")
+
 
 @pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None or importlib.util.find_spec("nvidia") is None,
@@ -19,4 +21,6 @@ def test_cuda_kernels_compile_for_two_generations_of_devices():
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"} | {"PYTHONPATH": str(here.parent)}
     done = subprocess.run([sys.executable, str(here / "ptx_check.py")], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["sequential", "simultaneous", "lanes", "settle_blocks", "settle_blocks"] * 2
+    assert (
+        done.stdout.split() == ["sequential", "simultaneous", "lanes", *[kernel for kernel in SETTLING for _ in ("float32", "float64")]] * 2
+    )

@@ -1,5 +1,6 @@
 """The CUDA kernel of settling: in numba's simulator, what it refuses, and, marked ``gpu``, on a device."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from test_kernels import build
 
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
-from contrastive_core.kernels import places, table
+from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST, PLACES, places, table
 from contrastive_core.relaxation import relax
 from contrastive_core.types import Stop
 
@@ -24,7 +25,35 @@ def test_cuda_kernel_settles_as_the_reference_does():
     script = HERE / "settle_cuda_check.py"
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["fixed_budget", "readout", "stopping", "together", "divergence", "inputs_stay"]
+    assert done.stdout.split() == ["fixed_budget", "readout", "stopping", "together", "divergence", "gradients", "inputs_stay"]
+
+
+def functions(name: str) -> dict[str, list[str]]:
+    """The public functions of a file of kernels, each with its decorators."""
+    tree = ast.parse((HERE.parent / "contrastive_core" / "kernels" / name).read_text())
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    return {node.name: [ast.unparse(decorator) for decorator in node.decorator_list] for node in found}
+
+
+def test_cuda_and_cpu_mirror_each_other_name_for_name():
+    """A kernel that only one side has, or that has another name there, is a case that the other side does in a way nobody compares."""
+    folder = HERE.parent / "contrastive_core" / "kernels"
+    there = {path.name.removesuffix("_cuda.py"): functions(path.name) for path in folder.glob("*_cuda.py")}
+    kernels = {stem: {name for name, found in names.items() if "cuda.jit" in found} for stem, names in there.items()}
+    assert {name for names in kernels.values() for name in names} == {
+        *("settle_pair", "settle_blocks", "contrast_pair"),
+        *("sequential", "simultaneous", "lanes"),
+    }
+    # What runs on either side is in the file of the same name: kernels, and the hosts of settling. What launches have in common is CUDA's.
+    for stem, names in kernels.items():
+        if stem != "launching":
+            assert names <= set(functions(f"{stem}_cpu.py")), stem
+    for stem in ("layered", "sweep", "contrast", "pair", "settle"):
+        here = {name for name in functions(f"{stem}_cpu.py") if name.startswith(("settle", "contrast", "run", "estimate"))}
+        assert here <= set(there[stem]), stem
+    assert list(BACKENDS) == list(FROM_REST) == list(CONTRASTS) == list(PLACES)
+    checked = (HERE / "ptx_check.py").read_text()
+    assert [name for names in kernels.values() for name in names if f'"{name}"' not in checked] == []
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device here")

@@ -36,7 +36,9 @@ FROM_REST: Table[SettleFromRest] = Table(
 PLACES: Table[Place] = Table("backend", {"numba": "contrastive_core.kernels.places:CPU", "cuda": "contrastive_core.kernels.places:CUDA"})
 """Where each computes, and what it needs to have there."""
 
-CONTRASTS: Table[Contrast] = Table("backend", {"numba": "contrastive_core.kernels.contrast:contrast_from_rest"})
+CONTRASTS: Table[Contrast] = Table(
+    "backend", {"numba": "contrastive_core.kernels.contrast:contrast_from_rest", "cuda": "contrastive_core.kernels.contrast:on_cuda"}
+)
 """Each does that and contrasts the later phases into a gradient, or returns None where it has no such kernel or something is wrong."""
 
 BACKEND_NAMES = ("auto", "torch", *BACKENDS)

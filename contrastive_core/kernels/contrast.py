@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
+from torch import Tensor
 
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.action import KNOWN_COSTS, Action, Kind
 from contrastive_core.kernels.pair_cpu import estimate_pair, is_pair
+from contrastive_core.kernels.places import CUDA
 from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Batch, Gradients, Nudge, Phase, Relaxation, Stop
 
 FLOATS = (torch.float32, torch.float64)
+
+Estimate = Callable[
+    [Layered, Tensor, Tensor, bool, Sequence[Stop], Action, Sequence[int], float], tuple[Gradients, list[Relaxation]] | None
+]
+"""What ``estimate_pair`` is on either kind of device."""
+
+
+def on_cuda(
+    network: Network,
+    batch: Batch,
+    dynamics: Dynamics,
+    free: Stop,
+    second: Stop,
+    phases: Sequence[Phase],
+    signs: tuple[int, ...],
+    factor: float,
+) -> tuple[Gradients, list[Relaxation]] | None:
+    """Do what :func:`contrast_from_rest` does, with arguments as there, for tensors that the CUDA kernels work on."""
+    if CUDA.missing() is not None:
+        return None
+    from contrastive_core.kernels import pair_cuda
+
+    return _contrast(CUDA.memory(), pair_cuda.estimate_pair, network, batch, dynamics, free, second, phases, signs, factor)
 
 
 def contrast_from_rest(
@@ -46,13 +71,28 @@ def contrast_from_rest(
         The free relaxation first. None where there is no such kernel, or where something is wrong with the batch or with a
         relaxation: the steps one by one do the same then, and say what.
     """
+    return _contrast("cpu", estimate_pair, network, batch, dynamics, free, second, phases, signs, factor)
+
+
+def _contrast(
+    memory: str,
+    estimate: Estimate,
+    network: Network,
+    batch: Batch,
+    dynamics: Dynamics,
+    free: Stop,
+    second: Stop,
+    phases: Sequence[Phase],
+    signs: tuple[int, ...],
+    factor: float,
+) -> tuple[Gradients, list[Relaxation]] | None:
     inputs, labels = batch.inputs, batch.labels
     if type(network) is not Layered or type(dynamics) is not BlockDescent or not phases or not is_pair(network):
         return None
     if not network.output_is_last_layer or any(not _same_live_nudge(phase, phases[0]) for phase in phases):
         return None
     dtype = network.bias(0).dtype
-    if not (inputs.is_cpu and labels.is_cpu and network.bias(0).is_cpu and inputs.dtype == dtype and dtype in FLOATS):
+    if not (inputs.dtype == dtype and dtype in FLOATS and all(t.device.type == memory for t in (inputs, labels, network.bias(0)))):
         return None
     shapes_fit = inputs.dim() == 2 and inputs.shape[1] == network.num_inputs and labels.shape == inputs.shape[:1] and len(labels) > 0
     if not shapes_fit or labels.dtype != torch.int64 or not labels.is_contiguous():
@@ -61,7 +101,7 @@ def contrast_from_rest(
     kind = Kind.SOFTMAX if type(nudges[0].cost) is CrossEntropy else Kind.PULLED
     action = Action(kind, (0.0, *(nudge.strength for nudge in nudges)), None, nudges[0].cost.curvature)
     stops = (free, *[second] * len(phases))
-    return estimate_pair(network, inputs, labels, dynamics.groups(2)[0][0] == 1, stops, action, signs, factor)
+    return estimate(network, inputs, labels, dynamics.groups(2)[0][0] == 1, stops, action, signs, factor)
 
 
 def _same_live_nudge(phase: Phase, other: Phase) -> bool:

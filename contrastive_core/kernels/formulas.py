@@ -74,3 +74,17 @@ def softmax_scale(outputs: Array) -> tuple[Number, Number]:
     for k in range(outputs.shape[0]):
         total += math.exp(outputs[k] - largest)
     return largest, total
+
+
+def contrasted(plus: Number, minus: Number, step: Number, base: Number) -> Number:
+    """Return what a sample adds to the contrast of a weight.
+
+    Parameters
+    ----------
+    plus, minus : float
+        The unit below in the two states, :math:`s^+` and :math:`s^-`.
+    step, base : float
+        The unit above, both times a factor: :math:`o^+ - o^-`, and :math:`o^-`. The sum is :math:`s^+ o^+ - s^- o^-`, without the
+        cancellation of two large products.
+    """
+    return step * plus + base * (plus - minus)

@@ -1,39 +1,30 @@
-"""Settling on a CUDA device: host side of :mod:`contrastive_core.kernels.layered_cuda`, one launch for all phases that are alike.
+"""Settling on a CUDA device: the mirror of :mod:`contrastive_core.kernels.settle_cpu`, one launch for all phases that are alike.
 
 Also serves numba's CUDA simulator, whose memory is the CPU's.
 """
 
-# numba.cuda has no types.
-# mypy: disable-error-code="no-untyped-call, attr-defined"
-
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
-from numba import cuda
 from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
-from contrastive_core.kernels import formulas, layered_cuda
+from contrastive_core.kernels import formulas, launching_cuda, sweep_cuda
 from contrastive_core.kernels.action import Action, Kind, actions_of
+from contrastive_core.kernels.launching_cuda import REALS, array_of, context_of, stream_of
+from contrastive_core.kernels.pair_cpu import is_pair
+from contrastive_core.kernels.pair_cuda import settle_pair
 from contrastive_core.networks.activation import Activation, Clipped, Logistic, Tanh
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Hold, Phase, Relaxation, State, Stop
 
-THREADS = 128
-"""Threads of a block, which settles one sample."""
-
-SHARED_BYTES = 48 * 1024
-"""Shared memory that every device gives a block without being asked; a sample's units stay in global memory where they need more."""
-
 CODES: dict[type[Activation], int] = {Clipped: formulas.CLIPPED, Tanh: formulas.TANH, Logistic: formulas.LOGISTIC}
-REALS: dict[torch.dtype, type[np.floating[Any]]] = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phases: Sequence[Phase]) -> list[Relaxation]:
@@ -54,7 +45,7 @@ def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase
         for action in actions_of(clamped, phases, state):
             phase = phases[len(relaxations)]
             start = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
-            relaxations.extend(settle_blocks(clamped, start, dynamics, [stop] * len(action.strengths), action))
+            relaxations.extend(_settle(clamped, start, dynamics, [stop] * len(action.strengths), action))
     return relaxations
 
 
@@ -80,7 +71,16 @@ def settle_from_rest(clamped: Clamped, dynamics: Dynamics, free: Stop, second: S
         if len(actions) != 1:
             return None
         action = actions[0]._replace(strengths=(0.0, *actions[0].strengths))
-        return settle_blocks(clamped, None, dynamics, [free, *[second] * len(phases)], action)
+        return _settle(clamped, None, dynamics, [free, *[second] * len(phases)], action)
+
+
+def _settle(clamped: Clamped, start: State | None, dynamics: Dynamics, stops: Sequence[Stop], action: Action) -> list[Relaxation]:
+    """Settle one phase per strength with the kernel that is made for the network; arguments as of ``settle_blocks``."""
+    network = cast(Layered, clamped.network)
+    if action.kind is not Kind.READOUT and is_pair(network):
+        output_first = cast(BlockDescent, dynamics).groups(2)[0][0] == 1
+        return settle_pair(network, clamped, start, output_first, stops, action)
+    return settle_blocks(clamped, start, dynamics, stops, action)
 
 
 def settle_blocks(clamped: Clamped, start: State | None, dynamics: Dynamics, stops: Sequence[Stop], action: Action) -> list[Relaxation]:
@@ -124,15 +124,15 @@ def settle_blocks(clamped: Clamped, start: State | None, dynamics: Dynamics, sto
     )
     budgets = torch.tensor([stop.budget for stop in stops], device=drive.device)
     given = (drive, *_packed(network, drive), *(readout or [drive.new_zeros(1)] * 2), pull, strengths)
-    arrays = [_array(tensor) for tensor in (*given, units, steps, residual, status, layout, bounds)]
+    arrays = [array_of(tensor) for tensor in (*given, units, steps, residual, status, layout, bounds)]
     numbers = (int(action.kind), action.softmax, real(action.curvature), real(network.stiffness[-1]), real(network.energy_scale))
     itemsize = drive.element_size()
-    fits = (THREADS + units.shape[2]) * itemsize <= SHARED_BYTES
-    with _device(drive):
-        stream = _stream(drive)
+    fits = (launching_cuda.THREADS + units.shape[2]) * itemsize <= launching_cuda.SHARED_BYTES
+    with context_of(drive):
+        stream = stream_of(drive)
         grid = (batch_size, 1 if start is None else phases)
-        launch = layered_cuda.settle_blocks[grid, THREADS, stream, (THREADS + fits * units.shape[2]) * itemsize]
-        launch(*arrays, *numbers, _array(tolerances), _array(budgets), start is None, fits)
+        launch = sweep_cuda.settle_blocks[grid, launching_cuda.THREADS, stream, (launching_cuda.THREADS + fits * units.shape[2]) * itemsize]
+        launch(*arrays, *numbers, array_of(tolerances), array_of(budgets), start is None, fits)
     split = [units[:, :, end - size : end] for size, end in zip(network.sizes, np.cumsum(network.sizes).tolist(), strict=True)]
     return [Relaxation(tuple(layer[p] for layer in split), steps[p], residual[p], status[p]) for p in range(phases)]
 
@@ -157,19 +157,3 @@ def _tables(
     limits = [(a.low, a.high) if isinstance(a, Clipped) else (-float("inf"), float("inf")) for a in activations]
     layout = torch.tensor(np.array(rows, np.int64), device=device)
     return layout, torch.tensor(limits, dtype=dtype, device=device).T.contiguous()
-
-
-def _array(tensor: Tensor) -> Any:
-    """Return a tensor as the array that the kernel takes: on the device, or in the CPU's memory for the simulator."""
-    tensor = tensor.contiguous()
-    return tensor.numpy() if tensor.is_cpu else cuda.as_cuda_array(tensor)
-
-
-def _device(tensor: Tensor) -> Any:
-    """Return the context in which numba works on the tensor's device."""
-    return nullcontext() if tensor.is_cpu else cuda.gpus[tensor.device.index]
-
-
-def _stream(tensor: Tensor) -> Any:
-    """Return the stream that torch works in, so that the kernel waits for what it needs and torch for the kernel."""
-    return 0 if tensor.is_cpu else cuda.external_stream(torch.cuda.current_stream(tensor.device).cuda_stream)

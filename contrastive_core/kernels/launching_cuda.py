@@ -1,0 +1,38 @@
+"""What launches of CUDA kernels have in common: sizes of blocks, and torch's memory, devices and streams as numba takes them."""
+
+# numba.cuda has no types.
+# mypy: disable-error-code="no-untyped-call, attr-defined"
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numba import cuda
+from torch import Tensor
+
+THREADS = 128
+"""Threads of a block, which settles one sample."""
+
+SHARED_BYTES = 48 * 1024
+"""Shared memory that every device gives a block without being asked; a sample's units stay in global memory where they need more."""
+
+REALS: dict[torch.dtype, type[np.floating[Any]]] = {torch.float32: np.float32, torch.float64: np.float64}
+
+
+def array_of(tensor: Tensor) -> Any:
+    """Return a tensor as the array that a kernel takes: on the device, or in the CPU's memory for the simulator."""
+    tensor = tensor.contiguous()
+    return tensor.numpy() if tensor.is_cpu else cuda.as_cuda_array(tensor)
+
+
+def context_of(tensor: Tensor) -> Any:
+    """Return the context in which numba works on the tensor's device."""
+    return nullcontext() if tensor.is_cpu else cuda.gpus[tensor.device.index]
+
+
+def stream_of(tensor: Tensor) -> Any:
+    """Return the stream that torch works in, so that the kernel waits for what it needs and torch for the kernel."""
+    return 0 if tensor.is_cpu else cuda.external_stream(torch.cuda.current_stream(tensor.device).cuda_stream)

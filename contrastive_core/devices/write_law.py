@@ -118,7 +118,7 @@ class ExponentialStep(WriteLaw):
     r"""Steps of :math:`u(z) = \max(0, 1 - A_p e^{\gamma_p y})` and :math:`d(z) = \max(0, 1 - A_d e^{-\gamma_d y})`.
 
     :math:`y = a (2z - 1) + b`. The form of aihwkit's ExpStep device at symmetric bounds, where :math:`y = 2 a w/(w_\max - w_\min) + b`;
-    the default numbers are those of that device, recalled and not looked up.
+    the default numbers are those of that device, and its recorded curve is a test.
 
     Attributes
     ----------

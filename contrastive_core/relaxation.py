@@ -145,12 +145,12 @@ def relax_each(
     for phase in phases:
         _check(clamped, state, stop, phase)
     kernel = choose(backend, clamped, state, dynamics, phases)
-    settled = [phase for phase in phases if _has_minimum(clamped, phase)]
+    settled = [phase for phase in phases if stop.unstable or _has_minimum(clamped, phase)]
     if kernel == "torch":
         relaxations = iter([_reference(clamped, state, dynamics, stop, phase, generator) for phase in settled])
     else:
         relaxations = iter(BACKENDS[kernel](clamped, state, dynamics, stop, settled) if settled else [])
-    return [next(relaxations) if _has_minimum(clamped, phase) else _hopeless(state) for phase in phases]
+    return [next(relaxations) if stop.unstable or _has_minimum(clamped, phase) else _hopeless(state) for phase in phases]
 
 
 def relax_from_rest(

@@ -131,7 +131,7 @@ class Settling:
 
     def _second_stop(self, network: Network, unit: float) -> Stop:
         stiffness, tolerance = network.stiffness, self.second.tolerance
-        return self.second if tolerance is None else Stop(tolerance * unit * stiffness[-1] / stiffness[0], self.second.budget)
+        return self.second if tolerance is None else self.second._replace(tolerance=tolerance * unit * stiffness[-1] / stiffness[0])
 
 
 class Sides(Enum):

@@ -164,10 +164,14 @@ class Stop(NamedTuple):
         A sample stops once its residual is at most this; None runs the whole budget.
     budget : int
         The largest number of steps.
+    unstable : bool
+        Whether to step even where the energy has no minimum, instead of reporting that nothing can settle there: a circuit read after so
+        many steps has a state in any case, and with a tolerance none is ever reached.
     """
 
     tolerance: float | None = 1e-3
     budget: int = 100
+    unstable: bool = False
 
 
 class Status(IntEnum):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from contrastive_core.table import unknown_name
 from experiments.costing import ConstantOptions, billed, by_phase
 from experiments.engine import check_engine
 from experiments.exits import TrialsFailedError, resumable
@@ -59,7 +60,7 @@ class HardwareOptions(PlanOptions):
 
     Attributes
     ----------
-    rules, vary, imperfections, preset, transfer, constants, seeds
+    rules, own, vary, imperfections, preset, transfer, constants, seeds
         The study.
     engine
         Where trials are computed.
@@ -67,6 +68,9 @@ class HardwareOptions(PlanOptions):
 
     rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
         ("ep-centered",), min_length=1, description="Rules to compare."
+    )
+    own: Annotated[tuple[str, ...], Repeated("RULE.SETTING=VALUE")] = Field(
+        (), description="A setting of training that one rule has of its own, such as its learning rate; may be repeated."
     )
     vary: Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=V1,V2,...")] = Field(
         ("node-noise.sigma_v=0.001,0.01,0.1",), description="What is varied, with what is held beside it after spaces; may be repeated."
@@ -80,6 +84,9 @@ class HardwareOptions(PlanOptions):
     seeds: Positive = Field(3, description="Paired seeds; each gives the same initial weights, data order and device draws to all.")
     engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
 
+
+MEANS = ("validation_error", "signal_to_noise", "energy", "device_seconds", "pulses")
+"""The metrics of which a study's rows have the mean over seeds, beside the accuracy."""
 
 METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost", "validation_error", "best_epoch", "epochs")} | {
     "sweeps_per_sample": TRAINING["sweeps_per_sample"],
@@ -209,10 +216,10 @@ def _measured(
 def hardware_command(options: HardwareOptions, session: Session) -> None:
     """Train on imperfect devices, and see which imperfection learning survives, at what accuracy and for what energy.
 
-    Each --vary names a parameter of an effect and its values, and may hold others beside it. Effects: programming-error, drift,
-    stuck-at, conductance-noise, pcm-noise, wires, neuron-gain, asymmetric-feedback, neuron-offset, dac, nudge-error, node-noise, adc,
-    rule-bias, leak, growing-pair, finite-states, pulse-train, device-to-device, cycle-to-cycle; other parts: conductance, law, device.
-    A setting of training is named without a dot.
+    Each --vary names a parameter of an effect and its values; others beside it are held, or vary with it if they have as many values.
+    Effects: programming-error, drift, stuck-at, conductance-noise, pcm-noise, wires, neuron-gain, asymmetric-feedback, neuron-offset, dac,
+    nudge-error, node-noise, adc, rule-bias, leak, growing-pair, finite-states, pulse-train, device-to-device, cycle-to-cycle; other parts:
+    conductance, law, device. A setting of training is named without a dot.
 
     \b
     Examples:
@@ -222,6 +229,9 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
     """  # noqa: D301
     check_engine(options.engine)
     variations = [read_variation(text) for text in options.vary]
+    for one in map(read_assignment, options.own):
+        if one.part not in options.rules:
+            raise unknown_name("rule of this study", one.part, list(options.rules))
     cells = {_key(rule, "ideal", ""): _point(options, rule, ()) for rule in options.rules}
     for variation in variations:
         for rule in options.rules:
@@ -254,9 +264,11 @@ def _key(rule: str, name: str, value: str) -> str:
 
 def _point(options: HardwareOptions, rule: str, point: tuple[str, ...]) -> HardwareTrialOptions:
     shared = {name: value for name, value in options if name in HardwareTrialOptions.model_fields and name != "imperfections"}
-    for text in (*options.imperfections, *point):
+    own = [f"{one.name}={one.value}" for one in map(read_assignment, options.own) if one.part == rule]
+    settings = (*own, *options.imperfections, *point)
+    for text in settings:
         read_assignment(text)
-    return HardwareTrialOptions.model_validate({**shared, "rule": rule, "imperfections": (*options.imperfections, *point)})
+    return HardwareTrialOptions.model_validate({**shared, "rule": rule, "imperfections": settings})
 
 
 def _rows(options: HardwareOptions, variations: list[Variation], found: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -268,13 +280,14 @@ def _rows(options: HardwareOptions, variations: list[Variation], found: Mapping[
             accuracy = (
                 interval([1 - metrics["test_error"] for metrics in done]) if done else {"mean": None, "ci95": [None, None], "seeds": []}
             )
-            averages = {key: mean([metrics[key] for metrics in done]) for key in ("signal_to_noise", "energy", "device_seconds", "pulses")}
-            rows.append({"varied": name, "value": value, "rule": rule, "accuracy": accuracy, **averages})
+            averages = {key: mean([metrics[key] for metrics in done]) for key in MEANS}
+            trained = done[0]["rule"] if done else rule  # a variation may be one of rules
+            rows.append({"varied": name, "value": value, "rule": trained, "accuracy": accuracy, **averages})
     return rows
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    header = ("varied", "value", "rule", "accuracy %", "95 % interval", "signal/noise", "energy uJ", "pulses")
+    header = ("varied", "value", "rule", "accuracy %", "95 % interval", "validation %", "signal/noise", "energy uJ", "pulses")
     body = [
         (
             row["varied"],
@@ -282,6 +295,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
             row["rule"],
             _percent(row["accuracy"]["mean"]),
             "-" if row["accuracy"]["ci95"][0] is None else "[{}, {}]".format(*map(_percent, row["accuracy"]["ci95"])),
+            _percent(None if row["validation_error"] is None else 1 - row["validation_error"]),
             "-" if row["signal_to_noise"] is None else f"{row['signal_to_noise']:.3g}",
             "-" if row["energy"] is None else f"{1e6 * row['energy']:.3g}",
             "-" if row["pulses"] is None else f"{row['pulses']:.3g}",

@@ -67,24 +67,28 @@ def read_assignment(text: str) -> Assignment:
 
 
 def read_variation(text: str) -> Variation:
-    """Read assignments apart by spaces, of which the first has values apart by commas.
+    """Read assignments apart by spaces; those that have values apart by commas vary together, the others are held.
 
     Raises
     ------
     InputError
-        If a later one has several values.
+        If a later one has another number of values than the first, and more than one, or one has none.
     """
-    first, *others = text.split() or [""]
-    varied = read_assignment(first)
-    several = [other for other in others if "," in read_assignment(other).value]
-    if several:
-        raise InputError(
-            f"only the first setting of {text!r} is varied, and {several[0]!r} has several values; give it a --vary of its own"
-        )
-    values = tuple(value for value in varied.value.split(",") if value)
-    key = first.partition("=")[0]
-    points = tuple((f"{key}={value}", *others) for value in values)
-    return Variation(" ".join((key, *others)), values, points)
+    parts = text.split() or [""]
+    columns = [tuple(value for value in read_assignment(part).value.split(",") if value) for part in parts]
+    keys, values = [part.partition("=")[0] for part in parts], columns[0]
+    for part, column in zip(parts, columns, strict=True):
+        if not column:
+            raise InputError(f"{part!r} in {text!r} has no value; write EFFECT.PARAMETER=V1,V2,...")
+        if len(column) not in (1, len(values)):
+            raise InputError(
+                f"what varies with the first setting of {text!r} needs one value or {len(values)}, and {part!r} has {len(column)}; "
+                "give it a --vary of its own"
+            )
+    rows = zip(*(column * (len(values) // len(column)) for column in columns), strict=True)
+    points = tuple(tuple(f"{key}={value}" for key, value in zip(keys, row, strict=True)) for row in rows)
+    held = [key if len(column) > 1 else part for key, part, column in zip(keys, parts, columns, strict=True)]
+    return Variation(" ".join((keys[0], *held[1:])), values, points)
 
 
 def split(assignments: Sequence[str]) -> tuple[list[Assignment], dict[str, str]]:

@@ -49,7 +49,7 @@ class LearningOptions(CommandOptions):
         Network.
     circuit, oscillator, graph, ising, spiking
         What belongs to one network only.
-    cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, backend
+    cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, unstable, backend
         Cost and relaxation.
     strength, frozen, fraction, homeostasis, unroll
         What the rules need.
@@ -88,6 +88,7 @@ class LearningOptions(CommandOptions):
         1e-3, description="The same for the later phases, relative to the size of their contrast."
     )
     nudged_budget: Positive = Field(100, description="Most sweeps of a later phase.")
+    unstable: bool = Field(False, description="Run nudged phases to the end of their budget even where their energy has no minimum.")
     strength: PositiveFloat = Field(0.1, description="Nudging strength of EP, in units of the output layer's stiffness.")
     frozen: bool = Field(False, description="Hold the nudging force of the free state instead of letting it follow.")
     fraction: PositiveFloat = Field(0.1, description="How far coupled learning holds the outputs towards lower cost.")
@@ -141,7 +142,8 @@ def build_setting(options: LearningOptions, cost: Cost | None = None) -> Setting
 
     # What thermal noise shakes never comes to rest: it has a time instead of a tolerance.
     free, nudged = (None, None) if options.node_temperature else (options.tolerance, options.nudged_tolerance)
-    settling = Settling(_dynamics(options), Stop(free, options.budget), Stop(nudged, options.nudged_budget), options.backend)
+    second = Stop(nudged, options.nudged_budget, options.unstable)
+    settling = Settling(_dynamics(options), Stop(free, options.budget), second, options.backend)
     chosen = SAMPLE_COSTS[options.cost]() if cost is None else cost
     return Setting(chosen, settling, options.strength, options.fraction, options.frozen, options.unroll, options.homeostasis)
 

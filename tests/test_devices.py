@@ -287,6 +287,18 @@ def test_equilibrium_propagation_stays_exact_on_static_mismatch(effect: Effect) 
     assert any(not torch.allclose(p, q) for p, q in zip(seen, small_network().parameters(), strict=True))  # the effect acts
 
 
+def test_the_last_layer_may_have_its_own_converter_and_no_offsets() -> None:
+    """If this fails, outputs far smaller than hidden states are read to their coarse levels, or offsets cannot be told from a readout's."""
+    held = OnDevice(small_network(), Device(effects=(StateConverter(4, 7.0, adc_last_range=0.7), NeuronOffset(0.3, last=False))))
+    ones = tuple(torch.full((1, size), 0.29, dtype=torch.float64) for size in held.sizes)
+    read = held.read(ones, "plus")
+    assert [float(layer[0, 0]) for layer in read] == pytest.approx([0.0] * (len(ones) - 1) + [0.3])  # steps of 1 and of .1
+    biases = [value for name, value in held.named_parameters() if name.startswith("bias")]
+    assert [bool(bias.abs().max() > 0) for bias in biases] == [True] * (len(biases) - 1) + [False]
+    with pytest.raises(InputError, match="positive bound"):
+        StateConverter(4, adc_last_range=0.0)
+
+
 @pytest.mark.parametrize("effect", [NodeNoise(1e-3), StateConverter(8, 1.0), RuleBias(0.1)])
 def test_effects_of_reading_change_the_gradient_and_not_the_states(effect: Effect) -> None:
     """If this fails, an effect acts at another place than its name says, or nowhere."""

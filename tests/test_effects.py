@@ -249,10 +249,10 @@ def test_stochastic_converters_are_right_on_average() -> None:
     value, step = torch.full((MANY, 1), 0.3 / 7, dtype=torch.float64), 1 / 7  # three tenths of a step of 4 bits
     device = Device(effects=())
     draws = device.draws(StateConverter(), "plus 0", 1)
-    read = StateConverter(4, 1.0, Rounding.STOCHASTIC).read(value, draws)
+    read = StateConverter(4, 1.0, Rounding.STOCHASTIC).read(value, False, draws)
     assert set((read / step).round().flatten().tolist()) == {0.0, 1.0}
     assert abs(float(read.mean()) - 0.3 * step) < Z * step * math.sqrt(0.3 * 0.7 / MANY)
-    assert float(StateConverter(4).read(value, draws).abs().max()) == 0  # the control: the nearest level is 0
+    assert float(StateConverter(4).read(value, False, draws).abs().max()) == 0  # the control: the nearest level is 0
 
 
 # Writes

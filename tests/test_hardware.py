@@ -56,13 +56,18 @@ def test_a_setting_changes_a_preset_and_leaves_the_rest_of_it():
     assert CycleToCycle(1.0) in changed.effects
 
 
-def test_the_first_setting_of_a_variation_is_varied_and_the_others_are_held():
+def test_settings_with_several_values_vary_together_and_the_others_are_held():
     """If this fails, a study varies something else than it says."""
     found = read_variation("finite-states.n_states=16,64 finite-states.rounding=stochastic")
     assert found.values == ("16", "64")
     assert found.points[1] == ("finite-states.n_states=64", "finite-states.rounding=stochastic")
-    with pytest.raises(InputError, match="has several values"):
-        read_variation("adc.adc_bits=4,6 adc.adc_range=1,2")
+    together = read_variation("stuck-at.p_sa0=0.1,0.2 stuck-at.p_sa1=0.3,0.4 device.step=0.01")
+    assert together.points[1] == ("stuck-at.p_sa0=0.2", "stuck-at.p_sa1=0.4", "device.step=0.01")
+    assert together.name == "stuck-at.p_sa0 stuck-at.p_sa1 device.step=0.01"
+    with pytest.raises(InputError, match="needs one value or 3"):
+        read_variation("adc.adc_bits=4,6,8 adc.adc_range=1,2")
+    with pytest.raises(InputError, match="no value"):
+        read_variation("adc.adc_bits=,")
 
 
 def test_a_study_reports_every_point_beside_the_ideal_one(tmp_path):
@@ -82,6 +87,28 @@ def test_a_study_reports_every_point_beside_the_ideal_one(tmp_path):
     assert (out / "figures" / "front.svg").exists()
     again = eqlab("hardware", *study, *TINY)
     assert json.loads(again.stdout)["rows"] == json.loads(result.stdout)["rows"]  # resumed from the journal
+
+
+def test_a_rule_has_its_own_settings_and_a_variation_may_be_one_of_rules(tmp_path):
+    """If this fails, rules are compared at each other's learning rates, or a row is named after a rule that was not trained."""
+    arguments = (
+        "--rules",
+        "ep-centered,ep-negative",
+        "--own",
+        "ep-negative.learning_rates=1e-9",
+        "--vary",
+        "rule=backprop",
+        "--json",
+        "--out",
+        tmp_path / "o",
+    )
+    result = eqlab("hardware", *arguments, "--set", "train_size=32", "--epochs", "1", "--hidden", "4", "--seeds", "1", "--engine", "serial")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["rows"]
+    assert [row["rule"] for row in rows] == ["ep-centered", "ep-negative", "backprop", "backprop"]
+    pulses = [row["pulses"] for row in rows]
+    assert pulses[1] < 1e-6 * pulses[0]  # as the learning rates, but for how large the two gradients are
+    assert pulses[3] < 1e-6 * pulses[2]
 
 
 def test_every_effect_that_is_listed_can_be_trained_with_all_others():
@@ -128,6 +155,7 @@ def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_th
         (("--vary", "node-noise.sigma_v=-1"), "sigma_v >= 0"),
         (("--vary", "strenght=0.1"), "did you mean 'strength'"),
         (("--preset", "ecrum"), "did you mean 'ecram'"),
+        (("--own", "ep-centred.strength=1"), "did you mean 'ep-centered'"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused_before_it_starts(arguments, words, tmp_path):

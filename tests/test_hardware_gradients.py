@@ -148,19 +148,33 @@ def test_a_nudge_of_another_strength_is_divided_by_the_nominal_one(frozen: bool)
         NudgeError(-1.0)
 
 
+def spread_out(seed: int) -> tuple[Layered, Batch]:
+    """Return a network of normal weights, of the variance that uniform ones have, and 32 samples."""
+    layers, generator = network(seed), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in layers.named_parameters():
+            if name.startswith("weight"):
+                parameter.normal_(0, 0.6 / parameter.shape[0] ** 0.5, generator=generator)
+    inputs = torch.randn(32, 6, generator=generator, dtype=torch.float64)
+    return layers, Batch(inputs, torch.rand(32, 4, generator=generator, dtype=torch.float64) * 2 - 1)
+
+
 def test_converters_cost_the_gradient_their_step_over_the_contrast() -> None:
-    """If this fails, the bits that learning needs are miscounted. Published 0.935, 0.995, 1.000, 1.000 for one network."""
+    """If this fails, the bits that learning needs are miscounted; means of six networks.
+
+    What rounding does averages over samples, and large contrasts suffer less: 8 samples and uniform weights come to .84 at 4 bits.
+    Between networks the cosine at 4 bits spreads by .03, at 6 bits by .004.
+    """
     turned = []
     for bits in (4, 6, 8, 10):
         found = []
-        for seed in range(4):
-            plain, coarse = (
-                RULES["ep-centered"](SETTING).estimate(n, batch(seed)).gradients
-                for n in (network(seed), held(StateConverter(bits), seed=seed))
-            )
+        for seed in range(6):
+            (layers, presented), (twin, _) = spread_out(seed), spread_out(seed)
+            plain = RULES["ep-centered"](SETTING).estimate(layers, presented).gradients
+            coarse = RULES["ep-centered"](SETTING).estimate(OnDevice(twin, Device(effects=(StateConverter(bits),))), presented).gradients
             found.append(compare_gradients(coarse, plain)[1].cosine)
         turned.append(float(np.mean(found)))
-    assert np.all(np.array(turned) > (0.75, 0.97, 0.998, 0.9999))
+    assert np.all(np.abs(np.array(turned) - (0.935, 0.995, 1.0, 1.0)) < (0.03, 0.005, 0.002, 0.0002))  # the published network
     # A quarter of the step, and 1 - cos is quadratic in the error: a factor of 16 (18 from 4 to 6 bits, whose levels are 2^b - 2),
     # within a factor of 2 for errors that are not random numbers.
     for coarse_cosine, fine_cosine in pairwise(turned[1:]):

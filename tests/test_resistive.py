@@ -228,6 +228,28 @@ def test_strength_beyond_the_bound_is_refused_with_the_bound() -> None:
 # Diodes
 
 
+def test_circuit_read_after_some_sweeps_has_a_state_where_it_has_no_equilibrium() -> None:
+    """If this fails, a nudge that no circuit settles under is reported as a failure of the run, though hardware reads some voltages."""
+    network, batch = build((4, 6, 3), amplifier="none")
+    strength = -20.0
+    clamped, nudge = network.clamp(batch.inputs), Nudge(SquaredError(), batch, strength)
+    assert not network.has_minimum(strength)
+    start = network.initial_state(clamped)
+    refused = relax(clamped, start, BlockDescent(), Stop(None, 3), nudge)
+    assert int(refused.steps.max()) == 0
+    hidden, output = (layer.clone() for layer in start)
+    with torch.no_grad():
+        targets = torch.eye(3, dtype=torch.float64)[batch.labels]
+        for _ in range(3):  # each node in turn to where its currents vanish, be that a minimum or not
+            hidden = network.minimiser(0, (hidden, output), clamped)
+            below = hidden @ network.conductance(1) + network.bias(1)
+            output = (below + strength * targets) / (network.conductance(1).sum(0) + strength)
+    for backend in ("torch", "auto"):
+        with torch.no_grad():
+            found = relax(clamped, start, BlockDescent(), Stop(None, 3, unstable=True), nudge, backend=backend)
+        torch.testing.assert_close(found.state, (hidden, output), rtol=1e-10, atol=1e-12)
+
+
 def test_wright_omega_is_scipys() -> None:
     """All exponential diodes are solved by it."""
     z = np.concatenate([np.linspace(-690, 800, 3001), np.linspace(-3, 6, 901)])

@@ -103,22 +103,25 @@ def test_without_deviations_it_is_the_exact_gradient_with_the_feedback_held() ->
 
 
 def test_the_gradient_turns_slowly_with_asymmetric_feedback() -> None:
-    """If this fails, how much mismatch two arrays may have is misjudged; means of ten networks.
+    """If this fails, how much mismatch two arrays may have is misjudged; means of ten networks against the published ones.
 
-    Published for weights that are not known: .999, .993, .980 and .932. How far it turns depends on the hidden weights' share of the
-    gradient, and so on the weights: from .850 to .903 at an asymmetry of 1 for initial gains of 1 to .5.
+    Those have weights that are not known, and how far the gradient turns depends on the weights: uniform ones of the same variance come
+    to .95 and .82 at asymmetries of .5 and 1, and networks spread by .05 at 1.
     """
     means = []
     for sigma in (0.1, 0.3, 0.5, 1.0):
         cosines = []
         for seed in range(10):
-            network = untied(tied(seed), sigma, seed)
+            layers, generator = tied(seed), torch.Generator().manual_seed(seed)
+            with torch.no_grad():
+                for name, parameter in layers.named_parameters():
+                    if name.startswith("weight"):
+                        parameter.normal_(0, 0.6 / parameter.shape[0] ** 0.5, generator=generator)
+            network = untied(layers, sigma, seed)
             estimate = RULES["ep-centered"](SETTING).estimate(network, batch(seed)).gradients
             cosines.append(compare_gradients(estimate, forward_gradient(network, batch(seed)))[1].cosine)
         means.append(float(np.mean(cosines)))
-    np.testing.assert_allclose(means[:2], (0.999, 0.993), atol=0.01)
-    assert means[2] > 0.95
-    assert means[3] > 0.85
+    assert np.all(np.abs(np.array(means) - (0.999, 0.993, 0.980, 0.932)) < (0.002, 0.01, 0.025, 0.06))
     assert all(np.diff(means) < 0)
     # 1 - cos is quadratic in a small asymmetry.
     assert (1 - means[1]) / (1 - means[0]) == pytest.approx(9, rel=0.3)

@@ -82,8 +82,10 @@ class Device:
 
     def having(self, kind: type[Kind]) -> list[Kind]:
         """Return the effects of one hook, in the order in which they act."""
-        order = list(EFFECTS.values())
         chosen = [effect for effect in self.effects if isinstance(effect, kind)]
+        if len(chosen) < 2:
+            return chosen
+        order = list(EFFECTS.values())
         return sorted(chosen, key=lambda effect: order.index(type(effect)))
 
     @property

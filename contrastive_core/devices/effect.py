@@ -121,8 +121,8 @@ class BiasEffect(Effect):
     """Changes what acts on a unit besides its synapses."""
 
     @abstractmethod
-    def seen(self, bias: Tensor, draws: Draws) -> Tensor:
-        """Return the biases that act, of the shape of ``bias``."""
+    def seen(self, bias: Tensor, last: bool, draws: Draws) -> Tensor:
+        """Return the biases that act, of the shape of ``bias``; ``last`` for those of the last layer."""
 
 
 class InputEffect(Effect):
@@ -155,8 +155,8 @@ class ReadEffect(Effect):
     """Changes what is read of a layer's state."""
 
     @abstractmethod
-    def read(self, values: Tensor, draws: Draws) -> Tensor:
-        """Return what the learning rule is told of states of shape (B, n)."""
+    def read(self, values: Tensor, last: bool, draws: Draws) -> Tensor:
+        """Return what the learning rule is told of states of shape (B, n); ``last`` for those of the last layer."""
 
 
 class ContrastEffect(Effect):

@@ -120,8 +120,9 @@ class OnDevice(Network):
                     parameter.copy_(self.device.conductance.weight(self.device.seen(level, name, use), self._largest[name]))
                 else:
                     parameter.copy_(level)
+                    last = name.endswith(f"_{len(self.sizes)}")
                     for effect in self.device.having(BiasEffect):
-                        parameter.copy_(effect.seen(parameter, self.device.draws(effect, name, use)))
+                        parameter.copy_(effect.seen(parameter, last, self.device.draws(effect, name, use)))
                 self._seen[name] = parameter.detach().clone()
 
     @property
@@ -177,7 +178,8 @@ class OnDevice(Network):
         layers = list(state)
         for effect in self.device.having(ReadEffect):
             for index, layer in enumerate(layers):
-                layers[index] = effect.read(layer, self.device.draws(effect, f"{phase} {index}", int(self.clock)))
+                last = index + 1 == len(layers)
+                layers[index] = effect.read(layer, last, self.device.draws(effect, f"{phase} {index}", int(self.clock)))
         return tuple(layers)
 
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:

@@ -76,22 +76,30 @@ class StateConverter(ReadEffect):
         Largest magnitude; in the units of the states.
     adc_rounding : Rounding
         To the nearest level, or to one of the two next to the value at random, right on average.
+    adc_last_range : float, optional
+        Largest magnitude in the last layer, whose states may be far smaller than those of the others; ``adc_range`` without.
     """
 
     adc_bits: int = 8
     adc_range: float = 1.0
     adc_rounding: Rounding = Rounding.NEAREST
+    adc_last_range: float | None = None
 
     def __post_init__(self) -> None:
-        _check_converter(self.adc_bits, self.adc_range)
+        for bound in (self.adc_range, self._bound(True)):
+            _check_converter(self.adc_bits, bound)
 
-    def read(self, values: Tensor, draws: Draws) -> Tensor:
+    def _bound(self, last: bool) -> float:
+        return self.adc_last_range if last and self.adc_last_range is not None else self.adc_range
+
+    def read(self, values: Tensor, last: bool, draws: Draws) -> Tensor:
         """Return the states rounded to the converter's levels."""
+        bound = self._bound(last)
         if self.adc_rounding is Rounding.STOCHASTIC:
             # Rounding x + step (u - 1/2) to the nearest is rounding x at random, in proportion to the distances.
-            step = 2 * self.adc_range / (2**self.adc_bits - 2)
+            step = 2 * bound / (2**self.adc_bits - 2)
             values = values + step * (torch.rand(values.shape, generator=draws.fresh, dtype=torch.float64).to(values) - 0.5)
-        return quantise(values, self.adc_bits, self.adc_range)
+        return quantise(values, self.adc_bits, bound)
 
 
 @final
@@ -114,7 +122,7 @@ class NodeNoise(ReadEffect):
         if not 0 <= self.sigma_v < float("inf") or self.reads < 1:
             raise InputError(f"noise of a node needs sigma_v >= 0 and at least 1 reading, got {self.sigma_v} and {self.reads}")
 
-    def read(self, values: Tensor, draws: Draws) -> Tensor:
+    def read(self, values: Tensor, last: bool, draws: Draws) -> Tensor:
         """Return noisy readings."""
         return values + normal(values.shape, values, draws.fresh) * (self.sigma_v / math.sqrt(self.reads))
 
@@ -183,17 +191,22 @@ class NeuronOffset(BiasEffect):
     Attributes
     ----------
     sigma_offset : float
-        :math:`\sigma_o`, in the units of the drive.
+        :math:`\sigma_o`, in the units of the drive: in a resistive network ampere, volt times a node's conductance to its neighbours.
+    last : bool
+        Whether the units of the last layer have offsets too.
     """
 
     sigma_offset: float = 0.05
+    last: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.sigma_offset < float("inf"):
             raise InputError(f"sigma_offset must not be negative, got {self.sigma_offset}; 0 is none")
 
-    def seen(self, bias: Tensor, draws: Draws) -> Tensor:
+    def seen(self, bias: Tensor, last: bool, draws: Draws) -> Tensor:
         """Return the biases less the offsets."""
+        if last and not self.last:
+            return bias
         return bias - self.sigma_offset * normal(bias.shape, bias, draws.fixed)
 
 

@@ -17,14 +17,15 @@ from experiments.figures import write_pictures
 from experiments.figures_hardware import effect_picture, front_picture
 from experiments.flags import command
 from experiments.grids import run_cells
-from experiments.imperfections import Variation, assemble, caution, read_assignment, read_variation, split
+from experiments.hardware_rows import key_of, rows_of, table
+from experiments.imperfections import assemble, caution, read_assignment, read_variation, split
 from experiments.learning import Positive, distinct
 from experiments.markers import OneOf, Repeated
-from experiments.output import format_table, to_json
+from experiments.output import to_json
 from experiments.rules import RULES
 from experiments.rundir import open_run
 from experiments.session import Session
-from experiments.statistics import interval, mean
+from experiments.statistics import mean
 from experiments.train import METRICS as TRAINING
 from experiments.train import PlanOptions, TrainOptions, plan_of
 
@@ -45,6 +46,8 @@ class HardwareTrialOptions(TrainOptions):
         Whether training is ideal, and the result is put on the device.
     constants
         What operations cost.
+    final
+        Whether nothing is kept for validation.
     """
 
     preset: str = Field("ideal", description="Published device to start from, as `eqlab device list` shows them.")
@@ -53,6 +56,7 @@ class HardwareTrialOptions(TrainOptions):
     constants: ConstantOptions = Field(
         default_factory=lambda: ConstantOptions.model_validate({}), description="What an operation costs, SI units."
     )
+    final: bool = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
 
 
 class HardwareOptions(PlanOptions):
@@ -60,7 +64,7 @@ class HardwareOptions(PlanOptions):
 
     Attributes
     ----------
-    rules, own, vary, imperfections, preset, transfer, constants, seeds
+    rules, own, vary, imperfections, preset, transfer, constants, final, seeds
         The study.
     engine
         Where trials are computed.
@@ -81,12 +85,10 @@ class HardwareOptions(PlanOptions):
     constants: ConstantOptions = Field(
         default_factory=lambda: ConstantOptions.model_validate({}), description="What an operation costs, SI units."
     )
+    final: bool = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
     seeds: Positive = Field(3, description="Paired seeds; each gives the same initial weights, data order and device draws to all.")
     engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
 
-
-MEANS = ("validation_error", "signal_to_noise", "energy", "device_seconds", "pulses")
-"""The metrics of which a study's rows have the mean over seeds, beside the accuracy."""
 
 METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost", "validation_error", "best_epoch", "epochs")} | {
     "sweeps_per_sample": TRAINING["sweeps_per_sample"],
@@ -130,6 +132,9 @@ def trial(
     Outcome
         The metrics of ``METRICS`` and a record per epoch.
     """
+    from dataclasses import replace
+
+    from contrastive_core.data.splits import join
     from contrastive_core.devices.on_device import OnDevice
     from contrastive_core.evaluation import evaluate
     from contrastive_core.training import train
@@ -139,9 +144,11 @@ def trial(
     identity = to_json({"options": options.resolved(), "seed": seed}, indent=None)
     options = changed(options, changes)
     device, splits = assemble(options.preset, settings, seed), load_data(options)
+    if options.final:
+        splits = splits._replace(train=join(splits.train, splits.validation))
     network, setting = build_network(options, splits, seed), build_setting(options)
     held = None if options.transfer else OnDevice(network, device)
-    rule, plan = RULES[options.rule](setting), plan_of(options)
+    rule, plan = RULES[options.rule](setting), replace(plan_of(options), keep_last=options.final)
     result = train(
         held or network,
         rule,
@@ -162,7 +169,7 @@ def trial(
         "seed": seed,
         "test_error": test.error,
         "test_cost": test.cost,
-        "validation_error": result.validation.error,
+        "validation_error": None if options.final else result.validation.error,
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),
         "sweeps_per_sample": mean([record["sweeps_per_sample"] for record in result.history]),
@@ -232,11 +239,11 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
     for one in map(read_assignment, options.own):
         if one.part not in options.rules:
             raise unknown_name("rule of this study", one.part, list(options.rules))
-    cells = {_key(rule, "ideal", ""): _point(options, rule, ()) for rule in options.rules}
+    cells = {key_of(rule, "ideal", ""): _point(options, rule, ()) for rule in options.rules}
     for variation in variations:
         for rule in options.rules:
             for value, point in zip(variation.values, variation.points, strict=True):
-                cells[_key(rule, variation.name, value)] = _point(options, rule, point)
+                cells[key_of(rule, variation.name, value)] = _point(options, rule, point)
     told: set[str] = set()
     for cell in cells.values():
         settings, changes = split(cell.imperfections)
@@ -249,17 +256,13 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         seeds = range(options.seed, options.seed + options.seeds)
         found = run_cells("hardware", cells, ("rule", "imperfections"), seeds, options.engine, session, run, journal)
-    rows = _rows(options, variations, found)
+    rows = rows_of(options.rules, variations, found)
     pictures = {"effects": effect_picture(rows), "front": front_picture(rows)}
     write_pictures(run.figures, {name: picture for name, picture in pictures.items() if rows})
-    session.result({"run": str(run.path), "rows": rows}, f"{_table(rows)}\n\nrun directory: {run.path}")
+    session.result({"run": str(run.path), "rows": rows}, f"{table(rows)}\n\nrun directory: {run.path}")
     failed = sum(metrics is None for trials in found.values() for metrics in trials)
     if failed:
         raise TrialsFailedError(f"{failed} of {len(found) * options.seeds} trials could not be computed; the journal says why")
-
-
-def _key(rule: str, name: str, value: str) -> str:
-    return f"{rule} {name} {value}".strip()
 
 
 def _point(options: HardwareOptions, rule: str, point: tuple[str, ...]) -> HardwareTrialOptions:
@@ -269,41 +272,3 @@ def _point(options: HardwareOptions, rule: str, point: tuple[str, ...]) -> Hardw
     for text in settings:
         read_assignment(text)
     return HardwareTrialOptions.model_validate({**shared, "rule": rule, "imperfections": settings})
-
-
-def _rows(options: HardwareOptions, variations: list[Variation], found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    places = [("ideal", "")] + [(variation.name, value) for variation in variations for value in variation.values]
-    rows = []
-    for name, value in places:
-        for rule in options.rules:
-            done = [metrics for metrics in found[_key(rule, name, value)] if metrics is not None]
-            accuracy = (
-                interval([1 - metrics["test_error"] for metrics in done]) if done else {"mean": None, "ci95": [None, None], "seeds": []}
-            )
-            averages = {key: mean([metrics[key] for metrics in done]) for key in MEANS}
-            trained = done[0]["rule"] if done else rule  # a variation may be one of rules
-            rows.append({"varied": name, "value": value, "rule": trained, "accuracy": accuracy, **averages})
-    return rows
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    header = ("varied", "value", "rule", "accuracy %", "95 % interval", "validation %", "signal/noise", "energy uJ", "pulses")
-    body = [
-        (
-            row["varied"],
-            row["value"] or "-",
-            row["rule"],
-            _percent(row["accuracy"]["mean"]),
-            "-" if row["accuracy"]["ci95"][0] is None else "[{}, {}]".format(*map(_percent, row["accuracy"]["ci95"])),
-            _percent(None if row["validation_error"] is None else 1 - row["validation_error"]),
-            "-" if row["signal_to_noise"] is None else f"{row['signal_to_noise']:.3g}",
-            "-" if row["energy"] is None else f"{1e6 * row['energy']:.3g}",
-            "-" if row["pulses"] is None else f"{row['pulses']:.3g}",
-        )
-        for row in rows
-    ]
-    return format_table(header, body)
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"

@@ -111,6 +111,16 @@ def test_a_rule_has_its_own_settings_and_a_variation_may_be_one_of_rules(tmp_pat
     assert pulses[3] < 1e-6 * pulses[2]
 
 
+def test_final_training_keeps_nothing_for_validation_and_reports_its_last_epoch():
+    """If this fails, numbers that are meant for all training samples are those of fewer, or of an epoch chosen after looking."""
+    options = HardwareTrialOptions(train_size=64, epochs=3, hidden=(4,), patience=1, learning_rates=(1e-9,))
+    chosen, last = (trial(options.model_copy(update={"final": final, "patience": None}), 0).metrics for final in (False, True))
+    assert (chosen["best_epoch"], last["best_epoch"]) == (1, 3)  # nothing changes, and the first of equal epochs is the best
+    assert chosen["validation_error"] is not None
+    assert last["validation_error"] is None
+    assert last["settle_energy"] / chosen["settle_energy"] == pytest.approx((64 + 250) / 64, rel=0.05)
+
+
 def test_every_effect_that_is_listed_can_be_trained_with_all_others():
     """If this fails, an effect can be set and not be studied, or two of them cannot meet."""
     chosen = tuple(f"{name}.{(first := fields(kind)[0]).name}={getattr(kind(), first.name)}" for name, kind in EFFECTS.items())

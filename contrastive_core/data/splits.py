@@ -139,6 +139,22 @@ def split_stratified(samples: Split, num_validation: int, num_test: int) -> tupl
     return train, validation, test
 
 
+def join(one: Split, other: Split) -> Split:
+    """Put the samples of two splits together.
+
+    Parameters
+    ----------
+    one, other : Split
+        Samples, with inputs of shape (N, n_in) and labels of shape (N,).
+
+    Returns
+    -------
+    Split
+        Those of the first, then those of the other.
+    """
+    return Split(torch.cat((one.inputs, other.inputs)), torch.cat((one.labels, other.labels)))
+
+
 def limit(splits: Splits, *, train: int) -> Splits:
     """Keep only the first training samples, for learning curves and quick runs; validation and test stay whole.
 

@@ -112,8 +112,9 @@ class Settling:
     ) -> list[Relaxation]:
         """Relax from rest, and then as ``second_phases`` does in phases that do not depend on the free state."""
         if self.dynamics.noisy:
-            free = self.free_phase(clamped, None, generator)
-            return [free, *self.second_phases(clamped, free.state, phases, unit, generator)]
+            noise = self._noise(generator)
+            free = self.free_phase(clamped, None, noise)
+            return [free, *self.second_phases(clamped, free.state, phases, unit, noise)]
         stop = self._second_stop(clamped.network, unit)
         with torch.no_grad():
             return relax_from_rest(clamped, self.dynamics, self.free, stop, phases, backend=self.backend)

@@ -110,7 +110,11 @@ def test_both_layouts_of_pulse_data_are_read(tmp_path: Path) -> None:
     [
         ("1e-6,2e-6\n2e-6,nan\n3e-6,1e-6\n4e-6,1e-7\n", "line 2 .* got 'nan'"),
         ("1e-6,2e-6\n2e-6,1e-6\n-3e-6,1e-6\n4e-6,1e-7\n", "line 3 .* got '-3e-6'"),
-        ("1e-6,2e-6\n2e-6,1e-6\n", "1 potentiating pulses"),
+        ("1e-6,2e-6\n2e-6,1e-6\n", "line 2 .* 1 potentiating pulses"),
+        (
+            "device_id,cycle,pulse,polarity,conductance_S\n7,1,0,P,1e-6\n7,1,1,P,2e-6\n7,1,0,D,2e-6\n7,1,2,P,3e-6\n",
+            "line 5 .* 2 potentiating pulses of device 7",
+        ),
         ("1e-6,2e-6,3\n", "has 3 columns"),
         ("", "is empty"),
         ("device_id,cycle,pulse,conductance_S\n1,1,1,1e-6\n", "lacks the columns polarity"),

@@ -108,13 +108,14 @@ def read_pulses(path: Path) -> list[Train]:
             f"{path} is empty; expected two columns of conductances, or a header with device_id,cycle,pulse,polarity,conductance_S"
         )
     trains = list(_tidy(path, numbered) if "conductance_S" in [cell.strip() for cell in numbered[0][1]] else _columns(path, numbered))
-    for train in trains:
+    for last, train in trains:
         if len(train.conductance) < _FEWEST + 1:
             what = "potentiating" if train.potentiating else "depressing"
             raise DataError(
-                f"{path} has {len(train.conductance) - 1} {what} pulses of device {train.device}; a fit needs {_FEWEST} at least"
+                f"line {last} of {path} ends a train of {len(train.conductance) - 1} {what} pulses of device {train.device}; a fit needs "
+                f"{_FEWEST} at least"
             )
-    return trains
+    return [train for _, train in trains]
 
 
 def _positive(path: Path, number: int, text: str) -> float:
@@ -129,20 +130,23 @@ def _positive(path: Path, number: int, text: str) -> float:
     return value
 
 
-def _columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[Train]:
+def _columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[tuple[int, Train]]:
+    """Read two columns; each train with the number of its last line."""
     for number, row in rows:
         if len(row) != 2:
             raise DataError(f"line {number} of {path} has {len(row)} columns; expected two without a header, up and down")
     for column, potentiating in ((0, True), (1, False)):
-        yield Train("1", "1", potentiating, np.array([_positive(path, number, row[column]) for number, row in rows]))
+        yield rows[-1][0], Train("1", "1", potentiating, np.array([_positive(path, number, row[column]) for number, row in rows]))
 
 
-def _tidy(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[Train]:
+def _tidy(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[tuple[int, Train]]:
+    """Read one row per pulse; each train with the number of its last line."""
     header = [cell.strip() for cell in rows[0][1]]
     missing = {"device_id", "cycle", "pulse", "polarity", "conductance_S"} - set(header)
     if missing:
         raise DataError(f"line {rows[0][0]} of {path} lacks the columns {', '.join(sorted(missing))}; add them")
     groups: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+    lasts: dict[tuple[str, str, str], int] = {}
     for number, row in rows[1:]:
         if len(row) != len(header):
             raise DataError(f"line {number} of {path} has {len(row)} columns, the header {len(header)}; correct it")
@@ -155,8 +159,9 @@ def _tidy(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[Train]:
             raise DataError(f"line {number} of {path}: pulse is a number, got {cells['pulse']!r}") from error
         key = (cells["device_id"], cells["cycle"], cells["polarity"])
         groups.setdefault(key, []).append((order, _positive(path, number, cells["conductance_S"])))
+        lasts[key] = number
     for (device, cycle, polarity), values in groups.items():
-        yield Train(device, cycle, polarity == "P", np.array([value for _, value in sorted(values)]))
+        yield lasts[device, cycle, polarity], Train(device, cycle, polarity == "P", np.array([value for _, value in sorted(values)]))
 
 
 def _rise(share: Array, alpha: float) -> Array:

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from contrastive_core.costs import OBJECTIVES
+from contrastive_core.errors import InputError
 from experiments.bulk import remember, retry_failed
 from experiments.chunk import Task, Work
 from experiments.exits import TrialsFailedError, resumable
 from experiments.output import format_table
+from experiments.probe import objective_of, prepare
 from experiments.rundir import open_run
 from experiments.runner import Run
 from experiments.session import Session
@@ -35,9 +37,17 @@ def compare_all(options: CommandGradientsOptions, work: Work, session: Session) 
 
     Raises
     ------
+    InputError
+        If an objective cannot be what the options ask for, before anything is computed.
     TrialsFailedError
         If an objective or one of its rules failed; the others are shown first.
     """
+    for name in OBJECTIVES:
+        asked = options.model_copy(update={"cost": name})
+        try:
+            prepare(asked, asked.seed, objective_of(asked), asked.outputs)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         with journal.transaction():

@@ -419,7 +419,7 @@ def triplets(z: Tensor, batch: Batch, margin: Callable[[int, int, int], float | 
                 violation = margin(a, p, n) + (z[a] - z[p]).norm() - (z[a] - z[n]).norm()
                 if violation > 0:
                     terms.append(violation)
-    return average(terms)
+    return average(terms) if terms else 0 * z.sum()
 
 
 def triplet(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:

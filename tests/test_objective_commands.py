@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from contrastive_core.costs import OBJECTIVES
+from contrastive_core.costs.supervised import SupCon
+from contrastive_core.errors import DivergenceError
+from eqprop.rule import EquilibriumPropagation
 from experiments.cli import cli
 
 SMALL = ("--hidden", "6", "--rules", "ep-centered,implicit", "--strengths", "1e-4,5e-5")
@@ -56,21 +60,42 @@ def test_gradients_of_objectives_are_compared_frozen_and_live(name: str, tmp_pat
         assert min(cosine for cosine in rule["cosine"].values() if cosine is not None) >= 0.999
 
 
-def test_all_objectives_are_compared_by_one_command_that_goes_on_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One objective that does not fit the outputs must neither hide the others' cosines nor pass for success."""
+def test_all_objectives_are_compared_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of the documentation is one command, which does not begin where an objective cannot be."""
     monkeypatch.setattr("experiments.gradients_all.OBJECTIVES", ("nt-xent", "whitenedcse"))
-    arguments = ["gradients", "--cost", "all", *SMALL[:4], "--samples", "4", "--out", str(tmp_path / "run"), "--json", "--quiet"]
-    result = CliRunner().invoke(cli, [*arguments, "--outputs", "6"])
+    arguments = ["gradients", "--cost", "all", *SMALL[:4], "--samples", "4", "--json", "--quiet"]
+    result = CliRunner().invoke(cli, [*arguments, "--outputs", "6", "--out", str(tmp_path / "run")])
     assert result.exit_code == 0, result.output
     measured = json.loads(result.stdout)
     assert list(measured["objectives"]) == ["nt-xent", "whitenedcse"]
     assert measured["objectives"]["nt-xent"]["cost"] == "nt-xent"
     cosines = [c for m in measured["objectives"].values() for rule in m["rules"].values() for c in rule["cosine"].values() if c is not None]
     assert measured["lowest_cosine"] == min(cosines) >= 0.999
-    result = CliRunner().invoke(cli, [*arguments[:-3], str(tmp_path / "other"), "--quiet", "--outputs", "5"])
+    shown = CliRunner().invoke(cli, [*arguments[:-2], "--outputs", "6", "--out", str(tmp_path / "run")])
+    assert "ep-centered, frozen" in shown.stdout
+    assert "lowest cosine: 1 - " in shown.stdout
+    refused = CliRunner().invoke(cli, [*arguments, "--outputs", "5", "--out", str(tmp_path / "other")])
+    assert refused.exit_code == 2, refused.output
+    assert "whitenedcse: 5 outputs cannot be cut into groups of 6" in refused.output
+    assert not (tmp_path / "other").exists()
+
+
+def test_all_objectives_go_on_after_one_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One failure must neither hide the others' cosines nor pass for success."""
+    monkeypatch.setattr("experiments.gradients_all.OBJECTIVES", ("nt-xent", "supcon"))
+    estimate = EquilibriumPropagation.estimate
+
+    def fail(self: EquilibriumPropagation, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(self.cost, SupCon):
+            raise DivergenceError("the phase diverged")
+        return estimate(self, *args, **kwargs)
+
+    monkeypatch.setattr(EquilibriumPropagation, "estimate", fail)
+    arguments = ["gradients", "--cost", "all", *SMALL[:4], "--samples", "6", "--outputs", "6", "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 3, result.output  # failed trials, as for other commands of many
-    assert "nt-xent" in result.stdout
-    assert "1 failed: whitenedcse: 5 outputs cannot be cut into groups of 6" in result.output
+    assert "1.00000" in result.stdout
+    assert "supcon, ep-centered: the phase diverged" in result.output
 
 
 def test_an_objective_that_cannot_be_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from contrastive_core.costs import OBJECTIVES
 from contrastive_core.costs.tiled import tiled
 
-ROWS, TILE = 48, 4
+ROWS, TILE = 36, 4
 
 
 class LargestTensor(TorchDispatchMode):

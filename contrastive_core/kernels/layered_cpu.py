@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from contrastive_core.kernels import formulas
-from contrastive_core.kernels.vector_cpu import GROUP, VECTOR_BYTES, move_hidden
+from contrastive_core.kernels.vector_cpu import GROUP, PADDED, VECTOR_BYTES, fetch, move_hidden, move_outputs
 
 Array = Any
 """A NumPy array; numba takes its types from the arguments, and the annotations are for the reader."""
@@ -125,31 +125,29 @@ def _larger(change: Number, largest: Number) -> Number:
 
 
 @njit
-def _move_units(drive: Array, rows: Array, sent: Array, low: Number, high: Number, units: Array, sums: Array, base: Array) -> Number:
-    """Set ``units`` to their minimum and ``sums`` to ``rows @ units``, and return the largest change.
+def _move_units(
+    drive: Array, rows: Array, sent: Array, low: Number, high: Number, units: Array, source: int, target: int, sums: Array, base: Array
+) -> Number:
+    """Do what :func:`move_hidden` does, and what it leaves over: outputs beyond the first GROUP, and units that fill no vector.
 
-    Shapes (n,), (k, n or more), (k,), (n,), (k,) and (n,) with k at least GROUP; ``base`` is overwritten. For what
-    :func:`move_hidden` leaves over: outputs beyond the first GROUP, and units that fill no vector.
+    ``base`` of shape (n,) is overwritten.
     """
-    width = units.shape[0]
+    width = drive.shape[0]
     whole = width - width % (VECTOR_BYTES // units.itemsize)
     base[:] = drive
-    _spread(sent[GROUP:], rows[GROUP:], base)
-    sums[:GROUP] = 0
-    largest = units.dtype.type(0)
-    if whole > 0:
-        largest = move_hidden(base, rows, sent, low, high, units, sums, whole)
+    _spread(sent[GROUP : rows.shape[0]], rows[GROUP:], base)
+    largest = move_hidden(base, rows, sent, low, high, units, source, target, sums, whole)
     for j in range(whole, width):
         value = base[j]
         for k in range(GROUP):
             value += sent[k] * rows[k, j]
         value = low if value < low else value  # comparisons that NaN fails, unlike min and max
         value = high if value > high else value
-        largest = _larger(abs(value - units[j]), largest)
-        units[j] = value
+        largest = _larger(abs(value - units[source + j]), largest)
+        units[target + j] = value
         for k in range(GROUP):
             sums[k] += value * rows[k, j]
-    _gather(rows[GROUP:], units, sums[GROUP:])
+    _gather(rows[GROUP:], units[target : target + width], sums[GROUP:])
     return largest
 
 
@@ -157,14 +155,25 @@ def _move_units(drive: Array, rows: Array, sent: Array, low: Number, high: Numbe
 def _settle_row(
     drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, feedback: Number,
     low: Number, high: Number, low_out: Number, high_out: Number, phase: int, output_first: bool, tolerance: Number, budget: int,
-    units: Array, outputs: Array, sums: Array, sent: Array, linear: Array, base: Array,
+    units: Array, source: int, target: int, outputs: Array, sums: Array, sent: Array, offset: Array, base: Array, count: int,
 ) -> tuple[int, Number]:  # fmt: skip
-    """Settle one row in place, and return its number of sweeps and the largest change in the last of them.
+    """Settle one row of ``count`` outputs, and return its number of sweeps and the largest change in the last of them.
 
-    ``sums`` has to be what the units send to the outputs, and ``sent`` what these send back; both still are so at the end.
+    The units start at ``source`` of an array and are written from ``target`` on; all else is settled in place. ``sums`` has to be what the
+    units send to the outputs, and ``sent`` what these send back; both still are so at the end. Arrays along the outputs are of the
+    length that :func:`places_of` gives.
     """
     real = units.dtype.type
-    limited, fits = tolerance >= 0, rows.shape[0] == GROUP and units.shape[0] % (VECTOR_BYTES // units.itemsize) == 0
+    limited, fits = tolerance >= 0, rows.shape[0] == GROUP and drive.shape[0] % (VECTOR_BYTES // units.itemsize) == 0
+    gain = real(1)
+    if phase == PULLED:  # the drive of an output is linear in its input and in the pull, and so known but for the sums
+        gain = _nudged(real(1), real(0), real(0), strength, curvature, stiffness, formulas.CLIPPED)
+        slope = _nudged(real(0), real(1), real(0), strength, curvature, stiffness, formulas.CLIPPED)
+        for k in range(count):
+            offset[k] = gain * bias[k] + slope * pull[k]
+    elif phase == FREE:
+        for k in range(count):
+            offset[k] = bias[k]
     step, largest = 0, real(0)
     while step < budget:
         step += 1
@@ -173,20 +182,20 @@ def _settle_row(
             if output_first == (part == 1):
                 # One pass where it fits, called from here: numba counts references on every call that takes a slice.
                 if fits:
-                    largest = _larger(move_hidden(drive, rows, sent, low, high, units, sums, units.shape[0]), largest)
+                    change = move_hidden(drive, rows, sent, low, high, units, source, target, sums, drive.shape[0])
                 else:
-                    largest = _larger(_move_units(drive, rows, sent, low, high, units, sums, base), largest)
-            elif phase != HELD:
-                if phase == SOFTMAX:
-                    _softmax_pull(outputs, pull, linear)
-                for k in range(outputs.shape[0]):
-                    value = bias[k] + sums[k]
-                    if phase != FREE:
-                        force = linear[k] if phase == SOFTMAX else pull[k]
-                        value = _nudged(value, force, outputs[k], strength, curvature, stiffness, formulas.CLIPPED)
+                    change = _move_units(drive, rows, sent, low, high, units, source, target, sums, base)
+                largest, source = _larger(change, largest), target
+            elif phase == SOFTMAX:
+                _softmax_pull(outputs[:count], pull, offset)
+                for k in range(count):
+                    value = _nudged(bias[k] + sums[k], offset[k], outputs[k], strength, curvature, stiffness, formulas.CLIPPED)
                     value = _respond(formulas.CLIPPED, value, low_out, high_out)
                     largest = _larger(abs(value - outputs[k]), largest)
                     outputs[k], sent[k] = value, feedback * value
+            elif phase != HELD:
+                change = move_outputs(sums, count, gain, offset, low_out, high_out, feedback, outputs, sent, outputs.shape[0])
+                largest = _larger(change, largest)
         if limited and not largest > tolerance:
             break
     return step, largest
@@ -198,6 +207,12 @@ def _status(largest: Number, tolerance: Number, units: Array, outputs: Array) ->
     if largest != largest or not (_all_finite(units) and _all_finite(outputs)):
         return DIVERGED
     return CONVERGED if largest <= tolerance else BUDGET
+
+
+@njit
+def places_of(count: int) -> int:
+    """Return the length of arrays that hold some number of outputs in whole vectors."""
+    return (max(count, GROUP) + PADDED - 1) // PADDED * PADDED
 
 
 @njit
@@ -217,7 +232,7 @@ def rows_of(weight: Array) -> Array:
 
 @njit
 def settle_pair(
-    first: int, last: int, drive: Array, weight: Array, bias: Array, pull: Array, labels: Array, strengths: Array,
+    first: int, last: int, drive: Array, bias_in: Array, weight: Array, bias: Array, pull: Array, labels: Array, strengths: Array,
     hidden: Array, output: Array, steps: Array, residual: Array, status: Array,
     phase: int, curvature: Number, stiffness: Number, feedback: Number, low: Number, high: Number, low_out: Number, high_out: Number,
     output_first: bool, tolerances: Array, budgets: Array, from_rest: bool,
@@ -232,17 +247,19 @@ def settle_pair(
     first, last : int
         The samples to work on; different ranges may run in different threads.
     drive : array of shape (B, n)
-        Total clamped input of the hidden layer.
+        Clamped input of the hidden layer.
+    bias_in : array of shape (n,)
+        What is added to it.
     weight, bias : arrays of shape (n, k) and (k,)
-        From the hidden layer to the outputs.
+        To the outputs.
     pull : array of shape (B, k)
-        PULLED: its linear part at strength 1; SOFTMAX: the targets; else not used. Overwritten where there are labels.
+        PULLED: its linear part at strength 1; SOFTMAX: the targets. Not read where there are labels.
     labels : array of shape (B,) or (0,)
-        Classes, whose one-hot rows become the pull; none where the pull is given.
+        Classes, whose one-hot targets stand for the pull; none where the pull is given.
     strengths : array of shape (P,)
-        Of each phase's nudge.
+        Of the nudges.
     hidden, output : arrays of shape (P, B, n) and (P, B, k)
-        Start states, not read from rest; overwritten with the result.
+        From a start: it; overwritten with the result.
     steps, residual, status : arrays of shape (P, B)
         Overwritten with the certificates.
     phase : int
@@ -264,37 +281,43 @@ def settle_pair(
     low, high, low_out, high_out = real(low), real(high), real(low_out), real(high_out)
     curvature, stiffness, feedback = real(curvature), real(stiffness), real(feedback)
     width, count = weight.shape
-    rows = rows_of(weight)
-    sent, linear = np.zeros(rows.shape[0], drive.dtype), np.empty(count, drive.dtype)
-    sums, free_sums = np.zeros(rows.shape[0], drive.dtype), np.empty(rows.shape[0], drive.dtype)
-    base = np.empty(width, drive.dtype)
+    num_samples, units, rows = drive.shape[0], hidden.reshape(-1), rows_of(weight)
+    places = places_of(count)
+    outputs = np.full(places, min(max(real(0), low_out), high_out))
+    sent, offset, sums, free_sums = np.zeros(places, real), np.zeros(places, real), np.zeros(places, real), np.zeros(places, real)
+    wanted, given, base = np.empty(count, real), np.empty(width, real), np.empty(width, real)
     for sample in range(first, last):
-        given, wanted = drive[sample], pull[sample]
-        if labels.shape[0] > 0:
-            for k in range(count):
-                wanted[k] = real(k == labels[sample])
+        for j in range(width):
+            given[j] = drive[sample, j] + bias_in[j]
+        for k in range(count):
+            wanted[k] = real(k == labels[sample]) if labels.shape[0] > 0 else pull[sample, k]
         for number in range(strengths.shape[0]):
-            units, outputs = hidden[number, sample], output[number, sample]
-            second = from_rest and number > 0
+            target, second = (number * num_samples + sample) * width, from_rest and number > 0
+            source = sample * width if second else target
+            fetch(units, target + width, width)  # for the next sample, while this one is settled
             if second:
-                _copy(hidden[0, sample], units)
-                _copy(output[0, sample], outputs)
                 _copy(free_sums, sums)
-            else:
-                if from_rest:
-                    _fill(min(max(real(0), low), high), units)
-                    _fill(min(max(real(0), low_out), high_out), outputs)
-                if output_first:
-                    _gather(rows, units, sums)
+            elif from_rest:
+                for j in range(target, target + width):
+                    units[j] = min(max(real(0), low), high)
+            if output_first and not second:
+                _gather(rows, units[target : target + width], sums)
             for k in range(count):
+                if from_rest:
+                    outputs[k] = output[0, sample, k] if second else min(max(real(0), low_out), high_out)
+                else:
+                    outputs[k] = output[number, sample, k]
                 sent[k] = feedback * outputs[k]
             taken, largest = _settle_row(
                 given, rows, bias, wanted, strengths[number], curvature, stiffness, feedback,
                 low, high, low_out, high_out, FREE if from_rest and number == 0 else phase, output_first != second,
-                tolerances[number], budgets[number], units, outputs, sums, sent, linear, base,
+                tolerances[number], budgets[number], units, source, target, outputs, sums, sent, offset, base, count,
             )  # fmt: skip
             if from_rest and number == 0:
                 _copy(sums, free_sums)
+            for k in range(count):
+                output[number, sample, k] = outputs[k]
             steps[number, sample], residual[number, sample] = taken, largest
             bounded = abs(low) + abs(high) < np.inf  # then a unit can only be NaN, and so is its change
-            status[number, sample] = _status(largest, tolerances[number], outputs if bounded else units, outputs)
+            ended = outputs[:count]
+            status[number, sample] = _status(largest, tolerances[number], ended if bounded else units[target : target + width], ended)

@@ -72,44 +72,48 @@ def settle_pair(
     list of Relaxation
         One per phase.
     """
-    memory = Memory(clamped.drive.detach().contiguous(), len(action.strengths), network.sizes)
+    memory = Memory(clamped.drive.detach().contiguous().numpy(), len(action.strengths), network.sizes)
     if start is not None:
-        memory.hidden[:], memory.output[:] = (layer.detach() for layer in start)
-    pull = memory.output[0] if action.pull is None else action.pull.contiguous()
-    run_pair(network, memory, pull.numpy(), NO_LABELS, output_first, stops, action, start is None)
+        memory.hidden[:], memory.output[:] = (layer.detach().numpy() for layer in start)
+    pull = memory.output[0] if action.pull is None else action.pull.contiguous().numpy()
+    nothing = np.zeros(network.sizes[0], memory.drive.dtype)  # the drive has its bias
+    run_pair(network, memory, nothing, pull, NO_LABELS, output_first, stops, action, start is None)
     return memory.relaxations()
 
 
 class Memory:
-    """The tensors that a call of the kernel writes: P phases of B samples."""
+    """The arrays that a call of the kernel writes: P phases of B samples. Arrays, because making a tensor takes as long as ten of them."""
 
-    def __init__(self, drive: Tensor, phases: int, sizes: Sequence[int]) -> None:
-        shape = (phases, drive.shape[0])
+    def __init__(self, drive: Array, phases: int, sizes: Sequence[int]) -> None:
+        shape, real = (phases, len(drive)), drive.dtype
         self.drive = drive
-        self.hidden, self.output = (drive.new_empty((*shape, size)) for size in sizes)
-        self.steps, self.residual = torch.empty(shape, dtype=torch.int64), drive.new_empty(shape)
-        self.status = torch.empty(shape, dtype=torch.int8)
+        self.hidden, self.output = (np.empty((*shape, size), real) for size in sizes)
+        self.steps, self.residual, self.status = np.empty(shape, np.int64), np.empty(shape, real), np.empty(shape, np.int8)
 
-    def results(self) -> tuple[Tensor, ...]:
+    def results(self) -> tuple[Array, ...]:
         """Return what the kernel overwrites, in its order."""
         return self.hidden, self.output, self.steps, self.residual, self.status
 
     def relaxations(self) -> list[Relaxation]:
         """Return one relaxation per phase."""
-        parts = zip(*(tensor.unbind(0) for tensor in self.results()), strict=True)
-        return [Relaxation((s1, s2), *certificate) for s1, s2, *certificate in parts]
+        tensor = torch.from_numpy
+        return [
+            Relaxation((tensor(s1), tensor(s2)), tensor(steps), tensor(residual), tensor(status))
+            for s1, s2, steps, residual, status in zip(*self.results(), strict=True)
+        ]
 
 
 def run_pair(
     network: Layered,
     memory: Memory,
+    bias: Array,
     pull: Array,
     labels: Array,
     output_first: bool,
     stops: Sequence[Stop],
     action: Action,
     from_rest: bool,
-) -> tuple[Array, ...]:
+) -> None:
     """Run the kernel on memory, in place.
 
     Parameters
@@ -118,30 +122,25 @@ def run_pair(
         As in :func:`settle_pair`.
     memory : Memory
         Its results are overwritten; from a start, they hold it.
+    bias : array of shape (n,)
+        What the drive lacks.
     pull : array of shape (B, k)
-        Of the action, or overwritten where there are labels.
+        Of the action; not read where there are labels.
     labels : array of shape (B,) or (0,)
         Classes.
     from_rest : bool
         Whether the first phase is a free one from rest.
-
-    Returns
-    -------
-    tuple of arrays
-        The results.
     """
-    given = memory.drive.numpy()
-    results = tuple(tensor.numpy() for tensor in memory.results())
+    given = memory.drive
     low, high = (cast(Clipped, activation) for activation in network.activations)
     arguments: tuple[Any, ...] = (
-        given, network.weight(1).detach().numpy(), network.bias(1).detach().numpy(), pull, labels,
-        np.array(action.strengths, given.dtype), *results,
+        given, bias, network.weight(1).detach().numpy(), network.bias(1).detach().numpy(), pull, labels,
+        np.array(action.strengths, given.dtype), *memory.results(),
         int(action.kind), action.curvature, network.stiffness[1], network.energy_scale, low.low, low.high, high.low, high.high,
         output_first, np.array([-1.0 if stop.tolerance is None else stop.tolerance for stop in stops], given.dtype),
         np.array([stop.budget for stop in stops]), from_rest,
     )  # fmt: skip
     _in_threads(lambda first, last: layered_cpu.settle_pair(first, last, *arguments), len(given))
-    return results
 
 
 def estimate_pair(
@@ -176,21 +175,24 @@ def estimate_pair(
     tuple of Gradients and list of Relaxation, optional
         None where a sample diverged or the batch makes no sense.
     """
-    weight, sizes = network.weight(0).detach(), network.sizes
-    memory = Memory(torch.addmm(network.bias(0), inputs, weight), len(stops), sizes)
-    pull, classes = np.empty((len(inputs), sizes[1]), memory.drive.numpy().dtype), labels.numpy()
-    hidden, output, *_, status = run_pair(network, memory, pull, classes, output_first, stops, action, True)
+    sizes, num_samples = network.sizes, len(inputs)
+    with torch.no_grad():
+        drive = torch.mm(inputs, network.weight(0)).numpy()  # the kernel adds the bias, in passing
+    memory, classes = Memory(drive, len(stops), sizes), labels.numpy()
+    run_pair(network, memory, network.bias(0).detach().numpy(), memory.output[0], classes, output_first, stops, action, True)
     plus, minus = (1 + signs.index(sign) if sign in signs else 0 for sign in (1, -1))
-    scale, scale_out = (-factor * stiffness / len(inputs) for stiffness in network.stiffness)
-    change, bias, weight_out, bias_out = (memory.drive.new_empty(shape) for shape in ((len(inputs), sizes[0]), sizes[0], sizes, sizes[1]))
+    scale, scale_out = (-factor * stiffness / num_samples for stiffness in network.stiffness)
+    change, bias, weight_out, bias_out = (np.empty(shape, drive.dtype) for shape in ((num_samples, sizes[0]), sizes[0], sizes, sizes[1]))
+    hidden, output = memory.hidden, memory.output
     well = contrast_cpu.contrast_pair(
-        memory.drive.numpy(), classes, status, hidden[plus], hidden[minus], output[plus], output[minus], scale, scale_out,
-        change.numpy(), bias.numpy(), weight_out.numpy(), bias_out.numpy(),
+        drive, classes, memory.status, hidden[plus], hidden[minus], output[plus], output[minus], scale, scale_out,
+        change, bias, weight_out, bias_out,
     )  # fmt: skip
     if not well:
         return None
-    gradients = {"weight_1": inputs.T @ change, "bias_1": bias, "weight_2": weight_out, "bias_2": bias_out}
-    return gradients, memory.relaxations()
+    tensor = torch.from_numpy
+    gradients = {"weight_1": torch.mm(inputs.T, tensor(change)), "bias_1": tensor(bias)}
+    return gradients | {"weight_2": tensor(weight_out), "bias_2": tensor(bias_out)}, memory.relaxations()
 
 
 def _in_threads(work: Callable[[int, int], None], num_samples: int) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from contrastive_core.kernels.layered_cpu import DIVERGED, Array, Number, njit
+from contrastive_core.kernels.vector_cpu import CHUNK, GROUP, PADDED, VECTOR_BYTES, add_contrasts
 
 
 @njit
@@ -41,27 +42,48 @@ def contrast_pair(
     real = drive.dtype.type
     scale, scale_out = real(scale), real(scale_out)
     width, count = weight_out.shape
-    weights = np.zeros((count, width), drive.dtype)
-    bias[:], bias_out[:] = 0, 0
-    for sample in range(drive.shape[0]):
+    samples = drive.shape[0]
+    for sample in range(samples):
         if not (0 <= labels[sample] < count and np.isfinite(drive[sample, 0])):
             return False
         for number in range(status.shape[0]):
             if status[number, sample] == DIVERGED:
                 return False
-        above, below, moved = plus[sample], minus[sample], change[sample]
-        for j in range(width):
-            moved[j] = above[j] - below[j]
-        for k in range(count):
-            base, step = scale_out * minus_out[sample, k], scale_out * (plus_out[sample, k] - minus_out[sample, k])
-            row = weights[k]
-            for j in range(width):
-                row[j] += step * above[j] + base * moved[j]
-            bias_out[k] += step
-        for j in range(width):
-            moved[j] *= scale
-            bias[j] += moved[j]
+    bias[:], bias_out[:] = 0, 0
+    weights, steps, bases = np.zeros((max(count, GROUP), width), real), np.zeros((CHUNK, PADDED), real), np.zeros((CHUNK, PADDED), real)
+    fits = count <= GROUP and width % (VECTOR_BYTES // drive.itemsize) == 0
+    flat_plus, flat_minus, flat_change = plus.reshape(-1), minus.reshape(-1), change.reshape(-1)
+    for first in range(0, samples, CHUNK):
+        together = fits and first + CHUNK <= samples
+        for row in range(min(CHUNK, samples - first)):
+            sample = first + row
+            for k in range(count):
+                base, step = scale_out * minus_out[sample, k], scale_out * (plus_out[sample, k] - minus_out[sample, k])
+                bias_out[k] += step
+                if together:
+                    steps[row, k], bases[row, k] = step, base
+                else:
+                    _add_contrast(plus[sample], minus[sample], step, base, weights[k])
+            if not together:
+                _add_change(plus[sample], minus[sample], scale, change[sample], bias)
+        if together:
+            add_contrasts(flat_plus, flat_minus, flat_change, first, width, steps, bases, scale, weights, bias)
     for j in range(width):
         for k in range(count):
             weight_out[j, k] = weights[k, j]
     return True
+
+
+@njit
+def _add_contrast(plus: Array, minus: Array, step: Number, base: Number, weights: Array) -> None:
+    """Add to the contrast of the weights to one output, in place, what one sample contributes; shapes (n,)."""
+    for j in range(plus.shape[0]):
+        weights[j] += step * plus[j] + base * (plus[j] - minus[j])
+
+
+@njit
+def _add_change(plus: Array, minus: Array, scale: Number, change: Array, bias: Array) -> None:
+    """Write the scaled difference of hidden units into ``change`` and add it to ``bias``; shapes (n,)."""
+    for j in range(plus.shape[0]):
+        change[j] = scale * (plus[j] - minus[j])
+        bias[j] += change[j]

@@ -25,6 +25,9 @@ VECTOR_BYTES = 64
 TOGETHER = 4
 """Vectors that a loop handles at a time: the sums of one would keep each other waiting."""
 
+CHUNK = 8
+"""Samples whose contrasts are added at a time: their units stay in the first-level cache, and the sums in registers."""
+
 PADDED = 16
 """Places that whole vectors of GROUP outputs take."""
 
@@ -254,6 +257,62 @@ def move_outputs(
         vectors.store(builder.fmul(feedback, value), sent, place)
         loop.close([largest])
         return builder.bitcast(vectors.largest(loop.carried[0]), vectors.scalar)
+
+    return signature, generate
+
+
+@cast(Any, intrinsic)  # type: ignore[untyped-decorator]
+def add_contrasts(
+    typing: Any, plus: Any, minus: Any, change: Any, first: Any, width: Any, steps: Any, bases: Any, scale: Any, sums: Any, bias: Any
+) -> Any:
+    """Add what CHUNK samples contribute to the contrast of the weights to ten outputs, and to that of the hidden units' bias.
+
+    With ``moved = plus - minus``, ``sums += steps.T @ plus + bases.T @ moved`` and ``change = scale * moved``, whose sum is added to
+    ``bias``; sample after sample, in place.
+
+    Parameters
+    ----------
+    typing : object
+        Numba's.
+    plus, minus, change : arrays
+        Of one dimension: rows of hidden units one after the other; ``change`` is overwritten.
+    first : int
+        The first sample.
+    width : int
+        Hidden units n, a multiple of the lanes.
+    steps, bases : arrays of shape (CHUNK, PADDED)
+        By how much the outputs of each sample differ, and where they start.
+    scale : float
+        Of the arrays' own type.
+    sums : array of shape (GROUP, n)
+        Added to.
+    bias : array of shape (n,)
+        Added to.
+    """
+    signature = types.void(plus, minus, change, first, width, steps, bases, scale, sums, bias)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+        vectors, arrays = _Vectors(builder, signature.args[0].dtype), _arrays(context, builder, signature, values)
+        plus, minus, change, steps, bases, sums, bias = (array.data for array in arrays)
+        first, width, scale = values[3], values[4], vectors.splat(values[7])
+        loop = _Loop(vectors, _INDEX(0), [], width, 1)
+        rows = [builder.add(builder.mul(_INDEX(k), width), loop.index) for k in range(GROUP)]
+        totals, whole = [vectors.load(sums, row) for row in rows], vectors.load(bias, loop.index)
+        for sample in range(CHUNK):
+            place = builder.add(builder.mul(builder.add(first, _INDEX(sample)), width), loop.index)
+            above = vectors.load(plus, place)
+            moved = builder.fsub(above, vectors.load(minus, place))
+            for k in range(GROUP):
+                step, base = (vectors.splat(builder.load(builder.gep(part, [_INDEX(sample * PADDED + k)]))) for part in (steps, bases))
+                totals[k] = vectors.add_product(vectors.add_product(totals[k], step, above), base, moved)
+            moved = builder.fmul(scale, moved)
+            whole = builder.fadd(whole, moved)
+            vectors.store(moved, change, place)
+        for row, total in zip(rows, totals, strict=True):
+            vectors.store(total, sums, row)
+        vectors.store(whole, bias, loop.index)
+        loop.close([])
+        return context.get_dummy_value()
 
     return signature, generate
 

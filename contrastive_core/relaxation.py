@@ -12,7 +12,7 @@ from contrastive_core.errors import DivergenceError, InputError, ShapeError, Uns
 from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST
 from contrastive_core.kernels.table import choose
 from contrastive_core.network import Network
-from contrastive_core.types import Batch, Clamped, Gradients, Hold, Nudge, Phase, Relaxation, State, Status, Stop
+from contrastive_core.types import Batch, Clamped, Contrasted, Hold, Nudge, Phase, Relaxation, State, Status, Stop
 
 M = TypeVar("M")
 
@@ -193,7 +193,7 @@ def contrast_from_rest(
     factor: float,
     *,
     backend: str = "auto",
-) -> tuple[Gradients, list[Relaxation]] | None:
+) -> Contrasted | None:
     """Relax as :func:`relax_from_rest` does and contrast the phases into gradients, where a kernel does all of it at once.
 
     Parameters
@@ -209,7 +209,7 @@ def contrast_from_rest(
 
     Returns
     -------
-    tuple of Gradients and list of Relaxation, optional
+    Contrasted, optional
         None where no kernel does it or anything is wrong: the steps one by one do the same, and say what.
     """
     kernel = ("cuda" if batch.inputs.is_cuda else "numba") if backend == "auto" else backend

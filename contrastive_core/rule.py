@@ -17,7 +17,7 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.relaxation import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite
-from contrastive_core.types import Batch, Clamped, Estimate, Gradients, Phase, Relaxation, State, Stop
+from contrastive_core.types import Batch, Clamped, Contrasted, Deferred, Estimate, Gradients, Phase, Relaxation, State, Stop
 
 
 class Rule(ABC):
@@ -124,7 +124,7 @@ class Settling:
 
     def contrast(
         self, network: Network, batch: Batch, phases: Sequence[Phase], unit: float, signs: tuple[int, ...], factor: float
-    ) -> tuple[Gradients, list[Relaxation]] | None:
+    ) -> Contrasted | None:
         """Relax as ``all_phases`` does and contrast, where a kernel does all of it at once; else None."""
         stop = self._second_stop(network, unit)
         with torch.no_grad():
@@ -209,8 +209,8 @@ def contrast(
         from_rest = batch.start is None
         at_once = settling.contrast(network, batch, phases, displacement, signs, factor) if from_rest else None
         if at_once is not None:
-            gradients, (free, *later) = at_once
-            return Estimate(gradients, {"free": free} | {names[sign]: second for sign, second in zip(signs, later, strict=True)})
+            gradients, relaxations = at_once
+            return Estimate(gradients, Deferred(("free", *(names[sign] for sign in signs)), relaxations))
     with torch.no_grad():
         clamped = network.clamp(batch.inputs)
     if batch.start is None and not callable(phases):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from torch import Tensor
 
@@ -206,6 +207,35 @@ class Relaxation(NamedTuple):
     status: Tensor
 
 
+@final
+class Deferred(Mapping[str, Relaxation]):
+    """Relaxations by name, made when they are first asked for: who wants a gradient only need not wait for them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        In order.
+    make : callable
+        Returns one relaxation per name; called once.
+    """
+
+    def __init__(self, names: Sequence[str], make: Callable[[], Sequence[Relaxation]]) -> None:
+        self._names, self._make = names, make
+
+    @cached_property
+    def _made(self) -> dict[str, Relaxation]:
+        return dict(zip(self._names, self._make(), strict=True))
+
+    def __getitem__(self, name: str) -> Relaxation:
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 class Estimate(NamedTuple):
     """What a rule makes of a batch.
 
@@ -213,9 +243,13 @@ class Estimate(NamedTuple):
     ----------
     gradients : Gradients
         The estimated gradient of the mean cost.
-    relaxations : dict of str to Relaxation
+    relaxations : mapping of str to Relaxation
         Every phase that was run, by name and in order; "free" is always there.
     """
 
     gradients: Gradients
-    relaxations: dict[str, Relaxation]
+    relaxations: Mapping[str, Relaxation]
+
+
+Contrasted = tuple[Gradients, Callable[[], list[Relaxation]]]
+"""A gradient, and what makes the relaxations that it came from, the free one first."""

@@ -16,13 +16,11 @@ from contrastive_core.kernels.pair_cpu import estimate_pair, is_pair
 from contrastive_core.kernels.places import CUDA
 from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Batch, Gradients, Nudge, Phase, Relaxation, Stop
+from contrastive_core.types import Batch, Contrasted, Nudge, Phase, Stop
 
 FLOATS = (torch.float32, torch.float64)
 
-Estimate = Callable[
-    [Layered, Tensor, Tensor, bool, Sequence[Stop], Action, Sequence[int], float], tuple[Gradients, list[Relaxation]] | None
-]
+Estimate = Callable[[Layered, Tensor, Tensor, bool, Sequence[Stop], Action, Sequence[int], float], Contrasted | None]
 """What ``estimate_pair`` is on either kind of device."""
 
 
@@ -35,7 +33,7 @@ def on_cuda(
     phases: Sequence[Phase],
     signs: tuple[int, ...],
     factor: float,
-) -> tuple[Gradients, list[Relaxation]] | None:
+) -> Contrasted | None:
     """Do what :func:`contrast_from_rest` does, with arguments as there, for tensors that the CUDA kernels work on."""
     if CUDA.missing() is not None:
         return None
@@ -53,7 +51,7 @@ def contrast_from_rest(
     phases: Sequence[Phase],
     signs: tuple[int, ...],
     factor: float,
-) -> tuple[Gradients, list[Relaxation]] | None:
+) -> Contrasted | None:
     """Relax as :func:`contrastive_core.relaxation.relax_from_rest` does, and contrast as a rule does, with nothing in between.
 
     Parameters
@@ -67,8 +65,8 @@ def contrast_from_rest(
 
     Returns
     -------
-    tuple of Gradients and list of Relaxation, optional
-        The free relaxation first. None where there is no such kernel, or where something is wrong with the batch or with a
+    Contrasted, optional
+        None where there is no such kernel, or where something is wrong with the batch or with a
         relaxation: the steps one by one do the same then, and say what.
     """
     return _contrast("cpu", estimate_pair, network, batch, dynamics, free, second, phases, signs, factor)
@@ -85,16 +83,16 @@ def _contrast(
     phases: Sequence[Phase],
     signs: tuple[int, ...],
     factor: float,
-) -> tuple[Gradients, list[Relaxation]] | None:
+) -> Contrasted | None:
     inputs, labels = batch.inputs, batch.labels
     if type(network) is not Layered or type(dynamics) is not BlockDescent or not phases or not is_pair(network):
         return None
     if not network.output_is_last_layer or any(not _same_live_nudge(phase, phases[0]) for phase in phases):
         return None
-    dtype = network.bias(0).dtype
-    if not (inputs.dtype == dtype and dtype in FLOATS and all(t.device.type == memory for t in (inputs, labels, network.bias(0)))):
+    bias = network.bias(0)
+    if not (inputs.dtype == bias.dtype and bias.dtype in FLOATS and all(t.device.type == memory for t in (inputs, labels, bias))):
         return None
-    shapes_fit = inputs.dim() == 2 and inputs.shape[1] == network.num_inputs and labels.shape == inputs.shape[:1] and len(labels) > 0
+    shapes_fit = labels.dim() == 1 and len(labels) > 0 and inputs.shape == (len(labels), network.num_inputs)
     if not shapes_fit or labels.dtype != torch.int64 or not labels.is_contiguous():
         return None
     nudges = cast(Sequence[Nudge], phases)

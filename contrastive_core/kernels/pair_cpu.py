@@ -18,7 +18,7 @@ from contrastive_core.kernels import contrast_cpu, layered_cpu
 from contrastive_core.kernels.action import Action
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Clamped, Gradients, Relaxation, State, Stop
+from contrastive_core.types import Clamped, Contrasted, Relaxation, State, Stop
 
 MOST_OUTPUTS = 64
 """Widest output layer of the fused kernel; beyond it BLAS on the whole batch is faster."""
@@ -152,7 +152,7 @@ def estimate_pair(
     action: Action,
     signs: Sequence[int],
     factor: float,
-) -> tuple[Gradients, list[Relaxation]] | None:
+) -> Contrasted | None:
     """Settle from rest and contrast, with as little as possible around the kernels.
 
     Parameters
@@ -172,12 +172,11 @@ def estimate_pair(
 
     Returns
     -------
-    tuple of Gradients and list of Relaxation, optional
+    Contrasted, optional
         None where a sample diverged or the batch makes no sense.
     """
     sizes, num_samples = network.sizes, len(inputs)
-    with torch.no_grad():
-        drive = torch.mm(inputs, network.weight(0)).numpy()  # the kernel adds the bias, in passing
+    drive = torch.mm(inputs, network.weight(0).detach()).numpy()  # the kernel adds the bias, in passing
     memory, classes = Memory(drive, len(stops), sizes), labels.numpy()
     run_pair(network, memory, network.bias(0).detach().numpy(), memory.output[0], classes, output_first, stops, action, True)
     plus, minus = (1 + signs.index(sign) if sign in signs else 0 for sign in (1, -1))
@@ -191,8 +190,9 @@ def estimate_pair(
     if not well:
         return None
     tensor = torch.from_numpy
-    gradients = {"weight_1": torch.mm(inputs.T, tensor(change)), "bias_1": tensor(bias)}
-    return gradients | {"weight_2": tensor(weight_out), "bias_2": tensor(bias_out)}, memory.relaxations()
+    weight_in = torch.mm(inputs.T, tensor(change))
+    gradients = {"weight_1": weight_in, "bias_1": tensor(bias), "weight_2": tensor(weight_out), "bias_2": tensor(bias_out)}
+    return gradients, memory.relaxations
 
 
 def _in_threads(work: Callable[[int, int], None], num_samples: int) -> None:

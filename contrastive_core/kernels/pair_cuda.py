@@ -109,7 +109,7 @@ def estimate_pair(
     action: Action,
     signs: Sequence[int],
     factor: float,
-) -> tuple[Gradients, list[Relaxation]] | None:
+) -> Contrasted | None:
     """Settle from rest and contrast, with as little as possible around the kernels.
 
     Parameters
@@ -119,7 +119,7 @@ def estimate_pair(
 
     Returns
     -------
-    tuple of Gradients and list of Relaxation, optional
+    Contrasted, optional
         None where a sample diverged or the batch makes no sense; to know that, the host waits for the device once.
     """
     sizes, num_samples = network.sizes, len(inputs)
@@ -139,4 +139,4 @@ def estimate_pair(
         launch(*map(array_of, states), *scales, *map(array_of, (change, bias, weight_out, bias_out, wrong)))
     if bool(wrong):
         return None
-    return {"weight_1": inputs.T @ change, "bias_1": bias, "weight_2": weight_out, "bias_2": bias_out}, relaxations
+    return {"weight_1": inputs.T @ change, "bias_1": bias, "weight_2": weight_out, "bias_2": bias_out}, lambda: relaxations

@@ -117,9 +117,9 @@ MUTATIONS = [
     Mutation("evaluation: mean of means", "contrastive_core/evaluation.py", "size = len(samples.labels)", "size = len(split.labels) / 2", "training::test_evaluation_averages"),
     # Kernels
     Mutation("kernel: wrong order after a free phase", "contrastive_core/kernels/layered_cpu.py", "output_first != second", "output_first", "kernels::test_phases_from_rest"),
-    Mutation("kernel: residual of the outputs forgotten", "contrastive_core/kernels/layered_cpu.py", "largest = _larger(abs(value - outputs[k]), largest)", "largest = _larger(abs(outputs[k] - outputs[k]), largest)", "kernels::test_backends_equal_plain_loops"),
-    Mutation("kernel: feedback without the scale", "contrastive_core/kernels/layered_cpu.py", "value, feedback * value", "value, value", "kernels::test_backends_equal_plain_loops"),
-    Mutation("kernel: contrast with the free outputs", "contrastive_core/kernels/contrast_cpu.py", "step * above[j] + base * moved[j]", "step * above[j]", "kernels::test_gradients_at_once_are"),
+    Mutation("kernel: residual of the outputs forgotten", "contrastive_core/kernels/row_cpu.py", "largest = _larger(abs(value - outputs[k]), largest)", "largest = _larger(abs(outputs[k] - outputs[k]), largest)", "kernels::test_backends_equal_plain_loops"),
+    Mutation("kernel: feedback without the scale", "contrastive_core/kernels/row_cpu.py", "value, feedback * value", "value, value", "kernels::test_backends_equal_plain_loops"),
+    Mutation("kernel: contrast with the free outputs", "contrastive_core/kernels/contrast_cpu.py", "base, step = scale_out * minus_out[sample, k]", "base, step = 0 * minus_out[sample, k]", "kernels::test_gradients_at_once_are"),
     Mutation("kernel: infinite inputs pass", "contrastive_core/kernels/contrast_cpu.py", " and np.isfinite(drive[sample, 0])", "", "kernels::test_gradients_at_once_refuse"),
     Mutation("kernel: a stopped sample's rows are mixed up", "contrastive_core/kernels/sweep_cpu.py", "self.residual[keep]", "self.residual[: len(keep)]", "kernels::test_backends_equal_plain_loops"),
     Mutation("kernel: nudge without its curvature", "contrastive_core/kernels/formulas.py", "/ (stiffness + strength * curvature)", "/ stiffness", "kernels::test_kernel_equals_reference_at_a_fixed_budget"),

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from contrastive_core.kernels.layered_cpu import DIVERGED, Array, Number, njit
-from contrastive_core.kernels.vector_cpu import CHUNK, GROUP, PADDED, VECTOR_BYTES, add_contrasts
+from contrastive_core.kernels.row_cpu import DIVERGED, Array, Number, njit
+from contrastive_core.kernels.vector_cpu import CHUNK, GROUP, PADDED, add_contrasts
+from contrastive_core.kernels.vectors_cpu import VECTOR_BYTES
 
 
 @njit

@@ -16,7 +16,7 @@ from contrastive_core.kernels.action import Action
 from contrastive_core.kernels.launching_cuda import REALS, array_of, context_of, stream_of
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Clamped, Gradients, Relaxation, State, Stop
+from contrastive_core.types import Clamped, Contrasted, Relaxation, State, Stop
 
 
 def settle_pair(

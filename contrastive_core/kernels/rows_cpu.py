@@ -3,7 +3,7 @@
 As in :mod:`contrastive_core.kernels.layered_cpu`, rows are independent of each other.
 """
 
-from contrastive_core.kernels.layered_cpu import DIVERGED, Array, Number, njit
+from contrastive_core.kernels.row_cpu import DIVERGED, Array, Number, njit
 
 
 @njit

@@ -151,7 +151,7 @@ class _Rows:
         self.residual = np.full(self.count, np.inf, given.numpy().dtype)
         self.strengths = np.repeat(np.array(action.strengths, self.residual.dtype), len(drive))
         self.pull = np.zeros_like(self._units[-1].numpy()) if action.pull is None else stacked(action.pull, phases).numpy()
-        self.sums = np.zeros((self.count, layered_cpu.places_of(sizes[-1])), self.residual.dtype)
+        self.sums = np.zeros((self.count, tower.rows.shape[0]), self.residual.dtype)
         self.where = np.arange(self.count)
         self._left: list[Array] | None = None
         self._cut()

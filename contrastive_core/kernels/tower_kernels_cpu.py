@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from contrastive_core.kernels.layered_cpu import Array, Number, _gather, _larger, _settle_row, njit, places_of
+from contrastive_core.kernels.layered_cpu import Array, Number, _gather, _larger, _settle_row, njit
 from contrastive_core.kernels.rows_cpu import _move
 
 
@@ -73,8 +73,7 @@ def sweep_top(
         Whether ``sums`` is not known yet.
     units, outputs : arrays of shape (m, n) and (m, k)
         Overwritten.
-    sums : array of shape (m, places)
-        Of the length of :func:`contrastive_core.kernels.layered_cpu.places_of`.
+    sums : array of shape (m, GROUP or more)
         What the units send to the outputs; kept so.
     residual : array of shape (m,)
         Overwritten with the larger of itself and the row's largest change.
@@ -82,18 +81,14 @@ def sweep_top(
     real, count = units.dtype.type, outputs.shape[1]
     low, high, low_out, high_out = real(low), real(high), real(low_out), real(high_out)
     curvature, stiffness, feedback = real(curvature), real(stiffness), real(feedback)
-    places, width = places_of(count), units.shape[1]
-    answer, sent, offset = np.full(places, min(max(real(0), low_out), high_out)), np.zeros(places, real), np.zeros(places, real)
-    base, flat = np.empty(width, real), units.reshape(-1)
+    sent, linear, base = np.zeros(rows.shape[0], units.dtype), np.empty(count, units.dtype), np.empty(units.shape[1], units.dtype)
     for row in range(units.shape[0]):
         if begin:
             _gather(rows, units[row], sums[row])
         for k in range(count):
-            answer[k], sent[k] = outputs[row, k], feedback * outputs[row, k]
+            sent[k] = feedback * outputs[row, k]
         _, largest = _settle_row(
             below[row], rows, bias, pull[row], strengths[row], curvature, stiffness, feedback, low, high, low_out, high_out,
-            phase, output_first, real(-1), 1, flat, row * width, row * width, answer, sums[row], sent, offset, base, count,
+            phase, output_first, real(-1), 1, units[row], outputs[row], sums[row], sent, linear, base,
         )  # fmt: skip
-        for k in range(count):
-            outputs[row, k] = answer[k]
         residual[row] = _larger(largest, residual[row])

@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from contrastive_core.kernels import formulas
 from contrastive_core.kernels.row_cpu import DIVERGED, Array, Number, njit
 from contrastive_core.kernels.vector_cpu import CHUNK, GROUP, PADDED, add_contrasts
 from contrastive_core.kernels.vectors_cpu import VECTOR_BYTES
+
+_contrasted = njit(formulas.contrasted)
 
 
 @njit
@@ -79,7 +82,7 @@ def contrast_pair(
 def _add_contrast(plus: Array, minus: Array, step: Number, base: Number, weights: Array) -> None:
     """Add to the contrast of the weights to one output, in place, what one sample contributes; shapes (n,)."""
     for j in range(plus.shape[0]):
-        weights[j] += step * plus[j] + base * (plus[j] - minus[j])
+        weights[j] += _contrasted(plus[j], minus[j], step, base)
 
 
 @njit

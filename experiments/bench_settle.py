@@ -21,7 +21,7 @@ from experiments.learning import Positive, PositiveFloat
 from experiments.markers import OneOf
 from experiments.options import CommandOptions
 from experiments.output import format_table
-from experiments.provenance import processor, versions
+from experiments.provenance import available_cores, processor, versions
 from experiments.session import Session
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ NETWORKS = ("784-512-10", "784-512-512-10", "784-1024-1024-1024-10")
 
 
 WEIGHTS = ("initial", "trained")
+
+JUDGED = 256
+"""Samples on which gradients are compared with exact ones, whatever the batch: of a few samples, one with a slow response decides."""
 
 
 class BenchSettleOptions(CommandOptions):
@@ -70,6 +73,14 @@ class BenchSettleOptions(CommandOptions):
         for network in networks:
             sizes_of(network)
         return networks
+
+    @field_validator("thread_counts")
+    @classmethod
+    def _check_threads(cls, thread_counts: tuple[int, ...]) -> tuple[int, ...]:
+        most, cores = max(thread_counts), available_cores()
+        if most > cores:
+            raise InputError(f"{most} threads would share the {cores} cores that this process may use; give at most {cores}")
+        return thread_counts
 
 
 def sizes_of(network: str) -> tuple[int, ...]:
@@ -143,7 +154,8 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
         sizes = sizes_of(network)
         data = samples(sizes[0], sizes[-1], options.data_dir, options.seed)
         chosen = Batch(data.inputs[:batch].clone(), data.labels[:batch].clone())
-        measured = cases(network_of(sizes, scale, weights == "trained", options.data_dir, options.seed), chosen, options.backends)
+        judged = Batch(data.inputs[:JUDGED], data.labels[:JUDGED])
+        measured = cases(network_of(sizes, scale, weights == "trained", options.data_dir, options.seed), chosen, options.backends, judged)
         first = {case: _seconds(case) for case in measured}
         seconds = {case: [] for case in measured}  # type: dict[Case, list[float]]
         for _ in range(options.repeats):
@@ -160,6 +172,7 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
                 "threads": threads,
                 "backend": case.backend,
                 "strength": case.strength,
+                **_setting(case),
                 "samples_per_cpu_second": batch / median(seconds[case]),
                 "sweeps": case.sweeps(),
                 "cosine": case.cosine(),
@@ -168,6 +181,16 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
             }
     finally:
         torch.set_num_threads(before)
+
+
+def _setting(case: Case) -> dict[str, Any]:
+    """Return how a case relaxes, None where it is not ours."""
+    from contrastive_core.dynamics.block_descent import BlockDescent
+
+    if case.settling is None:
+        return dict.fromkeys(("tolerance", "nudged_tolerance", "over_relaxation"))
+    over = case.settling.dynamics.over_relaxation if isinstance(case.settling.dynamics, BlockDescent) else None
+    return {"tolerance": case.settling.free.tolerance, "nudged_tolerance": case.settling.second.tolerance, "over_relaxation": over}
 
 
 def _seconds(case: Case) -> float:
@@ -202,7 +225,8 @@ def _text(rows: Sequence[dict[str, Any]]) -> str:
         (
             row["network"], row["energy_scale"], row["weights"], row["batch"], row["threads"], row["case"], row["backend"],
             row["samples_per_cpu_second"], *(row["samples_per_cpu_second"] / speed[(*_size(row), case, None)] for case in _BASELINES),
-            row["strength"], row["sweeps"], row["cosine"], row["peak_memory_mb"],
+            row["strength"], row["tolerance"], row["nudged_tolerance"], row["over_relaxation"], row["sweeps"],
+            None if row["cosine"] is None else 1 - row["cosine"], row["peak_memory_mb"],
         )
         for row in rows
     ]  # fmt: skip
@@ -218,8 +242,11 @@ def _text(rows: Sequence[dict[str, Any]]) -> str:
         "x textbook",
         "x autograd",
         "strength",
+        "free",
+        "nudged",
+        "over",
         "sweeps",
-        "cosine",
+        "1-cosine",
         "MB",
     )
     lost = [

@@ -51,6 +51,8 @@ class LearningOptions(CommandOptions):
         What belongs to one network only.
     cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, unstable, backend
         Cost and relaxation.
+    over_relaxation
+        How far a sweep of the relaxation moves a layer.
     strength, frozen, fraction, homeostasis, unroll
         What the rules need.
     device
@@ -76,6 +78,9 @@ class LearningOptions(CommandOptions):
     cost: Annotated[str, OneOf("cost", SAMPLE_COSTS)] = Field("squared-error", description="Cost that the rules lower.")
     dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field(
         "forward", description="Of the free phase; kernels do block descent (forward, backward, even-odd), torch the others."
+    )
+    over_relaxation: float = Field(
+        1.0, gt=0, lt=2, description="How far a sweep moves a layer; 1 is to its minimum. Kernels do more in deep networks."
     )
     step: PositiveFloat | None = Field(None, description="Euler step of gradient-flow and momentum; none for their own.")
     tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-3, description="Residual at which a sample's free phase stops.")
@@ -152,8 +157,14 @@ def _dynamics(options: LearningOptions) -> Dynamics:
     if options.node_capacitance is not None and options.network != "layered":
         raise InputError(f"--node-capacitance is of nodes whose stiffness is 1, and a {options.network} network has others; leave it out")
     if options.node_temperature:
+        if options.over_relaxation != 1:
+            raise InputError("--over-relaxation is for block descent, and --node-temperature for gradient flow; leave one of them out")
         return _heat_bath(options)
     dynamics = DYNAMICS[options.dynamics]()
+    if options.over_relaxation != 1:
+        if "over_relaxation" not in {field.name for field in fields(dynamics)}:
+            raise InputError(f"--over-relaxation is for sweeps layer by layer, and {options.dynamics} does none; leave it out")
+        dynamics = replace(dynamics, over_relaxation=options.over_relaxation)  # type: ignore[call-arg]
     if options.step is None:
         return dynamics
     if "step_size" not in {field.name for field in fields(dynamics)}:

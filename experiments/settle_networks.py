@@ -16,6 +16,7 @@ from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Settling
 from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
+from experiments.learning import LearningOptions
 
 DRAWN = 2048
 """Samples of the data that are drawn where no files are given."""
@@ -82,7 +83,7 @@ def network_of(sizes: Sequence[int], energy_scale: float, trained: bool, data_di
     network = Layered(sizes, energy_scale=energy_scale, generator=generator)
     if trained:
         data = samples(sizes[0], sizes[-1], data_dir, seed)
-        rule = EquilibriumPropagation(SquaredError(), Settling(), 0.1)
+        rule = EquilibriumPropagation(SquaredError(), Settling(), LearningOptions.model_fields["strength"].default)
         optimiser = torch.optim.SGD(network.parameters(), RATE, MOMENTUM)
         for chosen in torch.split(torch.randperm(len(data.labels), generator=generator), STEP):
             estimate = rule.estimate(network, Batch(data.inputs[chosen], data.labels[chosen]))

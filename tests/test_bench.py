@@ -6,9 +6,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from contrastive_core.types import Batch
+from contrastive_core.baselines.implicit import Implicit
+from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.rule import Settling
+from contrastive_core.types import Batch, Stop
+from eqprop.rule import EquilibriumPropagation
 from experiments.cli import cli
-from experiments.settle_cases import cases
+from experiments.learning import LearningOptions
+from experiments.settle_cases import cases, cosine, matched
 from experiments.settle_networks import network_of, samples
 
 FIELDS = {"case", "network", "batch", "threads", "backend", "samples_per_cpu_second", "sweeps", "peak_memory_mb"}
@@ -47,17 +52,44 @@ def test_all_cases_compute_the_gradient_they_claim(scale: float, trained: bool) 
     data = samples(20, 4, None, 0)
     batch = Batch(data.inputs[:8], data.labels[:8])
     found = {case.name: case for case in cases(network_of((20, 12, 9, 4), scale, trained, None, 0), batch, ["auto"])}
-    # The bias of a nudge of .2 is what keeps the cosine below 1; the two share it, and agree much better with each other.
+    # The bias of the nudge is what keeps the cosine below 1; the two share it, and agree much better with each other.
     for name in ("ep-centered", "ep-textbook"):
         assert (found[name].cosine() or 0.0) > (0.9 if trained else 0.95)
     distances = {name: 1 - (found[name].cosine() or 0.0) for name in ("ep-matched", "ep-textbook", "ep-centered")}
     assert distances["ep-matched"] <= max(1.05 * distances["ep-textbook"], distances["ep-centered"])
     assert found["ep-matched"].sweeps() <= found["ep-centered"].sweeps()
+    # A weaker nudge on one side would be another estimate; train's is that of both.
+    train = LearningOptions.model_fields["strength"].default
+    assert {case.strength for name, case in found.items() if name.startswith("ep-")} == {train}
     for mine, textbook in zip(found["ep-centered"].run(), found["ep-textbook"].run(), strict=True):
         assert float((mine - textbook).norm()) < 0.02 * float(textbook.norm())
     for manual, autograd in zip(found["backprop-manual"].run(), found["backprop-autograd"].run(), strict=True):
         assert torch.allclose(manual, autograd, rtol=1e-4, atol=1e-6)
     assert found["floor"].run()[0].shape == found["backprop-manual"].run()[0].shape
+
+
+def test_matched_takes_the_fewest_sweeps_that_are_good_enough() -> None:
+    """A ratio at equal accuracy must be neither at less accuracy nor at more sweeps than that takes."""
+    data, network = samples(20, 4, None, 0), network_of((20, 12, 9, 4), 1.0, False, None, 0)
+    batch = Batch(data.inputs[:64], data.labels[:64])
+    exact = tuple(
+        Implicit(SquaredError(), Settling(free=Stop(1e-6, 1000), second=Stop(1e-6, 1000))).estimate(network, batch).gradients.values()
+    )
+    few: list[float] = []
+    for allowed in (1.0, 1e-2, 1e-3, 0.0):
+        settling = matched(network, batch, exact, allowed, "torch")
+        estimate = EquilibriumPropagation(SquaredError(), settling, 0.1).estimate(network, batch)
+        distance = 1 - cosine(tuple(estimate.gradients.values()), exact)
+        assert distance <= allowed or settling == Settling(backend="torch")  # that of train, where nothing looser will do
+        few.append(sum(float(relaxation.steps.double().mean()) for relaxation in estimate.relaxations.values()))
+    assert few == sorted(few)
+    assert few[0] < few[-1]
+
+
+def test_bench_settle_refuses_more_threads_than_cores() -> None:
+    result = CliRunner().invoke(cli, ["bench", "settle", "--thread-counts", "1,999"])
+    assert result.exit_code == 2
+    assert "999 threads would share" in result.stderr
 
 
 def test_trained_weights_have_learned() -> None:

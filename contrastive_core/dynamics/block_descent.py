@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics, largest_change, moving_blocks, pull_of
+from contrastive_core.errors import InputError
+from contrastive_core.network import Network
 from contrastive_core.types import Clamped, Phase, State
 
 Order = Literal["forward", "backward", "even-odd", "odd-even"]
@@ -27,9 +29,19 @@ class BlockDescent(Dynamics):
     ----------
     order : {"forward", "backward", "even-odd", "odd-even"}
         Which layers move first. Counting starts at the first free layer, 0.
+    over_relaxation : float
+        How far each layer goes, 1 being to its minimum, in (0, 2); it stops at the bounds of its units. For quadratic activations the
+        energy still never rises, and from 1.1 to 1.3 the slow samples of trained networks need fewer sweeps (successive
+        over-relaxation; Young, 1954, not re-read). The residual is that of the whole way to the minimum, and the equilibria are the same.
+        K nudged sweeps equal backpropagation through the last K free sweeps at 1 only.
     """
 
     order: Order = "forward"
+    over_relaxation: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.over_relaxation < 2:
+            raise InputError(f"over-relaxation must lie between 0 and 2, where sweeps still lower the energy, got {self.over_relaxation}")
 
     def groups(self, num_layers: int) -> list[range]:
         """Return the blocks in the order of their moves; those of one group do not act on each other."""
@@ -42,7 +54,7 @@ class BlockDescent(Dynamics):
     def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
         """Return the state after one sweep, and the largest change that a unit made in it."""
         moving = moving_blocks(state, phase)
-        current = state
+        current, residual = state, state[0].new_zeros(len(state[0]))
         for group in self.groups(len(state)):
             moved = {
                 index: clamped.network.minimiser(
@@ -51,8 +63,16 @@ class BlockDescent(Dynamics):
                 for index in group
                 if index in moving
             }
-            current = tuple(moved.get(index, layer) for index, layer in enumerate(current))
-        return current, largest_change(state, current)
+            lowest = tuple(moved.get(index, layer) for index, layer in enumerate(current))
+            residual = torch.maximum(residual, largest_change(current, lowest))
+            current = lowest if self.over_relaxation == 1 else self._beyond(current, lowest, clamped.network)
+        return current, residual
+
+    def _beyond(self, state: State, lowest: State, network: Network) -> State:
+        """Return the state with the layers that moved past their minimum, inside their bounds."""
+        factor = self.over_relaxation
+        gone = network.project(tuple(layer + factor * (low - layer) for layer, low in zip(state, lowest, strict=True)))
+        return tuple(layer if low is layer else new for layer, low, new in zip(state, lowest, gone, strict=True))
 
     def reversed(self) -> Dynamics:
         """Return the same sweep in the opposite order."""
@@ -62,7 +82,7 @@ class BlockDescent(Dynamics):
             "even-odd": "odd-even",
             "odd-even": "even-odd",
         }
-        return BlockDescent(opposite[self.order])
+        return BlockDescent(opposite[self.order], self.over_relaxation)
 
 
 def forward() -> BlockDescent:

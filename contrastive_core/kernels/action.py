@@ -12,7 +12,28 @@ from contrastive_core.cost import Cost
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.costs.labels import targets
 from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.networks.activation import Clipped
+from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Nudge, Phase, State
+
+MOST_OUTPUTS = 64
+"""Widest output layer of the fused kernels; beyond it BLAS on the whole batch is faster."""
+
+
+def is_tower(network: Layered) -> bool:
+    """Whether the kernels for several hidden layers can settle a network.
+
+    Parameters
+    ----------
+    network : Layered
+        Any.
+
+    Returns
+    -------
+    bool
+        True for two hidden layers or more, few outputs and units with bounds.
+    """
+    return len(network.sizes) > 2 and network.sizes[-1] <= MOST_OUTPUTS and all(type(a) is Clipped for a in network.activations)
 
 
 class Kind(IntEnum):

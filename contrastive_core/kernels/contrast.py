@@ -11,9 +11,10 @@ from torch import Tensor
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
-from contrastive_core.kernels.action import KNOWN_COSTS, Action, Kind
+from contrastive_core.kernels.action import KNOWN_COSTS, Action, Kind, is_tower
 from contrastive_core.kernels.pair_cpu import estimate_pair, is_pair
 from contrastive_core.kernels.places import CUDA
+from contrastive_core.kernels.tower_contrast_cpu import estimate_tower
 from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Batch, Contrasted, Nudge, Phase, Stop
@@ -69,7 +70,7 @@ def contrast_from_rest(
         None where there is no such kernel, or where something is wrong with the batch or with a
         relaxation: the steps one by one do the same then, and say what.
     """
-    return _contrast("cpu", estimate_pair, network, batch, dynamics, free, second, phases, signs, factor)
+    return _contrast("cpu", estimate_pair, network, batch, dynamics, free, second, phases, signs, factor, deeper=True)
 
 
 def _contrast(
@@ -83,9 +84,14 @@ def _contrast(
     phases: Sequence[Phase],
     signs: tuple[int, ...],
     factor: float,
+    deeper: bool = False,
 ) -> Contrasted | None:
+    """Do it by ``estimate`` for one hidden layer and, where ``deeper``, on the CPU for more."""
     inputs, labels = batch.inputs, batch.labels
-    if type(network) is not Layered or type(dynamics) is not BlockDescent or not phases or not is_pair(network):
+    if type(network) is not Layered or type(dynamics) is not BlockDescent or not phases:
+        return None
+    deep = deeper and is_tower(network)
+    if not deep and not (is_pair(network) and dynamics.over_relaxation == 1):
         return None
     if not network.output_is_last_layer or any(not _same_live_nudge(phase, phases[0]) for phase in phases):
         return None
@@ -97,6 +103,11 @@ def _contrast(
         return None
     nudges = cast(Sequence[Nudge], phases)
     kind = Kind.SOFTMAX if type(nudges[0].cost) is CrossEntropy else Kind.PULLED
+    if deep:
+        action = Action(kind, tuple(nudge.strength for nudge in nudges), None, nudges[0].cost.curvature)
+        groups = dynamics.groups(len(network.sizes))
+        order, opposite = ([index for group in visited for index in group] for visited in (groups, groups[::-1]))
+        return estimate_tower(network, inputs, labels, dynamics.over_relaxation, (order, opposite), free, second, action, signs, factor)
     action = Action(kind, (0.0, *(nudge.strength for nudge in nudges)), None, nudges[0].cost.curvature)
     stops = (free, *[second] * len(phases))
     return estimate(network, inputs, labels, dynamics.groups(2)[0][0] == 1, stops, action, signs, factor)

@@ -15,13 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contrastive_core.kernels import contrast_cpu, layered_cpu
-from contrastive_core.kernels.action import Action
+from contrastive_core.kernels.action import MOST_OUTPUTS, Action
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Contrasted, Relaxation, State, Stop
-
-MOST_OUTPUTS = 64
-"""Widest output layer of the fused kernel; beyond it BLAS on the whole batch is faster."""
 
 Array = NDArray[Any]
 

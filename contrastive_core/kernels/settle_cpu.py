@@ -15,11 +15,11 @@ import torch
 
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
-from contrastive_core.kernels.action import Action, Kind, actions_of
+from contrastive_core.kernels.action import Kind, actions_of, is_tower
 from contrastive_core.kernels.pair_cpu import is_pair, settle_pair
 from contrastive_core.kernels.resistive_cpu import settle_ladder
-from contrastive_core.kernels.sweep_cpu import settle_blocks
-from contrastive_core.kernels.tower_cpu import Tower, can_settle, is_tower
+from contrastive_core.kernels.sweep_cpu import settle_blocks, unstacked
+from contrastive_core.kernels.tower_cpu import Tower, can_settle
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Hold, Phase, Relaxation, State, Stop
 
@@ -40,7 +40,8 @@ def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase
         One per phase.
     """
     network = cast(Layered, clamped.network)
-    groups = cast(BlockDescent, dynamics).groups(len(state))
+    descent = cast(BlockDescent, dynamics)
+    groups = descent.groups(len(state))
     order = [index for group in groups for index in group]
     relaxations: list[Relaxation] = []
     ladder = clamped.network.ladder(clamped) if clamped.network.is_ladder else None
@@ -53,11 +54,11 @@ def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase
             elif action.kind is not Kind.READOUT and is_pair(network):
                 relaxations.extend(settle_pair(network, clamped, start, order[0] == 1, [stop] * len(action.strengths), action))
             elif can_settle(network, action):
-                rows = Tower(network, clamped.drive).settle(start, order, stop, action)
-                relaxations.extend(_unstacked(rows, len(action.strengths)))
+                rows = Tower(network, clamped.drive, descent.over_relaxation).settle(start, order, stop, action)
+                relaxations.extend(unstacked(rows, len(action.strengths)))
             else:
                 rows = settle_blocks(network, clamped, start, order, stop, action)
-                relaxations.extend(_unstacked(rows, len(action.strengths)))
+                relaxations.extend(unstacked(rows, len(action.strengths)))
     return relaxations
 
 
@@ -82,20 +83,12 @@ def settle_from_rest(clamped: Clamped, dynamics: Dynamics, free: Stop, second: S
         actions = actions_of(clamped, phases, rest)
         if len(actions) != 1 or actions[0].kind is Kind.READOUT:
             return None
-        groups = cast(BlockDescent, dynamics).groups(len(rest))
+        descent = cast(BlockDescent, dynamics)
+        groups = descent.groups(len(rest))
         if is_tower(network):
-            tower, order = Tower(network, clamped.drive), [index for group in groups for index in group]
-            first = tower.settle(rest, order, free, Action(Kind.FREE, (0.0,)))
-            opposite = [index for group in groups[::-1] for index in group]
-            return [first, *_unstacked(tower.settle(first.state, opposite, second, actions[0]), len(phases))]
+            order, opposite = ([index for group in visited for index in group] for visited in (groups, groups[::-1]))
+            tower = Tower(network, clamped.drive, descent.over_relaxation)
+            first, later = tower.settle_from_rest(rest, order, opposite, free, second, actions[0])
+            return [first, *unstacked(later, len(phases))]
         action = actions[0]._replace(strengths=(0.0, *actions[0].strengths))
         return settle_pair(network, clamped, None, groups[0][0] == 1, [free, *[second] * len(phases)], action)
-
-
-def _unstacked(rows: Relaxation, num_phases: int) -> list[Relaxation]:
-    """Return the phases that are one after the other in the rows."""
-    if num_phases == 1:
-        return [rows]
-    size = len(rows.steps) // num_phases
-    parts = [slice(number * size, (number + 1) * size) for number in range(num_phases)]
-    return [Relaxation(tuple(s[p] for s in rows.state), rows.steps[p], rows.residual[p], rows.status[p]) for p in parts]

@@ -176,6 +176,28 @@ def stacked(layer: Tensor, phases: int) -> Tensor:
     return torch.cat([layer.detach()] * phases)  # several times faster than repeat
 
 
+def unstacked(rows: Relaxation, phases: int) -> list[Relaxation]:
+    """Return the phases that are one after the other in the rows.
+
+    Parameters
+    ----------
+    rows : Relaxation
+        Of P B rows.
+    phases : int
+        How many phases, P.
+
+    Returns
+    -------
+    list of Relaxation
+        One per phase.
+    """
+    if phases == 1:
+        return [rows]
+    size = len(rows.steps) // phases
+    parts = [slice(number * size, (number + 1) * size) for number in range(phases)]
+    return [Relaxation(tuple(s[p] for s in rows.state), rows.steps[p], rows.residual[p], rows.status[p]) for p in parts]
+
+
 def _put(units: list[Tensor], residual: Tensor, rows: _Rows, where: Tensor, chosen: Tensor | slice) -> None:
     """Write the chosen rows to where they belong in the batch, in place."""
     target = where[chosen]

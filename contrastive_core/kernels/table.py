@@ -21,7 +21,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
 from contrastive_core.kernels import BACKEND_NAMES, BACKENDS, PLACES
-from contrastive_core.kernels.action import KNOWN_COSTS
+from contrastive_core.kernels.action import KNOWN_COSTS, is_tower
 from contrastive_core.networks.activation import Clipped, Logistic, Tanh
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Nudge, Phase, State
@@ -47,6 +47,8 @@ def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -
     live = phase.cost if isinstance(phase, Nudge) and phase.frozen is None else None
     if type(dynamics) is not BlockDescent:
         return f"it does block descent, not {type(dynamics).__name__}"
+    if dynamics.over_relaxation != 1 and not (type(network) is Layered and is_tower(network) and network.output_is_last_layer):
+        return "it over-relaxes Layered networks with several hidden layers of units with bounds, and without a readout, only"
     if type(network) is Layered:
         costs = KNOWN_COSTS
         if any(type(activation) not in KNOWN_ACTIVATIONS for activation in network.activations):
@@ -93,9 +95,11 @@ def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, pha
         return backend
     reason = next((reason for phase in phases if (reason := obstacle(clamped, state, dynamics, phase))), None)
     if backend == "auto":
-        fit = (name for name in BACKENDS if reason is None and not _elsewhere(name, clamped, state) and not PLACES[name].missing())
+        fit = (
+            name for name in BACKENDS if reason is None and not _elsewhere(name, clamped, state, dynamics) and not PLACES[name].missing()
+        )
         return next(fit, "torch")
-    reason = PLACES[backend].missing() or _elsewhere(backend, clamped, state) or reason
+    reason = PLACES[backend].missing() or _elsewhere(backend, clamped, state, dynamics) or reason
     if reason is None:
         return backend
     here = ", ".join(["torch", *(name for name in BACKENDS if not PLACES[name].missing())])
@@ -104,8 +108,10 @@ def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, pha
     )
 
 
-def _elsewhere(backend: str, clamped: Clamped, state: State) -> str | None:
-    """Say in which memory a backend works, if the tensors are in another."""
+def _elsewhere(backend: str, clamped: Clamped, state: State, dynamics: Dynamics) -> str | None:
+    """Say what a backend cannot do that others can: in which memory it works, if the tensors are in another, and over-relaxation."""
+    if backend == "cuda" and isinstance(dynamics, BlockDescent) and dynamics.over_relaxation != 1:
+        return "it does not over-relax"
     memory, found = PLACES[backend].memory(), {tensor.device.type for tensor in (clamped.drive, *state)}
     if found == {memory}:
         return None

@@ -155,7 +155,7 @@ class Sides(Enum):
             if generator is None:
                 raise InputError("a random sign needs a generator; pass generator=torch.Generator().manual_seed(...)")
             return (1,) if bool(torch.randint(2, (), generator=generator)) else (-1,)
-        return {Sides.POSITIVE: (1,), Sides.NEGATIVE: (-1,), Sides.CENTERED: (1, -1)}[self]
+        return (1, -1) if self is Sides.CENTERED else (1,) if self is Sides.POSITIVE else (-1,)
 
 
 def contrast(

@@ -28,7 +28,7 @@ from contrastive_core.kernels.row_cpu import (
     njit,
     rows_of,
 )
-from contrastive_core.kernels.vector_cpu import GROUP, PADDED, fetch, move_hidden, move_outputs
+from contrastive_core.kernels.vector_cpu import GROUP, PADDED, begin_hidden, fetch, follow_hidden, move_hidden, move_outputs
 from contrastive_core.kernels.vectors_cpu import VECTOR_BYTES
 
 __all__ = [  # what kernels of other networks are made of, too
@@ -41,11 +41,12 @@ __all__ = [  # what kernels of other networks are made of, too
 def _settle_vectors(
     drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, feedback: Number,
     low: Number, high: Number, low_out: Number, high_out: Number, phase: int, output_first: bool, tolerance: Number, budget: int,
-    units: Array, source: int, target: int, outputs: Array, sums: Array, sent: Array, offset: Array,
+    units: Array, source: int, target: int, outputs: Array, sums: Array, sent: Array, offset: Array, silent: bool,
 ) -> tuple[int, Number]:  # fmt: skip
     """Settle as ``_settle_row`` does, by vector instructions only: hidden units that fill vectors, GROUP outputs and no softmax.
 
-    The units start at ``source`` of an array and are written from ``target`` on. Arrays from ``outputs`` on are PADDED.
+    The units start at ``source`` of an array and are written from ``target`` on. Arrays from ``outputs`` on are PADDED. ``silent``
+    says that the hidden units move first, and hear nothing from the outputs then.
     """
     real, count = units.dtype.type, bias.shape[0]
     gain, slope = real(1), real(0)
@@ -60,7 +61,12 @@ def _settle_vectors(
         largest = real(0)
         for part in range(2):
             if output_first == (part == 1):
-                change = move_hidden(drive, rows, sent, low, high, units, source, target, sums, drive.shape[0])
+                if silent and step == 1:
+                    change = begin_hidden(drive, rows, sent, low, high, units, source, target, sums, drive.shape[0])
+                elif tolerance >= 0 and largest > tolerance and step < budget:  # the outputs have moved: on in any case
+                    change = follow_hidden(drive, rows, sent, low, high, units, source, target, sums, drive.shape[0])
+                else:
+                    change = move_hidden(drive, rows, sent, low, high, units, source, target, sums, drive.shape[0])
                 source = target
             elif phase != HELD:
                 change = move_outputs(sums, count, gain, offset, low_out, high_out, feedback, outputs, sent, outputs.shape[0])
@@ -157,6 +163,7 @@ def settle_pair(
                     given, rows, bias, wanted, strengths[number], curvature, stiffness, feedback,
                     low, high, low_out, high_out, acting, output_first != second,
                     tolerances[number], budgets[number], units, source, target, outputs, sums, sent, offset,
+                    from_rest and number == 0 and rest_out == 0 and not output_first,
                 )  # fmt: skip
             else:
                 if second:

@@ -59,6 +59,30 @@ def move_hidden(
     count : int
         Units.
     """
+    return _moved(typing, drive, rows, sent, low, high, units, source, target, sums, count, heard=True, judged=True)
+
+
+@cast(Any, intrinsic)  # type: ignore[untyped-decorator]
+def begin_hidden(
+    typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, units: Any, source: Any, target: Any, sums: Any, count: Any
+) -> Any:
+    """Do what :func:`move_hidden` does, with arguments as there, while the outputs are silent: ``sent`` is 0, and not read."""
+    return _moved(typing, drive, rows, sent, low, high, units, source, target, sums, count, heard=False, judged=True)
+
+
+@cast(Any, intrinsic)  # type: ignore[untyped-decorator]
+def follow_hidden(
+    typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, units: Any, source: Any, target: Any, sums: Any, count: Any
+) -> Any:
+    """Do what :func:`move_hidden` does, with arguments as there, where it is no matter how far the units go: 0 is returned."""
+    return _moved(typing, drive, rows, sent, low, high, units, source, target, sums, count, heard=True, judged=False)
+
+
+def _moved(
+    typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, units: Any, source: Any, target: Any, sums: Any, count: Any,
+    *, heard: bool, judged: bool,
+) -> Any:  # fmt: skip
+    """Return type and code of :func:`move_hidden`, with or without what is heard of the outputs and how far the units go."""
     signature = drive.dtype(drive, rows, sent, low, high, units, source, target, sums, count)
 
     def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
@@ -72,13 +96,14 @@ def move_hidden(
         for together in (TOGETHER, 1):
             loop = Loop(vectors, index, carried, values[-1], together)
             moved = [vectors.load(drive, place) for place in loop.places]
-            for start, output in zip(starts, outputs, strict=True):
+            for start, output in zip(starts, outputs, strict=True) if heard else ():
                 weights = [vectors.load(rows, builder.add(start, place)) for place in loop.places]
                 moved = [vectors.add_product(value, weight, output) for value, weight in zip(moved, weights, strict=True)]
             moved = [vectors.clipped(value, low, high) for value in moved]
             largest, *totals = loop.carried
             for value, place in zip(moved, loop.places, strict=True):
-                largest = vectors.larger(vectors.distance(value, vectors.load(before, place)), largest)
+                if judged:
+                    largest = vectors.larger(vectors.distance(value, vectors.load(before, place)), largest)
                 vectors.store(value, after, place)
             for k, start in enumerate(starts):
                 for value, place in zip(moved, loop.places, strict=True):  # read once more: the registers are full

@@ -86,10 +86,10 @@ class Case:
         return None if self.exact is None or self.sample is None else cosine(self.sample(), self.exact)
 
 
-FREE, SECOND = (1e-1, 3e-2, 2e-2, 1e-2, 3e-3), (1e-1, 6e-2, 3e-2, 1e-2, 3e-3)
+FREE, SECOND = (1e-1, 6e-2, 3e-2, 2e-2, 1e-2, 3e-3), (1e-1, 6e-2, 3e-2, 1e-2, 3e-3)
 """Tolerances that ``ep-matched`` may take: of the free phase, and of the nudged ones, relative to the size of their contrast."""
 
-OVER_RELAXATIONS = (1.0, 1.1, 1.2, 1.3)
+OVER_RELAXATIONS = (1.0, 1.1, 1.15, 1.2, 1.25, 1.3)
 """How far layers may go in a sweep of ``ep-matched``; networks with one hidden layer take the first."""
 
 AS_GOOD = 1.05

@@ -8,7 +8,7 @@ from test_kernels import EQUAL, ORDERS, PHASES, SIZES, assert_equal, both, build
 
 from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
-from contrastive_core.errors import BackendError, InputError
+from contrastive_core.errors import BackendError, DivergenceError, InputError
 from contrastive_core.kernels import tower_few_cpu, tower_kernels_cpu, tower_memory_cpu
 from contrastive_core.kernels.tower_cpu import FEW
 from contrastive_core.networks.layered import Layered
@@ -80,6 +80,19 @@ def test_tower_gradients_at_once_are_the_gradients_step_by_step(rule):
             assert found[name].dtype == dtype
             assert found[name].is_contiguous()
             assert float((found[name] - gradient).abs().max()) <= EQUAL[dtype] / 0.3
+
+
+def test_tower_gradients_at_once_refuse_what_the_steps_refuse():
+    """A kernel that skipped the checks would train on garbage."""
+    network, _, _, batch = build(SIZES["two"], rows=2 * FEW)
+    rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(), strength=0.2))
+    with pytest.raises(InputError, match="NaN or infinity"):
+        rule.estimate(network, batch._replace(inputs=torch.full_like(batch.inputs, torch.inf)))
+    with pytest.raises(InputError, match="output units"):
+        rule.estimate(network, batch._replace(labels=torch.full_like(batch.labels, 9)))
+    network.weight(2).data.fill_(torch.nan)
+    with pytest.raises(DivergenceError, match="free phase"):
+        rule.estimate(network, batch)
 
 
 def test_tower_gradients_do_not_depend_on_the_number_of_threads():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,14 +64,18 @@ def estimate_tower(
     if not tower_memory_cpu.write_targets(tower.drive.numpy(), labels.numpy(), wanted.numpy()):
         return None
     tower.run(rows, orders[0], free, Action(Kind.FREE, (0.0,)))
-    relaxations = [rows.relaxation(free)]
-    rows = rows.act(action.strengths, None)
-    tower.run(rows, orders[1], second, action)
-    relaxations += unstacked(rows.relaxation(second), len(signs))
-    if any((relaxation.status.numpy() == Status.DIVERGED).any() for relaxation in relaxations):
+    if not np.isfinite(rows.residual).all():
         return None
-    plus, minus = (relaxations[1 + signs.index(sign) if sign in signs else 0] for sign in (1, -1))
-    return _contrast(network, inputs, plus, minus, factor), lambda: relaxations
+    # Several phases have rows of their own, and leave those of the free one for when they are asked for.
+    first = None if len(signs) > 1 else rows.relaxation(free)
+    later_rows = rows.act(action.strengths, None)
+    tower.run(later_rows, orders[1], second, action)
+    stacked = later_rows.relaxation(second)
+    if (stacked.status.numpy() == Status.DIVERGED).any():
+        return None
+    later = unstacked(stacked, len(signs))
+    plus, minus = (later[signs.index(sign)] if sign in signs else cast(Relaxation, first) for sign in (1, -1))
+    return _contrast(network, inputs, plus, minus, factor), lambda: [first or rows.relaxation(free), *later]
 
 
 def _contrast(network: Layered, inputs: Tensor, plus: Relaxation, minus: Relaxation, factor: float) -> Gradients:

@@ -73,7 +73,7 @@ class MatchOptions(CommandOptions):
     more_seeds: bool = Field(True, description="Train a second seed of a run that has one, beside it.")
     engine: str = Field("process", exclude=True, description="Where networks are trained, as for compare.")
     data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files; none downloads and caches.")
-    samples: int = Field(1000, ge=2, description="Test samples that units are compared on, at most.")
+    samples: int = Field(1000, ge=3, description="Test samples that units are compared on, at most.")
     pairs: Positive = Field(3, description="Pairs of networks of each kind, at most.")
     penalty: PositiveFloat = Field(0.1, description="Of the lasso, on standardised activities.")
     predicted: Positive = Field(64, description="Units of the second network that the lasso predicts, at most.")
@@ -118,6 +118,7 @@ def _networks(options: MatchOptions, session: Session) -> list[Trained]:
     check_engine(options.engine)
     if len(set(options.runs)) < len(options.runs):
         raise InputError("a run is named twice; name each once")
+    _refuse_unused(options)
     if not options.runs:
         local = {"engine": options.engine} | ({} if options.data_dir is None else {"data_dir": str(options.data_dir)})
         settings = {**options.training, "rules": list(options.rules), "seeds": options.seeds, "seed": options.seed, **local}
@@ -134,6 +135,23 @@ def _networks(options: MatchOptions, session: Session) -> list[Trained]:
     if len({one.seed for one in networks}) == 1:
         session.warn("all networks have the same seed, so nothing tells rules from seeds; leave --no-more-seeds out")
     return networks
+
+
+_TRAINING = ("train", "like", "rules", "seeds", "training")
+"""Options that say what is trained where no run is given."""
+_OWN = ("rules", "seeds", "seed", "engine", "data_dir")
+"""Options of the command that trains which are options of this one."""
+
+
+def _refuse_unused(options: MatchOptions) -> None:
+    """Refuse options that nothing would come of, since networks of other settings than those asked for would be matched."""
+    given = [name for name in _TRAINING if name in options.model_fields_set]
+    if options.runs and given:
+        raise InputError(f"--{given[0]} says what is trained where no run is given, and {options.runs[0]} is; leave one of them out")
+    if not options.runs and not options.more_seeds:
+        raise InputError("--no-more-seeds is for runs, and none is given; --seeds says how many are trained")
+    if twice := [name for name in _OWN if name in options.training]:
+        raise InputError(f"training.{twice[0]} would be overruled; give --{twice[0].replace('_', '-')} in its place")
 
 
 def _refuse_other_data(networks: Sequence[Trained]) -> None:

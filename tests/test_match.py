@@ -114,6 +114,11 @@ def test_bad_input_is_one_sentence(compared: Path, tmp_path: Path) -> None:
         return result.stderr
 
     assert "did you mean 'epochs'" in refused("--set", "training.epoch=2")
+    assert "--rules says what is trained where no run is given" in refused(compared, "--rules", "implicit,backprop")
+    assert "--training says what is trained" in refused(compared, "--set", "training.epochs=3")
+    assert "--seeds says how many are trained" in refused("--no-more-seeds")
+    assert "training.seeds would be overruled; give --seeds" in refused("--set", "training.seeds=7")
+    assert "greater than or equal to 3" in refused(compared, "--samples", "2")  # of two samples, all units correlate by 1 or -1
     assert "must be 'compare' or 'contrast'" in refused("--train", "contrst")
     assert "there is no run" in refused(tmp_path / "nothing")
     assert "named twice" in refused(compared, compared)

@@ -28,6 +28,7 @@ from experiments.session import Session
 from experiments.statistics import interval, mean
 
 if TYPE_CHECKING:
+    from contrastive_core.contrasting import Contrasting
     from contrastive_core.data.splits import Splits
 
 LAYERS = ("hidden", "output")
@@ -170,12 +171,15 @@ def check_contrast(options: ContrastiveOptions, session: Session) -> str:
 
     if options.device != "cpu":
         raise InputError(f"contrast draws its views and probes on the CPU; leave --device {options.device} out")
+    if {"temperature"} & options.model_fields_set & set(options.objective):
+        raise InputError("the temperature is given twice, as --temperature and as objective.temperature; leave one out")
     splits, objective = load_data(options), build_objective(options)
     network = build_embedding(options, splits, options.seed)
     target = lowered(options, objective)
     setting = objective_setting(options, target)
     layer_groups(network, options.learning_rates)
     _refuse_lone_samples(options, splits)
+    _refuse_lone_probes(options, splits)
     if target.needs.labels is Labels.CLASSES:
         _refuse_one_class(options, splits)
     contrasting = build_contrasting(options, splits, target, network, RULES[BASELINE](setting), options.seed)
@@ -190,7 +194,7 @@ def check_contrast(options: ContrastiveOptions, session: Session) -> str:
             f"a live nudge of strength {setting.strength:g} is above {limit:.2g}, the inverse of the objective's largest curvature at the "
             "initial outputs: phases need not settle; lower --strength, raise --gain, or freeze the nudge"
         )
-    for warning in [*ignored(options), *review(network, setting, splits.train.inputs[:FEW])]:
+    for warning in [*ignored(options), *_unused(options, contrasting), *review(network, setting, splits.train.inputs[:FEW])]:
         session.warn(warning)
     if options.temperature is not None and "temperature" not in vars(objective) and options.temperature != 0.2:
         session.warn(f"--temperature has no effect: {options.cost} has none")
@@ -204,6 +208,28 @@ def _refuse_lone_samples(options: ContrastiveOptions, splits: Splits) -> None:
                 f"the last batch of the {len(split.labels)} {name} samples would have 1 sample, which has nothing to be contrasted with; "
                 f"choose another --batch-size than {options.batch_size}"
             )
+
+
+def _refuse_lone_probes(options: ContrastiveOptions, splits: Splits) -> None:
+    labels = splits.train.labels[: options.probe_train]
+    if bool((labels == labels[0]).all()):
+        raise InputError(
+            f"probes would learn from {len(labels)} training samples of one class, and tell nothing apart; raise --probe-train"
+        )
+
+
+def _unused(options: ContrastiveOptions, contrasting: Contrasting) -> list[str]:
+    """Return a sentence for each option about keys, labels or neighbours that this objective or these samples leave without effect."""
+    from contrastive_core.costs.layout import Labels
+
+    sentences, learners = [], min(options.probe_train, options.train_size or options.probe_train)
+    if contrasting.follower is None and "momentum_keys" in options.model_fields_set:
+        sentences.append(f"--momentum-keys has no effect: {options.cost} asks for no keys of a second network")
+    if not options.labels and contrasting.objective.needs.labels is Labels.NONE:
+        sentences.append(f"--no-labels has no effect: {options.cost} sees none")
+    if options.neighbours > learners:
+        sentences.append(f"--neighbours {options.neighbours} is more than the {learners} samples that probes learn from: all of these vote")
+    return sentences
 
 
 def _refuse_one_class(options: ContrastiveOptions, splits: Splits) -> None:

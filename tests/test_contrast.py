@@ -26,12 +26,13 @@ from contrastive_core.rule import Setting, Settling
 from contrastive_core.training import Plan, train
 from contrastive_core.types import Batch
 from experiments.cli import cli
-from experiments.contrast import ContrastOptions
+from experiments.contrast import ContrastOptions, check_contrast
 from experiments.contrastive_parts import build_objective
 from experiments.figures_contrast import curves, embeddings, spectra
 from experiments.options import read_config, resolve
 from experiments.rules import RULES
 from experiments.rundir import RunDirectory
+from experiments.session import Session
 
 TINY = ("--train-size", "96", "--hidden", "16", "--embedding", "8", "--epochs", "2", "--batch-size", "24", "--threads", "1")
 SHOWN = MultiView((Noise(0.05),))
@@ -208,6 +209,8 @@ def test_bad_input_is_one_sentence() -> None:
     assert "greater than 0" in refused("--temperature", "0")
     assert "greater than 0" in refused("--temperature", "-0.1")
     assert "no setting 'tau'" in refused("--set", "objective.tau=1")
+    assert "given twice" in refused("--temperature", "0.3", "--set", "objective.temperature=0.5")
+    assert "tell nothing apart; raise --probe-train" in refused("--probe-train", "1")
     assert "wrong type" in refused("--set", "objective.temperature=warm")
     assert "wrong type: True" in refused("--set", "objective.temperature=true")
     assert "expected a whole number, such as 3" in refused("--cost", "swav", "--set", "objective.iterations=1.5")
@@ -249,6 +252,24 @@ def test_probes_of_the_validation_split_never_see_the_test_split() -> None:
     assert judging(options.model_copy(update={"probe_split": "test"}), splits) is splits.test
     record = trial(options, 0)
     assert record.metrics["objective"] == record.history[-1]["validation_cost"]
+
+
+def test_options_that_an_objective_leaves_without_effect_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a user compares settings of keys, labels or neighbours that changed nothing."""
+    said: list[str] = []
+    monkeypatch.setattr(Session, "warn", lambda self, text: said.append(text))
+    session = Session("contrast", (), None, json=False, quiet=True, threads=1)
+
+    def warned(**flags: Any) -> list[str]:
+        said.clear()
+        small = {"train_size": 48, "hidden": [8], "embedding": 4, "batch_size": 12}
+        check_contrast(resolve(ContrastOptions, flags=small | flags), session)
+        return [text.split(":")[0] for text in said]
+
+    assert warned(momentum_keys=0.5) == ["--momentum-keys has no effect"]
+    assert warned(labels=False) == ["--no-labels has no effect"]
+    assert warned(neighbours=49) == ["--neighbours 49 is more than the 48 samples that probes learn from"]
+    assert warned(cost="infonce-queue", momentum_keys=0.5, neighbours=48) == []
 
 
 def test_live_nudges_that_cannot_settle_are_warned_of(tmp_path: Path) -> None:

@@ -56,13 +56,15 @@ class BalancedPropensity(Sampler):
     Attributes
     ----------
     sharpness : float
-        :math:`\kappa`.
+        :math:`\kappa`, at most 300: beyond it an exponential overflows.
     """
 
     sharpness: float = 5.0
 
     def __post_init__(self) -> None:
         require_positive(sharpness=self.sharpness)
+        if self.sharpness > 300:
+            raise InputError(f"sharpness must be at most 300, got {self.sharpness}; at 300 samples that look alike never meet already")
 
     def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Draw each pair's second sample, without replacement, from a chunk of 16 batches at most."""

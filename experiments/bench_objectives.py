@@ -72,14 +72,14 @@ def streamed(output: Tensor) -> tuple[Tensor, Tensor]:
     return value.detach(), gradient
 
 
-def random_rows(rows: int, width: int) -> Tensor:
+def random_rows(rows: int, width: int, seed: int) -> Tensor:
     """Return the batch that both are timed on, in float32."""
     import torch
 
-    return torch.randn((rows, width), generator=torch.Generator().manual_seed(0))
+    return torch.randn((rows, width), generator=torch.Generator().manual_seed(seed))
 
 
-def compare(rows: int, width: int, repeats: int) -> dict[str, Any]:
+def compare(rows: int, width: int, repeats: int, seed: int = 0) -> dict[str, Any]:
     """Measure the processor time of both on one batch, taking turns, and check that they agree.
 
     Returns
@@ -87,7 +87,7 @@ def compare(rows: int, width: int, repeats: int) -> dict[str, Any]:
     dict
         ``rows``, ``width``, medians ``dense_s`` and ``streamed_s``, ``speed`` (their ratio) and ``difference`` of the gradients.
     """
-    output = random_rows(rows, width)
+    output = random_rows(rows, width, seed)
     exact, ours = dense(output)[1], streamed(output)[1]
     difference = float((exact - ours).norm() / exact.norm())
     if not difference < TINY:
@@ -102,17 +102,17 @@ def compare(rows: int, width: int, repeats: int) -> dict[str, Any]:
     return {"rows": rows, "width": width, "dense_s": slow, "streamed_s": fast, "speed": slow / fast, "difference": difference}
 
 
-_ALONE = "from experiments.bench_objectives import alone; alone({rows}, {width}, {threads})"
+_ALONE = "from experiments.bench_objectives import alone; alone({rows}, {width}, {threads}, {seed})"
 
 
-def alone(rows: int, width: int, threads: int) -> None:
+def alone(rows: int, width: int, threads: int, seed: int) -> None:
     """Print peak memory in bytes before and after one value and gradient, and the seconds; run in a process of its own."""
     import torch
 
     torch.set_num_threads(threads)
-    streamed(random_rows(8, width))  # what torch loads on first use is not the loss's
+    streamed(random_rows(8, width, seed))  # what torch loads on first use is not the loss's
     before = _peak()
-    output = random_rows(rows, width)
+    output = random_rows(rows, width, seed)
     start = time.perf_counter()
     streamed(output)
     print(before, _peak(), time.perf_counter() - start)
@@ -127,7 +127,7 @@ def _peak() -> int:
     return 1024 * int(found[1])
 
 
-def memory(rows: int, width: int, threads: int) -> dict[str, Any]:
+def memory(rows: int, width: int, threads: int, seed: int = 0) -> dict[str, Any]:
     """Measure the peak memory of one value and gradient in a fresh process.
 
     Returns
@@ -136,7 +136,7 @@ def memory(rows: int, width: int, threads: int) -> dict[str, Any]:
         ``rows``, ``width``, ``peak_bytes`` of the whole process, ``base_bytes`` before, ``seconds``, and ``dense_bytes``, what one
         matrix of similarities alone would take.
     """
-    program = _ALONE.format(rows=rows, width=width, threads=threads)
+    program = _ALONE.format(rows=rows, width=width, threads=threads, seed=seed)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     before, peak, seconds = (float(word) for word in done.stdout.split())
     sizes = {"base_bytes": int(before), "peak_bytes": int(peak), "dense_bytes": 4 * rows**2}
@@ -155,8 +155,8 @@ def bench_objectives(options: BenchObjectivesOptions, session: Session) -> None:
         Where to print.
     """
     session.use_threads()
-    cases = [compare(rows, options.width, options.repeats) for rows in options.rows]
-    large = None if options.large is None else memory(options.large, options.width, session.threads)
+    cases = [compare(rows, options.width, options.repeats, options.seed) for rows in options.rows]
+    large = None if options.large is None else memory(options.large, options.width, session.threads, options.seed)
     header = ("rows", "width", "dense CPU ms", "streamed CPU ms", "dense / streamed", "gradients differ by")
     body = [
         (c["rows"], c["width"], f"{1e3 * c['dense_s']:.1f}", f"{1e3 * c['streamed_s']:.1f}", f"{c['speed']:.2f}", f"{c['difference']:.1e}")

@@ -11,6 +11,7 @@ from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.rule import Settling
 from contrastive_core.types import Batch, Stop
 from eqprop.rule import EquilibriumPropagation
+from experiments import bench_objectives
 from experiments.cli import cli
 from experiments.learning import LearningOptions
 from experiments.settle_cases import cases, cosine, matched
@@ -108,6 +109,19 @@ def test_bench_settle_refuses_files_that_do_not_fit(tmp_path: object) -> None:
     result = CliRunner().invoke(cli, ["bench", "settle", "--networks", "6-5-3", "--data-dir", str(tmp_path), "--quiet"])
     assert result.exit_code == 2
     assert "784 inputs" in result.stderr
+
+
+def test_bench_objectives_times_the_batch_of_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, repeating a benchmark with other seeds repeats one batch."""
+    drawn: list[bytes] = []
+    random_rows = bench_objectives.random_rows
+    monkeypatch.setattr(
+        bench_objectives, "random_rows", lambda *sizes: drawn.append((rows := random_rows(*sizes)).numpy().tobytes()) or rows
+    )
+    for seed in ("1", "1", "2"):
+        arguments = ["bench", "objectives", "--rows", "8", "--width", "4", "--large", "none", "--repeats", "1", "--quiet", "--seed", seed]
+        assert CliRunner().invoke(cli, arguments).exit_code == 0
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_bench_objectives_measures_speed_and_peak_memory_of_equal_gradients() -> None:

@@ -176,7 +176,7 @@ def export_device(options: ExportOptions, session: Session) -> None:
 
     RUN is the directory of a run of hardware, or of train, compare or contrast, whose weights are put on ideal devices of a range. i is
     the unit below, j the unit above; weights are the difference of both conductances times the printed factor of their layer. Biases
-    are held by no devices and are left out.
+    are held by no devices and are left out. Resistors on a graph have neither: i is their number, and j is 0.
 
     \b
     Examples:

@@ -138,3 +138,18 @@ def test_a_run_of_train_is_exported_in_a_range_of_choice(tmp_path: Path) -> None
         assert (refused.exit_code, words in refused.stderr) == (2, True), refused.output
     assert "which run" in eqlab("device", "export", run).stderr
     assert eqlab("device", "export", tmp_path / "none", "--write", file).exit_code == 2
+
+
+def test_resistors_on_a_graph_are_exported_in_one_column(tmp_path: Path) -> None:
+    """If this fails, what a graph of resistors has learnt cannot leave the program."""
+    run, file = tmp_path / "run", tmp_path / "g.csv"
+    small = ("--network", "resistor-graph", "--graph-links", "40", "--epochs", "1", "--set", "train_size=32", "--quiet")
+    assert eqlab("train", *small, "--out", run).exit_code == 0
+    result = eqlab("device", "export", run, "--write", file, "--pairing", "single", "--json")
+    assert result.exit_code == 0, result.output
+    (factor,) = [layer["weight_per_siemens"] for layer in json.loads(result.stdout)["layers"]]
+    _, network = held_by(run, None, Conductance(pairing=Pairing.SINGLE), None)
+    ((name, pair),) = read_conductances(file).items()
+    conductance = network.get_parameter(name).detach().double().numpy()
+    assert pair.plus.shape == (len(conductance), 1)
+    np.testing.assert_allclose(factor * (pair.plus - pair.minus)[:, 0], conductance, rtol=1e-5, atol=0)  # float32

@@ -43,7 +43,8 @@ def conductances(held: OnDevice) -> dict[str, Pair]:
     Parameters
     ----------
     held : OnDevice
-        With matrices only. Its layers are numbered as their parameters are; feedback arrays keep their parameters' names.
+        Its layers are numbered as their parameters are; feedback arrays keep their parameters' names. Devices in no rows and columns,
+        such as resistors on a graph, make one column, in the order of their parameter.
     """
     kind, found = held.device.conductance, {}
     for name, level in held.levels().items():
@@ -52,7 +53,8 @@ def conductances(held: OnDevice) -> dict[str, Pair]:
             minus = siemens[1]
         else:
             minus = np.full_like(siemens[0], kind.g_min + kind.span * kind.reference if kind.pairing is Pairing.OFFSET else 0.0)
-        found[_layer(name)] = Pair(siemens[0], minus)
+        below = len(minus)
+        found[_layer(name)] = Pair(siemens[0].reshape(below, -1), minus.reshape(below, -1))
     return found
 
 

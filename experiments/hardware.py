@@ -18,7 +18,7 @@ from experiments.figures_hardware import effect_picture, front_picture
 from experiments.flags import command
 from experiments.grids import run_cells
 from experiments.hardware_rows import key_of, rows_of, table
-from experiments.imperfections import assemble, caution, read_assignment, read_variation, split
+from experiments.imperfections import assemble, caution, check_suits, read_assignment, read_variation, split
 from experiments.learning import Positive, distinct
 from experiments.markers import OneOf, Repeated
 from experiments.output import to_json
@@ -248,7 +248,9 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
     for cell in cells.values():
         settings, changes = split(cell.imperfections)
         device = assemble(cell.preset, settings, 0)
-        for warning in caution(device, changed(cell, changes).rule):
+        trained = changed(cell, changes)
+        check_suits(device, trained)
+        for warning in caution(device, trained.rule):
             if warning not in told:
                 session.warn(warning)
             told.add(warning)

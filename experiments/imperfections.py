@@ -14,6 +14,7 @@ from experiments.laws import read_law
 
 if TYPE_CHECKING:
     from contrastive_core.devices.device import Device
+    from experiments.learning import LearningOptions
 
 NUMBERS = ("step", "step_up", "step_down", "seconds")
 """The settings of a device that are numbers of its own."""
@@ -169,6 +170,34 @@ def caution(device: Device, rule: str) -> list[str]:
         "two-pass writes each phase on its own, and what both have in common moves conductances to their bounds or wherever the write law "
         "pulls them: expect accuracies at chance; pulse-train.scheme=net writes the difference once"
     ]
+
+
+def check_suits(device: Device, options: LearningOptions) -> None:
+    """Put a device on a network of the same kind and few units, without any data.
+
+    What a device suits depends on the kind of network and not on its size, and wires of large arrays take minutes to solve.
+
+    Parameters
+    ----------
+    device : Device
+        What weights are to be held by.
+    options : LearningOptions
+        Of the network.
+
+    Raises
+    ------
+    InputError
+        If the network cannot be built, or has no place for an effect of the device.
+    """
+    import torch
+
+    from contrastive_core.data.splits import Split, Splits
+    from contrastive_core.devices.on_device import OnDevice
+    from experiments.learning import build_network
+
+    part = Split(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
+    small = options.model_copy(update={"hidden": (2,) * len(options.hidden), "device": "cpu"})
+    OnDevice(build_network(small, Splits(part, part, part, 2, "", ""), 0), device)
 
 
 def _checked(kind: Any, given: Mapping[str, str], part: str, names: Sequence[str] = ()) -> dict[str, Any]:

@@ -166,6 +166,11 @@ def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_th
         (("--vary", "strenght=0.1"), "did you mean 'strength'"),
         (("--preset", "ecrum"), "did you mean 'ecram'"),
         (("--own", "ep-centred.strength=1"), "did you mean 'ep-centered'"),
+        (("--network", "resistor-graph", "--vary", "wires.r_wire_row=1"), "wires belong to arrays of rows and columns"),
+        (("--network", "binary", "--vary", "asymmetric-feedback.sigma_asym=1"), "feedback arrays belong to layered networks"),
+        (("--network", "ising", "--vary", "adc.adc_bits=4", "--imperfections", "asymmetric-feedback.sigma_asym=1"), "leave the effect out"),
+        (("--vary", "network=layered,resistor-graph wires.r_wire_row=1"), "leave the effect out"),
+        (("--network", "resistive", "--readout", "--vary", "adc.adc_bits=4"), "leave --readout out"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused_before_it_starts(arguments, words, tmp_path):

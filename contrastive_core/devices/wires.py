@@ -52,7 +52,8 @@ class WireResistance(ArrayEffect):
             If what is held is no matrix.
         """
         if conductance.dim() != 3:
-            raise ShapeError(f"wires belong to arrays of rows and columns, and these devices have shape {tuple(conductance.shape[1:])}")
+            shape = tuple(conductance.shape[1:])
+            raise ShapeError(f"wires belong to arrays of rows and columns, and these devices have shape {shape}; leave the effect out")
         arrays = conductance.detach().to("cpu", torch.float64).numpy()
         effective = np.stack([effective_conductance(array, self.r_wire_row, self.r_wire_col) for array in arrays])
         return torch.from_numpy(effective).to(conductance)

@@ -25,6 +25,7 @@ from experiments.review import FEW
 from experiments.rules import BASELINE, RULES
 from experiments.rundir import open_run
 from experiments.session import Session
+from experiments.stages import follow, remember_stages
 from experiments.statistics import interval, mean
 
 if TYPE_CHECKING:
@@ -91,12 +92,17 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
         differences = {layer: paired_difference(trials, baseline, f"probe_{layer}") for layer in LAYERS}
         record["paired_difference"] = {layer: interval(values) if values else None for layer, values in differences.items()}
     record["untrained"] = {name: mean([trial["untrained"][name] for trial in done]) for name in done[0]["untrained"]}
-    return record | {name: mean([trial[name] for trial in done]) for name in MEASURES}
+    return (
+        record
+        | {name: mean([trial[name] for trial in done]) for name in MEASURES}
+        | {"probe_stages": mean([trial.get("probe_stages") for trial in done])}
+    )
 
 
 PROBES = ("rule", *(name for layer in LAYERS for name in (f"{layer} %", "minus backprop", "95 %", "minus untrained", "95 %")))
 """Columns of the first table: linear probes of both layers."""
 OTHERS = {
+    "all stages %": ("probe_stages", 100.0, 2),
     "kNN output %": ("neighbours_output", 100.0, 2),
     "objective": ("objective", 1.0, 3),
     "collapsed": ("collapsed", 1.0, 3),
@@ -112,7 +118,7 @@ OTHERS = {
     "CPU us/sample": ("cpu_seconds_per_sample", 1e6, 0),
     "unconverged %": ("unconverged", 100.0, 2),
 }
-"""Columns of the second table: metric, factor and digits."""
+"""Columns of the second table: metric, factor and digits; that of stages is left out where there is one."""
 
 
 def probe_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -140,11 +146,13 @@ def measure_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, 
         "untrained": next((record["untrained"] for record in records.values() if record["untrained"]), {})
     }
     shown |= records
+    several = any(values.get("probe_stages") is not None for values in shown.values())
+    columns = {title: column for title, column in OTHERS.items() if several or column[0] != "probe_stages"}
     rows = []
     for name, values in shown.items():
-        cells = [(values.get(metric), factor, digits) for metric, factor, digits in OTHERS.values()]
+        cells = [(values.get(metric), factor, digits) for metric, factor, digits in columns.values()]
         rows.append((name, *("-" if value is None else f"{factor * value:.{digits}f}" for value, factor, digits in cells)))
-    return ("rule", *OTHERS), rows
+    return ("rule", *columns), rows
 
 
 def _percent(value: Mapping[str, Any] | None) -> tuple[str, str]:
@@ -252,14 +260,17 @@ def contrast_command(options: ContrastOptions, session: Session) -> None:
       eqlab contrast --cost supcon --rules ep-centered,ep-positive,implicit,backprop
       eqlab contrast --cost vicreg --set objective.deviation=0.5 --views noise,mask
       eqlab contrast --config contrast-mnist --data-dir DIRECTORY-OF-IDX-FILES
+      eqlab contrast --after RUN
     """  # noqa: D301
     from experiments.portrait import portray
 
     check_engine(options.engine)
     session.use_threads()
+    options, stages = follow(options)
     network = check_contrast(options, session)
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
+        remember_stages(stages, run, journal)
         found = run_paired(study_of("contrastive", ContrastiveOptions, options), options, session, run, journal, _sentence)
     records = summarise(found)
     result = {
@@ -267,6 +278,7 @@ def contrast_command(options: ContrastOptions, session: Session) -> None:
         "network": network,
         "data": options.data,
         "objective": options.cost,
+        "after": None if stages is None else {"run": options.after, "fingerprint": stages},
         "baseline": BASELINE,
         "seeds": list(seeds_of(options)),
         "rules": records,

@@ -20,7 +20,9 @@ from experiments.learning import Positive, PositiveFloat, Units, architecture, d
 from experiments.markers import OneOf
 from experiments.rules import RULES
 from experiments.spending import ORIGIN, SPENT, identity_of, origin, spent
+from experiments.stages import earlier, staged
 from experiments.train import PlanOptions, plan_of
+from experiments.trained import Trained
 
 if TYPE_CHECKING:
     from contrastive_core.training import Progress
@@ -33,7 +35,7 @@ class ContrastiveOptions(PlanOptions):
     ----------
     cost, temperature, objective, labels
         The objective and its settings.
-    sampling, sampler, mixing, mixer, momentum_keys
+    sampling, sampler, after, mixing, mixer, momentum_keys
         Who meets whom in a batch, what is made of the outputs before the objective sees them, and the second network's keys.
     embedding
         Outputs of the network, which the objective sees.
@@ -51,6 +53,7 @@ class ContrastiveOptions(PlanOptions):
     labels: bool = Field(True, description="Show labels to objectives that need them; others never see any.")
     sampling: Annotated[str, OneOf("sampling", SAMPLERS)] = Field("shuffled", description="Who meets whom in a batch.")
     sampler: dict[str, Any] = Field({}, description="Settings of the sampling, by name.")
+    after: str | None = Field(None, description="Earlier run of contrast: a stage whose clusters are told apart already (MCL).")
     mixing: Annotated[str, OneOf("mixing", MIXINGS)] | None = Field(None, description="What becomes of outputs before the objective.")
     mixer: dict[str, Any] = Field({}, description="Settings of the mixing, by name.")
     momentum_keys: float = Field(0.99, ge=0, lt=1, description="How slowly the network follows whose outputs are keys.")
@@ -101,6 +104,7 @@ METRICS = {
     "lift_output": Metric("the same for the outputs"),
     "neighbours_hidden": Metric("share of those samples that their nearest neighbours in the hidden layer get right"),
     "neighbours_output": Metric("the same for the outputs"),
+    "probe_stages": Metric("what a linear probe gets right of the outputs of this and all earlier stages side by side"),
     "untrained": Metric("the measures of the network with its initial weights"),
     "objective": Metric("the objective on views of that split"),
     "collapsed": Metric("the value that it would have there if all outputs were the same"),
@@ -148,8 +152,8 @@ def trial(
     Outcome
         The metrics of ``METRICS`` at the last epoch, a record per epoch, and what figures show.
     """
-    from contrastive_core.training import train
-    from experiments.contrastive_measures import measure
+    from contrastive_core.training import generator_of, train
+    from experiments.contrastive_measures import measure, probe_of_stages
 
     splits = load_data(options)
     network, objective = build_embedding(options, splits, seed), build_objective(options)
@@ -157,6 +161,8 @@ def trial(
     objective = judged(objective, target)
     rule = RULES[options.rule](objective_setting(options, target))
     contrasting = build_contrasting(options, splits, target, network, rule, seed)
+    stages = earlier(options, options.rule, seed, splits)
+    contrasting = replace(contrasting, sampler=staged(contrasting.sampler, stages, generator_of(seed, 5)))
     before, pictured = measure(options, network, rule, contrasting, splits, objective)
     result = train(
         network, rule, objective, splits, replace(plan_of(options), keep_last=True), seed, contrasting=contrasting, checkpoint=checkpoint,
@@ -164,6 +170,7 @@ def trial(
     )  # fmt: skip
     after, arrays = measure(options, network, rule, contrasting, splits, objective)
     seen = result.test if options.probe_split == "test" else result.validation
+    last = Trained("", options.rule, seed, network, network, rule, splits)
     metrics: Mapping[str, Any] = {
         "network": architecture(network, splits._replace(num_classes=options.embedding)),
         "rule": options.rule,
@@ -171,6 +178,7 @@ def trial(
         **after,
         "lift_hidden": after["probe_hidden"] - before["probe_hidden"],
         "lift_output": after["probe_output"] - before["probe_output"],
+        "probe_stages": probe_of_stages(options, [*stages, last], splits) if stages else None,
         "objective": seen.cost,
         "view_error": seen.error,
         "untrained": before,

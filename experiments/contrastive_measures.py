@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from contrastive_core.errors import InputError
-from experiments.trained import activities
+from experiments.stages import side_by_side
+from experiments.trained import Trained, activities
 
 if TYPE_CHECKING:
     import torch
@@ -74,6 +76,16 @@ def measure(
         "spectrum_output": spectrum(unseen[1]).numpy(),
     }
     return metrics, arrays
+
+
+def probe_of_stages(options: ContrastiveOptions, stages: Sequence[Trained], splits: Splits) -> float:
+    """Return what a linear probe gets right of the outputs of all stages' networks side by side."""
+    from contrastive_core.data.splits import Split
+    from contrastive_core.representation.probes import linear_probe
+
+    train, test = _first(splits.train, options.probe_train), _first(judging(options, splits), options.probe_test)
+    learned, tested = (Split(side_by_side(stages, split.inputs), split.labels) for split in (train, test))
+    return linear_probe(learned, tested)
 
 
 def judging(options: ContrastiveOptions, splits: Splits) -> Split:

@@ -72,6 +72,49 @@ def trained_networks(path: Path, data_dir: Path | None) -> list[Trained]:
     CheckpointError
         If a checkpoint is missing or damaged.
     """
+    options, done = finished(path, data_dir)
+    if not done:
+        raise InputError(f"{path} has no finished network; finish it first, see 'eqlab runs show {path}'")
+    splits = load_data(options)
+    return [load_trained(path, options, one, splits) for one in done]
+
+
+class Finished(NamedTuple):
+    """A trial that is done.
+
+    Attributes
+    ----------
+    key : str
+        Its name in the journal.
+    rule : str
+        Which trained the network.
+    seed : int
+        Of its initial weights.
+    data : str
+        The digest of its data.
+    """
+
+    key: str
+    rule: str
+    seed: int
+    data: str
+
+
+def finished(path: Path, data_dir: Path | None) -> tuple[LearningOptions, list[Finished]]:
+    """Return the options of a run of train, compare or contrast, and its trials that are done, in the order of rules and seeds.
+
+    Parameters
+    ----------
+    path : Path
+        The run's directory.
+    data_dir : Path, optional
+        Where the files of its data set are.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, or it is of another command.
+    """
     run = RunDirectory(path)
     command = run.read_provenance()["command"] if run.config.is_file() else None
     if command is None:
@@ -79,11 +122,8 @@ def trained_networks(path: Path, data_dir: Path | None) -> list[Trained]:
     model, keys = _model_of(command, path)
     options = resolve_layers(model, [Layer("{key} (in config.toml)", run.read_config())]).model_copy(update={"data_dir": data_dir})
     with run.journal(readonly=True) as journal:
-        done = [trial.key for trial in journal.trials("done")]
-    found = [_load(path, options, key, rule, seed) for key, rule, seed in keys(options) if key in done]
-    if not found:
-        raise InputError(f"{path} has no finished network; finish it first, see 'eqlab runs show {path}'")
-    return found
+        data = {trial.key: (trial.metrics or {}).get("data_digest", "") for trial in journal.trials("done")}
+    return options, [Finished(key, rule, seed, data[key]) for key, rule, seed in keys(options) if key in data]
 
 
 def _model_of(command: str, path: Path) -> tuple[type[LearningOptions], Any]:
@@ -108,19 +148,38 @@ def _model_of(command: str, path: Path) -> tuple[type[LearningOptions], Any]:
     raise InputError(f"{path} is a run of 'eqlab {command}', which trains no network; give runs of train, compare or contrast")
 
 
-def _load(path: Path, options: Any, key: str, rule: str, seed: int) -> Trained:
+def load_trained(path: Path, options: LearningOptions, one: Finished, splits: Splits) -> Trained:
+    """Return the network of a trial that is done.
+
+    Parameters
+    ----------
+    path : Path
+        The run's directory.
+    options : LearningOptions
+        Of the run, from ``finished``.
+    one : Finished
+        The trial.
+    splits : Splits
+        The data of the run.
+
+    Raises
+    ------
+    CheckpointError
+        If its checkpoint is missing or damaged.
+    """
     from contrastive_core.checkpoint import load_checkpoint, load_parameters
     from experiments.contrastive import ContrastiveOptions
     from experiments.contrastive_parts import build_embedding, build_objective, objective_setting
 
-    splits, contrastive = load_data(options), isinstance(options, ContrastiveOptions)
-    build = build_embedding if contrastive else build_network
-    untrained, network = (build(options, splits, seed) for _ in range(2))
-    file = path / "checkpoints" / f"{key}.safetensors"
+    untrained, network = (
+        build_embedding(options, splits, one.seed) if isinstance(options, ContrastiveOptions) else build_network(options, splits, one.seed)
+        for _ in range(2)
+    )
+    file = path / "checkpoints" / f"{one.key}.safetensors"
     tensors, _ = load_checkpoint(file)
     load_parameters(network, tensors, "best.", file)
-    setting = objective_setting(options, build_objective(options)) if contrastive else build_setting(options)
-    return Trained(path.name, rule, seed, network, untrained, RULES[rule](setting), splits)
+    setting = objective_setting(options, build_objective(options)) if isinstance(options, ContrastiveOptions) else build_setting(options)
+    return Trained(path.name, one.rule, one.seed, network, untrained, RULES[one.rule](setting), splits)
 
 
 def activities(network: Network, rule: Rule, inputs: Tensor) -> tuple[Tensor, Tensor]:

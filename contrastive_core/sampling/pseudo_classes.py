@@ -1,6 +1,8 @@
 """Batches made of pseudo-classes: either no two samples of one, or samples of one alone."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -114,3 +116,47 @@ class InsideClusters(Sampler):
     def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Cluster the outputs, and cut every cluster into batches."""
         return inside_clusters(cluster(features(), self.clusters, generator), batch_size, generator)
+
+    def of_stages(self, features: Sequence[Tensor], generator: torch.Generator) -> InsideGiven:
+        """Cluster what networks of earlier stages answer, once, and combine: samples are together that every stage put together.
+
+        Parameters
+        ----------
+        features : sequence of Tensor of shape (N, n)
+            Of the training samples, the first stage first.
+        generator : torch.Generator
+            Source of the first centres. A later stage that starts from the same one finds the clusters that an earlier stage was shown.
+
+        Returns
+        -------
+        InsideGiven
+            Batches inside the combined clusters.
+
+        Raises
+        ------
+        InputError
+            If no two samples are together.
+        """
+        found = torch.stack([cluster(rows, self.clusters, generator) for rows in features], dim=1)
+        combined = torch.unique(found, dim=0, return_inverse=True)[1]
+        if int(combined.bincount().max()) < 2:
+            raise InputError(f"no two samples share their clusters of all {len(features)} stages; give fewer sampler.clusters")
+        return InsideGiven(combined)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class InsideGiven(Sampler):
+    """Batches of one cluster each, of clusters that stay what they are (MCL's later stages).
+
+    Attributes
+    ----------
+    clusters : Tensor of shape (N,)
+        The cluster of each training sample.
+    """
+
+    clusters: Tensor
+
+    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+        """Cut every cluster into batches."""
+        return inside_clusters(self.clusters, batch_size, generator)

@@ -124,6 +124,9 @@ def _networks(options: MatchOptions, session: Session) -> list[Trained]:
         settings = {**options.training, "rules": list(options.rules), "seeds": options.seeds, "seed": options.seed, **local}
         return trained_networks(train_pair(options.train, options.like, settings, session), options.data_dir)
     paths = [place(name.rstrip("/")) for name in options.runs]
+    for name, path in zip(options.runs, paths, strict=True):
+        if not path.exists() and Path(name).is_dir():
+            raise InputError(f"there is no run {path}, and {name} here is a directory; give ./{name} if that is meant")
     networks = [one for path in paths for one in trained_networks(path, options.data_dir)]
     _refuse_other_data(networks)
     for path in paths if options.more_seeds else ():

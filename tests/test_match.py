@@ -105,7 +105,7 @@ def test_without_runs_a_pair_is_trained(tmp_path: Path) -> None:
     assert len(trained_networks(tmp_path / "networks", None)) == 4
 
 
-def test_bad_input_is_one_sentence(compared: Path, tmp_path: Path) -> None:
+def test_bad_input_is_one_sentence(compared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, networks of different data are compared, or a missing run ends in a traceback."""
 
     def refused(*arguments: object) -> str:
@@ -121,6 +121,8 @@ def test_bad_input_is_one_sentence(compared: Path, tmp_path: Path) -> None:
     assert "greater than or equal to 3" in refused(compared, "--samples", "2")  # of two samples, all units correlate by 1 or -1
     assert "must be 'compare' or 'contrast'" in refused("--train", "contrst")
     assert "there is no run" in refused(tmp_path / "nothing")
+    monkeypatch.chdir(compared.parent)
+    assert f"give ./{compared.name} if that is meant" in refused(compared.name)
     assert "named twice" in refused(compared, compared)
     other = tmp_path / "moons"
     assert eqlab("train", *TINY, "--data", "two-moons", "--out", other).exit_code == 0

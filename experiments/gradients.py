@@ -270,6 +270,8 @@ def gradients_command(options: CommandGradientsOptions, session: Session) -> Non
     if options.cost == ALL:
         compare_all(options, Work("gradients", {name: value for name, value in settings.items() if name != "cost"}), session)
         return
+    if objective_of(options) is None and "outputs" in options.model_fields_set:
+        session.warn(f"--outputs has no effect: {options.cost} is no objective, and the data set says how many there are")
     prepare(options, options.seed, objective_of(options), options.outputs)  # what is wrong is said before anything is written
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:

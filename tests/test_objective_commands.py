@@ -109,3 +109,10 @@ def test_an_objective_that_cannot_be_is_refused_in_one_sentence(tmp_path: Path) 
         result = CliRunner().invoke(cli, ["gradients", *SMALL, *arguments, "--out", str(tmp_path / "run")])
         assert result.exit_code == 2, (arguments, result.output)
         assert said in result.output
+
+
+def test_outputs_beside_a_cost_that_is_no_objective_are_warned_of(tmp_path: Path) -> None:
+    """If this fails, a user believes that a network had other outputs than it has."""
+    arguments = ["gradients", *SMALL, "--samples", "2", "--quiet", "--out"]
+    assert "--outputs has no effect" in CliRunner().invoke(cli, [*arguments, str(tmp_path / "one"), "--outputs", "6"]).stderr
+    assert "--outputs" not in CliRunner().invoke(cli, [*arguments, str(tmp_path / "other")]).stderr

@@ -249,7 +249,7 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
         settings, changes = split(cell.imperfections)
         device = assemble(cell.preset, settings, 0)
         trained = changed(cell, changes)
-        check_suits(device, trained)
+        check_suits(device, trained, trained.rule)
         for warning in caution(device, trained.rule):
             if warning not in told:
                 session.warn(warning)

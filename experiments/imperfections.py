@@ -172,7 +172,7 @@ def caution(device: Device, rule: str) -> list[str]:
     ]
 
 
-def check_suits(device: Device, options: LearningOptions) -> None:
+def check_suits(device: Device, options: LearningOptions, rule: str) -> None:
     """Put a device on a network of the same kind and few units, without any data.
 
     What a device suits depends on the kind of network and not on its size, and wires of large arrays take minutes to solve.
@@ -183,21 +183,28 @@ def check_suits(device: Device, options: LearningOptions) -> None:
         What weights are to be held by.
     options : LearningOptions
         Of the network.
+    rule : str
+        What trains it.
 
     Raises
     ------
     InputError
-        If the network cannot be built, or has no place for an effect of the device.
+        If the network cannot be built, or has no place for an effect of the device or no outputs that the rule could hold.
     """
     import torch
 
     from contrastive_core.data.splits import Split, Splits
     from contrastive_core.devices.on_device import OnDevice
     from experiments.learning import build_network
+    from hebbian import RULES as HOLDING
 
     part = Split(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
     small = options.model_copy(update={"hidden": (2,) * len(options.hidden), "device": "cpu"})
-    OnDevice(build_network(small, Splits(part, part, part, 2, "", ""), 0), device)
+    held = OnDevice(build_network(small, Splits(part, part, part, 2, "", ""), 0), device)
+    if rule in HOLDING and not held.output_is_last_layer:
+        raise InputError(
+            f"{rule} holds the outputs, and here these are computed from the last layer; take a rule that nudges, such as ep-centered"
+        )
 
 
 def _checked(kind: Any, given: Mapping[str, str], part: str, names: Sequence[str] = ()) -> dict[str, Any]:

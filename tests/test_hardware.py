@@ -170,6 +170,7 @@ def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_th
         (("--network", "binary", "--vary", "asymmetric-feedback.sigma_asym=1"), "feedback arrays belong to layered networks"),
         (("--network", "ising", "--vary", "adc.adc_bits=4", "--imperfections", "asymmetric-feedback.sigma_asym=1"), "leave the effect out"),
         (("--vary", "network=layered,resistor-graph wires.r_wire_row=1"), "leave the effect out"),
+        (("--network", "oscillator", "--rules", "ep-centered,coupled-positive"), "coupled-positive holds the outputs"),
         (("--network", "resistive", "--readout", "--vary", "adc.adc_bits=4"), "leave --readout out"),
     ],
 )

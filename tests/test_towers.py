@@ -110,6 +110,19 @@ def test_tower_gradients_do_not_depend_on_the_number_of_threads():
         assert torch.allclose(gradient, found[1][name], rtol=0, atol=10 * EQUAL[torch.float32])
 
 
+def test_tower_kernels_take_parameters_however_they_lie_in_memory():
+    """The values of a network decide, not the strides that another tool or a transposition has left behind."""
+    plain, _, _, batch = build(SIZES["three"], rows=FEW - 3)
+    strided, _, _, _ = build(SIZES["three"], rows=FEW - 3)
+    strided.bias(1).data = torch.stack([strided.bias(1).data] * 2, 1)[:, 0]
+    strided.weight(1).data = strided.weight(1).data.T.contiguous().T
+    assert not strided.bias(1).is_contiguous()
+    assert not strided.weight(1).is_contiguous()
+    rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(backend="numba"), strength=0.3))
+    expected, found = (rule.estimate(network, batch).gradients for network in (plain, strided))
+    assert all(torch.equal(found[name], gradient) for name, gradient in expected.items())
+
+
 def _two_hidden(width: int) -> tuple[Layered, torch.Tensor]:
     """A network without bounds, whose sweeps are linear, and its coupling between the hidden layers."""
     network, _, _, _ = build((6, width, width, 2), hidden="linear", scale=1.0)

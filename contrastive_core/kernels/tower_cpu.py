@@ -53,9 +53,10 @@ class Tower:
     def __init__(self, network: Layered, drive: Tensor, over_relaxation: float = 1.0) -> None:
         self.over_relaxation = over_relaxation
         self.network, self.drive, self.top = network, drive.detach(), len(network.sizes) - 2
-        self.weights = [network.weight(index).detach() for index in range(self.top + 2)]
+        # Contiguous, because the kernel for few samples takes tuples, whose arrays all have to be of one layout.
+        self.weights = [network.weight(index).detach().contiguous() for index in range(self.top + 2)]
         nothing = np.zeros(network.sizes[0], self.drive.numpy().dtype)  # the drive has the bias of the first layer in it
-        self.biases = [nothing, *(network.bias(index).detach().numpy() for index in range(1, self.top + 2))]
+        self.biases = [nothing, *(network.bias(index).detach().contiguous().numpy() for index in range(1, self.top + 2))]
         self.boxes = [(cast(Clipped, a).low, cast(Clipped, a).high) for a in network.activations]
         self.columns = columns(network.sizes, drive.element_size())
         # Products of one layer at a time: what no other sweep can use.

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -130,8 +131,9 @@ def run_pair(
     """
     given = memory.drive
     low, high = (cast(Clipped, activation) for activation in network.activations)
+    _, weight_out, bias_out = seen_as_arrays(network)
     arguments: tuple[Any, ...] = (
-        given, bias, network.weight(1).detach().numpy(), network.bias(1).detach().numpy(), pull, labels,
+        given, bias, weight_out, bias_out, pull, labels,
         np.array(action.strengths, given.dtype), *memory.results(),
         int(action.kind), action.curvature, network.stiffness[1], network.energy_scale, low.low, low.high, high.low, high.high,
         output_first, np.array([-1.0 if stop.tolerance is None else stop.tolerance for stop in stops], given.dtype),
@@ -173,9 +175,9 @@ def estimate_pair(
         None where a sample diverged or the batch makes no sense.
     """
     sizes, num_samples = network.sizes, len(inputs)
-    drive = torch.mm(inputs, network.weight(0).detach()).numpy()  # the kernel adds the bias, in passing
+    drive = torch.mm(inputs, network.weight(0)).detach().numpy()  # the kernel adds the bias, in passing
     memory, classes = Memory(drive, len(stops), sizes), labels.numpy()
-    run_pair(network, memory, network.bias(0).detach().numpy(), memory.output[0], classes, output_first, stops, action, True)
+    run_pair(network, memory, seen_as_arrays(network)[0], memory.output[0], classes, output_first, stops, action, True)
     plus, minus = (1 + signs.index(sign) if sign in signs else 0 for sign in (1, -1))
     scale, scale_out = (-factor * stiffness / num_samples for stiffness in network.stiffness)
     change, bias, weight_out, bias_out = (np.empty(shape, drive.dtype) for shape in ((num_samples, sizes[0]), sizes[0], sizes, sizes[1]))
@@ -190,6 +192,29 @@ def estimate_pair(
     weight_in = torch.mm(inputs.T, tensor(change))
     gradients = {"weight_1": weight_in, "bias_1": tensor(bias), "weight_2": tensor(weight_out), "bias_2": tensor(bias_out)}
     return gradients, memory.relaxations
+
+
+_SEEN: WeakKeyDictionary[Layered, tuple[tuple[Array, Array, Array], list[int]]] = WeakKeyDictionary()
+
+
+def seen_as_arrays(network: Layered) -> tuple[Array, Array, Array]:
+    """Return the first bias and the last weights and bias as arrays on the same memory.
+
+    Kept from call to call, because asking torch for them takes longer than a sweep of a batch: the products before and after leave
+    nothing of torch in the cache. Memory that an array sees is not given to anyone else, so equal addresses mean the same memory.
+
+    Parameters
+    ----------
+    network : Layered
+        That :func:`is_pair`.
+    """
+    parameters = network.bias(0), network.weight(1), network.bias(1)
+    places = [parameter.data_ptr() for parameter in parameters]
+    known = _SEEN.get(network)
+    if known is None or known[1] != places:
+        first, second, third = (parameter.detach().numpy() for parameter in parameters)
+        known = _SEEN[network] = (first, second, third), places
+    return known[0]
 
 
 def _in_threads(work: Callable[[int, int], None], num_samples: int) -> None:

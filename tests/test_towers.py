@@ -14,7 +14,7 @@ from contrastive_core.kernels.tower_cpu import FEW
 from contrastive_core.networks.layered import Layered
 from contrastive_core.relaxation import relax
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Status, Stop
+from contrastive_core.types import Batch, Status, Stop
 from eqprop import RULES
 from experiments.learning import LearningOptions, build_setting
 
@@ -121,6 +121,21 @@ def test_tower_kernels_take_parameters_however_they_lie_in_memory():
     rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(backend="numba"), strength=0.3))
     expected, found = (rule.estimate(network, batch).gradients for network in (plain, strided))
     assert all(torch.equal(found[name], gradient) for name, gradient in expected.items())
+
+
+def test_kernels_see_that_weights_were_transposed_where_they_lie():
+    """A kernel that keeps arrays of the parameters must not go on with those of another matrix on the same memory."""
+    generator = torch.Generator().manual_seed(0)
+    network = Layered((6, 8, 8), generator=generator, dtype=torch.float64)
+    batch = Batch(torch.rand(5, 6, generator=generator, dtype=torch.float64), torch.arange(5))
+
+    def gradient(backend: str) -> torch.Tensor:
+        rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(backend=backend), strength=0.1))
+        return rule.estimate(network, batch).gradients["weight_1"]
+
+    gradient("numba")
+    network.weight(1).data = network.weight(1).data.T
+    assert torch.allclose(gradient("numba"), gradient("torch"), rtol=1e-9, atol=1e-12)
 
 
 def _two_hidden(width: int) -> tuple[Layered, torch.Tensor]:

@@ -194,14 +194,15 @@ def estimate_pair(
     return gradients, memory.relaxations
 
 
-_SEEN: WeakKeyDictionary[Layered, tuple[tuple[Array, Array, Array], list[int]]] = WeakKeyDictionary()
+_SEEN: WeakKeyDictionary[Layered, tuple[tuple[Array, Array, Array], list[object]]] = WeakKeyDictionary()
 
 
 def seen_as_arrays(network: Layered) -> tuple[Array, Array, Array]:
     """Return the first bias and the last weights and bias as arrays on the same memory.
 
     Kept from call to call, because asking torch for them takes longer than a sweep of a batch: the products before and after leave
-    nothing of torch in the cache. Memory that an array sees is not given to anyone else, so equal addresses mean the same memory.
+    nothing of torch in the cache. Memory that an array sees is not given to anyone else, so equal addresses mean the same memory;
+    a square matrix may have been transposed on it, which its strides tell.
 
     Parameters
     ----------
@@ -209,7 +210,7 @@ def seen_as_arrays(network: Layered) -> tuple[Array, Array, Array]:
         That :func:`is_pair`.
     """
     parameters = network.bias(0), network.weight(1), network.bias(1)
-    places = [parameter.data_ptr() for parameter in parameters]
+    places: list[object] = [(parameter.data_ptr(), parameter.stride()) for parameter in parameters]
     known = _SEEN.get(network)
     if known is None or known[1] != places:
         first, second, third = (parameter.detach().numpy() for parameter in parameters)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from contrastive_core.errors import EqlabError, InputError
+from experiments.allocator import keep_freed_memory
 from experiments.engine import EngineError
 from experiments.experiment import find_experiment
 from experiments.live import announce
@@ -83,6 +84,7 @@ def run_chunk(packed: str, observers: Mapping[str, Callable[..., None]] | None =
     EngineError
         If this process has other versions of the packages that results depend on than the one that sent the chunk.
     """
+    keep_freed_memory()
     work, tasks = _unpack(packed)
     trial = _Trial(work, observers or {})
     return [trial.run(task) for task in tasks]

@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from experiments.allocator import keep_freed_memory
 from experiments.fields import NONE, Kind, field_kind, flag_name, from_text, is_positional
 from experiments.markers import Repeated
 from experiments.options import CommandOptions, resolve
@@ -53,6 +54,7 @@ def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Call
         def callback(**given: Any) -> None:
             flags = {key: given[_destination(key)] for key in fields if given[_destination(key)] not in (None, ())}
             options = resolve(model, config=given.get("config"), flags=flags, assignments=given.get("set", ()))
+            keep_freed_memory()
             function(options, _session(given))
 
         common = [parameter for parameter in _common() if parameter.name not in without]

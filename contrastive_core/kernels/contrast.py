@@ -40,7 +40,7 @@ def on_cuda(
         return None
     from contrastive_core.kernels import pair_cuda
 
-    return _contrast(CUDA.memory(), pair_cuda.estimate_pair, network, batch, dynamics, free, second, phases, signs, factor)
+    return _contrast(f"is_{CUDA.memory()}", pair_cuda.estimate_pair, network, batch, dynamics, free, second, phases, signs, factor)
 
 
 def contrast_from_rest(
@@ -70,11 +70,11 @@ def contrast_from_rest(
         None where there is no such kernel, or where something is wrong with the batch or with a
         relaxation: the steps one by one do the same then, and say what.
     """
-    return _contrast("cpu", estimate_pair, network, batch, dynamics, free, second, phases, signs, factor, deeper=True)
+    return _contrast("is_cpu", estimate_pair, network, batch, dynamics, free, second, phases, signs, factor, deeper=True)
 
 
 def _contrast(
-    memory: str,
+    where: str,
     estimate: Estimate,
     network: Network,
     batch: Batch,
@@ -86,7 +86,7 @@ def _contrast(
     factor: float,
     deeper: bool = False,
 ) -> Contrasted | None:
-    """Do it by ``estimate`` for one hidden layer and, where ``deeper``, on the CPU for more."""
+    """Do it by ``estimate`` for one hidden layer and, if ``deeper``, for more, where tensors are ``where``: is_cpu or is_cuda."""
     inputs, labels = batch.inputs, batch.labels
     if type(network) is not Layered or type(dynamics) is not BlockDescent or not phases:
         return None
@@ -96,7 +96,7 @@ def _contrast(
     if not network.output_is_last_layer or any(not _same_live_nudge(phase, phases[0]) for phase in phases):
         return None
     bias = network.bias(0)
-    if not (inputs.dtype == bias.dtype and bias.dtype in FLOATS and all(t.device.type == memory for t in (inputs, labels, bias))):
+    if not (inputs.dtype == bias.dtype and bias.dtype in FLOATS and all(getattr(t, where) for t in (inputs, labels, bias))):
         return None
     shapes_fit = labels.dim() == 1 and len(labels) > 0 and inputs.shape == (len(labels), network.num_inputs)
     if not shapes_fit or labels.dtype != torch.int64 or not labels.is_contiguous():

@@ -74,8 +74,8 @@ def settle_pair(
     if start is not None:
         memory.hidden[:], memory.output[:] = (layer.detach().numpy() for layer in start)
     pull = memory.output[0] if action.pull is None else action.pull.contiguous().numpy()
-    nothing = np.zeros(network.sizes[0], memory.drive.dtype)  # the drive has its bias
-    run_pair(network, memory, nothing, pull, NO_LABELS, output_first, stops, action, start is None)
+    parameters = (np.zeros(network.sizes[0], memory.drive.dtype), *seen_as_arrays(network)[1:])  # the drive has its bias
+    run_pair(network, memory, parameters, pull, NO_LABELS, output_first, stops, action, start is None)
     return memory.relaxations()
 
 
@@ -104,7 +104,7 @@ class Memory:
 def run_pair(
     network: Layered,
     memory: Memory,
-    bias: Array,
+    parameters: tuple[Array, Array, Array],
     pull: Array,
     labels: Array,
     output_first: bool,
@@ -120,8 +120,8 @@ def run_pair(
         As in :func:`settle_pair`.
     memory : Memory
         Its results are overwritten; from a start, they hold it.
-    bias : array of shape (n,)
-        What the drive lacks.
+    parameters : arrays of shape (n,), (n, k) and (k,)
+        What the drive lacks, and weights and bias of the outputs.
     pull : array of shape (B, k)
         Of the action; not read where there are labels.
     labels : array of shape (B,) or (0,)
@@ -131,9 +131,8 @@ def run_pair(
     """
     given = memory.drive
     low, high = (cast(Clipped, activation) for activation in network.activations)
-    _, weight_out, bias_out = seen_as_arrays(network)
     arguments: tuple[Any, ...] = (
-        given, bias, weight_out, bias_out, pull, labels,
+        given, *parameters, pull, labels,
         np.array(action.strengths, given.dtype), *memory.results(),
         int(action.kind), action.curvature, network.stiffness[1], network.energy_scale, low.low, low.high, high.low, high.high,
         output_first, np.array([-1.0 if stop.tolerance is None else stop.tolerance for stop in stops], given.dtype),
@@ -177,7 +176,7 @@ def estimate_pair(
     sizes, num_samples = network.sizes, len(inputs)
     drive = torch.mm(inputs, network.weight(0)).detach().numpy()  # the kernel adds the bias, in passing
     memory, classes = Memory(drive, len(stops), sizes), labels.numpy()
-    run_pair(network, memory, seen_as_arrays(network)[0], memory.output[0], classes, output_first, stops, action, True)
+    run_pair(network, memory, seen_as_arrays(network), memory.output[0], classes, output_first, stops, action, True)
     plus, minus = (1 + signs.index(sign) if sign in signs else 0 for sign in (1, -1))
     scale, scale_out = (-factor * stiffness / num_samples for stiffness in network.stiffness)
     change, bias, weight_out, bias_out = (np.empty(shape, drive.dtype) for shape in ((num_samples, sizes[0]), sizes[0], sizes, sizes[1]))

@@ -17,7 +17,7 @@ _ACROSS = 3
 
 
 def effect_picture(rows: Sequence[Mapping[str, Any]]) -> Picture:
-    """Show accuracy and signal to noise against each imperfection, with the ideal network's accuracy as a line.
+    """Show accuracy and signal to noise against each imperfection, with the accuracy where nothing is varied as a line.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def _plot_accuracy(axes: Axes, mine: Sequence[Mapping[str, Any]], rows: Sequence
     lows, highs = (gaps((row["accuracy"]["ci95"][end] for row in mine), 100) for end in (0, 1))
     axes.vlines(range(len(mine)), lows, highs, color=look(index)["color"], linewidth=0.8)
     axes.plot(range(len(mine)), means, marker=MARKERS[index % len(MARKERS)], markersize=4, **look(index))
-    ideal = next((row["accuracy"]["mean"] for row in rows if row["rule"] == rule and not row["value"]), None)
-    if ideal is not None:
-        axes.axhline(100 * ideal, color=look(index)["color"], linewidth=0.6, linestyle="--")
+    unvaried = next((row["accuracy"]["mean"] for row in rows if row["rule"] == rule and not row["value"]), None)
+    if unvaried is not None:
+        axes.axhline(100 * unvaried, color=look(index)["color"], linewidth=0.6, linestyle="--")
 
 
 def front_picture(rows: Sequence[Mapping[str, Any]]) -> Picture:

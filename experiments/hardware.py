@@ -239,7 +239,8 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
     for one in map(read_assignment, options.own):
         if one.part not in options.rules:
             raise unknown_name("rule of this study", one.part, list(options.rules))
-    cells = {key_of(rule, "ideal", ""): _point(options, rule, ()) for rule in options.rules}
+    base = "ideal" if options.preset == "ideal" and not options.imperfections else "unvaried"
+    cells = {key_of(rule, base, ""): _point(options, rule, ()) for rule in options.rules}
     for variation in variations:
         for rule in options.rules:
             for value, point in zip(variation.values, variation.points, strict=True):
@@ -258,7 +259,7 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         seeds = range(options.seed, options.seed + options.seeds)
         found = run_cells("hardware", cells, ("rule", "imperfections"), seeds, options.engine, session, run, journal)
-    rows = rows_of(options.rules, variations, found)
+    rows = rows_of(options.rules, base, variations, found)
     pictures = {"effects": effect_picture(rows), "front": front_picture(rows)}
     write_pictures(run.figures, {name: picture for name, picture in pictures.items() if rows})
     session.result({"run": str(run.path), "rows": rows}, f"{table(rows)}\n\nrun directory: {run.path}")

@@ -18,13 +18,15 @@ def key_of(rule: str, name: str, value: str) -> str:
     return f"{rule} {name} {value}".strip()
 
 
-def rows_of(rules: Sequence[str], variations: Sequence[Variation], found: Mapping[str, Any]) -> list[dict[str, Any]]:
+def rows_of(rules: Sequence[str], base: str, variations: Sequence[Variation], found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Average the metrics of each cell over its seeds.
 
     Parameters
     ----------
     rules : sequence of str
         That were compared.
+    base : str
+        What a device is called of which nothing is varied.
     variations : sequence of Variation
         What was varied.
     found : mapping of str to list
@@ -33,9 +35,9 @@ def rows_of(rules: Sequence[str], variations: Sequence[Variation], found: Mappin
     Returns
     -------
     list of dict
-        What is varied, its value, the rule, the accuracy and the means of ``MEANS``; the ideal device first.
+        What is varied, its value, the rule, the accuracy and the means of ``MEANS``; the device of which nothing is varied first.
     """
-    places = [("ideal", "")] + [(variation.name, value) for variation in variations for value in variation.values]
+    places = [(base, "")] + [(variation.name, value) for variation in variations for value in variation.values]
     rows = []
     for name, value in places:
         for rule in rules:

@@ -70,6 +70,14 @@ def test_settings_with_several_values_vary_together_and_the_others_are_held():
         read_variation("adc.adc_bits=,")
 
 
+def test_only_an_ideal_device_is_called_ideal(tmp_path):
+    """If this fails, the row that others are compared with claims an ideal device, and is an imperfect one."""
+    for name, what in {"preset": ("--preset", "ecram"), "imperfections": ("--imperfections", "node-noise.sigma_v=0.1")}.items():
+        result = eqlab("hardware", *what, "--vary", "neuron-offset.sigma_offset=1", "--json", "--out", tmp_path / name, *TINY)
+        assert result.exit_code == 0, result.output
+        assert [row["varied"] for row in json.loads(result.stdout)["rows"]] == ["unvaried", "neuron-offset.sigma_offset"]
+
+
 def test_a_study_reports_every_point_beside_the_ideal_one(tmp_path):
     """If this fails, accuracy, signal and energy under an imperfection are not those of the trial."""
     out = tmp_path / "out"

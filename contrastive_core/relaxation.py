@@ -213,9 +213,10 @@ def contrast_from_rest(
         None where no kernel does it or anything is wrong: the steps one by one do the same, and say what.
     """
     kernel = ("cuda" if batch.inputs.is_cuda else "numba") if backend == "auto" else backend
-    if kernel not in CONTRASTS or not all(isinstance(phase, Nudge) and _has_minimum_in(network, phase) for phase in phases):
-        return None
-    return CONTRASTS[kernel](network, batch, dynamics, free, second, phases, signs, factor)
+    nudges = [phase for phase in phases if isinstance(phase, Nudge)]
+    weakest = min(nudges, key=lambda nudge: nudge.strength * nudge.cost.curvature, default=None)
+    possible = kernel in CONTRASTS and len(nudges) == len(phases) and _has_minimum_in(network, weakest)
+    return CONTRASTS[kernel](network, batch, dynamics, free, second, phases, signs, factor) if possible else None
 
 
 def _reference(

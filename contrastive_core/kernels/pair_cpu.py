@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -131,12 +131,11 @@ def run_pair(
     """
     given = memory.drive
     low, high = (cast(Clipped, activation) for activation in network.activations)
+    strengths, tolerances, budgets = _as_arrays(action.strengths, tuple(stops), given.dtype)
     arguments: tuple[Any, ...] = (
-        given, *parameters, pull, labels,
-        np.array(action.strengths, given.dtype), *memory.results(),
+        given, *parameters, pull, labels, strengths, *memory.results(),
         int(action.kind), action.curvature, network.stiffness[1], network.energy_scale, low.low, low.high, high.low, high.high,
-        output_first, np.array([-1.0 if stop.tolerance is None else stop.tolerance for stop in stops], given.dtype),
-        np.array([stop.budget for stop in stops]), from_rest,
+        output_first, tolerances, budgets, from_rest,
     )  # fmt: skip
     _in_threads(lambda first, last: layered_cpu.settle_pair(first, last, *arguments), len(given))
 
@@ -191,6 +190,13 @@ def estimate_pair(
     weight_in = torch.mm(inputs.T, tensor(change))
     gradients = {"weight_1": weight_in, "bias_1": tensor(bias), "weight_2": tensor(weight_out), "bias_2": tensor(bias_out)}
     return gradients, memory.relaxations
+
+
+@lru_cache(maxsize=16)
+def _as_arrays(strengths: tuple[float, ...], stops: tuple[Stop, ...], real: np.dtype[Any]) -> tuple[Array, Array, Array]:
+    """Return strengths, tolerances and budgets for the kernel, which reads them only: they are the same from batch to batch."""
+    tolerances = np.array([-1.0 if stop.tolerance is None else stop.tolerance for stop in stops], real)
+    return np.array(strengths, real), tolerances, np.array([stop.budget for stop in stops])
 
 
 _SEEN: WeakKeyDictionary[Layered, tuple[tuple[Array, Array, Array], list[object]]] = WeakKeyDictionary()

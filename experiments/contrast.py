@@ -187,9 +187,9 @@ def check_contrast(options: ContrastiveOptions, session: Session) -> str:
     setting = objective_setting(options, target)
     layer_groups(network, options.learning_rates)
     _refuse_lone_samples(options, splits)
-    _refuse_lone_probes(options, splits)
     if target.needs.labels is Labels.CLASSES:
         _refuse_one_class(options, splits)
+    _refuse_lone_probes(options, splits)
     contrasting = build_contrasting(options, splits, target, network, RULES[BASELINE](setting), options.seed)
     count = min(len(splits.train.labels), max(options.batch_size, 2))
     batch = contrasting.present(Batch(splits.train.inputs[:count], splits.train.labels[:count]), torch.Generator().manual_seed(0))

@@ -213,10 +213,12 @@ def contrast_from_rest(
         None where no kernel does it or anything is wrong: the steps one by one do the same, and say what.
     """
     kernel = ("cuda" if batch.inputs.is_cuda else "numba") if backend == "auto" else backend
-    nudges = [phase for phase in phases if isinstance(phase, Nudge)]
-    weakest = min(nudges, key=lambda nudge: nudge.strength * nudge.cost.curvature, default=None)
-    possible = kernel in CONTRASTS and len(nudges) == len(phases) and _has_minimum_in(network, weakest)
-    return CONTRASTS[kernel](network, batch, dynamics, free, second, phases, signs, factor) if possible else None
+    if kernel not in CONTRASTS:
+        return None
+    for phase in phases:  # a loop, because this is once per batch, and generators take longer
+        if not isinstance(phase, Nudge) or not _has_minimum_in(network, phase):
+            return None
+    return CONTRASTS[kernel](network, batch, dynamics, free, second, phases, signs, factor)
 
 
 def _reference(

@@ -127,12 +127,20 @@ class Settling:
     ) -> Contrasted | None:
         """Relax as ``all_phases`` does and contrast, where a kernel does all of it at once; else None."""
         stop = self._second_stop(network, unit)
-        with torch.no_grad():
-            return contrast_from_rest(network, batch, self.dynamics, self.free, stop, phases, signs, factor, backend=self.backend)
+        return contrast_from_rest(network, batch, self.dynamics, self.free, stop, phases, signs, factor, backend=self.backend)
 
     def _second_stop(self, network: Network, unit: float) -> Stop:
-        stiffness, tolerance = network.stiffness, self.second.tolerance
-        return self.second if tolerance is None else self.second._replace(tolerance=tolerance * unit * stiffness[-1] / stiffness[0])
+        stiffness, (tolerance, budget, unstable) = network.stiffness, self.second
+        return Stop(None if tolerance is None else tolerance * unit * stiffness[-1] / stiffness[0], budget, unstable)
+
+
+SIDE_NAMES = {1: "positive", -1: "negative"}
+"""What the nudged or held phases of each sign are called."""
+
+PHASE_NAMES: dict[tuple[int, ...], tuple[str, ...]] = {
+    signs: ("free", *(SIDE_NAMES[sign] for sign in signs)) for signs in ((1,), (-1,), (1, -1))
+}
+"""Every phase of a contrast in the order in which they are run."""
 
 
 class Sides(Enum):
@@ -203,7 +211,6 @@ def contrast(
     """
     if not 1e-4 <= strength <= 6e4:  # inside is room in every dtype, and asking a module for its own takes as long as sweeps
         _require_representable(strength, next(network.parameters()).dtype)
-    names = {1: "positive", -1: "negative"}
     factor = 1 / (strength * len(signs))
     if not callable(phases):
         phases = [network.applied(phase) for phase in phases]
@@ -211,7 +218,7 @@ def contrast(
         at_once = settling.contrast(network, batch, phases, displacement, signs, factor) if from_rest else None
         if at_once is not None:
             gradients, relaxations = at_once
-            return Estimate(gradients, Deferred(("free", *(names[sign] for sign in signs)), relaxations))
+            return Estimate(gradients, Deferred(PHASE_NAMES[signs], relaxations))
     with torch.no_grad():
         clamped = network.clamp(batch.inputs)
     if batch.start is None and not callable(phases):
@@ -224,13 +231,13 @@ def contrast(
         later = settling.second_phases(clamped, free.state, chosen, displacement, generator)
     seconds = dict(zip(signs, later, strict=True))
     for sign, second in seconds.items():
-        require_finite(second, names[sign], network)
+        require_finite(second, SIDE_NAMES[sign], network)
     plus, minus = seconds.get(1, free), seconds.get(-1, free)
     with torch.no_grad():
         gradients = network.energy_gradient(plus.state, clamped, minus.state, factor)
     for name, value in direct_gradient(network, free.state, cost, batch).items():
         gradients[name] = gradients[name] + value
-    return Estimate(gradients, {"free": free} | {names[sign]: second for sign, second in seconds.items()})
+    return Estimate(gradients, {"free": free} | {SIDE_NAMES[sign]: second for sign, second in seconds.items()})
 
 
 def _require_representable(strength: float, dtype: torch.dtype) -> None:

@@ -93,13 +93,15 @@ def _contrast(
     deep = deeper and is_tower(network)
     if not deep and not (is_pair(network) and dynamics.over_relaxation == 1):
         return None
-    if not network.output_is_last_layer or any(not _same_live_nudge(phase, phases[0]) for phase in phases):
+    if not network.output_is_last_layer or not _are_live_nudges_by_one_cost(phases):
         return None
-    bias = network.bias(0)
-    if not (inputs.dtype == bias.dtype and bias.dtype in FLOATS and all(getattr(t, where) for t in (inputs, labels, bias))):
+    bias, shape = network.bias(0), labels.shape
+    if not (getattr(inputs, where) and getattr(labels, where) and getattr(bias, where)):
         return None
-    shapes_fit = labels.dim() == 1 and len(labels) > 0 and inputs.shape == (len(labels), network.num_inputs)
-    if not shapes_fit or labels.dtype != torch.int64 or not labels.is_contiguous():
+    if inputs.dtype != bias.dtype or bias.dtype not in FLOATS:
+        return None
+    shapes_fit = len(shape) == 1 and shape[0] > 0 and inputs.shape == (shape[0], network.num_inputs)
+    if not shapes_fit or labels.dtype != torch.int64 or not labels.is_contiguous() or inputs.requires_grad:
         return None
     nudges = cast(Sequence[Nudge], phases)
     kind = Kind.SOFTMAX if type(nudges[0].cost) is CrossEntropy else Kind.PULLED
@@ -113,8 +115,14 @@ def _contrast(
     return estimate(network, inputs, labels, dynamics.groups(2)[0][0] == 1, stops, action, signs, factor)
 
 
-def _same_live_nudge(phase: Phase, other: Phase) -> bool:
-    """Whether two phases are live nudges by one known cost."""
-    if not isinstance(phase, Nudge) or not isinstance(other, Nudge) or phase.frozen is not None:
+def _are_live_nudges_by_one_cost(phases: Sequence[Phase]) -> bool:
+    """Whether all phases are live nudges by the same known cost of the same labels."""
+    first = phases[0]
+    if not isinstance(first, Nudge) or type(first.cost) not in KNOWN_COSTS:
         return False
-    return type(phase.cost) in KNOWN_COSTS and phase.cost is other.cost and phase.batch.labels is other.batch.labels
+    for phase in phases:
+        if not isinstance(phase, Nudge) or phase.frozen is not None:
+            return False
+        if phase.cost is not first.cost or phase.batch.labels is not first.batch.labels:
+            return False
+    return True

@@ -25,10 +25,11 @@ from contrastive_core.kernels.row_cpu import (
     _settle_row,
     _spread,
     _status,
+    inlined,
     njit,
     rows_of,
 )
-from contrastive_core.kernels.vector_cpu import GROUP, PADDED, begin_hidden, fetch, follow_hidden, move_hidden, move_outputs
+from contrastive_core.kernels.vector_cpu import GROUP, PADDED, begin_hidden, end_hidden, fetch, follow_hidden, move_hidden, move_outputs
 from contrastive_core.kernels.vectors_cpu import VECTOR_BYTES
 
 __all__ = [  # what kernels of other networks are made of, too
@@ -37,16 +38,17 @@ __all__ = [  # what kernels of other networks are made of, too
 ]  # fmt: skip
 
 
-@njit
+@inlined
 def _settle_vectors(
     drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, feedback: Number,
     low: Number, high: Number, low_out: Number, high_out: Number, phase: int, output_first: bool, tolerance: Number, budget: int,
-    units: Array, source: int, target: int, outputs: Array, sums: Array, sent: Array, offset: Array, silent: bool,
+    units: Array, source: int, target: int, outputs: Array, sums: Array, sent: Array, offset: Array, silent: bool, rest: Number, last: bool,
 ) -> tuple[int, Number]:  # fmt: skip
     """Settle as ``_settle_row`` does, by vector instructions only: hidden units that fill vectors, GROUP outputs and no softmax.
 
     The units start at ``source`` of an array and are written from ``target`` on. Arrays from ``outputs`` on are PADDED. ``silent``
-    says that the hidden units move first, and hear nothing from the outputs then.
+    says that the hidden units move first, from ``rest``, and hear nothing from the outputs then; ``last`` that nothing follows which needs
+    ``sums``, which are not always those of the hidden units then.
     """
     real, count = units.dtype.type, bias.shape[0]
     gain, slope = real(1), real(0)
@@ -62,9 +64,13 @@ def _settle_vectors(
         for part in range(2):
             if output_first == (part == 1):
                 if silent and step == 1:
-                    change = begin_hidden(drive, rows, sent, low, high, units, source, target, sums, drive.shape[0])
+                    change = begin_hidden(drive, rows, rest, low, high, units, source, target, sums, drive.shape[0])
                 elif tolerance >= 0 and largest > tolerance and step < budget:  # the outputs have moved: on in any case
                     change = follow_hidden(drive, rows, sent, low, high, units, source, target, sums, drive.shape[0])
+                elif last and part == 1 and (tolerance >= 0 or step == budget):  # most likely this is the last time that they move
+                    change = end_hidden(drive, rows, sent, low, high, units, source, target, sums, drive.shape[0])
+                    if change > tolerance and step < budget:
+                        move_hidden(drive, rows, sent, low, high, units, target, target, sums, drive.shape[0])
                 else:
                     change = move_hidden(drive, rows, sent, low, high, units, source, target, sums, drive.shape[0])
                 source = target
@@ -133,6 +139,7 @@ def settle_pair(
     in_vectors = phase != SOFTMAX and rows.shape[0] == GROUP and width % (VECTOR_BYTES // drive.itemsize) == 0
     places = (rows.shape[0] + PADDED - 1) // PADDED * PADDED
     rest, rest_out = min(max(real(0), low), high), min(max(real(0), low_out), high_out)
+    silent = in_vectors and from_rest and rest_out == 0 and not output_first and budgets[0] > 0
     outputs = np.full(places, rest_out)
     sent, offset, sums, free_sums = np.zeros(places, real), np.zeros(places, real), np.zeros(places, real), np.zeros(places, real)
     wanted, given, base = np.empty(count, real), np.empty(width, real), np.empty(width, real)
@@ -147,7 +154,7 @@ def settle_pair(
             fetch(units, target + width, width)  # for the next sample, while this one is settled
             if second:
                 _copy(free_sums, sums)
-            elif from_rest:
+            elif from_rest and not silent:
                 _fill(rest, hidden[number, sample])
             if output_first and not second:
                 _gather(rows, hidden[number, sample], sums)
@@ -163,7 +170,7 @@ def settle_pair(
                     given, rows, bias, wanted, strengths[number], curvature, stiffness, feedback,
                     low, high, low_out, high_out, acting, output_first != second,
                     tolerances[number], budgets[number], units, source, target, outputs, sums, sent, offset,
-                    from_rest and number == 0 and rest_out == 0 and not output_first,
+                    silent and number == 0, rest, number > 0 or not from_rest,
                 )  # fmt: skip
             else:
                 if second:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -74,7 +74,7 @@ def settle_pair(
     if start is not None:
         memory.hidden[:], memory.output[:] = (layer.detach().numpy() for layer in start)
     pull = memory.output[0] if action.pull is None else action.pull.contiguous().numpy()
-    parameters = (np.zeros(network.sizes[0], memory.drive.dtype), *seen_as_arrays(network)[1:])  # the drive has its bias
+    parameters = (np.zeros(network.sizes[0], memory.drive.dtype), *parameters_of(network).arrays[1:])  # the drive has its bias
     run_pair(network, memory, parameters, pull, NO_LABELS, output_first, stops, action, start is None)
     return memory.relaxations()
 
@@ -173,9 +173,10 @@ def estimate_pair(
         None where a sample diverged or the batch makes no sense.
     """
     sizes, num_samples = network.sizes, len(inputs)
-    drive = torch.mm(inputs, network.weight(0)).detach().numpy()  # the kernel adds the bias, in passing
+    weight, arrays, _ = parameters_of(network)
+    drive = torch.mm(inputs, weight).numpy()  # the kernel adds the bias, in passing
     memory, classes = Memory(drive, len(stops), sizes), labels.numpy()
-    run_pair(network, memory, seen_as_arrays(network), memory.output[0], classes, output_first, stops, action, True)
+    run_pair(network, memory, arrays, memory.output[0], classes, output_first, stops, action, True)
     plus, minus = (1 + signs.index(sign) if sign in signs else 0 for sign in (1, -1))
     scale, scale_out = (-factor * stiffness / num_samples for stiffness in network.stiffness)
     change, bias, weight_out, bias_out = (np.empty(shape, drive.dtype) for shape in ((num_samples, sizes[0]), sizes[0], sizes, sizes[1]))
@@ -187,7 +188,7 @@ def estimate_pair(
     if not well:
         return None
     tensor = torch.from_numpy
-    weight_in = torch.mm(inputs.T, tensor(change))
+    weight_in = torch.mm(inputs.t(), tensor(change))
     gradients = {"weight_1": weight_in, "bias_1": tensor(bias), "weight_2": tensor(weight_out), "bias_2": tensor(bias_out)}
     return gradients, memory.relaxations
 
@@ -199,28 +200,41 @@ def _as_arrays(strengths: tuple[float, ...], stops: tuple[Stop, ...], real: np.d
     return np.array(strengths, real), tolerances, np.array([stop.budget for stop in stops])
 
 
-_SEEN: WeakKeyDictionary[Layered, tuple[tuple[Array, Array, Array], list[object]]] = WeakKeyDictionary()
+class Parameters(NamedTuple):
+    """The parameters of a network without a gradient, on the same memory.
+
+    Attributes
+    ----------
+    weight : Tensor of shape (n_in, n)
+        From the inputs.
+    arrays : arrays of shape (n,), (n, k) and (k,)
+        The other three: bias of the hidden units, weights and bias of the outputs.
+    places : list
+        Where they lie.
+    """
+
+    weight: Tensor
+    arrays: tuple[Array, Array, Array]
+    places: list[object]
 
 
-def seen_as_arrays(network: Layered) -> tuple[Array, Array, Array]:
-    """Return the first bias and the last weights and bias as arrays on the same memory.
+_KNOWN: WeakKeyDictionary[Layered, Parameters] = WeakKeyDictionary()
+
+
+def parameters_of(network: Layered) -> Parameters:
+    """Return the parameters of a network that :func:`is_pair`, as the kernels and products read them.
 
     Kept from call to call, because asking torch for them takes longer than a sweep of a batch: the products before and after leave
-    nothing of torch in the cache. Memory that an array sees is not given to anyone else, so equal addresses mean the same memory;
-    a square matrix may have been transposed on it, which its strides tell.
-
-    Parameters
-    ----------
-    network : Layered
-        That :func:`is_pair`.
+    nothing of torch in the cache. Memory that is held here is not given to anyone else, so equal addresses mean the same memory;
+    a matrix may have been transposed on it, which its strides tell.
     """
-    parameters = network.bias(0), network.weight(1), network.bias(1)
-    places: list[object] = [(parameter.data_ptr(), parameter.stride()) for parameter in parameters]
-    known = _SEEN.get(network)
-    if known is None or known[1] != places:
-        first, second, third = (parameter.detach().numpy() for parameter in parameters)
-        known = _SEEN[network] = (first, second, third), places
-    return known[0]
+    weight, *others = given = network.weight(0), network.bias(0), network.weight(1), network.bias(1)
+    places: list[object] = [(parameter.data_ptr(), parameter.stride()) for parameter in given]
+    known = _KNOWN.get(network)
+    if known is None or known.places != places:
+        first, second, third = (parameter.detach().numpy() for parameter in others)
+        known = _KNOWN[network] = Parameters(weight.detach(), (first, second, third), places)
+    return known
 
 
 def _in_threads(work: Callable[[int, int], None], num_samples: int) -> None:

@@ -28,9 +28,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 Number = Any
 """A scalar of whatever type numba finds, often made one of the arrays' own type on the way."""
 
-njit: Callable[[F], F] = cast(
-    Any, partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
-)
+_compiled = partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+
+njit: Callable[[F], F] = cast(Any, _compiled)
+
+inlined: Callable[[F], F] = cast(Any, partial(_compiled, inline="always"))
+"""For a function of many arrays that has one caller: handing them over takes as long as a sweep."""
 
 CONVERGED, BUDGET, DIVERGED = 0, 1, 2
 """The values of ``contrastive_core.types.Status``, which numba cannot read."""

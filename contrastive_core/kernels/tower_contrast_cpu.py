@@ -58,7 +58,7 @@ def estimate_tower(
     Contrasted, optional
         The free relaxation first. None where a sample diverged or the batch makes no sense.
     """
-    tower = Tower(network, torch.addmm(network.bias(0), inputs, network.weight(0)).detach(), over_relaxation)
+    tower = Tower(network, torch.addmm(network.bias(0).detach(), inputs, network.weight(0).detach()), over_relaxation)
     rows = Rows.rest(tower.columns, tower.drive, [min(max(0.0, low), high) for low, high in tower.boxes])
     wanted = rows.part(tower.columns.pull, network.sizes[-1])
     if not tower_memory_cpu.write_targets(tower.drive.numpy(), labels.numpy(), wanted.numpy()):

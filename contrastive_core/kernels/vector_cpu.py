@@ -59,15 +59,18 @@ def move_hidden(
     count : int
         Units.
     """
-    return _moved(typing, drive, rows, sent, low, high, units, source, target, sums, count, heard=True, judged=True)
+    return _moved(typing, drive, rows, sent, low, high, units, source, target, sums, count)
 
 
 @cast(Any, intrinsic)  # type: ignore[untyped-decorator]
 def begin_hidden(
-    typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, units: Any, source: Any, target: Any, sums: Any, count: Any
+    typing: Any, drive: Any, rows: Any, rest: Any, low: Any, high: Any, units: Any, source: Any, target: Any, sums: Any, count: Any
 ) -> Any:
-    """Do what :func:`move_hidden` does, with arguments as there, while the outputs are silent: ``sent`` is 0, and not read."""
-    return _moved(typing, drive, rows, sent, low, high, units, source, target, sums, count, heard=False, judged=True)
+    """Do what :func:`move_hidden` does while the outputs are silent, from a state in which all units are at ``rest``.
+
+    Arguments are as there, but for ``rest``, a float of the arrays' own type in place of ``sent``; what lies at ``source`` is not read.
+    """
+    return _moved(typing, drive, rows, rest, low, high, units, source, target, sums, count, silent=True)
 
 
 @cast(Any, intrinsic)  # type: ignore[untyped-decorator]
@@ -75,43 +78,55 @@ def follow_hidden(
     typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, units: Any, source: Any, target: Any, sums: Any, count: Any
 ) -> Any:
     """Do what :func:`move_hidden` does, with arguments as there, where it is no matter how far the units go: 0 is returned."""
-    return _moved(typing, drive, rows, sent, low, high, units, source, target, sums, count, heard=True, judged=False)
+    return _moved(typing, drive, rows, sent, low, high, units, source, target, sums, count, judged=False)
+
+
+@cast(Any, intrinsic)  # type: ignore[untyped-decorator]
+def end_hidden(
+    typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, units: Any, source: Any, target: Any, sums: Any, count: Any
+) -> Any:
+    """Do what :func:`move_hidden` does, with arguments as there, where no one asks what the units send: ``sums`` stays."""
+    return _moved(typing, drive, rows, sent, low, high, units, source, target, sums, count, gathered=False)
 
 
 def _moved(
-    typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, units: Any, source: Any, target: Any, sums: Any, count: Any,
-    *, heard: bool, judged: bool,
+    typing: Any, drive: Any, rows: Any, heard: Any, low: Any, high: Any, units: Any, source: Any, target: Any, sums: Any, count: Any,
+    *, silent: bool = False, judged: bool = True, gathered: bool = True,
 ) -> Any:  # fmt: skip
-    """Return type and code of :func:`move_hidden`, with or without what is heard of the outputs and how far the units go."""
-    signature = drive.dtype(drive, rows, sent, low, high, units, source, target, sums, count)
+    """Return type and code of :func:`move_hidden` and of its kinds.
+
+    ``heard`` is what the outputs send or, if they are ``silent``, where the units rest.
+    """
+    signature = drive.dtype(drive, rows, heard, low, high, units, source, target, sums, count)
 
     def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
         vectors, arrays = Vectors(builder, signature.args[0].dtype), arrays_of(context, builder, signature, values)
-        drive, rows, sent, units, sums = (array.data for array in arrays)
+        drive, rows, *sent, units, sums = (array.data for array in arrays)
         before, after = (builder.gep(units, [values[place]]) for place in (6, 7))
         width, (low, high) = builder.extract_value(arrays[1].shape, 1), (vectors.splat(bound) for bound in values[3:5])
         starts = [builder.mul(width, INDEX(k)) for k in range(GROUP)]
-        outputs = [vectors.splat(builder.load(builder.gep(sent, [INDEX(k)]))) for k in range(GROUP)]
+        outputs = [] if silent else [vectors.splat(builder.load(builder.gep(sent[0], [INDEX(k)]))) for k in range(GROUP)]
+        rest = vectors.splat(values[2]) if silent else None
         index, carried = INDEX(0), [ir.Constant(kind, None) for kind in (vectors.integer, *[vectors.real] * GROUP)]
         for together in (TOGETHER, 1):
             loop = Loop(vectors, index, carried, values[-1], together)
             moved = [vectors.load(drive, place) for place in loop.places]
-            for start, output in zip(starts, outputs, strict=True) if heard else ():
+            for start, output in zip(starts, outputs, strict=False):
                 weights = [vectors.load(rows, builder.add(start, place)) for place in loop.places]
                 moved = [vectors.add_product(value, weight, output) for value, weight in zip(moved, weights, strict=True)]
             moved = [vectors.clipped(value, low, high) for value in moved]
             largest, *totals = loop.carried
             for value, place in zip(moved, loop.places, strict=True):
                 if judged:
-                    largest = vectors.larger(vectors.distance(value, vectors.load(before, place)), largest)
+                    largest = vectors.larger(vectors.distance(value, rest or vectors.load(before, place)), largest)
                 vectors.store(value, after, place)
-            for k, start in enumerate(starts):
+            for k, start in enumerate(starts if gathered else ()):
                 for value, place in zip(moved, loop.places, strict=True):  # read once more: the registers are full
                     totals[k] = vectors.add_product(totals[k], vectors.load(rows, builder.add(start, place)), value)
             loop.close([largest, *totals])
             index, carried = loop.index, loop.carried
         largest, *added = carried
-        for number, total in enumerate(vectors.totals(added)):
+        for number, total in enumerate(vectors.totals(added) if gathered else ()):
             vectors.store_first(total, min(vectors.lanes, GROUP - number * vectors.lanes), sums, number * vectors.lanes)
         return builder.bitcast(vectors.largest(largest), vectors.scalar)
 

@@ -117,6 +117,7 @@ MUTATIONS = [
     Mutation("evaluation: mean of means", "contrastive_core/evaluation.py", "size = len(samples.labels)", "size = len(split.labels) / 2", "training::test_evaluation_averages"),
     # Kernels
     Mutation("kernel: wrong order after a free phase", "contrastive_core/kernels/layered_cpu.py", "output_first != second", "output_first", "kernels::test_phases_from_rest"),
+    Mutation("kernel: sums of before kept", "contrastive_core/kernels/layered_cpu.py", "if change > tolerance and step < budget:", "if False:", "kernels::test_hidden_units_that_move_further"),
     Mutation("kernel: residual of the outputs forgotten", "contrastive_core/kernels/row_cpu.py", "largest = _larger(abs(value - outputs[k]), largest)", "largest = _larger(abs(outputs[k] - outputs[k]), largest)", "kernels::test_backends_equal_plain_loops"),
     Mutation("kernel: feedback without the scale", "contrastive_core/kernels/row_cpu.py", "value, feedback * value", "value, value", "kernels::test_backends_equal_plain_loops"),
     Mutation("kernel: contrast with the free outputs", "contrastive_core/kernels/contrast_cpu.py", "base, step = scale_out * minus_out[sample, k]", "base, step = 0 * minus_out[sample, k]", "kernels::test_gradients_at_once_are"),

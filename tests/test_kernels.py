@@ -182,6 +182,28 @@ def test_phases_from_rest_are_the_phases_one_by_one(sizes, cost):
                     assert_equal(reference, kernel, EQUAL[torch.float64])
 
 
+def test_hidden_units_that_move_further_than_the_outputs_go_on():
+    """The kernel takes small changes of the outputs for the end, and must not keep the sums of before if it is not."""
+    network, clamped, _, batch = build((6, 64, 10), rows=40, scale=1.0)
+    with torch.no_grad():
+        network.weight(1).fill_(0.2)  # ten outputs that move alike move a hidden unit twice as far
+        network.bias(0)[2:] += 9.0  # and the two units that are free to move send little back
+        network.bias(1).fill_(-0.2 * 63)
+    free, cost, passed = Stop(1e-8, 200), COSTS["squared-error"](), 0
+    nudges = [Nudge(cost, batch, strength) for strength in (0.6, 0.4)]
+    for tolerance in (1e-2, 1e-3, 1e-4, 1e-5):
+        with torch.no_grad():
+            clamped = network.clamp(batch.inputs)
+            reference, found = (
+                relax_from_rest(clamped, BlockDescent(), free, Stop(tolerance, 200), nudges, backend=backend) for backend in ("torch", "numba")
+            )
+        for expected, relaxation in zip(reference, found, strict=True):
+            assert relaxation.steps.tolist() == expected.steps.tolist()
+            assert_equal(expected, relaxation, EQUAL[torch.float64])
+        passed += sum(int((nudged.steps > 1).sum()) for nudged in reference[1:])
+    assert passed > 300
+
+
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("cost", SAMPLE_COSTS)
 @pytest.mark.parametrize("sizes", ["one", "vector", "classes"])

@@ -161,6 +161,16 @@ def test_programming_errors_are_those_of_the_material(model: ProgrammingModel, l
         assert abs(float(seen.std()) / expected - 1) < Z / math.sqrt(2 * MANY)
 
 
+def test_programmed_conductances_end_inside_the_range_of_the_device() -> None:
+    """If this fails, a transfer is judged with conductances that no device of the array can have."""
+    kind = Conductance(1e-6, 10e-6, Pairing.SINGLE)
+    for share, end, probability in ((0.0, 1e-6, 0.5), (1.0, 10e-6, 0.5), (0.5, 10e-6, math.erfc(4.5 / 2.0 / math.sqrt(2)) / 2)):
+        seen = kind.siemens(Device(kind, effects=(ProgrammingError(0.2),)).seen(levels(share), "weight", 1))
+        assert 1e-6 * (1 - 1e-9) <= float(seen.min()) <= float(seen.max()) <= 10e-6 * (1 + 1e-9)
+        cut = float(((seen - end).abs() < 1e-12).double().mean())  # the share of a normal distribution beyond that end
+        assert abs(cut - probability) < Z * math.sqrt(probability * (1 - probability) / MANY)
+
+
 # Neurons
 
 

@@ -84,9 +84,9 @@ class Drift(ArrayEffect):
 @final
 @dataclass(frozen=True)
 class ProgrammingError(ArrayEffect):
-    r"""Conductances that missed their target when they were programmed, :math:`G + \sigma G_\max \xi`, drawn once and cut off at 0.
+    r"""Conductances that missed their target when they were programmed, :math:`G + \sigma G_\max \xi`, drawn once.
 
-    For weights that were trained elsewhere and transferred.
+    For weights that were trained elsewhere and transferred. A device ends somewhere in its range, so errors are cut off at its ends.
 
     Attributes
     ----------
@@ -106,7 +106,8 @@ class ProgrammingError(ArrayEffect):
     def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
         """Return the conductances with their errors."""
         sigma = self.model.error(conductance / kind.g_max, self.sigma_prog)
-        return (conductance + sigma * kind.g_max * normal(conductance.shape, conductance, draws.fixed)).clamp(min=0)
+        programmed = conductance + sigma * kind.g_max * normal(conductance.shape, conductance, draws.fixed)
+        return programmed.clamp(kind.g_min, kind.g_max)
 
 
 class NoiseKind(Enum):

@@ -195,7 +195,8 @@ def test_hidden_units_that_move_further_than_the_outputs_go_on():
         with torch.no_grad():
             clamped = network.clamp(batch.inputs)
             reference, found = (
-                relax_from_rest(clamped, BlockDescent(), free, Stop(tolerance, 200), nudges, backend=backend) for backend in ("torch", "numba")
+                relax_from_rest(clamped, BlockDescent(), free, Stop(tolerance, 200), nudges, backend=backend)
+                for backend in ("torch", "numba")
             )
         for expected, relaxation in zip(reference, found, strict=True):
             assert relaxation.steps.tolist() == expected.steps.tolist()

@@ -3,7 +3,7 @@
 As in :mod:`contrastive_core.kernels.layered_cpu`, rows are independent of each other.
 """
 
-from contrastive_core.kernels.row_cpu import DIVERGED, Array, Number, njit
+from contrastive_core.kernels.row_cpu import DIVERGED, Array, Number, _all_finite, njit
 
 
 @njit
@@ -24,17 +24,6 @@ def _move(drive: Array, low: Number, high: Number, layer: Array, bits: Array) ->
     for j in range(1, layer.shape[0]):
         largest = max(largest, bits[j])
     return largest
-
-
-@njit
-def _all_finite(layer: Array) -> bool:
-    """Whether no unit is NaN or infinite: times 0, those become NaN and everything else 0."""
-    zero = layer.dtype.type(0)
-    total = zero
-    for j in range(layer.shape[0]):
-        total += layer[j] * zero
-    finite: bool = total == zero
-    return finite
 
 
 @njit

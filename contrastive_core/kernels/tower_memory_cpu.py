@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from contrastive_core.kernels.row_cpu import BUDGET, CONVERGED, DIVERGED, Array, Number, _copy, njit
-from contrastive_core.kernels.rows_cpu import _all_finite
+from contrastive_core.kernels.row_cpu import BUDGET, CONVERGED, DIVERGED, Array, Number, _all_finite, _copy, njit
 
 
 @njit

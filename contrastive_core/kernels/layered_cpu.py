@@ -16,6 +16,7 @@ from contrastive_core.kernels.row_cpu import (
     SOFTMAX,
     Array,
     Number,
+    _all_finite,
     _copy,
     _fill,
     _gather,
@@ -140,6 +141,7 @@ def settle_pair(
     places = (rows.shape[0] + PADDED - 1) // PADDED * PADDED
     rest, rest_out = min(max(real(0), low), high), min(max(real(0), low_out), high_out)
     silent = in_vectors and from_rest and rest_out == 0 and not output_first and budgets[0] > 0
+    silent = silent and _all_finite(rows.reshape(-1))  # 0 times infinity is NaN, and has to be made for a diverged sample to be found
     outputs = np.full(places, rest_out)
     sent, offset, sums, free_sums = np.zeros(places, real), np.zeros(places, real), np.zeros(places, real), np.zeros(places, real)
     wanted, given, base = np.empty(count, real), np.empty(width, real), np.empty(width, real)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +104,22 @@ def _box(activation: Activation) -> tuple[float, float]:
     return (activation.low, activation.high) if isinstance(activation, Clipped) else (-float("inf"), float("inf"))
 
 
+def are_finite(weights: Sequence[Tensor]) -> bool:
+    """Whether products may leave out what is 0: times a weight that is NaN or infinite it is NaN, as which divergence shows.
+
+    Parameters
+    ----------
+    weights : sequence of Tensor
+        Any. Sums that overflow make them pass for infinite, which costs time only.
+
+    Returns
+    -------
+    bool
+        True where all are finite.
+    """
+    return all(math.isfinite(float(weight.sum())) for weight in weights)
+
+
 def settle_blocks(network: Layered, clamped: Clamped, state: State, order: list[int], stop: Stop, action: Action) -> Relaxation:
     """Settle a layered network of any depth by sweeps over the rows that are still active.
 
@@ -130,6 +148,8 @@ def settle_blocks(network: Layered, clamped: Clamped, state: State, order: list[
     # A layer at rest has one value for all units, which costs nothing to look at.
     silent = {index for index, layer in enumerate(state) if layer.stride() == (0, 0) and float(layer[0, 0]) == 0}
     sweep = _Sweep(network, order, action, silent, INTEGERS[residual.dtype])
+    if silent and not are_finite(sweep.weights[1:]):
+        silent.clear()
     steps = torch.full((batch_size,), stop.budget, dtype=torch.int64)
     where: Tensor | None = None  # rows of the batch that the packed rows are; None while they are all there
     for step in range(1, stop.budget + 1):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from contrastive_core.kernels import row_cpu, tower_few_cpu, tower_kernels_cpu
 from contrastive_core.kernels.action import Action, Kind, is_tower
-from contrastive_core.kernels.sweep_cpu import INTEGERS
+from contrastive_core.kernels.sweep_cpu import INTEGERS, are_finite
 from contrastive_core.kernels.tower_rows_cpu import Rows, columns
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
@@ -57,6 +57,7 @@ class Tower:
         self.weights = [network.weight(index).detach().contiguous() for index in range(self.top + 2)]
         nothing = np.zeros(network.sizes[0], self.drive.numpy().dtype)  # the drive has the bias of the first layer in it
         self.biases = [nothing, *(network.bias(index).detach().contiguous().numpy() for index in range(1, self.top + 2))]
+        self.sparing = are_finite(self.weights[1:-1])
         self.boxes = [(cast(Clipped, a).low, cast(Clipped, a).high) for a in network.activations]
         self.columns = columns(network.sizes, drive.element_size())
         # Products of one layer at a time: what no other sweep can use.
@@ -138,7 +139,7 @@ class Tower:
         output_first = list(order).index(self.top + 1) < list(order).index(self.top)
         self.scratch = self.drive.new_empty(rows.count, max(self.network.sizes[:-1]))
         for step in range(1, stop.budget + 1):
-            if rows.count <= FEW:
+            if self.sparing and rows.count <= FEW:
                 self._settle_few(rows, moves, output_first, stop, action)
                 break
             rows.residual[: rows.count] = 0
@@ -182,7 +183,7 @@ class Tower:
     def _move_layer(self, rows: Rows, index: int) -> None:
         """Move a layer between two hidden layers, or between the inputs and one."""
         self._multiply_below(rows, index)
-        size, alone = self.columns.sizes[index], index + 1 in rows.silent
+        size, alone = self.columns.sizes[index], self.sparing and index + 1 in rows.silent
         above = self.scratch.view(-1)[: rows.count * size].view(rows.count, size)
         if not alone:
             torch.mm(rows.part(self.columns.units[index + 1], self.columns.sizes[index + 1]), self.downward[index], out=above)

@@ -1,70 +1,17 @@
 """Running a dynamics until it has settled, with a certificate for every sample."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from contrastive_core.costs.labels import with_targets
-from contrastive_core.dynamics.base import Dynamics, Remembering, is_joint
+from contrastive_core.dynamics.base import Dynamics, is_joint
 from contrastive_core.errors import DivergenceError, InputError, ShapeError, UnstableNudgeError
+from contrastive_core.iteration import iterate, stepper
 from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST
 from contrastive_core.kernels.table import choose
 from contrastive_core.network import Network
 from contrastive_core.types import Batch, Clamped, Contrasted, Hold, Nudge, Phase, Relaxation, State, Status, Stop
-
-M = TypeVar("M")
-
-
-def iterate(step: Callable[[State, M], tuple[State, Tensor, M]], state: State, stop: Stop, memory: M, *, joint: bool = False) -> Relaxation:
-    """Repeat a step until each sample's residual is small enough; samples stop one by one.
-
-    Parameters
-    ----------
-    step : callable
-        Maps a state and what is remembered to the next state, a residual of shape (B,) and what to remember.
-    state : State
-        Start point; not modified.
-    stop : Stop
-        Tolerance and budget.
-    memory : object
-        What the first step remembers; None for steps that do not look back.
-    joint : bool
-        Whether the batch is one system, whose samples stop together.
-
-    Returns
-    -------
-    Relaxation
-        A sample that has stopped keeps the state of its last step, whatever the others still do, so that a result depends
-        neither on the budget left nor on the rest of the batch.
-    """
-    batch_size = state[0].shape[0]
-    steps = torch.zeros(batch_size, dtype=torch.int64, device=state[0].device)
-    residual = state[0].new_full((batch_size,), float("inf")).detach()
-    active = torch.ones(batch_size, dtype=torch.bool, device=state[0].device)
-    whole = True  # whether all samples are still active: saves the masking, and most sweeps are of this kind
-    for _ in range(stop.budget):
-        new, change, memory = step(state, memory)
-        change = change.detach()
-        if joint:
-            change = change.max().expand(batch_size)
-        if whole:
-            state, residual = new, change
-        else:
-            state = tuple(torch.where(active[:, None], after, before) for before, after in zip(state, new, strict=True))
-            residual = torch.where(active, change, residual)
-        steps = steps + active
-        if stop.tolerance is not None:
-            active = active & (change > stop.tolerance)  # NaN compares false: a diverged sample stops here
-            if not bool(active.any()):
-                break
-            whole = whole and bool(active.all())
-    finite = torch.stack([torch.isfinite(layer).all(1) for layer in state]).all(0) & ~torch.isnan(residual)
-    reached = residual <= stop.tolerance if stop.tolerance is not None else torch.zeros_like(finite)
-    status = torch.where(reached, int(Status.CONVERGED), int(Status.BUDGET))
-    status = torch.where(finite, status, int(Status.DIVERGED)).to(torch.int8)
-    return Relaxation(state, steps, residual, status)
 
 
 def relax(
@@ -229,15 +176,6 @@ def _reference(
     state = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
     step, memory = stepper(dynamics, state, clamped, phase, generator)
     return iterate(step, state, stop, memory, joint=is_joint(phase))
-
-
-def stepper(
-    dynamics: Dynamics, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
-) -> tuple[Callable[[State, Any], tuple[State, Tensor, Any]], Any]:
-    """Return what :func:`iterate` repeats for a dynamics, and what its first step from ``state`` remembers."""
-    if isinstance(dynamics, Remembering):
-        return lambda s, memory: dynamics.proceed(s, memory, clamped, phase, generator), dynamics.begin(state, clamped, phase)
-    return lambda s, _: (*dynamics.step(s, clamped, phase, generator), None), None
 
 
 def _hopeless(state: State) -> Relaxation:

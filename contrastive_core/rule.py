@@ -15,9 +15,10 @@ from contrastive_core.cost import Cost
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
+from contrastive_core.gradients import direct_gradient
 from contrastive_core.network import Network
 from contrastive_core.relaxation import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite
-from contrastive_core.types import Batch, Clamped, Contrasted, Deferred, Estimate, Gradients, Phase, Relaxation, State, Stop
+from contrastive_core.types import Batch, Clamped, Contrasted, Deferred, Estimate, Phase, Relaxation, State, Stop
 
 
 class Rule(ABC):
@@ -247,27 +248,6 @@ def _require_representable(strength: float, dtype: torch.dtype) -> None:
         raise InputError(
             f"a strength or fraction of {strength:g} is {'0' if strength < 1 else 'infinite'} in {name}; use one nearer to 0.1, or float64"
         )
-
-
-def direct_gradient(network: Network, state: State, cost: Cost, batch: Batch) -> Gradients:
-    """Return the gradient of the mean cost at fixed state: what a readout outside the equilibrium learns from; else empty."""
-    if not network.has_readout:
-        return {}
-    with torch.enable_grad():
-        mean_cost = cost.value(network.output(tuple(layer.detach() for layer in state)), batch).mean()
-        return named_gradients(mean_cost, network)
-
-
-def named_gradients(scalar: Tensor, network: Network) -> Gradients:
-    """Return the autograd gradient of a scalar for every parameter that it depends on."""
-    named = dict(network.named_parameters())
-    values = torch.autograd.grad(scalar, list(named.values()), allow_unused=True)
-    return {name: value for name, value in zip(named, values, strict=True) if value is not None}
-
-
-def complete(gradients: Gradients, network: Network) -> Gradients:
-    """Return the gradients in the order of the parameters, with zeros where one is missing."""
-    return {name: gradients[name] if name in gradients else torch.zeros_like(p) for name, p in network.named_parameters()}
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def trajectory(clamped: Clamped, state: State, dynamics: Dynamics, steps: int) -
     """
     import torch
 
-    from contrastive_core.relaxation import stepper
+    from contrastive_core.iteration import stepper
 
     step, memory = stepper(dynamics, state, clamped)
     energies, residuals = [], []

@@ -22,8 +22,8 @@ from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.dynamics.momentum import Momentum, largest_curvature, tuned
 from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import InputError
+from contrastive_core.iteration import stepper
 from contrastive_core.networks.layered import Layered
-from contrastive_core.relaxation import stepper
 from contrastive_core.types import Clamped, Hold, Nudge, Phase, State, Status, Stop
 
 RADII = (0.3, 0.9, 0.99)

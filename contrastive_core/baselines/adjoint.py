@@ -3,8 +3,8 @@
 import torch
 
 from contrastive_core.cost import Cost
+from contrastive_core.gradients import complete, direct_gradient, named_gradients
 from contrastive_core.network import Network
-from contrastive_core.rule import complete, direct_gradient, named_gradients
 from contrastive_core.types import Batch, Gradients, State
 
 

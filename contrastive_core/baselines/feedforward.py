@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from contrastive_core.cost import Cost
+from contrastive_core.gradients import complete, named_gradients
 from contrastive_core.network import Network
-from contrastive_core.rule import Rule, Setting, complete, named_gradients
+from contrastive_core.rule import Rule, Setting
 from contrastive_core.types import Batch, Estimate, Relaxation, State, Status
 
 

@@ -1,8 +1,9 @@
-"""A network around another one, for what changes how parameters are held and learned but not how states settle."""
+"""Networks around another one, for what changes how its parameters are held and learned, or part of what acts on its units."""
 
 from __future__ import annotations
 
 from abc import ABC
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -10,11 +11,13 @@ from torch import Tensor
 from contrastive_core.network import Network
 from contrastive_core.types import Clamped, Pull, State
 
+N = TypeVar("N", bound=Network)
 
-class Enclosing(Network, ABC):
-    """Everything about states as the network inside has it; relaxations run on that network, with its kernels.
 
-    What is left to say is what the parameters are: their names, their gradients, and the values they may have.
+class Enclosing(Network, ABC, Generic[N]):
+    """The units of the network inside: how many there are, where they may be and what is read from them.
+
+    What is left to say is what moves the units, and what the parameters are: their names, gradients and the values they may have.
 
     Parameters
     ----------
@@ -22,12 +25,12 @@ class Enclosing(Network, ABC):
         What is inside; its parameters are not registered here.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: N) -> None:
         super().__init__()
         self._inside = (network,)  # in a tuple: a submodule would show its parameters a second time, with a prefix
 
     @property
-    def inside(self) -> Network:
+    def inside(self) -> N:
         """Return the network inside."""
         return self._inside[0]
 
@@ -40,22 +43,6 @@ class Enclosing(Network, ABC):
     def stiffness(self) -> tuple[float, ...]:
         """Scale of each layer's own energy."""
         return self.inside.stiffness
-
-    def clamp(self, inputs: Tensor) -> Clamped:
-        """Hold the inputs, of shape (B, n_in)."""
-        return self.inside.clamp(inputs)
-
-    def energy(self, state: State, clamped: Clamped) -> Tensor:
-        """Return the energy of each sample, of shape (B,)."""
-        return self.inside.energy(state, clamped)
-
-    def force(self, state: State, clamped: Clamped) -> State:
-        """Return the force."""
-        return self.inside.force(state, clamped)
-
-    def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
-        """Return the stationary value of a block."""
-        return self.inside.minimiser(index, state, clamped, pull)
 
     def compliance(self, state: State) -> State:
         """Return the diagonal of the inverse of each unit's own curvature."""
@@ -81,11 +68,40 @@ class Enclosing(Network, ABC):
         """Turn a gradient on the outputs into one on the last layer."""
         return self.inside.pull_back(gradient)
 
+    def pull_back_at(self, state: State, gradient: Tensor) -> Tensor:
+        """Return the same at a state."""
+        return self.inside.pull_back_at(state, gradient)
+
+    @property
+    def has_readout(self) -> bool:
+        """Whether the outputs are read out by weights of their own."""
+        return self.inside.has_readout
+
     @property
     def output_is_last_layer(self) -> bool:
         """Whether the outputs are the units of the last layer themselves."""
         return self.inside.output_is_last_layer
 
     def has_minimum(self, curvature: float) -> bool:
-        """Whether the energy keeps a minimum when a nudge adds this curvature to the last layer."""
+        """Whether the last layer stays stable when a nudge adds this curvature to it."""
         return self.inside.has_minimum(curvature)
+
+    def least_curvature(self) -> float:
+        """Return the curvature above which a nudge leaves the last layer stable."""
+        return self.inside.least_curvature()
+
+
+class SameEnergy(Enclosing[N], ABC):
+    """The energy of the network inside, too: relaxations run on that network, with its kernels, once it is clamped."""
+
+    def energy(self, state: State, clamped: Clamped) -> Tensor:
+        """Return the energy of each sample, of shape (B,)."""
+        return self.inside.energy(state, clamped)
+
+    def force(self, state: State, clamped: Clamped) -> State:
+        """Return the force."""
+        return self.inside.force(state, clamped)
+
+    def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
+        """Return the stationary value of a block."""
+        return self.inside.minimiser(index, state, clamped, pull)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import final
 
 import torch
+from torch import Tensor
 
-from contrastive_core.enclosing import Enclosing
+from contrastive_core.enclosing import SameEnergy
 from contrastive_core.errors import InputError
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Gradients, State
 
 
 @final
-class BinaryWeights(Enclosing):
+class BinaryWeights(SameEnergy[Layered]):
     r"""A layered network with weights :math:`W_l = \alpha_l B_l`, B of -1 and 1.
 
     The scaling factors :math:`\alpha_l` are the mean sizes of the weights that the network has when it is enclosed, and stay; biases are
@@ -57,6 +58,10 @@ class BinaryWeights(Enclosing):
         for number in numbers:
             self.register_parameter(self._names[f"bias_{number}"], network.bias(number - 1))  # type: ignore[arg-type]
         self.constrain_()
+
+    def clamp(self, inputs: Tensor) -> Clamped:
+        """Hold the inputs, of shape (B, n_in)."""
+        return self.inside.clamp(inputs)
 
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         """Return the gradients of the network inside, with respect to the weights, not their signs."""

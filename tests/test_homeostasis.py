@@ -52,8 +52,8 @@ def noise_like(state: State, seed: int = 0) -> State:
 
 def closed_form(network: Untied) -> Tensor:
     """Return the sum over layers of the squared distance of feedback and forward weights, in units of their stiffness."""
-    scale = network.tied.energy_scale
-    parts = [scale ** (2 * n) * (network.tied.weight(n - 1) - network.get_parameter(f"feedback_{n}")).square().sum() for n in (2, 3)]
+    scale = network.inside.energy_scale
+    parts = [scale ** (2 * n) * (network.inside.weight(n - 1) - network.get_parameter(f"feedback_{n}")).square().sum() for n in (2, 3)]
     return torch.stack(parts).sum()
 
 

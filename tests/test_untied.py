@@ -63,9 +63,9 @@ def test_sweeps_and_flow_settle_where_the_field_with_its_own_feedback_does(activ
     state = relax(clamped, network.initial_state(clamped), SETTING.settling.dynamics, Stop(1e-13, 3000)).state
     sigma, below = ACTIVATIONS[activation].value, clamped.inputs
     for index, layer in enumerate(state):
-        drive = below @ network.tied.weight(index) + network.tied.bias(index)
+        drive = below @ network.inside.weight(index) + network.inside.bias(index)
         if index < 2:
-            feedback = network.tied.weight(index + 1) * (1 + network.get_buffer(f"deviation_{index + 2}"))
+            feedback = network.inside.weight(index + 1) * (1 + network.get_buffer(f"deviation_{index + 2}"))
             drive = drive + scale * state[index + 1] @ feedback.T
         torch.testing.assert_close(layer, sigma(drive), rtol=0, atol=1e-11)
         below = layer

@@ -12,13 +12,14 @@ from torch import Tensor
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import BiasEffect, CircuitEffect, ContrastEffect, InputEffect, NudgeEffect, ReadEffect
 from contrastive_core.devices.passes import Contrasted, common_mode, in_two_passes
+from contrastive_core.enclosing import SameEnergy
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
-from contrastive_core.types import Clamped, Gradients, Nudge, Phase, Pull, State
+from contrastive_core.types import Clamped, Gradients, Nudge, Phase, State
 
 
 @final
-class OnDevice(Network):
+class OnDevice(SameEnergy[Network]):
     """A network whose weights are held by devices.
 
     Its parameters are those of the network inside, under their own names, and hold what the energy sees; the conductances are buffers.
@@ -46,13 +47,12 @@ class OnDevice(Network):
     """All pulses sent, and the sum over writes of the longest train of an array; fractions where the states are not finite."""
 
     def __init__(self, network: Network, device: Device) -> None:
-        super().__init__()
-        self.device = device
         if device.writes_each_phase and device.having(CircuitEffect):
             raise InputError("feedback of its own has no energy whose phases could be written one by one; write the difference (net)")
         for effect in device.having(CircuitEffect):
             network = effect.built(network, partial(device.draws, effect, use=0))
-        self._inside = (network,)  # in a tuple: a submodule would show its parameters a second time, with a prefix
+        super().__init__(network)
+        self.device = device
         self._largest: dict[str, float] = {}
         self._seen: dict[str, Tensor] = {}
         self._contrasted: Contrasted | None = None
@@ -69,11 +69,6 @@ class OnDevice(Network):
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
         self.register_buffer("pulses", torch.zeros(2, dtype=torch.float64))
         self._look()
-
-    @property
-    def inside(self) -> Network:
-        """Return the network whose energy sees the devices."""
-        return self._inside[0]
 
     def levels(self) -> dict[str, Tensor]:
         """Return the normalised conductances of every array, of shape (1 or 2, ...)."""
@@ -125,16 +120,6 @@ class OnDevice(Network):
                         parameter.copy_(effect.seen(parameter, last, self.device.draws(effect, name, use)))
                 self._seen[name] = parameter.detach().clone()
 
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Number of units of each free layer, input side first."""
-        return self.inside.sizes
-
-    @property
-    def stiffness(self) -> tuple[float, ...]:
-        """Scale of each layer's own energy."""
-        return self.inside.stiffness
-
     def clamp(self, inputs: Tensor) -> Clamped:
         """Read the arrays, and hold the inputs that the circuits make of ``inputs``, of shape (B, n_in)."""
         self.clock += 1
@@ -153,14 +138,6 @@ class OnDevice(Network):
         for effect in effects:
             phase = effect.nudged(phase, output, self.device.draws(effect, "nudge", int(self.clock)))
         return phase
-
-    def energy(self, state: State, clamped: Clamped) -> Tensor:
-        """Return the energy of each sample, of shape (B,), with the weights as they are seen."""
-        return self.inside.energy(state, clamped)
-
-    def force(self, state: State, clamped: Clamped) -> State:
-        """Return the force with the weights as they are seen."""
-        return self.inside.force(state, clamped)
 
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         """Return the contrast that the circuits compute from what they read of the states."""
@@ -181,56 +158,6 @@ class OnDevice(Network):
                 last = index + 1 == len(layers)
                 layers[index] = effect.read(layer, last, self.device.draws(effect, f"{phase} {index}", int(self.clock)))
         return tuple(layers)
-
-    def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
-        """Return the stationary value of a block."""
-        return self.inside.minimiser(index, state, clamped, pull)
-
-    def compliance(self, state: State) -> State:
-        """Return the diagonal of the inverse of each unit's own curvature."""
-        return self.inside.compliance(state)
-
-    def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
-        """Return the state that a free phase starts from."""
-        return self.inside.initial_state(clamped, generator)
-
-    def project(self, state: State) -> State:
-        """Return ``state`` moved to the nearest point inside the units' bounds."""
-        return self.inside.project(state)
-
-    def feedforward(self, clamped: Clamped) -> State:
-        """Return one bottom-up pass with the weights as they are seen."""
-        return self.inside.feedforward(clamped)
-
-    def output(self, state: State) -> Tensor:
-        """Return the outputs that the cost sees, of shape (B, n_out); not through a converter."""
-        return self.inside.output(state)
-
-    def pull_back(self, gradient: Tensor) -> Tensor:
-        """Turn a gradient on the outputs into one on the last layer."""
-        return self.inside.pull_back(gradient)
-
-    def pull_back_at(self, state: State, gradient: Tensor) -> Tensor:
-        """Return the same at a state."""
-        return self.inside.pull_back_at(state, gradient)
-
-    @property
-    def has_readout(self) -> bool:
-        """Whether the outputs are read out by weights of their own."""
-        return self.inside.has_readout
-
-    @property
-    def output_is_last_layer(self) -> bool:
-        """Whether the outputs are the units of the last layer themselves."""
-        return self.inside.output_is_last_layer
-
-    def has_minimum(self, curvature: float) -> bool:
-        """Whether the energy keeps a minimum when a nudge adds this curvature to the last layer."""
-        return self.inside.has_minimum(curvature)
-
-    def least_curvature(self) -> float:
-        """Return the curvature above which a nudge leaves the energy a minimum."""
-        return self.inside.least_curvature()
 
 
 def _level(name: str) -> str:

@@ -8,14 +8,14 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from contrastive_core.enclosing import Enclosing
 from contrastive_core.errors import InputError
-from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Gradients, Pull, State
 
 
 @final
-class Untied(Network):
+class Untied(Enclosing[Layered]):
     r"""A layered network with feedback through weights of its own, :math:`W^{fb}_l = W_l \circ (1 + D_l)`, with D held fixed.
 
     Layers are stationary at :math:`s_l = \sigma_l(s_{l-1} W_l + b_l + \lambda s_{l+1} (W^{fb}_{l+1})^T)`. There is no energy whose
@@ -42,9 +42,8 @@ class Untied(Network):
     """
 
     def __init__(self, network: Layered, deviations: Mapping[str, Tensor], learning: bool = False) -> None:
-        super().__init__()
+        super().__init__(network)
         self.learning = learning
-        self._forward = (network,)  # in a tuple: a submodule would show its parameters a second time, with a prefix
         for name, parameter in network.named_parameters():
             self.register_parameter(name, parameter)
         for index in range(1, len(network.sizes)):
@@ -54,38 +53,23 @@ class Untied(Network):
             else:
                 self.register_buffer(_deviation(index), deviation)
 
-    @property
-    def tied(self) -> Layered:
-        """Return the network of the forward weights."""
-        return self._forward[0]
-
     def _excess(self, index: int, state: State) -> Tensor:
         """Return what block ``index`` receives more than from the transpose of the forward weights; shape (B, n)."""
-        own, forward = self.learning, self.tied.weight(index + 1)
+        own, forward = self.learning, self.inside.weight(index + 1)
         weight = self.get_parameter(_feedback(index + 1)) - forward if own else forward * self.get_buffer(_deviation(index + 1))
-        return self.tied.energy_scale * (state[index + 1] @ weight.T)
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Number of units of each free layer, input side first."""
-        return self.tied.sizes
-
-    @property
-    def stiffness(self) -> tuple[float, ...]:
-        """Scale of each layer's part of the field."""
-        return self.tied.stiffness
+        return self.inside.energy_scale * (state[index + 1] @ weight.T)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs, of shape (B, n_in)."""
-        return self.tied.clamp(inputs)._replace(network=self)
+        return self.inside.clamp(inputs)._replace(network=self)
 
     def energy(self, state: State, clamped: Clamped) -> Tensor:
         """Return the energy of the tied network, of shape (B,): a measure of a state that this field does not lower, nor is its slope."""
-        return self.tied.energy(state, clamped)
+        return self.inside.energy(state, clamped)
 
     def force(self, state: State, clamped: Clamped) -> State:
         """Return the field."""
-        *lower, last = self.tied.force(state, clamped)
+        *lower, last = self.inside.force(state, clamped)
         return (*(f + scale * self._excess(i, state) for i, (f, scale) in enumerate(zip(lower, self.stiffness, strict=False))), last)
 
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
@@ -108,7 +92,7 @@ class Untied(Network):
             gradients[f"bias_{index + 1}"] = change.sum(0)
             below = (plus + other) / 2
             if self.learning and index + 1 < len(state):
-                above = (state[index + 1] + minus[index + 1]) * (self.tied.energy_scale / 2)
+                above = (state[index + 1] + minus[index + 1]) * (self.inside.energy_scale / 2)
                 gradients[_feedback(index + 1)] = change.T @ above
         return gradients
 
@@ -116,40 +100,7 @@ class Untied(Network):
         """Return the stationary value of a block: that of the tied network, pulled by what the feedback differs by."""
         if index + 1 < len(self.sizes):
             pull = Pull(self.stiffness[index] * self._excess(index, state), 0.0)
-        return self.tied.minimiser(index, state, clamped, pull)
-
-    def compliance(self, state: State) -> State:
-        """Return the diagonal of the inverse of each unit's own curvature."""
-        return self.tied.compliance(state)
-
-    def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
-        """Return the state that a free phase starts from."""
-        return self.tied.initial_state(clamped, generator)
-
-    def project(self, state: State) -> State:
-        """Return ``state`` moved to the nearest point inside the units' bounds."""
-        return self.tied.project(state)
-
-    def feedforward(self, clamped: Clamped) -> State:
-        """Return one bottom-up pass, which has no feedback."""
-        return self.tied.feedforward(clamped)
-
-    def output(self, state: State) -> Tensor:
-        """Return the outputs that the cost sees, of shape (B, n_out)."""
-        return self.tied.output(state)
-
-    def pull_back(self, gradient: Tensor) -> Tensor:
-        """Turn a gradient on the outputs into one on the last layer."""
-        return self.tied.pull_back(gradient)
-
-    @property
-    def output_is_last_layer(self) -> bool:
-        """Whether the outputs are the units of the last layer themselves."""
-        return self.tied.output_is_last_layer
-
-    def has_minimum(self, curvature: float) -> bool:
-        """Whether the last layer stays stable when a nudge adds this curvature to it."""
-        return self.tied.has_minimum(curvature)
+        return self.inside.minimiser(index, state, clamped, pull)
 
 
 def _feedback(index: int) -> str:

@@ -37,7 +37,7 @@ class Network(nn.Module, ABC):
         Raises
         ------
         ShapeError
-            If ``inputs`` does not have the network's number of input units.
+            If ``inputs`` does not have the network's number of input units, or no samples.
         InputError
             If ``inputs`` is not finite.
         """
@@ -143,7 +143,7 @@ def check_inputs(inputs: Tensor, num_inputs: int) -> None:
     Parameters
     ----------
     inputs : Tensor
-        Expected to be finite and of shape (B, num_inputs).
+        Expected to be finite and of shape (B, num_inputs), with B at least 1.
     num_inputs : int
         The network's input units.
 
@@ -156,6 +156,8 @@ def check_inputs(inputs: Tensor, num_inputs: int) -> None:
     """
     if inputs.dim() != 2 or inputs.shape[1] != num_inputs:
         raise ShapeError(f"inputs must have shape (batch, {num_inputs}), got {tuple(inputs.shape)}")
+    if inputs.shape[0] == 0:
+        raise ShapeError(f"inputs have shape {tuple(inputs.shape)}, and nothing follows from no samples; present at least one")
     # A sum is not finite if an input is not, and is much faster than asking each; it may also overflow, so ask then.
     if not math.isfinite(float(inputs.sum())) and not bool(torch.isfinite(inputs).all()):
         raise InputError("inputs contain NaN or infinity; clean the data before presenting it")

@@ -878,6 +878,20 @@ def test_rules_that_hold_outputs_refuse_a_readout(name: str) -> None:
         gradients_of(name, SETTING, make_system("tanh", readout=3))
 
 
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("name", RULE_NAMES)
+def test_every_rule_refuses_a_batch_without_samples(name: str, kind: str) -> None:
+    """The mean cost of no samples is no number, and nor is its gradient."""
+    rule = systems.build_rule(name, SETTING)
+    for activation in ("tanh", "hard-sigmoid"):
+        network, batch = make_system(activation, kind=kind)
+        empty = batch._replace(inputs=batch.inputs[:0], labels=batch.labels[:0])
+        with pytest.raises(ShapeError, match="present at least one"):
+            rule.estimate(network, empty, generator=seeded(0))
+        with pytest.raises(ShapeError, match="present at least one"):
+            rule.infer(network, empty.inputs)
+
+
 def test_names_without_a_likely_meaning_get_no_guess() -> None:
     """A wrong guess sends the user further astray than none."""
     message = str(unknown_name("cost", "zzz", ["alpha", "beta"]))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.network import Network
+from contrastive_core.network import Network, check_inputs
 from contrastive_core.types import Clamped, Gradients, Pull, State
 
 
@@ -71,10 +71,7 @@ class SpinNetwork(Network):
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Apply an external field of shape (B, N) to the spins; zeros leave the network to itself."""
-        if inputs.dim() != 2 or inputs.shape[1] != self.num_spins:
-            raise ShapeError(f"inputs must have shape (batch, {self.num_spins}), got {tuple(inputs.shape)}")
-        if not bool(torch.isfinite(inputs).all()):
-            raise InputError("inputs contain NaN or infinity; clean the data before presenting it")
+        check_inputs(inputs, self.num_spins)
         inputs = inputs.to(self.bias.dtype)
         return Clamped(self, inputs, inputs + self.bias)
 

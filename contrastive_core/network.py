@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.types import Clamped, Gradients, Ladder, Phase, Pull, State
+from contrastive_core.types import Clamped, Dissipation, Gradients, Ladder, Phase, Pull, State
 
 
 class Network(nn.Module, ABC):
@@ -126,6 +126,10 @@ class Network(nn.Module, ABC):
         with torch.no_grad():
             for name, (low, high) in self.parameter_bounds().items():
                 self.get_parameter(name).clamp_(low, high)
+
+    def dissipation(self, state: State, clamped: Clamped) -> Dissipation | None:
+        """Return what becomes heat at a state, outside any graph; None where the network is no circuit, and its energy no power."""
+        return None
 
     @property
     def is_ladder(self) -> bool:

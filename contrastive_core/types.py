@@ -101,6 +101,23 @@ class Ladder(NamedTuple):
     highs: tuple[Tensor, ...]
 
 
+class Dissipation(NamedTuple):
+    """What a circuit turns into heat, and how fast its nodes are; by the parameter that holds the conductances.
+
+    Sources, amplifiers and nudges are what delivers the power, and no part of it.
+
+    Attributes
+    ----------
+    heat : dict of str to Tensor of shape (B,)
+        Watts in the resistors, and in the diodes of the nodes above them.
+    nodes : dict of str to Tensor of shape (n,)
+        Siemens of all resistors that each node above them sees, through amplifiers too.
+    """
+
+    heat: dict[str, Tensor]
+    nodes: dict[str, Tensor]
+
+
 class Nudge(NamedTuple):
     r"""A phase in which ``strength`` times the cost is added to the energy.
 

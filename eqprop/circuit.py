@@ -82,6 +82,20 @@ class Parts:
         return tuple(self.bounds) * num_layers if len(self.bounds) == 1 else tuple(self.bounds)
 
 
+def heat(below: Tensor, above: Tensor, conductance: Tensor) -> Tensor:
+    r"""Return the power of resistors between two layers, :math:`\sum_{ij} g_{ij} (p_{bi} - v_{bj})^2` in watt, of shape (B,).
+
+    Parameters
+    ----------
+    below, above : Tensor of shape (B, m) and (B, n)
+        p and v in volt, on the two sides of the resistors.
+    conductance : Tensor of shape (m, n)
+        g in siemens.
+    """
+    squares = below.square() @ conductance.sum(1) + above.square() @ conductance.sum(0)
+    return squares - 2 * ((below @ conductance) * above).sum(1)
+
+
 def dissipation_gradient(below: Tensor, above: Tensor, minus: tuple[Tensor | None, Tensor] | None, scale: float) -> Tensor:
     r"""Return ``scale`` times :math:`\sum_b \tfrac12 (p_{bi} - v_{bj})^2`, of shape (m, n), less that of other voltages.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import final
 
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network, check_inputs
-from contrastive_core.types import Clamped, Gradients, Ladder, Pull, State
+from contrastive_core.types import Clamped, Dissipation, Gradients, Ladder, Pull, State
 from eqprop import stability
-from eqprop.circuit import Parts, box, dissipation_gradient, polarities
+from eqprop.circuit import Parts, box, dissipation_gradient, heat, polarities
 
 
 @final
@@ -156,17 +156,28 @@ class Resistive(Network):
 
     def energy(self, state: State, clamped: Clamped) -> Tensor:
         """Return the energy of each sample, of shape (B,)."""
-        below = self.sources(clamped.inputs)
         total = state[0].new_zeros(len(state[0]))
-        for index, layer in enumerate(state):
-            conductance = self.conductance(index)
-            quadratic = 0.5 * (below.square() @ conductance.sum(1) + layer.square() @ conductance.sum(0))
-            product = (layer * torch.addmm(self.bias(index), below, conductance)).sum(1)
-            total = total + self._stiffness[index] * (quadratic - product)
+        for index, (below, layer) in enumerate(self._ends(state, clamped)):
+            part = 0.5 * heat(below, layer, self.conductance(index)) - layer @ self.bias(index)
             if index + 1 < len(state):
-                total = total + self._stiffness[index] * self.parts.diode.content(-self.polarity(index) * layer).sum(1)
-                below = self.parts.voltage_gain * layer
+                part = part + self.parts.diode.content(-self.polarity(index) * layer).sum(1)
+            total = total + self._stiffness[index] * part
         return total
+
+    def dissipation(self, state: State, clamped: Clamped) -> Dissipation:
+        """Return the heat of resistors and diodes; amplifiers, which deliver what the sources do not, are taken to have none."""
+        found = Dissipation({}, {})
+        with torch.no_grad():
+            for index, (below, layer) in enumerate(self._ends(state, clamped)):
+                name, watts = f"conductance_{index + 1}", heat(below, layer, self.conductance(index))
+                if index + 1 < len(state):
+                    forward = -self.polarity(index) * layer
+                    watts = watts + (forward * self.parts.diode.current(forward)).sum(1)
+                found.heat[name], found.nodes[name] = watts, self._total(index) / self._stiffness[index]
+        return found
+
+    def _ends(self, state: State, clamped: Clamped) -> Iterator[tuple[Tensor, Tensor]]:
+        return zip((self.sources(clamped.inputs), *(self.parts.voltage_gain * layer for layer in state[:-1])), state, strict=True)
 
     def force(self, state: State, clamped: Clamped) -> State:
         """Return the current that is left over at every node, its diode's included."""
@@ -174,8 +185,7 @@ class Resistive(Network):
         for index, layer in enumerate(state):
             force = self._current(index, state, clamped) - self._total(index, clamped.load) * layer
             if index + 1 < len(state):
-                current = self.parts.diode.current(-self.polarity(index) * layer)
-                force = force + self._stiffness[index] * self.polarity(index) * current
+                force = force + self._stiffness[index] * self.polarity(index) * self.parts.diode.current(-self.polarity(index) * layer)
             forces.append(force)
         return tuple(forces)
 
@@ -234,8 +244,7 @@ class Resistive(Network):
         """Return the voltages with each layer read through ideal buffers, so that it is not loaded by the layer above."""
         state: State = ()
         for index in range(len(self._sizes)):
-            current = self._bottom_up(index, state, clamped)
-            state = (*state, self._node(index, self._below(index, clamped.load), current))
+            state = (*state, self._node(index, self._below(index, clamped.load), self._bottom_up(index, state, clamped)))
         return state
 
     def output(self, state: State) -> Tensor:
@@ -268,10 +277,10 @@ class Resistive(Network):
         with torch.no_grad():
             return -stability.margin(*self._matrix())
 
-    def _matrix(self) -> tuple[list[Tensor], list[Tensor]]:
+    def _matrix(self, load: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
         """Return the conductance matrix: its diagonal, and its blocks beside the diagonal with the sign changed."""
         indices = range(len(self._sizes))
-        return [self._total(index) for index in indices], [self._coupling(index) for index in indices[1:]]
+        return [self._total(index, load) for index in indices], [self._coupling(index) for index in indices[1:]]
 
     def parameter_bounds(self) -> dict[str, tuple[float, float]]:
         """Return the bounds of every layer's conductances, in siemens."""
@@ -284,14 +293,8 @@ class Resistive(Network):
 
     def ladder(self, clamped: Clamped) -> Ladder:
         """Return the quadratic energy in its boxes."""
-        indices = range(len(self._sizes))
-        drives = (clamped.drive, *(self._stiffness[index] * self.bias(index) for index in indices[1:]))
-        signs = [None if index == indices[-1] else self.polarity(index) for index in indices]
-        boxes = [box(polarity, self.bias(index)) for index, polarity in enumerate(signs)]
-        return Ladder(
-            drives,
-            tuple(self._total(index, clamped.load) for index in indices),
-            tuple(self._coupling(index) for index in indices[1:]),
-            tuple(low for low, _ in boxes),
-            tuple(high for _, high in boxes),
-        )
+        drives = (clamped.drive, *(self._stiffness[index] * self.bias(index) for index in range(1, len(self._sizes))))
+        curvatures, couplings = self._matrix(clamped.load)
+        signs = [*(self.polarity(index) for index in range(len(self._sizes) - 1)), None]
+        lows, highs = zip(*(box(polarity, self.bias(index)) for index, polarity in enumerate(signs)), strict=True)
+        return Ladder(drives, tuple(curvatures), tuple(couplings), lows, highs)

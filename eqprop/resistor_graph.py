@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network, check_inputs
-from contrastive_core.types import Clamped, Gradients, Pull, State
+from contrastive_core.types import Clamped, Dissipation, Gradients, Pull, State
 from eqprop.graph import Graph
 
 
@@ -133,6 +133,11 @@ class ResistorGraph(Network):
     def energy(self, state: State, clamped: Clamped) -> Tensor:
         """Return the energy of each sample, of shape (B,)."""
         return 0.5 * self._across(state, clamped).square() @ self.conductance
+
+    def dissipation(self, state: State, clamped: Clamped) -> Dissipation:
+        """Return the heat of the resistors, which is twice the energy."""
+        with torch.no_grad():
+            return Dissipation({"conductance": 2 * self.energy(state, clamped)}, {"conductance": torch.diagonal(self._free())})
 
     def force(self, state: State, clamped: Clamped) -> State:
         """Return the current that is left over at every node."""

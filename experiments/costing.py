@@ -29,9 +29,11 @@ class ConstantOptions(Options):
         Of conversions, and of digital arithmetic.
     """
 
-    v_read: NotNegative = Field(0.2, description="Volts at which units are driven.")
+    v_read: NotNegative = Field(0.2, description="Volts at which units are driven, other than those of a circuit that settles by itself.")
     t_read: NotNegative = Field(10e-9, description="Seconds of a sweep of a relaxation.")
-    continuous: bool = Field(False, description="Circuits settle by themselves for tau ln(1/error), instead of sweep by sweep.")
+    continuous: bool = Field(
+        False, description="Circuits settle by themselves, at their own power for tau ln(1/error), instead of sweep by sweep."
+    )
     c_node: NotNegative = Field(1e-12, description="Farad of a node that settles by itself.")
     settle_error: float = Field(1e-3, gt=0, lt=1, description="Share of a change that is left when it counts as settled.")
     v_write: NotNegative = Field(2.0, description="Volts of a pulse.")
@@ -72,6 +74,8 @@ def billed(bill: Account) -> dict[str, Any]:
         "write_energy": bill.write_energy,
         "digital_energy": bill.digital_energy,
         "device_seconds": bill.seconds,
+        "settle_power": bill.settle_power,
+        "settle_is_bound": bill.bound,
         "settle_time": bill.settle_time,
         "pulses": bill.pulses,
         "phases": {name: phase._asdict() for name, phase in bill.phases.items()}

@@ -94,7 +94,9 @@ METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost
     "sweeps_per_sample": TRAINING["sweeps_per_sample"],
     "signal_to_noise": Metric("rms displacement between the phases over rms error of reading a state, at the end"),
     "energy": Metric("of all training", "joule"),
-    "settle_energy": Metric("of arrays while states settle", "joule"),
+    "settle_energy": Metric("of arrays while states settle, or of resistors and diodes", "joule"),
+    "settle_power": Metric("heat of a circuit that settles by itself, or else the bound v_read^2 times all conductances", "watt"),
+    "settle_is_bound": Metric("whether it is the bound"),
     "convert_energy": Metric("of converting inputs and states", "joule"),
     "write_energy": Metric("of pulses", "joule"),
     "digital_energy": Metric("of as many digital multiplications and additions", "joule"),
@@ -205,7 +207,8 @@ def _measured(
     from contrastive_core.data.batches import batches
     from contrastive_core.devices.accounting import account
 
-    estimate = rule.estimate(held, next(batches(splits.train, batch_size)), generator=torch.Generator().manual_seed(0))
+    batch = next(batches(splits.train, batch_size))
+    estimate = rule.estimate(held, batch, generator=torch.Generator().manual_seed(0))
     states = [relaxation.state for relaxation in estimate.relaxations.values()]
     first, last = (torch.cat([layer.double() for layer in state], 1) for state in (states[0 if len(states) < 3 else 1], states[-1]))
     read = torch.cat([layer.double() for layer in held.read(states[-1], "measured")], 1)
@@ -215,7 +218,9 @@ def _measured(
     sweeps = sum(record["sweeps_per_sample"] for record in history) * len(splits.train.labels)
     relaxed = [(name, float(relaxation.steps.double().mean())) for name, relaxation in estimate.relaxations.items()]
     constants = costs.constants()
-    bill = account(held, by_phase(relaxed, sweeps), samples, constants)
+    with torch.no_grad():
+        circuit = held.dissipation(estimate.relaxations["free"].state, held.clamp(batch.inputs))
+    bill = account(held, by_phase(relaxed, sweeps), samples, constants, circuit)
     return {"signal_to_noise": signal / noise if noise > 0 else None, **billed(bill), "constants": constants.record()}
 
 

@@ -9,7 +9,7 @@ from experiments.imperfections import Variation
 from experiments.output import format_table
 from experiments.statistics import interval, mean
 
-MEANS = ("validation_error", "signal_to_noise", "energy", "device_seconds", "pulses")
+MEANS = ("validation_error", "signal_to_noise", "energy", "settle_energy", "settle_is_bound", "device_seconds", "pulses")
 """The metrics of which a study's rows have the mean over seeds, beside the accuracy."""
 
 
@@ -45,7 +45,7 @@ def rows_of(rules: Sequence[str], base: str, variations: Sequence[Variation], fo
             accuracy = (
                 interval([1 - metrics["test_error"] for metrics in done]) if done else {"mean": None, "ci95": [None, None], "seeds": []}
             )
-            averages = {key: mean([metrics[key] for metrics in done]) for key in MEANS}
+            averages = {key: mean([metrics.get(key) for metrics in done]) for key in MEANS}
             trained = done[0]["rule"] if done else rule  # a variation may be one of rules
             rows.append({"varied": name, "value": value, "rule": trained, "accuracy": accuracy, **averages})
     return rows
@@ -53,7 +53,10 @@ def rows_of(rules: Sequence[str], base: str, variations: Sequence[Variation], fo
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the rows as a table for people."""
-    header = ("varied", "value", "rule", "accuracy %", "95 % interval", "validation %", "signal/noise", "energy uJ", "pulses")
+    header = (
+        *("varied", "value", "rule", "accuracy %", "95 % interval", "validation %"),
+        *("signal/noise", "energy uJ", "settling uJ", "pulses"),
+    )
     body = [
         (
             row["varied"],
@@ -64,6 +67,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             _percent(None if row["validation_error"] is None else 1 - row["validation_error"]),
             "-" if row["signal_to_noise"] is None else f"{row['signal_to_noise']:.3g}",
             "-" if row["energy"] is None else f"{1e6 * row['energy']:.3g}",
+            "-" if row["settle_energy"] is None else f"{'<= ' if row['settle_is_bound'] else ''}{1e6 * row['settle_energy']:.3g}",
             "-" if row["pulses"] is None else f"{row['pulses']:.3g}",
         )
         for row in rows

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.errors import InputError
+from contrastive_core.types import Dissipation
 
 
 class Origin(NamedTuple):
@@ -55,13 +56,15 @@ class Constants:
     r"""What an operation costs.
 
     A read of an array takes :math:`V^2 G\,t` per device, a pulse :math:`V_w^2 (\bar G\,t_w + C_w)`, a conversion of b bits
-    :math:`\mathrm{FoM}\; 2^b`. A circuit that settles by itself dissipates its power for :math:`\tau \ln(1/\epsilon)`, with
+    :math:`\mathrm{FoM}\; 2^b`. A circuit that settles by itself dissipates its power
+    :math:`\sum_e g_e\, \Delta v_e^2 + \sum_i I(v_i)\, v_i`, resistors and diodes, for :math:`\tau \ln(1/\epsilon)`, with
     :math:`\tau = \max_i C / \sum_j g_{ij}` of its slowest node. The defaults are those of ``ORIGINS`` and are meant to be replaced.
 
     Attributes
     ----------
     v_read, t_read : float
-        Volts at which units are driven, and seconds of one sweep of a relaxation that reads its arrays.
+        Volts at which units are driven (those of a circuit have voltages of their own), and seconds of one sweep of a relaxation that
+        reads its arrays.
     continuous : bool
         Whether circuits settle by themselves, in a time that follows from their conductances, instead of sweep by sweep.
     c_node : float
@@ -117,7 +120,15 @@ class Constants:
         return self.fom * 2**bits if bits else 0.0
 
     def settle_time(self, slowest: float) -> float:
-        """Return how long a circuit takes whose slowest node sees a conductance of ``slowest`` siemens."""
+        """Return how long a circuit takes whose slowest node sees a conductance of ``slowest`` siemens.
+
+        Raises
+        ------
+        InputError
+            If it sees none, and so never settles.
+        """
+        if not slowest > 0:
+            raise InputError("a node that no conductance leads to never settles by itself; give conductance.g_min a positive value")
         return self.c_node / slowest * math.log(1 / self.settle_error)
 
     def record(self) -> dict[str, dict[str, float | str]]:
@@ -161,6 +172,10 @@ class Account(NamedTuple):
         Sent in all, and the sum over writes of the longest train of an array.
     write_energy, write_seconds : float
         Joules and seconds of the pulses.
+    settle_power : float
+        Watts while states settle.
+    bound : bool
+        Whether that is the bound of units driven at the read voltage, and not the heat of a circuit.
     settle_time : float
         Seconds of one phase of one sample, where circuits settle by themselves; else of one sweep.
     digital_energy : float
@@ -172,6 +187,8 @@ class Account(NamedTuple):
     longest: float
     write_energy: float
     write_seconds: float
+    settle_power: float
+    bound: bool
     settle_time: float
     digital_energy: float
 
@@ -196,7 +213,9 @@ class Account(NamedTuple):
         return sum(phase.seconds for phase in self.phases.values()) + self.write_seconds
 
 
-def account(network: OnDevice, sweeps: Mapping[str, float], samples: float, constants: Constants) -> Account:
+def account(
+    network: OnDevice, sweeps: Mapping[str, float], samples: float, constants: Constants, circuit: Dissipation | None = None
+) -> Account:
     """Add up what was done with a network on a device.
 
     Parameters
@@ -209,16 +228,25 @@ def account(network: OnDevice, sweeps: Mapping[str, float], samples: float, cons
         That went through every phase, and whose states were read at its end.
     constants : Constants
         What an operation costs.
+    circuit : Dissipation, optional
+        Of the network at the free states of some samples, where it is a circuit: their mean heat stands for that of all samples and
+        phases, from beginning to end. It counts where circuits settle by themselves.
 
     Returns
     -------
     Account
-        With units driven at the read voltage throughout, an upper bound where states are below 1.
+        Without a circuit that settles by itself, units are driven at the read voltage throughout: an upper bound where states are
+        below 1. A circuit's settling is the heat of its resistors and diodes, at the voltages that it states; what amplifiers, nudges
+        and sources turn into heat themselves is not counted.
     """
     arrays = {name: network.device.conductance.siemens(level) for name, level in network.levels().items()}
     total, devices = (float(sum(part)) for part in zip(*((g.sum(), g.numel()) for g in arrays.values()), strict=True))
-    power = constants.v_read**2 * total
-    time = constants.settle_time(slowest_node(list(arrays.values()))) if constants.continuous else constants.t_read
+    power, time = constants.v_read**2 * total, constants.t_read
+    if constants.continuous and circuit is not None:
+        power = float(sum(watts.double().mean() for watts in circuit.heat.values()))
+        time = constants.settle_time(min(float(node.min()) for node in circuit.nodes.values()))
+    elif constants.continuous:
+        time = constants.settle_time(slowest_node(list(arrays.values())))
     outputs, inputs = sum(network.sizes), next(iter(arrays.values())).shape[1]
     phases = {}
     for index, (name, count) in enumerate(sweeps.items()):
@@ -236,7 +264,8 @@ def account(network: OnDevice, sweeps: Mapping[str, float], samples: float, cons
         each += (constants.v_write / 2) ** 2 * total / devices * constants.t_write * others
     rows = 1 if constants.rows_in_parallel else max(g.shape[1] for g in arrays.values())
     digital = constants.e_mac * sum(phase.operations for phase in phases.values())
-    return Account(phases, pulses, longest, pulses * each, longest * constants.t_write * rows, time, digital)
+    bound = circuit is None or not constants.continuous
+    return Account(phases, pulses, longest, pulses * each, longest * constants.t_write * rows, power, bound, time, digital)
 
 
 def slowest_node(arrays: Sequence[Tensor]) -> float:

@@ -103,6 +103,12 @@ class Conductance:
             return w_max * (levels[0] - self.reference) / (1 - self.reference)
         return w_max * (levels[0] - levels[1])
 
+    def weight_per_siemens(self, w_max: float) -> float:
+        """Return what a conductance, less its reference or the other one of a pair, is multiplied by to be the weight."""
+        if self.pairing is Pairing.SINGLE:
+            return w_max / self.g_max
+        return w_max / (self.span * (1 - self.reference if self.pairing is Pairing.OFFSET else 1))
+
     def siemens(self, levels: Tensor) -> Tensor:
         """Return the conductances of normalised ones."""
         return self.g_min + self.span * levels

@@ -61,12 +61,7 @@ def conductances(held: OnDevice) -> dict[str, Pair]:
 def weights_per_siemens(held: OnDevice) -> dict[str, float]:
     """Return by layer what the difference of its two conductances is multiplied by to be the weight."""
     kind = held.device.conductance
-    factor = {
-        Pairing.SINGLE: 1 / kind.g_max,
-        Pairing.OFFSET: 1 / (kind.span * (1 - kind.reference)),
-        Pairing.DIFFERENTIAL: 1 / kind.span,
-    }[kind.pairing]
-    return {_layer(name): largest * factor for name, largest in held.largest_weights().items()}
+    return {_layer(name): kind.weight_per_siemens(largest) for name, largest in held.largest_weights().items()}
 
 
 def _layer(name: str) -> str:

@@ -9,13 +9,14 @@ from typing import final
 import torch
 from torch import Tensor
 
+from contrastive_core.devices.conductance import Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import BiasEffect, CircuitEffect, ContrastEffect, InputEffect, NudgeEffect, ReadEffect
 from contrastive_core.devices.passes import Contrasted, common_mode, in_two_passes
 from contrastive_core.enclosing import SameEnergy
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
-from contrastive_core.types import Clamped, Gradients, Nudge, Phase, State
+from contrastive_core.types import Clamped, Dissipation, Gradients, Nudge, Phase, State
 
 
 @final
@@ -138,6 +139,18 @@ class OnDevice(SameEnergy[Network]):
         for effect in effects:
             phase = effect.nudged(phase, output, self.device.draws(effect, "nudge", int(self.clock)))
         return phase
+
+    def dissipation(self, state: State, clamped: Clamped) -> Dissipation | None:
+        """Return the heat at the devices' scale; None unless each resistor of a circuit is a device of its own.
+
+        Voltages are the network's. The conductances of an array are a factor of the network's, and so are currents there: those of its
+        diodes, and of amplifiers between arrays of different factors.
+        """
+        kind, found = self.device.conductance, self.inside.dissipation(state, clamped)
+        if found is None or kind.pairing is not Pairing.SINGLE:
+            return None
+        scales = {name: kind.weight_per_siemens(largest) for name, largest in self._largest.items()}
+        return Dissipation(*({name: value / scales[name] for name, value in part.items()} for part in found))
 
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         """Return the contrast that the circuits compute from what they read of the states."""

@@ -144,7 +144,7 @@ def compare_command(options: CompareOptions, session: Session) -> None:
 
     check_engine(options.engine)
     session.use_threads()
-    network = check(options, session)
+    network = check(options, session, rules=options.rules)
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         found = run_paired(study_of("train", PlanOptions, options), options, session, run, journal, _sentence)

@@ -33,7 +33,7 @@ from experiments.output import format_table
 from experiments.probe import concrete, objective_of, prepare, remember_checkpoint
 from experiments.relaxation import trajectory
 from experiments.review import doubts, effort
-from experiments.rules import RULES
+from experiments.rules import RULES, require_held
 from experiments.rundir import open_run
 from experiments.session import Session
 from experiments.single import run_one
@@ -272,7 +272,8 @@ def gradients_command(options: CommandGradientsOptions, session: Session) -> Non
         return
     if objective_of(options) is None and "outputs" in options.model_fields_set:
         session.warn(f"--outputs has no effect: {options.cost} is no objective, and the data set says how many there are")
-    prepare(options, options.seed, objective_of(options), options.outputs)  # what is wrong is said before anything is written
+    # What is wrong is said before anything is written.
+    require_held(options.rules, prepare(options, options.seed, objective_of(options), options.outputs)[1])
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         remember_checkpoint(options.checkpoint, run, journal)

@@ -12,6 +12,7 @@ from experiments.chunk import Task, Work
 from experiments.exits import TrialsFailedError, resumable
 from experiments.output import format_table
 from experiments.probe import objective_of, prepare
+from experiments.rules import require_held
 from experiments.rundir import open_run
 from experiments.runner import Run
 from experiments.session import Session
@@ -45,9 +46,10 @@ def compare_all(options: CommandGradientsOptions, work: Work, session: Session) 
     for name in OBJECTIVES:
         asked = options.model_copy(update={"cost": name})
         try:
-            prepare(asked, asked.seed, objective_of(asked), asked.outputs)
+            _, network, _ = prepare(asked, asked.seed, objective_of(asked), asked.outputs)
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
+        require_held(options.rules, network)  # says nothing about one objective
     run = open_run(options, session)
     with resumable(session.resume_command(run.path)), run.journal() as journal:
         with journal.transaction():

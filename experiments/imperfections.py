@@ -196,15 +196,12 @@ def check_suits(device: Device, options: LearningOptions, rule: str) -> None:
     from contrastive_core.data.splits import Split, Splits
     from contrastive_core.devices.on_device import OnDevice
     from experiments.learning import build_network
-    from hebbian import RULES as HOLDING
+    from experiments.rules import require_held
 
     part = Split(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
     small = options.model_copy(update={"hidden": (2,) * len(options.hidden), "device": "cpu"})
     held = OnDevice(build_network(small, Splits(part, part, part, 2, "", ""), 0), device)
-    if rule in HOLDING and not held.output_is_last_layer:
-        raise InputError(
-            f"{rule} holds the outputs, and here these are computed from the last layer; take a rule that nudges, such as ep-centered"
-        )
+    require_held([rule], held)
 
 
 def _checked(kind: Any, given: Mapping[str, str], part: str, names: Sequence[str] = ()) -> dict[str, Any]:

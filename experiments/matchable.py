@@ -52,7 +52,7 @@ def train_pair(command: str, config: str | None, settings: Mapping[str, Any], se
     if isinstance(options, ContrastOptions):
         check_contrast(options, session)
     else:
-        check(options, session)
+        check(options, session, rules=options.rules)
     return _train(command, options, replace(session, command=command, out=session.out and session.out / "networks"))
 
 

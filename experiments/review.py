@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.learning import LearningOptions, architecture, build_network, build_setting, ignored, load_data
-from experiments.rules import RULES
+from experiments.rules import RULES, require_held
 from experiments.session import Session
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ FEW = 32
 """Training samples that settings are tried on, and gradients compared: enough to be typical, few enough for the exact solve."""
 
 
-def check(options: PlanOptions, session: Session, rule: str | None = None, *, warm_start: bool = False) -> str:
+def check(options: PlanOptions, session: Session, rule: str | None = None, *, rules: Sequence[str] = (), warm_start: bool = False) -> str:
     """Refuse settings that cannot be run, before anything is written, and warn of those that are not what they seem.
 
     Of a single rule it says first what is to be trained, as soon as that is known: compilers and optimisers take seconds to import.
@@ -31,6 +31,8 @@ def check(options: PlanOptions, session: Session, rule: str | None = None, *, wa
         Where to warn.
     rule : str, optional
         A rule to try on a few samples; a comparison leaves it out, since one rule that fails must not stop the others.
+    rules : sequence of str
+        Those of a comparison, to be refused only where they hold outputs and the network has none to hold.
     warm_start : bool
         Whether the rule is to remember states, which is refused where it has none, and else said with what it takes.
 
@@ -47,6 +49,7 @@ def check(options: PlanOptions, session: Session, rule: str | None = None, *, wa
 
     splits = load_data(options)
     network, setting = build_network(options, splits, options.seed), build_setting(options)
+    require_held(rules, network)
     layer_groups(network, options.learning_rates)
     if rule is not None:
         count, samples = sum(parameter.numel() for parameter in network.parameters()), len(splits.train.labels)

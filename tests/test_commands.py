@@ -364,6 +364,30 @@ def test_a_rule_that_cannot_run_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare", "--network", "ising", "--frozen"),
+        ("compare", "--readout"),
+        ("gradients", "--network", "oscillator"),
+        ("gradients", "--network", "oscillator", "--cost", "all", "--samples", "4"),
+    ],
+)
+def test_rules_that_hold_outputs_are_refused_at_once_where_there_are_none_to_hold(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """If this fails, a comparison computes for hours and ends in rows that could never have been."""
+    result = eqlab(*arguments, "--hidden", "4", "--rules", "ep-centered,coupled-positive,contrastive-hebbian", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "coupled-positive, contrastive-hebbian hold the outputs" in result.stderr
+    assert result.stderr.strip().endswith("run the others: --rules ep-centered")
+    assert not (tmp_path / "run").exists()
+
+
+def test_rules_that_nudge_are_compared_where_there_are_no_outputs_to_hold(tmp_path: Path) -> None:
+    """If this fails, the refusal of those that hold outputs has taken the others with it."""
+    arguments = ("--network", "oscillator", "--hidden", "4", "--data", "two-moons", "--samples", "4", "--out", tmp_path / "run")
+    assert eqlab("gradients", *arguments, "--rules", "ep-centered").exit_code == 0
+
+
 @pytest.mark.parametrize("engine", ["serial", "process:2"])
 def test_control_c_in_a_comparison_ends_with_130_and_the_way_on(engine: str, tmp_path: Path) -> None:
     """If this fails, `make demo` cannot be interrupted and taken up again, or leaves processes behind."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from experiments.flags import command
 from experiments.learning import Positive, PositiveFloat
-from experiments.options import CommandOptions
+from experiments.options import CommandOptions, without_effect
 from experiments.output import format_table
 from experiments.session import Session
 
@@ -31,7 +31,7 @@ class IsingOptions(CommandOptions):
 
     hidden: Positive = Field(60, description="Hidden spins.")
     voters: Positive = Field(4, description="Output spins per class.")
-    epochs: Annotated[int, Field(ge=0)] = Field(8, description="Passes over the training split; 0 leaves training out.")
+    epochs: Annotated[int, Field(ge=0)] = Field(8, description="Passes over the training split; 0 trains no machine, and searches only.")
     learning_rates: tuple[PositiveFloat, ...] = Field((0.01, 0.01, 0.001), description="Of input weights, couplings and biases.")
     strength: PositiveFloat = Field(5.0, description="Nudging field.")
     reads: Positive = Field(5, description="Anneals per free phase; the lowest energy counts.")
@@ -47,6 +47,10 @@ class IsingOptions(CommandOptions):
     search_sweeps: Positive = Field(30, description="Sweeps of a search, over which the noise falls to 0.")
 
 
+_TRAINING = ("hidden", "voters", "learning_rates", "strength", "reads", "sweeps", "hot", "cold", "reverse")
+"""The options that say something about training only."""
+
+
 @command(IsingOptions, "ising")
 def ising_command(options: IsingOptions, session: Session) -> None:
     """Train an Ising machine on the digits by equilibrium propagation, and find the noise with which a search succeeds most often.
@@ -57,13 +61,15 @@ def ising_command(options: IsingOptions, session: Session) -> None:
       eqlab ising --epochs 0 --searches 2000
 
     A search follows the noisy fields of a network of random couplings while the noise falls linearly to 0; it succeeds if it ends in the
-    lowest energy that any search found.
+    lowest energy that any search found. With --epochs 0 there is only the search: no machine is trained, and no accuracy is shown.
     """  # noqa: D301
     session.use_threads()
+    for warning in without_effect(options, _TRAINING, "--epochs 0 trains no machine") if not options.epochs else ():
+        session.warn(warning)
     history = _train(options, session) if options.epochs else []
     search = _search(options)
     best = max(search, key=lambda row: row["success"])
-    parts = []
+    parts = [] if history else ["no machine was trained, as --epochs is 0: there is no accuracy, only the search"]
     if history:
         parts.append(format_table(tuple(history[0]), [tuple(row.values()) for row in history]))
         chosen = min(history, key=lambda row: row["test error"])

@@ -16,11 +16,11 @@ from experiments.figures import write_pictures
 from experiments.figures_learnt import learning_picture, threshold_picture
 from experiments.flags import command
 from experiments.grids import by_name, run_grid
-from experiments.options import CommandOptions
+from experiments.options import CommandOptions, without_effect
 from experiments.output import format_table
 from experiments.rundir import open_run
 from experiments.session import Session
-from experiments.spins import Images, Positive, SpinOptions, image_patterns, sample, without_effect
+from experiments.spins import Images, Positive, SpinOptions, image_patterns, sample
 
 Quality = Annotated[float, Field(gt=0, le=1)]
 

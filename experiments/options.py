@@ -243,6 +243,11 @@ def assignment(text: str, model: type[BaseModel]) -> Layer:
     return Layer("{key} (by --set)", nested({".".join(keys): from_assignment(value.strip(), kind_at(model, keys))}))
 
 
+def without_effect(options: CommandOptions, names: Sequence[str], reason: str) -> list[str]:
+    """Return a sentence for each of these options that was given all the same."""
+    return [f"{flag_name(name)} has no effect: {reason}" for name in names if name in options.model_fields_set]
+
+
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Nest settings that have dotted keys; the inverse of ``flatten``."""
     whole: dict[str, Any] = {}

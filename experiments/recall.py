@@ -15,10 +15,11 @@ from experiments.figures import write_pictures
 from experiments.figures_spins import recall_picture
 from experiments.flags import command
 from experiments.grids import run_grid
+from experiments.options import without_effect
 from experiments.output import format_table
 from experiments.rundir import open_run
 from experiments.session import Session
-from experiments.spins import Images, Positive, SpinOptions, ground_state, image_patterns, judge, sample, without_effect
+from experiments.spins import Images, Positive, SpinOptions, ground_state, image_patterns, judge, sample
 
 if TYPE_CHECKING:
     from hebbian.multitasking import Multitasking

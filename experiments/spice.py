@@ -13,6 +13,7 @@ from experiments.flags import command
 from experiments.learning import Positive, PositiveFloat
 from experiments.markers import OneOf
 from experiments.networks import BUILDERS
+from experiments.options import without_effect
 from experiments.output import format_table, write_text
 from experiments.probe import prepare
 from experiments.session import Session
@@ -51,7 +52,9 @@ class SpiceOptions(TrainOptions):
     emissions: tuple[PositiveFloat, ...] = Field(
         (1e-2, 1e-3, 1e-4), min_length=1, description="Emission coefficients of nearly ideal diodes."
     )
-    edges: Annotated[int, Field(ge=0)] = Field(3, description="Conductances per layer whose gradient is measured; 0 for none.")
+    edges: Annotated[int, Field(ge=0)] = Field(
+        3, description="Conductances per layer whose gradient is measured; 0 leaves gradients out, and compares operating points only."
+    )
     step: PositiveFloat = Field(1e-4, description="Relative change of a conductance in finite differences.")
     netlist_only: bool = Field(False, description="Write the netlist and leave ngspice out.")
 
@@ -68,7 +71,8 @@ def spice_command(options: SpiceOptions, session: Session) -> None:
 
     The gradient of equilibrium propagation is measured inside ngspice, from two nudged circuits, beside finite differences of the cost
     there. Their difference is given relative to the slope or, where that is larger, to the root mean square of its layer's gradient: the
-    slope of a node that a diode blocks is far below what operating points resolve. With --out the netlist is kept as circuit.cir.
+    slope of a node that a diode blocks is far below what operating points resolve. With --edges 0 no gradient is measured, and only
+    operating points are compared. With --out the netlist is kept as circuit.cir.
     """  # noqa: D301
     from eqprop.resistive import Resistive
     from eqprop.spice import Drawn, netlist
@@ -89,6 +93,8 @@ def spice_command(options: SpiceOptions, session: Session) -> None:
             raise InputError("--netlist-only writes the netlist to --out; give a directory")
         session.result({"netlist": str(session.out / "circuit.cir")}, f"netlist: {session.out / 'circuit.cir'}")
         return
+    for warning in without_effect(options, ("strength", "step"), "--edges 0 measures no gradient") if not options.edges else ():
+        session.warn(warning)
     points = _points(options, network, batch)
     gradients = _gradients(options, network, batch)
     shown = format_table(("emission", "largest difference V", "largest voltage V"), [tuple(row.values()) for row in points])
@@ -96,6 +102,8 @@ def spice_command(options: SpiceOptions, session: Session) -> None:
         worst = max(row["relative difference"] or 0.0 for row in gradients)
         shown += "\n\n" + format_table(tuple(gradients[0]), [tuple(row.values()) for row in gradients])
         shown += f"\n\nlargest difference of a gradient: {worst:.1e} of the slope, or of the layer's root mean square where that is larger"
+    else:
+        shown += "\n\nno gradient was measured, as --edges is 0: only operating points were compared"
     session.save_result("spice", {"operating_points": points, "gradients": gradients}, shown)
 
 

@@ -41,11 +41,6 @@ class SpinOptions(CommandOptions):
     burn_in: int = Field(100, ge=0, description="Sweeps before these.")
 
 
-def without_effect(options: CommandOptions, names: tuple[str, ...], reason: str) -> list[str]:
-    """Return a sentence for each of these options that was given all the same."""
-    return [f"--{name.replace('_', '-')} has no effect: {reason}" for name in names if name in options.model_fields_set]
-
-
 def ground_state(branches: list[Branch]) -> Branch:
     """Return the first of the stable states.
 

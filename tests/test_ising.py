@@ -160,6 +160,20 @@ def test_command_learns_and_shows_the_optimum(tmp_path: Path) -> None:
     assert (tmp_path / "figures" / "noise.svg").is_file()
 
 
+def test_command_without_epochs_says_that_nothing_was_trained() -> None:
+    """A table of searches below a command about learning looks like its result."""
+    quick = ["ising", "--searches", "20", "--spins", "20", "--noises", "0,1,8", "--epochs", "0"]
+    result = CliRunner().invoke(cli, [*quick, "--reads", "3"])
+    assert result.exit_code == 0, result.output
+    assert "no machine was trained, as --epochs is 0" in result.stdout
+    assert "searches succeed most often" in result.stdout
+    assert "accuracy 0" not in result.stdout
+    assert result.stderr.strip() == "eqlab: warning: --reads has no effect: --epochs 0 trains no machine"
+    assert json.loads(CliRunner().invoke(cli, [*quick, "--json"]).stdout)["history"] == []
+    words = " ".join(CliRunner().invoke(cli, ["ising", "--help"]).stdout.split())
+    assert "With --epochs 0 there is only the search: no machine is trained" in words
+
+
 def test_a_second_call_of_the_annealing_kernels_never_compiles() -> None:
     """Starts, seeds, sizes and numbers of samples are no types; a compilation would cost seconds each."""
     seen = []

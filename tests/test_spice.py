@@ -164,6 +164,17 @@ def test_command_compares_points_and_gradients_and_keeps_the_netlist(tmp_path: P
     assert "quit 0" in (tmp_path / "circuit.cir").read_text()
 
 
+@needs_ngspice
+def test_command_without_edges_says_that_no_gradient_was_measured() -> None:
+    """Agreement of operating points alone must not pass for that of gradients."""
+    result = eqlab("spice", "--hidden", 4, "--samples", 1, "--emissions", 1e-4, "--edges", 0, "--step", 1e-3)
+    assert result.exit_code == 0, result.output
+    assert "no gradient was measured, as --edges is 0" in result.stdout
+    assert "largest difference of a gradient" not in result.stdout
+    assert result.stderr.strip() == "eqlab: warning: --step has no effect: --edges 0 measures no gradient"
+    assert "With --edges 0 no gradient is measured" in " ".join(eqlab("spice", "--help").stdout.split())
+
+
 def test_command_writes_a_netlist_without_ngspice_and_refuses_what_is_no_circuit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The netlist is useful on its own, on another machine."""
     monkeypatch.setenv("PATH", "")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import DataError, InputError
+from contrastive_core.numerals import is_number
 from eqprop.diodes import Diode
 
 
@@ -165,17 +166,9 @@ def _rows(path: Path) -> list[tuple[int, float, float]]:
     rows: list[tuple[int, float, float]] = []
     with path.open(encoding="utf-8-sig", newline="") as file:
         for number, row in enumerate(csv.reader(file), start=1):
-            if not row or (number == 1 and not _is_number(row[0])):
+            if not row or (number == 1 and not is_number(row[0])):
                 continue
-            if len(row) != 2 or not all(map(_is_number, row)):
+            if len(row) != 2 or not all(map(is_number, row)):
                 raise ValueError(f"line {number} is not two numbers: {','.join(row)!r}")
             rows.append((number, float(row[0]), float(row[1])))
     return rows
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

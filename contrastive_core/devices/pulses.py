@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from contrastive_core.errors import DataError
+from contrastive_core.numerals import is_number
 
 Array = NDArray[np.float64]
 _FEWEST = 3
+_TIDY = ("device_id", "cycle", "pulse", "polarity", "conductance_S")
+_LAYOUTS = f"expected two columns of conductances in siemens without a header, up and down, or a header with {','.join(_TIDY)}"
 
 
 class Train(NamedTuple):
@@ -104,10 +107,11 @@ def read_pulses(path: Path) -> list[Train]:
         raise DataError(f"cannot read pulse data {path} ({error}); give a CSV file of conductances") from error
     numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
     if not numbered:
-        raise DataError(
-            f"{path} is empty; expected two columns of conductances, or a header with device_id,cycle,pulse,polarity,conductance_S"
-        )
-    trains = list(_tidy(path, numbered) if "conductance_S" in [cell.strip() for cell in numbered[0][1]] else _columns(path, numbered))
+        raise DataError(f"{path} is empty; {_LAYOUTS}")
+    first, cells = numbered[0][0], [cell.strip() for cell in numbered[0][1]]
+    if "conductance_S" not in cells and not any(map(is_number, cells)):
+        raise DataError(f"line {first} of {path} is another header, {','.join(cells)!r}; {_LAYOUTS}")
+    trains = list(_tidy(path, numbered) if "conductance_S" in cells else _columns(path, numbered))
     for last, train in trains:
         if len(train.conductance) < _FEWEST + 1:
             what = "potentiating" if train.potentiating else "depressing"
@@ -134,7 +138,7 @@ def _columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[tupl
     """Read two columns; each train with the number of its last line."""
     for number, row in rows:
         if len(row) != 2:
-            raise DataError(f"line {number} of {path} has {len(row)} columns; expected two without a header, up and down")
+            raise DataError(f"line {number} of {path} has {len(row)} columns; {_LAYOUTS}")
     for column, potentiating in ((0, True), (1, False)):
         yield rows[-1][0], Train("1", "1", potentiating, np.array([_positive(path, number, row[column]) for number, row in rows]))
 
@@ -142,7 +146,7 @@ def _columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[tupl
 def _tidy(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[tuple[int, Train]]:
     """Read one row per pulse; each train with the number of its last line."""
     header = [cell.strip() for cell in rows[0][1]]
-    missing = {"device_id", "cycle", "pulse", "polarity", "conductance_S"} - set(header)
+    missing = set(_TIDY) - set(header)
     if missing:
         raise DataError(f"line {rows[0][0]} of {path} lacks the columns {', '.join(sorted(missing))}; add them")
     groups: dict[tuple[str, str, str], list[tuple[float, float]]] = {}

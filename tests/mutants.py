@@ -138,6 +138,11 @@ MUTATIONS = [
     # Circuits
     Mutation("circuit: diodes block the other way", "eqprop/resistive.py", "return -polarity * self.parts.diode.solve(total / scale, -polarity * current / scale)", "return polarity * self.parts.diode.solve(total / scale, polarity * current / scale)", "resistive::test_block_descent_ends_where"),
     Mutation("circuit: load of the amplifiers dropped", "eqprop/resistive.py", "self.parts.voltage_gain**2 * self.conductance", "self.conductance", "resistive::test_forces_and_gradients"),
+    Mutation("circuit: heat of the diodes dropped", "eqprop/resistive.py", "watts = watts + (forward * self", "watts = watts + 0 * (forward * self", "dissipation::test_heat_is_what_the_sources_deliver"),
+    Mutation("circuit: heat below the amplifiers", "eqprop/resistive.py", "*(self.parts.voltage_gain * layer for layer in state[:-1])", "*state[:-1]", "dissipation::test_heat_is_what_the_sources_deliver"),
+    Mutation("circuit: nodes in units of the energy", "eqprop/resistive.py", "self._total(index) / self._stiffness[index]", "self._total(index)", "dissipation::test_node_sees"),
+    Mutation("device: heat at the network's conductances", "contrastive_core/devices/on_device.py", "value / scales[name] for", "value for", "dissipation::test_circuit_that_settles"),
+    Mutation("account: heat of sweeps that read arrays", "contrastive_core/devices/accounting.py", "if constants.continuous and circuit is not None:", "if circuit is not None:", "dissipation::test_arrays_that_are_read"),
     # Solvers
     Mutation("Anderson: no pause after leaps that do not help", DYNAMICS + "anderson.py", "pause=torch.where(lost | behind, _PAUSE,", "pause=torch.where(lost & behind & ~lost, _PAUSE,", "solvers::test_leaps_that_do_not_help"),
     Mutation("Anderson: leaps are not taken back", DYNAMICS + "anderson.py", "memory.leapt & ~(size <= memory.residual)", "memory.leapt & ~(size == size)", "solvers::test_a_leap_over_a_cliff"),

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from contrastive_core.devices.conductance import Conductance
 from contrastive_core.devices.write_law import WriteLaw
+from contrastive_core.errors import InputError
 from contrastive_core.network import Network
+from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Nudge
 
 
@@ -178,3 +180,16 @@ class WriteEffect(Effect):
 def normal(shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tensor:
     """Draw standard normal numbers, of the dtype and on the device of ``like``."""
     return torch.randn(shape, generator=generator, dtype=torch.float64).to(like)
+
+
+def layered(network: Network, parts: str) -> Layered:
+    """Return a network if it is a layered one; ``parts`` are what an effect needs of it.
+
+    Raises
+    ------
+    InputError
+        If it is another.
+    """
+    if not isinstance(network, Layered):
+        raise InputError(f"{parts} belong to layered networks, and this is a {type(network).__name__}; leave the effect out")
+    return network

@@ -6,10 +6,9 @@ from typing import final
 
 import torch
 
-from contrastive_core.devices.effect import CircuitEffect, Draws, normal
+from contrastive_core.devices.effect import CircuitEffect, Draws, layered, normal
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
-from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.untied import Untied
 
 
@@ -47,8 +46,7 @@ class AsymmetricFeedback(CircuitEffect):
         InputError
             If the network is not a layered one.
         """
-        if not isinstance(network, Layered):
-            raise InputError(f"feedback arrays belong to layered networks, and this is a {type(network).__name__}; leave the effect out")
+        network = layered(network, "feedback arrays")
         deviations = {}
         for index in range(1, len(network.sizes)):
             weight = network.weight(index).detach()

@@ -6,11 +6,10 @@ from typing import final
 
 from torch import Tensor
 
-from contrastive_core.devices.effect import CircuitEffect, Draws, normal
+from contrastive_core.devices.effect import CircuitEffect, Draws, layered, normal
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.networks.activation import Activation
-from contrastive_core.networks.layered import Layered
 
 
 @final
@@ -80,8 +79,7 @@ class NeuronGain(CircuitEffect):
         InputError
             If the network is not a layered one.
         """
-        if not isinstance(network, Layered):
-            raise InputError(f"gains belong to the units of layered networks, and this is a {type(network).__name__}; leave the effect out")
+        network = layered(network, "gains of units")
         gained: list[Activation] = []
         for index, response in enumerate(network.activations):
             bias = network.bias(index).detach()

@@ -20,8 +20,8 @@ MOST_OUTPUTS = 64
 """Widest output layer of the fused kernels; beyond it BLAS on the whole batch is faster."""
 
 
-def is_tower(network: Layered) -> bool:
-    """Whether the kernels for several hidden layers can settle a network.
+def fused_depth(network: Layered) -> int:
+    """Return how many hidden layers a network has for the kernels that move one and the outputs together.
 
     Parameters
     ----------
@@ -30,10 +30,12 @@ def is_tower(network: Layered) -> bool:
 
     Returns
     -------
-    bool
-        True for two hidden layers or more, few outputs and units with bounds.
+    int
+        1 is a case of :mod:`contrastive_core.kernels.pair_cpu`, and more of :mod:`contrastive_core.kernels.tower_cpu`; 0 where they cannot
+        settle it: without few outputs and units with bounds.
     """
-    return len(network.sizes) > 2 and network.sizes[-1] <= MOST_OUTPUTS and all(type(a) is Clipped for a in network.activations)
+    fits = network.sizes[-1] <= MOST_OUTPUTS and all(type(activation) is Clipped for activation in network.activations)
+    return len(network.sizes) - 1 if fits else 0
 
 
 class Kind(IntEnum):

@@ -11,8 +11,8 @@ from torch import Tensor
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
-from contrastive_core.kernels.action import KNOWN_COSTS, Action, Kind, is_tower
-from contrastive_core.kernels.pair_cpu import estimate_pair, is_pair
+from contrastive_core.kernels.action import KNOWN_COSTS, Action, Kind, fused_depth
+from contrastive_core.kernels.pair_cpu import estimate_pair
 from contrastive_core.kernels.places import CUDA
 from contrastive_core.kernels.tower_contrast_cpu import estimate_tower
 from contrastive_core.network import Network
@@ -90,8 +90,8 @@ def _contrast(
     inputs, labels = batch.inputs, batch.labels
     if type(network) is not Layered or type(dynamics) is not BlockDescent or not phases:
         return None
-    deep = deeper and is_tower(network)
-    if not deep and not (is_pair(network) and dynamics.over_relaxation == 1):
+    depth = fused_depth(network)
+    if not (depth == 1 and dynamics.over_relaxation == 1) and not (deeper and depth > 1):
         return None
     if not network.output_is_last_layer or not _are_live_nudges_by_one_cost(phases):
         return None
@@ -105,7 +105,7 @@ def _contrast(
         return None
     nudges = cast(Sequence[Nudge], phases)
     kind = Kind.SOFTMAX if type(nudges[0].cost) is CrossEntropy else Kind.PULLED
-    if deep:
+    if depth > 1:
         action = Action(kind, tuple(nudge.strength for nudge in nudges), None, nudges[0].cost.curvature)
         groups = dynamics.groups(len(network.sizes))
         order, opposite = ([index for group in visited for index in group] for visited in (groups, groups[::-1]))

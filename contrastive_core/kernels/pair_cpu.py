@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contrastive_core.kernels import contrast_cpu, layered_cpu
-from contrastive_core.kernels.action import MOST_OUTPUTS, Action
+from contrastive_core.kernels.action import Action
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Contrasted, Relaxation, State, Stop
@@ -30,22 +30,6 @@ FEWEST_SAMPLES = 32
 """Fewest samples worth a thread of their own: below, waking it costs more than the samples."""
 
 
-def is_pair(network: Layered) -> bool:
-    """Whether the fused kernel can settle a network.
-
-    Parameters
-    ----------
-    network : Layered
-        Any.
-
-    Returns
-    -------
-    bool
-        True for one hidden layer, few outputs and units with bounds.
-    """
-    return len(network.sizes) == 2 and network.sizes[1] <= MOST_OUTPUTS and all(type(a) is Clipped for a in network.activations)
-
-
 def settle_pair(
     network: Layered, clamped: Clamped, start: State | None, output_first: bool, stops: Sequence[Stop], action: Action
 ) -> list[Relaxation]:
@@ -54,7 +38,7 @@ def settle_pair(
     Parameters
     ----------
     network, clamped
-        A network that :func:`is_pair`, and its inputs.
+        A network with one hidden layer that :func:`~contrastive_core.kernels.action.fused_depth` finds, and its inputs.
     start : State, optional
         Where every phase starts. None puts a free phase from rest before the others, which start where it ends and visit the layers
         in the other order; the action's strengths then begin with one for it, which is not used.
@@ -155,7 +139,7 @@ def estimate_pair(
     Parameters
     ----------
     network : Layered
-        That :func:`is_pair`.
+        As in :func:`settle_pair`.
     inputs : Tensor of shape (B, n_in)
         Of the dtype of the network.
     labels : Tensor of shape (B,)
@@ -222,7 +206,7 @@ _KNOWN: WeakKeyDictionary[Layered, Parameters] = WeakKeyDictionary()
 
 
 def parameters_of(network: Layered) -> Parameters:
-    """Return the parameters of a network that :func:`is_pair`, as the kernels and products read them.
+    """Return the parameters of a network with one hidden layer, as the kernels and products read them.
 
     Kept from call to call, because asking torch for them takes longer than a sweep of a batch: the products before and after leave
     nothing of torch in the cache. Memory that is held here is not given to anyone else, so equal addresses mean the same memory;

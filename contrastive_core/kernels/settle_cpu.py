@@ -15,11 +15,11 @@ import torch
 
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
-from contrastive_core.kernels.action import Kind, actions_of, is_tower
-from contrastive_core.kernels.pair_cpu import is_pair, settle_pair
+from contrastive_core.kernels.action import Kind, actions_of, fused_depth
+from contrastive_core.kernels.pair_cpu import settle_pair
 from contrastive_core.kernels.resistive_cpu import settle_ladder
 from contrastive_core.kernels.sweep_cpu import settle_blocks, unstacked
-from contrastive_core.kernels.tower_cpu import Tower, can_settle
+from contrastive_core.kernels.tower_cpu import Tower
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Hold, Phase, Relaxation, State, Stop
 
@@ -45,15 +45,16 @@ def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase
     order = [index for group in groups for index in group]
     relaxations: list[Relaxation] = []
     ladder = clamped.network.ladder(clamped) if clamped.network.is_ladder else None
+    depth = fused_depth(network) if ladder is None else 0
     with torch.no_grad():
         for action in actions_of(clamped, phases, state):
             phase = phases[len(relaxations)]
             start = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
             if ladder is not None:
                 relaxations.extend(settle_ladder(ladder, start, order, stop, action))
-            elif action.kind is not Kind.READOUT and is_pair(network):
+            elif depth == 1 and action.kind is not Kind.READOUT:
                 relaxations.extend(settle_pair(network, clamped, start, order[0] == 1, [stop] * len(action.strengths), action))
-            elif can_settle(network, action):
+            elif depth > 1 and action.kind is not Kind.READOUT:
                 rows = Tower(network, clamped.drive, descent.over_relaxation).settle(start, order, stop, action)
                 relaxations.extend(unstacked(rows, len(action.strengths)))
             else:
@@ -76,7 +77,8 @@ def settle_from_rest(clamped: Clamped, dynamics: Dynamics, free: Stop, second: S
         The free one first; None where there is no such kernel.
     """
     network = cast(Layered, clamped.network)
-    if clamped.network.is_ladder or not (is_pair(network) or is_tower(network)) or any(isinstance(phase, Hold) for phase in phases):
+    depth = 0 if clamped.network.is_ladder else fused_depth(network)
+    if depth == 0 or any(isinstance(phase, Hold) for phase in phases):
         return None
     with torch.no_grad():
         rest = network.initial_state(clamped)
@@ -85,7 +87,7 @@ def settle_from_rest(clamped: Clamped, dynamics: Dynamics, free: Stop, second: S
             return None
         descent = cast(BlockDescent, dynamics)
         groups = descent.groups(len(rest))
-        if is_tower(network):
+        if depth > 1:
             order, opposite = ([index for group in visited for index in group] for visited in (groups, groups[::-1]))
             tower = Tower(network, clamped.drive, descent.over_relaxation)
             first, later = tower.settle_from_rest(rest, order, opposite, free, second, actions[0])

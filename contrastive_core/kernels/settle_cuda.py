@@ -16,9 +16,8 @@ from torch import Tensor
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels import formulas, launching_cuda, sweep_cuda
-from contrastive_core.kernels.action import Action, Kind, actions_of
+from contrastive_core.kernels.action import Action, Kind, actions_of, fused_depth
 from contrastive_core.kernels.launching_cuda import REALS, array_of, context_of, stream_of
-from contrastive_core.kernels.pair_cpu import is_pair
 from contrastive_core.kernels.pair_cuda import settle_pair
 from contrastive_core.networks.activation import Activation, Clipped, Logistic, Tanh
 from contrastive_core.networks.layered import Layered
@@ -77,7 +76,7 @@ def settle_from_rest(clamped: Clamped, dynamics: Dynamics, free: Stop, second: S
 def _settle(clamped: Clamped, start: State | None, dynamics: Dynamics, stops: Sequence[Stop], action: Action) -> list[Relaxation]:
     """Settle one phase per strength with the kernel that is made for the network; arguments as of ``settle_blocks``."""
     network = cast(Layered, clamped.network)
-    if action.kind is not Kind.READOUT and is_pair(network):
+    if action.kind is not Kind.READOUT and fused_depth(network) == 1:
         output_first = cast(BlockDescent, dynamics).groups(2)[0][0] == 1
         return settle_pair(network, clamped, start, output_first, stops, action)
     return settle_blocks(clamped, start, dynamics, stops, action)

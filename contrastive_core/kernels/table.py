@@ -21,7 +21,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
 from contrastive_core.kernels import BACKEND_NAMES, BACKENDS, PLACES
-from contrastive_core.kernels.action import KNOWN_COSTS, is_tower
+from contrastive_core.kernels.action import KNOWN_COSTS, fused_depth
 from contrastive_core.networks.activation import Clipped, Logistic, Tanh
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Clamped, Nudge, Phase, State
@@ -47,7 +47,7 @@ def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -
     live = phase.cost if isinstance(phase, Nudge) and phase.frozen is None else None
     if type(dynamics) is not BlockDescent:
         return f"it does block descent, not {type(dynamics).__name__}"
-    if dynamics.over_relaxation != 1 and not (type(network) is Layered and is_tower(network) and network.output_is_last_layer):
+    if dynamics.over_relaxation != 1 and not (type(network) is Layered and fused_depth(network) > 1 and network.output_is_last_layer):
         return "it over-relaxes Layered networks with several hidden layers of units with bounds, and without a readout, only"
     if type(network) is Layered:
         costs = KNOWN_COSTS

@@ -35,7 +35,7 @@ def estimate_tower(
     Parameters
     ----------
     network : Layered
-        That :func:`contrastive_core.kernels.tower_cpu.is_tower`.
+        With several hidden layers that :func:`contrastive_core.kernels.action.fused_depth` finds.
     inputs : Tensor of shape (B, n_in)
         Of the dtype of the network.
     labels : Tensor of shape (B,)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contrastive_core.kernels import row_cpu, tower_few_cpu, tower_kernels_cpu
-from contrastive_core.kernels.action import Action, Kind, is_tower
+from contrastive_core.kernels.action import Action, Kind
 from contrastive_core.kernels.sweep_cpu import INTEGERS, are_finite
 from contrastive_core.kernels.tower_rows_cpu import Rows, columns
 from contrastive_core.networks.activation import Clipped
@@ -27,24 +27,6 @@ Array = NDArray[Any]
 
 FEW = 8
 """Most samples that are settled one by one: a product of more is faster than reading the weights of their changes."""
-
-
-def can_settle(network: Layered, action: Action) -> bool:
-    """Whether these kernels can do an action.
-
-    Parameters
-    ----------
-    network : Layered
-        Any.
-    action : Action
-        What acts on its last layer.
-
-    Returns
-    -------
-    bool
-        False behind a readout.
-    """
-    return action.kind is not Kind.READOUT and is_tower(network)
 
 
 class Tower:

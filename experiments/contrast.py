@@ -21,7 +21,7 @@ from experiments.output import format_table
 from experiments.paired import Found, paired_difference, refuse_failures, run_paired, seeds_of, study_of
 from experiments.records import Record
 from experiments.report import render, write_report
-from experiments.review import FEW
+from experiments.review import FEW, unused
 from experiments.rules import BASELINE, RULES
 from experiments.rundir import open_run
 from experiments.session import Session
@@ -167,7 +167,7 @@ def _points(share: float) -> str:
     return f"{round(100 * share, 2) + 0.0:.2f}"
 
 
-def check_contrast(options: ContrastiveOptions, session: Session) -> str:
+def check_contrast(options: ContrastOptions, session: Session) -> str:
     """Refuse what cannot be trained before anything is written, by one batch of views, and return the network's architecture."""
     import torch
 
@@ -202,7 +202,8 @@ def check_contrast(options: ContrastiveOptions, session: Session) -> str:
             f"a live nudge of strength {setting.strength:g} is above {limit:.2g}, the inverse of the objective's largest curvature at the "
             "initial outputs: phases need not settle; lower --strength, raise --gain, or freeze the nudge"
         )
-    for warning in [*ignored(options), *_unused(options, contrasting), *review(network, setting, splits.train.inputs[:FEW])]:
+    doubts = review(network, setting, splits.train.inputs[:FEW])
+    for warning in [*ignored(options), *_unused(options, contrasting), *unused(options, setting, options.rules), *doubts]:
         session.warn(warning)
     if options.temperature is not None and "temperature" not in vars(objective) and options.temperature != 0.2:
         session.warn(f"--temperature has no effect: {options.cost} has none")

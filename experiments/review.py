@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from experiments.learning import LearningOptions, architecture, build_network, build_setting, ignored, load_data
@@ -11,11 +12,45 @@ from experiments.session import Session
 
 if TYPE_CHECKING:
     from contrastive_core.network import Network
+    from contrastive_core.rule import Setting
     from contrastive_core.types import Estimate
     from experiments.train import PlanOptions
 
 FEW = 32
 """Training samples that settings are tried on, and gradients compared: enough to be typical, few enough for the exact solve."""
+
+_ANOTHER: dict[str, Callable[[Any], Any]] = {
+    "strength": lambda strength: 2 * strength,
+    "fraction": lambda fraction: 2 * fraction,
+    "frozen": lambda frozen: not frozen,
+    "homeostasis": lambda weight: weight + 1,
+    "unroll": lambda steps: (steps or 0) + 1,
+}
+"""For each setting that some rules have, what gives another value of it."""
+
+
+def unused(options: LearningOptions, setting: Setting, rules: Sequence[str]) -> list[str]:
+    """Return a sentence for each option that was set and is none of any of the rules that are run.
+
+    Parameters
+    ----------
+    options : LearningOptions
+        As given.
+    setting : Setting
+        Which they make.
+    rules : sequence of str
+        Names of rules.
+
+    Returns
+    -------
+    list of str
+        Of options without which the same rules would be built.
+    """
+    fields, built = type(options).model_fields, [RULES[rule](setting) for rule in rules]
+    given = [name for name in _ANOTHER if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
+    others = {name: replace(setting, **{name: _ANOTHER[name](getattr(setting, name))}) for name in given}
+    idle = [name for name, other in others.items() if built == [RULES[rule](other) for rule in rules]]
+    return [f"--{name} has no effect: no rule that is run has it ({', '.join(rules)})" for name in idle]
 
 
 def check(options: PlanOptions, session: Session, rule: str | None = None, *, rules: Sequence[str] = (), warm_start: bool = False) -> str:
@@ -55,7 +90,8 @@ def check(options: PlanOptions, session: Session, rule: str | None = None, *, ru
         count, samples = sum(parameter.numel() for parameter in network.parameters()), len(splits.train.labels)
         session.note(f"{rule} on {options.data}: {architecture(network, splits)}, {count} parameters, {samples} training samples")
     few = Batch(splits.train.inputs[:FEW], splits.train.labels[:FEW])
-    for warning in [*ignored(options), *review(network, setting, few.inputs)]:
+    idle = unused(options, setting, rules if rule is None else (rule,))
+    for warning in [*ignored(options), *idle, *review(network, setting, few.inputs)]:
         session.warn(warning)
     if "other than the published" in splits.source:
         session.warn(f"{options.data} is read from {splits.source}")

@@ -18,6 +18,8 @@ from click.testing import CliRunner, Result
 
 from contrastive_core.checkpoint import load_checkpoint
 from experiments.cli import cli
+from experiments.learning import LearningOptions, build_setting
+from experiments.review import unused
 from experiments.rules import RULES
 from experiments.rundir import RunDirectory
 
@@ -344,6 +346,22 @@ def test_options_without_effect_are_pointed_out(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "--data-dir has no effect" in result.stderr
     assert "--output-activation has no effect" in result.stderr
+
+
+def test_options_of_rules_that_are_not_run_are_pointed_out() -> None:
+    """If this fails, a user believes that a strength, or the length of an unrolled pass, was varied."""
+
+    def idle(*rules: str, **given: Any) -> list[str]:
+        options = LearningOptions.model_validate(given)
+        return [sentence.split(" has no effect")[0] for sentence in unused(options, build_setting(options), rules)]
+
+    assert idle("implicit", "backprop", strength=0.3, fraction=0.3, frozen=True, homeostasis=1.0, unroll=5) == [
+        "--strength", "--fraction", "--frozen", "--homeostasis", "--unroll",
+    ]  # fmt: skip
+    assert idle("contrastive-hebbian", fraction=0.3) == ["--fraction"]  # which holds the outputs at their targets
+    assert idle("backprop", "coupled-positive", strength=0.3, fraction=0.3) == ["--strength"]
+    assert idle("ep-centered", "unrolled", strength=0.3, frozen=True, homeostasis=1.0, unroll=5) == []
+    assert idle("backprop") == []  # nothing was set
 
 
 def test_a_finished_run_gets_its_figures_again(tmp_path: Path) -> None:

@@ -269,6 +269,8 @@ def test_options_that_an_objective_leaves_without_effect_are_warned_of(monkeypat
     assert warned(momentum_keys=0.5) == ["--momentum-keys has no effect"]
     assert warned(labels=False) == ["--no-labels has no effect"]
     assert warned(neighbours=49) == ["--neighbours 49 is more than the 48 samples that probes learn from"]
+    assert warned(unroll=3, fraction=0.4) == ["--fraction has no effect", "--unroll has no effect"]
+    assert warned(unroll=3, rules=["unrolled"]) == []
     assert warned(cost="infonce-queue", momentum_keys=0.5, neighbours=48) == []
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from contrastive_core.errors import InputError
 from contrastive_core.table import unknown_name
+from experiments.bulk import recall
 from experiments.flags import command
 from experiments.markers import Positional
 from experiments.options import CommandOptions
@@ -17,6 +18,7 @@ from experiments.output import format_table
 from experiments.records import STATUSES
 from experiments.rundir import RunDirectory, place
 from experiments.session import Session
+from experiments.sweepdir import COMMAND, refuse_edited
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,7 +61,10 @@ def collect_command(options: CollectOptions, session: Session) -> None:
         raise InputError(f"{options.csv} is a directory; give --csv a file")
     run = RunDirectory(place(options.name, session.out))
     run.read_config()  # whether there is a run at all
+    made_by = run.read_provenance()["command"]
     with run.journal(readonly=True) as journal:
+        if made_by == COMMAND:
+            refuse_edited(run, recall(journal))
         results = read_results(journal)
     dataset = to_dataset(results)
     metrics = _chosen(options, dataset, results.study.experiment.headline)

@@ -16,6 +16,7 @@ from experiments.records import Epoch
 from experiments.rundir import RunDirectory
 from experiments.status import duration
 from experiments.store import Journal
+from experiments.sweepdir import COMMAND, refuse_edited
 
 
 class Evidence(NamedTuple):
@@ -118,7 +119,7 @@ def gather(run: RunDirectory) -> Iterator[Evidence | None]:
     Raises
     ------
     InputError
-        If it is damaged, or leads out of its directory.
+        If it is damaged, leads out of its directory, or is a sweep with another configuration than that of its trials.
     """
     refuse_links(run)
     command = run.read_provenance()["command"]
@@ -126,9 +127,11 @@ def gather(run: RunDirectory) -> Iterator[Evidence | None]:
         yield None
         return
     with run.journal(readonly=True) as journal:
-        counts = journal.counts()
+        facts, counts = recall(journal), journal.counts()
+        if command == COMMAND:
+            refuse_edited(run, facts)
         unrecorded = counts["pending"] + counts["running"]
-        yield Evidence(run, journal, command, recall(journal), counts, running(run.live) if unrecorded else [])
+        yield Evidence(run, journal, command, facts, counts, running(run.live) if unrecorded else [])
 
 
 def refuse_links(run: RunDirectory) -> None:

@@ -3,14 +3,14 @@
 import math
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from contrastive_core.errors import InputError
 from experiments.bulk import recall, remember
@@ -132,6 +132,27 @@ def _refuse_taken(path: Path, study: Study) -> None:
     raise InputError(f"there is a sweep {path} already, with {how}; go on with it by 'eqlab sweep run', or choose another name")
 
 
+def refuse_edited(run: RunDirectory, facts: Mapping[str, Any]) -> None:
+    """Refuse a sweep whose configuration was changed: nobody could tell what its trials were of.
+
+    Parameters
+    ----------
+    run : RunDirectory
+        Its places.
+    facts : mapping
+        What its journal knows of it.
+
+    Raises
+    ------
+    InputError
+        If it is not the one of its trials; the message names every setting that differs.
+    """
+    config = run.read_config()
+    if differences := compare(facts.get("declared", config), config):
+        listed = "; ".join(differences).replace(" there", " in its journal").replace(" here", f" in {run.config.name}")
+        raise InputError(f"{run.config} is not what the sweep was made with ({listed}); restore it, or make another sweep")
+
+
 @contextmanager
 def open_sweep(path: Path, session: Session, *, readonly: bool = False) -> Iterator[Sweep]:
     """Open a sweep, to compute it or to look at it.
@@ -158,7 +179,7 @@ def open_sweep(path: Path, session: Session, *, readonly: bool = False) -> Itera
     run = RunDirectory(path, resumed=True)
     if not path.is_dir():
         raise InputError(f"there is no sweep {path}; make it with 'eqlab sweep new', or list what there is with 'eqlab runs list'")
-    config = run.read_config()
+    run.read_config()  # whether there is a run at all
     stored = run.read_provenance()
     if stored["command"] != COMMAND:
         raise InputError(f"{path} holds a run of 'eqlab {stored['command']}', which is no sweep; repeat that command to go on with it")
@@ -168,10 +189,7 @@ def open_sweep(path: Path, session: Session, *, readonly: bool = False) -> Itera
         facts = recall(journal)
         if "declared" not in facts:
             raise InputError(f"{run.journal_file} is not the journal of a sweep; restore it from a copy")
-        differences = compare(facts["declared"], config)
-        if differences:
-            listed = "; ".join(differences).replace(" there", " in its journal").replace(" here", f" in {run.config.name}")
-            raise InputError(f"{run.config} is not what the sweep was made with ({listed}); restore it, or make another sweep")
+        refuse_edited(run, facts)
         study = from_facts(facts)
         if not readonly:
             starts = [*stored["starts"], provenance(session.argv, 1)]

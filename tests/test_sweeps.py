@@ -325,13 +325,16 @@ def test_a_scheduler_that_is_not_there_is_one_sentence(monkeypatch: pytest.Monke
 def test_a_configuration_that_changed_is_refused_with_the_difference() -> None:
     """If this fails, half of a table has other settings than its header says."""
     new("a", "--grid", "x=1,2")
+    commands = (("sweep", "run", "a", "--engine", "serial"), ("sweep", "status", "a"), ("sweep", "collect", "a"), ("report", "a"))
     config = Path("runs/a/config.toml")
     original = config.read_text()
     config.write_text(original.replace('name = "a"', 'name = "b"'))
-    message = refused("sweep", "run", "a", "--engine", "serial")
-    assert 'set.name is "a" in its journal and "b" in config.toml' in message
+    messages = {refused(*command) for command in commands}
+    assert len(messages) == 1
+    assert 'set.name is "a" in its journal and "b" in config.toml' in messages.pop()
     config.write_text(original)
-    found("sweep", "run", "a", "--engine", "serial")
+    for command in commands:
+        found(*command)
 
 
 def test_a_damaged_or_missing_journal_is_one_sentence() -> None:

@@ -304,6 +304,10 @@ def test_settings_of_techniques_that_make_no_sense_are_refused_with_a_sentence()
     """If this fails, a mistyped setting is ignored, or found only after a long run was started."""
     for arguments, words in (
         (("--mixing", "mixed-negatives"), "cannot be applied to NTXent: hard negatives are mixed from the queue"),
+        (
+            ("--cost", "infonce-queue", "--mixing", "mixed-negatives", "--set", "objective.length=40"),
+            "its queue holds 40, fewer than the 64 hardest; lower mixer.hardest",
+        ),
         (("--mixing", "hard-pair"), "did you mean 'hard-pairs'"),
         (("--sampling", "similar"), "did you mean 'similar-batches'"),
         (("--set", "mixer.shape=2"), "give --mixing"),

@@ -45,6 +45,8 @@ def test_mixed_negatives_lie_between_hard_negatives_and_the_query() -> None:
         assert bool((made[row, 50:] @ unit[row] >= (hardest @ unit[row]).min() - ROUNDING).all())
     queries.requires_grad_()
     assert not mix_hard_negatives(queries, negatives, seeded(2), hardest=4, pairs=1, with_query=1).requires_grad
+    with pytest.raises(InputError, match="ask for fewer"):
+        mix_hard_negatives(queries, negatives, seeded(2), hardest=len(negatives) + 1, pairs=1, with_query=1)
 
 
 def test_extrapolation_keeps_the_sum_and_never_raises_the_positive_score() -> None:

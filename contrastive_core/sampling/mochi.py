@@ -44,11 +44,18 @@ def mix_hard_negatives(
     -------
     Tensor of shape (B, pairs + with_query, n)
         Of unit length.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to mix, or there are fewer negatives than the hardest that are asked for.
     """
     if hardest < 1 or pairs < 0 or with_query < 0 or not len(negatives):
         raise InputError(f"mixing needs negatives and numbers of at least 0, got {len(negatives)}, {hardest}, {pairs} and {with_query}")
+    if hardest > len(negatives):
+        raise InputError(f"there are {len(negatives)} negatives, and the {hardest} hardest of them are asked for; ask for fewer")
     unit, pool = normalize(queries.detach()), normalize(negatives.detach())
-    near = pool[(unit @ pool.T).topk(min(hardest, len(pool)), dim=1).indices]  # (B, N, n)
+    near = pool[(unit @ pool.T).topk(hardest, dim=1).indices]  # (B, N, n)
     rows = torch.arange(len(unit))[:, None]
 
     def some(count: int) -> Tensor:
@@ -87,8 +94,14 @@ class MixedNegatives(Mixing):
             raise InputError("there is nothing to mix with 0 pairs and 0 mixtures with the query; give more of either")
 
     def refusal(self, objective: Objective) -> str | None:
-        """Say whether it has a queue to find hard negatives in."""
-        return None if isinstance(objective, QueueInfoNCE) else "hard negatives are mixed from the queue of infonce-queue"
+        """Say whether it has a queue to find hard negatives in, and enough of them."""
+        if not isinstance(objective, QueueInfoNCE):
+            return "hard negatives are mixed from the queue of infonce-queue"
+        if objective.length < self.hardest:
+            return (
+                f"its queue holds {objective.length}, fewer than the {self.hardest} hardest; lower mixer.hardest or raise objective.length"
+            )
+        return None
 
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's."""

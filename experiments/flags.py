@@ -23,6 +23,8 @@ else:  # older versions of click have no type parameter here
     _ParamType = click.ParamType
 
 M = TypeVar("M", bound=CommandOptions)
+MOST_THREADS = 1024
+"""More are a slip of the finger, and with some tens of thousands the system ends the process without a word."""
 _NO_FLAG = ("mapping", "table")
 _SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")
 
@@ -187,7 +189,7 @@ def _common() -> list[click.Parameter]:
         click.Option(["--quiet"], is_flag=True, help="Show no progress."),
         click.Option(
             ["--threads"],
-            type=click.IntRange(min=1),
+            type=click.IntRange(1, MOST_THREADS),
             metavar="INTEGER",
             help="Threads; small networks want one.  [default: 1]",
         ),

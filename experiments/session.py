@@ -136,9 +136,18 @@ class Session:
         return not self.quiet and sys.stderr.isatty()
 
     def use_threads(self) -> None:
-        """Make torch compute with the number of threads asked for; imports torch."""
+        """Make torch compute with the number of threads asked for; imports torch.
+
+        More threads than cores are slow, not wrong, and a run must go on by its own command line on a smaller machine: hence a warning.
+        """
         import torch
 
+        from experiments.provenance import available_cores
+
+        if self.threads > (cores := available_cores()):
+            self.warn(
+                f"--threads {self.threads} is more than the {cores} cores that this process may use: threads will wait for each other"
+            )
         torch.set_num_threads(self.threads)
 
     def one_thread(self) -> None:

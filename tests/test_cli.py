@@ -121,6 +121,7 @@ def test_help_shows_every_option_with_its_default_and_names() -> None:
         (["--set", "hiden=3"], "unknown option hiden (by --set); did you mean 'hidden'?"),
         (["--config", "nowhere.toml"], "there is no file 'nowhere.toml', and no shipped configuration of that name"),
         (["--threads", "0"], "invalid value for '--threads'"),
+        (["--threads", "100000"], "invalid value for '--threads': 100000 is not in the range 1<=x<=1024"),
         (["--nonsense"], "no such option '--nonsense'"),
     ],
 )
@@ -167,6 +168,18 @@ def test_progress_is_shown_on_terminals_only_and_threads_reach_torch(monkeypatch
     assert "1/3" in bar
     assert run("--quiet", act=work).stderr == "eqlab: warning: careful\n"
     assert counts[0] == 3
+
+
+def test_more_threads_than_cores_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a command is many times slower than it could be, and says nothing."""
+    monkeypatch.setattr("torch.set_num_threads", lambda count: None)
+    monkeypatch.setattr("experiments.provenance.available_cores", lambda: 2)
+
+    def work(options: Demo, session: Session) -> None:
+        session.use_threads()
+
+    assert "--threads 3 is more than the 2 cores" in run("--threads", "3", act=work).stderr
+    assert "more than" not in run("--threads", "2", act=work).stderr
 
 
 def test_names_are_completed_in_a_shell_also_within_a_list() -> None:

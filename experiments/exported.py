@@ -90,7 +90,7 @@ def _rebuilt(run: RunDirectory, shared: dict[str, Any], key: str, done: Any, dat
     network = build_network(options, load_data(options), done.seed)
     device, file = assemble(options.preset, settings, done.seed), checkpoint_of(run.checkpoints, key)
     tensors, _ = load_checkpoint(file)
-    if options.transfer:
+    if options.transfer == "ideal":
         load_parameters(network, tensors, "best.", file)
         return OnDevice(network, device)
     held = OnDevice(network, device)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from contrastive_core.table import unknown_name
-from experiments.costing import ConstantOptions, billed, by_phase
+from experiments.costing import ConstantOptions
 from experiments.engine import check_engine
 from experiments.exits import TrialsFailedError, resumable
 from experiments.experiment import Experiment, Metric, Outcome
@@ -17,6 +17,7 @@ from experiments.figures import write_pictures
 from experiments.figures_hardware import effect_picture, front_picture
 from experiments.flags import command
 from experiments.grids import run_cells
+from experiments.hardware_measures import measure
 from experiments.hardware_rows import key_of, rows_of, table
 from experiments.imperfections import assemble, caution, check_suits, read_assignment, read_variation, split
 from experiments.learning import Positive, distinct
@@ -30,9 +31,17 @@ from experiments.train import METRICS as TRAINING
 from experiments.train import PlanOptions, TrainOptions, plan_of
 
 if TYPE_CHECKING:
+    from contrastive_core.devices.device import Device
     from contrastive_core.devices.on_device import OnDevice
+    from contrastive_core.network import Network
 
 _Settings = Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=VALUE")]
+
+
+Transfer = Literal["none", "ideal", "device"]
+"""Where the conductances are learnt that a device is judged with: on itself, without imperfections, or on another device of its kind."""
+
+_TRANSFER = "Judge the device with what an ideal network learnt, or another device of its kind; none learns in place."
 
 
 class HardwareTrialOptions(TrainOptions):
@@ -43,7 +52,7 @@ class HardwareTrialOptions(TrainOptions):
     preset, imperfections
         The device.
     transfer
-        Whether training is ideal, and the result is put on the device.
+        Where the conductances are learnt that the device is judged with.
     constants
         What operations cost.
     final
@@ -52,7 +61,7 @@ class HardwareTrialOptions(TrainOptions):
 
     preset: str = Field("ideal", description="Published device to start from, as `eqlab device list` shows them.")
     imperfections: _Settings = Field((), description="A setting of the device or, without a dot, of training; may be repeated.")
-    transfer: bool = Field(False, description="Train an ideal network, and put the result on the device.")
+    transfer: Transfer = Field("none", description=_TRANSFER)
     constants: ConstantOptions = Field(
         default_factory=lambda: ConstantOptions.model_validate({}), description="What an operation costs, SI units."
     )
@@ -81,7 +90,7 @@ class HardwareOptions(PlanOptions):
     )
     imperfections: _Settings = Field((), description="A setting of the device that all have; may be repeated.")
     preset: str = Field("ideal", description="Published device to start from, as `eqlab device list` shows them.")
-    transfer: bool = Field(False, description="Train an ideal network, and put the result on the device.")
+    transfer: Transfer = Field("none", description=_TRANSFER)
     constants: ConstantOptions = Field(
         default_factory=lambda: ConstantOptions.model_validate({}), description="What an operation costs, SI units."
     )
@@ -149,7 +158,7 @@ def trial(
     if options.final:
         splits = splits._replace(train=join(splits.train, splits.validation))
     network, setting = build_network(options, splits, seed), build_setting(options)
-    held = None if options.transfer else OnDevice(network, device)
+    held = None if options.transfer == "ideal" else OnDevice(network, device)
     rule, plan = RULES[options.rule](setting), replace(plan_of(options), keep_last=options.final)
     result = train(
         held or network,
@@ -164,7 +173,8 @@ def trial(
         on_epoch=on_epoch,
     )
     held = held or OnDevice(network, device)
-    test = evaluate(held, rule, setting.cost, splits.test) if options.transfer else result.test
+    judged = held if options.transfer != "device" else moved(held, build_network(options, splits, seed), device, seed)
+    test = result.test if options.transfer == "none" else evaluate(judged, rule, setting.cost, splits.test)
     metrics = {
         "network": architecture(network, splits),
         "rule": options.rule,
@@ -176,7 +186,7 @@ def trial(
         "epochs": len(result.history),
         "sweeps_per_sample": mean([record["sweeps_per_sample"] for record in result.history]),
     }
-    measured = _measured(held, rule, splits, plan.batch_size, result.history, options.constants)
+    measured = measure(held, rule, splits, plan.batch_size, result.history, options.constants)
     return Outcome(metrics | measured, result.history)
 
 
@@ -198,30 +208,28 @@ def changed(options: HardwareTrialOptions, changes: Mapping[str, str]) -> Hardwa
     return resolve(HardwareTrialOptions, flags=options.settings(), assignments=[f"{key}={value}" for key, value in changes.items()])
 
 
-def _measured(
-    held: OnDevice, rule: Any, splits: Any, batch_size: int, history: Sequence[Mapping[str, float]], costs: ConstantOptions
-) -> dict[str, Any]:
-    """Return signal to noise, and what training took."""
-    import torch
+def moved(held: OnDevice, network: Network, device: Device, seed: int) -> OnDevice:
+    """Return what was learnt on one device on another of its kind, with draws of its own.
 
-    from contrastive_core.data.batches import batches
-    from contrastive_core.devices.accounting import account
+    Parameters
+    ----------
+    held : OnDevice
+        As training left it.
+    network : Network
+        Another one like that inside, to be put on the other device.
+    device : Device
+        That it was trained on.
+    seed : int
+        Of the trial; the other device's follows from it.
+    """
+    from dataclasses import replace
 
-    batch = next(batches(splits.train, batch_size))
-    estimate = rule.estimate(held, batch, generator=torch.Generator().manual_seed(0))
-    states = [relaxation.state for relaxation in estimate.relaxations.values()]
-    first, last = (torch.cat([layer.double() for layer in state], 1) for state in (states[0 if len(states) < 3 else 1], states[-1]))
-    read = torch.cat([layer.double() for layer in held.read(states[-1], "measured")], 1)
-    noise = float((read - last).square().mean().sqrt())
-    signal = float((last - first).square().mean().sqrt())
-    samples = len(splits.train.labels) * len(history)
-    sweeps = sum(record["sweeps_per_sample"] for record in history) * len(splits.train.labels)
-    relaxed = [(name, float(relaxation.steps.double().mean())) for name, relaxation in estimate.relaxations.items()]
-    constants = costs.constants()
-    with torch.no_grad():
-        circuit = held.dissipation(estimate.relaxations["free"].state, held.clamp(batch.inputs))
-    bill = account(held, by_phase(relaxed, sweeps), samples, constants, circuit)
-    return {"signal_to_noise": signal / noise if noise > 0 else None, **billed(bill), "constants": constants.record()}
+    from contrastive_core.data.seeds import spawn
+    from contrastive_core.devices.on_device import OnDevice
+
+    other = OnDevice(network, replace(device, seed=int(spawn(seed, 1)[0].integers(2**31))))
+    other.take_over(held)
+    return other
 
 
 @command(HardwareOptions, "hardware")

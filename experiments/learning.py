@@ -43,7 +43,7 @@ class LearningOptions(CommandOptions):
 
     Attributes
     ----------
-    data, data_dir, train_size
+    data, data_dir, data_seed, train_size
         Samples.
     network, hidden, activation, output_activation, energy_scale, readout, gain, dtype
         Network.
@@ -61,6 +61,7 @@ class LearningOptions(CommandOptions):
 
     data: Annotated[str, OneOf("data set", DATASETS)] = Field("digits", description="Data set.")
     data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files; none downloads and caches.")
+    data_seed: Annotated[int, Field(ge=0)] = Field(0, description="Of computed samples, or of a split at random (digits-shuffled).")
     train_size: Positive | None = Field(None, description="Use only so many training samples.")
     network: Annotated[str, OneOf("network", BUILDERS)] = Field("layered", description="What is trained.")
     hidden: tuple[Units, ...] = Field((256,), description="Units of each hidden layer, from the inputs up.")
@@ -106,11 +107,15 @@ class LearningOptions(CommandOptions):
 
 
 def load_data(options: LearningOptions) -> Splits:
-    """Return the splits that the options ask for; synthetic sets are drawn from the seed 0, whatever the training seed."""
+    """Return the splits that the options ask for; what is drawn follows from a seed of its own, whatever the training seed."""
+    from contrastive_core.data.catalog import CATALOG
     from contrastive_core.data.splits import limit, place
 
+    if options.data_seed and not CATALOG[options.data].seeded:
+        seeded = ", ".join(name for name, entry in CATALOG.items() if entry.seeded)
+        raise InputError(f"nothing of {options.data} follows from --data-seed, got {options.data_seed}; leave it out, or take {seeded}")
     device = device_of(options)
-    splits = _read(options.data, options.data_dir)
+    splits = _read(options.data, options.data_dir, options.data_seed)
     return place(splits if options.train_size is None else limit(splits, train=options.train_size), device)
 
 
@@ -125,8 +130,8 @@ def device_of(options: LearningOptions) -> torch.device:
 
 
 @lru_cache(maxsize=1)
-def _read(name: str, data_dir: Path | None) -> Splits:
-    return DATASETS[name](data_dir, 0)
+def _read(name: str, data_dir: Path | None, seed: int) -> Splits:
+    return DATASETS[name](data_dir, seed)
 
 
 def build_network(options: LearningOptions, splits: Splits, seed: int) -> Network:

@@ -287,6 +287,23 @@ def test_equilibrium_propagation_stays_exact_on_static_mismatch(effect: Effect) 
     assert any(not torch.allclose(p, q) for p, q in zip(seen, small_network().parameters(), strict=True))  # the effect acts
 
 
+def test_another_device_has_the_same_conductances_and_mismatch_of_its_own() -> None:
+    """If this fails, what one chip learnt is judged on the chip that learnt it, or on other conductances."""
+    device = Device(effects=(NeuronOffset(0.3),), seed=1)
+    first, other = OnDevice(small_network(), device), OnDevice(small_network(), dataclasses.replace(device, seed=2))
+    with torch.no_grad():
+        first.get_parameter("weight_1").add_(0.1)
+        first.get_parameter("bias_1").add_(0.2)
+    first.constrain_()
+    offset = other.get_parameter("bias_1").detach().clone()  # biases start at 0
+    other.take_over(first)
+    for name, level in first.levels().items():
+        assert torch.equal(other.levels()[name], level)
+    torch.testing.assert_close(other.get_parameter("bias_1").detach(), offset + 0.2, rtol=0, atol=1e-12)
+    assert not torch.allclose(other.get_parameter("bias_1"), first.get_parameter("bias_1"))
+    assert float(other.pulses.sum()) == 0
+
+
 def test_the_last_layer_may_have_its_own_converter_and_no_offsets() -> None:
     """If this fails, outputs far smaller than hidden states are read to their coarse levels, or offsets cannot be told from a readout's."""
     held = OnDevice(small_network(), Device(effects=(StateConverter(4, 7.0, adc_last_range=0.7), NeuronOffset(0.3, last=False))))

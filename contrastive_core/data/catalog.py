@@ -54,6 +54,8 @@ class Entry:
         Who made it and under which terms, in one sentence.
     loader : str
         ``"module:attribute"`` of its loader.
+    seeded : bool
+        Whether its samples, or what is a training and what a test sample, follow from a seed.
     mirror : str
         Address that its files are downloaded from, ending in ``/``; empty where there is nothing to download.
     files : tuple of PublishedFile
@@ -70,6 +72,7 @@ class Entry:
     kind: Literal["bundled", "download", "synthetic"]
     origin: str
     loader: str
+    seeded: bool = False
     mirror: str = ""
     files: tuple[PublishedFile, ...] = ()
 
@@ -142,6 +145,19 @@ _ENTRIES = (
         loader=f"{_PACKAGE}.digits:load",
     ),
     Entry(
+        name="digits-shuffled",
+        task="the same digits, divided at random",
+        num_train=1187,
+        num_validation=250,
+        num_test=360,
+        num_inputs=64,
+        num_classes=10,
+        kind="bundled",
+        origin="as digits; a fifth is for testing, as others divide them, without regard to classes",
+        loader=f"{_PACKAGE}.digits:load_shuffled",
+        seeded=True,
+    ),
+    Entry(
         name="mnist",
         task="28x28 images of handwritten digits",
         num_train=55000,
@@ -194,6 +210,7 @@ _ENTRIES = (
         kind="synthetic",
         origin="computed from the seed",
         loader=f"{_PACKAGE}.two_moons:load",
+        seeded=True,
     ),
     Entry(
         name="teacher",
@@ -206,6 +223,7 @@ _ENTRIES = (
         kind="synthetic",
         origin="computed from the seed",
         loader=f"{_PACKAGE}.teacher:load",
+        seeded=True,
     ),
 )
 

@@ -79,6 +79,12 @@ class OnDevice(SameEnergy[Network]):
         """Return the largest weight that each array can hold."""
         return dict(self._largest)
 
+    def take_over(self, other: OnDevice) -> None:
+        """Set all devices and vectors to what they are on another device under a network of the same shape, in place and without pulses."""
+        for name, _ in self.named_parameters():
+            self.get_buffer(_level(name)).copy_(other.get_buffer(_level(name)))
+        self._look()
+
     def constrain_(self) -> None:
         """Send pulses for what an optimiser has changed since the arrays were last read, in place."""
         with torch.no_grad():

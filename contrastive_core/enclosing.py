@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.network import Network
-from contrastive_core.types import Clamped, Pull, State
+from contrastive_core.types import Clamped, Phase, Pull, State
 
 N = TypeVar("N", bound=Network)
 
@@ -81,6 +81,15 @@ class Enclosing(Network, ABC, Generic[N]):
     def output_is_last_layer(self) -> bool:
         """Whether the outputs are the units of the last layer themselves."""
         return self.inside.output_is_last_layer
+
+    @property
+    def holds_outputs(self) -> bool:
+        """Whether outputs can be held."""
+        return self.inside.holds_outputs
+
+    def applied(self, phase: Phase) -> Phase:
+        """Return what acts on the network inside when a rule asks for ``phase``."""
+        return self.inside.applied(phase)
 
     def has_minimum(self, curvature: float) -> bool:
         """Whether the last layer stays stable when a nudge adds this curvature to it."""

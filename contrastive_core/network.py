@@ -105,6 +105,11 @@ class Network(nn.Module, ABC):
     def output_is_last_layer(self) -> bool:
         """Whether the outputs are the units of the last layer themselves, so that they can be held and nudged exactly."""
 
+    @property
+    def holds_outputs(self) -> bool:
+        """Whether outputs can be held: as units of the last layer, or at what :meth:`applied` makes of their values."""
+        return self.output_is_last_layer
+
     @abstractmethod
     def has_minimum(self, curvature: float) -> bool:
         """Whether the energy keeps a minimum in the last layer when a nudge adds this curvature to it."""

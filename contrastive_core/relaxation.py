@@ -93,8 +93,8 @@ def relax_each(
         _check(clamped, state, stop, phase)
     kernel = choose(backend, clamped, state, dynamics, phases)
     settled = [phase for phase in phases if stop.unstable or _has_minimum(clamped, phase)]
-    if kernel == "torch":
-        relaxations = iter([_reference(clamped, state, dynamics, stop, phase, generator) for phase in settled])
+    if (stepping := dynamics if kernel == "torch" else dynamics.compiled) is not None:
+        relaxations = iter([_reference(clamped, state, stepping, stop, phase, generator) for phase in settled])
     else:
         relaxations = iter(BACKENDS[kernel](clamped, state, dynamics, stop, settled) if settled else [])
     return [next(relaxations) if stop.unstable or _has_minimum(clamped, phase) else _hopeless(state) for phase in phases]
@@ -120,7 +120,7 @@ def relax_from_rest(
         The free phase, and the others in order.
     """
     kernel = choose(backend, clamped, (clamped.drive,), dynamics, phases)
-    if kernel != "torch" and all(_has_minimum(clamped, phase) for phase in phases):
+    if kernel != "torch" and not dynamics.noisy and all(_has_minimum(clamped, phase) for phase in phases):
         together = FROM_REST[kernel](clamped, dynamics, free, second, phases)
         if together is not None:
             return together
@@ -175,7 +175,7 @@ def _reference(
     phase = with_targets(phase, clamped, state)
     state = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
     step, memory = stepper(dynamics, state, clamped, phase, generator)
-    return iterate(step, state, stop, memory, joint=is_joint(phase))
+    return iterate(step, state, stop._replace(budget=1) if dynamics.whole else stop, memory, joint=is_joint(phase))
 
 
 def _hopeless(state: State) -> Relaxation:
@@ -205,7 +205,7 @@ def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
     if isinstance(phase, Nudge) and (phase.strength == 0 or not abs(phase.strength) < float("inf")):
         raise InputError(f"strength must be finite and not 0, got {phase.strength}; use phase=None for the free phase")
     if isinstance(phase, Hold):
-        if not clamped.network.output_is_last_layer:
+        if not clamped.network.holds_outputs:
             outside = "a readout outside the equilibrium" if clamped.network.has_readout else "computed from the last layer"
             raise InputError(f"the outputs are {outside} and cannot be held; use a nudge, or no readout")
         if phase.output.shape != state[-1].shape:

@@ -89,10 +89,11 @@ class Settling:
 
     def free_phase(self, clamped: Clamped, start: State | None = None, generator: torch.Generator | None = None) -> Relaxation:
         """Relax with only the inputs acting, from a state or from rest."""
-        noise = self._noise(generator)
+        if start is not None and self.dynamics.whole:
+            raise InputError(f"{type(self.dynamics).__name__} forgets where a free phase starts; leave the warm start out")
         with torch.no_grad():
             state = clamped.network.initial_state(clamped) if start is None else start
-            relaxation = relax(clamped, state, self.dynamics, self.free, backend=self.backend, generator=noise)
+            relaxation = relax(clamped, state, self.dynamics, self.free, backend=self.backend, generator=self._noise(generator))
         require_finite(relaxation, "free")
         return relaxation
 

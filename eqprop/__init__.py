@@ -1,4 +1,4 @@
-"""Equilibrium propagation; its rules and the physical networks that it trains, by name."""
+"""Equilibrium propagation; its rules, the physical networks that it trains and their own dynamics, by name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from contrastive_core.table import Table
 
 if TYPE_CHECKING:
+    from contrastive_core.dynamics.base import Dynamics
     from contrastive_core.network import Network
     from contrastive_core.rule import Rule, Setting
 
@@ -32,3 +33,6 @@ NETWORKS: Table[Callable[..., Network]] = Table(
         "binary": "eqprop.binary:BinaryWeights",
     },
 )
+
+DYNAMICS: Table[Callable[[], Dynamics]] = Table("dynamics", {"anneal": "eqprop.annealing:Annealing"})
+"""Those that only some networks follow."""

@@ -1,173 +1,196 @@
-"""Equilibrium propagation on machines that anneal, and searches whose noise is annealed."""
+"""Annealing of Ising machines: free phases from hot to cold, later ones back from the free state and forth again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, final
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contrastive_core.cost import Cost
+from contrastive_core.dynamics.base import Dynamics, pull_of
 from contrastive_core.errors import InputError
-from contrastive_core.network import Network
-from contrastive_core.rule import Rule
-from contrastive_core.types import Batch, Clamped, Estimate, Relaxation, State, Status
+from contrastive_core.kernels import rng
+from contrastive_core.types import Clamped, Hold, Nudge, Phase, State
 from eqprop.ising import Ising
 
 
-@final
-@dataclass(frozen=True)
-class SpinVotes(Cost):
-    """Several output spins vote for each class: targets are 1 for the spins of the label and -1 for the others.
+class Schedule(NamedTuple):
+    """One anneal of a batch, whatever computes it.
 
     Attributes
     ----------
-    voters : int
-        Spins per class.
+    state : State
+        Where it starts, or what is held of it.
+    below, above : Tensor of shape (B, H) and (B, O)
+        Fields on the hidden and the output spins, the nudge included.
+    couplings : Tensor of shape (H, O)
+        Between them.
+    betas : ndarray of float32, shape (S,)
+        Inverse temperature of each sweep.
+    reads : int
+        Anneals, of which the lowest energy counts.
+    given, held : bool
+        Whether anneals start from the state, and whether its outputs stay as they are.
+    seed : int
+        Of all draws.
     """
 
-    voters: int = 4
-    curvature = 1.0
-
-    def targets(self, output: Tensor, batch: Batch) -> Tensor:
-        """Return the target of each output spin, shaped as ``output``."""
-        if output.shape[1] % self.voters:
-            raise InputError(f"{output.shape[1]} output spins are no whole number of classes of {self.voters} voters")
-        classes = torch.arange(output.shape[1] // self.voters).repeat_interleave(self.voters)
-        return torch.where(batch.labels[:, None] == classes, 1.0, -1.0).to(output)
-
-    def value(self, output: Tensor, batch: Batch) -> Tensor:
-        """Return half the squared distance to the targets, of shape (B,): twice the number of wrong spins."""
-        return 0.5 * (output - self.targets(output, batch)).square().sum(1)
-
-    def gradient(self, output: Tensor, batch: Batch) -> Tensor:
-        """Return the output less its targets."""
-        return output - self.targets(output, batch)
-
-    def errors(self, output: Tensor, batch: Batch) -> Tensor:
-        """Return where the class with most votes is not the label."""
-        votes = output.reshape(len(output), -1, self.voters).sum(2)
-        return votes.argmax(1) != batch.labels
+    state: State
+    below: Tensor
+    above: Tensor
+    couplings: Tensor
+    betas: NDArray[np.float32]
+    reads: int
+    given: bool
+    held: bool
+    seed: int
 
 
 @final
 @dataclass(frozen=True)
-class AnnealedPropagation(Rule):
-    r"""Equilibrium propagation on an Ising machine: annealed free states, and nudged ones reached by annealing back and forth.
+class Annealing(Dynamics):
+    r"""A step is a whole anneal: sweeps over hidden and output spins by heat bath, while the inverse temperature grows.
 
-    Spins cannot be moved a little, so the nudge is strong: it adds the field :math:`-\beta y`, clipped to what the machine can set,
-    to the outputs and starts from the free state at a temperature low enough to remember it. Samples whose free
-    outputs are their targets teach nothing and are left out of the nudge.
+    .. math:: P(s_i = 1) = 1 / (1 + e^{2 b_k h_i}), \qquad b_k = b_\mathrm{hot} (b_\mathrm{cold} / b_\mathrm{hot})^{k/(S-1)},
+
+    with h the field on a spin. A free phase starts each of some reads from random spins, whatever its start, and keeps that of the lowest
+    energy; the phases after it (:meth:`reversed`) anneal once, from the free state, at a temperature low enough to remember it.
+    Laydevant et al. (2024), "Training an Ising machine with equilibrium propagation", whose code was read.
+
+    A machine's fields are set before an anneal and stay during it, so that a nudge is the force at the start of the step. A sample that
+    costs nothing stays where it is under a nudge towards lower cost, or a frozen one: the state of lowest energy that also has the lowest
+    cost has the lowest energy of both together, and an anneal could only shake it.
+
+    The residual is 2, the move of a spin, where turning a single spin lowers the energy, and 0 where none does: that the energy is the
+    lowest of all, nothing can certify. Spins whose fields are below the last temperature still turn, and such samples are reported as not
+    converged.
 
     Attributes
     ----------
-    cost : SpinVotes
-        Has the targets.
-    strength : float
-        :math:`\beta`.
     reads, sweeps : int
-        Anneals per sample, of which the lowest energy counts, and sweeps of each.
+        Anneals of a free phase, and sweeps of every anneal.
     hot, cold : float
         Inverse temperatures between which a free anneal goes, geometrically.
     reverse : float
-        Where on that way a nudged anneal starts: 0 forgets the free state, 1 stays in its basin.
+        Where on that way a later phase starts: 0 forgets the free state, 1 stays in its basin.
+    back : bool
+        Whether it is a later phase.
+    by_kernel : bool
+        Whether the kernel does it; backends choose (:attr:`compiled`).
     """
 
-    settles: ClassVar[bool] = False
-
-    cost: SpinVotes
-    strength: float = 5.0
+    noisy: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
     reads: int = 10
     sweeps: int = 100
     hot: float = 0.1
     cold: float = 10.0
     reverse: float = 0.25
+    back: bool = False
+    by_kernel: bool = False
 
     def __post_init__(self) -> None:
-        if not (self.strength > 0 and self.reads > 0 and self.sweeps > 0 and 0 < self.hot <= self.cold and 0 <= self.reverse <= 1):
-            raise InputError(f"annealing needs positive strength, reads, sweeps, 0 < hot <= cold and reverse in [0, 1]; got {self}")
+        if not (self.reads > 0 and self.sweeps > 0):
+            raise InputError(f"an anneal has at least 1 read and 1 sweep, got {self.reads} and {self.sweeps}")
+        if not 0 < self.hot <= self.cold < float("inf"):
+            raise InputError(
+                f"an anneal goes from a small inverse temperature to a large one, 0 < hot <= cold, got {self.hot:g} and {self.cold:g}"
+            )
+        if not 0 <= self.reverse <= 1:
+            raise InputError(f"reverse is where on the way from hot to cold a later phase starts, from 0 to 1, got {self.reverse:g}")
 
-    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
-        """Anneal, nudge, and contrast.
+    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
+        """Return the state after one anneal, and 2 where a single spin could still lower the energy.
 
         Raises
         ------
         InputError
             If there is no generator to draw from, or the network is not an Ising machine.
         """
-        if generator is None:
-            raise InputError("annealing needs a generator; pass generator=torch.Generator().manual_seed(...)")
-        with torch.no_grad():
-            clamped = network.clamp(batch.inputs)
-            free = self._anneal(clamped, int(torch.randint(2**31, (), generator=generator)))
-            targets = self.cost.targets(network.output(free.state), batch)
-            wrong = (network.output(free.state) != targets).any(1)
-            nudged = self._anneal(clamped, int(torch.randint(2**31, (), generator=generator)), free.state, targets)
-            state = tuple(torch.where(wrong[:, None], new, old) for new, old in zip(nudged.state, free.state, strict=True))
-            gradients = network.energy_gradient(state, clamped, free.state, 1 / self.strength)
-        return Estimate(gradients, {"free": free, "positive": nudged._replace(state=state)})
+        schedule = self.schedule(state, clamped, phase, generator)
+        annealed = _sampled_by_kernel(schedule) if self.by_kernel else _sampled(schedule)
+        stays = self._stays(state, clamped, phase)
+        if stays is not None:
+            annealed = tuple(torch.where(stays[:, None], old, new) for old, new in zip(schedule.state, annealed, strict=True))
+        return annealed, _largest_move(schedule, annealed)
 
-    def infer(self, network: Network, inputs: Tensor) -> Relaxation:
-        """Return annealed free states; the draws are the same for every call."""
-        with torch.no_grad():
-            return self._anneal(network.clamp(inputs), 0)
+    @property
+    def compiled(self) -> Dynamics:
+        """Return the same anneal by the kernel, which draws the same numbers and works in float32."""
+        return replace(self, by_kernel=True)
 
-    def _anneal(self, clamped: Clamped, seed: int, start: State | None = None, targets: Tensor | None = None) -> Relaxation:
-        from contrastive_core.kernels import rng
-        from contrastive_core.kernels.anneal_cpu import anneal
+    def reversed(self) -> Dynamics:
+        """Return the anneal of the phases that start from the free state; of those, that of free phases."""
+        return replace(self, back=not self.back)
 
+    def schedule(self, state: State, clamped: Clamped, phase: Phase, generator: torch.Generator | None) -> Schedule:
+        """Return what an anneal does, with a seed drawn from the generator."""
         network = clamped.network
         if not isinstance(network, Ising):
-            raise InputError(f"only an Ising machine anneals, and this is a {type(network).__name__}")
-        fields = network.output_bias.detach().expand(len(clamped.drive), -1)
-        fields = (fields if targets is None else fields - self.strength * targets).clamp(-network.field_limit, network.field_limit)
-        ratio = self.cold / self.hot
-        first = self.hot * ratio ** (0.0 if start is None else self.reverse)
+            raise InputError(f"only an Ising machine anneals, and this is a {type(network).__name__}; take another dynamics")
+        if generator is None:
+            raise InputError("annealing needs a generator; pass generator=torch.Generator().manual_seed(...) to relax")
+        first = self.hot * (self.cold / self.hot) ** (self.reverse if self.back else 0.0)
         betas = np.geomspace(first, self.cold, self.sweeps).astype(np.float32)
-        couplings = network.weight_2.detach().float()
-        state = network.initial_state(clamped) if start is None else start
-        spins = [layer.detach().float().clone(memory_format=torch.contiguous_format) for layer in state]
-        energies = torch.empty(len(clamped.drive))
-        given = [clamped.drive.detach().float(), fields.float(), couplings, couplings.T]
-        reads = self.reads if start is None else 1
-        below, above, forth, back = (tensor.contiguous().numpy() for tensor in given)
-        (k0, k1), hidden, output = rng.key_of(seed), spins[0].numpy(), spins[1].numpy()
-        anneal(below, above, forth, back, betas, reads, start is not None, k0, k1, hidden, output, energies.numpy())
-        # An anneal is settled if no single spin can lower the energy; that it is the lowest of all, nothing can certify.
-        uphill = (spins[0] * (given[0] + spins[1] @ couplings.T) > 0).any(1) | (spins[1] * (given[1] + spins[0] @ couplings) > 0).any(1)
-        steps = torch.full((len(energies),), reads * self.sweeps, dtype=torch.int64)
-        status = torch.where(uphill, int(Status.BUDGET), int(Status.CONVERGED)).to(torch.int8)
-        return Relaxation(tuple(layer.to(clamped.drive) for layer in spins), steps, 2 * uphill.to(clamped.drive), status)
+        state = (state[0], phase.output) if isinstance(phase, Hold) else state
+        above = network.output_field(pull_of(phase, clamped, state)).expand(len(clamped.drive), -1)
+        seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
+        reads = 1 if self.back else self.reads
+        return Schedule(state, clamped.drive, above, network.weight_2, betas, reads, self.back, isinstance(phase, Hold), seed)
+
+    def _stays(self, state: State, clamped: Clamped, phase: Phase) -> Tensor | None:
+        """Return which samples an anneal could only shake, of shape (B,); None where it is none."""
+        if not (self.back and isinstance(phase, Nudge)) or (phase.frozen is None and phase.strength < 0):
+            return None
+        output = clamped.network.output(state)
+        gradient = phase.cost.gradient(output, phase.batch) if phase.frozen is None else phase.frozen
+        return (gradient == 0).all(1)
 
 
-def noisy_energies(couplings: NDArray[np.float64], noise: float, sweeps: int, searches: int, seed: int) -> NDArray[np.float64]:
-    r"""Return the energies in which annealed noisy searches end, :math:`-\tfrac12 s^T J s`.
+def _largest_move(schedule: Schedule, state: State) -> Tensor:
+    """Return 2 where turning a spin that is free lowers the energy, 0 elsewhere, and NaN where a field is not finite; of shape (B,)."""
+    hidden, output = state
+    falls = hidden * (schedule.below + output @ schedule.couplings.T)
+    if not schedule.held:
+        falls = torch.cat((falls, output * (schedule.above + hidden @ schedule.couplings)), 1)
+    moves = 2 * (falls > 0).any(1).to(falls)
+    return torch.where(torch.isfinite(falls).all(1), moves, torch.nan).detach()
 
-    Asynchronous :math:`s_i = \mathrm{sgn}(\sum_j J_{ij} s_j + \sigma\xi)` from random spins, with :math:`\sigma` falling linearly to 0.
 
-    Parameters
-    ----------
-    couplings : ndarray of shape (N, N)
-        Symmetric, without diagonal.
-    noise : float
-        :math:`\sigma` of the first sweep.
-    sweeps, searches : int
-        Of each search, and how many.
-    seed : int
-        Of the start and of the noise.
+def _sampled(schedule: Schedule) -> State:
+    """Anneal all reads of all samples at once; the chains of a sample are numbered one after the other."""
+    rows, reads = len(schedule.below), schedule.reads
+    chains = np.arange(rows * reads)[:, None]
+    hidden, output, below, above = (t.repeat_interleave(reads, 0) for t in (*schedule.state, schedule.below, schedule.above))
+    if not (schedule.given or schedule.held):
+        words = rng.words(schedule.seed, chains, 0, np.arange(output.shape[1]), rng.SITE)
+        output = torch.from_numpy(2.0 * (words >> np.uint64(31)) - 1).to(output)
 
-    Returns
-    -------
-    ndarray of shape (searches,)
-        Energies.
-    """
-    from contrastive_core.kernels import rng
-    from contrastive_core.kernels.anneal_cpu import noisy_search
+    def turned(spins: Tensor, fields: Tensor, step: int) -> Tensor:
+        """Draw each spin by heat bath; a graph goes through, along which the derivative is 0."""
+        draws = torch.from_numpy(rng.uniform(schedule.seed, chains, step, np.arange(spins.shape[1]))).to(fields)
+        odds = torch.exp((2 * float(schedule.betas[step // 2]) * fields).clamp(-80, 80))
+        margin = 1 - draws * (1 + odds)
+        return torch.sign(margin) - (margin == 0).to(margin)
 
-    starts = np.random.default_rng(seed).integers(0, 2, (searches, len(couplings)))
-    spins = (2 * starts - 1).astype(np.float32)
-    noisy_search(couplings.astype(np.float32), np.linspace(noise, 0, sweeps).astype(np.float32), *rng.key_of(seed), spins)
-    return np.asarray(-0.5 * np.einsum("bi,ij,bj->b", spins, couplings, spins))
+    for sweep in range(len(schedule.betas)):
+        hidden = turned(hidden, below + output @ schedule.couplings.T, 2 * sweep)
+        if not schedule.held:
+            output = turned(output, above + hidden @ schedule.couplings, 2 * sweep + 1)
+    energies = ((below + output @ schedule.couplings.T) * hidden).sum(1) + (above * output).sum(1)
+    best = torch.arange(rows, device=energies.device) * reads + energies.view(rows, reads).argmin(1)
+    return hidden[best], output[best]
+
+
+def _sampled_by_kernel(schedule: Schedule) -> State:
+    from contrastive_core.kernels.anneal_cpu import anneal
+
+    given = (schedule.below, schedule.above, schedule.couplings, schedule.couplings.T)
+    below, above, forth, back = (t.detach().float().contiguous().numpy() for t in given)
+    hidden, output = (layer.detach().float().clone(memory_format=torch.contiguous_format) for layer in schedule.state)
+    (k0, k1), spins, energies = rng.key_of(schedule.seed), (hidden.numpy(), output.numpy()), np.empty(len(below), np.float32)
+    anneal(below, above, forth, back, schedule.betas, schedule.reads, schedule.given, schedule.held, k0, k1, *spins, energies)
+    return hidden.to(schedule.below), schedule.state[1] if schedule.held else output.to(schedule.below)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network, check_inputs
-from contrastive_core.types import Clamped, Gradients, Pull, State
+from contrastive_core.types import Clamped, Gradients, Hold, Phase, Pull, State
 
 
 @final
@@ -25,7 +25,9 @@ class Ising(Network):
     equilibrium propagation", whose code was read.
 
     With voters an output is the share of so many spins side by side that are 1, in [0, 1]; without, each output is a spin. Nudges move a
-    spin by turning it round or not at all: small ones leave all where they are, and the contrast 0.
+    spin by turning it round or not at all: small ones leave all where they are, and the contrast 0. They are fields on the output spins,
+    clipped together with the bias. Held outputs are no spins any more but fields on the hidden ones: all voters of an output are held at
+    the same value in [-1, 1], the mean spin that gives its share.
 
     Parameters ``weight_1`` have shape (n_0, n_1), ``weight_2`` (n_1, n_2); ``hidden_bias`` and ``output_bias`` are vectors, in a
     group of their own for learning rates.
@@ -104,12 +106,17 @@ class Ising(Network):
     def energy(self, state: State, clamped: Clamped) -> Tensor:
         """Return the energy of each sample, of shape (B,)."""
         hidden, output = state
-        return (clamped.drive * hidden + (output @ self.weight_2.T) * hidden).sum(1) + output @ self.output_bias
+        return (clamped.drive * hidden + (output @ self.weight_2.T) * hidden).sum(1) + output @ self.output_field()
 
     def force(self, state: State, clamped: Clamped) -> State:
         """Return minus the field of every spin."""
         hidden, output = state
-        return -torch.addmm(clamped.drive, output, self.weight_2.T), -torch.addmm(self.output_bias, hidden, self.weight_2)
+        return -torch.addmm(clamped.drive, output, self.weight_2.T), -torch.addmm(self.output_field(), hidden, self.weight_2)
+
+    def output_field(self, pull: Pull | None = None) -> Tensor:
+        """Return the field that the machine sets on the output spins, of shape (n_2,), or (B, n_2) with the pull of a nudge."""
+        field = self.output_bias if pull is None else self.output_bias - pull.linear
+        return field + (field.clamp(-self.field_limit, self.field_limit) - field).detach()
 
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         r"""Return :math:`\langle x s_1^T\rangle`, :math:`\langle s_1 s_2^T\rangle` and the mean spins, less those of ``minus``."""
@@ -130,8 +137,11 @@ class Ising(Network):
 
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
         """Return a layer with each spin along its force; one without a force keeps its value."""
-        force = self.force(state, clamped)[index]
-        force = force if pull is None else force + pull.linear
+        hidden, output = state
+        if index == 0:
+            force = -torch.addmm(clamped.drive, output, self.weight_2.T)
+        else:
+            force = -torch.addmm(self.output_field(pull), hidden, self.weight_2)
         return torch.where(force == 0, state[index], torch.sign(force))
 
     def compliance(self, state: State) -> State:
@@ -153,13 +163,25 @@ class Ising(Network):
     def feedforward(self, clamped: Clamped) -> State:
         """Return each layer along the force from below alone."""
         hidden = -torch.sign(clamped.drive)
-        return hidden, -torch.sign(torch.addmm(self.output_bias, hidden, self.weight_2))
+        return hidden, -torch.sign(torch.addmm(self.output_field(), hidden, self.weight_2))
 
     def output(self, state: State) -> Tensor:
         """Return the output spins, of shape (B, n_2), or the shares of their votes, of shape (B, n_2 / voters)."""
         if self.voters is None:
             return state[-1]
         return 0.5 + 0.5 * state[-1].reshape(len(state[-1]), -1, self.voters).mean(2)
+
+    def applied(self, phase: Phase) -> Phase:
+        """Return a hold of outputs as one of the spins that vote for them, within their bounds, and other phases as they are."""
+        if not isinstance(phase, Hold):
+            return phase
+        spins = phase.output if self.voters is None else (2 * phase.output - 1).repeat_interleave(self.voters, 1)
+        return Hold(spins.clamp(-1, 1))
+
+    @property
+    def holds_outputs(self) -> bool:
+        """Always: by the spins that vote for them."""
+        return True
 
     def pull_back(self, gradient: Tensor) -> Tensor:
         """Return the gradient on each output spin."""

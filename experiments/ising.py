@@ -90,13 +90,15 @@ def _train(options: IsingOptions, session: Session) -> list[dict[str, float]]:
     from contrastive_core.data import DATASETS
     from contrastive_core.evaluation import evaluate
     from contrastive_core.training import Plan, generator_of, train
-    from eqprop.annealing import AnnealedPropagation, SpinVotes
+    from eqprop.annealing import Annealing
     from eqprop.ising import Ising
+    from eqprop.votes import SpinVotes, annealed_propagation
 
     splits: Splits = DATASETS["digits"](None, 0)
     sizes = (splits.train.inputs.shape[1], options.hidden, options.voters * splits.num_classes)
     network, cost = Ising(sizes, generator=generator_of(options.seed, 0)), SpinVotes(options.voters)
-    rule = AnnealedPropagation(cost, options.strength, options.reads, options.sweeps, options.hot, options.cold, options.reverse)
+    annealing = Annealing(options.reads, options.sweeps, options.hot, options.cold, options.reverse)
+    rule = annealed_propagation(cost, options.strength, annealing)
     plan = Plan(options.epochs, 1, momentum=0.0, schedule="constant", learning_rates=options.learning_rates)
     rows: list[dict[str, float]] = []
 
@@ -114,7 +116,7 @@ def _search(options: IsingOptions) -> list[dict[str, Any]]:
     """Search one network of random couplings of variance 1/N from random spins, with each noise."""
     import numpy as np
 
-    from eqprop.annealing import noisy_energies
+    from eqprop.search import noisy_energies
 
     draws = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(3,)))
     couplings = np.triu(draws.normal(size=(options.spins, options.spins)) / np.sqrt(options.spins), 1)

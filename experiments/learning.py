@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,10 +11,10 @@ from pydantic import Field
 from contrastive_core.costs import SAMPLE_COSTS
 from contrastive_core.data import DATASETS
 from contrastive_core.data.catalog import describe
-from contrastive_core.dynamics import DYNAMICS
 from contrastive_core.errors import InputError
 from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.networks import ACTIVATIONS
+from experiments.dynamics import ANNEAL, DYNAMICS, AnnealOptions, build_dynamics
 from experiments.markers import OneOf
 from experiments.networks import BUILDERS, CircuitOptions, OscillatorOptions, without_effect
 from experiments.options import CommandOptions
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from contrastive_core.cost import Cost
     from contrastive_core.data.splits import Splits
-    from contrastive_core.dynamics.base import Dynamics
     from contrastive_core.network import Network
     from contrastive_core.rule import Setting
 
@@ -51,8 +49,8 @@ class LearningOptions(CommandOptions):
         What belongs to one network only.
     cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, unstable, backend
         Cost and relaxation.
-    over_relaxation
-        How far a sweep of the relaxation moves a layer.
+    over_relaxation, anneal
+        How far a sweep of the relaxation moves a layer, and how spins anneal.
     strength, frozen, fraction, homeostasis, unroll
         What the rules need.
     device
@@ -78,8 +76,10 @@ class LearningOptions(CommandOptions):
     spiking: SpikingOptions = Field(default_factory=lambda: SpikingOptions.model_validate({}), description="Of a spiking network.")
     cost: Annotated[str, OneOf("cost", SAMPLE_COSTS)] = Field("squared-error", description="Cost that the rules lower.")
     dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field(
-        "forward", description="Of the free phase; kernels do block descent (forward, backward, even-odd), torch the others."
+        "forward",
+        description="Of the free phase; kernels do block descent (forward, backward, even-odd) and anneal, torch the others.",
     )
+    anneal: AnnealOptions = Field(default_factory=lambda: AnnealOptions.model_validate({}), description="Of --dynamics anneal.")
     over_relaxation: float = Field(
         1.0, gt=0, lt=2, description="How far a sweep moves a layer; 1 is to its minimum. Kernels do more in deep networks."
     )
@@ -153,40 +153,9 @@ def build_setting(options: LearningOptions, cost: Cost | None = None) -> Setting
     # What thermal noise shakes never comes to rest: it has a time instead of a tolerance.
     free, nudged = (None, None) if options.node_temperature else (options.tolerance, options.nudged_tolerance)
     second = Stop(nudged, options.nudged_budget, options.unstable)
-    settling = Settling(_dynamics(options), Stop(free, options.budget), second, options.backend)
+    settling = Settling(build_dynamics(options), Stop(free, options.budget), second, options.backend)
     chosen = SAMPLE_COSTS[options.cost]() if cost is None else cost
     return Setting(chosen, settling, options.strength, options.fraction, options.frozen, options.unroll, options.homeostasis)
-
-
-def _dynamics(options: LearningOptions) -> Dynamics:
-    if options.node_capacitance is not None and options.network != "layered":
-        raise InputError(f"--node-capacitance is of nodes whose stiffness is 1, and a {options.network} network has others; leave it out")
-    if options.node_temperature:
-        if options.over_relaxation != 1:
-            raise InputError("--over-relaxation is for block descent, and --node-temperature for gradient flow; leave one of them out")
-        return _heat_bath(options)
-    dynamics = DYNAMICS[options.dynamics]()
-    if options.over_relaxation != 1:
-        if "over_relaxation" not in {field.name for field in fields(dynamics)}:
-            raise InputError(f"--over-relaxation is for sweeps layer by layer, and {options.dynamics} does none; leave it out")
-        dynamics = replace(dynamics, over_relaxation=options.over_relaxation)  # type: ignore[call-arg]
-    if options.step is None:
-        return dynamics
-    if "step_size" not in {field.name for field in fields(dynamics)}:
-        raise InputError(f"--step is the Euler step of gradient-flow and momentum, and {options.dynamics} has none; leave it out")
-    return replace(dynamics, step_size=options.step)  # type: ignore[call-arg]
-
-
-def _heat_bath(options: LearningOptions) -> Dynamics:
-    from contrastive_core.dynamics.langevin import Langevin, temperature_of_nodes
-
-    if options.dynamics not in ("gradient-flow", LearningOptions.model_fields["dynamics"].default):
-        raise InputError(
-            f"--node-temperature is that of gradient flow, and {options.dynamics} is another dynamics; leave one of the two out"
-        )
-    temperature, farad = options.node_temperature, options.node_capacitance
-    temperature = temperature if farad is None else temperature_of_nodes(temperature, farad)
-    return Langevin(temperature) if options.step is None else Langevin(temperature, options.step)
 
 
 def architecture(network: Network, splits: Splits) -> str:
@@ -203,14 +172,21 @@ def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+_STEPS = ("budget", "tolerance", "nudged_budget", "nudged_tolerance")
+
+
 def ignored(options: LearningOptions) -> list[str]:
     """Return a sentence for each option that has no effect beside the others."""
-    kind = describe(options.data).kind
+    kind, fields = describe(options.data).kind, type(options).model_fields
     sentences = without_effect(options)
     if options.node_temperature:
         sentences.append("tolerances have no effect with a --node-temperature: phases last for their budgets")
     elif options.node_capacitance is not None:
         sentences.append("--node-capacitance has no effect without a --node-temperature")
+    if options.dynamics != ANNEAL and options.anneal != AnnealOptions.model_validate({}):
+        sentences.append(f"--anneal-... has no effect with --dynamics {options.dynamics}; give --dynamics {ANNEAL}")
+    if options.dynamics == ANNEAL and any(getattr(options, name) != fields[name].default for name in _STEPS):
+        sentences.append("budgets and tolerances have no effect with --dynamics anneal: a phase is one anneal")
     if options.data_dir is not None and kind != "download":
         sentences.append(f"--data-dir has no effect: {options.data} is {kind} data and needs no files")
     if options.readout and options.output_activation != "linear":

@@ -187,6 +187,6 @@ def without_effect(options: LearningOptions) -> list[str]:
     names = [name for name in silent if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
     article = "an" if options.network[0] in "aeiou" else "a"
     sentences = [f"{name.replace('_', '-')} has no effect on {article} {options.network} network" for name in names]
-    if options.network == "ising" and not options.frozen:
+    if options.network == "ising" and not options.frozen and options.dynamics != "anneal":
         sentences.append("a nudge that follows the votes lets go of a spin as soon as it turns, and phases do not settle; give --frozen")
     return sentences

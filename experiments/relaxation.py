@@ -152,7 +152,8 @@ def trajectory(clamped: Clamped, state: State, dynamics: Dynamics, steps: int) -
 
     from contrastive_core.iteration import stepper
 
-    step, memory = stepper(dynamics, state, clamped)
+    generator = torch.Generator().manual_seed(0) if dynamics.noisy else None
+    step, memory = stepper(dynamics, state, clamped, generator=generator)
     energies, residuals = [], []
     for _ in range(steps):
         state, residual, memory = step(state, memory)

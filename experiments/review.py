@@ -101,6 +101,7 @@ def check(options: PlanOptions, session: Session, rule: str | None = None, *, ru
             require_settling(built)
             units = sum(network.sizes)
             megabytes = samples * units * next(network.parameters()).element_size() / 1e6
+            few = few._replace(start=network.initial_state(network.clamp(few.inputs)))
             session.note(f"the warm start keeps {units} units of {samples} samples: {megabytes:.3g} MB, in checkpoints too")
         built.estimate(network, few, generator=generator_of(options.seed, 2))
     return architecture(network, splits)

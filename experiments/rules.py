@@ -31,10 +31,10 @@ def require_held(names: Sequence[str], network: Network) -> None:
     Raises
     ------
     InputError
-        If the outputs are computed from the last layer, and some of the rules hold them; all are named, with what can be run instead.
+        If the outputs cannot be held, and some of the rules hold them; all are named, with what can be run instead.
     """
     holding = [name for name in names if name in HEBBIAN]
-    if network.output_is_last_layer or not holding:
+    if network.holds_outputs or not holding:
         return
     verb = "holds" if len(holding) == 1 else "hold"
     others = ",".join(name for name in names if name not in holding)

@@ -385,7 +385,7 @@ def test_a_rule_that_cannot_run_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("compare", "--network", "ising", "--frozen"),
+        ("compare", "--network", "oscillator"),
         ("compare", "--readout"),
         ("gradients", "--network", "oscillator"),
         ("gradients", "--network", "oscillator", "--cost", "all", "--samples", "4"),

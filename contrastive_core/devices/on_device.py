@@ -136,7 +136,8 @@ class OnDevice(SameEnergy[Network]):
         return self.inside.clamp(inputs)
 
     def applied(self, phase: Phase) -> Phase:
-        """Return what the circuits make of a nudge, and other phases as they are."""
+        """Return what the circuits make of a nudge, and other phases as the network inside has them."""
+        phase = self.inside.applied(phase)
         effects = self.device.having(NudgeEffect)
         if not effects or not isinstance(phase, Nudge):
             return phase

@@ -20,9 +20,12 @@ class Dynamics(ABC):
     ----------
     noisy : bool
         Whether its steps draw noise, and need a generator.
+    whole : bool
+        Whether one step is a whole relaxation, which is not repeated, and whose free phase does not depend on where it starts.
     """
 
     noisy: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
 
     @abstractmethod
     def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
@@ -50,7 +53,12 @@ class Dynamics(ABC):
 
     @abstractmethod
     def reversed(self) -> "Dynamics":
-        """Return the dynamics that visits its blocks in the opposite order; itself where there is no order."""
+        """Return the dynamics of phases that start from the free state: the opposite order of blocks; itself where there is no order."""
+
+    @property
+    def compiled(self) -> "Dynamics | None":
+        """Return a dynamics that takes the same steps by a kernel of its own, on the CPU; None where there is none."""
+        return None
 
 
 @dataclass(frozen=True)

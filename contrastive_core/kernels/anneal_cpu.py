@@ -22,7 +22,7 @@ def _sweep(fields: Array, couplings: Array, others: Array, spins: Array, beta: N
 
 @compiled
 def anneal(
-    fields: Array, output_fields: Array, couplings: Array, transposed: Array, betas: Array, reads: Number, given: Number,
+    fields: Array, output_fields: Array, couplings: Array, transposed: Array, betas: Array, reads: Number, given: Number, held: Number,
     k0: Number, k1: Number, hidden: Array, output: Array, energies: Array,
 ) -> None:  # fmt: skip
     """Anneal each sample several times and keep the state of lowest energy, in place.
@@ -39,6 +39,8 @@ def anneal(
         Anneals per sample.
     given : bool
         Whether each anneal starts from ``hidden`` and ``output`` as they are given, or from random spins.
+    held : bool
+        Whether ``output`` stays as it is given; it may then have any values.
     k0, k1 : uint64
         The key of the seed.
     hidden, output : ndarray of float32, shape (B, H) and (B, O)
@@ -54,15 +56,16 @@ def anneal(
         start, start_output = hidden[sample].copy(), output[sample].copy()
         for read in range(reads):
             chain = np.uint64(sample * reads + read)
-            if given:
-                bottom[:], top[:] = start, start_output
-            else:
+            bottom[:], top[:] = start, start_output
+            if not given and not held:
                 fill_words(k0, k1, chain, np.uint64(0), np.uint64(rng.SITE), 0, words)
                 for j in range(count):
                     top[j] = np.float32(1) if words[j] & np.uint32(0x80000000) else np.float32(-1)
             for sweep in range(len(betas)):
                 fill_words(k0, k1, chain, np.uint64(2 * sweep), np.uint64(rng.ACCEPT), 0, words)
                 _sweep(fields[sample], couplings, top, bottom, betas[sweep], words)
+                if held:
+                    continue
                 fill_words(k0, k1, chain, np.uint64(2 * sweep + 1), np.uint64(rng.ACCEPT), 0, words)
                 _sweep(output_fields[sample], transposed, bottom, top, betas[sweep], words)
             energy = np.float32(0)

@@ -5,7 +5,8 @@ wherever they can do the case, the torch reference everywhere else. They can do 
 where no autograd graph is wanted, for every activation, with the outputs free, held, or nudged by squared error, cross-entropy or any
 frozen nudge; numba also that of any other network that is a :class:`~contrastive_core.types.Ladder`, with the same but cross-entropy. On
 the machines it was measured on (``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes, so that size is not
-part of the rule. On a CUDA device nothing has been measured yet.
+part of the rule. On a CUDA device nothing has been measured yet. A dynamics may bring a kernel of its own
+(:attr:`~contrastive_core.dynamics.base.Dynamics.compiled`), which counts as numba's.
 
 This module does not import numba; a backend is imported when it is first used.
 """
@@ -42,8 +43,24 @@ def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -
     str or None
         The end of a sentence; None if they can.
     """
-    network = clamped.network
+    if dynamics.compiled is None:
+        reason = _other_than_block_descent(clamped, dynamics, phase)
+    else:
+        reason = None if clamped.drive.is_cpu else f"{type(dynamics).__name__} has a kernel on the CPU only"
+    if reason is not None:
+        return reason
     tensors = (clamped.drive, *state)  # the drive has the dtype and the place of the parameters
+    dtype = clamped.drive.dtype
+    if dtype not in (torch.float32, torch.float64) or any(layer.dtype != dtype for layer in state):
+        return "it works in float32 or float64, one for all tensors"
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*tensors, *clamped.network.parameters())):
+        return "it leaves no autograd graph; settle under torch.no_grad()"
+    return None
+
+
+def _other_than_block_descent(clamped: Clamped, dynamics: Dynamics, phase: Phase) -> str | None:
+    """Say what the kernels of block descent cannot do about a case."""
+    network = clamped.network
     live = phase.cost if isinstance(phase, Nudge) and phase.frozen is None else None
     if type(dynamics) is not BlockDescent:
         return f"it does block descent, not {type(dynamics).__name__}"
@@ -61,11 +78,6 @@ def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -
         return f"it settles Layered networks and quadratic energies in boxes, and this is a {type(network).__name__} that is neither"
     if live is not None and type(live) not in costs:
         return f"it knows the nudges of {', '.join(kind.__name__ for kind in costs)}, and any frozen one, not {type(live).__name__}"
-    dtype = clamped.drive.dtype
-    if dtype not in (torch.float32, torch.float64) or any(layer.dtype != dtype for layer in state):
-        return "it works in float32 or float64, one for all tensors"
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*tensors, *network.parameters())):
-        return "it leaves no autograd graph; settle under torch.no_grad()"
     return None
 
 

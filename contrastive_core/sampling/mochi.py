@@ -13,7 +13,7 @@ from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_at_least
 from contrastive_core.costs.softmax import through
 from contrastive_core.errors import InputError
-from contrastive_core.mixing import Mixing, drawing
+from contrastive_core.mixing import Unlearnt, drawing
 from contrastive_core.objective import Needs, Objective
 from contrastive_core.types import Batch
 
@@ -72,7 +72,7 @@ def mix_hard_negatives(
 
 @final
 @dataclass(frozen=True)
-class MixedNegatives(Mixing):
+class MixedNegatives(Unlearnt):
     """InfoNCE whose denominator also has each query's mixtures of its hardest negatives in the queue.
 
     The defaults are for queues of about a thousand; those of :func:`mix_hard_negatives` are the paper's.
@@ -106,10 +106,6 @@ class MixedNegatives(Mixing):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's."""
         return objective.needs
-
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: nothing is learnt."""
-        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return InfoNCE with the mixtures."""

@@ -12,7 +12,7 @@ from contrastive_core.costs.layout import extra
 from contrastive_core.costs.settings import require_at_least
 from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
-from contrastive_core.mixing import Mixing, drawing, with_extra
+from contrastive_core.mixing import Unlearnt, drawing, with_extra
 from contrastive_core.objective import Needs, Objective
 from contrastive_core.sampler import Sampler, cluster
 from contrastive_core.types import Batch
@@ -92,7 +92,7 @@ class SimilarBatches(Sampler):
 
 @final
 @dataclass(frozen=True)
-class ClusteredPositives(Mixing):
+class ClusteredPositives(Unlearnt):
     """The mean of the objective over a row's own key and over its key's nearest members of its cluster in the queue.
 
     Attributes
@@ -117,10 +117,6 @@ class ClusteredPositives(Mixing):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's."""
         return objective.needs
-
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: nothing is learnt."""
-        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the mean over the positives."""

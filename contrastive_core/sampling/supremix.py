@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from torch import Tensor
 
 from contrastive_core.costs.settings import require_positive
-from contrastive_core.mixing import Mixing, drawing, with_extra
+from contrastive_core.mixing import Unlearnt, drawing, with_extra
 from contrastive_core.objective import Needs, Objective
 from contrastive_core.sampling.transformation import beta
 from contrastive_core.types import Batch
@@ -18,7 +17,7 @@ SHARE = "mixing"
 
 @final
 @dataclass(frozen=True)
-class MixedRegression(Mixing):
+class MixedRegression(Unlearnt):
     """Draws the shares with which the SupReMix objective (Wu et al., 2023) mixes anchors into negatives.
 
     The mixtures themselves, those of positives too, are in the objective.
@@ -41,10 +40,6 @@ class MixedRegression(Mixing):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's but the shares."""
         return objective.needs._replace(extras=tuple(wanted for wanted in objective.needs.extras if wanted.name != SHARE))
-
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: nothing is learnt."""
-        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss with a share for each row."""

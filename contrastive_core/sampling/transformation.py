@@ -10,7 +10,7 @@ from contrastive_core.costs.layout import extra, view_rows
 from contrastive_core.costs.rows import unit
 from contrastive_core.costs.settings import require_positive
 from contrastive_core.errors import InputError
-from contrastive_core.mixing import Mixing, drawing, given, with_extra
+from contrastive_core.mixing import Unlearnt, drawing, given, with_extra
 from contrastive_core.objective import Needs, Objective
 from contrastive_core.types import Batch
 
@@ -77,7 +77,7 @@ def beta(count: int, shape: float, generator: torch.Generator) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class ExtrapolatedPositives(Mixing):
+class ExtrapolatedPositives(Unlearnt):
     """The objective of views whose directions :func:`extrapolate` has moved apart; their lengths stay.
 
     Attributes
@@ -99,10 +99,6 @@ class ExtrapolatedPositives(Mixing):
         """Return the objective's, for two views."""
         return objective.needs._replace(most=2)
 
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: nothing is learnt."""
-        return {}
-
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss of the moved rows."""
         index = view_rows(batch, 2, 2)
@@ -117,7 +113,7 @@ class ExtrapolatedPositives(Mixing):
 
 @final
 @dataclass(frozen=True)
-class InterpolatedNegatives(Mixing):
+class InterpolatedNegatives(Unlearnt):
     """The objective against a queue that :func:`interpolate` has mixed, anew for every batch.
 
     Attributes
@@ -138,10 +134,6 @@ class InterpolatedNegatives(Mixing):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's."""
         return objective.needs
-
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: nothing is learnt."""
-        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss against the mixed queue."""

@@ -11,7 +11,7 @@ from contrastive_core.iteration import iterate, stepper
 from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST
 from contrastive_core.kernels.table import choose
 from contrastive_core.network import Network
-from contrastive_core.types import Batch, Clamped, Contrasted, Hold, Nudge, Phase, Relaxation, State, Status, Stop
+from contrastive_core.types import Batch, Clamped, Contrasted, FromRest, Hold, Nudge, Phase, Relaxation, State, Status, Stop
 
 
 def relax(
@@ -129,30 +129,17 @@ def relax_from_rest(
     return [first, *relax_each(clamped, first.state, dynamics.reversed(), second, phases, backend=backend)]
 
 
-def contrast_from_rest(
-    network: Network,
-    batch: Batch,
-    dynamics: Dynamics,
-    free: Stop,
-    second: Stop,
-    phases: Sequence[Phase],
-    signs: tuple[int, ...],
-    factor: float,
-    *,
-    backend: str = "auto",
-) -> Contrasted | None:
+def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, backend: str = "auto") -> Contrasted | None:
     """Relax as :func:`relax_from_rest` does and contrast the phases into gradients, where a kernel does all of it at once.
 
     Parameters
     ----------
     network, batch : Network, Batch
         What is clamped.
-    dynamics, free, second, phases, backend
+    settings : FromRest
+        What is relaxed, and how.
+    backend : str
         As there.
-    signs : tuple of int
-        1 or -1 for each phase; the free phase stands in for a sign that is not there.
-    factor : float
-        Of the difference of the mean energies' gradients.
 
     Returns
     -------
@@ -162,10 +149,10 @@ def contrast_from_rest(
     kernel = ("cuda" if batch.inputs.is_cuda else "numba") if backend == "auto" else backend
     if kernel not in CONTRASTS:
         return None
-    for phase in phases:  # a loop, because this is once per batch, and generators take longer
+    for phase in settings.phases:  # a loop, because this is once per batch, and generators take longer
         if not isinstance(phase, Nudge) or not _has_minimum_in(network, phase):
             return None
-    return CONTRASTS[kernel](network, batch, dynamics, free, second, phases, signs, factor)
+    return CONTRASTS[kernel](network, batch, settings)
 
 
 def _reference(

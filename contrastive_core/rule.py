@@ -18,7 +18,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.network import Network
 from contrastive_core.relaxation import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite
-from contrastive_core.types import Batch, Clamped, Contrasted, Deferred, Estimate, Phase, Relaxation, State, Stop
+from contrastive_core.types import Batch, Clamped, Contrasted, Deferred, Estimate, FromRest, Phase, Relaxation, State, Stop
 
 
 class Rule(ABC):
@@ -129,7 +129,8 @@ class Settling:
     ) -> Contrasted | None:
         """Relax as ``all_phases`` does and contrast, where a kernel does all of it at once; else None."""
         stop = self._second_stop(network, unit)
-        return contrast_from_rest(network, batch, self.dynamics, self.free, stop, phases, signs, factor, backend=self.backend)
+        settings = FromRest(self.dynamics, self.free, stop, phases, signs, factor)
+        return contrast_from_rest(network, batch, settings, backend=self.backend)
 
     def _second_stop(self, network: Network, unit: float) -> Stop:
         stiffness, (tolerance, budget, unstable) = network.stiffness, self.second

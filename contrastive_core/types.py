@@ -11,6 +11,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from contrastive_core.cost import Cost
+    from contrastive_core.dynamics.base import Dynamics
     from contrastive_core.network import Network
 
 State = tuple[Tensor, ...]
@@ -266,6 +267,31 @@ class Estimate(NamedTuple):
 
     gradients: Gradients
     relaxations: Mapping[str, Relaxation]
+
+
+class FromRest(NamedTuple):
+    """Phases to relax, the free one from rest and the others from its end, blocks in reverse order, and to contrast.
+
+    Attributes
+    ----------
+    dynamics : Dynamics
+        Of the free phase.
+    free, second : Stop
+        Of the free phase, and of the others.
+    phases : sequence of Nudge, Hold or None
+        What acts besides the inputs in each phase after the free one.
+    signs : tuple of int
+        1 or -1 for each of them; the free phase stands in for a sign that is not there.
+    factor : float
+        Of the difference of the mean energies' gradients.
+    """
+
+    dynamics: Dynamics
+    free: Stop
+    second: Stop
+    phases: Sequence[Phase]
+    signs: tuple[int, ...]
+    factor: float
 
 
 Contrasted = tuple[Gradients, Callable[[], list[Relaxation]]]

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
     from contrastive_core.kernels.places import Place
     from contrastive_core.network import Network
-    from contrastive_core.types import Batch, Clamped, Contrasted, Phase, Relaxation, State, Stop
+    from contrastive_core.types import Batch, Clamped, Contrasted, FromRest, Phase, Relaxation, State, Stop
 
     Settle = Callable[[Clamped, State, Dynamics, Stop, Sequence[Phase]], list[Relaxation]]
     SettleFromRest = Callable[[Clamped, Dynamics, Stop, Stop, Sequence[Phase]], list[Relaxation] | None]
-    Contrast = Callable[[Network, Batch, Dynamics, Stop, Stop, Sequence[Phase], tuple[int, ...], float], Contrasted | None]
+    Contrast = Callable[[Network, Batch, FromRest], Contrasted | None]
 
 BACKENDS: Table[Settle] = Table(
     "backend", {"numba": "contrastive_core.kernels.settle_cpu:settle", "cuda": "contrastive_core.kernels.settle_cuda:settle"}

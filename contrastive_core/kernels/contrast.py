@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from contrastive_core.costs.cross_entropy import CrossEntropy
-from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.action import KNOWN_COSTS, Action, Kind, fused_depth
 from contrastive_core.kernels.pair_cpu import estimate_pair
@@ -17,7 +16,7 @@ from contrastive_core.kernels.places import CUDA
 from contrastive_core.kernels.tower_contrast_cpu import estimate_tower
 from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Batch, Contrasted, Nudge, Phase, Stop
+from contrastive_core.types import Batch, Contrasted, FromRest, Nudge, Phase, Stop
 
 FLOATS = (torch.float32, torch.float64)
 
@@ -25,44 +24,22 @@ Estimate = Callable[[Layered, Tensor, Tensor, bool, Sequence[Stop], Action, Sequ
 """What ``estimate_pair`` is on either kind of device."""
 
 
-def on_cuda(
-    network: Network,
-    batch: Batch,
-    dynamics: Dynamics,
-    free: Stop,
-    second: Stop,
-    phases: Sequence[Phase],
-    signs: tuple[int, ...],
-    factor: float,
-) -> Contrasted | None:
+def on_cuda(network: Network, batch: Batch, settings: FromRest) -> Contrasted | None:
     """Do what :func:`contrast_from_rest` does, with arguments as there, for tensors that the CUDA kernels work on."""
     if CUDA.missing() is not None:
         return None
     from contrastive_core.kernels import pair_cuda
 
-    return _contrast(f"is_{CUDA.memory()}", pair_cuda.estimate_pair, network, batch, dynamics, free, second, phases, signs, factor)
+    return _contrast(f"is_{CUDA.memory()}", pair_cuda.estimate_pair, network, batch, settings)
 
 
-def contrast_from_rest(
-    network: Network,
-    batch: Batch,
-    dynamics: Dynamics,
-    free: Stop,
-    second: Stop,
-    phases: Sequence[Phase],
-    signs: tuple[int, ...],
-    factor: float,
-) -> Contrasted | None:
+def contrast_from_rest(network: Network, batch: Batch, settings: FromRest) -> Contrasted | None:
     """Relax as :func:`contrastive_core.relaxation.relax_from_rest` does, and contrast as a rule does, with nothing in between.
 
     Parameters
     ----------
-    network, batch, dynamics, free, second, phases
-        As there; the energy has a minimum in every phase.
-    signs : tuple of int
-        1 or -1 for each phase; the free phase stands in for a sign that is not there.
-    factor : float
-        Of the difference of the mean energies' gradients.
+    network, batch, settings
+        As of :func:`contrastive_core.relaxation.contrast_from_rest`; the energy has a minimum in every phase.
 
     Returns
     -------
@@ -70,23 +47,14 @@ def contrast_from_rest(
         None where there is no such kernel, or where something is wrong with the batch or with a
         relaxation: the steps one by one do the same then, and say what.
     """
-    return _contrast("is_cpu", estimate_pair, network, batch, dynamics, free, second, phases, signs, factor, deeper=True)
+    return _contrast("is_cpu", estimate_pair, network, batch, settings, deeper=True)
 
 
 def _contrast(
-    where: str,
-    estimate: Estimate,
-    network: Network,
-    batch: Batch,
-    dynamics: Dynamics,
-    free: Stop,
-    second: Stop,
-    phases: Sequence[Phase],
-    signs: tuple[int, ...],
-    factor: float,
-    deeper: bool = False,
+    where: str, estimate: Estimate, network: Network, batch: Batch, settings: FromRest, deeper: bool = False
 ) -> Contrasted | None:
     """Do it by ``estimate`` for one hidden layer and, if ``deeper``, for more, where tensors are ``where``: is_cpu or is_cuda."""
+    dynamics, free, second, phases, signs, factor = settings
     inputs, labels = batch.inputs, batch.labels
     if type(network) is not Layered or type(dynamics) is not BlockDescent or not phases:
         return None

@@ -29,12 +29,12 @@ _ANOTHER: dict[str, Callable[[Any], Any]] = {
 """For each setting that some rules have, what gives another value of it."""
 
 
-def unused(options: LearningOptions, setting: Setting, rules: Sequence[str]) -> list[str]:
-    """Return a sentence for each option that was set and is none of any of the rules that are run.
+def unused(options: PlanOptions, setting: Setting, rules: Sequence[str]) -> list[str]:
+    """Return a sentence for each option that was set and is none of the schedule, or of any of the rules that are run.
 
     Parameters
     ----------
-    options : LearningOptions
+    options : PlanOptions
         As given.
     setting : Setting
         Which they make.
@@ -44,13 +44,16 @@ def unused(options: LearningOptions, setting: Setting, rules: Sequence[str]) -> 
     Returns
     -------
     list of str
-        Of options without which the same rules would be built.
+        Of options without which the same would be built.
     """
     fields, built = type(options).model_fields, [RULES[rule](setting) for rule in rules]
     given = [name for name in _ANOTHER if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
     others = {name: replace(setting, **{name: _ANOTHER[name](getattr(setting, name))}) for name in given}
     idle = [name for name, other in others.items() if built == [RULES[rule](other) for rule in rules]]
-    return [f"--{name} has no effect: no rule that is run has it ({', '.join(rules)})" for name in idle]
+    sentences = [f"--{name} has no effect: no rule that is run has it ({', '.join(rules)})" for name in idle]
+    if options.schedule != "exponential" and options.decay != fields["decay"].default:
+        sentences.append(f"--decay has no effect: it is of the exponential schedule, and this is {options.schedule}")
+    return sentences
 
 
 def check(options: PlanOptions, session: Session, rule: str | None = None, *, rules: Sequence[str] = (), warm_start: bool = False) -> str:

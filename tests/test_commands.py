@@ -18,10 +18,11 @@ from click.testing import CliRunner, Result
 
 from contrastive_core.checkpoint import load_checkpoint
 from experiments.cli import cli
-from experiments.learning import LearningOptions, build_setting
+from experiments.learning import build_setting
 from experiments.review import unused
 from experiments.rules import RULES
 from experiments.rundir import RunDirectory
+from experiments.train import PlanOptions
 
 TINY = ("--train-size", "96", "--hidden", "12", "--epochs", "2", "--quiet", "--threads", "1")
 
@@ -352,7 +353,7 @@ def test_options_of_rules_that_are_not_run_are_pointed_out() -> None:
     """If this fails, a user believes that a strength, or the length of an unrolled pass, was varied."""
 
     def idle(*rules: str, **given: Any) -> list[str]:
-        options = LearningOptions.model_validate(given)
+        options = PlanOptions.model_validate(given)
         return [sentence.split(" has no effect")[0] for sentence in unused(options, build_setting(options), rules)]
 
     assert idle("implicit", "backprop", strength=0.3, fraction=0.3, frozen=True, homeostasis=1.0, unroll=5) == [
@@ -362,6 +363,7 @@ def test_options_of_rules_that_are_not_run_are_pointed_out() -> None:
     assert idle("backprop", "coupled-positive", strength=0.3, fraction=0.3) == ["--strength"]
     assert idle("ep-centered", "unrolled", strength=0.3, frozen=True, homeostasis=1.0, unroll=5) == []
     assert idle("backprop") == []  # nothing was set
+    assert [idle("backprop", decay=0.5, schedule=schedule) for schedule in ("cosine", "exponential")] == [["--decay"], []]
 
 
 def test_a_finished_run_gets_its_figures_again(tmp_path: Path) -> None:

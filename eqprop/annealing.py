@@ -95,10 +95,8 @@ class Annealing(Dynamics):
     def __post_init__(self) -> None:
         if not (self.reads > 0 and self.sweeps > 0):
             raise InputError(f"an anneal has at least 1 read and 1 sweep, got {self.reads} and {self.sweeps}")
-        if not 0 < self.hot <= self.cold < float("inf"):
-            raise InputError(
-                f"an anneal goes from a small inverse temperature to a large one, 0 < hot <= cold, got {self.hot:g} and {self.cold:g}"
-            )
+        if not 1e-30 <= self.hot <= self.cold <= 1e30:  # what single precision holds
+            raise InputError(f"an anneal goes from hot to cold, 1e-30 <= hot <= cold <= 1e30 inversely, got {self.hot:g} and {self.cold:g}")
         if not 0 <= self.reverse <= 1:
             raise InputError(f"reverse is where on the way from hot to cold a later phase starts, from 0 to 1, got {self.reverse:g}")
 

@@ -20,7 +20,7 @@ from experiments.grids import run_cells
 from experiments.hardware_measures import measure
 from experiments.hardware_rows import key_of, rows_of, table
 from experiments.imperfections import assemble, caution, check_suits, read_assignment, read_variation, split
-from experiments.learning import Positive, distinct
+from experiments.learning import Positive, check_data_seed, distinct
 from experiments.markers import OneOf, Repeated
 from experiments.output import to_json
 from experiments.rules import RULES
@@ -263,7 +263,8 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
         settings, changes = split(cell.imperfections)
         device = assemble(cell.preset, settings, 0)
         trained = changed(cell, changes)
-        check_suits(device, trained, trained.rule)
+        check_data_seed(trained)
+        check_suits(device, trained, options.rules if trained.rule in options.rules else (trained.rule,))
         for warning in caution(device, trained.rule):
             if warning not in told:
                 session.warn(warning)

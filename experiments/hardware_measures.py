@@ -55,6 +55,7 @@ def measure(
     relaxed = [(name, float(relaxation.steps.double().mean())) for name, relaxation in estimate.relaxations.items()]
     constants = costs.constants()
     with torch.no_grad():
+        held.clock -= 1  # for the draws that those states settled with
         circuit = held.dissipation(estimate.relaxations["free"].state, held.clamp(batch.inputs))
     bill = account(held, by_phase(relaxed, sweeps), samples, constants, circuit)
     return {"signal_to_noise": signal / noise if noise > 0 else None, **billed(bill), "constants": constants.record()}

@@ -172,7 +172,7 @@ def caution(device: Device, rule: str) -> list[str]:
     ]
 
 
-def check_suits(device: Device, options: LearningOptions, rule: str) -> None:
+def check_suits(device: Device, options: LearningOptions, rules: Sequence[str]) -> None:
     """Put a device on a network of the same kind and few units, without any data.
 
     What a device suits depends on the kind of network and not on its size, and wires of large arrays take minutes to solve.
@@ -183,13 +183,13 @@ def check_suits(device: Device, options: LearningOptions, rule: str) -> None:
         What weights are to be held by.
     options : LearningOptions
         Of the network.
-    rule : str
+    rules : sequence of str
         What trains it.
 
     Raises
     ------
     InputError
-        If the network cannot be built, or has no place for an effect of the device or no outputs that the rule could hold.
+        If the network cannot be built, or has no place for an effect of the device or no outputs that the rules could hold.
     """
     import torch
 
@@ -201,7 +201,7 @@ def check_suits(device: Device, options: LearningOptions, rule: str) -> None:
     part = Split(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
     small = options.model_copy(update={"hidden": (2,) * len(options.hidden), "device": "cpu"})
     held = OnDevice(build_network(small, Splits(part, part, part, 2, "", ""), 0), device)
-    require_held([rule], held)
+    require_held(rules, held)
 
 
 def _checked(kind: Any, given: Mapping[str, str], part: str, names: Sequence[str] = ()) -> dict[str, Any]:

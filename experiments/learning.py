@@ -108,15 +108,21 @@ class LearningOptions(CommandOptions):
 
 def load_data(options: LearningOptions) -> Splits:
     """Return the splits that the options ask for; what is drawn follows from a seed of its own, whatever the training seed."""
-    from contrastive_core.data.catalog import CATALOG
     from contrastive_core.data.splits import limit, place
+
+    check_data_seed(options)
+    device = device_of(options)
+    splits = _read(options.data, options.data_dir, options.data_seed)
+    return place(splits if options.train_size is None else limit(splits, train=options.train_size), device)
+
+
+def check_data_seed(options: LearningOptions) -> None:
+    """Refuse a seed for data that nothing is drawn of."""
+    from contrastive_core.data.catalog import CATALOG
 
     if options.data_seed and not CATALOG[options.data].seeded:
         seeded = ", ".join(name for name, entry in CATALOG.items() if entry.seeded)
         raise InputError(f"nothing of {options.data} follows from --data-seed, got {options.data_seed}; leave it out, or take {seeded}")
-    device = device_of(options)
-    splits = _read(options.data, options.data_dir, options.data_seed)
-    return place(splits if options.train_size is None else limit(splits, train=options.train_size), device)
 
 
 def device_of(options: LearningOptions) -> torch.device:

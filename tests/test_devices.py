@@ -287,6 +287,42 @@ def test_equilibrium_propagation_stays_exact_on_static_mismatch(effect: Effect) 
     assert any(not torch.allclose(p, q) for p, q in zip(seen, small_network().parameters(), strict=True))  # the effect acts
 
 
+@pytest.mark.parametrize("pairing", Pairing)
+def test_what_is_programmed_is_a_state_inside_the_bounds_of_each_device(pairing: Pairing) -> None:
+    """If this fails, a device of a few states holds weights that were learnt elsewhere as if it had infinitely many."""
+    device = Device(Conductance(1e-6, 1e-4, pairing), effects=(FiniteStates(4),))
+    for level in OnDevice(small_network(), device).levels().values():
+        assert set((3 * level).flatten().tolist()) <= {0.0, 1.0, 2.0, 3.0}
+        assert len(level.unique()) > 1
+    spread = DeviceToDevice(w_max_dtod=0.5, w_min_dtod=0.5)
+    whole, bounded = (Device(Conductance(1e-6, 1e-4, pairing, headroom=1.0), effects=effects) for effects in ((), (spread,)))
+    for name, level in OnDevice(small_network(), bounded).levels().items():
+        wanted = OnDevice(small_network(), whole).levels()[name]
+        cut = level != wanted
+        assert 0 < int(cut.sum()) < cut.numel()
+        # A write without pulses leaves a device inside its own bounds where it is.
+        still = bounded.write(level, torch.zeros_like(level), name, 1).level
+        torch.testing.assert_close(still, level, rtol=0, atol=1e-12)
+
+
+def test_a_device_at_the_end_of_its_range_is_pulsed_like_any_other() -> None:
+    """If this fails, noise of pulses spares the devices at their ends: nobody who sends pulses knows which those are."""
+    for pairing in (Pairing.SINGLE, Pairing.OFFSET):
+        held = OnDevice(small_network(), Device(Conductance(1e-6, 1e-4, pairing), step=0.01, effects=(CycleToCycle(10.0),), seed=1))
+        name = "weight_1"
+        held.get_buffer(f"level_{name}").zero_()
+        held.clamp(batch().inputs)
+        with torch.no_grad():
+            held.get_parameter(name).sub_(0.05)  # down, and they are at the lower end
+        held.constrain_()
+        moved = held.levels()[name]
+        pulses = float(held.pulses[0]) / moved.numel()  # to each; those whose noise is larger than the pulses go up
+        expected = 0.5 * math.erfc(math.sqrt(pulses) / 10.0 / math.sqrt(2))
+        deviation = math.sqrt(expected * (1 - expected) / moved.numel())
+        assert 0 < expected - 4 * deviation
+        assert abs(float((moved > 0).double().mean()) - expected) < 4 * deviation
+
+
 def test_another_device_has_the_same_conductances_and_mismatch_of_its_own() -> None:
     """If this fails, what one chip learnt is judged on the chip that learnt it, or on other conductances."""
     device = Device(effects=(NeuronOffset(0.3),), seed=1)

@@ -95,6 +95,18 @@ class Conductance:
             levels = torch.stack((weight, -weight)) / w_max
         return levels.clamp(0, 1)
 
+    def requested(self, levels: Tensor, change: Tensor, w_max: float) -> Tensor:
+        """Return the changes of normalised conductances, of shape (1 or 2, ...), that stand for a change of weights.
+
+        They may lead out of the range: who sends pulses does not know where a device is. A differential pair is known, and meets at its
+        reset state where it can.
+        """
+        if self.pairing is Pairing.SINGLE:
+            return (change * (self.g_max / w_max / self.span))[None]
+        if self.pairing is Pairing.OFFSET:
+            return ((1 - self.reference) * change / w_max)[None]
+        return self.levels(self.weight(levels, w_max) + change, w_max) - levels
+
     def weight(self, levels: Tensor, w_max: float) -> Tensor:
         """Return the weights that normalised conductances, of shape (1 or 2, ...), stand for."""
         if self.pairing is Pairing.SINGLE:

@@ -130,6 +130,12 @@ class Device:
             conductance = effect.seen(conductance, self.conductance, self.seconds, self.draws(effect, place, use))
         return self.conductance.normalised(conductance)
 
+    def programmed(self, level: Tensor, place: str) -> Tensor:
+        """Return the levels that devices are set to which are programmed to ``level``, of shape (1 or 2, ...)."""
+        for effect in self.having(WriteEffect):
+            level = effect.programmed(level, self.conductance, self.draws(effect, place, use=0))
+        return level
+
     def write(self, level: Tensor, request: Tensor, place: str, use: int) -> Written:
         """Change conductances as far as the device lets them.
 

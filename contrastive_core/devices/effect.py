@@ -176,6 +176,10 @@ class WriteEffect(Effect):
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write as it reaches the devices."""
 
+    def programmed(self, level: Tensor, kind: Conductance, draws: Draws) -> Tensor:
+        """Return the levels that devices are set to which are programmed, and verified, to ``level``, of any shape."""
+        return level
+
 
 def normal(shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tensor:
     """Draw standard normal numbers, of the dtype and on the device of ``like``."""

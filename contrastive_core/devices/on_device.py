@@ -64,7 +64,7 @@ class OnDevice(SameEnergy[Network]):
                 own = bounds[name][1] if name in bounds else math.inf
                 self._largest[name] = own if math.isfinite(own) else device.conductance.largest_weight(parameter.detach())
                 level = device.conductance.levels(parameter.detach(), self._largest[name])
-                self.register_buffer(_level(name), level)
+                self.register_buffer(_level(name), device.programmed(level, name))
             else:
                 self.register_buffer(_level(name), parameter.detach().clone())
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
@@ -80,9 +80,11 @@ class OnDevice(SameEnergy[Network]):
         return dict(self._largest)
 
     def take_over(self, other: OnDevice) -> None:
-        """Set all devices and vectors to what they are on another device under a network of the same shape, in place and without pulses."""
+        """Program the arrays to what they are on another device under a network of the same shape, and take over its vectors, in place."""
+        self._largest = other.largest_weights()
         for name, _ in self.named_parameters():
-            self.get_buffer(_level(name)).copy_(other.get_buffer(_level(name)))
+            level = other.get_buffer(_level(name))
+            self.get_buffer(_level(name)).copy_(self.device.programmed(level, name) if name in self._largest else level)
         self._look()
 
     def constrain_(self) -> None:
@@ -102,16 +104,11 @@ class OnDevice(SameEnergy[Network]):
         if name not in self._largest:
             level.add_(change)
             return
-        written = self.device.write(level, self._request(name, level, change), name, int(self.clock))
+        request = self.device.conductance.requested(level, change, self._largest[name])
+        written = self.device.write(level, request, name, int(self.clock))
         level.copy_(written.level)
         counts = written.pulses.abs()
         self.pulses += torch.stack((counts.sum(), counts.max())).to(self.pulses)
-
-    def _request(self, name: str, level: Tensor, change: Tensor) -> Tensor:
-        """Turn a change of weights into one of levels, so that a differential pair meets at its reset state where it can."""
-        conductance, largest = self.device.conductance, self._largest[name]
-        wanted = conductance.levels(conductance.weight(level, largest) + change, largest)
-        return wanted - level
 
     def _look(self) -> None:
         """Read the arrays into the parameters, in place."""

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import final
 
 import torch
+from torch import Tensor
 
 from contrastive_core.devices.conductance import Conductance
 from contrastive_core.devices.effect import Draws, Write, WriteEffect
@@ -22,6 +23,8 @@ class Rounding(Enum):
 @dataclass(frozen=True)
 class FiniteStates(WriteEffect):
     r"""A device with finitely many conductances, equally spaced by :math:`\Delta G = R/(n - 1)`; requests are rounded to whole steps.
+
+    What is programmed is rounded to the nearest of them. Steps of a law that depend on the level, or that vary, lead to others.
 
     Attributes
     ----------
@@ -43,9 +46,17 @@ class FiniteStates(WriteEffect):
         if self.bits is not None and not 1 <= self.bits <= 32:
             raise InputError(f"states are told apart by 1 to 32 bits, got {self.bits}; leave the effect out for infinitely many")
 
+    @property
+    def _steps(self) -> int:
+        return (self.n_states if self.bits is None else 2**self.bits) - 1
+
+    def programmed(self, level: Tensor, kind: Conductance, draws: Draws) -> Tensor:
+        """Return the nearest states."""
+        return (level * self._steps).round() / self._steps
+
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write in whole pulses of one state each."""
-        step = 1 / ((self.n_states if self.bits is None else 2**self.bits) - 1)
+        step = 1 / self._steps
         exact = write.request / step
         if self.rounding is Rounding.STOCHASTIC:
             pulses = (exact + torch.rand(exact.shape, generator=draws.fresh, dtype=torch.float64).to(exact)).floor()

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import final
 
 import torch
+from torch import Tensor
 
 from contrastive_core.devices.conductance import Conductance
 from contrastive_core.devices.effect import Draws, Write, WriteEffect, normal
@@ -60,18 +61,32 @@ class DeviceToDevice(WriteEffect):
 
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write with each device's own steps and bounds."""
-        common = self.dw_min_dtod * normal(write.level.shape, write.level, draws.fixed)
-        opposed = self.up_down_dtod * normal(write.level.shape, write.level, draws.fixed)
+        common, opposed = self._steps(write.level, draws)
         size = common.exp() if self.spread is Spread.LOGNORMAL else 1 + common
         up = (size + min(self.up_down, 0.0) + opposed).clamp(min=0)
         down = (size - max(self.up_down, 0.0) - opposed).clamp(min=0)
         write = write._replace(step_up=write.step_up * up, step_down=write.step_down * down)
         if self.w_max_dtod == 0 and self.w_min_dtod == 0:
             return write
-        above, below = (1 + s * normal(write.level.shape, write.level, draws.fixed) for s in (self.w_max_dtod, self.w_min_dtod))
+        low, high = self._bounds(write.level, kind, draws)
+        return write._replace(low=low, high=high)
+
+    def programmed(self, level: Tensor, kind: Conductance, draws: Draws) -> Tensor:
+        """Return what each device's own bounds leave of the levels."""
+        if self.w_max_dtod == 0 and self.w_min_dtod == 0:
+            return level
+        self._steps(level, draws)  # which are drawn before the bounds
+        low, high = self._bounds(level, kind, draws)
+        return level.maximum(low).minimum(high)
+
+    def _steps(self, level: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        common = self.dw_min_dtod * normal(level.shape, level, draws.fixed)
+        return common, self.up_down_dtod * normal(level.shape, level, draws.fixed)
+
+    def _bounds(self, level: Tensor, kind: Conductance, draws: Draws) -> tuple[Tensor, Tensor]:
+        above, below = (1 + s * normal(level.shape, level, draws.fixed) for s in (self.w_max_dtod, self.w_min_dtod))
         zero, ground = kind.level_of_zero, -kind.g_min / kind.span
-        high = (zero + (1 - zero) * above).clamp(min=zero + _NARROWEST)
-        return write._replace(low=(zero - zero * below).clamp(min=ground, max=zero), high=high)
+        return (zero - zero * below).clamp(min=ground, max=zero), (zero + (1 - zero) * above).clamp(min=zero + _NARROWEST)
 
 
 _NARROWEST = 0.01

@@ -319,7 +319,7 @@ def test_a_device_at_the_end_of_its_range_is_pulsed_like_any_other() -> None:
         pulses = float(held.pulses[0]) / moved.numel()  # to each; those whose noise is larger than the pulses go up
         expected = 0.5 * math.erfc(math.sqrt(pulses) / 10.0 / math.sqrt(2))
         deviation = math.sqrt(expected * (1 - expected) / moved.numel())
-        assert 0 < expected - 4 * deviation
+        assert expected - 4 * deviation > 0
         assert abs(float((moved > 0).double().mean()) - expected) < 4 * deviation
 
 

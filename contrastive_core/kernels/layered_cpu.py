@@ -43,13 +43,13 @@ __all__ = [  # what kernels of other networks are made of, too
 def _settle_vectors(
     drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, feedback: Number,
     low: Number, high: Number, low_out: Number, high_out: Number, phase: int, output_first: bool, tolerance: Number, budget: int,
-    units: Array, source: int, target: int, outputs: Array, sums: Array, sent: Array, offset: Array, silent: bool, rest: Number, last: bool,
+    units: Array, source: int, target: int, outputs: Array, sums: Array, sent: Array, offset: Array, silent: bool, rest: Number,
 ) -> tuple[int, Number]:  # fmt: skip
     """Settle as ``_settle_row`` does, by vector instructions only: hidden units that fill vectors, GROUP outputs and no softmax.
 
     The units start at ``source`` of an array and are written from ``target`` on. Arrays from ``outputs`` on are PADDED. ``silent``
-    says that the hidden units move first, from ``rest``, and hear nothing from the outputs then; ``last`` that nothing follows which needs
-    ``sums``, which are not always those of the hidden units then.
+    says that the hidden units move first, from ``rest``, and hear nothing from the outputs then. Where they move second, ``sums`` are not
+    always theirs in the end: no one asks, as phases that follow this one start with the hidden units.
     """
     real, count = units.dtype.type, bias.shape[0]
     gain, slope = real(1), real(0)
@@ -68,7 +68,7 @@ def _settle_vectors(
                     change = begin_hidden(drive, rows, rest, low, high, units, source, target, sums, drive.shape[0])
                 elif tolerance >= 0 and largest > tolerance and step < budget:  # the outputs have moved: on in any case
                     change = follow_hidden(drive, rows, sent, low, high, units, source, target, sums, drive.shape[0])
-                elif last and part == 1 and (tolerance >= 0 or step == budget):  # most likely this is the last time that they move
+                elif part == 1 and (tolerance >= 0 or step == budget):  # most likely this is the last time that they move
                     change = end_hidden(drive, rows, sent, low, high, units, source, target, sums, drive.shape[0])
                     if change > tolerance and step < budget:
                         move_hidden(drive, rows, sent, low, high, units, target, target, sums, drive.shape[0])
@@ -172,7 +172,7 @@ def settle_pair(
                     given, rows, bias, wanted, strengths[number], curvature, stiffness, feedback,
                     low, high, low_out, high_out, acting, output_first != second,
                     tolerances[number], budgets[number], units, source, target, outputs, sums, sent, offset,
-                    silent and number == 0, rest, number > 0 or not from_rest,
+                    silent and number == 0, rest,
                 )  # fmt: skip
             else:
                 if second:

@@ -211,6 +211,16 @@ def parameters_of(network: Layered) -> Parameters:
     Kept from call to call, because asking torch for them takes longer than a sweep of a batch: the products before and after leave
     nothing of torch in the cache. Memory that is held here is not given to anyone else, so equal addresses mean the same memory;
     a matrix may have been transposed on it, which its strides tell.
+
+    Parameters
+    ----------
+    network : Layered
+        With one hidden layer.
+
+    Returns
+    -------
+    :class:`Parameters`
+        Those that it has now, however they came to be.
     """
     weight, *others = given = network.weight(0), network.bias(0), network.weight(1), network.bias(1)
     places: list[object] = [(parameter.data_ptr(), parameter.stride()) for parameter in given]

@@ -111,9 +111,10 @@ def _moved(
         for together in (TOGETHER, 1):
             loop = Loop(vectors, index, carried, values[-1], together)
             moved = [vectors.load(drive, place) for place in loop.places]
-            for start, output in zip(starts, outputs, strict=False):
-                weights = [vectors.load(rows, builder.add(start, place)) for place in loop.places]
-                moved = [vectors.add_product(value, weight, output) for value, weight in zip(moved, weights, strict=True)]
+            if not silent:
+                for start, output in zip(starts, outputs, strict=True):
+                    weights = [vectors.load(rows, builder.add(start, place)) for place in loop.places]
+                    moved = [vectors.add_product(value, weight, output) for value, weight in zip(moved, weights, strict=True)]
             moved = [vectors.clipped(value, low, high) for value in moved]
             largest, *totals = loop.carried
             for value, place in zip(moved, loop.places, strict=True):

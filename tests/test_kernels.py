@@ -409,6 +409,8 @@ def test_named_backend_that_cannot_do_the_case_says_why():
     _, clamped, state, _ = build((6, 9, 7))
     with torch.no_grad(), pytest.raises(BackendError, match=r"not Synchronous.*'torch'"):
         relax(clamped, state, Synchronous(), Stop(), backend="numba")
+    with torch.no_grad(), pytest.raises(BackendError, match=r"it over-relaxes .*What works here: torch\."):
+        relax(clamped, state, BlockDescent(over_relaxation=1.2), Stop(), backend="numba")  # not "torch, numba": it is numba that cannot
     with pytest.raises(BackendError, match="no_grad"):
         relax(clamped, state, BlockDescent(), Stop(), backend="numba")
 

@@ -106,15 +106,14 @@ def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, pha
     if backend == "torch":
         return backend
     reason = next((reason for phase in phases if (reason := obstacle(clamped, state, dynamics, phase))), None)
+    able = () if reason else BACKENDS
+    fit = (name for name in able if not _elsewhere(name, clamped, state, dynamics) and not PLACES[name].missing())
     if backend == "auto":
-        fit = (
-            name for name in BACKENDS if reason is None and not _elsewhere(name, clamped, state, dynamics) and not PLACES[name].missing()
-        )
         return next(fit, "torch")
     reason = PLACES[backend].missing() or _elsewhere(backend, clamped, state, dynamics) or reason
     if reason is None:
         return backend
-    here = ", ".join(["torch", *(name for name in BACKENDS if not PLACES[name].missing())])
+    here = ", ".join(["torch", *fit])
     raise BackendError(
         f"backend {backend!r} cannot do this: {reason}. What works here: {here}. Use backend='torch', or 'auto' to let the case decide"
     )

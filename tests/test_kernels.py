@@ -260,6 +260,9 @@ def test_gradients_at_once_refuse_what_the_steps_refuse():
     for label in (-1, 7):
         with pytest.raises(InputError, match="output units"):
             rule.estimate(network, batch._replace(labels=torch.full((5,), label)))
+    for dtype in (torch.uint8, torch.int16, torch.bool, torch.float64):
+        with pytest.raises(InputError, match=f"class index of int64, got {str(dtype).removeprefix('torch.')}; use labels.long()"):
+            rule.estimate(network, batch._replace(labels=batch.labels.to(dtype)))
     with pytest.raises(ShapeError):
         rule.estimate(network, batch._replace(labels=batch.labels[:4]))
     with pytest.raises(ShapeError):

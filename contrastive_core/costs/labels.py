@@ -6,6 +6,9 @@ from torch import Tensor
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.types import Batch, Clamped, Nudge, Phase, State
 
+INDICES = (torch.int64, torch.int32)
+"""The types of class indices."""
+
 
 def targets(output: Tensor, batch: Batch) -> Tensor:
     """Return the target of each output unit.
@@ -27,7 +30,7 @@ def targets(output: Tensor, batch: Batch) -> Tensor:
     ShapeError
         If targets are given and their shape is not that of the outputs.
     InputError
-        If a class index has no output unit.
+        If a class index has no output unit, or labels of shape (B,) are no integers that torch counts with.
     """
     labels = batch.labels
     if labels.dim() != 1:
@@ -36,6 +39,9 @@ def targets(output: Tensor, batch: Batch) -> Tensor:
         return labels.to(output.dtype)
     if labels.shape[0] != output.shape[0]:
         raise ShapeError(f"{labels.shape[0]} labels for {output.shape[0]} outputs; give one label per sample")
+    if labels.dtype not in INDICES:
+        found = str(labels.dtype).removeprefix("torch.")
+        raise InputError(f"one label per sample is a class index of int64, got {found}; use labels.long(), or targets of shape (B, n_out)")
     num_classes = output.shape[1]
     if labels.numel():
         lowest, highest = (int(bound) for bound in labels.aminmax())

@@ -119,6 +119,10 @@ MUTATIONS = [
     # Kernels
     Mutation("kernel: wrong order after a free phase", "contrastive_core/kernels/layered_cpu.py", "output_first != second", "output_first", "kernels::test_phases_from_rest"),
     Mutation("kernel: sums of before kept", "contrastive_core/kernels/layered_cpu.py", "if change > tolerance and step < budget:", "if False:", "kernels::test_hidden_units_that_move_further"),
+    Mutation("seen: inputs that want a gradient pass", "contrastive_core/kernels/contrast.py", " or inputs.requires_grad", "", "kernels::test_inputs_that_want_a_gradient"),
+    Mutation("seen: nudges of other labels pass", "contrastive_core/kernels/contrast.py", " or phase.batch.labels is not first.batch.labels", "", "kernels::test_nudges_to_different_labels"),
+    Mutation("seen: a transposed matrix passes", "contrastive_core/kernels/pair_cpu.py", "(parameter.data_ptr(), parameter.stride())", "parameter.data_ptr()", "seen_arrays::test_estimates_follow_parameters"),
+    Mutation("seen: outputs that do not rest at zero pass", "contrastive_core/kernels/layered_cpu.py", "rest_out == 0 and ", "", "kernels::test_hidden_units_hear"),
     Mutation("kernel: residual of the outputs forgotten", "contrastive_core/kernels/row_cpu.py", "largest = _larger(abs(value - outputs[k]), largest)", "largest = _larger(abs(outputs[k] - outputs[k]), largest)", "kernels::test_backends_equal_plain_loops"),
     Mutation("kernel: feedback without the scale", "contrastive_core/kernels/row_cpu.py", "value, feedback * value", "value, value", "kernels::test_backends_equal_plain_loops"),
     Mutation("kernel: contrast with the free outputs", "contrastive_core/kernels/contrast_cpu.py", "base, step = scale_out * minus_out[sample, k]", "base, step = 0 * minus_out[sample, k]", "kernels::test_gradients_at_once_are"),

@@ -29,10 +29,15 @@ def _load(network: Layered) -> None:
     network.load_state_dict({name: value + 0.1 for name, value in network.state_dict().items()})
 
 
+def _transpose(network: Layered) -> None:
+    network.weight(0).data = network.weight(0).data.T
+
+
 CHANGES: dict[str, Callable[[Layered], object]] = {
     "in place": _step,
     "new memory": _replace,
     "loaded": _load,
+    "transposed where it lies": _transpose,
     "single precision": lambda network: network.float(),
     "new parameters": lambda network: network.register_parameter("bias_2", torch.nn.Parameter(network.bias(1).detach() + 0.2)),
 }
@@ -40,7 +45,7 @@ CHANGES: dict[str, Callable[[Layered], object]] = {
 
 def _gradients(network: Layered, backend: str) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
-    inputs = torch.rand(8, 12, generator=generator, dtype=torch.float64).to(network.bias(0).dtype)
+    inputs = torch.rand(8, 16, generator=generator, dtype=torch.float64).to(network.bias(0).dtype)
     batch = Batch(inputs, torch.randint(0, 3, (8,), generator=generator))
     settling = Settling(free=Stop(None, 8), second=Stop(None, 8), backend=backend)
     return RULES["ep-centered"](Setting(COSTS["squared-error"](), settling, strength=0.1)).estimate(network, batch).gradients
@@ -50,7 +55,7 @@ def _gradients(network: Layered, backend: str) -> dict[str, torch.Tensor]:
 def test_estimates_follow_parameters_however_they_change(change: str) -> None:
     """Otherwise a network would be trained, or measured, at the weights that it had when it was first seen."""
     generator = torch.Generator().manual_seed(0)
-    network = Layered((12, 16, 3), activation=ACTIVATIONS["hard-sigmoid"], generator=generator, dtype=torch.float64)
+    network = Layered((16, 16, 3), activation=ACTIVATIONS["hard-sigmoid"], generator=generator, dtype=torch.float64)
     _gradients(network, "numba")  # seen once
     CHANGES[change](network)
     # Contrasts of 8 sweeps, divided by a strength of 0.1: a few hundred roundings.

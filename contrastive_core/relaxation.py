@@ -1,6 +1,7 @@
 """Running a dynamics until it has settled, with a certificate for every sample."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 
@@ -118,7 +119,14 @@ def relax_from_rest(
     -------
     list of Relaxation
         The free phase, and the others in order.
+
+    Raises
+    ------
+    InputError
+        If a budget or tolerance makes no sense.
     """
+    for stop in (free, second):
+        require_sensible(stop)
     kernel = choose(backend, clamped, (clamped.drive,), dynamics, phases)
     if kernel != "torch" and not dynamics.noisy and all(_has_minimum(clamped, phase) for phase in phases):
         together = FROM_REST[kernel](clamped, dynamics, free, second, phases)
@@ -137,7 +145,7 @@ def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, ba
     network, batch : Network, Batch
         What is clamped.
     settings : FromRest
-        What is relaxed, and how.
+        What is relaxed, and how. Its stops are those of a Settling, which has seen that they make sense.
     backend : str
         As there.
 
@@ -187,8 +195,7 @@ def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
     expected = [(clamped.drive.shape[0], size) for size in clamped.network.sizes]
     if [tuple(layer.shape) for layer in state] != expected:
         raise ShapeError(f"state has shapes {[tuple(layer.shape) for layer in state]}, the network and its inputs need {expected}")
-    if stop.budget < 1 or (stop.tolerance is not None and not stop.tolerance >= 0):
-        raise InputError(f"a relaxation needs a budget of at least 1 step and a tolerance of at least 0, got {stop}")
+    require_sensible(stop)
     if isinstance(phase, Nudge) and (phase.strength == 0 or not abs(phase.strength) < float("inf")):
         raise InputError(f"strength must be finite and not 0, got {phase.strength}; use phase=None for the free phase")
     if isinstance(phase, Hold):
@@ -197,6 +204,24 @@ def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
             raise InputError(f"the outputs are {outside} and cannot be held; use a nudge, or no readout")
         if phase.output.shape != state[-1].shape:
             raise ShapeError(f"held output has shape {tuple(phase.output.shape)}, expected {tuple(state[-1].shape)}")
+
+
+def require_sensible(stop: Stop) -> None:
+    """Raise where nothing can be relaxed so.
+
+    Parameters
+    ----------
+    stop : Stop
+        Of any phase.
+
+    Raises
+    ------
+    InputError
+        If the budget is not a whole number of at least 1, or the tolerance negative or NaN.
+    """
+    steps = stop.budget if isinstance(stop.budget, Integral) else 0
+    if steps < 1 or (stop.tolerance is not None and not stop.tolerance >= 0):
+        raise InputError(f"a relaxation needs a whole budget of at least 1 step and a tolerance of at least 0, got {stop}")
 
 
 def require_finite(relaxation: Relaxation, phase: str, network: Network | None = None) -> None:

@@ -17,7 +17,7 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.network import Network
-from contrastive_core.relaxation import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite
+from contrastive_core.relaxation import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite, require_sensible
 from contrastive_core.types import Batch, Clamped, Contrasted, Deferred, Estimate, FromRest, Phase, Relaxation, State, Stop
 
 
@@ -86,6 +86,10 @@ class Settling:
     free: Stop = Stop(1e-3, 100)
     second: Stop = Stop(1e-3, 100)
     backend: str = "auto"
+
+    def __post_init__(self) -> None:
+        for stop in (self.free, self.second):  # here, once, because kernels that do all phases do not ask in every batch
+            require_sensible(stop)
 
     def free_phase(self, clamped: Clamped, start: State | None = None, generator: torch.Generator | None = None) -> Relaxation:
         """Relax with only the inputs acting, from a state or from rest."""

@@ -123,6 +123,8 @@ MUTATIONS = [
     Mutation("seen: nudges of other labels pass", "contrastive_core/kernels/contrast.py", " or phase.batch.labels is not first.batch.labels", "", "kernels::test_nudges_to_different_labels"),
     Mutation("seen: a transposed matrix passes", "contrastive_core/kernels/pair_cpu.py", "(parameter.data_ptr(), parameter.stride())", "parameter.data_ptr()", "seen_arrays::test_estimates_follow_parameters"),
     Mutation("seen: outputs that do not rest at zero pass", "contrastive_core/kernels/layered_cpu.py", "rest_out == 0 and ", "", "kernels::test_hidden_units_hear"),
+    Mutation("stops: those of a rule pass", RULE, "for stop in (self.free, self.second):", "for stop in ():", "kernels::test_a_bad_stop"),
+    Mutation("stops: those from rest pass", RELAXATION, "for stop in (free, second):", "for stop in ():", "kernels::test_a_bad_stop"),
     Mutation("kernel: residual of the outputs forgotten", "contrastive_core/kernels/row_cpu.py", "largest = _larger(abs(value - outputs[k]), largest)", "largest = _larger(abs(outputs[k] - outputs[k]), largest)", "kernels::test_backends_equal_plain_loops"),
     Mutation("kernel: feedback without the scale", "contrastive_core/kernels/row_cpu.py", "value, feedback * value", "value, value", "kernels::test_backends_equal_plain_loops"),
     Mutation("kernel: contrast with the free outputs", "contrastive_core/kernels/contrast_cpu.py", "base, step = scale_out * minus_out[sample, k]", "base, step = 0 * minus_out[sample, k]", "kernels::test_gradients_at_once_are"),

@@ -250,6 +250,25 @@ def test_nudges_to_different_labels_are_contrasted_as_they_are(sizes):
         assert float((found[name] - gradient).abs().max()) <= EQUAL[torch.float64] / 0.1
 
 
+@pytest.mark.parametrize("backend", ["torch", "numba", "auto"])
+@pytest.mark.parametrize("bad", [Stop(1e-3, 0), Stop(1e-3, -3), Stop(1e-3, 2.5), Stop(-1.0, 5), Stop(math.nan, 5)], ids=str)
+def test_a_bad_stop_ends_in_the_same_sentence_for_every_backend(bad, backend):
+    """A kernel that runs no sweep would hand out memory that no one has written as a gradient that has converged."""
+    _, clamped, state, batch = build(SIZES["vector"])
+    nudges = [Nudge(COSTS["squared-error"](), batch, 0.1)]
+    ways = (
+        lambda: Settling(free=bad, backend=backend),
+        lambda: Settling(second=bad, backend=backend),
+        lambda: relax(clamped, state, BlockDescent(), bad, backend=backend),
+        lambda: relax_from_rest(clamped, BlockDescent(), bad, Stop(), nudges, backend=backend),
+        lambda: relax_from_rest(clamped, BlockDescent(), Stop(), bad, nudges, backend=backend),
+    )
+    for way in ways:
+        with torch.no_grad(), pytest.raises(InputError) as caught:
+            way()
+        assert str(caught.value) == f"a relaxation needs a whole budget of at least 1 step and a tolerance of at least 0, got {bad}"
+
+
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("cost", SAMPLE_COSTS)
 @pytest.mark.parametrize("sizes", ["one", "vector", "classes"])

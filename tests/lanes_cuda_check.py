@@ -1,13 +1,12 @@
 """Run in a process of its own, with numba's CUDA simulator: the CUDA kernel of replicas side by side against the CPU's."""
 
-import sys
-
 import numpy as np
+import simulator
 
 from contrastive_core.kernels import lanes_cpu, lanes_cuda, rng
 from contrastive_core.kernels.spin_constants import DESCENT, FIXED, HEAT_BATH, METROPOLIS, RANDOM
 
-sys.setswitchinterval(1e-4)  # the simulator's threads wait for each other by polling: with the usual 5 ms it is ten times slower
+simulator.prepare()
 NUM_SPINS, NUM_FEATURES, GROUPS = 66, 3, 2  # 66: a whole group of draws, and a remainder
 
 generator = np.random.default_rng(3)

@@ -2,8 +2,8 @@
 
 import itertools
 import math
-import sys
 
+import simulator
 import torch
 from test_kernels import EQUAL, ORDERS, PHASES, SIZES, assert_equal, build, phase_of
 
@@ -17,7 +17,7 @@ from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Hold, Nudge, Stop
 from eqprop import RULES
 
-sys.setswitchinterval(1e-4)  # the simulator's threads wait for each other by polling: with the usual 5 ms it is ten times slower
+simulator.prepare()
 THREADS = (4, 3, 16)
 """Fewer than units, so that a layer takes several rounds; a number that divides nothing; and more, so that sums are shared out."""
 

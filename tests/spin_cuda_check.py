@@ -3,11 +3,12 @@
 import sys
 
 import numpy as np
+import simulator
 
 from contrastive_core.kernels import rng, spin_cuda
 from contrastive_core.kernels.spin_constants import DESCENT, FIXED, HEAT_BATH, METROPOLIS, RANDOM
 
-sys.setswitchinterval(1e-4)  # the simulator's threads wait for each other by polling: with the usual 5 ms it is ten times slower
+simulator.prepare()
 spin_cuda.THREADS = 8  # fewer than spins, so that a thread takes several, and the last round is not full
 CASES = {
     "glauber": (HEAT_BATH, RANDOM),

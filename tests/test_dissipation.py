@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ import torch
 from click.testing import CliRunner, Result
 from systems import seeded
 
+from contrastive_core.costs import COSTS
+from contrastive_core.data.batches import batches
+from contrastive_core.data.splits import Split, Splits
 from contrastive_core.devices.accounting import Account, Constants, account
+from contrastive_core.devices.arrays import ConductanceNoise
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.on_device import OnDevice
@@ -21,7 +26,9 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.networks.layered import Layered
 from contrastive_core.relaxation import relax
+from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import State, Stop
+from eqprop import RULES
 from eqprop.circuit import Parts
 from eqprop.curves import MeasuredDiode
 from eqprop.diodes import Diode, IdealDiode, ShockleyDiode
@@ -30,6 +37,8 @@ from eqprop.resistive import Resistive
 from eqprop.resistor_graph import ResistorGraph
 from eqprop.spice import available, netlist, run_ngspice
 from experiments.cli import cli
+from experiments.costing import ConstantOptions
+from experiments.hardware_measures import measure
 
 DIODES = {
     "ideal": IdealDiode(),
@@ -190,6 +199,23 @@ def test_circuit_that_settles_by_itself_is_billed_for_the_heat_of_its_devices() 
     assert not found.bound
     other = bill(held, inputs, Constants(continuous=True, adc_bits=0, v_read=7.0))
     assert other.settle_energy == found.settle_energy  # voltages are the circuit's own
+
+
+def test_heat_is_that_of_the_noise_that_states_settled_with() -> None:
+    """Under read noise a second look at the arrays has other conductances, where currents do not balance: power is off by per cent."""
+    network, inputs = build()
+    part = Split(inputs, torch.tensor([0, 1, 0, 1]))
+    splits = Splits(part, part, part, 2, "", "")
+    rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(free=Stop(1e-12, 5000), second=Stop(1e-6, 5000)), strength=0.01))
+    device = Device(Conductance(1e-6, 1e-4, Pairing.SINGLE, w_max=5.0), effects=(ConductanceNoise(0.2),))
+    held, twin = (OnDevice(deepcopy(network), device) for _ in range(2))
+    constants = ConstantOptions.model_validate({"continuous": True, "adc_bits": 0})
+    found = measure(held, rule, splits, 4, [{"sweeps_per_sample": 1.0}], constants)["settle_power"]
+    clamped = twin.clamp(next(batches(part, 4)).inputs)
+    free = relax(clamped, twin.initial_state(clamped), BlockDescent(), Stop(1e-12, 5000)).state
+    heat = twin.dissipation(free, clamped)
+    assert heat is not None
+    assert found == pytest.approx(float(sum(watts.mean() for watts in heat.heat.values())), rel=1e-9)
 
 
 def test_arrays_that_are_read_sweep_by_sweep_keep_the_bound() -> None:

@@ -17,7 +17,7 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.network import Network
-from contrastive_core.relaxation import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite, require_sensible
+from contrastive_core.relaxation.relax import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite, require_sensible
 from contrastive_core.types import Batch, Clamped, Contrasted, Deferred, Estimate, FromRest, Phase, Relaxation, State, Stop
 
 
@@ -79,7 +79,7 @@ class Settling:
         contrast: an absolute one of the same number, fit for the free phase, leaves estimates that train at first and
         diverge as the weights grow. None runs the whole budget.
     backend : str
-        What computes the relaxations, as in :func:`contrastive_core.relaxation.relax`.
+        What computes the relaxations, as in :func:`contrastive_core.relaxation.relax.relax`.
     """
 
     dynamics: Dynamics = field(default_factory=BlockDescent)

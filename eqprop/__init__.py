@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from contrastive_core.table import Table
+from contrastive_core.registry import Table
 
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics, pull_of
 from contrastive_core.errors import InputError
-from contrastive_core.kernels import rng
+from contrastive_core.kernels.spins import counter_random
 from contrastive_core.types import Clamped, Hold, Nudge, Phase, State
 from eqprop.ising import Ising
 
@@ -164,12 +164,12 @@ def _sampled(schedule: Schedule) -> State:
     chains = np.arange(rows * reads)[:, None]
     hidden, output, below, above = (t.repeat_interleave(reads, 0) for t in (*schedule.state, schedule.below, schedule.above))
     if not (schedule.given or schedule.held):
-        words = rng.words(schedule.seed, chains, 0, np.arange(output.shape[1]), rng.SITE)
+        words = counter_random.words(schedule.seed, chains, 0, np.arange(output.shape[1]), counter_random.SITE)
         output = torch.from_numpy(2.0 * (words >> np.uint64(31)) - 1).to(output)
 
     def turned(spins: Tensor, fields: Tensor, step: int) -> Tensor:
         """Draw each spin by heat bath; a graph goes through, along which the derivative is 0."""
-        draws = torch.from_numpy(rng.uniform(schedule.seed, chains, step, np.arange(spins.shape[1]))).to(fields)
+        draws = torch.from_numpy(counter_random.uniform(schedule.seed, chains, step, np.arange(spins.shape[1]))).to(fields)
         odds = torch.exp((2 * float(schedule.betas[step // 2]) * fields).clamp(-80, 80))
         margin = 1 - draws * (1 + odds)
         return torch.sign(margin) - (margin == 0).to(margin)
@@ -184,11 +184,11 @@ def _sampled(schedule: Schedule) -> State:
 
 
 def _sampled_by_kernel(schedule: Schedule) -> State:
-    from contrastive_core.kernels.anneal_cpu import anneal
+    from contrastive_core.kernels.spins.anneal_cpu import anneal
 
     given = (schedule.below, schedule.above, schedule.couplings, schedule.couplings.T)
     below, above, forth, back = (t.detach().float().contiguous().numpy() for t in given)
     hidden, output = (layer.detach().float().clone(memory_format=torch.contiguous_format) for layer in schedule.state)
-    (k0, k1), spins, energies = rng.key_of(schedule.seed), (hidden.numpy(), output.numpy()), np.empty(len(below), np.float32)
+    (k0, k1), spins, energies = counter_random.key_of(schedule.seed), (hidden.numpy(), output.numpy()), np.empty(len(below), np.float32)
     anneal(below, above, forth, back, schedule.betas, schedule.reads, schedule.given, schedule.held, k0, k1, *spins, energies)
     return hidden.to(schedule.below), schedule.state[1] if schedule.held else output.to(schedule.below)

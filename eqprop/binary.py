@@ -7,9 +7,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.enclosing import SameEnergy
 from contrastive_core.errors import InputError
 from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.wrapper import SameEnergy
 from contrastive_core.types import Clamped, Gradients, State
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import DataError, InputError
-from contrastive_core.numerals import is_number
+from contrastive_core.files.numbers import is_number
 from eqprop.diodes import Diode
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network, check_inputs
 from contrastive_core.types import Clamped, Dissipation, Gradients, Pull, State
-from eqprop.graph import Graph
+from eqprop.lattice import Graph
 
 
 @final

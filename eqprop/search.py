@@ -27,10 +27,10 @@ def noisy_energies(couplings: NDArray[np.float64], noise: float, sweeps: int, se
     ndarray of shape (searches,)
         Energies.
     """
-    from contrastive_core.kernels import rng
-    from contrastive_core.kernels.anneal_cpu import noisy_search
+    from contrastive_core.kernels.spins import counter_random
+    from contrastive_core.kernels.spins.anneal_cpu import noisy_search
 
     starts = np.random.default_rng(seed).integers(0, 2, (searches, len(couplings)))
     spins = (2 * starts - 1).astype(np.float32)
-    noisy_search(couplings.astype(np.float32), np.linspace(noise, 0, sweeps).astype(np.float32), *rng.key_of(seed), spins)
+    noisy_search(couplings.astype(np.float32), np.linspace(noise, 0, sweeps).astype(np.float32), *counter_random.key_of(seed), spins)
     return np.asarray(-0.5 * np.einsum("bi,ij,bj->b", spins, couplings, spins))

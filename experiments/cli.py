@@ -9,34 +9,34 @@ from typing import Any
 
 import click
 
-from contrastive_core.table import unknown_name
-from experiments.exits import exit_code, sentence
-from experiments.output import say
+from contrastive_core.registry import unknown_name
+from experiments.commandline.exits import exit_code, sentence
+from experiments.commandline.output import say
 
 COMMANDS = {
-    "basins": "experiments.basins:basins_command",
-    "bench": "experiments.bench:bench",
-    "capacity": "experiments.capacity:capacity_command",
-    "compare": "experiments.compare:compare_command",
-    "contrast": "experiments.contrast:contrast_command",
-    "data": "experiments.data:data",
-    "device": "experiments.device:device",
-    "gradients": "experiments.gradients:gradients_command",
-    "hardware": "experiments.hardware:hardware_command",
-    "info": "experiments.info:info",
-    "ising": "experiments.ising:ising_command",
-    "learn": "experiments.learn:learn_command",
-    "match": "experiments.match:match_command",
-    "objectives": "experiments.objectives:objectives_command",
-    "phase": "experiments.phase:phase_command",
-    "recall": "experiments.recall:recall_command",
-    "report": "experiments.reporting:report_command",
-    "runs": "experiments.runs:runs",
-    "spice": "experiments.spice:spice_command",
-    "sweep": "experiments.sweep:sweep",
-    "train": "experiments.train:train_command",
-    "tune": "experiments.tune:tune_command",
-    "watch": "experiments.watch:watch_command",
+    "basins": "experiments.hopfield.basins:basins_command",
+    "bench": "experiments.benchmarks.commands:bench",
+    "capacity": "experiments.hopfield.capacity:capacity_command",
+    "compare": "experiments.learning.compare:compare_command",
+    "contrast": "experiments.representations.contrast:contrast_command",
+    "data": "experiments.installation.data:data",
+    "device": "experiments.hardware.device:device",
+    "gradients": "experiments.learning.gradients:gradients_command",
+    "hardware": "experiments.hardware.hardware:hardware_command",
+    "info": "experiments.installation.info:info",
+    "ising": "experiments.hardware.ising:ising_command",
+    "learn": "experiments.hopfield.learn:learn_command",
+    "match": "experiments.representations.match:match_command",
+    "objectives": "experiments.representations.objectives:objectives_command",
+    "phase": "experiments.hopfield.phase:phase_command",
+    "recall": "experiments.hopfield.recall:recall_command",
+    "report": "experiments.report.commands:report_command",
+    "runs": "experiments.runs.commands:runs",
+    "spice": "experiments.hardware.spice:spice_command",
+    "sweep": "experiments.sweeps.commands:sweep",
+    "train": "experiments.learning.train:train_command",
+    "tune": "experiments.learning.tune:tune_command",
+    "watch": "experiments.report.watch:watch_command",
 }
 """Every command as ``"module:object"``; listing one here is all that it takes, and its module imports nothing heavy at its top."""
 
@@ -45,7 +45,7 @@ _SETTINGS = {"max_content_width": 120, "help_option_names": ["-h", "--help"]}
 
 
 class Group(click.Group):
-    """Commands that are imported when they are used, and that end as ``experiments.exits`` says.
+    """Commands that are imported when they are used, and that end as ``experiments.commandline.exits`` says.
 
     Parameters
     ----------

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contrastive_core.errors import InputError
-from contrastive_core.kernels import rng
-from contrastive_core.kernels.spin_constants import DESCENT, FIXED, HEAT_BATH, METROPOLIS, RANDOM
-from contrastive_core.table import unknown_name
+from contrastive_core.kernels.spins import counter_random
+from contrastive_core.kernels.spins.spin_constants import DESCENT, FIXED, HEAT_BATH, METROPOLIS, RANDOM
+from contrastive_core.registry import unknown_name
 from hebbian.multitasking import Multitasking
 from hebbian.patterns import Entries
 
@@ -64,15 +64,15 @@ Advance = Callable[[Multitasking, Entries, Floats, Plan], tuple[Entries, Integer
 
 def _sequential(rule: int, order: int) -> Advance:
     def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
-        from contrastive_core.kernels import spin_cpu
-        from contrastive_core.kernels.threads import threads_for
+        from contrastive_core.kernels.spins import chains_cpu
+        from contrastive_core.kernels.spins.threads import threads_for
 
         states, counts = spins.copy(), system.counts(spins)
         trace = np.empty((len(gains) // plan.every, *counts.shape), np.int64)
         by_site = np.ascontiguousarray(system.features.T)
-        key = rng.key_of(plan.seed)
+        key = counter_random.key_of(plan.seed)
         with threads_for(gains.size * system.num_spins):
-            spin_cpu.sequential(by_site, system.norms, states, counts, gains, rule, order, *key, 0, plan.first_step, plan.every, trace)
+            chains_cpu.sequential(by_site, system.norms, states, counts, gains, rule, order, *key, 0, plan.first_step, plan.every, trace)
         return states, trace
 
     return advance
@@ -80,15 +80,15 @@ def _sequential(rule: int, order: int) -> Advance:
 
 def _simultaneous(hidden: bool) -> Advance:
     def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
-        from contrastive_core.kernels import spin_cpu
-        from contrastive_core.kernels.threads import threads_for
+        from contrastive_core.kernels.spins import chains_cpu
+        from contrastive_core.kernels.spins.threads import threads_for
 
         states, counts = spins.copy(), system.counts(spins)
         trace = np.empty((len(gains) // plan.every, *counts.shape), np.int64)
-        key = rng.key_of(plan.seed)
+        key = counter_random.key_of(plan.seed)
         arrays = system.features, system.norms, states, counts, gains
         with threads_for(gains.size * system.num_spins):
-            spin_cpu.simultaneous(*arrays, hidden, *key, 0, plan.first_step, plan.every, trace)
+            chains_cpu.simultaneous(*arrays, hidden, *key, 0, plan.first_step, plan.every, trace)
         return states, trace
 
     return advance
@@ -96,7 +96,7 @@ def _simultaneous(hidden: bool) -> Advance:
 
 def _side_by_side(rule: int, order: int) -> Advance:
     def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
-        from contrastive_core.kernels.lanes_cpu import LANES, lanes
+        from contrastive_core.kernels.spins.replicas_cpu import LANES, lanes
 
         if system.num_spins * int(np.abs(system.features).max()) >= 2**24:
             raise InputError("these overlaps are too large for the side-by-side kernel; use a sampler without '-lanes'")
@@ -106,7 +106,7 @@ def _side_by_side(rule: int, order: int) -> Advance:
         counts = system.counts(spins)[padded].reshape(-1, width, system.num_features).transpose(0, 2, 1).astype(np.float32)
         packed = gains[:, padded].reshape(len(gains), -1, width).astype(np.float32)
         trace = np.empty((len(gains) // plan.every, *counts.shape), np.float32)
-        by_site, key = np.ascontiguousarray(system.features.T), rng.key_of(plan.seed)
+        by_site, key = np.ascontiguousarray(system.features.T), counter_random.key_of(plan.seed)
         lanes(by_site, system.norms, states, np.ascontiguousarray(counts), packed, rule, order, *key, 0, plan.first_step, plan.every, trace)
         last = states.transpose(0, 2, 1).reshape(-1, system.num_spins)[:num_chains]
         record = trace.transpose(0, 1, 3, 2).reshape(len(trace), -1, system.num_features)[:, :num_chains]

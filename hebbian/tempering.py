@@ -10,7 +10,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.special import erfcinv
 
 from contrastive_core.errors import InputError
-from contrastive_core.kernels import rng
+from contrastive_core.kernels.spins import counter_random
 from hebbian.montecarlo import simulate
 from hebbian.multitasking import Multitasking
 from hebbian.patterns import Entries
@@ -161,7 +161,9 @@ def temper(
         rungs.append(rung_of.copy())
         lower = np.arange(number % 2, count - 1, 2)
         gain = (1 / temperatures[lower] - 1 / temperatures[lower + 1]) * (energies[lower] - energies[lower + 1])
-        swap = rng.uniform(seed, lower, number, np.zeros(len(lower), np.int64), rng.SWAP) < np.exp(np.minimum(gain, 0))
+        swap = counter_random.uniform(seed, lower, number, np.zeros(len(lower), np.int64), counter_random.SWAP) < np.exp(
+            np.minimum(gain, 0)
+        )
         tried[lower] += 1
         made[lower] += swap
         chosen = lower[swap]

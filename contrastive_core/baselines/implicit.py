@@ -11,9 +11,9 @@ from torch import Tensor
 
 from contrastive_core.baselines.adjoint import parameter_gradient, state_gradient
 from contrastive_core.cost import Cost
-from contrastive_core.curvature import as_operator, dense, flatten, scaled_hessian, unflatten
 from contrastive_core.errors import ConvergenceError
 from contrastive_core.network import Network
+from contrastive_core.networks.curvature import as_operator, dense, flatten, scaled_hessian, unflatten
 from contrastive_core.rule import Rule, Setting, Settling
 from contrastive_core.types import Batch, Clamped, Estimate, Relaxation, State
 

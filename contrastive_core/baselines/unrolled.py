@@ -10,7 +10,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.gradients import complete, named_gradients
 from contrastive_core.network import Network
-from contrastive_core.relaxation import relax, require_finite
+from contrastive_core.relaxation.relax import relax, require_finite
 from contrastive_core.rule import Rule, Setting, Settling
 from contrastive_core.types import Batch, Estimate, Relaxation, Stop
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from contrastive_core.table import unknown_name
+from contrastive_core.registry import unknown_name
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contrastive_core.table import Table
+from contrastive_core.registry import Table
 
 if TYPE_CHECKING:
     from contrastive_core.devices.effect import Effect
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 EFFECTS: Table[type[Effect]] = Table(
     "effect",
     {
-        "programming-error": "contrastive_core.devices.arrays:ProgrammingError",
-        "drift": "contrastive_core.devices.arrays:Drift",
-        "stuck-at": "contrastive_core.devices.arrays:StuckAt",
-        "conductance-noise": "contrastive_core.devices.arrays:ConductanceNoise",
-        "pcm-noise": "contrastive_core.devices.measured:PhaseChangeNoise",
+        "programming-error": "contrastive_core.devices.array_effects:ProgrammingError",
+        "drift": "contrastive_core.devices.array_effects:Drift",
+        "stuck-at": "contrastive_core.devices.array_effects:StuckAt",
+        "conductance-noise": "contrastive_core.devices.array_effects:ConductanceNoise",
+        "pcm-noise": "contrastive_core.devices.phase_change:PhaseChangeNoise",
         "wires": "contrastive_core.devices.wires:WireResistance",
         "neuron-gain": "contrastive_core.devices.neurons:NeuronGain",
         "asymmetric-feedback": "contrastive_core.devices.feedback:AsymmetricFeedback",
@@ -30,10 +30,10 @@ EFFECTS: Table[type[Effect]] = Table(
         "node-noise": "contrastive_core.devices.periphery:NodeNoise",
         "adc": "contrastive_core.devices.periphery:StateConverter",
         "rule-bias": "contrastive_core.devices.periphery:RuleBias",
-        "leak": "contrastive_core.devices.holding:Leak",
-        "growing-pair": "contrastive_core.devices.holding:GrowingPair",
-        "finite-states": "contrastive_core.devices.states:FiniteStates",
-        "pulse-train": "contrastive_core.devices.states:PulseTrain",
+        "leak": "contrastive_core.devices.leak:Leak",
+        "growing-pair": "contrastive_core.devices.leak:GrowingPair",
+        "finite-states": "contrastive_core.devices.finite_states:FiniteStates",
+        "pulse-train": "contrastive_core.devices.finite_states:PulseTrain",
         "device-to-device": "contrastive_core.devices.variation:DeviceToDevice",
         "cycle-to-cycle": "contrastive_core.devices.variation:CycleToCycle",
     },

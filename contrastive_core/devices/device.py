@@ -13,7 +13,7 @@ from torch import Tensor
 from contrastive_core.devices import EFFECTS
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.effect import ArrayEffect, Draws, Effect, Write, WriteEffect
-from contrastive_core.devices.states import PulseTrain, Scheme
+from contrastive_core.devices.finite_states import PulseTrain, Scheme
 from contrastive_core.devices.write_law import LinearStep, WriteLaw
 from contrastive_core.errors import InputError
 

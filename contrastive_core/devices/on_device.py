@@ -12,10 +12,10 @@ from torch import Tensor
 from contrastive_core.devices.conductance import Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import BiasEffect, CircuitEffect, ContrastEffect, InputEffect, NudgeEffect, ReadEffect
-from contrastive_core.devices.passes import Contrasted, common_mode, in_two_passes
-from contrastive_core.enclosing import SameEnergy
+from contrastive_core.devices.two_pass import Contrasted, common_mode, in_two_passes
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
+from contrastive_core.networks.wrapper import SameEnergy
 from contrastive_core.types import Clamped, Dissipation, Gradients, Nudge, Phase, State
 
 

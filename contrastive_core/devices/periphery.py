@@ -9,7 +9,7 @@ from torch import Tensor
 
 from contrastive_core.costs.labels import targets
 from contrastive_core.devices.effect import BiasEffect, ContrastEffect, Draws, InputEffect, NudgeEffect, ReadEffect, normal
-from contrastive_core.devices.states import Rounding
+from contrastive_core.devices.finite_states import Rounding
 from contrastive_core.errors import InputError
 from contrastive_core.types import Nudge
 

@@ -15,11 +15,11 @@ from typing import NamedTuple
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import Effect
-from contrastive_core.devices.holding import GrowingPair, Leak
-from contrastive_core.devices.states import FiniteStates
+from contrastive_core.devices.finite_states import FiniteStates
+from contrastive_core.devices.leak import GrowingPair, Leak
 from contrastive_core.devices.variation import CycleToCycle, DeviceToDevice, PulseNoise, Spread
 from contrastive_core.devices.write_law import ExponentialStep, LinearStep, alpha_of_label, exponential_device
-from contrastive_core.table import unknown_name
+from contrastive_core.registry import unknown_name
 
 
 class Preset(NamedTuple):

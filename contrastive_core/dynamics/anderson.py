@@ -6,10 +6,10 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from contrastive_core.curvature import flatten, unflatten
 from contrastive_core.dynamics.base import Dynamics, Remembering, is_joint, moving_blocks
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
+from contrastive_core.networks.curvature import flatten, unflatten
 from contrastive_core.types import Clamped, Phase, State
 
 _PAUSE = 10

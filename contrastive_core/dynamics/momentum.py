@@ -6,10 +6,10 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from contrastive_core.curvature import extreme_eigenvalues, hessian
 from contrastive_core.dynamics.base import Dynamics, Remembering, largest_change, moving_blocks, pull_of
 from contrastive_core.dynamics.gradient_flow import velocity_of
 from contrastive_core.errors import ConvergenceError, InputError
+from contrastive_core.networks.curvature import extreme_eigenvalues, hessian
 from contrastive_core.types import Clamped, Phase, State
 
 _PRODUCTS = 12

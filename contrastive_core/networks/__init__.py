@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contrastive_core.table import Table
+from contrastive_core.registry import Table
 
 if TYPE_CHECKING:
     from contrastive_core.network import Network

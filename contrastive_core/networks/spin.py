@@ -23,7 +23,7 @@ class SpinNetwork(Network):
     :math:`\partial E/\partial J` is Hebb's rule.
 
     Parameters ``couplings`` have shape (N, N) and ``bias`` (N,). Only the symmetric part of the couplings, without the diagonal, acts.
-    A step costs O(N^2) per sample; Monte Carlo at low rank is done by :mod:`contrastive_core.kernels.spin_cpu`.
+    A step costs O(N^2) per sample; Monte Carlo at low rank is done by :mod:`contrastive_core.kernels.spins.chains_cpu`.
 
     Parameters
     ----------

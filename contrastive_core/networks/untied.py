@@ -8,9 +8,9 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from contrastive_core.enclosing import Enclosing
 from contrastive_core.errors import InputError
 from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.wrapper import Enclosing
 from contrastive_core.types import Clamped, Gradients, Pull, State
 
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from contrastive_core.costs.layout import extra
-from contrastive_core.costs.settings import require_at_least
 from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
-from contrastive_core.mixing import Unlearnt, drawing, with_extra
-from contrastive_core.objective import Needs, Objective
-from contrastive_core.sampler import Sampler, cluster
+from contrastive_core.mixing.mixing import Unlearnt, drawing, with_extra
+from contrastive_core.objectives.batch_layout import extra
+from contrastive_core.objectives.checks import require_at_least
+from contrastive_core.objectives.objective import Needs, Objective
+from contrastive_core.sampling.sampler import Sampler, cluster
 from contrastive_core.types import Batch
 
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from contrastive_core.costs.settings import require_positive
 from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
-from contrastive_core.sampler import Sampler, Shuffled
+from contrastive_core.objectives.checks import require_positive
+from contrastive_core.sampling.sampler import Sampler, Shuffled
 
 
 def draw_pairs(propensities: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -7,10 +7,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.costs.settings import require_at_least
 from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
-from contrastive_core.sampler import Sampler, Shuffled
+from contrastive_core.objectives.checks import require_at_least
+from contrastive_core.sampling.sampler import Sampler, Shuffled
 
 
 def replicate(num_real: int, num_generated: int, times: int, generator: torch.Generator) -> Tensor:

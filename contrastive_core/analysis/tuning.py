@@ -1,0 +1,218 @@
+r"""Which strength and tolerances give a contrastive rule an estimate that is good enough, as cheaply as possible.
+
+Three things keep an estimate from the exact gradient of the whole data set: the bias of its finite nudge, of order :math:`\beta^p`; what
+the phases leave unsettled, which the contrast divides by :math:`\beta`; and the choice of the mini-batch. The third is there anyway, so
+that pushing the other two far below it is wasted.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+from torch import Tensor
+
+from contrastive_core.baselines.implicit import Implicit
+from contrastive_core.errors import ConvergenceError, DivergenceError, InputError
+from contrastive_core.network import Network
+from contrastive_core.rule import Rule, Setting
+from contrastive_core.training.evaluation import unconverged
+from contrastive_core.types import Batch, Gradients, Stop
+
+_EXACT = Stop(1e-11, 20_000)
+
+
+class Candidate(NamedTuple):
+    """A strength and tolerances, and what they gave.
+
+    Attributes
+    ----------
+    strength, tolerance, nudged_tolerance : float
+        As of :class:`contrastive_core.rule.Setting`; the last is relative to the contrast.
+    error : float
+        Root mean square distance from the exact gradients, relative to their root mean square norm; infinite if a phase diverged.
+    cosine : float
+        The lowest over the batches.
+    sweeps : float
+        Of all phases together, mean per sample.
+    unconverged : float
+        Share of phases that did not reach their tolerance.
+    """
+
+    strength: float
+    tolerance: float
+    nudged_tolerance: float
+    error: float
+    cosine: float
+    sweeps: float
+    unconverged: float
+
+
+class Exact(NamedTuple):
+    """Batches, and the exact gradients on them.
+
+    Attributes
+    ----------
+    batches : tuple of Batch
+        In the network's dtype.
+    gradients : Tensor of shape (K, number of parameters)
+        In float64.
+    noise : float
+        Root mean square distance of a batch's gradient from the mean of all, relative to the root mean square norm, in [0, 1].
+    """
+
+    batches: tuple[Batch, ...]
+    gradients: Tensor
+    noise: float
+
+
+class Model(NamedTuple):
+    r"""A fit of the errors: :math:`a \beta^p + (b\,\tau + c\,\tau_2 \beta)/\beta`.
+
+    Attributes
+    ----------
+    order : float
+        p: in theory 2 for centered rules and 1 for others; less where units cross a kink of their activation.
+    bias, free, second : float
+        a, and b and c of the free tolerance :math:`\tau` and the relative second one :math:`\tau_2`; none is negative.
+    """
+
+    order: float
+    bias: float
+    free: float
+    second: float
+
+
+def measure_exact(network: Network, setting: Setting, batches: Sequence[Batch]) -> Exact:
+    """Compute the exact gradient on every batch, in float64 at free states relaxed to rounding, and how much they differ.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two batches.
+    ConvergenceError
+        If a free state is no minimum of the energy or is not reached: there is nothing to tune towards.
+    """
+    if len(batches) < 2:
+        raise InputError(f"the noise of a batch shows in two or more of them, got {len(batches)}")
+    precise = deepcopy(network).double()
+    rule = Implicit(setting.cost, replace(setting.settling, free=_EXACT))
+    rows = []
+    for batch in batches:
+        estimate = rule.estimate(precise, batch)
+        if unconverged(estimate.relaxations["free"]):
+            raise ConvergenceError(
+                f"free states do not settle within {_EXACT.budget} sweeps, so there is no exact gradient to tune towards: the network is "
+                "nearly critical; lower the energy scale or the gain"
+            )
+        rows.append(_joined(estimate.gradients))
+    gradients = torch.stack(rows)
+    size = float(gradients.square().sum(1).mean().sqrt())
+    if not size > 0:
+        raise ConvergenceError("the exact gradient is 0 on every batch, so there is nothing to learn or to tune")
+    spread = (gradients - gradients.mean(0)).square().sum(1).sum() / (len(rows) - 1)
+    return Exact(tuple(batches), gradients, min(float(spread.sqrt()) / size, 1.0))
+
+
+def measure(
+    rule_of: Callable[[Setting], Rule],
+    network: Network,
+    setting: Setting,
+    exact: Exact,
+    generator_of: Callable[[], torch.Generator] = torch.Generator,
+) -> Candidate:
+    """Estimate the gradient on every batch as training would, and compare with the exact ones.
+
+    Parameters
+    ----------
+    rule_of : callable
+        Builds the rule.
+    network : Network
+        In the dtype of training.
+    setting : Setting
+        Its strength and tolerances are what is tried.
+    exact : Exact
+        From ``measure_exact``.
+    generator_of : callable
+        Makes the generator of the rule's own draws.
+    """
+    rule, generator, rows, effort = rule_of(setting), generator_of(), [], []
+    free, second = setting.settling.free.tolerance, setting.settling.second.tolerance
+    place = (setting.strength, float("nan") if free is None else free, float("nan") if second is None else second)
+    try:
+        for batch in exact.batches:
+            estimate = rule.estimate(network, batch, generator=generator)
+            phases = estimate.relaxations.values()
+            effort.append((sum(float(p.steps.double().mean()) for p in phases), sum(map(unconverged, phases)) / len(phases)))
+            rows.append(_joined(estimate.gradients))
+    except DivergenceError:
+        return Candidate(*place, float("inf"), float("nan"), float("nan"), 1.0)
+    estimates = torch.stack(rows)
+    error = ((estimates - exact.gradients).square().sum(1).mean() / exact.gradients.square().sum(1).mean()).sqrt()
+    cosine = torch.nn.functional.cosine_similarity(estimates, exact.gradients, dim=1).min()
+    sweeps, share = (sum(values) / len(effort) for values in zip(*effort, strict=True))
+    return Candidate(*place, float(error), float(cosine), sweeps, share)
+
+
+def _joined(gradients: Gradients) -> Tensor:
+    return torch.cat([value.detach().double().flatten() for value in gradients.values()])
+
+
+def worst(stages: Sequence[Candidate]) -> Candidate:
+    """Return one setting's largest error, lowest cosine and largest unsettled share over several networks, and its mean sweeps."""
+    sweeps = sum(stage.sweeps for stage in stages) / len(stages)
+    return stages[0]._replace(
+        error=max(stage.error for stage in stages),
+        cosine=min(stage.cosine for stage in stages),
+        sweeps=sweeps,
+        unconverged=max(stage.unconverged for stage in stages),
+    )
+
+
+def with_tolerances(setting: Setting, strength: float, tolerance: float, nudged_tolerance: float) -> Setting:
+    """Return the setting with another strength and other tolerances, and the same budgets."""
+    settling = setting.settling
+    free, second = settling.free._replace(tolerance=tolerance), settling.second._replace(tolerance=nudged_tolerance)
+    return replace(setting, strength=strength, settling=replace(settling, free=free, second=second))
+
+
+def fit(candidates: Sequence[Candidate], orders: Sequence[float] = (1.0, 1.5, 2.0)) -> Model | None:
+    """Fit the model of the error by non-negative least squares of relative deviations; None for fewer than four usable errors.
+
+    Of the orders, the one that fits best is taken.
+    """
+    usable = [c for c in candidates if 0 < c.error < float("inf")]
+    if len(usable) < 4:
+        return None
+    errors = np.array([c.error for c in usable])
+    fits = []
+    for order in orders:
+        columns = np.array([[c.strength**order, c.tolerance / c.strength, c.nudged_tolerance] for c in usable])
+        scale = columns.max(0)
+        weights, deviation = nnls(columns / scale / errors[:, None], np.ones(len(usable)))
+        fits.append((float(deviation), Model(order, *(weights / scale).tolist())))
+    return min(fits, key=lambda pair: pair[0])[1]
+
+
+def choose(candidates: Sequence[Candidate], passes: Callable[[Candidate], bool]) -> Candidate:
+    """Return the cheapest candidate that passes, and of those within a fiftieth of its sweeps the one with the smallest error.
+
+    Raises
+    ------
+    ConvergenceError
+        If none passes; the message has the best.
+    """
+    good = [c for c in candidates if c.unconverged == 0 and passes(c)]
+    if not good:
+        best = min(candidates, key=lambda c: (c.unconverged > 0, c.error))
+        settled = "all phases settled" if best.unconverged == 0 else f"{100 * best.unconverged:.1f} % of its phases did not settle"
+        raise ConvergenceError(
+            f"none of {len(candidates)} settings is good enough; the best, strength {best.strength:g} with tolerances {best.tolerance:g} "
+            f"and {best.nudged_tolerance:g}, has a relative error of {best.error:.2g} and a cosine of {best.cosine:.4f} ({settled}): raise "
+            "the budgets, try smaller strengths and tolerances, or lower the energy scale"
+        )
+    least = min(c.sweeps for c in good)
+    return min((c for c in good if c.sweeps <= 1.02 * least), key=lambda c: c.error)

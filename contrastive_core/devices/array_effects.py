@@ -1,0 +1,159 @@
+"""What happens to conductances after they were programmed: faults, drift and noise."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.devices.conductance import Conductance
+from contrastive_core.devices.effect import ArrayEffect, Draws, normal
+from contrastive_core.devices.flicker import flicker
+from contrastive_core.devices.phase_change import DriftModel, ProgrammingModel
+from contrastive_core.errors import InputError
+
+
+@final
+@dataclass(frozen=True)
+class StuckAt(ArrayEffect):
+    """Devices that no write moves, drawn once.
+
+    Attributes
+    ----------
+    p_sa0 : float
+        Share stuck at the smallest conductance, the high-resistance state. The field uses both names for both ends.
+    p_sa1 : float
+        Share stuck at the largest conductance, the low-resistance state.
+    """
+
+    p_sa0: float = 0.05
+    p_sa1: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not (self.p_sa0 >= 0 and self.p_sa1 >= 0 and self.p_sa0 + self.p_sa1 <= 1):
+            raise InputError(f"shares of stuck devices are not negative and add up to at most 1, got {self.p_sa0} and {self.p_sa1}")
+
+    def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
+        """Return the conductances with the stuck ones at their ends."""
+        lot = torch.rand(conductance.shape, generator=draws.fixed, dtype=torch.float64).to(conductance.device)
+        low = torch.where(lot < self.p_sa0, kind.g_min, conductance)
+        return torch.where(lot >= 1 - self.p_sa1, kind.g_max, low)
+
+
+@final
+@dataclass(frozen=True)
+class Drift(ArrayEffect):
+    r"""Retention: conductances fall as :math:`G(t) = G_0 (t/t_0)^{-\nu}` from :math:`t_0` on.
+
+    Attributes
+    ----------
+    nu : float
+        Mean exponent.
+    nu_std : float
+        Its spread between devices; exponents are cut off at 0.
+    t0 : float
+        Time of the reference read, in seconds.
+    nu_k : float
+        By how much the exponent falls per e-fold of conductance, :math:`\nu - \nu_k \ln(G_0/G_\max)`, as Oh et al. (2019) have it; their
+        reference conductance was not looked up, ours is the largest.
+    model : DriftModel
+        Exponents that are all alike, or those measured on a material, which have a mean and a spread of their own.
+    """
+
+    nu: float = 0.05
+    nu_std: float = 0.02
+    t0: float = 20.0
+    nu_k: float = 0.0
+    model: DriftModel = DriftModel.CONSTANT
+
+    def __post_init__(self) -> None:
+        if not (self.nu >= 0 and self.nu_std >= 0 and self.t0 > 0 and self.nu_k >= 0):
+            raise InputError(f"drift needs nu, nu_std and nu_k >= 0 and t0 > 0 seconds, got {self}")
+
+    def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
+        """Return the conductances after ``seconds``."""
+        if seconds <= self.t0:
+            return conductance
+        share = (conductance / kind.g_max).clamp(min=1e-12)
+        mean, spread = self.model.exponents(share, self.nu, self.nu_std)
+        nu = mean - self.nu_k * share.log() + spread * normal(conductance.shape, conductance, draws.fixed)
+        return conductance * (seconds / self.t0) ** -nu.clamp(min=0)
+
+
+@final
+@dataclass(frozen=True)
+class ProgrammingError(ArrayEffect):
+    r"""Conductances that missed their target when they were programmed, :math:`G + \sigma G_\max \xi`, drawn once.
+
+    For weights that were trained elsewhere and transferred. A device ends somewhere in its range, so errors are cut off at its ends.
+
+    Attributes
+    ----------
+    sigma_prog : float
+        :math:`\sigma`.
+    model : ProgrammingModel
+        The same for all conductances, or :math:`\sigma` as measured on a material, which depends on the conductance.
+    """
+
+    sigma_prog: float = 0.02
+    model: ProgrammingModel = ProgrammingModel.CONSTANT
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma_prog < float("inf"):
+            raise InputError(f"sigma_prog must not be negative, got {self.sigma_prog}; 0 is none")
+
+    def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
+        """Return the conductances with their errors."""
+        sigma = self.model.error(conductance / kind.g_max, self.sigma_prog)
+        programmed = conductance + sigma * kind.g_max * normal(conductance.shape, conductance, draws.fixed)
+        return programmed.clamp(kind.g_min, kind.g_max)
+
+
+class NoiseKind(Enum):
+    """What the noise of a conductance is relative to, itself or the top of the range, and whether it remembers.
+
+    The first two are new at every use. 1/f noise is relative to the conductance and has most of its power in what is slow.
+    """
+
+    RELATIVE = "rel"
+    ABSOLUTE = "abs"
+    FLICKER = "1/f"
+
+
+@final
+@dataclass(frozen=True)
+class ConductanceNoise(ArrayEffect):
+    r"""Noise of the conductances, fresh whenever inputs are clamped and then the same in all phases.
+
+    :math:`G (1 + \sigma\xi)` or :math:`G + \sigma G_\max \xi`, cut off at 0. Uses of the device, which 1/f noise counts its time by, are
+    batches that are clamped and passes of a write.
+
+    Attributes
+    ----------
+    sigma_read : float
+        :math:`\sigma`.
+    kind : NoiseKind
+        What it is relative to.
+    octaves : int
+        Over how many octaves of frequency 1/f noise extends, from half of the rate of use down; a whole variance in all.
+    """
+
+    sigma_read: float = 0.01
+    kind: NoiseKind = NoiseKind.RELATIVE
+    octaves: int = 12
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma_read < float("inf"):
+            raise InputError(f"sigma_read must not be negative, got {self.sigma_read}; 0 is none")
+        if not 1 <= self.octaves <= 48:
+            raise InputError(f"1/f noise extends over 1 to 48 octaves, got {self.octaves}")
+
+    def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
+        """Return noisy conductances."""
+        scale = kind.g_max if self.kind is NoiseKind.ABSOLUTE else conductance
+        if self.kind is NoiseKind.FLICKER:
+            noise = flicker(conductance, draws, self.octaves)
+        else:
+            noise = normal(conductance.shape, conductance, draws.fresh)
+        return (conductance + self.sigma_read * scale * noise).clamp(min=0)

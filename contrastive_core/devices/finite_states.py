@@ -1,0 +1,109 @@
+"""How a requested change becomes pulses: finite states, trains of limited length, and what sends them."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.devices.conductance import Conductance
+from contrastive_core.devices.effect import Draws, Write, WriteEffect
+from contrastive_core.errors import InputError
+
+
+class Rounding(Enum):
+    """How a fraction of a pulse is rounded; stochastic rounding is right on average, and so keeps changes smaller than a step."""
+
+    NEAREST = "nearest"
+    STOCHASTIC = "stochastic"
+
+
+@final
+@dataclass(frozen=True)
+class FiniteStates(WriteEffect):
+    r"""A device with finitely many conductances, equally spaced by :math:`\Delta G = R/(n - 1)`; requests are rounded to whole steps.
+
+    What is programmed is rounded to the nearest of them. Steps of a law that depend on the level, or that vary, lead to others.
+
+    Attributes
+    ----------
+    n_states : int
+        At least 2.
+    rounding : Rounding
+        Of the number of steps.
+    bits : int, optional
+        :math:`2^b` states, whatever ``n_states`` says.
+    """
+
+    n_states: int = 64
+    rounding: Rounding = Rounding.NEAREST
+    bits: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_states < 2:
+            raise InputError(f"a device needs at least 2 states, got {self.n_states}; leave the effect out for infinitely many")
+        if self.bits is not None and not 1 <= self.bits <= 32:
+            raise InputError(f"states are told apart by 1 to 32 bits, got {self.bits}; leave the effect out for infinitely many")
+
+    @property
+    def _steps(self) -> int:
+        return (self.n_states if self.bits is None else 2**self.bits) - 1
+
+    def programmed(self, level: Tensor, kind: Conductance, draws: Draws) -> Tensor:
+        """Return the nearest states."""
+        return (level * self._steps).round() / self._steps
+
+    def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
+        """Return the write in whole pulses of one state each."""
+        step = 1 / self._steps
+        exact = write.request / step
+        if self.rounding is Rounding.STOCHASTIC:
+            pulses = (exact + torch.rand(exact.shape, generator=draws.fresh, dtype=torch.float64).to(exact)).floor()
+        else:
+            pulses = exact.round()
+        ratio = step / write.step
+        return write._replace(pulses=pulses, step=step, step_up=write.step_up * ratio, step_down=write.step_down * ratio)
+
+
+class Scheme(Enum):
+    """What is sent: as many pulses as the contrast asks for, or one of its sign (the Manhattan rule), or each phase on its own.
+
+    With two passes a circuit needs no memory for the first phase: it writes that one, and takes the other one back. What both phases
+    have in common, many times their difference, then goes through the device twice. Bounds and steps that depend on the level keep what
+    they make of it, and a network does not learn: write the difference (net) wherever the circuit can hold it. How large what is in
+    common is against the change, an optimiser without memory says exactly (:mod:`contrastive_core.devices.two_pass`).
+    """
+
+    NET = "net"
+    SIGN = "sign"
+    TWO_PASS = "two-pass"
+
+
+@final
+@dataclass(frozen=True)
+class PulseTrain(WriteEffect):
+    """The pulses that a write may send.
+
+    Attributes
+    ----------
+    scheme : Scheme
+        All pulses asked for, or one of their sign.
+    desired_bl : int
+        Longest train.
+    threshold : float
+        Requests smaller than this fraction of the range send nothing.
+    """
+
+    scheme: Scheme = Scheme.NET
+    desired_bl: int = 31
+    threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.desired_bl < 1 or not self.threshold >= 0:
+            raise InputError(f"a pulse train needs desired_bl >= 1 and threshold >= 0, got {self.desired_bl} and {self.threshold}")
+
+    def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
+        """Return the write with the pulses that are sent."""
+        sent = write.request.sign() if self.scheme is Scheme.SIGN else write.pulses.round().clamp(-self.desired_bl, self.desired_bl)
+        return write._replace(pulses=torch.where(write.request.abs() < self.threshold, torch.zeros_like(sent), sent))

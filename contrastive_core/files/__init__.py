@@ -1,0 +1,1 @@
+"""Files: atomic writing, checkpoints, numbers in text."""

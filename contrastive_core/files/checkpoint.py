@@ -1,0 +1,94 @@
+"""Checkpoints: tensors and a JSON record in one safetensors file, written whole or not at all, read without pickle."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from safetensors.torch import save as format_tensors
+from torch import Tensor, nn
+
+from contrastive_core.errors import CheckpointError
+from contrastive_core.files.writing import write_bytes
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+    """Write tensors and a record to a file, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        In an existing directory; an existing checkpoint is replaced only once the new one is complete.
+    tensors : mapping of str to Tensor
+        Anything: parameters, optimiser states, generator states.
+    record : mapping
+        Whatever else is needed, of JSON types.
+    """
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, format_tensors(flat, metadata={"eqlab": json.dumps(record)}))
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`save_checkpoint` wrote.
+
+    Returns
+    -------
+    tensors : dict of str to Tensor
+        On the CPU.
+    record : dict
+        The JSON record.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged or not a checkpoint of eqlab.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror}; give the path of an existing checkpoint") from error
+    try:
+        tensors = parse_tensors(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        record: dict[str, Any] = dict(json.loads(header["__metadata__"]["eqlab"]))
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or not a checkpoint of eqlab ({type(error).__name__}); delete it to start afresh, or give another"
+        ) from error
+    return tensors, record
+
+
+def check_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
+    """Check that the tensors named ``prefix + parameter`` are a network's parameters.
+
+    Raises
+    ------
+    CheckpointError
+        If a name or shape differs: the checkpoint is of another network.
+    """
+    expected = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
+    found = {name.removeprefix(prefix): tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith(prefix)}
+    if found != expected:
+        raise CheckpointError(
+            f"{path} is of another network: it holds {_shapes(found)}, this network needs {_shapes(expected)}; "
+            "use the configuration that the checkpoint was trained with"
+        )
+
+
+def load_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
+    """Copy the tensors named ``prefix + parameter`` into a network's parameters, in place.
+
+    Raises
+    ------
+    CheckpointError
+        If a name or shape differs: the checkpoint is of another network. Nothing is changed then.
+    """
+    check_parameters(network, tensors, prefix, path)
+    for name, parameter in network.named_parameters():
+        parameter.data.copy_(tensors[prefix + name])
+
+
+def _shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()) or "no parameters"

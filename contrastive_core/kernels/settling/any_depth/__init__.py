@@ -1,0 +1,1 @@
+"""Block descent for networks of any depth, layer by layer."""

@@ -1,0 +1,139 @@
+"""Numba kernels on the rows of networks of several hidden layers: who stops, how it ended, and what it contrasts with."""
+
+import numpy as np
+
+from contrastive_core.kernels.settling.loops_cpu import BUDGET, CONVERGED, DIVERGED, Array, Number, _all_finite, _copy, njit
+
+
+@njit
+def stop_rows(
+    memory: Array, where: Array, residual: Array, tolerance: Number, taken: Array, left: Array, steps: Array, residuals: Array
+) -> int:
+    """Write the rows that stop to where they belong in the batch, close the gaps in place, and return how many go on.
+
+    Parameters
+    ----------
+    memory : array of shape (m or more, w)
+        The active rows first; overwritten.
+    where : array of shape (m or more,)
+        Samples that the rows are; overwritten.
+    residual : array of shape (m,)
+        Of the active rows; overwritten.
+    tolerance : float
+        Largest residual of a row that stops. Infinity stops all.
+    taken : array of shape (m or more,)
+        Sweeps that each row has done; overwritten.
+    left, steps, residuals : arrays of shape (B, w), (B,) and (B,)
+        Overwritten at the samples that stop.
+
+    Returns
+    -------
+    int
+        Number of rows that are still active.
+    """
+    row, count = 0, int(residual.shape[0])
+    while row < count:
+        if residual[row] > tolerance:  # NaN compares false: a diverged sample stops here
+            row += 1
+            continue
+        sample = where[row]
+        _copy(memory[row], left[sample])
+        steps[sample], residuals[sample] = taken[row], residual[row]
+        count -= 1
+        if row < count:
+            _copy(memory[count], memory[row])
+            where[row], residual[row], taken[row] = where[count], residual[count], taken[count]
+    return count
+
+
+@njit
+def certify(residual: Array, tolerance: Number, status: Array) -> None:
+    """Write how relaxations ended that ended with these residuals; a negative tolerance is none.
+
+    Parameters
+    ----------
+    residual : array of shape (B,)
+        Largest changes of the last sweep.
+    tolerance : float
+        That a sample had to reach.
+    status : array of shape (B,)
+        Overwritten.
+    """
+    for row in range(residual.shape[0]):
+        status[row] = DIVERGED if residual[row] != residual[row] else CONVERGED if residual[row] <= tolerance else BUDGET
+
+
+@njit
+def take(memory: Array, at: int, layer: Array, status: Array) -> None:
+    """Copy a layer out of the rows, and set the status to DIVERGED where it is not finite, in place.
+
+    Parameters
+    ----------
+    memory : array of shape (B, w)
+        Has the layer from the column ``at`` on.
+    at : int
+        That column.
+    layer : array of shape (B, n)
+        Overwritten.
+    status : array of shape (B,)
+        Left alone where the row is finite.
+    """
+    for row in range(layer.shape[0]):
+        _copy(memory[row, at : at + layer.shape[1]], layer[row])
+        if not _all_finite(layer[row]):
+            status[row] = DIVERGED
+
+
+@njit
+def write_targets(drive: Array, labels: Array, wanted: Array) -> bool:
+    """Write classes as one-hot rows, and say whether a batch makes sense.
+
+    Parameters
+    ----------
+    drive : array of shape (B, n)
+        Total clamped input of the first layer. An input that is not finite makes all of its row so.
+    labels : array of shape (B,)
+        Classes.
+    wanted : array of shape (B, k)
+        Overwritten.
+
+    Returns
+    -------
+    bool
+        Whether no input is infinite and every label has its output.
+    """
+    for row in range(wanted.shape[0]):
+        if not (0 <= labels[row] < wanted.shape[1] and np.isfinite(drive[row, 0])):
+            return False
+        for k in range(wanted.shape[1]):
+            wanted[row, k] = k == labels[row]
+    return True
+
+
+@njit
+def contrast_layer(plus: Array, minus: Array, scale: Number, pair: Array, change: Array, bias: Array) -> None:
+    """Write what two states of a layer give to the products of a contrast, with the layer above and with the one below.
+
+    Parameters
+    ----------
+    plus, minus : arrays of shape (B, n)
+        Units.
+    scale : float
+        Factor of the layer's contrast.
+    pair : array of shape (2 B, n)
+        Overwritten with ``plus`` and the difference.
+    change : array of shape (2 B, n)
+        Overwritten with the scaled difference and the scaled ``minus``: ``pair.T @ change`` of the layer above is its contrast.
+    bias : array of shape (n,)
+        Overwritten with the scaled difference, summed over the samples in their order.
+    """
+    scale, size, width = plus.dtype.type(scale), plus.shape[0], plus.shape[1]
+    bias[:] = 0
+    for row in range(size):
+        first, second = plus[row], minus[row]
+        kept, moved, scaled, rest = pair[row], pair[size + row], change[row], change[size + row]
+        for j in range(width):
+            difference = first[j] - second[j]
+            kept[j], moved[j], scaled[j], rest[j] = first[j], difference, scale * difference, scale * second[j]
+        for j in range(width):
+            bias[j] += scaled[j]

@@ -1,0 +1,184 @@
+"""Numba kernels for networks of several hidden layers: what lies between the products that BLAS does.
+
+All that a sample is at a time lies in one row of memory, part after part, so that a sample moves by one copy.
+"""
+
+import numpy as np
+
+from contrastive_core.kernels.settling import formulas
+from contrastive_core.kernels.settling.any_depth.kernel_cpu import _move
+from contrastive_core.kernels.settling.loops_cpu import (
+    FREE,
+    HELD,
+    SOFTMAX,
+    Array,
+    Number,
+    _copy,
+    _gather,
+    _larger,
+    _nudged,
+    _respond,
+    _settle_row,
+    _softmax_pull,
+    njit,
+)
+
+
+@njit
+def move_between(
+    lower: Array, at_below: int, bias: Array, above: Array, feedback: Number, alone: bool, low: Number, high: Number, over: Number,
+    memory: Array, at: int, residual: Array, integers: Array,
+) -> None:  # fmt: skip
+    """Set a layer of each row to its minimum between its neighbours, in place, and raise each row's ``residual``.
+
+    Parameters
+    ----------
+    lower : array of shape (m or more, any)
+        Has what the layer below sends from the column ``at_below`` on, without the bias.
+    at_below : int
+        That column.
+    bias : array of shape (n,)
+        Of the layer.
+    above : array of shape (m or more, n)
+        What the layer above sends.
+    feedback : float
+        Factor of ``above``.
+    alone : bool
+        Whether to leave ``above`` out.
+    low, high : float
+        Bounds of the units.
+    over : float
+        How far the units go, 1 being to their minimum.
+    memory : array of shape (m or more, any)
+        Has the layer from the column ``at`` on, which is overwritten.
+    at : int
+        That column.
+    residual : array of shape (m,)
+        Overwritten with the larger of itself and the row's largest change; NaN stays and is taken over.
+    integers : array
+        Empty, of the integer type as wide as the floats.
+    """
+    real, width = memory.dtype.type, bias.shape[0]
+    low, high, feedback, over = real(low), real(high), real(feedback), real(over)
+    change, before = np.empty(width, memory.dtype), np.empty(width, memory.dtype)
+    bits, residual_bits = change.view(integers.dtype), residual.view(integers.dtype)
+    for row in range(residual.shape[0]):
+        below, layer = lower[row, at_below : at_below + width], memory[row, at : at + width]
+        if alone:
+            for j in range(width):
+                change[j] = bias[j] + below[j]
+        else:
+            sent = above[row]
+            for j in range(width):
+                change[j] = bias[j] + below[j] + feedback * sent[j]
+        if over != 1:
+            _copy(layer, before)
+        residual_bits[row] = max(residual_bits[row], _move(change, low, high, layer, bits))
+        if over != 1:
+            go_beyond(before, over, low, high, layer)
+
+
+@njit
+def move_top(
+    drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, feedback: Number,
+    low: Number, high: Number, low_out: Number, high_out: Number, phase: int, output_first: bool, over: Number,
+    units: Array, outputs: Array, sums: Array, sent: Array, linear: Array, base: Array, before: Array,
+) -> Number:  # fmt: skip
+    """Sweep once over the last hidden layer and the outputs of one row, in place, and return the largest change to a minimum.
+
+    As ``_settle_row``, but for ``over``, how far the units go; the arrays from ``sent`` on are scratch.
+    """
+    real = units.dtype.type
+    for k in range(outputs.shape[0]):
+        sent[k] = feedback * outputs[k]
+    if over == 1:
+        return _settle_row(
+            drive, rows, bias, pull, strength, curvature, stiffness, feedback, low, high, low_out, high_out,
+            phase, output_first, real(-1), 1, units, outputs, sums, sent, linear, base,
+        )[1]  # fmt: skip
+    largest = real(0)
+    for part in range(2):
+        if output_first == (part == 1):
+            _copy(units, before)
+            _, change = _settle_row(
+                drive, rows, bias, pull, strength, curvature, stiffness, feedback, low, high, low_out, high_out,
+                HELD, output_first, real(-1), 1, units, outputs, sums, sent, linear, base,
+            )  # fmt: skip
+            largest = _larger(change, largest)
+            go_beyond(before, over, low, high, units)
+            _gather(rows, units, sums)
+        elif phase != HELD:
+            if phase == SOFTMAX:
+                _softmax_pull(outputs, pull, linear)
+            for k in range(outputs.shape[0]):
+                value = bias[k] + sums[k]
+                if phase != FREE:
+                    force = linear[k] if phase == SOFTMAX else pull[k]
+                    value = _nudged(value, force, outputs[k], strength, curvature, stiffness, formulas.CLIPPED)
+                change = _respond(formulas.CLIPPED, value, low_out, high_out) - outputs[k]
+                largest = _larger(abs(change), largest)
+                outputs[k] = _respond(formulas.CLIPPED, outputs[k] + over * change, low_out, high_out)
+                sent[k] = feedback * outputs[k]
+    return largest
+
+
+@njit
+def go_beyond(before: Array, over: Number, low: Number, high: Number, layer: Array) -> None:
+    """Set a layer that has moved to its minimum to ``over`` times the way there, inside its bounds, in place."""
+    for j in range(layer.shape[0]):
+        value = before[j] + over * (layer[j] - before[j])
+        value = low if value < low else value  # comparisons that NaN fails, unlike min and max
+        layer[j] = high if value > high else value
+
+
+@njit
+def sweep_top(
+    memory: Array, at_below: int, at_units: int, at_outputs: int, at_pull: int, at_sums: int, at_strength: int,
+    hidden_bias: Array, rows: Array, bias: Array, phase: int, curvature: Number, stiffness: Number, feedback: Number,
+    low: Number, high: Number, low_out: Number, high_out: Number, output_first: bool, over: Number, begin: bool, residual: Array,
+) -> None:  # fmt: skip
+    """Sweep once over the last hidden layer and the outputs, row by row, in place, and raise each row's ``residual``.
+
+    Parameters
+    ----------
+    memory : array of shape (m or more, any)
+        Has the parts of each sample; the units, outputs and sums are overwritten.
+    at_below, at_units, at_outputs, at_pull, at_sums, at_strength : int
+        Columns where parts begin: input of the hidden layer from below, without its bias; hidden units; outputs; the linear part of
+        the pull at strength 1 or, for SOFTMAX, the targets; what the hidden units send to the outputs; the strength of the nudge.
+    hidden_bias : array of shape (n,)
+        Of the hidden layer.
+    rows, bias : arrays
+        Weights to the outputs as :func:`contrastive_core.kernels.settling.loops_cpu.rows_of` returns them; bias of the outputs.
+    phase : int
+        FREE, PULLED, SOFTMAX or HELD.
+    curvature, stiffness, feedback : float
+        Of a nudge of strength 1; of the outputs; ratio of feedback to forward coupling.
+    low, high, low_out, high_out : float
+        Bounds of the units.
+    output_first : bool
+        Whether the outputs move before the hidden layer.
+    over : float
+        How far the units go, 1 being to their minimum.
+    begin : bool
+        Whether the sums are not known yet.
+    residual : array of shape (m,)
+        Overwritten with the larger of itself and the row's largest change.
+    """
+    real, width, count = memory.dtype.type, hidden_bias.shape[0], bias.shape[0]
+    low, high, low_out, high_out = real(low), real(high), real(low_out), real(high_out)
+    curvature, stiffness, feedback, over = real(curvature), real(stiffness), real(feedback), real(over)
+    sent, linear = np.zeros(rows.shape[0], memory.dtype), np.empty(count, memory.dtype)
+    drive, base, before = np.empty(width, memory.dtype), np.empty(width, memory.dtype), np.empty(width, memory.dtype)
+    for row in range(residual.shape[0]):
+        line = memory[row]
+        units, outputs, sums = line[at_units : at_units + width], line[at_outputs : at_outputs + count], line[at_sums : at_sums + len(rows)]
+        for j in range(width):
+            drive[j] = hidden_bias[j] + line[at_below + j]
+        if begin:
+            _gather(rows, units, sums)
+        largest = move_top(
+            drive, rows, bias, line[at_pull : at_pull + count], line[at_strength], curvature, stiffness, feedback,
+            low, high, low_out, high_out, phase, output_first, over, units, outputs, sums, sent, linear, base, before,
+        )  # fmt: skip
+        residual[row] = _larger(largest, residual[row])

@@ -1,0 +1,140 @@
+"""Numba kernel for the last few samples of a network of several hidden layers: one by one, and by what changes only.
+
+A product of few samples takes as long as reading the weights. Most units of a sample that is nearly settled sit at a bound and do not
+move at all; what they send needs no reading, and nor do the weights of a unit that is 0.
+"""
+
+import numpy as np
+
+from contrastive_core.kernels.settling.deep.kernel_cpu import go_beyond, move_top
+from contrastive_core.kernels.settling.loops_cpu import Array, Number, _copy, _gather, _larger, njit
+
+
+@njit
+def _spread_some(chosen: Array, values: Array, count: int, weights: Array, target: Array) -> None:
+    """Add to ``target`` what ``count`` chosen units send, in place; shapes (n,), (n,), (n, k) and (k,)."""
+    whole = count - count % 4
+    for c in range(0, whole, 4):
+        i, j, k, l = chosen[c], chosen[c + 1], chosen[c + 2], chosen[c + 3]  # noqa: E741
+        p, q, r, s = values[c], values[c + 1], values[c + 2], values[c + 3]
+        for t in range(target.shape[0]):
+            target[t] += p * weights[i, t] + q * weights[j, t] + r * weights[k, t] + s * weights[l, t]
+    for c in range(whole, count):
+        i, p = chosen[c], values[c]
+        for t in range(target.shape[0]):
+            target[t] += p * weights[i, t]
+
+
+@njit
+def _send(before: Array, layer: Array, weights: Array, chosen: Array, values: Array, target: Array) -> None:
+    """Add to ``target`` what the changes of a layer since ``before`` send, in place; the other arrays are scratch."""
+    count = 0
+    for j in range(layer.shape[0]):
+        change = layer[j] - before[j]
+        if change != 0:  # NaN is not 0 either
+            chosen[count], values[count] = j, change
+            count += 1
+    _spread_some(chosen, values, count, weights, target)
+
+
+@njit
+def _move_one(below: Array, bias: Array, above: Array, feedback: Number, low: Number, high: Number, layer: Array) -> Number:
+    """Set a layer of one sample to its minimum, in place, and return the largest change."""
+    largest = layer.dtype.type(0)
+    for j in range(layer.shape[0]):
+        value = bias[j] + below[j] + feedback * above[j]
+        value = low if value < low else value  # comparisons that NaN fails, unlike min and max
+        value = high if value > high else value
+        largest = _larger(abs(value - layer[j]), largest)
+        layer[j] = value
+    return largest
+
+
+@njit
+def settle_few(
+    memory: Array, at_units: Array, at_below: Array, at_pull: int, at_sums: int, at_strength: int, weights: tuple[Array, ...],
+    downward: tuple[Array, ...], biases: tuple[Array, ...], rows: Array, current: Array, summed: bool, phase: int, curvature: Number,
+    stiffness: Number, feedback: Number, lows: Array, highs: Array, moves: Array, output_first: bool, over: Number,
+    tolerance: Number, budget: int, residual: Array, taken: Array,
+) -> None:  # fmt: skip
+    """Settle rows one after the other, in place, each until it has converged.
+
+    Parameters
+    ----------
+    memory : array of shape (m or more, any)
+        Has the parts of each sample; units, inputs from below and sums are overwritten.
+    at_units, at_below : arrays of int
+        Columns where each layer begins, and what each hidden layer gets from below, without the bias.
+    at_pull, at_sums, at_strength : int
+        As in :func:`contrastive_core.kernels.settling.deep.kernel_cpu.sweep_top`.
+    weights, downward : tuples of arrays
+        From each hidden layer to the next, and transposed.
+    biases : tuple of arrays
+        Of all layers; 0 for the first, whose drive has it.
+    rows, phase, curvature, stiffness, feedback, output_first, over
+        As in ``sweep_top``.
+    current : array of bool
+        Whether a hidden layer's input from below belongs to the present state.
+    summed : bool
+        Whether the sums do.
+    lows, highs : arrays of float
+        Bounds of each layer's units.
+    moves : array of int
+        The hidden layers in the order of their moves.
+    tolerance, budget : float, int
+        A negative tolerance is none.
+    residual : array of shape (m,)
+        Overwritten.
+    taken : array of shape (m,)
+        Sweeps that each row has done; raised by those that it does here.
+    """
+    real, top = memory.dtype.type, at_below.shape[0] - 1
+    curvature, stiffness, feedback, over, tolerance = real(curvature), real(stiffness), real(feedback), real(over), real(tolerance)
+    widest, count = 0, biases[top + 1].shape[0]
+    for i in range(top + 1):
+        widest = max(widest, biases[i].shape[0])
+    chosen, values, before = np.empty(widest, np.int64), np.empty(widest, memory.dtype), np.empty(widest, memory.dtype)
+    drive, base, old = np.empty(biases[top].shape[0], memory.dtype), np.empty(widest, memory.dtype), np.empty(widest, memory.dtype)
+    above = np.empty((top, widest), memory.dtype)
+    sent, linear = np.zeros(rows.shape[0], memory.dtype), np.empty(count, memory.dtype)
+    for row in range(residual.shape[0]):
+        line = memory[row]
+        outputs, sums = line[at_units[top + 1] : at_units[top + 1] + count], line[at_sums : at_sums + rows.shape[0]]
+        before[:] = 0
+        for i in range(top):
+            up, down = line[at_units[i] :][: biases[i].shape[0]], line[at_units[i + 1] :][: biases[i + 1].shape[0]]
+            above[i] = 0
+            _send(before, down, downward[i], chosen, values, above[i, : len(up)])
+            if not current[i + 1]:
+                below = line[at_below[i + 1] :][: len(down)]
+                below[:] = 0
+                _send(before, up, weights[i], chosen, values, below)
+        if not summed:
+            _gather(rows, line[at_units[top] :][: biases[top].shape[0]], sums)
+        largest = real(np.inf)
+        while taken[row] < budget:
+            taken[row] += 1
+            largest = real(0)
+            for i in moves:
+                size = biases[i].shape[0]
+                layer, below = line[at_units[i] : at_units[i] + size], line[at_below[i] : at_below[i] + size]
+                _copy(layer, before[:size])
+                if i == top:
+                    for j in range(size):
+                        drive[j] = biases[i][j] + below[j]
+                    change = move_top(
+                        drive, rows, biases[top + 1], line[at_pull : at_pull + count], line[at_strength], curvature, stiffness, feedback,
+                        lows[i], highs[i], lows[i + 1], highs[i + 1], phase, output_first, over, layer, outputs, sums, sent,
+                        linear, base[:size], old[:size],
+                    )  # fmt: skip
+                else:
+                    change = _move_one(below, biases[i], above[i], feedback, lows[i], highs[i], layer)
+                    if over != 1:
+                        go_beyond(before[:size], over, lows[i], highs[i], layer)
+                    _send(before, layer, weights[i], chosen, values, line[at_below[i + 1] :][: biases[i + 1].shape[0]])
+                if i > 0:
+                    _send(before, layer, downward[i - 1], chosen, values, above[i - 1, : biases[i - 1].shape[0]])
+                largest = _larger(change, largest)
+            if tolerance >= 0 and not largest > tolerance:
+                break
+        residual[row] = largest

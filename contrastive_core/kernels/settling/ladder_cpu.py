@@ -1,0 +1,181 @@
+"""Numba kernel of block descent in ladders: quadratic energies of layers in boxes, such as circuits of resistors and ideal diodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+import torch
+
+from contrastive_core.kernels.settling.output_phase import Action, Kind
+from contrastive_core.types import Ladder, Relaxation, State, Stop
+
+Array = Any
+"""A NumPy array; numba takes its types from the arguments, and the annotations are for the reader."""
+
+Number = Any
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+njit: Callable[[F], F] = cast(
+    Any, partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+)
+
+CONVERGED, BUDGET, DIVERGED = 0, 1, 2
+"""The values of ``contrastive_core.types.Status``, which numba cannot read."""
+
+
+@njit
+def _move(layer: Array, current: Array, curvature: Array, extra: Number, low: Array, high: Array, worst: Number) -> Number:
+    """Set ``layer`` to its minimum, in place, and return the larger of ``worst`` and its largest change; NaN stays."""
+    for j in range(layer.shape[0]):
+        value = current[j] / (curvature[j] + extra)
+        value = low[j] if value < low[j] else value  # comparisons that NaN fails, unlike min and max
+        value = high[j] if value > high[j] else value
+        change = abs(value - layer[j])
+        layer[j] = value
+        worst = worst if change <= worst else change
+    return worst
+
+
+@njit
+def _gather_current(index: int, layers: Array, couplings: Array, base: Array, current: Array) -> None:
+    """Write ``base`` plus what both neighbours send into ``current``."""
+    width = current.shape[0]
+    for j in range(width):
+        current[j] = base[j]
+    if index > 0:
+        below, coupling = layers[index - 1], couplings[index - 1]
+        for i in range(below.shape[0]):
+            value = below[i]
+            if value != 0:  # half of the nodes are held by their diodes
+                row = coupling[i]
+                for j in range(width):
+                    current[j] += value * row[j]
+    if index + 1 < len(layers):
+        above, coupling = layers[index + 1], couplings[index]
+        for j in range(width):
+            total = current.dtype.type(0)
+            row = coupling[j]
+            for k in range(above.shape[0]):
+                total += row[k] * above[k]
+            current[j] += total
+
+
+@njit
+def settle_rows(
+    drive: Array, biases: Array, curvatures: Array, couplings: Array, lows: Array, highs: Array, pull: Array, strengths: Array,
+    stiffening: Number, order: Array, held: bool, tolerance: Number, budget: int, states: Array, steps: Array, residual: Array,
+    status: Array,
+) -> None:  # fmt: skip
+    """Settle each sample in P phases by block descent, in place.
+
+    Parameters
+    ----------
+    drive : array of shape (B, n_1)
+        Of the first layer.
+    biases, curvatures, lows, highs : tuples of arrays of shape (n_l,)
+        Of every layer; the first bias is not used.
+    couplings : tuple of arrays of shape (n_{l-1}, n_l)
+        Of every layer but the first; with a single layer, one that is not used.
+    pull : array of shape (B, n_L)
+        Linear part of the pull at strength 1.
+    strengths : array of shape (P,)
+        Of each phase's nudge; 0 for none.
+    stiffening : float
+        Curvature that a nudge of strength 1 adds to the last layer.
+    order : array of int
+        The layers in the order of their moves.
+    held : bool
+        Whether the last layer does not move.
+    tolerance, budget : float, int
+        When a sample stops; a negative tolerance is none.
+    states : tuple of arrays of shape (P, B, n_l)
+        Start states; overwritten with the result.
+    steps, residual, status : arrays of shape (P, B)
+        Overwritten with the certificates.
+    """
+    last = len(states) - 1
+    widest = 0
+    for index in range(last + 1):
+        widest = max(widest, states[index].shape[2])
+    scratch = np.empty(widest, drive.dtype)
+    real = drive.dtype.type
+    for number in range(strengths.shape[0]):
+        strength = strengths[number]
+        for sample in range(drive.shape[0]):
+            layers = [state[number, sample] for state in states]
+            worst, step = real(0), 0
+            while step < budget:
+                step += 1
+                worst = real(0)
+                for index in order:
+                    if held and index == last:
+                        continue
+                    layer = layers[index]
+                    current = scratch[: layer.shape[0]]
+                    _gather_current(index, layers, couplings, drive[sample] if index == 0 else biases[index], current)
+                    extra = real(0)
+                    if index == last:
+                        for k in range(layer.shape[0]):
+                            current[k] += strength * pull[sample, k]
+                        extra = real(strength * stiffening)
+                    worst = _move(layer, current, curvatures[index], extra, lows[index], highs[index], worst)
+                if tolerance >= 0 and not worst > tolerance:
+                    break
+            total = worst * 0
+            for index in range(last + 1):
+                layer = layers[index]
+                for j in range(layer.shape[0]):
+                    total += layer[j] * 0  # NaN and infinity become NaN
+            steps[number, sample] = step
+            residual[number, sample] = worst
+            reached = tolerance >= 0 and worst <= tolerance
+            status[number, sample] = (CONVERGED if reached else BUDGET) if total == 0 else DIVERGED
+
+
+def settle_ladder(ladder: Ladder, start: State, order: list[int], stop: Stop, action: Action) -> list[Relaxation]:
+    """Settle one phase per strength of an action.
+
+    Parameters
+    ----------
+    ladder : Ladder
+        The energy.
+    start : State
+        Where every phase starts; a held output is already in it.
+    order : list of int
+        The blocks in the order of their moves.
+    stop : Stop
+        Tolerance and budget.
+    action : Action
+        What acts on the last layer: nothing, a constant pull, or a hold.
+
+    Returns
+    -------
+    list of Relaxation
+        One per phase.
+    """
+    drive = ladder.drives[0].detach().contiguous()
+    phases, batch_size = len(action.strengths), len(drive)
+    states = tuple(layer.detach().expand(phases, *layer.shape).clone(memory_format=torch.contiguous_format) for layer in start)
+    steps = torch.empty((phases, batch_size), dtype=torch.int64)
+    residual = drive.new_empty((phases, batch_size))
+    status = torch.empty((phases, batch_size), dtype=torch.int8)
+    pull = torch.zeros_like(states[-1][0]) if action.pull is None else action.pull.detach().contiguous()
+    couplings = ladder.couplings or (drive.new_zeros(1, 1),)
+    settle_rows(
+        drive.numpy(), _arrays((ladder.curvatures[0], *ladder.drives[1:])), _arrays(ladder.curvatures), _arrays(couplings),
+        _arrays(ladder.lows), _arrays(ladder.highs), pull.numpy(), np.array(action.strengths, drive.numpy().dtype), action.curvature,
+        np.array(order), action.kind is Kind.HELD, -1.0 if stop.tolerance is None else stop.tolerance, stop.budget,
+        tuple(layer.numpy() for layer in states), steps.numpy(), residual.numpy(), status.numpy(),
+    )  # fmt: skip
+    parts = zip(*(tensor.unbind(0) for tensor in (*states, steps, residual, status)), strict=True)
+    return [Relaxation(part[:-3], *part[-3:]) for part in parts]
+
+
+def _arrays(tensors: Sequence[torch.Tensor]) -> tuple[Array, ...]:
+    """Return tensors as contiguous arrays, without copying where they are."""
+    return tuple(tensor.detach().contiguous().numpy() for tensor in tensors)

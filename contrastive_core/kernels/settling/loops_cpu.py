@@ -1,0 +1,216 @@
+"""How the CPU settles one row of units and outputs, in numba: what the kernels of layered networks are made of.
+
+Every function writes into arrays it is given, trusts its caller about shapes and types, and treats samples independently of
+each other, so that a result depends neither on the other samples nor on the number of threads.
+
+Compilation policy, one for all kernels: cached on disk; the GIL is released, so that plain threads run in parallel; sums may
+be reordered and contracted, which is what vectorises them, but NaN and infinity keep their meaning, because that is how a
+diverged sample is found. Kernels that call each other live in one file, if they can: numba's cache looks at the caller's only.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+
+from contrastive_core.kernels.settling import formulas
+from contrastive_core.kernels.settling.llvm_cpu import VECTOR_BYTES
+from contrastive_core.kernels.settling.simd_cpu import GROUP, move_hidden
+
+Array = Any
+"""A NumPy array; numba takes its types from the arguments, and the annotations are for the reader."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Number = Any
+"""A scalar of whatever type numba finds, often made one of the arrays' own type on the way."""
+
+_compiled = partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+
+njit: Callable[[F], F] = cast(Any, _compiled)
+
+inlined: Callable[[F], F] = cast(Any, partial(_compiled, inline="always"))
+"""For a function of many arrays that has one caller: handing them over takes as long as a sweep."""
+
+CONVERGED, BUDGET, DIVERGED = 0, 1, 2
+"""The values of ``contrastive_core.types.Status``, which numba cannot read."""
+
+FREE, PULLED, SOFTMAX, HELD = 0, 1, 2, 3
+"""What acts on the last layer: nothing; a constant pull; the pull of a cross-entropy that follows the outputs; a hold."""
+
+_respond, _nudged = njit(formulas.respond), njit(formulas.nudged)
+
+
+@njit
+def _spread(values: Array, weights: Array, drive: Array) -> None:
+    """Add ``values @ weights`` to ``drive`` in place, five rows at a time; shapes (k,), (k, n or more), (n,)."""
+    count, width = weights.shape[0], drive.shape[0]
+    whole = count - count % 5
+    for k in range(0, whole, 5):
+        a, b, c, d, e = values[k], values[k + 1], values[k + 2], values[k + 3], values[k + 4]
+        for j in range(width):
+            first = a * weights[k, j] + b * weights[k + 1, j] + c * weights[k + 2, j]
+            drive[j] += first + d * weights[k + 3, j] + e * weights[k + 4, j]
+    for k in range(whole, count):
+        a = values[k]
+        for j in range(width):
+            drive[j] += a * weights[k, j]
+
+
+@njit
+def _gather(weights: Array, values: Array, sums: Array) -> None:
+    """Write ``weights @ values`` into ``sums``; shapes (k, n or more), (n,), (k,)."""
+    count, width = weights.shape[0], values.shape[0]
+    whole = count - count % 5
+    zero = values.dtype.type(0)
+    for k in range(0, whole, 5):
+        a, b, c, d, e = zero, zero, zero, zero, zero
+        for j in range(width):
+            value = values[j]
+            a += weights[k, j] * value
+            b += weights[k + 1, j] * value
+            c += weights[k + 2, j] * value
+            d += weights[k + 3, j] * value
+            e += weights[k + 4, j] * value
+        sums[k], sums[k + 1], sums[k + 2], sums[k + 3], sums[k + 4] = a, b, c, d, e
+    for k in range(whole, count):
+        a = zero
+        for j in range(width):
+            a += weights[k, j] * values[j]
+        sums[k] = a
+
+
+@njit
+def _copy(source: Array, target: Array) -> None:
+    """Copy in a loop, which is vectorised; NumPy's assignment is not, here."""
+    for j in range(target.shape[0]):
+        target[j] = source[j]
+
+
+@njit
+def _fill(value: Number, target: Array) -> None:
+    for j in range(target.shape[0]):
+        target[j] = value
+
+
+@njit
+def _softmax_pull(output: Array, target: Array, pull: Array) -> None:
+    """Write what a cross-entropy of strength 1 pulls with, the target less the softmax, into ``pull``; all of shape (k,)."""
+    # Not formulas.softmax_scale, which returns no terms: here there is memory to keep them in, and they are half of the exponentials.
+    largest = output[0]
+    for k in range(1, output.shape[0]):
+        largest = max(largest, output[k])
+    total = output.dtype.type(0)
+    for k in range(output.shape[0]):
+        pull[k] = math.exp(output[k] - largest)
+        total += pull[k]
+    for k in range(output.shape[0]):
+        pull[k] = target[k] - pull[k] / total
+
+
+@njit
+def _all_finite(layer: Array) -> bool:
+    """Whether no unit is NaN or infinite: times 0, those become NaN and everything else 0."""
+    zero = layer.dtype.type(0)
+    total = zero
+    for j in range(layer.shape[0]):
+        total += layer[j] * zero
+    finite: bool = total == zero
+    return finite
+
+
+@njit
+def _larger(change: Number, largest: Number) -> Number:
+    """Return the larger of two absolute changes; NaN is above all, and stays."""
+    return change if change > largest or change != change else largest
+
+
+@njit
+def _move_units(drive: Array, rows: Array, sent: Array, low: Number, high: Number, units: Array, sums: Array, base: Array) -> Number:
+    """Set ``units`` to their minimum and ``sums`` to ``rows @ units``, and return the largest change.
+
+    Shapes (n,), (k, n or more), (k,), (n,), (k,) and (n,) with k at least GROUP; ``base`` is overwritten. For what
+    :func:`move_hidden` leaves over: outputs beyond the first GROUP, and units that fill no vector.
+    """
+    width = units.shape[0]
+    whole = width - width % (VECTOR_BYTES // units.itemsize)
+    base[:] = drive
+    _spread(sent[GROUP:], rows[GROUP:], base)
+    largest = move_hidden(base, rows, sent, low, high, units, 0, 0, sums, whole)
+    for j in range(whole, width):
+        value = base[j]
+        for k in range(GROUP):
+            value += sent[k] * rows[k, j]
+        value = low if value < low else value  # comparisons that NaN fails, unlike min and max
+        value = high if value > high else value
+        largest = _larger(abs(value - units[j]), largest)
+        units[j] = value
+        for k in range(GROUP):
+            sums[k] += value * rows[k, j]
+    _gather(rows[GROUP:], units, sums[GROUP:])
+    return largest
+
+
+@njit
+def _settle_row(
+    drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, feedback: Number,
+    low: Number, high: Number, low_out: Number, high_out: Number, phase: int, output_first: bool, tolerance: Number, budget: int,
+    units: Array, outputs: Array, sums: Array, sent: Array, linear: Array, base: Array,
+) -> tuple[int, Number]:  # fmt: skip
+    """Settle one row in place, and return its number of sweeps and the largest change in the last of them.
+
+    ``sums`` has to be what the units send to the outputs, and ``sent`` what these send back; both still are so at the end.
+    """
+    real = units.dtype.type
+    limited, fits = tolerance >= 0, rows.shape[0] == GROUP and units.shape[0] % (VECTOR_BYTES // units.itemsize) == 0
+    step, largest = 0, real(0)
+    while step < budget:
+        step += 1
+        largest = real(0)
+        for part in range(2):
+            if output_first == (part == 1):
+                # One pass where it fits, called from here: numba counts references on every call that takes a slice.
+                if fits:
+                    largest = _larger(move_hidden(drive, rows, sent, low, high, units, 0, 0, sums, units.shape[0]), largest)
+                else:
+                    largest = _larger(_move_units(drive, rows, sent, low, high, units, sums, base), largest)
+            elif phase != HELD:
+                if phase == SOFTMAX:
+                    _softmax_pull(outputs, pull, linear)
+                for k in range(outputs.shape[0]):
+                    value = bias[k] + sums[k]
+                    if phase != FREE:
+                        force = linear[k] if phase == SOFTMAX else pull[k]
+                        value = _nudged(value, force, outputs[k], strength, curvature, stiffness, formulas.CLIPPED)
+                    value = _respond(formulas.CLIPPED, value, low_out, high_out)
+                    largest = _larger(abs(value - outputs[k]), largest)
+                    outputs[k], sent[k] = value, feedback * value
+        if limited and not largest > tolerance:
+            break
+    return step, largest
+
+
+@njit
+def _status(largest: Number, tolerance: Number, units: Array, outputs: Array) -> int:
+    """Return how a relaxation ended whose last sweep made this change."""
+    if largest != largest or not (_all_finite(units) and _all_finite(outputs)):
+        return DIVERGED
+    return CONVERGED if largest <= tolerance else BUDGET
+
+
+@njit
+def rows_of(weight: Array) -> Array:
+    """Return weights of shape (n, k) along the hidden units, for :func:`_move_units`: (k or more, n or more), aligned, 0 elsewhere."""
+    width, count = weight.shape
+    lanes = VECTOR_BYTES // weight.itemsize
+    stride, height = (width + lanes - 1) // lanes * lanes, max(count, GROUP)
+    memory = np.zeros(height * stride + lanes, weight.dtype)
+    shift = -memory.ctypes.data % VECTOR_BYTES // weight.itemsize
+    rows = memory[shift : shift + height * stride].reshape(height, stride)
+    for j in range(width):
+        for k in range(count):
+            rows[k, j] = weight[j, k]
+    return rows

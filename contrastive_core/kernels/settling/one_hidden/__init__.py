@@ -1,0 +1,1 @@
+"""Block descent for networks with one hidden layer, fused sample by sample."""

@@ -1,0 +1,93 @@
+"""Numba kernel of the contrast of two states of a network with one hidden layer."""
+
+import numpy as np
+
+from contrastive_core.kernels.settling import formulas
+from contrastive_core.kernels.settling.llvm_cpu import VECTOR_BYTES
+from contrastive_core.kernels.settling.loops_cpu import DIVERGED, Array, Number, njit
+from contrastive_core.kernels.settling.simd_cpu import CHUNK, GROUP, PADDED, add_contrasts
+
+_contrasted = njit(formulas.contrasted)
+
+
+@njit
+def contrast_pair(
+    drive: Array, labels: Array, status: Array, plus: Array, minus: Array, plus_out: Array, minus_out: Array,
+    scale: Number, scale_out: Number, change: Array, bias: Array, weight_out: Array, bias_out: Array,
+) -> bool:  # fmt: skip
+    """Contrast two states, in one pass over them; say whether all is well with them.
+
+    Samples are added up in their order, whatever the number of threads that settled them.
+
+    Parameters
+    ----------
+    drive : array of shape (B, n)
+        Total clamped input of the hidden layer. An input that is not finite makes all of its row so.
+    labels : array of shape (B,)
+        Classes.
+    status : array of shape (P, B)
+        Of every phase.
+    plus, minus : arrays of shape (B, n)
+        Hidden units.
+    plus_out, minus_out : arrays of shape (B, k)
+        Outputs.
+    scale, scale_out : float
+        Factor of each layer's contrast.
+    change : array of shape (B, n)
+        Overwritten with the scaled difference of the hidden units.
+    bias, weight_out, bias_out : arrays of shape (n,), (n, k) and (k,)
+        Overwritten with the scaled contrasts, summed over the samples.
+
+    Returns
+    -------
+    bool
+        Whether no sample diverged, no input is infinite and every label has its output.
+    """
+    real = drive.dtype.type
+    scale, scale_out = real(scale), real(scale_out)
+    width, count = weight_out.shape
+    samples = drive.shape[0]
+    for sample in range(samples):
+        if not (0 <= labels[sample] < count and np.isfinite(drive[sample, 0])):
+            return False
+        for number in range(status.shape[0]):
+            if status[number, sample] == DIVERGED:
+                return False
+    bias[:], bias_out[:] = 0, 0
+    weights, steps, bases = np.zeros((max(count, GROUP), width), real), np.zeros((CHUNK, PADDED), real), np.zeros((CHUNK, PADDED), real)
+    fits = count <= GROUP and width % (VECTOR_BYTES // drive.itemsize) == 0
+    flat_plus, flat_minus, flat_change = plus.reshape(-1), minus.reshape(-1), change.reshape(-1)
+    for first in range(0, samples, CHUNK):
+        together = fits and first + CHUNK <= samples
+        for row in range(min(CHUNK, samples - first)):
+            sample = first + row
+            for k in range(count):
+                base, step = scale_out * minus_out[sample, k], scale_out * (plus_out[sample, k] - minus_out[sample, k])
+                bias_out[k] += step
+                if together:
+                    steps[row, k], bases[row, k] = step, base
+                else:
+                    _add_contrast(plus[sample], minus[sample], step, base, weights[k])
+            if not together:
+                _add_change(plus[sample], minus[sample], scale, change[sample], bias)
+        if together:
+            add_contrasts(flat_plus, flat_minus, flat_change, first, width, steps, bases, scale, weights, bias)
+    for j in range(width):
+        for k in range(count):
+            weight_out[j, k] = weights[k, j]
+    return True
+
+
+@njit
+def _add_contrast(plus: Array, minus: Array, step: Number, base: Number, weights: Array) -> None:
+    """Add to the contrast of the weights to one output, in place, what one sample contributes; shapes (n,)."""
+    for j in range(plus.shape[0]):
+        weights[j] += _contrasted(plus[j], minus[j], step, base)
+
+
+@njit
+def _add_change(plus: Array, minus: Array, scale: Number, change: Array, bias: Array) -> None:
+    """Write the scaled difference of hidden units into ``change`` and add it to ``bias``; shapes (n,)."""
+    for j in range(plus.shape[0]):
+        change[j] = scale * (plus[j] - minus[j])
+        bias[j] += change[j]

@@ -1,0 +1,131 @@
+"""What a phase does to the last layer of a layered network, as the numbers and arrays that kernels take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+from torch import Tensor
+
+from contrastive_core.cost import Cost
+from contrastive_core.costs.cross_entropy import CrossEntropy
+from contrastive_core.costs.labels import targets
+from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.networks.activation import Clipped
+from contrastive_core.networks.layered import Layered
+from contrastive_core.types import Clamped, Nudge, Phase, State
+
+MOST_OUTPUTS = 64
+"""Widest output layer of the fused kernels; beyond it BLAS on the whole batch is faster."""
+
+
+def fused_depth(network: Layered) -> int:
+    """Return how many hidden layers a network has for the kernels that move one and the outputs together.
+
+    Parameters
+    ----------
+    network : Layered
+        Any.
+
+    Returns
+    -------
+    int
+        1 for the kernels of ``one_hidden``, more for those of ``deep``; 0 if neither covers the network: they need at most
+        ``MOST_OUTPUTS`` outputs and clipped units.
+    """
+    fits = network.sizes[-1] <= MOST_OUTPUTS and all(type(activation) is Clipped for activation in network.activations)
+    return len(network.sizes) - 1 if fits else 0
+
+
+class Kind(IntEnum):
+    """What acts on the last layer; the values are those that the kernels use."""
+
+    FREE = 0
+    """Nothing."""
+    PULLED = 1
+    """A pull that stays the same: a frozen nudge, or squared error on the units themselves."""
+    SOFTMAX = 2
+    """The pull of a cross-entropy on the units themselves, which follows them."""
+    HELD = 3
+    """It does not move."""
+    READOUT = 4
+    """The pull of a cost behind a readout, which follows the units."""
+
+
+KNOWN_COSTS: tuple[type[Cost], ...] = (SquaredError, CrossEntropy)
+"""The costs whose live nudges the kernels know."""
+
+
+class Action(NamedTuple):
+    """Phases that differ in strength only, as numbers.
+
+    Attributes
+    ----------
+    kind : Kind
+        What acts.
+    strengths : tuple of float
+        Of the nudges, one per phase; 0 without one.
+    pull : Tensor of shape (B, k), optional
+        PULLED: the linear part of the pull at strength 1. SOFTMAX and READOUT: the targets.
+    curvature : float
+        Stiffness that a nudge of strength 1 adds to the last layer.
+    softmax : bool
+        Whether a pull that follows the units goes through a softmax.
+    """
+
+    kind: Kind
+    strengths: tuple[float, ...]
+    pull: Tensor | None = None
+    curvature: float = 0.0
+    softmax: bool = False
+
+
+def actions_of(clamped: Clamped, phases: Sequence[Phase], state: State) -> list[Action]:
+    """Return what phases do to the last layer, those that differ in strength only as one action.
+
+    Parameters
+    ----------
+    clamped : Clamped
+        The network that the phases act on.
+    phases : sequence of Nudge, Hold or None
+        Nudges are frozen or of a known cost.
+    state : State
+        Any state of the network, for the shape and dtype of the targets.
+
+    Returns
+    -------
+    list of Action
+        In the order of the phases.
+    """
+    actions: list[Action] = []
+    before: Phase = None
+    for phase in phases:
+        if isinstance(phase, Nudge):
+            if isinstance(before, Nudge) and all(new is old for new, old in zip(_acting(phase), _acting(before), strict=True)):
+                actions[-1] = actions[-1]._replace(strengths=(*actions[-1].strengths, phase.strength))
+            else:
+                actions.append(_nudge(clamped, phase, state))
+        else:
+            actions.append(Action(Kind.FREE if phase is None else Kind.HELD, (0.0,)))
+        before = phase
+    return actions
+
+
+def _acting(nudge: Nudge) -> tuple[object, ...]:
+    """Return all of a nudge but its strength."""
+    return nudge.cost, nudge.batch.labels, nudge.frozen
+
+
+def _nudge(clamped: Clamped, nudge: Nudge, state: State) -> Action:
+    network, strengths = clamped.network, (nudge.strength,)
+    if nudge.frozen is not None:
+        return Action(Kind.PULLED, strengths, -network.pull_back(nudge.frozen))
+    wanted = targets(network.output(state), nudge.batch)
+    softmax = type(nudge.cost) is CrossEntropy
+    if not network.output_is_last_layer:
+        return Action(Kind.READOUT, strengths, wanted, 0.0, softmax)
+    if softmax:
+        return Action(Kind.SOFTMAX, strengths, wanted, 0.0, softmax)
+    # o - dC/do = y: the pull of a squared error does not follow the state.
+    return Action(Kind.PULLED, strengths, wanted, nudge.cost.curvature)

@@ -1,0 +1,25 @@
+"""Mixings, which make further embeddings before an objective sees them, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contrastive_core.registry import Table
+
+if TYPE_CHECKING:
+    from contrastive_core.mixing.mixing import Mixing
+
+MIXINGS: Table[type[Mixing]] = Table(
+    "mixing",
+    {
+        "clustered-positives": "contrastive_core.sampling.neighbours:ClusteredPositives",
+        "extrapolated-positives": "contrastive_core.mixing.extrapolation:ExtrapolatedPositives",
+        "gated-pairs": "contrastive_core.mixing.gated_pairs:GatedPairs",
+        "hallucinated-positives": "contrastive_core.mixing.hallucination:HallucinatedPositives",
+        "hard-pairs": "contrastive_core.mixing.hard_pairs:HardPairMixing",
+        "interpolated-negatives": "contrastive_core.mixing.extrapolation:InterpolatedNegatives",
+        "mixed-negatives": "contrastive_core.mixing.mixed_negatives:MixedNegatives",
+        "mixed-regression": "contrastive_core.mixing.mixed_regression:MixedRegression",
+    },
+)
+"""What becomes of embeddings."""

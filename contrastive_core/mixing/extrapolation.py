@@ -1,0 +1,149 @@
+"""Features transformed before they are contrasted: positives pushed apart, negatives mixed."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.errors import InputError
+from contrastive_core.mixing.mixing import Unlearnt, drawing, given, with_extra
+from contrastive_core.objectives.batch_layout import extra, view_rows
+from contrastive_core.objectives.checks import require_positive
+from contrastive_core.objectives.embeddings import unit
+from contrastive_core.objectives.objective import Needs, Objective
+from contrastive_core.types import Batch
+
+
+def extrapolate(first: Tensor, second: Tensor, generator: torch.Generator, shape: float = 2.0) -> tuple[Tensor, Tensor]:
+    r"""Return positives moved away from each other (Zhu et al., 2021, on visualising feature transformation).
+
+    :math:`\hat q = \lambda q + (1 - \lambda) k` and the same with both swapped, :math:`\lambda = 1 + \mathrm{Beta}(a, a)`: their sum stays,
+    and for rows of equal length their product never rises.
+
+    Parameters
+    ----------
+    first, second : Tensor of shape (B, n)
+        q and k.
+    generator : torch.Generator
+        Source of one :math:`\lambda` per pair.
+    shape : float
+        a.
+
+    Returns
+    -------
+    tuple of Tensor
+        Both, not normalised.
+    """
+    if first.shape != second.shape:
+        raise InputError(f"positives do not pair up: {tuple(first.shape)} and {tuple(second.shape)}")
+    weight = 1 + beta(len(first), shape, generator).to(first)[:, None]
+    return weight * first + (1 - weight) * second, weight * second + (1 - weight) * first
+
+
+def interpolate(negatives: Tensor, generator: torch.Generator, shape: float = 1.6) -> Tensor:
+    r"""Return negatives :math:`\lambda n + (1 - \lambda) n_\pi`, :math:`\lambda \sim \mathrm{Beta}(a, a)`, :math:`\pi` a random order.
+
+    Of the same paper as :func:`extrapolate`; the queue's diversity grows at no cost.
+
+    Parameters
+    ----------
+    negatives : Tensor of shape (K, n)
+        The n.
+    generator : torch.Generator
+        Source of the order and of one :math:`\lambda` per negative.
+    shape : float
+        a.
+
+    Returns
+    -------
+    Tensor of shape (K, n)
+        Not normalised.
+    """
+    order = torch.randperm(len(negatives), generator=generator)
+    weight = beta(len(negatives), shape, generator).to(negatives)[:, None]
+    return weight * negatives + (1 - weight) * negatives[order]
+
+
+def beta(count: int, shape: float, generator: torch.Generator) -> Tensor:
+    """Draw from Beta(a, a) by inverting its distribution at uniform numbers of the generator, in float64."""
+    from scipy.special import betaincinv
+
+    if not shape > 0:
+        raise InputError(f"the shape of a beta distribution must be positive, got {shape}")
+    uniform = torch.rand(count, generator=generator, dtype=torch.float64)
+    return torch.from_numpy(betaincinv(shape, shape, uniform.numpy()))
+
+
+@final
+@dataclass(frozen=True)
+class ExtrapolatedPositives(Unlearnt):
+    """The objective of views whose directions :func:`extrapolate` has moved apart; their lengths stay.
+
+    Attributes
+    ----------
+    shape : float
+        Of the beta distribution.
+    """
+
+    shape: float = 2.0
+
+    def __post_init__(self) -> None:
+        require_positive(shape=self.shape)
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Say whether it pairs two views."""
+        return None if objective.needs.fewest == 2 and not given(objective) else "it does not pair two views of outputs alone"
+
+    def needs(self, objective: Objective) -> Needs:
+        """Return the objective's, for two views."""
+        return objective.needs._replace(most=2)
+
+    def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
+        """Return the objective's loss of the moved rows."""
+        index = view_rows(batch, 2, 2)
+
+        def seen(rows: Tensor) -> Tensor:
+            moved = torch.cat(extrapolate(unit(rows[index[:, 0]]), unit(rows[index[:, 1]]), drawing(seed), self.shape))
+            places = index.T.reshape(-1)
+            return rows.index_copy(0, places, torch.linalg.vector_norm(rows[places], dim=1, keepdim=True) * moved)
+
+        return objective.loss(seen(output), seen(held), batch)
+
+
+@final
+@dataclass(frozen=True)
+class InterpolatedNegatives(Unlearnt):
+    """The objective against a queue that :func:`interpolate` has mixed, anew for every batch.
+
+    Attributes
+    ----------
+    shape : float
+        Of the beta distribution.
+    """
+
+    shape: float = 1.6
+
+    def __post_init__(self) -> None:
+        require_positive(shape=self.shape)
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Say whether it has a queue."""
+        return None if any(wanted.name in QUEUES for wanted in objective.needs.extras) else "it has no queue of negatives to mix"
+
+    def needs(self, objective: Objective) -> Needs:
+        """Return the objective's."""
+        return objective.needs
+
+    def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
+        """Return the objective's loss against the mixed queue."""
+        generator = drawing(seed)
+        name = next(wanted.name for wanted in objective.needs.extras if wanted.name in QUEUES)
+        queue = extra(batch, name)
+        width = queue.shape[-1]
+        mixtures = [unit(interpolate(part, generator, self.shape)) for part in queue.reshape(-1, queue.shape[-2], width)]
+        return objective.loss(output, held, with_extra(batch, name, torch.stack(mixtures).view_as(queue)))
+
+
+QUEUES = ("queue", "queues")
+"""Names of extras that hold negatives."""

@@ -1,0 +1,85 @@
+"""Features seen through the gate of a pair of classes."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.errors import InputError
+from contrastive_core.mixing.mixing import Mixing, drawing, given
+from contrastive_core.objectives.batch_layout import Labels, extra, view_rows
+from contrastive_core.objectives.checks import require_at_least
+from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin
+from contrastive_core.types import Batch
+
+GATES = Extra("gates", "(c, c, n)", Origin.LEARNT, "what each pair of classes sees of a feature")
+
+
+def gate(features: Tensor, labels: Tensor, partners: Tensor, gates: Tensor) -> Tensor:
+    r"""Return :math:`z_i \odot g_{\{y_i, y_j\}}`: pairs of any two classes are positives in the subspace of their gate (Hydra, 2024).
+
+    Gates are learnt beside the network; a pair of classes has one gate whichever comes first.
+
+    Parameters
+    ----------
+    features : Tensor of shape (B, n)
+        Embeddings.
+    labels, partners : Tensor of shape (B,)
+        The classes of the rows and of the rows that they are paired with.
+    gates : Tensor of shape (c, c, n)
+        For each pair of classes; the upper triangle is used.
+
+    Returns
+    -------
+    Tensor of shape (B, n)
+        Differentiable in features and gates.
+    """
+    if gates.dim() != 3 or gates.shape[0] != gates.shape[1] or gates.shape[2] != features.shape[1]:
+        raise InputError(f"gates must have shape (c, c, {features.shape[1]}), got {tuple(gates.shape)}")
+    return features * gates[labels.minimum(partners), labels.maximum(partners)]
+
+
+@final
+@dataclass(frozen=True)
+class GatedPairs(Mixing):
+    """Pairs of samples of any two classes, each seen through the gate of its classes, in place of two views of one sample.
+
+    Attributes
+    ----------
+    classes : int
+        Classes that labels may have.
+    """
+
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        require_at_least(1, classes=self.classes)
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Say whether it pairs two views, whatever the classes."""
+        if objective.needs.fewest != 2 or given(objective):
+            return "it does not pair two views of outputs alone"
+        return None if objective.needs.labels is Labels.NONE else "it has uses for the labels of its own"
+
+    def needs(self, objective: Objective) -> Needs:
+        """Return the objective's, with labels and gates, for two views."""
+        return objective.needs._replace(most=2, labels=Labels.CLASSES, extras=(*objective.needs.extras, GATES))
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return gates that let nearly everything pass."""
+        return {GATES.name: 1 + 0.1 * torch.randn((self.classes, self.classes, width), generator=generator)}
+
+    def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
+        """Return the objective's loss of first views, each paired with the second view of a random sample."""
+        first, second = view_rows(batch, 2, 2).T
+        other = second[torch.randperm(len(first), generator=drawing(seed))]
+        if int(batch.labels.max()) >= self.classes:
+            raise InputError(f"a label is {int(batch.labels.max())}, and there are gates for {self.classes} classes; set mixer.classes")
+
+        def seen(rows: Tensor) -> Tensor:
+            gates, ours, theirs = extra(batch, GATES.name), batch.labels[first], batch.labels[other]
+            rows = rows.index_copy(0, first, gate(rows[first], ours, theirs, gates))
+            return rows.index_copy(0, second, gate(rows[other], ours, theirs, gates))
+
+        return objective.loss(seen(output), seen(held).detach(), batch)

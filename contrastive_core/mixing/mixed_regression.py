@@ -1,0 +1,47 @@
+"""Shares of mixed negatives for contrastive regression."""
+
+from dataclasses import dataclass
+from typing import final
+
+from torch import Tensor
+
+from contrastive_core.mixing.extrapolation import beta
+from contrastive_core.mixing.mixing import Unlearnt, drawing, with_extra
+from contrastive_core.objectives.checks import require_positive
+from contrastive_core.objectives.objective import Needs, Objective
+from contrastive_core.types import Batch
+
+SHARE = "mixing"
+"""The extra that the objective mixes with."""
+
+
+@final
+@dataclass(frozen=True)
+class MixedRegression(Unlearnt):
+    """Draws the shares with which the SupReMix objective (Wu et al., 2023) mixes anchors into negatives.
+
+    The mixtures themselves, those of positives too, are in the objective.
+
+    Attributes
+    ----------
+    shape : float
+        Of the beta distribution.
+    """
+
+    shape: float = 2.0
+
+    def __post_init__(self) -> None:
+        require_positive(shape=self.shape)
+
+    def refusal(self, objective: Objective) -> str | None:
+        """Say whether it mixes with given shares."""
+        return None if any(wanted.name == SHARE for wanted in objective.needs.extras) else "only supremix takes shares to mix with"
+
+    def needs(self, objective: Objective) -> Needs:
+        """Return the objective's but the shares."""
+        return objective.needs._replace(extras=tuple(wanted for wanted in objective.needs.extras if wanted.name != SHARE))
+
+    def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
+        """Return the objective's loss with a share for each row."""
+        shares = beta(len(output), self.shape, drawing(seed)).to(output)
+        return objective.loss(output, held, with_extra(batch, SHARE, shares))

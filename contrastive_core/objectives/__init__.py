@@ -1,0 +1,60 @@
+"""Contrastive objectives, by name; adding one is its file and one line here.
+
+Losses are grouped by what makes two rows a positive pair: views of one instance, paired modalities, or labels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contrastive_core.registry import Table
+
+if TYPE_CHECKING:
+    from contrastive_core.objectives.objective import Objective
+
+OBJECTIVES: Table[type[Objective]] = Table(
+    "objective",
+    {
+        "nt-xent": "contrastive_core.objectives.instances.nt_xent:NTXent",
+        "dcl": "contrastive_core.objectives.instances.nt_xent:DCL",
+        "dclw": "contrastive_core.objectives.instances.nt_xent:DCLW",
+        "infonce-queue": "contrastive_core.objectives.instances.queue:QueueInfoNCE",
+        "momentum-queue": "contrastive_core.objectives.instances.queue:MomentumQueue",
+        "clip": "contrastive_core.objectives.modalities.bimodal:CLIP",
+        "cwcl": "contrastive_core.objectives.modalities.bimodal:CWCL",
+        "cmim": "contrastive_core.objectives.modalities.bimodal:CMIM",
+        "supcon": "contrastive_core.objectives.labelled.supervised:SupCon",
+        "focal-supcon": "contrastive_core.objectives.labelled.supervised:FocalSupCon",
+        "soft-supcon": "contrastive_core.objectives.labelled.soft_labels:SoftSupCon",
+        "soft-label": "contrastive_core.objectives.labelled.soft_labels:SoftLabel",
+        "softcon": "contrastive_core.objectives.labelled.soft_labels:SoftCon",
+        "mv-infonce": "contrastive_core.objectives.instances.multiview:MVInfoNCE",
+        "mv-dhel": "contrastive_core.objectives.instances.multiview:MVDHEL",
+        "isogclr": "contrastive_core.objectives.instances.individual_temperatures:ISogCLR",
+        "rgcl": "contrastive_core.objectives.instances.individual_temperatures:RGCL",
+        "amcl": "contrastive_core.objectives.instances.amcl:AMCL",
+        "comet": "contrastive_core.objectives.instances.comet:COMET",
+        "pixpro": "contrastive_core.objectives.instances.pixels:PixPro",
+        "pamc": "contrastive_core.objectives.instances.clustering:PamC",
+        "swav": "contrastive_core.objectives.instances.clustering:SwAV",
+        "alignment": "contrastive_core.objectives.instances.alignment_uniformity:Alignment",
+        "uniformity": "contrastive_core.objectives.instances.alignment_uniformity:Uniformity",
+        "alignment-uniformity": "contrastive_core.objectives.instances.alignment_uniformity:AlignmentUniformity",
+        "scattering": "contrastive_core.objectives.instances.alignment_uniformity:Scattering",
+        "cua": "contrastive_core.objectives.modalities.modality_gap:CUA",
+        "cuaxu": "contrastive_core.objectives.modalities.modality_gap:CUAXU",
+        "cacr": "contrastive_core.objectives.instances.cacr:CACR",
+        "sepclr": "contrastive_core.objectives.labelled.sepclr:SepCLR",
+        "pmrl": "contrastive_core.objectives.modalities.pmrl:PMRL",
+        "whitenedcse": "contrastive_core.objectives.instances.whitening:WhitenedCSE",
+        "barlow-twins": "contrastive_core.objectives.instances.spectral:BarlowTwins",
+        "vicreg": "contrastive_core.objectives.instances.spectral:VICReg",
+        "mw": "contrastive_core.objectives.labelled.ranking:MW",
+        "triplet": "contrastive_core.objectives.labelled.ranking:Triplet",
+        "adaptive-triplet": "contrastive_core.objectives.labelled.ranking:AdaptiveTriplet",
+        "groco": "contrastive_core.objectives.instances.groco:GroCo",
+        "conr": "contrastive_core.objectives.labelled.regression:ConR",
+        "supremix": "contrastive_core.objectives.labelled.regression:SupReMix",
+    },
+)
+"""Costs of the joint batch, whose rows are embeddings that attract and repel each other."""

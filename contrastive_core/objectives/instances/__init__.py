@@ -1,0 +1,1 @@
+"""Objectives whose positives are views of one instance."""

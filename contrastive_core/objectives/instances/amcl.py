@@ -1,0 +1,99 @@
+"""The objective of several heads, each with temperatures of its own for every pair."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.errors import InputError, ShapeError
+from contrastive_core.objectives.batch_layout import extra, others_among, partners, view_rows
+from contrastive_core.objectives.checks import require_at_least, require_positive
+from contrastive_core.objectives.embeddings import unit
+from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin
+from contrastive_core.objectives.tiled_function import tiled
+from contrastive_core.types import Batch
+
+
+@final
+@dataclass(frozen=True)
+class AMCL(Objective):
+    r"""Adaptive multi-head contrast: NT-Xent per head, at temperatures that a small network gives to every pair.
+
+    The outputs are cut into H heads of d = n/H units. With :math:`\tau_{ij} = \tau_\mathrm{lo} + (\tau_\mathrm{hi} -
+    \tau_\mathrm{lo})\,\sigma(f(z_i, z_j))`, :math:`C = \sum_h [\mathrm{NTXent}(s_{ij}/\tau_{ij}) + \beta \langle \tfrac d2 \log
+    \tau_{ij} + 1/\tau_{ij} \rangle]`, f a network of one hidden tanh layer per head, which is learnt; the gradient flows through f
+    into the rows too.
+
+    Attributes
+    ----------
+    heads : int
+        H; must divide the number of outputs.
+    lowest, highest : float
+        :math:`\tau_\mathrm{lo}, \tau_\mathrm{hi}`.
+    weight : float
+        :math:`\beta`.
+    hidden : int
+        Hidden units of f; not stated in our reference.
+    """
+
+    heads: int = 3
+    lowest: float = 1e-5
+    highest: float = 2.0
+    weight: float = 0.1
+    hidden: int = 8
+
+    needs = Needs(
+        extras=(
+            Extra("first", "(H, 2 n/H + 1, units)", Origin.LEARNT, "weights of the temperatures' hidden layer, bias last"),
+            Extra("last", "(H, units + 1)", Origin.LEARNT, "weights of the temperatures' output, bias last"),
+        )
+    )
+    source = "Wang et al. (2023), adaptive multi-head contrastive learning"
+    verified = "from the paper, not re-read; the published code does not run"
+
+    def __post_init__(self) -> None:
+        require_positive(lowest=self.lowest, highest=self.highest)
+        require_at_least(0, weight=self.weight)
+        require_at_least(1, heads=self.heads, hidden=self.hidden)
+        if self.lowest >= self.highest:
+            raise InputError(f"lowest temperature {self.lowest} must be below the highest, {self.highest}")
+
+    @property
+    def strength(self) -> float:
+        """0.001: the temperatures of some pairs are small."""
+        return 0.001
+
+    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return small random weights, at which temperatures are near the middle."""
+        size = self._size(width)
+        first = torch.randn((self.heads, 2 * size + 1, self.hidden), generator=generator, device=generator.device) / (2 * size) ** 0.5
+        last = 0.1 * torch.randn((self.heads, self.hidden + 1), generator=generator, device=generator.device)
+        return {"first": first, "last": last}
+
+    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return nothing: the temperatures' network is learnt by gradient."""
+        return {}
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the sum over heads of the mean over rows."""
+        size, partner = self._size(output.shape[1]), partners(view_rows(batch))
+        heads = zip(torch.split(output, size, 1), extra(batch, "first"), extra(batch, "last"), strict=True)
+
+        def term(part: slice, rows: Tensor, first: Tensor, last: Tensor) -> Tensor:
+            others = others_among(part, len(rows), rows)
+            asked, found = rows[part] @ first[:size], rows @ first[size:-1] + first[-1]
+            scores = (asked[:, None] + found[None, :]).tanh() @ last[:-1] + last[-1]  # (T, B)
+            temperatures = self.lowest + (self.highest - self.lowest) * scores.sigmoid()
+            logs = (rows[part] @ rows.T / temperatures).masked_fill(~others, -float("inf")).log_softmax(1)
+            kept = temperatures[others]
+            regularisation = (size / 2 * kept.log() + 1 / kept).sum() / (len(rows) - 1)
+            return (self.weight * regularisation - logs.gather(1, partner[part, None]).sum()) / len(rows)
+
+        width = len(output) * (self.hidden + 1)
+        return torch.stack([tiled(term, len(output), width, unit(rows), first, last) for rows, first, last in heads]).sum()
+
+    def _size(self, width: int) -> int:
+        if width % self.heads:
+            raise ShapeError(f"{width} outputs cannot be cut into {self.heads} heads of equal size; give a multiple of {self.heads}")
+        return width // self.heads

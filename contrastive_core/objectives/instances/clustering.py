@@ -1,0 +1,136 @@
+"""Objectives of clusters: views must agree on the prototype that a balanced assignment gives them."""
+
+from dataclasses import dataclass
+from math import log
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.objectives.batch_layout import Labels, extra, view_rows
+from contrastive_core.objectives.checks import require_at_least, require_positive
+from contrastive_core.objectives.embeddings import unit
+from contrastive_core.objectives.log_softmax import leave_out_self, pooled, through
+from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin, Plain
+from contrastive_core.types import Batch
+
+
+def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
+    """Return a soft assignment whose rows sum to 1 and whose columns tend to N/K, of shape (N, K).
+
+    In the log domain, so that no exponential overflows; the last step is the rows', so that they are distributions exactly.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (N, K)
+        Scores over the regularisation.
+    iterations : int
+        How often columns and rows are normalised.
+    """
+    plan = logits
+    balance = log(logits.shape[0] / logits.shape[1])
+    for _ in range(iterations):
+        plan = plan - plan.logsumexp(0, keepdim=True) + balance
+        plan = plan - plan.logsumexp(1, keepdim=True)
+    return plan.exp()
+
+
+@final
+@dataclass(frozen=True)
+class SwAV(Objective):
+    r"""Swapped prediction of cluster codes between two views.
+
+    :math:`C = -\tfrac12 \langle q_1 \cdot \log p_2 + q_2 \cdot \log p_1 \rangle`, p the softmax of the cosines to K prototypes over
+    T, q the codes: Sinkhorn of the cosines over :math:`\epsilon`, through which no gradient flows. Prototypes are learnt; their
+    length does not count. Uniform scores have :math:`\log K`.
+
+    Attributes
+    ----------
+    temperature : float
+        T, dimensionless.
+    regularisation : float
+        :math:`\epsilon` of Sinkhorn's iteration.
+    iterations : int
+        Of Sinkhorn.
+    num_prototypes : int
+        K; the paper's 3000 is for ImageNet.
+    """
+
+    temperature: float = 0.1
+    regularisation: float = 0.05
+    iterations: int = 3
+    num_prototypes: int = 3000
+
+    needs = Needs(extras=(Extra("prototypes", "(K, n)", Origin.LEARNT, "the vectors that stand for the clusters"),))
+    source = "Caron et al. (2020), SwAV"
+    verified = "value and gradient equal lightly and solo-learn"
+
+    def __post_init__(self) -> None:
+        require_positive(temperature=self.temperature, regularisation=self.regularisation)
+        require_at_least(1, iterations=self.iterations)
+        require_at_least(2, num_prototypes=self.num_prototypes)
+
+    @property
+    def strength(self) -> float:
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
+
+    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return prototypes in random directions."""
+        return {"prototypes": unit(torch.randn((self.num_prototypes, width), generator=generator, device=generator.device))}
+
+    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return nothing: prototypes are learnt by gradient."""
+        return {}
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over samples and both swaps."""
+        index, prototypes = view_rows(batch), unit(extra(batch, "prototypes"))
+        with torch.no_grad():
+            judged = unit(held) @ prototypes.T / self.regularisation
+            codes = [sinkhorn(judged[column], self.iterations) for column in index.T]
+        scores = (unit(output) @ prototypes.T / self.temperature).log_softmax(1)
+        first, second = scores[index[:, 0]], scores[index[:, 1]]
+        return -0.5 * ((codes[0] * second).sum(1) + (codes[1] * first).sum(1)).mean()
+
+
+@final
+@dataclass(frozen=True)
+class PamC(Plain):
+    r"""Block contrast with the other clusters' centres in place of negatives.
+
+    :math:`C = \langle -\log \sum_{p \in P(a)} e^{\tau' s_{ap}} + \log \sum_c e^{\tau' \cos(\mu_a, \mu_c)} \rangle_a`: P the other
+    rows of the row's cluster, which the label gives, :math:`\mu` the mean direction of a cluster, its own included in the sum. Here
+    :math:`\tau'` multiplies. Rows alone in their cluster do not count. Gradients flow through the centres. The official code adds
+    :math:`10^{-10}` inside the logarithms; here nothing is added.
+
+    Attributes
+    ----------
+    sharpness : float
+        :math:`\tau'`.
+    """
+
+    sharpness: float = 1.0
+
+    needs = Needs(fewest=1, most=None, labels=Labels.CLASSES)
+    source = "Kulatilleke, Portmann & Chandra (2022), PamC"
+    verified = "read in the official code, not run"
+    strength = 0.02
+
+    def __post_init__(self) -> None:
+        require_positive(sharpness=self.sharpness)
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over the rows that are not alone in their cluster."""
+        rows = unit(output)
+        _, group, sizes = torch.unique(batch.labels, return_inverse=True, return_counts=True)
+        centres = unit(rows.new_zeros(len(sizes), rows.shape[1]).index_add(0, group, rows) / sizes[:, None])
+        share = (sizes[group] > 1).to(rows.dtype)
+        share = share / share.sum().clamp(min=1)
+
+        def same_cluster(logits: Tensor, part: slice) -> None:
+            logits.masked_fill_(group[part, None] != group[None, :], -float("inf"))
+            leave_out_self(logits, part)
+
+        apart = pooled(centres[group], centres, self.sharpness, share)
+        return apart + through(rows, rows, self.sharpness, lambda sums: -torch.where(share > 0, share * sums, 0.0).sum(), same_cluster)

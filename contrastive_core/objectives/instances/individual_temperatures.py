@@ -1,0 +1,282 @@
+r"""Objectives with a temperature for each sample, and moving averages of their denominators.
+
+For an anchor with positive p, :math:`g = \mathrm{mean}_{k}\, e^{(s_k - s_p)/\tau_i}` over its negatives, and the loss is
+:math:`\tau_i \log u + \tau_i \rho` with the moving average :math:`u \leftarrow (1-\gamma) u + \gamma g`. The gradient is that of g
+over the held u: a surrogate, whose own value would mean nothing, so the value returned is the loss itself.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from math import log
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.errors import InputError
+from contrastive_core.objectives.batch_layout import extra, partners, view_rows
+from contrastive_core.objectives.checks import require_at_least, require_positive
+from contrastive_core.objectives.embeddings import unit
+from contrastive_core.objectives.instances.nt_xent import aligned
+from contrastive_core.objectives.log_softmax import Weigh, leave_out, leave_out_self, log_sum_exp, pooled
+from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin
+from contrastive_core.types import Batch
+
+MEMORY = (
+    Extra("temperatures", "(V, S)", Origin.CARRIED, "temperature of each sample, for one or two modalities"),
+    Extra("averages", "(V, S)", Origin.CARRIED, "moving average of each sample's denominator; 0 before its first batch"),
+    Extra("momenta", "(V, S)", Origin.CARRIED, "moving average of each temperature's gradient"),
+)
+
+
+class Rates(NamedTuple):
+    """How fast what is remembered moves.
+
+    Attributes
+    ----------
+    budget : float
+        The rho that keeps temperatures up.
+    average, learning, momentum : float
+        Share of the new denominator in its average, step size of the temperatures, share of the old gradient in theirs.
+    lowest, highest : float
+        Bounds of the temperatures.
+    """
+
+    budget: float
+    average: float
+    learning: float
+    momentum: float
+    lowest: float
+    highest: float
+
+
+class Anchors(NamedTuple):
+    """Who asks among whom.
+
+    Attributes
+    ----------
+    rows, columns : Tensor of shape (A, n) and (K, n)
+        Unit embeddings.
+    positive : Tensor of shape (A,)
+        Similarity of each anchor to its positive.
+    weigh : Weigh
+        Leaves all but the negatives out.
+    negatives : int
+        How many an anchor has.
+    slots : Tensor of shape (A,)
+        Where in the flat memory each anchor's sample is.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    positive: Tensor
+    weigh: Weigh
+    negatives: int
+    slots: Tensor
+
+
+def remembered(anchors: Anchors, memory: Tensor, temperatures: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Return the log denominators and the logs of their averages with what is remembered, of shape (A,) each."""
+    with torch.no_grad():
+        sums = log_sum_exp(anchors.rows, anchors.columns, 1 / temperatures, anchors.weigh)
+        fresh = sums - anchors.positive / temperatures - log(anchors.negatives)
+        old = memory.view(-1)[anchors.slots]
+        # In logarithms: e^{h/tau} overflows at small temperatures. What has no memory yet takes the new value.
+        mixed = torch.logaddexp(old.log() + log(1 - share), fresh + log(share)) if share < 1 else fresh
+        return fresh, torch.where(old > 0, mixed, fresh)
+
+
+def surrogate(live: Anchors, held: Anchors, memory: Tensor, temperatures: Tensor, rates: Rates) -> Tensor:
+    """Return the loss of the anchors, of shape (), with the surrogate's gradient in the live rows."""
+    fresh, mixed = remembered(held, memory, temperatures, rates.average)
+    loss = (temperatures * (mixed + rates.budget)).mean()
+    pull = temperatures * (fresh - mixed).exp() / len(fresh)  # tau g/u, the chain rule at the held average
+
+    def moving(anchors: Anchors) -> Tensor:
+        return pooled(anchors.rows, anchors.columns, 1 / temperatures, pull, anchors.weigh) - (pull * anchors.positive / temperatures).sum()
+
+    return loss + (moving(live) - moving(held))
+
+
+def step(anchors: Anchors, extras: dict[str, Tensor], rates: Rates) -> dict[str, Tensor]:
+    """Return temperatures, averages and momenta after a batch; samples that were not in it keep theirs."""
+    flat = {name: value.reshape(-1) for name, value in extras.items()}
+    temperatures = flat["temperatures"][anchors.slots]
+    fresh, mixed = remembered(anchors, extras["averages"], temperatures, rates.average)
+    with torch.enable_grad():  # E[h] under the negatives' softmax is the slope of the log sum in the inverse temperature
+        inverse = (1 / temperatures).requires_grad_()
+        total = pooled(anchors.rows, anchors.columns, inverse, torch.ones_like(temperatures), anchors.weigh)
+        (mean_score,) = torch.autograd.grad(total, inverse)
+    slope = mixed + rates.budget - (fresh - mixed).exp() * (mean_score - anchors.positive) / temperatures
+    counts = torch.zeros_like(flat["averages"]).index_add(0, anchors.slots, torch.ones_like(temperatures))
+
+    def spread(values: Tensor) -> Tensor:
+        return torch.zeros_like(flat["averages"]).index_add(0, anchors.slots, values) / counts.clamp(min=1)
+
+    seen = counts > 0
+    momenta = torch.where(seen, rates.momentum * flat["momenta"] + (1 - rates.momentum) * spread(slope), flat["momenta"])
+    moved = (flat["temperatures"] - rates.learning * momenta).clamp(rates.lowest, rates.highest)
+    new = {
+        "temperatures": torch.where(seen, moved, flat["temperatures"]),
+        "averages": torch.where(seen, spread(mixed.exp()), flat["averages"]),
+        "momenta": momenta,
+    }
+    return {name: new[name].view_as(extras[name]) for name in new}
+
+
+@dataclass(frozen=True)
+class Individual(Objective):
+    r"""An objective that remembers a temperature and a denominator for every sample; subclasses say who asks among whom.
+
+    Instances must number the samples of the data set from 0.
+
+    Attributes
+    ----------
+    temperature : float
+        Where :math:`\tau_i` starts.
+    budget : float
+        :math:`\rho`; larger keeps temperatures higher.
+    average : float
+        :math:`\gamma`; a sample's first batch takes 1.
+    learning : float
+        :math:`\eta` of the temperatures.
+    momentum : float
+        Share of the old gradient of a temperature.
+    lowest, highest : float
+        Bounds of the temperatures.
+    """
+
+    temperature: float = 0.1
+    budget: float = 0.3
+    average: float = 0.9
+    learning: float = 0.01
+    momentum: float = 0.1
+    lowest: float = 0.05
+    highest: float = 0.7
+
+    needs = Needs(extras=MEMORY)
+    source = "Qiu et al. (2023), automatic temperature individualization"
+
+    @final
+    def __post_init__(self) -> None:
+        _check(self.temperature, self.rates)
+
+    @property
+    @final
+    def rates(self) -> Rates:
+        """The settings of what is remembered."""
+        return Rates(self.budget, self.average, self.learning, self.momentum, self.lowest, self.highest)
+
+    @property
+    @final
+    def strength(self) -> float:
+        """0.005: the loss is multiplied by its temperature already."""
+        return 0.005
+
+    @final
+    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return temperatures and averages after this batch."""
+        memory = {name.name: extra(batch, name.name) for name in MEMORY}
+        for anchors in self.anchors(output, batch):
+            memory = step(anchors, memory, self.rates)
+        return memory
+
+    @final
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over anchors."""
+        flat, averages = extra(batch, "temperatures").view(-1), extra(batch, "averages")
+        ways = zip(self.anchors(output, batch), self.anchors(held, batch), strict=True)
+        return torch.stack([surrogate(live, still, averages, flat[live.slots], self.rates) for live, still in ways]).mean()
+
+    @abstractmethod
+    def anchors(self, output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
+        """Return who asks among whom, in each of as many ways as there are modalities.
+
+        Parameters
+        ----------
+        output : Tensor of shape (B, n)
+            The embeddings.
+        batch : Batch
+            Checked.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class ISogCLR(Individual):
+    r"""Individual temperatures for two views of one modality (iSogCLR).
+
+    Each of the 2 N rows is an anchor, its negatives all rows but itself and its partner. With the average's share 1 and all
+    temperatures equal the gradient is :math:`\tau` times DCL's. The paper's average is of :math:`e^{(s_k - s_p)/\tau}`; libauc's for
+    one modality is of :math:`e^{s_k/\tau}`, which is the same until a sample is seen again.
+    """
+
+    verified = "gradient and temperatures of a sample's first batch equal libauc; identity with DCL tested"
+
+    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return equal temperatures and an empty memory."""
+        return _start(self.temperature, 1, samples)
+
+    def anchors(self, output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
+        """Return every row, which asks among those of other samples."""
+        rows, partner = unit(output), partners(view_rows(batch))
+        pairs = torch.stack([torch.arange(len(rows), device=rows.device), partner], dim=1)
+        return (Anchors(rows, rows, aligned(rows, partner), leave_out(pairs), len(rows) - 2, _slots(batch, 1)),)
+
+
+@final
+@dataclass(frozen=True)
+class RGCL(Individual):
+    r"""Individual temperatures for two modalities (RGCL): robust global contrast.
+
+    The anchors are the samples in each modality (view), their negatives the other samples in the other one; the loss is the mean
+    of both directions.
+    """
+
+    temperature: float = 0.05
+    budget: float = 6.0
+    lowest: float = 0.005
+    highest: float = 0.05
+
+    verified = "gradient and temperatures equal libauc, whose gradient is N - 1 times as large"
+
+    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return equal temperatures and an empty memory, for both modalities."""
+        return _start(self.temperature, 2, samples)
+
+    def anchors(self, output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
+        """Return the samples in each modality, which ask among the other one's."""
+        index, slots = view_rows(batch), _slots(batch, 2)
+        first, second = (unit(output)[rows] for rows in index.T)
+        positive = (first * second).sum(1)
+        others, samples = len(first) - 1, extra(batch, "temperatures").shape[1]
+        return (
+            Anchors(first, second, positive, leave_out_self, others, slots[index[:, 0]]),
+            Anchors(second, first, positive, leave_out_self, others, slots[index[:, 1]] + samples),
+        )
+
+
+def _check(temperature: float, rates: Rates) -> None:
+    require_positive(temperature=temperature, average=rates.average, lowest=rates.lowest, highest=rates.highest)
+    require_at_least(0, budget=rates.budget, learning=rates.learning, momentum=rates.momentum)
+    if not rates.lowest <= temperature <= rates.highest or rates.average > 1 or rates.momentum >= 1:
+        raise InputError(
+            f"temperature {temperature} must lie in [{rates.lowest}, {rates.highest}], average {rates.average} in (0, 1] and momentum "
+            f"{rates.momentum} below 1"
+        )
+
+
+def _start(temperature: float, modalities: int, samples: int) -> dict[str, Tensor]:
+    zeros = torch.zeros(modalities, samples)
+    return {"temperatures": zeros + temperature, "averages": zeros, "momenta": zeros.clone()}
+
+
+def _slots(batch: Batch, modalities: int) -> Tensor:
+    """Return each row's sample, checked against the memory."""
+    memory, instances = extra(batch, "temperatures"), batch.instances
+    if instances is None or memory.shape[0] != modalities or int(instances.min()) < 0 or int(instances.max()) >= memory.shape[1]:
+        raise InputError(
+            f"the memory holds {tuple(memory.shape)} temperatures, which does not fit instances up to "
+            f"{-1 if instances is None else int(instances.max())} in {modalities} modalities; number the samples of the data set from 0"
+        )
+    return instances

@@ -1,0 +1,93 @@
+"""The objective of pixels: places near each other in two views of an image must agree."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.errors import InputError
+from contrastive_core.objectives.batch_layout import extra
+from contrastive_core.objectives.checks import require_at_least, require_positive
+from contrastive_core.objectives.embeddings import tiles, unit
+from contrastive_core.objectives.instances.queue import KEYS
+from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin
+from contrastive_core.objectives.tiled_function import tiled
+from contrastive_core.types import Batch
+
+
+@final
+@dataclass(frozen=True)
+class PixPro(Objective):
+    r"""Pixel-to-propagation consistency.
+
+    Each row is a place of an image (``instances``) in one of two views (``views``), at a position in that image. :math:`C =
+    -\sum_\mathrm{ways} \langle \cos(y_i, y'_j) \rangle` over pairs of places of one image, one in each view, nearer than a threshold,
+    with :math:`y_i = \sum_j \max(0, \cos(x_i, x_j))^\gamma g(x_j)` over the places of i's view, g a learnt linear map, and :math:`y'`
+    a second network's output, without gradient. It lies in [-2, 2].
+
+    Attributes
+    ----------
+    power : float
+        :math:`\gamma`.
+    threshold : float
+        Largest distance of a pair, in units of the larger bin's diagonal.
+    """
+
+    power: float = 2.0
+    threshold: float = 0.7
+
+    needs = Needs(
+        fewest=1,
+        most=None,
+        extras=(
+            KEYS,
+            Extra("positions", "(B, 2)", Origin.GIVEN, "place of each row in its image, in units of the larger bin's diagonal"),
+            Extra("map", "(n, n)", Origin.LEARNT, "the linear map g"),
+        ),
+    )
+    source = "Xie et al. (2021), PixPro"
+    verified = "read in the official code, not run"
+    strength = 0.02
+
+    def __post_init__(self) -> None:
+        require_positive(threshold=self.threshold)
+        require_at_least(1, power=self.power)
+
+    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the identity as map."""
+        return {"map": torch.eye(width)}
+
+    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return nothing: the map is learnt by gradient."""
+        return {}
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the sum over both ways of minus the mean cosine of near pairs."""
+        if batch.instances is None or batch.views is None or len(torch.unique(batch.views)) != 2:
+            raise InputError("PixPro needs the image of each row as its instance and which of two views it is in; give both in the batch")
+        images, views, positions = batch.instances, batch.views, extra(batch, "positions")
+        keys = unit(extra(batch, "keys").detach())
+
+        def near(part: slice) -> Tensor:
+            """Return which pairs of places are to agree, of shape (T, B)."""
+            # Not cdist, whose products of matrices would blur the threshold in float32.
+            distance = (positions[part, None] - positions[None, :]).norm(dim=2)
+            there: Tensor = (images[part, None] == images[None, :]) & (views[part, None] != views[None, :]) & (distance <= self.threshold)
+            return there
+
+        counts = torch.cat([near(part).sum(1) for part in tiles(len(output), 2 * len(output))])
+        if not bool(counts.any()):
+            raise InputError(f"no two places of one image are within {self.threshold} of each other in the two views; check the positions")
+        first = views == views.min()
+        pairs = torch.where(first, counts[first].sum(), counts[~first].sum()).clamp(min=1)  # of each row's way
+
+        def term(part: slice, output: Tensor, mapping: Tensor) -> Tensor:
+            rows = unit(output)
+            inside = (images[part, None] == images[None, :]) & (views[part, None] == views[None, :])
+            closeness = (rows[part] @ rows.T).clamp(min=0) ** self.power
+            propagated = torch.where(inside, closeness, 0.0) @ (output @ mapping)
+            agreement = torch.where(near(part), unit(propagated) @ keys.T, 0.0)
+            return -(agreement.sum(1) / pairs[part]).sum()
+
+        return tiled(term, len(output), 2 * len(output), output, extra(batch, "map"))

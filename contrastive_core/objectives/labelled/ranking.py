@@ -1,0 +1,172 @@
+"""Objectives of order: positives must score above negatives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from contrastive_core.objectives.batch_layout import extra, two_views
+from contrastive_core.objectives.checks import require_at_least, require_positive
+from contrastive_core.objectives.embeddings import tiles, unit
+from contrastive_core.objectives.instances.queue import KEYS
+from contrastive_core.objectives.labelled.supervised import CLASSES
+from contrastive_core.objectives.objective import Needs, Plain
+from contrastive_core.objectives.tiled_function import tiled
+from contrastive_core.types import Batch
+
+
+@final
+@dataclass(frozen=True)
+class MW(Plain):
+    r"""Logistic Mann-Whitney loss: every positive pair's score against every negative one's, of any query.
+
+    :math:`C = \langle \log(1 + e^{(s^- - s^+)/\tau}) \rangle` over the N pairs of views of a sample and the N (N - 1) pairs of views
+    of different samples. It bounds the area under the ROC curve: :math:`1 - \mathrm{AUC} \le C / \log 2`; equal scores have
+    :math:`\log 2`. O(N³) time.
+
+    Attributes
+    ----------
+    temperature : float
+        :math:`\tau`; scores are used as they are at 1. Not stated in our reference.
+    """
+
+    temperature: float = 1.0
+
+    source = "Sheikholeslami, Hosseini, Bechard, Daruru & Rajeswar (2025), AUC-driven learning for neural retrieval"
+    verified = "from the paper, not re-read; bound and closed form tested"
+
+    def __post_init__(self) -> None:
+        require_positive(temperature=self.temperature)
+
+    @property
+    def strength(self) -> float:
+        """0.02 of the temperature."""
+        return 0.02 * self.temperature
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over pairs of pairs."""
+        first, second = two_views(unit(output), batch)
+        size = len(first)
+
+        def term(part: slice, first: Tensor, second: Tensor) -> Tensor:
+            pairs = torch.arange(part.start, part.stop, device=first.device)
+            asked, found = pairs // size, pairs % size
+            apart = asked != found
+            negative = (first[asked[apart]] * second[found[apart]]).sum(1)
+            positive = (first * second).sum(1)
+            return softplus((negative[:, None] - positive[None, :]) / self.temperature).sum() / (size * size * (size - 1))
+
+        return tiled(term, size * size, size, first, second)
+
+
+Margins = Callable[[Tensor, Tensor], Tensor | float]
+"""Returns the margins of pairs (a, p) of rows, given by two index tensors of shape (T,), for every n: of shape (T, B), or one number."""
+
+
+def triplet_mean(output: Tensor, labels: Tensor, margins: Margins) -> Tensor:
+    r"""Return the mean over violated triplets of :math:`\max(0, m + d_{ap} - d_{an})` of unit rows, of shape (); 0 if none is.
+
+    Parameters
+    ----------
+    output : Tensor of shape (B, n)
+        Embeddings.
+    labels : Tensor of shape (B,)
+        Classes: a and p share one, n is of another.
+    margins : Margins
+        m of the triplets (a, p, n).
+    """
+    rows = unit(output)
+    size = len(rows)
+
+    def violations(part: slice, rows: Tensor) -> Tensor:
+        pairs = torch.arange(part.start, part.stop, device=rows.device)
+        asked, found = pairs // size, pairs % size
+        positive = (labels[asked] == labels[found]) & (asked != found)
+        asked, found = asked[positive], found[positive]
+        gaps = pair_gaps(rows, asked, found)
+        return (margins(asked, found) - gaps).relu().masked_fill(labels[asked, None] == labels[None, :], 0.0)  # (T, B)
+
+    with torch.no_grad():  # the choice of triplets carries no gradient
+        violated = sum(int((violations(part, rows) > 0).sum()) for part in tiles(size * size, size))
+    return tiled(lambda part, rows: violations(part, rows).sum(), size * size, size, rows) / max(1, violated)
+
+
+def pair_gaps(rows: Tensor, asked: Tensor, found: Tensor) -> Tensor:
+    """Return how much farther than its positive p each row is from a, :math:`d_{an} - d_{ap}`, of shape (T, B).
+
+    Coincident rows have gradient 0.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (B, n)
+        Directions.
+    asked, found : Tensor of shape (T,)
+        Indices of a and p.
+    """
+    # Not by products of matrices, which would round a distance of 0 to 1e-4 in float32.
+    apart = torch.cdist(rows[asked], rows, compute_mode="donot_use_mm_for_euclid_dist")
+    near: Tensor = torch.linalg.vector_norm(rows[asked] - rows[found], dim=1)
+    return apart - near[:, None]
+
+
+@final
+@dataclass(frozen=True)
+class Triplet(Plain):
+    r"""Triplet margin loss on directions, over all triplets of the batch.
+
+    :math:`C` is the mean over violated triplets of :math:`\max(0, m + d_{ap} - d_{an})`, d the distance on the sphere's chord; their choice
+    carries no gradient. O(B³) time.
+
+    Attributes
+    ----------
+    margin : float
+        m.
+    """
+
+    margin: float = 0.2
+
+    needs = CLASSES
+    source = "Schroff, Kalenichenko & Philbin (2015), FaceNet"
+    verified = "value and gradient equal pytorch-metric-learning"
+    strength = 0.0002
+
+    def __post_init__(self) -> None:
+        require_at_least(0, margin=self.margin)
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over violated triplets."""
+        return triplet_mean(output, batch.labels, lambda asked, found: self.margin)
+
+
+@final
+@dataclass(frozen=True)
+class AdaptiveTriplet(Plain):
+    r"""Triplet loss whose margin a second, anchor branch sets for each triplet (deep boosting learning).
+
+    As :class:`Triplet`, with :math:`m_{apn} = m + d'_{an} - d'_{ap}` of the anchor branch's distances: a triplet must be told apart
+    better than there, by the margin m. The branch carries no gradient; where it tells nothing apart this is the triplet loss. The
+    official code has cosines for distances, pairs of views for a and p, and of each row the hardest n alone. O(B³) time.
+
+    Attributes
+    ----------
+    margin : float
+        By how much better.
+    """
+
+    margin: float = 0.2
+
+    needs = Needs(fewest=1, most=None, labels=CLASSES.labels, extras=(KEYS,))
+    source = "Diao et al. (2024), deep boosting learning"
+    verified = "the margin as in the official code (its relative form), read and not run; reduces to the triplet loss"
+    strength = 0.0002
+
+    def __post_init__(self) -> None:
+        require_at_least(0, margin=self.margin)
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over violated triplets."""
+        branch = unit(extra(batch, "keys").detach())
+        return triplet_mean(output, batch.labels, lambda asked, found: self.margin + pair_gaps(branch, asked, found))

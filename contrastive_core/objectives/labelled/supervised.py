@@ -1,0 +1,92 @@
+"""Objectives of classes: rows of one class attract each other."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.objectives.batch_layout import Labels, others_among
+from contrastive_core.objectives.embeddings import unit
+from contrastive_core.objectives.log_softmax import leave_out_self, pooled
+from contrastive_core.objectives.objective import Needs, Tempered
+from contrastive_core.objectives.tiled_function import tiled
+from contrastive_core.types import Batch
+
+CLASSES = Needs(fewest=1, most=None, labels=Labels.CLASSES)
+"""Class labels, and any number of views or none."""
+
+
+def class_sums(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return for each row the sum of the *other* rows of its class, (B, n), and their number, (B,); O(B n)."""
+    _, group = torch.unique(labels, return_inverse=True)
+    num_groups = int(group.max()) + 1
+    sums = rows.new_zeros(num_groups, rows.shape[1]).index_add(0, group, rows)
+    sizes = torch.bincount(group, minlength=num_groups).to(rows.dtype)
+    return sums[group] - rows, sizes[group] - 1
+
+
+@final
+@dataclass(frozen=True)
+class SupCon(Tempered):
+    r"""Supervised contrastive loss, the form with the sum outside the logarithm.
+
+    :math:`C = \langle -\frac{1}{|P(a)|} \sum_{p \in P(a)} [s_{ap}/\tau - \log \sum_{k \ne a} e^{s_{ak}/\tau}] \rangle_a`, P the other
+    rows of the row's class. The mean is over the rows that have positives; with none at all the loss is 0. The official code multiplies
+    by :math:`\tau/\tau_\mathrm{base}` and counts rows without positives as 0 in the mean.
+
+    Attributes
+    ----------
+    temperature : float
+        :math:`\tau`, dimensionless.
+    """
+
+    temperature: float = 0.1
+
+    needs = CLASSES
+    source = "Khosla et al. (2020), Supervised contrastive learning"
+    verified = "value and gradient equal pytorch-metric-learning"
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over the rows that have a positive."""
+        rows, scale = unit(output), 1 / self.temperature
+        sums, counts = class_sums(rows, batch.labels)
+        anchors = (counts > 0).to(rows.dtype)
+        share = anchors / anchors.sum().clamp(min=1)
+        means = sums / counts.clamp(min=1)[:, None]
+        return pooled(rows, rows, scale, share, leave_out_self) - scale * (share * (rows * means).sum(1)).sum()
+
+
+@final
+@dataclass(frozen=True)
+class FocalSupCon(Tempered):
+    r"""Supervised contrast that weighs hard positives more, of Core-tuning.
+
+    :math:`C = -\langle \frac1B \sum_{p \in P(a)} (1 - p_{ap}) \log p_{ap} \rangle_a`, :math:`p_{ap} = e^{s_{ap}/\tau} / \sum_{k \ne
+    a} e^{s_{ak}/\tau}`, mean over the rows that have positives. The gradient flows through the weight.
+
+    Attributes
+    ----------
+    temperature : float
+        :math:`\tau`, dimensionless.
+    """
+
+    temperature: float = 0.07
+
+    needs = CLASSES
+    source = "Zhang et al. (2021), Core-tuning"
+    verified = "read in the official code, not run"
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over the rows that have a positive."""
+        rows, labels = unit(output), batch.labels
+        anchors = (class_sums(rows, labels)[1] > 0).sum().clamp(min=1)
+
+        def term(part: slice, rows: Tensor) -> Tensor:
+            others = others_among(part, len(rows), rows)
+            logs = (rows[part] @ rows.T / self.temperature).masked_fill(~others, -float("inf")).log_softmax(1)
+            # The diagonal's logarithm is -inf: chosen out before it is multiplied, for -inf * 0 is no number.
+            terms = torch.where((labels[part, None] == labels[None, :]) & others, logs, 0.0)
+            return -((1 - terms.exp()) * terms).sum() / (len(rows) * anchors)
+
+        return tiled(term, len(rows), len(rows), rows)

@@ -1,0 +1,166 @@
+"""Objectives of two modalities, given as the two views of each sample: a row must find its partner among the other modality's."""
+
+from dataclasses import dataclass
+from math import log
+from typing import final
+
+import torch
+from torch import Tensor
+
+from contrastive_core.objectives.batch_layout import extra, two_views
+from contrastive_core.objectives.checks import require_positive
+from contrastive_core.objectives.embeddings import unit
+from contrastive_core.objectives.log_softmax import Targets, even, matched, pooled
+from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin, Tempered
+from contrastive_core.types import Batch
+
+LOG_SCALE = Extra("log_scale", "()", Origin.LEARNT, "logarithm of the inverse temperature")
+LARGEST_SCALE = 100.0
+"""Bound of the learnt inverse temperature, as in the official code of CLIP."""
+
+
+def learnt_scale(batch: Batch) -> Tensor:
+    """Return the learnt inverse temperature, of shape (), at most 100."""
+    return extra(batch, "log_scale").exp().clamp(max=LARGEST_SCALE)
+
+
+class LearntScale(Objective):
+    """An objective that learns its temperature, by the logarithm of the inverse.
+
+    Attributes
+    ----------
+    temperature : float
+        A field of the subclass: where it starts.
+    """
+
+    temperature: float
+    needs = Needs(extras=(LOG_SCALE,))
+
+    @property
+    @final
+    def strength(self) -> float:
+        """0.01 of the temperature at the start."""
+        return 0.01 * self.temperature
+
+    @final
+    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the logarithm of the inverse temperature."""
+        return {"log_scale": torch.tensor(-log(self.temperature))}
+
+    @final
+    def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return nothing: the temperature is learnt by gradient."""
+        return {}
+
+
+@final
+@dataclass(frozen=True)
+class CLIP(LearntScale):
+    r"""Symmetric cross-entropy of the matrix of similarities between two modalities.
+
+    :math:`C = \tfrac12 [\mathrm{CE}(S/\tau, I) + \mathrm{CE}(S^T/\tau, I)]`, :math:`S = A B^T`. Rows of one modality are no negatives
+    of each other, so that it is not NT-Xent. One way alone it is the in-batch InfoNCE, or multiple-negatives ranking loss. The
+    temperature is learnt by its logarithm.
+
+    Attributes
+    ----------
+    temperature : float
+        Where :math:`\tau` starts, dimensionless.
+    both_ways : bool
+        Whether the second modality asks too.
+    """
+
+    temperature: float = 0.07
+    both_ways: bool = True
+
+    source = "Radford et al. (2021), CLIP; Jia et al. (2021), ALIGN"
+    verified = "value and gradient of each way equal info-nce-pytorch"
+
+    def __post_init__(self) -> None:
+        require_positive(temperature=self.temperature)
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over samples and ways."""
+        return clip(*two_views(unit(output), batch), learnt_scale(batch), self.both_ways)
+
+
+def clip(first: Tensor, second: Tensor, scale: float | Tensor, both_ways: bool = True) -> Tensor:
+    """Return the CLIP loss of two sets of unit rows, of shape ()."""
+    forward = matched(first, second, scale)
+    return (forward + matched(second, first, scale)) / 2 if both_ways else forward
+
+
+@final
+@dataclass(frozen=True)
+class CWCL(LearntScale):
+    r"""Continuously weighted contrast: the samples that a frozen network finds alike share the probability.
+
+    From the first modality :math:`-\langle \sum_j w_{ij} \log p_{ij} / \sum_j w_{ij} \rangle` with :math:`w_{ij} = (1 + \cos(u_i,
+    u_j))/2` of the frozen network's representations u of the first view, from the second plain cross-entropy; the sum of both. The
+    weights carry no gradient. Weights that are 1 for the sample itself and 0 else make it CLIP times 2.
+
+    Attributes
+    ----------
+    temperature : float
+        Where :math:`\tau` starts, dimensionless; it is learnt by its logarithm.
+    """
+
+    temperature: float = 0.07
+
+    needs = Needs(extras=(LOG_SCALE, Extra("guide", "(B, d)", Origin.GIVEN, "a frozen network's representation of each row")))
+    source = "Srinivasa et al. (2023), CWCL"
+    verified = "formula confirmed in a second paper's text; identities tested"
+
+    def __post_init__(self) -> None:
+        require_positive(temperature=self.temperature)
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the sum of both directions' means."""
+        first, second = two_views(unit(output), batch)
+        scale, guide = learnt_scale(batch), unit(two_views(extra(batch, "guide").detach(), batch)[0].to(output.dtype))
+
+        def weights(part: slice) -> Tensor:
+            return (1 + guide[part] @ guide.T) / 2
+
+        return pooled(first, second, scale, even(first), targets=shares(weights, len(first))) + matched(second, first, scale)
+
+
+def shares(weights: Targets, num_rows: int) -> Targets:
+    """Return targets that are each row's weights divided by their sum, for a mean over rows."""
+
+    def targets(part: slice) -> Tensor:
+        tile = weights(part)
+        return tile / (num_rows * tile.sum(1, keepdim=True))
+
+    return targets
+
+
+@final
+@dataclass(frozen=True)
+class CMIM(Tempered):
+    r"""The contrastive term of cMIM: the negatives are averaged, not summed, which makes it insensitive to the batch size.
+
+    :math:`C = \langle -\log \frac{e^{s_{ii}/\tau}}{e^{s_{ii}/\tau} + \mathrm{mean}_{j \ne i}\, e^{s_{ij}/\tau}} \rangle`, s between
+    the two views. The reconstruction and prior terms of the mutual-information machine are no part of it.
+
+    Attributes
+    ----------
+    temperature : float
+        :math:`\tau`, dimensionless; not stated in our reference.
+    """
+
+    temperature: float = 0.1
+
+    source = "Livne (2025), cMIM"
+    verified = "from the paper, not re-read; closed forms tested"
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over samples."""
+        first, second = two_views(unit(output), batch)
+        others = log(len(first) - 1)
+
+        def weigh(logits: Tensor, part: slice) -> None:
+            logits.sub_(others)
+            logits[:, part].diagonal().add_(others)
+
+        return matched(first, second, 1 / self.temperature, weigh)

@@ -1,0 +1,1 @@
+"""Relaxation of phases to certified equilibria, and the choice of the backend that computes them."""

@@ -1,0 +1,252 @@
+"""Running a dynamics until it has settled, with a certificate for every sample."""
+
+from collections.abc import Sequence
+from numbers import Integral
+
+import torch
+
+from contrastive_core.costs.labels import with_targets
+from contrastive_core.dynamics.base import Dynamics, is_joint
+from contrastive_core.errors import DivergenceError, InputError, ShapeError, UnstableNudgeError
+from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST
+from contrastive_core.network import Network
+from contrastive_core.relaxation.backends import choose
+from contrastive_core.relaxation.iterate import iterate, stepper
+from contrastive_core.types import Batch, Clamped, Contrasted, FromRest, Hold, Nudge, Phase, Relaxation, State, Status, Stop
+
+
+def relax(
+    clamped: Clamped,
+    state: State,
+    dynamics: Dynamics,
+    stop: Stop,
+    phase: Phase = None,
+    *,
+    backend: str = "auto",
+    generator: torch.Generator | None = None,
+) -> Relaxation:
+    r"""Follow the dynamics until the forces vanish.
+
+    Solves :math:`\partial_s (E + \beta C)(s^*) = 0` by iterating ``dynamics.step``. Differentiable; run it under
+    ``torch.no_grad()`` where no graph is wanted.
+
+    Parameters
+    ----------
+    clamped : Clamped
+        Network with its inputs held fixed.
+    state : tuple of Tensor of shape (B, n_l)
+        Start point; not modified.
+    dynamics : Dynamics
+        What moves the state.
+    stop : Stop
+        Tolerance on the undamped residual and largest number of steps.
+    phase : Nudge, Hold or None
+        What acts besides the inputs; None is the free phase.
+    backend : str
+        "torch" is the reference, "auto" takes a kernel where one can do the case (:mod:`contrastive_core.relaxation.backends` has the
+        rule); any other name stands for that kernel.
+    generator : torch.Generator, optional
+        Source of noise, for dynamics that have any.
+
+    Returns
+    -------
+    Relaxation
+        State, steps, residual and status per sample. Where the energy has no minimum at the strength of the nudge, every
+        sample is reported as diverged, with an infinite residual, and the state is the start point.
+
+    Raises
+    ------
+    ShapeError
+        If ``state`` does not match the network and its inputs.
+    InputError
+        If the budget, tolerance or strength makes no sense, or the outputs cannot be held.
+    BackendError
+        If the backend does not exist, or is named and cannot do the case.
+    """
+    return relax_each(clamped, state, dynamics, stop, [phase], backend=backend, generator=generator)[0]
+
+
+def relax_each(
+    clamped: Clamped,
+    state: State,
+    dynamics: Dynamics,
+    stop: Stop,
+    phases: Sequence[Phase],
+    *,
+    backend: str = "auto",
+    generator: torch.Generator | None = None,
+) -> list[Relaxation]:
+    """Relax several phases from the same start, as :func:`relax` does one; a kernel can do them together.
+
+    Parameters
+    ----------
+    clamped, state, dynamics, stop, backend, generator
+        As in :func:`relax`.
+    phases : sequence of Nudge, Hold or None
+        What acts besides the inputs, for each relaxation.
+
+    Returns
+    -------
+    list of Relaxation
+        One per phase, in order; no phase depends on the others.
+    """
+    for phase in phases:
+        _check(clamped, state, stop, phase)
+    kernel = choose(backend, clamped, state, dynamics, phases)
+    settled = [phase for phase in phases if stop.unstable or _has_minimum(clamped, phase)]
+    if (stepping := dynamics if kernel == "torch" else dynamics.compiled) is not None:
+        relaxations = iter([_reference(clamped, state, stepping, stop, phase, generator) for phase in settled])
+    else:
+        relaxations = iter(BACKENDS[kernel](clamped, state, dynamics, stop, settled) if settled else [])
+    return [next(relaxations) if stop.unstable or _has_minimum(clamped, phase) else _hopeless(state) for phase in phases]
+
+
+def relax_from_rest(
+    clamped: Clamped, dynamics: Dynamics, free: Stop, second: Stop, phases: Sequence[Phase], *, backend: str = "auto"
+) -> list[Relaxation]:
+    """Relax the free phase from rest, and from its end each of some phases, blocks in reverse order.
+
+    Parameters
+    ----------
+    clamped, dynamics, backend
+        As in :func:`relax`.
+    free, second : Stop
+        Of the free phase, and of the others.
+    phases : sequence of Nudge, Hold or None
+        What acts besides the inputs in each phase after the free one.
+
+    Returns
+    -------
+    list of Relaxation
+        The free phase, and the others in order.
+
+    Raises
+    ------
+    InputError
+        If a budget or tolerance makes no sense.
+    """
+    for stop in (free, second):
+        require_sensible(stop)
+    kernel = choose(backend, clamped, (clamped.drive,), dynamics, phases)
+    if kernel != "torch" and not dynamics.noisy and all(_has_minimum(clamped, phase) for phase in phases):
+        together = FROM_REST[kernel](clamped, dynamics, free, second, phases)
+        if together is not None:
+            return together
+    first = relax(clamped, clamped.network.initial_state(clamped), dynamics, free, backend=backend)
+    require_finite(first, "free")
+    return [first, *relax_each(clamped, first.state, dynamics.reversed(), second, phases, backend=backend)]
+
+
+def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, backend: str = "auto") -> Contrasted | None:
+    """Relax as :func:`relax_from_rest` does and contrast the phases into gradients, where a kernel does all of it at once.
+
+    Parameters
+    ----------
+    network, batch : Network, Batch
+        What is clamped.
+    settings : FromRest
+        What is relaxed, and how. Its stops are those of a Settling, which has seen that they make sense.
+    backend : str
+        As there.
+
+    Returns
+    -------
+    Contrasted, optional
+        None where no kernel does it or anything is wrong: the steps one by one do the same, and say what.
+    """
+    kernel = ("cuda" if batch.inputs.is_cuda else "numba") if backend == "auto" else backend
+    if kernel not in CONTRASTS:
+        return None
+    for phase in settings.phases:  # a loop, because this is once per batch, and generators take longer
+        if not isinstance(phase, Nudge) or not _has_minimum_in(network, phase):
+            return None
+    return CONTRASTS[kernel](network, batch, settings)
+
+
+def _reference(
+    clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: Phase, generator: torch.Generator | None
+) -> Relaxation:
+    """Relax one phase by the dynamics' own steps; without a tolerance, nothing in them makes the host wait for a device."""
+    phase = with_targets(phase, clamped, state)
+    state = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
+    step, memory = stepper(dynamics, state, clamped, phase, generator)
+    return iterate(step, state, stop._replace(budget=1) if dynamics.whole else stop, memory, joint=is_joint(phase))
+
+
+def _hopeless(state: State) -> Relaxation:
+    """Return the relaxation of a phase without a minimum: diverged before the first step."""
+    steps = torch.zeros(state[0].shape[0], dtype=torch.int64, device=state[0].device)
+    status = torch.full_like(steps, int(Status.DIVERGED), dtype=torch.int8)
+    return Relaxation(state, steps, state[0].new_full(steps.shape, float("inf")), status)
+
+
+def _has_minimum(clamped: Clamped, phase: Phase) -> bool:
+    """Whether the energy keeps a minimum in the outputs; through a readout the cost's curvature does not act on them."""
+    return _has_minimum_in(clamped.network, phase)
+
+
+def _has_minimum_in(network: Network, phase: Phase) -> bool:
+    if not isinstance(phase, Nudge) or phase.frozen is not None:
+        return True
+    return not network.output_is_last_layer or network.has_minimum(phase.strength * phase.cost.curvature)
+
+
+def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
+    expected = [(clamped.drive.shape[0], size) for size in clamped.network.sizes]
+    if [tuple(layer.shape) for layer in state] != expected:
+        raise ShapeError(f"state has shapes {[tuple(layer.shape) for layer in state]}, the network and its inputs need {expected}")
+    require_sensible(stop)
+    if isinstance(phase, Nudge) and (phase.strength == 0 or not abs(phase.strength) < float("inf")):
+        raise InputError(f"strength must be finite and not 0, got {phase.strength}; use phase=None for the free phase")
+    if isinstance(phase, Hold):
+        if not clamped.network.holds_outputs:
+            outside = "a readout outside the equilibrium" if clamped.network.has_readout else "computed from the last layer"
+            raise InputError(f"the outputs are {outside} and cannot be held; use a nudge, or no readout")
+        if phase.output.shape != state[-1].shape:
+            raise ShapeError(f"held output has shape {tuple(phase.output.shape)}, expected {tuple(state[-1].shape)}")
+
+
+def require_sensible(stop: Stop) -> None:
+    """Raise where nothing can be relaxed so.
+
+    Parameters
+    ----------
+    stop : Stop
+        Of any phase.
+
+    Raises
+    ------
+    InputError
+        If the budget is not a whole number of at least 1, or the tolerance negative or NaN.
+    """
+    steps = stop.budget if isinstance(stop.budget, Integral) else 0
+    if steps < 1 or (stop.tolerance is not None and not stop.tolerance >= 0):
+        raise InputError(f"a relaxation needs a whole budget of at least 1 step and a tolerance of at least 0, got {stop}")
+
+
+def require_finite(relaxation: Relaxation, phase: str, network: Network | None = None) -> None:
+    """Raise where a relaxation cannot be used.
+
+    Parameters
+    ----------
+    relaxation : Relaxation
+        What came out.
+    phase : str
+        Its name, for the message.
+    network : Network, optional
+        What was relaxed: lets the message say how far its outputs may be nudged.
+
+    Raises
+    ------
+    DivergenceError
+        If any sample diverged, saying how many, at which steps, and what to change: UnstableNudgeError if it is the nudge's strength.
+    """
+    if int(relaxation.status.max()) == int(Status.DIVERGED):  # the largest of them: one small operation where all is well
+        diverged = relaxation.status == int(Status.DIVERGED)
+        where = f"{int(diverged.sum())} of {len(diverged)} samples diverged in the {phase} phase"
+        if steps := int(relaxation.steps[diverged].max()):
+            hint = "lower the learning rate, the weights' gain or the nudging strength"
+            raise DivergenceError(f"{where}: states were not finite within {steps} steps; {hint}")
+        bound = "" if network is None else f"{-network.least_curvature() / network.stiffness[-1]:.4g}, "
+        hint = f"bring the strength nearer to 0 than {bound}the stiffness of the outputs"
+        raise UnstableNudgeError(f"{where}: the energy has no minimum at this nudging strength; {hint}")

@@ -1,0 +1,85 @@
+"""How well a network answers a split under a rule, and what it cost to settle."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from contrastive_core.cost import Cost
+from contrastive_core.data.batches import batches
+from contrastive_core.data.splits import Split
+from contrastive_core.network import Network
+from contrastive_core.rule import Rule
+from contrastive_core.training.views_of_samples import Contrasting
+from contrastive_core.types import Relaxation, Status
+
+_CHUNK = 500
+"""Samples settled together; bounds memory, and changes no result, since samples stop one by one."""
+
+_DRAWS = 20240602
+"""Seed of the views that are evaluated; any constant will do."""
+
+
+class Evaluation(NamedTuple):
+    """Averages over a split.
+
+    Attributes
+    ----------
+    error : float
+        Share of samples that the output gets wrong, in [0, 1].
+    cost : float
+        Mean cost.
+    sweeps : float
+        Mean steps per sample to settle.
+    unconverged : float
+        Share of samples that did not settle within the budget.
+    energy_decrease : float
+        Mean energy at rest less mean energy once settled.
+    """
+
+    error: float
+    cost: float
+    sweeps: float
+    unconverged: float
+    energy_decrease: float
+
+
+def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting: Contrasting | None = None) -> Evaluation:
+    """Settle every sample of a split and average.
+
+    Costs that couple the rows of a batch are averaged over chunks of 500 samples, or over batches of the views that an objective is shown,
+    but those in which it has nothing to contrast. Views are drawn the same way in every evaluation, at their full strength.
+    """
+    totals, seen = torch.zeros(5, dtype=torch.float64), 0
+    generator = torch.Generator().manual_seed(_DRAWS)
+    with torch.no_grad():
+        for samples in batches(split, _CHUNK if contrasting is None else contrasting.batch_size):
+            size = len(samples.labels)
+            batch = samples if contrasting is None else contrasting.present(samples, generator)
+            if contrasting is not None and not contrasting.contrasts(batch):
+                continue
+            answer = rule.infer(network, batch.inputs)
+            output = network.output(answer.state)
+            clamped = network.clamp(batch.inputs)
+            fall = network.energy(network.initial_state(clamped), clamped) - network.energy(answer.state, clamped)
+            means = [
+                float(cost.errors(output, batch).double().mean()),
+                float(cost.value(output, batch).double().mean()),
+                float(answer.steps.double().mean()),
+                unconverged(answer),
+                float(fall.double().mean()),
+            ]
+            totals += size * torch.tensor(means, dtype=torch.float64)
+            seen += size
+    return Evaluation(*(totals / max(seen, 1)).tolist())
+
+
+def outputs(network: Network, rule: Rule, inputs: Tensor) -> Tensor:
+    """Return the outputs with which a rule's network answers inputs, of shape (N, n)."""
+    with torch.no_grad():
+        return torch.cat([network.output(rule.infer(network, part).state) for part in torch.split(inputs, _CHUNK)])
+
+
+def unconverged(relaxation: Relaxation) -> float:
+    """Return the share of samples that did not reach their tolerance."""
+    return float((relaxation.status != int(Status.CONVERGED)).double().mean())

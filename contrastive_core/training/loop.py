@@ -1,0 +1,298 @@
+"""One training loop for every rule, which can be stopped at any moment and goes on bit for bit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contrastive_core.cost import Cost
+from contrastive_core.data.batches import batches
+from contrastive_core.data.splits import Splits
+from contrastive_core.errors import DivergenceError, InputError
+from contrastive_core.network import Network
+from contrastive_core.rule import Rule
+from contrastive_core.training.evaluation import Evaluation, evaluate, outputs, unconverged
+from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
+from contrastive_core.training.optimisers.builders import layer_groups
+from contrastive_core.training.training_state import Session
+from contrastive_core.training.views_of_samples import Contrasting
+from contrastive_core.training.warm_start import LastStates, memory
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training run does, whatever its rule.
+
+    Attributes
+    ----------
+    epochs, batch_size : int
+        Passes over the training split, and samples per step.
+    optimiser, schedule : str
+        Names in OPTIMISERS and SCHEDULES; schedules step once an epoch.
+    learning_rates : tuple of float
+        One for all layers, or one per layer from the input side.
+    momentum, weight_decay : float
+        Of the optimiser; for adaptive ones the momentum is the first moment's decay.
+    decay : float
+        Factor per epoch of the exponential schedule.
+    clip_norm : float, optional
+        Largest norm of the whole gradient.
+    patience : int, optional
+        Epochs without a better validation error after which training stops.
+    keep_last : bool
+        Whether the result is the network of the last epoch, rather than of the one that validation chooses.
+    warm_start : bool
+        Whether a sample's free phase starts where it ended at the last visit, rather than at rest. Evaluation starts at rest.
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    optimiser: str = "sgd"
+    schedule: str = "cosine"
+    learning_rates: tuple[float, ...] = (0.02,)
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    decay: float = 0.99
+    clip_norm: float | None = None
+    patience: int | None = None
+    keep_last: bool = False
+    warm_start: bool = False
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise InputError(f"training needs at least 1 epoch and 1 sample per batch, got {self.epochs} and {self.batch_size}")
+        if self.patience is not None and self.patience < 1:
+            raise InputError(f"patience must be at least 1 epoch, got {self.patience}; None never stops early")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise InputError(f"clip_norm must be positive, got {self.clip_norm}; None does not clip")
+
+
+class Progress(NamedTuple):
+    """What is known after a step, averaged over the epoch so far; shares and errors in [0, 1].
+
+    Attributes
+    ----------
+    epoch, step, num_steps : int
+        Counted from 1; steps are those of the epoch.
+    train_cost, train_error : float
+        At the free states that the rule went through.
+    sweeps : float
+        Steps of all phases, per sample.
+    unconverged : float
+        Share of samples' phases that did not reach their tolerance.
+    """
+
+    epoch: int
+    step: int
+    num_steps: int
+    train_cost: float
+    train_error: float
+    sweeps: float
+    unconverged: float
+
+
+class Result(NamedTuple):
+    """What a training run came to.
+
+    Attributes
+    ----------
+    history : list of dict
+        A record per epoch.
+    best_epoch : int
+        With the smallest validation error, the first of them, or the last of all if the plan keeps that; counted from 1.
+    validation, test : Evaluation
+        With the parameters of that epoch.
+    """
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    validation: Evaluation
+    test: Evaluation
+
+
+def generator_of(seed: int, purpose: int) -> torch.Generator:
+    """Return a generator for one purpose of a seed: 0 initial weights, 1 data order, 2 the rule's own draws, 3 views.
+
+    Purposes are independent streams, so that two rules with one seed share initial weights and data order exactly.
+    """
+    state = np.random.SeedSequence(seed, spawn_key=(purpose,)).generate_state(2)
+    return torch.Generator().manual_seed((int(state[0]) << 31) ^ int(state[1]))
+
+
+def train(
+    network: Network,
+    rule: Rule,
+    cost: Cost,
+    splits: Splits,
+    plan: Plan,
+    seed: int,
+    *,
+    contrasting: Contrasting | None = None,
+    checkpoint: Path | None = None,
+    identity: str = "",
+    on_step: Callable[[Progress], None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> Result:
+    """Train a network in place, and test it at the epoch that the validation split chooses.
+
+    Parameters
+    ----------
+    network : Network
+        Its parameters are changed; at the end they are those of the chosen epoch.
+    rule : Rule
+        Estimates gradients.
+    cost : Cost
+        Reported and, through the rule, lowered.
+    splits : Splits
+        The test split is used once, at the end.
+    plan : Plan
+        Epochs, optimiser and so on.
+    seed : int
+        Of the data order, the views and the rule's draws.
+    contrasting : Contrasting, optional
+        What is shown of each sample to a cost that contrasts views; None shows it once and as it is.
+    checkpoint : Path, optional
+        Written after every epoch; if it exists, training goes on from it to bit-identical parameters.
+    identity : str
+        Of the settings; a checkpoint with another one is refused.
+    on_step, on_epoch : callable, optional
+        Called with the progress after each step, and with the record of each epoch, those of a checkpoint included.
+
+    Returns
+    -------
+    Result
+        History and final evaluation.
+
+    Raises
+    ------
+    InputError
+        If the plan asks for a warm start of a rule that settles no states, or of views, which no sample meets twice.
+    DivergenceError
+        If a phase, the cost or the gradient is not finite.
+    CheckpointError
+        If the checkpoint is damaged or belongs to another network or other settings.
+    """
+    last = memory(network, rule, splits.train, drawn_anew=contrasting is not None) if plan.warm_start else None
+    extras = ({} if contrasting is None else contrasting.kept) | ({} if last is None else last.named)
+    groups = layer_groups(network, plan.learning_rates)
+    if contrasting is not None and contrasting.learnt:
+        groups.append({"params": list(contrasting.learnt.values()), "lr": plan.learning_rates[-1]})
+    optimiser = OPTIMISERS[plan.optimiser](groups, plan.momentum, plan.weight_decay)
+    schedule = SCHEDULES[plan.schedule](optimiser, plan.epochs, plan.decay)
+    generators = {"order": generator_of(seed, 1), "rule": generator_of(seed, 2)}
+    if contrasting is not None:
+        generators["views"] = generator_of(seed, 3)
+    session = Session(network, optimiser, schedule, generators, _snapshot(network), extras)
+    if checkpoint is not None and checkpoint.exists():
+        session.load(checkpoint, identity)
+    for record in session.history:
+        if on_epoch is not None:
+            on_epoch(record)
+    while not _finished(session, plan):
+        epoch = len(session.history) + 1
+        start, cpu_start = time.perf_counter(), time.process_time()
+        progress = _epoch(session, rule, cost, splits, plan, contrasting, last, epoch, on_step)
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+        schedule.step()
+        validation = evaluate(network, rule, cost, splits.validation, contrasting)
+        record = {
+            "epoch": epoch,
+            "train_cost": progress.train_cost,
+            "train_error": progress.train_error,
+            "validation_error": validation.error,
+            "validation_cost": validation.cost,
+            "sweeps_per_sample": progress.sweeps,
+            "unconverged": progress.unconverged,
+            "energy_decrease": validation.energy_decrease,
+            "seconds": seconds,
+            "cpu_seconds": cpu_seconds,
+        }
+        session.history.append(record)
+        if plan.keep_last or session.best_epoch == 0 or validation.error < session.history[session.best_epoch - 1]["validation_error"]:
+            session.best_epoch, session.best = epoch, _snapshot(network)
+        if checkpoint is not None:
+            session.save(checkpoint, identity)
+        if on_epoch is not None:
+            on_epoch(record)
+    network.load_state_dict(session.best)
+    validation = evaluate(network, rule, cost, splits.validation, contrasting)
+    return Result(session.history, session.best_epoch, validation, evaluate(network, rule, cost, splits.test, contrasting))
+
+
+def _finished(session: Session, plan: Plan) -> bool:
+    done = len(session.history)
+    return done >= plan.epochs or (plan.patience is not None and session.best_epoch > 0 and done - session.best_epoch >= plan.patience)
+
+
+def _epoch(
+    session: Session,
+    rule: Rule,
+    cost: Cost,
+    splits: Splits,
+    plan: Plan,
+    contrasting: Contrasting | None,
+    last: LastStates | None,
+    epoch: int,
+    on_step: Callable[[Progress], None] | None,
+) -> Progress:
+    """Take one pass over the training split; changes the network in place."""
+    network, seen = session.network, 0
+    sums = np.zeros(4)
+    if contrasting is None:
+        num_steps = -(-len(splits.train.labels) // plan.batch_size)
+        shown = batches(splits.train, plan.batch_size, session.generators["order"])
+    else:
+        features = partial(outputs, network, rule, splits.train.inputs)
+        num_steps, shown = contrasting.gather(splits.train, features, plan.batch_size, session.generators["order"])
+    progress = Progress(epoch, 0, num_steps, 0.0, 0.0, 0.0, 0.0)
+    for step, batch in enumerate(shown, start=1):
+        if contrasting is not None:
+            batch = contrasting.present(batch, session.generators["views"], (epoch - 1 + (step - 1) / num_steps) / plan.epochs)
+            if not contrasting.contrasts(batch):
+                continue
+        estimate = rule.estimate(network, batch if last is None else last.recall(batch), generator=session.generators["rule"])
+        if last is not None:
+            last.keep(batch, estimate.relaxations["free"].state)
+        for name, parameter in network.named_parameters():
+            parameter.grad = estimate.gradients[name]
+        norm = torch.nn.utils.get_total_norm(list(estimate.gradients.values()))
+        if not bool(torch.isfinite(norm)):
+            raise DivergenceError(f"the gradient is not finite in epoch {epoch}, step {step}; lower the learning rate or the gain")
+        if plan.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(network.parameters(), plan.clip_norm, norm)
+        with torch.no_grad():
+            output = network.output(estimate.relaxations["free"].state)
+        if contrasting is not None:
+            contrasting.learn(output, batch)
+        session.optimiser.step()
+        with torch.no_grad():
+            network.constrain_()
+            phases = estimate.relaxations.values()
+            means = [
+                float(cost.value(output, batch).mean()),
+                float(cost.errors(output, batch).double().mean()),
+                sum(float(phase.steps.double().mean()) for phase in phases),
+                sum(unconverged(phase) for phase in phases) / len(phases),
+            ]
+            if contrasting is not None:
+                contrasting.carry(output, batch)
+        sums += len(batch.labels) * np.array(means)
+        seen += len(batch.labels)
+        progress = Progress(epoch, step, num_steps, *(sums / seen).tolist())
+        if on_step is not None:
+            on_step(progress)
+    if not seen:
+        raise InputError(f"no batch of epoch {epoch} has samples of two classes to contrast; raise the batch size, or sample otherwise")
+    return progress
+
+
+def _snapshot(network: Network) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}

@@ -1,0 +1,105 @@
+"""What a training run is made of at any moment, written to and read from a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from contrastive_core.errors import CheckpointError
+from contrastive_core.files.checkpoint import check_parameters, load_checkpoint, load_parameters, save_checkpoint
+from contrastive_core.network import Network
+
+
+@dataclass
+class Session:
+    """Everything that changes while training, and so everything a checkpoint holds.
+
+    Attributes
+    ----------
+    network : Network
+        What is trained.
+    optimiser, schedule : Optimizer, LRScheduler
+        With their states.
+    generators : dict of str to torch.Generator
+        By purpose.
+    best : dict of str to Tensor
+        The parameters, and buffers where there are any, of the best epoch so far.
+    extras : dict of str to Tensor
+        What the cost keeps beside the network; changed in place.
+    history : list of dict
+        A record per epoch done.
+    best_epoch : int
+        Counted from 1; 0 before the first.
+    """
+
+    network: Network
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    generators: dict[str, torch.Generator]
+    best: dict[str, Tensor]
+    extras: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+
+    def save(self, path: Path, identity: str) -> None:
+        """Write the session to a checkpoint."""
+        optimiser = self.optimiser.state_dict()
+        tensors: dict[str, Tensor] = {f"parameter.{name}": p for name, p in self.network.named_parameters()}
+        tensors |= {f"buffer.{name}": b for name, b in self.network.named_buffers()}
+        tensors |= {f"best.{name}": p for name, p in self.best.items()}
+        tensors |= {f"extra.{name}": value for name, value in self.extras.items()}
+        tensors |= {f"generator.{name}": g.get_state() for name, g in self.generators.items()}
+        scalars: dict[str, dict[str, Any]] = {}
+        for index, state in optimiser["state"].items():
+            for key, value in state.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimiser.{index}.{key}"] = value
+                else:
+                    scalars.setdefault(str(index), {})[key] = value
+        record = {
+            "identity": identity,
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "groups": optimiser["param_groups"],
+            "scalars": scalars,
+            "schedule": self.schedule.state_dict(),
+        }
+        save_checkpoint(path, tensors, record)
+
+    def load(self, path: Path, identity: str) -> None:
+        """Take the session up where a checkpoint left it.
+
+        Raises
+        ------
+        CheckpointError
+            If it is damaged or belongs to another network or other settings. Nothing is changed then.
+        """
+        tensors, record = load_checkpoint(path)
+        names = {f"generator.{name}" for name in self.generators} | {f"best.{name}" for name in self.best}
+        names |= {f"extra.{name}" for name in self.extras} | {f"buffer.{name}" for name, _ in self.network.named_buffers()}
+        missing = ({"identity", "history", "best_epoch", "groups", "scalars", "schedule"} - record.keys()) | (names - tensors.keys())
+        if missing:
+            raise CheckpointError(f"{path} is no checkpoint of a training run: it lacks {', '.join(sorted(missing))}; give another")
+        check_parameters(self.network, tensors, "parameter.", path)
+        if record["identity"] != identity:
+            raise CheckpointError(f"{path} was trained with other settings; use its own, or start in another directory")
+        load_parameters(self.network, tensors, "parameter.", path)
+        for name, buffer in self.network.named_buffers():
+            buffer.copy_(tensors[f"buffer.{name}"])
+        state: dict[int, dict[str, Any]] = {int(i): dict(values) for i, values in record["scalars"].items()}
+        for name, tensor in tensors.items():
+            if name.startswith("optimiser."):
+                _, index, key = name.split(".", 2)
+                state.setdefault(int(index), {})[key] = tensor
+        self.optimiser.load_state_dict({"state": state, "param_groups": record["groups"]})
+        self.schedule.load_state_dict(record["schedule"])
+        for name, extra in self.extras.items():
+            extra.copy_(tensors[f"extra.{name}"])
+        for name, generator in self.generators.items():
+            generator.set_state(tensors[f"generator.{name}"])
+        self.best = {name.removeprefix("best."): t for name, t in tensors.items() if name.startswith("best.")}
+        self.history, self.best_epoch = record["history"], record["best_epoch"]

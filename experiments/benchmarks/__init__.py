@@ -1,0 +1,1 @@
+"""Benchmarks: what settling, sampling, circuits and objectives cost on this machine."""

@@ -1,0 +1,111 @@
+"""``eqlab bench circuits``: what an operating point of a resistive network costs, by ngspice and by block descent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.output import format_table
+from experiments.runs.provenance import processor, versions
+from experiments.setup.build import Positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from contrastive_core.types import State
+    from eqprop.resistive import Resistive
+
+
+class BenchCircuitsOptions(CommandOptions):
+    """What is measured.
+
+    Attributes
+    ----------
+    hidden, samples, repeats
+        Sizes beside 64 doubled inputs and 10 outputs, operating points per run, and runs.
+    """
+
+    hidden: tuple[Positive, ...] = Field((64,), description="Nodes of each hidden layer; inputs and outputs are those of the digits.")
+    samples: Positive = Field(8, description="Operating points per run.")
+    repeats: Positive = Field(5, description="Interleaved runs of each case; their median counts.")
+
+
+@command(BenchCircuitsOptions, "circuits")
+def bench_circuits(options: BenchCircuitsOptions, session: Session) -> None:
+    """Measure the time per operating point of ngspice and of block descent, on the same circuits in one run.
+
+    Block descent starts from rest and runs to a residual of 1e-9 of the largest voltage. ngspice is one process for all samples, so that
+    reading the netlist is shared among them.
+
+    Parameters
+    ----------
+    options : BenchCircuitsOptions
+        What is measured.
+    session : Session
+        Where to print.
+    """
+    network, inputs = _circuit(options)
+    cases = _cases(network, inputs)
+    states = {name: run() for name, run in cases.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(options.repeats):
+        for name, run in cases.items():
+            start = perf_counter()
+            run()
+            seconds[name].append((perf_counter() - start) / options.samples)
+    slowest = median(seconds["ngspice"])
+    rows: list[dict[str, Any]] = [
+        {
+            "case": name,
+            "microseconds": 1e6 * median(seconds[name]),
+            "times_ngspice": slowest / median(seconds[name]),
+            "difference": float(max((a - b).abs().max() for a, b in zip(states[name], states["ngspice"], strict=True))),
+        }
+        for name in cases
+    ]
+    sizes = "-".join(map(str, (network.conductance(0).shape[0], *network.sizes)))
+    data = {"network": sizes, "samples": options.samples, "processor": processor(), "versions": versions(), "rows": rows}
+    header = ("case", "us per operating point", "x ngspice", "difference to ngspice V")
+    session.save_result(
+        "bench-circuits", data, f"{sizes}, {options.samples} samples\n\n{format_table(header, [tuple(r.values()) for r in rows])}"
+    )
+
+
+def _circuit(options: BenchCircuitsOptions) -> tuple[Resistive, Tensor]:
+    import torch
+
+    from contrastive_core.training.loop import generator_of
+    from eqprop.circuit import Parts
+    from eqprop.resistive import Resistive
+
+    parts = Parts(input_gain=40.0, rail=0.0, bounds=((0.002, 0.5),))
+    network = Resistive((64, *options.hidden, 10), parts, generator=generator_of(options.seed, 0), dtype=torch.float64)
+    return network, torch.rand((options.samples, 64), generator=generator_of(options.seed, 1), dtype=torch.float64)
+
+
+def _cases(network: Resistive, inputs: Tensor) -> dict[str, Callable[[], State]]:
+    import torch
+
+    from contrastive_core.dynamics.block_descent import BlockDescent
+    from contrastive_core.relaxation.relax import relax
+    from contrastive_core.types import Stop
+    from eqprop.spice import Drawn, operating_points
+
+    def descend(backend: str) -> Any:
+        with torch.no_grad():
+            clamped = network.clamp(inputs)
+            start = network.initial_state(clamped)
+            return relax(clamped, start, BlockDescent(), Stop(4e-8, 1000), backend=backend).state
+
+    return {
+        "ngspice": lambda: operating_points(network, inputs, drawn=Drawn()),
+        "block descent, torch": lambda: descend("torch"),
+        "block descent, numba": lambda: descend("numba"),
+    }

@@ -1,0 +1,268 @@
+"""``eqlab bench settle``: what equilibrium propagation costs beside backpropagation."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import process_time
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, field_validator
+
+from contrastive_core.errors import InputError
+from contrastive_core.kernels import BACKEND_NAMES
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.markers import OneOf
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.output import format_table
+from experiments.runs.provenance import available_cores, processor, versions
+from experiments.setup.build import Positive, PositiveFloat
+
+if TYPE_CHECKING:
+    from experiments.benchmarks.settling_cases import Case
+
+NETWORKS = ("784-512-10", "784-512-512-10", "784-1024-1024-1024-10")
+
+
+WEIGHTS = ("initial", "trained")
+
+JUDGED = 256
+"""Samples on which gradients are compared with exact ones, whatever the batch: of a few samples, one with a slow response decides."""
+
+
+class BenchSettleOptions(CommandOptions):
+    """What is measured; every case computes one gradient of one batch.
+
+    Attributes
+    ----------
+    networks, energy_scales, weights, batches, thread_counts
+        What is measured, in every combination.
+    data_dir
+        Where the samples come from.
+    backends
+        That centered equilibrium propagation is run with.
+    repeats
+        Interleaved measurements, whose median counts.
+    first_call
+        Whether to time the first call of a process, too.
+    """
+
+    networks: tuple[str, ...] = Field(NETWORKS, min_length=1, description="Layer sizes, inputs first, joined by dashes.")
+    energy_scales: tuple[PositiveFloat, ...] = Field((1.0,), min_length=1, description="Layer energy scales.")
+    weights: tuple[Annotated[str, OneOf("weights", WEIGHTS)], ...] = Field(
+        ("initial",), min_length=1, description="At initialisation, or after an epoch of training."
+    )
+    data_dir: Path | None = Field(None, description="Directory of the MNIST files; none draws samples.")
+    batches: tuple[Positive, ...] = Field((1, 32, 256), min_length=1, description="Samples per batch.")
+    thread_counts: tuple[Positive, ...] = Field((1,), min_length=1, description="Numbers of threads.")
+    backends: tuple[Annotated[str, OneOf("backend", BACKEND_NAMES)], ...] = Field(
+        ("auto", "torch"), min_length=1, description="What relaxes centered equilibrium propagation."
+    )
+    first_call: bool = Field(False, description="Also time the first call of a process, with a cold and with a warm cache of kernels.")
+    repeats: Positive = Field(7, description="Interleaved measurements of each case; their median counts.")
+
+    @field_validator("networks")
+    @classmethod
+    def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            sizes_of(network)
+        return networks
+
+    @field_validator("thread_counts")
+    @classmethod
+    def _check_threads(cls, thread_counts: tuple[int, ...]) -> tuple[int, ...]:
+        most, cores = max(thread_counts), available_cores()
+        if most > cores:
+            raise InputError(f"{most} threads would share the {cores} cores that this process may use; give at most {cores}")
+        return thread_counts
+
+
+def sizes_of(network: str) -> tuple[int, ...]:
+    """Read layer sizes.
+
+    Parameters
+    ----------
+    network : str
+        Two or more positive numbers joined by dashes.
+
+    Returns
+    -------
+    tuple of int
+        Inputs first.
+
+    Raises
+    ------
+    InputError
+        If it is anything else.
+    """
+    parts = network.split("-")
+    if len(parts) < 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise InputError(f"a network is two or more layer sizes joined by dashes, such as 784-512-10, got {network!r}")
+    return tuple(int(part) for part in parts)
+
+
+@command(BenchSettleOptions, "settle")
+def bench_settle(options: BenchSettleOptions, session: Session) -> None:
+    """Measure samples per CPU-second of equilibrium propagation and of backpropagation.
+
+    Parameters
+    ----------
+    options : BenchSettleOptions
+        What is measured.
+    session : Session
+        Where to print.
+    """
+    combinations = [
+        (network, scale, weights, batch, threads)
+        for network in options.networks
+        for scale in options.energy_scales
+        for weights in options.weights
+        for batch in options.batches
+        for threads in options.thread_counts
+    ]
+    rows: list[dict[str, Any]] = []
+    with session.progress(len(combinations), "measuring") as bar:
+        for combination in combinations:
+            rows.extend(_rows(options, *combination))
+            bar.update()
+    data = {"processor": processor(), "versions": versions(), "repeats": options.repeats, "rows": rows}
+    text = _text(rows)
+    if options.first_call:
+        data["first_call_seconds"] = seconds = first_call_seconds()
+        cold, warm = seconds["cold"], seconds["warm"]
+        text += f"\n\nfirst estimate of a process: {cold:.1f} s with a cold cache of kernels, {warm:.1f} s with a warm one"
+    session.save_result("bench-settle", data, text)
+
+
+def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str, batch: int, threads: int) -> Iterator[dict[str, Any]]:
+    """Measure every case of one size; the measurements of different cases take turns."""
+    import torch
+
+    from contrastive_core.types import Batch
+    from experiments.benchmarks.settling_cases import cases, peak_memory_mb
+    from experiments.benchmarks.settling_networks import network_of, samples
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        sizes = sizes_of(network)
+        data = samples(sizes[0], sizes[-1], options.data_dir, options.seed)
+        chosen = Batch(data.inputs[:batch].clone(), data.labels[:batch].clone())
+        judged = Batch(data.inputs[:JUDGED], data.labels[:JUDGED])
+        measured = cases(network_of(sizes, scale, weights == "trained", options.data_dir, options.seed), chosen, options.backends, judged)
+        first = {case: _seconds(case) for case in measured}
+        seconds = {case: [] for case in measured}  # type: dict[Case, list[float]]
+        for _ in range(options.repeats):
+            for case in measured:
+                _seconds(case)  # brings its own data back into the caches
+                seconds[case].append(_seconds(case))
+        for case in measured:  # after all timing: counting costs memory and time
+            yield {
+                "case": case.name,
+                "network": network,
+                "energy_scale": scale,
+                "weights": weights,
+                "batch": batch,
+                "threads": threads,
+                "backend": case.backend,
+                "strength": case.strength,
+                **_setting(case),
+                "samples_per_cpu_second": batch / median(seconds[case]),
+                "sweeps": case.sweeps(),
+                "cosine": case.cosine(),
+                "peak_memory_mb": peak_memory_mb(case.run),
+                "first_call_seconds": first[case],
+            }
+    finally:
+        torch.set_num_threads(before)
+
+
+def _setting(case: Case) -> dict[str, Any]:
+    """Return how a case relaxes, None where it is not ours."""
+    from contrastive_core.dynamics.block_descent import BlockDescent
+
+    if case.settling is None:
+        return dict.fromkeys(("tolerance", "nudged_tolerance", "over_relaxation"))
+    over = case.settling.dynamics.over_relaxation if isinstance(case.settling.dynamics, BlockDescent) else None
+    return {"tolerance": case.settling.free.tolerance, "nudged_tolerance": case.settling.second.tolerance, "over_relaxation": over}
+
+
+def _seconds(case: Case) -> float:
+    """Return the CPU time of one run; at least the clock's tick."""
+    start = process_time()
+    case.run()
+    return max(process_time() - start, 1e-9)
+
+
+def first_call_seconds() -> dict[str, float]:
+    """Time the first estimate of a process, from its first import, with an empty cache of compiled kernels and with a filled one.
+
+    Returns
+    -------
+    dict of str to float
+        Seconds by "cold" and "warm".
+    """
+    code = (
+        "import time; start = time.perf_counter(); from experiments.benchmarks.settling_networks import network_of; "
+        "network_of((8, 8, 4), 1.0, True, None, 0); network_of((8, 8, 8, 4), 1.0, True, None, 0); print(time.perf_counter() - start)"
+    )
+    with TemporaryDirectory() as cache:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+        runs = (subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True) for _ in range(2))
+        return {name: float(run.stdout) for name, run in zip(("cold", "warm"), runs, strict=True)}
+
+
+def _text(rows: Sequence[dict[str, Any]]) -> str:
+    """Show the rows with their ratios to textbook EP and to autograd, and then the sizes where a kernel loses."""
+    speed = {_key(row): row["samples_per_cpu_second"] for row in rows}
+    table = [
+        (
+            row["network"], row["energy_scale"], row["weights"], row["batch"], row["threads"], row["case"], row["backend"],
+            row["samples_per_cpu_second"], *(row["samples_per_cpu_second"] / speed[(*_size(row), case, None)] for case in _BASELINES),
+            row["strength"], row["tolerance"], row["nudged_tolerance"], row["over_relaxation"], row["sweeps"],
+            None if row["cosine"] is None else 1 - row["cosine"], row["peak_memory_mb"],
+        )
+        for row in rows
+    ]  # fmt: skip
+    header = (
+        "network",
+        "scale",
+        "weights",
+        "batch",
+        "threads",
+        "case",
+        "backend",
+        "samples/s",
+        "x textbook",
+        "x autograd",
+        "strength",
+        "free",
+        "nudged",
+        "over",
+        "sweeps",
+        "1-cosine",
+        "MB",
+    )
+    lost = [
+        f"{row['backend']} loses to torch at {', '.join(map(str, _size(row)))} (network, scale, weights, batch, threads)"
+        for row in rows
+        if row["case"] == "ep-centered" and row["samples_per_cpu_second"] < speed.get((*_size(row), "ep-centered", "torch"), 0.0)
+    ]
+    return "\n".join([format_table(header, table), "", *(lost or ["no kernel loses to torch at these sizes"])])
+
+
+_BASELINES = ("ep-textbook", "backprop-autograd")
+
+
+def _size(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["network"], row["energy_scale"], row["weights"], row["batch"], row["threads"]
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return *_size(row), row["case"], row["backend"]

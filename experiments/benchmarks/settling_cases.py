@@ -1,0 +1,295 @@
+"""The computations that ``eqlab bench settle`` times: one gradient of one batch, by equilibrium propagation and by others.
+
+Every case returns what it would hand to an optimiser, from the same weights and the same batch, and none pays for more than
+it needs: the textbook and backpropagation cases are plain torch, without this package's checks and certificates.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from contrastive_core.baselines.implicit import Implicit
+from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.networks.layered import Layered
+from contrastive_core.rule import Settling
+from contrastive_core.types import Batch, Stop
+from eqprop.rule import EquilibriumPropagation
+from experiments.setup.build import LearningOptions
+
+STRENGTH: float = LearningOptions.model_fields["strength"].default
+"""Nudging strength of every case, that of ``train``, in units of the stiffness of the output layer."""
+
+TEXTBOOK_SWEEPS = 15
+"""Sweeps of each textbook phase, as in Scellier et al. (2023) for one hidden layer."""
+
+
+class Plain(NamedTuple):
+    """A network with a hard-sigmoid hidden part and linear outputs as plain tensors, and a batch with one-hot targets."""
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+    feedback: float
+    inputs: Tensor
+    targets: Tensor
+
+
+Gradients = tuple[Tensor, ...]
+"""In the order of the parameters."""
+
+Run = Callable[[], Gradients]
+"""Computes the gradients once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Something that is timed.
+
+    Attributes
+    ----------
+    name : str
+        What it is.
+    run : callable
+        Computes the gradients once.
+    backend : str, optional
+        What relaxes; None where nothing of ours does.
+    sweeps : callable
+        Returns the sweeps per sample of one run, all phases together; 0 where there are none.
+    sample : callable, optional
+        Computes the gradients of the few samples whose exact ones are known.
+    exact : tuple of Tensor, optional
+        Those of the equilibrium, where this case estimates them.
+    strength : float, optional
+        Of the nudge, where there is one.
+    settling : Settling, optional
+        How it relaxes, where that is ours.
+    """
+
+    name: str
+    run: Run
+    backend: str | None = None
+    sweeps: Callable[[], float] = lambda: 0.0
+    sample: Run | None = None
+    exact: Gradients | None = None
+    strength: float | None = None
+    settling: Settling | None = None
+
+    def cosine(self) -> float | None:
+        """Return the cosine of the gradients with the exact ones, over all parameters; None where those are not known."""
+        return None if self.exact is None or self.sample is None else cosine(self.sample(), self.exact)
+
+
+FREE, SECOND = (1e-1, 6e-2, 3e-2, 2e-2, 1e-2, 3e-3), (1e-1, 6e-2, 3e-2, 1e-2, 3e-3)
+"""Tolerances that ``ep-matched`` may take: of the free phase, and of the nudged ones, relative to the size of their contrast."""
+
+OVER_RELAXATIONS = (1.0, 1.1, 1.15, 1.2, 1.25, 1.3)
+"""How far layers may go in a sweep of ``ep-matched``; networks with one hidden layer take the first."""
+
+AS_GOOD = 1.05
+"""How much larger the distance of its cosine from 1 may be than the textbook's."""
+
+
+def cosine(found: Gradients, exact: Gradients) -> float:
+    """Return the cosine of two gradients over all parameters, in float64."""
+    mine, theirs = (torch.cat([part.double().flatten() for part in parts]) for parts in (found, exact))
+    return float(torch.nn.functional.cosine_similarity(mine, theirs, dim=0))
+
+
+def cases(network: Layered, batch: Batch, backends: Sequence[str], judged: Batch | None = None) -> list[Case]:
+    """Set up every case on one network and one batch.
+
+    Parameters
+    ----------
+    network : Layered
+        With a hard-sigmoid hidden part and linear outputs.
+    batch : Batch
+        Inputs and classes.
+    backends : sequence of str
+        That centered equilibrium propagation is run with.
+    judged : Batch, optional
+        The samples on which gradients are compared with exact ones; those of the batch if there are no others.
+
+    Returns
+    -------
+    list of Case
+        ``ep-matched`` is centered equilibrium propagation with the fewest sweeps whose gradient is as good as the textbook's, by the
+        first backend; backpropagation and the floor come last.
+    """
+    judged = batch if judged is None else judged
+    exact = _exact(network, judged)
+    runs = ep_textbook(plain(network, batch)), ep_textbook(plain(network, judged))
+    textbook = Case("ep-textbook", runs[0], None, lambda: 3.0 * TEXTBOOK_SWEEPS, runs[1], exact, STRENGTH)
+
+    def centered(name: str, settling: Settling) -> Case:
+        rule = EquilibriumPropagation(SquaredError(), settling, STRENGTH)
+        run, sweeps, sample = ep_centered(rule, network, batch), ep_sweeps(rule, network, batch), ep_centered(rule, network, judged)
+        return Case(name, run, settling.backend, sweeps, sample, exact, STRENGTH, settling)
+
+    return [
+        *(centered("ep-centered", Settling(backend=backend)) for backend in backends),
+        centered("ep-matched", matched(network, judged, exact, AS_GOOD * (1 - cosine(runs[1](), exact)), backends[0])),
+        textbook,
+        Case("backprop-autograd", backprop_autograd(plain(network, batch))),
+        Case("backprop-manual", backprop_manual(plain(network, batch))),
+        Case("floor", floor(plain(network, batch))),
+    ]
+
+
+def matched(network: Layered, judged: Batch, exact: Gradients, allowed: float, backend: str) -> Settling:
+    """Find the settling with the fewest sweeps whose gradient is good enough.
+
+    Parameters
+    ----------
+    network, judged
+        Whose gradient is estimated, and on which samples.
+    exact : tuple of Tensor
+        What it should be.
+    allowed : float
+        How far its cosine with the exact one may be from 1.
+    backend : str
+        What relaxes.
+
+    Returns
+    -------
+    Settling
+        That of ``train`` where no looser one will do.
+    """
+    best, fewest = Settling(backend=backend), float("inf")
+    factors = OVER_RELAXATIONS if len(network.sizes) > 2 else OVER_RELAXATIONS[:1]
+    for factor, free, second in itertools.product(factors, FREE, SECOND):
+        settling = Settling(BlockDescent(over_relaxation=factor), Stop(free), Stop(second), backend)
+        estimate = EquilibriumPropagation(SquaredError(), settling, STRENGTH).estimate(network, judged)
+        sweeps = sum(float(relaxation.steps.double().mean()) for relaxation in estimate.relaxations.values())
+        if sweeps < fewest and 1 - cosine(tuple(estimate.gradients.values()), exact) <= allowed:
+            best, fewest = settling, sweeps
+    return best
+
+
+def _exact(network: Layered, batch: Batch) -> Gradients:
+    """Return the gradients by implicit differentiation of a well settled equilibrium."""
+    settling = Settling(free=Stop(1e-6, 1000), second=Stop(1e-6, 1000))
+    return tuple(Implicit(SquaredError(), settling).estimate(network, batch).gradients.values())
+
+
+def plain(network: Layered, batch: Batch) -> Plain:
+    """Return copies of a network's parameters and a batch, without anything of ours around them."""
+    depth = len(network.sizes)
+    targets = torch.zeros(len(batch.labels), network.sizes[-1], dtype=batch.inputs.dtype)
+    targets.scatter_(1, batch.labels[:, None], 1.0)
+    weights = [network.weight(index).detach().clone() for index in range(depth)]
+    biases = [network.bias(index).detach().clone() for index in range(depth)]
+    return Plain(weights, biases, network.energy_scale, batch.inputs, targets)
+
+
+def ep_centered(rule: EquilibriumPropagation, network: Layered, batch: Batch) -> Run:
+    """Return centered equilibrium propagation as the trainer runs it, to the tolerances that it runs it to."""
+    return lambda: tuple(rule.estimate(network, batch).gradients.values())
+
+
+def ep_sweeps(rule: EquilibriumPropagation, network: Layered, batch: Batch) -> Callable[[], float]:
+    """Return a function that counts the sweeps of all phases, as a mean over the samples."""
+    return lambda: sum(float(relaxation.steps.double().mean()) for relaxation in rule.estimate(network, batch).relaxations.values())
+
+
+@torch.no_grad()
+def ep_textbook(case: Plain) -> Run:
+    """Return centered equilibrium propagation as it is usually written: all layers at once, fixed sweeps, inputs in every sweep."""
+    weights, biases, feedback, inputs, targets = case
+    last, rows = len(weights) - 1, len(inputs)
+    strength = STRENGTH * feedback ** len(weights)
+
+    def sweep(state: list[Tensor], beta: float) -> list[Tensor]:
+        below = [inputs, *state[:-1]]
+        drives = [torch.addmm(b, s, w) for b, s, w in zip(biases, below, weights, strict=True)]
+        hidden = [(drives[i] + feedback * (state[i + 1] @ weights[i + 1].T)).clamp(0, 1) for i in range(last)]
+        return [*hidden, drives[last] + beta / feedback ** len(weights) * (targets - state[last])]
+
+    @torch.no_grad()
+    def run() -> Gradients:
+        free = [inputs.new_zeros(rows, weight.shape[1]) for weight in weights]
+        for _ in range(TEXTBOOK_SWEEPS):
+            free = sweep(free, 0.0)
+        ends = []
+        for beta in (strength, -strength):
+            state = free
+            for _ in range(TEXTBOOK_SWEEPS):
+                state = sweep(state, beta)
+            ends.append(state)
+        plus, minus = ends
+        gradients: list[Tensor] = []
+        for i in range(last + 1):
+            factor = -(feedback ** (i + 1)) / (2 * strength * rows)
+            below = (inputs, inputs) if i == 0 else (plus[i - 1], minus[i - 1])
+            gradients += [factor * (below[0].T @ plus[i] - below[1].T @ minus[i]), factor * (plus[i] - minus[i]).sum(0)]
+        return tuple(gradients)
+
+    return run
+
+
+def backprop_autograd(case: Plain) -> Run:
+    """Return ordinary backpropagation of the feedforward network of the same weights, by torch's autograd."""
+    parameters = [parameter.requires_grad_() for pair in zip(case.weights, case.biases, strict=True) for parameter in pair]
+
+    def run() -> Gradients:
+        layer = case.inputs
+        for i, (weight, bias) in enumerate(zip(case.weights, case.biases, strict=True)):
+            layer = torch.addmm(bias, layer, weight)
+            if i + 1 < len(case.weights):
+                layer = layer.clamp(0, 1)
+        cost = 0.5 * (layer - case.targets).square().sum(1).mean()
+        return torch.autograd.grad(cost, parameters)
+
+    return run
+
+
+def backprop_manual(case: Plain) -> Run:
+    """Return the same backpropagation written out by hand, without autograd."""
+    weights, biases, _, inputs, targets = case
+
+    @torch.no_grad()
+    def run() -> Gradients:
+        layers = [inputs]
+        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+            layers.append(torch.addmm(bias, layers[-1], weight).clamp_(0, 1))
+        error = (torch.addmm(biases[-1], layers[-1], weights[-1]) - targets).div_(len(inputs))
+        gradients: list[Tensor] = []
+        for i in range(len(weights) - 1, -1, -1):
+            gradients = [layers[i].T @ error, error.sum(0), *gradients]
+            if i:
+                error = (error @ weights[i].T).mul_((layers[i] > 0) & (layers[i] < 1))
+        return tuple(gradients)
+
+    return run
+
+
+def floor(case: Plain) -> Run:
+    """Return the two products with the inputs that no method can do without: the drive and the gradient of the first layer."""
+
+    @torch.no_grad()
+    def run() -> Gradients:
+        drive = case.inputs @ case.weights[0]
+        return (case.inputs.T @ drive,)
+
+    return run
+
+
+def peak_memory_mb(run: Run) -> float | None:
+    """Return the most memory that this process held during a run, in MB; None where the system does not tell.
+
+    Linux forgets the peak when a process asks it to; elsewhere there is no such thing.
+    """
+    status = Path("/proc/self/status")
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        run()
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return None
+    return int(peak.split()[1]) / 1024

@@ -1,0 +1,96 @@
+"""The networks and batches that ``eqlab bench settle`` measures on: at initialisation, and after an epoch of training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.data import DATASETS
+from contrastive_core.data.splits import Split
+from contrastive_core.errors import InputError
+from contrastive_core.networks.layered import Layered
+from contrastive_core.rule import Settling
+from contrastive_core.types import Batch
+from eqprop.rule import EquilibriumPropagation
+from experiments.setup.build import LearningOptions
+
+DRAWN = 2048
+"""Samples of the data that are drawn where no files are given."""
+
+RATE, MOMENTUM, LARGEST_NORM, STEP = 0.02, 0.9, 1.0, 32
+"""Of the epoch of training: learning rate, momentum, largest norm of the gradient, and samples per step."""
+
+
+@lru_cache(maxsize=2)
+def samples(num_inputs: int, num_classes: int, data_dir: Path | None, seed: int) -> Split:
+    """Return training samples.
+
+    Parameters
+    ----------
+    num_inputs, num_classes : int
+        Of the network.
+    data_dir : Path, optional
+        Directory of the MNIST files; without it samples are drawn: a fifth of their inputs is not 0, as in MNIST, and a random
+        linear map gives their classes.
+    seed : int
+        Of what is drawn.
+
+    Returns
+    -------
+    Split
+        Inputs and classes.
+
+    Raises
+    ------
+    InputError
+        If the network does not fit the files.
+    """
+    if data_dir is not None:
+        if (num_inputs, num_classes) != (784, 10):
+            raise InputError(f"MNIST needs 784 inputs and 10 outputs, got {num_inputs} and {num_classes}; leave out --data-dir")
+        return DATASETS["mnist"](data_dir, 0).train
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.rand(DRAWN, num_inputs, generator=generator) * (torch.rand(DRAWN, num_inputs, generator=generator) < 0.2)
+    teacher = torch.randn(num_inputs, num_classes, generator=generator)
+    return Split(inputs, ((inputs - inputs.mean(0)) @ teacher).argmax(1))
+
+
+@lru_cache(maxsize=2)
+def network_of(sizes: Sequence[int], energy_scale: float, trained: bool, data_dir: Path | None, seed: int) -> Layered:
+    """Return a network.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Of the layers, inputs first.
+    energy_scale : float
+        Ratio of feedback to forward coupling.
+    trained : bool
+        Whether it has seen an epoch of the samples, by centered equilibrium propagation.
+    data_dir, seed
+        As in :func:`samples`; the seed is also that of the weights.
+
+    Returns
+    -------
+    Layered
+        A hard-sigmoid hidden part, linear outputs.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    network = Layered(sizes, energy_scale=energy_scale, generator=generator)
+    if trained:
+        data = samples(sizes[0], sizes[-1], data_dir, seed)
+        rule = EquilibriumPropagation(SquaredError(), Settling(), LearningOptions.model_fields["strength"].default)
+        optimiser = torch.optim.SGD(network.parameters(), RATE, MOMENTUM)
+        for chosen in torch.split(torch.randperm(len(data.labels), generator=generator), STEP):
+            estimate = rule.estimate(network, Batch(data.inputs[chosen], data.labels[chosen]))
+            for name, parameter in network.named_parameters():
+                parameter.grad = estimate.gradients[name]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_NORM)
+            optimiser.step()
+        for parameter in network.parameters():
+            parameter.grad = None
+    return network

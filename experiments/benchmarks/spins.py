@@ -1,0 +1,222 @@
+"""``eqlab bench spins``: nanoseconds of CPU per spin update, of every kernel and of the textbook's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from statistics import median
+from time import process_time
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import Field
+
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.output import format_table
+from experiments.runs.provenance import processor, versions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hebbian.multitasking import Multitasking
+
+Positive = Annotated[int, Field(gt=0)]
+DENSE = "dense (textbook)"
+LARGEST_REFERENCE = 4000
+"""Spins up to which the optional reference runs: it holds every coupling in Python."""
+
+
+class BenchSpinsOptions(CommandOptions):
+    """What is measured, on one thread.
+
+    Attributes
+    ----------
+    size, patterns, dilution, ratio
+        The network, and its temperature over the critical one.
+    replicas
+        Of the kernel that runs them side by side.
+    repeats
+        Interleaved measurements, whose median counts.
+    """
+
+    size: Positive = Field(10_000, description="Number of spins.")
+    patterns: Positive = Field(10, description="Number of patterns.")
+    dilution: float = Field(0.3, ge=0, lt=1, description="Fraction of blank entries.")
+    ratio: float = Field(0.4, gt=0, description="Temperature over T_c.")
+    replicas: Positive = Field(64, description="Of the kernel that runs them side by side.")
+    repeats: Positive = Field(5, description="Interleaved measurements of each kernel; their median counts.")
+
+
+class Case(NamedTuple):
+    """One kernel at work.
+
+    Attributes
+    ----------
+    name : str
+        Of the kernel.
+    run : callable
+        Makes the updates and returns the overlap with the first pattern after them.
+    updates : int
+        How many spins a run updates.
+    """
+
+    name: str
+    run: Callable[[], float]
+    updates: int
+
+
+def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
+    """Time every kernel from the retrieval state of the first pattern.
+
+    Parameters
+    ----------
+    options : BenchSpinsOptions
+        What is measured.
+
+    Returns
+    -------
+    list of dict
+        Per kernel ``nanoseconds`` of CPU per update, ``times_dense`` and the ``overlap`` it ends with, which is the same for all.
+    """
+    from contrastive_core.kernels.spins.threads import one_thread
+
+    cases = _cases(options)
+    with one_thread():
+        overlaps = {case.name: case.run() for case in cases}  # compiles, and warms the caches
+        seconds: dict[str, list[float]] = {case.name: [] for case in cases}
+        for _ in range(options.repeats):
+            for case in cases:
+                start = process_time()
+                case.run()
+                seconds[case.name].append((process_time() - start) / case.updates)
+    cost = {name: 1e9 * median(values) for name, values in seconds.items()}
+    return [
+        {"kernel": case.name, "nanoseconds": cost[case.name], "times_dense": cost[DENSE] / cost[case.name], "overlap": overlaps[case.name]}
+        for case in cases
+    ]
+
+
+def _cases(options: BenchSpinsOptions) -> list[Case]:
+    from hebbian.montecarlo import simulate
+    from hebbian.multitasking import cue, store_patterns
+    from hebbian.patterns import draw_patterns
+    from hebbian.storage import remember
+
+    patterns = draw_patterns(options.patterns, options.size, options.dilution, options.seed)
+    system = store_patterns(remember(patterns, options.dilution))
+    temperature = options.ratio * (1 - options.dilution)
+    weights = [1.0] + [0.0] * (options.patterns - 1)
+
+    def case(name: str, sampler: str, chains: int, sweeps: int) -> Case:
+        start = cue(patterns, weights, chains, 1.0, options.seed + 1)
+
+        def run() -> float:
+            trace = simulate(system, start, temperature, sampler, 1, num_sweeps=sweeps, every=sweeps)
+            return float(trace.overlaps[-1, :, 0].mean())
+
+        return Case(name, run, chains * sweeps * options.size)
+
+    lanes = f"{options.replicas} replicas in lanes"
+    found = [
+        _dense_case(system, temperature, options.seed),
+        case("overlap, random site", "glauber", 1, 100),
+        case("overlap, fixed order", "glauber-fixed", 1, 100),
+        case("overlap, Metropolis", "metropolis", 1, 100),
+        case(f"{lanes}, random site", "glauber-lanes", options.replicas, 100),
+        case(f"{lanes}, fixed order", "glauber-fixed-lanes", options.replicas, 100),
+        case("parallel (Little)", "little", 1, 600),
+        case("block, Gaussian hidden layer", "block", 1, 600),
+    ]
+    reference = _reference_case(system, temperature) if options.size <= LARGEST_REFERENCE and has_reference() else None
+    return [*found, reference] if reference is not None else found
+
+
+def has_reference() -> bool:
+    """Whether dwave-samplers, an optional dependency, is installed; finding out imports nothing of it."""
+    return all(find_spec(name) is not None for name in ("dimod", "dwave")) and find_spec("dwave.samplers") is not None
+
+
+def reference_note(size: int) -> str:
+    """Return a sentence on the optional reference: what it does, or why it is not there."""
+    if size > LARGEST_REFERENCE:
+        return f"dwave-samplers is measured up to {LARGEST_REFERENCE} spins: it holds every coupling in Python; try --size 2000"
+    if not has_reference():
+        return "dwave-samplers is not installed and was left out; install it with pip install 'eqlab[bench]'"
+    return "dwave-samplers takes any couplings: its Gibbs sampler does not use that these have low rank, which the other kernels do"
+
+
+def _dense_case(system: Multitasking, temperature: float, seed: int) -> Case:
+    import numpy as np
+
+    from contrastive_core.kernels.spins import counter_random
+    from contrastive_core.kernels.spins.dense_cpu import dense
+    from hebbian.multitasking import cue
+
+    features = system.features.astype(np.float32)
+    couplings: NDArray[np.float32] = features.T @ features / np.float32(system.num_spins)
+    np.fill_diagonal(couplings, 0)
+    weights = [1.0] + [0.0] * (system.num_features - 1)
+    spins = cue(system.patterns, weights, 1, 1.0, seed + 1)[0].astype(np.float32)
+
+    def run() -> float:
+        dense(couplings, spins, 1 / temperature, *counter_random.key_of(1), 0, 1)
+        return float(system.patterns[0] @ spins) / system.num_spins
+
+    return Case(DENSE, run, system.num_spins)
+
+
+def _reference_case(system: Multitasking, temperature: float) -> Case:
+    """Return dwave-samplers' Gibbs sampling of the same couplings; it does not use their low rank."""
+    import numpy as np
+    from dimod import BinaryQuadraticModel
+    from dwave.samplers import SimulatedAnnealingSampler
+
+    couplings = np.triu(system.features.T.astype(float) @ system.features / system.num_spins, 1)
+    model = BinaryQuadraticModel.from_numpy_vectors(
+        np.zeros(system.num_spins), (*np.nonzero(couplings), -couplings[np.nonzero(couplings)]), 0.0, "SPIN"
+    )
+    start = np.where(system.patterns[0] == 0, 1, system.patterns[0]).astype(np.int8)
+    sampler, sweeps = SimulatedAnnealingSampler(), 100
+
+    def run() -> float:
+        found = sampler.sample(
+            model,
+            beta_schedule_type="custom",
+            beta_schedule=[1 / temperature],
+            num_sweeps_per_beta=sweeps,
+            num_reads=1,
+            seed=1,
+            initial_states=(start[None], list(range(system.num_spins))),
+            proposal_acceptance_criteria="Gibbs",
+        )
+        return float(system.overlaps(found.record.sample)[0, 0])
+
+    return Case("dwave-samplers (Gibbs)", run, sweeps * system.num_spins)
+
+
+@command(BenchSpinsOptions, "spins")
+def bench_spins(options: BenchSpinsOptions, session: Session) -> None:
+    """Measure the CPU time per spin update of every kernel, on one thread.
+
+    The textbook's kernel sums each field over a dense matrix; the others use that the couplings have low rank. With up to 4000
+    spins and dwave-samplers installed, its Gibbs sampling is measured too; it does not use the low rank.
+
+    \b
+    Examples:
+      eqlab bench spins
+      eqlab bench spins --size 2000
+    """  # noqa: D301
+    rows = measure(options)
+    data = {
+        "processor": processor(),
+        "versions": versions(),
+        "threads": 1,
+        "repeats": options.repeats,
+        "rows": rows,
+        "note": reference_note(options.size),
+    }
+    header = ("kernel", "ns per update", "times dense", "overlap")
+    table = format_table(header, [[row["kernel"], row["nanoseconds"], row["times_dense"], row["overlap"]] for row in rows])
+    network = f"N = {options.size}, P = {options.patterns}, d = {options.dilution:g}, T = {options.ratio:g} T_c"
+    session.save_result("bench-spins", data, f"{network}; one thread, median of {options.repeats}\n\n{table}\n\n{data['note']}")

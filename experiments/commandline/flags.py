@@ -1,0 +1,207 @@
+"""Commands whose flags are made from their options, so that a setting is declared once."""
+
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from experiments.commandline.invocation import Session
+from experiments.commandline.kinds import NONE, Kind, field_kind, flag_name, from_text, is_positional
+from experiments.commandline.markers import Repeated
+from experiments.commandline.options import CommandOptions, resolve
+from experiments.machine import keep_freed_memory
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:  # older versions of click have no type parameter here
+    _ParamType = click.ParamType
+
+M = TypeVar("M", bound=CommandOptions)
+MOST_THREADS = 1024
+"""More are a slip of the finger, and with some tens of thousands the system ends the process without a word."""
+_NO_FLAG = ("mapping", "table")
+_SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")
+
+
+def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Callable[[Callable[[M, Session], None]], click.Command]:
+    """Turn a function of options and a session into a command.
+
+    Parameters
+    ----------
+    model : type of CommandOptions
+        What it can be told; every field becomes a flag, or an argument if it is marked ``Positional``.
+    name : str
+        What the user types.
+    without : collection of str
+        Flags of all commands that this one does not have, or has with another meaning of its own.
+
+    Returns
+    -------
+    callable
+        Decorator; the text of the help is the function's docstring up to its first section.
+    """
+
+    def decorate(function: Callable[[M, Session], None]) -> click.Command:
+        fields = _leaves(model)
+        seed = fields.pop("seed")
+        if "seed" not in without:
+            fields["seed"] = seed  # to stand with what all commands have in common
+
+        def callback(**given: Any) -> None:
+            flags = {key: given[_destination(key)] for key in fields if given[_destination(key)] not in (None, ())}
+            options = resolve(model, config=given.get("config"), flags=flags, assignments=given.get("set", ()))
+            keep_freed_memory()
+            function(options, _session(given))
+
+        common = [parameter for parameter in _common() if parameter.name not in without]
+        parameters = [*(_parameter(key, field) for key, field in fields.items()), *common]
+        spelled = [spelling for parameter in parameters for spelling in {*parameter.opts, *parameter.secondary_opts}]
+        if len(set(spelled)) < len(spelled):
+            raise TypeError(f"two options of 'eqlab {name}' share a flag: {sorted(one for one in spelled if spelled.count(one) > 1)}")
+        text = _SECTION.split(inspect.getdoc(function) or "")[0]
+        return click.Command(name, callback=callback, params=parameters, help=text)
+
+    return decorate
+
+
+class FieldType(_ParamType):
+    """Reads a flag's text as far as it can, and completes names; the model checks the value, so that all problems are reported at once.
+
+    Parameters
+    ----------
+    kind : Kind
+        What the option takes.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self.name = kind.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn the text into a value, or leave it for the model to refuse.
+
+        Parameters
+        ----------
+        value : object
+            The text.
+        param : Parameter, optional
+            Not used.
+        ctx : Context, optional
+            Not used.
+
+        Returns
+        -------
+        object
+            The value.
+        """
+        return from_text(value, self._kind) if isinstance(value, str) else value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete the names that an option allows.
+
+        Parameters
+        ----------
+        ctx : Context
+            Not used.
+        param : Parameter
+            Not used.
+        incomplete : str
+            What was typed; in a list, the last item is completed.
+
+        Returns
+        -------
+        list of CompletionItem
+            That begin with it.
+        """
+        head, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(head + comma + choice) for choice in _choices(self._kind) if choice.startswith(last)]
+
+
+def _leaves(model: type[BaseModel], parents: str = "") -> dict[str, FieldInfo]:
+    leaves: dict[str, FieldInfo] = {}
+    for key, field in model.model_fields.items():
+        kind = field_kind(field)
+        if kind.model:
+            leaves |= _leaves(kind.model, f"{parents}{key}.")
+        elif kind.name not in _NO_FLAG:
+            leaves[parents + key] = field
+    return leaves
+
+
+def _destination(key: str) -> str:
+    return "option_" + key.replace(".", "_")
+
+
+def _parameter(key: str, field: FieldInfo) -> click.Parameter:
+    kind = field_kind(field)
+    if is_positional(field):
+        if kind.name == "list" and kind.item:
+            many, inner = -1, kind.item
+        else:
+            many, inner = 1, kind
+        shown = f"[{key.upper()}]{'...' if many == -1 else ''}"
+        return click.Argument([_destination(key)], nargs=many, required=False, type=FieldType(inner), metavar=shown)
+    flag, name, text = flag_name(key), _destination(key), _help(field, kind)
+    repeated = next((marker for marker in field.metadata if isinstance(marker, Repeated)), None)
+    if repeated:
+        return click.Option([flag, name], multiple=True, metavar=repeated.metavar, help=field.description)
+    if kind.name == "boolean":
+        return click.Option([f"{flag}/--no-{flag.removeprefix('--')}", name], default=None, help=text)
+    return click.Option([flag, name], type=FieldType(kind), metavar=_metavar(kind), default=None, help=text)
+
+
+def _metavar(kind: Kind) -> str:
+    if kind.name == "list" and kind.item:
+        return f"{_metavar(kind.item)},..."
+    return "NAME" if kind.choices else {"any": "VALUE"}.get(kind.name, kind.name.upper())
+
+
+def _choices(kind: Kind) -> tuple[str, ...]:
+    return kind.choices or (kind.item.choices if kind.item else ())
+
+
+def _help(field: FieldInfo, kind: Kind) -> str:
+    choices = f" One of: {', '.join(_choices(kind))}." if _choices(kind) else ""
+    default = "required" if field.is_required() else f"default: {_as_flag(field.get_default(call_default_factory=True), kind)}"
+    return f"{field.description or ''}{choices}  [{default}]"
+
+
+def _as_flag(value: Any, kind: Kind) -> str:
+    if value is None:
+        return NONE
+    if kind.name == "boolean":
+        return "yes" if value else "no"
+    return ",".join(map(str, value)) or "empty" if kind.name == "list" else str(value)
+
+
+def _common() -> list[click.Parameter]:
+    return [
+        click.Option(["--config"], metavar="FILE", help="TOML file with options, or the name of a shipped configuration; flags win."),
+        click.Option(["--set"], metavar="KEY=VALUE", multiple=True, help="Set one option, a.b for a nested one; wins over flags."),
+        click.Option(["--out"], metavar="DIR", type=click.Path(path_type=Path), help="Directory for the results."),
+        click.Option(["--json"], is_flag=True, help="Print JSON on stdout, and nothing else there."),
+        click.Option(["--quiet"], is_flag=True, help="Show no progress."),
+        click.Option(
+            ["--threads"],
+            type=click.IntRange(1, MOST_THREADS),
+            metavar="INTEGER",
+            help="Threads; small networks want one.  [default: 1]",
+        ),
+        click.Option(["--debug"], is_flag=True, help="Show where an error comes from."),
+    ]
+
+
+def _session(given: Mapping[str, Any]) -> Session:
+    context = click.get_current_context()
+    names = [context.info_name or ""]
+    while context.parent and context.parent.parent:
+        context = context.parent
+        names.insert(0, context.info_name or "")
+    argv = context.find_root().obj or ()
+    return Session(" ".join(names), tuple(argv), given.get("out"), given["json"], given["quiet"], given.get("threads") or 1)

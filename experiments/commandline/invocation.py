@@ -1,0 +1,175 @@
+"""How a command was started and how it speaks: nothing in here is part of what it computes."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from contrastive_core.errors import InputError
+from experiments.commandline.output import say, to_json, write_text
+
+
+class Progress(Protocol):
+    """The part of a progress bar that commands use."""
+
+    def update(self, n: float = 1) -> object:
+        """Count some more work as done."""
+
+    def set_postfix_str(self, s: str = "", refresh: bool = True) -> object:
+        """Show something beside the bar."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """How a command was started.
+
+    Attributes
+    ----------
+    command : str
+        Its name after ``eqlab``, such as ``data fetch``.
+    argv : tuple of str
+        The whole command line after the program's name.
+    out : Path or None
+        Where its results go; None for the command's own choice.
+    json : bool
+        Whether stdout carries JSON, and nothing else.
+    quiet : bool
+        Whether to leave out progress.
+    threads : int
+        How many threads to compute with.
+    """
+
+    command: str
+    argv: tuple[str, ...]
+    out: Path | None
+    json: bool
+    quiet: bool
+    threads: int
+
+    def result(self, data: Mapping[str, Any], text: str) -> None:
+        """Print what the command found.
+
+        Parameters
+        ----------
+        data : mapping
+            For ``--json``.
+        text : str
+            For people.
+        """
+        say(to_json(data) if self.json else text)
+
+    def save_result(self, name: str, data: Mapping[str, Any], text: str) -> None:
+        """Print what a command without a run directory found, and keep it where ``--out`` says.
+
+        Parameters
+        ----------
+        name : str
+            Of the file, without its ending.
+        data : mapping
+            For ``--json`` and for the file.
+        text : str
+            For people.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
+        if self.out is not None:
+            try:
+                self.out.mkdir(parents=True, exist_ok=True)
+                write_text(self.out / f"{name}.json", to_json(data) + "\n")
+            except OSError as error:
+                raise InputError(f"cannot write to {self.out} ({error.strerror}); choose another --out") from error
+        self.result(data, text)
+
+    def note(self, text: str) -> None:
+        """Tell the user on stderr how things go, unless asked to be quiet.
+
+        Parameters
+        ----------
+        text : str
+            One line.
+        """
+        if not self.quiet:
+            say(text, err=True)
+
+    def warn(self, text: str) -> None:
+        """Warn the user on stderr, quiet or not.
+
+        Parameters
+        ----------
+        text : str
+            One sentence.
+        """
+        say(f"eqlab: warning: {text}", err=True)
+
+    @contextmanager
+    def progress(self, total: int, label: str, *, done: int = 0) -> Iterator[Progress]:
+        """Show a bar on stderr, if that is a terminal and the user did not ask for quiet.
+
+        Parameters
+        ----------
+        total : int
+            How much work there is.
+        label : str
+            What stands before the bar.
+        done : int
+            How much of it was done before.
+
+        Yields
+        ------
+        Progress
+            To be updated.
+        """
+        from tqdm import tqdm
+
+        with tqdm(total=total, initial=done, desc=label, file=sys.stderr, disable=not self.has_bar, leave=False) as bar:
+            yield bar
+
+    @property
+    def has_bar(self) -> bool:
+        """Whether progress is a bar on a terminal."""
+        return not self.quiet and sys.stderr.isatty()
+
+    def use_threads(self) -> None:
+        """Make torch compute with the number of threads asked for; imports torch.
+
+        More threads than cores are slow, not wrong, and a run must go on by its own command line on a smaller machine: hence a warning.
+        """
+        import torch
+
+        from experiments.runs.provenance import available_cores
+
+        if self.threads > (cores := available_cores()):
+            self.warn(
+                f"--threads {self.threads} is more than the {cores} cores that this process may use: threads will wait for each other"
+            )
+        torch.set_num_threads(self.threads)
+
+    def one_thread(self) -> None:
+        """Make every library of this process compute with one thread, as workers do; imports torch."""
+        import torch
+        from threadpoolctl import threadpool_limits
+
+        torch.set_num_threads(1)
+        threadpool_limits(1)
+
+    def resume_command(self, path: Path) -> str:
+        """Write the command line that continues a run.
+
+        Parameters
+        ----------
+        path : Path
+            The run's directory.
+
+        Returns
+        -------
+        str
+            Ready for a shell: the same command line, with ``--out`` if it had none.
+        """
+        out = () if self.out is not None else ("--out", str(path))
+        return shlex.join(("eqlab", *self.argv, *out))

@@ -1,0 +1,221 @@
+"""What kind of value an option takes, read from its annotation, and how text from the command line becomes such a value."""
+
+import tomllib
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from experiments.commandline.markers import OneOf, Positional
+
+NONE = "none"
+"""How a configuration says "no value", which TOML has no word for."""
+
+
+class Kind(NamedTuple):
+    """The shape of the values that an option takes.
+
+    Attributes
+    ----------
+    name : str
+        ``integer``, ``number``, ``boolean``, ``text``, ``path``, ``list``, ``mapping``, ``table`` (a nested model) or ``any``.
+    choices : tuple of str
+        The only values allowed, empty for any.
+    optional : bool
+        Whether the value may be missing, written "none".
+    item : Kind or None
+        The kind of a list's items.
+    model : type or None
+        The nested model of a table.
+    """
+
+    name: str
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    item: "Kind | None" = None
+    model: type[BaseModel] | None = None
+
+
+_SCALARS: dict[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "text", Path: "path"}
+
+
+def kind_of(annotation: Any, markers: tuple[Any, ...] = ()) -> Kind:
+    """Read the kind from an annotation.
+
+    Parameters
+    ----------
+    annotation : type
+        As written in the model; ``Annotated``, ``X | None``, ``Literal`` and ``tuple[X, ...]`` are understood.
+    markers : tuple
+        What else was said about it, such as ``OneOf``.
+
+    Returns
+    -------
+    Kind
+        ``any`` where the annotation is none of the kinds that have a flag.
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    choices = next((marker.names for marker in markers if isinstance(marker, OneOf)), ())
+    if origin is Annotated:
+        return kind_of(arguments[0], (*markers, *arguments[1:]))
+    if origin in (Union, UnionType):
+        members = [member for member in arguments if member is not NoneType]
+        inner = kind_of(members[0], markers) if len(members) == 1 else Kind("any")
+        return inner._replace(optional=len(members) < len(arguments))
+    if origin is Literal:
+        return Kind(_SCALARS.get(type(arguments[0]), "text"), tuple(str(argument) for argument in arguments))
+    if origin in (tuple, list, frozenset):
+        return Kind("list", item=kind_of(arguments[0]))
+    if origin is dict or annotation is dict:
+        return Kind("mapping")
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return Kind("table", model=annotation)
+    return Kind(_SCALARS.get(annotation, "text"), choices)
+
+
+def field_kind(field: FieldInfo) -> Kind:
+    """Read the kind of a model's field.
+
+    Parameters
+    ----------
+    field : FieldInfo
+        From ``model_fields``.
+
+    Returns
+    -------
+    Kind
+        Of its values.
+    """
+    return kind_of(field.annotation, tuple(field.metadata))
+
+
+def kind_at(model: type[BaseModel], keys: tuple[str, ...]) -> Kind | None:
+    """Find the kind of the option with a dotted key.
+
+    Parameters
+    ----------
+    model : type
+        The model at which the key begins.
+    keys : tuple of str
+        The parts of the key.
+
+    Returns
+    -------
+    Kind or None
+        None if there is no such option.
+    """
+    field = model.model_fields.get(keys[0])
+    if field is None:
+        return None
+    kind = field_kind(field)
+    if len(keys) == 1:
+        return kind
+    return kind_at(kind.model, keys[1:]) if kind.model else None
+
+
+def is_positional(field: FieldInfo) -> bool:
+    """Tell whether an option is an argument rather than a flag.
+
+    Parameters
+    ----------
+    field : FieldInfo
+        From ``model_fields``.
+
+    Returns
+    -------
+    bool
+        True if it is marked so.
+    """
+    return any(isinstance(marker, Positional) for marker in field.metadata)
+
+
+def flag_name(key: str) -> str:
+    """Spell an option's flag.
+
+    Parameters
+    ----------
+    key : str
+        Its dotted key.
+
+    Returns
+    -------
+    str
+        Such as ``--learning-rate``.
+    """
+    return "--" + key.replace(".", "-").replace("_", "-")
+
+
+def from_text(text: str, kind: Kind) -> Any:
+    """Turn a flag's text into a value, leaving text that does not fit for the model to refuse.
+
+    Parameters
+    ----------
+    text : str
+        As typed.
+    kind : Kind
+        What the option takes; lists are separated by commas.
+
+    Returns
+    -------
+    object
+        An int, float, bool, list or str.
+    """
+    if kind.name == "list" and kind.item:
+        if kind.optional and text.strip() == NONE:
+            return NONE
+        inner = text.strip().removeprefix("[").removesuffix("]")
+        return [from_text(part.strip(), kind.item) for part in inner.split(",")] if inner.strip() else []
+    if kind.name == "boolean":
+        return {"true": True, "false": False}.get(text, text)
+    if kind.name == "any":
+        return from_toml(text)
+    convert = {"integer": int, "number": float}.get(kind.name, str)
+    try:
+        return convert(text)
+    except ValueError:
+        return text
+
+
+def from_toml(text: str) -> Any:
+    """Read text as a TOML value, and as plain text where it is none.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``0.1``, ``[1, 2]``, ``true`` or ``"a"``.
+
+    Returns
+    -------
+    object
+        The value.
+    """
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return document["value"] if len(document) == 1 else text
+
+
+def from_assignment(text: str, kind: Kind | None) -> Any:
+    """Turn the right-hand side of ``--set key=value`` into a value: TOML where it fits the option, else as for a flag.
+
+    Parameters
+    ----------
+    text : str
+        What stands after the equals sign.
+    kind : Kind or None
+        What the option takes; None for an option that does not exist.
+
+    Returns
+    -------
+    object
+        The value.
+    """
+    value = from_toml(text)
+    if kind is None:
+        return value
+    is_text = isinstance(value, str)
+    fits = {"text": is_text, "path": is_text, "list": isinstance(value, list)}.get(kind.name, value is not text)
+    return value if fits else from_text(text, kind)

@@ -1,0 +1,287 @@
+"""Options of commands: a checked model, filled from defaults, then a TOML file, then flags, then ``--set key=value``."""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from contrastive_core.errors import InputError
+from contrastive_core.registry import unknown_name
+from experiments.commandline.kinds import NONE, field_kind, flag_name, from_assignment, is_positional, kind_at
+from experiments.commandline.messages import complain
+
+M = TypeVar("M", bound="Options")
+
+
+class Options(BaseModel):
+    """Base of all options: unknown keys are refused, values are not converted, numbers are finite, and nothing changes later.
+
+    A field of one machine only, such as a data directory, is declared with ``exclude=True``: it is neither stored with a run nor
+    compared when the run is resumed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True)
+
+    def resolved(self) -> dict[str, Any]:
+        """Give every setting as plain values, ready for TOML and JSON.
+
+        Returns
+        -------
+        dict
+            Nested as the model is; a missing value is the text "none", so that reading it back overrides a default.
+        """
+        return _spell_none(self.model_dump(mode="json"))
+
+    def settings(self) -> dict[str, Any]:
+        """Give every setting, those of one machine only included, as plain values from which ``from_settings`` makes the options again."""
+        local = {key: getattr(self, key) for key, field in type(self).model_fields.items() if field.exclude}
+        return self.model_dump(mode="json") | {key: str(value) if isinstance(value, Path) else value for key, value in local.items()}
+
+    def digest(self) -> str:
+        """Give a short name to these settings: equal ones have equal names.
+
+        Returns
+        -------
+        str
+            Sixteen hexadecimal digits, of the SHA-256 of ``resolved``.
+        """
+        return sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+class CommandOptions(Options):
+    """Base of a command's own options.
+
+    Attributes
+    ----------
+    seed : int
+        From which every random draw of the command follows.
+    """
+
+    seed: int = Field(0, ge=0, description="Seed of every random draw.")
+
+
+class Layer(NamedTuple):
+    """Settings from one source.
+
+    Attributes
+    ----------
+    origin : str
+        How a setting from here is named in a message, with ``{key}`` for its dotted key and ``{flag}`` for its flag.
+    values : mapping
+        Nested settings.
+    """
+
+    origin: str
+    values: Mapping[str, Any]
+
+
+def resolve(model: type[M], *, config: str | None = None, flags: Mapping[str, Any] | None = None, assignments: Sequence[str] = ()) -> M:
+    """Merge all sources of settings and check the result, later sources winning.
+
+    Parameters
+    ----------
+    model : type of Options
+        What the command takes.
+    config : str, optional
+        A TOML file, or the name of a shipped configuration; its tables ``[when.OPTION.VALUE]`` hold where an option has a value.
+    flags : mapping, optional
+        Values given as flags, by dotted key.
+    assignments : sequence of str
+        ``key=value`` each, with dotted keys for nested options.
+
+    Returns
+    -------
+    Options
+        An instance of ``model``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or any setting is unknown or wrong; one message names them all.
+    """
+    given = [Layer("{flag}", nested(flags or {})), *(assignment(text, model) for text in assignments)]
+    return resolve_layers(model, given if config is None else [*_cases(model, read_config(config), given), *given])
+
+
+def _cases(model: type[BaseModel], file: Layer, given: Sequence[Layer]) -> list[Layer]:
+    """Split a file into what always holds and its tables ``[when.OPTION.VALUE]`` of the values that the options have."""
+    values = dict(file.values)
+    when = values.get("when")
+    if not isinstance(when, Mapping) or not all(key in model.model_fields and isinstance(when[key], Mapping) for key in when):
+        return [file]  # refused like any other unknown option
+    del values["when"]
+    layers = [Layer(file.origin, values)]
+    for key, tables in when.items():
+        field = model.model_fields[key]
+        for name in tables:
+            if name not in (choices := field_kind(field).choices):
+                raise unknown_name(key, name, list(choices))
+        chosen = next((layer.values[key] for layer in [*reversed(given), layers[0]] if key in layer.values), field.default)
+        layers.append(Layer(file.origin, tables.get(chosen, {}) if isinstance(chosen, str) else {}))
+    return layers
+
+
+def resolve_layers(model: type[M], layers: Sequence[Layer]) -> M:
+    """Merge settings, later layers winning, and check the result; ``resolve`` says what is raised.
+
+    Parameters
+    ----------
+    model : type of Options
+        What the settings are for.
+    layers : sequence of Layer
+        In the order of rising precedence.
+
+    Returns
+    -------
+    Options
+        An instance of ``model``.
+    """
+    arguments = {key for key, field in model.model_fields.items() if is_positional(field)}
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for layer in layers:
+        values = _drop_none(layer.values, model)
+        merged = merge(merged, values)
+        for key in flatten(values):
+            flag = key.upper() if key in arguments else flag_name(key)
+            origins[key] = layer.origin.format(key=key, flag=flag)
+    try:
+        return model.model_validate_json(json.dumps(merged, default=str), strict=True)
+    except ValidationError as error:
+        raise InputError(complain(error, model, origins)) from error
+
+
+def read_config(name: str) -> Layer:
+    """Read a TOML file, or a shipped configuration if there is no such file.
+
+    Parameters
+    ----------
+    name : str
+        A path, or the name of a shipped configuration.
+
+    Returns
+    -------
+    Layer
+        Its settings.
+
+    Raises
+    ------
+    InputError
+        If there is neither, or the file is not TOML.
+    """
+    shipped = shipped_configurations()
+    path = Path(name)
+    if not path.is_file():
+        if name not in shipped:
+            problem = unknown_name("configuration", name, list(shipped))
+            raise InputError(f"there is no file {name!r}, and no shipped configuration of that name: {problem}")
+        path = shipped[name]
+    origin = "{key} (in " + path.name.replace("{", "{{").replace("}", "}}") + ")"
+    try:
+        return Layer(origin, tomllib.loads(path.read_bytes().decode("utf-8-sig")))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{name} is not a TOML file: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not a TOML file: it is not UTF-8 text") from error
+    except OSError as error:
+        raise InputError(f"cannot read the configuration {name}: {error.strerror}") from error
+
+
+def shipped_configurations() -> dict[str, Path]:
+    """List the configurations that come with the program.
+
+    Returns
+    -------
+    dict of str to Path
+        By name.
+    """
+    folder = Path(str(resources.files("experiments"))) / "configs"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Write nested settings with dotted keys.
+
+    Parameters
+    ----------
+    values : mapping
+        Nested settings.
+
+    Returns
+    -------
+    dict
+        One entry per leaf.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{inner}": leaf for inner, leaf in flatten(value).items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def from_settings(model: type[M], settings: Mapping[str, Any]) -> M:
+    """Make the options that ``Options.settings`` gave, or raise ``InputError`` where this version does not take them."""
+    try:
+        return model.model_validate_json(json.dumps(settings), strict=True)
+    except ValidationError as error:
+        raise InputError(complain(error, model, {})) from error
+
+
+def assignment(text: str, model: type[BaseModel]) -> Layer:
+    """Read ``key=value``, with the value as the option of that key takes it."""
+    key, equals, value = text.partition("=")
+    keys = tuple(part.strip() for part in key.split("."))
+    if not equals or not all(keys):
+        raise InputError(f"--set needs KEY=VALUE, got {text!r}")
+    return Layer("{key} (by --set)", nested({".".join(keys): from_assignment(value.strip(), kind_at(model, keys))}))
+
+
+def without_effect(options: CommandOptions, names: Sequence[str], reason: str) -> list[str]:
+    """Return a sentence for each of these options that was given all the same."""
+    return [f"{flag_name(name)} has no effect: {reason}" for name in names if name in options.model_fields_set]
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Nest settings that have dotted keys; the inverse of ``flatten``."""
+    whole: dict[str, Any] = {}
+    for dotted, value in flat.items():
+        *parents, leaf = dotted.split(".")
+        inner = whole
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[leaf] = value
+    return whole
+
+
+def merge(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Put new settings over others, table by table."""
+    merged = dict(base)
+    for key, value in new.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _spell_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    spelled: dict[str, Any] = {}
+    for key, value in values.items():
+        spelled[key] = _spell_none(value) if isinstance(value, Mapping) else NONE if value is None else value
+    return spelled
+
+
+def _drop_none(values: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    plain = dict(values)
+    for key, field in model.model_fields.items():
+        kind, value = field_kind(field), plain.get(key)
+        if kind.optional and value == NONE:
+            plain[key] = None
+        elif kind.model and isinstance(value, Mapping):
+            plain[key] = _drop_none(value, kind.model)
+    return plain

@@ -1,0 +1,1 @@
+"""Figures, one per file; the only home of matplotlib."""

@@ -1,0 +1,235 @@
+"""Axes, legends and labels that the figures share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.figures.style import FAINT, MINUS, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+FLOOR = 1e-12
+"""Smallest 1 - cosine that is told apart from 0: rounding in float64, over many entries, is not far below."""
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def add_key(figure: Figure | SubFigure, entries: Sequence[tuple[str, Mapping[str, Any]]], *, beside: bool = True) -> None:
+    """Add a legend beside or below the panels.
+
+    Parameters
+    ----------
+    figure : Figure or SubFigure
+        To add it to.
+    entries : sequence of (str, mapping)
+        Names, and the properties of a line.
+    beside : bool
+        Whether it stands on the right; else below.
+    """
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], **properties) for _, properties in entries]
+    numbers = [str(index) for index in range(len(entries))]
+    if beside:
+        legend = figure.legend(handles, numbers, loc="outside right upper")
+    else:
+        legend = figure.legend(handles, numbers, loc="outside lower left", ncols=min(len(entries), 6) or 1)
+    for text, (name, _) in zip(legend.get_texts(), entries, strict=True):
+        text.set_text(shown(name))  # not as a label: matplotlib drops those that begin with an underscore
+
+
+def scale(axes: Axes, values: Sequence[float], *, along: str = "y", ratio: float = 5.0) -> None:
+    """Make an axis logarithmic if its values are positive and far apart, and label it with plain numbers.
+
+    Parameters
+    ----------
+    axes : Axes
+        After plotting.
+    values : sequence of float
+        That it shows.
+    along : str
+        Which axis, x or y.
+    ratio : float
+        Of the largest to the smallest, from which on they are far apart.
+    """
+    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
+
+    axis = axes.xaxis if along == "x" else axes.yaxis
+    axis.set_major_formatter(FuncFormatter(plain))
+    if not values or min(values) <= 0 or max(values) <= ratio * min(values):
+        return
+    axes.set(**{f"{along}scale": "log"})
+    low, high = axis.get_view_interval()
+    ticks = decades(low, high, 5 if along == "x" else 7)
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FixedFormatter([plain(tick) for tick in ticks]))
+    axis.set_minor_locator(NullLocator())
+
+
+def decades(low: float, high: float, most: int) -> list[float]:
+    """Choose the ticks of a logarithmic axis: powers of ten, with 2 and 5 times these if there is room.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the axis.
+    most : int
+        How many ticks fit.
+
+    Returns
+    -------
+    list of float
+        From the lowest.
+    """
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    for fronts in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
+        ticks = [front * 10.0**power for power in powers for front in fronts if low <= front * 10.0**power <= high]
+        if len(ticks) <= most:
+            return ticks
+    return [10.0**power for power in powers if low <= 10.0**power <= high and power % math.ceil(len(powers) / most) == 0]
+
+
+def label_ends(axes: Axes, ends: Sequence[tuple[str, float, Mapping[str, Any]]], height: float) -> None:
+    """Write each line's name beside its last value, moved up or down just so far that names do not overlap.
+
+    Parameters
+    ----------
+    axes : Axes
+        With its limits and scale as they shall stay.
+    ends : sequence of (str, float, mapping)
+        Name, last value and properties of each line.
+    height : float
+        Of the panel, about, in inches.
+    """
+    if not ends:
+        return
+    limits = axes.get_ylim()
+    to_place, from_place = (math.log10, lambda place: 10.0**place) if axes.get_yscale() == "log" else (float, float)
+    low, high = to_place(limits[0]), to_place(limits[1])
+    order = sorted(range(len(ends)), key=lambda index: ends[index][1])
+    step = (high - low) * 11.0 / (72.0 * height)  # a line of text in points, over points in an inch
+    places = spread([to_place(ends[index][1]) for index in order], step, low, high)
+    for index, place in zip(order, places, strict=True):
+        name, value, properties = ends[index]
+        axes.annotate(
+            name,
+            xy=(1.0, value),
+            xytext=(1.07, from_place(place)),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=8,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "linewidth": 1.2, "shrinkA": 2, "shrinkB": 0, "relpos": (0, 0.5), "patchA": None, **properties},
+        )
+
+
+def spread(places: Sequence[float], step: float, low: float, high: float) -> list[float]:
+    """Move ascending places apart, each no further than it takes, and keep them within limits if they fit.
+
+    Parameters
+    ----------
+    places : sequence of float
+        Ascending.
+    step : float
+        Least distance.
+    low, high : float
+        Limits.
+
+    Returns
+    -------
+    list of float
+        Ascending by at least ``step``.
+    """
+    groups: list[list[float]] = []  # sum of what its members' first place would be, and their number
+    for place in places:
+        groups.append([place, 1])
+        while len(groups) > 1 and groups[-2][0] / groups[-2][1] + groups[-2][1] * step > groups[-1][0] / groups[-1][1]:
+            total, count = groups.pop()
+            groups[-1][0] += total - count * groups[-1][1] * step
+            groups[-1][1] += count
+    moved = [total / count + index * step for total, count in groups for index in range(int(count))]
+    for index in range(len(moved)):
+        moved[index] = max(moved[index], low + index * step)
+    for index in reversed(range(len(moved))):
+        moved[index] = min(moved[index], high - (len(moved) - 1 - index) * step)
+    return moved
+
+
+def plain(value: float, _: object = None) -> str:
+    """Write a tick as people do: 0.05, 20, 10⁻⁶.
+
+    Parameters
+    ----------
+    value : float
+        Of the tick.
+
+    Returns
+    -------
+    str
+        Without an exponent between 10⁻³ and 10⁵.
+    """
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:g}".replace("-", MINUS)
+    exponent = math.floor(math.log10(abs(value)) + 1e-9)
+    mantissa = value / 10.0**exponent
+    front = "" if abs(mantissa - 1) < 1e-6 else f"{mantissa:g}·".replace("-", MINUS)
+    return f"{front}10{str(exponent).translate(_SUPERSCRIPTS)}"
+
+
+def angle_of(cosine: float) -> float:
+    """Return 1 - cosine, no smaller than the floor.
+
+    Parameters
+    ----------
+    cosine : float
+        In [-1, 1] but for rounding.
+
+    Returns
+    -------
+    float
+        In [floor, 2] but for rounding.
+    """
+    return max(1.0 - cosine, FLOOR)
+
+
+def angle_axis(axes: Axes, angles: Sequence[float]) -> None:
+    """Make the axis of 1 - cosine: logarithmic, exact on the left, and shaded where the cosine is negative.
+
+    Parameters
+    ----------
+    axes : Axes
+        After plotting.
+    angles : sequence of float
+        That it shows.
+    """
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    least = max(min(angles, default=1e-3), FLOOR)
+    low = 10.0 ** min(math.floor(math.log10(least)) - 0.4, -2.4)
+    axes.set_xlim(low, 3.0)  # before the scale, which would choose limits of its own
+    axes.set_xscale("log")
+    ticks = decades(low, 3.0, 5)
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FixedFormatter([("≤ " if tick <= 1.01 * FLOOR else "") + plain(tick) for tick in ticks]))
+    axes.axvspan(1.0, 3.0, color=FAINT, alpha=0.18, linewidth=0, zorder=0)
+
+
+def label_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Make one row per name, the first at the top.
+
+    Parameters
+    ----------
+    axes : Axes
+        After plotting.
+    names : sequence of str
+        At y = 0, 1, 2, ...
+    """
+    axes.set(ylim=(max(len(names), 1) - 0.5, -0.5), yticks=range(len(names)))  # the first on top
+    axes.set_yticklabels(list(names))
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)

@@ -1,0 +1,44 @@
+"""The figure of basins of attraction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.figures.axes import add_key
+from experiments.figures.style import COLOURS, MARKERS, Picture, draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def basins_picture(cells: Sequence[Mapping[str, Any]]) -> Picture:
+    """Show the chance of retrieval, and the final overlap, against the overlap of the start.
+
+    Parameters
+    ----------
+    cells : sequence of mapping
+        Each with ``target``, ``initial_overlap``, ``final_overlap``, ``success`` and ``interval``.
+
+    Returns
+    -------
+    Picture
+        Its data are the argument.
+    """
+    return draw(_paint, {"cells": [dict(cell) for cell in cells]}, 7.6, 3.2)
+
+
+def _paint(figure: Figure, data: dict[str, Any]) -> None:
+    chances, ends = figure.subplots(1, 2)
+    targets = list(dict.fromkeys(cell["target"] for cell in data["cells"]))
+    looks = [{"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 4} for i in range(len(targets))]
+    for target, look in zip(targets, looks, strict=True):
+        cells = sorted((c for c in data["cells"] if c["target"] == target), key=lambda c: float(c["initial_overlap"]))
+        places = [c["initial_overlap"] for c in cells]
+        below = [max(c["success"] - c["interval"][0], 0.0) for c in cells]
+        above = [max(c["interval"][1] - c["success"], 0.0) for c in cells]
+        chances.errorbar(places, [c["success"] for c in cells], yerr=[below, above], linewidth=1, **look)
+        ends.plot(places, [c["final_overlap"] for c in cells], linewidth=1, **look)
+    chances.set(title="Fraction retrieved, with 95 % intervals", xlabel="overlap of the start with pattern 1")
+    ends.set(title="Mean final overlap with pattern 1", xlabel="overlap of the start with pattern 1")
+    add_key(figure, list(zip(targets, looks, strict=True)))

@@ -1,0 +1,76 @@
+"""The figure of the capacity: overlaps against the theory's line, the smeared transition, and its extrapolation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from experiments.figures.axes import add_key
+from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, draw, gaps, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def capacity_picture(result: Mapping[str, Any]) -> Picture:
+    """Show where retrieval ends.
+
+    Parameters
+    ----------
+    result : mapping
+        What :func:`experiments.hopfield.capacity.analyse` returns.
+
+    Returns
+    -------
+    Picture
+        Its data are the argument and the theory's line.
+    """
+    from hebbian.theory.capacity import retrieval_overlap
+
+    end = float(result["theory"]["load"])
+    lowest = min(float(point["load"]) for point in result["points"])
+    # The overlap falls as a square root at the end of the line: points crowd there.
+    loads = [end - (end - 0.9 * lowest) * (1 - index / 40) ** 2 for index in range(41)]
+    line = [[load, retrieval_overlap(min(load, end * (1 - 1e-12)))] for load in loads]
+    return draw(_paint, dict(result) | {"line": line}, 11.0, 3.4)
+
+
+def _paint(figure: Figure, data: dict[str, Any]) -> None:
+    overlaps, chances, halves = figure.subplots(1, 3)
+    sizes = sorted({point["size"] for point in data["points"]})
+    overlaps.plot([p[0] for p in data["line"]], [p[1] for p in data["line"]], color=INK)
+    for index, size in enumerate(sizes):
+        points = sorted((p for p in data["points"] if p["size"] == size), key=lambda p: p["load"])
+        look = {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "markersize": 4, "linestyle": "none"}
+        loads = [p["load"] for p in points]
+        overlaps.plot(loads, gaps([number(p["retrieved_overlap"]) for p in points]), **look)
+        shares = [p["retrieved"] for p in points]
+        errors = [math.sqrt(p["retrieved"] * (1 - p["retrieved"]) / p["trials"]) for p in points]
+        chances.errorbar(loads, shares, yerr=errors, **look)
+        chances.plot(loads, [p["fitted"] for p in points], color=look["color"], linewidth=1)
+    for axes in (overlaps, chances):
+        axes.axvline(data["theory"]["load"], color=FAINT, linestyle=":")
+        axes.set_xlabel("patterns per spin")
+    overlaps.set_title("Overlap of retrieved patterns")
+    chances.set_title("Chance of retrieval; lines: fit")
+    _paint_halves(halves, data)
+    names = [(f"N = {size}", {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}) for i, size in enumerate(sizes)]
+    add_key(figure, [*names, ("replica theory", {"color": INK}), ("its capacity", {"color": FAINT, "linestyle": ":"})])
+
+
+def _paint_halves(axes: Axes, data: dict[str, Any]) -> None:
+    fit, rows = data["monte_carlo"], [row for row in data["midpoints"] if number(row["load"]) is not None]
+    places = [row["size"] ** -fit["exponent"] for row in rows]
+    below = [max(row["load"] - row["interval"][0], 0.0) for row in rows]
+    above = [max(row["interval"][1] - row["load"], 0.0) for row in rows]
+    axes.errorbar(places, [row["load"] for row in rows], yerr=[below, above], color=COLOURS[1], marker="o", markersize=4, linestyle="none")
+    longest = max(places)
+    axes.plot([0, longest], [fit["load"], fit["load"] + fit["shift"] * longest], color=COLOURS[1], linewidth=1)
+    low, high = fit["load_interval"]
+    axes.errorbar(
+        [0], [fit["load"]], yerr=[[max(fit["load"] - low, 0.0)], [max(high - fit["load"], 0.0)]], color=INK, marker="D", markersize=4
+    )
+    axes.axhline(data["theory"]["load"], color=FAINT, linestyle=":")
+    axes.set(title="Half retrieved at; 0: infinite N", xlabel=f"N to the power of \N{MINUS SIGN}{fit['exponent']:.2f}")

@@ -1,0 +1,120 @@
+"""Gradients against the exact one: how well each layer's is aligned, and how the error falls with the strength."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.figures.axes import add_key, angle_axis, angle_of, label_ends, label_rows, plain, scale
+from experiments.figures.style import FAINT, INK, MARKERS, MINUS, Picture, copy_numbers, draw, look, number, present, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_SMALLEST_ERROR = 1e-15
+
+
+def gradient_alignment(rules: Mapping[str, Mapping[str, Any]]) -> Picture:
+    """Show the alignment of each layer's gradient with the exact one, and the relative error against the strength.
+
+    Alignment is shown as 1 - cosine on a logarithmic axis, because most rules differ only in the digits after 0.99; beyond 1 the
+    cosine is negative and following the estimate raises the cost. The second panel is left out if no rule has a strength.
+
+    Parameters
+    ----------
+    rules : mapping of str to mapping
+        For each rule ``cosine`` (by parameter), ``relative_error``, ``order`` (the fitted slope of log error against log strength)
+        and ``bias`` with ``strengths`` and ``errors``; any may be missing or None.
+
+    Returns
+    -------
+    Picture
+        Its data hold the same, cleaned of numbers that are not finite.
+    """
+    data = {"rules": {name: _record(record) for name, record in rules.items()}}
+    return draw(_paint, data, 9.0, 1.4 + 0.27 * max(len(rules), 7))
+
+
+def _record(record: Mapping[str, Any]) -> dict[str, Any]:
+    bias = record.get("bias") or {"strengths": (), "errors": ()}
+    pairs = [(number(strength), number(error)) for strength, error in zip(bias["strengths"], bias["errors"], strict=False)]
+    points = sorted((strength, error) for strength, error in pairs if strength is not None and error is not None and strength > 0)
+    return {
+        "cosine": copy_numbers(record.get("cosine") or {}),
+        "relative_error": number(record.get("relative_error")),
+        "order": number(record.get("order")),
+        "bias": {"strengths": [point[0] for point in points], "errors": [point[1] for point in points]} if points else None,
+    }
+
+
+def _paint(figure: Figure, data: dict[str, Any]) -> None:
+    rules = data["rules"]
+    biased = any(rule["bias"] for rule in rules.values())
+    panels = figure.subplots(1, 2 if biased else 1, squeeze=False)[0]
+    parameters = list(dict.fromkeys(parameter for rule in rules.values() for parameter in rule["cosine"]))
+    _paint_cosines(panels[0], rules, parameters)
+    if biased:
+        _paint_bias(panels[1], rules, figure.get_figheight() - 1.2)
+    add_key(figure, [(name, {"color": INK, "linestyle": "none", **_spot(index)}) for index, name in enumerate(parameters)], beside=False)
+
+
+def _spot(index: int) -> dict[str, Any]:
+    return {"marker": MARKERS[index % len(MARKERS)], "markeredgewidth": 0}
+
+
+def _paint_cosines(axes: Axes, rules: Mapping[str, Any], parameters: Sequence[str]) -> None:
+    angles = []
+    for row, rule in enumerate(rules.values()):
+        color = look(row)["color"] if rule["bias"] else INK
+        for index, parameter in enumerate(parameters):
+            cosine = rule["cosine"].get(parameter)
+            if cosine is None:
+                continue
+            angles.append(angle_of(cosine))
+            offset = 0.5 * ((index + 0.5) / len(parameters) - 0.5)
+            axes.plot([angles[-1]], [row + offset], color=color, **_spot(index), gid=f"cosine-{row}-{index}")
+        if not present(rule["cosine"].values()):
+            place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 7.5, "color": FAINT}
+            axes.text(0.02, row, "no cosine", **place)
+    label_rows(axes, [shown(name) for name in rules])
+    angle_axis(axes, angles)
+    axes.set(title="Distance from the exact gradient", xlabel=f"1 {MINUS} cosine (shaded: negative cosine)")
+
+
+def _paint_bias(axes: Axes, rules: Mapping[str, Any], height: float) -> None:
+    ends, values = [], []
+    for index, (name, rule) in enumerate(rules.items()):
+        if not rule["bias"]:
+            continue
+        strengths, errors = rule["bias"]["strengths"], [max(error, _SMALLEST_ERROR) for error in rule["bias"]["errors"]]
+        axes.plot(strengths, errors, **look(index), marker="o", markersize=3, gid=f"bias-{index}")
+        ends.append((f"{shown(name)}{_order(rule['order'])}", errors[-1], look(index)))
+        values += errors
+    strengths = sorted({strength for rule in rules.values() if rule["bias"] for strength in rule["bias"]["strengths"]})
+    axes.margins(x=0.03)
+    scale(axes, strengths, along="x", ratio=1.0)
+    scale(axes, values, ratio=1.0)
+    axes.set(title="Relative error (and its fitted order)", xlabel="strength", ylim=axes.get_ylim(), xlim=axes.get_xlim())
+    if axes.get_xscale() == axes.get_yscale() == "log":
+        _paint_guides(axes)
+    label_ends(axes, ends, height)
+
+
+def _order(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f" ({round(value, 2) + 0.0:.2f})".replace("-", MINUS) if abs(value) < 100 else f" ({plain(value)})"
+
+
+def _paint_guides(axes: Axes) -> None:
+    """Draw slopes 1 and 2 in the lower right corner, which is empty because errors rise with the strength."""
+    (left, right), (bottom, top) = (tuple(map(math.log10, limits)) for limits in (axes.get_xlim(), axes.get_ylim()))
+    length = min(0.22 * (right - left), 0.16 * (top - bottom))
+    x, y = right - 0.2 * (right - left) - length, bottom + 0.05 * (top - bottom)
+    for slope in (1, 2):
+        ends = [10.0**x, 10.0 ** (x + length)], [10.0**y, 10.0 ** (y + slope * length)]
+        axes.plot(*ends, color=FAINT, linewidth=1.0, linestyle=(0, (1, 1.5)), gid=f"slope-{slope}")
+        place: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "fontsize": 7.5, "color": FAINT}
+        axes.annotate(f"slope {slope}", (ends[0][1], ends[1][1]), **place)

@@ -1,0 +1,204 @@
+"""A metric over the axes of any grid: a curve with intervals, or a map with failed cells hatched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from experiments.figures.axes import plain, scale
+from experiments.figures.style import COLOURS, FAINT, INK, Picture, draw, gaps, number, present, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_CELLS = 24
+"""Along an axis of a map; more are put together."""
+MOST_POINTS = 60
+_WRITTEN = 8
+"""Up to so many cells along both axes, a cell has its number written in it."""
+_HATCH: dict[str, Any] = {"facecolor": "none", "edgecolor": FAINT, "linewidth": 0}
+
+
+def profile(axis: str, labels: Sequence[object], metrics: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Picture:
+    """Show means with intervals along one axis, in a panel per metric.
+
+    Parameters
+    ----------
+    axis : str
+        Its name.
+    labels : sequence
+        Values of the axis, numbers or texts.
+    metrics : mapping of str to mapping
+        For each metric ``mean`` and ``margin`` (half the interval's width), one number or None per value; ``failed`` is the share of
+        trials that failed there.
+
+    Returns
+    -------
+    Picture
+        Its data are the arguments. Where every trial failed, the panel is hatched.
+    """
+    values = [number(label) for label in labels]
+    data = {
+        "axis": axis,
+        "labels": [shown(str(label)) for label in labels],
+        "positions": values if labels and None not in values else None,
+        "metrics": {name: {key: [number(v) for v in column] for key, column in columns.items()} for name, columns in metrics.items()},
+    }
+    return draw(_paint_profiles, data, 9.0, 3.2)
+
+
+def _paint_profiles(figure: Figure, data: dict[str, Any]) -> None:
+    panels = figure.subplots(1, max(len(data["metrics"]), 1), squeeze=False)[0]
+    places = data["positions"] or list(range(len(data["labels"])))
+    for index, (axes, (name, metric)) in enumerate(zip(panels, data["metrics"].items(), strict=False)):
+        colour = COLOURS[index % len(COLOURS)]
+        means, margins = gaps(metric["mean"]), [0.0 if margin is None else max(margin, 0.0) for margin in metric["margin"]]
+        line = "-" if data["positions"] else "none"
+        axes.errorbar(
+            places, means, yerr=margins, color=colour, marker="o", markersize=3.5, linestyle=line, linewidth=1.2, gid=f"p-{index}"
+        )
+        spread = [value for value in present(metric["mean"]) if value > 0]
+        scale(axes, spread if len(spread) == len(present(metric["mean"])) else [], ratio=50.0)
+        if data["positions"]:
+            scale(axes, places, along="x", ratio=20.0)
+        else:
+            axes.set_xticks(places, data["labels"])
+            axes.tick_params(axis="x", labelrotation=30 if max(map(len, data["labels"]), default=0) * len(places) > 30 else 0)
+        _hatch_failed(axes, places, metric.get("failed") or [])
+        axes.set_title(shown(name, 40))
+        axes.set_xlabel(shown(data["axis"]))
+
+
+def _hatch_failed(axes: Axes, places: Sequence[float], failed: Sequence[float | None]) -> None:
+    axes.set_xlim(axes.get_xlim())
+    edges = [(a + b) / 2 for a, b in pairwise(places)]
+    bounds = [axes.get_xlim()[0], *edges, axes.get_xlim()[1]]
+    for index, share in enumerate(failed):
+        if share == 1.0:
+            axes.axvspan(bounds[index], bounds[index + 1], hatch="////", gid=f"failed-{index}", zorder=0, **_HATCH)
+
+
+def heat_map(
+    metric: str,
+    axes: tuple[str, str],
+    labels: tuple[Sequence[object], Sequence[object]],
+    means: Sequence[Sequence[float | None]],
+    failed: Sequence[Sequence[float | None]],
+) -> Picture:
+    """Show a metric's mean over two axes in colour.
+
+    Parameters
+    ----------
+    metric : str
+        Its name.
+    axes : tuple of str
+        What runs to the right, and what up.
+    labels : tuple of sequences
+        Values of the two.
+    means : sequence of sequences
+        A row per value of the second axis; None where there is no result.
+    failed : sequence of sequences
+        The share of trials that failed, laid out the same; None where none has ended yet.
+
+    Returns
+    -------
+    Picture
+        Its data are the arguments. Cells in which all trials failed are hatched, those in which some did have a diagonal; those without
+        results stay empty.
+    """
+    data = {
+        "metric": metric,
+        "axes": list(axes),
+        "labels": [[_label(value) for value in values] for values in labels],
+        "means": [[number(value) for value in row] for row in means],
+        "failed": [[number(value) for value in row] for row in failed],
+    }
+    return draw(_paint_map, data, 7.0, min(6.5, 1.7 + 0.32 * len(labels[1])))
+
+
+def _label(value: object) -> str:
+    known = None if isinstance(value, bool) else number(value)
+    return shown(str(value), 20) if known is None else plain(known)
+
+
+def _paint_map(figure: Figure, data: dict[str, Any]) -> None:
+    axes = figure.subplots()
+    right, up = data["labels"]
+    cells = [gaps(row) for row in data["means"]]
+    if present(value for row in data["means"] for value in row):
+        edges = [[index - 0.5 for index in range(len(values) + 1)] for values in (right, up)]
+        mesh = axes.pcolormesh(*edges, cells, cmap="cividis", gid="cells")
+        bar = figure.colorbar(mesh, ax=axes)
+        bar.outline.set_visible(False)
+        if len(right) <= _WRITTEN and len(up) <= _WRITTEN:
+            _write_numbers(axes, data["means"])
+    _mark_failures(axes, data["failed"])
+    axes.set(xlim=(-0.5, len(right) - 0.5), ylim=(-0.5, len(up) - 0.5), title=shown(data["metric"], 60))
+    for which, labels, most in (("x", right, 9), ("y", up, 12)):
+        every = -(-len(labels) // most) if labels else 1
+        axes.set(**{f"{which}ticks": range(0, len(labels), every), f"{which}ticklabels": labels[::every]})
+    axes.tick_params(axis="x", labelrotation=30 if sum(map(len, right[:: -(-len(right) // 9) or 1])) > 45 else 0)
+    axes.set(xlabel=shown(data["axes"][0]), ylabel=shown(data["axes"][1]))
+    axes.grid(visible=False)
+
+
+def _write_numbers(axes: Axes, means: Sequence[Sequence[float | None]]) -> None:
+    values = present(value for row in means for value in row)
+    low, high = min(values), max(values)
+    for y, row in enumerate(means):
+        for x, value in enumerate(row):
+            if value is not None:
+                dark = high > low and (value - low) / (high - low) < 0.55  # cividis begins dark
+                axes.text(x, y, f"{value:.3g}", ha="center", va="center", fontsize=7.5, color="white" if dark or high == low else INK)
+
+
+def _mark_failures(axes: Axes, failed: Sequence[Sequence[float | None]]) -> None:
+    from matplotlib.patches import Rectangle
+
+    for y, row in enumerate(failed):
+        for x, share in enumerate(row):
+            if share == 1.0:
+                axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, hatch="////", gid=f"failed-{x}-{y}", **_HATCH))
+            elif share:
+                axes.plot([x - 0.5, x + 0.5], [y - 0.5, y + 0.5], color=FAINT, linewidth=0.8, gid=f"some-failed-{x}-{y}")
+
+
+def histogram(metrics: Mapping[str, Sequence[float | None]]) -> Picture:
+    """Show how the values of some metrics are distributed, in a panel each.
+
+    Parameters
+    ----------
+    metrics : mapping of str to sequence
+        Values of all trials.
+
+    Returns
+    -------
+    Picture
+        Its data hold the edges and counts of the bins; what is not finite is left out.
+    """
+    data = {"metrics": {name: _bins(values) for name, values in metrics.items()}}
+    return draw(_paint_histograms, data, 9.0, 2.8)
+
+
+def _bins(values: Sequence[float | None]) -> dict[str, list[float]]:
+    import numpy as np
+
+    finite = np.array(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    if not len(finite) or not np.isfinite(finite.max() - finite.min()):
+        return {"edges": [], "counts": []}
+    try:
+        counts, edges = np.histogram(finite, bins=min(MOST_CELLS, 1 + int(len(finite) ** 0.5)))
+    except ValueError:  # values so close that there is no room for bins between them
+        return {"edges": [float(finite.min()), float(finite.max())], "counts": [len(finite)]}
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
+
+
+def _paint_histograms(figure: Figure, data: dict[str, Any]) -> None:
+    panels = figure.subplots(1, max(len(data["metrics"]), 1), squeeze=False)[0]
+    for index, (axes, (name, bins)) in enumerate(zip(panels, data["metrics"].items(), strict=False)):
+        if bins["edges"]:
+            axes.stairs(bins["counts"], bins["edges"], fill=True, color=COLOURS[index % len(COLOURS)], gid=f"bins-{index}")
+        axes.set(title=shown(name, 40), ylabel="trials" if index == 0 else "")

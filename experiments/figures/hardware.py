@@ -1,0 +1,88 @@
+"""Figures of hardware studies: what each imperfection does to accuracy and signal, and accuracy against energy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.figures.axes import add_key
+from experiments.figures.pareto import pareto
+from experiments.figures.style import FAINT, MARKERS, Picture, draw, gaps, look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ACROSS = 3
+
+
+def effect_picture(rows: Sequence[Mapping[str, Any]]) -> Picture:
+    """Show accuracy and signal to noise against each imperfection, with the accuracy where nothing is varied as a line.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Each with ``varied``, ``value``, ``rule``, ``accuracy`` (an ``interval``) and ``signal_to_noise``.
+
+    Returns
+    -------
+    Picture
+        Its data are the rows.
+    """
+    names = list(dict.fromkeys(row["varied"] for row in rows if row["value"]))
+    height = 2.5 * max(1, -(-len(names) // _ACROSS))
+    return draw(_paint_effects, {"rows": [dict(row) for row in rows], "names": names}, 9.0, height + 0.3)
+
+
+def _paint_effects(figure: Figure, data: dict[str, Any]) -> None:
+    rules = list(dict.fromkeys(row["rule"] for row in data["rows"]))
+    down = max(1, -(-len(data["names"]) // _ACROSS))
+    grid = figure.subplots(down, min(_ACROSS, max(1, len(data["names"]))), squeeze=False)
+    for axes in grid.flat[len(data["names"]) :]:
+        axes.set_visible(False)
+    for axes, name in zip(grid.flat, data["names"], strict=False):
+        chosen = [row for row in data["rows"] if row["varied"] == name]
+        values = list(dict.fromkeys(row["value"] for row in chosen))
+        beside = axes.twinx() if any(row["signal_to_noise"] for row in chosen) else None
+        for index, rule in enumerate(rules):
+            mine = [row for row in chosen if row["rule"] == rule]
+            _plot_accuracy(axes, mine, data["rows"], rule, index)
+            if beside is not None:
+                beside.plot(range(len(mine)), gaps(row["signal_to_noise"] for row in mine), color=look(index)["color"], linestyle=":")
+                beside.set(yscale="log", ylabel="signal / noise" if len(data["names"]) == 1 else "")
+        axes.set_xticks(range(len(values)), values)
+        axes.set_title(name.replace(" ", "\n"), fontsize="small")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("accuracy (%)")
+    dotted = [("signal / noise", {"color": FAINT, "linestyle": ":"})] if any(row["signal_to_noise"] for row in data["rows"]) else []
+    add_key(figure, [(rule, {**look(index), "marker": MARKERS[index % len(MARKERS)]}) for index, rule in enumerate(rules)] + dotted)
+
+
+def _plot_accuracy(axes: Axes, mine: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], rule: str, index: int) -> None:
+    means = gaps((row["accuracy"]["mean"] for row in mine), 100)
+    lows, highs = (gaps((row["accuracy"]["ci95"][end] for row in mine), 100) for end in (0, 1))
+    axes.vlines(range(len(mine)), lows, highs, color=look(index)["color"], linewidth=0.8)
+    axes.plot(range(len(mine)), means, marker=MARKERS[index % len(MARKERS)], markersize=4, **look(index))
+    unvaried = next((row["accuracy"]["mean"] for row in rows if row["rule"] == rule and not row["value"]), None)
+    if unvaried is not None:
+        axes.axhline(100 * unvaried, color=look(index)["color"], linewidth=0.6, linestyle="--")
+
+
+def front_picture(rows: Sequence[Mapping[str, Any]]) -> Picture:
+    """Show test error against energy, with the points that none beats in both.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        As for :func:`effect_picture`, each with ``energy`` in joules.
+
+    Returns
+    -------
+    Picture
+        Of one panel; points are named after what is varied.
+    """
+    points: dict[str, tuple[float | None, float | None]] = {}
+    for row in rows:
+        error = None if row["accuracy"]["mean"] is None else 100 * (1 - row["accuracy"]["mean"])
+        points[f"{row['rule']} {row['varied']} {row['value']}".strip()] = (None if row["energy"] is None else 1e6 * row["energy"], error)
+    return pareto({"energy (uJ)": points}, "test error (%)")

@@ -1,0 +1,141 @@
+"""Learning curves: how the error falls with the epochs, and what a sample costs meanwhile."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.figures.axes import add_key, label_ends, scale
+from experiments.figures.style import FAINT, Picture, draw, gaps, look, number, present, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+_TOGETHER = 4
+_COLUMNS = 4
+_METRICS = ("validation_error", "sweeps_per_sample")
+
+
+def learning_curves(histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], baseline: str = "backprop") -> Picture:
+    """Show validation error and sweeps per sample against the epoch: the median over seeds, in a band from least to most.
+
+    Up to four rules share a panel; more get a panel each, in which a grey line is the baseline's.
+
+    Parameters
+    ----------
+    histories : mapping of str to sequence of histories
+        For each rule one history per seed; a history is a sequence of epoch records with ``epoch``, ``validation_error`` in
+        [0, 1] and ``sweeps_per_sample``, of which any may be missing or None. A rule without records is shown as such.
+    baseline : str
+        The rule that the others are compared with.
+
+    Returns
+    -------
+    Picture
+        Its data hold, per rule, the epochs and, per panel, the median, least and most over the seeds that have that epoch.
+    """
+    data = {"baseline": baseline, "rules": {rule: _summary(seeds) for rule, seeds in histories.items()}}
+    num_rows = -(-len(histories) // _COLUMNS)
+    return draw(_paint_apart, data, 9.6, 0.6 + 1.35 * num_rows) if len(histories) > _TOGETHER else draw(_paint_together, data, 9.0, 3.2)
+
+
+def _summary(seeds: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    records = [record for history in seeds for record in history if number(record.get("epoch")) is not None]
+    epochs = sorted({int(record["epoch"]) for record in records})
+    summary: dict[str, Any] = {"num_seeds": len(seeds), "epochs": epochs}
+    for metric in _METRICS:
+        columns = [present(number(record.get(metric)) for record in records if int(record["epoch"]) == epoch) for epoch in epochs]
+        summary[metric] = {
+            "median": [statistics.median(column) if column else None for column in columns],
+            "least": [min(column, default=None) for column in columns],
+            "most": [max(column, default=None) for column in columns],
+        }
+    return summary
+
+
+def _paint_together(figure: Figure, data: dict[str, Any]) -> None:
+    rules = data["rules"]
+    errors, sweeps = figure.subplots(1, 2)
+    for index, rule in enumerate(rules.values()):
+        _plot(errors, rule, "validation_error", index)
+        _plot(sweeps, rule, "sweeps_per_sample", index)
+    for axes, metric in ((errors, "validation_error"), (sweeps, "sweeps_per_sample")):
+        scale(axes, _values(rules, metric))
+        _finish(axes)
+    errors.set(title=_heading(rules), xlabel="epoch")
+    sweeps.set(title="Sweeps per sample, all phases", xlabel="epoch")
+    names = [name if rule["epochs"] else f"{shown(name)}: no records" for name, rule in rules.items()]
+    add_key(figure, [(name, look(index)) for index, name in enumerate(names)])
+
+
+def _paint_apart(figure: Figure, data: dict[str, Any]) -> None:
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(2.3, 1))[0]
+    _paint_grid(left, data)
+    _paint_sweeps(right, data["rules"], figure.get_figheight() - 0.8)
+
+
+def _paint_grid(figure: SubFigure, data: dict[str, Any]) -> None:
+    rules = data["rules"]
+    num_rows = -(-len(rules) // _COLUMNS)
+    panels = figure.subplots(num_rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).flatten()
+    reference = rules.get(data["baseline"])
+    for index, (axes, (name, rule)) in enumerate(zip(panels, rules.items(), strict=False)):
+        if reference is not None and rule is not reference:
+            median = gaps(reference["validation_error"]["median"], 100.0)
+            axes.plot(reference["epochs"], median, color=FAINT, linewidth=0.8, gid=f"reference-{index}")
+        _plot(axes, rule, "validation_error", index)
+        axes.set_title(shown(name), fontsize=8.5, pad=3)
+        if not rule["epochs"]:
+            axes.text(0.5, 0.5, "no records", transform=axes.transAxes, ha="center", va="center", color=FAINT, fontsize=8)
+    for axes in panels[len(rules) :]:
+        axes.set_visible(False)
+    for axes in panels[max(len(rules) - _COLUMNS, 0) : len(rules)]:
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("epoch", fontsize=8.5)
+    scale(panels[0], _values(rules, "validation_error"))
+    _finish(panels[0], 4)
+    note = "" if reference is None else f"; grey: {shown(data['baseline'])}"
+    figure.suptitle(_heading(rules) + note, x=0.01, ha="left", fontsize=9.5)
+
+
+def _heading(rules: Mapping[str, Any]) -> str:
+    several = any(rule["num_seeds"] > 1 for rule in rules.values())
+    return "Validation error (%), median and range over seeds" if several else "Validation error (%)"
+
+
+def _paint_sweeps(figure: SubFigure, rules: Mapping[str, Any], height: float) -> None:
+    axes = figure.subplots()
+    for index, rule in enumerate(rules.values()):
+        _plot(axes, rule, "sweeps_per_sample", index)
+    scale(axes, _values(rules, "sweeps_per_sample"))
+    _finish(axes, 4)
+    axes.set(xlabel="epoch")
+    axes.margins(x=0)
+    figure.suptitle("Sweeps per sample, all phases", x=0.01, ha="left", fontsize=9.5)
+    last = {name: present(rule["sweeps_per_sample"]["median"])[-1:] for name, rule in rules.items()}
+    ends = [(shown(name), last[name][0], look(index)) for index, name in enumerate(rules) if last[name]]
+    axes.set_ylim(axes.get_ylim())
+    label_ends(axes, ends, height)
+
+
+def _plot(axes: Axes, rule: Mapping[str, Any], metric: str, index: int) -> None:
+    factor = 100.0 if metric == "validation_error" else 1.0
+    epochs, curve = rule["epochs"], rule[metric]
+    marker: dict[str, Any] = {"marker": "o", "markersize": 2.5} if len(epochs) <= 3 else {}
+    axes.plot(epochs, gaps(curve["median"], factor), **look(index), **marker, gid=f"{metric}-{index}")
+    if rule["num_seeds"] > 1:
+        low, high = gaps(curve["least"], factor), gaps(curve["most"], factor)
+        axes.fill_between(epochs, low, high, color=look(index)["color"], alpha=0.2, linewidth=0, gid=f"{metric}-band-{index}")
+
+
+def _values(rules: Mapping[str, Any], metric: str) -> list[float]:
+    factor = 100.0 if metric == "validation_error" else 1.0
+    return [factor * value for rule in rules.values() for key in ("least", "most") for value in present(rule[metric][key])]
+
+
+def _finish(axes: Axes, most: int = 6) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=most))

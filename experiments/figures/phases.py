@@ -1,0 +1,149 @@
+"""Figures of multitasking networks: retrieval in time, the phase diagram, and overlaps against dilution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.figures.axes import add_key
+from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, draw, gaps, number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STATES = {"pure": COLOURS[0], "hierarchical": COLOURS[2], "mixed": COLOURS[4], "symmetric": COLOURS[1], "disordered": "#bbbbbb"}
+"""The colour of each state of the theory."""
+
+
+def recall_picture(result: Mapping[str, Any]) -> Picture:
+    """Show overlaps in time against the predicted flow, and energy and losses falling together.
+
+    Parameters
+    ----------
+    result : mapping
+        What :func:`experiments.hopfield.recall.trial` returns.
+
+    Returns
+    -------
+    Picture
+        Its data are the flow's.
+    """
+    flow = result["flow"]
+    data = {key: flow[key] for key in ("dynamics", "measured", "predicted", "energy", "losses")}
+    return draw(_paint_recall, data, 9.0, 3.2)
+
+
+def _paint_recall(figure: Figure, data: dict[str, Any]) -> None:
+    overlaps, energy, losses = figure.subplots(1, 3)
+    sweeps = range(len(data["measured"]))
+    for index, series in enumerate(zip(*data["measured"], strict=True)):
+        colour = COLOURS[index % len(COLOURS)]
+        overlaps.plot(sweeps, series, MARKERS[index % len(MARKERS)], color=colour, markersize=3)
+        overlaps.plot(sweeps, [row[index] for row in data["predicted"]], color=colour)
+        losses.plot(sweeps, [row[index] for row in data["losses"]], color=colour)
+    energy.plot(sweeps, data["energy"], color=INK)
+    overlaps.set(title="Overlaps; lines: predicted", xlabel=f"sweeps ({data['dynamics']})")
+    energy.set(title="Energy per spin", xlabel="sweeps")
+    losses.set(title="Loss to each pattern", xlabel="sweeps")
+    names = [(f"pattern {index + 1}", {"color": COLOURS[index % len(COLOURS)]}) for index in range(len(data["measured"][0]))]
+    add_key(figure, names)
+
+
+def phase_picture(cells: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence[Sequence[float | None]]]) -> Picture:
+    """Show the theory's ground state at each point of the grid, with Monte Carlo's agreement, and boundary lines.
+
+    Parameters
+    ----------
+    cells : sequence of mapping
+        Each with ``dilution``, ``ratio`` (T over T_c), ``branch``, and ``agrees`` (None where it is undecided); a failed trial has
+        ``branch`` None.
+    lines : mapping of str to sequence of (dilution, ratio)
+        Boundaries of the theory.
+
+    Returns
+    -------
+    Picture
+        Its data are the arguments.
+    """
+    data = {"cells": [dict(cell) for cell in cells], "lines": {name: [list(point) for point in line] for name, line in lines.items()}}
+    return draw(_paint_phase, data, 7.6, 4.6)
+
+
+def _paint_phase(figure: Figure, data: dict[str, Any]) -> None:
+    axes = figure.subplots()
+    for state, colour in STATES.items():
+        for agrees, marker in ((True, "o"), (None, "s"), (False, "X")):
+            chosen = [c for c in data["cells"] if c["branch"] == state and c["agrees"] is agrees]
+            face = colour if agrees is not None else "none"
+            axes.scatter([c["dilution"] for c in chosen], [c["ratio"] for c in chosen], s=16, marker=marker, c=face, edgecolors=colour)
+    failed = [c for c in data["cells"] if c["branch"] is None]
+    hatched: dict[str, Any] = {"facecolors": "none", "edgecolors": FAINT, "hatch": "//////", "linewidths": 0.5, "gid": "failed"}
+    axes.scatter([c["dilution"] for c in failed], [c["ratio"] for c in failed], s=60, marker="s", **hatched)
+    for index, line in enumerate(data["lines"].values()):
+        axes.plot([p[0] for p in line], gaps([number(p[1]) for p in line]), color=INK, **_dash(index))
+    axes.set(title="Ground state: theory in colour; filled where Monte Carlo agrees", xlabel="dilution", ylabel="temperature / T_c")
+    dots: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 5}
+    keys = [(state, {"color": colour, **dots}) for state, colour in STATES.items()]
+    keys += [
+        ("undecided", {"color": INK, **dots, "marker": "s", "markerfacecolor": "none"}),
+        ("disagrees", {"color": INK, **dots, "marker": "X"}),
+    ]
+    add_key(figure, [*keys, *((name, {"color": INK, **_dash(index)}) for index, name in enumerate(data["lines"]))])
+
+
+def _dash(index: int) -> dict[str, Any]:
+    return {"linestyle": ("-", "--", ":", "-.")[index % 4], "linewidth": 1.1}
+
+
+def dilution_picture(cells: Sequence[Mapping[str, Any]]) -> Picture:
+    """Show how retrieval turns from hierarchical to parallel as dilution grows: every overlap against it, theory and Monte Carlo.
+
+    Parameters
+    ----------
+    cells : sequence of mapping
+        As for :func:`phase_picture`, with ``overlaps`` of the theory and ``monte_carlo``; the lowest, the middle and the highest
+        temperature are shown.
+
+    Returns
+    -------
+    Picture
+        Its data are the overlaps, over 1 - d.
+    """
+    ratios = sorted({float(cell["ratio"]) for cell in cells})
+    shown = sorted({ratios[0], ratios[len(ratios) // 2], ratios[-1]})
+    panels = []
+    for ratio in shown:
+        known = sorted((c for c in cells if c["ratio"] == ratio and c["branch"] is not None), key=lambda c: float(c["dilution"]))
+        rows = [
+            {"dilution": c["dilution"], **{key: [m / (1 - c["dilution"]) for m in c_of(c)] for key, c_of in _SOURCES.items()}}
+            for c in known
+        ]
+        panels.append({"ratio": ratio, "rows": rows})
+    return draw(_paint_dilution, {"panels": panels}, 1.6 + 3.0 * len(panels), 3.2)
+
+
+_SOURCES: dict[str, Callable[[Mapping[str, Any]], Sequence[float]]] = {
+    "theory": lambda cell: cell["overlaps"],
+    "sampled": lambda cell: cell["monte_carlo"]["overlaps"],
+    "error": lambda cell: cell["monte_carlo"]["error"],
+}
+
+
+def _paint_dilution(figure: Figure, data: dict[str, Any]) -> None:
+    axes = figure.subplots(1, len(data["panels"]), sharey=True, squeeze=False)[0]
+    count = 0
+    for panel, one in zip(axes, data["panels"], strict=True):
+        places = [row["dilution"] for row in one["rows"]]
+        count = max([count, *(len(row["theory"]) for row in one["rows"])])
+        for index in range(count):
+            colour = COLOURS[index % len(COLOURS)]
+            means, errors = ([row[key][index] for row in one["rows"]] for key in ("sampled", "error"))
+            panel.plot(places, [row["theory"][index] for row in one["rows"]], color=colour)
+            panel.errorbar(places, means, yerr=errors, color=colour, marker=MARKERS[index % len(MARKERS)], markersize=3.5, linestyle="none")
+        panel.set(title=f"T = {one['ratio']:g} T_c", xlabel="dilution d")
+    axes[0].set_ylabel("overlap / (1 \N{MINUS SIGN} d)")
+    names: list[tuple[str, dict[str, Any]]] = [
+        (f"pattern {index + 1}", {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]})
+        for index in range(count)
+    ]
+    add_key(figure, [*names, ("theory", {"color": INK}), ("Monte Carlo", {"color": INK, "marker": "o", "linestyle": "none"})])

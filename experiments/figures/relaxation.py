@@ -1,0 +1,63 @@
+"""Relaxation: how energy and residual fall with the sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.figures.axes import add_key, scale
+from experiments.figures.style import Picture, draw, gaps, look, number, present
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def relaxation(traces: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Picture:
+    """Show the energy above its last value, and the residual, against the sweep, on logarithmic axes.
+
+    Parameters
+    ----------
+    traces : mapping of str to mapping
+        For each phase or dynamics ``energy`` and ``residual``, one value per sweep, dimensionless; the energy starts before the first
+        sweep if it has one value more. Either may be missing.
+
+    Returns
+    -------
+    Picture
+        Its data hold sweeps, energies above the last and residuals; None where there is nothing to show on a logarithmic axis.
+    """
+    data = {"traces": {name: _record(trace) for name, trace in traces.items()}}
+    return draw(_paint, data, 9.0, max(3.0, 1.0 + 0.2 * len(traces)))
+
+
+def _record(trace: Mapping[str, Sequence[float | None]]) -> dict[str, Any]:
+    energies = [number(value) for value in trace.get("energy") or ()]
+    residuals = [number(value) for value in trace.get("residual") or ()]
+    final = next((value for value in reversed(energies) if value is not None), 0.0)
+    first = 0 if len(energies) > len(residuals) else 1
+    return {
+        "energy_sweeps": list(range(first, first + len(energies))),
+        "energy_above_final": [_positive(None if value is None else value - final) for value in energies],
+        "residual_sweeps": list(range(1, 1 + len(residuals))),
+        "residual": [_positive(value) for value in residuals],
+    }
+
+
+def _positive(value: float | None) -> float | None:
+    return value if value is not None and value > 0 else None
+
+
+def _paint(figure: Figure, data: dict[str, Any]) -> None:
+    energies, residuals = figure.subplots(1, 2)
+    _panel(energies, data["traces"], "energy_sweeps", "energy_above_final")
+    _panel(residuals, data["traces"], "residual_sweeps", "residual")
+    energies.set(title="Energy above its last value", xlabel="sweep")
+    residuals.set(title="Residual", xlabel="sweep")
+    add_key(figure, [(name, look(index)) for index, name in enumerate(data["traces"])])
+
+
+def _panel(axes: Axes, traces: Mapping[str, Any], sweeps: str, values: str) -> None:
+    for index, trace in enumerate(traces.values()):
+        axes.plot(trace[sweeps], gaps(trace[values]), **look(index), gid=f"{values}-{index}")
+    scale(axes, [value for trace in traces.values() for value in present(trace[values])], ratio=1.0)

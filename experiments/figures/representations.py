@@ -1,0 +1,171 @@
+"""Pictures of representations: where samples lie, how many directions they use, how the objective falls; and which units correspond."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.figures.axes import add_key, scale
+from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, draw, gaps, look, number, present, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS = 4
+
+
+def embeddings(networks: Mapping[str, Mapping[str, Any]]) -> Picture:
+    """Show each network's outputs in the plane of their largest variance, coloured by class.
+
+    Parameters
+    ----------
+    networks : mapping of str to mapping
+        Each with ``embedding``, a list of points, and ``classes``, a list of labels.
+
+    Returns
+    -------
+    Picture
+        Its data are the points.
+    """
+    data = {
+        name: {"embedding": [[number(x) for x in point] for point in one["embedding"]], "classes": [int(c) for c in one["classes"]]}
+        for name, one in networks.items()
+    }
+    rows = max(1, -(-len(data) // _COLUMNS))
+    return draw(_paint_embeddings, {"networks": data}, 9.6, 0.5 + 2.5 * rows)
+
+
+def _paint_embeddings(figure: Figure, data: dict[str, Any]) -> None:
+    networks = data["networks"]
+    rows = max(1, -(-len(networks) // _COLUMNS))
+    panels = figure.subplots(rows, min(_COLUMNS, max(1, len(networks))), squeeze=False).flatten()
+    classes = sorted({label for one in networks.values() for label in one["classes"]})
+    for axes, (name, one) in zip(panels, networks.items(), strict=False):
+        for index, label in enumerate(classes):
+            points = [p for p, c in zip(one["embedding"], one["classes"], strict=True) if c == label]
+            axes.plot(gaps([p[0] for p in points]), gaps([p[1] for p in points]), **_dots(index), gid=f"class-{label}")
+        axes.set(title=shown(name), xticks=[], yticks=[])
+    for axes in panels[len(networks) :]:
+        axes.set_visible(False)
+    add_key(figure, [(f"class {label}", _dots(index)) for index, label in enumerate(classes[:24])])
+
+
+def _dots(index: int) -> dict[str, Any]:
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[index // len(COLOURS) % len(MARKERS)],
+        "linestyle": "none",
+        "markersize": 2.6,
+        "markeredgewidth": 0,
+    }
+
+
+def spectra(networks: Mapping[str, Mapping[str, Any]]) -> Picture:
+    """Show the standard deviations of hidden layer and outputs along their principal axes; what falls off is collapsed.
+
+    Parameters
+    ----------
+    networks : mapping of str to mapping
+        Each with ``spectrum_hidden`` and ``spectrum_output``, descending.
+
+    Returns
+    -------
+    Picture
+        Its data are the same.
+    """
+    layers = ("spectrum_hidden", "spectrum_output")
+    data = {name: {layer: [number(value) for value in one[layer]] for layer in layers} for name, one in networks.items()}
+    return draw(_paint_spectra, {"networks": data}, 9.0, 3.0)
+
+
+def _paint_spectra(figure: Figure, data: dict[str, Any]) -> None:
+    panels = figure.subplots(1, 2)
+    for axes, layer, title in zip(panels, ("spectrum_hidden", "spectrum_output"), ("Hidden layer", "Outputs"), strict=True):
+        values: list[float] = []
+        for index, one in enumerate(data["networks"].values()):
+            curve = one[layer]
+            axes.plot(range(1, len(curve) + 1), gaps([v if v and v > 1e-6 else None for v in curve]), **look(index), gid=f"{layer}-{index}")
+            values += [value for value in present(curve) if value > 1e-6]
+        scale(axes, values)
+        axes.set(title=f"{title}: standard deviations", xlabel="principal axis")
+    add_key(figure, [(name, look(index)) for index, name in enumerate(data["networks"])])
+
+
+def curves(histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], collapsed: float | None = None) -> Picture:
+    """Show the objective on views of the validation split and the sweeps per view against the epoch, medians over seeds.
+
+    Parameters
+    ----------
+    histories : mapping of str to sequence of histories
+        For each rule one history per seed, of records with ``epoch``, ``validation_cost`` and ``sweeps_per_sample``.
+    collapsed : float, optional
+        The objective's value where all outputs are the same; drawn as a line.
+
+    Returns
+    -------
+    Picture
+        Its data hold the medians.
+    """
+    rules = {}
+    for rule, seeds in histories.items():
+        records = [record for history in seeds for record in history if number(record.get("epoch")) is not None]
+        epochs = sorted({int(record["epoch"]) for record in records})
+        rules[rule] = {"epochs": epochs} | {key: [_median(records, epoch, key) for epoch in epochs] for key in _CURVES}
+    return draw(_paint_curves, {"rules": rules, "collapsed": number(collapsed)}, 9.0, 3.0)
+
+
+_CURVES = {"validation_cost": "Objective on validation views", "sweeps_per_sample": "Sweeps per view, all phases"}
+
+
+def _median(records: Sequence[Mapping[str, Any]], epoch: int, key: str) -> float | None:
+    values = present(number(record.get(key)) for record in records if int(record["epoch"]) == epoch)
+    return statistics.median(values) if values else None
+
+
+def _paint_curves(figure: Figure, data: dict[str, Any]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    panels: Sequence[Axes] = figure.subplots(1, 2)
+    for axes, (key, title) in zip(panels, _CURVES.items(), strict=True):
+        for index, rule in enumerate(data["rules"].values()):
+            axes.plot(rule["epochs"], gaps(rule[key]), **look(index), gid=f"{key}-{index}")
+        axes.set(title=title, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    entries: list[tuple[str, Mapping[str, Any]]] = [(name, look(index)) for index, name in enumerate(data["rules"])]
+    if data["collapsed"] is not None:
+        line: dict[str, Any] = {"color": FAINT, "linestyle": ":", "linewidth": 1.0}
+        panels[0].axhline(data["collapsed"], **line, gid="collapsed")
+        entries.append(("collapsed", line))
+    add_key(figure, entries)
+
+
+def matches(groups: Mapping[str, Mapping[str, Sequence[float]]]) -> Picture:
+    """Show the sorted correlations of matched units of pairs of networks, a panel per layer.
+
+    Parameters
+    ----------
+    groups : mapping of str to mapping
+        By kind of pair and layer, the sizes of the correlations, descending.
+
+    Returns
+    -------
+    Picture
+        Its data are the same.
+    """
+    data = {name: {layer: [number(value) for value in values] for layer, values in one.items()} for name, one in groups.items()}
+    return draw(_paint_matches, {"groups": data}, 9.0, 3.2)
+
+
+def _paint_matches(figure: Figure, data: dict[str, Any]) -> None:
+    groups = data["groups"]
+    layers = list(next(iter(groups.values()), {}))
+    panels = figure.subplots(1, max(1, len(layers)), squeeze=False, sharey=True)[0]
+    for axes, layer in zip(panels, layers, strict=False):
+        for index, one in enumerate(groups.values()):
+            axes.plot(gaps(one[layer]), **look(index), gid=f"{layer}-{index}")
+        axes.axhline(0.0, color=INK, linewidth=0.6)
+        axes.set(title=shown(layer), xlabel="pairs of units, best first", ylim=(None, 1.02))
+    panels[0].set_ylabel("size of the correlation")
+    add_key(figure, [(name, look(index)) for index, name in enumerate(groups)], beside=False)

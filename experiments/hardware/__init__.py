@@ -1,0 +1,1 @@
+"""Hardware studies: device imperfections, circuits beside ngspice, Ising machines."""

@@ -1,0 +1,222 @@
+"""``eqlab device``: published devices, how they answer to pulses, devices fitted to measured pulses, and trained conductances."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import click
+from pydantic import Field
+
+from contrastive_core.errors import InputError
+from experiments.cli import Group, show_help
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.markers import Positional
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.output import format_table
+from experiments.figures.devices import fit_picture, response_picture
+from experiments.figures.writing import write_pictures
+from experiments.runs.directory import open_run
+
+
+class ListOptions(CommandOptions):
+    """``eqlab device list`` needs none of its own."""
+
+
+class ShowOptions(CommandOptions):
+    """A device and what is sent to it.
+
+    Attributes
+    ----------
+    name
+        Of the preset, or what it is called elsewhere.
+    pulses, samples
+        Pulses in each direction, and devices.
+    """
+
+    name: Annotated[str, Positional()] = ""
+    pulses: int = Field(200, gt=0, le=100_000, description="Pulses up, and then down.")
+    samples: int = Field(5, gt=0, le=10_000, description="Devices, each with its own draws.")
+
+
+class FitOptions(CommandOptions):
+    """Measured pulses.
+
+    Attributes
+    ----------
+    file
+        A CSV file of conductances in siemens.
+    """
+
+    file: Annotated[str, Positional()] = ""
+
+
+class ExportOptions(CommandOptions):
+    """A trained network, and the file that its conductances are written to.
+
+    Attributes
+    ----------
+    run, trial
+        Where the network is.
+    write
+        The file.
+    g_min, g_max, pairing, w_max
+        The range, for runs that have no devices.
+    data_dir
+        Where the files of the run's data set are.
+    """
+
+    run: Annotated[Path, Positional()] = Field(Path(), exclude=True)
+    trial: str | None = Field(None, description="Key of the trial, as 'eqlab runs show' lists them; none where there is only one.")
+    write: Path | None = Field(None, exclude=True, description="File to write, ending in .csv or .npz.")
+    g_min: float | None = Field(None, ge=0, description="Smallest conductance in siemens, for runs without devices; none for 1e-6.")
+    g_max: float | None = Field(None, gt=0, description="Largest conductance in siemens, for runs without devices; none for 1e-4.")
+    pairing: Literal["single", "offset", "differential"] | None = Field(None, description="Which conductances make a weight, for the same.")
+    w_max: float | None = Field(None, gt=0, description="Largest weight, for the same; none for three times the largest that is there.")
+    data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files of the run's data set.")
+
+
+@command(ListOptions, "list")
+def list_devices(options: ListOptions, session: Session) -> None:
+    """List the published devices.
+
+    Parameters
+    ----------
+    options : ListOptions
+        Not used.
+    session : Session
+        Where to print.
+    """
+    from contrastive_core.devices.presets import PRESETS
+
+    listed = [
+        {"name": name, "alias": preset.alias, "description": preset.description, "source": preset.source}
+        for name, preset in PRESETS.items()
+    ]
+    rows = [(one["name"], one["alias"] or "-", one["description"], one["source"]) for one in listed]
+    session.result({"devices": listed}, format_table(("name", "alias", "description", "numbers from"), rows))
+
+
+@command(ShowOptions, "show")
+def show_device(options: ShowOptions, session: Session) -> None:
+    """Send pulses up and down to the published device NAME, and draw how its conductance follows.
+
+    \b
+    Examples:
+      eqlab device show ecram
+      eqlab device show ReRamSB --pulses 1000 --samples 20
+
+    Parameters
+    ----------
+    options : ShowOptions
+        Which device, and what is sent.
+    session : Session
+        Where to print.
+
+    Raises
+    ------
+    InputError
+        If no device is named.
+    """  # noqa: D301
+    from contrastive_core.devices.presets import PRESETS, find_preset
+    from contrastive_core.devices.pulse_response import pulse_response
+
+    if not options.name:
+        raise InputError(f"which device? name one of: {', '.join(PRESETS)}")
+    preset = find_preset(options.name)
+    device = preset.build(options.seed)
+    run = open_run(options, session)
+    curves = 1e6 * pulse_response(device, options.pulses, options.samples)
+    mean = curves.mean(1)
+    write_pictures(run.figures, {"pulse-response": response_picture(preset.description, curves.T.tolist(), options.pulses)})
+    shown = sorted({0, 1, options.pulses // 2, options.pulses, options.pulses + 1, 3 * options.pulses // 2, 2 * options.pulses})
+    rows = [(f"{min(n, options.pulses)} up{f', {n - options.pulses} down' if n > options.pulses else ''}", f"{mean[n]:.3f}") for n in shown]
+    result = {"run": str(run.path), "device": options.name, "pulses": options.pulses, "microsiemens": curves.T.tolist()}
+    text = f"{preset.description}; {preset.source}\n\n{format_table(('pulses', 'mean conductance, uS'), rows)}\n\nfigure: {run.figures}"
+    session.result(result, text)
+
+
+@command(FitOptions, "fit")
+def fit_device(options: FitOptions, session: Session) -> None:
+    """Fit a device to the measured pulse responses in the CSV file FILE.
+
+    Either two columns without a header, consecutive conductances in siemens under potentiating and under depressing pulses, or a header
+    with device_id, cycle, pulse, polarity (P or D) and conductance_S.
+
+    Parameters
+    ----------
+    options : FitOptions
+        Which file.
+    session : Session
+        Where to print.
+
+    Raises
+    ------
+    InputError
+        If no file is named.
+    """
+    from contrastive_core.devices.pulse_fit import fit_pulses, read_pulses
+
+    if not options.file:
+        raise InputError("which file? give the path of a CSV file of conductances")
+    trains = read_pulses(Path(options.file))
+    fit = fit_pulses(trains)
+    run = open_run(options, session)
+    measured = [{"device": train.device, "up": train.potentiating, "siemens": train.conductance.tolist()} for train in trains]
+    write_pictures(run.figures, {"fit": fit_picture(measured, fit.curve(True).tolist(), fit.curve(False).tolist())})
+    result: dict[str, Any] = {"run": str(run.path), "trains": len(trains), **fit.record()}
+    rows = [(name, "-" if value is None else f"{value:.6g}") for name, value in fit.record().items()]
+    session.result(result, f"{len(trains)} trains\n\n{format_table(('parameter', 'value'), rows)}\n\nfigure: {run.figures}")
+
+
+@command(ExportOptions, "export")
+def export_device(options: ExportOptions, session: Session) -> None:
+    """Write the conductances of a trained network to a CSV or NPZ file: layer, i, j, G_plus and G_minus in siemens, one line per device.
+
+    RUN is the directory of a run of hardware, or of train, compare or contrast, whose weights are put on ideal devices of a range. i is
+    the unit below, j the unit above; weights are the difference of both conductances times the printed factor of their layer. Biases
+    are held by no devices and are left out. Resistors on a graph have neither: i is their number, and j is 0.
+
+    \b
+    Examples:
+      eqlab device export runs/train-1 --write weights.csv --g-min 1e-6 --g-max 1e-4
+      eqlab device export runs/hardware-1 --trial "ep-centered ideal #0" --write weights.npz
+
+    Parameters
+    ----------
+    options : ExportOptions
+        Which network, and where to.
+    session : Session
+        Where to print.
+
+    Raises
+    ------
+    InputError
+        If no run or file is named, or the file cannot be written.
+    """  # noqa: D301
+    from contrastive_core.devices.conductance import Conductance, Pairing
+    from contrastive_core.devices.conductance_files import conductances, weights_per_siemens, write_conductances
+    from experiments.hardware.conductance_export import held_by
+
+    if not options.run.name or options.write is None:
+        raise InputError("which run, and to which file? give: eqlab device export RUN --write FILE.csv (or .npz)")
+    given = {name: getattr(options, name) for name in ("g_min", "g_max", "w_max", "pairing") if getattr(options, name) is not None}
+    chosen = Conductance(**given | {"pairing": Pairing(options.pairing or "differential")}) if given else None
+    key, held = held_by(options.run, options.trial, chosen, options.data_dir)
+    layers, factors = conductances(held), weights_per_siemens(held)
+    write_conductances(options.write, layers)
+    shapes = {name: pair.plus.shape for name, pair in layers.items()}
+    rows = [(name, "x".join(map(str, shape)), f"{factors[name]:.9g}") for name, shape in shapes.items()]
+    listed = [{"layer": name, "shape": list(shape), "weight_per_siemens": factors[name]} for name, shape in shapes.items()]
+    result = {"file": str(options.write), "trial": key, "layers": listed}
+    session.result(result, f"{key}: {options.write}\n\n{format_table(('layer', 'devices', 'weight per siemens'), rows)}")
+
+
+device = Group(
+    "device",
+    commands=[list_devices, show_device, fit_device, export_device],
+    help="Show published devices, fit devices to measured pulses, and export trained conductances.",
+    invoke_without_command=True,
+    callback=click.pass_context(show_help),
+)

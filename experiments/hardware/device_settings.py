@@ -1,0 +1,225 @@
+"""What hardware lacks, as people write it: ``adc.adc_bits=6``, put together to a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from contrastive_core.errors import InputError
+from contrastive_core.registry import unknown_name
+from experiments.hardware.write_laws import read_law
+
+if TYPE_CHECKING:
+    from contrastive_core.devices.device import Device
+    from experiments.setup.build import LearningOptions
+
+NUMBERS = ("step", "step_up", "step_down", "seconds")
+"""The settings of a device that are numbers of its own."""
+
+
+class Assignment(NamedTuple):
+    """A setting as it is written.
+
+    Attributes
+    ----------
+    part, name, value : str
+        ``part.name=value``; the part is empty for a setting of the training run.
+    """
+
+    part: str
+    name: str
+    value: str
+
+
+class Variation(NamedTuple):
+    """One thing that is varied: its name, its values, and what each stands for.
+
+    Attributes
+    ----------
+    name : str
+        What is varied, with what is held beside it.
+    values : tuple of str
+        As written.
+    points : tuple of tuple of str
+        The assignments of each value.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    points: tuple[tuple[str, ...], ...]
+
+
+def read_assignment(text: str) -> Assignment:
+    """Read ``part.name=value`` or ``name=value``.
+
+    Raises
+    ------
+    InputError
+        If there is no equals sign, or no value.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or not value.strip():
+        raise InputError(f"{text!r} sets nothing; write EFFECT.PARAMETER=VALUE, such as adc.adc_bits=6")
+    part, dot, name = key.strip().rpartition(".")
+    return Assignment(part if dot else "", name, value.strip())
+
+
+def read_variation(text: str) -> Variation:
+    """Read assignments apart by spaces; those that have values apart by commas vary together, the others are held.
+
+    Raises
+    ------
+    InputError
+        If a later one has another number of values than the first, and more than one, or one has none.
+    """
+    parts = text.split() or [""]
+    columns = [tuple(value for value in read_assignment(part).value.split(",") if value) for part in parts]
+    keys, values = [part.partition("=")[0] for part in parts], columns[0]
+    for part, column in zip(parts, columns, strict=True):
+        if not column:
+            raise InputError(f"{part!r} in {text!r} has no value; write EFFECT.PARAMETER=V1,V2,...")
+        if len(column) not in (1, len(values)):
+            raise InputError(
+                f"what varies with the first setting of {text!r} needs one value or {len(values)}, and {part!r} has {len(column)}; "
+                "give it a --vary of its own"
+            )
+    rows = zip(*(column * (len(values) // len(column)) for column in columns), strict=True)
+    points = tuple(tuple(f"{key}={value}" for key, value in zip(keys, row, strict=True)) for row in rows)
+    held = [key if len(column) > 1 else part for key, part, column in zip(keys, parts, columns, strict=True)]
+    return Variation(" ".join((keys[0], *held[1:])), values, points)
+
+
+def split(assignments: Sequence[str]) -> tuple[list[Assignment], dict[str, str]]:
+    """Return the settings of the device, and those of the training run by name."""
+    read = [read_assignment(text) for text in assignments]
+    return [one for one in read if one.part], {one.name: one.value for one in read if not one.part}
+
+
+def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
+    """Put a device together.
+
+    Parameters
+    ----------
+    preset : str
+        A published device to start from; "ideal" has no imperfection.
+    settings : sequence of Assignment
+        Parts are ``conductance``, ``law``, ``device`` and the names of ``EFFECTS``; a named effect is switched on.
+    seed : int
+        Of everything that is drawn.
+
+    Returns
+    -------
+    Device
+        With each named effect, its other parameters those of the preset or the default.
+
+    Raises
+    ------
+    InputError
+        If a part, parameter or value does not exist or makes no sense.
+    """
+    from contrastive_core.devices import EFFECTS
+    from contrastive_core.devices.presets import find_preset
+
+    device = find_preset(preset).build(seed)
+    changes: dict[str, dict[str, str]] = {}
+    for one in settings:
+        if one.part not in ("conductance", "law", "device", *EFFECTS):
+            raise unknown_name("part of a device", one.part, ["conductance", "law", "device", *EFFECTS])
+        changes.setdefault(one.part, {})[one.name] = one.value
+    numbers = _checked(type(device), changes.pop("device", {}), "device", NUMBERS)
+    conductance = replace(device.conductance, **_checked(type(device.conductance), changes.pop("conductance", {}), "conductance"))
+    law = device.law
+    if "law" in changes:
+        law, steps = read_law(changes.pop("law"), _checked)
+        numbers = steps | numbers
+    effects: dict[Any, Any] = {type(effect): effect for effect in device.effects}
+    for part, given in changes.items():
+        kind: Any = EFFECTS[part]
+        values = _checked(kind, given, part)
+        effects[kind] = replace(effects[kind], **values) if kind in effects else kind(**values)
+    return replace(device, conductance=conductance, law=law, effects=tuple(effects.values()), **numbers)
+
+
+def caution(device: Device, rule: str) -> list[str]:
+    """Return warnings of what a device makes of a rule.
+
+    Parameters
+    ----------
+    device : Device
+        What weights are held by.
+    rule : str
+        What trains them.
+
+    Raises
+    ------
+    InputError
+        If the device needs the two phases of a contrast, and the rule has none.
+    """
+    from contrastive_core.baselines import RULES as EXACT
+
+    if not device.writes_each_phase:
+        return []
+    if rule in EXACT:
+        raise InputError(
+            f"{rule} has no two phases that pulse-train.scheme=two-pass could write; take a rule that contrasts, or scheme=net"
+        )
+    return [
+        "two-pass writes each phase on its own, and what both have in common moves conductances to their bounds or wherever the write law "
+        "pulls them: expect accuracies at chance; pulse-train.scheme=net writes the difference once"
+    ]
+
+
+def check_suits(device: Device, options: LearningOptions, rules: Sequence[str]) -> None:
+    """Put a device on a network of the same kind and few units, without any data.
+
+    What a device suits depends on the kind of network and not on its size, and wires of large arrays take minutes to solve.
+
+    Parameters
+    ----------
+    device : Device
+        What weights are to be held by.
+    options : LearningOptions
+        Of the network.
+    rules : sequence of str
+        What trains it.
+
+    Raises
+    ------
+    InputError
+        If the network cannot be built, or has no place for an effect of the device or no outputs that the rules could hold.
+    """
+    import torch
+
+    from contrastive_core.data.splits import Split, Splits
+    from contrastive_core.devices.on_device import OnDevice
+    from experiments.setup.build import build_network
+    from experiments.setup.rules import require_held
+
+    part = Split(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
+    small = options.model_copy(update={"hidden": (2,) * len(options.hidden), "device": "cpu"})
+    held = OnDevice(build_network(small, Splits(part, part, part, 2, "", ""), 0), device)
+    require_held(rules, held)
+
+
+def _checked(kind: Any, given: Mapping[str, str], part: str, names: Sequence[str] = ()) -> dict[str, Any]:
+    """Turn texts into the values of a dataclass's fields."""
+    types = {field.name: field.type for field in fields(kind) if not names or field.name in names}
+    hints = _hints(kind)
+    checked = {}
+    for name, text in given.items():
+        if name not in types:
+            raise unknown_name(f"parameter of {part}", name, list(types))
+        try:
+            checked[name] = TypeAdapter(hints[name]).validate_strings(text)
+        except ValidationError as error:
+            raise InputError(f"{part}.{name}={text}: {error.errors()[0]['msg'].lower()}; correct the value") from error
+    return checked
+
+
+def _hints(kind: Any) -> dict[str, Any]:
+    from typing import get_type_hints
+
+    return get_type_hints(kind)

@@ -1,0 +1,102 @@
+"""What operations cost, as options: every constant of the account, with the defaults and sources of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from experiments.commandline.options import Options
+
+if TYPE_CHECKING:
+    from contrastive_core.devices.accounting import Account, Constants
+
+NotNegative = Annotated[float, Field(ge=0)]
+Bits = Annotated[int, Field(ge=0, le=32)]
+
+
+class ConstantOptions(Options):
+    """What an operation costs, in SI units.
+
+    Attributes
+    ----------
+    v_read, t_read, continuous, c_node, settle_error
+        Of settling.
+    v_write, t_write, c_wire, half_selected, rows_in_parallel
+        Of a pulse.
+    fom, adc_bits, dac_bits, t_convert, e_mac
+        Of conversions, and of digital arithmetic.
+    """
+
+    v_read: NotNegative = Field(0.2, description="Volts at which units are driven, other than those of a circuit that settles by itself.")
+    t_read: NotNegative = Field(10e-9, description="Seconds of a sweep of a relaxation.")
+    continuous: bool = Field(
+        False, description="Circuits settle by themselves, at their own power for tau ln(1/error), instead of sweep by sweep."
+    )
+    c_node: NotNegative = Field(1e-12, description="Farad of a node that settles by itself.")
+    settle_error: float = Field(1e-3, gt=0, lt=1, description="Share of a change that is left when it counts as settled.")
+    v_write: NotNegative = Field(2.0, description="Volts of a pulse.")
+    t_write: NotNegative = Field(10e-9, description="Seconds of a pulse.")
+    c_wire: NotNegative = Field(0.0, description="Farad of the wires that a pulse charges.")
+    half_selected: bool = Field(False, description="Other devices of a pulse's row and column see half of its voltage.")
+    rows_in_parallel: bool = Field(True, description="All rows of an array are written at once.")
+    fom: NotNegative = Field(30e-15, description="Joules per conversion step.")
+    adc_bits: Bits = Field(8, description="Of the converter behind each unit; 0 for none.")
+    dac_bits: Bits = Field(0, description="Of the converter before each input; 0 for none.")
+    t_convert: NotNegative = Field(0.78e-9, description="Seconds of a conversion.")
+    e_mac: NotNegative = Field(0.23e-12, description="Joules of a digital multiplication and addition, for comparison.")
+
+    def constants(self) -> Constants:
+        """Return them as the library takes them."""
+        from contrastive_core.devices.accounting import Constants
+
+        return Constants(**self.model_dump())
+
+
+def billed(bill: Account) -> dict[str, Any]:
+    """Return what a training run cost, as metrics.
+
+    Parameters
+    ----------
+    bill : Account
+        Of the run.
+
+    Returns
+    -------
+    dict
+        Joules and seconds by kind, and all counts by phase.
+    """
+    return {
+        "energy": bill.energy,
+        "settle_energy": bill.settle_energy,
+        "convert_energy": bill.convert_energy,
+        "write_energy": bill.write_energy,
+        "digital_energy": bill.digital_energy,
+        "device_seconds": bill.seconds,
+        "settle_power": bill.settle_power,
+        "settle_is_bound": bill.bound,
+        "settle_time": bill.settle_time,
+        "pulses": bill.pulses,
+        "phases": {name: phase._asdict() for name, phase in bill.phases.items()}
+        | {"write": {"pulses": bill.pulses, "longest": bill.longest, "write_energy": bill.write_energy, "seconds": bill.write_seconds}},
+    }
+
+
+def by_phase(relaxed: Sequence[tuple[str, float]], total: float) -> dict[str, float]:
+    """Part sweeps among phases in the proportions of one batch.
+
+    Parameters
+    ----------
+    relaxed : sequence of tuple of str and float
+        Phases of the batch by name, with their mean steps.
+    total : float
+        Sweeps of all phases and samples together.
+
+    Returns
+    -------
+    dict of str to float
+        In the order of the phases; they add up to the total.
+    """
+    steps = sum(count for _, count in relaxed)
+    return {name: total * (count / steps if steps else 1 / len(relaxed)) for name, count in relaxed}

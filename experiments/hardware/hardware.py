@@ -1,0 +1,291 @@
+"""``eqlab hardware``: training on imperfect devices, one imperfection after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from contrastive_core.registry import unknown_name
+from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.markers import OneOf, Repeated
+from experiments.commandline.output import to_json
+from experiments.figures.hardware import effect_picture, front_picture
+from experiments.figures.writing import write_pictures
+from experiments.hardware.device_settings import assemble, caution, check_suits, read_assignment, read_variation, split
+from experiments.hardware.energy_bill import ConstantOptions
+from experiments.hardware.measures import measure
+from experiments.hardware.table import key_of, rows_of, table
+from experiments.learning.train import METRICS as TRAINING
+from experiments.learning.train import PlanOptions, TrainOptions, plan_of
+from experiments.runs.directory import open_run
+from experiments.runs.intervals import mean
+from experiments.setup.build import Positive, check_data_seed, distinct
+from experiments.setup.rules import RULES
+from experiments.sweeps.gridded import run_cells
+from experiments.trials.engine import check_engine
+from experiments.trials.experiment import Experiment, Metric, Outcome
+
+if TYPE_CHECKING:
+    from contrastive_core.devices.device import Device
+    from contrastive_core.devices.on_device import OnDevice
+    from contrastive_core.network import Network
+
+_Settings = Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=VALUE")]
+
+
+Transfer = Literal["none", "ideal", "device"]
+"""Where the conductances are learnt that a device is judged with: on itself, without imperfections, or on another device of its kind."""
+
+_TRANSFER = "Judge the device with what an ideal network learnt, or another device of its kind; none learns in place."
+
+
+class HardwareTrialOptions(TrainOptions):
+    """How one rule trains a network on a device.
+
+    Attributes
+    ----------
+    preset, imperfections
+        The device.
+    transfer
+        Where the conductances are learnt that the device is judged with.
+    constants
+        What operations cost.
+    final
+        Whether nothing is kept for validation.
+    """
+
+    preset: str = Field("ideal", description="Published device to start from, as `eqlab device list` shows them.")
+    imperfections: _Settings = Field((), description="A setting of the device or, without a dot, of training; may be repeated.")
+    transfer: Transfer = Field("none", description=_TRANSFER)
+    constants: ConstantOptions = Field(
+        default_factory=lambda: ConstantOptions.model_validate({}), description="What an operation costs, SI units."
+    )
+    final: bool = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
+
+
+class HardwareOptions(PlanOptions):
+    """Rules, devices and seeds; everything else is the same for all.
+
+    Attributes
+    ----------
+    rules, own, vary, imperfections, preset, transfer, constants, final, seeds
+        The study.
+    engine
+        Where trials are computed.
+    """
+
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
+        ("ep-centered",), min_length=1, description="Rules to compare."
+    )
+    own: Annotated[tuple[str, ...], Repeated("RULE.SETTING=VALUE")] = Field(
+        (), description="A setting of training that one rule has of its own, such as its learning rate; may be repeated."
+    )
+    vary: Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=V1,V2,...")] = Field(
+        ("node-noise.sigma_v=0.001,0.01,0.1",), description="What is varied, with what is held beside it after spaces; may be repeated."
+    )
+    imperfections: _Settings = Field((), description="A setting of the device that all have; may be repeated.")
+    preset: str = Field("ideal", description="Published device to start from, as `eqlab device list` shows them.")
+    transfer: Transfer = Field("none", description=_TRANSFER)
+    constants: ConstantOptions = Field(
+        default_factory=lambda: ConstantOptions.model_validate({}), description="What an operation costs, SI units."
+    )
+    final: bool = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
+    seeds: Positive = Field(3, description="Paired seeds; each gives the same initial weights, data order and device draws to all.")
+    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+
+
+METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost", "validation_error", "best_epoch", "epochs")} | {
+    "sweeps_per_sample": TRAINING["sweeps_per_sample"],
+    "signal_to_noise": Metric("rms displacement between the phases over rms error of reading a state, at the end"),
+    "energy": Metric("of all training", "joule"),
+    "settle_energy": Metric("of arrays while states settle, or of resistors and diodes", "joule"),
+    "settle_power": Metric("heat of a circuit that settles by itself, or else the bound v_read^2 times all conductances", "watt"),
+    "settle_is_bound": Metric("whether it is the bound"),
+    "convert_energy": Metric("of converting inputs and states", "joule"),
+    "write_energy": Metric("of pulses", "joule"),
+    "digital_energy": Metric("of as many digital multiplications and additions", "joule"),
+    "device_seconds": Metric("time of all training on the device", "second"),
+    "settle_time": Metric("of one sweep, or of one phase where circuits settle by themselves", "second"),
+    "pulses": Metric("sent in all", "pulse"),
+    "phases": Metric("sweeps, operations, conversions, joules and seconds of each kind of phase, and of writing"),
+    "constants": Metric("what an operation costs: value, unit and source"),
+}
+
+
+def trial(
+    options: HardwareTrialOptions,
+    seed: int,
+    *,
+    checkpoint: Path | None = None,
+    on_step: Callable[..., None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> Outcome:
+    """Train one network on one device, from one seed that is the device's too.
+
+    Parameters
+    ----------
+    options : HardwareTrialOptions
+        Everything but the seed.
+    seed : int
+        Of initial weights, data order, the rule's draws and the device's.
+    checkpoint : Path, optional
+        Written after every epoch, and gone on from if it is there.
+    on_step, on_epoch : callable, optional
+        Told how it goes.
+
+    Returns
+    -------
+    Outcome
+        The metrics of ``METRICS`` and a record per epoch.
+    """
+    from dataclasses import replace
+
+    from contrastive_core.data.splits import join
+    from contrastive_core.devices.on_device import OnDevice
+    from contrastive_core.training.evaluation import evaluate
+    from contrastive_core.training.loop import train
+    from experiments.setup.build import architecture, build_network, build_setting, load_data
+
+    settings, changes = split(options.imperfections)
+    identity = to_json({"options": options.resolved(), "seed": seed}, indent=None)
+    options = changed(options, changes)
+    device, splits = assemble(options.preset, settings, seed), load_data(options)
+    if options.final:
+        splits = splits._replace(train=join(splits.train, splits.validation))
+    network, setting = build_network(options, splits, seed), build_setting(options)
+    held = None if options.transfer == "ideal" else OnDevice(network, device)
+    rule, plan = RULES[options.rule](setting), replace(plan_of(options), keep_last=options.final)
+    result = train(
+        held or network,
+        rule,
+        setting.cost,
+        splits,
+        plan,
+        seed,
+        checkpoint=checkpoint,
+        identity=identity,
+        on_step=on_step,
+        on_epoch=on_epoch,
+    )
+    held = held or OnDevice(network, device)
+    judged = held if options.transfer != "device" else moved(held, build_network(options, splits, seed), device, seed)
+    test = result.test if options.transfer == "none" else evaluate(judged, rule, setting.cost, splits.test)
+    metrics = {
+        "network": architecture(network, splits),
+        "rule": options.rule,
+        "seed": seed,
+        "test_error": test.error,
+        "test_cost": test.cost,
+        "validation_error": None if options.final else result.validation.error,
+        "best_epoch": result.best_epoch,
+        "epochs": len(result.history),
+        "sweeps_per_sample": mean([record["sweeps_per_sample"] for record in result.history]),
+    }
+    measured = measure(held, rule, splits, plan.batch_size, result.history, options.constants)
+    return Outcome(metrics | measured, result.history)
+
+
+EXPERIMENT = Experiment(HardwareTrialOptions, trial, METRICS, headline=("test_error", "energy"), checkpoints=True, live=True)
+
+
+def changed(options: HardwareTrialOptions, changes: Mapping[str, str]) -> HardwareTrialOptions:
+    """Return the options of a trial with the settings of training that stand among its imperfections.
+
+    Parameters
+    ----------
+    options : HardwareTrialOptions
+        Of the trial.
+    changes : mapping of str to str
+        The second of what :func:`experiments.hardware.device_settings.split` gives.
+    """
+    from experiments.commandline.options import resolve
+
+    return resolve(HardwareTrialOptions, flags=options.settings(), assignments=[f"{key}={value}" for key, value in changes.items()])
+
+
+def moved(held: OnDevice, network: Network, device: Device, seed: int) -> OnDevice:
+    """Return what was learnt on one device on another of its kind, with draws of its own.
+
+    Parameters
+    ----------
+    held : OnDevice
+        As training left it.
+    network : Network
+        Another one like that inside, to be put on the other device.
+    device : Device
+        That it was trained on.
+    seed : int
+        Of the trial; the other device's follows from it.
+    """
+    from dataclasses import replace
+
+    from contrastive_core.data.seeds import spawn
+    from contrastive_core.devices.on_device import OnDevice
+
+    other = OnDevice(network, replace(device, seed=int(spawn(seed, 1)[0].integers(2**31))))
+    other.take_over(held)
+    return other
+
+
+@command(HardwareOptions, "hardware")
+def hardware_command(options: HardwareOptions, session: Session) -> None:
+    """Train on imperfect devices, and see which imperfection learning survives, at what accuracy and for what energy.
+
+    Each --vary names a parameter of an effect and its values; others beside it are held, or vary with it if they have as many values.
+    Effects: programming-error, drift, stuck-at, conductance-noise, pcm-noise, wires, neuron-gain, asymmetric-feedback, neuron-offset, dac,
+    nudge-error, node-noise, adc, rule-bias, leak, growing-pair, finite-states, pulse-train, device-to-device, cycle-to-cycle; other parts:
+    conductance, law, device. A setting of training is named without a dot.
+
+    \b
+    Examples:
+      eqlab hardware --vary adc.adc_bits=4,6,8,10 --rules ep-centered,contrastive-hebbian
+      eqlab hardware --vary "finite-states.n_states=16,64,256 finite-states.rounding=stochastic"
+      eqlab hardware --config hardware-digits
+    """  # noqa: D301
+    check_engine(options.engine)
+    variations = [read_variation(text) for text in options.vary]
+    for one in map(read_assignment, options.own):
+        if one.part not in options.rules:
+            raise unknown_name("rule of this study", one.part, list(options.rules))
+    base = "ideal" if options.preset == "ideal" and not options.imperfections else "unvaried"
+    cells = {key_of(rule, base, ""): _point(options, rule, ()) for rule in options.rules}
+    for variation in variations:
+        for rule in options.rules:
+            for value, point in zip(variation.values, variation.points, strict=True):
+                cells[key_of(rule, variation.name, value)] = _point(options, rule, point)
+    told: set[str] = set()
+    for cell in cells.values():
+        settings, changes = split(cell.imperfections)
+        device = assemble(cell.preset, settings, 0)
+        trained = changed(cell, changes)
+        check_data_seed(trained)
+        check_suits(device, trained, options.rules if trained.rule in options.rules else (trained.rule,))
+        for warning in caution(device, trained.rule):
+            if warning not in told:
+                session.warn(warning)
+            told.add(warning)
+    run = open_run(options, session)
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        seeds = range(options.seed, options.seed + options.seeds)
+        found = run_cells("hardware", cells, ("rule", "imperfections"), seeds, options.engine, session, run, journal)
+    rows = rows_of(options.rules, base, variations, found)
+    pictures = {"effects": effect_picture(rows), "front": front_picture(rows)}
+    write_pictures(run.figures, {name: picture for name, picture in pictures.items() if rows})
+    session.result({"run": str(run.path), "rows": rows}, f"{table(rows)}\n\nrun directory: {run.path}")
+    failed = sum(metrics is None for trials in found.values() for metrics in trials)
+    if failed:
+        raise TrialsFailedError(f"{failed} of {len(found) * options.seeds} trials could not be computed; the journal says why")
+
+
+def _point(options: HardwareOptions, rule: str, point: tuple[str, ...]) -> HardwareTrialOptions:
+    shared = {name: value for name, value in options if name in HardwareTrialOptions.model_fields and name != "imperfections"}
+    own = [f"{one.name}={one.value}" for one in map(read_assignment, options.own) if one.part == rule]
+    settings = (*own, *options.imperfections, *point)
+    for text in settings:
+        read_assignment(text)
+    return HardwareTrialOptions.model_validate({**shared, "rule": rule, "imperfections": settings})

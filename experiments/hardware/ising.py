@@ -1,0 +1,133 @@
+"""``eqlab ising``: equilibrium propagation on an Ising machine that anneals, and how much noise a search should have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.options import CommandOptions, without_effect
+from experiments.commandline.output import format_table
+from experiments.setup.build import Positive, PositiveFloat
+
+if TYPE_CHECKING:
+    from contrastive_core.data.splits import Splits
+
+
+class IsingOptions(CommandOptions):
+    """An Ising machine that learns the digits, and a search whose noise is varied.
+
+    Attributes
+    ----------
+    hidden, voters, epochs, learning_rates
+        The network and its training, one sample at a time.
+    strength, reads, sweeps, hot, cold, reverse
+        Of the nudge and of the anneals.
+    noises, spins, searches, search_sweeps
+        Of the search: initial standard deviations of its noise, and how often it is tried.
+    """
+
+    hidden: Positive = Field(60, description="Hidden spins.")
+    voters: Positive = Field(4, description="Output spins per class.")
+    epochs: Annotated[int, Field(ge=0)] = Field(8, description="Passes over the training split; 0 trains no machine, and searches only.")
+    learning_rates: tuple[PositiveFloat, ...] = Field((0.01, 0.01, 0.001), description="Of input weights, couplings and biases.")
+    strength: PositiveFloat = Field(5.0, description="Nudging field.")
+    reads: Positive = Field(5, description="Anneals per free phase; the lowest energy counts.")
+    sweeps: Positive = Field(60, description="Sweeps of an anneal.")
+    hot: PositiveFloat = Field(0.1, description="First inverse temperature of a free anneal.")
+    cold: PositiveFloat = Field(10.0, description="Last inverse temperature.")
+    reverse: float = Field(0.25, ge=0, le=1, description="Where on that way a nudged anneal starts.")
+    noises: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        (0.0, 0.1, 0.2, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0, 8.0), description="Initial noise of the searches, in units of the fields."
+    )
+    spins: Positive = Field(60, description="Spins of the network that is searched.")
+    searches: Positive = Field(400, description="Searches per noise.")
+    search_sweeps: Positive = Field(30, description="Sweeps of a search, over which the noise falls to 0.")
+
+
+_TRAINING = ("hidden", "voters", "learning_rates", "strength", "reads", "sweeps", "hot", "cold", "reverse")
+"""The options that say something about training only."""
+
+
+@command(IsingOptions, "ising")
+def ising_command(options: IsingOptions, session: Session) -> None:
+    """Train an Ising machine on the digits by equilibrium propagation, and find the noise with which a search succeeds most often.
+
+    \b
+    Examples:
+      eqlab ising --out runs/ising
+      eqlab ising --epochs 0 --searches 2000
+
+    A search follows the noisy fields of a network of random couplings while the noise falls linearly to 0; it succeeds if it ends in the
+    lowest energy that any search found. With --epochs 0 there is only the search: no machine is trained, and no accuracy is shown.
+    """  # noqa: D301
+    session.use_threads()
+    for warning in without_effect(options, _TRAINING, "--epochs 0 trains no machine") if not options.epochs else ():
+        session.warn(warning)
+    history = _train(options, session) if options.epochs else []
+    search = _search(options)
+    best = max(search, key=lambda row: row["success"])
+    parts = [] if history else ["no machine was trained, as --epochs is 0: there is no accuracy, only the search"]
+    if history:
+        parts.append(format_table(tuple(history[0]), [tuple(row.values()) for row in history]))
+        chosen = min(history, key=lambda row: row["test error"])
+        parts.append(f"best epoch {chosen['epoch']:.0f}: test accuracy {1 - chosen['test error']:.4f}")
+    parts.append(format_table(tuple(search[0]), [tuple(row.values()) for row in search]))
+    inner = options.noises[0] < best["noise"] < options.noises[-1]
+    parts.append(f"searches succeed most often at noise {best['noise']:g}" + ("" if inner else ", an end of the range: widen --noises"))
+    session.save_result("ising", {"history": history, "search": search}, "\n\n".join(parts))
+    if session.out is not None:
+        from experiments.figures.annealed_search import search_picture
+        from experiments.figures.writing import write_pictures
+
+        write_pictures(session.out / "figures", {"noise": search_picture(search)})
+
+
+def _train(options: IsingOptions, session: Session) -> list[dict[str, float]]:
+    """Train, and test after every epoch: the test errors of a machine that anneals fluctuate from epoch to epoch."""
+    from contrastive_core.data import DATASETS
+    from contrastive_core.training.evaluation import evaluate
+    from contrastive_core.training.loop import Plan, generator_of, train
+    from eqprop.annealed_rule import SpinVotes, annealed_propagation
+    from eqprop.annealing import Annealing
+    from eqprop.ising import Ising
+
+    splits: Splits = DATASETS["digits"](None, 0)
+    sizes = (splits.train.inputs.shape[1], options.hidden, options.voters * splits.num_classes)
+    network, cost = Ising(sizes, generator=generator_of(options.seed, 0)), SpinVotes(options.voters)
+    annealing = Annealing(options.reads, options.sweeps, options.hot, options.cold, options.reverse)
+    rule = annealed_propagation(cost, options.strength, annealing)
+    plan = Plan(options.epochs, 1, momentum=0.0, schedule="constant", learning_rates=options.learning_rates)
+    rows: list[dict[str, float]] = []
+
+    def note(record: dict[str, float]) -> None:
+        test = evaluate(network, rule, cost, splits.test).error
+        names = {"epoch": "epoch", "train_error": "training error", "validation_error": "validation error", "seconds": "seconds"}
+        rows.append({shown: record[name] for name, shown in names.items()} | {"test error": test})
+        session.note(f"epoch {record['epoch']:.0f}/{options.epochs}: test error {100 * test:.2f} %, {record['seconds']:.1f} s")
+
+    train(network, rule, cost, splits, plan, options.seed, on_epoch=note)
+    return rows
+
+
+def _search(options: IsingOptions) -> list[dict[str, Any]]:
+    """Search one network of random couplings of variance 1/N from random spins, with each noise."""
+    import numpy as np
+
+    from eqprop.search import noisy_energies
+
+    draws = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(3,)))
+    couplings = np.triu(draws.normal(size=(options.spins, options.spins)) / np.sqrt(options.spins), 1)
+    couplings += couplings.T
+    energies = [
+        noisy_energies(couplings, noise, options.search_sweeps, options.searches, options.seed + index)
+        for index, noise in enumerate(options.noises)
+    ]
+    lowest = min(float(found.min()) for found in energies)
+    # Energies are sums of some thousand terms in float64 of spins: equal states have equal energies to 1e-9.
+    return [
+        {"noise": noise, "success": float((found < lowest + 1e-6).mean()), "mean energy": float(found.mean()), "lowest": float(found.min())}
+        for noise, found in zip(options.noises, energies, strict=True)
+    ]

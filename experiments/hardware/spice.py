@@ -1,0 +1,186 @@
+"""``eqlab spice``: a resistive network as a netlist, and its operating point and gradient measured inside ngspice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from contrastive_core.errors import InputError
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.markers import OneOf
+from experiments.commandline.options import without_effect
+from experiments.commandline.output import format_table, write_text
+from experiments.learning.gradient_cases import prepare
+from experiments.learning.train import TrainOptions
+from experiments.setup.build import Positive, PositiveFloat
+from experiments.setup.networks import BUILDERS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from contrastive_core.types import Batch
+    from eqprop.resistive import Resistive
+
+
+class SpiceOptions(TrainOptions):
+    """A resistive network, and what is asked of the circuit.
+
+    Attributes
+    ----------
+    network, hidden, gain, strength
+        As for training.
+    samples, checkpoint
+        Which inputs, and which trained parameters.
+    emissions
+        Diodes that stand for ideal ones.
+    edges, step
+        Of the gradient that is measured in the circuit.
+    netlist_only
+        Whether to leave ngspice out.
+    """
+
+    network: Annotated[str, OneOf("network", BUILDERS)] = Field("resistive", description="What is drawn; resistive ones only.")
+    hidden: tuple[Positive, ...] = Field((16,), description="Units of each hidden layer, from the inputs up.")
+    gain: PositiveFloat = Field(1.0, description="Initial conductances are uniform in +-gain/sqrt(fan-in), moved into their bounds.")
+    strength: PositiveFloat = Field(1e-4, description="Conductance of the nudges in siemens.")
+    samples: Positive = Field(4, description="Training samples whose operating points are compared.")
+    checkpoint: Path | None = Field(None, exclude=True, description="Take the parameters of a trained network from here.")
+    emissions: tuple[PositiveFloat, ...] = Field(
+        (1e-2, 1e-3, 1e-4), min_length=1, description="Emission coefficients of nearly ideal diodes."
+    )
+    edges: Annotated[int, Field(ge=0)] = Field(
+        3, description="Conductances per layer whose gradient is measured; 0 leaves gradients out, and compares operating points only."
+    )
+    step: PositiveFloat = Field(1e-4, description="Relative change of a conductance in finite differences.")
+    netlist_only: bool = Field(False, description="Write the netlist and leave ngspice out.")
+
+
+@command(SpiceOptions, "spice")
+def spice_command(options: SpiceOptions, session: Session) -> None:
+    """Draw a resistive network as a SPICE netlist and compare ngspice's operating points with those of block descent.
+
+    \b
+    Examples:
+      eqlab spice --out runs/circuit
+      eqlab spice --config drn-digits --checkpoint runs/NAME/checkpoints/train.safetensors
+      eqlab spice --circuit-diode-current 1e-6 --circuit-diode-scale 0.05
+
+    The gradient of equilibrium propagation is measured inside ngspice, from two nudged circuits, beside finite differences of the cost
+    there. Their difference is given relative to the slope or, where that is larger, to the root mean square of its layer's gradient: the
+    slope of a node that a diode blocks is far below what operating points resolve. With --edges 0 no gradient is measured, and only
+    operating points are compared. With --out the netlist is kept as circuit.cir.
+    """  # noqa: D301
+    from eqprop.resistive import Resistive
+    from eqprop.spice import Drawn, netlist
+
+    if options.network != "resistive":
+        raise InputError(f"a {options.network} network is no circuit; give --network resistive")
+    _, network, batch = prepare(options.model_copy(update={"dtype": "float64"}), options.seed)
+    assert isinstance(network, Resistive)
+    text = netlist(network, batch.inputs, drawn=Drawn(emission=min(options.emissions)))
+    if session.out is not None:
+        try:
+            session.out.mkdir(parents=True, exist_ok=True)
+            write_text(session.out / "circuit.cir", text)
+        except OSError as error:
+            raise InputError(f"cannot write to {session.out} ({error.strerror}); choose another --out") from error
+    if options.netlist_only:
+        if session.out is None:
+            raise InputError("--netlist-only writes the netlist to --out; give a directory")
+        session.result({"netlist": str(session.out / "circuit.cir")}, f"netlist: {session.out / 'circuit.cir'}")
+        return
+    for warning in without_effect(options, ("strength", "step"), "--edges 0 measures no gradient") if not options.edges else ():
+        session.warn(warning)
+    points = _points(options, network, batch)
+    gradients = _gradients(options, network, batch)
+    shown = format_table(("emission", "largest difference V", "largest voltage V"), [tuple(row.values()) for row in points])
+    if gradients:
+        worst = max(row["relative difference"] or 0.0 for row in gradients)
+        shown += "\n\n" + format_table(tuple(gradients[0]), [tuple(row.values()) for row in gradients])
+        shown += f"\n\nlargest difference of a gradient: {worst:.1e} of the slope, or of the layer's root mean square where that is larger"
+    else:
+        shown += "\n\nno gradient was measured, as --edges is 0: only operating points were compared"
+    session.save_result("spice", {"operating_points": points, "gradients": gradients}, shown)
+
+
+def _points(options: SpiceOptions, network: Resistive, batch: Batch) -> list[dict[str, float]]:
+    """Compare operating points, with ever more ideal diodes where they are to be ideal."""
+    import torch
+
+    from contrastive_core.dynamics.block_descent import BlockDescent
+    from contrastive_core.relaxation.relax import relax
+    from contrastive_core.types import Stop
+    from eqprop.spice import THERMAL_VOLTAGE, Drawn, operating_points
+
+    with torch.no_grad():
+        clamped = network.clamp(batch.inputs)
+        settled = torch.cat(relax(clamped, network.initial_state(clamped), BlockDescent(), Stop(1e-12, 100_000)).state, 1)
+    rows = []
+    scale = options.circuit.diode_scale / THERMAL_VOLTAGE
+    for emission in options.emissions if network.parts.diode.ideal else (scale,):
+        found = torch.cat(operating_points(network, batch.inputs, drawn=Drawn(emission=emission)), 1)
+        rows.append({"emission": emission, "difference": float((found - settled).abs().max()), "voltage": float(settled.abs().max())})
+    return rows
+
+
+def _gradients(options: SpiceOptions, network: Resistive, batch: Batch) -> list[dict[str, Any]]:
+    """Measure the gradient of the mean cost with respect to some conductances, by nudging and by changing them."""
+    import torch
+
+    from contrastive_core.costs.labels import targets
+    from contrastive_core.training.loop import generator_of
+    from eqprop.spice import Drawn, operating_points
+
+    if not options.edges:
+        return []
+    wanted = targets(torch.zeros(len(batch.labels), network.sizes[-1], dtype=torch.float64), batch)
+    if not network.has_minimum(-options.strength * network.stiffness[-1]):
+        bound = -network.least_curvature() / network.stiffness[-1]
+        raise InputError(f"nudged by -{options.strength:g} S the circuit does not settle; give a --strength below {bound:.4g}")
+    with torch.no_grad():
+        clamped = network.clamp(batch.inputs)
+        plus, minus = (
+            operating_points(network, batch.inputs, wanted, Drawn(min(options.emissions), nudge=sign * options.strength))
+            for sign in (1, -1)
+        )
+        estimate = network.energy_gradient(plus, clamped, minus, 1 / (2 * options.strength * network.stiffness[-1]))
+
+    def cost() -> float:
+        output = operating_points(network, batch.inputs, drawn=Drawn(min(options.emissions)))[-1]
+        return float(0.5 * (output - wanted).square().sum(1).mean())
+
+    rows = []
+    generator = generator_of(options.seed, 2)
+    for index in range(len(network.sizes)):
+        values, measured = network.conductance(index).data, estimate[f"conductance_{index + 1}"]
+        typical = float(measured.square().mean().sqrt())
+        # Largest first: a conductance at its lower bound has no two sides.
+        candidates = values.flatten().topk(min(values.numel(), 4 * options.edges)).indices
+        for chosen in candidates[torch.randperm(len(candidates), generator=generator)[: options.edges]].tolist():
+            i, j = divmod(chosen, values.shape[1])
+            nudged, slope = float(measured[i, j]), _slope(cost, values, i, j, options.step)
+            size = max(abs(slope), typical)
+            rows.append(
+                {
+                    "conductance": f"{index + 1}: {i}, {j}",
+                    "nudged": nudged,
+                    "finite difference": slope,
+                    "relative difference": abs(nudged - slope) / size if size else None,
+                }
+            )
+    return rows
+
+
+def _slope(cost: Callable[[], float], values: Tensor, i: int, j: int, step: float) -> float:
+    """Return the central difference of the cost in one conductance, which is put back."""
+    original = float(values[i, j])
+    found = []
+    for sign in (1, -1):
+        values[i, j] = original * (1 + sign * step)
+        found.append(cost())
+    values[i, j] = original
+    return (found[0] - found[1]) / (2 * step * original)

@@ -1,0 +1,1 @@
+"""Hopfield memories: retrieval, phases, learning from examples, basins and capacity."""

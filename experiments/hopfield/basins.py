@@ -1,0 +1,225 @@
+"""``eqlab basins``: from how far away a state is retrieved, with one pattern in the cue or several at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from contrastive_core.errors import InputError
+from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.output import format_table
+from experiments.figures.basins import basins_picture
+from experiments.figures.writing import write_pictures
+from experiments.hopfield.sampling import Positive, ground_state
+from experiments.runs.directory import open_run
+from experiments.sweeps.gridded import by_name, run_grid
+from experiments.trials.engine import check_engine
+from experiments.trials.experiment import Experiment, Metric, Outcome
+
+if TYPE_CHECKING:
+    from hebbian.theory.mean_field import Floats
+
+Cue = Literal["pure", "multitasking"]
+Quality = Annotated[float, Field(ge=0, le=1)]
+
+
+class NetworksOptions(CommandOptions):
+    """Networks and how they run from a cue; couplings are raw.
+
+    Attributes
+    ----------
+    patterns, dilution, temperature, size
+        K, d, T and N; undiluted networks at T = 0 may store any number of patterns.
+    networks, sweeps, tolerance
+        How many, how long each runs, and which fraction of an overlap may be missing.
+    """
+
+    patterns: Positive = Field(3, description="Number of patterns.")
+    dilution: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="Fraction of blank entries.")
+    temperature: float = Field(0.05, ge=0, description="In raw units: T_c is 1 - d.")
+    size: Positive = Field(4000, description="Number of spins.")
+    networks: Positive = Field(100, description="Networks, each with patterns and a cue of its own.")
+    sweeps: int = Field(40, ge=5, description="Sweeps of Glauber's dynamics at T > 0; at T = 0 spins descend to rest.")
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="Fraction of an expected overlap that may be missing.")
+
+
+class BasinOptions(NetworksOptions):
+    """Networks that start from cues of one kind and quality.
+
+    Attributes
+    ----------
+    target, quality
+        Whether the first pattern alone is cued and asked for or the whole ground state, and how good the cue is.
+    """
+
+    target: Cue = Field("multitasking", description="pure: cue and retrieve the first pattern. multitasking: the whole ground state.")
+    quality: Quality = Field(0.5, description="Each spin agrees with what is cued with chance (1 + quality)/2.")
+
+
+class BasinsOptions(NetworksOptions):
+    """A curve for each target.
+
+    Attributes
+    ----------
+    targets, qualities
+        The grid.
+    engine
+        Where points are computed.
+    """
+
+    targets: tuple[Cue, ...] = Field(
+        ("pure", "multitasking"),
+        min_length=1,
+        description="What is cued and asked for, a curve each: the first pattern, or the ground state.",
+    )
+    qualities: tuple[Quality, ...] = Field(
+        (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0),
+        min_length=1,
+        description="Of the cues: spins agree with chance (1 + quality)/2.",
+    )
+    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+
+
+METRICS = {
+    "initial_overlap": Metric("mean overlap of the start with the first pattern"),
+    "final_overlap": Metric("mean overlap of the end with it"),
+    "expected": Metric("overlaps of the state to be retrieved"),
+    "successes": Metric("networks that retrieved it"),
+    "networks": Metric("networks"),
+    "success": Metric("their fraction"),
+    "interval": Metric("its 95 % interval"),
+}
+
+
+def trial(options: BasinOptions, seed: int) -> Outcome:
+    """Run many networks from cues of one quality, and count those that end in the state cued.
+
+    Parameters
+    ----------
+    options : BasinOptions
+        Everything but the seed.
+    seed : int
+        Of patterns, cues and dynamics.
+
+    Returns
+    -------
+    Outcome
+        Success with Wilson's interval: every network has its own patterns, so that all are independent.
+    """
+    import numpy as np
+    from scipy.stats import binomtest
+
+    from hebbian.multitasking import store_patterns
+    from hebbian.patterns import draw_patterns
+    from hebbian.retrieval import recall_from_cue
+    from hebbian.storage import remember
+    from hebbian.theory.branches import branch_at
+
+    expected = expected_overlaps(options)
+    asked = expected > 0 if options.target == "multitasking" else np.arange(options.patterns) == 0
+    weights = np.where(asked, expected, 0.0)
+    replica = _is_loaded(options)
+    ends, reached = np.empty((options.networks, 2, options.patterns)), np.zeros(options.networks, dtype=bool)
+    for index in range(options.networks):
+        patterns = draw_patterns(options.patterns, options.size, options.dilution, np.random.default_rng([seed, index]))
+        system = store_patterns(remember(patterns, options.dilution))
+        draws = int(np.random.default_rng([seed, index, 1]).integers(2**62))
+        ends[index] = recall_from_cue(system, weights, options.quality, options.temperature, options.sweeps, draws)
+        # A network's own state differs from that of the distribution by its quenched noise, which is no failure to retrieve.
+        state = expected if replica else branch_at(system.mean_field(options.temperature), expected).overlaps
+        reached[index] = bool((ends[index, 1, asked] >= (1 - options.tolerance) * state[asked]).all())
+    found = binomtest(int(reached.sum()), options.networks)
+    interval = found.proportion_ci(method="wilson")
+    metrics = {
+        "initial_overlap": float(ends[:, 0, 0].mean()),
+        "final_overlap": float(ends[:, 1, 0].mean()),
+        "expected": expected[asked].tolist(),
+        "successes": int(reached.sum()),
+        "networks": options.networks,
+        "success": float(reached.mean()),
+        "interval": [float(interval.low), float(interval.high)],
+    }
+    return Outcome(metrics)
+
+
+EXPERIMENT = Experiment(BasinOptions, trial, METRICS, headline=("success", "initial_overlap"))
+
+
+def _is_loaded(options: NetworksOptions) -> bool:
+    return options.dilution == 0 and options.temperature == 0
+
+
+def expected_overlaps(options: NetworksOptions) -> Floats:
+    """Return the overlaps of the state that a good cue leads to, largest first.
+
+    Few patterns: the ground state of the mean field. Undiluted patterns at T = 0, where theory of few patterns cannot know of the
+    load: the retrieval state of the replica theory at P/N.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to retrieve, or no theory for so many patterns.
+    ConvergenceError
+        If ties at T = 0 leave no stable state.
+    """
+    import numpy as np
+
+    from hebbian.theory.branches import stable_branches
+    from hebbian.theory.capacity import retrieval_overlap
+    from hebbian.theory.ensemble import diluted_ensemble
+    from hebbian.theory.mean_field import MeanField
+
+    if _is_loaded(options):
+        expected = np.zeros(options.patterns)
+        expected[0] = retrieval_overlap(options.patterns / options.size)
+    elif options.patterns > 7:
+        raise InputError(
+            f"the ground state of {options.patterns} patterns is not solved for here; use at most 7, or --dilution 0 --temperature 0"
+        )
+    else:
+        field = MeanField(diluted_ensemble(options.patterns, options.dilution), options.temperature)
+        ground = ground_state(stable_branches(field)).overlaps
+        expected = np.where(ground > 1e-6, ground, 0.0)
+    if not expected[0] > 0:
+        raise InputError("nothing is retrieved at this temperature, dilution or load; lower them")
+    return expected
+
+
+@command(BasinsOptions, "basins")
+def basins_command(options: BasinsOptions, session: Session) -> None:
+    """Measure basins of attraction: how often a state is retrieved, against the quality of the cue.
+
+    The pure case cues one pattern and asks for it. The multitasking case cues the whole ground state, with the signs of all patterns
+    in it, and asks for every overlap at once.
+
+    \b
+    Examples:
+      eqlab basins
+      eqlab basins --targets pure --patterns 80 --dilution 0 --temperature 0 --size 1000 --out runs/basins
+    """  # noqa: D301
+    check_engine(options.engine)
+    expected_overlaps(options)  # refuses what has no state to retrieve before a run is made
+    shared = {name: value for name, value in options if name in NetworksOptions.model_fields}
+    points = by_name(
+        (f"{target}-q{quality:g}", BasinOptions(target=target, quality=quality, **shared))
+        for target in options.targets
+        for quality in options.qualities
+    )
+    run = open_run(options, session)
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        axes = {"target": options.targets, "quality": options.qualities}
+        found = run_grid("basins", points, axes, options.seed, options.engine, session, run, journal)
+    failed = sum(metrics is None for metrics in found.values())
+    if failed:
+        raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
+    cells: list[dict[str, Any]] = [{"target": point.target, "quality": point.quality} | (found[key] or {}) for key, point in points.items()]
+    write_pictures(run.figures, {"basins": basins_picture(cells)}, png=True)
+    rows = [
+        (c["target"], c["quality"], c["initial_overlap"], c["final_overlap"], c["successes"], c["networks"], *c["interval"]) for c in cells
+    ]
+    table = format_table(("target", "quality", "start m_1", "end m_1", "retrieved", "of", "from", "to"), rows)
+    session.result({"run": str(run.path), "convention": "raw", "points": cells}, f"raw convention\n\n{table}\n\nfigures: {run.figures}")

@@ -1,0 +1,277 @@
+"""``eqlab learn``: how many examples, of what quality, a network needs, with and without a teacher."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import erf, sqrt
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.options import CommandOptions, without_effect
+from experiments.commandline.output import format_table
+from experiments.figures.learning_from_examples import learning_picture, threshold_picture
+from experiments.figures.writing import write_pictures
+from experiments.hopfield.sampling import Images, Positive, SpinOptions, image_patterns, sample
+from experiments.runs.directory import open_run
+from experiments.sweeps.gridded import by_name, run_grid
+from experiments.trials.engine import check_engine
+from experiments.trials.experiment import Experiment, Metric, Outcome
+
+Quality = Annotated[float, Field(gt=0, le=1)]
+
+
+THRESHOLD_OVERLAP = erf(1 / sqrt(2))
+"""Overlap at which signal equals noise, over the largest."""
+
+
+class LessonOptions(SpinOptions):
+    """One network that learns from examples; temperatures are normalised.
+
+    Attributes
+    ----------
+    patterns, dilution, temperature, quality, examples
+        K, d, T, r and M.
+    images, data_dir
+        Where real patterns come from.
+    """
+
+    patterns: Positive = Field(1, description="Number of patterns.")
+    dilution: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Fraction of blank entries.")
+    temperature: float = Field(0.05, ge=0, description="Normalised: T_c is 1 without example noise.")
+    quality: Quality = Field(0.3, description="Quality of the examples.")
+    examples: Positive = Field(20, description="Examples per pattern.")
+    images: Images | None = Field(
+        None, description="Learn binarised images of this data set, from noisy copies; they set size and dilution."
+    )
+    data_dir: Path | None = Field(None, exclude=True, description="Directory of the data set's files; none downloads and caches.")
+
+
+class LearnOptions(SpinOptions):
+    """A grid of qualities and numbers of examples.
+
+    Attributes
+    ----------
+    patterns, dilution, temperature, images, data_dir
+        Of every network.
+    qualities, examples
+        The grid.
+    engine
+        Where points are computed.
+    """
+
+    patterns: Positive = Field(1, description="Number of patterns.")
+    dilution: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Fraction of blank entries.")
+    temperature: float = Field(0.05, ge=0, description="Normalised: T_c is 1 without example noise.")
+    convention: Literal["normalized"] = Field("normalized", description="Fixed: learning is normalised.")
+    qualities: tuple[Quality, ...] = Field((0.2, 0.3, 0.5), min_length=1, description="Qualities of the examples.")
+    examples: tuple[Positive, ...] = Field((1, 3, 5, 11, 21, 41, 81), min_length=1, description="Numbers of examples per pattern.")
+    images: Images | None = Field(
+        None, description="Learn binarised images of this data set, from noisy copies; they set size and dilution."
+    )
+    data_dir: Path | None = Field(None, exclude=True, description="Directory of the data set's files; none downloads and caches.")
+    chains: Positive = Field(4, description="Independent chains.")
+    sweeps: int = Field(150, ge=10, description="Sweeps recorded per chain.")
+    burn_in: int = Field(50, ge=0, description="Sweeps before these.")
+    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+
+
+METRICS = {
+    "signal_to_noise": Metric("overlaps from the signal and noise of the fields in the hierarchical state, at T = 0 and without feedback"),
+    "gaussian": Metric("overlaps with the patterns in the theory of Gaussian example noise"),
+    "instance": Metric("overlaps in the mean field of this instance"),
+    "supervised": Metric("overlaps sampled, examples averaged by a teacher"),
+    "supervised_error": Metric("standard errors of these"),
+    "unsupervised": Metric("overlaps sampled, without a teacher"),
+    "unsupervised_error": Metric("standard errors of these"),
+    "warnings": Metric("what the chains warn of"),
+}
+
+
+def trial(options: LessonOptions, seed: int) -> Outcome:
+    """Store one instance's examples with and without a teacher, and compare the overlaps with the archetypes with theory.
+
+    Chains and the instance's mean field start from a hierarchy of the archetypes.
+
+    Parameters
+    ----------
+    options : LessonOptions
+        Everything but the seed.
+    seed : int
+        Of patterns, examples and chains.
+
+    Returns
+    -------
+    Outcome
+        ``signal_to_noise``, ``gaussian``, ``instance``, ``supervised`` and ``unsupervised`` overlaps (lists over the patterns, None
+        where the equations did not settle or patterns are images), errors of the last two, and ``warnings``.
+    """
+    import numpy as np
+
+    from hebbian.multitasking import LOW_RANK, cue
+    from hebbian.patterns import draw_examples, draw_patterns
+    from hebbian.storage import remember
+    from hebbian.theory.branches import branch_at
+    from hebbian.theory.ensemble import Convention
+
+    if options.images is None:
+        patterns = draw_patterns(options.patterns, options.size, options.dilution, seed)
+    else:
+        patterns = image_patterns(options.images, options.patterns, options.data_dir)
+    memory = remember(
+        patterns,
+        float((patterns == 0).mean()) if options.images else options.dilution,
+        draw_examples(patterns, options.quality, options.examples, seed + 10),
+        options.quality,
+    )
+    ladder = np.power(0.5, np.arange(options.patterns, dtype=np.float64))
+    teacher = LOW_RANK["supervised-hebb"](memory, Convention.NORMALIZED)
+    field = teacher.mean_field(options.temperature)
+    start = teacher.counts(cue(patterns, ladder, 1, 1.0, seed + 1))[0] / patterns.shape[1]
+    fields = branch_at(field, start).overlaps @ teacher.features
+    means = np.tanh(teacher.scale / options.temperature * fields) if options.temperature > 0 else np.sign(fields)
+    record: dict[str, Any] = {"instance": (patterns @ means / patterns.shape[1]).tolist()} | _theory(options, ladder)
+    warnings: list[str] = []
+    for name in ("supervised", "unsupervised"):
+        sampled = sample(LOW_RANK[f"{name}-hebb"](memory, Convention.NORMALIZED), ladder, options, seed)
+        record |= {name: sampled["overlaps"], f"{name}_error": sampled["error"]}
+        warnings += [f"{name}: {warning}" for warning in sampled["warnings"]]
+    return Outcome(record | {"warnings": warnings})
+
+
+EXPERIMENT = Experiment(LessonOptions, trial, METRICS, headline=())
+
+
+def _theory(options: LessonOptions, ladder: Any) -> dict[str, list[float] | None]:
+    from contrastive_core.errors import ConvergenceError
+    from hebbian.theory.boundaries import hierarchical_overlaps
+    from hebbian.theory.learning import GaussianLearning, example_noise
+
+    if options.images is not None:  # images are no independent patterns
+        return {"signal_to_noise": None, "gaussian": None}
+    theory = GaussianLearning(options.patterns, options.dilution, example_noise(options.quality, options.examples), options.temperature)
+    ratio = theory.signal_to_noise(hierarchical_overlaps(options.patterns, options.dilution)).tolist()
+    try:
+        return {"signal_to_noise": ratio, "gaussian": theory.solve((1 - options.dilution) * ladder).overlaps.tolist()}
+    except ConvergenceError:
+        return {"signal_to_noise": ratio, "gaussian": None}
+
+
+@command(LearnOptions, "learn")
+def learn_command(options: LearnOptions, session: Session) -> None:
+    """Learn patterns from noisy examples with and without a teacher, against the theory and its threshold.
+
+    The threshold is the number of examples at which signal equals noise at T = 0, the same for both.
+
+    \b
+    Examples:
+      eqlab learn
+      eqlab learn --patterns 2 --dilution 0.2 --qualities 0.5 --examples 3,10,30,100 --out runs/learn
+    """  # noqa: D301
+    from hebbian.theory.thresholds import hierarchical_threshold_examples
+
+    check_engine(options.engine)
+    _check(options)
+    shared = {
+        name: value
+        for name, value in options
+        if name in LessonOptions.model_fields and name not in CommandOptions.model_fields and name not in ("examples", "convention")
+    }
+    points = by_name(
+        (f"r{quality:g}-M{number}", LessonOptions(quality=quality, examples=number, convention="normalized", **shared))
+        for quality in options.qualities
+        for number in options.examples
+    )
+    for sentence in _ignored(options):
+        session.warn(sentence)
+    run = open_run(options, session)
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        axes = {"quality": options.qualities, "examples": options.examples}
+        found = run_grid("learn", points, axes, options.seed, options.engine, session, run, journal)
+    dilution = 0.0 if options.images else options.dilution
+    thresholds = {str(r): hierarchical_threshold_examples(options.patterns, dilution, r) for r in options.qualities}
+    cells = [cell_of(point.quality, point.examples, found[key]) for key, point in points.items()]
+    measured = {rule: {str(r): crossing(cells, r, rule, 1 - dilution) for r in options.qualities} for rule in _RULES}
+    pictures = {"learning": learning_picture(cells, thresholds), "thresholds": threshold_picture(thresholds, measured)}
+    write_pictures(run.figures, pictures, png=True)
+    rows = [[*(cell[name] for name in _COLUMNS), thresholds[str(cell["quality"])]] for cell in cells]
+    table = format_table((*(name.replace("_", " ") for name in _COLUMNS), "threshold"), rows)
+    rows = [[r, thresholds[str(r)], *(measured[rule][str(r)] for rule in _RULES)] for r in options.qualities]
+    halves = format_table(("quality", "predicted examples", *_RULES), rows)
+    result = {
+        "run": str(run.path),
+        "convention": "normalized",
+        "thresholds": thresholds,
+        "measured_thresholds": measured,
+        "points": found,
+    }
+    text = f"overlap with the first pattern\n\n{table}\n\nexamples at which it reaches erf(1/sqrt 2) of its largest value\n\n{halves}"
+    session.result(result, f"{text}\n\nfigures: {run.figures}")
+    failed = sum(metrics is None for metrics in found.values())
+    if failed:
+        raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
+
+
+def _check(options: LearnOptions) -> None:
+    """Refuse what cannot be computed, or is not there, before any point is."""
+    from hebbian.patterns import check_examples_asked
+    from hebbian.theory.ensemble import check_temperature, diluted_ensemble
+
+    check_temperature(options.temperature)
+    check_examples_asked(min(options.qualities), min(options.examples))
+    if options.images is None:
+        diluted_ensemble(options.patterns, options.dilution)
+    else:
+        image_patterns(options.images, options.patterns, options.data_dir)
+
+
+def _ignored(options: LearnOptions) -> list[str]:
+    if options.images is None:
+        found = without_effect(options, ("data_dir",), "no images are learned")
+    else:
+        found = without_effect(options, ("size", "dilution"), "the images set it")
+    if options.temperature == 0:
+        found += without_effect(options, ("sampler",), "at T = 0 descent is used")
+    return found
+
+
+_COLUMNS = ("quality", "examples", "signal_to_noise", "gaussian", "instance", "supervised", "unsupervised")
+_RULES = ("supervised", "unsupervised")
+
+
+def crossing(cells: list[dict[str, Any]], quality: float, rule: str, largest: float) -> float | None:
+    r"""Return the number of examples at which the sampled overlap reaches :math:`\mathrm{erf}(1/\sqrt2) = 0.6827` of its largest value.
+
+    Parameters
+    ----------
+    cells : list of dict
+        Of all points.
+    quality : float
+        Which of them.
+    rule : str
+        ``supervised`` or ``unsupervised``.
+    largest : float
+        The overlap of an archetype with itself, 1 - d.
+
+    Returns
+    -------
+    float or None
+        Interpolated in the logarithm of M between the first neighbours on both sides; None where there are none.
+    """
+    level = THRESHOLD_OVERLAP * largest
+    mine = sorted((cell["examples"], cell[rule]) for cell in cells if cell["quality"] == quality and cell[rule] is not None)
+    for (few, low), (many, high) in pairwise(mine):
+        if low < level <= high:
+            return float(few * (many / few) ** ((level - low) / (high - low)))
+    return None
+
+
+def cell_of(quality: float, examples: int, metrics: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a point as its figure takes it: overlaps with the first pattern; one that failed has no metrics."""
+    names = (*_COLUMNS[2:], "supervised_error", "unsupervised_error")
+    values = {name: metrics[name][0] if metrics and metrics[name] else None for name in names}
+    return {"quality": quality, "examples": examples} | values

@@ -1,0 +1,223 @@
+"""``eqlab phase``: the phase diagram of a multitasking network, theory and Monte Carlo at every point of a grid."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.output import format_table
+from experiments.figures.phases import dilution_picture, phase_picture
+from experiments.figures.writing import write_pictures
+from experiments.hopfield.sampling import SpinOptions, ground_state, judge, sample
+from experiments.runs.directory import open_run
+from experiments.sweeps.gridded import by_name, run_grid
+from experiments.trials.engine import check_engine
+from experiments.trials.experiment import Experiment, Metric, Outcome
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Ratio = Annotated[float, Field(gt=0)]
+
+
+class PointOptions(SpinOptions):
+    """One point of the diagram.
+
+    Attributes
+    ----------
+    patterns, dilution, ratio
+        K, d, and the temperature over its critical value, whatever the convention.
+    """
+
+    patterns: Annotated[int, Field(gt=0)] = Field(3, description="Number of patterns.")
+    dilution: Fraction = Field(0.3, description="Fraction of blank entries.")
+    ratio: Ratio = Field(0.2, description="Temperature over T_c.")
+
+
+class PhaseOptions(SpinOptions):
+    """A grid of points, each with stratified patterns.
+
+    Attributes
+    ----------
+    patterns, dilutions, ratios
+        The grid; by default 20 dilutions and 20 temperatures.
+    engine
+        Where points are computed.
+    """
+
+    patterns: tuple[Annotated[int, Field(gt=0)], ...] = Field((3,), min_length=1, description="Numbers of patterns, a diagram each.")
+    dilutions: tuple[Fraction, ...] = Field(
+        tuple(round(0.02 + 0.05 * index, 2) for index in range(20)), min_length=1, description="Fractions of blank entries."
+    )
+    ratios: tuple[Ratio, ...] = Field(
+        tuple(round(0.025 + 0.05 * index, 3) for index in range(20)), min_length=1, description="Temperatures over T_c."
+    )
+    chains: Annotated[int, Field(gt=0)] = Field(4, description="Independent chains.")
+    sweeps: int = Field(1500, ge=10, description="Sweeps recorded per chain.")
+    burn_in: int = Field(150, ge=0, description="Sweeps before these.")
+    sampler: Literal["lumped", "block", "glauber", "metropolis"] = Field("lumped", description="Of the equilibrium.")
+    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+
+
+METRICS = {
+    "temperature": Metric("temperature in the units of the convention"),
+    "branch": Metric("ground state of the theory"),
+    "overlaps": Metric("overlaps of that state with the patterns"),
+    "free_energy": Metric("free energy per spin of that state"),
+    "min_eigenvalue": Metric("smallest eigenvalue of its stability matrix"),
+    "marginal": Metric("whether that state is at a critical point, neither stable nor unstable"),
+    "stable_states": Metric("number of stable states of the theory"),
+    "monte_carlo": Metric("what the chains found"),
+    "verdict": Metric("whether theory and Monte Carlo agree"),
+}
+
+
+def trial(options: PointOptions, seed: int) -> Outcome:
+    """Solve the theory at one point and sample its ground state on stratified patterns.
+
+    Parameters
+    ----------
+    options : PointOptions
+        Everything but the seed.
+    seed : int
+        Of the patterns' order and the chains.
+
+    Returns
+    -------
+    Outcome
+        ``branch``, ``overlaps``, ``free_energy``, ``min_eigenvalue``, ``marginal`` and the number of ``stable_states`` of the theory;
+        ``monte_carlo`` and ``verdict`` as for ``eqlab recall``.
+    """
+    from hebbian.multitasking import store_patterns
+    from hebbian.patterns import stratified_patterns
+    from hebbian.storage import remember
+    from hebbian.theory.branches import branch_at, stable_branches
+    from hebbian.theory.ensemble import Convention, diluted_ensemble
+    from hebbian.theory.mean_field import MeanField
+
+    patterns = stratified_patterns(options.patterns, options.size, options.dilution, seed)
+    system = store_patterns(remember(patterns, options.dilution), Convention(options.convention))
+    temperature = options.ratio * (1 - options.dilution) * system.scale
+    branches = stable_branches(MeanField(diluted_ensemble(options.patterns, options.dilution), temperature, system.scale))
+    ground = ground_state(branches)
+    own = system.mean_field(temperature)
+    sampled = sample(system, ground.overlaps, options, seed, temperature)
+    metrics = {
+        "temperature": temperature,
+        "branch": ground.name,
+        "overlaps": ground.overlaps.tolist(),
+        "free_energy": ground.free_energy,
+        "min_eigenvalue": ground.min_eigenvalue,
+        "marginal": ground.marginal,
+        "stable_states": len(branches),
+        "monte_carlo": sampled,
+        "verdict": judge(sampled, own, branch_at(own, ground.overlaps), system.num_spins),
+    }
+    return Outcome(metrics)
+
+
+EXPERIMENT = Experiment(PointOptions, trial, METRICS, headline=("free_energy",))
+
+
+def boundaries(num_patterns: int, dilutions: tuple[float, ...]) -> dict[str, list[tuple[float, float | None]]]:
+    """Return the lines of the theory in units of T_c, over a fine grid from the least to the largest dilution.
+
+    Parameters
+    ----------
+    num_patterns : int
+        K.
+    dilutions : tuple of float
+        Of the diagram.
+
+    Returns
+    -------
+    dict of str to list of (dilution, ratio)
+        With None where there is no boundary; empty for a single pattern, which is always pure.
+    """
+    from hebbian.theory.boundaries import critical_dilution, pure_temperature, symmetric_temperature
+
+    if num_patterns < 2:
+        return {}
+    low, high = min(dilutions), max(dilutions)
+    fine = [low + (high - low) * index / 80 for index in range(81)]
+
+    def ratio(temperature: float | None, dilution: float) -> float | None:
+        return None if temperature is None else temperature / (1 - dilution)
+
+    critical = critical_dilution(num_patterns)
+    return {
+        "pure unstable below": [(d, ratio(pure_temperature(d), d)) for d in fine],
+        "symmetric unstable below": [(d, ratio(symmetric_temperature(num_patterns, d), d)) for d in fine],
+        "hierarchical up to, at T = 0": [(critical, 0.0), (critical, 0.05)],
+    }
+
+
+@command(PhaseOptions, "phase")
+def phase_command(options: PhaseOptions, session: Session) -> None:
+    """Draw the phase diagram of networks of diluted patterns: theory's ground states and lines, and Monte Carlo at every point.
+
+    \b
+    Examples:
+      eqlab phase
+      eqlab phase --patterns 2,3,4 --dilutions 0.1,0.3,0.5,0.7,0.9 --ratios 0.1,0.3,0.5,0.7,0.9 --out runs/phase
+    """  # noqa: D301
+    check_engine(options.engine)
+    _check(options)
+    keys = _points(options)
+    run = open_run(options, session)
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        axes = {"patterns": options.patterns, "dilution": options.dilutions, "ratio": options.ratios}
+        found = run_grid("phase", keys, axes, options.seed, options.engine, session, run, journal)
+    cells = {
+        count: [cell_of(point.dilution, point.ratio, found[key]) for key, point in keys.items() if point.patterns == count]
+        for count in options.patterns
+    }
+    pictures = {f"phase-{count}": phase_picture(cells[count], boundaries(count, options.dilutions)) for count in cells}
+    pictures |= {f"dilution-{count}": dilution_picture(cells[count]) for count in cells}
+    write_pictures(run.figures, pictures, png=True)
+    rows = [_summary(count, cells[count]) for count in options.patterns]
+    text = format_table(("patterns", "points", "agree", "undecided", "disagree", "failed", "largest difference where decided"), rows)
+    result = {"run": str(run.path), "convention": options.convention, "points": {str(count): cells[count] for count in cells}}
+    session.result(result, f"{text}\n\nfigures: {run.figures}")
+    failed = sum(metrics is None for metrics in found.values())
+    if failed:
+        raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
+
+
+def _check(options: PhaseOptions) -> None:
+    """Refuse what cannot be computed before any point is: temperatures next to 0, and patterns that cannot be stratified.
+
+    With blanks there are the most types of site.
+    """
+    from hebbian.patterns import stratified_patterns
+    from hebbian.theory.ensemble import check_temperature
+
+    check_temperature(min(options.ratios) * (1 - max(options.dilutions)))
+    for count in options.patterns:
+        stratified_patterns(count, options.size, max(options.dilutions), options.seed)
+
+
+def _points(options: PhaseOptions) -> dict[str, PointOptions]:
+    shared = {name: value for name, value in options if name in SpinOptions.model_fields and name not in CommandOptions.model_fields}
+    return by_name(
+        (f"K{count}-d{dilution:g}-T{ratio:g}", PointOptions(patterns=count, dilution=dilution, ratio=ratio, **shared))
+        for count in options.patterns
+        for dilution in options.dilutions
+        for ratio in options.ratios
+    )
+
+
+def cell_of(dilution: float, ratio: float, metrics: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a point of the diagram as its figure takes it; one that failed has no metrics."""
+    cell: dict[str, Any] = {"dilution": dilution, "ratio": ratio, "branch": None, "agrees": None}
+    return cell if metrics is None else cell | metrics | {"agrees": metrics["verdict"]["agrees"]}
+
+
+def _summary(count: int, cells: list[dict[str, Any]]) -> tuple[int | float, ...]:
+    decided = [cell["verdict"]["deviation"] for cell in cells if cell["agrees"] is not None]
+    failed = sum(cell["branch"] is None for cell in cells)
+    agree, disagree = (sum(cell["agrees"] is truth for cell in cells) for truth in (True, False))
+    return count, len(cells), agree, len(cells) - agree - disagree - failed, disagree, failed, max(decided, default=float("nan"))

@@ -1,0 +1,246 @@
+"""``eqlab recall``: one multitasking network, its theory and its Monte Carlo side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from contrastive_core.errors import InputError
+from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.options import without_effect
+from experiments.commandline.output import format_table
+from experiments.figures.phases import recall_picture
+from experiments.figures.writing import write_pictures
+from experiments.hopfield.sampling import Images, Positive, SpinOptions, ground_state, image_patterns, judge, sample
+from experiments.runs.directory import open_run
+from experiments.sweeps.gridded import run_grid
+from experiments.trials.engine import check_engine
+from experiments.trials.experiment import Experiment, Metric, Outcome
+
+if TYPE_CHECKING:
+    from hebbian.multitasking import Multitasking
+    from hebbian.theory.branches import Branch
+    from hebbian.theory.mean_field import Floats, MeanField
+
+DYNAMICS = {"random-site": "glauber", "fixed-order": "glauber-fixed", "parallel": "little"}
+"""The sampler of each law of the overlaps in time."""
+
+
+class RecallOptions(SpinOptions):
+    """One network.
+
+    Attributes
+    ----------
+    patterns, dilution, stratified, pattern_file, images, data_dir, temperature
+        What is stored, and where it is recalled.
+    dynamics, cue, flow_sweeps
+        The run that is compared with the predicted flow of the overlaps.
+    """
+
+    patterns: Positive = Field(3, description="Number of patterns.")
+    dilution: float = Field(0.3, ge=0, le=1, description="Fraction of blank entries.")
+    temperature: float = Field(0.1, ge=0, description="In units of the convention.")
+    stratified: bool = Field(False, description="Give every type of site its exact share: no quenched noise.")
+    pattern_file: Path | None = Field(None, description="An .npy file of patterns (K, N) with entries -1, 0, 1, instead of drawn ones.")
+    images: Images | None = Field(
+        None, description="Store binarised images of this data set, one of each class in turn; they set the size."
+    )
+    data_dir: Path | None = Field(None, exclude=True, description="Directory of the data set's files; none downloads and caches.")
+    dynamics: Literal["random-site", "fixed-order", "parallel"] = Field("random-site", description="Of the run from a cue.")
+    cue: float = Field(0.4, ge=0, le=1, description="Quality of the cue that run starts from.")
+    flow_sweeps: Positive = Field(15, description="Sweeps of that run.")
+
+
+class RecallRunOptions(RecallOptions):
+    """One network, as a command.
+
+    Attributes
+    ----------
+    engine
+        Where it is computed.
+    """
+
+    engine: str = Field("serial", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+
+
+METRICS = {
+    "convention": Metric("units of energies and temperatures"),
+    "temperature": Metric("in these units"),
+    "theory": Metric("the ground state of the self-consistency equations, and all stable states"),
+    "instance": Metric("the same state in the mean field of this network"),
+    "monte_carlo": Metric("what the chains found"),
+    "flow": Metric("overlaps, energy and losses from a cue on, sampled and predicted"),
+    "verdict": Metric("whether theory and Monte Carlo agree"),
+}
+
+
+def trial(options: RecallOptions, seed: int) -> Outcome:
+    """Solve the theory, sample the equilibrium from the predicted state and follow one run from a cue.
+
+    Parameters
+    ----------
+    options : RecallOptions
+        Everything but the seed.
+    seed : int
+        Of patterns and chains.
+
+    Returns
+    -------
+    Outcome
+        ``theory``, ``instance``, ``monte_carlo``, ``flow`` and ``verdict``, as ``--json`` prints them.
+    """
+    from hebbian.theory.branches import branch_at, stable_branches
+
+    system, field = _network(options, seed)
+    branches = stable_branches(field)
+    ground = ground_state(branches)
+    own = system.mean_field(options.temperature)
+    instance = branch_at(own, ground.overlaps)
+    sampled = sample(system, ground.overlaps, options, seed)
+    metrics = {
+        "convention": options.convention,
+        "temperature": options.temperature,
+        "theory": _state(ground) | {"stable_states": [_state(branch) for branch in branches]},
+        "instance": _state(instance),
+        "monte_carlo": sampled,
+        "flow": _flow(system, ground.overlaps, options, seed),
+        "verdict": judge(sampled, own, instance, system.num_spins),
+    }
+    return Outcome(metrics)
+
+
+EXPERIMENT = Experiment(RecallOptions, trial, METRICS, headline=("theory.free_energy",))
+
+
+def _network(options: RecallOptions, seed: int) -> tuple[Multitasking, MeanField]:
+    """Return the network and the mean field of its distribution, or of itself where patterns come from a file."""
+    from hebbian.multitasking import store_patterns
+    from hebbian.patterns import draw_patterns, load_patterns, stratified_patterns
+    from hebbian.storage import remember
+    from hebbian.theory.ensemble import Convention, diluted_ensemble
+    from hebbian.theory.mean_field import MeanField
+
+    convention = Convention(options.convention)
+    if options.pattern_file is not None and options.images is not None:
+        raise InputError("patterns come from --pattern-file or from --images, not from both; leave one of them out")
+    if options.pattern_file is not None or options.images is not None:
+        if options.pattern_file is not None:
+            patterns = load_patterns(options.pattern_file)
+        else:
+            patterns = image_patterns(str(options.images), options.patterns, options.data_dir)
+        system = store_patterns(remember(patterns, float((patterns == 0).mean())), convention)
+        return system, system.mean_field(options.temperature)
+    draw = stratified_patterns if options.stratified else draw_patterns
+    ensemble = diluted_ensemble(options.patterns, options.dilution)
+    patterns = draw(options.patterns, options.size, options.dilution, seed)
+    system = store_patterns(remember(patterns, options.dilution), convention)
+    return system, MeanField(ensemble, options.temperature, system.scale)
+
+
+def _state(branch: Branch) -> dict[str, Any]:
+    return {
+        "overlaps": [float(m) for m in branch.overlaps],
+        "free_energy": branch.free_energy,
+        "min_eigenvalue": branch.min_eigenvalue,
+        "branch": branch.name,
+        "marginal": branch.marginal,
+    }
+
+
+def _flow(system: Multitasking, aim: Floats, options: RecallOptions, seed: int) -> dict[str, Any]:
+    import numpy as np
+
+    from hebbian.losses import pattern_losses
+    from hebbian.montecarlo import simulate
+    from hebbian.multitasking import cue
+    from hebbian.theory.flows import FLOWS
+
+    start = cue(system.patterns, aim, 1, options.cue, seed + 3)
+    first = system.overlaps(start)[0]
+    trace = simulate(system, start, options.temperature, DYNAMICS[options.dynamics], seed + 4, num_sweeps=options.flow_sweeps)
+    measured = np.concatenate([first[None], trace.overlaps[:, 0]])
+    predicted = FLOWS[options.dynamics](system.mean_field(options.temperature), first, options.flow_sweeps)
+    energies = np.concatenate([system.energy(system.counts(start)), system.energy(trace.counts[:, 0])]) / system.num_spins
+    losses = pattern_losses(system.patterns, start).positive[0] + first - measured  # L+ = (1 + q)/2 - m: linear in m
+    return {
+        "dynamics": options.dynamics,
+        "measured": measured.tolist(),
+        "predicted": predicted.tolist(),
+        "largest_difference": float(np.abs(measured - predicted).max()),
+        "energy": energies.tolist(),
+        "losses": losses.tolist(),
+    }
+
+
+@command(RecallRunOptions, "recall")
+def recall_command(options: RecallRunOptions, session: Session) -> None:
+    """Recall patterns from one multitasking network, and compare its theory with Monte Carlo.
+
+    Solves the self-consistency equations, samples the equilibrium from the predicted state with errors corrected for
+    correlation, and follows the overlaps, the energy and the losses to every pattern from a cue against the predicted flow.
+
+    \b
+    Examples:
+      eqlab recall --patterns 3 --dilution 0.5 --temperature 0.1 --stratified
+      eqlab recall --patterns 3 --dilution 0.8 --temperature 0.4 --convention normalized --size 50000 --out runs/recall
+      eqlab recall --images digits --patterns 3 --temperature 0.2
+    """  # noqa: D301
+    check_engine(options.engine)
+    point = RecallOptions(**{name: value for name, value in options if name in RecallOptions.model_fields})
+    _network(point, options.seed)  # what cannot be stored is a mistake of the user's, not a trial that failed
+    for sentence in _ignored(options):
+        session.warn(sentence)
+    run = open_run(options, session)
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        result = run_grid("recall", {"recall": point}, {}, options.seed, options.engine, session, run, journal)["recall"]
+    if result is None:
+        raise TrialsFailedError("the network could not be computed; the journal says why")
+    for warning in result["monte_carlo"]["warnings"]:
+        session.warn(warning)
+    write_pictures(run.figures, {"recall": recall_picture(result)}, png=True)
+    session.result({"run": str(run.path)} | result, f"{_text(result)}\n\nfigures: {run.figures}")
+    if result["verdict"]["agrees"] is False:
+        raise TrialsFailedError("theory and Monte Carlo disagree by more than four standard errors and the finite-size correction")
+
+
+def _ignored(options: RecallOptions) -> list[str]:
+    if options.pattern_file is not None:
+        found = without_effect(options, ("patterns", "dilution", "stratified", "size"), "the pattern file sets it")
+    elif options.images is not None:
+        found = without_effect(options, ("dilution", "stratified", "size"), "the images set it")
+    else:
+        found = []
+    if options.images is None:
+        found += without_effect(options, ("data_dir",), "no images are stored")
+    if options.temperature == 0:
+        found += without_effect(options, ("sampler",), "at T = 0 descent is used")
+    return found
+
+
+def _text(result: dict[str, Any]) -> str:
+    theory, sampled, verdict = result["theory"], result["monte_carlo"], result["verdict"]
+    columns = (theory["overlaps"], result["instance"]["overlaps"], sampled["overlaps"], sampled["error"], sampled["autocorrelation_time"])
+    rows = [(f"m_{index + 1}", *row) for index, row in enumerate(zip(*columns, strict=True))]
+    table = format_table(("overlap", "theory", "instance", "Monte Carlo", "error", "time (sweeps)"), [[*row] for row in rows])
+    agreement = {
+        True: "theory and Monte Carlo agree",
+        False: "theory and Monte Carlo DISAGREE",
+        None: "undecided: a soft state, short chains, or chains that hop",
+    }
+    critical = "; a critical point, where it is marginal" if theory["marginal"] else ""
+    scores = ", ".join("-" if z is None else f"{z:.1f}" for z in verdict["standard_errors"])
+    return (
+        f"{theory['branch']} state at T = {result['temperature']:g} ({result['convention']}): free energy {theory['free_energy']:.8f}, "
+        f"smallest eigenvalue {theory['min_eigenvalue']:.3f}{critical}\n\n{table}\n\n"
+        f"{agreement[verdict['agrees']]}: largest difference {_digits(verdict['deviation'])} ({scores} standard errors; finite size "
+        f"{_digits(verdict['finite_size'])})\nflow from a cue ({result['flow']['dynamics']}): largest difference "
+        f"{result['flow']['largest_difference']:.4f}"
+    )
+
+
+def _digits(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1e}"

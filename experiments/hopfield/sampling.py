@@ -1,0 +1,164 @@
+"""What the commands on multitasking networks share: options, where patterns come from, sampling, and the verdict on theory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from contrastive_core.data import DATASETS
+from contrastive_core.errors import ConvergenceError, InputError
+from experiments.commandline.markers import OneOf
+from experiments.commandline.options import CommandOptions
+
+if TYPE_CHECKING:
+    from hebbian.multitasking import Multitasking
+    from hebbian.patterns import Entries
+    from hebbian.theory.branches import Branch
+    from hebbian.theory.mean_field import Floats, MeanField
+
+Positive = Annotated[int, Field(gt=0)]
+Images = Annotated[str, OneOf("data set", DATASETS)]
+
+
+class SpinOptions(CommandOptions):
+    """A network of diluted patterns and how it is sampled.
+
+    Attributes
+    ----------
+    size, convention, sampler, chains, sweeps, burn_in
+        The network's size and units, and the Monte Carlo at equilibrium.
+    """
+
+    size: Positive = Field(10_000, description="Number of spins.")
+    convention: Literal["raw", "normalized"] = Field("raw", description="Units of couplings: T_c is 1 - d (raw) or 1 (normalized).")
+    sampler: Literal["block", "lumped", "glauber", "glauber-fixed", "metropolis", "glauber-lanes"] = Field(
+        "block", description="Of the equilibrium; at T = 0 descent is used."
+    )
+    chains: Positive = Field(8, description="Independent chains.")
+    sweeps: int = Field(400, ge=10, description="Sweeps recorded per chain.")
+    burn_in: int = Field(100, ge=0, description="Sweeps before these.")
+
+
+def ground_state(branches: list[Branch]) -> Branch:
+    """Return the first of the stable states.
+
+    Raises
+    ------
+    ConvergenceError
+        If there is none.
+    """
+    if not branches:
+        raise ConvergenceError(
+            "no stable state was found: at T = 0 ties can leave none, and overlaps below 1e-6 count as 0; "
+            "take a small positive temperature or a smaller dilution"
+        )
+    return branches[0]
+
+
+def image_patterns(name: str, count: int, data_dir: Path | None) -> Entries:
+    """Return binarised training images as patterns: the first of every class, then the second of every class, and so on.
+
+    Parameters
+    ----------
+    name : str
+        Of a data set.
+    count : int
+        How many images.
+    data_dir : Path or None
+        Of its files; None is the download cache.
+
+    Returns
+    -------
+    ndarray of int8, shape (count, pixels)
+        1 where a pixel is brighter than half of the range, -1 elsewhere.
+
+    Raises
+    ------
+    InputError
+        If there are fewer images.
+    """
+    import numpy as np
+
+    from hebbian.patterns import binarise_images
+
+    train = DATASETS[name](data_dir, 0).train
+    labels = train.labels.numpy()
+    if count > len(labels):
+        raise InputError(f"{name} has {len(labels)} training images, fewer than the {count} patterns asked for")
+    turn = np.empty(len(labels), np.int64)  # how many images of the same class come before
+    for label in np.unique(labels):
+        turn[labels == label] = np.arange((labels == label).sum())
+    chosen = np.lexsort((labels, turn))[:count]
+    return binarise_images(train.inputs.numpy()[chosen])
+
+
+def sample(system: Multitasking, start: Floats, options: SpinOptions, seed: int, temperature: float | None = None) -> dict[str, Any]:
+    """Sample the equilibrium from a predicted state and summarise the overlaps with every pattern.
+
+    Parameters
+    ----------
+    system : Multitasking
+        The network.
+    start : ndarray of shape (K,)
+        Overlaps that chains start with.
+    options : SpinOptions
+        Sampler, chains and sweeps; ``temperature`` too, unless given.
+    seed : int
+        Of the chains.
+    temperature : float, optional
+        In place of the options' own.
+
+    Returns
+    -------
+    dict
+        Lists over the patterns, and ``energy`` per spin.
+    """
+    from hebbian.montecarlo import simulate
+    from hebbian.multitasking import cue
+    from hebbian.observables import summarise
+
+    at = options.temperature if temperature is None else temperature  # type: ignore[attr-defined]
+    sampler = options.sampler if at > 0 else "descent"
+    spins = cue(system.patterns, start, options.chains, 1.0, seed + 1)
+    trace = simulate(system, spins, at, sampler, seed + 2, num_sweeps=options.burn_in + options.sweeps)
+    found = [summarise(trace.overlaps[options.burn_in :, :, index]) for index in range(trace.overlaps.shape[2])]
+    energy = summarise(system.energy(trace.counts[options.burn_in :]) / system.num_spins)
+    return {
+        "sampler": sampler,
+        "overlaps": [s.mean for s in found],
+        "error": [s.error for s in found],
+        "autocorrelation_time": [s.autocorrelation_time for s in found],
+        "effective_size": [s.effective_size for s in found],
+        "r_hat": [s.r_hat for s in found],
+        "warnings": sorted({s.warning for s in found if s.warning}),
+        "energy": {"mean": energy.mean, "error": energy.error},
+    }
+
+
+def judge(sampled: dict[str, Any], field: MeanField, instance: Branch, num_spins: int) -> dict[str, Any]:
+    """Compare sampled overlaps with the instance's mean field and its finite-size shift, in standard errors.
+
+    Half the shift, for the orders beyond the first, and 1/N are added to four standard errors.
+
+    Returns
+    -------
+    dict
+        ``agrees`` is None where the chains cannot be trusted or the state is soft (an eigenvalue below .1); there are no standard errors
+        where it is not stable.
+    """
+    from hebbian.theory.branches import MARGINAL
+
+    if instance.min_eigenvalue <= MARGINAL:
+        return {"agrees": None, "deviation": None, "standard_errors": [None] * len(instance.overlaps), "finite_size": None}
+    shift = field.finite_size_shift(instance.overlaps, num_spins)
+    deviations = [float(abs(m - t)) for m, t in zip(sampled["overlaps"], instance.overlaps + shift, strict=True)]
+    finite_size = float(abs(shift).max()) / 2 + 1 / num_spins
+    agrees = all(d <= 4 * e + finite_size for d, e in zip(deviations, sampled["error"], strict=True))
+    return {
+        "agrees": None if sampled["warnings"] or instance.min_eigenvalue < 0.1 else agrees,
+        "deviation": max(deviations),
+        "standard_errors": [d / e if e > 0 else None for d, e in zip(deviations, sampled["error"], strict=True)],
+        "finite_size": finite_size,
+    }

@@ -1,0 +1,139 @@
+"""``eqlab data``: which data sets there are, and getting and checking their files."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+from pydantic import Field
+
+from contrastive_core.data.catalog import CATALOG, Entry
+from contrastive_core.errors import DataError, InputError
+from experiments.cli import Group, show_help
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.markers import OneOf, Positional
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.output import format_table
+
+_Names = Annotated[tuple[Annotated[str, OneOf("data set", CATALOG)], ...], Positional()]
+
+
+class ListOptions(CommandOptions):
+    """``eqlab data list`` needs none of its own."""
+
+
+class FileOptions(CommandOptions):
+    """Which data sets' files, and where they are.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the data sets; empty for all that have files.
+    data_dir : Path or None
+        Their folder; None for the download cache.
+    """
+
+    names: _Names = ()
+    data_dir: Path | None = Field(None, exclude=True, description="Folder of the files; none is the download cache.")
+
+
+@command(ListOptions, "list")
+def list_data(options: ListOptions, session: Session) -> None:
+    """List the data sets.
+
+    Parameters
+    ----------
+    options : ListOptions
+        Not used.
+    session : Session
+        Where to print.
+    """
+    data = {"datasets": {name: _describe(entry) for name, entry in CATALOG.items()}}
+    header = ("name", "kind", "train", "validation", "test", "inputs", "classes", "task")
+    rows = [
+        (name, entry.kind, entry.num_train, entry.num_validation, entry.num_test, entry.num_inputs, entry.num_classes, entry.task)
+        for name, entry in CATALOG.items()
+    ]
+    session.save_result("datasets", data, format_table(header, rows))
+
+
+@command(FileOptions, "fetch")
+def fetch_data(options: FileOptions, session: Session) -> None:
+    """Download the files of the data sets NAMES, and check those that are there.
+
+    Parameters
+    ----------
+    options : FileOptions
+        Which, and where to; at least one name is needed.
+    session : Session
+        Where to print.
+
+    Raises
+    ------
+    InputError
+        If no data set is named.
+    DataError
+        If a download fails, or a file that is there is another one.
+    """
+    from contrastive_core.data.files import fetch
+
+    if not options.names:
+        raise InputError(f"which data sets? name one or more of: {', '.join(_with_files())}")
+    found: dict[str, dict[str, str]] = {}
+    for name in options.names:
+        session.note(f"{name}: {'looking for its files' if CATALOG[name].files else f'{CATALOG[name].kind}, there is nothing to download'}")
+        found[name] = {file: str(path) for file, path in fetch(name, options.data_dir).items()}
+    rows = [(name, file, path) for name, files in found.items() for file, path in files.items()]
+    text = format_table(("data set", "file", "path"), rows) if rows else "nothing to download"
+    session.save_result("fetched", {"datasets": found}, text)
+
+
+@command(FileOptions, "verify")
+def verify_data(options: FileOptions, session: Session) -> None:
+    """Examine the files of the data sets NAMES, by default of all that have files, and change nothing.
+
+    Parameters
+    ----------
+    options : FileOptions
+        Which, and where they are.
+    session : Session
+        Where to print.
+
+    Raises
+    ------
+    DataError
+        If any file is missing, damaged or not the published one.
+    """
+    from contrastive_core.data.files import verify
+
+    reports = {name: verify(name, options.data_dir) for name in options.names or _with_files()}
+    rows, data, problems = [], {}, []
+    for name, files in reports.items():
+        data[name] = {file.name: {key: value for key, value in file._asdict().items() if key != "name"} for file in files}
+        for file in files:
+            verdict = "missing or damaged" if file.problem else {True: "published", False: "another file", None: "unknown"}[file.published]
+            rows.append((name, file.name, file.num_samples, file.num_bytes, (file.digest or "-")[:16], verdict))
+            if file.problem or file.published is False:
+                problems.append(file.problem or f"{file.path}: not the published file of {name!r}")
+    header = ("data set", "file", "samples", "bytes", "SHA-256 of content", "verdict")
+    session.save_result("verified", {"datasets": data}, format_table(header, rows))
+    if problems:
+        raise DataError(f"{len(problems)} of {len(rows)} files cannot be relied on; the first: {problems[0]}")
+
+
+def _with_files() -> list[str]:
+    return [name for name, entry in CATALOG.items() if entry.files]
+
+
+def _describe(entry: Entry) -> dict[str, Any]:
+    shown = ("kind", "task", "num_train", "num_validation", "num_test", "num_inputs", "num_classes", "origin")
+    return {key: getattr(entry, key) for key in shown}
+
+
+data = Group(
+    "data",
+    commands=[list_data, fetch_data, verify_data],
+    help="List, fetch and verify data sets.",
+    invoke_without_command=True,
+    callback=click.pass_context(show_help),
+)

@@ -1,0 +1,103 @@
+"""``eqlab info``: what this installation can compute with."""
+
+import os
+import platform
+import warnings
+from typing import Any
+
+from contrastive_core.kernels import PLACES
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.output import format_table
+from experiments.runs.provenance import available_cores, processor, source_commit, versions
+
+
+class InfoOptions(CommandOptions):
+    """``eqlab info`` needs none of its own."""
+
+
+@command(InfoOptions, "info")
+def info(options: InfoOptions, session: Session) -> None:
+    """Show versions, processor, threads, devices and backends.
+
+    Parameters
+    ----------
+    options : InfoOptions
+        Not used.
+    session : Session
+        Where to print.
+    """
+    data = describe(session.threads)
+    session.save_result("info", data, _text(data))
+
+
+def describe(threads: int) -> dict[str, Any]:
+    """Describe the installation and the machine.
+
+    Parameters
+    ----------
+    threads : int
+        How many would be used.
+
+    Returns
+    -------
+    dict
+        With ``versions``, ``commit``, ``platform``, ``processor``, ``cores``, ``cpus``, ``threads``, ``devices`` and ``backends``.
+    """
+    commit, changed = source_commit()
+    return {
+        "versions": {name: version for name, version in versions().items() if name != "commit"},
+        "commit": commit,
+        "changed": changed,
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": available_cores(),
+        "cpus": os.cpu_count(),
+        "threads": threads,
+        "devices": devices(),
+        "backends": backends(),
+    }
+
+
+def devices() -> list[dict[str, Any]]:
+    """List the devices on which torch computes.
+
+    Returns
+    -------
+    list of dict
+        ``name`` and ``model`` of each, the processor first.
+    """
+    import torch
+
+    found: list[dict[str, Any]] = [{"name": "cpu", "model": processor()}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a driver that does not fit torch is no error here: the device is then not listed
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return found + [{"name": f"cuda:{index}", "model": torch.cuda.get_device_name(index)} for index in range(count)]
+
+
+def backends() -> dict[str, dict[str, Any]]:
+    """Find out which backends can run here.
+
+    Returns
+    -------
+    dict
+        ``available`` and ``reason`` by name of backend; the reason is empty for one that is available.
+    """
+    reasons = {"torch": "", **{name: place.missing() or "" for name, place in PLACES.items()}}
+    return {name: {"available": not reason, "reason": reason} for name, reason in reasons.items()}
+
+
+def _text(data: dict[str, Any]) -> str:
+    commit = f"{data['commit']}{' with changes' if data['changed'] else ''}" if data["commit"] else "not a checkout"
+    rows = [
+        *((name, version or "not installed") for name, version in data["versions"].items()),
+        ("commit", commit),
+        ("platform", data["platform"]),
+        ("processor", f"{data['processor']}, {data['cores']} cores of {data['cpus']} logical processors"),
+        ("threads", str(data["threads"])),
+        *((f"device {device['name']}", device["model"]) for device in data["devices"]),
+        *((f"backend {name}", backend["reason"] or "available") for name, backend in data["backends"].items()),
+    ]
+    return format_table(("what", "value"), rows)

@@ -1,0 +1,1 @@
+"""Learning by rules: train, compare, gradients, relaxation and tuning."""

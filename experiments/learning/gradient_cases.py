@@ -1,0 +1,127 @@
+"""What rules are compared on: a network with initial or trained parameters, and a batch."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contrastive_core.errors import CheckpointError, InputError
+from contrastive_core.objectives import OBJECTIVES
+from experiments.commandline.kinds import flag_name
+from experiments.commandline.options import flatten
+from experiments.learning.objective_batches import present
+from experiments.runs.directory import RunDirectory
+from experiments.runs.journal import Journal
+from experiments.runs.pages import recall, remember
+from experiments.setup.build import build_network, load_data
+
+if TYPE_CHECKING:
+    from contrastive_core.data.splits import Splits
+    from contrastive_core.network import Network
+    from contrastive_core.objectives.objective import Objective
+    from contrastive_core.types import Batch
+    from experiments.hardware.spice import SpiceOptions
+    from experiments.learning.gradients import GradientsOptions
+
+PHYSICS = ("data", "network", "activation", "output_activation", "energy_scale", "circuit")
+"""Options besides the layer sizes that make a network with given parameters the one that was trained."""
+
+STRENGTH = 0.02
+"""Strength at which costs of samples are compared."""
+FACTORS = (2.0, 1.0, 0.5, 0.25)
+"""Where along the strength the bias is measured."""
+
+
+def objective_of(options: GradientsOptions) -> Objective | None:
+    """Return the objective that the options name, with its defaults; None for a cost of samples."""
+    return OBJECTIVES[options.cost]() if options.cost in OBJECTIVES else None
+
+
+def concrete(options: GradientsOptions, network: Network, batch: Batch) -> GradientsOptions:
+    """Return the options with numbers for the strengths that were left open, for an objective those that fit the outputs."""
+    import torch
+
+    from contrastive_core.objectives.objective import nudging_strength
+
+    objective, strength = objective_of(options), options.strength or STRENGTH
+    if objective and options.strength is None:
+        with torch.no_grad():
+            strength = nudging_strength(objective, network.output(network.feedforward(network.clamp(batch.inputs))))
+    strengths = options.strengths or tuple(factor * strength for factor in FACTORS)
+    return options.model_copy(update={"strength": strength, "strengths": strengths})
+
+
+def prepare(
+    options: GradientsOptions | SpiceOptions, seed: int, objective: Objective | None = None, outputs: int | None = None
+) -> tuple[Splits, Network, Batch]:
+    """Make what every rule is tried on.
+
+    Parameters
+    ----------
+    options : GradientsOptions or SpiceOptions
+        Network, data, number of samples and, if wanted, a checkpoint.
+    seed : int
+        Of the initial weights.
+    objective : Objective, optional
+        What the batch is made for; None for a cost of samples.
+    outputs : int, optional
+        Output units; None for one per class.
+
+    Returns
+    -------
+    splits : Splits
+        All data, its classes counted as output units.
+    network : Network
+        With initial or trained parameters.
+    batch : Batch
+        The first training samples; for an objective, noisy views of them.
+
+    Raises
+    ------
+    InputError
+        If there are not so many samples, or the checkpoint is none of such a network.
+    """
+    import torch
+
+    from contrastive_core.types import Batch
+
+    splits = load_data(options)
+    if options.samples > len(splits.train.labels):
+        raise InputError(f"--samples is {options.samples}, but {options.data} has {len(splits.train.labels)} training samples")
+    if objective and outputs:
+        splits = splits._replace(num_classes=outputs)
+    network = build_network(options, splits, seed)
+    if options.checkpoint is not None:
+        _load(network, options, options.checkpoint)
+    if objective:
+        batch = present(objective, splits.train, options.samples, network, seed)
+        with torch.no_grad():
+            objective.value(network.output(network.feedforward(network.clamp(batch.inputs))), batch)  # says what does not fit it
+        return splits, network, batch
+    dtype = next(network.parameters()).dtype
+    return splits, network, Batch(splits.train.inputs[: options.samples].to(dtype), splits.train.labels[: options.samples])
+
+
+def _load(network: Network, options: GradientsOptions | SpiceOptions, path: Path) -> None:
+    from contrastive_core.files.checkpoint import check_parameters, load_checkpoint, load_parameters
+
+    tensors, record = load_checkpoint(path)
+    check_parameters(network, tensors, "best.", path)
+    trained = flatten(json.loads(record["identity"])["options"])
+    asked = flatten(options.resolved())
+    different = [name for name in asked if name.split(".")[0] in PHYSICS and name in trained and trained[name] != asked[name]]
+    if different:
+        flags = " ".join(f"{flag_name(name)} {trained[name]}" for name in different)
+        raise CheckpointError(f"{path} was trained with other settings of the network; give the same: {flags}")
+    load_parameters(network, tensors, "best.", path)
+
+
+def remember_checkpoint(checkpoint: Path | None, run: RunDirectory, journal: Journal) -> None:
+    """Refuse to show the result of one checkpoint as that of another: the path, being this machine's, is not in the configuration."""
+    digest = sha256(checkpoint.read_bytes()).hexdigest() if checkpoint else None
+    known = recall(journal)
+    if known.get("checkpoint", digest) != digest:
+        raise InputError(f"{run.path} holds a run with other parameters than --checkpoint has; give the same file, or choose another --out")
+    remember(journal, {"checkpoint": digest})

@@ -1,0 +1,300 @@
+"""``eqlab gradients``: every rule's gradient against the exact one, on one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from contrastive_core.costs import COSTS
+from contrastive_core.errors import ConvergenceError, EqlabError, InputError
+from contrastive_core.networks import ACTIVATIONS
+from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.markers import OneOf
+from experiments.commandline.output import format_table
+from experiments.figures.writing import gradient_alignment, relaxation, write_pictures
+from experiments.learning.gradient_cases import concrete, objective_of, prepare, remember_checkpoint
+from experiments.learning.gradients_of_objectives import ALL, compare_all
+from experiments.learning.relaxation import trajectory
+from experiments.runs.arrays import mean_trace, read_trace
+from experiments.runs.directory import open_run
+from experiments.setup.build import (
+    LearningOptions,
+    Positive,
+    PositiveFloat,
+    architecture,
+    build_setting,
+    distinct,
+    ignored,
+)
+from experiments.setup.checks import doubts, effort
+from experiments.setup.rules import RULES, require_held
+from experiments.sweeps.single import run_one
+from experiments.trials.engine import check_engine
+from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.worker import Work
+
+if TYPE_CHECKING:
+    from contrastive_core.network import Network
+    from contrastive_core.rule import Rule, Setting
+    from contrastive_core.types import Batch, Gradients
+
+STRENGTH_RULES = ("ep-", "coupled-")
+"""Prefixes of the rules that have a strength or fraction to vary."""
+
+
+class GradientsOptions(LearningOptions):
+    """One batch, one network, and the strengths to vary; relaxed to rounding in float64 by default.
+
+    Attributes
+    ----------
+    rules, samples, strengths, checkpoint
+        What is compared, on what, and where along the strength.
+    cost, outputs
+        A cost of samples, or an objective on noisy views of them, and then the number of outputs.
+    activation
+        Smooth by default: with kinks, expansions in the strength hold only as far as no unit crosses one.
+    """
+
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
+        tuple(RULES), min_length=1, description="Rules to compare."
+    )
+    samples: Positive = Field(32, description="Training samples in the batch.")
+    cost: Annotated[str, OneOf("cost", COSTS)] = Field("squared-error", description="Cost that the rules lower, or an objective.")
+    outputs: Positive = Field(12, description="Output units where the cost is an objective.")
+    strengths: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)] | None = Field(
+        None, description="Where the bias is measured; for coupled learning, fractions. None: 2, 1, 1/2 and 1/4 of the strength."
+    )
+    checkpoint: Path | None = Field(None, exclude=True, description="Take the parameters of a trained network from here.")
+    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
+    strength: PositiveFloat | None = Field(  # type: ignore[assignment]
+        None, description="Nudging strength of EP, in units of the output layer's stiffness; none: 0.02, or what an objective documents."
+    )
+    fraction: PositiveFloat = Field(0.02, description="How far coupled learning holds the outputs towards lower cost.")
+    dtype: Annotated[str, OneOf("dtype", ("float32", "float64"))] = Field("float64", description="Of all computations.")  # type: ignore[assignment]
+    tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-11, description="Residual at which a sample's free phase stops.")
+    budget: Positive = Field(5000, description="Most sweeps of a free phase.")
+    nudged_tolerance: Annotated[float, Field(ge=0)] | None = Field(
+        1e-9, description="The same for the later phases, relative to the size of their contrast."
+    )
+    nudged_budget: Positive = Field(5000, description="Most sweeps of a later phase.")
+
+
+class CommandGradientsOptions(GradientsOptions):
+    """A comparison of gradients, and where it is computed.
+
+    Attributes
+    ----------
+    cost
+        May also stand for every objective.
+    engine
+        What computes.
+    """
+
+    cost: Annotated[str, OneOf("cost", (*COSTS, ALL))] = Field(
+        "squared-error", description="Cost that the rules lower, or an objective; all: every objective, one after the other."
+    )
+    engine: str = Field("serial", exclude=True, description="serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.")
+
+
+METRICS = {
+    "free.sweeps": Metric("mean number of sweeps of the free phase", "sweep"),
+    "free.residual": Metric("largest residual of the free phase"),
+    "curvature": Metric("extreme eigenvalues of the energy's second derivative at the free state"),
+    "rules": Metric("by rule: cosines to the exact gradient, ratio of norms, relative error, order of the bias in the strength, effort"),
+}
+
+
+def trial(options: GradientsOptions, seed: int) -> Outcome:
+    """Compare every rule with the exact gradient at the same weights and batch.
+
+    Parameters
+    ----------
+    options : GradientsOptions
+        Everything but the seed.
+    seed : int
+        Of the initial weights and the rules' draws.
+
+    Returns
+    -------
+    Outcome
+        Metrics as ``--json`` prints them. A rule that cannot be computed has an ``error`` instead of measures. As arrays the mean
+        ``energy`` and the largest ``residual`` over the samples after every sweep of the free phase.
+    """
+    from contrastive_core.analysis.gradient_quality import review
+    from contrastive_core.baselines.implicit import Implicit
+    from contrastive_core.networks.curvature import extreme_eigenvalues
+
+    objective = objective_of(options)
+    splits, network, batch = prepare(options, seed, objective, options.outputs)
+    options = concrete(options, network, batch)
+    setting = build_setting(options, objective)
+    exact = Implicit(setting.cost, setting.settling).estimate(network, batch)
+    free = exact.relaxations["free"]
+    rules = {rule: _measure(rule, options, setting, network, batch, exact.gradients, seed) for rule in options.rules}
+    if objective and not options.frozen and "ep-centered" in rules:  # the two ways to nudge with a joint cost, side by side
+        frozen = replace(setting, frozen=True)
+        rules["ep-centered, frozen"] = _measure("ep-centered", options, frozen, network, batch, exact.gradients, seed)
+    smallest: float | None
+    largest: float | None
+    try:
+        smallest, largest = extreme_eigenvalues(network.clamp(batch.inputs), free.state)
+    except ConvergenceError:  # the comparison itself does not need it
+        smallest = largest = None
+    metrics = {
+        "network": architecture(network, splits),
+        "cost": options.cost,
+        "data": options.data,
+        "options": options.resolved(),
+        "seed": seed,
+        "samples": options.samples,
+        "views": len(batch.labels) // options.samples,
+        "strength": options.strength,
+        "fraction": options.fraction,
+        "free": {"sweeps": float(free.steps.double().mean()), "residual": float(free.residual.max())},
+        "curvature": {"smallest": smallest, "largest": largest},
+        "warnings": [*ignored(options), *review(network, setting, batch.inputs), *doubts(options, network, exact, rules, smallest)],
+        "rules": rules,
+    }
+    clamped = network.clamp(batch.inputs)
+    return Outcome(
+        metrics, arrays=mean_trace(trajectory(clamped, network.initial_state(clamped), setting.settling.dynamics, int(free.steps.max())))
+    )
+
+
+EXPERIMENT = Experiment(GradientsOptions, trial, METRICS, headline=("free.sweeps",))
+
+
+def _measure(
+    name: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
+) -> dict[str, Any]:
+    from contrastive_core.analysis.gradient_quality import compare_gradients
+    from contrastive_core.training.loop import generator_of
+
+    try:
+        estimate = RULES[name](setting).estimate(network, batch, generator=generator_of(seed, 2))
+        bias = _bias(name, options, setting, network, batch, exact, seed) if name.startswith(STRENGTH_RULES) else None
+    except EqlabError as error:
+        return {"error": str(error)}
+    layers, whole = compare_gradients(estimate.gradients, exact)
+    return {
+        "cosine": {parameter: measured.cosine for parameter, measured in layers.items()},
+        "norm_ratio": whole.norm_ratio,
+        "relative_error": whole.relative_error,
+        "sign_agreement": whole.sign_agreement,
+        "order": bias["order"] if bias else None,
+        "bias": bias,
+        "layers": {parameter: measured._asdict() for parameter, measured in layers.items()},
+        **effort(estimate),
+    }
+
+
+def _bias(
+    name: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
+) -> dict[str, Any]:
+    from contrastive_core.analysis.gradient_quality import bias_in_strength
+    from contrastive_core.training.loop import generator_of
+
+    def rule_of(strength: float) -> Rule:
+        return RULES[name](replace(setting, strength=strength, fraction=strength))
+
+    return bias_in_strength(rule_of, network, batch, exact, options.strengths or (), lambda: generator_of(seed, 2))._asdict()
+
+
+def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
+    """Return the comparison as a header and rows: a column of cosines per parameter."""
+    measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
+    parameters = list(next(iter(measured.values()))["cosine"]) if measured else []
+    header = (
+        "rule",
+        *(f"cos {name}" for name in parameters),
+        "norm ratio",
+        "relative error",
+        "signs %",
+        "order",
+        "sweeps",
+        "unconverged %",
+    )
+    rows: list[Sequence[Any]] = []
+    for rule, record in result["rules"].items():
+        if "error" in record:
+            rows.append((rule, "failed", *("-",) * (len(header) - 2)))
+            continue
+        cosines = [record["cosine"][name] for name in parameters]
+        order = "-" if record["order"] is None else f"{round(record['order'], 2) + 0.0:.2f}"  # without the sign of a rounded zero
+        signs = record["sign_agreement"]
+        overall = (
+            (record["norm_ratio"], "{:.4f}"),
+            (record["relative_error"], "{:.1e}"),
+            (None if signs is None else 100 * signs, "{:.1f}"),
+        )
+        rows.append(
+            (
+                rule,
+                *("-" if value is None else f"{value:.5f}" for value in cosines),  # None: the exact gradient is 0 there
+                *("-" if value is None else shown.format(value) for value, shown in overall),
+                order,
+                f"{record['sweeps']:.1f}",
+                f"{100 * record['unconverged']:.1f}",
+            )
+        )
+    return header, rows
+
+
+@command(CommandGradientsOptions, "gradients")
+def gradients_command(options: CommandGradientsOptions, session: Session) -> None:
+    """Compare every rule's gradient with the exact one (implicit differentiation) at the same weights and batch.
+
+    Per parameter the cosine to the exact gradient, and over all of them the ratio of norms, the relative error, the share of equal
+    signs and the order of the bias in the nudging strength: 1 for one-sided EP, 2 for centered EP, and about 0 for coupled learning,
+    which is not the gradient at any fraction. The run's directory keeps all of it, with figures.
+
+    \b
+    Examples:
+      eqlab gradients
+      eqlab gradients --hidden 64,64 --energy-scale 0.3
+      eqlab gradients --cost nt-xent --hidden 32 --rules ep-centered
+      eqlab gradients --cost all --hidden 16 --samples 8 --rules ep-centered
+      eqlab gradients --activation hard-sigmoid --checkpoint runs/NAME/checkpoints/train.safetensors
+    """  # noqa: D301
+    if options.strengths is not None and len(set(options.strengths)) < 2:
+        raise InputError("--strengths needs two different values to fit an order through")
+    check_engine(options.engine)
+    session.use_threads()
+    settings = {name: value for name, value in options.settings().items() if name in GradientsOptions.model_fields}
+    if options.cost == ALL:
+        compare_all(options, Work("gradients", {name: value for name, value in settings.items() if name != "cost"}), session)
+        return
+    if objective_of(options) is None and "outputs" in options.model_fields_set:
+        session.warn(f"--outputs has no effect: {options.cost} is no objective, and the data set says how many there are")
+    # What is wrong is said before anything is written.
+    require_held(options.rules, prepare(options, options.seed, objective_of(options), options.outputs)[1])
+    run = open_run(options, session)
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        remember_checkpoint(options.checkpoint, run, journal)
+        result = run_one(Work("gradients", settings), options.seed, options.engine, session, run, journal)
+    for warning in result["warnings"]:
+        session.warn(warning)
+    header, rows = table(result)
+    curvature, free = result["curvature"], result["free"]
+    spread = "not known" if curvature["smallest"] is None else f"{curvature['smallest']:.3f} to {curvature['largest']:.3f}"
+    shown = f"{result['views']} views each, {result['cost']}" if result["views"] > 1 else ""
+    text = (
+        f"{result['network']} on {result['samples']} samples of {result['data']}{', ' * bool(shown)}{shown}; strength "
+        f"{result['strength']:g}, fraction "
+        f"{options.fraction:g}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
+        f"{spread}\n\n{format_table(header, rows)}"
+    )
+    session.result({"run": str(run.path), **result}, f"{text}\n\nrun directory: {run.path}")
+    measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
+    traces = {"free phase": read_trace(run, "gradients")}
+    write_pictures(run.figures, {"alignment": gradient_alignment(measured), "relaxation": relaxation(traces)})
+    failed = {rule: record["error"] for rule, record in result["rules"].items() if "error" in record}
+    if failed:
+        listed = "; ".join(f"{rule}: {error}" for rule, error in failed.items())
+        raise TrialsFailedError(f"{len(failed)} of {len(result['rules'])} rules could not be computed: {listed}")

@@ -1,0 +1,114 @@
+"""A batch for any objective, made of a data set's samples, so that every objective can be examined on the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from contrastive_core.data.splits import Split
+    from contrastive_core.network import Network
+    from contrastive_core.objectives.objective import Objective
+    from contrastive_core.types import Batch
+
+NOISE = 0.1
+"""Standard deviation of what a view adds to a sample, whose values lie in [0, 1]."""
+
+
+def present(objective: Objective, split: Split, samples: int, network: Network, seed: int) -> Batch:
+    """Return noisy views of the first samples, with labels and extras as the objective needs them.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is to be examined.
+    split : Split
+        Where samples and classes come from; numbers and vectors are made of the class.
+    samples : int
+        How many.
+    network : Network
+        Its width, and stands in for a second network where one is needed.
+    seed : int
+        Of the noise and of what is drawn.
+
+    Returns
+    -------
+    Batch
+        With the fewest views that the objective takes, at least two; all first views stand first.
+    """
+    import torch
+
+    from contrastive_core.objectives.batch_layout import Labels
+    from contrastive_core.objectives.objective import Origin
+    from contrastive_core.types import Batch
+
+    generator, dtype = torch.Generator().manual_seed(seed), next(network.parameters()).dtype
+    views = max(2, objective.needs.fewest)
+    inputs = split.inputs[:samples].to(dtype).repeat(views, 1)
+    inputs = inputs + NOISE * torch.randn(inputs.shape, generator=generator, dtype=dtype)
+    classes = split.labels[:samples]
+    labels = {
+        Labels.NONE: lambda: classes,
+        Labels.CLASSES: lambda: classes,
+        Labels.NUMBERS: lambda: classes.to(dtype),
+        Labels.VECTORS: lambda: 0.2 + torch.nn.functional.one_hot(classes).to(dtype),  # classes that have something in common
+    }[objective.needs.labels]()
+    with torch.no_grad():
+        width = network.output(network.feedforward(network.clamp(inputs))).shape[1]
+    extras = {
+        name: value.to(dtype) if value.is_floating_point() else value for name, value in objective.start(width, samples, generator).items()
+    }
+    for extra in objective.needs.extras:
+        if extra.origin is Origin.GIVEN:
+            extras[extra.name] = _GIVEN[extra.name](network, inputs, classes.repeat(views), generator)
+    instances, numbers = torch.arange(samples).repeat(views), torch.arange(views).repeat_interleave(samples)
+    return Batch(inputs, labels.repeat(views, *([1] * (labels.dim() - 1))), instances, numbers, extras)
+
+
+def _keys(network: Network, inputs: Tensor, classes: Tensor, generator: torch.Generator) -> Tensor:
+    """Return what the same weights answer bottom-up to inputs with a little other noise."""
+    import torch
+
+    with torch.no_grad():
+        other = inputs + NOISE * torch.randn(inputs.shape, generator=generator, dtype=inputs.dtype)
+        return network.output(network.feedforward(network.clamp(other)))
+
+
+def _guide(network: Network, inputs: Tensor, classes: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the inputs: the network that changes nothing."""
+    return inputs
+
+
+def _trials(network: Network, inputs: Tensor, classes: Tensor, generator: torch.Generator) -> Tensor:
+    """Return two classes to a trial."""
+    return classes // 2
+
+
+def _positions(network: Network, inputs: Tensor, classes: Tensor, generator: torch.Generator) -> Tensor:
+    """Return one place: a whole sample."""
+    return inputs.new_zeros(len(inputs), 2)
+
+
+def _predictions(network: Network, inputs: Tensor, classes: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the same number for all: the worst predictor there is."""
+    return inputs.new_zeros(len(inputs))
+
+
+def _mixing(network: Network, inputs: Tensor, classes: Tensor, generator: torch.Generator) -> Tensor:
+    """Return draws from (0, 1)."""
+    import torch
+
+    return torch.rand(len(inputs), generator=generator, dtype=inputs.dtype)
+
+
+_GIVEN: dict[str, Callable[[Network, Tensor, Tensor, torch.Generator], Tensor]] = {
+    "keys": _keys,
+    "guide": _guide,
+    "trials": _trials,
+    "positions": _positions,
+    "predictions": _predictions,
+    "mixing": _mixing,
+}

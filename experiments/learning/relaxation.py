@@ -1,0 +1,165 @@
+"""The experiment ``relaxation``: how fast and how far a random layered network settles, without any learning."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from contrastive_core.dynamics import DYNAMICS
+from contrastive_core.kernels import BACKEND_NAMES
+from contrastive_core.networks import ACTIVATIONS
+from experiments.commandline.markers import OneOf
+from experiments.commandline.options import CommandOptions
+from experiments.setup.build import Positive, PositiveFloat
+from experiments.trials.experiment import Experiment, Metric, Outcome
+
+if TYPE_CHECKING:
+    from contrastive_core.dynamics.base import Dynamics
+    from contrastive_core.types import Clamped, State
+
+
+class RelaxationOptions(CommandOptions):
+    """A random network, random inputs and how it relaxes.
+
+    Attributes
+    ----------
+    inputs, hidden, outputs, activation, energy_scale, gain, radius
+        Network.
+    samples, input_scale
+        Inputs, normal around 0.
+    dynamics, tolerance, budget, backend
+        Relaxation from the response to no input.
+    trajectory
+        Whether to keep energy and residual at every step.
+    """
+
+    inputs: Positive = Field(16, description="Input units.")
+    hidden: tuple[Positive, ...] = Field((32,), description="Units of each hidden layer, from the inputs up.")
+    outputs: Positive = Field(8, description="Output units.")
+    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
+    energy_scale: float = Field(1.0, gt=0, le=1, description="Layer energy scale: feedback over forward coupling.")
+    gain: PositiveFloat = Field(0.7, description="Weights are uniform in +-gain/sqrt(fan-in).")
+    radius: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Set couplings and biases so that block descent contracts by this factor a sweep at weak inputs; near 1 is critical.",
+    )
+    samples: Positive = Field(8, description="Inputs that relax.")
+    input_scale: PositiveFloat = Field(1.0, description="Standard deviation of the inputs.")
+    dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field("forward", description="Of the relaxation.")
+    tolerance: Annotated[float, Field(ge=0)] = Field(1e-6, description="Residual at which a sample stops.")
+    budget: Positive = Field(200, description="Most sweeps.")
+    backend: Annotated[str, OneOf("backend", BACKEND_NAMES)] = Field(
+        "auto", description="What computes: a kernel, the torch reference, or a kernel where there is one."
+    )
+    trajectory: bool = Field(False, description="Keep energy and residual of every sample at every step.")
+
+
+METRICS = {
+    "steps": Metric("mean number of sweeps until a sample stopped", "sweep"),
+    "most_steps": Metric("largest number of sweeps of any sample", "sweep"),
+    "seconds": Metric("time until all samples had stopped", "second", timing=True),
+    "cpu_seconds": Metric("processor time until then", "second", timing=True),
+    "contraction": Metric("factor per sweep by which block descent contracts at the equilibria, where a radius was asked for"),
+    "residual": Metric("largest undamped change of any unit in the last sweep"),
+    "unconverged": Metric("share of samples that did not reach the tolerance"),
+    "energy": Metric("mean energy per sample at the end"),
+    "energy_decrease": Metric("mean decrease of the energy from start to end"),
+}
+
+
+def trial(options: RelaxationOptions, seed: int) -> Outcome:
+    """Draw a network and inputs, and let the states relax.
+
+    Parameters
+    ----------
+    options : RelaxationOptions
+        Everything but the seed.
+    seed : int
+        Of weights and inputs.
+
+    Returns
+    -------
+    Outcome
+        With the metrics of ``METRICS``; as arrays ``energy`` and ``residual`` of shape (steps, samples) if a trajectory is wanted.
+    """
+    import torch
+
+    from contrastive_core.dynamics.block_descent import BlockDescent
+    from contrastive_core.dynamics.contraction import set_radius, spectral_radius
+    from contrastive_core.networks.layered import Layered
+    from contrastive_core.relaxation.relax import relax, require_finite
+    from contrastive_core.training.loop import generator_of
+    from contrastive_core.types import Status, Stop
+
+    sizes = (options.inputs, *options.hidden, options.outputs)
+    network = Layered(
+        sizes,
+        activation=ACTIVATIONS[options.activation],
+        energy_scale=options.energy_scale,
+        gain=options.gain,
+        generator=generator_of(seed, 0),
+        dtype=torch.float64,
+    )
+    inputs = options.input_scale * torch.randn(options.samples, options.inputs, generator=generator_of(seed, 1), dtype=torch.float64)
+    if options.radius is not None:
+        set_radius(network, options.radius)
+    with torch.no_grad():
+        clamped = network.clamp(inputs)
+        start, dynamics, stop = network.initial_state(clamped), DYNAMICS[options.dynamics](), Stop(options.tolerance, options.budget)
+        relax(clamped, start, dynamics, Stop(None, 5), backend=options.backend)  # compiles and loads what there is to
+        clock, cpu_clock = time.perf_counter(), time.process_time()
+        relaxed = relax(clamped, start, dynamics, stop, backend=options.backend)
+        seconds, cpu_seconds = time.perf_counter() - clock, time.process_time() - cpu_clock
+        require_finite(relaxed, "free")
+        before, after = network.energy(start, clamped), network.energy(relaxed.state, clamped)
+        arrays = trajectory(clamped, start, dynamics, int(relaxed.steps.max())) if options.trajectory else {}
+    metrics = {
+        "steps": float(relaxed.steps.double().mean()),
+        "most_steps": int(relaxed.steps.max()),
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
+        "contraction": None if options.radius is None else spectral_radius(BlockDescent(), clamped, relaxed.state),
+        "residual": float(relaxed.residual.max()),
+        "unconverged": float((relaxed.status != int(Status.CONVERGED)).double().mean()),
+        "energy": float(after.mean()),
+        "energy_decrease": float((before - after).mean()),
+    }
+    return Outcome(metrics, arrays=arrays)
+
+
+def trajectory(clamped: Clamped, state: State, dynamics: Dynamics, steps: int) -> dict[str, Any]:
+    """Relax once more, a step at a time, and keep what is seen on the way; samples that had stopped go on.
+
+    Parameters
+    ----------
+    clamped : Clamped
+        A network and its inputs.
+    state : State
+        Where to start.
+    dynamics : Dynamics
+        How.
+    steps : int
+        How far.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (steps, samples)
+        ``energy`` and ``residual`` after every step.
+    """
+    import torch
+
+    from contrastive_core.relaxation.iterate import stepper
+
+    generator = torch.Generator().manual_seed(0) if dynamics.noisy else None
+    step, memory = stepper(dynamics, state, clamped, generator=generator)
+    energies, residuals = [], []
+    for _ in range(steps):
+        state, residual, memory = step(state, memory)
+        energies.append(clamped.network.energy(state, clamped).detach())
+        residuals.append(residual.detach())
+    return {"energy": torch.stack(energies).numpy(), "residual": torch.stack(residuals).numpy()} if steps else {}
+
+
+EXPERIMENT = Experiment(RelaxationOptions, trial, METRICS, headline=("steps", "energy_decrease"))

@@ -1,0 +1,285 @@
+"""``eqlab train``: one rule, one network, one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
+from experiments.commandline.exits import resumable
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.markers import OneOf
+from experiments.commandline.output import format_table
+from experiments.figures.writing import learning_curves, write_pictures
+from experiments.runs.directory import RunDirectory, open_run
+from experiments.setup.build import LearningOptions, Positive, PositiveFloat, architecture, build_network, build_setting, load_data
+from experiments.setup.checks import FEW, check
+from experiments.setup.rules import RULES
+from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
+from experiments.sweeps.single import run_one
+from experiments.trials.engine import check_engine
+from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.worker import Work
+
+if TYPE_CHECKING:
+    from contrastive_core.training.evaluation import Evaluation
+    from contrastive_core.training.loop import Plan, Progress
+    from experiments.runs.journal import Journal
+
+KEY = "train"
+"""Of the one trial in the journal, and of its checkpoint."""
+
+
+class PlanOptions(LearningOptions):
+    """How a network is trained.
+
+    Attributes
+    ----------
+    epochs, batch_size, patience
+        How long, and on how much at once.
+    optimiser, learning_rates, momentum, weight_decay, schedule, decay, clip_norm
+        What is done with the gradient.
+    """
+
+    epochs: Positive = Field(20, description="Passes over the training split.")
+    batch_size: Positive = Field(32, description="Samples per step.")
+    optimiser: Annotated[str, OneOf("optimiser", OPTIMISERS)] = Field("sgd", description="Optimiser.")
+    learning_rates: tuple[PositiveFloat, ...] = Field((0.05,), description="One for all layers, or one per layer from the inputs up.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Of the optimiser; the first moment's decay of adaptive ones.")
+    weight_decay: float = Field(0.0, ge=0, description="Of the optimiser.")
+    schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("cosine", description="Of the learning rates, per epoch.")
+    decay: PositiveFloat = Field(0.99, description="Factor per epoch of the exponential schedule.")
+    clip_norm: PositiveFloat | None = Field(1.0, description="Largest norm of the gradient.")
+    patience: Positive | None = Field(None, description="Epochs without a better validation error after which to stop.")
+
+
+class TrainOptions(PlanOptions):
+    """How one rule trains a network.
+
+    Attributes
+    ----------
+    rule
+        The learning rule.
+    """
+
+    rule: Annotated[str, OneOf("rule", RULES)] = Field("ep-centered", description="Learning rule.")
+
+
+class TrialOptions(TrainOptions):
+    """How one rule trains a network, and what it remembers between epochs.
+
+    Attributes
+    ----------
+    warm_start
+        Whether a sample's free phase starts where it ended at the last visit.
+    """
+
+    warm_start: bool = Field(False, description="Start each sample's free phase where its last one ended; keeps all states in memory.")
+
+
+class CommandTrainOptions(TrialOptions):
+    """A training run, and where it is computed.
+
+    Attributes
+    ----------
+    engine
+        What computes; only the serial one shows progress within the trial.
+    """
+
+    engine: str = Field("serial", exclude=True, description="serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.")
+
+
+METRICS = {
+    "network": Metric("layer sizes"),
+    "test_error": Metric("share of test samples misclassified, at the epoch that validation chooses"),
+    "test_cost": Metric("mean cost on the test split"),
+    "validation_error": Metric("share of validation samples misclassified"),
+    "best_epoch": Metric("epoch that validation chooses", "epoch"),
+    **SPENT,
+    "unconverged_worst": Metric("the same in the worst epoch"),
+    "energy_decrease": Metric("mean decrease of the energy over a free phase on the test split"),
+    "gradient_cosine": Metric("cosine of the rule's gradient to the exact one, at the initial weights"),
+    **ORIGIN,
+}
+
+
+def trial(
+    options: TrialOptions,
+    seed: int,
+    *,
+    checkpoint: Path | None = None,
+    on_start: Callable[[Evaluation], None] | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> Outcome:
+    """Train one network from one seed.
+
+    Parameters
+    ----------
+    options : TrialOptions
+        Everything but the seed.
+    seed : int
+        Of initial weights, data order and the rule's draws.
+    checkpoint : Path, optional
+        Written after every epoch, and gone on from if it is there.
+    on_start : callable, optional
+        Told how the untrained network does on the validation split, unless training goes on from a checkpoint.
+    on_step, on_epoch : callable, optional
+        Told how it goes.
+
+    Returns
+    -------
+    Outcome
+        The metrics of ``METRICS``, of the network at the epoch that the validation split chose, and a record per epoch. Shares and
+        errors lie in [0, 1].
+    """
+    from contrastive_core.data.batches import batches
+    from contrastive_core.training.evaluation import evaluate
+    from contrastive_core.training.loop import generator_of, train
+
+    splits = load_data(options)
+    network = build_network(options, splits, seed)
+    setting = build_setting(options)
+    rule = RULES[options.rule](setting)
+    # Kernels compile before the clock starts: a first call can take seconds, which are no cost of the rule.
+    rule.estimate(network, next(batches(splits.train, options.batch_size)), generator=generator_of(seed, 2))
+    if on_start is not None and not (checkpoint is not None and checkpoint.exists()):
+        on_start(evaluate(network, rule, setting.cost, splits.validation))
+    result = train(
+        network,
+        rule,
+        setting.cost,
+        splits,
+        plan_of(options),
+        seed,
+        checkpoint=checkpoint,
+        identity=identity_of(options, seed, splits),
+        on_step=on_step,
+        on_epoch=on_epoch,
+    )
+    metrics = {
+        "network": architecture(network, splits),
+        "rule": options.rule,
+        "seed": seed,
+        "test_error": result.test.error,
+        "test_cost": result.test.cost,
+        "validation_error": result.validation.error,
+        "best_epoch": result.best_epoch,
+        **spent(result.history, splits),
+        "unconverged_worst": max(record["unconverged"] for record in result.history),
+        "energy_decrease": result.test.energy_decrease,
+        "gradient_cosine": gradient_cosine(options, seed),
+        **origin(splits),
+    }
+    return Outcome(metrics, result.history)
+
+
+EXPERIMENT = Experiment(TrialOptions, trial, METRICS, headline=("test_error",), checkpoints=True, live=True)
+
+
+def plan_of(options: PlanOptions) -> Plan:
+    """Return the part of the options that training itself takes."""
+    from contrastive_core.training.loop import Plan
+
+    names = Plan.__dataclass_fields__
+    return Plan(**{name: value for name, value in options.model_dump().items() if name in names})
+
+
+def gradient_cosine(options: TrainOptions, seed: int) -> dict[str, float]:
+    """Return the cosine of the rule's gradient to the exact one, per parameter, at the initial weights and in float64.
+
+    The rule relaxes as it does in training; the exact gradient is taken at a free state relaxed to rounding.
+    """
+    from contrastive_core.analysis.gradient_quality import compare_gradients
+    from contrastive_core.baselines.implicit import Implicit
+    from contrastive_core.rule import Settling
+    from contrastive_core.training.loop import generator_of
+    from contrastive_core.types import Batch, Stop
+
+    precise = options.model_copy(update={"dtype": "float64"})
+    splits = load_data(precise)
+    network, setting = build_network(precise, splits, seed), build_setting(precise)
+    batch = Batch(splits.train.inputs[:FEW].double(), splits.train.labels[:FEW])
+    exact = Implicit(setting.cost, Settling(setting.settling.dynamics, Stop(1e-11, 5000)))
+    estimate = RULES[options.rule](setting).estimate(network, batch, generator=generator_of(seed, 2))
+    agreements, _ = compare_gradients(estimate.gradients, exact.estimate(network, batch).gradients)
+    return {name: measured.cosine for name, measured in agreements.items()}
+
+
+def describe(metrics: Mapping[str, Any]) -> str:
+    """Return a trial's metrics as a table for people."""
+    cosines = [value for value in metrics["gradient_cosine"].values() if value is not None]
+    rows = [
+        ("network", metrics["network"]),
+        ("rule", metrics["rule"]),
+        ("test error", f"{100 * metrics['test_error']:.2f} %"),
+        ("validation error", f"{100 * metrics['validation_error']:.2f} %"),
+        ("chosen epoch", f"{metrics['best_epoch']} of {metrics['epochs']}"),
+        ("sweeps per sample", f"{metrics['sweeps_per_sample']:.1f}"),
+        ("CPU microseconds per sample", f"{1e6 * metrics['cpu_seconds_per_sample']:.0f}"),
+        ("unconverged", f"{100 * metrics['unconverged']:.2f} %, worst epoch {100 * metrics['unconverged_worst']:.2f} %"),
+        ("energy decrease", f"{metrics['energy_decrease']:.3f}"),
+        ("lowest cosine to exact gradient", f"{min(cosines):.4f}" if cosines else "-"),
+    ]
+    return format_table(("quantity", "value"), rows)
+
+
+@command(CommandTrainOptions, "train")
+def train_command(options: CommandTrainOptions, session: Session) -> None:
+    """Train one network with one learning rule and report its test error at the epoch that validation chooses.
+
+    \b
+    Examples:
+      eqlab train
+      eqlab train --rule coupled-centered --hidden 128,64 --epochs 30
+      eqlab train --config mnist --data-dir DIRECTORY-OF-IDX-FILES
+
+    The run's directory keeps the configuration, provenance, journal, a checkpoint per epoch and figures. The same command with the
+    same --out goes on where a killed run stopped, to the same bits.
+    """  # noqa: D301
+    check_engine(options.engine)
+    session.use_threads()
+    check(options, session, options.rule, warm_start=options.warm_start)
+    run = open_run(options, session)
+    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        metrics = _train(options, session, run, journal)
+        history = [epoch.metrics for epoch in journal.history(KEY)]
+    write_pictures(run.figures, {"learning-curve": learning_curves({options.rule: [history]})})
+    session.result({"run": str(run.path), **metrics}, f"{describe(metrics)}\n\nrun directory: {run.path}")
+
+
+def _train(options: CommandTrainOptions, session: Session, run: RunDirectory, journal: Journal) -> dict[str, Any]:
+    """Run the trial with a bar on a terminal, one line per epoch elsewhere; other engines show neither, but ``eqlab watch`` does."""
+    steps = -(-(options.train_size or len(load_data(options).train.labels)) // options.batch_size)
+    with session.progress(steps * options.epochs, options.rule) as bar:
+
+        def on_start(untrained: Evaluation) -> None:
+            session.note(
+                f"epoch 0/{options.epochs}: untrained, validation error {100 * untrained.error:.2f} %, "
+                f"{untrained.sweeps:.1f} sweeps per sample, {100 * untrained.unconverged:.2f} % unconverged"
+            )
+
+        def on_step(progress: Progress) -> None:
+            bar.update(1)
+            if progress.step % 10 == 0:
+                bar.set_postfix_str(
+                    f"epoch {progress.epoch}, error {100 * progress.train_error:.2f} %, sweeps {progress.sweeps:.1f}, "
+                    f"unconverged {100 * progress.unconverged:.2f} %"
+                )
+
+        def on_epoch(record: dict[str, float]) -> None:
+            journal.record(KEY, int(record["epoch"]), record)
+            session.note(
+                f"epoch {record['epoch']:.0f}/{options.epochs}: training error {100 * record['train_error']:.2f} %, validation error "
+                f"{100 * record['validation_error']:.2f} %, {record['sweeps_per_sample']:.1f} sweeps per sample, "
+                f"{100 * record['unconverged']:.2f} % unconverged, {record['seconds']:.1f} s"
+            )
+
+        settings = {name: value for name, value in options.settings().items() if name in TrialOptions.model_fields}
+        work = Work("train", settings, str(run.checkpoints.resolve()))
+        observers: dict[str, Callable[..., None]] = {"on_start": on_start, "on_step": on_step, "on_epoch": on_epoch}
+        return run_one(work, options.seed, options.engine, session, run, journal, observers)

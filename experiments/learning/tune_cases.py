@@ -1,0 +1,131 @@
+"""What ``eqlab tune`` tries settings on: a network before and after some training, mini-batches, and the curvature of its energy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from contrastive_core.errors import ConvergenceError, InputError
+from experiments.learning.train import plan_of
+from experiments.setup.build import build_network, build_setting, load_data
+from experiments.setup.rules import RULES
+
+if TYPE_CHECKING:
+    from contrastive_core.network import Network
+    from contrastive_core.types import Batch
+    from experiments.learning.tune import TuneOptions
+
+_SAFE = 0.9
+"""Share of the longest stable Euler step, 2 over the largest curvature, and at most of the time constant."""
+
+
+def material(options: TuneOptions, seed: int) -> tuple[list[Network], list[Batch], list[Batch]]:
+    """Make what settings are tried on.
+
+    Parameters
+    ----------
+    options : TuneOptions
+        Network, data, and how many batches and steps.
+    seed : int
+        Of the initial weights and of the order of the data.
+
+    Returns
+    -------
+    networks : list of Network
+        The initial one, and one after some training if that is wanted.
+    tuned_on, checked_on : list of Batch
+        The first mini-batches that training would take, and those that follow.
+
+    Raises
+    ------
+    InputError
+        If there are not so many samples.
+    """
+    from contrastive_core.data.batches import batches
+    from contrastive_core.training.loop import generator_of
+
+    splits = load_data(options)
+    needed, there = 2 * options.batches * options.batch_size, len(splits.train.labels)
+    if needed > there:
+        raise InputError(
+            f"2 x {options.batches} batches of {options.batch_size} need {needed} samples, and there are {there}; give fewer --batches"
+        )
+    source = batches(splits.train, options.batch_size, generator_of(seed, 1))
+    drawn = [next(source) for _ in range(2 * options.batches)]
+    networks = [build_network(options, splits, seed)]
+    if options.warmup:
+        networks.append(_trained(options, seed))
+    return networks, drawn[: options.batches], drawn[options.batches :]
+
+
+def _trained(options: TuneOptions, seed: int) -> Network:
+    """Return the network after some steps with the smallest strength and tolerances of all that are tried."""
+    from contrastive_core.analysis.tuning import with_tolerances
+    from contrastive_core.data.splits import limit
+    from contrastive_core.training.loop import train
+
+    splits = load_data(options)
+    network, setting = build_network(options, splits, seed), build_setting(options)
+    careful = with_tolerances(setting, min(options.strengths), min(options.tolerances), min(options.nudged_tolerances))
+    few = limit(splits, train=min(options.warmup * options.batch_size, len(splits.train.labels)))
+    steps = -(-len(few.train.labels) // options.batch_size)
+    plan = plan_of(options.model_copy(update={"epochs": -(-options.warmup // steps), "patience": None}))
+    train(network, RULES[options.rule](careful), setting.cost, few, plan, seed)
+    return network
+
+
+def curvature(options: TuneOptions, networks: Sequence[Network], batch: Batch) -> tuple[dict[str, float | None], float | None]:
+    """Measure the curvature at free states, and the step of a gradient flow that follows from it.
+
+    Parameters
+    ----------
+    options : TuneOptions
+        Whose dynamics may want a step.
+    networks : sequence of Network
+        From ``material``.
+    batch : Batch
+        Whose free states are looked at.
+
+    Returns
+    -------
+    extremes : dict of str to float or None
+        The ``smallest`` and the ``largest`` eigenvalue over all networks; None where no unit can move.
+    step : float or None
+        None where the dynamics takes none, or one is given.
+
+    Raises
+    ------
+    ConvergenceError
+        If a free state is no minimum of the energy.
+    """
+    from copy import deepcopy
+
+    import torch
+
+    from contrastive_core.dynamics.block_descent import BlockDescent
+    from contrastive_core.dynamics.momentum import largest_curvature
+    from contrastive_core.networks.curvature import extreme_eigenvalues
+    from contrastive_core.relaxation.relax import relax
+    from contrastive_core.types import Stop
+
+    extremes, steepest = [], 0.0
+    for network in networks:
+        precise = deepcopy(network).double()
+        with torch.no_grad():
+            clamped = precise.clamp(batch.inputs)
+            free = relax(clamped, precise.initial_state(clamped), BlockDescent(), Stop(1e-9, 20_000))
+        steepest = max(steepest, float(largest_curvature(free.state, clamped).max()))
+        try:
+            extremes.append(extreme_eigenvalues(clamped, free.state, relative=True))
+        except ConvergenceError:  # where all units are held by their bounds there is none to measure; the choice does not need it
+            continue
+    step = _SAFE / max(steepest / 2, 1.0) if options.dynamics == "gradient-flow" and options.step is None else None
+    if not extremes:
+        return {"smallest": None, "largest": None}, step
+    smallest, largest = min(low for low, _ in extremes), max(high for _, high in extremes)
+    if smallest <= 0:
+        raise ConvergenceError(
+            f"the free states are no minimum of the energy (curvature {smallest:.2g}), so there is no gradient to tune towards: the "
+            "network is beyond its critical point; lower the gain or give --energy-scale below 1"
+        )
+    return {"smallest": smallest, "largest": largest}, step

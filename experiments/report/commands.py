@@ -1,0 +1,77 @@
+"""``eqlab report``: a run, or several beside each other, as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from contrastive_core.errors import InputError
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.markers import Positional
+from experiments.commandline.options import CommandOptions
+from experiments.runs.directory import RunDirectory, find_run
+
+_LONGEST_NAME = 80
+
+
+class ReportOptions(CommandOptions):
+    """What to report on.
+
+    Attributes
+    ----------
+    runs
+        In the directory ``runs``, or paths.
+    out, figures
+        Where the report goes, and its figures with their data.
+    front
+        Which metrics to set against each other.
+    """
+
+    runs: Annotated[tuple[str, ...], Positional()] = ()
+    out: Path | None = Field(None, description="The file; by default report.html in the run, or beside the first of several.")
+    figures: Path | None = Field(None, description="Write every figure here too, as SVG, with its data as CSV and JSON.")
+    front: tuple[str, ...] = Field((), description="Two metrics, both better if smaller, whose Pareto front to show.")
+
+
+@command(ReportOptions, "report", without=("config", "set", "seed", "threads", "out"))
+def report_command(options: ReportOptions, session: Session) -> None:
+    """Write a report of RUNS: one HTML file with figures, tables, configuration and provenance, which needs nothing from outside.
+
+    It is made from records only, also of a run that is still going on, that failed or that was killed. Several runs are compared: the
+    settings in which they differ and their mean results side by side, and the figures of each.
+
+    \b
+    Examples:
+      eqlab report gains
+      eqlab report demo other/runs/demo --out both.html
+      eqlab report gains --front steps,residual
+    """  # noqa: D301
+    if not options.runs:
+        raise InputError("which run? give at least one of those that 'eqlab runs list' shows")
+    if options.front and len(set(options.front)) != 2:
+        raise InputError(f"--front needs two different metrics, got {', '.join(options.front)}")
+    from experiments.figures.writing import write_pictures
+    from experiments.report.html import render, write_report
+    from experiments.report.page import portray, portray_together
+
+    runs = [find_run(name) for name in dict.fromkeys(options.runs)]
+    page = portray(runs[0], options.front) if len(runs) == 1 else portray_together(runs, options.front)
+    html = render(page)
+    path = options.out or _default(runs)
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; give --out a file")
+    write_report(path, html)
+    if options.figures is not None:
+        write_pictures(options.figures, {name.replace("/", "-").replace(": ", "-"): picture for name, picture in page.pictures.items()})
+    size = len(html.encode())
+    data: dict[str, Any] = {"report": str(path), "bytes": size, "figures": list(page.pictures)}
+    session.result(data, f"{path}: {size / 1000:.0f} kB, {len(page.pictures)} figures")
+
+
+def _default(runs: list[RunDirectory]) -> Path:
+    if len(runs) == 1:
+        return runs[0].path / "report.html"
+    return runs[0].path.parent / f"report-{'-'.join(run.path.resolve().name for run in runs)[:_LONGEST_NAME]}.html"

@@ -1,0 +1,223 @@
+"""How any grid of trials is shown: its headline metrics over its axes, Pareto fronts, and a table of its points."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from contrastive_core.registry import unknown_name
+from experiments.figures.grid import MOST_CELLS, MOST_POINTS, heat_map, histogram, profile
+from experiments.figures.pareto import pareto
+from experiments.figures.style import Picture
+from experiments.report.html import ReportTable
+from experiments.report.run_reader import Evidence
+from experiments.runs.columns import Columns, group_means, metric_paths, positions, read_columns
+from experiments.runs.records import STATUSES
+from experiments.sweeps.axes import Axis
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+MOST_METRICS = 3
+MOST_ROWS = 20
+COST = "test_error"
+EFFORTS = ("cpu_seconds_per_sample", "sweeps_per_sample")
+"""What an error is set against by default, where trials have both."""
+
+
+class View(NamedTuple):
+    """A part of a page.
+
+    Attributes
+    ----------
+    tables : list of ReportTable
+        In their order.
+    pictures : dict of str to Picture
+        By name.
+    """
+
+    tables: list[ReportTable]
+    pictures: dict[str, Picture]
+
+
+class Binned(NamedTuple):
+    """An axis with its values put together in at most so many places.
+
+    Attributes
+    ----------
+    name : str
+        Of the axis.
+    labels : list
+        One per place: the mean of numbers, or the first of texts.
+    places : ndarray of int
+        For each value of the axis, where it went.
+    """
+
+    name: str
+    labels: list[Any]
+    places: Array
+
+
+def show_grid(evidence: Evidence, fronts: Sequence[str] = ()) -> View:
+    """Show a grid whatever its trials are.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        The run; trials that are not done yet are left out.
+    fronts : sequence of str
+        Two metrics to set against each other, or none for what is customary.
+
+    Returns
+    -------
+    View
+        Bounded, however many trials there are.
+    """
+    paths = metric_paths(evidence.journal)
+    for name in fronts:
+        if name not in paths:
+            raise unknown_name("metric", name, sorted(paths))
+    lengths = [*(len(axis.values) for axis in evidence.axes), evidence.seeds]
+    names = _chosen(evidence, paths)
+    pairs = [(fronts[0], fronts[1])] if fronts else [(effort, COST) for effort in EFFORTS if effort in paths and COST in paths]
+    if not names or math.prod(lengths) != evidence.total:
+        return View([], {})
+    wanted = dict.fromkeys([*names, *(name for pair in pairs for name in pair)])
+    columns = read_columns(evidence.journal, {name: paths[name] for name in wanted})
+    where = positions(lengths, evidence.total)
+    varying = [index for index, axis in enumerate(evidence.axes) if len(axis.values) > 1]
+    pictures = _pictures(evidence.axes, varying, where, columns, names)
+    labels = point_labels(evidence.axes)
+    if pairs and len(varying) > 0:
+        pictures["pareto"] = _fronts(columns, labels, evidence.seeds, pairs)
+    return View([_table(evidence, columns, names)], pictures)
+
+
+def _chosen(evidence: Evidence, paths: Mapping[str, str]) -> list[str]:
+    experiment = evidence.definition()
+    headline = [name for name in experiment.headline if name in paths] if experiment else []
+    return (headline or list(paths))[:MOST_METRICS]
+
+
+def _pictures(
+    axes: Sequence[Axis], varying: Sequence[int], where: Sequence[Array], columns: Columns, names: Sequence[str]
+) -> dict[str, Picture]:
+    if not varying:
+        return {"distribution": histogram({name: columns.values[name].tolist() for name in names})}
+    if len(varying) == 1:
+        axis = binned(axes[varying[0]], MOST_POINTS)
+        groups = axis.places[where[varying[0]]]
+        metrics = {name: _summary(columns, name, groups, len(axis.labels)) for name in names}
+        return {f"over-{axis.name}": profile(axis.name, axis.labels, metrics)}
+    first, second = (binned(axes[index], MOST_CELLS) for index in varying[:2])
+    if max((len(str(label)) for label in first.labels), default=0) > max((len(str(label)) for label in second.labels), default=0):
+        first, second, varying = second, first, [varying[1], varying[0]]  # long names have more room on the left
+    shape = (len(second.labels), len(first.labels))
+    groups = second.places[where[varying[1]]] * shape[1] + first.places[where[varying[0]]]
+    maps = {}
+    for name in names:
+        cells = _summary(columns, name, groups, shape[0] * shape[1])
+        rows = {key: [cells[key][start : start + shape[1]] for start in range(0, shape[0] * shape[1], shape[1])] for key in cells}
+        maps[f"map-of-{name}"] = heat_map(name, (first.name, second.name), (first.labels, second.labels), rows["mean"], rows["failed"])
+    return maps
+
+
+def _summary(columns: Columns, name: str, groups: Array, count: int) -> dict[str, list[float]]:
+    import numpy as np
+
+    found = group_means(columns.values[name], groups, count)
+    done, failed = (np.bincount(groups[columns.status == STATUSES.index(status)], minlength=count) for status in ("done", "failed"))
+    share = np.full(count, np.nan)
+    np.divide(failed, done + failed, out=share, where=done + failed > 0)
+    return {"mean": found.mean.tolist(), "margin": found.margin.tolist(), "failed": share.tolist()}
+
+
+def binned(axis: Axis, most: int) -> Binned:
+    """Put the values of a long axis together; numbers are sorted first.
+
+    Parameters
+    ----------
+    axis : Axis
+        Where several settings vary together, the first stands for all.
+    most : int
+        Places.
+
+    Returns
+    -------
+    Binned
+        With as many places as values, if these are few.
+    """
+    import numpy as np
+
+    values = [row[0] for row in axis.values]
+    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    order = np.argsort(values, kind="stable") if numeric else np.arange(len(values))
+    count = min(most, len(values))
+    places = np.empty(len(values), int)
+    places[order] = np.arange(len(values)) * count // len(values)
+    members = [np.flatnonzero(places == place) for place in range(count)]
+    labels = [float(np.mean([values[i] for i in inside])) if numeric else _text(values[inside[0]]) for inside in members]
+    others = f" (with {', '.join(axis.keys[1:])})" if len(axis.keys) > 1 else ""
+    return Binned(axis.keys[0] + others, labels, places)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else json.dumps(value)
+
+
+def point_labels(axes: Sequence[Axis]) -> list[str]:
+    """Name the first points of a grid by what varies, as ``gain 0.5, hidden [32]``; where one axis varies, by its value alone."""
+    from itertools import islice
+
+    from experiments.sweeps.axes import points
+
+    keys = [key for axis in axes if len(axis.values) > 1 for key in axis.keys]
+    return [
+        ", ".join(_text(point[key]) if len(keys) == 1 else f"{key} {_text(point[key])}" for key in keys)
+        for point in islice(points(axes), MOST_NAMED)
+    ]
+
+
+MOST_NAMED = 10_000
+"""Points of a grid that have a name; beyond, a figure of single points is none."""
+
+
+def _fronts(columns: Columns, labels: Sequence[str], seeds: int, pairs: Sequence[tuple[str, str]]) -> Picture:
+    import numpy as np
+
+    groups = np.arange(len(columns.status)) // seeds
+    count = len(columns.status) // seeds
+    found = {name: group_means(columns.values[name], groups, count).mean.tolist() for pair in pairs for name in pair}
+    panels = {}
+    for effort, cost in pairs:
+        named = zip(labels, found[effort], found[cost], strict=False)
+        panels[effort.replace("_", " ")] = {label: (x, y) for label, x, y in named}
+    return pareto(panels, pairs[0][1].replace("_", " "))
+
+
+def _table(evidence: Evidence, columns: Columns, names: Sequence[str]) -> ReportTable:
+    import numpy as np
+
+    labels = point_labels(evidence.axes)[:MOST_ROWS]
+    few = min(len(columns.status), len(labels) * evidence.seeds)
+    groups = np.arange(few) // evidence.seeds
+    found = {name: group_means(columns.values[name][:few], groups, len(labels)) for name in names}
+    rows = [
+        [label or "all", *_cells([(group.number[i], group.mean[i], group.margin[i]) for group in found.values()])]
+        for i, label in enumerate(labels)
+    ]
+    points = math.prod(len(axis.values) for axis in evidence.axes)
+    more = f"; the first {len(labels)} of {points} points" if points > len(labels) else ""
+    header = ["point", *(text for name in names for text in (name, "95 % interval", "n"))]
+    return ReportTable(f"Means over seeds, with Student's intervals{more}", header, rows)
+
+
+def _cells(measured: Sequence[tuple[int, float, float]]) -> Iterator[Any]:
+    for number, mean, margin in measured:
+        yield mean if number else None
+        yield f"[{mean - margin:.4g}, {mean + margin:.4g}]" if number > 1 else "-"
+        yield int(number)

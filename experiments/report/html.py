@@ -1,0 +1,230 @@
+"""The report of a run: one HTML file with tables, figures, configuration and provenance, which needs nothing from outside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from xml.etree import ElementTree
+
+from contrastive_core.errors import InputError
+from experiments.commandline.output import Cell, to_json, write_text
+from experiments.figures.style import FAINT, GRID, INK, PAPER
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from experiments.figures.writing import Picture
+
+TEMPLATES = Path(__file__).with_name("templates")
+_NAMESPACE = re.compile(r"\{[^}]*\}")
+_REFERENCE = re.compile(r"url\(#([^)]*)\)")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
+_SIGNED = r"[-+]?(\d[\d.]*(e[-+]?\d+)?|nan|inf)"
+_NUMBER = re.compile(rf"-|{_SIGNED}|\[{_SIGNED}, *{_SIGNED}\]")
+"""What is aligned to the right: a number, an interval, or a dash for none."""
+_DECIMALS = re.compile(r"\d+\.\d{3,}")
+_FAMILY = re.compile(r"font-family:[^;]*;? *")
+_DROPPED = ("metadata", "style", "script")
+_THEME = {INK: "currentColor", PAPER: "var(--paper)", GRID: "var(--grid)", FAINT: "var(--faint)"}
+"""Which colours of a figure follow the page when it is dark; the others are legible on both papers."""
+
+
+class ReportTable(NamedTuple):
+    """A table of a report.
+
+    Attributes
+    ----------
+    title : str
+        Above it.
+    header : sequence of str
+        One name per column.
+    rows : sequence of sequences
+        Of texts and numbers; floats are shown with four significant digits, None as a dash.
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+class Portrait(NamedTuple):
+    """What a report says.
+
+    Attributes
+    ----------
+    title, intro, state : str
+        At the top; the state is how far the run is.
+    tables : sequence of ReportTable
+        In their order; columns of numbers are aligned to the right.
+    pictures : mapping of str to Picture
+        By name, shown inline; the name becomes the caption.
+    config, provenance : mapping
+        Nested settings, shown one per line in sections that are closed at first.
+    settled : tuple of int, optional
+        How many trials are done or failed, and how many there are.
+    """
+
+    title: str
+    intro: str
+    state: str
+    tables: Sequence[ReportTable]
+    pictures: Mapping[str, Picture]
+    config: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    settled: tuple[int, int] | None = None
+
+
+class Refresh(NamedTuple):
+    """How a page in a browser keeps up with a run.
+
+    Attributes
+    ----------
+    seconds : float
+        Between two looks.
+    nonce : str
+        That lets the page's own script run, and no other.
+    """
+
+    seconds: float
+    nonce: str
+
+
+def render(page: Portrait, refresh: Refresh | None = None) -> str:
+    """Write a report.
+
+    Parameters
+    ----------
+    page : Portrait
+        What it says.
+    refresh : Refresh, optional
+        For a page that is served; a report has no script.
+
+    Returns
+    -------
+    str
+        A whole HTML document. Every text in it is escaped.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html").render(
+        page=page,
+        refresh=refresh,
+        tables=[_prepare(table) for table in page.tables],
+        pictures=[
+            (caption(name), _inline(picture.svg, f"f{index}-", caption(name)))
+            for index, (name, picture) in enumerate(page.pictures.items())
+        ],
+        sections=[("Configuration", list(_lines(page.config))), ("Provenance", list(_lines(page.provenance)))],
+    )
+
+
+def write_report(path: Path, html: str) -> None:
+    """Write a report whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Of the HTML file; its directory is made if it is not there.
+    html : str
+        As ``render`` made it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, html)
+    except OSError as error:
+        raise InputError(f"cannot write the report to {path} ({error.strerror}); choose another --out") from error
+
+
+def caption(name: str) -> str:
+    """Return a picture's name as a caption.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``learning-curves``.
+
+    Returns
+    -------
+    str
+        Such as ``Learning curves``.
+    """
+    words = name.replace("-", " ").replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def _prepare(table: ReportTable) -> dict[str, Any]:
+    rows = [[_text(cell) for cell in row] for row in table.rows]
+    numeric = [2 * sum(bool(_NUMBER.fullmatch(row[index])) for row in rows) > len(rows) for index in range(len(table.header))]
+    return {
+        "title": table.title,
+        "columns": list(zip(table.header, numeric, strict=True)),
+        "rows": [list(zip(map(_typeset, row), numeric, strict=True)) for row in rows],
+    }
+
+
+def _text(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+
+
+def _typeset(text: str) -> str:
+    if text == "-":
+        return "\N{EN DASH}"
+    return re.sub(r"(?<![\w.)])-(?=\d)", "\N{MINUS SIGN}", text) if _NUMBER.fullmatch(text) else text
+
+
+def _lines(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield dotted keys and values; a list of mappings is numbered from 1."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _lines(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple) and any(isinstance(inner, Mapping) for inner in value):
+        for index, inner in enumerate(value, start=1):
+            yield from _lines(inner, f"{path}.{index}")
+    else:
+        yield path, value if isinstance(value, str) else to_json(value, indent=None)
+
+
+def _inline(svg: str, prefix: str, label: str) -> Markup:
+    """Make an SVG document a part of a page: no namespaces, ids of its own, colours that follow the page."""
+    from markupsafe import Markup
+
+    root = ElementTree.fromstring(svg)
+    for parent in list(root.iter()):
+        parent.tag = _NAMESPACE.sub("", parent.tag)
+        for child in list(parent):
+            if _NAMESPACE.sub("", child.tag) in _DROPPED:
+                parent.remove(child)
+        attributes = {_NAMESPACE.sub("", name): value for name, value in parent.attrib.items()}
+        parent.attrib.clear()
+        parent.attrib.update({name: _adapt(name, value, prefix) for name, value in attributes.items()})
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.attrib.update({"role": "img", "aria-label": label})
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _adapt(name: str, value: str, prefix: str) -> str:
+    if name == "id":
+        return prefix + value
+    if name == "href":
+        return value.replace("#", f"#{prefix}", 1) if value.startswith("#") else ""
+    if name in ("d", "x", "y", "transform"):
+        return _DECIMALS.sub(lambda found: f"{float(found.group()):.2f}", value)  # of a point: finer than any screen
+    value = _REFERENCE.sub(rf"url(#{prefix}\1)", value)
+    if name == "style":  # texts take the page's fonts
+        value = _FAMILY.sub("", value)
+    return _COLOUR.sub(lambda found: _THEME.get(found.group().lower(), found.group()), value)

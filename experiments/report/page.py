@@ -1,0 +1,197 @@
+"""A page about a run, or about several, from their records: what reports keep and watchers show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from experiments.commandline.options import flatten
+from experiments.commandline.output import to_json
+from experiments.figures.style import Picture
+from experiments.report.html import Portrait, ReportTable
+from experiments.report.run_reader import Evidence, gather, refuse_links, state_of
+from experiments.report.views import show
+from experiments.runs.columns import means
+from experiments.runs.directory import RunDirectory, differing
+from experiments.runs.live_epochs import read_live
+
+LARGEST = 330_000
+"""Bytes of figures in a page; those beyond are named and left out."""
+_LONGEST = 1500
+"""Letters of a setting that are shown."""
+_MOST_SETTINGS = 200
+_MOST_ROWS = 40
+_MOST_FAILURES = 5
+_MOST_RUNNING = 16
+
+
+def portray(run: RunDirectory, fronts: Sequence[str] = ()) -> Portrait:
+    """Make the page of a run.
+
+    Parameters
+    ----------
+    run : RunDirectory
+        Also one that is still going on, that failed, or that was killed.
+    fronts : sequence of str
+        Two metrics whose Pareto front is shown, or none for what is customary.
+
+    Returns
+    -------
+    Portrait
+        Below 500 kB, however large the run is.
+
+    Raises
+    ------
+    InputError
+        If the run is damaged.
+    """
+    config = run.read_config()
+    with gather(run) as evidence:
+        if evidence is None:
+            return Portrait(run.path.name, f"A run of eqlab {_command(run)}", "nothing is recorded yet", [], {}, config, _provenance(run))
+        state, view = state_of(evidence), show(evidence, fronts)
+        tables = [*view.tables, *_single(evidence), *_running(evidence), *_failures(evidence)]
+        intro = _introduce(evidence)
+        done, total = evidence.counts["done"] + evidence.counts["failed"], evidence.total
+    kept, left_out = _bounded(view.pictures)
+    return Portrait(run.path.name, intro + left_out, state, tables, kept, _bounded_settings(config), _provenance(run), (done, total))
+
+
+def portray_together(runs: Sequence[RunDirectory], fronts: Sequence[str] = ()) -> Portrait:
+    """Make one page of several runs: in what they differ, what they found, and the figures of each as far as there is room.
+
+    Parameters
+    ----------
+    runs : sequence of RunDirectory
+        Two or more.
+    fronts : sequence of str
+        As for ``portray``.
+
+    Returns
+    -------
+    Portrait
+        As large as that of one run.
+
+    Raises
+    ------
+    InputError
+        If one of them is damaged.
+    """
+    names = _names(runs)
+    pages = {name: portray(run, fronts) for name, run in zip(names, runs, strict=True)}
+    settings = differing([run.read_config() for run in runs])
+    rows = [(key, *(_short(value) for value in values)) for key, values in islice(settings.items(), _MOST_SETTINGS)]
+    found = [_means(run) for run in runs]
+    metrics = sorted({name for one in found for name in one})[:_MOST_SETTINGS]
+    tables = [
+        ReportTable("How far they are", ("run", "what", "state"), [(name, page.intro, page.state) for name, page in pages.items()]),
+        ReportTable("Settings that differ" if rows else "The settings are the same", ("setting", *names), rows),
+        ReportTable(
+            "Means over the trials that are done", ("metric", *names), [(name, *(one.get(name) for one in found)) for name in metrics]
+        ),
+        *(ReportTable(f"{name}: {table.title}", table.header, table.rows) for name, page in pages.items() for table in page.tables[:1]),
+    ]
+    longest = max(len(page.pictures) for page in pages.values())
+    turns = ((name, page, index) for index in range(longest) for name, page in pages.items())  # the first of each run first
+    pictures = {}
+    for name, page, index in turns:
+        for caption, picture in islice(page.pictures.items(), index, index + 1):
+            pictures[f"{name}: {caption}"] = picture
+    kept, left_out = _bounded(pictures)
+    config = {name: page.config for name, page in pages.items()}
+    provenance = {name: page.provenance for name, page in pages.items()}
+    return Portrait(" and ".join(names), f"{len(runs)} runs{left_out}", "", tables, kept, config, provenance)
+
+
+def _introduce(evidence: Evidence) -> str:
+    text = f"eqlab {evidence.command}" + (f" of {evidence.experiment}" if evidence.experiment != evidence.command else "")
+    listed = " x ".join([*(f"{len(axis.values)} {axis.name}" for axis in evidence.axes), f"{evidence.seeds} seeds"])
+    return f"{text}: {listed}" if evidence.axes else text
+
+
+def _names(runs: Sequence[RunDirectory]) -> list[str]:
+    short = [run.path.name for run in runs]
+    return [name if short.count(name) == 1 else str(run.path) for name, run in zip(short, runs, strict=True)]
+
+
+def _command(run: RunDirectory) -> str:
+    refuse_links(run)
+    return str(run.read_provenance()["command"])
+
+
+def _means(run: RunDirectory) -> dict[str, float]:
+    if not run.journal_file.exists():
+        return {}
+    with run.journal(readonly=True) as journal:
+        return means(journal)
+
+
+def _single(evidence: Evidence) -> list[ReportTable]:
+    """Show what the only trial found."""
+    trial = next(evidence.journal.trials("done"), None) if evidence.total == 1 else None
+    if trial is None or not trial.metrics:
+        return []
+    flat = {key: value for key, value in flatten(trial.metrics).items() if isinstance(value, int | float | str)}
+    rows = [(key, _short(value) if isinstance(value, str) else value) for key, value in islice(flat.items(), _MOST_ROWS)]
+    more = f"; the first {len(rows)} of {len(flat)}" if len(flat) > len(rows) else ""
+    return [ReportTable(f"Result{more}", ("metric", "value"), rows)] if rows else []
+
+
+def _running(evidence: Evidence) -> list[ReportTable]:
+    told = [(key, read_live(evidence.run.live, key)) for key in evidence.running[:_MOST_RUNNING]]
+    keys = list(dict.fromkeys(key for _, epochs in told for key in (epochs[-1].metrics if epochs else {}) if key != "epoch"))[:6]
+    rows = [
+        (key, *((epochs[-1].epoch, *(_number(epochs[-1].metrics.get(name)) for name in keys)) if epochs else (None,) * (1 + len(keys))))
+        for key, epochs in told
+    ]
+    return [ReportTable("Under way", ("trial", "epoch", *(key.replace("_", " ") for key in keys)), rows)] if rows else []
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) else None
+
+
+def _failures(evidence: Evidence) -> list[ReportTable]:
+    failed = evidence.counts["failed"]
+    if not failed:
+        return []
+    rows = [
+        (trial.key, _short(to_json(trial.options, indent=None)), _short(trial.error or ""))
+        for trial in islice(evidence.journal.trials("failed"), _MOST_FAILURES)
+    ]
+    more = f"; the first {len(rows)} of {failed}" if failed > len(rows) else ""
+    return [ReportTable(f"Failures{more}", ("trial", "settings", "error"), rows)]
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else "-" if value is None else to_json(value, indent=None)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _bounded(pictures: Mapping[str, Picture]) -> tuple[dict[str, Picture], str]:
+    """Keep the pictures that fit into a page, and say which do not."""
+    kept: dict[str, Picture] = {}
+    room, left_out = LARGEST, []
+    for name, picture in pictures.items():
+        size = len(picture.svg.encode())
+        if size > room:
+            left_out.append(name)
+            continue
+        room -= size
+        kept[name] = picture
+    return kept, f". Left out, to keep the page small: {_short(', '.join(left_out))}" if left_out else ""
+
+
+def _bounded_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    flat = flatten(config)
+    shown = {key: _short(value) for key, value in islice(flat.items(), _MOST_SETTINGS)}
+    return shown | ({"…": f"and {len(flat) - len(shown)} more in config.toml"} if len(flat) > len(shown) else {})
+
+
+def _provenance(run: RunDirectory) -> dict[str, Any]:
+    """Show the first and the last start; there may be hundreds between."""
+    stored = run.read_provenance()
+    starts = stored["starts"]
+    shown = {"first start": starts[:1], "last start": starts[-1:]} if len(starts) > 1 else {"start": starts}
+    return {"command": stored["command"], "starts": len(starts), **{name: one[0] for name, one in shown.items() if one}}

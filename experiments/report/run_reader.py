@@ -1,0 +1,189 @@
+"""What a page about a run is made from: its records, opened for reading only, and what its running trials tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from contrastive_core.errors import InputError
+from experiments.runs.directory import RunDirectory
+from experiments.runs.journal import Journal
+from experiments.runs.live_epochs import read_live, running
+from experiments.runs.pages import recall, spent
+from experiments.runs.records import Epoch
+from experiments.sweeps.axes import Axis
+from experiments.sweeps.directory import COMMAND, refuse_edited
+from experiments.trials.experiment import Experiment, find_experiment
+from experiments.trials.progress import duration
+
+
+class Evidence(NamedTuple):
+    """An opened run.
+
+    Attributes
+    ----------
+    run : RunDirectory
+        Its places.
+    journal : Journal
+        Open for reading.
+    command : str
+        That made it.
+    facts : mapping
+        What the journal knows of it.
+    counts : mapping of str to int
+        Trials by status.
+    running : sequence of str
+        Keys of trials that have begun and are not recorded.
+    """
+
+    run: RunDirectory
+    journal: Journal
+    command: str
+    facts: Mapping[str, Any]
+    counts: Mapping[str, int]
+    running: Sequence[str]
+
+    @property
+    def total(self) -> int:
+        """How many trials there are."""
+        return sum(self.counts.values())
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Of the grid; none for a run of one trial."""
+        return tuple(Axis(name, tuple(keys), values) for name, keys, values in self.facts.get("axes", ()))
+
+    @property
+    def seeds(self) -> int:
+        """Trials per point of the grid."""
+        return int(self.facts.get("declared", {}).get("seeds", 1))
+
+    @property
+    def first_seed(self) -> int:
+        """Root of the draws, or the first of the seeds."""
+        return int(self.facts.get("declared", {}).get("seed", 0))
+
+    def keys(self, first: int, count: int, most: int) -> list[str]:
+        """List trials that have begun, among some that are neighbours in the grid.
+
+        Parameters
+        ----------
+        first, count : int
+            Which, in the order in which they were planned.
+        most : int
+            How many to list.
+
+        Returns
+        -------
+        list of str
+            Those recorded, and those that run.
+        """
+        query = "SELECT key FROM trials WHERE id > ? AND id <= ? AND status IN ('done', 'failed') ORDER BY id LIMIT ?"
+        recorded = [key for (key,) in self.journal.connection.execute(query, (first, first + count, most))]
+        place = "SELECT key FROM trials WHERE key = ? AND id > ? AND id <= ?"
+        rows = [self.journal.connection.execute(place, (key, first, first + count)).fetchone() for key in self.running]
+        return [*recorded, *(row[0] for row in rows if row)][:most]
+
+    @property
+    def experiment(self) -> str:
+        """What its trials are."""
+        return str(self.facts.get("declared", self.facts).get("experiment", self.command))
+
+    def definition(self) -> Experiment | None:
+        """Import the experiment; None where that is not possible, as records can be shown without it."""
+        with suppress(InputError):
+            return find_experiment(self.experiment)
+        return None
+
+    def history(self, key: str) -> list[Epoch]:
+        """Read a trial's epochs, those of one that still runs included."""
+        return self.journal.history(key) or (read_live(self.run.live, key) if key in self.running else [])
+
+
+@contextmanager
+def gather(run: RunDirectory) -> Iterator[Evidence | None]:
+    """Open a run to look at it, also while another process writes it.
+
+    Parameters
+    ----------
+    run : RunDirectory
+        The run.
+
+    Yields
+    ------
+    Evidence or None
+        None if there is no journal yet.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, leads out of its directory, or is a sweep with another configuration than that of its trials.
+    """
+    refuse_links(run)
+    command = run.read_provenance()["command"]
+    if not run.journal_file.exists():
+        yield None
+        return
+    with run.journal(readonly=True) as journal:
+        facts, counts = recall(journal), journal.counts()
+        if command == COMMAND:
+            refuse_edited(run, facts)
+        unrecorded = counts["pending"] + counts["running"]
+        yield Evidence(run, journal, command, facts, counts, running(run.live) if unrecorded else [])
+
+
+def refuse_links(run: RunDirectory) -> None:
+    """Raise ``InputError`` if anything that is read of a run is a link to somewhere else."""
+    for path in (run.config, run.provenance, run.journal_file, run.live, run.trajectories):
+        if path.is_symlink():
+            raise InputError(f"{path} is a link, which may lead out of the run; put the file itself there")
+
+
+def state_of(evidence: Evidence) -> str:
+    """Say in a sentence how far a run is.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        The run.
+
+    Returns
+    -------
+    str
+        Done, failed and total; and while some are missing trials per second since the last start, and the time left at that rate.
+    """
+    counts = evidence.counts
+    text = f"{counts['done']} of {evidence.total} trials done, {counts['failed']} failed"
+    missing = counts["pending"] + counts["running"]
+    if not missing:
+        return f"{text}; {duration(spent(evidence.journal))} of computing"
+    if evidence.running:
+        text += f", {len(evidence.running)} under way"
+    rate = _rate(evidence)
+    left = f"{rate:.3g} trials per second, {duration(missing / rate)} left" if rate else "time left unknown"
+    return f"{text}; {left}; last written {changed(evidence.run):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def changed(run: RunDirectory) -> datetime:
+    """Return when something was last recorded or told."""
+    times = [0.0]
+    paths = [run.journal_file, run.journal_file.with_name(f"{run.journal_file.name}-wal")]
+    with suppress(OSError):
+        paths += run.live.iterdir()
+    for path in paths:
+        with suppress(OSError):
+            times.append(path.stat().st_mtime)
+    return datetime.fromtimestamp(max(times), UTC)
+
+
+def _rate(evidence: Evidence) -> float:
+    """Count the trials recorded since the last start, by the time from then to the last record."""
+    starts = evidence.run.read_provenance()["starts"]
+    if not starts:
+        return 0.0
+    query = "SELECT count(*) FROM trials WHERE status IN ('done', 'failed') AND started >= ?"
+    (settled,) = evidence.journal.connection.execute(query, (starts[-1]["started"],)).fetchone()
+    seconds = (changed(evidence.run) - datetime.fromisoformat(starts[-1]["started"])).total_seconds()
+    return settled / seconds if seconds > 0 else 0.0

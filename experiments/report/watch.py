@@ -1,0 +1,78 @@
+"""``eqlab watch``: the report of a run in a browser of this machine, kept up to date while the run goes on."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from contrastive_core.errors import InputError
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.markers import Positional
+from experiments.commandline.options import CommandOptions
+from experiments.runs.directory import RunDirectory, find_run
+
+
+class WatchOptions(CommandOptions):
+    """What to watch, and where to show it.
+
+    Attributes
+    ----------
+    run
+        In the directory of runs, or a path.
+    port, every
+        Of the page.
+    """
+
+    run: Annotated[str | None, Positional()] = None
+    port: int = Field(0, ge=0, le=65535, description="Port on this machine; 0 for any that is free.")
+    every: float = Field(3.0, ge=0.5, le=3600, description="Seconds between two looks.")
+
+
+@command(WatchOptions, "watch", without=("config", "set", "seed", "threads"))
+def watch_command(options: WatchOptions, session: Session) -> None:
+    """Show the run RUN in a browser of this machine while it goes on: how far it is, its curves as they grow, and what failed.
+
+    The page is that of 'eqlab report'. It is served on loopback only and made from the records, which are opened for reading only; the
+    run is not disturbed. Ctrl-C ends it.
+
+    \b
+    Examples:
+      eqlab watch demo
+      eqlab watch runs/demo --port 8765
+    """  # noqa: D301
+    if options.run is None:
+        raise InputError("which run? give one of those that 'eqlab runs list' shows")
+    run = find_run(options.run, session.out)
+    from experiments.report.page import portray
+    from experiments.report.watch_server import LOOPBACK, Server, Viewer
+
+    portray(run)  # a run that cannot be read is said here, not in the browser
+    viewer = Viewer(lambda: portray(run), lambda: _mark(run), options.every)
+    try:
+        server = Server(options.port, viewer)
+    except OSError as error:
+        problem = f"cannot serve on port {options.port} of {LOOPBACK} ({error.strerror})"
+        raise InputError(f"{problem}; choose another --port, or 0 for any that is free") from error
+    with server:
+        session.result({"url": server.url, "run": str(run.path)}, f"{run.path}: {server.url} (Ctrl-C ends)")
+        server.serve_forever()
+
+
+def _mark(run: RunDirectory) -> object:
+    """Return what changes with anything that the page shows."""
+    paths = [run.config, run.provenance, run.journal_file, run.journal_file.with_name(f"{run.journal_file.name}-wal")]
+    with suppress(OSError):
+        paths += sorted(run.live.iterdir())
+    return [_stamp(path) for path in paths]
+
+
+def _stamp(path: Path) -> tuple[str, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return path.name, found.st_mtime_ns, found.st_size

@@ -1,0 +1,159 @@
+"""Serving one page on this machine only: nothing of the file system can be asked for, and nobody else's page can read it."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from contrastive_core.errors import InputError
+from experiments.report.html import Portrait, Refresh, render
+
+LOOPBACK = "127.0.0.1"
+SHARE = 0.2
+"""Of a core that is spent on drawing at most, so that the run is not slowed down by being watched."""
+LONGEST_REST = 20.0
+"""Seconds after which something new is drawn whatever that costs."""
+_SECONDS_TO_ASK = 10.0
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+"""Styles stand in figures; every script but the page's own is refused."""
+
+
+class Viewer:
+    """Draws a page when somebody asks, but not more often than it may.
+
+    Parameters
+    ----------
+    draw : callable
+        Makes the page from the records, or raises ``InputError``.
+    mark : callable
+        Returns something that differs once there is anything new to draw.
+    seconds : float
+        Between two looks of a browser.
+    """
+
+    def __init__(self, draw: Callable[[], Portrait], mark: Callable[[], object], seconds: float) -> None:
+        self._draw, self._mark, self._seconds = draw, mark, seconds
+        self._lock = threading.Lock()
+        self._page: Portrait | None = None
+        self._drawn: object = None
+        self._rest_until = 0.0
+
+    def html(self, nonce: str) -> str:
+        """Return the page as it is now, or was a moment ago.
+
+        Parameters
+        ----------
+        nonce : str
+            That lets its script run.
+
+        Returns
+        -------
+        str
+            A whole document. What could not be read is said in it, since the next look may find it whole.
+        """
+        with self._lock:
+            if self._page is None or time.monotonic() >= self._rest_until:
+                self._look()
+            assert self._page is not None
+            return render(self._page, Refresh(self._seconds, nonce))
+
+    def _look(self) -> None:
+        mark = self._mark()
+        if self._page is not None and mark == self._drawn:
+            return
+        start = time.monotonic()
+        try:
+            self._page, self._drawn = self._draw(), mark
+        except InputError as error:
+            self._page, self._drawn = Portrait("This run cannot be read", str(error), "", [], {}, {}, {}), None
+        end = time.monotonic()
+        self._rest_until = end + min((end - start) / SHARE, LONGEST_REST)
+
+
+class Server(ThreadingHTTPServer):
+    """A web server on loopback with one page.
+
+    Parameters
+    ----------
+    port : int
+        0 for any that is free.
+    viewer : Viewer
+        What it shows.
+
+    Raises
+    ------
+    OSError
+        If the port is taken, or not to be had.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, port: int, viewer: Viewer) -> None:
+        self.viewer = viewer
+        super().__init__((LOOPBACK, port), _Handler)
+        self.hosts = {f"{name}:{self.server_port}" for name in (LOOPBACK, "localhost")}
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://{LOOPBACK}:{self.server_port}/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers for one path; a path never becomes the name of a file."""
+
+    server: Server
+    timeout = _SECONDS_TO_ASK
+    protocol_version = "HTTP/1.1"
+    server_version = "eqlab"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def _answer(self, *, with_body: bool) -> None:
+        nonce = secrets.token_urlsafe(16)
+        if self.headers.get_all("Host") != [self.headers.get("Host")] or self.headers["Host"].lower() not in self.server.hosts:
+            # A foreign name that resolves to this machine is how another site's script would try to read the page.
+            self._send(HTTPStatus.MISDIRECTED_REQUEST, "text/plain", "this server answers to its own address only\n", nonce, with_body)
+        elif self.path != "/":
+            self._send(HTTPStatus.NOT_FOUND, "text/plain", "there is one page here: /\n", nonce, with_body)
+        else:
+            self._send(HTTPStatus.OK, "text/html", self.server.viewer.html(nonce), nonce, with_body)
+
+    def _send(self, status: HTTPStatus, kind: str, text: str, nonce: str, with_body: bool) -> None:
+        content = text.encode("utf-8", "replace")
+        with suppress(ConnectionError):  # a browser that went away
+            self.send_response(status)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Security-Policy", _POLICY.format(nonce=nonce))
+            for name, value in _HEADERS.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if with_body:
+                self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: a browser that looks every few seconds would fill the terminal."""

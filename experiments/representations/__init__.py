@@ -1,0 +1,1 @@
+"""Representation learning: contrastive objectives, linear probes, matched units."""

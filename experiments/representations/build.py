@@ -1,0 +1,120 @@
+"""What a contrastive trial is made of: objective, mixing, views, batches and network, built from the options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from contrastive_core.data.views import VIEWS
+from contrastive_core.errors import InputError
+from contrastive_core.mixing import MIXINGS
+from contrastive_core.objectives import OBJECTIVES
+from contrastive_core.sampling import SAMPLERS
+from experiments.setup.build import build_network, build_setting
+
+if TYPE_CHECKING:
+    from contrastive_core.data.splits import Splits
+    from contrastive_core.network import Network
+    from contrastive_core.objectives.objective import Objective
+    from contrastive_core.rule import Rule, Setting
+    from contrastive_core.training.views_of_samples import Contrasting
+    from experiments.representations.trial import ContrastiveOptions
+
+T = TypeVar("T")
+
+
+def build_objective(options: ContrastiveOptions) -> Objective:
+    """Return the objective with its settings.
+
+    Raises
+    ------
+    InputError
+        If it has no such setting, or a value makes no sense.
+    """
+    kind = OBJECTIVES[options.cost]
+    shared = {"temperature": options.temperature} if options.temperature is not None and "temperature" in _settings(kind) else {}
+    try:
+        return build(kind, options.cost, {**shared, **options.objective})
+    except InputError as error:  # the temperature may be the command's default, which the user never typed
+        raise InputError(f"{error}; --temperature none is {options.cost}'s own" if shared else str(error)) from error
+
+
+def build(kind: type[T], name: str, settings: Mapping[str, Any]) -> T:
+    """Return an object of a frozen dataclass with some of its settings.
+
+    Raises
+    ------
+    InputError
+        If it has no such setting, or a value is of another type than the default or makes no sense.
+    """
+    known = _settings(kind)
+    wrong = [setting for setting in settings if setting not in known]
+    if wrong:
+        choices = f"it has: {', '.join(known)}" if known else "it has none"
+        raise InputError(f"{name} has no setting {wrong[0]!r}; {choices}")
+    for setting, value in settings.items():
+        default = known[setting].default
+        # A truth value is no number, and 1.5 no count: both would run, or fail where nobody can tell why.
+        if type(value) is not type(default) and not (type(value) is int and isinstance(default, float)):
+            expected = f"expected {_KINDS[type(default)]}, such as {default}"
+            raise InputError(f"setting {setting!r} of {name} has the wrong type: {value!r}; {expected}")
+    return kind(**settings)
+
+
+def _settings(kind: type[Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = getattr(kind, "__dataclass_fields__", {})
+    return fields
+
+
+_KINDS = {float: "a number", int: "a whole number", bool: "a truth value"}
+
+
+def lowered(options: ContrastiveOptions, objective: Objective) -> Objective:
+    """Return what the rules lower: the objective, of mixed outputs if the options say so."""
+    from contrastive_core.mixing.mixing import mixed
+
+    if options.mixing is None:
+        if options.mixer:
+            raise InputError("there are settings of a mixing and no mixing; give --mixing")
+        return objective
+    return mixed(objective, build(MIXINGS[options.mixing], options.mixing, options.mixer), options.mixing)
+
+
+def judged(objective: Objective, target: Objective) -> Objective:
+    """Return what is reported: the objective of outputs as they are, or what is lowered if that alone gives it what it needs."""
+    from contrastive_core.mixing.mixing import given
+
+    return target if set(given(objective)) - set(given(target)) else objective
+
+
+def build_contrasting(
+    options: ContrastiveOptions, splits: Splits, objective: Objective, network: Network, rule: Rule, seed: int
+) -> Contrasting:
+    """Return views, batches and extras of the objective that is lowered, whose first values follow from the seed."""
+    import torch
+
+    from contrastive_core.data.views.multiview import MultiView
+    from contrastive_core.training.loop import generator_of
+    from contrastive_core.training.momentum_encoder import follower
+    from contrastive_core.training.views_of_samples import contrasting
+
+    chosen = MultiView(tuple(VIEWS[name]() for name in options.views), options.num_views, options.view_strength, options.view_growth)
+    samples = max(len(split.labels) for split in (splits.train, splits.validation, splits.test))
+    dtype = getattr(torch, options.dtype)
+    made = contrasting(
+        objective, chosen, options.batch_size, options.embedding, samples, generator_of(seed, 4), dtype,
+        sampler=build(SAMPLERS[options.sampling], options.sampling, options.sampler),
+        follower=follower(network, rule, options.momentum_keys),
+    )  # fmt: skip
+    return made if options.labels else made.blind()
+
+
+def build_embedding(options: ContrastiveOptions, splits: Splits, seed: int) -> Network:
+    """Return the network with as many outputs as the embedding is to have, in place of one per class."""
+    return build_network(options, splits._replace(num_classes=options.embedding), seed)
+
+
+def objective_setting(options: ContrastiveOptions, objective: Objective) -> Setting:
+    """Return the setting from which every rule is built."""
+    strength = options.strength if options.strength is not None else objective.strength
+    return build_setting(options.model_copy(update={"strength": strength}), objective)

@@ -1,0 +1,132 @@
+"""What a representation is worth: every measure of one network, at its last hidden layer and at its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from contrastive_core.errors import InputError
+from experiments.representations.stages import side_by_side
+from experiments.representations.trained import Trained, activities
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from contrastive_core.data.splits import Split, Splits
+    from contrastive_core.network import Network
+    from contrastive_core.objectives.objective import Objective
+    from contrastive_core.rule import Rule
+    from contrastive_core.training.views_of_samples import Contrasting
+    from experiments.representations.trial import ContrastiveOptions
+
+_PAIRS = 1000
+"""Samples whose pairs are measured: their cosines take 8 MB."""
+_POINTS = 600
+"""Samples that a picture shows."""
+
+
+def measure(
+    options: ContrastiveOptions, network: Network, rule: Rule, contrasting: Contrasting, splits: Splits, objective: Objective
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measure a network's representation.
+
+    Parameters
+    ----------
+    options : ContrastiveOptions
+        How many samples probes get.
+    network : Network
+        As it is.
+    rule : Rule
+        Which answers inputs.
+    contrasting : Contrasting
+        Views, and what is lowered on them.
+    splits : Splits
+        Probes learn from training samples and are tested on those of another split.
+    objective : Objective
+        Whose value is judged, of outputs as they are.
+
+    Returns
+    -------
+    metrics : dict
+        By the names of ``experiments.representations.trial.METRICS``.
+    arrays : dict of str to ndarray
+        For pictures: the plane of the outputs' largest variance, classes, and the singular values of both layers.
+    """
+    from contrastive_core.data.splits import Split
+    from contrastive_core.representation.geometry import effective_rank, isotropy, spectrum, tolerance, uniformity
+    from contrastive_core.representation.probes import linear_probe, nearest_neighbours
+
+    train, test = _first(splits.train, options.probe_train), _first(judging(options, splits), options.probe_test)
+    seen, unseen = activities(network, rule, train.inputs), activities(network, rule, test.inputs)
+    metrics: dict[str, Any] = {}
+    for place, name in enumerate(("hidden", "output")):
+        learned, tested = Split(seen[place], train.labels), Split(unseen[place], test.labels)
+        metrics[f"probe_{name}"] = linear_probe(learned, tested)
+        metrics[f"neighbours_{name}"] = nearest_neighbours(learned, tested, min(options.neighbours, len(train.labels)))
+        metrics[f"rank_{name}"] = effective_rank(unseen[place])
+    few, classes = unseen[1][:_PAIRS], test.labels[:_PAIRS]
+    metrics |= {"uniformity": uniformity(few), "tolerance": tolerance(few, classes), "isotropy": isotropy(few)}
+    metrics["shortest"] = float(unseen[1].norm(dim=1).min())
+    metrics |= _of_views(network, rule, contrasting, objective, test)
+    arrays = {
+        "embedding": _plane(unseen[1][:_POINTS]).numpy(),
+        "classes": test.labels[:_POINTS].numpy(),
+        "spectrum_hidden": spectrum(unseen[0]).numpy(),
+        "spectrum_output": spectrum(unseen[1]).numpy(),
+    }
+    return metrics, arrays
+
+
+def probe_of_stages(options: ContrastiveOptions, stages: Sequence[Trained], splits: Splits) -> float:
+    """Return what a linear probe gets right of the outputs of all stages' networks side by side."""
+    from contrastive_core.data.splits import Split
+    from contrastive_core.representation.probes import linear_probe
+
+    train, test = _first(splits.train, options.probe_train), _first(judging(options, splits), options.probe_test)
+    learned, tested = (Split(side_by_side(stages, split.inputs), split.labels) for split in (train, test))
+    return linear_probe(learned, tested)
+
+
+def judging(options: ContrastiveOptions, splits: Splits) -> Split:
+    """Return the split that representations are judged on: samples that no step of training has seen."""
+    return splits.test if options.probe_split == "test" else splits.validation
+
+
+def _of_views(network: Network, rule: Rule, contrasting: Contrasting, objective: Objective, split: Split) -> dict[str, Any]:
+    """Measure one batch of views, the same in every evaluation."""
+    import torch
+
+    from contrastive_core.data.batches import batches
+    from contrastive_core.representation.collapse import collapsed_value
+    from contrastive_core.representation.geometry import alignment, gap, hardness
+    from contrastive_core.representation.probes import separability
+
+    batch = contrasting.present(next(batches(split, contrasting.batch_size)), torch.Generator().manual_seed(0))
+    if batch.instances is None:
+        raise InputError("views without instances do not pair up")
+    _, outputs = activities(network, rule, batch.inputs)
+    first, second = outputs.chunk(contrasting.views.count)[:2]
+    temperature = vars(objective).get("temperature")
+    return {
+        "collapsed": collapsed_value(objective, batch, outputs.shape[1]),
+        "alignment": alignment(first, second),
+        "gap": gap(first, second),
+        "separability": separability(first, second) if len(first) >= 4 else None,
+        "hardness": None if temperature is None else hardness(outputs, batch.instances, temperature),
+    }
+
+
+def _first(split: Split, count: int) -> Split:
+    return type(split)(split.inputs[:count], split.labels[:count])
+
+
+def _plane(outputs: Tensor) -> torch.Tensor:
+    """Return the two coordinates of largest variance, with signs that do not depend on the solver; shape (N, 2)."""
+    import torch
+
+    centred = outputs.double() - outputs.double().mean(0)
+    axes = torch.linalg.svd(centred, full_matrices=False).Vh[:2]
+    signs = axes.gather(1, axes.abs().argmax(1, keepdim=True)).sign()
+    plane = centred @ (axes * signs).T
+    return torch.nn.functional.pad(plane, (0, 2 - plane.shape[1]))

@@ -1,0 +1,203 @@
+"""Networks that runs have trained, with what they were before, made again from a run's directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from contrastive_core.errors import InputError
+from experiments.commandline.options import Layer, resolve_layers
+from experiments.runs.directory import RunDirectory
+from experiments.setup.build import LearningOptions, build_network, build_setting, load_data
+from experiments.setup.rules import RULES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from contrastive_core.data.splits import Splits
+    from contrastive_core.network import Network
+    from contrastive_core.rule import Rule
+
+_CHUNK = 500
+"""Samples settled together; bounds memory, and changes no result."""
+
+
+class Trained(NamedTuple):
+    """A trained network, and the same before training.
+
+    Attributes
+    ----------
+    run : str
+        The name of its run.
+    rule : str
+        Which trained it.
+    seed : int
+        Of its initial weights.
+    network, untrained : Network
+        After and before.
+    answer : Rule
+        What answers inputs.
+    splits : Splits
+        The data of the run.
+    """
+
+    run: str
+    rule: str
+    seed: int
+    network: Network
+    untrained: Network
+    answer: Rule
+    splits: Splits
+
+
+def trained_networks(path: Path, data_dir: Path | None) -> list[Trained]:
+    """Return every network that a run of train, compare or contrast has finished.
+
+    Parameters
+    ----------
+    path : Path
+        The run's directory.
+    data_dir : Path, optional
+        Where the files of its data set are.
+
+    Returns
+    -------
+    list of Trained
+        In the order of its rules and seeds.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, it is of another command, or it has no finished network.
+    CheckpointError
+        If a checkpoint is missing or damaged.
+    """
+    options, done = finished(path, data_dir)
+    if not done:
+        raise InputError(f"{path} has no finished network; finish it first, see 'eqlab runs show {path}'")
+    splits = load_data(options)
+    return [load_trained(path, options, one, splits) for one in done]
+
+
+class Finished(NamedTuple):
+    """A trial that is done.
+
+    Attributes
+    ----------
+    key : str
+        Its name in the journal.
+    rule : str
+        Which trained the network.
+    seed : int
+        Of its initial weights.
+    data : str
+        The digest of its data.
+    """
+
+    key: str
+    rule: str
+    seed: int
+    data: str
+
+
+def finished(path: Path, data_dir: Path | None) -> tuple[LearningOptions, list[Finished]]:
+    """Return the options of a run of train, compare or contrast, and its trials that are done, in the order of rules and seeds.
+
+    Parameters
+    ----------
+    path : Path
+        The run's directory.
+    data_dir : Path, optional
+        Where the files of its data set are.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, or it is of another command.
+    """
+    run = RunDirectory(path)
+    command = run.read_provenance()["command"] if run.config.is_file() else None
+    if command is None:
+        raise InputError(f"there is no run {path}; see 'eqlab runs list'")
+    model, keys = _model_of(command, path)
+    options = resolve_layers(model, [Layer("{key} (in config.toml)", run.read_config())]).model_copy(update={"data_dir": data_dir})
+    with run.journal(readonly=True) as journal:
+        data = {trial.key: (trial.metrics or {}).get("data_digest", "") for trial in journal.trials("done")}
+    return options, [Finished(key, rule, seed, data[key]) for key, rule, seed in keys(options) if key in data]
+
+
+def _model_of(command: str, path: Path) -> tuple[type[LearningOptions], Any]:
+    """Return the options of a command that trains, and what lists key, rule and seed of its trials."""
+    if command == "train":
+        from experiments.learning.train import KEY, CommandTrainOptions
+
+        return CommandTrainOptions, lambda options: [(KEY, options.rule, options.seed)]
+    from experiments.sweeps.paired import seeds_of, trial_key
+
+    def keys(options: Any) -> list[tuple[str, str, int]]:
+        return [(trial_key(rule, seed), rule, seed) for rule in options.rules for seed in seeds_of(options)]
+
+    if command == "compare":
+        from experiments.learning.compare import CompareOptions
+
+        return CompareOptions, keys
+    if command == "contrast":
+        from experiments.representations.contrast import ContrastOptions
+
+        return ContrastOptions, keys
+    raise InputError(f"{path} is a run of 'eqlab {command}', which trains no network; give runs of train, compare or contrast")
+
+
+def load_trained(path: Path, options: LearningOptions, one: Finished, splits: Splits) -> Trained:
+    """Return the network of a trial that is done.
+
+    Parameters
+    ----------
+    path : Path
+        The run's directory.
+    options : LearningOptions
+        Of the run, from ``finished``.
+    one : Finished
+        The trial.
+    splits : Splits
+        The data of the run.
+
+    Raises
+    ------
+    CheckpointError
+        If its checkpoint is missing or damaged.
+    """
+    from contrastive_core.files.checkpoint import load_checkpoint, load_parameters
+    from experiments.representations.build import build_embedding, build_objective, objective_setting
+    from experiments.representations.trial import ContrastiveOptions
+
+    untrained, network = (
+        build_embedding(options, splits, one.seed) if isinstance(options, ContrastiveOptions) else build_network(options, splits, one.seed)
+        for _ in range(2)
+    )
+    file = path / "checkpoints" / f"{one.key}.safetensors"
+    tensors, _ = load_checkpoint(file)
+    load_parameters(network, tensors, "best.", file)
+    setting = objective_setting(options, build_objective(options)) if isinstance(options, ContrastiveOptions) else build_setting(options)
+    return Trained(path.name, one.rule, one.seed, network, untrained, RULES[one.rule](setting), splits)
+
+
+def activities(network: Network, rule: Rule, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the last hidden layer and the outputs with which a rule's network answers inputs, of shape (N, n) each.
+
+    Raises
+    ------
+    InputError
+        If the network has no hidden layer.
+    """
+    import torch
+
+    if not network.has_readout and len(network.sizes) < 2:
+        raise InputError("the network has no hidden layer to look at; train one with --hidden")
+    pairs = []
+    with torch.no_grad():
+        for part in torch.split(inputs, _CHUNK):
+            state = rule.infer(network, part).state
+            pairs.append((state[-1] if network.has_readout else state[-2], network.output(state)))
+    hidden, outputs = zip(*pairs, strict=True)
+    return torch.cat(hidden), torch.cat(outputs)

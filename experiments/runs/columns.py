@@ -1,0 +1,181 @@
+"""Metrics of a whole run as columns, read in bulk: what figures and reports need of a million trials."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from experiments.runs.records import STATUSES
+from experiments.runs.journal import Journal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+_SAMPLE = 100
+"""Trials that are looked through for the names of metrics."""
+_OWN = ("seed",)
+_CONFIDENCE = 0.95
+
+
+class Columns(NamedTuple):
+    """Some metrics of every trial, in the order in which they were planned.
+
+    Attributes
+    ----------
+    status : ndarray of shape (trials,)
+        Positions in ``STATUSES``.
+    values : dict of str to ndarray of shape (trials,)
+        By metric; NaN where a trial has none.
+    """
+
+    status: Array
+    values: dict[str, Array]
+
+
+class Groups(NamedTuple):
+    """Means over groups of trials.
+
+    Attributes
+    ----------
+    number : ndarray of shape (groups,)
+        Of values.
+    mean : ndarray of shape (groups,)
+        NaN for none.
+    margin : ndarray of shape (groups,)
+        Half the width of Student's 95 % interval of the mean; NaN below two values.
+    """
+
+    number: Array
+    mean: Array
+    margin: Array
+
+
+def metric_paths(journal: Journal) -> dict[str, str]:
+    """Find the metrics that are numbers.
+
+    Parameters
+    ----------
+    journal : Journal
+        Of the run.
+
+    Returns
+    -------
+    dict of str to str
+        Dotted name and path in the JSON of the metrics, as a hundred of the trials done have them.
+    """
+    found: dict[str, str] = {}
+    rows = journal.connection.execute("SELECT metrics FROM trials WHERE status = 'done' LIMIT ?", (_SAMPLE,))
+    for (metrics,) in rows:
+        found |= dict(_paths(json.loads(metrics)))
+    return {name: path for name, path in found.items() if name not in _OWN}
+
+
+def _paths(metrics: Mapping[str, Any], name: str = "", path: str = "$") -> Iterator[tuple[str, str]]:
+    for key, value in metrics.items():
+        if '"' in key or "\\" in key:  # such a key cannot be written in a path
+            continue
+        inner = (f"{name}.{key}" if name else key), f'{path}."{key}"'
+        if isinstance(value, Mapping):
+            yield from _paths(value, *inner)
+        elif isinstance(value, int | float):
+            yield inner
+
+
+def read_columns(journal: Journal, paths: Mapping[str, str]) -> Columns:
+    """Read metrics of every trial, in seconds for a million of them.
+
+    Parameters
+    ----------
+    journal : Journal
+        Of the run.
+    paths : mapping of str to str
+        From ``metric_paths``.
+
+    Returns
+    -------
+    Columns
+        Of the metrics asked for.
+    """
+    import numpy as np
+
+    total = sum(journal.counts().values())
+    status = np.zeros(total, np.int8)
+    values = {name: np.full(total, np.nan) for name in paths}
+    codes = {name: code for code, name in enumerate(STATUSES)}
+    wanted = "".join(", json_extract(metrics, ?)" for _ in paths)
+    columns = list(values.values())
+    rows = journal.connection.execute(f"SELECT status{wanted} FROM trials ORDER BY id LIMIT ?", (*paths.values(), total))
+    for index, (state, *found) in enumerate(rows):
+        status[index] = codes[state]
+        for column, value in zip(columns, found, strict=True):
+            if isinstance(value, int | float):
+                column[index] = value
+    return Columns(status, values)
+
+
+def means(journal: Journal) -> dict[str, float]:
+    """Average every metric that is a number over the trials that are done."""
+    paths = metric_paths(journal)
+    found: dict[str, float] = {}
+    for name in sorted(paths):  # one at a time: SQLite has a limit on columns
+        query = "SELECT avg(json_extract(metrics, ?)) FROM trials WHERE status = 'done'"
+        (value,) = journal.connection.execute(query, (paths[name],)).fetchone()
+        if value is not None:
+            found[name] = float(value)
+    return found
+
+
+def group_means(values: Array, groups: Array, count: int) -> Groups:
+    """Average values by group.
+
+    Parameters
+    ----------
+    values : ndarray of shape (trials,)
+        NaN where there is none.
+    groups : ndarray of shape (trials,)
+        Number of each trial's group.
+    count : int
+        Of groups.
+
+    Returns
+    -------
+    Groups
+        Of finite values only.
+    """
+    import numpy as np
+    from scipy.special import stdtrit
+
+    kept = np.isfinite(values)
+    values, groups = values[kept], groups[kept]
+    number = np.bincount(groups, minlength=count)
+    mean = np.full(count, np.nan)
+    np.divide(np.bincount(groups, values, count), number, out=mean, where=number > 0)
+    squares = np.bincount(groups, (values - mean[groups]) ** 2, count)  # about the mean: sums of squares alone would cancel
+    margin = np.full(count, np.nan)
+    several = number > 1
+    free = number[several] - 1
+    margin[several] = stdtrit(free, 0.5 + _CONFIDENCE / 2) * np.sqrt(squares[several] / free / number[several])
+    return Groups(number, mean, margin)
+
+
+def positions(lengths: Sequence[int], trials: int) -> list[Array]:
+    """Find where on each axis the trials of a grid are.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Of the axes, the last varying fastest; the last of all is the seeds.
+    trials : int
+        How many.
+
+    Returns
+    -------
+    list of ndarray of shape (trials,)
+        One per axis.
+    """
+    import numpy as np
+
+    return list(np.unravel_index(np.arange(trials), tuple(lengths))) if trials else [np.zeros(0, int) for _ in lengths]

@@ -1,0 +1,205 @@
+"""``eqlab runs``: which runs there are, what is in them, how they differ, and removing them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+from pydantic import Field
+
+from contrastive_core.errors import EqlabError, InputError
+from experiments.runs.pages import details, spent
+from experiments.cli import lazy_group
+from experiments.runs.columns import means
+from experiments.runs.sqlite_file import lock
+from experiments.commandline.flags import command
+from experiments.commandline.markers import Positional
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.output import format_table, to_toml
+from experiments.runs.directory import ROOT, RunDirectory, differing, find_run
+from experiments.commandline.invocation import Session
+
+SHOWN_FAILURES = 3
+_Names = Annotated[tuple[str, ...], Positional()]
+
+
+class ListOptions(CommandOptions):
+    """``eqlab runs list`` needs none of its own."""
+
+
+class NamesOptions(CommandOptions):
+    """Which runs.
+
+    Attributes
+    ----------
+    names
+        In the directory of runs, or paths.
+    """
+
+    names: _Names = ()
+
+
+class RemoveOptions(NamesOptions):
+    """Which runs to remove.
+
+    Attributes
+    ----------
+    yes
+        Whether not to ask.
+    """
+
+    yes: bool = Field(False, description="Do not ask.")
+
+
+@command(ListOptions, "list", without=("config", "seed", "threads"))
+def list_command(options: ListOptions, session: Session) -> None:
+    """List the runs in the directory runs, or that of --out."""
+    root = session.out or ROOT
+    found = sorted(path.parent for path in root.glob("*/config.toml")) if root.is_dir() else []
+    runs = [_overview(RunDirectory(path)) for path in found]
+    header = ("name", "command", "started", "trials", "done", "failed", "problem")
+    rows = [tuple(run.get(key) for key in header) for run in runs]
+    session.result({"runs": runs}, format_table(header, rows) if rows else f"there are no runs in {root}")
+
+
+def _overview(run: RunDirectory) -> dict[str, Any]:
+    """Describe a run in a line; one that cannot be read is listed with the reason."""
+    try:
+        stored = run.read_provenance()
+        with run.journal(readonly=True) as journal:
+            counts = journal.counts()
+        starts = stored["starts"]
+        started = starts[0]["started"] if starts else None
+        return {
+            "name": run.path.name,
+            "command": stored["command"],
+            "started": started,
+            "trials": sum(counts.values()),
+            "done": counts["done"],
+            "failed": counts["failed"],
+        }
+    except EqlabError as error:
+        return {"name": run.path.name, "problem": str(error)}
+
+
+@command(NamesOptions, "show", without=("config", "seed", "threads"))
+def show_command(options: NamesOptions, session: Session) -> None:
+    """Show the configuration, the origin and the state of the runs NAMES."""
+    runs = [_whole(run) for run in _find(options, session)]
+    session.result({"runs": runs}, "\n\n".join(map(_describe, runs)))
+
+
+def _find(options: NamesOptions, session: Session, least: int = 1) -> list[RunDirectory]:
+    if len(options.names) < least:
+        raise InputError(f"which run{'s' if least > 1 else ''}? give at least {least} of those that 'eqlab runs list' shows")
+    return [find_run(name, session.out) for name in options.names]
+
+
+def _whole(run: RunDirectory) -> dict[str, Any]:
+    stored = run.read_provenance()
+    with run.journal(readonly=True) as journal:
+        counts, seconds, metrics = journal.counts(), spent(journal), means(journal)
+        failures = [
+            {"trial": trial.key, "error": trial.error, "details": details(journal, trial.key)}
+            for trial in islice(journal.trials("failed"), SHOWN_FAILURES)
+        ]
+    return {
+        "name": run.path.name,
+        "path": str(run.path),
+        "command": stored["command"],
+        "starts": stored["starts"],
+        "counts": counts,
+        "seconds": seconds,
+        "configuration": run.read_config(),
+        "metrics": metrics,
+        "failures": failures,
+        "files": sorted(str(path.relative_to(run.path)) for path in run.path.glob("*")),
+    }
+
+
+def _describe(run: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{number} {status}" for status, number in run["counts"].items() if number)
+    last = run["starts"][-1] if run["starts"] else {}
+    lines = [
+        f"{run['path']}: {run['command']}, {counts or 'no trials'}, {run['seconds']:.1f} s of computing",
+        f"started {len(run['starts'])} times, last at {last.get('started')} by: {' '.join(last.get('argv', ()))}",
+        f"commit {last.get('commit')}{' with changes' if last.get('changed') else ''}",
+        "",
+        to_toml(run["configuration"]).rstrip(),
+        "",
+        format_table(("mean over trials done", "value"), list(run["metrics"].items())),
+        *(f"\ntrial {one['trial']} failed: {one['error']}\n{one['details'] or ''}".rstrip() for one in run["failures"]),
+    ]
+    return "\n".join(lines)
+
+
+def _means(run: RunDirectory) -> dict[str, float]:
+    with run.journal(readonly=True) as journal:
+        return means(journal)
+
+
+@command(NamesOptions, "compare", without=("config", "seed", "threads"))
+def compare_command(options: NamesOptions, session: Session) -> None:
+    """Show in which settings the runs NAMES differ, and their mean results side by side."""
+    runs = _find(options, session, least=2)
+    names = [run.path.name for run in runs]
+    averages = [_means(run) for run in runs]
+    shared = sorted({name for average in averages for name in average})
+    settings = differing([run.read_config() for run in runs])
+    metrics = {name: [average.get(name) for average in averages] for name in shared}
+    text = "\n\n".join(
+        (
+            format_table(("setting", *names), [(key, *map(_shown, values)) for key, values in settings.items()])
+            if settings
+            else "the configurations are the same",
+            format_table(("mean over trials done", *names), [(name, *values) for name, values in metrics.items()]),
+        )
+    )
+    session.result({"runs": names, "settings": settings, "metrics": metrics}, text)
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+@command(RemoveOptions, "rm", without=("config", "seed", "threads"))
+def remove_command(options: RemoveOptions, session: Session) -> None:
+    """Remove the runs NAMES with everything in them, after asking."""
+    runs = _find(options, session)
+    for run in runs:
+        if run.path.is_symlink():
+            raise InputError(f"{run.path} is a link; remove what it points to by its own path")
+        _refuse_if_written(run)
+    listed = ", ".join(str(run.path) for run in runs)
+    if not options.yes and not click.confirm(f"remove {listed} with everything in it?", err=True):
+        raise InputError("nothing was removed; say --yes to remove without being asked")
+    for run in runs:
+        _remove(run.path)
+    session.result({"removed": [str(run.path) for run in runs]}, f"removed {listed}")
+
+
+def _refuse_if_written(run: RunDirectory) -> None:
+    os.close(lock(run.path))
+
+
+def _remove(path: Path) -> None:
+    # The configuration goes first: without it, what is left of an interrupted removal is no run any more.
+    RunDirectory(path).config.unlink()
+    shutil.rmtree(path)
+
+
+runs = lazy_group(
+    "runs",
+    "List, show, compare and remove runs.",
+    {
+        "list": "experiments.runs.commands:list_command",
+        "show": "experiments.runs.commands:show_command",
+        "compare": "experiments.runs.commands:compare_command",
+        "rm": "experiments.runs.commands:remove_command",
+    },
+)

@@ -1,0 +1,298 @@
+"""A run's directory: configuration, provenance, journal, checkpoints and figures, made once and resumed only as the same run."""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from contrastive_core.errors import InputError
+from experiments.commandline.options import Options, flatten
+from experiments.commandline.output import to_json, to_toml, write_text
+from experiments.runs.provenance import provenance, versions
+from experiments.commandline.invocation import Session
+from experiments.runs.journal import Journal
+
+ROOT = Path("runs")
+"""Where runs go that are not told where."""
+
+
+class RunDirectory(NamedTuple):
+    """The places of one run.
+
+    Attributes
+    ----------
+    path : Path
+        Of the directory.
+    resumed : bool
+        Whether the run was there before, so that the journal may hold trials of it.
+    """
+
+    path: Path
+    resumed: bool = False
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration, in TOML."""
+        return self.path / "config.toml"
+
+    @property
+    def provenance(self) -> Path:
+        """Where the results come from, in JSON: the command, and every start of the run."""
+        return self.path / "provenance.json"
+
+    @property
+    def journal_file(self) -> Path:
+        """The trials and their histories, in SQLite."""
+        return self.path / "journal.sqlite"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The directory of saved parameters."""
+        return self.path / "checkpoints"
+
+    @property
+    def figures(self) -> Path:
+        """The directory of figures."""
+        return self.path / "figures"
+
+    @property
+    def trajectories(self) -> Path:
+        """The directory of arrays, a file per trial that has any."""
+        return self.path / "trajectories"
+
+    @property
+    def live(self) -> Path:
+        """The directory of what trials tell while they run; nothing in it is a result."""
+        return self.path / "live"
+
+    def journal(self, *, readonly: bool = False) -> Journal:
+        """Open the run's journal.
+
+        Parameters
+        ----------
+        readonly : bool
+            For looking at a run that another process may be writing.
+
+        Returns
+        -------
+        Journal
+            To be used in a ``with`` statement.
+        """
+        return Journal(self.journal_file, readonly=True) if readonly else Journal(self.journal_file, versions=versions())
+
+    def read_config(self) -> dict[str, Any]:
+        """Read the stored configuration.
+
+        Returns
+        -------
+        dict
+            As ``Options.resolved`` gave it.
+
+        Raises
+        ------
+        InputError
+            If it is missing or damaged.
+        """
+        try:
+            return tomllib.loads(self.config.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise InputError(f"{self.path} is not the directory of a run: it has no {self.config.name}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.config} is damaged ({error}); restore it, or choose another --out") from error
+
+    def read_provenance(self) -> dict[str, Any]:
+        """Read the stored provenance.
+
+        Returns
+        -------
+        dict
+            With the ``command`` and its ``starts``, the latest last.
+
+        Raises
+        ------
+        InputError
+            If it is missing or damaged.
+        """
+        try:
+            stored = json.loads(self.provenance.read_text(encoding="utf-8"))
+            starts = [dict(start) for start in stored["starts"]]
+            for start in starts:
+                datetime.fromisoformat(start["started"])
+            return {"command": str(stored["command"]), "starts": starts}
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{self.provenance} is missing or damaged; restore it, or choose another --out") from error
+
+
+def place(name: str, root: Path | None = None) -> Path:
+    """Find where a run of a name is, or would be: in ``root``, by default ``runs``; a name with a slash is a path itself."""
+    if name in ("", ".", "..") or "\0" in name:
+        raise InputError(f"{name!r} names no run; give a name, or a path with a slash")
+    return Path(name) if "/" in name else (root or ROOT) / name
+
+
+def find_run(name: str, root: Path | None = None) -> RunDirectory:
+    """Find a run that is there.
+
+    Parameters
+    ----------
+    name : str
+        As for ``place``.
+    root : Path, optional
+        The directory of runs.
+
+    Returns
+    -------
+    RunDirectory
+        Which has a configuration.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    run = RunDirectory(place(name.rstrip("/") or "/", root))
+    if not run.path.is_dir():
+        raise InputError(f"there is no run {run.path}; see 'eqlab runs list'")
+    if not run.config.is_file():
+        raise InputError(f"{run.path} is not the directory of a run: it has no {run.config.name}; see 'eqlab runs list'")
+    return run
+
+
+def open_run(options: Options, session: Session) -> RunDirectory:
+    """Make the directory of a new run, or reopen that of the same run.
+
+    Parameters
+    ----------
+    options : Options
+        What the run does; stored, and compared when the directory holds a run already.
+    session : Session
+        The command, and where to put the run.
+
+    Returns
+    -------
+    RunDirectory
+        With all its directories made.
+
+    Raises
+    ------
+    InputError
+        If the directory cannot be written, holds something else, or holds a run with another configuration.
+    """
+    wanted = options.resolved()
+    path = session.out or _new_name(session.command, options.digest())
+    with _writable(path):
+        if not path.is_dir() or _is_empty(path):
+            path.mkdir(parents=True, exist_ok=True)
+            return _begin(RunDirectory(path), wanted, session)
+    if not RunDirectory(path).config.is_file():
+        raise InputError(f"{path} is not empty and holds no run; choose another --out")
+    return resume_run(path, options, session)
+
+
+def resume_run(path: Path, options: Options, session: Session) -> RunDirectory:
+    """Reopen the directory of a run with the same configuration.
+
+    Parameters
+    ----------
+    path : Path
+        The directory.
+    options : Options
+        What the run does.
+    session : Session
+        The command.
+
+    Returns
+    -------
+    RunDirectory
+        Marked as resumed.
+
+    Raises
+    ------
+    InputError
+        If the directory holds no run, cannot be written, or holds a run of another command or configuration; the message names every
+        setting that differs.
+    """
+    run = RunDirectory(path, resumed=True)
+    differences = compare(run.read_config(), options.resolved())
+    stored = run.read_provenance()
+    if stored["command"] != session.command:
+        raise InputError(f"{path} holds a run of 'eqlab {stored['command']}', not 'eqlab {session.command}'; choose another --out")
+    if differences:
+        listed = "; ".join(differences)
+        raise InputError(f"{path} holds a run with another configuration ({listed}); resume it as it was, or choose another --out")
+    with _writable(path):
+        starts = [*stored["starts"], provenance(session.argv, session.threads)]
+        write_text(run.provenance, to_json({"command": session.command, "starts": starts}) + "\n")
+        _make_folders(run)
+    return run
+
+
+def compare(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """List the settings in which two configurations differ.
+
+    Parameters
+    ----------
+    stored : mapping
+        Of the run that is there.
+    wanted : mapping
+        Of the run that is asked for.
+
+    Returns
+    -------
+    list of str
+        Each with its key and both values.
+    """
+    there, here = flatten(stored), flatten(wanted)
+    different = [key for key in {**there, **here} if there.get(key) != here.get(key) or (key in there) != (key in here)]
+    return [f"{key} is {_value(there, key)} there and {_value(here, key)} here" for key in different]
+
+
+def differing(configurations: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """List the settings in which some runs differ, and the value that each has, None for none."""
+    flat = [flatten(configuration) for configuration in configurations]
+    keys = {key for one in flat for key in one if any(other.get(key) != one[key] for other in flat)}
+    return {key: [one.get(key) for one in flat] for key in sorted(keys)}
+
+
+def _begin(run: RunDirectory, wanted: Mapping[str, Any], session: Session) -> RunDirectory:
+    record = {"command": session.command, "starts": [provenance(session.argv, session.threads)]}
+    write_text(run.provenance, to_json(record) + "\n")
+    _make_folders(run)
+    write_text(run.config, f"# Every setting of this run of: eqlab {session.command}\n" + to_toml(wanted))  # last: it marks a whole run
+    return run
+
+
+def _make_folders(run: RunDirectory) -> None:
+    run.checkpoints.mkdir(exist_ok=True)
+    run.figures.mkdir(exist_ok=True)
+
+
+def _new_name(command: str, digest: str) -> Path:
+    stem = f"{command.replace(' ', '-')}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{digest[:8]}"
+    taken = 1
+    path = ROOT / stem
+    while path.exists():
+        taken += 1
+        path = ROOT / f"{stem}-{taken}"
+    return path
+
+
+def _is_empty(path: Path) -> bool:
+    unfinished = {"provenance.json", "checkpoints", "figures"}  # of a start that was killed before it wrote its configuration
+    found = {entry.name for entry in path.iterdir() if not entry.name.endswith(".tmp")}
+    return not found - unfinished and not any((path / name).is_dir() and any((path / name).iterdir()) for name in found)
+
+
+def _value(settings: Mapping[str, Any], key: str) -> str:
+    return json.dumps(settings[key], default=str) if key in settings else "missing"
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write to {path} ({error.strerror}); choose another --out") from error

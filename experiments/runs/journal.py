@@ -1,0 +1,284 @@
+"""The journal of a run: its trials and their histories in one SQLite file, written in whole transactions."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from contrastive_core.errors import EqlabError, InputError
+from experiments.runs.sqlite_file import close_writer, explained, open_reader, open_writer
+from experiments.commandline.output import to_json
+from experiments.runs.provenance import utc_now
+from experiments.runs.records import COLUMNS, STATUSES, Epoch, Status, Trial, read_trial
+
+
+class StoreError(EqlabError):
+    """A journal that could not be written, such as on a full disk; what was committed before is intact."""
+
+
+class Journal:
+    """The trials of one run and their histories; a context manager.
+
+    Every method that writes is one transaction: after it returns, the record survives the death of the process, and of the machine.
+    Methods called within ``transaction`` are committed together. There is one writer at a time, and any number of readers.
+
+    Parameters
+    ----------
+    path : Path
+        The SQLite file, made if it is not there.
+    versions : mapping, optional
+        Of the software, stored with every trial begun.
+    readonly : bool
+        Whether to open an existing journal for reading only.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, is no journal, is being written by another process, or is missing and ``readonly``.
+    """
+
+    def __init__(self, path: Path, *, versions: Mapping[str, Any] | None = None, readonly: bool = False) -> None:
+        self._path = path
+        self._lock: int | None = None
+        self._versions: int | None = None
+        if readonly:
+            self._connection = open_reader(path)
+            return
+        self._connection, self._lock = open_writer(path)
+        try:
+            self._versions = self._remember(to_json(versions, indent=None)) if versions is not None else None
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+        if isinstance(error, sqlite3.Error | json.JSONDecodeError):  # of reading: those of writing are StoreErrors already
+            with explained(self._path):
+                raise error
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        lock, self._lock = self._lock, None
+        if lock is None:
+            self._connection.close()
+        else:
+            close_writer(self._connection, lock)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open database, for ``experiments.runs.pages``; write to it within ``transaction`` only."""
+        return self._connection
+
+    @property
+    def versions(self) -> int | None:
+        """The row of the versions of the software that writes."""
+        return self._versions
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit everything that is written inside the block together, or nothing of it if the block raises.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written.
+        """
+        if self._connection.in_transaction:
+            yield
+            return
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise StoreError(f"cannot write the journal {self._path}: {error}; what was recorded before is kept") from error
+            raise
+
+    def plan(self, trials: Iterable[tuple[str, Mapping[str, Any], int]]) -> None:
+        """Add trials as pending; those that the journal has are left as they are.
+
+        Parameters
+        ----------
+        trials : iterable of (str, mapping, int)
+            Key, options and seed of each.
+        """
+        rows = ((key, to_json(options, indent=None), str(seed)) for key, options, seed in trials)
+        with self.transaction():
+            self._connection.executemany("INSERT OR IGNORE INTO trials (key, options, seed, status) VALUES (?, ?, ?, 'pending')", rows)
+
+    def begin(self, key: str, options: Mapping[str, Any], seed: int, *, forget_from: int | None = None) -> None:
+        """Mark a trial as running, adding it if need be; one that failed or was killed begins anew.
+
+        Parameters
+        ----------
+        key : str
+            Its name within the run.
+        options : mapping
+            What it runs with.
+        seed : int
+            From which its randomness follows.
+        forget_from : int, optional
+            Delete its history from this epoch on; by default what an earlier attempt recorded stays until recorded again.
+
+        Raises
+        ------
+        InputError
+            If the trial is done, or was planned or begun with other options or another seed.
+        """
+        content = to_json(options, indent=None)
+        with self.transaction():
+            row = self._connection.execute("SELECT id, options, seed, status FROM trials WHERE key = ?", (key,)).fetchone()
+            if row is None:
+                insert = "INSERT INTO trials (key, options, seed, status, started, versions) VALUES (?, ?, ?, 'running', ?, ?)"
+                self._connection.execute(insert, (key, content, str(seed), utc_now(), self._versions))
+                return
+            identity, known, known_seed, status = row
+            if status == "done":
+                raise InputError(f"trial {key!r} is done already; leave it out, or choose another --out")
+            if json.loads(known) != json.loads(content) or int(known_seed) != seed:
+                raise InputError(f"trial {key!r} is in the journal with other options or another seed; choose another --out")
+            renew = "status = 'running', metrics = NULL, error = NULL, details = NULL, seconds = NULL, started = ?, versions = ?"
+            self._connection.execute(f"UPDATE trials SET {renew} WHERE id = ?", (utc_now(), self._versions, identity))
+            if forget_from is not None:
+                self._connection.execute("DELETE FROM history WHERE trial = ? AND epoch >= ?", (identity, forget_from))
+
+    def record(self, key: str, epoch: int, metrics: Mapping[str, Any]) -> None:
+        """Write one epoch of a trial's history, in place of an earlier record of the same epoch.
+
+        Parameters
+        ----------
+        key : str
+            The trial.
+        epoch : int
+            Its number.
+        metrics : mapping
+            What was measured; numbers that are not finite become null.
+
+        Raises
+        ------
+        InputError
+            If the trial is not running.
+        """
+        insert = "INSERT OR REPLACE INTO history (trial, epoch, metrics) SELECT id, ?, ? FROM trials WHERE key = ? AND status = 'running'"
+        self._change(key, insert, (epoch, to_json(metrics, indent=None), key))
+
+    def finish(self, key: str, metrics: Mapping[str, Any], seconds: float) -> None:
+        """Mark a running trial as done, together with what it found.
+
+        Parameters
+        ----------
+        key : str
+            The trial.
+        metrics : mapping
+            What it found; numbers that are not finite become null.
+        seconds : float
+            How long it took.
+
+        Raises
+        ------
+        InputError
+            If the trial is not running.
+        """
+        update = "UPDATE trials SET status = 'done', metrics = ?, seconds = ? WHERE key = ? AND status = 'running'"
+        self._change(key, update, (to_json(metrics, indent=None), seconds, key))
+
+    def fail(self, key: str, error: str, seconds: float | None = None) -> None:
+        """Mark a running trial as failed.
+
+        Parameters
+        ----------
+        key : str
+            The trial.
+        error : str
+            Why, in a sentence.
+        seconds : float, optional
+            How long it took to fail.
+
+        Raises
+        ------
+        InputError
+            If the trial is not running.
+        """
+        update = "UPDATE trials SET status = 'failed', error = ?, seconds = ? WHERE key = ? AND status = 'running'"
+        self._change(key, update, (error, seconds, key))
+
+    def trials(self, status: Status | None = None) -> Iterator[Trial]:
+        """Read the trials one by one, in the order in which they were planned or begun.
+
+        Parameters
+        ----------
+        status : str, optional
+            Only those.
+
+        Yields
+        ------
+        Trial
+            As it was when read.
+        """
+        where, values = ("WHERE status = ?", (status,)) if status else ("", ())
+        for row in self._connection.execute(f"SELECT {COLUMNS} FROM trials {where} ORDER BY id", values):
+            yield read_trial(row)
+
+    def trial(self, key: str) -> Trial | None:
+        """Read one trial.
+
+        Parameters
+        ----------
+        key : str
+            Its name.
+
+        Returns
+        -------
+        Trial or None
+            None if the journal has none of that name.
+        """
+        row = self._connection.execute(f"SELECT {COLUMNS} FROM trials WHERE key = ?", (key,)).fetchone()
+        return read_trial(row) if row else None
+
+    def counts(self) -> dict[str, int]:
+        """Count the trials by status.
+
+        Returns
+        -------
+        dict of str to int
+            All four statuses.
+        """
+        found = dict(self._connection.execute("SELECT status, count(*) FROM trials GROUP BY status").fetchall())
+        return {status: found.get(status, 0) for status in STATUSES}
+
+    def history(self, key: str) -> list[Epoch]:
+        """Read a trial's history.
+
+        Parameters
+        ----------
+        key : str
+            The trial.
+
+        Returns
+        -------
+        list of Epoch
+            By epoch; empty for a trial without any.
+        """
+        query = "SELECT epoch, history.metrics FROM history JOIN trials ON trials.id = trial WHERE key = ? ORDER BY epoch"
+        return [Epoch(epoch, json.loads(metrics)) for epoch, metrics in self._connection.execute(query, (key,))]
+
+    def _change(self, key: str, statement: str, values: tuple[Any, ...]) -> None:
+        with self.transaction():
+            if self._connection.execute(statement, values).rowcount != 1:
+                raise InputError(f"trial {key!r} is not running; begin it first")
+
+    def _remember(self, content: str) -> int:
+        with self.transaction():
+            self._connection.execute("INSERT OR IGNORE INTO versions (content) VALUES (?)", (content,))
+            row = self._connection.execute("SELECT id FROM versions WHERE content = ?", (content,)).fetchone()
+        return int(row[0])

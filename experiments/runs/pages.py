@@ -1,0 +1,117 @@
+"""Trials by the thousand: what a sweep writes to and reads from a journal, a chunk at a time."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from contrastive_core.errors import InputError
+from experiments.trials.worker import Task
+from experiments.commandline.output import to_json
+from experiments.runs.provenance import utc_now
+from experiments.runs.records import Record
+from experiments.runs.journal import Journal
+
+_SETTLE = (
+    "UPDATE trials SET status = ?, metrics = ?, error = ?, details = ?, seconds = ?, started = ifnull(started, ?), versions = ? "
+    "WHERE key = ? AND status IN ('pending', 'running')"
+)
+_EPOCH = "INSERT OR REPLACE INTO history (trial, epoch, metrics) SELECT id, ?, ? FROM trials WHERE key = ?"
+# The rows come in the order of the ids; without the plus signs SQLite would collect and sort them all for every page.
+_UNFINISHED = "SELECT id, key, options, seed FROM trials WHERE id > ? AND +status IN ('pending', 'running') ORDER BY id LIMIT ?"
+
+
+class Page(NamedTuple):
+    """Some trials that are still to be computed.
+
+    Attributes
+    ----------
+    tasks : list of Task
+        In the order in which they were planned; empty when there are no more.
+    last : int
+        Where the next page begins.
+    """
+
+    tasks: list[Task]
+    last: int
+
+
+def unfinished(journal: Journal, after: int, limit: int) -> Page:
+    """Read trials that are neither done nor failed.
+
+    Parameters
+    ----------
+    journal : Journal
+        Where to read.
+    after : int
+        ``last`` of the page before, 0 for the first.
+    limit : int
+        How many at most.
+
+    Returns
+    -------
+    Page
+        The next ones.
+    """
+    rows = journal.connection.execute(_UNFINISHED, (after, limit)).fetchall()
+    tasks = [Task(key, json.loads(options), int(seed)) for _, key, options, seed in rows]
+    return Page(tasks, rows[-1][0] if rows else after)
+
+
+def settle(journal: Journal, records: Sequence[Record]) -> None:
+    """Write what became of some trials, with their histories, in one transaction.
+
+    Parameters
+    ----------
+    journal : Journal
+        Where to write; the trials are planned and not yet settled.
+    records : sequence of Record
+        Their arrays are not written here.
+
+    Raises
+    ------
+    InputError
+        If a trial is settled already, or unknown; nothing is written then.
+    StoreError
+        If the file cannot be written.
+    """
+    now, versions = utc_now(), journal.versions
+    rows = [
+        (("failed" if one.error is not None else "done"), one.metrics, one.error, one.details, one.seconds, now, versions, one.key)
+        for one in records
+    ]
+    epochs = [(epoch, metrics, one.key) for one in records for epoch, metrics in one.history]
+    with journal.transaction():
+        changed = journal.connection.executemany(_SETTLE, rows).rowcount
+        if changed != len(rows):
+            raise InputError(f"{len(rows) - changed} of {len(rows)} trials have a result already; another process may be writing this run")
+        journal.connection.executemany(_EPOCH, epochs)
+
+
+def retry_failed(journal: Journal) -> int:
+    """Make every failed trial pending again, and return how many there were."""
+    renew = "UPDATE trials SET status = 'pending', error = NULL, details = NULL, seconds = NULL, started = NULL WHERE status = 'failed'"
+    with journal.transaction():
+        return journal.connection.execute(renew).rowcount
+
+
+def details(journal: Journal, key: str) -> str | None:
+    """Return the traceback of a trial that failed."""
+    row = journal.connection.execute("SELECT details FROM trials WHERE key = ?", (key,)).fetchone()
+    return row[0] if row else None
+
+
+def spent(journal: Journal) -> float:
+    """Return how many seconds all trials took together."""
+    return float(journal.connection.execute("SELECT total(seconds) FROM trials").fetchone()[0])
+
+
+def remember(journal: Journal, facts: Mapping[str, Any]) -> None:
+    """Store what a run is, by name, in place of what was stored before."""
+    rows: Iterable[tuple[str, str]] = [(name, to_json(content, indent=None)) for name, content in facts.items()]
+    with journal.transaction():
+        journal.connection.executemany("INSERT OR REPLACE INTO facts (name, content) VALUES (?, ?)", rows)
+
+
+def recall(journal: Journal) -> dict[str, Any]:
+    """Return everything that was stored by ``remember``."""
+    return {name: json.loads(content) for name, content in journal.connection.execute("SELECT name, content FROM facts ORDER BY name")}

@@ -1,0 +1,1 @@
+"""Setup shared by all learning commands: options, networks, rules, checks, training metrics."""

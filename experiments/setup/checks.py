@@ -1,0 +1,143 @@
+"""Checks before a run is begun, and doubts about what it found: settings and results that are not what they seem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from experiments.commandline.invocation import Session
+from experiments.setup.build import LearningOptions, architecture, build_network, build_setting, ignored, load_data
+from experiments.setup.rules import RULES, require_held
+
+if TYPE_CHECKING:
+    from contrastive_core.network import Network
+    from contrastive_core.rule import Setting
+    from contrastive_core.types import Estimate
+    from experiments.learning.train import PlanOptions
+
+FEW = 32
+"""Training samples that settings are tried on, and gradients compared: enough to be typical, few enough for the exact solve."""
+
+_ANOTHER: dict[str, Callable[[Any], Any]] = {
+    "strength": lambda strength: 2 * strength,
+    "fraction": lambda fraction: 2 * fraction,
+    "frozen": lambda frozen: not frozen,
+    "homeostasis": lambda weight: weight + 1,
+    "unroll": lambda steps: (steps or 0) + 1,
+}
+"""For each setting that some rules have, what gives another value of it."""
+
+
+def unused(options: PlanOptions, setting: Setting, rules: Sequence[str]) -> list[str]:
+    """Return a sentence for each option that was set and is none of the schedule, or of any of the rules that are run.
+
+    Parameters
+    ----------
+    options : PlanOptions
+        As given.
+    setting : Setting
+        Which they make.
+    rules : sequence of str
+        Names of rules.
+
+    Returns
+    -------
+    list of str
+        Of options without which the same would be built.
+    """
+    fields, built = type(options).model_fields, [RULES[rule](setting) for rule in rules]
+    given = [name for name in _ANOTHER if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
+    others = {name: replace(setting, **{name: _ANOTHER[name](getattr(setting, name))}) for name in given}
+    idle = [name for name, other in others.items() if built == [RULES[rule](other) for rule in rules]]
+    sentences = [f"--{name} has no effect: no rule that is run has it ({', '.join(rules)})" for name in idle]
+    if options.schedule != "exponential" and options.decay != fields["decay"].default:
+        sentences.append(f"--decay has no effect: it is of the exponential schedule, and this is {options.schedule}")
+    return sentences
+
+
+def check(options: PlanOptions, session: Session, rule: str | None = None, *, rules: Sequence[str] = (), warm_start: bool = False) -> str:
+    """Refuse settings that cannot be run, before anything is written, and warn of those that are not what they seem.
+
+    Of a single rule it says first what is to be trained, as soon as that is known: compilers and optimisers take seconds to import.
+
+    Parameters
+    ----------
+    options : PlanOptions
+        What is to be run.
+    session : Session
+        Where to warn.
+    rule : str, optional
+        A rule to try on a few samples; a comparison leaves it out, since one rule that fails must not stop the others.
+    rules : sequence of str
+        Those of a comparison, to be refused only where they hold outputs and the network has none to hold.
+    warm_start : bool
+        Whether the rule is to remember states, which is refused where it has none, and else said with what it takes.
+
+    Returns
+    -------
+    str
+        The network's architecture.
+    """
+    from contrastive_core.analysis.gradient_quality import review
+    from contrastive_core.training.loop import generator_of
+    from contrastive_core.training.optimisers.builders import layer_groups
+    from contrastive_core.training.warm_start import require_settling
+    from contrastive_core.types import Batch
+
+    splits = load_data(options)
+    network, setting = build_network(options, splits, options.seed), build_setting(options)
+    require_held(rules, network)
+    layer_groups(network, options.learning_rates)
+    if rule is not None:
+        count, samples = sum(parameter.numel() for parameter in network.parameters()), len(splits.train.labels)
+        session.note(f"{rule} on {options.data}: {architecture(network, splits)}, {count} parameters, {samples} training samples")
+    few = Batch(splits.train.inputs[:FEW], splits.train.labels[:FEW])
+    idle = unused(options, setting, rules if rule is None else (rule,))
+    for warning in [*ignored(options), *idle, *review(network, setting, few.inputs)]:
+        session.warn(warning)
+    if "other than the published" in splits.source:
+        session.warn(f"{options.data} is read from {splits.source}")
+    if rule is not None:
+        built = RULES[rule](setting)
+        if warm_start:
+            require_settling(built)
+            units = sum(network.sizes)
+            megabytes = samples * units * next(network.parameters()).element_size() / 1e6
+            few = few._replace(start=network.initial_state(network.clamp(few.inputs)))
+            session.note(f"the warm start keeps {units} units of {samples} samples: {megabytes:.3g} MB, in checkpoints too")
+        built.estimate(network, few, generator=generator_of(options.seed, 2))
+    return architecture(network, splits)
+
+
+def doubts(options: LearningOptions, network: Network, exact: Estimate, rules: Mapping[str, Any], smallest: float | None) -> list[str]:
+    """Return a sentence for each reason not to trust the comparison."""
+    doubts = []
+    share = effort(exact)["unconverged"]
+    if share:
+        doubts.append(
+            f"{100 * share:.1f} % of the free states did not reach the tolerance, so what the rules are compared with is not exact; "
+            "raise --budget or --tolerance"
+        )
+    if not any(bool(gradient.any()) for gradient in exact.gradients.values()):
+        doubts.append("the exact gradient is 0: no unit moves under a small nudge, and there is nothing to compare the rules with")
+    unsettled = [name for name, record in rules.items() if record.get("unconverged") and name != "implicit"]
+    if unsettled:
+        doubts.append(f"not all phases of {', '.join(unsettled)} reached their tolerance; raise --nudged-budget or --nudged-tolerance")
+    if smallest is not None and options.strength * network.stiffness[-1] >= smallest:
+        doubts.append(
+            f"strength {options.strength:g} is not below the smallest curvature of the energy, {smallest:.3g}: nudged states may be far "
+            "from the free one; lower --strength"
+        )
+    return doubts
+
+
+def effort(estimate: Estimate) -> dict[str, float]:
+    """Return the mean sweeps of all phases of an estimate, and the share of phases that did not settle."""
+    from contrastive_core.training.evaluation import unconverged
+
+    phases = estimate.relaxations.values()
+    return {
+        "sweeps": sum(float(phase.steps.double().mean()) for phase in phases),
+        "unconverged": sum(unconverged(phase) for phase in phases) / len(phases),
+    }

@@ -1,0 +1,89 @@
+"""The dynamics of the learning commands: what can be said about each, and how it is made from that."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from contrastive_core.dynamics import DYNAMICS as CORE
+from contrastive_core.errors import InputError
+from eqprop import DYNAMICS as EQUILIBRIUM_PROPAGATION
+from experiments.commandline.options import Options
+
+if TYPE_CHECKING:
+    from contrastive_core.dynamics.base import Dynamics
+    from experiments.setup.build import LearningOptions
+
+Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+DYNAMICS = CORE | EQUILIBRIUM_PROPAGATION
+"""Every dynamics that the commands know, by name: the union of what the packages list."""
+
+ANNEAL = "anneal"
+
+
+class AnnealOptions(Options):
+    """How an Ising machine anneals.
+
+    Attributes
+    ----------
+    reads, sweeps
+        Of a free phase, and of every anneal.
+    hot, cold, reverse
+        Inverse temperatures, and where between them a later phase starts.
+    """
+
+    reads: Positive = Field(10, description="Anneals per free phase; the lowest energy counts.")
+    sweeps: Positive = Field(100, description="Sweeps of an anneal.")
+    hot: PositiveFloat = Field(0.1, description="First inverse temperature of a free anneal.")
+    cold: PositiveFloat = Field(10.0, description="Last inverse temperature.")
+    reverse: float = Field(0.25, ge=0, le=1, description="Where on that way a later phase starts: 0 forgets the free state.")
+
+
+def build_dynamics(options: LearningOptions) -> Dynamics:
+    """Return the dynamics of free phases that the options ask for, or raise ``InputError`` where two of them do not go together."""
+    if options.node_capacitance is not None and options.network != "layered":
+        raise InputError(f"--node-capacitance is of nodes whose stiffness is 1, and a {options.network} network has others; leave it out")
+    if options.node_temperature:
+        if options.over_relaxation != 1:
+            raise InputError("--over-relaxation is for block descent, and --node-temperature for gradient flow; leave one of them out")
+        return _heat_bath(options)
+    dynamics = _annealing(options) if options.dynamics == ANNEAL else DYNAMICS[options.dynamics]()
+    if options.over_relaxation != 1:
+        if "over_relaxation" not in {field.name for field in fields(dynamics)}:
+            raise InputError(f"--over-relaxation is for sweeps layer by layer, and {options.dynamics} does none; leave it out")
+        dynamics = replace(dynamics, over_relaxation=options.over_relaxation)  # type: ignore[call-arg]
+    if options.step is None:
+        return dynamics
+    if "step_size" not in {field.name for field in fields(dynamics)}:
+        raise InputError(f"--step is the Euler step of gradient-flow and momentum, and {options.dynamics} has none; leave it out")
+    return replace(dynamics, step_size=options.step)  # type: ignore[call-arg]
+
+
+def _heat_bath(options: LearningOptions) -> Dynamics:
+    from contrastive_core.dynamics.langevin import Langevin, temperature_of_nodes
+
+    if options.dynamics not in ("gradient-flow", type(options).model_fields["dynamics"].default):
+        raise InputError(
+            f"--node-temperature is that of gradient flow, and {options.dynamics} is another dynamics; leave one of the two out"
+        )
+    temperature, farad = options.node_temperature, options.node_capacitance
+    temperature = temperature if farad is None else temperature_of_nodes(temperature, farad)
+    return Langevin(temperature) if options.step is None else Langevin(temperature, options.step)
+
+
+def _annealing(options: LearningOptions) -> Dynamics:
+    from eqprop.annealing import Annealing
+
+    if options.network != "ising":
+        raise InputError(f"only an Ising machine anneals, and --network is {options.network}; give --network ising or another --dynamics")
+    given = options.anneal
+    if given.hot > given.cold:
+        raise InputError(
+            f"--anneal-hot {given.hot:g} is above --anneal-cold {given.cold:g}, and anneals go from small inverse temperatures "
+            "to large ones; give a smaller --anneal-hot"
+        )
+    return Annealing(given.reads, given.sweeps, given.hot, given.cold, given.reverse)

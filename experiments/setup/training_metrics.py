@@ -1,0 +1,65 @@
+"""What every trial that trains a network says of itself: its identity, its data, and what the training cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.commandline.output import to_json
+from experiments.trials.experiment import Metric
+
+if TYPE_CHECKING:
+    from contrastive_core.data.splits import Splits
+    from experiments.commandline.options import Options
+
+SPENT = {
+    "epochs": Metric("epochs trained", "epoch"),
+    "sweeps_per_sample": Metric("sweeps of all phases together, mean", "sweep"),
+    "seconds_per_sample": Metric("time to train on one sample", "second", timing=True),
+    "cpu_seconds_per_sample": Metric("processor time to train on one sample", "second", timing=True),
+    "unconverged": Metric("share of phases that did not reach their tolerance, over all epochs"),
+}
+"""The metrics of ``spent``."""
+
+ORIGIN = {"data_digest": Metric("SHA-256 of the data"), "data_source": Metric("where the data come from")}
+"""The metrics of ``origin``."""
+
+
+def identity_of(options: Options, seed: int, splits: Splits) -> str:
+    """Return what must be equal for a checkpoint to be gone on from: every setting, the seed and the data."""
+    return to_json({"options": options.resolved(), "seed": seed, "data": splits.digest}, indent=None)
+
+
+def spent(history: Sequence[Mapping[str, float]], splits: Splits) -> dict[str, Any]:
+    """Return what the epochs cost: means per epoch, or per training sample and epoch.
+
+    Parameters
+    ----------
+    history : sequence of mapping
+        A record per epoch, of ``contrastive_core.training.loop``.
+    splits : Splits
+        What was trained on.
+
+    Returns
+    -------
+    dict
+        By the names of ``SPENT``.
+    """
+    epochs = len(history)
+    samples = len(splits.train.labels) * epochs
+
+    def total(name: str) -> float:
+        return sum(record[name] for record in history)
+
+    return {
+        "epochs": epochs,
+        "sweeps_per_sample": total("sweeps_per_sample") / epochs,
+        "seconds_per_sample": total("seconds") / samples,
+        "cpu_seconds_per_sample": total("cpu_seconds") / samples,
+        "unconverged": total("unconverged") / epochs,
+    }
+
+
+def origin(splits: Splits) -> dict[str, Any]:
+    """Return where the data come from, by the names of ``ORIGIN``."""
+    return {"data_digest": splits.digest, "data_source": splits.source}

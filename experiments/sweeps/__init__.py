@@ -1,0 +1,1 @@
+"""Sweeps: axes, studies, their directories and collected results."""

@@ -1,0 +1,112 @@
+"""``eqlab sweep collect``: the results of a sweep as netCDF and CSV, with a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from contrastive_core.errors import InputError
+from contrastive_core.registry import unknown_name
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.markers import Positional
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.output import format_table
+from experiments.runs.directory import RunDirectory, place
+from experiments.runs.pages import recall
+from experiments.runs.records import STATUSES
+from experiments.sweeps.directory import COMMAND, refuse_edited
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class CollectOptions(CommandOptions):
+    """What to make of a sweep.
+
+    Attributes
+    ----------
+    name
+        Of the sweep.
+    csv, timing
+        Where the table goes, and whether with columns that depend on the machine.
+    metrics, against, points
+        What the summary shows.
+    """
+
+    name: Annotated[str, Positional()]
+    csv: Path | None = Field(None, exclude=True, description="Write the table here; its bytes do not depend on the engine.")
+    timing: bool = Field(False, description="Add times to the table, which do depend on it.")
+    metrics: tuple[str, ...] = Field((), description="Metrics of the summary; by default the experiment's most telling ones.")
+    against: str | None = Field(None, description="AXIS=VALUE: show paired differences of all other values of the axis to this one.")
+    points: Annotated[int, Field(ge=0)] = Field(40, description="Most points of the grid in the summary.")
+
+
+@command(CollectOptions, "collect", without=("config", "seed", "threads"))
+def collect_command(options: CollectOptions, session: Session) -> None:
+    """Write the results of the sweep NAME to results.nc and, if asked, a table; show means with bootstrap intervals.
+
+    \b
+    Examples:
+      eqlab sweep collect gains --csv gains.csv
+      eqlab sweep collect rules --against rule=backprop --metrics test_error
+    """  # noqa: D301
+    from experiments.sweeps.results import read_results, to_csv, to_dataset, write_csv, write_dataset
+    from experiments.sweeps.summary import FEW, differences, summarise
+
+    if options.csv is not None and options.csv.is_dir():
+        raise InputError(f"{options.csv} is a directory; give --csv a file")
+    run = RunDirectory(place(options.name, session.out))
+    run.read_config()  # whether there is a run at all
+    made_by = run.read_provenance()["command"]
+    with run.journal(readonly=True) as journal:
+        if made_by == COMMAND:
+            refuse_edited(run, recall(journal))
+        results = read_results(journal)
+    dataset = to_dataset(results)
+    metrics = _chosen(options, dataset, results.study.experiment.headline)
+    file = run.path / "results.nc"
+    try:
+        write_dataset(dataset, file)
+        digest = write_csv(to_csv(results, timing=options.timing), options.csv) if options.csv else None
+    except OSError as error:
+        raise InputError(f"cannot write the results ({error.strerror or error}); make room, or write elsewhere") from error
+    data: dict[str, Any] = {
+        "run": str(run.path),
+        "dataset": str(file),
+        "csv": str(options.csv) if options.csv else None,
+        "csv_sha256": digest,
+        "counts": {status: int((results.status == code).sum()) for code, status in enumerate(STATUSES)},
+        "summary": summarise(dataset, metrics, options.points),
+        "differences": [],
+    }
+    if options.against:
+        axis, _, reference = options.against.partition("=")
+        data["differences"] = differences(dataset, metrics, axis, reference, options.points)
+    session.result(data, _describe(data, FEW))
+
+
+def _chosen(options: CollectOptions, dataset: xr.Dataset, headline: Sequence[str]) -> list[str]:
+    numeric = sorted(str(name) for name, column in dataset.data_vars.items() if column.dtype.kind == "f")
+    for name in options.metrics:
+        if name not in numeric:
+            raise unknown_name("metric", name, numeric)
+    return [name for name in options.metrics or headline if name in numeric]
+
+
+def _describe(data: Mapping[str, Any], few: int) -> str:
+    counts = data["counts"]
+    lines = [f"{data['dataset']}: {counts['done']} done, {counts['failed']} failed, {counts['pending'] + counts['running']} missing"]
+    if data["csv"]:
+        lines.append(f"{data['csv']}: SHA-256 {data['csv_sha256']}")
+    for title, records in (("means over seeds", data["summary"]), ("paired differences", data["differences"])):
+        if records:
+            header = (*records[0]["point"], "metric", "n", "mean", "95 % from", "to")
+            rows = [(*map(str, one["point"].values()), one["metric"], one["n"], one["mean"], one["low"], one["high"]) for one in records]
+            lines += ["", f"{title}, with bootstrap intervals", format_table(header, rows)]
+    if any(0 < one["n"] < few for one in (*data["summary"], *data["differences"])):
+        lines += ["", f"n is below {few}: these intervals are too narrow; take them as a hint and run more seeds"]
+    return "\n".join(lines)

@@ -1,0 +1,222 @@
+"""``eqlab sweep``: any experiment over a grid, on any engine, stopped and continued at any moment."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from contrastive_core.errors import InputError
+from experiments.cli import lazy_group
+from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.flags import command
+from experiments.commandline.invocation import Session
+from experiments.commandline.markers import Positional, Repeated
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.output import format_table
+from experiments.runs.directory import place
+from experiments.runs.pages import details, retry_failed, spent
+from experiments.sweeps.directory import Sweep, create_sweep, open_sweep
+from experiments.sweeps.study import declare
+from experiments.trials.engine import CHOICES, check_engine
+from experiments.trials.progress import duration
+from experiments.trials.runner import Run
+from experiments.trials.worker import Work
+
+SHOWN_FAILURES = 5
+_Name = Annotated[str, Positional()]
+
+
+class NewOptions(CommandOptions):
+    """A sweep to be made.
+
+    Attributes
+    ----------
+    name, experiment
+        What it is called, and what it runs.
+    grid, set, file, seeds, paired
+        Its axes, settings and repetitions.
+    chunk
+        Trials per call of an engine.
+    """
+
+    name: _Name
+    experiment: Annotated[str | None, Positional()] = None
+    grid: Annotated[tuple[str, ...], Repeated("AXIS=V1,V2,...")] = Field((), description="An axis and its values; may be repeated.")
+    set: Annotated[tuple[str, ...], Repeated("KEY=VALUE")] = Field((), description="A setting of the experiment; may be repeated.")
+    file: str | None = Field(None, description="TOML file with grid, zip and random axes; flags win.")
+    seeds: Annotated[int, Field(gt=0)] | None = Field(None, description="Trials per point of the grid, 1 if not given.")
+    paired: bool = Field(True, description="Give all points the same seeds, so that differences are paired.")
+    chunk: Annotated[int, Field(gt=0)] | None = Field(None, description="Trials per call of an engine; none measures a second's worth.")
+
+
+class NameOptions(CommandOptions):
+    """Which sweep.
+
+    Attributes
+    ----------
+    name
+        As it was given to ``eqlab sweep new``, or a path.
+    """
+
+    name: _Name
+
+
+class RunOptions(NameOptions):
+    """Which sweep, and where it is computed.
+
+    Attributes
+    ----------
+    engine
+        What computes.
+    """
+
+    engine: str = Field("process", exclude=True, description=f"{CHOICES[:1].upper()}{CHOICES[1:]}.".replace("'", ""))
+
+
+@command(NewOptions, "new", without=("config", "set", "threads"))
+def new_command(options: NewOptions, session: Session) -> None:
+    """Make a sweep: the experiment EXPERIMENT at every point of a grid, several times with different seeds.
+
+    Experiments are gradients, learn, phase, recall, relaxation and train, and MODULE:OBJECT for one of your own.
+
+    \b
+    Examples:
+      eqlab sweep new gains relaxation --grid gain=0.5,1,2 --grid hidden=[32],[32,32] --seeds 100
+      eqlab sweep new rules train --grid rule=ep-centered,backprop --set epochs=5 --seeds 10
+      eqlab sweep new search train --file search.toml
+    """  # noqa: D301
+    given: dict[str, Any] = {key: getattr(options, key) for key in ("seeds", "seed", "paired") if key in options.model_fields_set}
+    given = {key: value for key, value in given.items() if value is not None}
+    study = declare(options.experiment, file=options.file, settings=options.set, grid=options.grid, given=given)
+    run = create_sweep(place(options.name, session.out), study, session, options.chunk)
+    with open_sweep(run.path, session, readonly=True) as sweep:
+        total, chunk = math.prod(study.shape), sweep.chunk
+    axes = {axis.name: len(axis.values) for axis in study.axes}
+    listed = " x ".join([*(f"{length} {name}" for name, length in axes.items()), f"{study.shape[-1]} seeds"])
+    data = {"run": str(run.path), "trials": total, "axes": axes, "seeds": study.shape[-1], "chunk": chunk}
+    go = f"eqlab sweep run {_spelled(options.name, session)}"
+    session.result(data, f"{run.path}: {total} trials ({listed}), {chunk} in a chunk\ncompute them with: {go}")
+
+
+def _spelled(name: str, session: Session) -> str:
+    """Return a sweep's name as it is typed, with the directory it is in."""
+    return shlex.join([name] if session.out is None else [name, "--out", str(session.out)])
+
+
+@command(RunOptions, "run", without=("config", "seed", "threads"))
+def run_command(options: RunOptions, session: Session) -> None:
+    """Compute what is missing of the sweep NAME; stop it at any moment, and run it again under any engine.
+
+    \b
+    Examples:
+      eqlab sweep run gains
+      eqlab sweep run gains --engine dask:4
+      eqlab sweep run gains --engine scheduler.json
+    """  # noqa: D301
+    _compute(options, session, retry=False)
+
+
+@command(RunOptions, "resume", without=("config", "seed", "threads"))
+def resume_command(options: RunOptions, session: Session) -> None:
+    """Go on with the sweep NAME: the same as run."""
+    _compute(options, session, retry=False)
+
+
+@command(RunOptions, "retry-failed", without=("config", "seed", "threads"))
+def retry_command(options: RunOptions, session: Session) -> None:
+    """Compute the failed trials of the sweep NAME again, and what is missing."""
+    _compute(options, session, retry=True)
+
+
+def _compute(options: RunOptions, session: Session, *, retry: bool) -> None:
+    kind, _ = check_engine(options.engine)
+    path = place(options.name, session.out)
+    if kind == "serial":
+        session.one_thread()  # as workers have, so that every engine finds the same bits
+    again = f"eqlab sweep run {_spelled(options.name, session)} --engine {shlex.quote(options.engine)}"
+    with resumable(again), open_sweep(path, session) as sweep:
+        if retry:
+            session.note(f"{retry_failed(sweep.journal)} failed trials are tried again")
+        Run(sweep.run, sweep.journal, _work(sweep), sweep.chunk, keep_checkpoints=False).compute(options.engine, session, path.name)
+        data, text = _state(sweep, path)
+    session.result(data, text)
+    if data["counts"]["failed"]:
+        first = data["failures"][0]
+        raise TrialsFailedError(
+            f"{data['counts']['failed']} of {data['trials']} trials failed; the first, trial {first['trial']}: {first['error']}; "
+            f"see them with 'eqlab sweep status', try again with 'eqlab sweep retry-failed {_spelled(options.name, session)}'"
+        )
+
+
+def _work(sweep: Sweep) -> Work:
+    """Let a trial that fills a chunk alone, and so takes about a second or more, keep a checkpoint until it is recorded."""
+    lasting = sweep.chunk == 1 and sweep.study.experiment.checkpoints
+    return sweep.study.work._replace(checkpoints=str(sweep.run.checkpoints.resolve()) if lasting else None)
+
+
+class StatusOptions(NameOptions):
+    """Which sweep, and how much of it.
+
+    Attributes
+    ----------
+    trial
+        Whose failure to show whole.
+    """
+
+    trial: str | None = Field(None, description="Show this failed trial's traceback.")
+
+
+@command(StatusOptions, "status", without=("config", "seed", "threads"))
+def status_command(options: StatusOptions, session: Session) -> None:
+    """Show how far the sweep NAME is, also while it runs, and what failed."""
+    path = place(options.name, session.out)
+    with open_sweep(path, session, readonly=True) as sweep:
+        if options.trial is not None:
+            one = sweep.journal.trial(options.trial)
+            if one is None or one.status != "failed":
+                raise InputError(f"trial {options.trial} of {path} has not failed; failed ones are listed without --trial")
+            trace = details(sweep.journal, options.trial)
+            data: dict[str, Any] = {"trial": one.key, "options": one.options, "seed": one.seed, "error": one.error, "details": trace}
+            text = f"trial {one.key}, {one.options}, seed {one.seed}\n\n{trace or one.error}"
+        else:
+            data, text = _state(sweep, path)
+    session.result(data, text)
+
+
+def _state(sweep: Sweep, path: Path) -> tuple[dict[str, Any], str]:
+    counts = sweep.journal.counts()
+    total = sum(counts.values())
+    failures = [
+        {"trial": one.key, "options": one.options, "error": one.error} for one in islice(sweep.journal.trials("failed"), SHOWN_FAILURES)
+    ]
+    seconds = spent(sweep.journal)
+    data = {"run": str(path), "trials": total, "counts": counts, "chunk": sweep.chunk, "seconds": seconds, "failures": failures}
+    settled = counts["done"] + counts["failed"]
+    lines = [f"{path}: {counts['done']} of {total} trials done, {counts['failed']} failed; {duration(seconds)} of computing"]
+    if settled and settled < total:
+        lines.append(f"about {duration(seconds / settled * (total - settled))} of computing left, divided by the number of workers")
+    if failures:
+        rows = [(str(one["trial"]), str(one["options"]), str(one["error"])) for one in failures]
+        lines += ["", format_table(("trial", "options", "error"), rows)]
+        if counts["failed"] > len(failures):
+            lines.append(f"and {counts['failed'] - len(failures)} more")
+    return data, "\n".join(lines)
+
+
+sweep = lazy_group(
+    "sweep",
+    "Run any experiment over a grid, on any engine.",
+    {
+        "new": "experiments.sweeps.commands:new_command",
+        "run": "experiments.sweeps.commands:run_command",
+        "status": "experiments.sweeps.commands:status_command",
+        "resume": "experiments.sweeps.commands:resume_command",
+        "retry-failed": "experiments.sweeps.commands:retry_command",
+        "collect": "experiments.sweeps.collect:collect_command",
+    },
+)

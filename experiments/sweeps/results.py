@@ -1,0 +1,256 @@
+"""The results of a sweep as one table: labelled axes, named columns, units; as a dataset of xarray, as netCDF and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from contrastive_core.errors import InputError
+from contrastive_core.files.writing import write_bytes
+from experiments.commandline.options import flatten
+from experiments.runs.journal import Journal
+from experiments.runs.pages import recall
+from experiments.runs.records import STATUSES
+from experiments.sweeps.axes import points
+from experiments.sweeps.study import Study, from_facts
+from experiments.trials.experiment import Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+_OWN = ("trial", "replicate", "seed", "status", "error", "seconds")
+_ROWS = "SELECT seed, status, metrics, error, seconds FROM trials ORDER BY id"
+
+
+class Results(NamedTuple):
+    """Every trial of a sweep, column by column, in the order in which they were planned.
+
+    Attributes
+    ----------
+    study : Study
+        What was computed.
+    seeds : list of int
+        One per trial.
+    status : ndarray of shape (trials,)
+        Positions in ``STATUSES``.
+    seconds : ndarray of shape (trials,)
+        NaN where not computed.
+    errors : dict of int to str
+        Messages of those that failed.
+    numbers : dict of str to ndarray of shape (trials,)
+        Metrics that are numbers; NaN where missing.
+    texts : dict of str to ndarray of shape (trials,)
+        All other metrics; lists are written as JSON.
+    integers : frozenset of str
+        The metrics that have whole numbers only.
+    """
+
+    study: Study
+    seeds: list[int]
+    status: np.ndarray[Any, Any]
+    seconds: np.ndarray[Any, Any]
+    errors: dict[int, str]
+    numbers: dict[str, np.ndarray[Any, Any]]
+    texts: dict[str, np.ndarray[Any, Any]]
+    integers: frozenset[str]
+
+
+def read_results(journal: Journal) -> Results:
+    """Read every trial of a journal that knows its grid.
+
+    Parameters
+    ----------
+    journal : Journal
+        Of a sweep, or of another command that runs one.
+
+    Returns
+    -------
+    Results
+        Of trials that are not done, only what is known.
+
+    Raises
+    ------
+    InputError
+        If the journal has no grid.
+    """
+    import numpy as np
+
+    facts = recall(journal)
+    if "axes" not in facts:
+        raise InputError("this run has one trial and no grid; see it with 'eqlab runs show'")
+    study = from_facts(facts)
+    total = sum(journal.counts().values())
+    seeds, errors = [], {}
+    status, seconds = np.zeros(total, np.int8), np.full(total, np.nan)
+    numbers: dict[str, np.ndarray[Any, Any]] = {}
+    texts: dict[str, np.ndarray[Any, Any]] = {}
+    fractions: set[str] = set()
+    reserved = {*_OWN, *(key for axis in study.axes for key in axis.keys)}
+    for index, (seed, state, metrics, error, spent) in enumerate(journal.connection.execute(_ROWS)):
+        seeds.append(int(seed))
+        status[index] = STATUSES.index(state)
+        if spent is not None:
+            seconds[index] = spent
+        if error is not None:
+            errors[index] = error
+        for name, value in _leaves(json.loads(metrics), reserved) if metrics else ():
+            if isinstance(value, str):
+                if name not in texts:
+                    texts[name] = np.full(total, "", dtype=object)
+                texts[name][index] = value
+                continue
+            if name not in numbers:
+                numbers[name] = np.full(total, np.nan)
+            if value is not None:
+                numbers[name][index] = value
+                if isinstance(value, float):
+                    fractions.add(name)
+    return Results(study, seeds, status, seconds, errors, numbers, texts, frozenset(numbers.keys() - fractions))
+
+
+def _leaves(metrics: Mapping[str, Any], reserved: set[str]) -> Iterator[tuple[str, Any]]:
+    """Walk the metrics with dotted names; those that only repeat the trial's options are left out."""
+    for name, value in metrics.items() if not any(isinstance(v, dict) for v in metrics.values()) else flatten(metrics).items():
+        if name not in reserved:
+            yield name, json.dumps(value) if isinstance(value, list | dict) else value
+
+
+def metric_of(study: Study, name: str) -> Metric:
+    """Return what a column stands for; ``gradient_cosine.weight_1`` is one of ``gradient_cosine``."""
+    table = study.experiment.metrics
+    return table.get(name) or table.get(name.split(".")[0]) or Metric("", "")
+
+
+def to_csv(results: Results, *, timing: bool = False) -> str:
+    """Write the results as a table that depends on nothing but the study.
+
+    Parameters
+    ----------
+    results : Results
+        Of all trials.
+    timing : bool
+        Whether to add what depends on the machine: seconds, and metrics of time.
+
+    Returns
+    -------
+    str
+        One row per trial, floats with all their digits, nothing where there is no value.
+    """
+    study = results.study
+    axes = [key for axis in study.axes for key in axis.keys]
+    columns: dict[str, Iterator[str]] = {}
+    for name in sorted({*results.numbers, *results.texts}):
+        if timing or not metric_of(study, name).timing:
+            columns[name] = _cells(results, name)
+    if timing:
+        columns["seconds"] = (_cell(value) for value in results.seconds.tolist())
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", *axes, "replicate", "seed", "status", "error", *columns])
+    seeds = study.shape[-1]
+    places = ((index, list(map(_label, point.values())), r) for index, (point, r) in enumerate(_places(study, seeds)))
+    status = [STATUSES[code] for code in results.status.tolist()]
+    for (index, place, replicate), *cells in zip(places, *columns.values(), strict=True):
+        writer.writerow([index, *place, replicate, results.seeds[index], status[index], results.errors.get(index, ""), *cells])
+    return text.getvalue()
+
+
+def _places(study: Study, seeds: int) -> Iterator[tuple[dict[str, Any], int]]:
+    return ((point, replicate) for point in points(study.axes) for replicate in range(seeds))
+
+
+def _cells(results: Results, name: str) -> Iterator[str]:
+    if name in results.texts:
+        return iter(results.texts[name].tolist())
+    values = results.numbers[name].tolist()
+    if name in results.integers:
+        return ("" if value != value else str(int(value)) for value in values)
+    return map(_cell, values)
+
+
+def _cell(value: float) -> str:
+    return "" if value != value else repr(value)
+
+
+def _label(value: Any) -> Any:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def to_dataset(results: Results) -> xr.Dataset:
+    """Arrange the results along the axes of the grid.
+
+    Parameters
+    ----------
+    results : Results
+        Of all trials.
+
+    Returns
+    -------
+    xarray.Dataset
+        One dimension per axis and ``replicate``; coordinates are the axes' values, attributes say what everything is, in which unit.
+    """
+    import numpy as np
+    import xarray as xr
+
+    study = results.study
+    dims = [*(axis.name for axis in study.axes), "replicate"]
+
+    def shaped(column: np.ndarray[Any, Any]) -> Any:
+        return column.reshape(study.shape)
+
+    meanings = {"flag_values": np.arange(len(STATUSES), dtype=np.int8), "flag_meanings": " ".join(STATUSES)}
+    variables: dict[str, Any] = {
+        "status": (dims, shaped(results.status), {"long_name": "state of the trial", **meanings}),
+        "seconds": (dims, shaped(results.seconds), {"long_name": "time that the trial took", "units": "second"}),
+    }
+    for name, column in sorted({**results.numbers, **results.texts}.items()):
+        metric = metric_of(study, name)
+        text = name in results.texts
+        variables[name] = (dims, shaped(column), {"long_name": metric.description, **({} if text else {"units": metric.unit})})
+    coordinates = {key: value for axis in study.axes for key, value in _coordinates(study, axis.name).items()}
+    coordinates["replicate"] = ("replicate", np.arange(study.shape[-1]), {"long_name": "number of the repetition"})
+    seeds = np.array(results.seeds, dtype=np.uint64)
+    if study.declared["paired"]:
+        coordinates["seed"] = ("replicate", seeds[: study.shape[-1]], {"long_name": "seed, shared by all points of the grid"})
+    else:
+        variables["seed"] = (dims, shaped(seeds), {"long_name": "seed"})
+    attributes = {"experiment": study.declared["experiment"], "configuration": json.dumps(study.declared)}
+    return xr.Dataset(variables, coordinates, attributes)
+
+
+def _coordinates(study: Study, name: str) -> dict[str, Any]:
+    import numpy as np
+
+    (axis,) = (axis for axis in study.axes if axis.name == name)
+    found: dict[str, Any] = {}
+    for position, key in enumerate(axis.keys):
+        values = [row[position] for row in axis.values]
+        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        field = study.experiment.options.model_fields.get(key)
+        labels = np.array(values) if numeric else np.array([str(_label(value)) for value in values], dtype=object)
+        found[key] = (axis.name, labels, {"long_name": (field.description if field else None) or key})
+    return found
+
+
+def write_dataset(dataset: xr.Dataset, path: Path) -> None:
+    """Write a dataset as netCDF, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        dataset.to_netcdf(temporary, engine="h5netcdf")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_csv(text: str, path: Path) -> str:
+    """Write a table whole or not at all, and return the SHA-256 of its bytes."""
+    content = text.encode()
+    write_bytes(path, content)
+    return hashlib.sha256(content).hexdigest()

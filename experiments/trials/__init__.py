@@ -1,0 +1,1 @@
+"""Experiments and the engines that run their trials."""

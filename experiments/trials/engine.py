@@ -1,0 +1,195 @@
+"""Where trials are computed: here, in processes of this machine, or on a cluster, all behind ``concurrent.futures``."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from contrastive_core.errors import EqlabError, InputError
+from experiments.runs.provenance import available_cores
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CHOICES = (
+    "'serial', 'process:N' or 'dask:N' with N workers here (by default one per core), 'slurm:N', "
+    "the address of a running scheduler such as 'tcp://host:8786', or its scheduler file such as 'scheduler.json'"
+)
+LOCAL = ("process", "dask", "slurm")
+THREAD_LIMITS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+"""What makes libraries compute with one thread, if set before they are loaded."""
+
+
+class EngineError(EqlabError):
+    """An engine that is not there, or stopped working; what was recorded before is kept."""
+
+
+class Engine(NamedTuple):
+    """An open engine.
+
+    Attributes
+    ----------
+    executor : Executor
+        A future of a call whose worker died raises ``BrokenExecutor``; the next call finds new workers.
+    workers : callable
+        How many workers there are now.
+    here : bool
+        Whether calls are computed at once, in the calling process.
+    """
+
+    executor: Executor
+    workers: Callable[[], int]
+    here: bool = False
+
+
+class SerialExecutor(Executor):
+    """Computes each call at once, in this process, behind the interface of ``concurrent.futures``."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Call the function and return its finished future; Ctrl-C passes through."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class RestartingPool(Executor):
+    """Processes of this machine, spawned and never forked, which are replaced when one of them dies.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._pool = self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_settle_in)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Queue the call, in new processes if the old ones died."""
+        try:
+            return self._pool.submit(fn, *args, **kwargs)
+        except BrokenExecutor:
+            self._pool.shutdown(wait=True)
+            self._pool = self._start()
+            return self._pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Stop; without waiting, what is being computed is stopped too, as nobody will use it."""
+        running = list((getattr(self._pool, "_processes", None) or {}).values())
+        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        if not wait:
+            for process in running:
+                process.terminate()
+
+
+def check_engine(engine: str) -> tuple[str, int]:
+    """Return an engine's kind and number of workers.
+
+    Parameters
+    ----------
+    engine : str
+        As ``CHOICES`` says.
+
+    Returns
+    -------
+    kind : str
+        ``serial``, ``process``, ``dask``, ``slurm``, ``address`` or ``file``.
+    count : int
+        0 where it is not ours to say.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+    """
+    kind, _, count = engine.partition(":")
+    if engine == "serial":
+        return engine, 0
+    if engine in ("process", "dask"):
+        return engine, available_cores()
+    if kind in LOCAL and count.isdigit() and int(count) > 0:
+        return kind, int(count)
+    if kind in ("tcp", "tls") and count.startswith("//"):
+        return "address", 0
+    if engine.endswith(".json"):
+        return "file", 0
+    raise InputError(f"unknown engine {engine!r}; use {CHOICES}")
+
+
+@contextmanager
+def open_engine(engine: str) -> Iterator[Engine]:
+    """Open an engine; leaving the block with an error, Ctrl-C included, drops what is not finished.
+
+    Parameters
+    ----------
+    engine : str
+        As ``CHOICES`` says. Workers of this machine have one thread each, set before NumPy loads, and listen on loopback only.
+
+    Yields
+    ------
+    Engine
+        Ready for calls.
+
+    Raises
+    ------
+    EngineError
+        If there is no such scheduler, or it has no workers.
+    """
+    kind, count = check_engine(engine)
+    if kind == "serial":
+        yield Engine(SerialExecutor(), lambda: 1, here=True)
+        return
+    with _one_thread():
+        if kind != "process":
+            from experiments.trials.dask_engine import open_cluster
+
+            with open_cluster(kind, engine, count) as cluster:
+                yield cluster
+            return
+        pool = RestartingPool(count)
+        try:
+            yield Engine(pool, lambda: count)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let the processes started inside the block compute with one thread each."""
+    before: dict[str, Any] = {name: os.environ.get(name) for name in THREAD_LIMITS}
+    os.environ.update(THREAD_LIMITS)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _settle_in() -> None:
+    """Leave Ctrl-C to the parent, and end with it: a process of a pool whose parent was killed would wait for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)

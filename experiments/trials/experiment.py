@@ -1,0 +1,122 @@
+"""What an experiment is: options, a trial that depends on nothing but options and a seed, and what its metrics mean."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from contrastive_core.errors import InputError
+from contrastive_core.registry import Table
+from experiments.commandline.options import CommandOptions
+
+
+class Metric(NamedTuple):
+    """What a number that a trial returns stands for.
+
+    Attributes
+    ----------
+    description : str
+        What was measured.
+    unit : str
+        ``second``, ``1`` for what is dimensionless, ...
+    timing : bool
+        Whether it depends on the machine and its load, and so is left out of tables that are compared.
+    """
+
+    description: str
+    unit: str = "1"
+    timing: bool = False
+
+
+class Outcome(NamedTuple):
+    """What a trial came to.
+
+    Attributes
+    ----------
+    metrics : mapping
+        Numbers, texts, and mappings of them.
+    history : sequence of mapping
+        One record per epoch, each with its ``epoch``.
+    arrays : mapping of str to ndarray
+        Trajectories; kept in a file of their own.
+    """
+
+    metrics: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]] = ()
+    arrays: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One kind of trial, which any grid, engine and store can run.
+
+    Attributes
+    ----------
+    options : type of CommandOptions
+        What a trial can be told.
+    trial : callable
+        Maps an instance of ``options`` and a seed to an ``Outcome``. Everything random follows from the seed.
+    metrics : mapping of str to Metric
+        What it measures, by name.
+    headline : tuple of str
+        The metrics that a summary shows unless told otherwise.
+    checkpoints : bool
+        Whether ``trial`` takes ``checkpoint``, a path from which it goes on if it is there.
+    live : bool
+        Whether ``trial`` takes ``on_epoch``, which it tells of every epoch of its history as soon as that is measured.
+    """
+
+    options: type[CommandOptions]
+    trial: Callable[..., Outcome]
+    metrics: Mapping[str, Metric]
+    headline: tuple[str, ...]
+    checkpoints: bool = False
+    live: bool = False
+
+
+EXPERIMENTS: Table[Experiment] = Table(
+    "experiment",
+    {
+        "basins": "experiments.hopfield.basins:EXPERIMENT",
+        "capacity": "experiments.hopfield.capacity:EXPERIMENT",
+        "contrastive": "experiments.representations.trial:EXPERIMENT",
+        "gradients": "experiments.learning.gradients:EXPERIMENT",
+        "hardware": "experiments.hardware.hardware:EXPERIMENT",
+        "learn": "experiments.hopfield.learn:EXPERIMENT",
+        "phase": "experiments.hopfield.phase:EXPERIMENT",
+        "recall": "experiments.hopfield.recall:EXPERIMENT",
+        "relaxation": "experiments.learning.relaxation:EXPERIMENT",
+        "train": "experiments.learning.train:EXPERIMENT",
+    },
+)
+"""Every experiment; listing one here is all that it takes to run it over a grid, under any engine."""
+
+
+def find_experiment(name: str) -> Experiment:
+    """Import an experiment.
+
+    Parameters
+    ----------
+    name : str
+        In ``EXPERIMENTS``, or ``module:object`` for one's own, which workers have to be able to import too.
+
+    Returns
+    -------
+    Experiment
+        The object.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    if ":" not in name:
+        return EXPERIMENTS[name]
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"cannot import the experiment {name!r} ({error}); give MODULE:OBJECT as Python finds it") from error
+    if not isinstance(found, Experiment):
+        raise InputError(f"{name} is no Experiment of experiments.trials.experiment; see CONTRIBUTING.md")
+    return found

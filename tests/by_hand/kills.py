@@ -1,0 +1,149 @@
+"""Kill drivers and workers of a sweep at random moments, and check that nothing is lost and nothing twice.
+
+By hand: ``python tests/by_hand/kills.py 30``; the suite runs a short form.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+PATHS = os.pathsep.join((str(ROOT), str(ROOT / "tests" / "support")))
+ENVIRONMENT = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+PROGRAM = [sys.executable, "-c", "from experiments.cli import main; main()"]
+TRIALS = 1200
+
+
+class Toll(NamedTuple):
+    """What an ordeal came to: processes killed, starts of drivers, and over all journals together what is in them."""
+
+    drivers: int
+    workers: int
+    starts: int
+    missing: int
+    twice: int
+    epochs_missing: int
+    integrity: str
+    same: bool
+
+
+class Inspection(NamedTuple):
+    """What a journal holds."""
+
+    done: int
+    twice: int
+    epochs: int
+    integrity: str
+
+
+def eqlab(folder: Path, *arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+    command = [*PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=check, timeout=600)
+
+
+def new(folder: Path, name: str) -> None:
+    axes = ["--grid", f"x={','.join(map(str, range(TRIALS // 20)))}", "--set", "seconds=0.002", "--set", "epochs=2"]
+    eqlab(folder, "sweep", "new", name, "trials:EXPERIMENT", *axes, "--seeds", 20, "--chunk", 40)
+
+
+def workers(driver: int) -> list[psutil.Process]:
+    """The processes that compute: those that were spawned, without the one that tracks resources."""
+    try:
+        children = psutil.Process(driver).children(recursive=True)
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    except psutil.Error:
+        return []
+
+
+def table(folder: Path, name: str) -> str:
+    eqlab(folder, "sweep", "collect", name, "--csv", f"{name}.csv", "--points", 0)
+    return (folder / f"{name}.csv").read_text()
+
+
+def count_done(journal: Path) -> int:
+    with sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True) as connection:
+        found = int(connection.execute("SELECT count(*) FROM trials WHERE status = 'done'").fetchone()[0])
+    connection.close()
+    return found
+
+
+def ordeal(folder: Path, kills: int, seed: int, *, verbose: bool = False) -> Toll:
+    """Compute a sweep under changing engines while processes are killed, and compare with one that was left in peace.
+
+    A kill comes at a random moment after the first new record, so that it hits the computing and not the starting.
+    """
+    chance = random.Random(seed)
+    new(folder, "peace")
+    eqlab(folder, "sweep", "run", "peace", "--engine", "serial")
+    struck = {"driver": 0, "worker": 0}
+    starts = part = 0
+    while sum(struck.values()) < kills:
+        part += 1
+        name = f"war-{part}"
+        new(folder, name)
+        journal = (folder / "runs" / name / "journal.sqlite").resolve()
+        while count_done(journal) < TRIALS:
+            starts += 1
+            engine = ("process:2", "dask:2")[starts % 2]
+            arguments = [*PROGRAM, "sweep", "run", name, "--engine", engine]
+            with subprocess.Popen(arguments, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+                victim = strike(driver, journal, chance) if sum(struck.values()) < kills else None
+                driver.wait(timeout=300)
+            if victim:
+                struck[victim] += 1
+            if verbose:
+                print(f"{name} {engine}: killed {victim}, {count_done(journal)} of {TRIALS} done", flush=True)
+    expected = table(folder, "peace")
+    names = [f"war-{number + 1}" for number in range(part)]
+    found = [inspect(folder / "runs" / name / "journal.sqlite") for name in names]
+    return Toll(
+        struck["driver"],
+        struck["worker"],
+        starts,
+        missing=sum(TRIALS - one.done for one in found),
+        twice=sum(one.twice for one in found),
+        epochs_missing=sum(2 * TRIALS - one.epochs for one in found),
+        integrity=", ".join({one.integrity for one in found}),
+        same=all(table(folder, name) == expected for name in names),
+    )
+
+
+def strike(driver: subprocess.Popen[bytes], journal: Path, chance: random.Random) -> str | None:
+    before = count_done(journal)
+    while driver.poll() is None and count_done(journal) == before:
+        time.sleep(0.01)
+    time.sleep(chance.uniform(0, 0.5))
+    if driver.poll() is not None:
+        return None
+    victims = workers(driver.pid)
+    if chance.random() < 0.5 and victims:
+        chance.choice(victims).send_signal(signal.SIGKILL)
+        return "worker"
+    driver.send_signal(signal.SIGKILL)
+    return "driver"
+
+
+def inspect(journal: Path) -> Inspection:
+    connection = sqlite3.connect(journal)
+    done = connection.execute("SELECT count(*) FROM trials WHERE status = 'done'").fetchone()[0]
+    twice = connection.execute("SELECT count(*) - count(DISTINCT key) FROM trials").fetchone()[0]
+    epochs = connection.execute("SELECT count(*) FROM history").fetchone()[0]
+    integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
+    connection.close()
+    return Inspection(done, twice, epochs, integrity)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        print(ordeal(Path(place), int(sys.argv[1]) if len(sys.argv) > 1 else 30, 0, verbose=True))

@@ -1,0 +1,85 @@
+"""Run in a process of its own, with numba-cuda's compiler and no device: every CUDA kernel to PTX of two generations.
+
+With the argument ``registers`` it also assembles the PTX, and prints what the assembler says of registers and spills.
+"""
+
+import importlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from numba import cuda, types
+
+from contrastive_core.kernels.settling.any_depth import kernel_cuda as any_depth
+from contrastive_core.kernels.settling.one_hidden import contrast_cuda
+from contrastive_core.kernels.settling.one_hidden import kernel_cuda as one_hidden
+from contrastive_core.kernels.spins import chains_cuda, replicas_cuda
+
+CODES = types.int8[:, ::1]
+COUNTS = types.int64[:, ::1]
+GAINS = types.float64[:, ::1]
+TRACE = types.int64[:, :, ::1]
+INTEGER, WORD = types.int64, types.uint64
+SPIN = (types.int64[::1], CODES, COUNTS, GAINS)
+BYTES, LANE, STACK = types.int8[:, :, ::1], types.float32[:, :, ::1], types.float32[:, :, :, ::1]
+RUN = (WORD, WORD, INTEGER, INTEGER, INTEGER, TRACE)
+
+
+def settling(real):
+    row, matrix, stack, flag = real[::1], real[:, ::1], real[:, :, ::1], types.boolean
+    given = (matrix, row, row, row, row, row, matrix, row)
+    results = (stack, COUNTS, matrix, CODES, COUNTS, matrix)
+    return *given, *results, INTEGER, flag, real, real, real, row, types.int64[::1], flag, flag
+
+
+def settling_pair(real):
+    row, matrix, stack, flag, classes = real[::1], real[:, ::1], real[:, :, ::1], types.boolean, types.int64[::1]
+    results = (stack, stack, COUNTS, matrix, CODES)
+    return matrix, matrix, row, matrix, classes, flag, row, *results, INTEGER, *[real] * 7, flag, row, classes, flag, flag
+
+
+def contrasting(real):
+    row, matrix = real[::1], real[:, ::1]
+    return matrix, types.int64[::1], CODES, *[matrix] * 4, real, real, matrix, row, matrix, row, types.int8[::1]
+
+
+KERNELS = [
+    (chains_cuda, "sequential", (CODES, *SPIN, INTEGER, INTEGER, *RUN)),
+    (chains_cuda, "simultaneous", (CODES, *SPIN, types.boolean, *RUN, GAINS)),
+    (replicas_cuda, "lanes", (CODES, types.int64[::1], BYTES, LANE, LANE, INTEGER, INTEGER, *RUN[:-1], STACK)),
+    *((any_depth, "settle_blocks", settling(real)) for real in (types.float32, types.float64)),
+    *((one_hidden, "settle_pair", settling_pair(real)) for real in (types.float32, types.float64)),
+    *((contrast_cuda, "contrast_pair", contrasting(real)) for real in (types.float32, types.float64)),
+]
+
+
+class AnyDevice:
+    """Device functions are compiled for the current device, of which there is none: this stands in for it."""
+
+    compute_capability = (8, 0)
+
+
+def assemble(ptx, architecture):
+    """Return what the assembler that comes with the compiler says of the registers and spills of a kernel."""
+    program = next(path for folder in sys.path for path in Path(folder).glob("nvidia/**/bin/ptxas"))
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "kernel.ptx"
+        source.write_text(ptx)
+        command = [str(program), f"-arch={architecture}", "-v", str(source), "-o", str(Path(folder) / "kernel.cubin")]
+        report = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    return [line.strip() for line in report.splitlines() if "registers" in line or "spill" in line]
+
+
+for module in [module for name, module in sys.modules.items() if name.endswith("cuda.dispatcher")]:
+    module.get_current_device = AnyDevice
+for capability in ((8, 0), (9, 0)):
+    AnyDevice.compute_capability = capability
+    for module in dict.fromkeys(module for module, _, _ in KERNELS):
+        importlib.reload(module)
+    for module, name, arguments in KERNELS:
+        ptx, _ = cuda.compile_ptx(getattr(module, name).py_func, types.void(*arguments), cc=capability)
+        assert f".target sm_{capability[0]}{capability[1]}" in ptx
+        print(name)
+        if "registers" in sys.argv:
+            print(*assemble(ptx, f"sm_{capability[0]}{capability[1]}"), sep="\n")

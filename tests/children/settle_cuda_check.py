@@ -1,0 +1,152 @@
+"""Run in a process of its own, with numba's CUDA simulator: the CUDA kernel of settling against the torch reference."""
+
+import itertools
+import math
+
+import simulator
+import torch
+from test_kernels import EQUAL, ORDERS, PHASES, SIZES, assert_equal, build, phase_of
+
+from contrastive_core.costs import COSTS, SAMPLE_COSTS
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.errors import EqlabError
+from contrastive_core.kernels.settling import launch_cuda
+from contrastive_core.kernels.settling.one_hidden import host_cuda
+from contrastive_core.networks import ACTIVATIONS
+from contrastive_core.relaxation.relax import relax, relax_each, relax_from_rest
+from contrastive_core.rule import Setting, Settling
+from contrastive_core.types import Hold, Nudge, Stop
+from eqprop import RULES
+
+simulator.prepare()
+THREADS = (4, 3, 16)
+"""Fewer than units, so that a layer takes several rounds; a number that divides nothing; and more, so that sums are shared out."""
+
+
+def both(clamped, state, dynamics, stop, phase):
+    with torch.no_grad():
+        return [relax(clamped, state, dynamics, stop, phase, backend=backend) for backend in ("torch", "cuda")]
+
+
+def fixed_budget():
+    """Every size and phase, with each order, cost, activation, type and number of threads several times among them."""
+    circle = (itertools.cycle(values) for values in (ORDERS, SAMPLE_COSTS, ACTIVATIONS, tuple(ACTIVATIONS)[::-1], EQUAL, THREADS))
+    for (sizes, phase), order, cost, hidden, last, dtype, threads in zip(itertools.product(SIZES, PHASES), *circle, strict=False):
+        launch_cuda.THREADS = threads
+        network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last, dtype=dtype, rows=2)
+        reference, kernel = both(clamped, state, BlockDescent(order), Stop(None, 3), phase_of(phase, cost, network, state, batch))
+        assert_equal(reference, kernel, EQUAL[dtype])
+        assert kernel.steps.tolist() == reference.steps.tolist()
+
+
+def readout():
+    """A cost behind a readout pulls the last layer through weights that the equilibrium does not have."""
+    cases = itertools.product(("none", "one", "two"), SAMPLE_COSTS, ("live", "frozen"))
+    for (sizes, cost, phase), hidden, dtype, threads in zip(
+        cases, itertools.cycle(ACTIVATIONS), itertools.cycle(EQUAL), itertools.cycle(THREADS)
+    ):
+        launch_cuda.THREADS = threads
+        network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, readout=5, dtype=dtype, rows=2)
+        reference, kernel = both(clamped, state, BlockDescent(), Stop(None, 3), phase_of(phase, cost, network, state, batch))
+        assert_equal(reference, kernel, EQUAL[dtype])
+
+
+def stopping():
+    """Blocks stop one by one, where the reference stops their samples."""
+    launch_cuda.THREADS = 4
+    for sizes, phase in (("one", "free"), ("two", "live"), ("two", "held")):
+        network, clamped, state, batch = build(SIZES[sizes], rows=5, scale=1.0)
+        state = tuple(layer * torch.linspace(0, 1, 5, dtype=layer.dtype)[:, None] for layer in state)
+        action = phase_of(phase, "squared-error", network, state, batch, scale=1.0)
+        for tolerance, budget in ((1e-2, 12), (1e-1, 3)):
+            reference, kernel = both(clamped, state, BlockDescent(), Stop(tolerance, budget), action)
+            assert_equal(reference, kernel, EQUAL[torch.float64])
+            assert kernel.steps.tolist() == reference.steps.tolist()
+            if phase == "free" and budget == 12:
+                assert len(set(kernel.steps.tolist())) > 1
+
+
+def together():
+    """From rest in one launch, and several phases from one start, on networks whose units are in shared or in global memory."""
+    launch_cuda.THREADS = 4
+    for sizes, cost, memory in (("one", "squared-error", 48 * 1024), ("three", "cross-entropy", 0), ("none", "cross-entropy", 48 * 1024)):
+        launch_cuda.SHARED_BYTES = memory
+        network, clamped, state, batch = build(SIZES[sizes], rows=3, hidden="logistic" if sizes == "three" else "hard-sigmoid")
+        lowered = COSTS[cost]()
+        phases = [Nudge(lowered, batch, sign * 0.2 * network.stiffness[-1]) for sign in (1, -1)]
+        dynamics, free, second = BlockDescent("even-odd"), Stop(1e-2, 8), Stop(None, 2)
+        mixed = [None, *phases, Hold(torch.full_like(state[-1], 0.5))]
+        with torch.no_grad():
+            expected = relax_from_rest(clamped, dynamics, free, second, phases, backend="torch")
+            found = relax_from_rest(clamped, dynamics, free, second, phases, backend="cuda")
+            expected += relax_each(clamped, state, dynamics, second, mixed, backend="torch")
+            found += relax_each(clamped, state, dynamics, second, mixed, backend="cuda")
+        for reference, kernel in zip(expected, found, strict=True):
+            assert_equal(reference, kernel, EQUAL[torch.float64])
+            assert kernel.steps.tolist() == reference.steps.tolist()
+    launch_cuda.SHARED_BYTES = 48 * 1024
+
+
+def divergence():
+    """A NaN or an infinity in one sample is a status there, and no other sample notices."""
+    launch_cuda.THREADS = 4
+    for poison, tolerance, order in ((math.nan, 1e-6, "forward"), (math.inf, None, "backward"), (math.nan, None, "backward")):
+        _, clamped, state, _ = build(SIZES["one"], rows=3)
+        state[-1][1, 0] = poison
+        reference, kernel = both(clamped, state, BlockDescent(order), Stop(tolerance, 4), None)
+        assert kernel.status.tolist() == reference.status.tolist()
+        assert kernel.steps.tolist() == reference.steps.tolist()
+        for expected, found in zip(reference.state, kernel.state, strict=True):
+            assert torch.allclose(expected, found, rtol=1e-12, atol=1e-12, equal_nan=True)
+
+
+def gradients():
+    """Settled and contrasted in two launches, of several blocks each, as step by step; and not at all where something is wrong."""
+    done, estimate_pair = [], host_cuda.estimate_pair
+
+    def counted(*arguments):
+        done.append(estimate_pair(*arguments))
+        return done[-1]
+
+    host_cuda.estimate_pair = counted
+    cases = itertools.product(SAMPLE_COSTS, ("ep-centered", "ep-negative"))
+    for (cost, rule), dtype, threads in zip(cases, itertools.cycle(EQUAL), itertools.cycle(THREADS)):
+        launch_cuda.THREADS = threads
+        network, _, _, batch = build(SIZES["one"], hidden="clipped-relu", dtype=dtype, rows=5)
+        settings = (Settling(BlockDescent("even-odd"), Stop(1e-3, 9), Stop(None, 3), backend) for backend in ("cuda", "torch"))
+        found, expected = (RULES[rule](Setting(COSTS[cost](), settling, strength=0.3)).estimate(network, batch) for settling in settings)
+        assert done.pop() is not None
+        assert list(found.gradients) == list(expected.gradients)
+        for name, gradient in expected.gradients.items():
+            assert found.gradients[name].dtype == dtype
+            assert float((found.gradients[name] - gradient).abs().max()) <= EQUAL[dtype] / 0.3  # the contrast is divided by the strength
+        for name, relaxation in expected.relaxations.items():
+            assert_equal(relaxation, found.relaxations[name], EQUAL[dtype])
+    rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(backend="cuda"), strength=0.3))
+    for wrong in (batch._replace(inputs=batch.inputs * math.inf), batch._replace(labels=batch.labels + 100)):
+        try:
+            rule.estimate(network, wrong)
+            raise AssertionError("what is wrong was passed on")
+        except EqlabError:
+            assert done.pop() is None
+    host_cuda.estimate_pair = estimate_pair
+
+
+def inputs_stay():
+    """Nothing that a caller owns is written to, and what is returned is the caller's."""
+    network, clamped, state, _ = build(SIZES["two"], rows=2)
+    tensors = [clamped.drive, *state, *network.parameters()]
+    before = [tensor.detach().clone() for tensor in tensors]
+    with torch.no_grad():
+        first = relax(clamped, state, BlockDescent(), Stop(None, 2), backend="cuda")
+        kept = [layer.clone() for layer in first.state]
+        second = relax(clamped, state, BlockDescent(), Stop(None, 2), backend="cuda")
+        for layer in second.state:
+            layer.fill_(7.0)
+    assert all(torch.equal(old, new) for old, new in zip(before, tensors, strict=True))
+    assert all(torch.equal(old, new) for old, new in zip(kept, first.state, strict=True))
+
+
+for check in (fixed_budget, readout, stopping, together, divergence, gradients, inputs_stay):
+    check()
+    print(check.__name__, flush=True)

@@ -1,0 +1,241 @@
+"""The commands recall, phase and learn: what they find and leave behind, and how they answer wrong input."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from contrastive_core.errors import ConvergenceError
+from experiments.benchmarks import spins
+from experiments.cli import cli
+from experiments.hopfield.learn import crossing
+from experiments.hopfield.phase import PointOptions, trial
+
+QUICK = ("--size", "3000", "--sweeps", "300", "--burn-in", "50", "--chains", "4", "--quiet")
+
+
+@pytest.fixture(autouse=True)
+def _away(tmp_path, monkeypatch):
+    """Runs without --out go to a folder of their own."""
+    monkeypatch.chdir(tmp_path)
+
+
+def eqlab(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def found(*arguments):
+    result = eqlab(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("convention", ["raw", "normalized"])
+def test_recall_puts_theory_beside_monte_carlo(convention):
+    """A row of the reference table, in both conventions."""
+    unit = 1 if convention == "raw" else 2
+    record = found(
+        "recall", "--patterns", 3, "--dilution", 0.5, "--temperature", 0.1 * unit, "--convention", convention, "--stratified", *QUICK
+    )
+    assert record["theory"]["branch"] == "hierarchical"
+    assert record["theory"]["overlaps"] == pytest.approx([0.49527, 0.24396, 0.11441], abs=0.6e-5)
+    assert record["theory"]["free_energy"] == pytest.approx(-0.17464298 * unit, abs=0.6e-8 * unit)
+    assert record["theory"]["min_eigenvalue"] == pytest.approx(0.319, abs=0.6e-3)
+    assert record["verdict"]["agrees"] is True
+    # 3000 spins have type counts rounded by one part in 3000, which moves m by about as much.
+    assert record["monte_carlo"]["overlaps"] == pytest.approx(record["theory"]["overlaps"], abs=0.004)
+    assert all(time >= 1 for time in record["monte_carlo"]["autocorrelation_time"])
+    energy, losses = record["flow"]["energy"], np.array(record["flow"]["losses"])
+    assert energy[-1] < energy[0]
+    assert (losses[-1] < losses[0]).all()
+
+
+@pytest.mark.parametrize("dynamics", ["fixed-order", "parallel"])
+def test_recall_follows_the_flow_and_draws_it(dynamics, tmp_path):
+    """The picture shows the measured overlaps against the predicted ones."""
+    out = tmp_path / "out"
+    record = found("recall", "--patterns", 2, "--temperature", 0.14, "--dynamics", dynamics, "--out", out, *QUICK, "--size", 20000)
+    assert record["flow"]["largest_difference"] < 0.02  # sd of one chain's m is below sqrt(.3/20000) = .004 times 4.5
+    assert (out / "figures" / "recall.svg").read_text().startswith("<?xml")
+    assert json.loads((out / "figures" / "recall.json").read_text())["measured"] == record["flow"]["measured"]
+
+
+def test_recall_of_patterns_from_a_file(tmp_path):
+    """Images and other real patterns have an instance theory."""
+    path = tmp_path / "patterns.npy"
+    np.save(path, np.random.default_rng(0).choice([-1, 1], size=(2, 3000)))
+    record = found("recall", "--pattern-file", path, "--temperature", 0.3, *QUICK)
+    assert record["theory"]["branch"] in ("pure", "mixed", "hierarchical")  # undiluted patterns overlap by 1/sqrt(N)
+    assert record["verdict"]["agrees"] is True
+
+
+def test_recall_is_a_run_that_is_not_computed_twice(tmp_path, monkeypatch):
+    """The same call reads the journal; another setting in the same place is refused."""
+    call = ("recall", "--patterns", 2, "--temperature", 0.14, "--engine", "serial", "--out", tmp_path / "run", *QUICK)
+    first = found(*call)
+    assert (tmp_path / "run" / "figures" / "recall.svg").is_file()
+    monkeypatch.delattr("hebbian.montecarlo.simulate")
+    assert found(*call) == first
+    assert eqlab(*call, "--cue", 0.7).exit_code == 2
+
+
+def test_recall_of_images_names_overlaps_by_image():
+    """Images have no symmetry between patterns: sorting their overlaps would compare one image's theory with another's chains."""
+    record = found("recall", "--images", "digits", "--patterns", 3, "--temperature", 0.2, *QUICK)
+    assert record["theory"]["overlaps"] == pytest.approx(record["instance"]["overlaps"], abs=1e-8)
+    # 64 spins, m known to 1/64 by the finite-size correction; the images' overlaps differ by .03 to .15.
+    assert record["monte_carlo"]["overlaps"] == pytest.approx(record["theory"]["overlaps"], abs=0.01)
+    assert record["verdict"]["agrees"] is not False
+
+
+def test_learning_of_images_reaches_them():
+    """Enough good examples of a digit retrieve it, and theories of independent patterns stay out of it."""
+    record = found("learn", "--images", "digits", "--qualities", "0.8", "--examples", "21", "--engine", "serial", *QUICK)
+    point = record["points"]["r0.8-M21"]
+    assert point["gaussian"] is None
+    assert point["signal_to_noise"] is None
+    assert point["supervised"][0] > 0.95
+
+
+def test_phase_reports_critical_points_as_marginal(tmp_path):
+    """At T_c the state is m = 0, neither stable nor unstable: no failure, and no verdict."""
+    record = found("phase", "--dilutions", "0.3,0.5", "--ratios", "1", "--engine", "serial", "--out", tmp_path / "run", *QUICK)
+    for cell in record["points"]["3"]:
+        assert cell["branch"] == "disordered"
+        assert cell["marginal"] is True
+        assert cell["agrees"] is None
+        assert cell["overlaps"] == [0, 0, 0]
+    assert (tmp_path / "run" / "figures" / "dilution-3.svg").is_file()
+
+
+def test_measured_threshold_is_where_the_overlap_crosses_its_level():
+    """Interpolated in log M: overlaps of .6 at 2 and .7 at 8 reach .6827 at 2 * 4^.827."""
+    cells = [{"quality": 0.5, "examples": m, "supervised": v} for m, v in ((8, 0.7), (2, 0.6), (1, 0.1))]
+    assert crossing(cells, 0.5, "supervised", 1.0) == pytest.approx(2 * 4 ** ((0.6826894921370859 - 0.6) / 0.1))
+    assert crossing(cells, 0.5, "supervised", 1.2) is None
+
+
+def test_phase_resumes_and_draws_every_number_of_patterns(tmp_path):
+    """A grid that was computed once is not computed again."""
+    axes = ("--patterns", "1,2", "--dilutions", "0.3,0.9", "--ratios", "0.15,0.5")
+    grid = ("phase", *axes, "--engine", "serial", "--out", tmp_path / "run", *QUICK)
+    first = found(*grid)
+    assert [cell["branch"] for cell in first["points"]["2"]] == ["hierarchical", "pure", "symmetric", "symmetric"]
+    assert all(cell["agrees"] is not False for cell in first["points"]["2"])
+    assert found(*grid) == first
+    assert (tmp_path / "run" / "figures" / "phase-2.svg").is_file()
+
+
+def test_learn_finds_the_same_with_and_without_a_teacher(tmp_path):
+    """More examples help both alike, and the threshold is stated."""
+    record = found("learn", "--qualities", "0.5", "--examples", "1,11", "--engine", "serial", "--out", tmp_path / "run", *QUICK)
+    few, many = record["points"]["r0.5-M1"], record["points"]["r0.5-M11"]
+    for rule in ("supervised", "unsupervised"):
+        assert few[rule][0] < 0.6 < 0.9 < many[rule][0]
+        assert many[rule] == pytest.approx(many["instance"], abs=0.01)
+    assert record["thresholds"]["0.5"] == pytest.approx(3)
+    assert (tmp_path / "run" / "figures" / "learning.svg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("recall", "--dilution", 1.5), "dilution"),
+        (("recall", "--temperature", -1), "temperature"),
+        (("recall", "--stratified", "--patterns", 6, "--size", 100), "729 types of site, more than the 100 spins"),
+        (("recall", "--pattern-file", "missing.npy"), "missing.npy cannot be read: No such file"),
+        (("recall", "--convention", "natural"), "convention"),
+        (("recall", "--dilution", 1, "--convention", "normalized"), "blank"),
+        (("learn", "--qualities", 0), "qualities"),
+        (("learn", "--examples", 0), "examples"),
+        (("phase", "--dilutions", 1), "dilutions"),
+        (("phase", "--engine", "clowd"), "unknown engine"),
+        (("phase", "--dilutions", "0.3,0.30000001", "--ratios", 0.2, "--size", 100), "two points of the grid are both K3-d0.3-T0.2"),
+        (("phase", "--ratios", 1e-300), "temperature must be 0 or at least 1e-30"),
+        (("recall", "--temperature", 1e-300), "temperature must be 0 or at least 1e-30"),
+        (("learn", "--temperature", 1e-300), "temperature must be 0 or at least 1e-30"),
+        (("learn", "--qualities", 1e-200), "must lie in [1e-06, 1]"),
+        (("learn", "--qualities", "0.5,0.5"), "two points of the grid are both r0.5-M1"),
+        (("learn", "--patterns", 12, "--dilution", 0.3), "at most 200000 are allowed"),
+        (("learn", "--convention", "raw"), "must be 'normalized', got 'raw'"),
+        (("phase", "--patterns", 8, "--size", 5000), "6561 types of site, more than the 5000 spins"),
+        (("recall", "--engine", "clowd"), "unknown engine"),
+        (("recall", "--images", "digit"), "did you mean 'digits'"),
+        (("recall", "--images", "digits", "--patterns", 5000), "fewer than the 5000 patterns"),
+        (("recall", "--images", "digits", "--pattern-file", "x.npy"), "not from both"),
+        (("learn", "--images", "digits", "--patterns", 5000), "fewer than the 5000 patterns"),
+    ],
+)
+def test_wrong_input_ends_with_one_sentence_and_code_2(arguments, message):
+    """Nothing else than what was asked may be simulated."""
+    result = eqlab(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_wrong_item_of_a_list_is_the_only_complaint_about_it():
+    """Dropping the wrong item makes the list too short, which is no second mistake of the user's."""
+    assert eqlab("phase", "--dilutions", 1).output.strip() == "eqlab: error: item 1 of --dilutions must be less than 1, got 1.0"
+
+
+def test_options_that_the_patterns_overrule_are_named(tmp_path):
+    """A setting that is given and not used would be read into the result."""
+    np.save(tmp_path / "patterns.npy", np.sign(np.arange(300).reshape(3, 100) % 7 - 2.5))
+    warned = eqlab("recall", "--pattern-file", "patterns.npy", "--size", 77, "--stratified", "--data-dir", ".", "--sweeps", 10).stderr
+    for option in ("--size has no effect: the pattern file", "--stratified has no effect", "--data-dir has no effect: no images"):
+        assert option in warned
+    assert "--dilution has no effect" not in warned
+    asked = "--images", "digits", "--dilution", 0.2, "--sweeps", 10, "--burn-in", 0, "--temperature", 0, "--sampler", "glauber"
+    assert "--dilution has no effect: the images" in eqlab("recall", *asked).stderr
+    warned = eqlab("learn", *asked, "--qualities", 0.9, "--examples", 3, "--engine", "serial").stderr
+    assert "--dilution has no effect: the images" in warned
+    assert "--sampler has no effect: at T = 0" in warned
+
+
+def test_phase_says_that_there_is_no_stable_state():
+    """With nearly blank patterns all overlaps are below what is told apart from 0, where the paramagnet is unstable."""
+    with pytest.raises(ConvergenceError, match="no stable state was found"):
+        trial(PointOptions(dilution=1 - 1e-12, ratio=0.2, size=100, sweeps=10, seed=0), 0)
+
+
+def test_text_is_no_pattern_file_and_nobody_is_told_to_unpickle_it(tmp_path):
+    """numpy's own words would advise to load it unsafely."""
+    (tmp_path / "patterns.npy").write_text("hello")
+    result = eqlab("recall", "--pattern-file", "patterns.npy")
+    assert result.exit_code == 2
+    assert "is not an .npy array of numbers; write one with numpy.save" in result.output
+    assert "pickle" not in result.output
+
+
+@pytest.mark.parametrize(("values", "message"), [([[1, 3]], "got 3"), ([1, -1], "shape"), ([[1.0, float("nan")]], "got nan")])
+def test_wrong_pattern_files_leave_no_run_behind(values, message, tmp_path):
+    """What cannot be stored is the user's mistake, said before a run is made."""
+    np.save(tmp_path / "patterns.npy", np.array(values))
+    result = eqlab("recall", "--pattern-file", tmp_path / "patterns.npy", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_bench_spins_measures_kernels_that_end_in_the_same_state():
+    """A kernel that is fast because it samples something else must show it."""
+    record = found("bench", "spins", "--size", 1500, "--patterns", 2, "--repeats", 1)
+    rows = {row["kernel"]: row for row in record["rows"]}
+    assert {"dense (textbook)", "overlap, random site", "block, Gaussian hidden layer"} < set(rows)
+    overlaps = [row["overlap"] for row in rows.values()]
+    # d = .3, T = .4 T_c: fluctuations of m are about sqrt(.28/1500 (1/.2 - 1)) = .027 in the soft direction, less along m.
+    assert max(overlaps) - min(overlaps) < 0.03
+    assert all(row["nanoseconds"] > 0 for row in rows.values())
+
+
+def test_bench_spins_says_why_the_reference_is_missing(monkeypatch):
+    """A comparison that silently leaves out the competitor would look like one."""
+    monkeypatch.setattr(spins, "has_reference", lambda: False)
+    assert "not installed and was left out" in spins.reference_note(2000)
+    assert "eqlab[bench]" in spins.reference_note(2000)
+    monkeypatch.setattr(spins, "has_reference", lambda: True)
+    assert "does not use that these have low rank" in spins.reference_note(2000)
+    assert "up to 4000 spins" in spins.reference_note(10_000)

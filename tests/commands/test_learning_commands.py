@@ -1,0 +1,456 @@
+"""The commands gradients, train and compare: what they find, what they leave behind, and how they answer wrong input."""
+
+import gzip
+import json
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from contrastive_core.files.checkpoint import load_checkpoint
+from experiments.cli import cli
+from experiments.learning.train import PlanOptions
+from experiments.runs.directory import RunDirectory
+from experiments.setup.build import build_setting
+from experiments.setup.checks import unused
+from experiments.setup.rules import RULES
+
+TINY = ("--train-size", "96", "--hidden", "12", "--epochs", "2", "--quiet", "--threads", "1")
+
+
+def eqlab(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def found(*arguments: object) -> dict[str, Any]:
+    result = eqlab(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    parsed: dict[str, Any] = json.loads(result.stdout)
+    return parsed
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def gradients(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return found("gradients", "--threads", "1", "--out", tmp_path_factory.mktemp("gradients"))
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    out = tmp_path_factory.mktemp("compare") / "run"
+    return found("compare", *TINY, "--seeds", "2", "--engine", "serial", "--out", out), out
+
+
+def test_gradients_reports_every_rule_with_orders_one_and_two(gradients: dict[str, Any]) -> None:
+    """If this fails, the command that judges the rules says something else than the theory."""
+    rules = gradients["rules"]
+    assert list(rules) == list(RULES)
+    for name, order in {"ep-positive": 1, "ep-negative": 1, "ep-random": 1, "ep-centered": 2}.items():
+        assert rules[name]["order"] == pytest.approx(order, abs=0.1)
+    for name in ("implicit", "recurrent-backprop", "unrolled"):
+        # 1e-8: the adjoint's relative tolerance of 1e-9, times the condition of the curvature (about 4 here).
+        assert rules[name]["relative_error"] < 1e-8
+        assert rules[name]["order"] is None
+    assert min(rules["ep-centered"]["cosine"].values()) > 0.9999
+
+
+def test_gradients_shows_coupled_learning_and_contrastive_hebbian_as_no_gradients(gradients: dict[str, Any]) -> None:
+    """If this fails, rules that do not follow the gradient would be published as if they did."""
+    for name in ("coupled-positive", "coupled-negative", "coupled-centered"):
+        assert gradients["rules"][name]["relative_error"] > 0.05
+        assert abs(gradients["rules"][name]["order"]) < 0.1
+    assert gradients["rules"]["contrastive-hebbian"]["relative_error"] > 0.05
+
+
+def test_gradients_json_has_the_documented_fields(gradients: dict[str, Any]) -> None:
+    """If this fails, scripts that read the output break."""
+    record = gradients["rules"]["ep-centered"]
+    assert set(record["cosine"]) == {"weight_1", "bias_1", "weight_2", "bias_2"}
+    assert {"norm_ratio", "relative_error", "sign_agreement", "order", "bias", "layers", "sweeps", "unconverged"} <= set(record)
+    assert gradients["curvature"]["smallest"] < gradients["curvature"]["largest"]
+    assert gradients["free"]["residual"] <= 1e-11
+
+
+@pytest.mark.parametrize("engine", ["serial", "process:1"])
+def test_gradients_leaves_a_whole_run_on_every_engine(engine: str, tmp_path: Path) -> None:
+    """If this fails, a published table of gradients could not be traced back to its configuration, or depends on the engine."""
+    arguments = ("gradients", "--rules", "ep-centered", "--samples", "4", "--hidden", "6", "--threads", "1", "--out", tmp_path / "run")
+    first = found(*arguments, "--engine", engine)
+    run = RunDirectory(tmp_path / "run")
+    assert {f"{name}.{kind}" for name in ("alignment", "relaxation") for kind in ("json", "svg")} <= {p.name for p in run.figures.iterdir()}
+    with run.journal(readonly=True) as journal:
+        trial = journal.trial("gradients")
+    assert trial is not None
+    assert trial.metrics is not None
+    assert trial.metrics["rules"] == first["rules"]
+    drawn = json.loads((run.figures / "relaxation.json").read_text())["traces"]["free phase"]
+    assert len(drawn["residual"]) >= first["free"]["sweeps"]
+    assert drawn["residual"][-1] <= 1e-11  # what the options ask for
+    assert found(*arguments) == first  # shown again, not computed again
+
+
+def test_gradients_of_another_checkpoint_are_not_shown_as_those_of_the_first(tmp_path: Path) -> None:
+    """If this fails, repeating the command with other parameters shows the old result."""
+    for seed in ("0", "1"):
+        found("train", *TINY, "--seed", seed, "--out", tmp_path / seed)
+    arguments = ("gradients", "--rules", "backprop", "--hidden", "12", "--samples", "4", "--activation", "hard-sigmoid")
+    arguments += ("--out", str(tmp_path / "g"))
+    found(*arguments, "--checkpoint", tmp_path / "0" / "checkpoints" / "train.safetensors")
+    for other in (("--checkpoint", tmp_path / "1" / "checkpoints" / "train.safetensors"), ()):
+        result = eqlab(*arguments, *other)
+        assert result.exit_code == 2
+        assert "other parameters than --checkpoint has" in result.stderr
+
+
+@pytest.mark.parametrize("engine", ["serial", "process:1"])
+def test_a_mistake_found_inside_a_trial_is_the_users(engine: str, tmp_path: Path) -> None:
+    """If this fails, a script takes a file that the user has to mend for a failure of the machine."""
+    checkpoint = tmp_path / "run" / "checkpoints" / "train.safetensors"
+    found("train", *TINY, "--out", tmp_path / "run")
+    (tmp_path / "run" / "journal.sqlite").unlink()
+    checkpoint.write_bytes(b"not a checkpoint")
+    result = eqlab("train", *TINY, "--engine", engine, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "checkpoint" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_gradients_of_a_trained_network(tmp_path: Path) -> None:
+    """If this fails, gradients could be judged only at initial weights."""
+    found("train", *TINY, "--activation", "tanh", "--out", tmp_path / "run")
+    checkpoint = tmp_path / "run" / "checkpoints" / "train.safetensors"
+    arguments = ("gradients", "--rules", "ep-centered,backprop", "--hidden", "12", "--threads", "1", "--activation", "tanh")
+    trained, initial = found(*arguments, "--checkpoint", checkpoint), found(*arguments)
+    assert trained["rules"]["ep-centered"]["order"] == pytest.approx(2, abs=0.1)
+    assert trained["rules"]["backprop"]["cosine"] != initial["rules"]["backprop"]["cosine"]
+
+
+def test_compare_trains_every_rule_from_the_same_start(compared: tuple[dict[str, Any], Path]) -> None:
+    """If this fails, a rule was left out, or the comparison is not paired."""
+    result, _ = compared
+    assert list(result["rules"]) == list(RULES)
+    assert result["seeds"] == [0, 1]
+    for record in result["rules"].values():
+        assert record["status"] == "done"
+        assert len(record["test_error"]["seeds"]) == 2
+        low, high = record["test_error"]["ci95"]
+        assert low <= record["test_error"]["mean"] <= high
+        assert record["sweeps_per_sample"] > 0
+        assert record["seconds_per_sample"] > 0
+    # Paired differences are those of the seeds, and implicit, unrolled and recurrent backprop follow the same gradient.
+    ours, theirs = (result["rules"][name]["test_error"]["seeds"] for name in ("ep-centered", "backprop"))
+    differences = [a - b for a, b in zip(ours, theirs, strict=True)]
+    assert result["rules"]["ep-centered"]["paired_difference"]["seeds"] == pytest.approx(differences)
+    assert result["rules"]["backprop"]["paired_difference"] is None
+    assert result["rules"]["backprop"]["sweeps_per_sample"] == 1
+
+
+def test_compare_leaves_a_whole_run(compared: tuple[dict[str, Any], Path]) -> None:
+    """If this fails, a published table could not be traced back to its configuration."""
+    _, out = compared
+    run = RunDirectory(out)
+    assert run.read_config()["train_size"] == 96
+    assert run.read_provenance()["command"] == "compare"
+    with run.journal(readonly=True) as journal:
+        trials = list(journal.trials())
+        assert len(trials) == 2 * len(RULES)
+        assert {trial.status for trial in trials} == {"done"}
+        assert len(journal.history("ep-centered-1")) == 2
+    html = (out / "report.html").read_text()
+    assert all(rule in html for rule in RULES)
+    assert {"comparison.svg", "learning-curves.svg"} <= {path.name for path in run.figures.iterdir()}
+
+
+def test_compare_goes_on_with_what_is_missing_under_another_engine(compared: tuple[dict[str, Any], Path]) -> None:
+    """If this fails, resuming repeats finished work, or the engine changes the results."""
+    result, out = compared
+    again = found("compare", *TINY, "--seeds", "2", "--engine", "process:1", "--out", out)
+    assert again["rules"] == result["rules"]
+
+
+def test_engines_agree_to_the_bit(compared: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+    """If this fails, a table depends on where it was computed."""
+    result, _ = compared
+    other = found("compare", *TINY, "--seeds", "2", "--rules", "ep-random,backprop", "--engine", "process:2", "--out", tmp_path / "run")
+    for rule in ("ep-random", "backprop"):
+        assert other["rules"][rule]["test_error"]["seeds"] == result["rules"][rule]["test_error"]["seeds"]
+        assert other["rules"][rule]["gradient_cosine"] == result["rules"][rule]["gradient_cosine"]
+
+
+def test_compare_keeps_the_others_when_one_rule_fails(tmp_path: Path) -> None:
+    """If this fails, one diverging rule costs the results of all."""
+    arguments = ("compare", *TINY, "--seeds", "1", "--rules", "ep-centered,backprop", "--strength", "1.5", "--engine", "serial")
+    result = eqlab(*arguments, "--json", "--out", tmp_path / "run")
+    assert result.exit_code == 3
+    rules = json.loads(result.stdout)["rules"]
+    assert rules["ep-centered"]["status"] == "failed"
+    assert "no minimum" in rules["ep-centered"]["error"]
+    assert rules["backprop"]["status"] == "done"
+    assert "1 of 2 rules" in result.stderr
+
+
+def test_train_prints_only_json_when_asked(tmp_path: Path) -> None:
+    """If this fails, a script that reads stdout breaks."""
+    result = found("train", *TINY, "--out", tmp_path / "run")
+    assert result["network"] == "64-12-10"
+    assert 0 <= result["test_error"] <= 1
+    assert result["best_epoch"] in (1, 2)
+
+
+def parameters_of(out: Path) -> dict[str, torch.Tensor]:
+    tensors, _ = load_checkpoint(out / "checkpoints" / "train.safetensors")
+    return {name: tensor for name, tensor in tensors.items() if name.startswith("parameter.")}
+
+
+def test_a_killed_training_command_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    """If this fails, a result depends on whether the machine stayed up."""
+    arguments = ["train", "--train-size", "320", "--hidden", "16", "--epochs", "8", "--rule", "ep-random", "--threads", "1", "--quiet"]
+    program = [sys.executable, "-c", "from experiments.cli import main; main()", *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([*program, "--out", str(tmp_path / "whole")], env=environment, check=True, capture_output=True)
+    chance = random.Random(7)
+    killed = 0
+    for _ in range(2):
+        process = subprocess.Popen([*program, "--out", str(tmp_path / "killed")], env=environment, stdout=subprocess.DEVNULL)
+        checkpoint = tmp_path / "killed" / "checkpoints" / "train.safetensors"
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+    assert killed > 0  # otherwise nothing was tested
+    subprocess.run([*program, "--out", str(tmp_path / "killed")], env=environment, check=True, capture_output=True)
+    whole, resumed = parameters_of(tmp_path / "whole"), parameters_of(tmp_path / "killed")
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_finished_run_is_shown_and_not_repeated(tmp_path: Path) -> None:
+    """If this fails, asking twice for a result changes it."""
+    first = found("train", *TINY, "--out", tmp_path / "run")
+    second = found("train", *TINY, "--out", tmp_path / "run")
+    assert second == first
+
+
+def idx_images(count: int) -> bytes:
+    return struct.pack(">IIII", 0x803, count, 28, 28) + bytes(784 * count)
+
+
+def mnist_folder(folder: Path) -> Path:
+    for name, count in (("train", 24), ("t10k", 12)):
+        (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_images(count)))
+        labels = struct.pack(">II", 0x801, count) + bytes(i % 10 for i in range(count))
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(labels)
+    return folder
+
+
+def test_train_reads_idx_files(tmp_path: Path) -> None:
+    """If this fails, real MNIST cannot be used."""
+    arguments = ("--data", "mnist", "--data-dir", mnist_folder(tmp_path), "--hidden", "4", "--epochs", "1", "--out", tmp_path / "run")
+    assert found("train", *arguments)["network"] == "784-4-10"
+
+
+WRONG: dict[str, tuple[tuple[str, ...], list[str]]] = {
+    "unknown rule": (("train", "--rule", "ep-centred"), ["unknown rule 'ep-centred'", "did you mean 'ep-centered'"]),
+    "negative layer": (("train", "--hidden", "64,-3"), ["item 2 of --hidden", "greater than 0", "-3"]),
+    "no nudge": (("train", "--strength", "0"), ["--strength must be greater than 0, got 0"]),
+    "a nudge beyond float32": (
+        ("train", "--strength", "1e300"),
+        ["strength or fraction of 1e+300 is infinite in float32", "nearer to 0.1"],
+    ),
+    "a hold below float32": (("train", "--rule", "coupled-centered", "--fraction", "1e-300"), ["of 1e-300 is 0 in float32"]),
+    "misspelt key": (("train", "--set", "learning_rate=0.1"), ["unknown option learning_rate", "did you mean 'learning_rates'"]),
+    "rates and layers": (("train", "--learning-rates", "1,1,1"), ["3 learning rates for 2 layers"]),
+    "too many samples": (("train", "--train-size", "5000"), ["5000", "1 to 1197"]),
+    "no such data": (("compare", "--data", "mnist", "--data-dir", "no-such-folder"), ["no-such-folder", "train-images-idx3-ubyte"]),
+    "unknown engine": (("compare", "--engine", "gpu:2"), ["unknown engine 'gpu:2'", "process:N"]),
+    "one strength": (("gradients", "--strengths", "0.1,0.1"), ["two different values"]),
+    "no checkpoint": (("gradients", "--checkpoint", "no-such-file"), ["cannot read checkpoint", "no-such-file"]),
+    "no rule": (("compare", "--rules", ""), ["--rules needs at least 1, got 0"]),
+    "out of memory": (("train", "--hidden", "1000000,1000000"), ["64-1000000-1000000-10 units does not fit into memory"]),
+    "rule named twice": (("compare", "--rules", "backprop,backprop"), ["'backprop' is named twice"]),
+    "too many samples at once": (("gradients", "--samples", "5000"), ["--samples is 5000", "1197"]),
+    "a layer too large": (("train", "--hidden", "10000000000000"), ["item 1 of --hidden", "less than or equal to 1000000"]),
+    "unwritable": (("train", "--out", "/proc/eqlab/run"), ["cannot write", "choose another --out"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_gets_one_sentence_and_leaves_nothing_behind(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a user's mistake ends in a traceback, in a wrong run, or in litter."""
+    monkeypatch.chdir(tmp_path)
+    arguments, expected = WRONG[case]
+    result = eqlab(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    for part in expected:
+        assert part in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_truncated_idx_file_is_named(tmp_path: Path) -> None:
+    """If this fails, half a data set could be trained on."""
+    folder = mnist_folder(tmp_path)
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_images(24)[:-100]))
+    result = eqlab("train", "--data", "mnist", "--data-dir", folder, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "train-images-idx3-ubyte.gz" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    """If this fails, gradients would be shown of a network that nobody trained."""
+    found("train", *TINY, "--out", tmp_path / "run")
+    result = eqlab("gradients", "--hidden", "13", "--checkpoint", tmp_path / "run" / "checkpoints" / "train.safetensors")
+    assert result.exit_code == 2
+    assert "another network" in result.stderr
+    assert "weight_1 64x12" in result.stderr
+
+
+def test_a_checkpoint_of_other_physics_is_refused(tmp_path: Path) -> None:
+    """If this fails, gradients of hard-sigmoid weights are shown in a network of tanh units, which fit by shape."""
+    found("train", *TINY, "--energy-scale", "0.5", "--out", tmp_path / "run")
+    result = eqlab("gradients", "--hidden", "12", "--checkpoint", tmp_path / "run" / "checkpoints" / "train.safetensors")
+    assert result.exit_code == 2
+    assert "give the same: --activation hard-sigmoid --energy-scale 0.5" in result.stderr
+
+
+def test_gradients_says_when_it_is_not_to_be_trusted() -> None:
+    """If this fails, an unsettled state passes for the exact one, and a nudge past the curvature for a weak one."""
+    arguments = ("gradients", "--rules", "ep-centered", "--hidden", "12", "--samples", "8", "--threads", "1")
+    assert "warning" not in eqlab(*arguments).stderr
+    assert "free states did not reach the tolerance" in eqlab(*arguments, "--budget", "3").stderr
+    strong = eqlab(*arguments, "--gain", "1.5", "--strength", "0.7")
+    assert "not below the smallest curvature" in strong.stderr
+
+
+def test_options_without_effect_are_pointed_out(tmp_path: Path) -> None:
+    """If this fails, a user believes that a folder was read, or an activation used, that was not."""
+    arguments = ("train", *TINY, "--data-dir", tmp_path, "--readout", "--output-activation", "tanh", "--out", tmp_path / "run")
+    result = eqlab(*arguments)
+    assert result.exit_code == 0
+    assert "--data-dir has no effect" in result.stderr
+    assert "--output-activation has no effect" in result.stderr
+
+
+def test_options_of_rules_that_are_not_run_are_pointed_out() -> None:
+    """If this fails, a user believes that a strength, or the length of an unrolled pass, was varied."""
+
+    def idle(*rules: str, **given: Any) -> list[str]:
+        options = PlanOptions.model_validate(given)
+        return [sentence.split(" has no effect")[0] for sentence in unused(options, build_setting(options), rules)]
+
+    assert idle("implicit", "backprop", strength=0.3, fraction=0.3, frozen=True, homeostasis=1.0, unroll=5) == [
+        "--strength", "--fraction", "--frozen", "--homeostasis", "--unroll",
+    ]  # fmt: skip
+    assert idle("contrastive-hebbian", fraction=0.3) == ["--fraction"]  # which holds the outputs at their targets
+    assert idle("backprop", "coupled-positive", strength=0.3, fraction=0.3) == ["--strength"]
+    assert idle("ep-centered", "unrolled", strength=0.3, frozen=True, homeostasis=1.0, unroll=5) == []
+    assert idle("backprop") == []  # nothing was set
+    assert [idle("backprop", decay=0.5, schedule=schedule) for schedule in ("cosine", "exponential")] == [["--decay"], []]
+
+
+def test_a_finished_run_gets_its_figures_again(tmp_path: Path) -> None:
+    """If this fails, a run killed between its last record and its figures never has any."""
+    found("train", *TINY, "--out", tmp_path / "run")
+    figure = tmp_path / "run" / "figures" / "learning-curve.svg"
+    before = figure.read_bytes()
+    figure.unlink()
+    found("train", *TINY, "--out", tmp_path / "run")
+    assert figure.read_bytes() == before
+
+
+def test_a_rule_that_cannot_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    """If this fails, a mistake is found only after a run directory and a failed trial were written."""
+    result = eqlab("train", *TINY, "--readout", "--rule", "coupled-centered", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "cannot be held" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare", "--network", "oscillator"),
+        ("compare", "--readout"),
+        ("gradients", "--network", "oscillator"),
+        ("gradients", "--network", "oscillator", "--cost", "all", "--samples", "4"),
+    ],
+)
+def test_rules_that_hold_outputs_are_refused_at_once_where_there_are_none_to_hold(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """If this fails, a comparison computes for hours and ends in rows that could never have been."""
+    result = eqlab(*arguments, "--hidden", "4", "--rules", "ep-centered,coupled-positive,contrastive-hebbian", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "coupled-positive, contrastive-hebbian hold the outputs" in result.stderr
+    assert result.stderr.strip().endswith("run the others: --rules ep-centered")
+    assert not (tmp_path / "run").exists()
+
+
+def test_rules_that_nudge_are_compared_where_there_are_no_outputs_to_hold(tmp_path: Path) -> None:
+    """If this fails, the refusal of those that hold outputs has taken the others with it."""
+    arguments = ("--network", "oscillator", "--hidden", "4", "--data", "two-moons", "--samples", "4", "--out", tmp_path / "run")
+    assert eqlab("gradients", *arguments, "--rules", "ep-centered").exit_code == 0
+
+
+@pytest.mark.parametrize("engine", ["serial", "process:2"])
+def test_control_c_in_a_comparison_ends_with_130_and_the_way_on(engine: str, tmp_path: Path) -> None:
+    """If this fails, `make demo` cannot be interrupted and taken up again, or leaves processes behind."""
+    arguments = ["compare", *TINY, "--rules", "ep-centered,backprop", "--seeds", "2", "--epochs", "4000", "--engine", engine]
+    program = [sys.executable, "-c", "from experiments.cli import main; main()", *arguments, "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(
+        program, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    checkpoints = tmp_path / "run" / "checkpoints"
+    while process.poll() is None and not (checkpoints.exists() and any(checkpoints.glob("*.safetensors"))):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "interrupted; continue with: eqlab compare" in errors
+    assert "Traceback" not in errors
+    for _ in range(500):  # workers end by themselves, soon
+        if not _group_lives(process.pid):
+            break
+        time.sleep(0.02)
+    assert not _group_lives(process.pid)
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_run_is_not_continued_with_other_settings(tmp_path: Path) -> None:
+    """If this fails, one table could mix two configurations."""
+    found("train", *TINY, "--out", tmp_path / "run")
+    result = eqlab("train", *TINY, "--momentum", "0.5", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "momentum is 0.9 there and 0.5 here" in result.stderr
+
+
+def test_settings_that_are_not_what_they_seem_are_pointed_out(tmp_path: Path) -> None:
+    """If this fails, backpropagation could be published as equilibrium propagation."""
+    disguised = eqlab("train", *TINY, "--budget", "1", "--out", tmp_path / "one")
+    assert disguised.exit_code == 0
+    assert "backpropagation in disguise" in disguised.stderr
+    sound = eqlab("train", *TINY, "--out", tmp_path / "two")
+    assert "warning" not in sound.stderr

@@ -1,0 +1,370 @@
+"""What every network that commands train promises, and what spikes, binary weights, graphs of resistors and votes are."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import oracles
+import pytest
+import torch
+from click.testing import CliRunner
+from systems import HOLDING_RULES, RULE_NAMES, System, build_rule, seeded, settle
+
+from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.data.splits import Split, Splits
+from contrastive_core.devices.device import Device
+from contrastive_core.devices.on_device import OnDevice
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.errors import InputError
+from contrastive_core.networks.activation import HARD_SIGMOID
+from contrastive_core.networks.layered import Layered
+from contrastive_core.rule import Setting, Settling
+from contrastive_core.training.loop import generator_of
+from contrastive_core.types import Batch, State, Stop
+from eqprop import NETWORKS
+from eqprop.binary import BinaryWeights
+from eqprop.ising import Ising
+from eqprop.lattice import Graph, scattered
+from eqprop.resistor_graph import ResistorGraph
+from eqprop.spiking import SpikeCount, spiking
+from experiments.cli import cli
+from experiments.hardware.device_settings import assemble, read_assignment
+from experiments.setup.build import LearningOptions
+from experiments.setup.networks import BUILDERS, without_effect
+
+HELD = {"oscillator"}
+"""Networks whose outputs are computed from their last layer, and not by units that could be held: rules that hold outputs refuse them."""
+
+
+def build(kind: str, dtype: str = "float64") -> System:
+    """Build a small network as a command does, with biases moved off 0, and a batch."""
+    generator = seeded(3)
+    part = Split(torch.rand((6, 5), generator=generator), torch.tensor([0, 1, 2, 2, 1, 0]))
+    splits = Splits(part, part, part, 3, "test", "")
+    graph = {"rows": 5, "columns": 4, "links": 30, "input_gain": 2.0}
+    options = LearningOptions.model_validate(
+        {"network": kind, "hidden": (6,), "gain": 1.0, "dtype": dtype, "graph": graph, "circuit": {"input_gain": 3.0}}
+    )
+    network = BUILDERS[kind](options, splits, generator_of(0, 0))
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if "bias" in name:
+                parameter.uniform_(-0.2, 0.2, generator=generator)
+    return System(network, Batch(part.inputs[:4].to(parameter.dtype), part.labels[:4]))
+
+
+def states(system: System) -> tuple[State, State]:
+    """Two states off every corner, where all energies are smooth."""
+    dtype = next(system.network.parameters()).dtype
+    shapes = [(len(system.batch.labels), size) for size in system.network.sizes]
+    draws = [[0.1 + 0.8 * torch.rand(shape, generator=seeded(seed), dtype=dtype) for shape in shapes] for seed in (5, 6)]
+    return tuple(draws[0]), tuple(draws[1])
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_force_and_contrast_are_derivatives_of_the_energy_of_every_network(kind: str) -> None:
+    """A rule contrasts energies; a network whose force or gradient is of another energy learns something else."""
+    system = build(kind)
+    network, (plus, minus) = system.network, states(system)
+    state = tuple(layer.requires_grad_() for layer in plus)
+    energy = network.energy(state, network.clamp(system.batch.inputs))
+    assert energy.shape == (4,)
+    automatic = torch.autograd.grad(energy.sum(), state, retain_graph=True)
+    for force, gradient in zip(network.force(state, network.clamp(system.batch.inputs)), automatic, strict=True):
+        torch.testing.assert_close(force, -gradient, rtol=1e-12, atol=1e-12)  # sums of some hundred terms of size 1 to 10
+    exact = dict(zip(dict(network.named_parameters()), torch.autograd.grad(energy.mean(), list(network.parameters())), strict=True))
+    plus = tuple(layer.detach() for layer in plus)
+    assert oracles.gradient_error(network.energy_gradient(plus, system.clamped), exact) < 1e-13
+    other = network.energy_gradient(minus, system.clamped)
+    difference = {name: 2.0 * (exact[name] - other[name]) for name in exact}
+    assert oracles.gradient_error(network.energy_gradient(plus, system.clamped, minus, 2.0), difference) < 1e-12
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_constraints_and_projections_of_every_network_leave_what_is_allowed(kind: str) -> None:
+    """They are called after every step: one that moves what it has moved would drift."""
+    system = build(kind)
+    network, (state, _) = system.network, states(system)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=seeded(1), dtype=parameter.dtype))
+    network.constrain_()
+    once = [parameter.detach().clone() for parameter in network.parameters()]
+    network.constrain_()
+    assert all(torch.equal(one, other) for one, other in zip(once, network.parameters(), strict=True))
+    for name, (low, high) in network.parameter_bounds().items():
+        values = network.get_parameter(name).detach()
+        assert low <= float(values.min()) <= float(values.max()) <= high
+    projected = network.project(state)
+    assert all(torch.equal(one, other) for one, other in zip(projected, network.project(projected), strict=True))
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_every_rule_runs_on_every_network_or_says_why_not(kind: str) -> None:
+    """A rule that knows what network it trains would not be a rule of the core."""
+    system = build(kind)
+    names = list(dict(system.network.named_parameters()))
+    settling = Settling(BlockDescent(), Stop(1e-12, 3000), Stop(1e-9, 3000))
+    for rule in RULE_NAMES:
+        setting = Setting(SquaredError(), settling, strength=0.05, fraction=0.05, frozen=kind == "ising")
+        if kind in HELD and rule in HOLDING_RULES:
+            with pytest.raises(InputError, match="computed from the last layer and cannot be held; use a nudge"):
+                build_rule(rule, setting).estimate(system.network, system.batch, generator=seeded(0))
+            continue
+        gradients = build_rule(rule, setting).estimate(system.network, system.batch, generator=seeded(0)).gradients
+        assert list(gradients) == names, rule
+        assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients.values()), rule
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_every_network_runs_on_ideal_devices_and_answers_as_without(kind: str) -> None:
+    """A substrate is studied on imperfect devices: perfect ones must change nothing."""
+    system = build(kind)
+    free = settle(system, BlockDescent(), Stop(1e-10, 2000)).state
+    held = OnDevice(system.network, assemble("ideal", (), 0))
+    assert held.levels()  # at least one array
+    again = settle(System(held, system.batch), BlockDescent(), Stop(1e-10, 2000)).state
+    for one, other in zip(free, again, strict=True):
+        # Levels are weights over a range: a few roundings, times the inverse of the smallest curvature of some .1.
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-8)
+
+
+def test_all_physical_networks_are_listed_and_others_options_are_said_to_have_no_effect() -> None:
+    """A network that no command trains is tested by nobody; an option that is swallowed is reported as if it had acted."""
+    assert set(NETWORKS) == set(BUILDERS) - {"layered"}
+    said = without_effect(LearningOptions.model_validate({"network": "spiking", "graph": {"rows": 9}, "activation": "tanh"}))
+    assert said == ["activation has no effect on a spiking network", "graph has no effect on a spiking network"]
+    assert without_effect(LearningOptions.model_validate({"network": "resistor-graph", "graph": {"rows": 9}})) == []
+    assert "give --frozen" in without_effect(LearningOptions.model_validate({"network": "ising"}))[0]
+    deep = CliRunner().invoke(cli, ["train", "--network", "ising", "--frozen", "--hidden", "5,5", "--train-size", "32"])
+    assert (deep.exit_code, "one hidden layer, got 2" in deep.output) == (2, True), deep.output
+
+
+# Spikes
+
+
+def fired(drive: float, window: int) -> int:
+    """Spikes of an integrate-and-fire neuron, step by step."""
+    potential, spikes = 0.5, 0
+    for _ in range(window):
+        potential += min(max(drive, 0.0), 1.0)
+        if potential >= 1:
+            potential, spikes = potential - 1, spikes + 1
+    return spikes
+
+
+@pytest.mark.parametrize("window", [1, 4, 64])
+def test_rate_is_the_count_of_an_integrate_and_fire_neuron(window: int) -> None:
+    """Without the neuron behind it, a rounded activation would be no spiking network."""
+    # Drives away from the thresholds, where one rounding of the running sum decides.
+    drives = [(k + 0.3) / (7 * window) for k in range(-3, 7 * window + 4)]
+    found = SpikeCount(window).value(torch.tensor(drives, dtype=torch.float64)) * window
+    assert found.round().tolist() == [fired(drive, window) for drive in drives]
+
+
+def test_rates_tend_to_those_of_the_hard_sigmoid_as_the_window_grows() -> None:
+    """The limit of long windows is the network that equilibrium propagation was written for, at an error of 1/T."""
+    errors = {}
+    for window in (16, 256, 4096):
+        network = spiking((5, 12, 3), window=window, gain=0.7, generator=seeded(0), dtype=torch.float64)
+        smooth = Layered((5, 12, 3), output_activation=HARD_SIGMOID, gain=0.7, generator=seeded(0), dtype=torch.float64)
+        inputs = torch.rand((50, 5), generator=seeded(1), dtype=torch.float64)
+        batch = Batch(inputs, torch.zeros(50, dtype=torch.int64))
+        rates, limit = (settle(System(which, batch), BlockDescent()).state for which in (network, smooth))
+        distance = torch.cat(rates, 1) - torch.cat(limit, 1)
+        # Each rate is within 1/2T of the sigmoid of its drive; the map contracts by the norm of the only coupling.
+        coupling = float(torch.linalg.matrix_norm(network.weight(1).detach(), 2))
+        assert coupling < 1
+        assert float(distance.norm(dim=1).max()) <= math.sqrt(15) / (2 * window) / (1 - coupling)
+        errors[window] = float(distance.square().mean().sqrt())
+    for short, long in ((16, 256), (256, 4096)):
+        # Some thousand rounding errors of either sign: their size is known to a few per cent, and drives that rest or saturate have none.
+        assert errors[short] / errors[long] == pytest.approx(16, rel=0.25)
+
+
+def test_block_descent_over_rates_never_raises_the_energy_and_stops() -> None:
+    """Counts are found by neurons that know no energy; that it falls makes their equilibrium one."""
+    network = spiking((5, 8, 6, 3), window=8, gain=1.5, generator=seeded(2), dtype=torch.float64)
+    system = System(network, Batch(torch.rand((20, 5), generator=seeded(1), dtype=torch.float64), torch.zeros(20, dtype=torch.int64)))
+    clamped, descent = system.clamped, BlockDescent()
+    with torch.no_grad():
+        state = network.project(network.initial_state(clamped, seeded(4)))
+        energy, residual = network.energy(state, clamped), torch.ones(20)
+        for _ in range(100):
+            state, residual = descent.step(state, clamped)
+            new = network.energy(state, clamped)
+            assert bool((new <= energy + 1e-13).all())
+            energy = new
+    assert float(residual.max()) == 0.0
+    assert all(torch.equal(layer, network.activations[0].project(layer)) for layer in state)
+
+
+def test_gradient_from_spikes_tends_to_that_of_rates_as_one_over_window_and_strength() -> None:
+    """A nudge has to move counts: what it moves by is known to a spike, 1 / (beta T) of the contrast."""
+    batch = Batch(torch.rand((200, 5), generator=seeded(1), dtype=torch.float64), torch.arange(200) % 3)
+    smooth = Layered((5, 12, 3), output_activation=HARD_SIGMOID, gain=0.7, generator=seeded(0), dtype=torch.float64)
+    errors = {}
+    for strength in (0.5, 0.1):
+        setting = Setting(SquaredError(), Settling(BlockDescent(), Stop(1e-12, 2000), Stop(1e-9, 2000)), strength=strength)
+        rule = build_rule("ep-centered", setting)
+        limit = rule.estimate(smooth, batch).gradients
+        for window in (16, 4096):
+            network = spiking((5, 12, 3), window=window, gain=0.7, generator=seeded(0), dtype=torch.float64)
+            errors[strength, window] = oracles.gradient_error(rule.estimate(network, batch).gradients, limit)
+    slope = math.log(errors[0.5, 16] / errors[0.5, 4096]) / math.log(4096 / 16)
+    # Some thousand roundings of either sign average to a few per cent of their own size: .05 in a slope over a factor of 256.
+    assert slope == pytest.approx(1, abs=0.15)
+    assert errors[0.1, 4096] > 1.5 * errors[0.5, 4096]
+    assert errors[0.1, 16] > 1.5 * errors[0.5, 16]
+
+
+# Binary weights
+
+
+def test_momentum_and_projection_flip_as_the_published_inertia_and_threshold_do() -> None:
+    r"""The published rule filters the gradient and flips where it presses against the weight by more than a threshold."""
+    network = BinaryWeights(Layered((6, 5, 3), generator=seeded(0), dtype=torch.float64))
+    scales = [float(network.inside.weight(index).detach().abs().max()) for index in range(2)]
+    rates, momentum = (0.3, 0.7), 0.9
+    gamma = 1 - momentum
+    weights = [network.inside.weight(index) for index in range(2)]
+    optimiser = torch.optim.SGD([{"params": [w], "lr": rate} for w, rate in zip(weights, rates, strict=True)], momentum=momentum)
+    signs = [w.detach().sign() for w in weights]
+    inertia = [torch.zeros_like(w) for w in weights]
+    flips = 0
+    for step in range(40):
+        for index, weight in enumerate(weights):
+            weight.grad = 0.2 * torch.randn(weight.shape, generator=seeded(100 * index + step), dtype=torch.float64)
+            inertia[index] = (1 - gamma) * inertia[index] + gamma * weight.grad
+            threshold = gamma * scales[index] / rates[index]
+            flip = signs[index] * inertia[index] > threshold
+            signs[index] = torch.where(flip, -signs[index], signs[index])
+            flips += int(flip.sum())
+        optimiser.step()
+        network.constrain_()
+        for weight, sign, scale in zip(weights, signs, scales, strict=True):
+            torch.testing.assert_close(weight.detach(), scale * sign, rtol=1e-15, atol=0)
+    assert 20 < flips < 40 * 45 / 2  # some, and not most of them
+
+
+def test_scale_of_binary_weights_is_the_mean_size_of_those_they_replace() -> None:
+    """It decides how strongly layers act on each other, and so whether anything settles."""
+    real = Layered((6, 5, 3), generator=seeded(0), dtype=torch.float64)
+    before = [real.weight(index).detach().clone() for index in range(2)]
+    BinaryWeights(real)
+    for old, new in zip(before, (real.weight(0), real.weight(1)), strict=True):
+        torch.testing.assert_close(new.detach(), old.sign() * old.abs().mean(), rtol=1e-15, atol=0)
+
+
+def test_devices_of_two_states_write_binary_weights_as_the_projection_does() -> None:
+    """The rule is the write of a device with two states; on one the substrate must stay what it is."""
+    settings = ("conductance.pairing=offset", "finite-states.n_states=2")
+    network = BinaryWeights(Layered((4, 3, 2), generator=seeded(0), dtype=torch.float64))
+    twin = BinaryWeights(Layered((4, 3, 2), generator=seeded(0), dtype=torch.float64))
+    device: Device = assemble("ideal", [read_assignment(text) for text in settings], 0)
+    held = OnDevice(network, device)
+    for step in range(5):
+        for own, other in zip(held.parameters(), twin.parameters(), strict=True):
+            change = torch.randn(own.shape, generator=seeded(step), dtype=torch.float64)
+            own.data += 0.3 * change
+            other.data += 0.3 * change
+        held.constrain_()
+        twin.constrain_()
+        for own, other in zip(held.parameters(), twin.parameters(), strict=True):
+            torch.testing.assert_close(own, other, rtol=1e-9, atol=1e-9)
+
+
+# Graphs of resistors, and votes
+
+
+def test_scattered_graph_has_what_was_asked_for_and_is_the_lattice_without_links() -> None:
+    """A graph that is drawn must still be a circuit whose every node has a voltage."""
+    graph = scattered((4, 5), 40, sources=6, outputs=3, rails=(1.0, -1.0), generator=seeded(0))
+    assert (graph.num_nodes, len(graph.edges)) == (20, 15 + 16 + 40)
+    assert (len(graph.sources), len(graph.outputs), [voltage for _, voltage in graph.rails]) == (6, 3, [1.0, -1.0])
+    assert all(first != second for first, second in graph.edges)
+    assert {node for edge in graph.edges[31:] for node in edge} == set(range(20))  # links reach every node: (18/20)^40 each not to
+    again = scattered((4, 5), 40, sources=6, outputs=3, rails=(1.0, -1.0), generator=seeded(0))
+    assert again == graph
+
+
+def test_mirrored_sources_are_held_at_minus_the_inputs() -> None:
+    """Averages weigh nothing negatively: without the mirror a graph cannot say no."""
+    edges = [(0, 3), (1, 3), (2, 4), (3, 5), (4, 5), (0, 4)]
+    network = ResistorGraph(Graph(6, edges, (0, 1), (5,), ((2, 1.0),)), input_gain=3.0, mirrored=True, dtype=torch.float64)
+    plain = ResistorGraph(Graph(6, edges, (0, 1), (5,), ((2, 1.0),)), dtype=torch.float64)
+    x = torch.tensor([[0.7], [-0.2]], dtype=torch.float64)
+    one, other = network.clamp(x), plain.clamp(torch.cat([3 * x, -3 * x], 1))
+    torch.testing.assert_close(one.drive, other.drive, rtol=0, atol=1e-15)
+    state = (torch.rand((2, 2)).double(), torch.rand((2, 1)).double())
+    torch.testing.assert_close(network.energy(state, one), plain.energy(state, other), rtol=1e-14, atol=0)
+
+
+def test_votes_are_shares_of_spins_and_their_pull_is_the_derivative() -> None:
+    """A nudge on an output must act on the spins that vote for it, and only on those."""
+    network = Ising((3, 4, 6), voters=3, generator=seeded(0), dtype=torch.float64)
+    output = torch.tensor([[1.0, 1, -1, -1, -1, -1]], dtype=torch.float64, requires_grad=True)
+    shares = network.output((torch.ones(1, 4).double(), output))
+    assert shares[0].tolist() == pytest.approx([2 / 3, 0.0])
+    weights = torch.tensor([[0.3, -2.0]], dtype=torch.float64)
+    (automatic,) = torch.autograd.grad((shares * weights).sum(), output)
+    torch.testing.assert_close(network.pull_back(weights), automatic, rtol=1e-15, atol=0)
+
+
+ERRORS: dict[str, tuple[Any, list[str]]] = {
+    "no window": (lambda: SpikeCount(0), ["at least 1 step", "0"]),
+    "binary zeros": (lambda: BinaryWeights(Layered((2, 2))), ["layer 1", "all 0", "random"]),
+    "binary readout": (lambda: BinaryWeights(Layered((2, 2), readout=2, generator=seeded(0))), ["leave the readout out"]),
+    "full lattice": (
+        lambda: scattered((2, 2), 0, sources=3, outputs=1, generator=seeded(0)),
+        ["2 by 2 nodes", "3 sources", "more than 4 nodes"],
+    ),
+    "negative links": (lambda: scattered((3, 3), -1, sources=1, outputs=1, generator=seeded(0)), ["-1 links"]),
+    "odd mirror": (
+        lambda: ResistorGraph(Graph(4, [(0, 1), (1, 2), (2, 3)], (0,), (3,)), mirrored=True),
+        ["1 sources", "even number"],
+    ),
+    "no input gain": (lambda: ResistorGraph(Graph(4, [(0, 1), (1, 2), (2, 3)], (0,), (3,)), input_gain=0.0), ["input_gain", "positive"]),
+    "uneven voters": (lambda: Ising((2, 2, 5), voters=2), ["5 output spins", "2 voters"]),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_say_what_was_wrong_and_what_to_do(case: str) -> None:
+    """A substrate that cannot be must not be simulated."""
+    make, words = ERRORS[case]
+    with pytest.raises(InputError) as caught:
+        make()
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+# Commands
+
+
+@pytest.mark.parametrize(
+    ("config", "flags", "most"),
+    [
+        ("spiking-digits", ("--hidden", 32, "--epochs", 3), 0.35),
+        ("binary-digits", ("--hidden", 64, "--epochs", 3), 0.45),
+        ("ising-digits", ("--hidden", 40, "--epochs", 3), 0.5),
+        ("ising-anneal-digits", ("--hidden", 40, "--epochs", 5, "--batch-size", 8, "--anneal-sweeps", 30, "--anneal-reads", 2), 0.5),
+        ("graph-digits", ("--rule", "coupled-positive", "--graph-links", 3000, "--epochs", 2), 0.6),
+    ],
+)
+def test_shipped_configurations_learn(config: str, flags: tuple[object, ...], most: float, tmp_path: Path) -> None:
+    """A configuration that is shipped is what users start from: smaller and shorter, it must still learn far from chance, .9."""
+    arguments = ["train", "--config", config, *flags, "--train-size", 600, "--out", tmp_path / "run", "--quiet", "--json"]
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["test_error"] < most
+
+
+def test_gradients_of_spins_say_that_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
+    """An exact gradient of 0 has no direction; a table of numbers about it would mislead."""
+    arguments = ["gradients", "--network", "ising", "--hidden", "6", "--frozen", "--strength", "10", "--rules", "ep-positive"]
+    result = CliRunner().invoke(cli, [*arguments, "--out", str(tmp_path / "run")])
+    assert result.exit_code == 0, result.output
+    assert "the exact gradient is 0" in result.stderr

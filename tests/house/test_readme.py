@@ -1,0 +1,83 @@
+"""What the README shows works: its commands run, on less data, and its example prints what it should."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from experiments.cli import COMMANDS as PROGRAM
+from experiments.cli import cli
+from experiments.learning import compare, gradients
+from experiments.setup.rules import RULES
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line.split("#")[0].removeprefix("$ ").strip() for kind, text in BLOCKS if kind == "console" for line in text.splitlines()]
+SMALLER = {
+    "train": ["--set", "train_size=64", "--set", "epochs=1", "--set", "hidden=[8]"],
+    "compare": ["--set", "train_size=64", "--set", "epochs=1", "--set", "hidden=[8]", "--set", "seeds=1", "--engine", "serial"],
+    "gradients": ["--set", "samples=4"],
+}
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("eqlab")])
+def test_every_command_of_the_readme_runs(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, the first thing that a user types does not work."""
+    monkeypatch.chdir(tmp_path)
+    arguments = shlex.split(line)[1:]
+    if "FOLDER" in arguments:  # real data sets are not part of the tests: the bundled one stands in
+        where = arguments.index("--data-dir")
+        arguments = [*arguments[:where], *arguments[where + 2 :], "--set", "data=digits"]
+    result = CliRunner().invoke(cli, [*arguments, *SMALLER.get(arguments[0], [])])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip()
+
+
+def test_the_readme_names_every_command() -> None:
+    """If this fails, a user does not learn of a command, or looks for one that is gone."""
+    table = README[README.index("Every command:") : README.index("## What is where")]
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", table, re.MULTILINE)
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(PROGRAM)
+
+
+def test_the_two_commands_of_the_readme_are_in_the_makefile() -> None:
+    """If this fails, set-up and tests are not where a newcomer looks for them."""
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    wanted = [line.split()[1] for line in COMMANDS if line.startswith("make")]
+    assert wanted == ["demo", "test"]
+    assert set(wanted) <= set(targets)
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_python_example_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """If this fails, the documented interface is not the real one."""
+    (example,) = [text for kind, text in BLOCKS if kind == "python"]
+    exec(compile(example, "README.md", "exec"), {"__name__": "readme"})
+    printed = re.fullmatch(r"cosine (\d\.\d+), free phase: (\d+) sweeps\n", capsys.readouterr().out)
+    assert printed is not None
+    # Bias of a centered estimate is about strength squared, 1e-4 of the gradient; a cosine is off by half its square.
+    assert float(printed[1]) > 0.9999
+    assert int(printed[2]) > 1
+
+
+def test_links_and_pictures_of_the_readme_exist() -> None:
+    """If this fails, a reader meets a dead link."""
+    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#]+)\)", prose):
+        assert (ROOT / target).is_file(), target
+
+
+def test_the_tables_of_the_readme_have_the_columns_and_rules_that_the_demo_prints() -> None:
+    """If this fails, the README shows the output of another version."""
+    record = {"cosine": dict.fromkeys(("weight_1", "bias_1", "weight_2", "bias_2"), 1.0), "norm_ratio": 1.0, "relative_error": 0.1}
+    record |= {"sign_agreement": 1.0, "order": None, "sweeps": 1.0, "unconverged": 0.0}
+    headers = [gradients.table({"rules": {"ep-centered": record}})[0], compare.table({})[0]]
+    tables = re.findall(r"<!-- demo: \w+ -->\n\n```text\n(.*?)```", README, re.DOTALL)
+    for shown, header in zip(tables, headers, strict=True):
+        lines = shown.splitlines()
+        titles = next(line for line in lines if line.startswith("rule "))
+        assert titles.split() == " ".join(header).split()
+        assert [line.split()[0] for line in lines[lines.index(titles) + 2 :]] == list(RULES)

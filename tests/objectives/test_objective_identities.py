@@ -1,0 +1,575 @@
+"""Identities and closed forms of the objectives, each to 1e-10, and the points where public code goes wrong."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import pytest
+import torch
+from embedded import build, embeddings, paired, presented
+from oracles import number
+from systems import seeded
+from torch import Tensor
+from torch.nn.functional import normalize, softplus
+
+from contrastive_core.objectives import OBJECTIVES
+from contrastive_core.objectives.embeddings import unit
+from contrastive_core.objectives.instances.alignment_uniformity import Alignment, AlignmentUniformity, Scattering, Uniformity
+from contrastive_core.objectives.instances.cacr import CACR
+from contrastive_core.objectives.instances.clustering import SwAV, sinkhorn
+from contrastive_core.objectives.instances.groco import GroCo, soft_permutation
+from contrastive_core.objectives.instances.individual_temperatures import RGCL, ISogCLR
+from contrastive_core.objectives.instances.multiview import MVDHEL, MVInfoNCE
+from contrastive_core.objectives.instances.nt_xent import DCL, DCLW, NTXent
+from contrastive_core.objectives.instances.queue import QueueInfoNCE, pushed
+from contrastive_core.objectives.instances.spectral import BarlowTwins
+from contrastive_core.objectives.instances.whitening import WhitenedCSE, whitened
+from contrastive_core.objectives.labelled.ranking import MW, Triplet
+from contrastive_core.objectives.labelled.regression import ConR, SupReMix
+from contrastive_core.objectives.labelled.soft_labels import SoftLabel, SoftSupCon
+from contrastive_core.objectives.labelled.supervised import FocalSupCon, SupCon
+from contrastive_core.objectives.log_softmax import leave_out, leave_out_self, log_sum_exp, pooled
+from contrastive_core.objectives.modalities.bimodal import CLIP, CMIM, CWCL
+from contrastive_core.objectives.modalities.pmrl import PMRL
+from contrastive_core.objectives.objective import Objective
+from contrastive_core.types import Batch
+
+CLOSE = 1e-10
+N = 5
+
+
+def batch_of(samples: int, views: int = 2, labels: Tensor | None = None, **extras: Tensor) -> Batch:
+    """A batch of all first views, then all second ones, ..."""
+    labels = torch.zeros(samples * views, dtype=torch.int64) if labels is None else labels
+    return Batch(torch.zeros(samples * views, 1), labels, paired(samples, views), extras=extras)
+
+
+def same(first: float | Tensor, second: float | Tensor) -> bool:
+    return abs(float(first) - float(second)) <= CLOSE * max(1.0, abs(float(second)))
+
+
+def cosines(output: Tensor) -> Tensor:
+    rows = normalize(output)
+    return rows @ rows.T
+
+
+def partner(size: int) -> Tensor:
+    return torch.arange(size).roll(size // 2)
+
+
+def dense(output: Tensor, temperature: float, decoupled: bool) -> Tensor:
+    """NT-Xent or DCL of each row, written out."""
+    scores, other = cosines(output) / temperature, partner(len(output))
+    keep = ~torch.eye(len(output), dtype=torch.bool)
+    if decoupled:
+        keep[torch.arange(len(output)), other] = False
+    terms = [scores[a][keep[a]].logsumexp(0) - scores[a, other[a]] for a in range(len(output))]
+    return torch.stack(terms)
+
+
+# The core
+
+
+@pytest.mark.parametrize("budget", [1, 7, 1 << 20])
+def test_streamed_log_softmax_is_the_dense_one_for_every_tile(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles are bookkeeping: value and all gradients are those of the formula written out."""
+    monkeypatch.setattr("contrastive_core.objectives.embeddings.BUDGET", budget)
+    rows, columns = embeddings(6, 1).requires_grad_(), embeddings(9, 2).requires_grad_()
+    scale = (0.5 + torch.rand(6, generator=seeded(3), dtype=torch.float64)).requires_grad_()
+    share = torch.rand(6, generator=seeded(4), dtype=torch.float64)
+    goal = torch.rand((6, 9), generator=seeded(5), dtype=torch.float64)
+    weights = torch.randn((6, 9), generator=seeded(6), dtype=torch.float64)
+    weights[2, 1:8] = -float("inf")
+
+    def weigh(logits: Tensor, part: slice) -> None:
+        logits.add_(weights[part])
+
+    scores = scale[:, None] * (rows @ columns.T)
+    plain = (share * (scores + weights).logsumexp(1)).sum() - (goal * scores).sum()
+    streamed = pooled(rows, columns, scale, share, weigh, lambda part: goal[part])
+    assert same(streamed.detach(), plain.detach())
+    for ours, theirs in zip(*(torch.autograd.grad(value, (rows, columns, scale)) for value in (streamed, plain)), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(log_sum_exp(rows, columns, scale, weigh), (scores + weights).logsumexp(1), rtol=1e-13, atol=0)
+
+
+def test_positives_gradient_is_what_the_negatives_give_and_npc_couples_them() -> None:
+    """The logits' gradient of NT-Xent is that of DCL times 1 - p: the coupling that DCL removes."""
+    logits, basis = embeddings(4, 7, 9).requires_grad_(), torch.eye(9, dtype=torch.float64)  # column 0 is the positive
+    coupled = torch.autograd.grad(pooled(logits, basis, 1.0, torch.ones(4).double()) - logits[:, 0].sum(), logits)[0]
+    first = leave_out(torch.zeros(4, 1, dtype=torch.int64))
+    decoupled = torch.autograd.grad(pooled(logits, basis, 1.0, torch.ones(4).double(), first) - logits[:, 0].sum(), logits)[0]
+    probability = logits.softmax(1)[:, :1]
+    torch.testing.assert_close(coupled, (1 - probability) * decoupled, rtol=0, atol=CLOSE)
+    torch.testing.assert_close(coupled[:, 1:].sum(1), -coupled[:, 0], rtol=0, atol=CLOSE)
+
+
+# Identities, numbered as in the reference
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+def test_nt_xent_is_softplus_of_dcl_row_by_row(temperature: float) -> None:
+    """Identity 1; and both are the formulas written out."""
+    output, batch = embeddings(2 * N), batch_of(N)
+    coupled, decoupled = (dense(output, temperature, without) for without in (False, True))
+    torch.testing.assert_close(coupled, softplus(decoupled), rtol=CLOSE, atol=CLOSE)
+    assert same(NTXent(temperature).value(output, batch), coupled.mean())
+    assert same(DCL(temperature).value(output, batch), decoupled.mean())
+
+
+def test_supcon_of_pairs_is_nt_xent_and_of_more_views_the_multiview_one() -> None:
+    """Identity 3."""
+    output = embeddings(2 * N)
+    assert same(SupCon(0.5).value(output, batch_of(N, labels=paired(N))), NTXent(0.5).value(output, batch_of(N)))
+    output, ids = embeddings(3 * N), paired(N, 3)
+    scores = cosines(output) / 0.1
+    expected = 0.0
+    for a in range(3 * N):
+        others = [k for k in range(3 * N) if k != a]
+        positives = [k for k in others if ids[k] == ids[a]]
+        expected += float(scores[a, others].logsumexp(0) - scores[a, positives].mean()) / (3 * N)
+    assert same(SupCon(0.1).value(output, batch_of(N, 3, labels=ids)), expected)
+
+
+def test_multiview_infonce_of_two_views_is_not_nt_xent_but_bounds_it() -> None:
+    """Identity 4: the log of the mean denominator, not the mean of the logs."""
+    output, batch = embeddings(2 * N), batch_of(N)
+    scores = cosines(output) / 0.5
+    sums = scores.masked_fill(torch.eye(2 * N, dtype=torch.bool), -float("inf")).exp().sum(1).view(2, N)
+    expected = (sums.mean(0).log() - scores[torch.arange(N), torch.arange(N) + N]).mean()
+    value = MVInfoNCE(0.5).value(output, batch)
+    assert same(value, expected)
+    assert number(value) > number(NTXent(0.5).value(output, batch)) + 1e-4
+
+
+@pytest.mark.parametrize("kind", [MVInfoNCE, MVDHEL])
+def test_multiview_objectives_are_their_formulas_for_three_views(kind: type[Objective]) -> None:
+    """A sum over the wrong pairs would still be smooth and invariant."""
+    output, tau = embeddings(3 * N), 0.5
+    scores = (cosines(output) / tau).exp().view(3, N, 3, N)
+    expected = 0.0
+    for i in range(N):
+        if kind is MVInfoNCE:
+            everything = sum(float(scores[v, i, m, j]) for v, m, j in product(range(3), range(3), range(N)) if (m, j) != (v, i))
+            own = sum(float(scores[v, i, m, i]) for v, m in product(range(3), range(3)) if v != m)
+            expected += (math.log(everything) - math.log(own)) / N
+        else:
+            apart = sum(math.log(sum(float(scores[v, i, v, j]) for j in range(N) if j != i)) for v in range(3))
+            own = sum(float(scores[v, i, m, i]) for v, m in product(range(3), range(3)) if v < m)
+            expected += (apart - math.log(own)) / N
+    assert same(kind(tau).value(output, batch_of(N, 3)), expected)  # type: ignore[call-arg]
+
+
+def test_mv_dhel_of_two_views_is_dhel() -> None:
+    """Identity 5, first half."""
+    output = embeddings(2 * N)
+    scores = cosines(output) / 0.5
+    own = torch.eye(N, dtype=torch.bool)
+    within = [scores[v : v + N, v : v + N].masked_fill(own, -float("inf")).logsumexp(1) for v in (0, N)]
+    expected = (within[0] + within[1] - scores[:N, N:].diagonal()).mean()
+    assert same(MVDHEL(0.5).value(output, batch_of(N)), expected)
+
+
+def test_cacr_is_alignment_less_the_mean_distance_where_nothing_is_weighted() -> None:
+    """Identity 5, second half; and weighted, the formula written out for three views."""
+    output, batch = embeddings(2 * N), batch_of(N)
+    distance = 2 - 2 * cosines(output)
+    other = paired(N)[:, None] != paired(N)[None, :]
+    expected = number(Alignment(2.0).value(output, batch)) - number(distance[other].mean())
+    assert same(CACR(1.0, 0.0).value(output, batch), expected)
+    output, ids = embeddings(3 * N), paired(N, 3)
+    distance, total = 2 - 2 * cosines(output), 0.0
+    for a in range(3 * N):
+        near = torch.tensor([k for k in range(3 * N) if k != a and ids[k] == ids[a]])
+        far = torch.tensor([k for k in range(3 * N) if ids[k] != ids[a]])
+        pull, push = distance[a][near], distance[a][far]
+        total += float((pull.softmax(0) * pull).sum() - ((-2 * push).softmax(0) * push).sum()) / (3 * N)
+    assert same(CACR(1.0, 2.0).value(output, batch_of(N, 3)), total)
+
+
+def test_individual_temperatures_that_are_equal_make_dcl() -> None:
+    """Identity 6: value up to a constant and gradient up to tau, with an average that forgets at once."""
+    objective, output = ISogCLR(average=1.0), embeddings(2 * N)
+    batch = batch_of(N, **objective.start(6, N, seeded(0)))
+    batch = batch._replace(extras={k: v.double() for k, v in (batch.extras or {}).items()})
+    tau = float((batch.extras or {})["temperatures"][0, 0])  # .1 as float32 has it
+    expected = tau * (number(DCL(tau).value(output, batch)) - math.log(2 * N - 2) + 0.3)
+    assert same(objective.value(output, batch), expected)
+    torch.testing.assert_close(objective.gradient(output, batch), tau * DCL(tau).gradient(output, batch), rtol=0, atol=CLOSE)
+
+
+def test_averages_weigh_the_gradient_and_temperatures_follow_their_slope() -> None:
+    """With a remembered denominator u each anchor's pull is scaled by g/u; the temperature goes down its own derivative."""
+    objective, output = RGCL(momentum=0.0, learning=1e-4), embeddings(2 * N)
+    memory = {k: v.double() for k, v in objective.start(6, N, seeded(0)).items()}
+    memory["averages"] = 0.5 + torch.rand((2, N), generator=seeded(1), dtype=torch.float64)
+    memory["temperatures"] = torch.full((2, N), 0.04, dtype=torch.float64)
+    batch = batch_of(N, **memory)
+    scores, own = cosines(output)[:N, N:], torch.eye(N, dtype=torch.bool)
+
+    def denominators(matrix: Tensor, tau: Tensor) -> Tensor:
+        return (((matrix - matrix.diagonal()[:, None]) / tau[:, None]).exp().masked_fill(own, 0)).sum(1) / (N - 1)
+
+    value, after, averages = 0.0, list[Tensor](), list[Tensor]()
+    for way, matrix in enumerate((scores, scores.T)):
+        tau = memory["temperatures"][way].clone().requires_grad_()
+        u = 0.1 * memory["averages"][way] + 0.9 * denominators(matrix, tau).detach()
+        value += float((tau.detach() * (u.log() + 6.0)).mean()) / 2
+        # The chain rule at held u: log u + rho + tau (dg/dtau) / u.
+        inner = torch.autograd.grad(denominators(matrix, tau).sum(), tau)[0] / u
+        after.append((tau.detach() - 1e-4 * (u.log() + 6.0 + tau.detach() * inner)).clamp(0.005, 0.05))
+        averages.append(u)
+    assert same(objective.value(output, batch), value)
+    carried = objective.carry(output, batch)
+    torch.testing.assert_close(carried["temperatures"], torch.stack(after), rtol=0, atol=CLOSE)
+    torch.testing.assert_close(carried["averages"], torch.stack(averages), rtol=CLOSE, atol=0)
+
+
+def test_weights_that_are_the_identity_make_cwcl_clip() -> None:
+    """Identity 7: with two samples whose guides are opposite, no probability is shared."""
+    output, scale = embeddings(4), torch.tensor(1.3, dtype=torch.float64)
+    guide = torch.tensor([[1.0, 2.0], [-1.0, -2.0]]).double().repeat(2, 1)
+    expected = 2 * CLIP().value(output, batch_of(2, log_scale=scale))
+    assert same(CWCL().value(output, batch_of(2, log_scale=scale, guide=guide)), expected)
+
+
+def test_soft_labels_are_weights_that_sum_to_one() -> None:
+    """Identity 7, second half: the soft-label loss is the weighted cross-entropy with the labels' softmax."""
+    output, labels = embeddings(2 * N), torch.rand((N, 4), generator=seeded(9), dtype=torch.float64).repeat(2, 1)
+    scores = cosines(output)[:N, N:] / 0.05
+    weights = (cosines(labels)[:N, N:] / 0.35).softmax(1)
+    expected = -((weights * scores.log_softmax(1)).sum(1).mean() + (weights * scores.T.log_softmax(1)).sum(1).mean()) / 2
+    assert same(SoftLabel().value(output, batch_of(N, labels=labels)), expected)
+
+
+def test_hard_masks_make_the_soft_supcon_supcon() -> None:
+    """One-hot label vectors share a label or none."""
+    output, classes = embeddings(2 * N), torch.tensor([0, 1, 2, 0, 1]).repeat(2)
+    one_hot = torch.nn.functional.one_hot(classes).double()
+    assert same(SoftSupCon(0.1).value(output, batch_of(N, labels=one_hot)), SupCon(0.1).value(output, batch_of(N, labels=classes)))
+
+
+@pytest.mark.parametrize("layout", ["collapsed", "orthogonal"])
+def test_collapsed_and_orthogonal_batches_have_the_sentinels_value(layout: str) -> None:
+    """Identity 8: the number by which a collapse is recognised."""
+    output = torch.ones(2 * N, 2 * N).double() if layout == "collapsed" else 3 * torch.eye(2 * N).double()
+    batch = batch_of(N)
+    assert same(NTXent(0.2).value(output, batch), math.log(2 * N - 1))
+    assert same(DCL(0.2).value(output, batch), math.log(2 * N - 2))
+
+
+def test_aligned_pairs_have_their_closed_forms() -> None:
+    """Identity 9: orthogonal across samples, and the simplex, the optimum."""
+    batch, tau = batch_of(N), 0.3
+    orthogonal = torch.eye(N).double().repeat(2, 1)
+    assert same(NTXent(tau).value(orthogonal, batch), math.log(1 + (2 * N - 2) * math.exp(-1 / tau)))
+    assert same(DCL(tau).value(orthogonal, batch), math.log(2 * N - 2) - 1 / tau)
+    simplex = (torch.eye(N) - 1 / N).double().repeat(2, 1)
+    assert same(NTXent(tau).value(simplex, batch), math.log(1 + (2 * N - 2) * math.exp(-(1 + 1 / (N - 1)) / tau)))
+    assert number(NTXent(tau).gradient(simplex, batch).abs().max()) < CLOSE
+
+
+@pytest.mark.parametrize("views", [2, 3, 4])
+def test_collapsed_multiview_batches_have_their_closed_forms(views: int) -> None:
+    """Identity 10."""
+    output, batch, tau = torch.ones(views * N, 6).double(), batch_of(N, views), 0.5
+    assert same(MVInfoNCE(tau).value(output, batch), math.log((views * N - 1) / (views - 1)))
+    expected = views * math.log(N - 1) + (views - 1) / tau - math.log(views * (views - 1) / 2)
+    assert same(MVDHEL(tau).value(output, batch), expected)
+
+
+def test_limits_of_the_temperature() -> None:
+    """Identity 11: a hot loss is linear in the cosines, a cold one the hardest negative's margin."""
+    output, batch = embeddings(2 * N), batch_of(N)
+    assert number(NTXent(1e6).value(output, batch) - math.log(2 * N - 1)) == pytest.approx(0, abs=2e-6)  # O(1/tau)
+    leaf = output.clone().requires_grad_()
+    scores, other = normalize(leaf) @ normalize(leaf).T, partner(2 * N)
+    mean = (scores.sum(1) - 1) / (2 * N - 1) - scores[torch.arange(2 * N), other]
+    limit = torch.autograd.grad(mean.mean(), leaf)[0]
+    torch.testing.assert_close(1e6 * NTXent(1e6).gradient(output, batch), 2 * N * limit, rtol=0, atol=1e-5)  # O(1/tau)
+    cold, hardest = cosines(output), torch.eye(2 * N, dtype=torch.bool)
+    positive = cold[torch.arange(2 * N), other]
+    hardest[torch.arange(2 * N), other] = True
+    margin = (cold.masked_fill(hardest, -float("inf")).amax(1) - positive).relu().mean()
+    assert 1e-4 * number(NTXent(1e-4).value(output, batch)) == pytest.approx(number(margin), abs=1e-4 * math.log(2 * N))  # O(tau)
+
+
+def test_uniformity_has_its_closed_forms() -> None:
+    """Identity 12."""
+    batch = batch_of(N)
+    assert same(Uniformity(2.0).value(torch.eye(2 * N).double(), batch), -4.0)
+    assert same(Uniformity(2.0).value(torch.ones(2 * N, 3).double(), batch), 0.0)
+    output = embeddings(2 * N)
+    pairs = torch.pdist(normalize(output)).square().mul(-2).exp().mean().log()
+    assert same(Uniformity(2.0).value(output, batch), pairs)
+    first, second = normalize(output).chunk(2)
+    spread = sum(torch.pdist(view).square().mul(-2).exp().mean().log() for view in (first, second)) / 2
+    assert same(AlignmentUniformity().value(output, batch), (first - second).square().sum(1).mean() + spread)
+
+
+ROTATING = [n for n in OBJECTIVES if n not in {"vicreg", "barlow-twins", "comet", "sepclr", "whitenedcse", "pixpro", "amcl", "swav"}]
+"""Objectives of inner products alone; others look at single units, or at vectors that would have to turn too."""
+
+
+@pytest.mark.parametrize("name", ROTATING)
+def test_objectives_of_inner_products_do_not_see_a_rotation(name: str) -> None:
+    """Identity 12, invariance; keys and queues turn with the rows."""
+    objective = build(name)
+    batch = presented(objective)
+    output = embeddings(len(batch.labels), 3)
+    rotation = torch.linalg.qr(embeddings(6, 4))[0]
+    turning = {"keys", "queue", "queues"}
+    turned = {key: value @ rotation if key in turning else value for key, value in (batch.extras or {}).items()}
+    value = objective.value(output @ rotation, batch._replace(extras=turned))
+    assert same(value, objective.value(output, batch))
+
+
+def test_pmrl_has_its_closed_forms() -> None:
+    """Identity 13 of three views; that of two is among the delicate points."""
+    first = PMRL(weight=0.0)
+    orthonormal = torch.eye(3).double().repeat_interleave(2, 0)
+    assert same(first.value(orthonormal, batch_of(2, 3)), math.log(3))
+    identical = torch.tensor([[1.0, 2.0, 0.5]]).double().repeat(6, 1)
+    assert same(first.value(identical, batch_of(2, 3)), math.log(1 + 2 * math.exp(-math.sqrt(3) / 0.05)))
+
+
+def test_swav_with_uniform_scores_and_sinkhorn_have_their_closed_forms() -> None:
+    """Identity 14."""
+    objective = SwAV(num_prototypes=3)
+    prototypes = torch.zeros(3, 6).double()
+    prototypes[:, 0] = 1
+    batch = batch_of(N, prototypes=prototypes)
+    assert same(objective.value(embeddings(2 * N), batch), math.log(3))
+    plan = sinkhorn(embeddings(12, 5, 4) / 0.5, 200)
+    torch.testing.assert_close(plan.sum(1), torch.ones(12).double(), rtol=0, atol=CLOSE)
+    torch.testing.assert_close(plan.sum(0), torch.full((4,), 3.0).double(), rtol=0, atol=CLOSE)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mann_whitney_loss_bounds_the_area_under_the_curve(seed: int) -> None:
+    """Identity 15."""
+    assert same(MW().value(torch.ones(2 * N, 3).double(), batch_of(N)), math.log(2))
+    output = embeddings(2 * N, seed)
+    scores, own = cosines(output)[:N, N:], torch.eye(N, dtype=torch.bool)
+    differences = scores[own][:, None] - scores[~own][None, :]
+    assert same(MW().value(output, batch_of(N)), softplus(-differences).mean())
+    assert float((differences < 0).double().mean()) <= number(MW().value(output, batch_of(N))) / math.log(2)
+
+
+def test_sorting_one_positive_against_one_negative_has_its_closed_form() -> None:
+    """Identity 16."""
+    output, batch = embeddings(4), batch_of(2)
+    scores, other = cosines(output), partner(4)
+    expected = []
+    for a in range(4):
+        hard = float(scores[a, a ^ 1])  # the other row of the same view
+        expected.append(-math.log(0.5 + math.atan(float(scores[a, other[a]]) - hard) / math.pi))
+    assert same(GroCo(negatives=1).value(output, batch), sum(expected) / 4)
+
+
+def test_soft_sorting_sorts_where_it_is_steep_and_stays_doubly_stochastic() -> None:
+    """A network with a missing layer would leave a value unsorted; a wrong swap would lose probability."""
+    values = torch.tensor([[3.0, 1.0, 2.0, 5.0, 4.0]]).double()
+    landing = soft_permutation(values, 1e9)[0]
+    torch.testing.assert_close(values[0] @ landing, torch.arange(1.0, 6.0).double(), rtol=0, atol=1e-6)  # atan's tail, 1e-9 a swap
+    soft = soft_permutation(embeddings(3, 1), 1.0)
+    for axis in (1, 2):
+        torch.testing.assert_close(soft.sum(axis), torch.ones(3, 6).double(), rtol=0, atol=CLOSE)
+
+
+def test_whitened_rows_have_the_identity_as_covariance_and_stay_white() -> None:
+    """Identity 17; and the rotation of a group's inputs turns its outputs alike."""
+    rows = embeddings(40, 3, 12) @ embeddings(12, 4, 12)
+    white = whitened(rows, rows, 12, 0.0)
+    covariance = white.T @ (white - white.mean(0)) / 40
+    torch.testing.assert_close(covariance, torch.eye(12).double(), rtol=0, atol=1e-9)  # eps of the guard times the condition number
+    torch.testing.assert_close(whitened(white, white, 12, 0.0), white, rtol=0, atol=1e-9)
+    rotation = torch.linalg.qr(embeddings(12, 5, 12))[0]
+    turned = rows @ rotation
+    torch.testing.assert_close(whitened(turned, turned, 12, 0.0), white @ rotation, rtol=0, atol=1e-8)
+
+
+# Further objectives, written out
+
+
+def test_queue_clip_and_cmim_are_their_formulas() -> None:
+    """One positive, and exactly the negatives of the name."""
+    output, keys, queue = embeddings(N), embeddings(N, 1), normalize(embeddings(7, 2))
+    rows, tau = normalize(output), 0.07
+    logits = torch.cat([(rows * normalize(keys)).sum(1, keepdim=True), rows @ queue.T], dim=1) / tau
+    batch = Batch(torch.zeros(N, 1), torch.zeros(N), extras={"keys": keys, "queue": queue})
+    assert same(QueueInfoNCE(tau, 7).value(output, batch), (logits.logsumexp(1) - logits[:, 0]).mean())
+    assert torch.equal(QueueInfoNCE(tau, 7).carry(output, batch)["queue"], pushed(queue, keys))
+    torch.testing.assert_close(pushed(queue, keys), torch.cat([normalize(keys), queue[:2]]), rtol=0, atol=1e-15)
+    output, truth = embeddings(2 * N), torch.arange(N)
+    scores = cosines(output)[:N, N:]
+    both = sum(torch.nn.functional.cross_entropy(math.e**1.3 * matrix, truth) for matrix in (scores, scores.T)) / 2
+    log_scale = torch.tensor(1.3, dtype=torch.float64)
+    assert same(CLIP().value(output, batch_of(N, log_scale=log_scale)), both)
+    assert same(
+        CLIP().value(output, batch_of(N, log_scale=torch.tensor(9.0).double())),
+        sum(torch.nn.functional.cross_entropy(100 * matrix, truth) for matrix in (scores, scores.T)) / 2,
+    )
+    powers = (scores / 0.1).exp()
+    mean = (powers.sum(1) - powers.diagonal()) / (N - 1)
+    assert same(CMIM(0.1).value(output, batch_of(N)), (1 + mean / powers.diagonal()).log().mean())
+
+
+def test_weighted_dcl_is_its_formula_and_its_weights_carry_gradient_only_live() -> None:
+    """The same value, another gradient: which of the two is trained must be known."""
+    output, batch = embeddings(2 * N), batch_of(N)
+    positive = cosines(output)[torch.arange(2 * N), partner(2 * N)]
+    weights = (2 - N * (positive[:N] / 0.5).softmax(0)).repeat(2)
+    expected = (dense(output, 0.1, True) + positive / 0.1 - weights * positive / 0.1).mean()
+    assert same(DCLW().value(output, batch), expected)
+    assert same(DCLW(live=False).value(output, batch), expected)
+    assert number((DCLW().gradient(output, batch) - DCLW(live=False).gradient(output, batch)).abs().max()) > 1e-3
+
+
+def test_focal_supcon_triplet_and_scattering_are_their_formulas() -> None:
+    """Sums over the wrong pairs would still be smooth."""
+    output, classes = embeddings(6), torch.tensor([0, 0, 1, 1, 2, 1])
+    batch = Batch(torch.zeros(6, 1), classes)
+    logs = (cosines(output) / 0.07).masked_fill(torch.eye(6, dtype=torch.bool), -float("inf")).log_softmax(1)
+    pairs = [(a, p) for a in range(6) for p in range(6) if a != p and classes[a] == classes[p]]
+    focal = -sum(float((1 - logs[a, p].exp()) * logs[a, p]) for a, p in pairs) / 6 / 5  # row 4 is alone in its class
+    assert same(FocalSupCon().value(output, batch), focal)
+    distance = torch.cdist(normalize(output), normalize(output))
+    violations = [max(0.0, 0.2 + float(distance[a, p] - distance[a, n])) for a, p in pairs for n in range(6) if classes[n] != classes[a]]
+    assert same(Triplet(0.2).value(output, batch), sum(violations) / sum(v > 0 for v in violations))
+    assert same(Scattering().value(output, batch), normalize(output).mean(0).square().sum() - 1)
+
+
+def test_barlow_twins_of_perfectly_correlated_views_pays_for_redundancy_only() -> None:
+    """Equal views have correlation 1 with themselves, to the epsilon that keeps a dead unit finite."""
+    half = embeddings(30, 1)
+    output = half.repeat(2, 1)
+    matrix = torch.corrcoef(half.T)
+    expected = 0.005 * (matrix.square().sum() - 6)
+    assert number(BarlowTwins(epsilon=1e-14).value(output, batch_of(30))) == pytest.approx(number(expected), abs=1e-10)
+
+
+def test_conr_is_its_formula() -> None:
+    """Unlike the official code, which adds 1 to the denominator for every row that is no positive."""
+    output = embeddings(6)
+    labels, predictions = torch.tensor([0.0, 0.4, 2.5, 3.0, 5.0, 9.0]).double(), torch.tensor([0.0, 3.0, 0.5, 0.2, 0.1, 4.0]).double()
+    scores, total = (cosines(output) / 0.2).exp(), 0.0
+    for a in range(6):
+        near = [k for k in range(6) if k != a and abs(labels[k] - labels[a]) <= 1]
+        wrong = [k for k in range(6) if abs(labels[k] - labels[a]) > 1 and abs(predictions[k] - predictions[a]) <= 1]
+        if near and wrong:
+            pushed_apart = sum(float(scores[a, k]) * math.exp(0.01 * abs(float(labels[k] - labels[a]))) for k in wrong)
+            denominator = sum(float(scores[a, k]) for k in near) + pushed_apart
+            total += -sum(math.log(float(scores[a, k]) / denominator) for k in near) / len(near) / 6
+    assert total > 0.1
+    batch = Batch(torch.zeros(6, 1), labels, extras={"predictions": predictions})
+    assert same(ConR().value(output, batch), total)
+
+
+# Numerically delicate points
+
+
+def test_cold_loss_of_a_wrong_pair_keeps_value_and_gradient_in_float32() -> None:
+    """log(num/den + tiny) sticks at 87.3 in float32, with gradient 0, where the true loss is larger."""
+    a = torch.tensor([[1.0, 0.0]])
+    output = torch.cat([a, torch.tensor([[0.9999, 0.01]]), -a, torch.tensor([[0.0, 1.0]])])
+    for objective in (NTXent(0.02), SupCon(0.02), DCL(0.02)):
+        batch = batch_of(2, labels=paired(2))
+        single, double = (objective.value(output.to(kind), batch) for kind in (torch.float32, torch.float64))
+        assert float(single) == pytest.approx(float(double), rel=1e-5)
+        assert float(objective.gradient(output, batch).abs().max()) > 0.1
+    worst = dense(output.double(), 0.02, False).max()
+    assert float(worst) > 87.3365
+
+
+def test_pairs_are_left_out_exactly_at_small_temperatures() -> None:
+    """An additive log(1e-45) = -103.28 leaks below tau = (1 - largest negative) / 103.28."""
+    a, b = torch.tensor([[1.0, 0.0]]).double(), torch.tensor([[-0.5, 0.75**0.5]]).double()
+    c, d = torch.tensor([[-0.5, -(0.75**0.5)]]).double(), torch.tensor([[-0.2, 0.96**0.5]]).double()
+    output, batch = torch.cat([a, b, c, d]), batch_of(2)
+    assert same(DCL(0.005).value(output, batch), dense(output, 0.005, True).mean())
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_dead_rows_have_no_direction_and_do_not_wreck_the_gradient(name: str) -> None:
+    """Dividing by a length of 0 with a guard of 1e-12 gives a gradient of 1e12."""
+    objective = build(name)
+    batch = presented(objective)
+    output = embeddings(len(batch.labels), 1)
+    largest = float(objective.gradient(output, batch).abs().max())
+    output[1] = 0
+    gradient = objective.gradient(output, batch)
+    assert bool(torch.isfinite(gradient).all())
+    assert float(gradient.abs().max()) < 1e3 * max(1.0, largest)
+    assert bool(torch.isfinite(objective.value(torch.zeros_like(output), batch)))
+    assert bool(torch.isfinite(objective.gradient(torch.zeros_like(output), batch)).all())
+
+
+def test_labels_that_are_all_distinct_leave_nothing_to_attract() -> None:
+    """0, and no 0/0."""
+    batch = Batch(torch.zeros(6, 1), torch.arange(6))
+    for objective in (SupCon(), FocalSupCon(), Triplet(), build("pamc")):
+        assert number(objective.value(embeddings(6), batch)) == 0
+        assert number(objective.gradient(embeddings(6), batch).abs().max()) == 0
+
+
+def test_a_sum_without_terms_is_minus_infinity_and_has_no_gradient() -> None:
+    """One anchor without negatives: the others' gradients must stay numbers."""
+    rows = embeddings(3).requires_grad_()
+
+    def nothing(logits: Tensor, part: slice) -> None:
+        leave_out_self(logits, part)
+        logits[0] = -float("inf")
+
+    sums = log_sum_exp(rows.detach(), rows.detach(), 2.0, nothing)
+    assert float(sums[0]) == -float("inf")
+    share = torch.tensor([0.0, 0.5, 0.5]).double()
+    loss = pooled(rows, rows, 2.0, share, nothing)
+    assert same(loss.detach(), sums[1:].mean())
+    assert bool(torch.isfinite(torch.autograd.grad(loss, rows)[0]).all())
+
+
+def test_rows_without_positives_add_nothing_to_regression() -> None:
+    """The official code divides 0 by 0 there."""
+    labels = torch.tensor([0.0, 5.0, 10.0, 15.0]).double()
+    batch = Batch(torch.zeros(4, 1), labels, extras={"predictions": torch.zeros(4).double(), "mixing": torch.full((4,), 0.5).double()})
+    assert number(ConR().value(embeddings(4), batch)) == 0
+    assert bool(torch.isfinite(SupReMix().gradient(embeddings(4), batch)).all())
+
+
+def test_many_views_at_a_small_temperature_do_not_overflow() -> None:
+    """The official product of M denominators does."""
+    output = embeddings(8 * N)
+    assert bool(torch.isfinite(MVDHEL(0.002).value(output.float(), batch_of(N, 8))))
+
+
+def test_sinkhorn_takes_scores_of_any_size() -> None:
+    """exp(scores / 0.05) overflows where rows are not of unit length."""
+    plan = sinkhorn(1e4 * embeddings(10), 3)
+    torch.testing.assert_close(plan.sum(1), torch.ones(10).double(), rtol=0, atol=CLOSE)
+
+
+def test_whitening_of_a_batch_that_is_not_larger_than_its_group_is_shrunk() -> None:
+    """The inverse root of a singular covariance explodes."""
+    objective = WhitenedCSE()
+    batch = batch_of(3, **objective.start(6, 3, seeded(0)))
+    assert float(objective.gradient(embeddings(6), batch).abs().max()) < 1e6
+    live, cut = WhitenedCSE(live=True), WhitenedCSE()
+    big = batch_of(20, **objective.start(6, 20, seeded(0)))
+    assert same(live.value(embeddings(40), big), cut.value(embeddings(40), big))
+    assert number((live.gradient(embeddings(40), big) - cut.gradient(embeddings(40), big)).abs().max()) > 1e-3
+
+
+def test_pmrl_has_a_gradient_where_singular_values_meet() -> None:
+    """An all-orthogonal start is where an SVD's gradient is singular."""
+    output = torch.eye(6).double()
+    assert bool(torch.isfinite(PMRL().gradient(output, batch_of(2, 3))).all())
+
+
+def test_unit_rows_are_the_directions_and_short_ones_are_zero() -> None:
+    """The guard must not bend rows that have a direction."""
+    rows = embeddings(3)
+    assert torch.equal(unit(1e-5 * rows) != 0, torch.ones(3, 6, dtype=torch.bool))
+    torch.testing.assert_close(unit(rows), normalize(rows), rtol=0, atol=1e-15)
+    assert number(unit(1e-8 * rows).abs().max()) == 0

@@ -1,0 +1,182 @@
+"""Techniques of sampling and mixing: the identity that each one keeps, and the distribution that it states."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from systems import seeded
+from torch import Tensor
+from torch.nn.functional import normalize, one_hot
+
+from contrastive_core.errors import InputError
+from contrastive_core.mixing.extrapolation import beta, extrapolate, interpolate
+from contrastive_core.mixing.gated_pairs import gate
+from contrastive_core.mixing.hard_pairs import hard_pairs
+from contrastive_core.mixing.mixed_negatives import mix_hard_negatives
+from contrastive_core.sampling.clusters import inside_clusters, one_per_class
+from contrastive_core.sampling.neighbours import clustered_positives, similar_batches
+from contrastive_core.sampling.propensity import draw_pairs
+from contrastive_core.sampling.replication import replicate
+
+ROUNDING = 1e-12
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=seeded(seed), dtype=torch.float64)
+
+
+def test_mixed_negatives_lie_between_hard_negatives_and_the_query() -> None:
+    """If this fails, synthetic negatives are easy ones, or beyond the query."""
+    queries, negatives = normal(3, 5), normal(40, 5, seed=1)
+    made = mix_hard_negatives(queries, negatives, seeded(2), hardest=4, pairs=50, with_query=50)
+    assert torch.allclose(made.norm(dim=2), torch.ones(3, 100, dtype=torch.float64), atol=ROUNDING)
+    unit, pool = normalize(queries), normalize(negatives)
+    for row in range(3):
+        hardest = pool[(pool @ unit[row]).topk(4).indices]
+        # Each mixture is a combination of the four (and of the query) with coefficients of at least 0: nonnegative least squares.
+        from scipy.optimize import nnls
+
+        for part, basis in ((made[row, :50], hardest), (made[row, 50:], torch.cat([hardest, unit[row : row + 1]]))):
+            for mixture in part:
+                assert nnls(basis.T.numpy(), mixture.numpy())[1] < 1e-10
+        # With the query's weight below a half, the mixture is nearer to the query than its negative was.
+        assert bool((made[row, 50:] @ unit[row] >= (hardest @ unit[row]).min() - ROUNDING).all())
+    queries.requires_grad_()
+    assert not mix_hard_negatives(queries, negatives, seeded(2), hardest=4, pairs=1, with_query=1).requires_grad
+    with pytest.raises(InputError, match="ask for fewer"):
+        mix_hard_negatives(queries, negatives, seeded(2), hardest=len(negatives) + 1, pairs=1, with_query=1)
+
+
+def test_extrapolation_keeps_the_sum_and_never_raises_the_positive_score() -> None:
+    """If this fails, positives are made easier instead of harder."""
+    first, second = normalize(normal(200, 6)), normalize(normal(200, 6, seed=1))
+    apart, other = extrapolate(first, second, seeded(2))
+    assert torch.allclose(apart + other, first + second, atol=ROUNDING)
+    assert bool(((apart * other).sum(1) <= (first * second).sum(1) + ROUNDING).all())
+    assert not torch.allclose(apart, first)
+
+
+def test_interpolated_negatives_keep_the_mean() -> None:
+    """If this fails, mixing negatives moves their cloud."""
+    negatives = normal(4000, 3)
+    mixed = interpolate(negatives, seeded(0))
+    # Differences of the two means have variance at most 2 E[(1 - λ)²] / N per coordinate.
+    assert float((mixed.mean(0) - negatives.mean(0)).abs().max()) < 4.5 * math.sqrt(2 / 4000)
+    # λ² + (1 - λ)² has mean ½ + 2 Var λ, Var λ = 1 / (4 (2a + 1)).
+    assert float(mixed.var()) == pytest.approx(0.5 + 0.5 / (2 * 1.6 + 1), rel=4.5 * math.sqrt(4 / 12000))
+
+
+def test_beta_draws_have_the_moments_of_the_distribution() -> None:
+    """If this fails, mixtures have other weights than their papers'."""
+    draws = beta(20_000, 2.0, seeded(0))
+    assert abs(float(draws.mean()) - 0.5) < 4.5 * math.sqrt(0.05 / 20_000)
+    assert float(draws.var()) == pytest.approx(0.05, rel=0.04)  # 4.5 standard errors of a variance, sqrt(2/N) at most
+    assert abs(float(beta(20_000, 1.0, seeded(0)).var()) - 0.05) > 0.02  # a control: the uniform distribution is told apart
+
+
+def test_no_two_samples_of_a_batch_share_a_pseudo_class() -> None:
+    """If this fails, false negatives are contrasted."""
+    classes = torch.randint(6, (200,), generator=seeded(0))
+    made = one_per_class(classes, 5, seeded(1))
+    assert all(len(batch) == len(torch.unique(classes[batch])) == 5 for batch in made)
+    shown = torch.cat(made)
+    assert len(torch.unique(shown)) == len(shown)
+    counts = torch.bincount(classes)
+    # Taking the fullest classes first shows all but what the largest class has too many of, and a rest of less than a batch.
+    assert len(shown) >= 5 * min(200 // 5, int((200 - counts.max()) // 4)) - 5
+    with pytest.raises(InputError, match="pseudo-class each"):
+        one_per_class(classes, 7, seeded(0))
+
+
+def test_batches_inside_clusters_have_one_cluster_each() -> None:
+    """If this fails, the next stage can still use the features of the stages before."""
+    classes = torch.randint(4, (101,), generator=seeded(0))
+    made = inside_clusters(classes, 8, seeded(1))
+    assert all(len(torch.unique(classes[batch])) == 1 and 2 <= len(batch) <= 8 for batch in made)
+    assert len(torch.unique(torch.cat(made))) == sum(map(len, made)) >= 101 - 4
+
+
+def test_similar_batches_present_every_sample_once_with_its_nearest() -> None:
+    """If this fails, hard negatives are missed, or samples shown twice."""
+    features = normal(33, 4)
+    made = similar_batches(features, 8, seeded(0))
+    assert sorted(torch.cat(made).tolist()) in (list(range(33)), [i for i in range(33) if i in torch.cat(made).tolist()])
+    assert sum(map(len, made)) in (32, 33)
+    first = made[0]
+    cosines = normalize(features) @ normalize(features)[first[0]]
+    assert set(first.tolist()) == set(cosines.topk(8).indices.tolist())
+
+
+def test_clustered_positives_are_the_nearest_of_the_own_cluster() -> None:
+    """If this fails, positives come from other clusters."""
+    memory, clusters = normal(30, 4), torch.arange(30) % 3
+    queries = memory[:6] + 1e-6
+    found = clustered_positives(queries, memory, clusters, 4)
+    for row in range(6):
+        assert found[row, 0] == row
+        assert bool((clusters[found[row]] == clusters[row]).all())
+        cosines = normalize(memory) @ normalize(queries)[row]
+        others = [i for i in range(30) if clusters[i] == clusters[row] and i not in found[row].tolist()]
+        assert float(cosines[others].max()) <= float(cosines[found[row]].min())
+    more = clustered_positives(queries, memory, clusters, 12)
+    assert torch.equal(more[:, 10:], found[:, :1].expand(-1, 2))  # each cluster has ten members
+    with pytest.raises(InputError, match="memory of 30"):
+        clustered_positives(queries, memory, clusters, 31)
+
+
+def test_inverse_propensity_draws_are_unbiased_with_their_weights() -> None:
+    """If this fails, correcting one bias introduces another."""
+    propensities = torch.tensor([[0.1, 0.4, 0.0, 0.5]], dtype=torch.float64)
+    values = torch.tensor([1.0, -2.0, 100.0, 5.0], dtype=torch.float64)
+    places, weights = draw_pairs(propensities, 40_000, seeded(0))
+    assert 2 not in places
+    mean = float((weights * values[places]).mean())
+    spread = float((weights * values[places]).std())
+    assert abs(mean - (1 - 2 + 5) / 3) < 4.5 * spread / 200
+    assert abs(float(values[places].mean()) - (1 - 2 + 5) / 3) > 4.5 * spread / 200  # a control: without weights it is biased
+    share = float((places == 0).double().mean())
+    expected = 10 / (10 + 2.5 + 2)
+    assert abs(share - expected) < 4.5 * math.sqrt(expected * (1 - expected) / 40_000)
+    with pytest.raises(InputError, match="positive one"):
+        draw_pairs(torch.zeros(1, 3), 1, seeded(0))
+
+
+def test_hard_pairs_select_true_positives_even_where_all_cosines_are_positive() -> None:
+    """If this fails, masked pairs win the minimum, as in the published code (losses.md, numerically delicate)."""
+    features = normal(12, 4).abs() + 0.5  # all cosines positive
+    labels = torch.arange(12) % 3
+    pairs = hard_pairs(features, labels, 3, seeded(0), least=1.0)  # weight 1: the selected samples themselves
+    unit = normalize(features)
+    for row, anchor in enumerate(pairs.anchors.tolist()):
+        cosines = unit @ unit[anchor]
+        same = [i for i in range(12) if labels[i] == labels[anchor] and i != anchor]
+        other = [i for i in range(12) if labels[i] != labels[anchor]]
+        assert torch.equal(pairs.positives[row], features[min(same, key=lambda i: float(cosines[i]))])
+        assert torch.equal(pairs.negatives[row], features[max(other, key=lambda i: float(cosines[i]))])
+        assert torch.equal(pairs.positive_labels[row], one_hot(labels[anchor], 3).double())
+    mixed = hard_pairs(features, labels, 3, seeded(0))
+    assert torch.allclose(mixed.negative_labels.sum(1), torch.ones(12, dtype=torch.float64), atol=ROUNDING)
+    assert bool((mixed.positive_labels.max(1).values >= 0.8).all())
+    with pytest.raises(InputError, match="two or more classes"):
+        hard_pairs(features, torch.zeros(12, dtype=torch.int64), 3, seeded(0))
+
+
+def test_replication_repeats_real_samples_only() -> None:
+    """If this fails, generated data are given the weight of real ones."""
+    order = replicate(3, 4, 5, seeded(0))
+    assert torch.bincount(order).tolist() == [5, 5, 5, 1, 1, 1, 1]
+    assert order.tolist() != sorted(order.tolist())
+
+
+def test_gates_do_not_depend_on_which_class_comes_first() -> None:
+    """If this fails, the two views of a pair live in different subspaces."""
+    features, gates = normal(4, 3), normal(2, 2, 3, seed=1)
+    labels, partners = torch.tensor([0, 1, 0, 1]), torch.tensor([1, 0, 0, 1])
+    seen = gate(features, labels, partners, gates)
+    for row, which in enumerate(((0, 1), (0, 1), (0, 0), (1, 1))):
+        assert torch.equal(seen[row], features[row] * gates[which])
+    assert torch.equal(gate(features, labels, partners, torch.ones(2, 2, 3)), features)
+    with pytest.raises(InputError, match="gates must have shape"):
+        gate(features, labels, partners, gates[:, :1])

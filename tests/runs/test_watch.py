@@ -1,0 +1,216 @@
+"""Watching a run: one page on loopback that keeps up with the records, and through which nothing else can be read."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from itertools import chain, repeat
+from pathlib import Path
+
+import kills
+import pytest
+from test_sweeps import new, refused
+
+from experiments.runs.live_epochs import announce
+from experiments.report.page import portray
+from experiments.report.html import render
+from experiments.runs.directory import RunDirectory
+from experiments.report.watch import _mark
+from experiments.report.watch_server import Server, Viewer
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", kills.PATHS)
+
+
+def serving(run: RunDirectory, every: float = 0.5) -> AbstractContextManager[Server]:
+    return serve(Viewer(lambda: portray(run), lambda: _mark(run), every))
+
+
+@contextmanager
+def serve(viewer: Viewer) -> Iterator[Server]:
+    with Server(0, viewer) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def ask(server: Server, path: str = "/", method: str = "GET", **headers: str) -> tuple[http.client.HTTPResponse, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer, text
+
+
+def train_run(epochs: int = 0) -> tuple[RunDirectory, list[dict[str, float]]]:
+    """A run of two trainings, of which the first has told of some epochs."""
+    new("a", "--grid", "rule=ep-centered,backprop", "--set", "epochs=40", experiment="train", chunk=1)
+    run = RunDirectory(Path("runs/a").resolve())
+    run.live.mkdir()
+    records = [{"epoch": epoch, "validation_error": 0.5 / epoch, "sweeps_per_sample": 20.0} for epoch in range(1, 41)]
+    tell = announce(run.live, "0")
+    for record in records[:epochs]:
+        tell(record)
+    return run, records
+
+
+OUTSIDE = (
+    "/config.toml", "/journal.sqlite", "/../secret", "/..%2fsecret", "/%2e%2e/secret", "/%2e%2e%2fsecret", "/..\\secret", "//etc/passwd",
+    "/runs/a/config.toml", "/./", "/?file=../secret", "/..;/secret", "/%00", "http://127.0.0.1/etc/passwd", "*", "/" + "a" * 5000,
+)  # fmt: skip
+
+
+def test_nothing_but_the_page_can_be_asked_for(tmp_path: Path) -> None:
+    """If this fails, any program of this machine, or any page in the browser, reads files of the user."""
+    (tmp_path / "secret").write_text("the secret")
+    run, _ = train_run(2)
+    with serving(run) as server:
+        for path in OUTSIDE:
+            answer, text = ask(server, path)
+            foreign = path.startswith("http:")  # the client then names that host
+            assert answer.status == (421 if foreign else 404), path
+            assert foreign or text == "there is one page here: /\n"
+        answer, text = ask(server)
+        assert answer.status == 200
+        assert "0 of 2 trials done" in text
+        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+            assert ask(server, "/", method)[0].status == 501
+        answer, text = ask(server, "/", "HEAD")
+        assert (answer.status, text) == (200, "")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{port}", "[::1]:{port}", ""])
+def test_a_foreign_name_for_this_machine_is_refused(host: str) -> None:
+    """If this fails, a page of another site whose name resolves to 127.0.0.1 reads the run (DNS rebinding)."""
+    run, _ = train_run()
+    with serving(run) as server:
+        assert ask(server, Host=host.format(port=server.server_port))[0].status == 421
+        assert ask(server, Host=f"localhost:{server.server_port}")[0].status == 200
+
+
+def test_only_this_machine_is_listened_to_and_only_the_own_script_runs() -> None:
+    """If this fails, the network sees the run, or a name in it could become a script."""
+    run, _ = train_run(1)
+    with serving(run) as server:
+        assert server.server_address[0] == "127.0.0.1"
+        first, text = ask(server)
+        second, _ = ask(server)
+    policy = first.headers["Content-Security-Policy"]
+    (nonce,) = re.findall(r"script-src 'nonce-([\w-]{20,})';", policy)
+    assert nonce not in second.headers["Content-Security-Policy"]
+    assert re.findall(r"<script[^>]*>", text) == [f'<script nonce="{nonce}">']
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert first.headers["X-Content-Type-Options"] == "nosniff"
+    assert first.headers["Cache-Control"] == "no-store"
+    assert "Access-Control-Allow-Origin" not in first.headers
+    assert "Python" not in first.headers["Server"]
+
+
+def test_watching_leaves_the_run_as_it_is_also_while_it_is_written() -> None:
+    """If this fails, looking at a run stops it, or changes its files."""
+    new("a", "--grid", "x=1,2", "--seeds", 20)
+    run = RunDirectory(Path("runs/a"))
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    with serving(run) as server:
+        assert "0 of 40 trials done" in ask(server)[1]
+        assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
+        with run.journal() as journal:  # another process's lock and write-ahead log, as of a live writer
+            names = sorted(path.name for path in run.path.iterdir())
+            with journal.transaction():
+                journal.begin("0", {"x": 1.0}, next(journal.trials()).seed)
+                assert ask(server)[0].status == 200  # also within a transaction
+            journal.finish("0", {"value": 1.0}, 0.1)
+            assert "1 of 40 trials done" in within(server, "1 of 40 trials done")
+            assert sorted(path.name for path in run.path.iterdir()) == names
+
+
+def within(server: Server, expected: str, seconds: float = 30.0) -> str:
+    deadline, text = time.monotonic() + seconds, ""
+    while expected not in text and time.monotonic() < deadline:
+        text = ask(server)[1]
+        time.sleep(0.1)
+    return text
+
+
+def test_a_run_that_is_damaged_while_it_is_watched_is_said_on_the_page() -> None:
+    """If this fails, the watcher dies with the run, or shows old numbers as new ones."""
+    new("a", "--grid", "x=1,2")
+    run = RunDirectory(Path("runs/a"))
+    with serving(run) as server:
+        assert "0 of 2 trials done" in ask(server)[1]
+        content = run.provenance.read_text()
+        run.provenance.write_text("{")
+        assert "provenance.json is missing or damaged" in within(server, "damaged")
+        run.provenance.write_text(content)
+        assert "0 of 2 trials done" in within(server, "trials done")
+
+
+def test_control_c_ends_the_watch_with_130_and_a_taken_port_is_one_sentence() -> None:
+    """If this fails, watching cannot be ended, or hides what else runs on the port."""
+    new("a", "--grid", "x=1,2")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*kills.PROGRAM, "watch", "a", "--json"], env=kills.ENVIRONMENT, text=True, **pipes) as process:  # type: ignore[call-overload]
+        assert process.stdout is not None
+        lines = []
+        while not lines or lines[-1] != "}\n":
+            lines.append(process.stdout.readline())
+        url = json.loads("".join(lines))["url"]
+        port = int(url.rstrip("/").rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=10):
+            pass
+        assert f"cannot serve on port {port}" in refused("watch", "a", "--port", port)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert process.stderr is not None
+        assert process.stderr.read().strip() == "eqlab: error: interrupted"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_a_browser_sees_the_curves_grow_without_being_reloaded(tmp_path: Path) -> None:
+    """If this fails, the page in a real browser stands still while the run goes on, or its own policy stops its script."""
+    run, records = train_run(3)
+    short = portray(run)
+    with (run.live / "0.ndjson").open("a") as stream:
+        stream.writelines(json.dumps(record) + "\n" for record in records[3:])
+    # Drawn beforehand: however slow the machine, the document is the short page and every later look finds the long one.
+    pages = chain([short], repeat(portray(run)))
+    with serve(Viewer(lambda: next(pages), object, 0.5)) as server:
+        # The scripts' clock is the browser's own, which runs ahead while nothing is loaded: the looks follow each other at once.
+        options = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", f"--user-data-dir={tmp_path / 'profile'}")
+        command = [str(CHROMIUM), *options, "--dump-dom", server.url]
+        seen = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
+    assert points_of(render(short)) == 3
+    assert points_of(seen) == len(records), seen[:3000]
+    assert 'id="lost" role="alert"></div>' in seen  # no look failed
+
+
+def points_of(html: str) -> int:
+    """How many epochs the first curve has."""
+    found = re.search(r'id="f0-validation_error-0">(.*?)</g>', html, re.DOTALL)
+    assert found is not None
+    line = re.search(r'<path d="(.*?)"', found[1], re.DOTALL)
+    assert line is not None
+    return len(re.findall("[ML]", line[1]))

@@ -1,0 +1,68 @@
+"""Batches of embeddings for any objective, made from what it says that it needs."""
+
+from __future__ import annotations
+
+import torch
+from systems import seeded
+from torch import Tensor
+
+from contrastive_core.objectives import OBJECTIVES
+from contrastive_core.objectives.batch_layout import Labels
+from contrastive_core.objectives.objective import Objective, Origin
+from contrastive_core.types import Batch
+
+WIDTH = 6
+
+
+SMALL: dict[str, dict[str, float]] = {
+    "swav": {"num_prototypes": 5},
+    "infonce-queue": {"length": 20},
+    "momentum-queue": {"length": 20},
+    "whitenedcse": {"shrinkage": 0.1},  # batches here are not larger than its groups, whose covariance is then nearly singular
+}
+"""Settings that make an objective small enough for finite differences."""
+
+
+def build(name: str) -> Objective:
+    """An objective of the table with its defaults, but small."""
+    return OBJECTIVES[name](**SMALL.get(name, {}))
+
+
+def embeddings(rows: int, seed: int = 0, width: int = WIDTH) -> Tensor:
+    """Random rows of float64 in general position."""
+    return torch.randn((rows, width), generator=seeded(seed), dtype=torch.float64)
+
+
+def paired(samples: int, views: int = 2) -> Tensor:
+    """Instances of a batch that holds all first views, then all second ones, ..."""
+    return torch.arange(samples).repeat(views)
+
+
+def presented(objective: Objective, samples: int = 6, views: int | None = None, seed: int = 5) -> Batch:
+    """A batch that fits: the fewest views, labels of the kind, and extras, the given ones random."""
+    needs, generator = objective.needs, seeded(seed)
+    count = views or max(2, needs.fewest)
+    rows = samples * count
+    labels = {
+        Labels.NONE: torch.zeros(rows, dtype=torch.int64),
+        Labels.CLASSES: (torch.arange(samples) % 3).repeat(count),
+        Labels.NUMBERS: torch.rand(samples, generator=generator, dtype=torch.float64).repeat(count) * 4,
+        Labels.VECTORS: torch.rand((samples, 4), generator=generator, dtype=torch.float64).repeat(count, 1),
+    }[needs.labels]
+    extras = {name: floated(value) for name, value in objective.start(WIDTH, samples, generator).items()}
+    made = {
+        "keys": torch.randn((rows, WIDTH), generator=generator, dtype=torch.float64),
+        "guide": torch.randn((rows, 4), generator=generator, dtype=torch.float64),
+        "trials": (torch.arange(samples) % 4).repeat(count),
+        "positions": 0.5 * torch.rand((rows, 2), generator=generator, dtype=torch.float64),
+        "predictions": 4 * torch.rand(rows, generator=generator, dtype=torch.float64),
+        "mixing": torch.rand(rows, generator=generator, dtype=torch.float64),
+    }
+    given = [extra.name for extra in needs.extras if extra.origin is Origin.GIVEN]
+    views = torch.arange(count).repeat_interleave(samples)
+    return Batch(torch.zeros(rows, 1), labels, paired(samples, count), views, extras | {key: made[key] for key in given})
+
+
+def floated(value: Tensor) -> Tensor:
+    """A tensor of real numbers in float64, one of integers as it is."""
+    return value.double() if value.is_floating_point() else value

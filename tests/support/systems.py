@@ -1,0 +1,179 @@
+"""Small systems that the tests share: networks with random biases, a batch, a coupled cost, and settings that settle to rounding."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from contrastive_core import baselines
+from contrastive_core.cost import Cost
+from contrastive_core.costs import COSTS
+from contrastive_core.dynamics import DYNAMICS
+from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.dynamics.gradient_flow import GradientFlow
+from contrastive_core.network import Network
+from contrastive_core.networks import ACTIVATIONS, NETWORKS
+from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.spin import SpinNetwork
+from contrastive_core.relaxation.relax import relax
+from contrastive_core.rule import Rule, Setting, Settling
+from contrastive_core.types import Batch, Clamped, Phase, Relaxation, State, Stop
+from eqprop import RULES as EQPROP_RULES
+from hebbian import RULES as HEBBIAN_RULES
+
+torch.set_warn_always(True)
+"""A warning that comes once per process would fail whichever test happens to run first."""
+
+TABLES = (baselines.RULES, EQPROP_RULES, HEBBIAN_RULES)
+RULE_NAMES = [name for table in TABLES for name in table]
+HOLDING_RULES = list(HEBBIAN_RULES)
+QUADRATIC = [name for name in ACTIVATIONS if ACTIVATIONS[name].quadratic]
+
+LAYERED = [kind for kind in NETWORKS if NETWORKS[kind] is Layered]
+"""Networks whose units have an energy of their own, so that a layer has one minimum given the others; spins have not."""
+
+TIGHT = Stop(1e-13, 20_000)
+"""Settles to a few hundred roundings of float64."""
+
+TOY = (12, 9, 7, 4)
+"""Layer sizes of the toy on which the bias of every estimator is known."""
+
+
+class System(NamedTuple):
+    """A network and a batch for it."""
+
+    network: Any
+    batch: Batch
+
+    @property
+    def clamped(self) -> Clamped:
+        """The network with the batch's inputs held, outside any graph."""
+        with torch.no_grad():
+            return self.network.clamp(self.batch.inputs)
+
+
+def seeded(seed: int) -> torch.Generator:
+    """Return a generator."""
+    return torch.Generator().manual_seed(seed)
+
+
+def make_system(
+    activation: str = "tanh",
+    *,
+    kind: str = "layered",
+    sizes: tuple[int, ...] = (5, 6, 5, 3),
+    output_activation: str = "linear",
+    readout: int | None = None,
+    energy_scale: float = 1.0,
+    gain: float = 0.6,
+    biases: tuple[float, float] = (-0.2, 0.4),
+    batch_size: int = 4,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float64,
+) -> System:
+    """Build a network whose biases are random too, so that none of its terms vanishes, and a batch with class labels."""
+    generator = seeded(seed)
+    if kind == "spin":
+        return _spin_system(sizes[-1], batch_size, generator, dtype)
+    network = NETWORKS[kind](
+        sizes,
+        activation=ACTIVATIONS[activation],
+        output_activation=ACTIVATIONS[output_activation],
+        readout=readout,
+        energy_scale=energy_scale,
+        gain=gain,
+        generator=generator,
+        dtype=dtype,
+    )
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.startswith("bias"):
+                parameter.uniform_(*biases, generator=generator)
+    inputs = torch.rand((batch_size, sizes[0]), generator=generator, dtype=dtype)
+    labels = torch.randint(readout or sizes[-1], (batch_size,), generator=generator)
+    return System(network, Batch(inputs, labels))
+
+
+def _spin_system(size: int, batch_size: int, generator: torch.Generator, dtype: torch.dtype) -> System:
+    """Build spins with random couplings and fields; they have no activation, scale or readout to be set."""
+    matrix = torch.randn((size, size), generator=generator, dtype=dtype)
+    network = SpinNetwork(size, matrix + matrix.T, dtype=dtype)
+    with torch.no_grad():
+        network.bias.uniform_(-0.2, 0.4, generator=generator)
+    inputs = torch.rand((batch_size, size), generator=generator, dtype=dtype)
+    return System(network, Batch(inputs, torch.randint(size, (batch_size,), generator=generator)))
+
+
+def interior_state(network: Network, batch_size: int, seed: int) -> State:
+    """Return a random state well inside the bounds of every activation: responses to inputs in (.2, .8)."""
+    dtype = next(network.parameters()).dtype
+    generator = seeded(seed)
+    drives = [0.2 + 0.6 * torch.rand((batch_size, size), generator=generator, dtype=dtype) for size in network.sizes]
+    if isinstance(network, SpinNetwork):
+        return tuple(drives)  # the energy is defined between the corners too
+    return tuple(a.value(u) for a, u in zip(network.activations, drives, strict=True))
+
+
+def make_dynamics(name: str, activation: str = "tanh") -> Dynamics:
+    """Return a dynamics of the table that is stable for the activation.
+
+    An Euler step of .5 oscillates about the logistic's equilibria, where the unit's own curvature 1 / (s (1 - s)) is at least 4.
+    """
+    dynamics = DYNAMICS[name]()
+    return GradientFlow(0.1) if isinstance(dynamics, GradientFlow) and activation == "logistic" else dynamics
+
+
+def settle(system: System, dynamics: Dynamics, stop: Stop = TIGHT, phase: Phase = None, start: State | None = None) -> Relaxation:
+    """Relax from rest, or from ``start``, without a graph."""
+    with torch.no_grad():
+        clamped = system.clamped
+        state = system.network.initial_state(clamped) if start is None else start
+        return relax(clamped, state, dynamics, stop, phase, backend="torch")  # the definition; test_kernels says that kernels equal it
+
+
+def exact_settling(dynamics: Dynamics | None = None) -> Settling:
+    """Return a settling whose every phase ends at rounding; the second tolerance is relative to the nudge, hence larger."""
+    return Settling(
+        dynamics or DYNAMICS["forward"](), TIGHT, Stop(1e-11, 20_000), backend="torch"
+    )  # the definition; test_kernels says that kernels equal it
+
+
+def build_rule(name: str, setting: Setting) -> Rule:
+    """Build a rule of any of the three tables."""
+    (table,) = (table for table in TABLES if name in table)
+    return table[name](setting)
+
+
+def make_cost(name: str) -> Cost:
+    """Build a cost of the table, or the coupled one of the tests."""
+    return SimilarityCost() if name == "similarity" else COSTS[name]()
+
+
+@final
+class SimilarityCost(Cost):
+    r"""Rows with one label are to be alike: :math:`C = \|O O^T - T\|^2 / (4 B^2)`, T the matrix of equal labels.
+
+    The smallest cost that couples rows: its value is a number for the whole batch.
+    """
+
+    coupled = True
+
+    def value(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return the cost of the batch, of shape ()."""
+        return (self._mismatch(output, batch).square().sum()) / (4 * output.shape[0] ** 2)
+
+    def gradient(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return the gradient times B, of shape (B, n_out)."""
+        return self._mismatch(output, batch) @ output / output.shape[0]
+
+    def errors(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return where the row's nearest other row has another label."""
+        distance = torch.cdist(output, output) + torch.diag(output.new_full((output.shape[0],), float("inf")))
+        return batch.labels[distance.argmin(1)] != batch.labels
+
+    @staticmethod
+    def _mismatch(output: Tensor, batch: Batch) -> Tensor:
+        same = (batch.labels[:, None] == batch.labels[None, :]).to(output.dtype)
+        return output @ output.T - same

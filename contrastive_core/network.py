@@ -1,13 +1,83 @@
 """What a network is: an energy of its free units, with inputs clamped."""
 
+from __future__ import annotations
+
 import math
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.types import Clamped, Dissipation, Gradients, Ladder, Phase, Pull, State
+from contrastive_core.phases import Phase, Pull
+from contrastive_core.types import Gradients, State
+
+
+class Clamped(NamedTuple):
+    """A network with its inputs held fixed.
+
+    Attributes
+    ----------
+    network : Network
+        The network itself.
+    inputs : Tensor of shape (B, n_in)
+        The clamped inputs.
+    drive : Tensor of shape (B, n_1)
+        What the inputs contribute to the first free layer, computed once for all phases: it does not change while the
+        inputs are clamped, and it is most of the multiplications of a sweep. Of shape (B, 2 n_1), one component after the other,
+        where units feel a field in a plane.
+    load : Tensor of shape (n_1,), optional
+        What the inputs add to the stiffness of the first free layer, in networks where they do: in a circuit the drive is the
+        current, and the load the conductance, of the sources seen from the layer.
+    """
+
+    network: Network
+    inputs: Tensor
+    drive: Tensor
+    load: Tensor | None = None
+
+
+class Ladder(NamedTuple):
+    r"""A quadratic energy whose layers act on their neighbours, each unit in a box of its own.
+
+    .. math:: E = \sum_l \left[ \tfrac12\, d_l \cdot s_l^2 - b_l \cdot s_l - s_{l-1} K_l s_l \right] + \mathrm{const},
+        \qquad low_l \le s_l \le high_l.
+
+    Attributes
+    ----------
+    drives : tuple of Tensor
+        :math:`b_l`: of shape (B, n_1) for the first layer, with what the inputs contribute, and (n_l,) for the others.
+    curvatures : tuple of Tensor of shape (n_l,)
+        :math:`d_l`, positive.
+    couplings : tuple of Tensor of shape (n_{l-1}, n_l)
+        :math:`K_l` of every free layer but the first.
+    lows, highs : tuple of Tensor of shape (n_l,)
+        The boxes, infinite where there is no bound.
+    """
+
+    drives: tuple[Tensor, ...]
+    curvatures: tuple[Tensor, ...]
+    couplings: tuple[Tensor, ...]
+    lows: tuple[Tensor, ...]
+    highs: tuple[Tensor, ...]
+
+
+class Dissipation(NamedTuple):
+    """What a circuit turns into heat, and how fast its nodes are; by the parameter that holds the conductances.
+
+    Sources, amplifiers and nudges are what delivers the power, and no part of it.
+
+    Attributes
+    ----------
+    heat : dict of str to Tensor of shape (B,)
+        Watts in the resistors, and in the diodes of the nodes above them.
+    nodes : dict of str to Tensor of shape (n,)
+        Siemens of all resistors that each node above them sees, through amplifiers too.
+    """
+
+    heat: dict[str, Tensor]
+    nodes: dict[str, Tensor]
 
 
 class Network(nn.Module, ABC):
@@ -17,7 +87,7 @@ class Network(nn.Module, ABC):
     neighbours do not act on each other.
 
     The last methods have a meaning for most networks already: a network whose parameters have bounds, whose energy is a
-    :class:`~contrastive_core.types.Ladder` or whose outputs hang on more than their own stiffness says so by its own version.
+    :class:`Ladder` or whose outputs hang on more than their own stiffness says so by its own version.
     """
 
     @property

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Deferred, Relaxation, Stop
 from contrastive_core.cost import Cost
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
-from contrastive_core.network import Network
+from contrastive_core.kernels.settling.request import Contrasted, FromRest
+from contrastive_core.network import Clamped, Network
+from contrastive_core.phases import PHASE_NAMES, SIDE_NAMES, Phase
 from contrastive_core.relaxation.relax import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite, require_sensible
-from contrastive_core.types import Batch, Clamped, Contrasted, Deferred, Estimate, FromRest, Phase, Relaxation, State, Stop
+from contrastive_core.types import Batch, Gradients, State
+
+
+class Estimate(NamedTuple):
+    """What a rule makes of a batch.
+
+    Attributes
+    ----------
+    gradients : Gradients
+        The estimated gradient of the mean cost.
+    relaxations : mapping of str to Relaxation
+        Every phase that was run, by name and in order; "free" is always there.
+    """
+
+    gradients: Gradients
+    relaxations: Mapping[str, Relaxation]
 
 
 class Rule(ABC):
@@ -139,38 +156,6 @@ class Settling:
     def _second_stop(self, network: Network, unit: float) -> Stop:
         stiffness, (tolerance, budget, unstable) = network.stiffness, self.second
         return Stop(None if tolerance is None else tolerance * unit * stiffness[-1] / stiffness[0], budget, unstable)
-
-
-SIDE_NAMES = {1: "positive", -1: "negative"}
-"""What the nudged or held phases of each sign are called."""
-
-PHASE_NAMES: dict[tuple[int, ...], tuple[str, ...]] = {
-    signs: ("free", *(SIDE_NAMES[sign] for sign in signs)) for signs in ((1,), (-1,), (1, -1))
-}
-"""Every phase of a contrast in the order in which they are run."""
-
-
-class Sides(Enum):
-    """On which sides of the free state a contrastive rule relaxes."""
-
-    POSITIVE = "positive"
-    NEGATIVE = "negative"
-    CENTERED = "centered"
-    RANDOM = "random"
-
-    def signs(self, generator: torch.Generator | None = None) -> tuple[int, ...]:
-        """Return the signs of the phases to run; RANDOM draws one from the generator.
-
-        Raises
-        ------
-        InputError
-            If RANDOM has no generator to draw from.
-        """
-        if self is Sides.RANDOM:
-            if generator is None:
-                raise InputError("a random sign needs a generator; pass generator=torch.Generator().manual_seed(...)")
-            return (1,) if bool(torch.randint(2, (), generator=generator)) else (-1,)
-        return (1, -1) if self is Sides.CENTERED else (1,) if self is Sides.POSITIVE else (-1,)
 
 
 def contrast(

@@ -8,10 +8,12 @@ from typing import final
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Stop
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
-from contrastive_core.rule import Settling, Sides
-from contrastive_core.types import Batch, Stop
+from contrastive_core.phases import Sides
+from contrastive_core.rule import Settling
+from contrastive_core.types import Batch
 from eqprop.annealing import Annealing
 from eqprop.rule import EquilibriumPropagation
 

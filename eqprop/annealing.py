@@ -13,7 +13,9 @@ from torch import Tensor
 from contrastive_core.dynamics.base import Dynamics, pull_of
 from contrastive_core.errors import InputError
 from contrastive_core.kernels.spins import counter_random
-from contrastive_core.types import Clamped, Hold, Nudge, Phase, State
+from contrastive_core.network import Clamped
+from contrastive_core.phases import Hold, Nudge, Phase
+from contrastive_core.types import State
 from eqprop.ising import Ising
 
 

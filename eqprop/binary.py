@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError
+from contrastive_core.network import Clamped
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.wrapper import SameEnergy
-from contrastive_core.types import Clamped, Gradients, State
+from contrastive_core.types import Gradients, State
 
 
 @final

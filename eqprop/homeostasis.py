@@ -6,10 +6,11 @@ from typing import final
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation
 from contrastive_core.errors import InputError
-from contrastive_core.network import Network
-from contrastive_core.rule import Rule
-from contrastive_core.types import Batch, Clamped, Estimate, Gradients, Relaxation, State
+from contrastive_core.network import Clamped, Network
+from contrastive_core.rule import Estimate, Rule
+from contrastive_core.types import Batch, Gradients, State
 
 
 @final

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Network, check_inputs
-from contrastive_core.types import Clamped, Dissipation, Gradients, Ladder, Pull, State
+from contrastive_core.network import Clamped, Dissipation, Ladder, Network, check_inputs
+from contrastive_core.phases import Pull
+from contrastive_core.types import Gradients, State
 from eqprop import stability
 from eqprop.circuit import Parts, box, dissipation_gradient, heat, polarities
 
@@ -34,9 +35,8 @@ class Resistive(Network):
     Voltages are in volt and energies in watt; any consistent scaling of all does as well. Conductances start uniform in
     :math:`\pm g/\sqrt{\mathrm{fan\ in}}` moved into their bounds, so that about half of them start at the lower one; biases at 0.
 
-    Kendall et al. (2020) introduced these networks; block descent and the initial values are those of Scellier (2024), "A fast
-    algorithm to simulate nonlinear resistive networks", read in its repository only. The amplified energy was derived here and is
-    verified against circuits in ngspice.
+    Kendall et al. (2020) introduced these networks. Block descent and initial values follow Scellier (2024), "A fast algorithm to
+    simulate nonlinear resistive networks" (repository). The amplified energy is our derivation, verified against ngspice.
 
     Parameters
     ----------

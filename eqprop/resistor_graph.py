@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Network, check_inputs
-from contrastive_core.types import Clamped, Dissipation, Gradients, Pull, State
+from contrastive_core.network import Clamped, Dissipation, Network, check_inputs
+from contrastive_core.phases import Pull
+from contrastive_core.types import Gradients, State
 from eqprop.lattice import Graph
 
 

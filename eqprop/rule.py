@@ -6,11 +6,13 @@ from typing import final
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
-from contrastive_core.rule import Rule, Setting, Settling, Sides, contrast
-from contrastive_core.types import Batch, Estimate, Nudge, Relaxation, State
+from contrastive_core.phases import Nudge, Sides
+from contrastive_core.rule import Estimate, Rule, Setting, Settling, contrast
+from contrastive_core.types import Batch, State
 from eqprop.homeostasis import Homeostatic
 
 

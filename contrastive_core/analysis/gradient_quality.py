@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Stop
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting
-from contrastive_core.types import Batch, Gradients, Stop
+from contrastive_core.types import Batch, Gradients
 
 
 class Agreement(NamedTuple):

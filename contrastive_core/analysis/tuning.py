@@ -16,11 +16,12 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from contrastive_core.baselines.implicit import Implicit
+from contrastive_core.certificate import Stop
 from contrastive_core.errors import ConvergenceError, DivergenceError, InputError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting
 from contrastive_core.training.evaluation import unconverged
-from contrastive_core.types import Batch, Gradients, Stop
+from contrastive_core.types import Batch, Gradients
 
 _EXACT = Stop(1e-11, 20_000)
 

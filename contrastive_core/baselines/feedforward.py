@@ -6,11 +6,12 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation, Status
 from contrastive_core.cost import Cost
 from contrastive_core.gradients import complete, named_gradients
 from contrastive_core.network import Network
-from contrastive_core.rule import Rule, Setting
-from contrastive_core.types import Batch, Estimate, Relaxation, State, Status
+from contrastive_core.rule import Estimate, Rule, Setting
+from contrastive_core.types import Batch, State
 
 
 @final

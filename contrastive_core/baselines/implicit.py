@@ -10,12 +10,13 @@ from scipy.sparse.linalg import minres
 from torch import Tensor
 
 from contrastive_core.baselines.adjoint import parameter_gradient, state_gradient
+from contrastive_core.certificate import Relaxation
 from contrastive_core.cost import Cost
 from contrastive_core.errors import ConvergenceError
-from contrastive_core.network import Network
+from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.curvature import as_operator, dense, flatten, scaled_hessian, unflatten
-from contrastive_core.rule import Rule, Setting, Settling
-from contrastive_core.types import Batch, Clamped, Estimate, Relaxation, State
+from contrastive_core.rule import Estimate, Rule, Setting, Settling
+from contrastive_core.types import Batch, State
 
 _NO_MINIMUM = (
     "{} of {} samples are not at a minimum of the energy (its curvature there is singular or negative), so there is no exact gradient; "

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from contrastive_core.baselines.adjoint import parameter_gradient, state_gradient
+from contrastive_core.certificate import Relaxation
 from contrastive_core.cost import Cost
 from contrastive_core.dynamics.base import largest_change
-from contrastive_core.network import Network
+from contrastive_core.network import Clamped, Network
 from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.relaxation.relax import require_finite
-from contrastive_core.rule import Rule, Setting, Settling
-from contrastive_core.types import Batch, Clamped, Estimate, Relaxation, State
+from contrastive_core.rule import Estimate, Rule, Setting, Settling
+from contrastive_core.types import Batch, State
 
 
 @final

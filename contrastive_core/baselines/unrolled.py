@@ -6,13 +6,14 @@ from typing import final
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.gradients import complete, named_gradients
 from contrastive_core.network import Network
 from contrastive_core.relaxation.relax import relax, require_finite
-from contrastive_core.rule import Rule, Setting, Settling
-from contrastive_core.types import Batch, Estimate, Relaxation, Stop
+from contrastive_core.rule import Estimate, Rule, Setting, Settling
+from contrastive_core.types import Batch
 
 
 @final

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.types import Batch, Clamped, Nudge, Phase, State
+from contrastive_core.network import Clamped
+from contrastive_core.phases import Nudge, Phase
+from contrastive_core.types import Batch, State
 
 INDICES = (torch.int64, torch.int32)
 """The types of class indices."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.errors import InputError
-from contrastive_core.types import Dissipation
+from contrastive_core.network import Dissipation
 
 
 class Origin(NamedTuple):

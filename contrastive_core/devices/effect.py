@@ -19,7 +19,7 @@ from contrastive_core.devices.write_law import WriteLaw
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Nudge
+from contrastive_core.phases import Nudge
 
 
 class Draws(NamedTuple):

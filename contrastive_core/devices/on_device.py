@@ -14,9 +14,10 @@ from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import BiasEffect, CircuitEffect, ContrastEffect, InputEffect, NudgeEffect, ReadEffect
 from contrastive_core.devices.two_pass import Contrasted, common_mode, in_two_passes
 from contrastive_core.errors import InputError
-from contrastive_core.network import Network
+from contrastive_core.network import Clamped, Dissipation, Network
 from contrastive_core.networks.wrapper import SameEnergy
-from contrastive_core.types import Clamped, Dissipation, Gradients, Nudge, Phase, State
+from contrastive_core.phases import Nudge, Phase
+from contrastive_core.types import Gradients, State
 
 
 @final

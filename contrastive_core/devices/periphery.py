@@ -11,7 +11,7 @@ from contrastive_core.costs.labels import targets
 from contrastive_core.devices.effect import BiasEffect, ContrastEffect, Draws, InputEffect, NudgeEffect, ReadEffect, normal
 from contrastive_core.devices.finite_states import Rounding
 from contrastive_core.errors import InputError
-from contrastive_core.types import Nudge
+from contrastive_core.phases import Nudge
 
 
 def quantise(values: Tensor, bits: int, bound: float) -> Tensor:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Network
-from contrastive_core.types import Clamped, Gradients, State
+from contrastive_core.network import Clamped, Network
+from contrastive_core.types import Gradients, State
 
 
 class Contrasted(NamedTuple):

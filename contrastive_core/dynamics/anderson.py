@@ -9,8 +9,10 @@ from torch import Tensor
 from contrastive_core.dynamics.base import Dynamics, Remembering, is_joint, moving_blocks
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
+from contrastive_core.network import Clamped
 from contrastive_core.networks.curvature import flatten, unflatten
-from contrastive_core.types import Clamped, Phase, State
+from contrastive_core.phases import Phase
+from contrastive_core.types import State
 
 _PAUSE = 10
 """Plain steps after one that did not help: what is wasted stays below a tenth."""

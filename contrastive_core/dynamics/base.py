@@ -7,7 +7,9 @@ from typing import ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from contrastive_core.types import Clamped, Hold, Nudge, Phase, Pull, State
+from contrastive_core.network import Clamped
+from contrastive_core.phases import Hold, Nudge, Phase, Pull
+from contrastive_core.types import State
 
 M = TypeVar("M")
 

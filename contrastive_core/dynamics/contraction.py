@@ -8,9 +8,10 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigs
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import ConvergenceError, InputError
+from contrastive_core.network import Clamped
 from contrastive_core.networks.curvature import flatten, unflatten
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Clamped, State
+from contrastive_core.types import State
 
 _DENSE = 64
 """Units up to which all eigenvalues are computed; above, Arnoldi looks for the largest."""

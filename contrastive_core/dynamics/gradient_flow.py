@@ -8,7 +8,9 @@ from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics, largest_change, moving_blocks, pull_of
 from contrastive_core.errors import InputError
-from contrastive_core.types import Clamped, Phase, State
+from contrastive_core.network import Clamped
+from contrastive_core.phases import Phase
+from contrastive_core.types import State
 
 
 @final

@@ -10,7 +10,9 @@ from torch import Tensor
 from contrastive_core.dynamics.base import Dynamics, moving_blocks
 from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.errors import InputError
-from contrastive_core.types import Clamped, Phase, State
+from contrastive_core.network import Clamped
+from contrastive_core.phases import Phase
+from contrastive_core.types import State
 
 BOLTZMANN = 1.380649e-23
 """Joule per kelvin, exactly so by definition."""

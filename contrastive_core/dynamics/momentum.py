@@ -9,8 +9,10 @@ from torch import Tensor
 from contrastive_core.dynamics.base import Dynamics, Remembering, largest_change, moving_blocks, pull_of
 from contrastive_core.dynamics.gradient_flow import velocity_of
 from contrastive_core.errors import ConvergenceError, InputError
+from contrastive_core.network import Clamped
 from contrastive_core.networks.curvature import extreme_eigenvalues, hessian
-from contrastive_core.types import Clamped, Phase, State
+from contrastive_core.phases import Phase
+from contrastive_core.types import State
 
 _PRODUCTS = 12
 """Power iterations for the largest curvature; they need not converge, since a step that is too long is halved."""

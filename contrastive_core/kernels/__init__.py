@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 from contrastive_core.registry import Table
 
 if TYPE_CHECKING:
+    from contrastive_core.certificate import Relaxation, Stop
     from contrastive_core.dynamics.base import Dynamics
     from contrastive_core.kernels.availability import Place
-    from contrastive_core.network import Network
-    from contrastive_core.types import Batch, Clamped, Contrasted, FromRest, Phase, Relaxation, State, Stop
+    from contrastive_core.kernels.settling.request import Contrasted, FromRest
+    from contrastive_core.network import Clamped, Network
+    from contrastive_core.phases import Phase
+    from contrastive_core.types import Batch, State
 
     Settle = Callable[[Clamped, State, Dynamics, Stop, Sequence[Phase]], list[Relaxation]]
     SettleFromRest = Callable[[Clamped, Dynamics, Stop, Stop, Sequence[Phase]], list[Relaxation] | None]

@@ -9,7 +9,8 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 from contrastive_core.errors import ConvergenceError
-from contrastive_core.types import Clamped, State
+from contrastive_core.network import Clamped
+from contrastive_core.types import State
 
 
 def _differentiable_force(clamped: Clamped, state: State) -> tuple[State, State]:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Network, check_inputs
+from contrastive_core.network import Clamped, Network, check_inputs
 from contrastive_core.networks.activation import HARD_SIGMOID, LINEAR, Activation
-from contrastive_core.types import Clamped, Gradients, Pull, State
+from contrastive_core.phases import Pull
+from contrastive_core.types import Gradients, State
 
 
 @final

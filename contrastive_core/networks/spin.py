@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.network import Network, check_inputs
-from contrastive_core.types import Clamped, Gradients, Pull, State
+from contrastive_core.network import Clamped, Network, check_inputs
+from contrastive_core.phases import Pull
+from contrastive_core.types import Gradients, State
 
 
 @final

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
+from contrastive_core.network import Clamped
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.wrapper import Enclosing
-from contrastive_core.types import Clamped, Gradients, Pull, State
+from contrastive_core.phases import Pull
+from contrastive_core.types import Gradients, State
 
 
 @final

@@ -8,8 +8,9 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from contrastive_core.network import Network
-from contrastive_core.types import Clamped, Phase, Pull, State
+from contrastive_core.network import Clamped, Network
+from contrastive_core.phases import Phase, Pull
+from contrastive_core.types import State
 
 N = TypeVar("N", bound=Network)
 

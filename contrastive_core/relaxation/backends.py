@@ -3,7 +3,7 @@
 The rule of ``auto``, for one relaxation: the kernels of the memory that the tensors are in, numba on the CPU and cuda on a CUDA device,
 wherever they can do the case, the torch reference everywhere else. They can do block descent of layered networks in float32 or float64,
 where no autograd graph is wanted, for every activation, with the outputs free, held, or nudged by squared error, cross-entropy or any
-frozen nudge; numba also that of any other network that is a :class:`~contrastive_core.types.Ladder`, with the same but cross-entropy. On
+frozen nudge; numba also that of any other network that is a :class:`~contrastive_core.network.Ladder`, with the same but cross-entropy. On
 the machines it was measured on (``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes, so that size is not
 part of the rule. On a CUDA device nothing has been measured yet. A dynamics may bring a kernel of its own
 (:attr:`~contrastive_core.dynamics.base.Dynamics.compiled`), which counts as numba's.
@@ -23,9 +23,11 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
 from contrastive_core.kernels import BACKEND_NAMES, BACKENDS, PLACES
 from contrastive_core.kernels.settling.output_phase import KNOWN_COSTS, fused_depth
+from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Clipped, Logistic, Tanh
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Clamped, Nudge, Phase, State
+from contrastive_core.phases import Nudge, Phase
+from contrastive_core.types import State
 
 KNOWN_ACTIVATIONS = (Clipped, Tanh, Logistic)
 

@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 import torch
 
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.costs.labels import with_targets
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.errors import BackendError
+from contrastive_core.network import Clamped
+from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.relax import relax
-from contrastive_core.types import Clamped, Hold, Nudge, Phase, Relaxation, State, Stop
+from contrastive_core.types import State
 
 Replay = Callable[[Clamped, State, Phase], Relaxation]
 """Relaxes a batch of the shape and kind that was captured."""

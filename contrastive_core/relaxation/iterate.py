@@ -6,8 +6,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation, Status, Stop
 from contrastive_core.dynamics.base import Dynamics, Remembering
-from contrastive_core.types import Clamped, Phase, Relaxation, State, Status, Stop
+from contrastive_core.network import Clamped
+from contrastive_core.phases import Phase
+from contrastive_core.types import State
 
 M = TypeVar("M")
 

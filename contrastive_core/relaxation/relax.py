@@ -5,14 +5,17 @@ from numbers import Integral
 
 import torch
 
+from contrastive_core.certificate import Relaxation, Status, Stop
 from contrastive_core.costs.labels import with_targets
 from contrastive_core.dynamics.base import Dynamics, is_joint
 from contrastive_core.errors import DivergenceError, InputError, ShapeError, UnstableNudgeError
 from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST
-from contrastive_core.network import Network
+from contrastive_core.kernels.settling.request import Contrasted, FromRest
+from contrastive_core.network import Clamped, Network
+from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.backends import choose
 from contrastive_core.relaxation.iterate import iterate, stepper
-from contrastive_core.types import Batch, Clamped, Contrasted, FromRest, Hold, Nudge, Phase, Relaxation, State, Status, Stop
+from contrastive_core.types import Batch, State
 
 
 def relax(

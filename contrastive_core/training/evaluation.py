@@ -5,13 +5,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation, Status
 from contrastive_core.cost import Cost
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule
 from contrastive_core.training.views_of_samples import Contrasting
-from contrastive_core.types import Relaxation, Status
 
 _CHUNK = 500
 """Samples settled together; bounds memory, and changes no result, since samples stop one by one."""

@@ -93,9 +93,9 @@ def _circuit(options: BenchCircuitsOptions) -> tuple[Resistive, Tensor]:
 def _cases(network: Resistive, inputs: Tensor) -> dict[str, Callable[[], State]]:
     import torch
 
+    from contrastive_core.certificate import Stop
     from contrastive_core.dynamics.block_descent import BlockDescent
     from contrastive_core.relaxation.relax import relax
-    from contrastive_core.types import Stop
     from eqprop.spice import Drawn, operating_points
 
     def descend(backend: str) -> Any:

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from contrastive_core.baselines.implicit import Implicit
+from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Settling
-from contrastive_core.types import Batch, Stop
+from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
 from experiments.setup.build import LearningOptions
 

@@ -111,9 +111,9 @@ def _points(options: SpiceOptions, network: Resistive, batch: Batch) -> list[dic
     """Compare operating points, with ever more ideal diodes where they are to be ideal."""
     import torch
 
+    from contrastive_core.certificate import Stop
     from contrastive_core.dynamics.block_descent import BlockDescent
     from contrastive_core.relaxation.relax import relax
-    from contrastive_core.types import Stop
     from eqprop.spice import THERMAL_VOLTAGE, Drawn, operating_points
 
     with torch.no_grad():

@@ -17,7 +17,8 @@ from experiments.trials.experiment import Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
-    from contrastive_core.types import Clamped, State
+    from contrastive_core.network import Clamped
+    from contrastive_core.types import State
 
 
 class RelaxationOptions(CommandOptions):
@@ -86,12 +87,12 @@ def trial(options: RelaxationOptions, seed: int) -> Outcome:
     """
     import torch
 
+    from contrastive_core.certificate import Status, Stop
     from contrastive_core.dynamics.block_descent import BlockDescent
     from contrastive_core.dynamics.contraction import set_radius, spectral_radius
     from contrastive_core.networks.layered import Layered
     from contrastive_core.relaxation.relax import relax, require_finite
     from contrastive_core.training.loop import generator_of
-    from contrastive_core.types import Status, Stop
 
     sizes = (options.inputs, *options.hidden, options.outputs)
     network = Layered(

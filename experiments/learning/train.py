@@ -196,9 +196,10 @@ def gradient_cosine(options: TrainOptions, seed: int) -> dict[str, float]:
     """
     from contrastive_core.analysis.gradient_quality import compare_gradients
     from contrastive_core.baselines.implicit import Implicit
+    from contrastive_core.certificate import Stop
     from contrastive_core.rule import Settling
     from contrastive_core.training.loop import generator_of
-    from contrastive_core.types import Batch, Stop
+    from contrastive_core.types import Batch
 
     precise = options.model_copy(update={"dtype": "float64"})
     splits = load_data(precise)

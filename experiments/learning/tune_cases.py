@@ -102,11 +102,11 @@ def curvature(options: TuneOptions, networks: Sequence[Network], batch: Batch) -
 
     import torch
 
+    from contrastive_core.certificate import Stop
     from contrastive_core.dynamics.block_descent import BlockDescent
     from contrastive_core.dynamics.momentum import largest_curvature
     from contrastive_core.networks.curvature import extreme_eigenvalues
     from contrastive_core.relaxation.relax import relax
-    from contrastive_core.types import Stop
 
     extremes, steepest = [], 0.0
     for network in networks:

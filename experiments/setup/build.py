@@ -153,8 +153,8 @@ def build_network(options: LearningOptions, splits: Splits, seed: int) -> Networ
 
 def build_setting(options: LearningOptions, cost: Cost | None = None) -> Setting:
     """Return the setting from which every rule is built, of the cost that the options name or of another."""
+    from contrastive_core.certificate import Stop
     from contrastive_core.rule import Setting, Settling
-    from contrastive_core.types import Stop
 
     # What thermal noise shakes never comes to rest: it has a time instead of a tolerance.
     free, nudged = (None, None) if options.node_temperature else (options.tolerance, options.nudged_tolerance)

@@ -12,8 +12,7 @@ from experiments.setup.rules import RULES, require_held
 
 if TYPE_CHECKING:
     from contrastive_core.network import Network
-    from contrastive_core.rule import Setting
-    from contrastive_core.types import Estimate
+    from contrastive_core.rule import Estimate, Setting
     from experiments.learning.train import PlanOptions
 
 FEW = 32

@@ -7,15 +7,16 @@ import simulator
 import torch
 from test_kernels import EQUAL, ORDERS, PHASES, SIZES, assert_equal, build, phase_of
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS, SAMPLE_COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import EqlabError
 from contrastive_core.kernels.settling import launch_cuda
 from contrastive_core.kernels.settling.one_hidden import host_cuda
 from contrastive_core.networks import ACTIVATIONS
+from contrastive_core.phases import Hold, Nudge
 from contrastive_core.relaxation.relax import relax, relax_each, relax_from_rest
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Hold, Nudge, Stop
 from eqprop import RULES
 
 simulator.prepare()

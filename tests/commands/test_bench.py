@@ -7,9 +7,10 @@ import torch
 from click.testing import CliRunner
 
 from contrastive_core.baselines.implicit import Implicit
+from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.rule import Settling
-from contrastive_core.types import Batch, Stop
+from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
 from experiments.benchmarks import objectives
 from experiments.benchmarks.settling_cases import cases, cosine, matched

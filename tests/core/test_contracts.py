@@ -31,6 +31,7 @@ from contrastive_core.analysis.gradient_quality import bias_in_strength, compare
 from contrastive_core.baselines import RULES as EXACT_RULES
 from contrastive_core.baselines.implicit import Implicit
 from contrastive_core.baselines.unrolled import Unrolled
+from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import COSTS, SAMPLE_COSTS
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics import DYNAMICS
@@ -41,13 +42,14 @@ from contrastive_core.errors import ConvergenceError, DivergenceError, EqlabErro
 from contrastive_core.networks import ACTIVATIONS, NETWORKS
 from contrastive_core.networks.curvature import extreme_eigenvalues
 from contrastive_core.networks.layered import Layered
+from contrastive_core.phases import Hold, Nudge, Phase, Pull, Sides
 from contrastive_core.registry import Table, unknown_name
 from contrastive_core.relaxation.relax import relax, require_finite
-from contrastive_core.rule import Setting, Settling, Sides
+from contrastive_core.rule import Setting, Settling
 from contrastive_core.training.loop import Plan
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
-from contrastive_core.types import Batch, Hold, Nudge, Phase, Pull, State, Status, Stop
+from contrastive_core.types import Batch, State
 from eqprop import RULES as EQPROP_RULES
 from eqprop.rule import EquilibriumPropagation
 from hebbian import RULES as HEBBIAN_RULES

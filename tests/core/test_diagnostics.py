@@ -12,11 +12,12 @@ from systems import TIGHT, exact_settling, interior_state, make_cost, make_syste
 
 from contrastive_core.analysis.gradient_quality import agreement, bias_in_strength, compare_gradients, review
 from contrastive_core.baselines.implicit import Implicit
+from contrastive_core.certificate import Stop
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.curvature import dense, extreme_eigenvalues, flatten, hessian, scaled_hessian
-from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Estimate, Gradients, Stop
+from contrastive_core.rule import Estimate, Setting, Settling
+from contrastive_core.types import Gradients
 from eqprop.rule import EquilibriumPropagation
 
 

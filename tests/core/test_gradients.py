@@ -16,6 +16,7 @@ from contrastive_core.baselines.feedforward import FeedforwardBackprop
 from contrastive_core.baselines.implicit import Implicit
 from contrastive_core.baselines.recurrent import RecurrentBackprop
 from contrastive_core.baselines.unrolled import Unrolled
+from contrastive_core.certificate import Stop
 from contrastive_core.cost import Cost
 from contrastive_core.costs import SAMPLE_COSTS
 from contrastive_core.costs.squared_error import SquaredError
@@ -25,8 +26,9 @@ from contrastive_core.errors import ConvergenceError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.curvature import dense
 from contrastive_core.networks.layered import Layered
-from contrastive_core.rule import Setting, Settling, Sides
-from contrastive_core.types import Batch, Gradients, Nudge, Stop
+from contrastive_core.phases import Nudge, Sides
+from contrastive_core.rule import Setting, Settling
+from contrastive_core.types import Batch, Gradients
 from eqprop.rule import EquilibriumPropagation
 from hebbian import RULES as HEBBIAN
 

@@ -6,15 +6,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.dynamics.langevin import Langevin, temperature_of_nodes
 from contrastive_core.errors import InputError
+from contrastive_core.network import Clamped
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
+from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Clamped, Hold, Nudge, Phase, Status, Stop
+from contrastive_core.types import Batch
 from experiments.commandline.options import resolve
 from experiments.setup.build import LearningOptions, build_setting
 from experiments.setup.rules import RULES

@@ -12,6 +12,7 @@ from scipy.optimize import anderson as scipy_anderson
 from systems import TIGHT, System, make_cost, make_system, seeded, settle
 from torch import Tensor
 
+from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.anderson import Anderson, mixture
 from contrastive_core.dynamics.base import Dynamics, largest_change
@@ -21,10 +22,12 @@ from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.dynamics.momentum import Momentum, largest_curvature, tuned
 from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import InputError
+from contrastive_core.network import Clamped
 from contrastive_core.networks.curvature import extreme_eigenvalues, flatten, unflatten
 from contrastive_core.networks.layered import Layered
+from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.iterate import stepper
-from contrastive_core.types import Clamped, Hold, Nudge, Phase, State, Status, Stop
+from contrastive_core.types import State
 
 RADII = (0.3, 0.9, 0.99)
 NEAR = [(name, radius) for name in ("linear", "tanh", "hard-sigmoid") for radius in RADII]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.gradient_flow import GradientFlow
@@ -11,7 +12,7 @@ from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.networks.spin import SpinNetwork
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Settling
-from contrastive_core.types import Batch, Status, Stop
+from contrastive_core.types import Batch
 from hebbian.coupled import CoupledLearning, Sides
 from hebbian.patterns import draw_patterns
 from hebbian.storage import hebb, remember

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from contrastive_core.baselines.implicit import Implicit
 from contrastive_core.baselines.unrolled import Unrolled
+from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import SAMPLE_COSTS
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics import DYNAMICS
@@ -21,9 +22,11 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import DivergenceError
+from contrastive_core.network import Clamped
 from contrastive_core.networks import ACTIVATIONS
-from contrastive_core.rule import Setting, Settling, Sides
-from contrastive_core.types import Clamped, Gradients, Nudge, Phase, State, Status, Stop
+from contrastive_core.phases import Nudge, Phase, Sides
+from contrastive_core.rule import Setting, Settling
+from contrastive_core.types import Gradients, State
 from eqprop.rule import EquilibriumPropagation
 from hebbian.coupled import CoupledLearning
 

@@ -18,6 +18,7 @@ from systems import RULE_NAMES, build_rule, make_cost, make_system, seeded
 from torch import Tensor
 
 from contrastive_core.baselines.feedforward import FeedforwardBackprop
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split, Splits, assemble
 from contrastive_core.errors import CheckpointError, DivergenceError, InputError
@@ -25,13 +26,13 @@ from contrastive_core.files.checkpoint import load_checkpoint, load_parameters, 
 from contrastive_core.files.writing import remove
 from contrastive_core.network import Network
 from contrastive_core.relaxation.relax import relax
-from contrastive_core.rule import Setting, Settling
+from contrastive_core.rule import Estimate, Setting, Settling
 from contrastive_core.training.evaluation import evaluate
 from contrastive_core.training.loop import Plan, Progress, Result, generator_of, train
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
 from contrastive_core.training.optimisers.lion import Lion
-from contrastive_core.types import Batch, Estimate, Relaxation, Stop
+from contrastive_core.types import Batch
 
 COST = make_cost("squared-error")
 SETTING = Setting(COST, Settling(free=Stop(1e-3, 40), second=Stop(1e-3, 40)))

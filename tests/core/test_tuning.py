@@ -13,10 +13,11 @@ from systems import make_system, seeded
 
 from contrastive_core.analysis.gradient_quality import compare_gradients
 from contrastive_core.analysis.tuning import Candidate, choose, fit, measure, measure_exact, with_tolerances, worst
+from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.errors import ConvergenceError, InputError
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Stop
+from contrastive_core.types import Batch
 from eqprop import RULES
 from experiments.cli import cli
 from experiments.commandline.options import resolve

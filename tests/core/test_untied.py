@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.analysis.gradient_quality import compare_gradients
+from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.feedback import AsymmetricFeedback
@@ -17,7 +18,7 @@ from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.untied import Untied
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Gradients, Stop
+from contrastive_core.types import Batch, Gradients
 from eqprop import RULES
 from eqprop.resistive import Resistive
 

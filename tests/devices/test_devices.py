@@ -10,6 +10,7 @@ from torch import Tensor
 
 from contrastive_core.analysis.gradient_quality import compare_gradients
 from contrastive_core.baselines import RULES as EXACT
+from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.devices import EFFECTS
 from contrastive_core.devices.array_effects import ConductanceNoise, Drift, StuckAt
@@ -34,7 +35,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Stop
+from contrastive_core.types import Batch
 from eqprop import RULES
 
 SINGLE = Conductance(0.0, 1.0, Pairing.SINGLE)

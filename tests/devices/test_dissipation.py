@@ -14,6 +14,7 @@ import torch
 from click.testing import CliRunner, Result
 from systems import seeded
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split, Splits
@@ -27,7 +28,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.networks.layered import Layered
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import State, Stop
+from contrastive_core.types import State
 from eqprop import RULES
 from eqprop.circuit import Parts
 from eqprop.curves import MeasuredDiode

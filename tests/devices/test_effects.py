@@ -11,6 +11,7 @@ from torch import Tensor
 
 from contrastive_core.analysis.gradient_quality import compare_gradients
 from contrastive_core.baselines import RULES as EXACT
+from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.devices.array_effects import ConductanceNoise, Drift, NoiseKind, ProgrammingError
 from contrastive_core.devices.conductance import Conductance, Pairing
@@ -27,8 +28,9 @@ from contrastive_core.devices.write_law import LinearStep, PowerStep, alpha_of_l
 from contrastive_core.errors import InputError, UnknownNameError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
+from contrastive_core.phases import Nudge, Pull
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Gradients, Nudge, Pull, Stop
+from contrastive_core.types import Batch, Gradients
 from eqprop import RULES
 from experiments.hardware.device_settings import assemble, split
 

@@ -14,6 +14,7 @@ import torch
 
 from contrastive_core.analysis.gradient_quality import Agreement, compare_gradients
 from contrastive_core.baselines import RULES as EXACT
+from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import Effect
@@ -23,8 +24,8 @@ from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
-from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Estimate, Gradients, Stop
+from contrastive_core.rule import Estimate, Setting, Settling
+from contrastive_core.types import Batch, Gradients
 from eqprop import RULES
 
 SETTING = Setting(COSTS["squared-error"](), Settling(free=Stop(1e-13, 3000), second=Stop(1e-12, 3000)), strength=0.1)

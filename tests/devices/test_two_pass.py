@@ -7,6 +7,7 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
@@ -17,7 +18,7 @@ from contrastive_core.devices.write_law import LinearStep
 from contrastive_core.errors import InputError
 from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Stop
+from contrastive_core.types import Batch
 from eqprop import RULES
 from eqprop.circuit import Parts
 from eqprop.resistive import Resistive

@@ -7,16 +7,18 @@ import torch
 from torch import Tensor
 
 from contrastive_core.analysis.gradient_quality import compare_gradients
+from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.feedback import AsymmetricFeedback
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.errors import InputError
+from contrastive_core.network import Clamped
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.untied import Untied
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Clamped, Gradients, State, Stop
+from contrastive_core.types import Batch, Gradients, State
 from eqprop import RULES
 from eqprop.homeostasis import Homeostatic, asymmetry, asymmetry_gradient
 

@@ -15,13 +15,15 @@ from click.testing import CliRunner
 from systems import RULE_NAMES, System, build_rule, make_system, seeded, settle
 from torch import Tensor
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.kernels.spins import anneal_cpu
+from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Hold, Nudge, Phase, State, Stop
+from contrastive_core.types import Batch, State
 from eqprop.annealed_rule import SpinVotes, annealed_propagation
 from eqprop.annealing import Annealing
 from eqprop.ising import Ising

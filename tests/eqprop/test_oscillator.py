@@ -13,13 +13,15 @@ from click.testing import CliRunner
 from systems import HOLDING_RULES, RULE_NAMES, build_rule, exact_settling, seeded
 from torch import Tensor
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.errors import InputError
+from contrastive_core.phases import Pull
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting
-from contrastive_core.types import Batch, Pull, State, Stop
+from contrastive_core.types import Batch, State
 from eqprop.oscillator import Oscillators
 from experiments.cli import cli
 

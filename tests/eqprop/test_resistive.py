@@ -16,14 +16,16 @@ from scipy.optimize import lsq_linear
 from scipy.special import wrightomega
 from systems import RULE_NAMES, build_rule, exact_settling, seeded
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError, InputError, ShapeError, UnstableNudgeError
 from contrastive_core.kernels.settling import ladder_cpu
+from contrastive_core.phases import Hold, Nudge, Pull
 from contrastive_core.relaxation.backends import choose
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Hold, Nudge, Pull, State, Stop
+from contrastive_core.types import Batch, State
 from eqprop import NETWORKS as PHYSICAL
 from eqprop.circuit import Parts
 from eqprop.diodes import IdealDiode, ShockleyDiode, wright_omega

@@ -12,14 +12,16 @@ import torch
 from systems import RULE_NAMES, build_rule, exact_settling, seeded
 from torch import Tensor
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.anderson import Anderson
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
+from contrastive_core.phases import Sides
 from contrastive_core.relaxation.relax import relax
-from contrastive_core.rule import Setting, Settling, Sides
-from contrastive_core.types import Batch, State, Stop
+from contrastive_core.rule import Setting, Settling
+from contrastive_core.types import Batch, State
 from eqprop.lattice import Graph, square_lattice
 from eqprop.resistor_graph import ResistorGraph
 from eqprop.rule import EquilibriumPropagation

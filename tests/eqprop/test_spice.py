@@ -10,11 +10,13 @@ import torch
 from click.testing import CliRunner, Result
 from systems import seeded
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import ConvergenceError, InputError
+from contrastive_core.phases import Nudge
 from contrastive_core.relaxation.relax import relax
-from contrastive_core.types import Batch, Nudge, State, Stop
+from contrastive_core.types import Batch, State
 from eqprop.circuit import Parts
 from eqprop.diodes import Diode, IdealDiode, ShockleyDiode
 from eqprop.resistive import Resistive

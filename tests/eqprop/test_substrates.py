@@ -13,6 +13,7 @@ import torch
 from click.testing import CliRunner
 from systems import HOLDING_RULES, RULE_NAMES, System, build_rule, seeded, settle
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.data.splits import Split, Splits
 from contrastive_core.devices.device import Device
@@ -23,7 +24,7 @@ from contrastive_core.networks.activation import HARD_SIGMOID
 from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.training.loop import generator_of
-from contrastive_core.types import Batch, State, Stop
+from contrastive_core.types import Batch, State
 from eqprop import NETWORKS
 from eqprop.binary import BinaryWeights
 from eqprop.ising import Ising

@@ -6,6 +6,7 @@ import pytest
 import torch
 from test_kernels import EQUAL, ORDERS, PHASES, SIZES, assert_equal, both, build, phase_of
 
+from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError, DivergenceError, InputError
@@ -14,7 +15,7 @@ from contrastive_core.kernels.settling.deep.host_cpu import FEW
 from contrastive_core.networks.layered import Layered
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Status, Stop
+from contrastive_core.types import Batch
 from eqprop import RULES
 from experiments.setup.build import LearningOptions, build_setting
 

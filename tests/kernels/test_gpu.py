@@ -7,15 +7,17 @@ import torch
 from click.testing import CliRunner
 from test_kernels import EQUAL, PHASES, SIZES, assert_equal, build, phase_of
 
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.costs import SAMPLE_COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.availability import CUDA
 from contrastive_core.networks.layered import Layered
+from contrastive_core.phases import Hold, Nudge
 from contrastive_core.relaxation.backends import choose
 from contrastive_core.relaxation.cuda_graph import capture
 from contrastive_core.relaxation.relax import relax, relax_from_rest
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Hold, Nudge, Relaxation, Stop
+from contrastive_core.types import Batch
 from experiments.cli import cli
 from experiments.setup.rules import RULES
 

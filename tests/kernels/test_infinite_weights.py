@@ -6,13 +6,14 @@ import pytest
 import torch
 from test_kernels import SIZES, build
 
+from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import DivergenceError
 from contrastive_core.kernels.settling.deep.host_cpu import FEW
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Status, Stop
+from contrastive_core.types import Batch
 from eqprop import RULES
 
 

@@ -6,11 +6,12 @@ from copy import deepcopy
 import pytest
 import torch
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, Stop
+from contrastive_core.types import Batch
 from eqprop import RULES
 
 

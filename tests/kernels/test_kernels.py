@@ -9,6 +9,7 @@ import naive
 import pytest
 import torch
 
+from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import COSTS, SAMPLE_COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.synchronous import Synchronous
@@ -21,10 +22,11 @@ from contrastive_core.kernels.settling.one_hidden import kernel_cpu as one_hidde
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
+from contrastive_core.phases import Hold, Nudge
 from contrastive_core.relaxation.backends import choose
 from contrastive_core.relaxation.relax import relax, relax_from_rest
 from contrastive_core.rule import Setting, Settling, contrast
-from contrastive_core.types import Batch, Hold, Nudge, Status, Stop
+from contrastive_core.types import Batch
 from eqprop import RULES
 
 ORDERS = ("forward", "backward", "even-odd", "odd-even")

@@ -10,12 +10,12 @@ import pytest
 import torch
 from test_kernels import build
 
+from contrastive_core.certificate import Stop
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
 from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST, PLACES, availability
 from contrastive_core.relaxation import backends
 from contrastive_core.relaxation.relax import relax
-from contrastive_core.types import Stop
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILDREN = ROOT / "tests" / "children"

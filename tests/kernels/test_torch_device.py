@@ -6,15 +6,18 @@ from click.testing import CliRunner
 from test_kernels import PHASES, build, phase_of
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs import SAMPLE_COSTS
 from contrastive_core.costs.labels import with_targets
 from contrastive_core.dynamics import DYNAMICS
 from contrastive_core.errors import BackendError
+from contrastive_core.network import Clamped
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
+from contrastive_core.phases import Hold, Nudge
 from contrastive_core.relaxation import cuda_graph
 from contrastive_core.relaxation.relax import relax
-from contrastive_core.types import Batch, Clamped, Hold, Nudge, Stop
+from contrastive_core.types import Batch
 from experiments.cli import cli
 
 WAITING = ("_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal", "unique", "masked_select")

@@ -8,12 +8,14 @@ import pytest
 import torch
 from systems import SimilarityCost, make_system, seeded
 
+from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.objectives.nudge_limit import largest_curvature
+from contrastive_core.phases import Nudge
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Settling
-from contrastive_core.types import Batch, Nudge, Status, Stop
+from contrastive_core.types import Batch
 
 
 def test_curvature_of_a_squared_error_is_one() -> None:

@@ -14,6 +14,7 @@ from systems import make_system, seeded
 from torch import Tensor
 
 from contrastive_core.baselines.implicit import Implicit
+from contrastive_core.certificate import Stop
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.objectives import OBJECTIVES
@@ -24,8 +25,9 @@ from contrastive_core.objectives.labelled.supervised import SupCon
 from contrastive_core.objectives.modalities.bimodal import CLIP
 from contrastive_core.objectives.modalities.pmrl import PMRL
 from contrastive_core.objectives.objective import Objective
-from contrastive_core.rule import Settling, Sides
-from contrastive_core.types import Batch, Stop
+from contrastive_core.phases import Sides
+from contrastive_core.rule import Settling
+from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
 
 CLOSE = 1e-10

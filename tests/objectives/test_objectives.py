@@ -11,14 +11,16 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from contrastive_core.baselines.implicit import Implicit
+from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS, SAMPLE_COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
 from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.objectives.instances.clustering import sinkhorn
 from contrastive_core.objectives.objective import Origin, nudging_strength
-from contrastive_core.rule import Settling, Sides
-from contrastive_core.types import Batch, Stop
+from contrastive_core.phases import Sides
+from contrastive_core.rule import Settling
+from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
 
 NORMALISED = [n for n in OBJECTIVES if n not in ("vicreg", "barlow-twins", "comet", "sepclr", "whitenedcse", "pixpro", "amcl")]

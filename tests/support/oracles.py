@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from contrastive_core.cost import Cost
-from contrastive_core.network import Network
-from contrastive_core.types import Batch, Clamped, Gradients, State
+from contrastive_core.network import Clamped, Network
+from contrastive_core.types import Batch, Gradients, State
 
 
 def number(value: Tensor) -> float:

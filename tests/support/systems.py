@@ -8,18 +8,20 @@ import torch
 from torch import Tensor
 
 from contrastive_core import baselines
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.cost import Cost
 from contrastive_core.costs import COSTS
 from contrastive_core.dynamics import DYNAMICS
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.gradient_flow import GradientFlow
-from contrastive_core.network import Network
+from contrastive_core.network import Clamped, Network
 from contrastive_core.networks import ACTIVATIONS, NETWORKS
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.spin import SpinNetwork
+from contrastive_core.phases import Phase
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Rule, Setting, Settling
-from contrastive_core.types import Batch, Clamped, Phase, Relaxation, State, Stop
+from contrastive_core.types import Batch, State
 from eqprop import RULES as EQPROP_RULES
 from hebbian import RULES as HEBBIAN_RULES
 

@@ -10,8 +10,10 @@ import numba
 import numpy as np
 import torch
 
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.kernels.settling.output_phase import Action, Kind
-from contrastive_core.types import Ladder, Relaxation, State, Stop
+from contrastive_core.network import Ladder
+from contrastive_core.types import State
 
 Array = Any
 """A NumPy array; numba takes its types from the arguments, and the annotations are for the reader."""
@@ -25,7 +27,7 @@ njit: Callable[[F], F] = cast(
 )
 
 CONVERGED, BUDGET, DIVERGED = 0, 1, 2
-"""The values of ``contrastive_core.types.Status``, which numba cannot read."""
+"""The values of ``contrastive_core.certificate.Status``, which numba cannot read."""
 
 
 @njit

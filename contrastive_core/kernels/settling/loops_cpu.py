@@ -36,7 +36,7 @@ inlined: Callable[[F], F] = cast(Any, partial(_compiled, inline="always"))
 """For a function of many arrays that has one caller: handing them over takes as long as a sweep."""
 
 CONVERGED, BUDGET, DIVERGED = 0, 1, 2
-"""The values of ``contrastive_core.types.Status``, which numba cannot read."""
+"""The values of ``contrastive_core.certificate.Status``, which numba cannot read."""
 
 FREE, PULLED, SOFTMAX, HELD = 0, 1, 2, 3
 """What acts on the last layer: nothing; a constant pull; the pull of a cross-entropy that follows the outputs; a hold."""

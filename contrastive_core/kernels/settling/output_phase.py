@@ -12,9 +12,11 @@ from contrastive_core.cost import Cost
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.costs.labels import targets
 from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Clamped, Nudge, Phase, State
+from contrastive_core.phases import Nudge, Phase
+from contrastive_core.types import State
 
 MOST_OUTPUTS = 64
 """Widest output layer of the fused kernels; beyond it BLAS on the whole batch is faster."""

@@ -13,6 +13,7 @@ from typing import cast
 
 import torch
 
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.settling.any_depth.host_cpu import settle_blocks, unstacked
@@ -20,8 +21,10 @@ from contrastive_core.kernels.settling.deep.host_cpu import Tower
 from contrastive_core.kernels.settling.ladder_cpu import settle_ladder
 from contrastive_core.kernels.settling.one_hidden.host_cpu import settle_pair
 from contrastive_core.kernels.settling.output_phase import Kind, actions_of, fused_depth
+from contrastive_core.network import Clamped
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Clamped, Hold, Phase, Relaxation, State, Stop
+from contrastive_core.phases import Hold, Phase
+from contrastive_core.types import State
 
 
 def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phases: Sequence[Phase]) -> list[Relaxation]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.settling import formulas, launch_cuda
@@ -20,9 +21,11 @@ from contrastive_core.kernels.settling.any_depth import kernel_cuda
 from contrastive_core.kernels.settling.launch_cuda import REALS, array_of, context_of, stream_of
 from contrastive_core.kernels.settling.one_hidden.host_cuda import settle_pair
 from contrastive_core.kernels.settling.output_phase import Action, Kind, actions_of, fused_depth
+from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Activation, Clipped, Logistic, Tanh
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Clamped, Hold, Phase, Relaxation, State, Stop
+from contrastive_core.phases import Hold, Phase
+from contrastive_core.types import State
 
 CODES: dict[type[Activation], int] = {Clipped: formulas.CLIPPED, Tanh: formulas.TANH, Logistic: formulas.LOGISTIC}
 

@@ -8,15 +8,18 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Stop
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.availability import CUDA
 from contrastive_core.kernels.settling.deep.contrast_cpu import estimate_tower
 from contrastive_core.kernels.settling.one_hidden.host_cpu import estimate_pair
 from contrastive_core.kernels.settling.output_phase import KNOWN_COSTS, Action, Kind, fused_depth
+from contrastive_core.kernels.settling.request import Contrasted, FromRest
 from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Batch, Contrasted, FromRest, Nudge, Phase, Stop
+from contrastive_core.phases import Nudge, Phase
+from contrastive_core.types import Batch
 
 FLOATS = (torch.float32, torch.float64)
 

@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation, Status, Stop
 from contrastive_core.kernels.settling.any_depth import kernel_cpu
 from contrastive_core.kernels.settling.output_phase import Action, Kind
+from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Activation, Clipped, Tanh
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Clamped, Relaxation, State, Status, Stop
+from contrastive_core.types import State
 
 INTEGERS: dict[torch.dtype, NDArray[Any]] = {torch.float32: np.empty(0, np.int32), torch.float64: np.empty(0, np.int64)}
 """For each float type an empty array of the integers as wide as it."""

@@ -22,7 +22,7 @@ from contrastive_core.kernels.settling import formulas
 from contrastive_core.kernels.settling.formulas import Array, Number
 
 CONVERGED, BUDGET, DIVERGED = 0, 1, 2
-"""The values of ``contrastive_core.types.Status``."""
+"""The values of ``contrastive_core.certificate.Status``."""
 
 FREE, PULLED, SOFTMAX, HELD, READOUT = 0, 1, 2, 3, 4
 """The values of ``contrastive_core.kernels.settling.output_phase.Kind``."""

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.kernels.settling.deep import active_rows_cpu
 from contrastive_core.kernels.settling.llvm_cpu import VECTOR_BYTES
 from contrastive_core.kernels.settling.simd_cpu import GROUP
-from contrastive_core.types import Relaxation, State, Stop
+from contrastive_core.types import State
 
 Array = NDArray[Any]
 

@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation, Status, Stop
 from contrastive_core.kernels.settling.any_depth.host_cpu import unstacked
 from contrastive_core.kernels.settling.deep import active_rows_cpu
 from contrastive_core.kernels.settling.deep.active_rows import Rows
 from contrastive_core.kernels.settling.deep.host_cpu import Tower
 from contrastive_core.kernels.settling.output_phase import Action, Kind
+from contrastive_core.kernels.settling.request import Contrasted
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Contrasted, Gradients, Relaxation, Status, Stop
+from contrastive_core.types import Gradients
 
 
 def estimate_tower(

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.kernels.settling import loops_cpu
 from contrastive_core.kernels.settling.any_depth.host_cpu import INTEGERS, are_finite
 from contrastive_core.kernels.settling.deep import kernel_cpu, last_samples_cpu
@@ -22,7 +23,7 @@ from contrastive_core.kernels.settling.deep.active_rows import Rows, columns
 from contrastive_core.kernels.settling.output_phase import Action, Kind
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Relaxation, State, Stop
+from contrastive_core.types import State
 
 Array = NDArray[Any]
 

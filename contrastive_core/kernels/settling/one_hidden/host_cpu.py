@@ -15,11 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.kernels.settling.one_hidden import contrast_cpu, kernel_cpu
 from contrastive_core.kernels.settling.output_phase import Action
+from contrastive_core.kernels.settling.request import Contrasted
+from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Clamped, Contrasted, Relaxation, State, Stop
+from contrastive_core.types import State
 
 Array = NDArray[Any]
 

@@ -11,13 +11,16 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.kernels.settling import launch_cuda
 from contrastive_core.kernels.settling.launch_cuda import REALS, array_of, context_of, stream_of
 from contrastive_core.kernels.settling.one_hidden import contrast_cuda, kernel_cuda
 from contrastive_core.kernels.settling.output_phase import Action
+from contrastive_core.kernels.settling.request import Contrasted
+from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Clamped, Contrasted, Relaxation, State, Stop
+from contrastive_core.types import State
 
 
 def settle_pair(

@@ -1,0 +1,40 @@
+"""Requests to kernels that relax all phases from rest and contrast them, and their result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from contrastive_core.certificate import Relaxation, Stop
+from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.phases import Phase
+from contrastive_core.types import Gradients
+
+
+class FromRest(NamedTuple):
+    """Phases to relax, the free one from rest and the others from its end, blocks in reverse order, and to contrast.
+
+    Attributes
+    ----------
+    dynamics : Dynamics
+        Of the free phase.
+    free, second : Stop
+        Of the free phase, and of the others.
+    phases : sequence of Nudge, Hold or None
+        What acts besides the inputs in each phase after the free one.
+    signs : tuple of int
+        1 or -1 for each of them; the free phase stands in for a sign that is not there.
+    factor : float
+        Of the difference of the mean energies' gradients.
+    """
+
+    dynamics: Dynamics
+    free: Stop
+    second: Stop
+    phases: Sequence[Phase]
+    signs: tuple[int, ...]
+    factor: float
+
+
+Contrasted = tuple[Gradients, Callable[[], list[Relaxation]]]
+"""A gradient, and what makes the relaxations that it came from, the free one first."""

@@ -1,0 +1,100 @@
+"""Phases: what acts on a network besides its clamped inputs."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from contrastive_core.cost import Cost
+from contrastive_core.errors import InputError
+from contrastive_core.types import Batch
+
+
+class Nudge(NamedTuple):
+    r"""A phase in which ``strength`` times the cost is added to the energy.
+
+    Attributes
+    ----------
+    cost : Cost
+        The cost :math:`C`.
+    batch : Batch
+        The samples that the cost compares the output with.
+    strength : float
+        :math:`\beta`, of any sign but not 0.
+    frozen : Tensor of shape (B, n_out), optional
+        :math:`\partial C/\partial o` at the free state, held constant; None lets it follow the state.
+    """
+
+    cost: Cost
+    batch: Batch
+    strength: float
+    frozen: Tensor | None = None
+
+
+class Hold(NamedTuple):
+    """A phase in which the output layer is held at a value and only the other layers relax.
+
+    Attributes
+    ----------
+    output : Tensor of shape (B, n_out)
+        The value that the output layer is held at.
+    """
+
+    output: Tensor
+
+
+Phase = Nudge | Hold | None
+"""What acts on the network besides its inputs; None is the free phase."""
+
+
+class Pull(NamedTuple):
+    r"""What a nudge does to the last layer, as a local quadratic model of the nudged cost.
+
+    :math:`\beta C(o') \approx -\,\mathrm{linear} \cdot o' + \tfrac12\, \mathrm{curvature}\, |o'|^2`, with the right gradient at
+    the present state. On hardware, ``linear`` is a current and ``curvature`` a conductance.
+
+    Attributes
+    ----------
+    linear : Tensor of shape (B, n)
+        Constant part of the force on the last layer.
+    curvature : float
+        Stiffness added to the last layer.
+    """
+
+    linear: Tensor
+    curvature: float
+
+
+SIDE_NAMES = {1: "positive", -1: "negative"}
+"""What the nudged or held phases of each sign are called."""
+
+PHASE_NAMES: dict[tuple[int, ...], tuple[str, ...]] = {
+    signs: ("free", *(SIDE_NAMES[sign] for sign in signs)) for signs in ((1,), (-1,), (1, -1))
+}
+"""Every phase of a contrast in the order in which they are run."""
+
+
+class Sides(Enum):
+    """On which sides of the free state a contrastive rule relaxes."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+    CENTERED = "centered"
+    RANDOM = "random"
+
+    def signs(self, generator: torch.Generator | None = None) -> tuple[int, ...]:
+        """Return the signs of the phases to run; RANDOM draws one from the generator.
+
+        Raises
+        ------
+        InputError
+            If RANDOM has no generator to draw from.
+        """
+        if self is Sides.RANDOM:
+            if generator is None:
+                raise InputError("a random sign needs a generator; pass generator=torch.Generator().manual_seed(...)")
+            return (1,) if bool(torch.randint(2, (), generator=generator)) else (-1,)
+        return (1, -1) if self is Sides.CENTERED else (1,) if self is Sides.POSITIVE else (-1,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -132,9 +133,9 @@ def test_resumed_run_reports_the_epochs_it_had_done(tmp_path: Path) -> None:
 
 
 CHILD = """
-import sys
+import os, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2].split(os.pathsep)
 from test_training import run, Plan
 waits = sys.argv[3] == "wait"
 
@@ -151,7 +152,7 @@ STEPS_OF_CHILD = 8 * 6
 
 
 def start_child(checkpoint: Path, waits: bool) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-c", CHILD, str(checkpoint), str(Path(__file__).parent), "wait" if waits else "run"]
+    arguments = [sys.executable, "-c", CHILD, str(checkpoint), os.pathsep.join(sys.path), "wait" if waits else "run"]
     return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -1,10 +1,17 @@
-"""What the process does with memory that is free again."""
+"""The machine that a process runs on: its cores and processor, limits on threads, and the memory that is kept for the next batch."""
 
 from __future__ import annotations
 
 import ctypes
+import os
+import platform
+import re
 import sys
 from functools import cache
+from pathlib import Path
+
+THREAD_LIMITS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+"""Environment variables that keep a process to one thread in every numerical library."""
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Names of two limits of glibc's ``mallopt``, from its ``malloc.h``."""
@@ -33,3 +40,39 @@ def keep_freed_memory() -> bool:
     except AttributeError:  # another C library
         return False
     return all([mallopt(TRIM_THRESHOLD, KEPT), mallopt(MMAP_THRESHOLD, KEPT)])
+
+
+def available_cores() -> int:
+    """Count the physical cores that this process may use, the number of threads that serves dense linear algebra best.
+
+    Returns
+    -------
+    int
+        At least 1; respects the processor affinity and a control group's quota.
+    """
+    if sys.platform != "linux":
+        return os.cpu_count() or 1
+    allowed = os.sched_getaffinity(0)
+    siblings = {_read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") or str(cpu) for cpu in allowed}
+    quota, _, period = (_read("/sys/fs/cgroup/cpu.max") or "max").partition(" ")
+    limit = max(1, int(quota) // int(period)) if quota.isdigit() and period.isdigit() else len(allowed)
+    return min(len(siblings), limit)
+
+
+def processor() -> str:
+    """Name the processor's model.
+
+    Returns
+    -------
+    str
+        As the system gives it.
+    """
+    model = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo") or "", re.MULTILINE)
+    return model.group(1) if model else platform.processor() or platform.machine()
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None

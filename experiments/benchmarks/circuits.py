@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
-from experiments.runs.provenance import processor, versions
-from experiments.setup.build import Positive
+from experiments.commandline.quantities import Positive
+from experiments.machine import processor
+from experiments.runs.provenance import versions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,7 @@ class BenchCircuitsOptions(CommandOptions):
 
 
 @command(BenchCircuitsOptions, "circuits")
-def bench_circuits(options: BenchCircuitsOptions, session: Session) -> None:
+def bench_circuits(options: BenchCircuitsOptions, invocation: Invocation) -> None:
     """Measure the time per operating point of ngspice and of block descent, on the same circuits in one run.
 
     Block descent starts from rest and runs to a residual of 1e-9 of the largest voltage. ngspice is one process for all samples, so that
@@ -48,7 +49,7 @@ def bench_circuits(options: BenchCircuitsOptions, session: Session) -> None:
     ----------
     options : BenchCircuitsOptions
         What is measured.
-    session : Session
+    invocation : Invocation
         Where to print.
     """
     network, inputs = _circuit(options)
@@ -73,7 +74,7 @@ def bench_circuits(options: BenchCircuitsOptions, session: Session) -> None:
     sizes = "-".join(map(str, (network.conductance(0).shape[0], *network.sizes)))
     data = {"network": sizes, "samples": options.samples, "processor": processor(), "versions": versions(), "rows": rows}
     header = ("case", "us per operating point", "x ngspice", "difference to ngspice V")
-    session.save_result(
+    invocation.save_result(
         "bench-circuits", data, f"{sizes}, {options.samples} samples\n\n{format_table(header, [tuple(r.values()) for r in rows])}"
     )
 

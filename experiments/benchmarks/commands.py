@@ -6,7 +6,7 @@ from experiments.benchmarks.circuits import bench_circuits
 from experiments.benchmarks.objectives import bench_objectives
 from experiments.benchmarks.settling import bench_settle
 from experiments.benchmarks.spins import bench_spins
-from experiments.cli import Group, show_help
+from experiments.commandline.group import Group, show_help
 
 bench = Group(
     "bench",

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from contrastive_core.errors import BackendError, ConvergenceError
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.runs.provenance import provenance
@@ -144,19 +144,19 @@ def memory(rows: int, width: int, threads: int, seed: int = 0) -> dict[str, Any]
 
 
 @command(BenchObjectivesOptions, "objectives")
-def bench_objectives(options: BenchObjectivesOptions, session: Session) -> None:
+def bench_objectives(options: BenchObjectivesOptions, invocation: Invocation) -> None:
     """Time value and gradient of NT-Xent against a plain dense torch version, and measure the peak memory of a large batch.
 
     Parameters
     ----------
     options : BenchObjectivesOptions
         Sizes.
-    session : Session
+    invocation : Invocation
         Where to print.
     """
-    session.use_threads()
+    invocation.use_threads()
     cases = [compare(rows, options.width, options.repeats, options.seed) for rows in options.rows]
-    large = None if options.large is None else memory(options.large, options.width, session.threads, options.seed)
+    large = None if options.large is None else memory(options.large, options.width, invocation.threads, options.seed)
     header = ("rows", "width", "dense CPU ms", "streamed CPU ms", "dense / streamed", "gradients differ by")
     body = [
         (c["rows"], c["width"], f"{1e3 * c['dense_s']:.1f}", f"{1e3 * c['streamed_s']:.1f}", f"{c['speed']:.2f}", f"{c['difference']:.1e}")
@@ -169,5 +169,5 @@ def bench_objectives(options: BenchObjectivesOptions, session: Session) -> None:
             f"({large['base_bytes'] / 2**30:.2f} GiB before), {large['seconds']:.1f} s; one dense matrix alone is "
             f"{large['dense_bytes'] / 2**30:.2f} GiB"
         )
-    result = {"temperature": TEMPERATURE, "cases": cases, "memory": large, "provenance": provenance(session.argv, session.threads)}
-    session.save_result("objectives", result, text)
+    result = {"temperature": TEMPERATURE, "cases": cases, "memory": large, "provenance": provenance(invocation.argv, invocation.threads)}
+    invocation.save_result("objectives", result, text)

@@ -17,12 +17,13 @@ from pydantic import Field, field_validator
 from contrastive_core.errors import InputError
 from contrastive_core.kernels import BACKEND_NAMES
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
-from experiments.runs.provenance import available_cores, processor, versions
-from experiments.setup.build import Positive, PositiveFloat
+from experiments.commandline.quantities import Positive, PositiveFloat
+from experiments.machine import available_cores, processor
+from experiments.runs.provenance import versions
 
 if TYPE_CHECKING:
     from experiments.benchmarks.settling_cases import Case
@@ -108,14 +109,14 @@ def sizes_of(network: str) -> tuple[int, ...]:
 
 
 @command(BenchSettleOptions, "settle")
-def bench_settle(options: BenchSettleOptions, session: Session) -> None:
+def bench_settle(options: BenchSettleOptions, invocation: Invocation) -> None:
     """Measure samples per CPU-second of equilibrium propagation and of backpropagation.
 
     Parameters
     ----------
     options : BenchSettleOptions
         What is measured.
-    session : Session
+    invocation : Invocation
         Where to print.
     """
     combinations = [
@@ -127,7 +128,7 @@ def bench_settle(options: BenchSettleOptions, session: Session) -> None:
         for threads in options.thread_counts
     ]
     rows: list[dict[str, Any]] = []
-    with session.progress(len(combinations), "measuring") as bar:
+    with invocation.progress(len(combinations), "measuring") as bar:
         for combination in combinations:
             rows.extend(_rows(options, *combination))
             bar.update()
@@ -137,7 +138,7 @@ def bench_settle(options: BenchSettleOptions, session: Session) -> None:
         data["first_call_seconds"] = seconds = first_call_seconds()
         cold, warm = seconds["cold"], seconds["warm"]
         text += f"\n\nfirst estimate of a process: {cold:.1f} s with a cold cache of kernels, {warm:.1f} s with a warm one"
-    session.save_result("bench-settle", data, text)
+    invocation.save_result("bench-settle", data, text)
 
 
 def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str, batch: int, threads: int) -> Iterator[dict[str, Any]]:

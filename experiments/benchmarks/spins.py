@@ -6,22 +6,23 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from statistics import median
 from time import process_time
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
-from experiments.runs.provenance import processor, versions
+from experiments.commandline.quantities import Positive
+from experiments.machine import processor
+from experiments.runs.provenance import versions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hebbian.multitasking import Multitasking
 
-Positive = Annotated[int, Field(gt=0)]
 DENSE = "dense (textbook)"
 LARGEST_REFERENCE = 4000
 """Spins up to which the optional reference runs: it holds every coupling in Python."""
@@ -196,7 +197,7 @@ def _reference_case(system: Multitasking, temperature: float) -> Case:
 
 
 @command(BenchSpinsOptions, "spins")
-def bench_spins(options: BenchSpinsOptions, session: Session) -> None:
+def bench_spins(options: BenchSpinsOptions, invocation: Invocation) -> None:
     """Measure the CPU time per spin update of every kernel, on one thread.
 
     The textbook's kernel sums each field over a dense matrix; the others use that the couplings have low rank. With up to 4000
@@ -219,4 +220,4 @@ def bench_spins(options: BenchSpinsOptions, session: Session) -> None:
     header = ("kernel", "ns per update", "times dense", "overlap")
     table = format_table(header, [[row["kernel"], row["nanoseconds"], row["times_dense"], row["overlap"]] for row in rows])
     network = f"N = {options.size}, P = {options.patterns}, d = {options.dilution:g}, T = {options.ratio:g} T_c"
-    session.save_result("bench-spins", data, f"{network}; one thread, median of {options.repeats}\n\n{table}\n\n{data['note']}")
+    invocation.save_result("bench-spins", data, f"{network}; one thread, median of {options.repeats}\n\n{table}\n\n{data['note']}")

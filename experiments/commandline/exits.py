@@ -33,7 +33,7 @@ def resumable(resume_command: str) -> Iterator[None]:
     Parameters
     ----------
     resume_command : str
-        The command line that continues the run, as ``Session.resume_command`` gives it.
+        The command line that continues the run, as ``Invocation.resume_command`` gives it.
 
     Raises
     ------

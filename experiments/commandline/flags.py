@@ -11,8 +11,8 @@ from click.shell_completion import CompletionItem
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from experiments.commandline.invocation import Session
-from experiments.commandline.kinds import NONE, Kind, field_kind, flag_name, from_text, is_positional
+from experiments.commandline.invocation import Invocation
+from experiments.commandline.kinds import NONE, OptionKind, field_kind, flag_name, from_text, is_positional
 from experiments.commandline.markers import Repeated
 from experiments.commandline.options import CommandOptions, resolve
 from experiments.machine import keep_freed_memory
@@ -29,8 +29,8 @@ _NO_FLAG = ("mapping", "table")
 _SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")
 
 
-def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Callable[[Callable[[M, Session], None]], click.Command]:
-    """Turn a function of options and a session into a command.
+def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Callable[[Callable[[M, Invocation], None]], click.Command]:
+    """Turn a function of options and a invocation into a command.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Call
         Decorator; the text of the help is the function's docstring up to its first section.
     """
 
-    def decorate(function: Callable[[M, Session], None]) -> click.Command:
+    def decorate(function: Callable[[M, Invocation], None]) -> click.Command:
         fields = _leaves(model)
         seed = fields.pop("seed")
         if "seed" not in without:
@@ -57,7 +57,7 @@ def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Call
             flags = {key: given[_destination(key)] for key in fields if given[_destination(key)] not in (None, ())}
             options = resolve(model, config=given.get("config"), flags=flags, assignments=given.get("set", ()))
             keep_freed_memory()
-            function(options, _session(given))
+            function(options, _invocation(given))
 
         common = [parameter for parameter in _common() if parameter.name not in without]
         parameters = [*(_parameter(key, field) for key, field in fields.items()), *common]
@@ -75,11 +75,11 @@ class FieldType(_ParamType):
 
     Parameters
     ----------
-    kind : Kind
+    kind : OptionKind
         What the option takes.
     """
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: OptionKind) -> None:
         self._kind = kind
         self.name = kind.name
 
@@ -156,23 +156,23 @@ def _parameter(key: str, field: FieldInfo) -> click.Parameter:
     return click.Option([flag, name], type=FieldType(kind), metavar=_metavar(kind), default=None, help=text)
 
 
-def _metavar(kind: Kind) -> str:
+def _metavar(kind: OptionKind) -> str:
     if kind.name == "list" and kind.item:
         return f"{_metavar(kind.item)},..."
     return "NAME" if kind.choices else {"any": "VALUE"}.get(kind.name, kind.name.upper())
 
 
-def _choices(kind: Kind) -> tuple[str, ...]:
+def _choices(kind: OptionKind) -> tuple[str, ...]:
     return kind.choices or (kind.item.choices if kind.item else ())
 
 
-def _help(field: FieldInfo, kind: Kind) -> str:
+def _help(field: FieldInfo, kind: OptionKind) -> str:
     choices = f" One of: {', '.join(_choices(kind))}." if _choices(kind) else ""
     default = "required" if field.is_required() else f"default: {_as_flag(field.get_default(call_default_factory=True), kind)}"
     return f"{field.description or ''}{choices}  [{default}]"
 
 
-def _as_flag(value: Any, kind: Kind) -> str:
+def _as_flag(value: Any, kind: OptionKind) -> str:
     if value is None:
         return NONE
     if kind.name == "boolean":
@@ -197,11 +197,11 @@ def _common() -> list[click.Parameter]:
     ]
 
 
-def _session(given: Mapping[str, Any]) -> Session:
+def _invocation(given: Mapping[str, Any]) -> Invocation:
     context = click.get_current_context()
     names = [context.info_name or ""]
     while context.parent and context.parent.parent:
         context = context.parent
         names.insert(0, context.info_name or "")
     argv = context.find_root().obj or ()
-    return Session(" ".join(names), tuple(argv), given.get("out"), given["json"], given["quiet"], given.get("threads") or 1)
+    return Invocation(" ".join(names), tuple(argv), given.get("out"), given["json"], given["quiet"], given.get("threads") or 1)

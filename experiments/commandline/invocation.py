@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 from contrastive_core.errors import InputError
 from experiments.commandline.output import say, to_json, write_text
+from experiments.machine import available_cores
 
 
-class Progress(Protocol):
+class ProgressBar(Protocol):
     """The part of a progress bar that commands use."""
 
     def update(self, n: float = 1) -> object:
@@ -23,7 +24,7 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True)
-class Session:
+class Invocation:
     """How a command was started.
 
     Attributes
@@ -108,7 +109,7 @@ class Session:
         say(f"eqlab: warning: {text}", err=True)
 
     @contextmanager
-    def progress(self, total: int, label: str, *, done: int = 0) -> Iterator[Progress]:
+    def progress(self, total: int, label: str, *, done: int = 0) -> Iterator[ProgressBar]:
         """Show a bar on stderr, if that is a terminal and the user did not ask for quiet.
 
         Parameters
@@ -122,7 +123,7 @@ class Session:
 
         Yields
         ------
-        Progress
+        ProgressBar
             To be updated.
         """
         from tqdm import tqdm
@@ -141,8 +142,6 @@ class Session:
         More threads than cores are slow, not wrong, and a run must go on by its own command line on a smaller machine: hence a warning.
         """
         import torch
-
-        from experiments.runs.provenance import available_cores
 
         if self.threads > (cores := available_cores()):
             self.warn(

@@ -14,7 +14,7 @@ NONE = "none"
 """How a configuration says "no value", which TOML has no word for."""
 
 
-class Kind(NamedTuple):
+class OptionKind(NamedTuple):
     """The shape of the values that an option takes.
 
     Attributes
@@ -25,7 +25,7 @@ class Kind(NamedTuple):
         The only values allowed, empty for any.
     optional : bool
         Whether the value may be missing, written "none".
-    item : Kind or None
+    item : OptionKind or None
         The kind of a list's items.
     model : type or None
         The nested model of a table.
@@ -34,14 +34,14 @@ class Kind(NamedTuple):
     name: str
     choices: tuple[str, ...] = ()
     optional: bool = False
-    item: "Kind | None" = None
+    item: "OptionKind | None" = None
     model: type[BaseModel] | None = None
 
 
 _SCALARS: dict[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "text", Path: "path"}
 
 
-def kind_of(annotation: Any, markers: tuple[Any, ...] = ()) -> Kind:
+def kind_of(annotation: Any, markers: tuple[Any, ...] = ()) -> OptionKind:
     """Read the kind from an annotation.
 
     Parameters
@@ -53,7 +53,7 @@ def kind_of(annotation: Any, markers: tuple[Any, ...] = ()) -> Kind:
 
     Returns
     -------
-    Kind
+    OptionKind
         ``any`` where the annotation is none of the kinds that have a flag.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
@@ -62,20 +62,20 @@ def kind_of(annotation: Any, markers: tuple[Any, ...] = ()) -> Kind:
         return kind_of(arguments[0], (*markers, *arguments[1:]))
     if origin in (Union, UnionType):
         members = [member for member in arguments if member is not NoneType]
-        inner = kind_of(members[0], markers) if len(members) == 1 else Kind("any")
+        inner = kind_of(members[0], markers) if len(members) == 1 else OptionKind("any")
         return inner._replace(optional=len(members) < len(arguments))
     if origin is Literal:
-        return Kind(_SCALARS.get(type(arguments[0]), "text"), tuple(str(argument) for argument in arguments))
+        return OptionKind(_SCALARS.get(type(arguments[0]), "text"), tuple(str(argument) for argument in arguments))
     if origin in (tuple, list, frozenset):
-        return Kind("list", item=kind_of(arguments[0]))
+        return OptionKind("list", item=kind_of(arguments[0]))
     if origin is dict or annotation is dict:
-        return Kind("mapping")
+        return OptionKind("mapping")
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return Kind("table", model=annotation)
-    return Kind(_SCALARS.get(annotation, "text"), choices)
+        return OptionKind("table", model=annotation)
+    return OptionKind(_SCALARS.get(annotation, "text"), choices)
 
 
-def field_kind(field: FieldInfo) -> Kind:
+def field_kind(field: FieldInfo) -> OptionKind:
     """Read the kind of a model's field.
 
     Parameters
@@ -85,13 +85,13 @@ def field_kind(field: FieldInfo) -> Kind:
 
     Returns
     -------
-    Kind
+    OptionKind
         Of its values.
     """
     return kind_of(field.annotation, tuple(field.metadata))
 
 
-def kind_at(model: type[BaseModel], keys: tuple[str, ...]) -> Kind | None:
+def kind_at(model: type[BaseModel], keys: tuple[str, ...]) -> OptionKind | None:
     """Find the kind of the option with a dotted key.
 
     Parameters
@@ -103,7 +103,7 @@ def kind_at(model: type[BaseModel], keys: tuple[str, ...]) -> Kind | None:
 
     Returns
     -------
-    Kind or None
+    OptionKind or None
         None if there is no such option.
     """
     field = model.model_fields.get(keys[0])
@@ -147,14 +147,14 @@ def flag_name(key: str) -> str:
     return "--" + key.replace(".", "-").replace("_", "-")
 
 
-def from_text(text: str, kind: Kind) -> Any:
+def from_text(text: str, kind: OptionKind) -> Any:
     """Turn a flag's text into a value, leaving text that does not fit for the model to refuse.
 
     Parameters
     ----------
     text : str
         As typed.
-    kind : Kind
+    kind : OptionKind
         What the option takes; lists are separated by commas.
 
     Returns
@@ -198,14 +198,14 @@ def from_toml(text: str) -> Any:
     return document["value"] if len(document) == 1 else text
 
 
-def from_assignment(text: str, kind: Kind | None) -> Any:
+def from_assignment(text: str, kind: OptionKind | None) -> Any:
     """Turn the right-hand side of ``--set key=value`` into a value: TOML where it fits the option, else as for a flag.
 
     Parameters
     ----------
     text : str
         What stands after the equals sign.
-    kind : Kind or None
+    kind : OptionKind or None
         What the option takes; None for an option that does not exist.
 
     Returns

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from experiments.commandline.kinds import Kind, field_kind
+from experiments.commandline.kinds import OptionKind, field_kind
 
 _LONGEST_VALUE = 60
 
@@ -64,7 +64,7 @@ def _locate(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[tu
     """Split a problem's location into the option's keys and, inside a list, the item; names of union members are dropped."""
     keys: list[str] = []
     item = ""
-    kind: Kind | None = Kind("table", model=model)
+    kind: OptionKind | None = OptionKind("table", model=model)
     for part in location:
         if isinstance(part, int):
             item = f"item {part + 1} of {item}"

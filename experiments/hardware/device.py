@@ -9,9 +9,9 @@ import click
 from pydantic import Field
 
 from contrastive_core.errors import InputError
-from experiments.cli import Group, show_help
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.group import Group, show_help
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
@@ -78,14 +78,14 @@ class ExportOptions(CommandOptions):
 
 
 @command(ListOptions, "list")
-def list_devices(options: ListOptions, session: Session) -> None:
+def list_devices(options: ListOptions, invocation: Invocation) -> None:
     """List the published devices.
 
     Parameters
     ----------
     options : ListOptions
         Not used.
-    session : Session
+    invocation : Invocation
         Where to print.
     """
     from contrastive_core.devices.presets import PRESETS
@@ -95,11 +95,11 @@ def list_devices(options: ListOptions, session: Session) -> None:
         for name, preset in PRESETS.items()
     ]
     rows = [(one["name"], one["alias"] or "-", one["description"], one["source"]) for one in listed]
-    session.result({"devices": listed}, format_table(("name", "alias", "description", "numbers from"), rows))
+    invocation.result({"devices": listed}, format_table(("name", "alias", "description", "numbers from"), rows))
 
 
 @command(ShowOptions, "show")
-def show_device(options: ShowOptions, session: Session) -> None:
+def show_device(options: ShowOptions, invocation: Invocation) -> None:
     """Send pulses up and down to the published device NAME, and draw how its conductance follows.
 
     \b
@@ -111,7 +111,7 @@ def show_device(options: ShowOptions, session: Session) -> None:
     ----------
     options : ShowOptions
         Which device, and what is sent.
-    session : Session
+    invocation : Invocation
         Where to print.
 
     Raises
@@ -126,7 +126,7 @@ def show_device(options: ShowOptions, session: Session) -> None:
         raise InputError(f"which device? name one of: {', '.join(PRESETS)}")
     preset = find_preset(options.name)
     device = preset.build(options.seed)
-    run = open_run(options, session)
+    run = open_run(options, invocation)
     curves = 1e6 * pulse_response(device, options.pulses, options.samples)
     mean = curves.mean(1)
     write_pictures(run.figures, {"pulse-response": response_picture(preset.description, curves.T.tolist(), options.pulses)})
@@ -134,11 +134,11 @@ def show_device(options: ShowOptions, session: Session) -> None:
     rows = [(f"{min(n, options.pulses)} up{f', {n - options.pulses} down' if n > options.pulses else ''}", f"{mean[n]:.3f}") for n in shown]
     result = {"run": str(run.path), "device": options.name, "pulses": options.pulses, "microsiemens": curves.T.tolist()}
     text = f"{preset.description}; {preset.source}\n\n{format_table(('pulses', 'mean conductance, uS'), rows)}\n\nfigure: {run.figures}"
-    session.result(result, text)
+    invocation.result(result, text)
 
 
 @command(FitOptions, "fit")
-def fit_device(options: FitOptions, session: Session) -> None:
+def fit_device(options: FitOptions, invocation: Invocation) -> None:
     """Fit a device to the measured pulse responses in the CSV file FILE.
 
     Either two columns without a header, consecutive conductances in siemens under potentiating and under depressing pulses, or a header
@@ -148,7 +148,7 @@ def fit_device(options: FitOptions, session: Session) -> None:
     ----------
     options : FitOptions
         Which file.
-    session : Session
+    invocation : Invocation
         Where to print.
 
     Raises
@@ -162,16 +162,16 @@ def fit_device(options: FitOptions, session: Session) -> None:
         raise InputError("which file? give the path of a CSV file of conductances")
     trains = read_pulses(Path(options.file))
     fit = fit_pulses(trains)
-    run = open_run(options, session)
+    run = open_run(options, invocation)
     measured = [{"device": train.device, "up": train.potentiating, "siemens": train.conductance.tolist()} for train in trains]
     write_pictures(run.figures, {"fit": fit_picture(measured, fit.curve(True).tolist(), fit.curve(False).tolist())})
     result: dict[str, Any] = {"run": str(run.path), "trains": len(trains), **fit.record()}
     rows = [(name, "-" if value is None else f"{value:.6g}") for name, value in fit.record().items()]
-    session.result(result, f"{len(trains)} trains\n\n{format_table(('parameter', 'value'), rows)}\n\nfigure: {run.figures}")
+    invocation.result(result, f"{len(trains)} trains\n\n{format_table(('parameter', 'value'), rows)}\n\nfigure: {run.figures}")
 
 
 @command(ExportOptions, "export")
-def export_device(options: ExportOptions, session: Session) -> None:
+def export_device(options: ExportOptions, invocation: Invocation) -> None:
     """Write the conductances of a trained network to a CSV or NPZ file: layer, i, j, G_plus and G_minus in siemens, one line per device.
 
     RUN is the directory of a run of hardware, or of train, compare or contrast, whose weights are put on ideal devices of a range. i is
@@ -187,7 +187,7 @@ def export_device(options: ExportOptions, session: Session) -> None:
     ----------
     options : ExportOptions
         Which network, and where to.
-    session : Session
+    invocation : Invocation
         Where to print.
 
     Raises
@@ -210,7 +210,7 @@ def export_device(options: ExportOptions, session: Session) -> None:
     rows = [(name, "x".join(map(str, shape)), f"{factors[name]:.9g}") for name, shape in shapes.items()]
     listed = [{"layer": name, "shape": list(shape), "weight_per_siemens": factors[name]} for name, shape in shapes.items()]
     result = {"file": str(options.write), "trial": key, "layers": listed}
-    session.result(result, f"{key}: {options.write}\n\n{format_table(('layer', 'devices', 'weight per siemens'), rows)}")
+    invocation.result(result, f"{key}: {options.write}\n\n{format_table(('layer', 'devices', 'weight per siemens'), rows)}")
 
 
 device = Group(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from experiments.commandline.options import Options
+from experiments.commandline.quantities import NotNegative
 
 if TYPE_CHECKING:
     from contrastive_core.devices.accounting import Account, Constants
 
-NotNegative = Annotated[float, Field(ge=0)]
 Bits = Annotated[int, Field(ge=0, le=32)]
 
 

@@ -11,9 +11,10 @@ from pydantic import AfterValidator, Field
 from contrastive_core.registry import unknown_name
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf, Repeated
 from experiments.commandline.output import to_json
+from experiments.commandline.quantities import Positive, distinct
 from experiments.figures.hardware import effect_picture, front_picture
 from experiments.figures.writing import write_pictures
 from experiments.hardware.device_settings import assemble, caution, check_suits, read_assignment, read_variation, split
@@ -24,7 +25,7 @@ from experiments.learning.train import METRICS as TRAINING
 from experiments.learning.train import PlanOptions, TrainOptions, plan_of
 from experiments.runs.directory import open_run
 from experiments.runs.intervals import mean
-from experiments.setup.build import Positive, check_data_seed, distinct
+from experiments.setup.build import check_data_seed
 from experiments.setup.rules import RULES
 from experiments.sweeps.gridded import run_cells
 from experiments.trials.engine import check_engine
@@ -233,7 +234,7 @@ def moved(held: OnDevice, network: Network, device: Device, seed: int) -> OnDevi
 
 
 @command(HardwareOptions, "hardware")
-def hardware_command(options: HardwareOptions, session: Session) -> None:
+def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
     """Train on imperfect devices, and see which imperfection learning survives, at what accuracy and for what energy.
 
     Each --vary names a parameter of an effect and its values; others beside it are held, or vary with it if they have as many values.
@@ -267,16 +268,16 @@ def hardware_command(options: HardwareOptions, session: Session) -> None:
         check_suits(device, trained, options.rules if trained.rule in options.rules else (trained.rule,))
         for warning in caution(device, trained.rule):
             if warning not in told:
-                session.warn(warning)
+                invocation.warn(warning)
             told.add(warning)
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
         seeds = range(options.seed, options.seed + options.seeds)
-        found = run_cells("hardware", cells, ("rule", "imperfections"), seeds, options.engine, session, run, journal)
+        found = run_cells("hardware", cells, ("rule", "imperfections"), seeds, options.engine, invocation, run, journal)
     rows = rows_of(options.rules, base, variations, found)
     pictures = {"effects": effect_picture(rows), "front": front_picture(rows)}
     write_pictures(run.figures, {name: picture for name, picture in pictures.items() if rows})
-    session.result({"run": str(run.path), "rows": rows}, f"{table(rows)}\n\nrun directory: {run.path}")
+    invocation.result({"run": str(run.path), "rows": rows}, f"{table(rows)}\n\nrun directory: {run.path}")
     failed = sum(metrics is None for trials in found.values() for metrics in trials)
     if failed:
         raise TrialsFailedError(f"{failed} of {len(found) * options.seeds} trials could not be computed; the journal says why")

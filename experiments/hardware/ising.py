@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions, without_effect
 from experiments.commandline.output import format_table
-from experiments.setup.build import Positive, PositiveFloat
+from experiments.commandline.quantities import Positive, PositiveFloat
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
@@ -52,7 +52,7 @@ _TRAINING = ("hidden", "voters", "learning_rates", "strength", "reads", "sweeps"
 
 
 @command(IsingOptions, "ising")
-def ising_command(options: IsingOptions, session: Session) -> None:
+def ising_command(options: IsingOptions, invocation: Invocation) -> None:
     """Train an Ising machine on the digits by equilibrium propagation, and find the noise with which a search succeeds most often.
 
     \b
@@ -63,10 +63,10 @@ def ising_command(options: IsingOptions, session: Session) -> None:
     A search follows the noisy fields of a network of random couplings while the noise falls linearly to 0; it succeeds if it ends in the
     lowest energy that any search found. With --epochs 0 there is only the search: no machine is trained, and no accuracy is shown.
     """  # noqa: D301
-    session.use_threads()
+    invocation.use_threads()
     for warning in without_effect(options, _TRAINING, "--epochs 0 trains no machine") if not options.epochs else ():
-        session.warn(warning)
-    history = _train(options, session) if options.epochs else []
+        invocation.warn(warning)
+    history = _train(options, invocation) if options.epochs else []
     search = _search(options)
     best = max(search, key=lambda row: row["success"])
     parts = [] if history else ["no machine was trained, as --epochs is 0: there is no accuracy, only the search"]
@@ -77,15 +77,15 @@ def ising_command(options: IsingOptions, session: Session) -> None:
     parts.append(format_table(tuple(search[0]), [tuple(row.values()) for row in search]))
     inner = options.noises[0] < best["noise"] < options.noises[-1]
     parts.append(f"searches succeed most often at noise {best['noise']:g}" + ("" if inner else ", an end of the range: widen --noises"))
-    session.save_result("ising", {"history": history, "search": search}, "\n\n".join(parts))
-    if session.out is not None:
+    invocation.save_result("ising", {"history": history, "search": search}, "\n\n".join(parts))
+    if invocation.out is not None:
         from experiments.figures.annealed_search import search_picture
         from experiments.figures.writing import write_pictures
 
-        write_pictures(session.out / "figures", {"noise": search_picture(search)})
+        write_pictures(invocation.out / "figures", {"noise": search_picture(search)})
 
 
-def _train(options: IsingOptions, session: Session) -> list[dict[str, float]]:
+def _train(options: IsingOptions, invocation: Invocation) -> list[dict[str, float]]:
     """Train, and test after every epoch: the test errors of a machine that anneals fluctuate from epoch to epoch."""
     from contrastive_core.data import DATASETS
     from contrastive_core.training.evaluation import evaluate
@@ -106,7 +106,7 @@ def _train(options: IsingOptions, session: Session) -> list[dict[str, float]]:
         test = evaluate(network, rule, cost, splits.test).error
         names = {"epoch": "epoch", "train_error": "training error", "validation_error": "validation error", "seconds": "seconds"}
         rows.append({shown: record[name] for name, shown in names.items()} | {"test error": test})
-        session.note(f"epoch {record['epoch']:.0f}/{options.epochs}: test error {100 * test:.2f} %, {record['seconds']:.1f} s")
+        invocation.note(f"epoch {record['epoch']:.0f}/{options.epochs}: test error {100 * test:.2f} %, {record['seconds']:.1f} s")
 
     train(network, rule, cost, splits, plan, options.seed, on_epoch=note)
     return rows

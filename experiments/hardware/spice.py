@@ -10,13 +10,13 @@ from pydantic import Field
 
 from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import without_effect
 from experiments.commandline.output import format_table, write_text
+from experiments.commandline.quantities import Positive, PositiveFloat
 from experiments.learning.gradient_cases import prepare
 from experiments.learning.train import TrainOptions
-from experiments.setup.build import Positive, PositiveFloat
 from experiments.setup.networks import BUILDERS
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class SpiceOptions(TrainOptions):
 
 
 @command(SpiceOptions, "spice")
-def spice_command(options: SpiceOptions, session: Session) -> None:
+def spice_command(options: SpiceOptions, invocation: Invocation) -> None:
     """Draw a resistive network as a SPICE netlist and compare ngspice's operating points with those of block descent.
 
     \b
@@ -82,19 +82,19 @@ def spice_command(options: SpiceOptions, session: Session) -> None:
     _, network, batch = prepare(options.model_copy(update={"dtype": "float64"}), options.seed)
     assert isinstance(network, Resistive)
     text = netlist(network, batch.inputs, drawn=Drawn(emission=min(options.emissions)))
-    if session.out is not None:
+    if invocation.out is not None:
         try:
-            session.out.mkdir(parents=True, exist_ok=True)
-            write_text(session.out / "circuit.cir", text)
+            invocation.out.mkdir(parents=True, exist_ok=True)
+            write_text(invocation.out / "circuit.cir", text)
         except OSError as error:
-            raise InputError(f"cannot write to {session.out} ({error.strerror}); choose another --out") from error
+            raise InputError(f"cannot write to {invocation.out} ({error.strerror}); choose another --out") from error
     if options.netlist_only:
-        if session.out is None:
+        if invocation.out is None:
             raise InputError("--netlist-only writes the netlist to --out; give a directory")
-        session.result({"netlist": str(session.out / "circuit.cir")}, f"netlist: {session.out / 'circuit.cir'}")
+        invocation.result({"netlist": str(invocation.out / "circuit.cir")}, f"netlist: {invocation.out / 'circuit.cir'}")
         return
     for warning in without_effect(options, ("strength", "step"), "--edges 0 measures no gradient") if not options.edges else ():
-        session.warn(warning)
+        invocation.warn(warning)
     points = _points(options, network, batch)
     gradients = _gradients(options, network, batch)
     shown = format_table(("emission", "largest difference V", "largest voltage V"), [tuple(row.values()) for row in points])
@@ -104,7 +104,7 @@ def spice_command(options: SpiceOptions, session: Session) -> None:
         shown += f"\n\nlargest difference of a gradient: {worst:.1e} of the slope, or of the layer's root mean square where that is larger"
     else:
         shown += "\n\nno gradient was measured, as --edges is 0: only operating points were compared"
-    session.save_result("spice", {"operating_points": points, "gradients": gradients}, shown)
+    invocation.save_result("spice", {"operating_points": points, "gradients": gradients}, shown)
 
 
 def _points(options: SpiceOptions, network: Resistive, batch: Batch) -> list[dict[str, float]]:

@@ -9,12 +9,13 @@ from pydantic import Field
 from contrastive_core.errors import InputError
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
+from experiments.commandline.quantities import Positive
 from experiments.figures.basins import basins_picture
 from experiments.figures.writing import write_pictures
-from experiments.hopfield.sampling import Positive, ground_state
+from experiments.hopfield.sampling import ground_state
 from experiments.runs.directory import open_run
 from experiments.sweeps.gridded import by_name, run_grid
 from experiments.trials.engine import check_engine
@@ -190,7 +191,7 @@ def expected_overlaps(options: NetworksOptions) -> Floats:
 
 
 @command(BasinsOptions, "basins")
-def basins_command(options: BasinsOptions, session: Session) -> None:
+def basins_command(options: BasinsOptions, invocation: Invocation) -> None:
     """Measure basins of attraction: how often a state is retrieved, against the quality of the cue.
 
     The pure case cues one pattern and asks for it. The multitasking case cues the whole ground state, with the signs of all patterns
@@ -209,10 +210,10 @@ def basins_command(options: BasinsOptions, session: Session) -> None:
         for target in options.targets
         for quality in options.qualities
     )
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
         axes = {"target": options.targets, "quality": options.qualities}
-        found = run_grid("basins", points, axes, options.seed, options.engine, session, run, journal)
+        found = run_grid("basins", points, axes, options.seed, options.engine, invocation, run, journal)
     failed = sum(metrics is None for metrics in found.values())
     if failed:
         raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
@@ -222,4 +223,4 @@ def basins_command(options: BasinsOptions, session: Session) -> None:
         (c["target"], c["quality"], c["initial_overlap"], c["final_overlap"], c["successes"], c["networks"], *c["interval"]) for c in cells
     ]
     table = format_table(("target", "quality", "start m_1", "end m_1", "retrieved", "of", "from", "to"), rows)
-    session.result({"run": str(run.path), "convention": "raw", "points": cells}, f"raw convention\n\n{table}\n\nfigures: {run.figures}")
+    invocation.result({"run": str(run.path), "convention": "raw", "points": cells}, f"raw convention\n\n{table}\n\nfigures: {run.figures}")

@@ -9,9 +9,10 @@ from pydantic import Field
 from contrastive_core.errors import InputError
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
+from experiments.commandline.quantities import Positive
 from experiments.figures.capacity import capacity_picture
 from experiments.figures.writing import write_pictures
 from experiments.runs.directory import open_run
@@ -22,7 +23,6 @@ from experiments.trials.experiment import Experiment, Metric, Outcome
 if TYPE_CHECKING:
     from hebbian.scaling import Transition, Trials
 
-Positive = Annotated[int, Field(gt=0)]
 Load = Annotated[float, Field(gt=0, le=1)]
 EXPONENTS = (0.5, 2 / 3, 1.0)
 """Powers of 1/N that the shift is also fitted with, to show how much the answer hangs on it."""
@@ -115,7 +115,7 @@ EXPERIMENT = Experiment(StorageOptions, trial, METRICS, headline=("retrieved", "
 
 
 @command(CapacityOptions, "capacity")
-def capacity_command(options: CapacityOptions, session: Session) -> None:
+def capacity_command(options: CapacityOptions, invocation: Invocation) -> None:
     """Measure the capacity of undiluted networks at T = 0 by finite-size scaling, against the replica theory.
 
     Networks of every size store P patterns of N spins, and spins descend from a pattern. The loads at which half of the patterns
@@ -137,17 +137,17 @@ def capacity_command(options: CapacityOptions, session: Session) -> None:
         for size in options.sizes
         for load in options.loads
     )
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
         axes = {"size": options.sizes, "load": options.loads}
-        found = run_grid("capacity", points, axes, options.seed, options.engine, session, run, journal)
+        found = run_grid("capacity", points, axes, options.seed, options.engine, invocation, run, journal)
     failed = sum(metrics is None for metrics in found.values())
     if failed:
         raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
     cells = [{"size": point.size} | (found[key] or {}) for key, point in points.items()]
     result = analyse(cells, options)
     write_pictures(run.figures, {"capacity": capacity_picture(result)}, png=True)
-    session.result({"run": str(run.path)} | result, f"{_text(result)}\n\nfigures: {run.figures}")
+    invocation.result({"run": str(run.path)} | result, f"{_text(result)}\n\nfigures: {run.figures}")
 
 
 def analyse(cells: list[dict[str, Any]], options: CapacityOptions) -> dict[str, Any]:

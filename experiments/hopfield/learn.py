@@ -11,12 +11,13 @@ from pydantic import Field
 
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions, without_effect
 from experiments.commandline.output import format_table
+from experiments.commandline.quantities import Positive
 from experiments.figures.learning_from_examples import learning_picture, threshold_picture
 from experiments.figures.writing import write_pictures
-from experiments.hopfield.sampling import Images, Positive, SpinOptions, image_patterns, sample
+from experiments.hopfield.sampling import Images, SpinOptions, image_patterns, sample
 from experiments.runs.directory import open_run
 from experiments.sweeps.gridded import by_name, run_grid
 from experiments.trials.engine import check_engine
@@ -162,7 +163,7 @@ def _theory(options: LessonOptions, ladder: Any) -> dict[str, list[float] | None
 
 
 @command(LearnOptions, "learn")
-def learn_command(options: LearnOptions, session: Session) -> None:
+def learn_command(options: LearnOptions, invocation: Invocation) -> None:
     """Learn patterns from noisy examples with and without a teacher, against the theory and its threshold.
 
     The threshold is the number of examples at which signal equals noise at T = 0, the same for both.
@@ -187,11 +188,11 @@ def learn_command(options: LearnOptions, session: Session) -> None:
         for number in options.examples
     )
     for sentence in _ignored(options):
-        session.warn(sentence)
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
+        invocation.warn(sentence)
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
         axes = {"quality": options.qualities, "examples": options.examples}
-        found = run_grid("learn", points, axes, options.seed, options.engine, session, run, journal)
+        found = run_grid("learn", points, axes, options.seed, options.engine, invocation, run, journal)
     dilution = 0.0 if options.images else options.dilution
     thresholds = {str(r): hierarchical_threshold_examples(options.patterns, dilution, r) for r in options.qualities}
     cells = [cell_of(point.quality, point.examples, found[key]) for key, point in points.items()]
@@ -210,7 +211,7 @@ def learn_command(options: LearnOptions, session: Session) -> None:
         "points": found,
     }
     text = f"overlap with the first pattern\n\n{table}\n\nexamples at which it reaches erf(1/sqrt 2) of its largest value\n\n{halves}"
-    session.result(result, f"{text}\n\nfigures: {run.figures}")
+    invocation.result(result, f"{text}\n\nfigures: {run.figures}")
     failed = sum(metrics is None for metrics in found.values())
     if failed:
         raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.figures.phases import dilution_picture, phase_picture
@@ -156,7 +156,7 @@ def boundaries(num_patterns: int, dilutions: tuple[float, ...]) -> dict[str, lis
 
 
 @command(PhaseOptions, "phase")
-def phase_command(options: PhaseOptions, session: Session) -> None:
+def phase_command(options: PhaseOptions, invocation: Invocation) -> None:
     """Draw the phase diagram of networks of diluted patterns: theory's ground states and lines, and Monte Carlo at every point.
 
     \b
@@ -167,10 +167,10 @@ def phase_command(options: PhaseOptions, session: Session) -> None:
     check_engine(options.engine)
     _check(options)
     keys = _points(options)
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
         axes = {"patterns": options.patterns, "dilution": options.dilutions, "ratio": options.ratios}
-        found = run_grid("phase", keys, axes, options.seed, options.engine, session, run, journal)
+        found = run_grid("phase", keys, axes, options.seed, options.engine, invocation, run, journal)
     cells = {
         count: [cell_of(point.dilution, point.ratio, found[key]) for key, point in keys.items() if point.patterns == count]
         for count in options.patterns
@@ -181,7 +181,7 @@ def phase_command(options: PhaseOptions, session: Session) -> None:
     rows = [_summary(count, cells[count]) for count in options.patterns]
     text = format_table(("patterns", "points", "agree", "undecided", "disagree", "failed", "largest difference where decided"), rows)
     result = {"run": str(run.path), "convention": options.convention, "points": {str(count): cells[count] for count in cells}}
-    session.result(result, f"{text}\n\nfigures: {run.figures}")
+    invocation.result(result, f"{text}\n\nfigures: {run.figures}")
     failed = sum(metrics is None for metrics in found.values())
     if failed:
         raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")

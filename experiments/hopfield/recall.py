@@ -10,12 +10,13 @@ from pydantic import Field
 from contrastive_core.errors import InputError
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import without_effect
 from experiments.commandline.output import format_table
+from experiments.commandline.quantities import Positive
 from experiments.figures.phases import recall_picture
 from experiments.figures.writing import write_pictures
-from experiments.hopfield.sampling import Images, Positive, SpinOptions, ground_state, image_patterns, judge, sample
+from experiments.hopfield.sampling import Images, SpinOptions, ground_state, image_patterns, judge, sample
 from experiments.runs.directory import open_run
 from experiments.sweeps.gridded import run_grid
 from experiments.trials.engine import check_engine
@@ -177,7 +178,7 @@ def _flow(system: Multitasking, aim: Floats, options: RecallOptions, seed: int) 
 
 
 @command(RecallRunOptions, "recall")
-def recall_command(options: RecallRunOptions, session: Session) -> None:
+def recall_command(options: RecallRunOptions, invocation: Invocation) -> None:
     """Recall patterns from one multitasking network, and compare its theory with Monte Carlo.
 
     Solves the self-consistency equations, samples the equilibrium from the predicted state with errors corrected for
@@ -193,16 +194,16 @@ def recall_command(options: RecallRunOptions, session: Session) -> None:
     point = RecallOptions(**{name: value for name, value in options if name in RecallOptions.model_fields})
     _network(point, options.seed)  # what cannot be stored is a mistake of the user's, not a trial that failed
     for sentence in _ignored(options):
-        session.warn(sentence)
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
-        result = run_grid("recall", {"recall": point}, {}, options.seed, options.engine, session, run, journal)["recall"]
+        invocation.warn(sentence)
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
+        result = run_grid("recall", {"recall": point}, {}, options.seed, options.engine, invocation, run, journal)["recall"]
     if result is None:
         raise TrialsFailedError("the network could not be computed; the journal says why")
     for warning in result["monte_carlo"]["warnings"]:
-        session.warn(warning)
+        invocation.warn(warning)
     write_pictures(run.figures, {"recall": recall_picture(result)}, png=True)
-    session.result({"run": str(run.path)} | result, f"{_text(result)}\n\nfigures: {run.figures}")
+    invocation.result({"run": str(run.path)} | result, f"{_text(result)}\n\nfigures: {run.figures}")
     if result["verdict"]["agrees"] is False:
         raise TrialsFailedError("theory and Monte Carlo disagree by more than four standard errors and the finite-size correction")
 

@@ -11,6 +11,7 @@ from contrastive_core.data import DATASETS
 from contrastive_core.errors import ConvergenceError, InputError
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
+from experiments.commandline.quantities import Positive
 
 if TYPE_CHECKING:
     from hebbian.multitasking import Multitasking
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from hebbian.theory.branches import Branch
     from hebbian.theory.mean_field import Floats, MeanField
 
-Positive = Annotated[int, Field(gt=0)]
 Images = Annotated[str, OneOf("data set", DATASETS)]
 
 

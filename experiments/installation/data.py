@@ -8,9 +8,9 @@ from pydantic import Field
 
 from contrastive_core.data.catalog import CATALOG, Entry
 from contrastive_core.errors import DataError, InputError
-from experiments.cli import Group, show_help
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.group import Group, show_help
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf, Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
@@ -38,14 +38,14 @@ class FileOptions(CommandOptions):
 
 
 @command(ListOptions, "list")
-def list_data(options: ListOptions, session: Session) -> None:
+def list_data(options: ListOptions, invocation: Invocation) -> None:
     """List the data sets.
 
     Parameters
     ----------
     options : ListOptions
         Not used.
-    session : Session
+    invocation : Invocation
         Where to print.
     """
     data = {"datasets": {name: _describe(entry) for name, entry in CATALOG.items()}}
@@ -54,18 +54,18 @@ def list_data(options: ListOptions, session: Session) -> None:
         (name, entry.kind, entry.num_train, entry.num_validation, entry.num_test, entry.num_inputs, entry.num_classes, entry.task)
         for name, entry in CATALOG.items()
     ]
-    session.save_result("datasets", data, format_table(header, rows))
+    invocation.save_result("datasets", data, format_table(header, rows))
 
 
 @command(FileOptions, "fetch")
-def fetch_data(options: FileOptions, session: Session) -> None:
+def fetch_data(options: FileOptions, invocation: Invocation) -> None:
     """Download the files of the data sets NAMES, and check those that are there.
 
     Parameters
     ----------
     options : FileOptions
         Which, and where to; at least one name is needed.
-    session : Session
+    invocation : Invocation
         Where to print.
 
     Raises
@@ -81,22 +81,24 @@ def fetch_data(options: FileOptions, session: Session) -> None:
         raise InputError(f"which data sets? name one or more of: {', '.join(_with_files())}")
     found: dict[str, dict[str, str]] = {}
     for name in options.names:
-        session.note(f"{name}: {'looking for its files' if CATALOG[name].files else f'{CATALOG[name].kind}, there is nothing to download'}")
+        invocation.note(
+            f"{name}: {'looking for its files' if CATALOG[name].files else f'{CATALOG[name].kind}, there is nothing to download'}"
+        )
         found[name] = {file: str(path) for file, path in fetch(name, options.data_dir).items()}
     rows = [(name, file, path) for name, files in found.items() for file, path in files.items()]
     text = format_table(("data set", "file", "path"), rows) if rows else "nothing to download"
-    session.save_result("fetched", {"datasets": found}, text)
+    invocation.save_result("fetched", {"datasets": found}, text)
 
 
 @command(FileOptions, "verify")
-def verify_data(options: FileOptions, session: Session) -> None:
+def verify_data(options: FileOptions, invocation: Invocation) -> None:
     """Examine the files of the data sets NAMES, by default of all that have files, and change nothing.
 
     Parameters
     ----------
     options : FileOptions
         Which, and where they are.
-    session : Session
+    invocation : Invocation
         Where to print.
 
     Raises
@@ -116,7 +118,7 @@ def verify_data(options: FileOptions, session: Session) -> None:
             if file.problem or file.published is False:
                 problems.append(file.problem or f"{file.path}: not the published file of {name!r}")
     header = ("data set", "file", "samples", "bytes", "SHA-256 of content", "verdict")
-    session.save_result("verified", {"datasets": data}, format_table(header, rows))
+    invocation.save_result("verified", {"datasets": data}, format_table(header, rows))
     if problems:
         raise DataError(f"{len(problems)} of {len(rows)} files cannot be relied on; the first: {problems[0]}")
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from contrastive_core.kernels import PLACES
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
-from experiments.runs.provenance import available_cores, processor, source_commit, versions
+from experiments.machine import available_cores, processor
+from experiments.runs.provenance import source_commit, versions
 
 
 class InfoOptions(CommandOptions):
@@ -18,18 +19,18 @@ class InfoOptions(CommandOptions):
 
 
 @command(InfoOptions, "info")
-def info(options: InfoOptions, session: Session) -> None:
+def info(options: InfoOptions, invocation: Invocation) -> None:
     """Show versions, processor, threads, devices and backends.
 
     Parameters
     ----------
     options : InfoOptions
         Not used.
-    session : Session
+    invocation : Invocation
         Where to print.
     """
-    data = describe(session.threads)
-    session.save_result("info", data, _text(data))
+    data = describe(invocation.threads)
+    invocation.save_result("info", data, _text(data))
 
 
 def describe(threads: int) -> dict[str, Any]:

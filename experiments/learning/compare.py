@@ -10,16 +10,16 @@ from pydantic import AfterValidator, Field
 
 from experiments.commandline.exits import resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.output import format_table
+from experiments.commandline.quantities import Positive, distinct
 from experiments.figures.writing import write_pictures
 from experiments.learning.train import PlanOptions
 from experiments.report.html import render, write_report
 from experiments.runs.directory import open_run
 from experiments.runs.intervals import interval, mean
 from experiments.runs.records import Record
-from experiments.setup.build import Positive, distinct
 from experiments.setup.checks import check
 from experiments.setup.rules import BASELINE, RULES
 from experiments.sweeps.paired import Found, paired_difference, refuse_failures, run_paired, seeds_of, study_of
@@ -125,7 +125,7 @@ def _two_digits(share: float) -> str:
 
 
 @command(CompareOptions, "compare")
-def compare_command(options: CompareOptions, session: Session) -> None:
+def compare_command(options: CompareOptions, invocation: Invocation) -> None:
     """Train one network under many learning rules and show side by side what each costs and how well it learns.
 
     Every rule gets the same network, cost, data and optimiser, and with each seed the same initial weights and data order, so that
@@ -143,18 +143,18 @@ def compare_command(options: CompareOptions, session: Session) -> None:
     from experiments.report.page import portray
 
     check_engine(options.engine)
-    session.use_threads()
-    network = check(options, session, rules=options.rules)
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
-        found = run_paired(study_of("train", PlanOptions, options), options, session, run, journal, _sentence)
+    invocation.use_threads()
+    network = check(options, invocation, rules=options.rules)
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
+        found = run_paired(study_of("train", PlanOptions, options), options, invocation, run, journal, _sentence)
     result = _result(options, found, network) | {"run": str(run.path)}
     header, rows = table(result["rules"])
     page = portray(run)
     write_pictures(run.figures, page.pictures)
     write_report(run.path / "report.html", render(page))
     text = f"{result['network']} on {result['data']}, {options.seeds} paired seeds\n\n{format_table(header, rows)}"
-    session.result(result, f"{text}\n\nreport: {run.path / 'report.html'}")
+    invocation.result(result, f"{text}\n\nreport: {run.path / 'report.html'}")
     refuse_failures(result["rules"])
 
 

@@ -14,24 +14,17 @@ from contrastive_core.errors import ConvergenceError, EqlabError, InputError
 from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.output import format_table
+from experiments.commandline.quantities import Positive, PositiveFloat, distinct
 from experiments.figures.writing import gradient_alignment, relaxation, write_pictures
 from experiments.learning.gradient_cases import concrete, objective_of, prepare, remember_checkpoint
 from experiments.learning.gradients_of_objectives import ALL, compare_all
 from experiments.learning.relaxation import trajectory
 from experiments.runs.arrays import mean_trace, read_trace
 from experiments.runs.directory import open_run
-from experiments.setup.build import (
-    LearningOptions,
-    Positive,
-    PositiveFloat,
-    architecture,
-    build_setting,
-    distinct,
-    ignored,
-)
+from experiments.setup.build import LearningOptions, architecture, build_setting, ignored
 from experiments.setup.checks import doubts, effort
 from experiments.setup.rules import RULES, require_held
 from experiments.sweeps.single import run_one
@@ -247,7 +240,7 @@ def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any
 
 
 @command(CommandGradientsOptions, "gradients")
-def gradients_command(options: CommandGradientsOptions, session: Session) -> None:
+def gradients_command(options: CommandGradientsOptions, invocation: Invocation) -> None:
     """Compare every rule's gradient with the exact one (implicit differentiation) at the same weights and batch.
 
     Per parameter the cosine to the exact gradient, and over all of them the ratio of norms, the relative error, the share of equal
@@ -265,21 +258,21 @@ def gradients_command(options: CommandGradientsOptions, session: Session) -> Non
     if options.strengths is not None and len(set(options.strengths)) < 2:
         raise InputError("--strengths needs two different values to fit an order through")
     check_engine(options.engine)
-    session.use_threads()
+    invocation.use_threads()
     settings = {name: value for name, value in options.settings().items() if name in GradientsOptions.model_fields}
     if options.cost == ALL:
-        compare_all(options, Work("gradients", {name: value for name, value in settings.items() if name != "cost"}), session)
+        compare_all(options, Work("gradients", {name: value for name, value in settings.items() if name != "cost"}), invocation)
         return
     if objective_of(options) is None and "outputs" in options.model_fields_set:
-        session.warn(f"--outputs has no effect: {options.cost} is no objective, and the data set says how many there are")
+        invocation.warn(f"--outputs has no effect: {options.cost} is no objective, and the data set says how many there are")
     # What is wrong is said before anything is written.
     require_held(options.rules, prepare(options, options.seed, objective_of(options), options.outputs)[1])
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
         remember_checkpoint(options.checkpoint, run, journal)
-        result = run_one(Work("gradients", settings), options.seed, options.engine, session, run, journal)
+        result = run_one(Work("gradients", settings), options.seed, options.engine, invocation, run, journal)
     for warning in result["warnings"]:
-        session.warn(warning)
+        invocation.warn(warning)
     header, rows = table(result)
     curvature, free = result["curvature"], result["free"]
     spread = "not known" if curvature["smallest"] is None else f"{curvature['smallest']:.3f} to {curvature['largest']:.3f}"
@@ -290,7 +283,7 @@ def gradients_command(options: CommandGradientsOptions, session: Session) -> Non
         f"{options.fraction:g}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
         f"{spread}\n\n{format_table(header, rows)}"
     )
-    session.result({"run": str(run.path), **result}, f"{text}\n\nrun directory: {run.path}")
+    invocation.result({"run": str(run.path), **result}, f"{text}\n\nrun directory: {run.path}")
     measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
     traces = {"free phase": read_trace(run, "gradients")}
     write_pictures(run.figures, {"alignment": gradient_alignment(measured), "relaxation": relaxation(traces)})

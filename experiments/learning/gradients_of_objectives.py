@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from contrastive_core.errors import InputError
 from contrastive_core.objectives import OBJECTIVES
 from experiments.commandline.exits import TrialsFailedError, resumable
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
 from experiments.learning.gradient_cases import objective_of, prepare
 from experiments.runs.directory import open_run
@@ -24,7 +24,7 @@ ALL = "all"
 """What stands for every objective."""
 
 
-def compare_all(options: CommandGradientsOptions, work: Work, session: Session) -> None:
+def compare_all(options: CommandGradientsOptions, work: Work, invocation: Invocation) -> None:
     """Compute what is missing of the run, and show every objective's cosines.
 
     Parameters
@@ -33,7 +33,7 @@ def compare_all(options: CommandGradientsOptions, work: Work, session: Session) 
         Of the command.
     work : Work
         What the trials have in common: all but the cost.
-    session : Session
+    invocation : Invocation
         Where results and progress go.
 
     Raises
@@ -50,13 +50,13 @@ def compare_all(options: CommandGradientsOptions, work: Work, session: Session) 
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
         require_held(options.rules, network)  # says nothing about one objective
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
         with journal.transaction():
             remember(journal, {"experiment": work.experiment})
             journal.plan(Task(name, {"cost": name}, options.seed) for name in OBJECTIVES)
             retry_failed(journal)
-        Run(run, journal, work).compute(options.engine, session, session.command)
+        Run(run, journal, work).compute(options.engine, invocation, invocation.command)
         trials = {name: journal.trial(name) for name in OBJECTIVES}
     found = {name: trial.metrics for name, trial in trials.items() if trial and trial.metrics}
     failed = {name: trial.error or "no result" if trial else "no result" for name, trial in trials.items() if name not in found}
@@ -65,7 +65,7 @@ def compare_all(options: CommandGradientsOptions, work: Work, session: Session) 
     lowest = min((value for *_, record in _records(found) for value in _cosines(record)), default=None)
     shown = "-" if lowest is None else f"1 - {max(0.0, 1 - lowest):.1e}"  # rounded, all would be 1
     text = f"{format_table(header, rows)}\n\nlowest cosine: {shown}\nrun directory: {run.path}"
-    session.result({"run": str(run.path), "lowest_cosine": lowest, "objectives": found}, text)
+    invocation.result({"run": str(run.path), "lowest_cosine": lowest, "objectives": found}, text)
     if failed:
         raise TrialsFailedError(f"{len(failed)} failed: " + "; ".join(f"{name}: {error}" for name, error in failed.items()))
 

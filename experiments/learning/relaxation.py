@@ -12,7 +12,7 @@ from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
-from experiments.setup.build import Positive, PositiveFloat
+from experiments.commandline.quantities import Positive, PositiveFloat
 from experiments.trials.experiment import Experiment, Metric, Outcome
 
 if TYPE_CHECKING:

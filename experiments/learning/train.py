@@ -11,12 +11,13 @@ from pydantic import Field
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from experiments.commandline.exits import resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.output import format_table
+from experiments.commandline.quantities import Positive, PositiveFloat
 from experiments.figures.writing import learning_curves, write_pictures
 from experiments.runs.directory import RunDirectory, open_run
-from experiments.setup.build import LearningOptions, Positive, PositiveFloat, architecture, build_network, build_setting, load_data
+from experiments.setup.build import LearningOptions, architecture, build_network, build_setting, load_data
 from experiments.setup.checks import FEW, check
 from experiments.setup.rules import RULES
 from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
@@ -230,7 +231,7 @@ def describe(metrics: Mapping[str, Any]) -> str:
 
 
 @command(CommandTrainOptions, "train")
-def train_command(options: CommandTrainOptions, session: Session) -> None:
+def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
     """Train one network with one learning rule and report its test error at the epoch that validation chooses.
 
     \b
@@ -243,23 +244,23 @@ def train_command(options: CommandTrainOptions, session: Session) -> None:
     same --out goes on where a killed run stopped, to the same bits.
     """  # noqa: D301
     check_engine(options.engine)
-    session.use_threads()
-    check(options, session, options.rule, warm_start=options.warm_start)
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
-        metrics = _train(options, session, run, journal)
+    invocation.use_threads()
+    check(options, invocation, options.rule, warm_start=options.warm_start)
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
+        metrics = _train(options, invocation, run, journal)
         history = [epoch.metrics for epoch in journal.history(KEY)]
     write_pictures(run.figures, {"learning-curve": learning_curves({options.rule: [history]})})
-    session.result({"run": str(run.path), **metrics}, f"{describe(metrics)}\n\nrun directory: {run.path}")
+    invocation.result({"run": str(run.path), **metrics}, f"{describe(metrics)}\n\nrun directory: {run.path}")
 
 
-def _train(options: CommandTrainOptions, session: Session, run: RunDirectory, journal: Journal) -> dict[str, Any]:
+def _train(options: CommandTrainOptions, invocation: Invocation, run: RunDirectory, journal: Journal) -> dict[str, Any]:
     """Run the trial with a bar on a terminal, one line per epoch elsewhere; other engines show neither, but ``eqlab watch`` does."""
     steps = -(-(options.train_size or len(load_data(options).train.labels)) // options.batch_size)
-    with session.progress(steps * options.epochs, options.rule) as bar:
+    with invocation.progress(steps * options.epochs, options.rule) as bar:
 
         def on_start(untrained: Evaluation) -> None:
-            session.note(
+            invocation.note(
                 f"epoch 0/{options.epochs}: untrained, validation error {100 * untrained.error:.2f} %, "
                 f"{untrained.sweeps:.1f} sweeps per sample, {100 * untrained.unconverged:.2f} % unconverged"
             )
@@ -274,7 +275,7 @@ def _train(options: CommandTrainOptions, session: Session, run: RunDirectory, jo
 
         def on_epoch(record: dict[str, float]) -> None:
             journal.record(KEY, int(record["epoch"]), record)
-            session.note(
+            invocation.note(
                 f"epoch {record['epoch']:.0f}/{options.epochs}: training error {100 * record['train_error']:.2f} %, validation error "
                 f"{100 * record['validation_error']:.2f} %, {record['sweeps_per_sample']:.1f} sweeps per sample, "
                 f"{100 * record['unconverged']:.2f} % unconverged, {record['seconds']:.1f} s"
@@ -283,4 +284,4 @@ def _train(options: CommandTrainOptions, session: Session, run: RunDirectory, jo
         settings = {name: value for name, value in options.settings().items() if name in TrialOptions.model_fields}
         work = Work("train", settings, str(run.checkpoints.resolve()))
         observers: dict[str, Callable[..., None]] = {"on_start": on_start, "on_step": on_step, "on_epoch": on_epoch}
-        return run_one(work, options.seed, options.engine, session, run, journal, observers)
+        return run_one(work, options.seed, options.engine, invocation, run, journal, observers)

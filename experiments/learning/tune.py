@@ -11,12 +11,13 @@ from pydantic import AfterValidator, Field
 
 from contrastive_core.errors import EqlabError, InputError
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import Cell, format_table, to_toml, write_text
+from experiments.commandline.quantities import PositiveFloat, distinct
 from experiments.figures.writing import tuning, write_pictures
 from experiments.learning.train import TrainOptions
 from experiments.learning.tune_cases import curvature, material
-from experiments.setup.build import PositiveFloat, architecture, build_setting, distinct, ignored, load_data
+from experiments.setup.build import architecture, build_setting, ignored, load_data
 from experiments.setup.rules import RULES
 from experiments.trials.experiment import Experiment, Metric, Outcome
 
@@ -231,7 +232,7 @@ def table(metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Ce
 
 
 @command(CommandTuneOptions, "tune")
-def tune_command(options: CommandTuneOptions, session: Session) -> None:
+def tune_command(options: CommandTuneOptions, invocation: Invocation) -> None:
     """Find the cheapest strength and tolerances of equilibrium propagation whose gradient is good enough, for a network and data set.
 
     Every combination is compared with the exact gradient on a few mini-batches, at the initial weights and after some training; what is
@@ -245,10 +246,10 @@ def tune_command(options: CommandTuneOptions, session: Session) -> None:
     """  # noqa: D301
     if options.write is not None:
         _check_place(options.write)
-    session.use_threads()
+    invocation.use_threads()
     result = dict(trial(options, options.seed).metrics)
     for warning in result["warnings"]:
-        session.warn(warning)
+        invocation.warn(warning)
     header, rows = table(result)
     extremes, fresh = result["curvature"], result["fresh"]
     spread = "not known" if extremes["smallest"] is None else f"{extremes['smallest']:.3f} to {extremes['largest']:.3f}"
@@ -263,9 +264,9 @@ def tune_command(options: CommandTuneOptions, session: Session) -> None:
     if options.write is not None:
         _write(options, result["settings"], options.write)
         lines.append(f"\nwritten: {options.write}; train with: eqlab train --config {options.write}")
-    session.save_result("tuning", result, "\n".join(lines))
-    if session.out is not None:
-        write_pictures(session.out, {"errors": tuning(result)})
+    invocation.save_result("tuning", result, "\n".join(lines))
+    if invocation.out is not None:
+        write_pictures(invocation.out, {"errors": tuning(result)})
 
 
 def _check_place(path: Path) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.runs.directory import RunDirectory, find_run
@@ -37,7 +37,7 @@ class ReportOptions(CommandOptions):
 
 
 @command(ReportOptions, "report", without=("config", "set", "seed", "threads", "out"))
-def report_command(options: ReportOptions, session: Session) -> None:
+def report_command(options: ReportOptions, invocation: Invocation) -> None:
     """Write a report of RUNS: one HTML file with figures, tables, configuration and provenance, which needs nothing from outside.
 
     It is made from records only, also of a run that is still going on, that failed or that was killed. Several runs are compared: the
@@ -68,7 +68,7 @@ def report_command(options: ReportOptions, session: Session) -> None:
         write_pictures(options.figures, {name.replace("/", "-").replace(": ", "-"): picture for name, picture in page.pictures.items()})
     size = len(html.encode())
     data: dict[str, Any] = {"report": str(path), "bytes": size, "figures": list(page.pictures)}
-    session.result(data, f"{path}: {size / 1000:.0f} kB, {len(page.pictures)} figures")
+    invocation.result(data, f"{path}: {size / 1000:.0f} kB, {len(page.pictures)} figures")
 
 
 def _default(runs: list[RunDirectory]) -> Path:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.runs.directory import RunDirectory, find_run
@@ -33,7 +33,7 @@ class WatchOptions(CommandOptions):
 
 
 @command(WatchOptions, "watch", without=("config", "set", "seed", "threads"))
-def watch_command(options: WatchOptions, session: Session) -> None:
+def watch_command(options: WatchOptions, invocation: Invocation) -> None:
     """Show the run RUN in a browser of this machine while it goes on: how far it is, its curves as they grow, and what failed.
 
     The page is that of 'eqlab report'. It is served on loopback only and made from the records, which are opened for reading only; the
@@ -46,7 +46,7 @@ def watch_command(options: WatchOptions, session: Session) -> None:
     """  # noqa: D301
     if options.run is None:
         raise InputError("which run? give one of those that 'eqlab runs list' shows")
-    run = find_run(options.run, session.out)
+    run = find_run(options.run, invocation.out)
     from experiments.report.page import portray
     from experiments.report.watch_server import LOOPBACK, Server, Viewer
 
@@ -58,7 +58,7 @@ def watch_command(options: WatchOptions, session: Session) -> None:
         problem = f"cannot serve on port {options.port} of {LOOPBACK} ({error.strerror})"
         raise InputError(f"{problem}; choose another --port, or 0 for any that is free") from error
     with server:
-        session.result({"url": server.url, "run": str(run.path)}, f"{run.path}: {server.url} (Ctrl-C ends)")
+        invocation.result({"url": server.url, "run": str(run.path)}, f"{run.path}: {server.url} (Ctrl-C ends)")
         server.serve_forever()
 
 

@@ -11,9 +11,10 @@ from pydantic import AfterValidator, Field
 from contrastive_core.errors import InputError
 from experiments.commandline.exits import resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.output import format_table
+from experiments.commandline.quantities import Positive, distinct
 from experiments.figures.writing import write_pictures
 from experiments.report.html import render, write_report
 from experiments.representations.build import build_contrasting, build_embedding, build_objective, lowered, objective_setting
@@ -22,7 +23,7 @@ from experiments.representations.trial import ContrastiveOptions
 from experiments.runs.directory import open_run
 from experiments.runs.intervals import interval, mean
 from experiments.runs.records import Record
-from experiments.setup.build import Positive, architecture, distinct, ignored, load_data
+from experiments.setup.build import architecture, ignored, load_data
 from experiments.setup.checks import FEW, unused
 from experiments.setup.rules import BASELINE, RULES
 from experiments.sweeps.paired import Found, paired_difference, refuse_failures, run_paired, seeds_of, study_of
@@ -167,7 +168,7 @@ def _points(share: float) -> str:
     return f"{round(100 * share, 2) + 0.0:.2f}"
 
 
-def check_contrast(options: ContrastOptions, session: Session) -> str:
+def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     """Refuse what cannot be trained before anything is written, by one batch of views, and return the network's architecture."""
     import torch
 
@@ -198,15 +199,15 @@ def check_contrast(options: ContrastOptions, session: Session) -> str:
         if contrasting.contrasts(batch):  # a small first batch may be of one class, though not all are
             target.value(output, batch)
     if not options.frozen and (limit := 1 / max(largest_curvature(target, output, batch), 1e-12)) < setting.strength:
-        session.warn(
+        invocation.warn(
             f"a live nudge of strength {setting.strength:g} is above {limit:.2g}, the inverse of the objective's largest curvature at the "
             "initial outputs: phases need not settle; lower --strength, raise --gain, or freeze the nudge"
         )
     doubts = review(network, setting, splits.train.inputs[:FEW])
     for warning in [*ignored(options), *_unused(options, contrasting), *unused(options, setting, options.rules), *doubts]:
-        session.warn(warning)
+        invocation.warn(warning)
     if options.temperature is not None and "temperature" not in vars(objective) and options.temperature != 0.2:
-        session.warn(f"--temperature has no effect: {options.cost} has none")
+        invocation.warn(f"--temperature has no effect: {options.cost} has none")
     return architecture(network, splits._replace(num_classes=options.embedding))
 
 
@@ -248,7 +249,7 @@ def _refuse_one_class(options: ContrastiveOptions, splits: Splits) -> None:
 
 
 @command(ContrastOptions, "contrast")
-def contrast_command(options: ContrastOptions, session: Session) -> None:
+def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
     """Train one network on views with one objective under many learning rules, and probe what it has learned.
 
     No rule sees a label, unless the objective needs labels. Every rule gets the same network, objective, data and optimiser, and with
@@ -266,13 +267,13 @@ def contrast_command(options: ContrastOptions, session: Session) -> None:
     from experiments.report.page import portray
 
     check_engine(options.engine)
-    session.use_threads()
+    invocation.use_threads()
     options, stages = follow(options)
-    network = check_contrast(options, session)
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
+    network = check_contrast(options, invocation)
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
         remember_stages(stages, run, journal)
-        found = run_paired(study_of("contrastive", ContrastiveOptions, options), options, session, run, journal, _sentence)
+        found = run_paired(study_of("contrastive", ContrastiveOptions, options), options, invocation, run, journal, _sentence)
     records = summarise(found)
     result = {
         "run": str(run.path),
@@ -289,7 +290,7 @@ def contrast_command(options: ContrastOptions, session: Session) -> None:
     write_report(run.path / "report.html", render(page))
     body = "\n\n".join(format_table(*table) for table in (probe_table(records), measure_table(records)))
     text = f"{options.cost} on views of {options.data}, {network}, {options.seeds} paired seeds\n\n{body}"
-    session.result(result, f"{text}\n\nreport: {run.path / 'report.html'}")
+    invocation.result(result, f"{text}\n\nreport: {run.path / 'report.html'}")
     refuse_failures(records)
 
 

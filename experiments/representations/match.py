@@ -11,16 +11,16 @@ from pydantic import AfterValidator, Field
 
 from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf, Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import Cell, format_table
+from experiments.commandline.quantities import Positive, PositiveFloat, distinct
 from experiments.figures.representations import matches
 from experiments.figures.writing import write_pictures
 from experiments.representations.trained import Trained, activities, trained_networks
 from experiments.runs.directory import place
 from experiments.runs.intervals import mean
-from experiments.setup.build import Positive, PositiveFloat, distinct
 from experiments.setup.rules import RULES
 from experiments.trials.engine import check_engine
 
@@ -81,7 +81,7 @@ class MatchOptions(CommandOptions):
 
 
 @command(MatchOptions, "match")
-def match_command(options: MatchOptions, session: Session) -> None:
+def match_command(options: MatchOptions, invocation: Invocation) -> None:
     """Match the units of trained networks, and ask whether two rules learn the same features.
 
     RUNS are directories of eqlab train, compare or contrast; without any, two seeds of two rules are trained first, and a run of one seed
@@ -97,8 +97,8 @@ def match_command(options: MatchOptions, session: Session) -> None:
       eqlab match --train contrast --like contrast-mnist --data-dir DIRECTORY-OF-IDX-FILES --set training.cost=dcl
       eqlab match RUN-BY-EP RUN-BY-BACKPROP --out runs/matched
     """  # noqa: D301
-    session.use_threads()
-    networks = _networks(options, session)
+    invocation.use_threads()
+    networks = _networks(options, invocation)
     inputs = networks[0].splits.test.inputs[: options.samples]
     groups = _groups(networks, options)
     answers = {id(one): activities(one.network, one.answer, inputs) for one in networks}
@@ -109,10 +109,10 @@ def match_command(options: MatchOptions, session: Session) -> None:
             one, other = ((answers if flag else blank)[id(member)] for member, flag in zip((first, second), trained, strict=True))
             names = {"first": _name(first, trained[0]), "second": _name(second, trained[1])}
             found.setdefault(kind, []).append({**names, **_compare(one, other, options)})
-    _report(options, session, networks, found)
+    _report(options, invocation, networks, found)
 
 
-def _networks(options: MatchOptions, session: Session) -> list[Trained]:
+def _networks(options: MatchOptions, invocation: Invocation) -> list[Trained]:
     from experiments.representations.match_training import second_seed, train_pair
 
     check_engine(options.engine)
@@ -122,7 +122,7 @@ def _networks(options: MatchOptions, session: Session) -> list[Trained]:
     if not options.runs:
         local = {"engine": options.engine} | ({} if options.data_dir is None else {"data_dir": str(options.data_dir)})
         settings = {**options.training, "rules": list(options.rules), "seeds": options.seeds, "seed": options.seed, **local}
-        return trained_networks(train_pair(options.train, options.like, settings, session), options.data_dir)
+        return trained_networks(train_pair(options.train, options.like, settings, invocation), options.data_dir)
     paths = [place(name.rstrip("/")) for name in options.runs]
     for name, path in zip(options.runs, paths, strict=True):
         if not path.exists() and Path(name).is_dir():
@@ -130,13 +130,13 @@ def _networks(options: MatchOptions, session: Session) -> list[Trained]:
     networks = [one for path in paths for one in trained_networks(path, options.data_dir)]
     _refuse_other_data(networks)
     for path in paths if options.more_seeds else ():
-        beside = second_seed(path, options.data_dir, options.engine, session)
+        beside = second_seed(path, options.data_dir, options.engine, invocation)
         # Of the run whose second seed it is, so that both seeds stand under one name.
         networks += [one._replace(run=path.name) for one in trained_networks(beside, options.data_dir)] if beside else []
     kinds = list(dict.fromkeys((one.run, one.rule) for one in networks))
     networks.sort(key=lambda one: kinds.index((one.run, one.rule)))  # a pair of kinds is named in one order, whatever the seeds
     if len({one.seed for one in networks}) == 1:
-        session.warn("all networks have the same seed, so nothing tells rules from seeds; leave --no-more-seeds out")
+        invocation.warn("all networks have the same seed, so nothing tells rules from seeds; leave --no-more-seeds out")
     return networks
 
 
@@ -234,7 +234,9 @@ def _compare(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], option
     return found
 
 
-def _report(options: MatchOptions, session: Session, networks: Sequence[Trained], found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+def _report(
+    options: MatchOptions, invocation: Invocation, networks: Sequence[Trained], found: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> None:
     kinds: dict[str, dict[str, dict[str, Any]]] = {
         kind: {
             layer: {measure: mean([pair[layer][measure] for pair in pairs]) for measure, _ in COLUMNS.values()}
@@ -253,12 +255,12 @@ def _report(options: MatchOptions, session: Session, networks: Sequence[Trained]
         ]
         parts.append(f"{layer} layer\n\n{format_table(('networks', 'pairs', *COLUMNS), rows)}")
     text = f"units matched on {count} test samples\n\n" + "\n\n".join(parts)
-    if session.out is not None:
+    if invocation.out is not None:
         curves = {kind: {layer: one[layer]["correlations"] for layer in LAYERS} for kind, one in kinds.items()}
-        session.save_result("match", result, f"{text}\n\nfigure: {session.out / 'match-curves.svg'}")
-        write_pictures(session.out, {"match-curves": matches(curves)})
+        invocation.save_result("match", result, f"{text}\n\nfigure: {invocation.out / 'match-curves.svg'}")
+        write_pictures(invocation.out, {"match-curves": matches(curves)})
         return
-    session.result(result, text)
+    invocation.result(result, text)
 
 
 def _averaged(lists: Sequence[Sequence[float]]) -> list[float]:

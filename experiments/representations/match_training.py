@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.commandline.exits import TrialsFailedError, resumable
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Layer, resolve, resolve_layers
 from experiments.learning.compare import CompareOptions
 from experiments.learning.train import CommandTrainOptions, PlanOptions
@@ -22,7 +22,7 @@ TRAINERS: dict[str, type[CompareOptions] | type[ContrastOptions]] = {"compare": 
 """The options of commands that train paired rules."""
 
 
-def train_pair(command: str, config: str | None, settings: Mapping[str, Any], session: Session) -> Path:
+def train_pair(command: str, config: str | None, settings: Mapping[str, Any], invocation: Invocation) -> Path:
     """Train what a command would, and return the directory of its run.
 
     Parameters
@@ -33,7 +33,7 @@ def train_pair(command: str, config: str | None, settings: Mapping[str, Any], se
         A configuration of it.
     settings : mapping
         Of its options.
-    session : Session
+    invocation : Invocation
         The run is kept in ``networks`` under its ``out``, or where runs are.
 
     Returns
@@ -50,13 +50,13 @@ def train_pair(command: str, config: str | None, settings: Mapping[str, Any], se
     """
     options = resolve(TRAINERS[command], config=config, flags=settings)
     if isinstance(options, ContrastOptions):
-        check_contrast(options, session)
+        check_contrast(options, invocation)
     else:
-        check(options, session, rules=options.rules)
-    return _train(command, options, replace(session, command=command, out=session.out and session.out / "networks"))
+        check(options, invocation, rules=options.rules)
+    return _train(command, options, replace(invocation, command=command, out=invocation.out and invocation.out / "networks"))
 
 
-def second_seed(path: Path, data_dir: Path | None, engine: str, session: Session) -> Path | None:
+def second_seed(path: Path, data_dir: Path | None, engine: str, invocation: Invocation) -> Path | None:
     """Train one further seed of a run of train, compare or contrast that has one, beside it.
 
     Parameters
@@ -67,7 +67,7 @@ def second_seed(path: Path, data_dir: Path | None, engine: str, session: Session
         Where the files of its data set are.
     engine : str
         Where trials are computed.
-    session : Session
+    invocation : Invocation
         Where progress goes.
 
     Returns
@@ -88,7 +88,7 @@ def second_seed(path: Path, data_dir: Path | None, engine: str, session: Session
         own = {name: settings.pop(name) for name in set(settings) - set(CompareOptions.model_fields)}
         changed = [name for name, value in own.items() if value != CommandTrainOptions.model_fields[name].default]
         if changed:
-            session.warn(f"{path.name} gets no second seed: 'eqlab compare', which would train it, has no {', '.join(sorted(changed))}")
+            invocation.warn(f"{path.name} gets no second seed: 'eqlab compare', which would train it, has no {', '.join(sorted(changed))}")
             return None
     elif settings.get("seeds", 1) > 1:
         return None
@@ -96,15 +96,15 @@ def second_seed(path: Path, data_dir: Path | None, engine: str, session: Session
     options = resolve_layers(TRAINERS[command], [Layer("{key} (in config.toml)", settings)])
     options = options.model_copy(update={"data_dir": data_dir, "engine": engine})
     beside = path.with_name(f"{path.name}-second")
-    session.note(f"{path.name} has one seed: training another, kept in {beside}")
-    return _train(command, options, replace(session, command=command, out=beside))
+    invocation.note(f"{path.name} has one seed: training another, kept in {beside}")
+    return _train(command, options, replace(invocation, command=command, out=beside))
 
 
-def _train(command: str, options: CompareOptions | ContrastOptions, session: Session) -> Path:
+def _train(command: str, options: CompareOptions | ContrastOptions, invocation: Invocation) -> Path:
     shared: tuple[str, type[PlanOptions]] = ("contrastive", ContrastiveOptions) if command == "contrast" else ("train", PlanOptions)
-    run = open_run(options, session)
-    with resumable(session.resume_command(run.path)), run.journal() as journal:
-        found = run_paired(study_of(*shared, options), options, session, run, journal, lambda record: f"{record.seconds:.1f} s")
+    run = open_run(options, invocation)
+    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
+        found = run_paired(study_of(*shared, options), options, invocation, run, journal, lambda record: f"{record.seconds:.1f} s")
     failed: Sequence[str] = [f"{rule}: {error}" for rule, error in found.errors.items() if error]
     if failed:
         raise TrialsFailedError(f"{run.path} has failed trials: {'; '.join(failed)}")

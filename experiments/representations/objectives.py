@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from contrastive_core.objectives import OBJECTIVES
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 
@@ -20,7 +20,7 @@ class ObjectivesOptions(CommandOptions):
 
 
 @command(ObjectivesOptions, "objectives")
-def objectives_command(options: ObjectivesOptions, session: Session) -> None:
+def objectives_command(options: ObjectivesOptions, invocation: Invocation) -> None:
     """List the objectives: source, setting, defaults, what they need, and against what value and gradient were compared.
 
     An extra is learnt beside the network, carried from batch to batch, or given with every batch.
@@ -44,7 +44,7 @@ def objectives_command(options: ObjectivesOptions, session: Session) -> None:
         )
         for item in listed
     ]
-    session.save_result("objectives", {"objectives": listed}, format_table(header, rows))
+    invocation.save_result("objectives", {"objectives": listed}, format_table(header, rows))
 
 
 def describe(name: str, kind: type[Objective]) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.sampling import SAMPLERS
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from experiments.commandline.markers import OneOf
+from experiments.commandline.quantities import Positive, PositiveFloat, Units, distinct
 from experiments.learning.train import PlanOptions, plan_of
 from experiments.representations.build import build_contrasting, build_embedding, build_objective, judged, lowered, objective_setting
 from experiments.representations.stages import earlier, staged
 from experiments.representations.trained import Trained
-from experiments.setup.build import Positive, PositiveFloat, Units, architecture, distinct, load_data
+from experiments.setup.build import architecture, load_data
 from experiments.setup.rules import RULES
 from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
 from experiments.trials.experiment import Experiment, Metric, Outcome

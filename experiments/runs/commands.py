@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import click
 from pydantic import Field
 
+from experiments.commandline.group import lazy_group
 from contrastive_core.errors import EqlabError, InputError
 from experiments.runs.pages import details, spent
-from experiments.cli import lazy_group
 from experiments.runs.columns import means
 from experiments.runs.sqlite_file import lock
 from experiments.commandline.flags import command
@@ -22,7 +22,7 @@ from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table, to_toml
 from experiments.runs.directory import ROOT, RunDirectory, differing, find_run
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 
 SHOWN_FAILURES = 3
 _Names = Annotated[tuple[str, ...], Positional()]
@@ -57,14 +57,14 @@ class RemoveOptions(NamesOptions):
 
 
 @command(ListOptions, "list", without=("config", "seed", "threads"))
-def list_command(options: ListOptions, session: Session) -> None:
+def list_command(options: ListOptions, invocation: Invocation) -> None:
     """List the runs in the directory runs, or that of --out."""
-    root = session.out or ROOT
+    root = invocation.out or ROOT
     found = sorted(path.parent for path in root.glob("*/config.toml")) if root.is_dir() else []
     runs = [_overview(RunDirectory(path)) for path in found]
     header = ("name", "command", "started", "trials", "done", "failed", "problem")
     rows = [tuple(run.get(key) for key in header) for run in runs]
-    session.result({"runs": runs}, format_table(header, rows) if rows else f"there are no runs in {root}")
+    invocation.result({"runs": runs}, format_table(header, rows) if rows else f"there are no runs in {root}")
 
 
 def _overview(run: RunDirectory) -> dict[str, Any]:
@@ -88,16 +88,16 @@ def _overview(run: RunDirectory) -> dict[str, Any]:
 
 
 @command(NamesOptions, "show", without=("config", "seed", "threads"))
-def show_command(options: NamesOptions, session: Session) -> None:
+def show_command(options: NamesOptions, invocation: Invocation) -> None:
     """Show the configuration, the origin and the state of the runs NAMES."""
-    runs = [_whole(run) for run in _find(options, session)]
-    session.result({"runs": runs}, "\n\n".join(map(_describe, runs)))
+    runs = [_whole(run) for run in _find(options, invocation)]
+    invocation.result({"runs": runs}, "\n\n".join(map(_describe, runs)))
 
 
-def _find(options: NamesOptions, session: Session, least: int = 1) -> list[RunDirectory]:
+def _find(options: NamesOptions, invocation: Invocation, least: int = 1) -> list[RunDirectory]:
     if len(options.names) < least:
         raise InputError(f"which run{'s' if least > 1 else ''}? give at least {least} of those that 'eqlab runs list' shows")
-    return [find_run(name, session.out) for name in options.names]
+    return [find_run(name, invocation.out) for name in options.names]
 
 
 def _whole(run: RunDirectory) -> dict[str, Any]:
@@ -144,9 +144,9 @@ def _means(run: RunDirectory) -> dict[str, float]:
 
 
 @command(NamesOptions, "compare", without=("config", "seed", "threads"))
-def compare_command(options: NamesOptions, session: Session) -> None:
+def compare_command(options: NamesOptions, invocation: Invocation) -> None:
     """Show in which settings the runs NAMES differ, and their mean results side by side."""
-    runs = _find(options, session, least=2)
+    runs = _find(options, invocation, least=2)
     names = [run.path.name for run in runs]
     averages = [_means(run) for run in runs]
     shared = sorted({name for average in averages for name in average})
@@ -160,7 +160,7 @@ def compare_command(options: NamesOptions, session: Session) -> None:
             format_table(("mean over trials done", *names), [(name, *values) for name, values in metrics.items()]),
         )
     )
-    session.result({"runs": names, "settings": settings, "metrics": metrics}, text)
+    invocation.result({"runs": names, "settings": settings, "metrics": metrics}, text)
 
 
 def _shown(value: Any) -> str:
@@ -168,9 +168,9 @@ def _shown(value: Any) -> str:
 
 
 @command(RemoveOptions, "rm", without=("config", "seed", "threads"))
-def remove_command(options: RemoveOptions, session: Session) -> None:
+def remove_command(options: RemoveOptions, invocation: Invocation) -> None:
     """Remove the runs NAMES with everything in them, after asking."""
-    runs = _find(options, session)
+    runs = _find(options, invocation)
     for run in runs:
         if run.path.is_symlink():
             raise InputError(f"{run.path} is a link; remove what it points to by its own path")
@@ -180,7 +180,7 @@ def remove_command(options: RemoveOptions, session: Session) -> None:
         raise InputError("nothing was removed; say --yes to remove without being asked")
     for run in runs:
         _remove(run.path)
-    session.result({"removed": [str(run.path) for run in runs]}, f"removed {listed}")
+    invocation.result({"removed": [str(run.path) for run in runs]}, f"removed {listed}")
 
 
 def _refuse_if_written(run: RunDirectory) -> None:

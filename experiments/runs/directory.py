@@ -12,7 +12,7 @@ from contrastive_core.errors import InputError
 from experiments.commandline.options import Options, flatten
 from experiments.commandline.output import to_json, to_toml, write_text
 from experiments.runs.provenance import provenance, versions
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.runs.journal import Journal
 
 ROOT = Path("runs")
@@ -161,14 +161,14 @@ def find_run(name: str, root: Path | None = None) -> RunDirectory:
     return run
 
 
-def open_run(options: Options, session: Session) -> RunDirectory:
+def open_run(options: Options, invocation: Invocation) -> RunDirectory:
     """Make the directory of a new run, or reopen that of the same run.
 
     Parameters
     ----------
     options : Options
         What the run does; stored, and compared when the directory holds a run already.
-    session : Session
+    invocation : Invocation
         The command, and where to put the run.
 
     Returns
@@ -182,17 +182,17 @@ def open_run(options: Options, session: Session) -> RunDirectory:
         If the directory cannot be written, holds something else, or holds a run with another configuration.
     """
     wanted = options.resolved()
-    path = session.out or _new_name(session.command, options.digest())
+    path = invocation.out or _new_name(invocation.command, options.digest())
     with _writable(path):
         if not path.is_dir() or _is_empty(path):
             path.mkdir(parents=True, exist_ok=True)
-            return _begin(RunDirectory(path), wanted, session)
+            return _begin(RunDirectory(path), wanted, invocation)
     if not RunDirectory(path).config.is_file():
         raise InputError(f"{path} is not empty and holds no run; choose another --out")
-    return resume_run(path, options, session)
+    return resume_run(path, options, invocation)
 
 
-def resume_run(path: Path, options: Options, session: Session) -> RunDirectory:
+def resume_run(path: Path, options: Options, invocation: Invocation) -> RunDirectory:
     """Reopen the directory of a run with the same configuration.
 
     Parameters
@@ -201,7 +201,7 @@ def resume_run(path: Path, options: Options, session: Session) -> RunDirectory:
         The directory.
     options : Options
         What the run does.
-    session : Session
+    invocation : Invocation
         The command.
 
     Returns
@@ -218,14 +218,14 @@ def resume_run(path: Path, options: Options, session: Session) -> RunDirectory:
     run = RunDirectory(path, resumed=True)
     differences = compare(run.read_config(), options.resolved())
     stored = run.read_provenance()
-    if stored["command"] != session.command:
-        raise InputError(f"{path} holds a run of 'eqlab {stored['command']}', not 'eqlab {session.command}'; choose another --out")
+    if stored["command"] != invocation.command:
+        raise InputError(f"{path} holds a run of 'eqlab {stored['command']}', not 'eqlab {invocation.command}'; choose another --out")
     if differences:
         listed = "; ".join(differences)
         raise InputError(f"{path} holds a run with another configuration ({listed}); resume it as it was, or choose another --out")
     with _writable(path):
-        starts = [*stored["starts"], provenance(session.argv, session.threads)]
-        write_text(run.provenance, to_json({"command": session.command, "starts": starts}) + "\n")
+        starts = [*stored["starts"], provenance(invocation.argv, invocation.threads)]
+        write_text(run.provenance, to_json({"command": invocation.command, "starts": starts}) + "\n")
         _make_folders(run)
     return run
 
@@ -257,11 +257,11 @@ def differing(configurations: Sequence[Mapping[str, Any]]) -> dict[str, list[Any
     return {key: [one.get(key) for one in flat] for key in sorted(keys)}
 
 
-def _begin(run: RunDirectory, wanted: Mapping[str, Any], session: Session) -> RunDirectory:
-    record = {"command": session.command, "starts": [provenance(session.argv, session.threads)]}
+def _begin(run: RunDirectory, wanted: Mapping[str, Any], invocation: Invocation) -> RunDirectory:
+    record = {"command": invocation.command, "starts": [provenance(invocation.argv, invocation.threads)]}
     write_text(run.provenance, to_json(record) + "\n")
     _make_folders(run)
-    write_text(run.config, f"# Every setting of this run of: eqlab {session.command}\n" + to_toml(wanted))  # last: it marks a whole run
+    write_text(run.config, f"# Every setting of this run of: eqlab {invocation.command}\n" + to_toml(wanted))  # last: it marks a whole run
     return run
 
 

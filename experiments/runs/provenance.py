@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from experiments.machine import processor
+
 _PACKAGES = ("numpy", "torch", "numba", "scipy")
 _SOURCE = Path(__file__).resolve().parent
 _HOME = re.compile(r"(?<![\w.])/(?:home|Users)/[^/\s:=,]+")
@@ -70,35 +72,6 @@ def source_commit() -> tuple[str | None, bool | None]:
         return None, None
     status = _git("status", "--porcelain", "--untracked-files=no")
     return _git("rev-parse", "HEAD"), None if status is None else bool(status)
-
-
-def available_cores() -> int:
-    """Count the physical cores that this process may use, the number of threads that serves dense linear algebra best.
-
-    Returns
-    -------
-    int
-        At least 1; respects the processor affinity and a control group's quota.
-    """
-    if sys.platform != "linux":
-        return os.cpu_count() or 1
-    allowed = os.sched_getaffinity(0)
-    siblings = {_read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") or str(cpu) for cpu in allowed}
-    quota, _, period = (_read("/sys/fs/cgroup/cpu.max") or "max").partition(" ")
-    limit = max(1, int(quota) // int(period)) if quota.isdigit() and period.isdigit() else len(allowed)
-    return min(len(siblings), limit)
-
-
-def processor() -> str:
-    """Name the processor's model.
-
-    Returns
-    -------
-    str
-        As the system gives it.
-    """
-    model = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo") or "", re.MULTILINE)
-    return model.group(1) if model else platform.processor() or platform.machine()
 
 
 def without_home(text: str) -> str:
@@ -168,10 +141,3 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _read(path: str) -> str | None:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError:
-        return None

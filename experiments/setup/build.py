@@ -16,6 +16,7 @@ from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
+from experiments.commandline.quantities import Positive, PositiveFloat, Units
 from experiments.setup.dynamics import ANNEAL, DYNAMICS, AnnealOptions, build_dynamics
 from experiments.setup.hardware_networks import GraphOptions, IsingOptions, SpikingOptions
 from experiments.setup.networks import BUILDERS, CircuitOptions, OscillatorOptions, without_effect
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.rule import Setting
 
-Positive = Annotated[int, Field(gt=0)]
-Units = Annotated[int, Field(gt=0, le=1_000_000)]
-PositiveFloat = Annotated[float, Field(gt=0)]
 
 DEVICES = ("cpu", "cuda")
 """Kinds of device that a command can compute on; of several CUDA devices it takes the first that is visible."""
@@ -168,14 +166,6 @@ def architecture(network: Network, splits: Splits) -> str:
     """Return the layer sizes in the field's notation, such as 784-512-10, a readout after a plus."""
     sizes = "-".join(map(str, (splits.train.inputs.shape[1], *network.sizes)))
     return f"{sizes}+{splits.num_classes}" if network.has_readout else sizes
-
-
-def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Let a list of names pass in which none stands twice."""
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if twice:
-        raise InputError(f"{twice[0]!r} is named twice; name each once")
-    return names
 
 
 _STEPS = ("budget", "tolerance", "nudged_budget", "nudged_tolerance")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.setup.build import LearningOptions, architecture, build_network, build_setting, ignored, load_data
 from experiments.setup.rules import RULES, require_held
 
@@ -55,7 +55,9 @@ def unused(options: PlanOptions, setting: Setting, rules: Sequence[str]) -> list
     return sentences
 
 
-def check(options: PlanOptions, session: Session, rule: str | None = None, *, rules: Sequence[str] = (), warm_start: bool = False) -> str:
+def check(
+    options: PlanOptions, invocation: Invocation, rule: str | None = None, *, rules: Sequence[str] = (), warm_start: bool = False
+) -> str:
     """Refuse settings that cannot be run, before anything is written, and warn of those that are not what they seem.
 
     Of a single rule it says first what is to be trained, as soon as that is known: compilers and optimisers take seconds to import.
@@ -64,7 +66,7 @@ def check(options: PlanOptions, session: Session, rule: str | None = None, *, ru
     ----------
     options : PlanOptions
         What is to be run.
-    session : Session
+    invocation : Invocation
         Where to warn.
     rule : str, optional
         A rule to try on a few samples; a comparison leaves it out, since one rule that fails must not stop the others.
@@ -90,13 +92,13 @@ def check(options: PlanOptions, session: Session, rule: str | None = None, *, ru
     layer_groups(network, options.learning_rates)
     if rule is not None:
         count, samples = sum(parameter.numel() for parameter in network.parameters()), len(splits.train.labels)
-        session.note(f"{rule} on {options.data}: {architecture(network, splits)}, {count} parameters, {samples} training samples")
+        invocation.note(f"{rule} on {options.data}: {architecture(network, splits)}, {count} parameters, {samples} training samples")
     few = Batch(splits.train.inputs[:FEW], splits.train.labels[:FEW])
     idle = unused(options, setting, rules if rule is None else (rule,))
     for warning in [*ignored(options), *idle, *review(network, setting, few.inputs)]:
-        session.warn(warning)
+        invocation.warn(warning)
     if "other than the published" in splits.source:
-        session.warn(f"{options.data} is read from {splits.source}")
+        invocation.warn(f"{options.data} is read from {splits.source}")
     if rule is not None:
         built = RULES[rule](setting)
         if warm_start:
@@ -104,7 +106,7 @@ def check(options: PlanOptions, session: Session, rule: str | None = None, *, ru
             units = sum(network.sizes)
             megabytes = samples * units * next(network.parameters()).element_size() / 1e6
             few = few._replace(start=network.initial_state(network.clamp(few.inputs)))
-            session.note(f"the warm start keeps {units} units of {samples} samples: {megabytes:.3g} MB, in checkpoints too")
+            invocation.note(f"the warm start keeps {units} units of {samples} samples: {megabytes:.3g} MB, in checkpoints too")
         built.estimate(network, few, generator=generator_of(options.seed, 2))
     return architecture(network, splits)
 

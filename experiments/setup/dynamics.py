@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -11,13 +11,12 @@ from contrastive_core.dynamics import DYNAMICS as CORE
 from contrastive_core.errors import InputError
 from eqprop import DYNAMICS as EQUILIBRIUM_PROPAGATION
 from experiments.commandline.options import Options
+from experiments.commandline.quantities import Positive, PositiveFloat
 
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
     from experiments.setup.build import LearningOptions
 
-Positive = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
 
 DYNAMICS = CORE | EQUILIBRIUM_PROPAGATION
 """Every dynamics that the commands know, by name: the union of what the packages list."""

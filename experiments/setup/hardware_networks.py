@@ -10,6 +10,7 @@ from pydantic import Field
 from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.options import Options
+from experiments.commandline.quantities import Positive, PositiveFloat
 
 if TYPE_CHECKING:
     import torch
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from eqprop.ising import Ising
     from eqprop.resistor_graph import ResistorGraph
     from experiments.setup.build import LearningOptions
-
-Positive = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
 
 
 class SpikingOptions(Options):

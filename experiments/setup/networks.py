@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.registry import Table
 from experiments.commandline.options import Options
+from experiments.commandline.quantities import NotNegative, PositiveFloat
 
 if TYPE_CHECKING:
     import torch
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from experiments.setup.build import LearningOptions
 
     Builder = Callable[[LearningOptions, Splits, torch.Generator], Network]
-
-PositiveFloat = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 
 
 class CircuitOptions(Options):

@@ -11,7 +11,7 @@ from pydantic import Field
 from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
@@ -46,7 +46,7 @@ class CollectOptions(CommandOptions):
 
 
 @command(CollectOptions, "collect", without=("config", "seed", "threads"))
-def collect_command(options: CollectOptions, session: Session) -> None:
+def collect_command(options: CollectOptions, invocation: Invocation) -> None:
     """Write the results of the sweep NAME to results.nc and, if asked, a table; show means with bootstrap intervals.
 
     \b
@@ -59,7 +59,7 @@ def collect_command(options: CollectOptions, session: Session) -> None:
 
     if options.csv is not None and options.csv.is_dir():
         raise InputError(f"{options.csv} is a directory; give --csv a file")
-    run = RunDirectory(place(options.name, session.out))
+    run = RunDirectory(place(options.name, invocation.out))
     run.read_config()  # whether there is a run at all
     made_by = run.read_provenance()["command"]
     with run.journal(readonly=True) as journal:
@@ -86,7 +86,7 @@ def collect_command(options: CollectOptions, session: Session) -> None:
     if options.against:
         axis, _, reference = options.against.partition("=")
         data["differences"] = differences(dataset, metrics, axis, reference, options.points)
-    session.result(data, _describe(data, FEW))
+    invocation.result(data, _describe(data, FEW))
 
 
 def _chosen(options: CollectOptions, dataset: xr.Dataset, headline: Sequence[str]) -> list[str]:

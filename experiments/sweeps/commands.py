@@ -11,10 +11,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from contrastive_core.errors import InputError
-from experiments.cli import lazy_group
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.group import lazy_group
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional, Repeated
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
@@ -79,7 +79,7 @@ class RunOptions(NameOptions):
 
 
 @command(NewOptions, "new", without=("config", "set", "threads"))
-def new_command(options: NewOptions, session: Session) -> None:
+def new_command(options: NewOptions, invocation: Invocation) -> None:
     """Make a sweep: the experiment EXPERIMENT at every point of a grid, several times with different seeds.
 
     Experiments are gradients, learn, phase, recall, relaxation and train, and MODULE:OBJECT for one of your own.
@@ -93,23 +93,23 @@ def new_command(options: NewOptions, session: Session) -> None:
     given: dict[str, Any] = {key: getattr(options, key) for key in ("seeds", "seed", "paired") if key in options.model_fields_set}
     given = {key: value for key, value in given.items() if value is not None}
     study = declare(options.experiment, file=options.file, settings=options.set, grid=options.grid, given=given)
-    run = create_sweep(place(options.name, session.out), study, session, options.chunk)
-    with open_sweep(run.path, session, readonly=True) as sweep:
+    run = create_sweep(place(options.name, invocation.out), study, invocation, options.chunk)
+    with open_sweep(run.path, invocation, readonly=True) as sweep:
         total, chunk = math.prod(study.shape), sweep.chunk
     axes = {axis.name: len(axis.values) for axis in study.axes}
     listed = " x ".join([*(f"{length} {name}" for name, length in axes.items()), f"{study.shape[-1]} seeds"])
     data = {"run": str(run.path), "trials": total, "axes": axes, "seeds": study.shape[-1], "chunk": chunk}
-    go = f"eqlab sweep run {_spelled(options.name, session)}"
-    session.result(data, f"{run.path}: {total} trials ({listed}), {chunk} in a chunk\ncompute them with: {go}")
+    go = f"eqlab sweep run {_spelled(options.name, invocation)}"
+    invocation.result(data, f"{run.path}: {total} trials ({listed}), {chunk} in a chunk\ncompute them with: {go}")
 
 
-def _spelled(name: str, session: Session) -> str:
+def _spelled(name: str, invocation: Invocation) -> str:
     """Return a sweep's name as it is typed, with the directory it is in."""
-    return shlex.join([name] if session.out is None else [name, "--out", str(session.out)])
+    return shlex.join([name] if invocation.out is None else [name, "--out", str(invocation.out)])
 
 
 @command(RunOptions, "run", without=("config", "seed", "threads"))
-def run_command(options: RunOptions, session: Session) -> None:
+def run_command(options: RunOptions, invocation: Invocation) -> None:
     """Compute what is missing of the sweep NAME; stop it at any moment, and run it again under any engine.
 
     \b
@@ -118,38 +118,38 @@ def run_command(options: RunOptions, session: Session) -> None:
       eqlab sweep run gains --engine dask:4
       eqlab sweep run gains --engine scheduler.json
     """  # noqa: D301
-    _compute(options, session, retry=False)
+    _compute(options, invocation, retry=False)
 
 
 @command(RunOptions, "resume", without=("config", "seed", "threads"))
-def resume_command(options: RunOptions, session: Session) -> None:
+def resume_command(options: RunOptions, invocation: Invocation) -> None:
     """Go on with the sweep NAME: the same as run."""
-    _compute(options, session, retry=False)
+    _compute(options, invocation, retry=False)
 
 
 @command(RunOptions, "retry-failed", without=("config", "seed", "threads"))
-def retry_command(options: RunOptions, session: Session) -> None:
+def retry_command(options: RunOptions, invocation: Invocation) -> None:
     """Compute the failed trials of the sweep NAME again, and what is missing."""
-    _compute(options, session, retry=True)
+    _compute(options, invocation, retry=True)
 
 
-def _compute(options: RunOptions, session: Session, *, retry: bool) -> None:
+def _compute(options: RunOptions, invocation: Invocation, *, retry: bool) -> None:
     kind, _ = check_engine(options.engine)
-    path = place(options.name, session.out)
+    path = place(options.name, invocation.out)
     if kind == "serial":
-        session.one_thread()  # as workers have, so that every engine finds the same bits
-    again = f"eqlab sweep run {_spelled(options.name, session)} --engine {shlex.quote(options.engine)}"
-    with resumable(again), open_sweep(path, session) as sweep:
+        invocation.one_thread()  # as workers have, so that every engine finds the same bits
+    again = f"eqlab sweep run {_spelled(options.name, invocation)} --engine {shlex.quote(options.engine)}"
+    with resumable(again), open_sweep(path, invocation) as sweep:
         if retry:
-            session.note(f"{retry_failed(sweep.journal)} failed trials are tried again")
-        Run(sweep.run, sweep.journal, _work(sweep), sweep.chunk, keep_checkpoints=False).compute(options.engine, session, path.name)
+            invocation.note(f"{retry_failed(sweep.journal)} failed trials are tried again")
+        Run(sweep.run, sweep.journal, _work(sweep), sweep.chunk, keep_checkpoints=False).compute(options.engine, invocation, path.name)
         data, text = _state(sweep, path)
-    session.result(data, text)
+    invocation.result(data, text)
     if data["counts"]["failed"]:
         first = data["failures"][0]
         raise TrialsFailedError(
             f"{data['counts']['failed']} of {data['trials']} trials failed; the first, trial {first['trial']}: {first['error']}; "
-            f"see them with 'eqlab sweep status', try again with 'eqlab sweep retry-failed {_spelled(options.name, session)}'"
+            f"see them with 'eqlab sweep status', try again with 'eqlab sweep retry-failed {_spelled(options.name, invocation)}'"
         )
 
 
@@ -172,10 +172,10 @@ class StatusOptions(NameOptions):
 
 
 @command(StatusOptions, "status", without=("config", "seed", "threads"))
-def status_command(options: StatusOptions, session: Session) -> None:
+def status_command(options: StatusOptions, invocation: Invocation) -> None:
     """Show how far the sweep NAME is, also while it runs, and what failed."""
-    path = place(options.name, session.out)
-    with open_sweep(path, session, readonly=True) as sweep:
+    path = place(options.name, invocation.out)
+    with open_sweep(path, invocation, readonly=True) as sweep:
         if options.trial is not None:
             one = sweep.journal.trial(options.trial)
             if one is None or one.status != "failed":
@@ -185,7 +185,7 @@ def status_command(options: StatusOptions, session: Session) -> None:
             text = f"trial {one.key}, {one.options}, seed {one.seed}\n\n{trace or one.error}"
         else:
             data, text = _state(sweep, path)
-    session.result(data, text)
+    invocation.result(data, text)
 
 
 def _state(sweep: Sweep, path: Path) -> tuple[dict[str, Any], str]:

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from contrastive_core.errors import InputError
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import to_json, to_toml, write_text
 from experiments.runs.directory import RunDirectory, compare
 from experiments.runs.journal import Journal
@@ -78,7 +78,7 @@ def measure_chunk(study: Study) -> int:
     return max(1, min(int(SECONDS_PER_CHUNK / seconds), -(-total // 8), LARGEST_CHUNK))
 
 
-def create_sweep(path: Path, study: Study, session: Session, chunk: int | None = None) -> RunDirectory:
+def create_sweep(path: Path, study: Study, invocation: Invocation, chunk: int | None = None) -> RunDirectory:
     """Make a sweep's directory, with all its trials pending.
 
     Parameters
@@ -87,7 +87,7 @@ def create_sweep(path: Path, study: Study, session: Session, chunk: int | None =
         Where; it is not there, or empty.
     study : Study
         What it computes.
-    session : Session
+    invocation : Invocation
         For the provenance.
     chunk : int, optional
         Trials per call of an engine; by default about a second of them.
@@ -107,7 +107,7 @@ def create_sweep(path: Path, study: Study, session: Session, chunk: int | None =
     unfinished = RunDirectory(path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp"))
     try:
         unfinished.figures.mkdir(parents=True)
-        starts = [provenance(session.argv, 1)]
+        starts = [provenance(invocation.argv, 1)]
         write_text(unfinished.provenance, to_json({"command": COMMAND, "starts": starts}) + "\n")
         with unfinished.journal() as journal, journal.transaction():
             remember(journal, {**study.facts(), "chunk": chunk})
@@ -154,14 +154,14 @@ def refuse_edited(run: RunDirectory, facts: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def open_sweep(path: Path, session: Session, *, readonly: bool = False) -> Iterator[Sweep]:
+def open_sweep(path: Path, invocation: Invocation, *, readonly: bool = False) -> Iterator[Sweep]:
     """Open a sweep, to compute it or to look at it.
 
     Parameters
     ----------
     path : Path
         Its directory.
-    session : Session
+    invocation : Invocation
         For the provenance of this start.
     readonly : bool
         For looking at it, also while another process computes.
@@ -192,7 +192,7 @@ def open_sweep(path: Path, session: Session, *, readonly: bool = False) -> Itera
         refuse_edited(run, facts)
         study = from_facts(facts)
         if not readonly:
-            starts = [*stored["starts"], provenance(session.argv, 1)]
+            starts = [*stored["starts"], provenance(invocation.argv, 1)]
             try:
                 write_text(run.provenance, to_json({"command": COMMAND, "starts": starts}) + "\n")
             except OSError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from contrastive_core.errors import InputError
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.runs.directory import RunDirectory
 from experiments.runs.journal import Journal
@@ -27,7 +27,7 @@ def run_grid(
     axes: Mapping[str, Sequence[Any]],
     seed: int,
     engine: str,
-    session: Session,
+    invocation: Invocation,
     run: RunDirectory,
     journal: Journal,
 ) -> dict[str, Metrics | None]:
@@ -45,7 +45,7 @@ def run_grid(
         Of every trial.
     engine : str
         As for ``experiments.trials.engine``.
-    session : Session
+    invocation : Invocation
         Where progress goes.
     run : RunDirectory
         The run.
@@ -61,7 +61,7 @@ def run_grid(
     lines = tuple(Axis(key, (key,), [[value] for value in values]) for key, values in axes.items())
     study = _study(experiment, next(iter(trials.values())), lines, grid, seed, 1)
     tasks = [Task(key, changes, seed) for key, changes in zip(trials, points(study.axes), strict=True)]
-    return _compute(study, tasks, engine, session, run, journal)
+    return _compute(study, tasks, engine, invocation, run, journal)
 
 
 def by_name(points: Iterable[tuple[str, P]]) -> dict[str, P]:
@@ -86,7 +86,7 @@ def run_cells(
     keys: Sequence[str],
     seeds: range,
     engine: str,
-    session: Session,
+    invocation: Invocation,
     run: RunDirectory,
     journal: Journal,
 ) -> dict[str, list[Metrics | None]]:
@@ -94,7 +94,7 @@ def run_cells(
 
     Parameters
     ----------
-    experiment, trials, engine, session, run, journal
+    experiment, trials, engine, invocation, run, journal
         As for :func:`run_grid`.
     keys : sequence of str
         The settings in which they differ.
@@ -112,7 +112,7 @@ def run_cells(
     study = _study(experiment, next(iter(trials.values())), (axis,), zipped, seeds.start, len(seeds))
     cells = list(zip(trials, points(study.axes), strict=True))
     tasks = [Task(f"{name} #{seed}", changes, seed) for name, changes in cells for seed in seeds]
-    found = _compute(study, tasks, engine, session, run, journal)
+    found = _compute(study, tasks, engine, invocation, run, journal)
     return {name: [found[f"{name} #{seed}"] for seed in seeds] for name in trials}
 
 
@@ -125,7 +125,7 @@ def _study(experiment: str, first: CommandOptions, axes: tuple[Axis, ...], grid:
 
 
 def _compute(
-    study: Study, tasks: Iterable[Task], engine: str, session: Session, run: RunDirectory, journal: Journal
+    study: Study, tasks: Iterable[Task], engine: str, invocation: Invocation, run: RunDirectory, journal: Journal
 ) -> dict[str, Metrics | None]:
     tasks = list(tasks)
     with journal.transaction():
@@ -135,9 +135,9 @@ def _compute(
 
     def note(record: Record) -> None:
         if record.error is not None:
-            session.note(f"{record.key}: failed: {record.error}")
+            invocation.note(f"{record.key}: failed: {record.error}")
 
     work = study.work._replace(checkpoints=str(run.checkpoints.resolve())) if study.experiment.checkpoints else study.work
-    Run(run, journal, work, on_record=note).compute(engine, session, study.declared["experiment"])
+    Run(run, journal, work, on_record=note).compute(engine, invocation, study.declared["experiment"])
     finished = {task.key: journal.trial(task.key) for task in tasks}
     return {key: found.metrics if found is not None and found.status == "done" else None for key, found in finished.items()}

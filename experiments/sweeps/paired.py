@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from experiments.commandline.exits import TrialsFailedError
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.runs.directory import RunDirectory
 from experiments.runs.journal import Journal
@@ -88,7 +88,7 @@ def study_of(experiment: str, shared: type[CommandOptions], options: PairedOptio
 
 
 def run_paired(
-    study: Study, options: PairedOptions, session: Session, run: RunDirectory, journal: Journal, sentence: Callable[[Record], str]
+    study: Study, options: PairedOptions, invocation: Invocation, run: RunDirectory, journal: Journal, sentence: Callable[[Record], str]
 ) -> Found:
     """Compute the trials that the journal does not have yet, and read all; one that fails is recorded and the others go on.
 
@@ -98,7 +98,7 @@ def run_paired(
         From ``study_of``.
     options : PairedOptions
         Of the command.
-    session : Session
+    invocation : Invocation
         Where progress goes.
     run : RunDirectory
         The run.
@@ -118,10 +118,10 @@ def run_paired(
         retry_failed(journal)
 
     def note(record: Record) -> None:
-        session.note(f"{record.key}: failed: {record.error}" if record.metrics is None else f"{record.key}: {sentence(record)}")
+        invocation.note(f"{record.key}: failed: {record.error}" if record.metrics is None else f"{record.key}: {sentence(record)}")
 
     work = study.work._replace(checkpoints=str(run.checkpoints.resolve()))
-    Run(run, journal, work, on_record=note).compute(options.engine, session, session.command)
+    Run(run, journal, work, on_record=note).compute(options.engine, invocation, invocation.command)
     found = Found({}, {}, {})
     for rule in options.rules:
         trials = [journal.trial(trial_key(rule, seed)) for seed in seeds_of(options)]

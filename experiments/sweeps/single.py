@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from contrastive_core.errors import EqlabError, InputError
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.runs.directory import RunDirectory
 from experiments.runs.journal import Journal
 from experiments.runs.pages import remember, retry_failed
@@ -20,7 +20,7 @@ def run_one(
     work: Work,
     seed: int,
     engine: str,
-    session: Session,
+    invocation: Invocation,
     run: RunDirectory,
     journal: Journal,
     observers: Mapping[str, Callable[..., None]] | None = None,
@@ -35,7 +35,7 @@ def run_one(
         From which its randomness follows.
     engine : str
         As for ``experiments.trials.engine``.
-    session : Session
+    invocation : Invocation
         Where to say that there is nothing to do.
     run : RunDirectory
         The run.
@@ -59,7 +59,7 @@ def run_one(
     key, failures = work.experiment, list[Record]()
     done = journal.trial(key)
     if done is not None and done.status == "done":
-        session.note(f"{run.path} is complete; these are its results")
+        invocation.note(f"{run.path} is complete; these are its results")
     else:
         with journal.transaction():
             remember(journal, {"experiment": work.experiment})
@@ -70,7 +70,7 @@ def run_one(
             if record.error is not None:
                 failures.append(record)
 
-        quietly = replace(session, quiet=True)  # one trial: there is nothing to count
+        quietly = replace(invocation, quiet=True)  # one trial: there is nothing to count
         Run(run, journal, work, on_record=note, observers=observers or {}).compute(engine, quietly, key)
         done = journal.trial(key)
     if failures and failures[-1].mistake:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from contrastive_core.errors import InputError
-from experiments.trials.engine import THREAD_LIMITS, Engine, EngineError
+from experiments.machine import THREAD_LIMITS
+from experiments.trials.engine import Engine, EngineError
 
 if TYPE_CHECKING:
     from distributed import Client

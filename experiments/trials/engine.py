@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from contrastive_core.errors import EqlabError, InputError
-from experiments.runs.provenance import available_cores
+from experiments.machine import THREAD_LIMITS, available_cores
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,8 +21,6 @@ CHOICES = (
     "the address of a running scheduler such as 'tcp://host:8786', or its scheduler file such as 'scheduler.json'"
 )
 LOCAL = ("process", "dask", "slurm")
-THREAD_LIMITS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-"""What makes libraries compute with one thread, if set before they are loaded."""
 
 
 class EngineError(EqlabError):

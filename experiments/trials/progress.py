@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.runs.records import Record
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -17,7 +17,7 @@ class StatusLine:
 
     Parameters
     ----------
-    session : Session
+    invocation : Invocation
         Where to show it.
     label : str
         What stands before it.
@@ -25,15 +25,15 @@ class StatusLine:
         Trials by status when the run starts.
     """
 
-    def __init__(self, session: Session, label: str, counts: Mapping[str, int]) -> None:
-        self._session, self._label = session, label
+    def __init__(self, invocation: Invocation, label: str, counts: Mapping[str, int]) -> None:
+        self._invocation, self._label = invocation, label
         self._failed, self._total = counts["failed"], sum(counts.values())
         self._before = self._done = counts["done"] + counts["failed"]
         self._start = self._shown = time.monotonic()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._bar = self._stack.enter_context(self._session.progress(self._total, self._label, done=self._done))
+        self._bar = self._stack.enter_context(self._invocation.progress(self._total, self._label, done=self._done))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -49,10 +49,10 @@ class StatusLine:
     def show(self) -> None:
         """Print a line, if there is no terminal and it is time."""
         now = time.monotonic()
-        if self._session.has_bar or now - self._shown < SECONDS_BETWEEN_LINES:
+        if self._invocation.has_bar or now - self._shown < SECONDS_BETWEEN_LINES:
             return
         self._shown = now
-        self._session.note(self.text(now - self._start))
+        self._invocation.note(self.text(now - self._start))
 
     def text(self, seconds: float) -> str:
         """Return the line, after so many seconds of computing."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from contrastive_core.errors import EqlabError
 from contrastive_core.files.writing import remove, write_bytes
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.runs.directory import RunDirectory
 from experiments.runs.journal import Journal, StoreError
 from experiments.runs.live_epochs import forget
@@ -58,14 +58,14 @@ class Run:
     observers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
     keep_checkpoints: bool = True
 
-    def compute(self, engine: str, session: Session, label: str) -> None:
+    def compute(self, engine: str, invocation: Invocation, label: str) -> None:
         """Compute every pending trial.
 
         Parameters
         ----------
         engine : str
             Where, as ``experiments.trials.engine`` reads it.
-        session : Session
+        invocation : Invocation
             Where progress is shown.
         label : str
             What stands before it.
@@ -81,7 +81,7 @@ class Run:
         if not counts["pending"] + counts["running"]:
             return
         self._prepare()
-        with open_engine(engine) as opened, StatusLine(session, label, counts) as line:
+        with open_engine(engine) as opened, StatusLine(invocation, label, counts) as line:
             self._compute(opened, line)
         shutil.rmtree(self.directory.live, ignore_errors=True)  # all is recorded
 

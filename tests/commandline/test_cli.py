@@ -18,10 +18,11 @@ from pydantic import Field
 from contrastive_core.errors import BackendError, ConvergenceError, InputError
 from contrastive_core.kernels import BACKENDS
 from contrastive_core.registry import Table
-from experiments.cli import COMMANDS, Group, cli
+from experiments.cli import COMMANDS, cli
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Session
+from experiments.commandline.group import Group
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf, Positional
 from experiments.commandline.options import CommandOptions, Options
 
@@ -42,9 +43,9 @@ class Demo(CommandOptions):
     optimiser: Optimiser = Optimiser()
 
 
-def demo_program(act: Callable[[Demo, Session], None] | None = None) -> Group:
+def demo_program(act: Callable[[Demo, Invocation], None] | None = None) -> Group:
     @command(Demo, "demo")
-    def demo(options: Demo, session: Session) -> None:
+    def demo(options: Demo, invocation: Invocation) -> None:
         """Show what arrived.
 
         Parameters
@@ -53,15 +54,15 @@ def demo_program(act: Callable[[Demo, Session], None] | None = None) -> Group:
             Hidden from the help.
         """
         if act is not None:
-            act(options, session)
-        session.note("working")
-        session.warn("careful")
-        session.result({"options": options.resolved(), "argv": session.argv, "threads": session.threads}, "a table")
+            act(options, invocation)
+        invocation.note("working")
+        invocation.warn("careful")
+        invocation.result({"options": options.resolved(), "argv": invocation.argv, "threads": invocation.threads}, "a table")
 
     return Group("eqlab", commands=[demo])
 
 
-def run(*arguments: str, act: Callable[[Demo, Session], None] | None = None) -> Result:
+def run(*arguments: str, act: Callable[[Demo, Invocation], None] | None = None) -> Result:
     return CliRunner().invoke(demo_program(act), ["demo", *arguments])
 
 
@@ -143,7 +144,7 @@ def test_json_is_alone_on_stdout_and_quiet_leaves_only_warnings() -> None:
     assert table.stdout == "a table\n"
 
 
-def test_a_session_knows_its_command_line_and_threads() -> None:
+def test_an_invocation_knows_its_command_line_and_threads() -> None:
     data = json.loads(run("--json", "--threads", "3").stdout)
     assert data["argv"] == ["demo", "--json", "--threads", "3"]
     assert data["threads"] == 3
@@ -154,11 +155,11 @@ def test_progress_is_shown_on_terminals_only_and_threads_reach_torch(monkeypatch
     counts: list[int] = []
     monkeypatch.setattr("torch.set_num_threads", counts.append)
 
-    def work(options: Demo, session: Session) -> None:
-        session.use_threads()
+    def work(options: Demo, invocation: Invocation) -> None:
+        invocation.use_threads()
         for terminal in (False, True):
             monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)  # noqa: B023, used at once
-            with session.progress(3, "epochs", done=1) as bar:
+            with invocation.progress(3, "epochs", done=1) as bar:
                 bar.set_postfix_str("error 0.5")
                 bar.update(2)
 
@@ -173,10 +174,10 @@ def test_progress_is_shown_on_terminals_only_and_threads_reach_torch(monkeypatch
 def test_more_threads_than_cores_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a command is many times slower than it could be, and says nothing."""
     monkeypatch.setattr("torch.set_num_threads", lambda count: None)
-    monkeypatch.setattr("experiments.runs.provenance.available_cores", lambda: 2)
+    monkeypatch.setattr("experiments.commandline.invocation.available_cores", lambda: 2)
 
-    def work(options: Demo, session: Session) -> None:
-        session.use_threads()
+    def work(options: Demo, invocation: Invocation) -> None:
+        invocation.use_threads()
 
     assert "--threads 3 is more than the 2 cores" in run("--threads", "3", act=work).stderr
     assert "more than" not in run("--threads", "2", act=work).stderr
@@ -193,7 +194,7 @@ def test_two_options_with_one_flag_are_refused_when_the_command_is_made() -> Non
         out: str = ""
 
     with pytest.raises(TypeError, match=r"share a flag: \['--out'"):
-        command(Clash, "clash")(lambda options, session: None)
+        command(Clash, "clash")(lambda options, invocation: None)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_two_options_with_one_flag_are_refused_when_the_command_is_made() -> Non
     ],
 )
 def test_every_kind_of_error_has_its_exit_code_and_one_sentence(error: BaseException, code: int, sentence: str) -> None:
-    def fail(options: Demo, session: Session) -> None:
+    def fail(options: Demo, invocation: Invocation) -> None:
         raise error
 
     result = run(act=fail)
@@ -224,15 +225,15 @@ def test_every_kind_of_error_has_its_exit_code_and_one_sentence(error: BaseExcep
 
 
 def test_a_bug_of_ours_keeps_its_traceback() -> None:
-    def fail(options: Demo, session: Session) -> None:
+    def fail(options: Demo, invocation: Invocation) -> None:
         raise ZeroDivisionError
 
     assert isinstance(run(act=fail).exception, ZeroDivisionError)
 
 
 def test_an_interrupted_run_tells_how_to_go_on() -> None:
-    def stop(options: Demo, session: Session) -> None:
-        with resumable(session.resume_command(Path("runs/a"))):
+    def stop(options: Demo, invocation: Invocation) -> None:
+        with resumable(invocation.resume_command(Path("runs/a"))):
             raise KeyboardInterrupt
 
     result = run("--seed", "3", act=stop)
@@ -246,9 +247,9 @@ def test_control_c_ends_a_process_with_130() -> None:
         "from experiments.commandline.exits import resumable\n"
         "from experiments.commandline.flags import command\nfrom experiments.commandline.options import CommandOptions\n"
         "@command(CommandOptions, 'wait')\n"
-        "def wait(options, session):\n"
+        "def wait(options, invocation):\n"
         "    'Wait.'\n"
-        "    with resumable(session.resume_command(Path('here'))):\n"
+        "    with resumable(invocation.resume_command(Path('here'))):\n"
         "        print('ready', flush=True)\n"
         "        time.sleep(60)\n"
         "Group('eqlab', commands=[wait]).main()\n"

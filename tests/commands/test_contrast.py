@@ -26,7 +26,7 @@ from contrastive_core.training.loop import Plan, train
 from contrastive_core.training.views_of_samples import Contrasting, contrasting
 from contrastive_core.types import Batch
 from experiments.cli import cli
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import read_config, resolve
 from experiments.figures.representations import curves, embeddings, spectra
 from experiments.representations.build import build_objective
@@ -257,13 +257,13 @@ def test_probes_of_the_validation_split_never_see_the_test_split() -> None:
 def test_options_that_an_objective_leaves_without_effect_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a user compares settings of keys, labels or neighbours that changed nothing."""
     said: list[str] = []
-    monkeypatch.setattr(Session, "warn", lambda self, text: said.append(text))
-    session = Session("contrast", (), None, json=False, quiet=True, threads=1)
+    monkeypatch.setattr(Invocation, "warn", lambda self, text: said.append(text))
+    invocation = Invocation("contrast", (), None, json=False, quiet=True, threads=1)
 
     def warned(**flags: Any) -> list[str]:
         said.clear()
         small = {"train_size": 48, "hidden": [8], "embedding": 4, "batch_size": 12}
-        check_contrast(resolve(ContrastOptions, flags=small | flags), session)
+        check_contrast(resolve(ContrastOptions, flags=small | flags), invocation)
         return [text.split(":")[0] for text in said]
 
     assert warned(momentum_keys=0.5) == ["--momentum-keys has no effect"]

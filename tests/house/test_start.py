@@ -7,14 +7,14 @@ from pathlib import Path
 # Prints, with every line that the user is told, which of the slow modules are there by then; ends at the first epoch's.
 CHILD = """
 import sys
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 
 def note(self, text):
     print(text.split()[0], *(name for name in ("numba", "torch._dynamo", "scipy", "sklearn", "matplotlib") if name in sys.modules), sep="|")
     if text.startswith("epoch 1/"):
         raise KeyboardInterrupt
 
-Session.note = note
+Invocation.note = note
 from experiments.cli import main
 main()
 """

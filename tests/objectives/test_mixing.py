@@ -33,7 +33,7 @@ from contrastive_core.training.momentum_encoder import follower
 from contrastive_core.training.views_of_samples import Contrasting, contrasting
 from contrastive_core.types import Batch
 from experiments.cli import cli
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import resolve
 from experiments.setup.rules import RULES
 
@@ -282,10 +282,10 @@ def test_the_command_samples_and_mixes_with_settings(tmp_path: Path) -> None:
 
 def test_classes_are_contrasted_in_small_batches_and_not_where_there_is_one_class(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, small batches of labelled data end with a failed trial, or hours of training in nothing."""
-    whole, session = contrast_module.load_data, Session("contrast", (), None, json=False, quiet=True, threads=1)
+    whole, invocation = contrast_module.load_data, Invocation("contrast", (), None, json=False, quiet=True, threads=1)
     small = resolve(contrast_module.ContrastOptions, flags={"cost": "supcon", "batch_size": 2, "train_size": 72, "hidden": (8,)})
     monkeypatch.setattr(contrast_module, "load_data", lambda options: twins_first(whole(options)))
-    contrast_module.check_contrast(small, session)
+    contrast_module.check_contrast(small, invocation)
     monkeypatch.setattr(contrast_module, "load_data", lambda options: alike(whole(options)))
     result = eqlab("--cost", "supcon")
     assert result.exit_code == 2

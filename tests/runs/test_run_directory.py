@@ -14,7 +14,7 @@ from experiments.runs import provenance as provenance_module
 from experiments.commandline.options import CommandOptions
 from experiments.runs.provenance import provenance, source_commit, without_home
 from experiments.runs.directory import RunDirectory, open_run, resume_run
-from experiments.commandline.invocation import Session
+from experiments.commandline.invocation import Invocation
 
 
 class Demo(CommandOptions):
@@ -24,12 +24,12 @@ class Demo(CommandOptions):
     data_dir: str | None = Field(None, exclude=True)
 
 
-def session(out: Path | None, command: str = "demo", *argv: str) -> Session:
-    return Session(command, (command, *argv), out, json=False, quiet=True, threads=2)
+def invocation(out: Path | None, command: str = "demo", *argv: str) -> Invocation:
+    return Invocation(command, (command, *argv), out, json=False, quiet=True, threads=2)
 
 
 def test_a_new_run_stores_its_configuration_and_provenance(tmp_path: Path) -> None:
-    run = open_run(Demo(data_dir="/data"), session(tmp_path / "a" / "run", "demo", "--rate", "0.001"))
+    run = open_run(Demo(data_dir="/data"), invocation(tmp_path / "a" / "run", "demo", "--rate", "0.001"))
     assert run == RunDirectory(tmp_path / "a" / "run", resumed=False)
     assert tomllib.loads(run.config.read_text()) == {"seed": 0, "hidden": [64], "rate": 0.001, "clip": "none"}
     assert run.read_config() == Demo().resolved()
@@ -49,17 +49,17 @@ def test_a_new_run_stores_its_configuration_and_provenance(tmp_path: Path) -> No
 
 
 def test_the_same_run_is_resumed_and_notes_the_new_start(tmp_path: Path) -> None:
-    open_run(Demo(), session(tmp_path))
-    run = open_run(Demo(data_dir="/elsewhere"), session(tmp_path, "demo", "again"))
+    open_run(Demo(), invocation(tmp_path))
+    run = open_run(Demo(data_dir="/elsewhere"), invocation(tmp_path, "demo", "again"))
     assert run.resumed
     assert [start["argv"][2:] for start in run.read_provenance()["starts"]] == [[], ["again"]]
 
 
 def test_a_run_with_another_configuration_is_refused_with_every_difference(tmp_path: Path) -> None:
-    open_run(Demo(), session(tmp_path))
+    open_run(Demo(), invocation(tmp_path))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(InputError) as caught:
-        open_run(Demo(hidden=(32, 8), clip=1.5), session(tmp_path))
+        open_run(Demo(hidden=(32, 8), clip=1.5), invocation(tmp_path))
     assert 'hidden is [64] there and [32, 8] here; clip is "none" there and 1.5 here' in str(caught.value)
     assert "rate" not in str(caught.value)
     assert "choose another --out" in str(caught.value)
@@ -67,43 +67,43 @@ def test_a_run_with_another_configuration_is_refused_with_every_difference(tmp_p
 
 
 def test_a_setting_that_only_one_configuration_has_is_a_difference(tmp_path: Path) -> None:
-    run = open_run(Demo(), session(tmp_path))
+    run = open_run(Demo(), invocation(tmp_path))
     run.config.write_text(run.config.read_text().replace("rate = 0.001", "old = 3"))
     with pytest.raises(InputError, match=r"old is 3 there and missing here; rate is missing there and 0\.001 here"):
-        resume_run(tmp_path, Demo(), session(tmp_path))
+        resume_run(tmp_path, Demo(), invocation(tmp_path))
 
 
 def test_a_run_of_another_command_is_refused(tmp_path: Path) -> None:
-    open_run(Demo(), session(tmp_path))
+    open_run(Demo(), invocation(tmp_path))
     with pytest.raises(InputError, match="holds a run of 'eqlab demo', not 'eqlab other'"):
-        open_run(Demo(), session(tmp_path, "other"))
+        open_run(Demo(), invocation(tmp_path, "other"))
 
 
 def test_a_directory_with_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(InputError, match="not empty and holds no run; choose another --out"):
-        open_run(Demo(), session(tmp_path))
+        open_run(Demo(), invocation(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_resuming_needs_the_directory_of_a_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is not the directory of a run: it has no config\.toml"):
-        resume_run(tmp_path, Demo(), session(tmp_path))
+        resume_run(tmp_path, Demo(), invocation(tmp_path))
 
 
 def test_an_empty_directory_and_one_of_a_start_that_was_killed_are_used(tmp_path: Path) -> None:
-    run = open_run(Demo(), session(tmp_path))
+    run = open_run(Demo(), invocation(tmp_path))
     run.config.unlink()  # written last
     (tmp_path / ".config.toml.12345678.tmp").write_text("half")
-    assert not open_run(Demo(), session(tmp_path)).resumed
+    assert not open_run(Demo(), invocation(tmp_path)).resumed
 
 
 def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match=r"cannot write to .*file/run \(Not a directory\); choose another --out"):
-        open_run(Demo(), session(tmp_path / "file" / "run"))
+        open_run(Demo(), invocation(tmp_path / "file" / "run"))
     with pytest.raises(InputError, match=r"cannot write to .*file \(.*\); choose another --out"):
-        open_run(Demo(), session(tmp_path / "file"))
+        open_run(Demo(), invocation(tmp_path / "file"))
 
 
 _STARTS = ("provenance.json", '{"command": "demo", "starts": [1]}')
@@ -111,23 +111,23 @@ _STARTS = ("provenance.json", '{"command": "demo", "starts": [1]}')
 
 @pytest.mark.parametrize(("name", "content"), [("config.toml", "a ="), ("provenance.json", "{"), ("provenance.json", "[]"), _STARTS])
 def test_a_damaged_run_is_named(tmp_path: Path, name: str, content: str) -> None:
-    open_run(Demo(), session(tmp_path))
+    open_run(Demo(), invocation(tmp_path))
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=rf"{re.escape(name)} is .*damaged"):
-        open_run(Demo(), session(tmp_path))
+        open_run(Demo(), invocation(tmp_path))
 
 
 def test_a_run_without_a_place_gets_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    names = [open_run(Demo(), session(None, "data fetch")).path for _ in range(3)]
+    names = [open_run(Demo(), invocation(None, "data fetch")).path for _ in range(3)]
     assert len(set(names)) == 3
     assert all(re.fullmatch(rf"runs/data-fetch-\d{{8}}-\d{{6}}-{Demo().digest()[:8]}(-\d)?", str(name)) for name in names)
 
 
 def test_the_resume_command_is_the_command_line_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "a b"
-    assert shlex.split(session(None, "demo", "--rate", "1").resume_command(path)) == ["eqlab", "demo", "--rate", "1", "--out", str(path)]
-    assert shlex.split(session(path, "demo", "--out", str(path)).resume_command(path)) == ["eqlab", "demo", "--out", str(path)]
+    assert shlex.split(invocation(None, "demo", "--rate", "1").resume_command(path)) == ["eqlab", "demo", "--rate", "1", "--out", str(path)]
+    assert shlex.split(invocation(path, "demo", "--out", str(path)).resume_command(path)) == ["eqlab", "demo", "--out", str(path)]
 
 
 def test_provenance_has_versions_and_no_names_of_people_or_homes(monkeypatch: pytest.MonkeyPatch) -> None:

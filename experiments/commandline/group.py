@@ -1,0 +1,149 @@
+"""Groups of commands that are imported when they are used, and that end with one sentence and an exit code."""
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from contrastive_core.registry import unknown_name
+from experiments.commandline.exits import exit_code, sentence
+from experiments.commandline.output import say
+
+
+class Group(click.Group):
+    """Commands that are imported when they are used, and that end as ``experiments.commandline.exits`` says.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As for ``click.Group``.
+    lazy : mapping of str to str
+        ``"module:object"`` by name of command.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the names of all commands.
+
+        Parameters
+        ----------
+        ctx : Context
+            Of the group.
+
+        Returns
+        -------
+        list of str
+            In alphabetical order.
+        """
+        return sorted({*super().list_commands(ctx), *self._lazy})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command.
+
+        Parameters
+        ----------
+        ctx : Context
+            Of the group.
+        cmd_name : str
+            Its name.
+
+        Returns
+        -------
+        Command or None
+            None if there is none of that name.
+        """
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        module, attribute = self._lazy[cmd_name].split(":")
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with.
+
+        Parameters
+        ----------
+        ctx : Context
+            Of the group.
+        args : list of str
+            The arguments.
+
+        Returns
+        -------
+        name, command, rest
+            As ``click.Group`` gives them.
+
+        Raises
+        ------
+        UsageError
+            If there is no such command, with the closest name.
+        """
+        names = self.list_commands(ctx)
+        if args[0] not in names and not args[0].startswith("-"):
+            raise click.UsageError(str(unknown_name("command", args[0], names)), ctx)
+        return super().resolve_command(ctx, args)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line, and end the process with a sentence and an exit code.
+
+        Parameters
+        ----------
+        args : sequence of str, optional
+            By default those of the process.
+        prog_name, complete_var
+            As for ``click.Command.main``.
+        standalone_mode : bool
+            Whether to end the process; otherwise errors are raised.
+        **extra
+            Settings of the context.
+
+        Returns
+        -------
+        object
+            What ``click`` returns if not in standalone mode.
+        """
+        argv = tuple(sys.argv[1:] if args is None else args)
+        try:
+            ended = super().main(argv, prog_name, complete_var, standalone_mode=False, obj=argv, **extra)
+        except Exception as error:
+            code = exit_code(error)
+            if code is None or not standalone_mode:
+                raise
+            if "--debug" in argv or os.environ.get("EQLAB_DEBUG", "0") not in ("", "0"):
+                say(traceback.format_exc(), err=True)
+            say(f"eqlab: error: {sentence(error)}", err=True)
+            sys.exit(code)
+        if not standalone_mode:
+            return ended
+        sys.exit(ended if isinstance(ended, int) else 0)
+
+
+def show_help(ctx: click.Context) -> None:
+    """Print a group's help if no command was given.
+
+    Parameters
+    ----------
+    ctx : Context
+        Of the group, which is made with ``invoke_without_command``.
+    """
+    if ctx.invoked_subcommand is None:
+        say(ctx.get_help())
+
+
+def lazy_group(name: str, text: str, commands: Mapping[str, str]) -> Group:
+    """Make a group of commands that are imported when they are used, and whose help is shown without any."""
+    return Group(name, lazy=commands, help=text, invoke_without_command=True, callback=click.pass_context(show_help))

@@ -23,6 +23,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/house/measure.py
 
 coverage: setup
 	$(THREADS) $(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term-missing:skip-covered

@@ -163,7 +163,7 @@ MUTATIONS = [
     Mutation("write law: fixed point of another slope", "contrastive_core/devices/write_law.py", "(1 + slope) / (2 * slope)", "1 / slope", "devices::test_the_closed_form_over_pulses"),
     Mutation("write law: power steps without their factor", "contrastive_core/devices/write_law.py", "torch.where(up, 2 * (1 - level) ** self.gamma_up, 2 * level**", "torch.where(up, (1 - level) ** self.gamma_up, level**", "devices::test_a_power_law"),
     # Structure
-    Mutation("core imports a method", RULE, "import torch\n", "import eqprop\nimport torch\n", "layering::test_imports_go_down"),
+    Mutation("core imports a method", RULE, "import torch\n", "import eqprop\nimport torch\n", "layering::test_packages_import_only"),
     Mutation("package import brings torch", "eqprop/__init__.py", "from contrastive_core.registry", "import torch\nfrom contrastive_core.registry", "layering::test_listing_names"),
     Mutation("docstring names another argument", ITERATION, "    joint : bool\n", "    together : bool\n", "docstrings::test_public_names"),
     # Annealing

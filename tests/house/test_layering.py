@@ -34,6 +34,7 @@ NOT_YET = (
     "experiments/hardware/",
     "experiments/learning/",
     "experiments/representations/",
+    "experiments/runs/",
     "experiments/setup/",
     "experiments/trials/",
     "hebbian/",

@@ -1,7 +1,7 @@
 """Does the suite see what it is there to see? Each mutation breaks the code in one place and names the test that must notice.
 
 Run by hand, five to ten minutes on two cores: ``python tests/by_hand/mutants.py``, or with words that pick mutations by their description. Works on a
-temporary copy and prints a table; exits with 1 if a mutation survives, or a named test fails without any.
+temporary copy and prints a table; exits with 1 if a mutation survives or is out of date, or if a named test fails without any.
 """
 
 # ruff: noqa: E501 - the mutations are a table, one line a row
@@ -9,6 +9,7 @@ temporary copy and prints a table; exits with 1 if a mutation survives, or a nam
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -88,7 +89,7 @@ MUTATIONS = [
     Mutation("EP: readout's own gradient dropped", RULE, "gradients[name] = gradients[name] + value", "pass", "gradients::test_centered_estimate_tends"),
     Mutation("EP: frozen nudge follows", "eqprop/rule.py", "frozen if self.frozen else joint", "joint", "gradients::test_frozen_and_live"),
     Mutation("EP: second tolerance absolute", RULE, "tolerance * unit * stiffness[-1] / stiffness[0], ", "tolerance, ", "contracts::test_second_tolerance_is_relative"),
-    Mutation("random sign: the generator stands still", RULE, "bool(torch.randint(2, (), generator=generator))", "True", "contracts::test_random_sign_draws_both"),
+    Mutation("random sign: the generator stands still", "contrastive_core/phases.py", "bool(torch.randint(2, (), generator=generator))", "True", "contracts::test_random_sign_draws_both"),
     Mutation("coupled: held towards higher cost", "hebbian/coupled.py", "Hold(output - sign", "Hold(output + sign", "theorems::test_held_states_are_those"),
     Mutation("contrastive Hebbian: held half way", "hebbian/coupled.py", "setting.settling, 1.0, Sides", "setting.settling, 0.5, Sides", "theorems::test_contrastive_hebbian_learning_holds"),
     Mutation("implicit: sign of the curvature", CURVATURE, "matrices = -torch.cat", "matrices = torch.cat", "gradients::test_implicit_gradient_is_the_derivative"),
@@ -119,10 +120,10 @@ MUTATIONS = [
     # Kernels
     Mutation("kernel: wrong order after a free phase", "contrastive_core/kernels/settling/one_hidden/kernel_cpu.py", "output_first != second", "output_first", "kernels::test_phases_from_rest"),
     Mutation("kernel: sums of before kept", "contrastive_core/kernels/settling/one_hidden/kernel_cpu.py", "if change > tolerance and step < budget:", "if False:", "kernels::test_hidden_units_that_move_further"),
-    Mutation("seen: inputs that want a gradient pass", "contrastive_core/kernels/settling/route_gradient.py", " or inputs.requires_grad", "", "kernels::test_inputs_that_want_a_gradient"),
-    Mutation("seen: nudges of other labels pass", "contrastive_core/kernels/settling/route_gradient.py", " or phase.batch.labels is not first.batch.labels", "", "kernels::test_nudges_to_different_labels"),
-    Mutation("seen: a transposed matrix passes", "contrastive_core/kernels/settling/one_hidden/host_cpu.py", "(parameter.data_ptr(), parameter.stride())", "parameter.data_ptr()", "seen_arrays::test_estimates_follow_parameters"),
-    Mutation("seen: outputs that do not rest at zero pass", "contrastive_core/kernels/settling/one_hidden/kernel_cpu.py", "rest_out == 0 and ", "", "kernels::test_hidden_units_hear"),
+    Mutation("fused gradient: inputs that want a gradient pass", "contrastive_core/kernels/settling/route_gradient.py", " or inputs.requires_grad", "", "kernels::test_inputs_that_want_a_gradient"),
+    Mutation("fused gradient: nudges of other labels pass", "contrastive_core/kernels/settling/route_gradient.py", " or phase.batch.labels is not first.batch.labels", "", "kernels::test_nudges_to_different_labels"),
+    Mutation("fused gradient: a transposed matrix passes", "contrastive_core/kernels/settling/one_hidden/host_cpu.py", "(parameter.data_ptr(), parameter.stride())", "parameter.data_ptr()", "kept_parameters::test_estimates_follow_parameters"),
+    Mutation("fused gradient: outputs that do not rest at zero pass", "contrastive_core/kernels/settling/one_hidden/kernel_cpu.py", "rest_out == 0 and ", "", "kernels::test_hidden_units_hear"),
     Mutation("stops: those of a rule pass", RULE, "for stop in (self.free, self.second):", "for stop in ():", "kernels::test_a_bad_stop"),
     Mutation("stops: those from rest pass", RELAXATION, "for stop in (free, second):", "for stop in ():", "kernels::test_a_bad_stop"),
     Mutation("kernel: residual of the outputs forgotten", "contrastive_core/kernels/settling/loops_cpu.py", "largest = _larger(abs(value - outputs[k]), largest)", "largest = _larger(abs(outputs[k] - outputs[k]), largest)", "kernels::test_backends_equal_plain_loops"),
@@ -140,9 +141,9 @@ MUTATIONS = [
     Mutation("tower: zeros left out of infinite weights", "contrastive_core/kernels/settling/deep/host_cpu.py", "if self.sparing and rows.count", "if rows.count", "infinite_weights::test_infinite_weight_between_layers"),
     Mutation("sweeps: zeros left out of infinite weights", "contrastive_core/kernels/settling/any_depth/host_cpu.py", "        silent.clear()", "        pass", "infinite_weights::test_infinite_weight_between_layers"),
     Mutation("vectors: zeros left out of infinite weights", "contrastive_core/kernels/settling/one_hidden/kernel_cpu.py", "silent = silent and _all_finite(rows.reshape(-1))", "silent = silent", "infinite_weights::test_infinite_weight_between_layers"),
-    Mutation("tower: products of moved layers are used again", "contrastive_core/kernels/settling/deep/host_cpu.py", "rows.current.discard(index + 1)", "rows.current.discard(index + 2)", "towers::test_tower_kernels_equal"),
-    Mutation("few: what a layer sends down is not kept up", "contrastive_core/kernels/settling/deep/last_samples_cpu.py", "if i > 0:", "if i > 1:", "towers::test_tower_kernels_equal"),
-    Mutation("over-relaxation: outputs only reach their minimum", "contrastive_core/kernels/settling/deep/kernel_cpu.py", "outputs[k] + over * change", "outputs[k] + change", "towers::test_tower_kernels_equal"),
+    Mutation("deep: products of moved layers are used again", "contrastive_core/kernels/settling/deep/host_cpu.py", "rows.current.discard(index + 1)", "rows.current.discard(index + 2)", "deep::test_deep_kernels_equal"),
+    Mutation("deep: what a layer sends down is not kept up", "contrastive_core/kernels/settling/deep/last_samples_cpu.py", "if i > 0:", "if i > 1:", "deep::test_deep_kernels_equal"),
+    Mutation("over-relaxation: outputs only reach their minimum", "contrastive_core/kernels/settling/deep/kernel_cpu.py", "outputs[k] + over * change", "outputs[k] + change", "deep::test_deep_kernels_equal"),
     Mutation("ladder kernel: nudge without its conductance", "contrastive_core/kernels/settling/ladder_cpu.py", "extra = real(strength * stiffening)", "extra = real(0)", "resistive::test_kernel_equals_the_reference"),
     # Circuits
     Mutation("circuit: diodes block the other way", "eqprop/resistive.py", "return -polarity * self.parts.diode.solve(total / scale, -polarity * current / scale)", "return polarity * self.parts.diode.solve(total / scale, polarity * current / scale)", "resistive::test_block_descent_ends_where"),
@@ -178,6 +179,29 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
+def file_of(test: str) -> Path | None:
+    """Return the path under the root of the file of a test named as ``file::test``: ``theorems::...`` lies in ``test_theorems.py``."""
+    found = sorted((ROOT / "tests").rglob(f"test_{test.split('::')[0]}.py"))
+    return found[0].relative_to(ROOT) if len(found) == 1 else None
+
+
+def faults(mutation: Mutation) -> list[str]:
+    """Return what is out of date in a mutation, and what to do; nothing is run."""
+    name, source, wanted = mutation.test.split("::")[1], ROOT / mutation.file, file_of(mutation.test)
+    found = []
+    if not source.is_file():
+        found.append(f"{mutation.file} is gone; name the file that the code moved to")
+    elif mutation.old not in source.read_text("utf-8"):
+        found.append(f"{mutation.old!r} is not in {mutation.file}; write the line as it is now, or take the mutation away with the code")
+    elif source.read_text("utf-8").replace(mutation.old, mutation.new, 1) == source.read_text("utf-8"):
+        found.append("it changes nothing; write another new text")
+    if wanted is None:
+        found.append(f"there is not one test_{mutation.test.split('::')[0]}.py below tests; name the file that the test moved to")
+    elif not re.search(rf"^ *def \w*{re.escape(name)}", (ROOT / wanted).read_text("utf-8"), re.MULTILINE):
+        found.append(f"{wanted} has no test called {name}...; give its name as it is now")
+    return [f"mutation {mutation.what!r}: {fault}" for fault in found]
+
+
 def copy_to(directory: Path) -> None:
     """Copy what the tests need."""
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -191,7 +215,7 @@ def copy_to(directory: Path) -> None:
 
 def fails(directory: Path, *tests: str) -> bool:
     """Whether one of the named tests fails in a copy of the sources; an error in running pytest itself is one here too."""
-    files = sorted({f"tests/test_{test.split('::')[0]}.py" for test in tests})
+    files = sorted({str(file_of(test)) for test in tests})
     names = " or ".join(sorted({test.split("::")[1] for test in tests}))
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files, "-k", names]
     environment = os.environ | {"PYTHONPATH": str(directory), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -208,8 +232,6 @@ def survives(mutation: Mutation) -> bool:
         copy_to(directory)
         target = directory / mutation.file
         source = target.read_text("utf-8")
-        if source.count(mutation.old) < 1:
-            raise RuntimeError(f"{mutation.what}: {mutation.old!r} is not in {mutation.file}; bring the mutation up to date")
         target.write_text(source.replace(mutation.old, mutation.new, 1), "utf-8")
         return not fails(directory, mutation.test)
 
@@ -217,6 +239,10 @@ def survives(mutation: Mutation) -> bool:
 def main(words: list[str]) -> int:
     """Run the mutations whose description has any of the words (all of them without words)."""
     chosen = [m for m in MUTATIONS if not words or any(word.lower() in m.what.lower() for word in words)]
+    outdated = [fault for mutation in chosen for fault in faults(mutation)]
+    if outdated:
+        print("\n".join(outdated))
+        return 1
     tests = sorted({mutation.test for mutation in chosen})
     with tempfile.TemporaryDirectory() as name:
         copy_to(Path(name))

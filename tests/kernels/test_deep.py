@@ -26,7 +26,7 @@ FACTORS = (1.0, 0.7, 1.3)
 @pytest.mark.parametrize("rows", [FEW - 3, FEW + 5])
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("sizes", DEEP)
-def test_tower_kernels_equal_the_reference_however_far_layers_go(sizes, phase, rows):
+def test_deep_kernels_equal_the_reference_however_far_layers_go(sizes, phase, rows):
     """Rows that are settled one by one, and rows that share products, must be the same samples."""
     network, clamped, state, batch = build(SIZES[sizes], rows=rows)
     for cost, order, factor in itertools.product(("squared-error", "cross-entropy"), ORDERS, FACTORS):
@@ -37,7 +37,7 @@ def test_tower_kernels_equal_the_reference_however_far_layers_go(sizes, phase, r
 
 
 @pytest.mark.parametrize("sizes", DEEP)
-def test_tower_samples_stop_where_the_reference_stops_them(sizes):
+def test_deep_samples_stop_where_the_reference_stops_them(sizes):
     """Also where the last few of a batch are settled apart from the others, and where a phase starts with the products of another."""
     network, _, _, batch = build(SIZES[sizes], rows=3 * FEW, scale=1.0)
     batch = batch._replace(inputs=batch.inputs * torch.linspace(0, 3, 3 * FEW, dtype=batch.inputs.dtype)[:, None])
@@ -66,7 +66,7 @@ def test_tower_samples_stop_where_the_reference_stops_them(sizes):
 
 
 @pytest.mark.parametrize("rule", ["ep-centered", "ep-positive", "ep-negative"])
-def test_tower_gradients_at_once_are_the_gradients_step_by_step(rule):
+def test_deep_gradients_at_once_are_the_gradients_step_by_step(rule):
     """Settling and contrasting in one go is bookkeeping, and must not change a gradient."""
     for dtype, cost, sizes in itertools.product(EQUAL, ("squared-error", "cross-entropy"), DEEP):
         network, _, _, batch = build(SIZES[sizes], dtype=dtype, rows=2 * FEW)
@@ -83,7 +83,7 @@ def test_tower_gradients_at_once_are_the_gradients_step_by_step(rule):
             assert float((found[name] - gradient).abs().max()) <= EQUAL[dtype] / 0.3
 
 
-def test_tower_gradients_at_once_refuse_what_the_steps_refuse():
+def test_deep_gradients_at_once_refuse_what_the_steps_refuse():
     """A kernel that skipped the checks would train on garbage."""
     network, _, _, batch = build(SIZES["two"], rows=2 * FEW)
     rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(), strength=0.2))
@@ -96,7 +96,7 @@ def test_tower_gradients_at_once_refuse_what_the_steps_refuse():
         rule.estimate(network, batch)
 
 
-def test_tower_gradients_do_not_depend_on_the_number_of_threads():
+def test_deep_gradients_do_not_depend_on_the_number_of_threads():
     """Only the products that BLAS does may round otherwise."""
     network, _, _, batch = build((20, 32, 24, 5), dtype=torch.float32, rows=70)
     rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(backend="numba")))
@@ -111,7 +111,7 @@ def test_tower_gradients_do_not_depend_on_the_number_of_threads():
         assert torch.allclose(gradient, found[1][name], rtol=0, atol=10 * EQUAL[torch.float32])
 
 
-def test_tower_kernels_take_parameters_however_they_lie_in_memory():
+def test_deep_kernels_take_parameters_however_they_lie_in_memory():
     """The values of a network decide, not the strides that another tool or a transposition has left behind."""
     plain, _, _, batch = build(SIZES["three"], rows=FEW - 3)
     strided, _, _, _ = build(SIZES["three"], rows=FEW - 3)
@@ -213,7 +213,7 @@ def test_train_passes_over_relaxation_on_or_says_that_it_cannot():
             build_setting(LearningOptions(over_relaxation=1.2, **options))
 
 
-def test_a_second_call_of_the_tower_kernels_does_not_compile():
+def test_a_second_call_of_the_deep_kernels_does_not_compile():
     network, _, _, batch = build(SIZES["two"], rows=2 * FEW, dtype=torch.float32)
     kernels = (
         *(getattr(kernel_cpu, name) for name in ("move_between", "sweep_top")),

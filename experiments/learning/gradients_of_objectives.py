@@ -13,9 +13,10 @@ from experiments.commandline.output import format_table
 from experiments.learning.gradient_cases import objective_of, prepare
 from experiments.runs.directory import open_run
 from experiments.runs.pages import remember, retry_failed
+from experiments.runs.records import Task
 from experiments.setup.rules import require_held
 from experiments.trials.runner import Run
-from experiments.trials.worker import Task, Work
+from experiments.trials.worker import Work
 
 if TYPE_CHECKING:
     from experiments.learning.gradients import CommandGradientsOptions

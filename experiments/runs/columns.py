@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from experiments.runs.records import STATUSES
 from experiments.runs.journal import Journal
+from experiments.runs.records import STATUSES
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,11 +18,11 @@ from experiments.runs.pages import details, spent
 from experiments.runs.columns import means
 from experiments.runs.sqlite_file import lock
 from experiments.commandline.flags import command
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table, to_toml
 from experiments.runs.directory import ROOT, RunDirectory, differing, find_run
-from experiments.commandline.invocation import Invocation
 
 SHOWN_FAILURES = 3
 _Names = Annotated[tuple[str, ...], Positional()]

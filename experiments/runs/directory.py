@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from contrastive_core.errors import InputError
+from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Options, flatten
 from experiments.commandline.output import to_json, to_toml, write_text
 from experiments.runs.provenance import provenance, versions
-from experiments.commandline.invocation import Invocation
 from experiments.runs.journal import Journal
 
 ROOT = Path("runs")

@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from contrastive_core.errors import EqlabError, InputError
-from experiments.runs.sqlite_file import close_writer, explained, open_reader, open_writer
 from experiments.commandline.output import to_json
 from experiments.runs.provenance import utc_now
 from experiments.runs.records import COLUMNS, STATUSES, Epoch, Status, Trial, read_trial
+from experiments.runs.sqlite_file import close_writer, explained, open_reader, open_writer
 
 
 class StoreError(EqlabError):

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from contrastive_core.errors import InputError
-from experiments.trials.worker import Task
 from experiments.commandline.output import to_json
-from experiments.runs.provenance import utc_now
-from experiments.runs.records import Record
 from experiments.runs.journal import Journal
+from experiments.runs.provenance import utc_now
+from experiments.runs.records import Record, Task
 
 _SETTLE = (
     "UPDATE trials SET status = ?, metrics = ?, error = ?, details = ?, seconds = ?, started = ifnull(started, ?), versions = ? "

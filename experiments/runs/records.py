@@ -10,6 +10,24 @@ COLUMNS = "key, options, seed, status, metrics, error, seconds, started, (SELECT
 """What to select from ``trials`` for ``read_trial``."""
 
 
+class Task(NamedTuple):
+    """One trial to be computed.
+
+    Attributes
+    ----------
+    key : str
+        Its name in the journal.
+    changes : mapping
+        Settings, by dotted key, in which it differs from the others.
+    seed : int
+        From which its randomness follows.
+    """
+
+    key: str
+    changes: Mapping[str, Any]
+    seed: int
+
+
 class Trial(NamedTuple):
     """One trial as the journal holds it.
 

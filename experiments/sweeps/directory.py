@@ -20,7 +20,7 @@ from experiments.runs.journal import Journal
 from experiments.runs.pages import recall, remember
 from experiments.runs.provenance import provenance
 from experiments.sweeps.study import Study, from_facts
-from experiments.trials.engine import open_engine
+from experiments.trials.engines import open_engine
 from experiments.trials.worker import measure, pack
 
 COMMAND = "sweep"

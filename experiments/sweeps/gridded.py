@@ -11,11 +11,10 @@ from experiments.commandline.options import CommandOptions
 from experiments.runs.directory import RunDirectory
 from experiments.runs.journal import Journal
 from experiments.runs.pages import remember, retry_failed
-from experiments.runs.records import Record
+from experiments.runs.records import Record, Task
 from experiments.sweeps.axes import Axis, points
 from experiments.sweeps.study import Study
 from experiments.trials.runner import Run
-from experiments.trials.worker import Task
 
 Metrics = dict[str, Any]
 P = TypeVar("P", bound=CommandOptions)

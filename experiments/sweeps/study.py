@@ -14,10 +14,11 @@ from pydantic import Field
 from contrastive_core.errors import InputError
 from experiments.commandline.kinds import NONE
 from experiments.commandline.options import Layer, Options, assignment, flatten, from_settings, merge, nested, read_config, resolve_layers
+from experiments.runs.records import Task
 from experiments.sweeps.axes import Axis, make_axes, points, read_axis
 from experiments.trials.experiment import EXPERIMENTS, Experiment, find_experiment
 from experiments.trials.seeds import child_seed
-from experiments.trials.worker import Task, Work
+from experiments.trials.worker import Work
 
 MOST_TRIALS = 10**8
 """Of a sweep: about 10 GB of journal and an hour to plan."""

@@ -1,17 +1,11 @@
-"""Where trials are computed: here, in processes of this machine, or on a cluster, all behind ``concurrent.futures``."""
+"""Names of the engines that compute trials, and what they have in common; ``experiments.trials.engines`` opens them."""
 
-import multiprocessing
-import multiprocessing.connection
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from contrastive_core.errors import EqlabError, InputError
-from experiments.machine import THREAD_LIMITS, available_cores
+from experiments.machine import available_cores
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,6 +15,7 @@ CHOICES = (
     "the address of a running scheduler such as 'tcp://host:8786', or its scheduler file such as 'scheduler.json'"
 )
 LOCAL = ("process", "dask", "slurm")
+"""Kinds whose workers are started by this program."""
 
 
 class EngineError(EqlabError):
@@ -58,40 +53,6 @@ class SerialExecutor(Executor):
         return future
 
 
-class RestartingPool(Executor):
-    """Processes of this machine, spawned and never forked, which are replaced when one of them dies.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._pool = self._start()
-
-    def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_settle_in)
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Queue the call, in new processes if the old ones died."""
-        try:
-            return self._pool.submit(fn, *args, **kwargs)
-        except BrokenExecutor:
-            self._pool.shutdown(wait=True)
-            self._pool = self._start()
-            return self._pool.submit(fn, *args, **kwargs)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Stop; without waiting, what is being computed is stopped too, as nobody will use it."""
-        running = list((getattr(self._pool, "_processes", None) or {}).values())
-        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
-        if not wait:
-            for process in running:
-                process.terminate()
-
-
 def check_engine(engine: str) -> tuple[str, int]:
     """Return an engine's kind and number of workers.
 
@@ -124,70 +85,3 @@ def check_engine(engine: str) -> tuple[str, int]:
     if engine.endswith(".json"):
         return "file", 0
     raise InputError(f"unknown engine {engine!r}; use {CHOICES}")
-
-
-@contextmanager
-def open_engine(engine: str) -> Iterator[Engine]:
-    """Open an engine; leaving the block with an error, Ctrl-C included, drops what is not finished.
-
-    Parameters
-    ----------
-    engine : str
-        As ``CHOICES`` says. Workers of this machine have one thread each, set before NumPy loads, and listen on loopback only.
-
-    Yields
-    ------
-    Engine
-        Ready for calls.
-
-    Raises
-    ------
-    EngineError
-        If there is no such scheduler, or it has no workers.
-    """
-    kind, count = check_engine(engine)
-    if kind == "serial":
-        yield Engine(SerialExecutor(), lambda: 1, here=True)
-        return
-    with _one_thread():
-        if kind != "process":
-            from experiments.trials.dask_engine import open_cluster
-
-            with open_cluster(kind, engine, count) as cluster:
-                yield cluster
-            return
-        pool = RestartingPool(count)
-        try:
-            yield Engine(pool, lambda: count)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        pool.shutdown()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let the processes started inside the block compute with one thread each."""
-    before: dict[str, Any] = {name: os.environ.get(name) for name in THREAD_LIMITS}
-    os.environ.update(THREAD_LIMITS)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _settle_in() -> None:
-    """Leave Ctrl-C to the parent, and end with it: a process of a pool whose parent was killed would wait for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)

@@ -16,11 +16,12 @@ from experiments.runs.directory import RunDirectory
 from experiments.runs.journal import Journal, StoreError
 from experiments.runs.live_epochs import forget
 from experiments.runs.pages import settle, unfinished
-from experiments.runs.records import Record
-from experiments.trials.engine import Engine, EngineError, open_engine
+from experiments.runs.records import Record, Task
+from experiments.trials.engine import Engine, EngineError
+from experiments.trials.engines import open_engine
 from experiments.trials.experiment import find_experiment
 from experiments.trials.progress import StatusLine
-from experiments.trials.worker import Task, Work, checkpoint_of, pack, run_chunk
+from experiments.trials.worker import Work, checkpoint_of, pack, run_chunk
 
 DEATHS = 3
 """How often a trial may take its worker with it, alone, before it counts as failed."""

@@ -15,27 +15,9 @@ from experiments.commandline.output import to_json
 from experiments.machine import keep_freed_memory
 from experiments.runs.live_epochs import announce
 from experiments.runs.provenance import package_versions, without_home
-from experiments.runs.records import Record
+from experiments.runs.records import Record, Task
 from experiments.trials.engine import EngineError
 from experiments.trials.experiment import find_experiment
-
-
-class Task(NamedTuple):
-    """One trial to be computed.
-
-    Attributes
-    ----------
-    key : str
-        Its name in the journal.
-    changes : mapping
-        Settings, by dotted key, in which it differs from the others.
-    seed : int
-        From which its randomness follows.
-    """
-
-    key: str
-    changes: Mapping[str, Any]
-    seed: int
 
 
 class Work(NamedTuple):

@@ -12,8 +12,8 @@ from trials import ToyOptions
 
 from contrastive_core.errors import InputError
 from experiments.sweeps.axes import Axis, points, random_axes, read_axis
-from experiments.trials.seeds import child_seed, fraction
 from experiments.sweeps.study import Study, declare, from_facts
+from experiments.trials.seeds import child_seed, fraction
 
 TOY = "trials:EXPERIMENT"
 

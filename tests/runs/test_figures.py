@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 import pytest
 
 from contrastive_core.errors import InputError
-from experiments.figures.writing import Picture, comparison, gradient_alignment, learning_curves, relaxation, write_pictures
 from experiments.figures.axes import decades, plain, spread
 from experiments.figures.style import number
+from experiments.figures.writing import Picture, comparison, gradient_alignment, learning_curves, relaxation, write_pictures
 
 RULES = (
     *("ep-positive", "ep-negative", "ep-centered", "ep-random", "contrastive-hebbian", "coupled-positive", "coupled-negative"),

@@ -21,17 +21,17 @@ from test_report import HOSTILE
 from test_report import Page as Parsed
 from test_sweeps import digest, eqlab, found, new, refused
 
-from experiments.runs.columns import group_means, metric_paths, read_columns
-from experiments.report.run_reader import gather, state_of
-from experiments.figures.writing import heat_map, histogram, pareto, profile, to_csv
 from experiments.figures.pareto import front
-from experiments.sweeps.axes import Axis
-from experiments.runs.live_epochs import announce, forget, read_live, running
-from experiments.report.page import portray
+from experiments.figures.writing import heat_map, histogram, pareto, profile, to_csv
+from experiments.report.grid_view import binned
 from experiments.report.html import render
+from experiments.report.page import portray
+from experiments.report.run_reader import gather, state_of
+from experiments.runs.columns import group_means, metric_paths, read_columns
 from experiments.runs.directory import RunDirectory
 from experiments.runs.intervals import interval
-from experiments.report.grid_view import binned
+from experiments.runs.live_epochs import announce, forget, read_live, running
+from experiments.sweeps.axes import Axis
 
 
 @pytest.fixture(autouse=True)

@@ -24,13 +24,14 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner, Result
 
-from experiments.sweeps import directory
-from experiments.trials.worker import Task, Work, pack, run_chunk
 from experiments.cli import cli
-from experiments.trials.engine import EngineError
 from experiments.runs.directory import RunDirectory
-from experiments.trials.seeds import child_seed
+from experiments.runs.records import Task
+from experiments.sweeps import directory
 from experiments.sweeps.summary import bootstrap_interval
+from experiments.trials.engine import EngineError
+from experiments.trials.seeds import child_seed
+from experiments.trials.worker import Work, pack, run_chunk
 
 TOY = "trials:EXPERIMENT"
 

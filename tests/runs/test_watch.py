@@ -20,12 +20,12 @@ import kills
 import pytest
 from test_sweeps import new, refused
 
-from experiments.runs.live_epochs import announce
-from experiments.report.page import portray
 from experiments.report.html import render
-from experiments.runs.directory import RunDirectory
+from experiments.report.page import portray
 from experiments.report.watch import _mark
 from experiments.report.watch_server import Server, Viewer
+from experiments.runs.directory import RunDirectory
+from experiments.runs.live_epochs import announce
 
 CHROMIUM = shutil.which("chromium")
 

@@ -79,7 +79,7 @@ def spice_command(options: SpiceOptions, invocation: Invocation) -> None:
 
     if options.network != "resistive":
         raise InputError(f"a {options.network} network is no circuit; give --network resistive")
-    _, network, batch = prepare(options.model_copy(update={"dtype": "float64"}), options.seed)
+    _, network, batch = prepare(options.model_copy(update={"dtype": "float64"}), options.samples, options.checkpoint, options.seed)
     assert isinstance(network, Resistive)
     text = netlist(network, batch.inputs, drawn=Drawn(emission=min(options.emissions)))
     if invocation.out is not None:

@@ -11,19 +11,18 @@ from contrastive_core.errors import CheckpointError, InputError
 from contrastive_core.objectives import OBJECTIVES
 from experiments.commandline.kinds import flag_name
 from experiments.commandline.options import flatten
+from experiments.learning.gradient_options import GradientsOptions
 from experiments.learning.objective_batches import present
 from experiments.runs.directory import RunDirectory
 from experiments.runs.journal import Journal
 from experiments.runs.pages import recall, remember
-from experiments.setup.build import build_network, load_data
+from experiments.setup.build import LearningOptions, build_network, load_data
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
     from contrastive_core.network import Network
     from contrastive_core.objectives.objective import Objective
     from contrastive_core.types import Batch
-    from experiments.hardware.spice import SpiceOptions
-    from experiments.learning.gradients import GradientsOptions
 
 PHYSICS = ("data", "network", "activation", "output_activation", "energy_scale", "circuit")
 """Options besides the layer sizes that make a network with given parameters the one that was trained."""
@@ -54,14 +53,23 @@ def concrete(options: GradientsOptions, network: Network, batch: Batch) -> Gradi
 
 
 def prepare(
-    options: GradientsOptions | SpiceOptions, seed: int, objective: Objective | None = None, outputs: int | None = None
+    options: LearningOptions,
+    samples: int,
+    checkpoint: Path | None,
+    seed: int,
+    objective: Objective | None = None,
+    outputs: int | None = None,
 ) -> tuple[Splits, Network, Batch]:
-    """Make what every rule is tried on.
+    """Make the data, the network and the batch on which rules are compared.
 
     Parameters
     ----------
-    options : GradientsOptions or SpiceOptions
-        Network, data, number of samples and, if wanted, a checkpoint.
+    options : LearningOptions
+        Network and data.
+    samples : int
+        Number of training samples in the batch.
+    checkpoint : Path, optional
+        File of a trained network's parameters; None keeps the initial ones.
     seed : int
         Of the initial weights.
     objective : Objective, optional
@@ -88,23 +96,23 @@ def prepare(
     from contrastive_core.types import Batch
 
     splits = load_data(options)
-    if options.samples > len(splits.train.labels):
-        raise InputError(f"--samples is {options.samples}, but {options.data} has {len(splits.train.labels)} training samples")
+    if samples > len(splits.train.labels):
+        raise InputError(f"--samples is {samples}, but {options.data} has {len(splits.train.labels)} training samples")
     if objective and outputs:
         splits = splits._replace(num_classes=outputs)
     network = build_network(options, splits, seed)
-    if options.checkpoint is not None:
-        _load(network, options, options.checkpoint)
+    if checkpoint is not None:
+        _load(network, options, checkpoint)
     if objective:
-        batch = present(objective, splits.train, options.samples, network, seed)
+        batch = present(objective, splits.train, samples, network, seed)
         with torch.no_grad():
             objective.value(network.output(network.feedforward(network.clamp(batch.inputs))), batch)  # says what does not fit it
         return splits, network, batch
     dtype = next(network.parameters()).dtype
-    return splits, network, Batch(splits.train.inputs[: options.samples].to(dtype), splits.train.labels[: options.samples])
+    return splits, network, Batch(splits.train.inputs[:samples].to(dtype), splits.train.labels[:samples])
 
 
-def _load(network: Network, options: GradientsOptions | SpiceOptions, path: Path) -> None:
+def _load(network: Network, options: LearningOptions, path: Path) -> None:
     from contrastive_core.files.checkpoint import check_parameters, load_checkpoint, load_parameters
 
     tensors, record = load_checkpoint(path)

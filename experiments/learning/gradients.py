@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AfterValidator, Field
-
-from contrastive_core.costs import COSTS
 from contrastive_core.errors import ConvergenceError, EqlabError, InputError
-from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.commandline.markers import OneOf
 from experiments.commandline.output import format_table
-from experiments.commandline.quantities import Positive, PositiveFloat, distinct
 from experiments.figures.writing import gradient_alignment, relaxation, write_pictures
 from experiments.learning.gradient_cases import concrete, objective_of, prepare, remember_checkpoint
-from experiments.learning.gradients_of_objectives import ALL, compare_all
+from experiments.learning.gradient_options import ALL, CommandGradientsOptions, GradientsOptions
+from experiments.learning.gradient_table import table
+from experiments.learning.gradients_of_objectives import compare_all
 from experiments.learning.relaxation import trajectory
 from experiments.runs.arrays import mean_trace, read_trace
 from experiments.runs.directory import open_run
-from experiments.setup.build import LearningOptions, architecture, build_setting, ignored
+from experiments.setup.build import architecture, build_setting, ignored
 from experiments.setup.checks import doubts, effort
 from experiments.setup.rules import RULES, require_held
 from experiments.sweeps.single import run_one
@@ -39,60 +33,6 @@ if TYPE_CHECKING:
 
 STRENGTH_RULES = ("ep-", "coupled-")
 """Prefixes of the rules that have a strength or fraction to vary."""
-
-
-class GradientsOptions(LearningOptions):
-    """One batch, one network, and the strengths to vary; relaxed to rounding in float64 by default.
-
-    Attributes
-    ----------
-    rules, samples, strengths, checkpoint
-        What is compared, on what, and where along the strength.
-    cost, outputs
-        A cost of samples, or an objective on noisy views of them, and then the number of outputs.
-    activation
-        Smooth by default: with kinks, expansions in the strength hold only as far as no unit crosses one.
-    """
-
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
-        tuple(RULES), min_length=1, description="Rules to compare."
-    )
-    samples: Positive = Field(32, description="Training samples in the batch.")
-    cost: Annotated[str, OneOf("cost", COSTS)] = Field("squared-error", description="Cost that the rules lower, or an objective.")
-    outputs: Positive = Field(12, description="Output units where the cost is an objective.")
-    strengths: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)] | None = Field(
-        None, description="Where the bias is measured; for coupled learning, fractions. None: 2, 1, 1/2 and 1/4 of the strength."
-    )
-    checkpoint: Path | None = Field(None, exclude=True, description="Take the parameters of a trained network from here.")
-    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
-    strength: PositiveFloat | None = Field(  # type: ignore[assignment]
-        None, description="Nudging strength of EP, in units of the output layer's stiffness; none: 0.02, or what an objective documents."
-    )
-    fraction: PositiveFloat = Field(0.02, description="How far coupled learning holds the outputs towards lower cost.")
-    dtype: Annotated[str, OneOf("dtype", ("float32", "float64"))] = Field("float64", description="Of all computations.")  # type: ignore[assignment]
-    tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-11, description="Residual at which a sample's free phase stops.")
-    budget: Positive = Field(5000, description="Most sweeps of a free phase.")
-    nudged_tolerance: Annotated[float, Field(ge=0)] | None = Field(
-        1e-9, description="The same for the later phases, relative to the size of their contrast."
-    )
-    nudged_budget: Positive = Field(5000, description="Most sweeps of a later phase.")
-
-
-class CommandGradientsOptions(GradientsOptions):
-    """A comparison of gradients, and where it is computed.
-
-    Attributes
-    ----------
-    cost
-        May also stand for every objective.
-    engine
-        What computes.
-    """
-
-    cost: Annotated[str, OneOf("cost", (*COSTS, ALL))] = Field(
-        "squared-error", description="Cost that the rules lower, or an objective; all: every objective, one after the other."
-    )
-    engine: str = Field("serial", exclude=True, description="serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.")
 
 
 METRICS = {
@@ -124,7 +64,7 @@ def trial(options: GradientsOptions, seed: int) -> Outcome:
     from contrastive_core.networks.curvature import extreme_eigenvalues
 
     objective = objective_of(options)
-    splits, network, batch = prepare(options, seed, objective, options.outputs)
+    splits, network, batch = prepare(options, options.samples, options.checkpoint, seed, objective, options.outputs)
     options = concrete(options, network, batch)
     setting = build_setting(options, objective)
     exact = Implicit(setting.cost, setting.settling).estimate(network, batch)
@@ -199,46 +139,6 @@ def _bias(
     return bias_in_strength(rule_of, network, batch, exact, options.strengths or (), lambda: generator_of(seed, 2))._asdict()
 
 
-def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
-    """Return the comparison as a header and rows: a column of cosines per parameter."""
-    measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
-    parameters = list(next(iter(measured.values()))["cosine"]) if measured else []
-    header = (
-        "rule",
-        *(f"cos {name}" for name in parameters),
-        "norm ratio",
-        "relative error",
-        "signs %",
-        "order",
-        "sweeps",
-        "unconverged %",
-    )
-    rows: list[Sequence[Any]] = []
-    for rule, record in result["rules"].items():
-        if "error" in record:
-            rows.append((rule, "failed", *("-",) * (len(header) - 2)))
-            continue
-        cosines = [record["cosine"][name] for name in parameters]
-        order = "-" if record["order"] is None else f"{round(record['order'], 2) + 0.0:.2f}"  # without the sign of a rounded zero
-        signs = record["sign_agreement"]
-        overall = (
-            (record["norm_ratio"], "{:.4f}"),
-            (record["relative_error"], "{:.1e}"),
-            (None if signs is None else 100 * signs, "{:.1f}"),
-        )
-        rows.append(
-            (
-                rule,
-                *("-" if value is None else f"{value:.5f}" for value in cosines),  # None: the exact gradient is 0 there
-                *("-" if value is None else shown.format(value) for value, shown in overall),
-                order,
-                f"{record['sweeps']:.1f}",
-                f"{100 * record['unconverged']:.1f}",
-            )
-        )
-    return header, rows
-
-
 @command(CommandGradientsOptions, "gradients")
 def gradients_command(options: CommandGradientsOptions, invocation: Invocation) -> None:
     """Compare every rule's gradient with the exact one (implicit differentiation) at the same weights and batch.
@@ -266,7 +166,8 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
     if objective_of(options) is None and "outputs" in options.model_fields_set:
         invocation.warn(f"--outputs has no effect: {options.cost} is no objective, and the data set says how many there are")
     # What is wrong is said before anything is written.
-    require_held(options.rules, prepare(options, options.seed, objective_of(options), options.outputs)[1])
+    _, network, _ = prepare(options, options.samples, options.checkpoint, options.seed, objective_of(options), options.outputs)
+    require_held(options.rules, network)
     run = open_run(options, invocation)
     with resumable(invocation.resume_command(run.path)), run.journal() as journal:
         remember_checkpoint(options.checkpoint, run, journal)

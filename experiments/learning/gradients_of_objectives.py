@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contrastive_core.errors import InputError
 from contrastive_core.objectives import OBJECTIVES
@@ -11,18 +11,13 @@ from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
 from experiments.learning.gradient_cases import objective_of, prepare
+from experiments.learning.gradient_options import CommandGradientsOptions
 from experiments.runs.directory import open_run
 from experiments.runs.pages import remember, retry_failed
 from experiments.runs.records import Task
 from experiments.setup.rules import require_held
 from experiments.trials.runner import Run
 from experiments.trials.worker import Work
-
-if TYPE_CHECKING:
-    from experiments.learning.gradients import CommandGradientsOptions
-
-ALL = "all"
-"""What stands for every objective."""
 
 
 def compare_all(options: CommandGradientsOptions, work: Work, invocation: Invocation) -> None:
@@ -47,7 +42,7 @@ def compare_all(options: CommandGradientsOptions, work: Work, invocation: Invoca
     for name in OBJECTIVES:
         asked = options.model_copy(update={"cost": name})
         try:
-            _, network, _ = prepare(asked, asked.seed, objective_of(asked), asked.outputs)
+            _, network, _ = prepare(asked, asked.samples, asked.checkpoint, asked.seed, objective_of(asked), asked.outputs)
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
         require_held(options.rules, network)  # says nothing about one objective

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from contrastive_core.errors import EqlabError, InputError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import Cell, format_table, to_toml, write_text
-from experiments.commandline.quantities import PositiveFloat, distinct
 from experiments.figures.writing import tuning, write_pictures
 from experiments.learning.train import TrainOptions
-from experiments.learning.tune_cases import curvature, material
+from experiments.learning.tune_cases import TuneOptions, curvature, material
 from experiments.setup.build import architecture, build_setting, ignored, load_data
 from experiments.setup.rules import RULES
 from experiments.trials.experiment import Experiment, Metric, Outcome
@@ -28,34 +27,6 @@ LOW_CURVATURE = 0.1
 """Curvature in units of the layers' stiffness, below which relaxation is slow and bias large."""
 _SPARE = 0.8
 """Share of the bound that a choice may use: other batches differ by less than a fifth."""
-
-
-class TuneOptions(TrainOptions):
-    """What is to be trained, and what a good enough gradient is.
-
-    Attributes
-    ----------
-    batches, warmup, strengths, tolerances, nudged_tolerances
-        What is tried, and on what.
-    noise_share, cosine
-        What is good enough.
-    """
-
-    batches: Annotated[int, Field(ge=2)] = Field(4, description="Mini-batches to tune on; as many others check the choice.")
-    warmup: Annotated[int, Field(ge=0)] = Field(
-        200, description="Steps after which, trained with great care, the network is tuned for as well; 0 for the initial one alone."
-    )
-    strengths: Annotated[tuple[PositiveFloat, ...], AfterValidator(distinct)] = Field(
-        (0.5, 0.2, 0.1, 0.05, 0.02, 0.01), min_length=1, description="Nudging strengths to try."
-    )
-    tolerances: Annotated[tuple[PositiveFloat, ...], AfterValidator(distinct)] = Field(
-        (1e-2, 3e-3, 1e-3, 1e-4), min_length=1, description="Tolerances of the free phase to try."
-    )
-    nudged_tolerances: Annotated[tuple[PositiveFloat, ...], AfterValidator(distinct)] = Field(
-        (1e-1, 1e-2, 1e-3), min_length=1, description="Tolerances of the later phases to try, relative to the size of their contrast."
-    )
-    noise_share: PositiveFloat = Field(0.2, description="Largest relative error, as a share of the mini-batch's relative noise.")
-    cosine: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="Lowest cosine to the exact gradient, instead of a share.")
 
 
 class CommandTuneOptions(TuneOptions):

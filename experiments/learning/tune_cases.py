@@ -3,20 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, Field
 
 from contrastive_core.errors import ConvergenceError, InputError
-from experiments.learning.train import plan_of
+from experiments.commandline.quantities import PositiveFloat, distinct
+from experiments.learning.train import TrainOptions, plan_of
 from experiments.setup.build import build_network, build_setting, load_data
 from experiments.setup.rules import RULES
 
 if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.types import Batch
-    from experiments.learning.tune import TuneOptions
 
 _SAFE = 0.9
 """Share of the longest stable Euler step, 2 over the largest curvature, and at most of the time constant."""
+
+
+class TuneOptions(TrainOptions):
+    """What is to be trained, and what a good enough gradient is.
+
+    Attributes
+    ----------
+    batches, warmup, strengths, tolerances, nudged_tolerances
+        What is tried, and on what.
+    noise_share, cosine
+        What is good enough.
+    """
+
+    batches: Annotated[int, Field(ge=2)] = Field(4, description="Mini-batches to tune on; as many others check the choice.")
+    warmup: Annotated[int, Field(ge=0)] = Field(
+        200, description="Steps after which, trained with great care, the network is tuned for as well; 0 for the initial one alone."
+    )
+    strengths: Annotated[tuple[PositiveFloat, ...], AfterValidator(distinct)] = Field(
+        (0.5, 0.2, 0.1, 0.05, 0.02, 0.01), min_length=1, description="Nudging strengths to try."
+    )
+    tolerances: Annotated[tuple[PositiveFloat, ...], AfterValidator(distinct)] = Field(
+        (1e-2, 3e-3, 1e-3, 1e-4), min_length=1, description="Tolerances of the free phase to try."
+    )
+    nudged_tolerances: Annotated[tuple[PositiveFloat, ...], AfterValidator(distinct)] = Field(
+        (1e-1, 1e-2, 1e-3), min_length=1, description="Tolerances of the later phases to try, relative to the size of their contrast."
+    )
+    noise_share: PositiveFloat = Field(0.2, description="Largest relative error, as a share of the mini-batch's relative noise.")
+    cosine: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="Lowest cosine to the exact gradient, instead of a share.")
 
 
 def material(options: TuneOptions, seed: int) -> tuple[list[Network], list[Batch], list[Batch]]:

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from experiments.figures.writing import comparison, gradient_alignment, learning_curves, pareto, relaxation
-from experiments.learning.compare import summarise, table
-from experiments.learning.gradients import table as gradients_table
+from experiments.learning.comparison import summarise, table
+from experiments.learning.gradient_table import table as gradients_table
 from experiments.report.grid_view import View, point_labels, show_grid
 from experiments.report.html import ReportTable
 from experiments.report.run_reader import Evidence

@@ -10,6 +10,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.mixing import MIXINGS
 from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.sampling import SAMPLERS
+from experiments.representations.options import ContrastiveOptions
 from experiments.setup.build import build_network, build_setting
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from contrastive_core.objectives.objective import Objective
     from contrastive_core.rule import Rule, Setting
     from contrastive_core.training.views_of_samples import Contrasting
-    from experiments.representations.trial import ContrastiveOptions
 
 T = TypeVar("T")
 

@@ -18,7 +18,8 @@ from experiments.commandline.output import Cell, format_table
 from experiments.commandline.quantities import Positive, PositiveFloat, distinct
 from experiments.figures.representations import matches
 from experiments.figures.writing import write_pictures
-from experiments.representations.trained import Trained, activities, trained_networks
+from experiments.representations.activities import Trained, activities
+from experiments.representations.trained import trained_networks
 from experiments.runs.directory import place
 from experiments.runs.intervals import mean
 from experiments.setup.rules import RULES

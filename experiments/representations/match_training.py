@@ -12,8 +12,8 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Layer, resolve, resolve_layers
 from experiments.learning.compare import CompareOptions
 from experiments.learning.train import CommandTrainOptions, PlanOptions
-from experiments.representations.contrast import ContrastOptions, check_contrast
-from experiments.representations.trial import ContrastiveOptions
+from experiments.representations.contrast import check_contrast
+from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.runs.directory import RunDirectory, open_run
 from experiments.setup.checks import check
 from experiments.sweeps.paired import run_paired, study_of

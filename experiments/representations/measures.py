@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from contrastive_core.errors import InputError
+from experiments.representations.activities import Trained, activities
+from experiments.representations.options import ContrastiveOptions
 from experiments.representations.stages import side_by_side
-from experiments.representations.trained import Trained, activities
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from contrastive_core.objectives.objective import Objective
     from contrastive_core.rule import Rule
     from contrastive_core.training.views_of_samples import Contrasting
-    from experiments.representations.trial import ContrastiveOptions
 
 _PAIRS = 1000
 """Samples whose pairs are measured: their cosines take 8 MB."""

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from contrastive_core.errors import InputError
-from experiments.representations.trained import Trained, activities, finished, load_trained
+from experiments.representations.activities import Trained, activities
+from experiments.representations.options import ContrastiveOptions, ContrastOptions
+from experiments.representations.trained import finished, load_trained
 from experiments.runs.directory import RunDirectory, find_run
 from experiments.runs.journal import Journal
 from experiments.runs.pages import recall, remember
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
     from contrastive_core.data.splits import Splits
     from contrastive_core.sampling.sampler import Sampler
-    from experiments.representations.contrast import ContrastOptions
-    from experiments.representations.trial import ContrastiveOptions
 
 SAMPLING = "inside-clusters"
 """How a run samples that comes after another."""
@@ -53,8 +53,6 @@ def earlier(options: ContrastiveOptions, rule: str, seed: int, splits: Splits) -
     CheckpointError
         If a checkpoint is missing or damaged.
     """
-    from experiments.representations.trial import ContrastiveOptions
-
     found: list[Trained] = []
     after = options.after
     if after is not None and options.sampling != SAMPLING:

@@ -7,47 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contrastive_core.errors import InputError
 from experiments.commandline.options import Layer, resolve_layers
+from experiments.learning.compare import CompareOptions
+from experiments.learning.train import KEY, CommandTrainOptions
+from experiments.representations.activities import Trained
+from experiments.representations.build import build_embedding, build_objective, objective_setting
+from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.runs.directory import RunDirectory
 from experiments.setup.build import LearningOptions, build_network, build_setting, load_data
 from experiments.setup.rules import RULES
+from experiments.sweeps.paired import seeds_of, trial_key
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from contrastive_core.data.splits import Splits
-    from contrastive_core.network import Network
-    from contrastive_core.rule import Rule
-
-_CHUNK = 500
-"""Samples settled together; bounds memory, and changes no result."""
-
-
-class Trained(NamedTuple):
-    """A trained network, and the same before training.
-
-    Attributes
-    ----------
-    run : str
-        The name of its run.
-    rule : str
-        Which trained it.
-    seed : int
-        Of its initial weights.
-    network, untrained : Network
-        After and before.
-    answer : Rule
-        What answers inputs.
-    splits : Splits
-        The data of the run.
-    """
-
-    run: str
-    rule: str
-    seed: int
-    network: Network
-    untrained: Network
-    answer: Rule
-    splits: Splits
 
 
 def trained_networks(path: Path, data_dir: Path | None) -> list[Trained]:
@@ -129,21 +100,14 @@ def finished(path: Path, data_dir: Path | None) -> tuple[LearningOptions, list[F
 def _model_of(command: str, path: Path) -> tuple[type[LearningOptions], Any]:
     """Return the options of a command that trains, and what lists key, rule and seed of its trials."""
     if command == "train":
-        from experiments.learning.train import KEY, CommandTrainOptions
-
         return CommandTrainOptions, lambda options: [(KEY, options.rule, options.seed)]
-    from experiments.sweeps.paired import seeds_of, trial_key
 
     def keys(options: Any) -> list[tuple[str, str, int]]:
         return [(trial_key(rule, seed), rule, seed) for rule in options.rules for seed in seeds_of(options)]
 
     if command == "compare":
-        from experiments.learning.compare import CompareOptions
-
         return CompareOptions, keys
     if command == "contrast":
-        from experiments.representations.contrast import ContrastOptions
-
         return ContrastOptions, keys
     raise InputError(f"{path} is a run of 'eqlab {command}', which trains no network; give runs of train, compare or contrast")
 
@@ -168,8 +132,6 @@ def load_trained(path: Path, options: LearningOptions, one: Finished, splits: Sp
         If its checkpoint is missing or damaged.
     """
     from contrastive_core.files.checkpoint import load_checkpoint, load_parameters
-    from experiments.representations.build import build_embedding, build_objective, objective_setting
-    from experiments.representations.trial import ContrastiveOptions
 
     untrained, network = (
         build_embedding(options, splits, one.seed) if isinstance(options, ContrastiveOptions) else build_network(options, splits, one.seed)
@@ -180,24 +142,3 @@ def load_trained(path: Path, options: LearningOptions, one: Finished, splits: Sp
     load_parameters(network, tensors, "best.", file)
     setting = objective_setting(options, build_objective(options)) if isinstance(options, ContrastiveOptions) else build_setting(options)
     return Trained(path.name, one.rule, one.seed, network, untrained, RULES[one.rule](setting), splits)
-
-
-def activities(network: Network, rule: Rule, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the last hidden layer and the outputs with which a rule's network answers inputs, of shape (N, n) each.
-
-    Raises
-    ------
-    InputError
-        If the network has no hidden layer.
-    """
-    import torch
-
-    if not network.has_readout and len(network.sizes) < 2:
-        raise InputError("the network has no hidden layer to look at; train one with --hidden")
-    pairs = []
-    with torch.no_grad():
-        for part in torch.split(inputs, _CHUNK):
-            state = rule.infer(network, part).state
-            pairs.append((state[-1] if network.has_readout else state[-2], network.output(state)))
-    hidden, outputs = zip(*pairs, strict=True)
-    return torch.cat(hidden), torch.cat(outputs)

@@ -8,7 +8,7 @@ from experiments.figures.representations import curves, embeddings, spectra
 from experiments.report.grid_view import View
 from experiments.report.html import ReportTable
 from experiments.report.run_reader import Evidence
-from experiments.representations.contrast import measure_table, probe_table, summarise
+from experiments.representations.comparison import measure_table, probe_table, summarise
 from experiments.runs.arrays import read_arrays
 from experiments.sweeps.paired import Found, trial_key
 

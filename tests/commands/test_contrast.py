@@ -30,7 +30,8 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import read_config, resolve
 from experiments.figures.representations import curves, embeddings, spectra
 from experiments.representations.build import build_objective
-from experiments.representations.contrast import ContrastOptions, check_contrast
+from experiments.representations.contrast import check_contrast
+from experiments.representations.options import ContrastOptions
 from experiments.runs.directory import RunDirectory
 from experiments.setup.rules import RULES
 
@@ -242,7 +243,8 @@ def test_every_objective_of_the_shipped_configuration_is_trained_with_its_settin
 def test_probes_of_the_validation_split_never_see_the_test_split() -> None:
     """If this fails, settings are chosen on the samples that results are reported on."""
     from experiments.representations.measures import judging
-    from experiments.representations.trial import ContrastiveTrialOptions, trial
+    from experiments.representations.options import ContrastiveTrialOptions
+    from experiments.representations.trial import trial
     from experiments.setup.build import load_data
 
     common = {"train_size": 48, "hidden": (8,), "embedding": 4, "epochs": 1, "batch_size": 24, "probe_train": 48, "rule": "backprop"}

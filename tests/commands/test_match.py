@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from contrastive_core.representation.matching import correlations, one_to_one
 from experiments.cli import cli
-from experiments.representations.trained import activities, trained_networks
+from experiments.representations.activities import activities
+from experiments.representations.trained import trained_networks
 
 TINY = ("--train-size", "96", "--hidden", "10", "--epochs", "2", "--activation", "tanh", "--quiet", "--threads", "1", "--engine", "serial")
 

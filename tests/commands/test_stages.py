@@ -18,9 +18,10 @@ from contrastive_core.sampling.clusters import InsideClusters, InsideGiven
 from contrastive_core.sampling.sampler import cluster
 from contrastive_core.training.loop import generator_of
 from experiments.cli import cli
+from experiments.representations.activities import activities
+from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, fingerprint, side_by_side, staged
-from experiments.representations.trained import activities
-from experiments.representations.trial import ContrastiveTrialOptions, trial
+from experiments.representations.trial import trial
 from experiments.setup.build import load_data
 
 RULES = ("ep-centered", "backprop")

@@ -1,0 +1,66 @@
+"""Trained networks, and the activities of their units when they answer inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from contrastive_core.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from contrastive_core.data.splits import Splits
+    from contrastive_core.network import Network
+    from contrastive_core.rule import Rule
+
+_CHUNK = 500
+"""Samples settled together; bounds memory, and changes no result."""
+
+
+class Trained(NamedTuple):
+    """A trained network, and the same before training.
+
+    Attributes
+    ----------
+    run : str
+        The name of its run.
+    rule : str
+        Which trained it.
+    seed : int
+        Of its initial weights.
+    network, untrained : Network
+        After and before.
+    answer : Rule
+        What answers inputs.
+    splits : Splits
+        The data of the run.
+    """
+
+    run: str
+    rule: str
+    seed: int
+    network: Network
+    untrained: Network
+    answer: Rule
+    splits: Splits
+
+
+def activities(network: Network, rule: Rule, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the last hidden layer and the outputs with which a rule's network answers inputs, of shape (N, n) each.
+
+    Raises
+    ------
+    InputError
+        If the network has no hidden layer.
+    """
+    import torch
+
+    if not network.has_readout and len(network.sizes) < 2:
+        raise InputError("the network has no hidden layer to look at; train one with --hidden")
+    pairs = []
+    with torch.no_grad():
+        for part in torch.split(inputs, _CHUNK):
+            state = rule.infer(network, part).state
+            pairs.append((state[-1] if network.has_readout else state[-2], network.output(state)))
+    hidden, outputs = zip(*pairs, strict=True)
+    return torch.cat(hidden), torch.cat(outputs)

@@ -1,0 +1,122 @@
+"""Comparison of rules by what their representations are worth: a record for each rule, and two tables of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from experiments.runs.intervals import interval, mean
+from experiments.setup.rules import BASELINE
+from experiments.sweeps.paired import Found, paired_difference
+
+LAYERS = ("hidden", "output")
+MEASURES = (
+    *("neighbours_hidden", "neighbours_output", "objective", "collapsed", "view_error", "alignment", "uniformity", "tolerance", "isotropy"),
+    *("rank_hidden", "rank_output", "hardness", "gap", "separability", "shortest"),
+    *("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged"),
+)
+"""The metrics that are shown as means over the seeds."""
+
+
+def summarise(found: Found) -> dict[str, dict[str, Any]]:
+    """Return the record of each rule: intervals over seeds of probes, of their differences to backprop and to the untrained network.
+
+    Parameters
+    ----------
+    found : Found
+        What became of the trials.
+
+    Returns
+    -------
+    dict
+        As ``--json`` prints it under ``rules``.
+    """
+    baseline = found.metrics.get(BASELINE, [])
+    return {rule: _record(trials, baseline, found.errors[rule]) for rule, trials in found.metrics.items()}
+
+
+def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mapping[str, Any] | None], error: str | None) -> dict[str, Any]:
+    done = [trial for trial in trials if trial is not None]
+    record: dict[str, Any] = {"status": "done" if len(done) == len(trials) else "failed", "error": error}
+    record |= dict.fromkeys(("probe", "lift", "paired_difference", "untrained"))
+    if not done:
+        return record
+    record["probe"] = {layer: interval([trial[f"probe_{layer}"] for trial in done]) for layer in LAYERS}
+    record["lift"] = {layer: interval([trial[f"lift_{layer}"] for trial in done]) for layer in LAYERS}
+    if any(baseline) and trials is not baseline:
+        differences = {layer: paired_difference(trials, baseline, f"probe_{layer}") for layer in LAYERS}
+        record["paired_difference"] = {layer: interval(values) if values else None for layer, values in differences.items()}
+    record["untrained"] = {name: mean([trial["untrained"][name] for trial in done]) for name in done[0]["untrained"]}
+    return (
+        record
+        | {name: mean([trial[name] for trial in done]) for name in MEASURES}
+        | {"probe_stages": mean([trial.get("probe_stages") for trial in done])}
+    )
+
+
+PROBES = ("rule", *(name for layer in LAYERS for name in (f"{layer} %", "minus backprop", "95 %", "minus untrained", "95 %")))
+"""Columns of the first table: linear probes of both layers."""
+OTHERS = {
+    "all stages %": ("probe_stages", 100.0, 2),
+    "kNN output %": ("neighbours_output", 100.0, 2),
+    "objective": ("objective", 1.0, 3),
+    "collapsed": ("collapsed", 1.0, 3),
+    "view error %": ("view_error", 100.0, 1),
+    "alignment": ("alignment", 1.0, 3),
+    "uniformity": ("uniformity", 1.0, 2),
+    "tolerance": ("tolerance", 1.0, 3),
+    "isotropy": ("isotropy", 1.0, 3),
+    "rank hidden": ("rank_hidden", 1.0, 1),
+    "rank output": ("rank_output", 1.0, 1),
+    "hardness": ("hardness", 1.0, 3),
+    "sweeps": ("sweeps_per_sample", 1.0, 1),
+    "CPU us/sample": ("cpu_seconds_per_sample", 1e6, 0),
+    "unconverged %": ("unconverged", 100.0, 2),
+}
+"""Columns of the second table: metric, factor and digits; that of stages is left out where there is one."""
+
+
+def probe_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the probes as a header and rows of texts, the untrained network first."""
+    rows = []
+    first = next((record["untrained"] for record in records.values() if record["untrained"]), None)
+    if first:
+        rows.append(("untrained", *(cell for layer in LAYERS for cell in (f"{100 * first[f'probe_{layer}']:.2f}", *("-",) * 4))))
+    for rule, record in records.items():
+        if record["probe"] is None:
+            rows.append((rule, "failed", *("-",) * (len(PROBES) - 2)))
+            continue
+        cells: list[str] = []
+        for layer in LAYERS:
+            difference = record["paired_difference"]
+            cells += [_percent(record["probe"][layer])[0], *_percent(difference[layer] if difference else None)]
+            cells += _percent(record["lift"][layer])
+        rows.append((rule if record["status"] == "done" else f"{rule} (some failed)", *cells))
+    return PROBES, rows
+
+
+def measure_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the other measures, means over the seeds, the untrained network first."""
+    shown: dict[str, Mapping[str, Any]] = {
+        "untrained": next((record["untrained"] for record in records.values() if record["untrained"]), {})
+    }
+    shown |= records
+    several = any(values.get("probe_stages") is not None for values in shown.values())
+    columns = {title: column for title, column in OTHERS.items() if several or column[0] != "probe_stages"}
+    rows = []
+    for name, values in shown.items():
+        cells = [(values.get(metric), factor, digits) for metric, factor, digits in columns.values()]
+        rows.append((name, *("-" if value is None else f"{factor * value:.{digits}f}" for value, factor, digits in cells)))
+    return ("rule", *columns), rows
+
+
+def _percent(value: Mapping[str, Any] | None) -> tuple[str, str]:
+    if value is None:
+        return "-", "-"
+    low, high = value["ci95"]
+    return _points(value["mean"]), "-" if low is None else f"[{_points(low)}, {_points(high)}]"
+
+
+def _points(share: float) -> str:
+    """Return a share in percent, without the minus sign of a rounded zero."""
+    return f"{round(100 * share, 2) + 0.0:.2f}"

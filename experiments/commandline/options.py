@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,6 +14,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
 from experiments.commandline.kinds import NONE, field_kind, flag_name, from_assignment, is_positional, kind_at
 from experiments.commandline.messages import complain
+from experiments.commandline.sections import GENERAL, OWN, Section
 
 M = TypeVar("M", bound="Options")
 
@@ -23,9 +24,20 @@ class Options(BaseModel):
 
     A field of one machine only, such as a data directory, is declared with ``exclude=True``: it is neither stored with a run nor
     compared when the run is resumed.
+
+    Attributes
+    ----------
+    section
+        Section of the help for the fields declared in this class; ``class X(Options, section=DATA)`` sets it. Subclasses have their own.
     """
 
+    section: ClassVar[Section] = OWN
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True)
+
+    def __init_subclass__(cls, *, section: Section = OWN, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.section = section
 
     def resolved(self) -> dict[str, Any]:
         """Give every setting as plain values, ready for TOML and JSON.
@@ -59,10 +71,10 @@ class CommandOptions(Options):
     Attributes
     ----------
     seed : int
-        From which every random draw of the command follows.
+        Seed from which every random draw of the command follows.
     """
 
-    seed: int = Field(0, ge=0, description="Seed of every random draw.")
+    seed: Annotated[int, GENERAL] = Field(0, ge=0, description="Seed of every random draw.")
 
 
 class Layer(NamedTuple):

@@ -15,6 +15,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive, PositiveFloat
+from experiments.commandline.sections import COMPUTATION, OPTIMISATION, RELAXATION, RULE
 from experiments.figures.writing import learning_curves, write_pictures
 from experiments.runs.directory import RunDirectory, open_run
 from experiments.setup.build import LearningOptions, architecture, build_network, build_setting, load_data
@@ -35,7 +36,7 @@ KEY = "train"
 """Of the one trial in the journal, and of its checkpoint."""
 
 
-class PlanOptions(LearningOptions):
+class PlanOptions(LearningOptions, section=OPTIMISATION):
     """How a network is trained.
 
     Attributes
@@ -46,19 +47,25 @@ class PlanOptions(LearningOptions):
         What is done with the gradient.
     """
 
-    epochs: Positive = Field(20, description="Passes over the training split.")
-    batch_size: Positive = Field(32, description="Samples per step.")
-    optimiser: Annotated[str, OneOf("optimiser", OPTIMISERS)] = Field("sgd", description="Optimiser.")
-    learning_rates: tuple[PositiveFloat, ...] = Field((0.05,), description="One for all layers, or one per layer from the inputs up.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Of the optimiser; the first moment's decay of adaptive ones.")
-    weight_decay: float = Field(0.0, ge=0, description="Of the optimiser.")
-    schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("cosine", description="Of the learning rates, per epoch.")
+    epochs: Positive = Field(20, description="Number of passes over the training split.")
+    batch_size: Positive = Field(32, description="Number of samples per update.")
+    optimiser: Annotated[str, OneOf("optimiser", OPTIMISERS)] = Field(
+        "sgd", description="Optimiser that turns gradients into updates of the parameters."
+    )
+    learning_rates: tuple[PositiveFloat, ...] = Field(
+        (0.05,), description="Learning rate of all layers, or one per layer from the inputs up, such as 0.1,0.02."
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum, or decay of the first moment for adaptive optimisers; below 1.")
+    weight_decay: float = Field(0.0, ge=0, description="Coefficient of weight decay, such as 1e-4; 0: no decay.")
+    schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("cosine", description="Schedule of the learning rates over the epochs.")
     decay: PositiveFloat = Field(0.99, description="Factor per epoch of the exponential schedule.")
-    clip_norm: PositiveFloat | None = Field(1.0, description="Largest norm of the gradient.")
-    patience: Positive | None = Field(None, description="Epochs without a better validation error after which to stop.")
+    clip_norm: PositiveFloat | None = Field(1.0, description="Largest norm of a gradient, to which longer ones are scaled; none: no limit.")
+    patience: Positive | None = Field(
+        None, description="Number of epochs without a better validation error after which training stops; none: never."
+    )
 
 
-class TrainOptions(PlanOptions):
+class TrainOptions(PlanOptions, section=RULE):
     """How one rule trains a network.
 
     Attributes
@@ -67,10 +74,10 @@ class TrainOptions(PlanOptions):
         The learning rule.
     """
 
-    rule: Annotated[str, OneOf("rule", RULES)] = Field("ep-centered", description="Learning rule.")
+    rule: Annotated[str, OneOf("rule", RULES)] = Field("ep-centered", description="Learning rule to train with.")
 
 
-class TrialOptions(TrainOptions):
+class TrialOptions(TrainOptions, section=RELAXATION):
     """How one rule trains a network, and what it remembers between epochs.
 
     Attributes
@@ -79,10 +86,12 @@ class TrialOptions(TrainOptions):
         Whether a sample's free phase starts where it ended at the last visit.
     """
 
-    warm_start: bool = Field(False, description="Start each sample's free phase where its last one ended; keeps all states in memory.")
+    warm_start: bool = Field(
+        False, description="Start each sample's free phase at the state of the epoch before; all states are kept in memory."
+    )
 
 
-class CommandTrainOptions(TrialOptions):
+class CommandTrainOptions(TrialOptions, section=COMPUTATION):
     """A training run, and where it is computed.
 
     Attributes
@@ -91,7 +100,11 @@ class CommandTrainOptions(TrialOptions):
         What computes; only the serial one shows progress within the trial.
     """
 
-    engine: str = Field("serial", exclude=True, description="serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.")
+    engine: str = Field(
+        "serial",
+        exclude=True,
+        description="Engine that computes the trial: serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.",
+    )
 
 
 METRICS = {

@@ -17,6 +17,7 @@ from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.quantities import Positive, PositiveFloat, Units
+from experiments.commandline.sections import COMPUTATION, DATA, NETWORK, RELAXATION, RULE
 from experiments.setup.dynamics import ANNEAL, DYNAMICS, AnnealOptions, build_dynamics
 from experiments.setup.hardware_networks import GraphOptions, IsingOptions, SpikingOptions
 from experiments.setup.networks import BUILDERS, CircuitOptions, OscillatorOptions, without_effect
@@ -55,53 +56,108 @@ class LearningOptions(CommandOptions):
         Where all tensors are.
     """
 
-    data: Annotated[str, OneOf("data set", DATASETS)] = Field("digits", description="Data set.")
-    data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files; none downloads and caches.")
-    data_seed: Annotated[int, Field(ge=0)] = Field(0, description="Of computed samples, or of a split at random (digits-shuffled).")
-    train_size: Positive | None = Field(None, description="Use only so many training samples.")
-    network: Annotated[str, OneOf("network", BUILDERS)] = Field("layered", description="What is trained.")
-    hidden: tuple[Units, ...] = Field((256,), description="Units of each hidden layer, from the inputs up.")
-    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("hard-sigmoid", description="Of the hidden layers.")
-    output_activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("linear", description="Of the output layer.")
-    energy_scale: float = Field(1.0, gt=0, le=1, description="Layer energy scale: feedback over forward coupling.")
-    readout: bool = Field(False, description="Read the outputs out of the last hidden layer, outside the equilibrium.")
-    gain: PositiveFloat = Field(0.7, description="Initial weights are uniform in +-gain/sqrt(fan-in).")
-    dtype: Literal["float32", "float64"] = Field("float32", description="Of all computations.")
-    circuit: CircuitOptions = Field(default_factory=lambda: CircuitOptions.model_validate({}), description="Of a resistive network.")
-    oscillator: OscillatorOptions = Field(default_factory=lambda: OscillatorOptions.model_validate({}), description="Of oscillators.")
-    graph: GraphOptions = Field(default_factory=lambda: GraphOptions.model_validate({}), description="Of resistors on a graph.")
-    ising: IsingOptions = Field(default_factory=lambda: IsingOptions.model_validate({}), description="Of an Ising machine.")
-    spiking: SpikingOptions = Field(default_factory=lambda: SpikingOptions.model_validate({}), description="Of a spiking network.")
-    cost: Annotated[str, OneOf("cost", SAMPLE_COSTS)] = Field("squared-error", description="Cost that the rules lower.")
-    dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field(
+    data: Annotated[str, OneOf("data set", DATASETS), DATA] = Field("digits", description="Data set to learn.")
+    data_dir: Annotated[Path | None, DATA] = Field(
+        None, exclude=True, description="Directory with the IDX files of the data set; none: download them once and cache them."
+    )
+    data_seed: Annotated[int, Field(ge=0), DATA] = Field(
+        0, description="Seed of generated data (two-moons, teacher) and of the random split of digits-shuffled."
+    )
+    train_size: Annotated[Positive | None, DATA] = Field(
+        None, description="Number of training samples to use, such as 500; none: all of them."
+    )
+    network: Annotated[str, OneOf("network", BUILDERS), NETWORK] = Field("layered", description="Network to train.")
+    hidden: Annotated[tuple[Units, ...], NETWORK] = Field(
+        (256,), description="Number of units in each hidden layer, from the inputs up, such as 128,64."
+    )
+    activation: Annotated[str, OneOf("activation", ACTIVATIONS), NETWORK] = Field(
+        "hard-sigmoid", description="Activation function of the hidden layers."
+    )
+    output_activation: Annotated[str, OneOf("activation", ACTIVATIONS), NETWORK] = Field(
+        "linear", description="Activation function of the output layer."
+    )
+    energy_scale: Annotated[float, NETWORK] = Field(
+        1.0, gt=0, le=1, description="Ratio of feedback to forward coupling between neighbouring layers, above 0 and at most 1."
+    )
+    readout: Annotated[bool, NETWORK] = Field(
+        False, description="Compute the outputs by a linear readout of the last hidden layer, outside the equilibrium."
+    )
+    gain: Annotated[PositiveFloat, NETWORK] = Field(
+        0.7, description="Size of the initial weights, which are uniform in +-gain/sqrt(fan-in)."
+    )
+    dtype: Annotated[Literal["float32", "float64"], COMPUTATION] = Field("float32", description="Floating-point type of all computations.")
+    circuit: CircuitOptions = Field(
+        default_factory=lambda: CircuitOptions.model_validate({}), description="Settings of a resistive network."
+    )
+    oscillator: OscillatorOptions = Field(
+        default_factory=lambda: OscillatorOptions.model_validate({}), description="Settings of a network of oscillators."
+    )
+    graph: GraphOptions = Field(default_factory=lambda: GraphOptions.model_validate({}), description="Settings of a graph of resistors.")
+    ising: IsingOptions = Field(default_factory=lambda: IsingOptions.model_validate({}), description="Settings of an Ising machine.")
+    spiking: SpikingOptions = Field(default_factory=lambda: SpikingOptions.model_validate({}), description="Settings of a spiking network.")
+    cost: Annotated[str, OneOf("cost", SAMPLE_COSTS), RULE] = Field("squared-error", description="Cost that learning lowers.")
+    dynamics: Annotated[str, OneOf("dynamics", DYNAMICS), RELAXATION] = Field(
         "forward",
-        description="Of the free phase; kernels do block descent (forward, backward, even-odd) and anneal, torch the others.",
+        description="Dynamics of the free phase; kernels compute block descent (forward, backward, even-odd) and anneal, torch the others.",
     )
-    anneal: AnnealOptions = Field(default_factory=lambda: AnnealOptions.model_validate({}), description="Of --dynamics anneal.")
-    over_relaxation: float = Field(
-        1.0, gt=0, lt=2, description="How far a sweep moves a layer; 1 is to its minimum. Kernels do more in deep networks."
+    anneal: AnnealOptions = Field(
+        default_factory=lambda: AnnealOptions.model_validate({}), description="Settings of the anneals of an Ising machine."
     )
-    step: PositiveFloat | None = Field(None, description="Euler step of gradient-flow and momentum; none for their own.")
-    tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-3, description="Residual at which a sample's free phase stops.")
-    budget: Positive = Field(100, description="Most sweeps of a free phase.")
-    node_temperature: float = Field(0.0, ge=0, description="Of thermal noise, in units of the energy; in kelvin with a capacitance.")
-    node_capacitance: PositiveFloat | None = Field(
-        None, description="Farad of a node whose unit is a volt: the temperature is then in kelvin."
+    over_relaxation: Annotated[float, RELAXATION] = Field(
+        1.0,
+        gt=0,
+        lt=2,
+        description="Over-relaxation factor of a sweep, between 0 and 2; 1 moves each layer to its minimum. Other factors have kernels for "
+        "layered networks with several hidden layers only.",
     )
-    nudged_tolerance: Annotated[float, Field(ge=0)] | None = Field(
-        1e-3, description="The same for the later phases, relative to the size of their contrast."
+    step: Annotated[PositiveFloat | None, RELAXATION] = Field(
+        None, description="Euler step of gradient-flow and momentum; none: the default step of the dynamics."
     )
-    nudged_budget: Positive = Field(100, description="Most sweeps of a later phase.")
-    unstable: bool = Field(False, description="Run nudged phases to the end of their budget even where their energy has no minimum.")
-    strength: PositiveFloat = Field(0.1, description="Nudging strength of EP, in units of the output layer's stiffness.")
-    frozen: bool = Field(False, description="Hold the nudging force of the free state instead of letting it follow.")
-    fraction: PositiveFloat = Field(0.1, description="How far coupled learning holds the outputs towards lower cost.")
-    backend: Annotated[str, OneOf("backend", BACKEND_NAMES)] = Field(
-        "auto", exclude=True, description="What computes the relaxations: a kernel, the torch reference, or a kernel where there is one."
+    tolerance: Annotated[Annotated[float, Field(ge=0)] | None, RELAXATION] = Field(
+        1e-3, description="Residual at which a sample's free phase stops; none: run the whole budget."
     )
-    device: Annotated[str, OneOf("device", DEVICES)] = Field("cpu", exclude=True, description="Where all tensors are.")
-    homeostasis: float = Field(0.0, ge=0, description="Weight of the Jacobian's asymmetry in EP, where feedback is not tied; 0 for none.")
-    unroll: Positive | None = Field(None, description="Steps that BPTT goes back through; none for the whole relaxation.")
+    budget: Annotated[Positive, RELAXATION] = Field(100, description="Largest number of sweeps in a free phase.")
+    node_temperature: Annotated[float, RELAXATION] = Field(
+        0.0,
+        ge=0,
+        description="Temperature of thermal noise, in units of the energy, or in kelvin with --node-capacitance; 0: no noise.",
+    )
+    node_capacitance: Annotated[PositiveFloat | None, RELAXATION] = Field(
+        None, description="Capacitance of a node in farad, such as 1e-12, for states in volt; --node-temperature is then in kelvin."
+    )
+    nudged_tolerance: Annotated[Annotated[float, Field(ge=0)] | None, RELAXATION] = Field(
+        1e-3, description="Residual, relative to the contrast, at which a sample's nudged phase stops; none: run the whole budget."
+    )
+    nudged_budget: Annotated[Positive, RELAXATION] = Field(100, description="Largest number of sweeps in a nudged phase.")
+    unstable: Annotated[bool, RELAXATION] = Field(
+        False, description="Run nudged phases for their whole budget even where their energy has no minimum."
+    )
+    strength: Annotated[PositiveFloat, RULE] = Field(
+        0.1, description="Nudging strength (beta) of equilibrium propagation, in units of the output layer's stiffness; often 0.02 to 0.5."
+    )
+    frozen: Annotated[bool, RULE] = Field(
+        False, description="Keep the nudging force as it is in the free state, instead of letting it follow the outputs."
+    )
+    fraction: Annotated[PositiveFloat, RULE] = Field(
+        0.1, description="Fraction (eta) of the step towards lower cost at which coupled learning holds the outputs; often 0.02 to 0.5."
+    )
+    backend: Annotated[str, OneOf("backend", BACKEND_NAMES), COMPUTATION] = Field(
+        "auto",
+        exclude=True,
+        description="Implementation of relaxations: a compiled kernel (numba, cuda), the reference (torch), or a kernel if one covers the "
+        "case (auto).",
+    )
+    device: Annotated[str, OneOf("device", DEVICES), COMPUTATION] = Field(
+        "cpu", exclude=True, description="Device on which all tensors are computed."
+    )
+    homeostasis: Annotated[float, RULE] = Field(
+        0.0,
+        ge=0,
+        description="Weight of the penalty on the Jacobian's asymmetry in equilibrium propagation without tied feedback; 0: no penalty.",
+    )
+    unroll: Annotated[Positive | None, RULE] = Field(
+        None, description="Number of relaxation steps that the unrolled rule goes back through; none: all of them."
+    )
 
 
 def load_data(options: LearningOptions) -> Splits:

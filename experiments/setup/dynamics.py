@@ -12,6 +12,7 @@ from contrastive_core.errors import InputError
 from eqprop import DYNAMICS as EQUILIBRIUM_PROPAGATION
 from experiments.commandline.options import Options
 from experiments.commandline.quantities import Positive, PositiveFloat
+from experiments.commandline.sections import Section
 
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
@@ -24,22 +25,27 @@ DYNAMICS = CORE | EQUILIBRIUM_PROPAGATION
 ANNEAL = "anneal"
 
 
-class AnnealOptions(Options):
-    """How an Ising machine anneals.
+class AnnealOptions(Options, section=Section("Dynamics anneal")):
+    """Schedule by which an Ising machine anneals.
 
     Attributes
     ----------
     reads, sweeps
-        Of a free phase, and of every anneal.
+        Number of anneals per free phase, and of sweeps per anneal.
     hot, cold, reverse
-        Inverse temperatures, and where between them a later phase starts.
+        Inverse temperatures, and the position between them at which a nudged phase starts.
     """
 
-    reads: Positive = Field(10, description="Anneals per free phase; the lowest energy counts.")
-    sweeps: Positive = Field(100, description="Sweeps of an anneal.")
-    hot: PositiveFloat = Field(0.1, description="First inverse temperature of a free anneal.")
-    cold: PositiveFloat = Field(10.0, description="Last inverse temperature.")
-    reverse: float = Field(0.25, ge=0, le=1, description="Where on that way a later phase starts: 0 forgets the free state.")
+    reads: Positive = Field(10, description="Number of anneals per free phase, of which the one with the lowest energy counts.")
+    sweeps: Positive = Field(100, description="Number of sweeps per anneal.")
+    hot: PositiveFloat = Field(0.1, description="Inverse temperature at which a free anneal starts, in 1/energy.")
+    cold: PositiveFloat = Field(10.0, description="Inverse temperature at which an anneal ends, in 1/energy.")
+    reverse: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="Position between --anneal-hot (0, forgets the free state) and --anneal-cold (1) at which a nudged phase starts.",
+    )
 
 
 def build_dynamics(options: LearningOptions) -> Dynamics:

@@ -10,7 +10,8 @@ from pydantic import Field
 from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.options import Options
-from experiments.commandline.quantities import Positive, PositiveFloat
+from experiments.commandline.quantities import NotNegative, Positive, PositiveFloat
+from experiments.commandline.sections import Section
 
 if TYPE_CHECKING:
     import torch
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from experiments.setup.build import LearningOptions
 
 
-class SpikingOptions(Options):
-    """How spikes are counted.
+class SpikingOptions(Options, section=Section("Network spiking")):
+    """Counting of spikes.
 
     Attributes
     ----------
@@ -32,43 +33,43 @@ class SpikingOptions(Options):
         Steps per count.
     """
 
-    window: Positive = Field(64, description="Steps in which the spikes of a unit are counted.")
+    window: Positive = Field(64, description="Number of time steps over which a unit's spikes are counted.")
 
 
-class GraphOptions(Options):
-    """Which resistors there are, and what the sources are held at.
+class GraphOptions(Options, section=Section("Network resistor-graph")):
+    """Resistors of a graph and voltages of its sources.
 
     Attributes
     ----------
     rows, columns, links
-        Of the lattice, and resistors besides.
+        Size of the lattice, and number of its additional resistors.
     input_gain, rail
-        Of the sources.
+        Voltages of the sources.
     g_min, g_max
         Bounds of the conductances.
     """
 
-    rows: Positive = Field(13, description="Rows of the lattice.")
-    columns: Positive = Field(13, description="Columns of the lattice.")
-    links: Annotated[int, Field(ge=0)] = Field(6000, description="Resistors between random nodes of the lattice, besides its own.")
-    input_gain: PositiveFloat = Field(20.0, description="Volt per unit of input.")
-    rail: Annotated[float, Field(ge=0)] = Field(1.0, description="Voltage of the two rails beside the inputs; 0 leaves them out.")
-    g_min: PositiveFloat = Field(1e-3, description="Smallest conductance.")
-    g_max: PositiveFloat | None = Field(None, description="Largest conductance; none for any.")
+    rows: Positive = Field(13, description="Number of rows of the lattice.")
+    columns: Positive = Field(13, description="Number of columns of the lattice.")
+    links: Annotated[int, Field(ge=0)] = Field(6000, description="Number of resistors between random nodes, beside those of the lattice.")
+    input_gain: PositiveFloat = Field(20.0, description="Source voltage per unit of input, in volt.")
+    rail: NotNegative = Field(1.0, description="Voltage of the two constant sources beside the inputs, in volt; 0: no such sources.")
+    g_min: PositiveFloat = Field(1e-3, description="Smallest conductance of a resistor, in siemens.")
+    g_max: PositiveFloat | None = Field(None, description="Largest conductance of a resistor, in siemens; none: no limit.")
 
 
-class IsingOptions(Options):
-    """What the machine can set, and how it answers.
+class IsingOptions(Options, section=Section("Network ising")):
+    """Limits of the machine, and its outputs.
 
     Attributes
     ----------
     voters, field_limit, coupling_limit
-        Of the outputs, the fields and the couplings.
+        Number of spins per output, and limits of the fields and couplings.
     """
 
-    voters: Positive = Field(4, description="Output spins per class; their share of votes is the output.")
-    field_limit: PositiveFloat = Field(4.0, description="Largest field of a hidden spin.")
-    coupling_limit: PositiveFloat = Field(1.0, description="Largest coupling.")
+    voters: Positive = Field(4, description="Number of output spins per class, whose share of votes is the output of the class.")
+    field_limit: PositiveFloat = Field(4.0, description="Largest field that the machine can apply to a hidden spin, dimensionless.")
+    coupling_limit: PositiveFloat = Field(1.0, description="Largest coupling of two spins that the machine can set, dimensionless.")
 
 
 def _dtype(options: LearningOptions) -> torch.dtype:

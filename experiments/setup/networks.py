@@ -13,6 +13,7 @@ from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.registry import Table
 from experiments.commandline.options import Options
 from experiments.commandline.quantities import NotNegative, PositiveFloat
+from experiments.commandline.sections import Section
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     Builder = Callable[[LearningOptions, Splits, torch.Generator], Network]
 
 
-class CircuitOptions(Options):
-    """What a resistive network is built from.
+class CircuitOptions(Options, section=Section("Network resistive")):
+    """Parts of a resistive network.
 
     Attributes
     ----------
@@ -36,31 +37,41 @@ class CircuitOptions(Options):
     g_min, g_max
         Bounds of the conductances.
     diode_current, diode_scale, diode_curve
-        Of a diode that is not ideal.
+        Diodes that are not ideal.
     """
 
-    input_gain: PositiveFloat = Field(100.0, description="Volt per unit of input.")
-    rail: NotNegative = Field(1.0, description="Voltage of the two rails beside the inputs; 0 leaves them out.")
-    voltage_gain: PositiveFloat = Field(1.0, description="Of the amplifiers between layers; 1 for none.")
-    current_gain: PositiveFloat | None = Field(None, description="The same for the current sent back; none for 1/voltage gain.")
-    g_min: tuple[NotNegative, ...] = Field((0.0,), min_length=1, description="Smallest conductance, for all layers or one per layer.")
-    g_max: tuple[PositiveFloat, ...] | None = Field(None, description="Largest conductance, for all layers or one per layer; none for any.")
-    diode_current: PositiveFloat | None = Field(None, description="Saturation current of Shockley's diodes; none for ideal ones.")
-    diode_scale: PositiveFloat = Field(0.02585, description="Thermal voltage times emission coefficient of Shockley's diodes.")
-    diode_curve: Path | None = Field(None, description="Measured curve of the diodes, CSV or NPZ of voltages and currents.")
+    input_gain: PositiveFloat = Field(100.0, description="Source voltage per unit of input, in volt.")
+    rail: NotNegative = Field(1.0, description="Voltage of the two constant sources beside the inputs, in volt; 0: no such sources.")
+    voltage_gain: PositiveFloat = Field(1.0, description="Voltage gain of the amplifiers between layers; 1: no amplifiers.")
+    current_gain: PositiveFloat | None = Field(None, description="Gain of the current fed back between layers; none: 1/voltage gain.")
+    g_min: tuple[NotNegative, ...] = Field(
+        (0.0,), min_length=1, description="Smallest conductance in siemens, for all layers or one per layer."
+    )
+    g_max: tuple[PositiveFloat, ...] | None = Field(
+        None, description="Largest conductance in siemens, for all layers or one per layer; none: no limit."
+    )
+    diode_current: PositiveFloat | None = Field(
+        None, description="Saturation current of Shockley diodes in ampere, such as 1e-9; none: ideal diodes."
+    )
+    diode_scale: PositiveFloat = Field(0.02585, description="Thermal voltage times emission coefficient of Shockley diodes, in volt.")
+    diode_curve: Path | None = Field(
+        None, description="CSV or NPZ file with a measured curve of the diodes, voltages in volt and currents in ampere; none: no curve."
+    )
 
 
-class OscillatorOptions(Options):
-    """What oscillators are driven by.
+class OscillatorOptions(Options, section=Section("Network oscillator")):
+    """Drive of a network of oscillators.
 
     Attributes
     ----------
     input_gain, injection
-        Of the inputs, and of the second harmonic.
+        Strength of the inputs and of the second harmonic.
     """
 
-    input_gain: PositiveFloat = Field(3.141592653589793, description="Radian per unit of input.")
-    injection: NotNegative = Field(0.0, description="Strength of the second harmonic, which locks phases to 0 and pi; 0 for none.")
+    input_gain: PositiveFloat = Field(3.141592653589793, description="Phase of a source per unit of input, in radian.")
+    injection: NotNegative = Field(
+        0.0, description="Strength of the injected second harmonic, which locks phases to 0 and pi; 0: no injection."
+    )
 
 
 BUILDERS: Table[Builder] = Table(

@@ -23,7 +23,7 @@ from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Settling
 from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
-from experiments.setup.build import LearningOptions
+from experiments.setup.options import LearningOptions
 
 STRENGTH: float = LearningOptions.model_fields["strength"].default
 """Nudging strength of every case, that of ``train``, in units of the stiffness of the output layer."""

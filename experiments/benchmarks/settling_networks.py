@@ -16,7 +16,7 @@ from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Settling
 from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
-from experiments.setup.build import LearningOptions
+from experiments.setup.options import LearningOptions
 
 DRAWN = 2048
 """Samples of the data that are drawn where no files are given."""

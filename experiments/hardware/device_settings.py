@@ -14,7 +14,7 @@ from experiments.hardware.write_laws import read_law
 
 if TYPE_CHECKING:
     from contrastive_core.devices.device import Device
-    from experiments.setup.build import LearningOptions
+    from experiments.setup.options import LearningOptions
 
 NUMBERS = ("step", "step_up", "step_down", "seconds")
 """The settings of a device that are numbers of its own."""

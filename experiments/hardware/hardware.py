@@ -22,10 +22,10 @@ from experiments.hardware.energy_bill import ConstantOptions
 from experiments.hardware.measures import measure
 from experiments.hardware.table import key_of, rows_of, table
 from experiments.learning.train import METRICS as TRAINING
-from experiments.learning.train import PlanOptions, TrainOptions, plan_of
 from experiments.runs.directory import open_run
 from experiments.runs.intervals import mean
-from experiments.setup.build import check_data_seed
+from experiments.setup.build import check_data_seed, plan_of
+from experiments.setup.options import PlanOptions, TrainOptions
 from experiments.setup.rules import RULES
 from experiments.sweeps.gridded import run_cells
 from experiments.trials.engine import check_engine

@@ -16,8 +16,8 @@ from experiments.commandline.options import without_effect
 from experiments.commandline.output import format_table, write_text
 from experiments.commandline.quantities import Positive, PositiveFloat
 from experiments.learning.gradient_cases import prepare
-from experiments.learning.train import TrainOptions
-from experiments.setup.networks import BUILDERS
+from experiments.setup.options import TrainOptions
+from experiments.setup.tables import BUILDERS
 
 if TYPE_CHECKING:
     from torch import Tensor

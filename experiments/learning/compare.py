@@ -15,11 +15,11 @@ from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive, distinct
 from experiments.figures.writing import write_pictures
 from experiments.learning.comparison import summarise, table
-from experiments.learning.train import PlanOptions
 from experiments.report.html import render, write_report
 from experiments.runs.directory import open_run
 from experiments.runs.records import Record
 from experiments.setup.checks import check
+from experiments.setup.options import PlanOptions
 from experiments.setup.rules import BASELINE, RULES
 from experiments.sweeps.paired import Found, refuse_failures, run_paired, seeds_of, study_of
 from experiments.trials.engine import check_engine

@@ -16,7 +16,8 @@ from experiments.learning.objective_batches import present
 from experiments.runs.directory import RunDirectory
 from experiments.runs.journal import Journal
 from experiments.runs.pages import recall, remember
-from experiments.setup.build import LearningOptions, build_network, load_data
+from experiments.setup.build import build_network, load_data
+from experiments.setup.options import LearningOptions
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits

@@ -11,7 +11,7 @@ from contrastive_core.costs import COSTS
 from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.markers import OneOf
 from experiments.commandline.quantities import Positive, PositiveFloat, distinct
-from experiments.setup.build import LearningOptions
+from experiments.setup.options import LearningOptions
 from experiments.setup.rules import RULES
 
 ALL = "all"

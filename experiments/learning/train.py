@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from experiments.commandline.exits import resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.commandline.markers import OneOf
 from experiments.commandline.output import format_table
-from experiments.commandline.quantities import Positive, PositiveFloat
-from experiments.commandline.sections import COMPUTATION, OPTIMISATION, RELAXATION, RULE
+from experiments.commandline.sections import COMPUTATION
 from experiments.figures.writing import learning_curves, write_pictures
 from experiments.runs.directory import RunDirectory, open_run
-from experiments.setup.build import LearningOptions, architecture, build_network, build_setting, load_data
+from experiments.setup.build import architecture, build_network, build_setting, load_data, plan_of
 from experiments.setup.checks import FEW, check
+from experiments.setup.options import TrainOptions, TrialOptions
 from experiments.setup.rules import RULES
 from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
 from experiments.sweeps.single import run_one
@@ -29,66 +27,11 @@ from experiments.trials.worker import Work
 
 if TYPE_CHECKING:
     from contrastive_core.training.evaluation import Evaluation
-    from contrastive_core.training.loop import Plan, Progress
+    from contrastive_core.training.loop import Progress
     from experiments.runs.journal import Journal
 
 KEY = "train"
 """Of the one trial in the journal, and of its checkpoint."""
-
-
-class PlanOptions(LearningOptions, section=OPTIMISATION):
-    """How a network is trained.
-
-    Attributes
-    ----------
-    epochs, batch_size, patience
-        How long, and on how much at once.
-    optimiser, learning_rates, momentum, weight_decay, schedule, decay, clip_norm
-        What is done with the gradient.
-    """
-
-    epochs: Positive = Field(20, description="Number of passes over the training split.")
-    batch_size: Positive = Field(32, description="Number of samples per update.")
-    optimiser: Annotated[str, OneOf("optimiser", OPTIMISERS)] = Field(
-        "sgd", description="Optimiser that turns gradients into updates of the parameters."
-    )
-    learning_rates: tuple[PositiveFloat, ...] = Field(
-        (0.05,), description="Learning rate of all layers, or one per layer from the inputs up, such as 0.1,0.02."
-    )
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum, or decay of the first moment for adaptive optimisers; below 1.")
-    weight_decay: float = Field(0.0, ge=0, description="Coefficient of weight decay, such as 1e-4; 0: no decay.")
-    schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("cosine", description="Schedule of the learning rates over the epochs.")
-    decay: PositiveFloat = Field(0.99, description="Factor per epoch of the exponential schedule.")
-    clip_norm: PositiveFloat | None = Field(1.0, description="Largest norm of a gradient, to which longer ones are scaled; none: no limit.")
-    patience: Positive | None = Field(
-        None, description="Number of epochs without a better validation error after which training stops; none: never."
-    )
-
-
-class TrainOptions(PlanOptions, section=RULE):
-    """How one rule trains a network.
-
-    Attributes
-    ----------
-    rule
-        The learning rule.
-    """
-
-    rule: Annotated[str, OneOf("rule", RULES)] = Field("ep-centered", description="Learning rule to train with.")
-
-
-class TrialOptions(TrainOptions, section=RELAXATION):
-    """How one rule trains a network, and what it remembers between epochs.
-
-    Attributes
-    ----------
-    warm_start
-        Whether a sample's free phase starts where it ended at the last visit.
-    """
-
-    warm_start: bool = Field(
-        False, description="Start each sample's free phase at the state of the epoch before; all states are kept in memory."
-    )
 
 
 class CommandTrainOptions(TrialOptions, section=COMPUTATION):
@@ -193,14 +136,6 @@ def trial(
 
 
 EXPERIMENT = Experiment(TrialOptions, trial, METRICS, headline=("test_error",), checkpoints=True, live=True)
-
-
-def plan_of(options: PlanOptions) -> Plan:
-    """Return the part of the options that training itself takes."""
-    from contrastive_core.training.loop import Plan
-
-    names = Plan.__dataclass_fields__
-    return Plan(**{name: value for name, value in options.model_dump().items() if name in names})
 
 
 def gradient_cosine(options: TrainOptions, seed: int) -> dict[str, float]:

@@ -14,9 +14,9 @@ from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import Cell, format_table, to_toml, write_text
 from experiments.figures.writing import tuning, write_pictures
-from experiments.learning.train import TrainOptions
 from experiments.learning.tune_cases import TuneOptions, curvature, material
 from experiments.setup.build import architecture, build_setting, ignored, load_data
+from experiments.setup.options import TrainOptions
 from experiments.setup.rules import RULES
 from experiments.trials.experiment import Experiment, Metric, Outcome
 

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 
 from contrastive_core.errors import ConvergenceError, InputError
 from experiments.commandline.quantities import PositiveFloat, distinct
-from experiments.learning.train import TrainOptions, plan_of
-from experiments.setup.build import build_network, build_setting, load_data
+from experiments.setup.build import build_network, build_setting, load_data, plan_of
+from experiments.setup.options import TrainOptions
 from experiments.setup.rules import RULES
 
 if TYPE_CHECKING:

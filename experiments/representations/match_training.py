@@ -11,11 +11,12 @@ from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Layer, resolve, resolve_layers
 from experiments.learning.compare import CompareOptions
-from experiments.learning.train import CommandTrainOptions, PlanOptions
+from experiments.learning.train import CommandTrainOptions
 from experiments.representations.contrast import check_contrast
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.runs.directory import RunDirectory, open_run
 from experiments.setup.checks import check
+from experiments.setup.options import PlanOptions
 from experiments.sweeps.paired import run_paired, study_of
 
 TRAINERS: dict[str, type[CompareOptions] | type[ContrastOptions]] = {"compare": CompareOptions, "contrast": ContrastOptions}

@@ -14,7 +14,7 @@ from contrastive_core.sampling import SAMPLERS
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from experiments.commandline.markers import OneOf
 from experiments.commandline.quantities import Positive, PositiveFloat, Units, distinct
-from experiments.learning.train import PlanOptions
+from experiments.setup.options import PlanOptions
 from experiments.setup.rules import BASELINE, RULES
 
 

@@ -13,7 +13,8 @@ from experiments.representations.activities import Trained
 from experiments.representations.build import build_embedding, build_objective, objective_setting
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.runs.directory import RunDirectory
-from experiments.setup.build import LearningOptions, build_network, build_setting, load_data
+from experiments.setup.build import build_network, build_setting, load_data
+from experiments.setup.options import LearningOptions
 from experiments.setup.rules import RULES
 from experiments.sweeps.paired import seeds_of, trial_key
 

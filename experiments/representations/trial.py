@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.learning.train import plan_of
 from experiments.representations.activities import Trained
 from experiments.representations.build import build_contrasting, build_embedding, build_objective, judged, lowered, objective_setting
 from experiments.representations.measures import measure, probe_of_stages
 from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, staged
-from experiments.setup.build import architecture, load_data
+from experiments.setup.build import architecture, load_data, plan_of
 from experiments.setup.rules import RULES
 from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
 from experiments.trials.experiment import Experiment, Metric, Outcome

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from experiments.commandline.invocation import Invocation
-from experiments.setup.build import LearningOptions, architecture, build_network, build_setting, ignored, load_data
+from experiments.setup.build import architecture, build_network, build_setting, ignored, load_data
+from experiments.setup.options import LearningOptions, PlanOptions
 from experiments.setup.rules import RULES, require_held
 
 if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.rule import Estimate, Setting
-    from experiments.learning.train import PlanOptions
+
 
 FEW = 32
 """Training samples that settings are tried on, and gradients compared: enough to be typical, few enough for the exact solve."""

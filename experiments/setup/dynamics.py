@@ -1,51 +1,16 @@
-"""The dynamics of the learning commands: what can be said about each, and how it is made from that."""
+"""Builder of the dynamics from the options of a command."""
 
 from __future__ import annotations
 
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from contrastive_core.dynamics import DYNAMICS as CORE
 from contrastive_core.errors import InputError
-from eqprop import DYNAMICS as EQUILIBRIUM_PROPAGATION
-from experiments.commandline.options import Options
-from experiments.commandline.quantities import Positive, PositiveFloat
-from experiments.commandline.sections import Section
+from experiments.setup.tables import ANNEAL, DYNAMICS
 
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
-    from experiments.setup.build import LearningOptions
-
-
-DYNAMICS = CORE | EQUILIBRIUM_PROPAGATION
-"""Every dynamics that the commands know, by name: the union of what the packages list."""
-
-ANNEAL = "anneal"
-
-
-class AnnealOptions(Options, section=Section("Dynamics anneal")):
-    """Schedule by which an Ising machine anneals.
-
-    Attributes
-    ----------
-    reads, sweeps
-        Number of anneals per free phase, and of sweeps per anneal.
-    hot, cold, reverse
-        Inverse temperatures, and the position between them at which a nudged phase starts.
-    """
-
-    reads: Positive = Field(10, description="Number of anneals per free phase, of which the one with the lowest energy counts.")
-    sweeps: Positive = Field(100, description="Number of sweeps per anneal.")
-    hot: PositiveFloat = Field(0.1, description="Inverse temperature at which a free anneal starts, in 1/energy.")
-    cold: PositiveFloat = Field(10.0, description="Inverse temperature at which an anneal ends, in 1/energy.")
-    reverse: float = Field(
-        0.25,
-        ge=0,
-        le=1,
-        description="Position between --anneal-hot (0, forgets the free state) and --anneal-cold (1) at which a nudged phase starts.",
-    )
+    from experiments.setup.options import LearningOptions
 
 
 def build_dynamics(options: LearningOptions) -> Dynamics:

@@ -1,17 +1,12 @@
-"""Networks of neuromorphic hardware that the learning commands train: what can be said about each, and how it is built from that."""
+"""Builders of networks of neuromorphic hardware from the options of a command."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
-from experiments.commandline.options import Options
-from experiments.commandline.quantities import NotNegative, Positive, PositiveFloat
-from experiments.commandline.sections import Section
 
 if TYPE_CHECKING:
     import torch
@@ -21,55 +16,7 @@ if TYPE_CHECKING:
     from eqprop.binary import BinaryWeights
     from eqprop.ising import Ising
     from eqprop.resistor_graph import ResistorGraph
-    from experiments.setup.build import LearningOptions
-
-
-class SpikingOptions(Options, section=Section("Network spiking")):
-    """Counting of spikes.
-
-    Attributes
-    ----------
-    window
-        Steps per count.
-    """
-
-    window: Positive = Field(64, description="Number of time steps over which a unit's spikes are counted.")
-
-
-class GraphOptions(Options, section=Section("Network resistor-graph")):
-    """Resistors of a graph and voltages of its sources.
-
-    Attributes
-    ----------
-    rows, columns, links
-        Size of the lattice, and number of its additional resistors.
-    input_gain, rail
-        Voltages of the sources.
-    g_min, g_max
-        Bounds of the conductances.
-    """
-
-    rows: Positive = Field(13, description="Number of rows of the lattice.")
-    columns: Positive = Field(13, description="Number of columns of the lattice.")
-    links: Annotated[int, Field(ge=0)] = Field(6000, description="Number of resistors between random nodes, beside those of the lattice.")
-    input_gain: PositiveFloat = Field(20.0, description="Source voltage per unit of input, in volt.")
-    rail: NotNegative = Field(1.0, description="Voltage of the two constant sources beside the inputs, in volt; 0: no such sources.")
-    g_min: PositiveFloat = Field(1e-3, description="Smallest conductance of a resistor, in siemens.")
-    g_max: PositiveFloat | None = Field(None, description="Largest conductance of a resistor, in siemens; none: no limit.")
-
-
-class IsingOptions(Options, section=Section("Network ising")):
-    """Limits of the machine, and its outputs.
-
-    Attributes
-    ----------
-    voters, field_limit, coupling_limit
-        Number of spins per output, and limits of the fields and couplings.
-    """
-
-    voters: Positive = Field(4, description="Number of output spins per class, whose share of votes is the output of the class.")
-    field_limit: PositiveFloat = Field(4.0, description="Largest field that the machine can apply to a hidden spin, dimensionless.")
-    coupling_limit: PositiveFloat = Field(1.0, description="Largest coupling of two spins that the machine can set, dimensionless.")
+    from experiments.setup.options import LearningOptions
 
 
 def _dtype(options: LearningOptions) -> torch.dtype:

@@ -1,19 +1,11 @@
-"""The networks that the learning commands train: what can be said about each, and how it is built from that."""
+"""Builders of layered, resistive and oscillator networks from the options of a command."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from pydantic import Field
 
 from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
-from contrastive_core.registry import Table
-from experiments.commandline.options import Options
-from experiments.commandline.quantities import NotNegative, PositiveFloat
-from experiments.commandline.sections import Section
 
 if TYPE_CHECKING:
     import torch
@@ -22,71 +14,8 @@ if TYPE_CHECKING:
     from contrastive_core.network import Network
     from eqprop.oscillator import Oscillators
     from eqprop.resistive import Resistive
-    from experiments.setup.build import LearningOptions
+    from experiments.setup.options import LearningOptions
 
-    Builder = Callable[[LearningOptions, Splits, torch.Generator], Network]
-
-
-class CircuitOptions(Options, section=Section("Network resistive")):
-    """Parts of a resistive network.
-
-    Attributes
-    ----------
-    input_gain, rail, voltage_gain, current_gain
-        Sources and amplifiers.
-    g_min, g_max
-        Bounds of the conductances.
-    diode_current, diode_scale, diode_curve
-        Diodes that are not ideal.
-    """
-
-    input_gain: PositiveFloat = Field(100.0, description="Source voltage per unit of input, in volt.")
-    rail: NotNegative = Field(1.0, description="Voltage of the two constant sources beside the inputs, in volt; 0: no such sources.")
-    voltage_gain: PositiveFloat = Field(1.0, description="Voltage gain of the amplifiers between layers; 1: no amplifiers.")
-    current_gain: PositiveFloat | None = Field(None, description="Gain of the current fed back between layers; none: 1/voltage gain.")
-    g_min: tuple[NotNegative, ...] = Field(
-        (0.0,), min_length=1, description="Smallest conductance in siemens, for all layers or one per layer."
-    )
-    g_max: tuple[PositiveFloat, ...] | None = Field(
-        None, description="Largest conductance in siemens, for all layers or one per layer; none: no limit."
-    )
-    diode_current: PositiveFloat | None = Field(
-        None, description="Saturation current of Shockley diodes in ampere, such as 1e-9; none: ideal diodes."
-    )
-    diode_scale: PositiveFloat = Field(0.02585, description="Thermal voltage times emission coefficient of Shockley diodes, in volt.")
-    diode_curve: Path | None = Field(
-        None, description="CSV or NPZ file with a measured curve of the diodes, voltages in volt and currents in ampere; none: no curve."
-    )
-
-
-class OscillatorOptions(Options, section=Section("Network oscillator")):
-    """Drive of a network of oscillators.
-
-    Attributes
-    ----------
-    input_gain, injection
-        Strength of the inputs and of the second harmonic.
-    """
-
-    input_gain: PositiveFloat = Field(3.141592653589793, description="Phase of a source per unit of input, in radian.")
-    injection: NotNegative = Field(
-        0.0, description="Strength of the injected second harmonic, which locks phases to 0 and pi; 0: no injection."
-    )
-
-
-BUILDERS: Table[Builder] = Table(
-    "network",
-    {
-        "layered": "experiments.setup.networks:layered",
-        "resistive": "experiments.setup.networks:resistive",
-        "resistor-graph": "experiments.setup.hardware_networks:resistor_graph",
-        "oscillator": "experiments.setup.networks:oscillator",
-        "ising": "experiments.setup.hardware_networks:ising",
-        "spiking": "experiments.setup.hardware_networks:spiking",
-        "binary": "experiments.setup.hardware_networks:binary",
-    },
-)
-"""What makes each network from the options, the data and a generator for its initial parameters."""
 
 _UNITS = ("activation", "output_activation")
 _OWN = {"resistive": "circuit", "resistor-graph": "graph", "oscillator": "oscillator", "ising": "ising", "spiking": "spiking"}

@@ -16,7 +16,7 @@ from experiments.benchmarks import objectives
 from experiments.benchmarks.settling_cases import cases, cosine, matched
 from experiments.benchmarks.settling_networks import network_of, samples
 from experiments.cli import cli
-from experiments.setup.build import LearningOptions
+from experiments.setup.options import LearningOptions
 
 FIELDS = {"case", "network", "batch", "threads", "backend", "samples_per_cpu_second", "sweeps", "peak_memory_mb"}
 

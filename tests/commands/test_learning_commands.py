@@ -18,10 +18,10 @@ from click.testing import CliRunner, Result
 
 from contrastive_core.files.checkpoint import load_checkpoint
 from experiments.cli import cli
-from experiments.learning.train import PlanOptions
 from experiments.runs.directory import RunDirectory
 from experiments.setup.build import build_setting
 from experiments.setup.checks import unused
+from experiments.setup.options import PlanOptions
 from experiments.setup.rules import RULES
 
 TINY = ("--train-size", "96", "--hidden", "12", "--epochs", "2", "--quiet", "--threads", "1")

@@ -19,7 +19,8 @@ from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch
 from experiments.commandline.options import resolve
-from experiments.setup.build import LearningOptions, build_setting
+from experiments.setup.build import build_setting
+from experiments.setup.options import LearningOptions
 from experiments.setup.rules import RULES
 
 ROWS, STEP, STEPS = 20_000, 0.1, 120

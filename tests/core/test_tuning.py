@@ -21,9 +21,9 @@ from contrastive_core.types import Batch
 from eqprop import RULES
 from experiments.cli import cli
 from experiments.commandline.options import resolve
-from experiments.learning.train import TrainOptions
 from experiments.learning.tune import trial
 from experiments.learning.tune_cases import TuneOptions
+from experiments.setup.options import TrainOptions
 
 SETTING = Setting(SquaredError(), Settling(free=Stop(1e-3, 500), second=Stop(1e-3, 500)), strength=0.1)
 SMALL = ("--hidden", "16", "--train-size", "400", "--warmup", "12", "--batches", "3")

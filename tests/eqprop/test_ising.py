@@ -29,7 +29,8 @@ from eqprop.annealing import Annealing
 from eqprop.ising import Ising
 from eqprop.search import noisy_energies
 from experiments.cli import cli
-from experiments.setup.build import LearningOptions, ignored
+from experiments.setup.build import ignored
+from experiments.setup.options import LearningOptions
 
 
 def machine(hidden: int = 4, outputs: int = 4, seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Ising, Batch]:

@@ -32,7 +32,7 @@ from eqprop.diodes import IdealDiode, ShockleyDiode, wright_omega
 from eqprop.resistive import Resistive
 from eqprop.stability import margin, margin_at_least
 from experiments.cli import cli
-from experiments.setup.networks import BUILDERS
+from experiments.setup.tables import BUILDERS
 
 SHOCKLEY = ShockleyDiode(1e-6, 0.05)
 # No amplifiers; Kendall's, with the current gain 1/A; and those that conserve power, whose energy has one weight for all layers.

@@ -33,8 +33,9 @@ from eqprop.resistor_graph import ResistorGraph
 from eqprop.spiking import SpikeCount, spiking
 from experiments.cli import cli
 from experiments.hardware.device_settings import assemble, read_assignment
-from experiments.setup.build import LearningOptions
-from experiments.setup.networks import BUILDERS, without_effect
+from experiments.setup.networks import without_effect
+from experiments.setup.options import LearningOptions
+from experiments.setup.tables import BUILDERS
 
 HELD = {"oscillator"}
 """Networks whose outputs are computed from their last layer, and not by units that could be held: rules that hold outputs refuse them."""

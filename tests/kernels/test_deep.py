@@ -17,7 +17,8 @@ from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch
 from eqprop import RULES
-from experiments.setup.build import LearningOptions, build_setting
+from experiments.setup.build import build_setting
+from experiments.setup.options import LearningOptions
 
 DEEP = ("two", "three")
 FACTORS = (1.0, 0.7, 1.3)

@@ -1,0 +1,211 @@
+"""Options that all learning commands share, and those of the commands that train."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from contrastive_core.costs import SAMPLE_COSTS
+from contrastive_core.data import DATASETS
+from contrastive_core.kernels import BACKEND_NAMES
+from contrastive_core.networks import ACTIVATIONS
+from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
+from experiments.commandline.markers import OneOf
+from experiments.commandline.options import CommandOptions
+from experiments.commandline.quantities import Positive, PositiveFloat, Units
+from experiments.commandline.sections import COMPUTATION, DATA, NETWORK, OPTIMISATION, RELAXATION, RULE
+from experiments.setup.network_options import (
+    AnnealOptions,
+    CircuitOptions,
+    GraphOptions,
+    IsingMachineOptions,
+    OscillatorOptions,
+    SpikingOptions,
+)
+from experiments.setup.rules import RULES
+from experiments.setup.tables import BUILDERS, DYNAMICS
+
+DEVICES = ("cpu", "cuda")
+"""Kinds of device that a command can compute on; of several CUDA devices it takes the first that is visible."""
+
+
+class LearningOptions(CommandOptions):
+    """One network, cost, relaxation and data set, whatever the rule.
+
+    Attributes
+    ----------
+    data, data_dir, data_seed, train_size
+        Samples.
+    network, hidden, activation, output_activation, energy_scale, readout, gain, dtype
+        Network.
+    circuit, oscillator, graph, ising, spiking
+        What belongs to one network only.
+    cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, unstable, backend
+        Cost and relaxation.
+    over_relaxation, anneal
+        How far a sweep of the relaxation moves a layer, and how spins anneal.
+    strength, frozen, fraction, homeostasis, unroll
+        What the rules need.
+    device
+        Where all tensors are.
+    """
+
+    data: Annotated[str, OneOf("data set", DATASETS), DATA] = Field("digits", description="Data set to learn.")
+    data_dir: Annotated[Path | None, DATA] = Field(
+        None, exclude=True, description="Directory with the IDX files of the data set; none: download them once and cache them."
+    )
+    data_seed: Annotated[int, Field(ge=0), DATA] = Field(
+        0, description="Seed of generated data (two-moons, teacher) and of the random split of digits-shuffled."
+    )
+    train_size: Annotated[Positive | None, DATA] = Field(
+        None, description="Number of training samples to use, such as 500; none: all of them."
+    )
+    network: Annotated[str, OneOf("network", BUILDERS), NETWORK] = Field("layered", description="Network to train.")
+    hidden: Annotated[tuple[Units, ...], NETWORK] = Field(
+        (256,), description="Number of units in each hidden layer, from the inputs up, such as 128,64."
+    )
+    activation: Annotated[str, OneOf("activation", ACTIVATIONS), NETWORK] = Field(
+        "hard-sigmoid", description="Activation function of the hidden layers."
+    )
+    output_activation: Annotated[str, OneOf("activation", ACTIVATIONS), NETWORK] = Field(
+        "linear", description="Activation function of the output layer."
+    )
+    energy_scale: Annotated[float, NETWORK] = Field(
+        1.0, gt=0, le=1, description="Ratio of feedback to forward coupling between neighbouring layers, above 0 and at most 1."
+    )
+    readout: Annotated[bool, NETWORK] = Field(
+        False, description="Compute the outputs by a linear readout of the last hidden layer, outside the equilibrium."
+    )
+    gain: Annotated[PositiveFloat, NETWORK] = Field(
+        0.7, description="Size of the initial weights, which are uniform in +-gain/sqrt(fan-in)."
+    )
+    dtype: Annotated[Literal["float32", "float64"], COMPUTATION] = Field("float32", description="Floating-point type of all computations.")
+    circuit: CircuitOptions = Field(
+        default_factory=lambda: CircuitOptions.model_validate({}), description="Settings of a resistive network."
+    )
+    oscillator: OscillatorOptions = Field(
+        default_factory=lambda: OscillatorOptions.model_validate({}), description="Settings of a network of oscillators."
+    )
+    graph: GraphOptions = Field(default_factory=lambda: GraphOptions.model_validate({}), description="Settings of a graph of resistors.")
+    ising: IsingMachineOptions = Field(
+        default_factory=lambda: IsingMachineOptions.model_validate({}), description="Settings of an Ising machine."
+    )
+    spiking: SpikingOptions = Field(default_factory=lambda: SpikingOptions.model_validate({}), description="Settings of a spiking network.")
+    cost: Annotated[str, OneOf("cost", SAMPLE_COSTS), RULE] = Field("squared-error", description="Cost that learning lowers.")
+    dynamics: Annotated[str, OneOf("dynamics", DYNAMICS), RELAXATION] = Field(
+        "forward",
+        description="Dynamics of the free phase; kernels compute block descent (forward, backward, even-odd) and anneal, torch the others.",
+    )
+    anneal: AnnealOptions = Field(
+        default_factory=lambda: AnnealOptions.model_validate({}), description="Settings of the anneals of an Ising machine."
+    )
+    over_relaxation: Annotated[float, RELAXATION] = Field(
+        1.0,
+        gt=0,
+        lt=2,
+        description="Over-relaxation factor of a sweep, between 0 and 2; 1 moves each layer to its minimum. Other factors have kernels for "
+        "layered networks with several hidden layers only.",
+    )
+    step: Annotated[PositiveFloat | None, RELAXATION] = Field(
+        None, description="Euler step of gradient-flow and momentum; none: the default step of the dynamics."
+    )
+    tolerance: Annotated[Annotated[float, Field(ge=0)] | None, RELAXATION] = Field(
+        1e-3, description="Residual at which a sample's free phase stops; none: run the whole budget."
+    )
+    budget: Annotated[Positive, RELAXATION] = Field(100, description="Largest number of sweeps in a free phase.")
+    node_temperature: Annotated[float, RELAXATION] = Field(
+        0.0,
+        ge=0,
+        description="Temperature of thermal noise, in units of the energy, or in kelvin with --node-capacitance; 0: no noise.",
+    )
+    node_capacitance: Annotated[PositiveFloat | None, RELAXATION] = Field(
+        None, description="Capacitance of a node in farad, such as 1e-12, for states in volt; --node-temperature is then in kelvin."
+    )
+    nudged_tolerance: Annotated[Annotated[float, Field(ge=0)] | None, RELAXATION] = Field(
+        1e-3, description="Residual, relative to the contrast, at which a sample's nudged phase stops; none: run the whole budget."
+    )
+    nudged_budget: Annotated[Positive, RELAXATION] = Field(100, description="Largest number of sweeps in a nudged phase.")
+    unstable: Annotated[bool, RELAXATION] = Field(
+        False, description="Run nudged phases for their whole budget even where their energy has no minimum."
+    )
+    strength: Annotated[PositiveFloat, RULE] = Field(
+        0.1, description="Nudging strength (beta) of equilibrium propagation, in units of the output layer's stiffness; often 0.02 to 0.5."
+    )
+    frozen: Annotated[bool, RULE] = Field(
+        False, description="Keep the nudging force as it is in the free state, instead of letting it follow the outputs."
+    )
+    fraction: Annotated[PositiveFloat, RULE] = Field(
+        0.1, description="Fraction (eta) of the step towards lower cost at which coupled learning holds the outputs; often 0.02 to 0.5."
+    )
+    backend: Annotated[str, OneOf("backend", BACKEND_NAMES), COMPUTATION] = Field(
+        "auto",
+        exclude=True,
+        description="Implementation of relaxations: a compiled kernel (numba, cuda), the reference (torch), or a kernel if one covers the "
+        "case (auto).",
+    )
+    device: Annotated[str, OneOf("device", DEVICES), COMPUTATION] = Field(
+        "cpu", exclude=True, description="Device on which all tensors are computed."
+    )
+    homeostasis: Annotated[float, RULE] = Field(
+        0.0,
+        ge=0,
+        description="Weight of the penalty on the Jacobian's asymmetry in equilibrium propagation without tied feedback; 0: no penalty.",
+    )
+    unroll: Annotated[Positive | None, RULE] = Field(
+        None, description="Number of relaxation steps that the unrolled rule goes back through; none: all of them."
+    )
+
+
+class PlanOptions(LearningOptions, section=OPTIMISATION):
+    """How a network is trained.
+
+    Attributes
+    ----------
+    epochs, batch_size, patience
+        How long, and on how much at once.
+    optimiser, learning_rates, momentum, weight_decay, schedule, decay, clip_norm
+        What is done with the gradient.
+    """
+
+    epochs: Positive = Field(20, description="Number of passes over the training split.")
+    batch_size: Positive = Field(32, description="Number of samples per update.")
+    optimiser: Annotated[str, OneOf("optimiser", OPTIMISERS)] = Field(
+        "sgd", description="Optimiser that turns gradients into updates of the parameters."
+    )
+    learning_rates: tuple[PositiveFloat, ...] = Field(
+        (0.05,), description="Learning rate of all layers, or one per layer from the inputs up, such as 0.1,0.02."
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum, or decay of the first moment for adaptive optimisers; below 1.")
+    weight_decay: float = Field(0.0, ge=0, description="Coefficient of weight decay, such as 1e-4; 0: no decay.")
+    schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("cosine", description="Schedule of the learning rates over the epochs.")
+    decay: PositiveFloat = Field(0.99, description="Factor per epoch of the exponential schedule.")
+    clip_norm: PositiveFloat | None = Field(1.0, description="Largest norm of a gradient, to which longer ones are scaled; none: no limit.")
+    patience: Positive | None = Field(
+        None, description="Number of epochs without a better validation error after which training stops; none: never."
+    )
+
+
+class TrainOptions(PlanOptions, section=RULE):
+    """How one rule trains a network.
+
+    Attributes
+    ----------
+    rule
+        The learning rule.
+    """
+
+    rule: Annotated[str, OneOf("rule", RULES)] = Field("ep-centered", description="Learning rule to train with.")
+
+
+class TrialOptions(TrainOptions, section=RELAXATION):
+    """How one rule trains a network, and what it remembers between epochs.
+
+    Attributes
+    ----------
+    warm_start
+        Whether a sample's free phase starts where it ended at the last visit.
+    """
+
+    warm_start: bool = Field(
+        False, description="Start each sample's free phase at the state of the epoch before; all states are kept in memory."
+    )

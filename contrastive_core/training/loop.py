@@ -118,7 +118,7 @@ class Result(NamedTuple):
     test: Evaluation
 
 
-def generator_of(seed: int, purpose: int) -> torch.Generator:
+def generator_of(seed: int, purpose: int = 0) -> torch.Generator:
     """Return a generator for one purpose of a seed: 0 initial weights, 1 data order, 2 the rule's own draws, 3 views.
 
     Purposes are independent streams, so that two rules with one seed share initial weights and data order exactly.

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("contrastive_core", "eqprop", "hebbian", "experiments", "tests", "setup.cfg", "pyproject.toml")
+PARTS = ("contrastive_core", "eqprop", "hebbian", "experiments", "eqlab", "tests", "setup.cfg", "pyproject.toml")
 WORKERS = 2
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("contrastive_core", "eqprop", "hebbian", "experiments")
+PACKAGES = ("contrastive_core", "eqprop", "hebbian", "experiments", "eqlab")
 FILES = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
 LONGEST = 300
 

@@ -66,6 +66,7 @@ LIGHT = (
     "contrastive_core.networks",
     "contrastive_core.training.optimisers",
     "contrastive_core.registry",
+    "eqlab",
     "eqprop",
     "hebbian",
 )
@@ -218,6 +219,7 @@ def test_a_new_folder_has_to_be_given_a_floor() -> None:
         ("contrastive_core/a.py", "\nimport eqprop.rule", "contrastive_core/a.py:2: contrastive_core may not import eqprop.rule"),
         ("eqprop/a.py", "def f():\n    from hebbian import RULES", "eqprop/a.py:2: eqprop may not import hebbian"),
         ("hebbian/a.py", "T = {\n'x': 'eqprop.rule:positive'}", "hebbian/a.py:2: hebbian may not import eqprop.rule"),
+        ("experiments/a.py", "import eqlab", "experiments/a.py:1: experiments may not import eqlab"),
         ("hebbian/a.py", "import_module('experiments.cli')", "hebbian/a.py:1: hebbian may not import experiments.cli"),
         ("contrastive_core/a.py", "from click import echo", "contrastive_core/a.py:1: click belongs in experiments/* only"),
         ("contrastive_core/rule.py", "import numba", "contrastive_core/rule.py:1: numba belongs in contrastive_core/kernels/* only"),

@@ -1,17 +1,14 @@
-"""``eqlab bench``: what things cost on this machine."""
+"""``eqlab bench``: benchmarks of this machine."""
 
-import click
+from experiments.commandline.group import lazy_group
 
-from experiments.benchmarks.circuits import bench_circuits
-from experiments.benchmarks.objectives import bench_objectives
-from experiments.benchmarks.settling import bench_settle
-from experiments.benchmarks.spins import bench_spins
-from experiments.commandline.group import Group, show_help
-
-bench = Group(
+bench = lazy_group(
     "bench",
-    commands=[bench_circuits, bench_objectives, bench_settle, bench_spins],
-    help="Measure what computations cost on this machine.",
-    invoke_without_command=True,
-    callback=click.pass_context(show_help),
+    "Measure what computations cost on this machine.",
+    {
+        "settle": "experiments.benchmarks.settling:bench_settle",
+        "objectives": "experiments.benchmarks.objectives:bench_objectives",
+        "spins": "experiments.benchmarks.spins:bench_spins",
+        "circuits": "experiments.benchmarks.circuits:bench_circuits",
+    },
 )

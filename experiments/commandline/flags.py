@@ -4,9 +4,10 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
+import cloup
 from click.shell_completion import CompletionItem
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -15,6 +16,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.kinds import NONE, OptionKind, field_kind, flag_name, from_text, is_positional
 from experiments.commandline.markers import Repeated
 from experiments.commandline.options import CommandOptions, resolve
+from experiments.commandline.sections import GENERAL, OWN, Section
 from experiments.machine import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -48,26 +50,50 @@ def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Call
     """
 
     def decorate(function: Callable[[M, Invocation], None]) -> click.Command:
-        fields = _leaves(model)
-        seed = fields.pop("seed")
-        if "seed" not in without:
-            fields["seed"] = seed  # to stand with what all commands have in common
+        leaves = _leaves(model)
+        if "seed" in without:
+            del leaves["seed"]
 
         def callback(**given: Any) -> None:
-            flags = {key: given[_destination(key)] for key in fields if given[_destination(key)] not in (None, ())}
+            flags = {key: given[_destination(key)] for key in leaves if given[_destination(key)] not in (None, ())}
             options = resolve(model, config=given.get("config"), flags=flags, assignments=given.get("set", ()))
             keep_freed_memory()
             function(options, _invocation(given))
 
+        groups = {leaf.section: cloup.OptionGroup(leaf.section.title) for leaf in leaves.values() if leaf.section != GENERAL}
         common = [parameter for parameter in _common() if parameter.name not in without]
-        parameters = [*(_parameter(key, field) for key, field in fields.items()), *common]
+        ordered = sorted(leaves.items(), key=lambda item: (item[1].section.rank, *item[1].place))
+        parameters = [*(_parameter(key, leaf.field, groups.get(leaf.section)) for key, leaf in ordered), *common]
         spelled = [spelling for parameter in parameters for spelling in {*parameter.opts, *parameter.secondary_opts}]
         if len(set(spelled)) < len(spelled):
             raise TypeError(f"two options of 'eqlab {name}' share a flag: {sorted(one for one in spelled if spelled.count(one) > 1)}")
         text = _SECTION.split(inspect.getdoc(function) or "")[0]
-        return click.Command(name, callback=callback, params=parameters, help=text)
+        return Command(name, callback=callback, params=parameters, help=text)
 
     return decorate
+
+
+class Command(cloup.Command):
+    """Command whose help lists options by section, those that all commands share at the end."""
+
+    def get_default_option_group(self, ctx: click.Context, is_the_only_visible_option_group: bool = False) -> cloup.OptionGroup:
+        """Collect the options that belong to no other section, and ``--help``.
+
+        Parameters
+        ----------
+        ctx : Context
+            Context of the command.
+        is_the_only_visible_option_group : bool
+            Not used: the heading is the same in every command.
+
+        Returns
+        -------
+        OptionGroup
+            Last section of the help.
+        """
+        group = super().get_default_option_group(ctx, is_the_only_visible_option_group)
+        group.title = GENERAL.title
+        return group
 
 
 class FieldType(_ParamType):
@@ -123,14 +149,25 @@ class FieldType(_ParamType):
         return [CompletionItem(head + comma + choice) for choice in _choices(self._kind) if choice.startswith(last)]
 
 
-def _leaves(model: type[BaseModel], parents: str = "") -> dict[str, FieldInfo]:
-    leaves: dict[str, FieldInfo] = {}
-    for key, field in model.model_fields.items():
+class _Leaf(NamedTuple):
+    """Field that becomes a parameter, its section, and its place in there: own fields of a command precede those that it shares."""
+
+    field: FieldInfo
+    section: Section
+    place: tuple[int, int]
+
+
+def _leaves(model: type[BaseModel], parents: str = "") -> dict[str, _Leaf]:
+    leaves: dict[str, _Leaf] = {}
+    for number, (key, field) in enumerate(model.model_fields.items()):
         kind = field_kind(field)
         if kind.model:
             leaves |= _leaves(kind.model, f"{parents}{key}.")
         elif kind.name not in _NO_FLAG:
-            leaves[parents + key] = field
+            lineage = [base for base in model.__mro__ if key in inspect.get_annotations(base)]
+            owner = lineage[-1]  # where the field was first declared: a new default does not move it to another section
+            section = next((marker for marker in field.metadata if isinstance(marker, Section)), getattr(owner, "section", OWN))
+            leaves[parents + key] = _Leaf(field, section, (model.__mro__.index(owner), number))
     return leaves
 
 
@@ -138,7 +175,7 @@ def _destination(key: str) -> str:
     return "option_" + key.replace(".", "_")
 
 
-def _parameter(key: str, field: FieldInfo) -> click.Parameter:
+def _parameter(key: str, field: FieldInfo, group: cloup.OptionGroup | None) -> click.Parameter:
     kind = field_kind(field)
     if is_positional(field):
         if kind.name == "list" and kind.item:
@@ -146,14 +183,14 @@ def _parameter(key: str, field: FieldInfo) -> click.Parameter:
         else:
             many, inner = 1, kind
         shown = f"[{key.upper()}]{'...' if many == -1 else ''}"
-        return click.Argument([_destination(key)], nargs=many, required=False, type=FieldType(inner), metavar=shown)
+        return cloup.Argument([_destination(key)], nargs=many, required=False, type=FieldType(inner), metavar=shown, help=field.description)
     flag, name, text = flag_name(key), _destination(key), _help(field, kind)
     repeated = next((marker for marker in field.metadata if isinstance(marker, Repeated)), None)
     if repeated:
-        return click.Option([flag, name], multiple=True, metavar=repeated.metavar, help=field.description)
+        return cloup.Option([flag, name], group=group, multiple=True, metavar=repeated.metavar, help=field.description)
     if kind.name == "boolean":
-        return click.Option([f"{flag}/--no-{flag.removeprefix('--')}", name], default=None, help=text)
-    return click.Option([flag, name], type=FieldType(kind), metavar=_metavar(kind), default=None, help=text)
+        return cloup.Option([f"{flag}/--no-{flag.removeprefix('--')}", name], group=group, default=None, help=text)
+    return cloup.Option([flag, name], group=group, type=FieldType(kind), metavar=_metavar(kind), default=None, help=text)
 
 
 def _metavar(kind: OptionKind) -> str:
@@ -181,19 +218,17 @@ def _as_flag(value: Any, kind: OptionKind) -> str:
 
 
 def _common() -> list[click.Parameter]:
+    threads = click.IntRange(1, MOST_THREADS)
     return [
-        click.Option(["--config"], metavar="FILE", help="TOML file with options, or the name of a shipped configuration; flags win."),
-        click.Option(["--set"], metavar="KEY=VALUE", multiple=True, help="Set one option, a.b for a nested one; wins over flags."),
-        click.Option(["--out"], metavar="DIR", type=click.Path(path_type=Path), help="Directory for the results."),
-        click.Option(["--json"], is_flag=True, help="Print JSON on stdout, and nothing else there."),
-        click.Option(["--quiet"], is_flag=True, help="Show no progress."),
+        click.Option(["--config"], metavar="FILE", help="TOML file of options, or name of a shipped configuration; flags win."),
         click.Option(
-            ["--threads"],
-            type=click.IntRange(1, MOST_THREADS),
-            metavar="INTEGER",
-            help="Threads; small networks want one.  [default: 1]",
+            ["--set"], metavar="KEY=VALUE", multiple=True, help="Value of one option, such as epochs=5 or circuit.rail=2; wins over flags."
         ),
-        click.Option(["--debug"], is_flag=True, help="Show where an error comes from."),
+        click.Option(["--out"], metavar="DIR", type=click.Path(path_type=Path), help="Directory of the run; none: a new one in runs."),
+        click.Option(["--json"], is_flag=True, help="Print the result as JSON on stdout, and nothing else there."),
+        click.Option(["--quiet"], is_flag=True, help="Leave out progress; warnings and errors are still shown."),
+        click.Option(["--threads"], type=threads, metavar="INTEGER", help="Number of threads; small networks want one.  [default: 1]"),
+        click.Option(["--debug"], is_flag=True, help="Show the traceback of an error, as EQLAB_DEBUG=1 does."),
     ]
 
 

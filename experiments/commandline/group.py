@@ -8,10 +8,15 @@ from importlib import import_module
 from typing import Any
 
 import click
+import cloup
+from cloup.formatting import HelpFormatter, HelpSection
 
 from contrastive_core.registry import unknown_name
 from experiments.commandline.exits import exit_code, sentence
 from experiments.commandline.output import say
+
+_WHOLE = 500
+"""Letters of a sentence that the list of commands shows: more than any has, so that none is cut."""
 
 
 class Group(click.Group):
@@ -20,14 +25,17 @@ class Group(click.Group):
     Parameters
     ----------
     *args, **kwargs
-        As for ``click.Group``.
-    lazy : mapping of str to str
-        ``"module:object"`` by name of command.
+        Arguments of ``click.Group``.
+    subjects : mapping of str to mapping
+        For each subject, ``"module:object"`` by name of command.
     """
 
-    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+    context_class = cloup.Context
+
+    def __init__(self, *args: Any, subjects: Mapping[str, Mapping[str, str]] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._lazy = dict(lazy or {})
+        self._subjects = dict(subjects or {})
+        self._lazy = {name: place for commands in self._subjects.values() for name, place in commands.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the names of all commands.
@@ -35,7 +43,7 @@ class Group(click.Group):
         Parameters
         ----------
         ctx : Context
-            Of the group.
+            Context of the group.
 
         Returns
         -------
@@ -50,9 +58,9 @@ class Group(click.Group):
         Parameters
         ----------
         ctx : Context
-            Of the group.
+            Context of the group.
         cmd_name : str
-            Its name.
+            Name of the command.
 
         Returns
         -------
@@ -71,14 +79,14 @@ class Group(click.Group):
         Parameters
         ----------
         ctx : Context
-            Of the group.
+            Context of the group.
         args : list of str
             The arguments.
 
         Returns
         -------
         name, command, rest
-            As ``click.Group`` gives them.
+            Values that ``click.Group`` gives.
 
         Raises
         ------
@@ -89,6 +97,26 @@ class Group(click.Group):
         if args[0] not in names and not args[0].startswith("-"):
             raise click.UsageError(str(unknown_name("command", args[0], names)), ctx)
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by subject, each with the first sentence of its help.
+
+        Parameters
+        ----------
+        ctx : Context
+            Context of the group.
+        formatter : HelpFormatter
+            Collects the text.
+        """
+        assert isinstance(formatter, HelpFormatter)
+        subjects = {"Commands": super().list_commands(ctx), **self._subjects}
+        sections = []
+        for title, names in subjects.items():
+            commands = {name: self.get_command(ctx, name) for name in names}
+            sentences = [(name, command.get_short_help_str(_WHOLE)) for name, command in commands.items() if command]
+            if sentences:
+                sections.append(HelpSection(title, sentences))
+        formatter.write_many_sections(sections)
 
     def main(
         self,
@@ -103,9 +131,9 @@ class Group(click.Group):
         Parameters
         ----------
         args : sequence of str, optional
-            By default those of the process.
+            Arguments; by default those of the process.
         prog_name, complete_var
-            As for ``click.Command.main``.
+            Arguments of ``click.Command.main``.
         standalone_mode : bool
             Whether to end the process; otherwise errors are raised.
         **extra
@@ -114,7 +142,7 @@ class Group(click.Group):
         Returns
         -------
         object
-            What ``click`` returns if not in standalone mode.
+            Value of ``click`` if not in standalone mode.
         """
         argv = tuple(sys.argv[1:] if args is None else args)
         try:
@@ -146,4 +174,4 @@ def show_help(ctx: click.Context) -> None:
 
 def lazy_group(name: str, text: str, commands: Mapping[str, str]) -> Group:
     """Make a group of commands that are imported when they are used, and whose help is shown without any."""
-    return Group(name, lazy=commands, help=text, invoke_without_command=True, callback=click.pass_context(show_help))
+    return Group(name, subjects={"Commands": commands}, help=text, invoke_without_command=True, callback=click.pass_context(show_help))

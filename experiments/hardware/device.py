@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import click
 from pydantic import Field
 
 from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
-from experiments.commandline.group import Group, show_help
+from experiments.commandline.group import lazy_group
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
@@ -213,10 +212,13 @@ def export_device(options: ExportOptions, invocation: Invocation) -> None:
     invocation.result(result, f"{key}: {options.write}\n\n{format_table(('layer', 'devices', 'weight per siemens'), rows)}")
 
 
-device = Group(
+device = lazy_group(
     "device",
-    commands=[list_devices, show_device, fit_device, export_device],
-    help="Show published devices, fit devices to measured pulses, and export trained conductances.",
-    invoke_without_command=True,
-    callback=click.pass_context(show_help),
+    "Show published devices, fit devices to measured pulses, and export trained conductances.",
+    {
+        "list": "experiments.hardware.device:list_devices",
+        "show": "experiments.hardware.device:show_device",
+        "fit": "experiments.hardware.device:fit_device",
+        "export": "experiments.hardware.device:export_device",
+    },
 )

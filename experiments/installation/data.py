@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 from pydantic import Field
 
 from contrastive_core.data.catalog import CATALOG, Entry
 from contrastive_core.errors import DataError, InputError
 from experiments.commandline.flags import command
-from experiments.commandline.group import Group, show_help
+from experiments.commandline.group import lazy_group
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf, Positional
 from experiments.commandline.options import CommandOptions
@@ -132,10 +131,12 @@ def _describe(entry: Entry) -> dict[str, Any]:
     return {key: getattr(entry, key) for key in shown}
 
 
-data = Group(
+data = lazy_group(
     "data",
-    commands=[list_data, fetch_data, verify_data],
-    help="List, fetch and verify data sets.",
-    invoke_without_command=True,
-    callback=click.pass_context(show_help),
+    "List, fetch and verify data sets.",
+    {
+        "list": "experiments.installation.data:list_data",
+        "fetch": "experiments.installation.data:fetch_data",
+        "verify": "experiments.installation.data:verify_data",
+    },
 )

@@ -1,16 +1,16 @@
-"""What a network is: an energy of its free units, with inputs clamped."""
+"""Networks: energies of free units, with inputs clamped."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
-from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.phases import Phase, Pull
+from contrastive_core.phases import Hold, Nudge, Phase, Pull
 from contrastive_core.types import Gradients, State
 
 
@@ -20,22 +20,40 @@ class Clamped(NamedTuple):
     Attributes
     ----------
     network : Network
-        The network itself.
+        Network that relaxes; the one inside, where another network only holds its parameters.
     inputs : Tensor of shape (B, n_in)
-        The clamped inputs.
+        Clamped inputs.
     drive : Tensor of shape (B, n_1)
-        What the inputs contribute to the first free layer, computed once for all phases: it does not change while the
-        inputs are clamped, and it is most of the multiplications of a sweep. Of shape (B, 2 n_1), one component after the other,
-        where units feel a field in a plane.
+        Contribution of the inputs to the first free layer, computed once for all phases: it is most of the multiplications of a sweep.
+        Where units feel a field in a plane, both components lie side by side, in (B, 2 n_1).
     load : Tensor of shape (n_1,), optional
-        What the inputs add to the stiffness of the first free layer, in networks where they do: in a circuit the drive is the
-        current, and the load the conductance, of the sources seen from the layer.
+        Stiffness that the inputs add to the first free layer. In a circuit the drive is the current and the load the conductance of
+        the sources.
     """
 
     network: Network
     inputs: Tensor
     drive: Tensor
     load: Tensor | None = None
+
+
+class Contrast(NamedTuple):
+    """Two phases whose energy gradients were subtracted.
+
+    Attributes
+    ----------
+    clamped : Clamped
+        Network with the inputs of both phases.
+    plus, minus : State
+        End of each phase; the gradient at the second is subtracted from that at the first.
+    factor : float
+        Factor of the difference.
+    """
+
+    clamped: Clamped
+    plus: State
+    minus: State
+    factor: float
 
 
 class Ladder(NamedTuple):
@@ -47,13 +65,13 @@ class Ladder(NamedTuple):
     Attributes
     ----------
     drives : tuple of Tensor
-        :math:`b_l`: of shape (B, n_1) for the first layer, with what the inputs contribute, and (n_l,) for the others.
+        :math:`b_l`, of shape (B, n_1) for the first layer, with the contribution of the inputs, and (n_l,) for the others.
     curvatures : tuple of Tensor of shape (n_l,)
         :math:`d_l`, positive.
     couplings : tuple of Tensor of shape (n_{l-1}, n_l)
         :math:`K_l` of every free layer but the first.
     lows, highs : tuple of Tensor of shape (n_l,)
-        The boxes, infinite where there is no bound.
+        Bounds of the boxes, infinite where there is none.
     """
 
     drives: tuple[Tensor, ...]
@@ -64,9 +82,9 @@ class Ladder(NamedTuple):
 
 
 class Dissipation(NamedTuple):
-    """What a circuit turns into heat, and how fast its nodes are; by the parameter that holds the conductances.
+    """Heat of a circuit and conductance of its nodes, by the parameter that holds the conductances.
 
-    Sources, amplifiers and nudges are what delivers the power, and no part of it.
+    Sources, amplifiers and nudges deliver the power and are not counted.
 
     Attributes
     ----------
@@ -80,29 +98,69 @@ class Dissipation(NamedTuple):
     nodes: dict[str, Tensor]
 
 
+class Pieces(NamedTuple):
+    """Optional abilities of a network; a piece is None, or empty, where a network lacks it.
+
+    Attributes
+    ----------
+    bounds : mapping of str to (float, float)
+        Smallest and largest value of each parameter that has bounds.
+    write_ : callable, optional
+        Gives the parameters, in place, the nearest values that they may have; None clips them to the bounds. Its argument is the
+        contrast that the last step followed, or None.
+    read_ : callable, optional
+        Reads the hardware that holds the parameters into them, in place.
+    hold : callable, optional
+        Maps wanted outputs, of shape (B, n_out), to values of the last layer that hold them; None holds the last layer at the outputs.
+    nudge : callable, optional
+        Maps the nudge that a rule asks for to the one that acts.
+    ladder : callable, optional
+        Returns the energy at clamped inputs as a :class:`Ladder`, which kernels can settle.
+    dissipation : callable, optional
+        Returns the :class:`Dissipation` at a state and clamped inputs, for a network that is a circuit.
+    """
+
+    bounds: Mapping[str, tuple[float, float]] = {}
+    write_: Callable[[Contrast | None], None] | None = None
+    read_: Callable[[], None] | None = None
+    hold: Callable[[Tensor], Tensor] | None = None
+    nudge: Callable[[Nudge], Nudge] | None = None
+    ladder: Callable[[Clamped], Ladder] | None = None
+    dissipation: Callable[[State, Clamped], Dissipation | None] | None = None
+
+
 class Network(nn.Module, ABC):
     r"""An energy :math:`E(s, x; \theta)` over a tuple of free layers, with everything a dynamics needs to lower it.
 
     A network holds parameters only. Blocks are its free layers, numbered from the input side; blocks that are not
-    neighbours do not act on each other.
+    neighbours do not act on each other. The abstract members are the core that every network has; abilities that only some have
+    are in :attr:`pieces`.
 
-    The last methods have a meaning for most networks already: a network whose parameters have bounds, whose energy is a
-    :class:`Ladder` or whose outputs hang on more than their own stiffness says so by its own version.
+    Attributes
+    ----------
+    sizes : tuple of int
+        Number of units of each free layer, input side first.
+    stiffness : tuple of float
+        Scale of each layer's own energy, which turns a force on it into a displacement.
+    output_is_last_layer : bool
+        Whether the outputs are the units of the last layer themselves, so that they can be held and nudged exactly.
+    has_readout : bool
+        Whether the outputs are read from the last hidden layer by weights of their own, so that no layer is theirs.
     """
 
-    @property
-    @abstractmethod
-    def sizes(self) -> tuple[int, ...]:
-        """Number of units of each free layer, input side first."""
+    sizes: tuple[int, ...]
+    stiffness: tuple[float, ...]
+    output_is_last_layer: bool
+    has_readout: bool
 
     @property
     @abstractmethod
-    def stiffness(self) -> tuple[float, ...]:
-        """Scale of each layer's own energy: what turns a force on it into a displacement."""
+    def pieces(self) -> Pieces:
+        """Return the optional abilities of this network."""
 
     @abstractmethod
     def clamp(self, inputs: Tensor) -> Clamped:
-        """Hold the inputs, of shape (B, n_in), and compute what they contribute to the first layer, once.
+        """Hold the inputs, of shape (B, n_in), and compute their contribution to the first layer, once.
 
         Raises
         ------
@@ -130,7 +188,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
-        """Return the value of block ``index`` that is stationary with the other blocks held where they are.
+        """Return the value of block ``index`` that is stationary with the other blocks held.
 
         For a quadratic energy in a box it is the exact minimum, with the ``pull`` of a nudge included; for smooth
         activations the curvature of the pull is taken at the present state, one fixed-point step. A block whose units act on
@@ -143,7 +201,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
-        """Return the state that a free phase starts from: rest, or a random state where a generator is given."""
+        """Return the start of a free phase: rest, or a random state where a generator is given."""
 
     @abstractmethod
     def project(self, state: State) -> State:
@@ -158,85 +216,76 @@ class Network(nn.Module, ABC):
         """Return the outputs that the cost sees, of shape (B, n_out)."""
 
     @abstractmethod
-    def pull_back(self, gradient: Tensor) -> Tensor:
-        """Turn a gradient on the outputs, of shape (B, n_out), into one on the last layer."""
-
-    def pull_back_at(self, state: State, gradient: Tensor) -> Tensor:
-        """Return :meth:`pull_back` at a state, which matters only where outputs are no linear function of the last layer."""
-        return self.pull_back(gradient)
-
-    @property
-    def has_readout(self) -> bool:
-        """Whether the outputs are read out of the last hidden layer by weights of their own, so that no layer is theirs."""
-        return not self.output_is_last_layer
-
-    @property
-    @abstractmethod
-    def output_is_last_layer(self) -> bool:
-        """Whether the outputs are the units of the last layer themselves, so that they can be held and nudged exactly."""
-
-    @property
-    def holds_outputs(self) -> bool:
-        """Whether outputs can be held: as units of the last layer, or at what :meth:`applied` makes of their values."""
-        return self.output_is_last_layer
+    def pull_back(self, state: State, gradient: Tensor) -> Tensor:
+        """Turn a gradient on the outputs, of shape (B, n_out), into one on the last layer at ``state``."""
 
     @abstractmethod
+    def least_curvature(self, enough: float = -math.inf) -> float:
+        """Return the curvature above which a nudge of the last layer leaves the energy a minimum.
+
+        Minus infinity if every nudge leaves one. An upper bound may be returned instead if it is below ``enough``, where that is cheaper.
+        """
+
+    @final
     def has_minimum(self, curvature: float) -> bool:
         """Whether the energy keeps a minimum in the last layer when a nudge adds this curvature to it."""
-
-    def least_curvature(self) -> float:
-        """Return the curvature above which a nudge leaves the energy a minimum; minus infinity where every nudge does."""
-        return -math.inf if self.has_minimum(-math.inf) else -self.stiffness[-1]
-
-    def applied(self, phase: Phase) -> Phase:
-        """Return what acts on the network when a rule asks for ``phase``; itself where nothing stands between the two."""
-        return phase
-
-    def parameter_bounds(self) -> dict[str, tuple[float, float]]:
-        """Return the smallest and largest value of each parameter that has bounds."""
-        return {}
-
-    def constrain_(self) -> None:
-        """Move the parameters, in place, to the nearest values they may have; called after every step of an optimiser."""
-        with torch.no_grad():
-            for name, (low, high) in self.parameter_bounds().items():
-                self.get_parameter(name).clamp_(low, high)
-
-    def dissipation(self, state: State, clamped: Clamped) -> Dissipation | None:
-        """Return what becomes heat at a state, outside any graph; None where the network is no circuit, and its energy no power."""
-        return None
+        return curvature >= 0 or curvature > self.least_curvature(curvature)
 
     @property
-    def is_ladder(self) -> bool:
-        """Whether :meth:`ladder` gives the energy as one that kernels can settle."""
-        return False
+    @final
+    def holds_outputs(self) -> bool:
+        """Whether outputs can be held: as units of the last layer, or by values of it that stand for them."""
+        return self.output_is_last_layer or self.pieces.hold is not None
 
-    def ladder(self, clamped: Clamped) -> Ladder:
-        """Return the energy as a quadratic function of layers in boxes, where it ``is_ladder``."""
-        raise NotImplementedError(f"{type(self).__name__} is no ladder")
+    @final
+    def applied(self, phase: Phase) -> Phase:
+        """Return the phase that acts on the network when a rule asks for ``phase``."""
+        pieces = self.pieces
+        if isinstance(phase, Nudge) and pieces.nudge is not None:
+            return pieces.nudge(phase)
+        if isinstance(phase, Hold) and pieces.hold is not None:
+            return Hold(pieces.hold(phase.output))
+        return phase
 
+    @final
+    def begin_use_(self) -> None:
+        """Begin another use of the network, in place: hardware reads its arrays anew, and other networks stay as they are.
 
-def check_inputs(inputs: Tensor, num_inputs: int) -> None:
-    """Refuse inputs that a network cannot be clamped to.
+        Whoever presents a batch calls it once before. All calls until the next use then see one reading, and change nothing.
+        """
+        read_ = self.pieces.read_
+        if read_ is not None:
+            with torch.no_grad():
+                read_()
 
-    Parameters
-    ----------
-    inputs : Tensor
-        Expected to be finite and of shape (B, num_inputs), with B at least 1.
-    num_inputs : int
-        The network's input units.
+    @final
+    def constrain_(self, contrast: Contrast | None = None) -> None:
+        """Move the parameters, in place, to the nearest values they may have; called after every step of an optimiser.
 
-    Raises
-    ------
-    ShapeError
-        If they have another shape.
-    InputError
-        If they are not finite.
-    """
-    if inputs.dim() != 2 or inputs.shape[1] != num_inputs:
-        raise ShapeError(f"inputs must have shape (batch, {num_inputs}), got {tuple(inputs.shape)}")
-    if inputs.shape[0] == 0:
-        raise ShapeError(f"inputs have shape {tuple(inputs.shape)}, and nothing follows from no samples; present at least one")
-    # A sum is not finite if an input is not, and is much faster than asking each; it may also overflow, so ask then.
-    if not math.isfinite(float(inputs.sum())) and not bool(torch.isfinite(inputs).all()):
-        raise InputError("inputs contain NaN or infinity; clean the data before presenting it")
+        Parameters
+        ----------
+        contrast : Contrast, optional
+            Phases that the step followed; needed by hardware that writes them one by one.
+        """
+        pieces = self.pieces
+        with torch.no_grad():
+            if pieces.write_ is not None:
+                pieces.write_(contrast)
+                return
+            for name, (low, high) in pieces.bounds.items():
+                self.get_parameter(name).clamp_(low, high)
+
+    @final
+    def ladder(self, clamped: Clamped) -> Ladder | None:
+        """Return the energy as one that kernels can settle; None if it is not of that form."""
+        ladder = self.pieces.ladder
+        return None if ladder is None else ladder(clamped)
+
+    @final
+    def dissipation(self, state: State, clamped: Clamped) -> Dissipation | None:
+        """Return the heat at a state, outside any graph; None if the network is no circuit, and its energy no power."""
+        dissipation = self.pieces.dissipation
+        if dissipation is None:
+            return None
+        with torch.no_grad():
+            return dissipation(state, clamped)

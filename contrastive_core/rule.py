@@ -17,7 +17,7 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.kernels.settling.request import Contrasted, FromRest
-from contrastive_core.network import Clamped, Network
+from contrastive_core.network import Clamped, Contrast, Network
 from contrastive_core.phases import PHASE_NAMES, SIDE_NAMES, Phase
 from contrastive_core.relaxation.relax import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite, require_sensible
 from contrastive_core.types import Batch, Gradients, State
@@ -32,10 +32,14 @@ class Estimate(NamedTuple):
         The estimated gradient of the mean cost.
     relaxations : mapping of str to Relaxation
         Every phase that was run, by name and in order; "free" is always there.
+    contrast : Contrast, optional
+        Phases that the gradients are the contrast of, for hardware that writes them one by one; None for rules without such phases,
+        and from kernels that contrast by themselves.
     """
 
     gradients: Gradients
     relaxations: Mapping[str, Relaxation]
+    contrast: Contrast | None = None
 
 
 class Rule(ABC):
@@ -56,7 +60,7 @@ class Rule(ABC):
         Parameters
         ----------
         network : Network
-            Its parameters are read, never changed.
+            Read, never changed: the same call gives the same estimate. Hardware is read as :meth:`Network.begin_use_` left it.
         batch : Batch
             Inputs of shape (B, n_in) and their labels, and possibly the states that free phases start from.
         generator : torch.Generator, optional
@@ -209,8 +213,7 @@ def contrast(
         from_rest = batch.start is None
         at_once = settling.contrast(network, batch, phases, displacement, signs, factor) if from_rest else None
         if at_once is not None:
-            gradients, relaxations = at_once
-            return Estimate(gradients, Deferred(PHASE_NAMES[signs], relaxations))
+            return Estimate(at_once[0], Deferred(PHASE_NAMES[signs], at_once[1]))
     with torch.no_grad():
         clamped = network.clamp(batch.inputs)
     if batch.start is None and not callable(phases):
@@ -229,7 +232,8 @@ def contrast(
         gradients = network.energy_gradient(plus.state, clamped, minus.state, factor)
     for name, value in direct_gradient(network, free.state, cost, batch).items():
         gradients[name] = gradients[name] + value
-    return Estimate(gradients, {"free": free} | {SIDE_NAMES[sign]: second for sign, second in seconds.items()})
+    relaxations = {"free": free} | {SIDE_NAMES[sign]: second for sign, second in seconds.items()}
+    return Estimate(gradients, relaxations, Contrast(clamped, plus.state, minus.state, factor))
 
 
 def _require_representable(strength: float, dtype: torch.dtype) -> None:

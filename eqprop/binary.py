@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped
+from contrastive_core.network import Clamped, Contrast, Network, Pieces
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.wrapper import SameEnergy
 from contrastive_core.types import Gradients, State
 
 
 @final
-class BinaryWeights(SameEnergy[Layered]):
+class BinaryWeights(SameEnergy[Layered], Network):
     r"""A layered network with weights :math:`W_l = \alpha_l B_l`, B of -1 and 1.
 
     The scaling factors :math:`\alpha_l` are the mean sizes of the weights that the network has when it is enclosed, and stay; biases are
@@ -44,7 +44,8 @@ class BinaryWeights(SameEnergy[Layered]):
     """
 
     def __init__(self, network: Layered) -> None:
-        super().__init__(network)
+        super().__init__()
+        self.enclose(network)
         if network.has_readout:
             raise InputError("binary weights are those between layers; leave the readout out")
         numbers = range(1, len(network.sizes) + 1)
@@ -60,6 +61,12 @@ class BinaryWeights(SameEnergy[Layered]):
             self.register_parameter(self._names[f"bias_{number}"], network.bias(number - 1))  # type: ignore[arg-type]
         self.constrain_()
 
+    @property
+    def pieces(self) -> Pieces:
+        """Return the two values of each layer's weights as bounds, and the move to the nearer one."""
+        scales = {number: float(self.get_buffer(f"scale_{number}")) for number in range(1, len(self.sizes) + 1)}
+        return Pieces({f"weight_{number}": (-scale, scale) for number, scale in scales.items()}, self._round_)
+
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs, of shape (B, n_in)."""
         return self.inside.clamp(inputs)
@@ -70,14 +77,8 @@ class BinaryWeights(SameEnergy[Layered]):
         renamed = {self._names.get(name, name): gradient for name, gradient in gradients.items()}
         return {name: renamed[name] for name, _ in self.named_parameters()}
 
-    def parameter_bounds(self) -> dict[str, tuple[float, float]]:
-        """Return the two values of each layer's weights."""
-        scales = {number: float(self.get_buffer(f"scale_{number}")) for number in range(1, len(self.sizes) + 1)}
-        return {f"weight_{number}": (-scale, scale) for number, scale in scales.items()}
-
-    def constrain_(self) -> None:
+    def _round_(self, contrast: Contrast | None) -> None:
         """Move every weight, in place, to the nearer of its two values."""
-        with torch.no_grad():
-            for name, (low, high) in self.parameter_bounds().items():
-                parameter = self.get_parameter(name)
-                parameter.copy_(torch.where(parameter < 0, parameter.new_tensor(low), parameter.new_tensor(high)))
+        for name, (low, high) in self.pieces.bounds.items():
+            parameter = self.get_parameter(name)
+            parameter.copy_(torch.where(parameter < 0, parameter.new_tensor(low), parameter.new_tensor(high)))

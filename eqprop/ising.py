@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped, Network, check_inputs
-from contrastive_core.phases import Hold, Phase, Pull
+from contrastive_core.network import Clamped, Contrast, Network, Pieces
+from contrastive_core.networks.input_checks import check_inputs
+from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
 
@@ -74,7 +75,9 @@ class Ising(Network):
             raise InputError(f"the largest field and coupling must be positive, got {field_limit} and {coupling_limit}")
         if voters is not None and (voters < 1 or sizes[2] % voters):
             raise InputError(f"{sizes[2]} output spins are no whole number of outputs of {voters} voters; give a multiple")
-        self.num_inputs, self._sizes, self.voters = sizes[0], (sizes[1], sizes[2]), voters
+        self.num_inputs, self.sizes, self.voters = sizes[0], (sizes[1], sizes[2]), voters
+        self.stiffness = (1.0, 1.0)  # spins have no energy of their own
+        self.output_is_last_layer, self.has_readout = voters is None, False
         self.field_limit, self.coupling_limit = field_limit, coupling_limit
 
         def uniform(fan_in: int, fan_out: int, gain: float) -> nn.Parameter:
@@ -87,14 +90,19 @@ class Ising(Network):
         self.output_bias = nn.Parameter(torch.zeros(sizes[2], dtype=dtype))
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """Hidden and output spins."""
-        return self._sizes
+    def pieces(self) -> Pieces:
+        """Return the clipping of couplings, and how spins hold the outputs that they vote for."""
+        # A device that holds the couplings has a range of its own, so that the limit is no bound for it.
+        return Pieces(write_=self._clip_, hold=self._held)
 
-    @property
-    def stiffness(self) -> tuple[float, ...]:
-        """One: spins have no energy of their own."""
-        return (1.0, 1.0)
+    def _clip_(self, contrast: Contrast | None) -> None:
+        """Clip the couplings to the machine's limit, in place."""
+        self.weight_2.clamp_(-self.coupling_limit, self.coupling_limit)
+
+    def _held(self, output: Tensor) -> Tensor:
+        """Return the spins that vote for outputs, within their bounds."""
+        spins = output if self.voters is None else (2 * output - 1).repeat_interleave(self.voters, 1)
+        return spins.clamp(-1, 1)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Set the fields of the hidden spins."""
@@ -152,7 +160,7 @@ class Ising(Network):
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
         """Return spins of 0, or random spins of -1 and 1 where a generator is given."""
         drive = clamped.drive
-        shapes = [(len(drive), size) for size in self._sizes]
+        shapes = [(len(drive), size) for size in self.sizes]
         if generator is None:
             return tuple(drive.new_zeros(shape) for shape in shapes)
         return tuple((2 * torch.randint(2, shape, generator=generator) - 1).to(drive) for shape in shapes)
@@ -172,37 +180,10 @@ class Ising(Network):
             return state[-1]
         return 0.5 + 0.5 * state[-1].reshape(len(state[-1]), -1, self.voters).mean(2)
 
-    def applied(self, phase: Phase) -> Phase:
-        """Return a hold of outputs as one of the spins that vote for them, within their bounds, and other phases as they are."""
-        if not isinstance(phase, Hold):
-            return phase
-        spins = phase.output if self.voters is None else (2 * phase.output - 1).repeat_interleave(self.voters, 1)
-        return Hold(spins.clamp(-1, 1))
-
-    @property
-    def holds_outputs(self) -> bool:
-        """Always: by the spins that vote for them."""
-        return True
-
-    def pull_back(self, gradient: Tensor) -> Tensor:
+    def pull_back(self, state: State, gradient: Tensor) -> Tensor:
         """Return the gradient on each output spin."""
         return gradient if self.voters is None else (gradient / (2 * self.voters)).repeat_interleave(self.voters, 1)
 
-    @property
-    def has_readout(self) -> bool:
-        """Never: the last layer is that of the outputs."""
-        return False
-
-    @property
-    def output_is_last_layer(self) -> bool:
-        """Whether outputs are spins."""
-        return self.voters is None
-
-    def has_minimum(self, curvature: float) -> bool:
-        """Whether there is a minimum: always, there are finitely many states."""
-        return True
-
-    def constrain_(self) -> None:
-        """Clip the couplings to what a machine can set, in place."""
-        with torch.no_grad():
-            self.weight_2.clamp_(-self.coupling_limit, self.coupling_limit)
+    def least_curvature(self, enough: float = -math.inf) -> float:
+        """Return minus infinity: there are finitely many states, and so a minimum."""
+        return -math.inf

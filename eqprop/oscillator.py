@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped, Network, check_inputs
+from contrastive_core.network import Clamped, Network, Pieces
+from contrastive_core.networks.input_checks import check_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
@@ -73,7 +74,10 @@ class Oscillators(Network):
             raise InputError(f"injection must be 0 or a positive number, got {injection}; 0 leaves the second harmonic out")
         if not 0 < input_gain < math.inf:
             raise InputError(f"input_gain must be positive and finite, got {input_gain}; pi turns an input of 1 to the opposite phase")
-        self.num_inputs, self._sizes = sizes[0], tuple(sizes[1:])
+        self.num_inputs, self.sizes = sizes[0], tuple(sizes[1:])
+        self.stiffness = (1.0,) * len(self.sizes)  # a force on a phase is its velocity
+        # Outputs are cosines of the last phases: no units, and no weights of their own either.
+        self.output_is_last_layer, self.has_readout = False, False
         self.injection, self.input_gain = injection, input_gain
         for number, (below, above) in enumerate(pairwise(sizes), start=1):
             weight, bound = torch.zeros(below, above, dtype=dtype), gain / math.sqrt(below)
@@ -92,14 +96,9 @@ class Oscillators(Network):
         return parameter
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """Oscillators of each free layer."""
-        return self._sizes
-
-    @property
-    def stiffness(self) -> tuple[float, ...]:
-        """One: a force on a phase is its velocity."""
-        return (1.0,) * len(self._sizes)
+    def pieces(self) -> Pieces:
+        """Return none: couplings have no bounds."""
+        return Pieces()
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Set the phases of the inputs; the drive is the field of the first layer, its two components side by side."""
@@ -114,7 +113,7 @@ class Oscillators(Network):
     def _field(self, index: int, state: State, clamped: Clamped) -> tuple[Tensor, Tensor]:
         """Return the field of both neighbours on a block."""
         cosine, sine = clamped.drive.tensor_split(2, 1) if index == 0 else self._bottom_up(index, state[index - 1])
-        if index + 1 == len(self._sizes):
+        if index + 1 == len(self.sizes):
             return cosine, sine
         above, weight = state[index + 1], self.weight(index + 1)
         return torch.addmm(cosine, above.cos(), weight.T), torch.addmm(sine, above.sin(), weight.T)
@@ -184,8 +183,8 @@ class Oscillators(Network):
         r"""Return phases of :math:`\pi/2`, where the cosine is 0, or uniform ones where a generator is given."""
         drive = clamped.drive
         if generator is None:
-            return tuple(drive.new_full((len(drive), size), math.pi / 2) for size in self._sizes)
-        draws = (torch.rand((len(drive), size), generator=generator, dtype=drive.dtype, device=drive.device) for size in self._sizes)
+            return tuple(drive.new_full((len(drive), size), math.pi / 2) for size in self.sizes)
+        draws = (torch.rand((len(drive), size), generator=generator, dtype=drive.dtype, device=drive.device) for size in self.sizes)
         return tuple(math.pi * (2 * draw - 1) for draw in draws)
 
     def project(self, state: State) -> State:
@@ -196,7 +195,7 @@ class Oscillators(Network):
         """Return each layer along the field from below alone, without injection."""
         cosine, sine = clamped.drive.tensor_split(2, 1)
         state: State = (torch.atan2(sine, cosine),)
-        for index in range(1, len(self._sizes)):
+        for index in range(1, len(self.sizes)):
             cosine, sine = self._bottom_up(index, state[-1])
             state = (*state, torch.atan2(sine, cosine))
         return state
@@ -205,27 +204,13 @@ class Oscillators(Network):
         """Return the cosines of the last layer, of shape (B, n_out)."""
         return state[-1].cos()
 
-    def pull_back(self, gradient: Tensor) -> Tensor:
-        """Return minus the gradient: the slope of the cosine at rest is -1."""
-        return -gradient
-
-    def pull_back_at(self, state: State, gradient: Tensor) -> Tensor:
+    def pull_back(self, state: State, gradient: Tensor) -> Tensor:
         """Return the gradient on the last phases: times minus their sines."""
         return -gradient * state[-1].sin()
 
-    @property
-    def has_readout(self) -> bool:
-        """Never: the last layer is that of the outputs."""
-        return False
-
-    @property
-    def output_is_last_layer(self) -> bool:
-        """Never: outputs are cosines of the phases, not phases."""
-        return False
-
-    def has_minimum(self, curvature: float) -> bool:
-        """Whether there is a minimum: always, phases are on circles."""
-        return True
+    def least_curvature(self, enough: float = -math.inf) -> float:
+        """Return minus infinity: phases are on circles, and a minimum always exists."""
+        return -math.inf
 
 
 def _plane(phase: Tensor) -> Tensor:

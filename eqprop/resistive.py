@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped, Dissipation, Ladder, Network, check_inputs
+from contrastive_core.network import Clamped, Dissipation, Ladder, Network, Pieces
+from contrastive_core.networks.input_checks import check_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 from eqprop import stability
@@ -70,18 +71,20 @@ class Resistive(Network):
         if len(sizes) < 2 or min(sizes) < 1:
             raise InputError(f"layer sizes must be two or more positive numbers (inputs first), got {tuple(sizes)}")
         self.parts = Parts() if parts is None else parts
-        self.num_inputs, self._sizes = sizes[0], tuple(sizes[1:])
-        self.bounds = self.parts.bounds_of(len(self._sizes))
-        self._stiffness = tuple(self.parts.ratio**index for index in range(len(self._sizes)))
+        self.num_inputs, self.sizes = sizes[0], tuple(sizes[1:])
+        self.bounds = self.parts.bounds_of(len(self.sizes))
+        # A nudge in units of the last stiffness is a conductance in siemens that is seen before the amplifiers.
+        self.stiffness = tuple(self.parts.ratio**index for index in range(len(self.sizes)))
+        self.output_is_last_layer, self.has_readout = True, False
         sources = 2 * sizes[0] + (2 if self.parts.rail else 0)
-        for number, (below, above) in enumerate(pairwise((sources, *self._sizes)), start=1):
+        for number, (below, above) in enumerate(pairwise((sources, *self.sizes)), start=1):
             conductance = torch.zeros(below, above, dtype=dtype)
             if generator is not None:
                 conductance.uniform_(-gain / math.sqrt(below), gain / math.sqrt(below), generator=generator)
             self.register_parameter(f"conductance_{number}", nn.Parameter(conductance))
             self.register_parameter(f"bias_{number}", nn.Parameter(torch.zeros(above, dtype=dtype)))
         # An excitatory node has its diode's anode at ground, an inhibitory one the cathode; +1 and -1.
-        for index, size in enumerate(self._sizes[:-1]):
+        for index, size in enumerate(self.sizes[:-1]):
             self.register_buffer(f"polarity_{index + 1}", polarities(size, dtype), persistent=False)
         self.constrain_()
 
@@ -107,14 +110,10 @@ class Resistive(Network):
         return torch.cat([scaled, -scaled, *rails], dim=1)
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """Nodes of each free layer."""
-        return self._sizes
-
-    @property
-    def stiffness(self) -> tuple[float, ...]:
-        r"""The factors :math:`\lambda^{l-1}`, l = 1..L: a nudge in units of the last is a conductance in siemens seen before amplifiers."""
-        return self._stiffness
+    def pieces(self) -> Pieces:
+        """Return the bounds of conductances in siemens, the heat and, with ideal diodes, the ladder."""
+        bounds = {f"conductance_{number}": pair for number, pair in enumerate(self.bounds, start=1)}
+        return Pieces(bounds, ladder=self._ladder if self.parts.diode.ideal else None, dissipation=self._dissipation)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Set the sources, and replace all that acts on the first layer by a current (the drive) and a conductance (the load)."""
@@ -125,32 +124,32 @@ class Resistive(Network):
 
     def _coupling(self, index: int) -> Tensor:
         """Return what couples block ``index`` to the one below, of shape (n below, n)."""
-        factor = self._stiffness[index] * self.parts.voltage_gain
+        factor = self.stiffness[index] * self.parts.voltage_gain
         return self.conductance(index) if factor == 1 else factor * self.conductance(index)
 
     def _below(self, index: int, load: Tensor | None = None) -> Tensor:
         """Return the conductance between each node of a block and the layer below, of shape (n,)."""
         conductance = self.conductance(index).sum(0) if load is None or index else load
         # A node that nothing is connected to stays at 0 V instead of 0 / 0.
-        return (self._stiffness[index] * conductance).clamp(min=torch.finfo(conductance.dtype).tiny)
+        return (self.stiffness[index] * conductance).clamp(min=torch.finfo(conductance.dtype).tiny)
 
     def _total(self, index: int, load: Tensor | None = None) -> Tensor:
         """Return the conductance between each node of a block and all its neighbours together, of shape (n,)."""
         total = self._below(index, load)
-        if index + 1 == len(self._sizes):
+        if index + 1 == len(self.sizes):
             return total
-        return total + self._stiffness[index + 1] * self.parts.voltage_gain**2 * self.conductance(index + 1).sum(1)
+        return total + self.stiffness[index + 1] * self.parts.voltage_gain**2 * self.conductance(index + 1).sum(1)
 
     def _bottom_up(self, index: int, state: State, clamped: Clamped) -> Tensor:
         """Return the current that the layer below would send into each node at 0 V, of shape (B, n)."""
         if index == 0:
             return clamped.drive
-        return torch.addmm(self._stiffness[index] * self.bias(index), state[index - 1], self._coupling(index))
+        return torch.addmm(self.stiffness[index] * self.bias(index), state[index - 1], self._coupling(index))
 
     def _current(self, index: int, state: State, clamped: Clamped) -> Tensor:
         """Return the current that both neighbours would send into each node at 0 V, of shape (B, n)."""
         current = self._bottom_up(index, state, clamped)
-        if index + 1 == len(self._sizes):
+        if index + 1 == len(self.sizes):
             return current
         return torch.addmm(current, state[index + 1], self._coupling(index + 1).T)
 
@@ -161,19 +160,18 @@ class Resistive(Network):
             part = 0.5 * heat(below, layer, self.conductance(index)) - layer @ self.bias(index)
             if index + 1 < len(state):
                 part = part + self.parts.diode.content(-self.polarity(index) * layer).sum(1)
-            total = total + self._stiffness[index] * part
+            total = total + self.stiffness[index] * part
         return total
 
-    def dissipation(self, state: State, clamped: Clamped) -> Dissipation:
-        """Return the heat of resistors and diodes; amplifiers, which deliver what the sources do not, are taken to have none."""
+    def _dissipation(self, state: State, clamped: Clamped) -> Dissipation:
+        """Return the heat of resistors and diodes; amplifiers, which deliver the power that sources do not, are taken to have none."""
         found = Dissipation({}, {})
-        with torch.no_grad():
-            for index, (below, layer) in enumerate(self._ends(state, clamped)):
-                name, watts = f"conductance_{index + 1}", heat(below, layer, self.conductance(index))
-                if index + 1 < len(state):
-                    forward = -self.polarity(index) * layer
-                    watts = watts + (forward * self.parts.diode.current(forward)).sum(1)
-                found.heat[name], found.nodes[name] = watts, self._total(index) / self._stiffness[index]
+        for index, (below, layer) in enumerate(self._ends(state, clamped)):
+            name, watts = f"conductance_{index + 1}", heat(below, layer, self.conductance(index))
+            if index + 1 < len(state):
+                forward = -self.polarity(index) * layer
+                watts = watts + (forward * self.parts.diode.current(forward)).sum(1)
+            found.heat[name], found.nodes[name] = watts, self._total(index) / self.stiffness[index]
         return found
 
     def _ends(self, state: State, clamped: Clamped) -> Iterator[tuple[Tensor, Tensor]]:
@@ -185,7 +183,7 @@ class Resistive(Network):
         for index, layer in enumerate(state):
             force = self._current(index, state, clamped) - self._total(index, clamped.load) * layer
             if index + 1 < len(state):
-                force = force + self._stiffness[index] * self.polarity(index) * self.parts.diode.current(-self.polarity(index) * layer)
+                force = force + self.stiffness[index] * self.polarity(index) * self.parts.diode.current(-self.polarity(index) * layer)
             forces.append(force)
         return tuple(forces)
 
@@ -194,7 +192,7 @@ class Resistive(Network):
         gradients: Gradients = {}
         below, below_minus = self.sources(clamped.inputs), None  # the sources are the same in both states
         for index, layer in enumerate(state):
-            scale = factor * self._stiffness[index] / layer.shape[0]
+            scale = factor * self.stiffness[index] / layer.shape[0]
             other = None if minus is None else minus[index]
             pair = None if other is None else (below_minus, other)
             gradients[f"conductance_{index + 1}"] = dissipation_gradient(below, layer, pair, scale)
@@ -211,10 +209,10 @@ class Resistive(Network):
         return self._node(index, total, current)
 
     def _node(self, index: int, total: Tensor, current: Tensor) -> Tensor:
-        if index + 1 == len(self._sizes):
+        if index + 1 == len(self.sizes):
             return current / total
         polarity = self.polarity(index)
-        scale = self._stiffness[index]  # of all that a node's energy consists of but its diode's, which solve knows unscaled
+        scale = self.stiffness[index]  # of all that a node's energy consists of but its diode's, which solve knows unscaled
         return -polarity * self.parts.diode.solve(total / scale, -polarity * current / scale)
 
     def compliance(self, state: State) -> State:
@@ -223,7 +221,7 @@ class Resistive(Network):
         for index, layer in enumerate(state):
             total = self._total(index).detach().expand_as(layer)
             if index + 1 < len(state):
-                total = total + self._stiffness[index] * self.parts.diode.slope(-self.polarity(index) * layer)
+                total = total + self.stiffness[index] * self.parts.diode.slope(-self.polarity(index) * layer)
             compliances.append(1 / total)
         return tuple(compliances)
 
@@ -231,8 +229,8 @@ class Resistive(Network):
         """Return all nodes at 0 V, or at normal voltages of 1 V drawn from the generator, on the side their diodes allow."""
         drive = clamped.drive
         if generator is None:
-            return tuple(drive.new_zeros(1, 1).expand(len(drive), size) for size in self._sizes)
-        draws = (torch.randn((len(drive), size), generator=generator, dtype=drive.dtype, device=drive.device) for size in self._sizes)
+            return tuple(drive.new_zeros(1, 1).expand(len(drive), size) for size in self.sizes)
+        draws = (torch.randn((len(drive), size), generator=generator, dtype=drive.dtype, device=drive.device) for size in self.sizes)
         return self.project(tuple(draws))
 
     def project(self, state: State) -> State:
@@ -243,7 +241,7 @@ class Resistive(Network):
     def feedforward(self, clamped: Clamped) -> State:
         """Return the voltages with each layer read through ideal buffers, so that it is not loaded by the layer above."""
         state: State = ()
-        for index in range(len(self._sizes)):
+        for index in range(len(self.sizes)):
             state = (*state, self._node(index, self._below(index, clamped.load), self._bottom_up(index, state, clamped)))
         return state
 
@@ -251,50 +249,29 @@ class Resistive(Network):
         """Return the voltages of the last layer, of shape (B, n_out)."""
         return state[-1]
 
-    def pull_back(self, gradient: Tensor) -> Tensor:
+    def pull_back(self, state: State, gradient: Tensor) -> Tensor:
         """Return the gradient itself: outputs are nodes."""
         return gradient
 
-    @property
-    def output_is_last_layer(self) -> bool:
-        """Always: the outputs are nodes."""
-        return True
-
-    def has_minimum(self, curvature: float) -> bool:
-        """Whether the circuit with all diodes blocking keeps a minimum; then it does so whatever the diodes do."""
-        if curvature >= 0:
-            return True
-        with torch.no_grad():
-            enough = curvature > -stability.margin_at_least(*self._matrix(), self.parts.voltage_gain)
-        return enough or curvature > self.least_curvature()
-
-    def least_curvature(self) -> float:
+    def least_curvature(self, enough: float = -math.inf) -> float:
         r"""Return minus the smallest eigenvalue of the conductance matrix seen from the outputs, all diodes blocking.
 
         It is the Schur complement on the outputs; a nudge of more negative curvature drives some combination of outputs away without
-        bound, at least as long as no diode conducts. Necessary in any case is that no output's own conductance is used up.
+        bound, at least as long as no diode conducts. A circuit that has a minimum with all diodes blocking has one whatever they do.
         """
         with torch.no_grad():
-            return -stability.margin(*self._matrix())
+            bound = -stability.margin_at_least(*self._matrix(), self.parts.voltage_gain) if enough > -math.inf else math.inf
+            return bound if bound < enough else -stability.margin(*self._matrix())
 
     def _matrix(self, load: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
         """Return the conductance matrix: its diagonal, and its blocks beside the diagonal with the sign changed."""
-        indices = range(len(self._sizes))
+        indices = range(len(self.sizes))
         return [self._total(index, load) for index in indices], [self._coupling(index) for index in indices[1:]]
 
-    def parameter_bounds(self) -> dict[str, tuple[float, float]]:
-        """Return the bounds of every layer's conductances, in siemens."""
-        return {f"conductance_{number}": pair for number, pair in enumerate(self.bounds, start=1)}
-
-    @property
-    def is_ladder(self) -> bool:
-        """Whether diodes are ideal."""
-        return self.parts.diode.ideal
-
-    def ladder(self, clamped: Clamped) -> Ladder:
+    def _ladder(self, clamped: Clamped) -> Ladder:
         """Return the quadratic energy in its boxes."""
-        drives = (clamped.drive, *(self._stiffness[index] * self.bias(index) for index in range(1, len(self._sizes))))
+        drives = (clamped.drive, *(self.stiffness[index] * self.bias(index) for index in range(1, len(self.sizes))))
         curvatures, couplings = self._matrix(clamped.load)
-        signs = [*(self.polarity(index) for index in range(len(self._sizes) - 1)), None]
+        signs = [*(self.polarity(index) for index in range(len(self.sizes) - 1)), None]
         lows, highs = zip(*(box(polarity, self.bias(index)) for index, polarity in enumerate(signs)), strict=True)
         return Ladder(drives, tuple(curvatures), tuple(couplings), lows, highs)

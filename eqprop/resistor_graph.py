@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped, Dissipation, Network, check_inputs
+from contrastive_core.network import Clamped, Dissipation, Network, Pieces
+from contrastive_core.networks.input_checks import check_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 from eqprop.lattice import Graph
@@ -78,7 +79,9 @@ class ResistorGraph(Network):
         self.graph, self.bounds = graph, bounds
         self.input_gain, self.mirrored = input_gain, mirrored
         self.num_inputs = len(graph.sources) // (2 if mirrored else 1)
-        self._sizes = (len(graph.inner), len(graph.outputs))
+        self.sizes = (len(graph.inner), len(graph.outputs))
+        self.stiffness = (1.0, 1.0)  # a nudge in units of it is a conductance in siemens
+        self.output_is_last_layer, self.has_readout = True, False
         place = {node: index for index, node in enumerate([*graph.held, *graph.inner, *graph.outputs])}
         ends = torch.tensor([[place[first], place[second]] for first, second in graph.edges])
         self.register_buffer("first", ends[:, 0], persistent=False)
@@ -89,14 +92,9 @@ class ResistorGraph(Network):
         self.constrain_()
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """Inner nodes and outputs."""
-        return self._sizes
-
-    @property
-    def stiffness(self) -> tuple[float, ...]:
-        """One: a nudge in units of it is a conductance in siemens."""
-        return (1.0, 1.0)
+    def pieces(self) -> Pieces:
+        """Return the bounds of the conductances, in siemens, and the heat of the resistors."""
+        return Pieces(bounds={"conductance": self.bounds}, dissipation=self._dissipation)
 
     def laplacian(self) -> Tensor:
         """Return the conductance matrix of held nodes, inner nodes and outputs, in this order; shape (N, N)."""
@@ -117,7 +115,7 @@ class ResistorGraph(Network):
 
     def _blocks(self, rows: Tensor) -> State:
         """Split what inner nodes and outputs have side by side, of shape (B, free nodes)."""
-        return torch.split_with_sizes(rows, self._sizes, dim=1)
+        return torch.split_with_sizes(rows, self.sizes, dim=1)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the sources; the drive is the current that held nodes send into inner nodes and outputs, side by side, at 0 V."""
@@ -135,10 +133,9 @@ class ResistorGraph(Network):
         """Return the energy of each sample, of shape (B,)."""
         return 0.5 * self._across(state, clamped).square() @ self.conductance
 
-    def dissipation(self, state: State, clamped: Clamped) -> Dissipation:
+    def _dissipation(self, state: State, clamped: Clamped) -> Dissipation:
         """Return the heat of the resistors, which is twice the energy."""
-        with torch.no_grad():
-            return Dissipation({"conductance": 2 * self.energy(state, clamped)}, {"conductance": torch.diagonal(self._free())})
+        return Dissipation({"conductance": 2 * self.energy(state, clamped)}, {"conductance": torch.diagonal(self._free())})
 
     def force(self, state: State, clamped: Clamped) -> State:
         """Return the current that is left over at every node."""
@@ -154,7 +151,7 @@ class ResistorGraph(Network):
 
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
         """Return a block's voltages with the other block held, by a direct solution; the exact minimum."""
-        matrix, inner = self._free(), self._sizes[0]
+        matrix, inner = self._free(), self.sizes[0]
         own, other = (slice(None, inner), slice(inner, None)) if index == 0 else (slice(inner, None), slice(None, inner))
         current = clamped.drive[:, own] - state[1 - index] @ matrix[other, own]
         block = matrix[own, own]
@@ -188,31 +185,18 @@ class ResistorGraph(Network):
         """Return the voltages of the outputs, of shape (B, n_out)."""
         return state[-1]
 
-    def pull_back(self, gradient: Tensor) -> Tensor:
+    def pull_back(self, state: State, gradient: Tensor) -> Tensor:
         """Return the gradient itself: outputs are nodes."""
         return gradient
 
-    @property
-    def output_is_last_layer(self) -> bool:
-        """Always: the outputs are nodes."""
-        return True
-
     def output_conductance(self) -> Tensor:
         """Return the conductance matrix seen from the outputs, of shape (n_out, n_out): the Schur complement on them."""
-        matrix, inner = self._free(), self._sizes[0]
+        matrix, inner = self._free(), self.sizes[0]
         through = torch.linalg.solve(matrix[:inner, :inner], matrix[:inner, inner:])
         seen: Tensor = matrix[inner:, inner:] - matrix[inner:, :inner] @ through
         return seen
 
-    def has_minimum(self, curvature: float) -> bool:
-        """Whether the circuit keeps a minimum when a nudge adds this conductance, of either sign, to its outputs."""
-        return curvature >= 0 or curvature > self.least_curvature()
-
-    def least_curvature(self) -> float:
+    def least_curvature(self, enough: float = -math.inf) -> float:
         """Return minus the smallest eigenvalue of the conductance matrix seen from the outputs."""
         with torch.no_grad():
             return -float(torch.linalg.eigvalsh(self.output_conductance())[0])
-
-    def parameter_bounds(self) -> dict[str, tuple[float, float]]:
-        """Return the bounds of the conductances, in siemens."""
-        return {"conductance": self.bounds}

@@ -10,7 +10,7 @@ from contrastive_core.types import Batch, Gradients, State
 
 def state_gradient(network: Network, state: State, cost: Cost, batch: Batch) -> State:
     """Return the gradient of the mean cost times B on every layer: 0 below the last."""
-    last = network.pull_back_at(state, cost.gradient(network.output(state), batch))
+    last = network.pull_back(state, cost.gradient(network.output(state), batch))
     return (*(torch.zeros_like(layer) for layer in state[:-1]), last)
 
 

@@ -12,22 +12,23 @@ from torch import Tensor
 from contrastive_core.devices.conductance import Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import BiasEffect, CircuitEffect, ContrastEffect, InputEffect, NudgeEffect, ReadEffect
-from contrastive_core.devices.two_pass import Contrasted, common_mode, in_two_passes
+from contrastive_core.devices.two_pass import CommonMode, common_mode, in_two_passes
 from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped, Dissipation, Network
+from contrastive_core.network import Clamped, Contrast, Dissipation, Network, Pieces
 from contrastive_core.networks.wrapper import SameEnergy
-from contrastive_core.phases import Nudge, Phase
+from contrastive_core.phases import Nudge
 from contrastive_core.types import Gradients, State
 
 
 @final
-class OnDevice(SameEnergy[Network]):
+class OnDevice(SameEnergy[Network], Network):
     """A network whose weights are held by devices.
 
     Its parameters are those of the network inside, under their own names, and hold what the energy sees; the conductances are buffers.
-    Whenever inputs are clamped, the arrays are read into the parameters; after a step of an optimiser :meth:`constrain_` turns the
+    :meth:`begin_use_` reads the arrays into the parameters, and all draws until the next use depend on the count of uses alone: an
+    estimate changes nothing, and the same one is the same again. After a step of an optimiser :meth:`constrain_` turns the
     difference into pulses. Relaxations run on the network inside, with its kernels, and no rule knows about hardware. Matrices
-    and what has bounds are held by arrays, other vectors (biases) are not.
+    and parameters with bounds are held by arrays, other vectors (biases) are not.
 
     The conductances and the count of uses are state that belongs to the hardware, and so to this module.
 
@@ -53,12 +54,12 @@ class OnDevice(SameEnergy[Network]):
             raise InputError("feedback of its own has no energy whose phases could be written one by one; write the difference (net)")
         for effect in device.having(CircuitEffect):
             network = effect.built(network, partial(device.draws, effect, use=0))
-        super().__init__(network)
+        super().__init__()
+        self.enclose(network)
         self.device = device
         self._largest: dict[str, float] = {}
         self._seen: dict[str, Tensor] = {}
-        self._contrasted: Contrasted | None = None
-        bounds = network.parameter_bounds()
+        bounds = network.pieces.bounds
         for name, parameter in network.named_parameters():
             self.register_parameter(name, parameter)
             if parameter.dim() > 1 or name in bounds:
@@ -70,7 +71,7 @@ class OnDevice(SameEnergy[Network]):
                 self.register_buffer(_level(name), parameter.detach().clone())
         self.register_buffer("clock", torch.zeros((), dtype=torch.int64))
         self.register_buffer("pulses", torch.zeros(2, dtype=torch.float64))
-        self._look()
+        self._look_()
 
     def levels(self) -> dict[str, Tensor]:
         """Return the normalised conductances of every array, of shape (1 or 2, ...)."""
@@ -86,20 +87,39 @@ class OnDevice(SameEnergy[Network]):
         for name, _ in self.named_parameters():
             level = other.get_buffer(_level(name))
             self.get_buffer(_level(name)).copy_(self.device.programmed(level, name) if name in self._largest else level)
-        self._look()
+        self._look_()
 
-    def constrain_(self) -> None:
+    @property
+    def pieces(self) -> Pieces:
+        """Return reading and writing of the arrays, errors of nudges, and the heat at the devices' scale."""
+        return Pieces(
+            write_=self._write_, read_=self._read_, hold=self.inside.pieces.hold, nudge=self._nudge, dissipation=self._dissipation
+        )
+
+    def _read_(self) -> None:
+        """Begin another use of the device, in place, and read the arrays into the parameters."""
+        self.clock += 1
+        self._look_()
+
+    def _write_(self, contrast: Contrast | None) -> None:
         """Send pulses for what an optimiser has changed since the arrays were last read, in place."""
-        with torch.no_grad():
-            changes = {name: parameter - self._seen[name] for name, parameter in self.named_parameters()}
-            for part in in_two_passes(changes, self._contrasted) if self.device.writes_each_phase else (changes,):
-                self.clock += 1
-                for name, change in part.items():
-                    self._write(name, change)
-        self._contrasted = None
-        self._look()
+        changes = {name: parameter - self._seen[name] for name, parameter in self.named_parameters()}
+        # The phases are read again with the draws of their own use, so before the clock goes on.
+        for part in in_two_passes(changes, self._common_mode(contrast)) if self.device.writes_each_phase else (changes,):
+            self.clock += 1
+            for name, change in part.items():
+                self._send_(name, change)
+        self._look_()
 
-    def _write(self, name: str, change: Tensor) -> None:
+    def _common_mode(self, contrast: Contrast | None) -> CommonMode | None:
+        """Return the two phases of a contrast as the circuits read them; None without a contrast."""
+        if contrast is None:
+            return None
+        clamped, plus, minus, factor = contrast
+        difference = self.energy_gradient(plus, clamped, minus, factor)
+        return CommonMode(difference, common_mode(self.inside, clamped, self.read(plus, "plus"), self.read(minus, "minus"), factor))
+
+    def _send_(self, name: str, change: Tensor) -> None:
         """Send the pulses of one pass to an array, or change a vector, in place."""
         level = self.get_buffer(_level(name))
         if name not in self._largest:
@@ -111,7 +131,7 @@ class OnDevice(SameEnergy[Network]):
         counts = written.pulses.abs()
         self.pulses += torch.stack((counts.sum(), counts.max())).to(self.pulses)
 
-    def _look(self) -> None:
+    def _look_(self) -> None:
         """Read the arrays into the parameters, in place."""
         with torch.no_grad():
             for name, parameter in self.named_parameters():
@@ -126,26 +146,23 @@ class OnDevice(SameEnergy[Network]):
                 self._seen[name] = parameter.detach().clone()
 
     def clamp(self, inputs: Tensor) -> Clamped:
-        """Read the arrays, and hold the inputs that the circuits make of ``inputs``, of shape (B, n_in)."""
-        self.clock += 1
-        self._look()
+        """Hold the inputs that the circuits make of ``inputs``, of shape (B, n_in), with the weights of the present use."""
         for effect in self.device.having(InputEffect):
             inputs = effect.driven(inputs, self.device.draws(effect, "inputs", int(self.clock)))
         return self.inside.clamp(inputs)
 
-    def applied(self, phase: Phase) -> Phase:
-        """Return what the circuits make of a nudge, and other phases as the network inside has them."""
-        phase = self.inside.applied(phase)
+    def _nudge(self, nudge: Nudge) -> Nudge:
+        """Return what the circuits make of a nudge."""
         effects = self.device.having(NudgeEffect)
-        if not effects or not isinstance(phase, Nudge):
-            return phase
+        if not effects:
+            return nudge
         like = next(self.parameters())
-        output = self.inside.output(tuple(like.new_zeros(len(phase.batch.labels), size) for size in self.sizes))
+        output = self.inside.output(tuple(like.new_zeros(len(nudge.batch.labels), size) for size in self.sizes))
         for effect in effects:
-            phase = effect.nudged(phase, output, self.device.draws(effect, "nudge", int(self.clock)))
-        return phase
+            nudge = effect.nudged(nudge, output, self.device.draws(effect, "nudge", int(self.clock)))
+        return nudge
 
-    def dissipation(self, state: State, clamped: Clamped) -> Dissipation | None:
+    def _dissipation(self, state: State, clamped: Clamped) -> Dissipation | None:
         """Return the heat at the devices' scale; None unless each resistor of a circuit is a device of its own.
 
         Voltages are the network's. The conductances of an array are a factor of the network's, and so are currents there: those of its
@@ -159,13 +176,11 @@ class OnDevice(SameEnergy[Network]):
 
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         """Return the contrast that the circuits compute from what they read of the states."""
-        states = (self.read(state, "plus"), None if minus is None else self.read(minus, "minus"))
-        gradients = self.inside.energy_gradient(states[0], clamped, states[1], factor)
+        read_minus = None if minus is None else self.read(minus, "minus")
+        gradients = self.inside.energy_gradient(self.read(state, "plus"), clamped, read_minus, factor)
         for effect in self.device.having(ContrastEffect):
             for name in self._largest:
                 gradients[name] = effect.computed(gradients[name], self.device.draws(effect, name, int(self.clock)))
-        if self.device.writes_each_phase and states[1] is not None:
-            self._contrasted = Contrasted(dict(gradients), common_mode(self.inside, clamped, states[0], states[1], factor))
         return gradients
 
     def read(self, state: State, phase: str) -> State:

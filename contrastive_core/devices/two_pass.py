@@ -12,7 +12,7 @@ from contrastive_core.network import Clamped, Network
 from contrastive_core.types import Gradients, State
 
 
-class Contrasted(NamedTuple):
+class CommonMode(NamedTuple):
     """A gradient, and what the two phases that it is the difference of have in common.
 
     Attributes
@@ -45,7 +45,7 @@ def common_mode(network: Network, clamped: Clamped, plus: State, minus: State, f
     return {name: one[name] + other[name] for name in one}
 
 
-def in_two_passes(changes: Mapping[str, Tensor], contrasted: Contrasted | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def in_two_passes(changes: Mapping[str, Tensor], contrast: CommonMode | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     r"""Part a change of weights into those that its two phases ask for.
 
     For gradient descent by :math:`\Delta w = -\eta (g^+ - g^-)` they are :math:`-\eta g^+` and :math:`+\eta g^-`. Any other optimiser's
@@ -56,8 +56,8 @@ def in_two_passes(changes: Mapping[str, Tensor], contrasted: Contrasted | None) 
     ----------
     changes : mapping of str to Tensor
         What the optimiser asks for.
-    contrasted : Contrasted, optional
-        The gradients that it was given.
+    contrast : CommonMode, optional
+        Gradients that the optimiser was given.
 
     Returns
     -------
@@ -69,15 +69,15 @@ def in_two_passes(changes: Mapping[str, Tensor], contrasted: Contrasted | None) 
     InputError
         If no contrast of two phases was computed.
     """
-    if contrasted is None:
+    if contrast is None:
         raise InputError(
             "writing each phase on its own needs a rule that contrasts two phases, such as ep-centered; or write the difference"
         )
     first, second = {}, {}
     for name, change in changes.items():
-        gradient = contrasted.difference[name]
+        gradient = contrast.difference[name]
         square = gradient.square().sum()
         rate = -(change * gradient).sum() / square.where(square > 0, square.new_ones(()))
-        first[name] = change / 2 - rate * contrasted.common[name]
-        second[name] = change / 2 + rate * contrasted.common[name]
+        first[name] = change / 2 - rate * contrast.common[name]
+        second[name] = change / 2 + rate * contrast.common[name]
     return first, second

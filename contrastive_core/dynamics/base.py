@@ -113,9 +113,9 @@ def pull_of(phase: Phase, clamped: Clamped, state: State) -> Pull | None:
         return None
     network = clamped.network
     if phase.frozen is not None:
-        return Pull(-phase.strength * network.pull_back_at(state, phase.frozen), 0.0)
+        return Pull(-phase.strength * network.pull_back(state, phase.frozen), 0.0)
     output = network.output(state)
-    gradient = network.pull_back_at(state, phase.cost.gradient(output, phase.batch))
+    gradient = network.pull_back(state, phase.cost.gradient(output, phase.batch))
     curvature = phase.cost.curvature if network.output_is_last_layer else 0.0
     linear = curvature * output - gradient if curvature else -gradient
     return Pull(phase.strength * linear, phase.strength * curvature)

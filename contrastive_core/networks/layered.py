@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped, Network, check_inputs
+from contrastive_core.network import Clamped, Network, Pieces
 from contrastive_core.networks.activation import HARD_SIGMOID, LINEAR, Activation
+from contrastive_core.networks.input_checks import check_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
@@ -80,12 +81,13 @@ class Layered(Network):
             raise InputError(f"readout must be a positive number of outputs, got {readout}; leave it out for none")
         if not 0 < energy_scale <= 1:
             raise InputError(f"energy_scale must lie in (0, 1], got {energy_scale}; 1 is the usual symmetric network")
-        self.num_inputs, self._sizes = sizes[0], tuple(sizes[1:])
+        self.num_inputs, self.sizes = sizes[0], tuple(sizes[1:])
         self.energy_scale = energy_scale
-        self._stiffness = tuple(energy_scale ** (index + 1) for index in range(len(self._sizes)))
-        self._has_readout = readout is not None
-        last = activation if self._has_readout else output_activation
-        self.activations: tuple[Activation, ...] = (activation,) * (len(self._sizes) - 1) + (last,)
+        self.stiffness = tuple(energy_scale ** (index + 1) for index in range(len(self.sizes)))
+        self.has_readout = readout is not None
+        self.output_is_last_layer = not self.has_readout
+        last = activation if self.has_readout else output_activation
+        self.activations: tuple[Activation, ...] = (activation,) * (len(self.sizes) - 1) + (last,)
 
         def uniform(fan_in: int, fan_out: int) -> nn.Parameter:
             weight = torch.zeros(fan_in, fan_out, dtype=dtype)
@@ -108,14 +110,9 @@ class Layered(Network):
         return cast(Tensor, self._parameters[f"bias_{index + 1}"])
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """Units of each free layer."""
-        return self._sizes
-
-    @property
-    def stiffness(self) -> tuple[float, ...]:
-        r"""The layers' energy scales :math:`\lambda^l`, l = 1..L."""
-        return self._stiffness
+    def pieces(self) -> Pieces:
+        """Return none: weights and biases have no bounds."""
+        return Pieces()
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs and compute the drive of the first layer, ``inputs @ weight_1 + bias_1``, once."""
@@ -131,7 +128,7 @@ class Layered(Network):
     def _drive(self, index: int, state: State, clamped: Clamped) -> Tensor:
         """Return the total input to block ``index``, feedback included, of shape (B, n)."""
         bottom_up = self._bottom_up(index, state, clamped)
-        if index + 1 == len(self._sizes):
+        if index + 1 == len(self.sizes):
             return bottom_up
         return torch.addmm(bottom_up, state[index + 1], self.weight(index + 1).T, alpha=self.energy_scale)
 
@@ -169,7 +166,7 @@ class Layered(Network):
             gradients[f"weight_{index + 1}"] = weight
             gradients[f"bias_{index + 1}"] = change.sum(0)
             below, below_minus = layer, other
-        if self._has_readout:
+        if self.has_readout:
             gradients["weight_readout"] = torch.zeros_like(self.weight_readout)
             gradients["bias_readout"] = torch.zeros_like(self.bias_readout)
         return gradients
@@ -197,7 +194,7 @@ class Layered(Network):
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
         r"""Return the response to no input, :math:`\sigma(0)`, or to standard normal input drawn from the generator."""
         drive = clamped.drive
-        shapes = [(drive.shape[0], size) for size in self._sizes]
+        shapes = [(drive.shape[0], size) for size in self.sizes]
         if generator is None:
             rest = drive.new_zeros(1, 1)  # one unit's response, seen everywhere: nothing may write into it
             return tuple(a.value(rest).expand(shape) for a, shape in zip(self.activations, shapes, strict=True))
@@ -217,26 +214,17 @@ class Layered(Network):
 
     def output(self, state: State) -> Tensor:
         """Return the last layer, or its linear readout; shape (B, n_out)."""
-        return torch.addmm(self.bias_readout, state[-1], self.weight_readout) if self._has_readout else state[-1]
+        return torch.addmm(self.bias_readout, state[-1], self.weight_readout) if self.has_readout else state[-1]
 
-    def pull_back(self, gradient: Tensor) -> Tensor:
+    def pull_back(self, state: State, gradient: Tensor) -> Tensor:
         """Return the gradient on the last layer: through the transposed readout, if there is one."""
-        return gradient @ self.weight_readout.T if self._has_readout else gradient
+        return gradient @ self.weight_readout.T if self.has_readout else gradient
 
-    @property
-    def output_is_last_layer(self) -> bool:
-        """Whether there is no readout."""
-        return not self._has_readout
+    def least_curvature(self, enough: float = -math.inf) -> float:
+        r"""Return minus the stiffness of the softest output; minus infinity where the last layer's activation is smooth and so bounded.
 
-    def has_minimum(self, curvature: float) -> bool:
-        r"""Whether :math:`\lambda^L` + curvature is positive, or the last layer's activation is smooth and so bounded.
-
-        A box of quadratic units is refused too: its minima are then corners, which a nudge does not move.
+        A box of quadratic units is refused from there on too: its minima are then corners, which a nudge does not move.
         """
-        return not self.activations[-1].quadratic or curvature > self.least_curvature()
-
-    def least_curvature(self) -> float:
-        """Return minus the stiffness of the softest output; minus infinity where activations are smooth."""
         last = self.activations[-1]
         if not last.quadratic:
             return -math.inf

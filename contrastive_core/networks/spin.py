@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.network import Clamped, Network, check_inputs
+from contrastive_core.network import Clamped, Network, Pieces
+from contrastive_core.networks.input_checks import check_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
@@ -52,7 +54,9 @@ class SpinNetwork(Network):
             raise ShapeError(f"couplings must have shape ({num_spins}, {num_spins}), got {tuple(values.shape)}")
         if not bool(torch.isfinite(values).all()) or not torch.equal(values, values.T):
             raise InputError("couplings must be finite and symmetric; average them with their transpose")
-        self.num_spins = num_spins
+        self.num_spins, self.sizes = num_spins, (num_spins,)
+        self.stiffness = (1.0,)  # spins have no energy of their own
+        self.output_is_last_layer, self.has_readout = True, False
         self.couplings = nn.Parameter(values)
         self.bias = nn.Parameter(torch.zeros(num_spins, dtype=dtype))
 
@@ -61,14 +65,9 @@ class SpinNetwork(Network):
         return 0.5 * (half + half.T)
 
     @property
-    def sizes(self) -> tuple[int, ...]:
-        """The one layer of spins."""
-        return (self.num_spins,)
-
-    @property
-    def stiffness(self) -> tuple[float, ...]:
-        """One: spins have no energy of their own."""
-        return (1.0,)
+    def pieces(self) -> Pieces:
+        """Return none: couplings have no bounds."""
+        return Pieces()
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Apply an external field of shape (B, N) to the spins; zeros leave the network to itself."""
@@ -139,15 +138,10 @@ class SpinNetwork(Network):
         """Return the spins, of shape (B, N)."""
         return state[0]
 
-    def pull_back(self, gradient: Tensor) -> Tensor:
+    def pull_back(self, state: State, gradient: Tensor) -> Tensor:
         """Return the gradient itself: outputs are spins."""
         return gradient
 
-    @property
-    def output_is_last_layer(self) -> bool:
-        """Always: the outputs are the spins."""
-        return True
-
-    def has_minimum(self, curvature: float) -> bool:
-        """Whether there is a minimum: always, the box is bounded."""
-        return True
+    def least_curvature(self, enough: float = -math.inf) -> float:
+        """Return minus infinity: the box is bounded, and a minimum always exists."""
+        return -math.inf

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped
+from contrastive_core.network import Clamped, Network, Pieces
 from contrastive_core.networks.layered import Layered
-from contrastive_core.networks.wrapper import Enclosing
+from contrastive_core.networks.wrapper import SameUnits
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
 
 @final
-class Untied(Enclosing[Layered]):
+class Untied(SameUnits[Layered], Network):
     r"""A layered network with feedback through weights of its own, :math:`W^{fb}_l = W_l \circ (1 + D_l)`, with D held fixed.
 
     Layers are stationary at :math:`s_l = \sigma_l(s_{l-1} W_l + b_l + \lambda s_{l+1} (W^{fb}_{l+1})^T)`. There is no energy whose
@@ -44,7 +44,8 @@ class Untied(Enclosing[Layered]):
     """
 
     def __init__(self, network: Layered, deviations: Mapping[str, Tensor], learning: bool = False) -> None:
-        super().__init__(network)
+        super().__init__()
+        self.enclose(network)
         self.learning = learning
         for name, parameter in network.named_parameters():
             self.register_parameter(name, parameter)
@@ -54,6 +55,11 @@ class Untied(Enclosing[Layered]):
                 self.register_parameter(_feedback(index), nn.Parameter(network.weight(index).detach() * (1 + deviation)))
             else:
                 self.register_buffer(_deviation(index), deviation)
+
+    @property
+    def pieces(self) -> Pieces:
+        """Return none: weights and biases have no bounds."""
+        return Pieces()
 
     def _excess(self, index: int, state: State) -> Tensor:
         """Return what block ``index`` receives more than from the transpose of the forward weights; shape (B, n)."""

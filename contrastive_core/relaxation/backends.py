@@ -72,7 +72,7 @@ def _other_than_block_descent(clamped: Clamped, dynamics: Dynamics, phase: Phase
         costs = KNOWN_COSTS
         if any(type(activation) not in KNOWN_ACTIVATIONS for activation in network.activations):
             return "it knows the built-in activations only"
-    elif network.is_ladder:
+    elif network.pieces.ladder is not None:
         costs = (SquaredError,)
         if not clamped.drive.is_cpu:
             return f"a {type(network).__name__} has a kernel on the CPU only"

@@ -58,8 +58,10 @@ def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting
             batch = samples if contrasting is None else contrasting.present(samples, generator)
             if contrasting is not None and not contrasting.contrasts(batch):
                 continue
+            network.begin_use_()
             answer = rule.infer(network, batch.inputs)
             output = network.output(answer.state)
+            network.begin_use_()  # measuring an energy is a use of its own
             clamped = network.clamp(batch.inputs)
             fall = network.energy(network.initial_state(clamped), clamped) - network.energy(answer.state, clamped)
             means = [
@@ -77,7 +79,11 @@ def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting
 def outputs(network: Network, rule: Rule, inputs: Tensor) -> Tensor:
     """Return the outputs with which a rule's network answers inputs, of shape (N, n)."""
     with torch.no_grad():
-        return torch.cat([network.output(rule.infer(network, part).state) for part in torch.split(inputs, _CHUNK)])
+        answers = []
+        for part in torch.split(inputs, _CHUNK):
+            network.begin_use_()
+            answers.append(network.output(rule.infer(network, part).state))
+        return torch.cat(answers)
 
 
 def unconverged(relaxation: Relaxation) -> float:

@@ -258,6 +258,7 @@ def _epoch(
             batch = contrasting.present(batch, session.generators["views"], (epoch - 1 + (step - 1) / num_steps) / plan.epochs)
             if not contrasting.contrasts(batch):
                 continue
+        network.begin_use_()
         estimate = rule.estimate(network, batch if last is None else last.recall(batch), generator=session.generators["rule"])
         if last is not None:
             last.keep(batch, estimate.relaxations["free"].state)
@@ -274,7 +275,7 @@ def _epoch(
             contrasting.learn(output, batch)
         session.optimiser.step()
         with torch.no_grad():
-            network.constrain_()
+            network.constrain_(estimate.contrast)
             phases = estimate.relaxations.values()
             means = [
                 float(cost.value(output, batch).mean()),

@@ -46,6 +46,7 @@ class Follower:
 
     def keys(self, batch: Batch, count: int) -> Tensor:
         """Return the copy's outputs for the next view of each row's sample, of shape (B, n); views stand one after the other."""
+        self.copy.begin_use_()
         with torch.no_grad():
             outputs = self.copy.output(self.rule.infer(self.copy, batch.inputs).state)
         return outputs.roll(-(len(outputs) // count), 0)

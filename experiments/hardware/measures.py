@@ -44,6 +44,7 @@ def measure(
     from contrastive_core.devices.accounting import account
 
     batch = next(batches(splits.train, batch_size))
+    held.begin_use_()
     estimate = rule.estimate(held, batch, generator=torch.Generator().manual_seed(0))
     states = [relaxation.state for relaxation in estimate.relaxations.values()]
     first, last = (torch.cat([layer.double() for layer in state], 1) for state in (states[0 if len(states) < 3 else 1], states[-1]))
@@ -55,7 +56,6 @@ def measure(
     relaxed = [(name, float(relaxation.steps.double().mean())) for name, relaxation in estimate.relaxations.items()]
     constants = costs.constants()
     with torch.no_grad():
-        held.clock -= 1  # for the draws that those states settled with
         circuit = held.dissipation(estimate.relaxations["free"].state, held.clamp(batch.inputs))
     bill = account(held, by_phase(relaxed, sweeps), samples, constants, circuit)
     return {"signal_to_noise": signal / noise if noise > 0 else None, **billed(bill), "constants": constants.record()}

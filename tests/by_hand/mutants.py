@@ -65,8 +65,8 @@ MUTATIONS = [
     Mutation("nudge: linear part without curvature", DYNAMICS + "base.py", "curvature * output - gradient if", "-gradient if", "contracts::test_nudged_equilibrium_is_stationary"),
     Mutation("nudge: outside the smooth activation", LAYERED, "drive = drive + (pull.linear - pull.curvature * state[index]) / scale", "return activation.value(drive) + (pull.linear - pull.curvature * state[index]) / scale", "theorems::test_reversal_theorem_needs_the_nudge_inside"),
     Mutation("frozen nudge: sign", DYNAMICS + "base.py", "Pull(-phase.strength", "Pull(phase.strength", "contracts::test_frozen_nudge_is_a_constant_force"),
-    Mutation("minimum: allowed at beta = -1", LAYERED, "curvature > self.least_curvature()", "curvature >= self.least_curvature()", "theorems::test_negative_nudge_without_a_minimum"),
-    Mutation("minimum: never missed", LAYERED, "curvature > self.least_curvature()", "True", "theorems::test_negative_nudge_without_a_minimum"),
+    Mutation("minimum: allowed at beta = -1", "contrastive_core/network.py", "curvature > self.least_curvature(curvature)", "curvature >= self.least_curvature(curvature)", "theorems::test_negative_nudge_without_a_minimum"),
+    Mutation("minimum: never missed", "contrastive_core/network.py", "curvature > self.least_curvature(curvature)", "True", "theorems::test_negative_nudge_without_a_minimum"),
     # Dynamics and relaxation
     Mutation("gradient flow: no projection", DYNAMICS + "gradient_flow.py", "moved = network.project(tuple(s + size * v for s, v in zip(state, velocity, strict=True)))", "moved = tuple(s + size * v for s, v in zip(state, velocity, strict=True))", "contracts::test_every_dynamics_settles_at_the_same_equilibrium"),
     Mutation("gradient flow: sign of the force", DYNAMICS + "gradient_flow.py", "s + size * v", "s - size * v", "contracts::test_energy_falls_along_gradient_flow"),

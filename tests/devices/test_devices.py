@@ -312,7 +312,7 @@ def test_a_device_at_the_end_of_its_range_is_pulsed_like_any_other() -> None:
         held = OnDevice(small_network(), Device(Conductance(1e-6, 1e-4, pairing), step=0.01, effects=(CycleToCycle(10.0),), seed=1))
         name = "weight_1"
         held.get_buffer(f"level_{name}").zero_()
-        held.clamp(batch().inputs)
+        held.begin_use_()
         with torch.no_grad():
             held.get_parameter(name).sub_(0.05)  # down, and they are at the lower end
         held.constrain_()

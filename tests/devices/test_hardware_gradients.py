@@ -81,7 +81,7 @@ def best_strength(rule: str, sigma: float) -> tuple[float, float]:
         minus, count = phases.get("negative", phases["free"]).state, len(phases) - 1
         squares = []
         for _ in range(16):
-            chip.clock += 1
+            chip.begin_use_()
             noisy = chip.energy_gradient(phases["positive"].state, clamped, minus, 1 / (count * float(strength)))
             squares.append(compare_gradients(noisy, exact())[1].relative_error ** 2)
         errors.append(np.sqrt(np.mean(squares)))

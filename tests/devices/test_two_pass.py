@@ -46,11 +46,12 @@ def two_passes(m: float = 0.0) -> Device:
 
 def descend(held: OnDevice, rate: float, optimiser: type[torch.optim.Optimizer] = torch.optim.SGD) -> dict[str, Tensor]:
     """Take one step of gradient descent, and return the gradients."""
+    held.begin_use_()
     estimate = RULES["ep-centered"](SETTING).estimate(held, batch())
     for name, parameter in held.named_parameters():
         parameter.grad = estimate.gradients[name]
     optimiser(held.parameters(), lr=rate).step()  # type: ignore[call-arg]
-    held.constrain_()
+    held.constrain_(estimate.contrast)
     return estimate.gradients
 
 

@@ -97,7 +97,7 @@ def test_constraints_and_projections_of_every_network_leave_what_is_allowed(kind
     once = [parameter.detach().clone() for parameter in network.parameters()]
     network.constrain_()
     assert all(torch.equal(one, other) for one, other in zip(once, network.parameters(), strict=True))
-    for name, (low, high) in network.parameter_bounds().items():
+    for name, (low, high) in network.pieces.bounds.items():
         values = network.get_parameter(name).detach()
         assert low <= float(values.min()) <= float(values.max()) <= high
     projected = network.project(state)
@@ -313,7 +313,7 @@ def test_votes_are_shares_of_spins_and_their_pull_is_the_derivative() -> None:
     assert shares[0].tolist() == pytest.approx([2 / 3, 0.0])
     weights = torch.tensor([[0.3, -2.0]], dtype=torch.float64)
     (automatic,) = torch.autograd.grad((shares * weights).sum(), output)
-    torch.testing.assert_close(network.pull_back(weights), automatic, rtol=1e-15, atol=0)
+    torch.testing.assert_close(network.pull_back((torch.ones(1, 4).double(), output), weights), automatic, rtol=1e-15, atol=0)
 
 
 ERRORS: dict[str, tuple[Any, list[str]]] = {

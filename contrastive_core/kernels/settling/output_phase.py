@@ -122,7 +122,7 @@ def _acting(nudge: Nudge) -> tuple[object, ...]:
 def _nudge(clamped: Clamped, nudge: Nudge, state: State) -> Action:
     network, strengths = clamped.network, (nudge.strength,)
     if nudge.frozen is not None:
-        return Action(Kind.PULLED, strengths, -network.pull_back(nudge.frozen))
+        return Action(Kind.PULLED, strengths, -network.pull_back(state, nudge.frozen))
     wanted = targets(network.output(state), nudge.batch)
     softmax = type(nudge.cost) is CrossEntropy
     if not network.output_is_last_layer:

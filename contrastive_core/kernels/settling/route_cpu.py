@@ -47,7 +47,7 @@ def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase
     groups = descent.groups(len(state))
     order = [index for group in groups for index in group]
     relaxations: list[Relaxation] = []
-    ladder = clamped.network.ladder(clamped) if clamped.network.is_ladder else None
+    ladder = clamped.network.ladder(clamped)
     depth = fused_depth(network) if ladder is None else 0
     with torch.no_grad():
         for action in actions_of(clamped, phases, state):
@@ -80,7 +80,7 @@ def settle_from_rest(clamped: Clamped, dynamics: Dynamics, free: Stop, second: S
         The free one first; None where there is no such kernel.
     """
     network = cast(Layered, clamped.network)
-    depth = 0 if clamped.network.is_ladder else fused_depth(network)
+    depth = 0 if clamped.network.pieces.ladder is not None else fused_depth(network)
     if depth == 0 or any(isinstance(phase, Hold) for phase in phases):
         return None
     with torch.no_grad():

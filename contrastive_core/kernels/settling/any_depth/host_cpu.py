@@ -98,7 +98,7 @@ class _Sweep:
         """Return what a cost of strength 1 pulls the last layer with: minus its gradient."""
         output = self.network.output((units,)).detach()
         error = (output.softmax(1) if self.action.softmax else output) - wanted
-        return self.network.pull_back(error).detach().neg()
+        return self.network.pull_back((units,), error).detach().neg()
 
 
 def _box(activation: Activation) -> tuple[float, float]:

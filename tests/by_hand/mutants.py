@@ -150,7 +150,7 @@ MUTATIONS = [
     Mutation("circuit: load of the amplifiers dropped", "eqprop/resistive.py", "self.parts.voltage_gain**2 * self.conductance", "self.conductance", "resistive::test_forces_and_gradients"),
     Mutation("circuit: heat of the diodes dropped", "eqprop/resistive.py", "watts = watts + (forward * self", "watts = watts + 0 * (forward * self", "dissipation::test_heat_is_what_the_sources_deliver"),
     Mutation("circuit: heat below the amplifiers", "eqprop/resistive.py", "*(self.parts.voltage_gain * layer for layer in state[:-1])", "*state[:-1]", "dissipation::test_heat_is_what_the_sources_deliver"),
-    Mutation("circuit: nodes in units of the energy", "eqprop/resistive.py", "self._total(index) / self._stiffness[index]", "self._total(index)", "dissipation::test_node_sees"),
+    Mutation("circuit: nodes in units of the energy", "eqprop/resistive.py", "self._total(index) / self.stiffness[index]", "self._total(index)", "dissipation::test_node_sees"),
     Mutation("device: heat at the network's conductances", "contrastive_core/devices/on_device.py", "value / scales[name] for", "value for", "dissipation::test_circuit_that_settles"),
     Mutation("account: heat of sweeps that read arrays", "contrastive_core/devices/accounting.py", "if constants.continuous and circuit is not None:", "if circuit is not None:", "dissipation::test_arrays_that_are_read"),
     # Solvers
@@ -175,7 +175,7 @@ MUTATIONS = [
     Mutation("anneal: later phases forget", "eqprop/annealing.py", "(self.reverse if self.back else 0.0)", "0.0", "ising::test_later_phases_start_where"),
     Mutation("anneal: samples pushed away stay", "eqprop/annealing.py", "(phase.frozen is None and phase.strength < 0)", "False", "ising::test_a_sample_that_costs_nothing"),
     Mutation("anneal: repeated up to the budget", RELAXATION, "stop._replace(budget=1) if dynamics.whole else stop", "stop", "ising::test_kernel_draws_the_anneal"),
-    Mutation("anneal: voters held at the share", "eqprop/ising.py", "(2 * phase.output - 1)", "phase.output", "ising::test_outputs_are_held_by_all_their_voters"),
+    Mutation("anneal: voters held at the share", "eqprop/ising.py", "(2 * output - 1)", "output", "ising::test_outputs_are_held_by_all_their_voters"),
 ]  # fmt: skip
 
 

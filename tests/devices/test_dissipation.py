@@ -212,6 +212,7 @@ def test_heat_is_that_of_the_noise_that_states_settled_with() -> None:
     held, twin = (OnDevice(deepcopy(network), device) for _ in range(2))
     constants = ConstantOptions.model_validate({"continuous": True, "adc_bits": 0})
     found = measure(held, rule, splits, 4, [{"sweeps_per_sample": 1.0}], constants)["settle_power"]
+    twin.begin_use_()
     clamped = twin.clamp(next(batches(part, 4)).inputs)
     free = relax(clamped, twin.initial_state(clamped), BlockDescent(), Stop(1e-12, 5000)).state
     heat = twin.dissipation(free, clamped)

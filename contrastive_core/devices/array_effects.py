@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.devices.conductance import Conductance
-from contrastive_core.devices.effect import ArrayEffect, Draws, normal
+from contrastive_core.devices.effect import Draws, Effect, Hooks, normal
 from contrastive_core.devices.flicker import flicker
 from contrastive_core.devices.phase_change import DriftModel, ProgrammingModel
 from contrastive_core.errors import InputError
@@ -16,7 +16,7 @@ from contrastive_core.errors import InputError
 
 @final
 @dataclass(frozen=True)
-class StuckAt(ArrayEffect):
+class StuckAt(Effect):
     """Devices that no write moves, drawn once.
 
     Attributes
@@ -34,6 +34,11 @@ class StuckAt(ArrayEffect):
         if not (self.p_sa0 >= 0 and self.p_sa1 >= 0 and self.p_sa0 + self.p_sa1 <= 1):
             raise InputError(f"shares of stuck devices are not negative and add up to at most 1, got {self.p_sa0} and {self.p_sa1}")
 
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the reading of arrays."""
+        return Hooks(array=self.seen)
+
     def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
         """Return the conductances with the stuck ones at their ends."""
         lot = torch.rand(conductance.shape, generator=draws.fixed, dtype=torch.float64).to(conductance.device)
@@ -43,7 +48,7 @@ class StuckAt(ArrayEffect):
 
 @final
 @dataclass(frozen=True)
-class Drift(ArrayEffect):
+class Drift(Effect):
     r"""Retention: conductances fall as :math:`G(t) = G_0 (t/t_0)^{-\nu}` from :math:`t_0` on.
 
     Attributes
@@ -71,6 +76,11 @@ class Drift(ArrayEffect):
         if not (self.nu >= 0 and self.nu_std >= 0 and self.t0 > 0 and self.nu_k >= 0):
             raise InputError(f"drift needs nu, nu_std and nu_k >= 0 and t0 > 0 seconds, got {self}")
 
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the reading of arrays."""
+        return Hooks(array=self.seen)
+
     def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
         """Return the conductances after ``seconds``."""
         if seconds <= self.t0:
@@ -83,7 +93,7 @@ class Drift(ArrayEffect):
 
 @final
 @dataclass(frozen=True)
-class ProgrammingError(ArrayEffect):
+class ProgrammingError(Effect):
     r"""Conductances that missed their target when they were programmed, :math:`G + \sigma G_\max \xi`, drawn once.
 
     For weights that were trained elsewhere and transferred. A device ends somewhere in its range, so errors are cut off at its ends.
@@ -102,6 +112,11 @@ class ProgrammingError(ArrayEffect):
     def __post_init__(self) -> None:
         if not 0 <= self.sigma_prog < float("inf"):
             raise InputError(f"sigma_prog must not be negative, got {self.sigma_prog}; 0 is none")
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the reading of arrays."""
+        return Hooks(array=self.seen)
 
     def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
         """Return the conductances with their errors."""
@@ -123,7 +138,7 @@ class NoiseKind(Enum):
 
 @final
 @dataclass(frozen=True)
-class ConductanceNoise(ArrayEffect):
+class ConductanceNoise(Effect):
     r"""Noise of the conductances, fresh whenever inputs are clamped and then the same in all phases.
 
     :math:`G (1 + \sigma\xi)` or :math:`G + \sigma G_\max \xi`, cut off at 0. Uses of the device, which 1/f noise counts its time by, are
@@ -148,6 +163,11 @@ class ConductanceNoise(ArrayEffect):
             raise InputError(f"sigma_read must not be negative, got {self.sigma_read}; 0 is none")
         if not 1 <= self.octaves <= 48:
             raise InputError(f"1/f noise extends over 1 to 48 octaves, got {self.octaves}")
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the reading of arrays."""
+        return Hooks(array=self.seen)
 
     def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
         """Return noisy conductances."""

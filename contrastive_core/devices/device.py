@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 from zlib import crc32
@@ -12,12 +13,11 @@ from torch import Tensor
 
 from contrastive_core.devices import EFFECTS
 from contrastive_core.devices.conductance import Conductance, Pairing
-from contrastive_core.devices.effect import ArrayEffect, Draws, Effect, Write, WriteEffect
-from contrastive_core.devices.finite_states import PulseTrain, Scheme
+from contrastive_core.devices.effect import Draws, Effect, Hooks, Write
 from contrastive_core.devices.write_law import LinearStep, WriteLaw
 from contrastive_core.errors import InputError
 
-Kind = TypeVar("Kind", bound=Effect)
+Hook = TypeVar("Hook")
 
 
 class Written(NamedTuple):
@@ -80,25 +80,25 @@ class Device:
         if len(set(names)) < len(names):
             raise InputError(f"a device has each effect at most once, got {', '.join(names)}")
 
-    def having(self, kind: type[Kind]) -> list[Kind]:
-        """Return the effects of one hook, in the order in which they act."""
-        chosen = [effect for effect in self.effects if isinstance(effect, kind)]
+    def acting(self, stage: Callable[[Hooks], Hook | None]) -> list[tuple[Effect, Hook]]:
+        """Return the effects that act at a stage, each with its hook, in the order in which they act."""
+        chosen = [(effect, hook) for effect in self.effects if (hook := stage(effect.hooks)) is not None]
         if len(chosen) < 2:
-            return chosen
+            return chosen  # the table imports every effect, which a device of one can spare
         order = list(EFFECTS.values())
-        return sorted(chosen, key=lambda effect: order.index(type(effect)))
+        return sorted(chosen, key=lambda pair: order.index(type(pair[0])))
 
     @property
     def writes_each_phase(self) -> bool:
         """Whether each phase of a contrast is written on its own, instead of their difference."""
-        return any(train.scheme is Scheme.TWO_PASS for train in self.having(PulseTrain))
+        return any(effect.hooks.each_phase for effect in self.effects)
 
     def pulse(self) -> float:
         """Return the request that one pulse is sent for, as a fraction of the range."""
         one = torch.ones(2 if self.conductance.pairing is Pairing.DIFFERENTIAL else 1, 1, dtype=torch.float64)
         write = Write(one, one, one / self.step, 0 * one, 0 * one, self.step, one, one, self.law, 0 * one, one)
-        for effect in self.having(WriteEffect):
-            write = effect.written(write, self.conductance, self.draws(effect, "pulse", 0))
+        for effect, written in self.acting(lambda hooks: hooks.write):
+            write = written(write, self.conductance, self.draws(effect, "pulse", 0))
         return write.step
 
     def draws(self, effect: Effect, place: str, use: int) -> Draws:
@@ -122,18 +122,18 @@ class Device:
         use : int
             Count of uses.
         """
-        effects = self.having(ArrayEffect)
+        effects = self.acting(lambda hooks: hooks.array)
         if not effects:
             return level
         conductance = self.conductance.siemens(level)
-        for effect in effects:
-            conductance = effect.seen(conductance, self.conductance, self.seconds, self.draws(effect, place, use))
+        for effect, seen in effects:
+            conductance = seen(conductance, self.conductance, self.seconds, self.draws(effect, place, use))
         return self.conductance.normalised(conductance)
 
     def programmed(self, level: Tensor, place: str) -> Tensor:
         """Return the levels that devices are set to which are programmed to ``level``, of shape (1 or 2, ...)."""
-        for effect in self.having(WriteEffect):
-            level = effect.programmed(level, self.conductance, self.draws(effect, place, use=0))
+        for effect, programmed in self.acting(lambda hooks: hooks.program):
+            level = programmed(level, self.conductance, self.draws(effect, place, use=0))
         return level
 
     def write(self, level: Tensor, request: Tensor, place: str, use: int) -> Written:
@@ -152,8 +152,8 @@ class Device:
         ends = level.new_zeros(()), level.new_ones(())
         none = torch.zeros_like(request)
         write = Write(level, request, request / self.step, none, none, self.step, *steps, self.law, *ends)
-        for effect in self.having(WriteEffect):
-            write = effect.written(write, self.conductance, self.draws(effect, place, use))
+        for effect, written in self.acting(lambda hooks: hooks.write):
+            write = written(write, self.conductance, self.draws(effect, place, use))
         return Written(write.level_after(), write.pulses)
 
 

@@ -1,8 +1,7 @@
-"""What an effect of hardware is: a frozen setting and one hook, with draws of its own.
+"""Effects of hardware: frozen settings with hooks into the stages of a training step, and draws of their own.
 
-There is one kind of effect per hook, in the order in which a training step meets them: what circuits are built, what the energy sees of
-the arrays and of the biases, what reaches the inputs, what nudges the outputs, what is read of the states, what becomes of the contrast,
-what a write does. Effects act one after the other in the order of ``EFFECTS``.
+Effects act one after the other in the order of ``EFFECTS``. An effect that acts at a stage says so by its :class:`Hooks`; nothing else
+has to know it.
 """
 
 from __future__ import annotations
@@ -87,98 +86,58 @@ class Write(NamedTuple):
         return self.low + span * after
 
 
-class Effect(ABC):  # noqa: B024 - its hooks are those of the kinds below
-    """One way in which hardware differs from the ideal, with its parameters in the field's names."""
+class Hooks(NamedTuple):
+    """Stages of a training step at which an effect acts, in their order; None where it does not act.
+
+    Every hook takes the thing that it changes first and the effect's own :class:`Draws` last, and returns the changed thing.
+
+    Attributes
+    ----------
+    circuit : callable, optional
+        Maps the network, once before anything is programmed, to the one that is built with its parameters. Its second argument gives
+        the draws of a tensor by the tensor's name.
+    array : callable, optional
+        Maps programmed conductances, of shape (1 or 2, ...) in siemens, to those that act. Further arguments are their range and the
+        seconds since they were programmed.
+    bias : callable, optional
+        Maps a bias to the one that acts. The second argument is whether it belongs to the last layer.
+    inputs : callable, optional
+        Maps inputs of shape (B, n_in) to those that are clamped.
+    nudge : callable, optional
+        Maps the nudge that a rule asks for to the one that acts. The second argument has the shape and dtype of the outputs, and no
+        meaningful values. All nudges of one use have the same draws.
+    read : callable, optional
+        Maps a layer's states, of shape (B, n), to those that the learning rule is told. The second argument is whether the layer is
+        the last one.
+    contrast : callable, optional
+        Maps a gradient to the one that the circuit computes.
+    write : callable, optional
+        Maps a write to the one that reaches the devices. The second argument is their range.
+    program : callable, optional
+        Maps levels of any shape to those that devices reach when they are programmed and verified. The second argument is their range.
+    each_phase : bool
+        Whether each phase of a contrast is written on its own, instead of their difference.
+    """
+
+    circuit: Callable[[Network, Callable[[str], Draws]], Network] | None = None
+    array: Callable[[Tensor, Conductance, float, Draws], Tensor] | None = None
+    bias: Callable[[Tensor, bool, Draws], Tensor] | None = None
+    inputs: Callable[[Tensor, Draws], Tensor] | None = None
+    nudge: Callable[[Nudge, Tensor, Draws], Nudge] | None = None
+    read: Callable[[Tensor, bool, Draws], Tensor] | None = None
+    contrast: Callable[[Tensor, Draws], Tensor] | None = None
+    write: Callable[[Write, Conductance, Draws], Write] | None = None
+    program: Callable[[Tensor, Conductance, Draws], Tensor] | None = None
+    each_phase: bool = False
 
 
-class CircuitEffect(Effect):
-    """Changes what circuits are built, once, before anything is programmed."""
+class Effect(ABC):
+    """One way in which hardware differs from the ideal; subclasses are frozen dataclasses with parameters in the field's names."""
 
+    @property
     @abstractmethod
-    def built(self, network: Network, draws: Callable[[str], Draws]) -> Network:
-        """Return the network that is built, with the parameters of ``network``; ``draws`` gives the streams of a tensor by its name."""
-
-
-class ArrayEffect(Effect):
-    """Changes what the energy sees of an array."""
-
-    @abstractmethod
-    def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
-        """Return the conductances that act.
-
-        Parameters
-        ----------
-        conductance : Tensor of shape (1 or 2, ...)
-            As they were programmed, or as the effect before left them; siemens.
-        kind : Conductance
-            Their range.
-        seconds : float
-            Since they were programmed.
-        draws : Draws
-            For this array.
-        """
-
-
-class BiasEffect(Effect):
-    """Changes what acts on a unit besides its synapses."""
-
-    @abstractmethod
-    def seen(self, bias: Tensor, last: bool, draws: Draws) -> Tensor:
-        """Return the biases that act, of the shape of ``bias``; ``last`` for those of the last layer."""
-
-
-class InputEffect(Effect):
-    """Changes what reaches the inputs."""
-
-    @abstractmethod
-    def driven(self, inputs: Tensor, draws: Draws) -> Tensor:
-        """Return the inputs that are clamped, of shape (B, n_in)."""
-
-
-class NudgeEffect(Effect):
-    """Changes how the outputs are nudged."""
-
-    @abstractmethod
-    def nudged(self, nudge: Nudge, output: Tensor, draws: Draws) -> Nudge:
-        """Return what the circuits make of a nudge.
-
-        Parameters
-        ----------
-        nudge : Nudge
-            As the rule asks for it.
-        output : Tensor of shape (B, n_out)
-            Of the shape and dtype of the outputs; its values mean nothing.
-        draws : Draws
-            The same for all nudges between two uses of the device.
-        """
-
-
-class ReadEffect(Effect):
-    """Changes what is read of a layer's state."""
-
-    @abstractmethod
-    def read(self, values: Tensor, last: bool, draws: Draws) -> Tensor:
-        """Return what the learning rule is told of states of shape (B, n); ``last`` for those of the last layer."""
-
-
-class ContrastEffect(Effect):
-    """Changes the contrast on its way to the write."""
-
-    @abstractmethod
-    def computed(self, gradient: Tensor, draws: Draws) -> Tensor:
-        """Return the gradient that the circuit computes instead of ``gradient``."""
-
-
-class WriteEffect(Effect):
-    """Changes what a write does."""
-
-    @abstractmethod
-    def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
-        """Return the write as it reaches the devices."""
-
-    def programmed(self, level: Tensor, kind: Conductance, draws: Draws) -> Tensor:
-        """Return the levels that devices are set to which are programmed, and verified, to ``level``, of any shape."""
-        return level
+    def hooks(self) -> Hooks:
+        """Return the stages at which the effect acts."""
 
 
 def normal(shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tensor:

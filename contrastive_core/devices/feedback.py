@@ -6,7 +6,7 @@ from typing import final
 
 import torch
 
-from contrastive_core.devices.effect import CircuitEffect, Draws, layered, normal
+from contrastive_core.devices.effect import Draws, Effect, Hooks, layered, normal
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.networks.untied import Untied
@@ -14,7 +14,7 @@ from contrastive_core.networks.untied import Untied
 
 @final
 @dataclass(frozen=True)
-class AsymmetricFeedback(CircuitEffect):
+class AsymmetricFeedback(Effect):
     r"""Two arrays per layer instead of one that is read both ways: :math:`W^{fb} = W \circ (1 + \sigma\xi)`, fixed, some of it missing.
 
     The feedback follows the forward weights as they are written, or learns for itself from where it starts; the network learns as
@@ -37,6 +37,11 @@ class AsymmetricFeedback(CircuitEffect):
     def __post_init__(self) -> None:
         if not (0 <= self.sigma_asym < float("inf") and 0 <= self.p_feedback_missing <= 1):
             raise InputError(f"feedback needs sigma_asym >= 0 and a missing share from 0 to 1, got {self}")
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on what circuits are built."""
+        return Hooks(circuit=self.built)
 
     def built(self, network: Network, draws: Callable[[str], Draws]) -> Network:
         """Return the network with feedback of its own.

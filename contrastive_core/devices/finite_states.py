@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.devices.conductance import Conductance
-from contrastive_core.devices.effect import Draws, Write, WriteEffect
+from contrastive_core.devices.effect import Draws, Effect, Hooks, Write
 from contrastive_core.errors import InputError
 
 
@@ -21,7 +21,7 @@ class Rounding(Enum):
 
 @final
 @dataclass(frozen=True)
-class FiniteStates(WriteEffect):
+class FiniteStates(Effect):
     r"""A device with finitely many conductances, equally spaced by :math:`\Delta G = R/(n - 1)`; requests are rounded to whole steps.
 
     What is programmed is rounded to the nearest of them. Steps of a law that depend on the level, or that vary, lead to others.
@@ -49,6 +49,11 @@ class FiniteStates(WriteEffect):
     @property
     def _steps(self) -> int:
         return (self.n_states if self.bits is None else 2**self.bits) - 1
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on writes and on programming."""
+        return Hooks(write=self.written, program=self.programmed)
 
     def programmed(self, level: Tensor, kind: Conductance, draws: Draws) -> Tensor:
         """Return the nearest states."""
@@ -82,7 +87,7 @@ class Scheme(Enum):
 
 @final
 @dataclass(frozen=True)
-class PulseTrain(WriteEffect):
+class PulseTrain(Effect):
     """The pulses that a write may send.
 
     Attributes
@@ -102,6 +107,11 @@ class PulseTrain(WriteEffect):
     def __post_init__(self) -> None:
         if self.desired_bl < 1 or not self.threshold >= 0:
             raise InputError(f"a pulse train needs desired_bl >= 1 and threshold >= 0, got {self.desired_bl} and {self.threshold}")
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on writes."""
+        return Hooks(write=self.written, each_phase=self.scheme is Scheme.TWO_PASS)
 
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write with the pulses that are sent."""

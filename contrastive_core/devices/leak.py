@@ -6,13 +6,13 @@ from typing import final
 import torch
 
 from contrastive_core.devices.conductance import Conductance
-from contrastive_core.devices.effect import Draws, Write, WriteEffect
+from contrastive_core.devices.effect import Draws, Effect, Hooks, Write
 from contrastive_core.errors import InputError
 
 
 @final
 @dataclass(frozen=True)
-class Leak(WriteEffect):
+class Leak(Effect):
     r"""A capacitor that loses charge between writes: :math:`w \leftarrow w (1 - 1/\tau)` before each.
 
     What a level falls towards is that of weight 0: the reference of an offset pair, the smallest conductance otherwise. It is the
@@ -30,6 +30,11 @@ class Leak(WriteEffect):
         if not self.lifetime >= 1:
             raise InputError(f"charge lasts for a lifetime of at least 1 write, got {self.lifetime}; leave the effect out for ever")
 
+    @property
+    def hooks(self) -> Hooks:
+        """Act on writes."""
+        return Hooks(write=self.written)
+
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write that finds the devices as the leak left them."""
         zero = kind.level_of_zero
@@ -38,7 +43,7 @@ class Leak(WriteEffect):
 
 @final
 @dataclass(frozen=True)
-class GrowingPair(WriteEffect):
+class GrowingPair(Effect):
     """Differential pairs of devices that pulses can only potentiate, such as phase change memory, and that are refreshed.
 
     A weight grows by pulses on its first device and falls by pulses on its second. Where one of the two has passed a level, both are
@@ -55,6 +60,11 @@ class GrowingPair(WriteEffect):
     def __post_init__(self) -> None:
         if not 0 < self.refresh_at <= 1:
             raise InputError(f"pairs are refreshed at a level in (0, 1], got {self.refresh_at}")
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on writes."""
+        return Hooks(write=self.written)
 
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write in potentiating pulses only.

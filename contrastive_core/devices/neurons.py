@@ -6,7 +6,7 @@ from typing import final
 
 from torch import Tensor
 
-from contrastive_core.devices.effect import CircuitEffect, Draws, layered, normal
+from contrastive_core.devices.effect import Draws, Effect, Hooks, layered, normal
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.networks.activation import Activation
@@ -56,7 +56,7 @@ class Gained(Activation):
 
 @final
 @dataclass(frozen=True)
-class NeuronGain(CircuitEffect):
+class NeuronGain(Effect):
     r"""Units that respond by :math:`(1 + \sigma_g\xi_i)\,\rho(u)`, fixed: still an energy, so that EP stays exact.
 
     Attributes
@@ -70,6 +70,11 @@ class NeuronGain(CircuitEffect):
     def __post_init__(self) -> None:
         if not 0 <= self.sigma_gain < float("inf"):
             raise InputError(f"sigma_gain must not be negative, got {self.sigma_gain}; 0 is none")
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on what circuits are built."""
+        return Hooks(circuit=self.built)
 
     def built(self, network: Network, draws: Callable[[str], Draws]) -> Network:
         """Return the network with units of their own gains.

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from contrastive_core.devices.conductance import Pairing
 from contrastive_core.devices.device import Device
-from contrastive_core.devices.effect import BiasEffect, CircuitEffect, ContrastEffect, InputEffect, NudgeEffect, ReadEffect
 from contrastive_core.devices.two_pass import CommonMode, common_mode, in_two_passes
 from contrastive_core.errors import InputError
 from contrastive_core.network import Clamped, Contrast, Dissipation, Network, Pieces
@@ -50,10 +49,11 @@ class OnDevice(SameEnergy[Network], Network):
     """All pulses sent, and the sum over writes of the longest train of an array; fractions where the states are not finite."""
 
     def __init__(self, network: Network, device: Device) -> None:
-        if device.writes_each_phase and device.having(CircuitEffect):
+        circuits = device.acting(lambda hooks: hooks.circuit)
+        if device.writes_each_phase and circuits:
             raise InputError("feedback of its own has no energy whose phases could be written one by one; write the difference (net)")
-        for effect in device.having(CircuitEffect):
-            network = effect.built(network, partial(device.draws, effect, use=0))
+        for effect, built in circuits:
+            network = built(network, partial(device.draws, effect, use=0))
         super().__init__()
         self.enclose(network)
         self.device = device
@@ -141,25 +141,25 @@ class OnDevice(SameEnergy[Network], Network):
                 else:
                     parameter.copy_(level)
                     last = name.endswith(f"_{len(self.sizes)}")
-                    for effect in self.device.having(BiasEffect):
-                        parameter.copy_(effect.seen(parameter, last, self.device.draws(effect, name, use)))
+                    for effect, seen in self.device.acting(lambda hooks: hooks.bias):
+                        parameter.copy_(seen(parameter, last, self.device.draws(effect, name, use)))
                 self._seen[name] = parameter.detach().clone()
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs that the circuits make of ``inputs``, of shape (B, n_in), with the weights of the present use."""
-        for effect in self.device.having(InputEffect):
-            inputs = effect.driven(inputs, self.device.draws(effect, "inputs", int(self.clock)))
+        for effect, driven in self.device.acting(lambda hooks: hooks.inputs):
+            inputs = driven(inputs, self.device.draws(effect, "inputs", int(self.clock)))
         return self.inside.clamp(inputs)
 
     def _nudge(self, nudge: Nudge) -> Nudge:
         """Return what the circuits make of a nudge."""
-        effects = self.device.having(NudgeEffect)
+        effects = self.device.acting(lambda hooks: hooks.nudge)
         if not effects:
             return nudge
         like = next(self.parameters())
         output = self.inside.output(tuple(like.new_zeros(len(nudge.batch.labels), size) for size in self.sizes))
-        for effect in effects:
-            nudge = effect.nudged(nudge, output, self.device.draws(effect, "nudge", int(self.clock)))
+        for effect, nudged in effects:
+            nudge = nudged(nudge, output, self.device.draws(effect, "nudge", int(self.clock)))
         return nudge
 
     def _dissipation(self, state: State, clamped: Clamped) -> Dissipation | None:
@@ -178,18 +178,18 @@ class OnDevice(SameEnergy[Network], Network):
         """Return the contrast that the circuits compute from what they read of the states."""
         read_minus = None if minus is None else self.read(minus, "minus")
         gradients = self.inside.energy_gradient(self.read(state, "plus"), clamped, read_minus, factor)
-        for effect in self.device.having(ContrastEffect):
+        for effect, computed in self.device.acting(lambda hooks: hooks.contrast):
             for name in self._largest:
-                gradients[name] = effect.computed(gradients[name], self.device.draws(effect, name, int(self.clock)))
+                gradients[name] = computed(gradients[name], self.device.draws(effect, name, int(self.clock)))
         return gradients
 
     def read(self, state: State, phase: str) -> State:
         """Return what the learning rule is told of a state; ``phase`` names the reading, which has draws of its own."""
         layers = list(state)
-        for effect in self.device.having(ReadEffect):
+        for effect, told in self.device.acting(lambda hooks: hooks.read):
             for index, layer in enumerate(layers):
                 last = index + 1 == len(layers)
-                layers[index] = effect.read(layer, last, self.device.draws(effect, f"{phase} {index}", int(self.clock)))
+                layers[index] = told(layer, last, self.device.draws(effect, f"{phase} {index}", int(self.clock)))
         return tuple(layers)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.costs.labels import targets
-from contrastive_core.devices.effect import BiasEffect, ContrastEffect, Draws, InputEffect, NudgeEffect, ReadEffect, normal
+from contrastive_core.devices.effect import Draws, Effect, Hooks, normal
 from contrastive_core.devices.finite_states import Rounding
 from contrastive_core.errors import InputError
 from contrastive_core.phases import Nudge
@@ -41,7 +41,7 @@ def _check_converter(bits: int, bound: float) -> None:
 
 @final
 @dataclass(frozen=True)
-class InputConverter(InputEffect):
+class InputConverter(Effect):
     """A digital-to-analog converter before each input.
 
     Attributes
@@ -58,6 +58,11 @@ class InputConverter(InputEffect):
     def __post_init__(self) -> None:
         _check_converter(self.dac_bits, self.dac_range)
 
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the inputs."""
+        return Hooks(inputs=self.driven)
+
     def driven(self, inputs: Tensor, draws: Draws) -> Tensor:
         """Return the inputs rounded to the converter's levels."""
         return quantise(inputs, self.dac_bits, self.dac_range)
@@ -65,7 +70,7 @@ class InputConverter(InputEffect):
 
 @final
 @dataclass(frozen=True)
-class StateConverter(ReadEffect):
+class StateConverter(Effect):
     """An analog-to-digital converter behind each unit.
 
     Attributes
@@ -92,6 +97,11 @@ class StateConverter(ReadEffect):
     def _bound(self, last: bool) -> float:
         return self.adc_last_range if last and self.adc_last_range is not None else self.adc_range
 
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the reading of states."""
+        return Hooks(read=self.read)
+
     def read(self, values: Tensor, last: bool, draws: Draws) -> Tensor:
         """Return the states rounded to the converter's levels."""
         bound = self._bound(last)
@@ -104,7 +114,7 @@ class StateConverter(ReadEffect):
 
 @final
 @dataclass(frozen=True)
-class NodeNoise(ReadEffect):
+class NodeNoise(Effect):
     r"""Noise on every reading of a unit, :math:`v + \sigma\xi/\sqrt{N}` for the mean of N readings.
 
     Attributes
@@ -122,6 +132,11 @@ class NodeNoise(ReadEffect):
         if not 0 <= self.sigma_v < float("inf") or self.reads < 1:
             raise InputError(f"noise of a node needs sigma_v >= 0 and at least 1 reading, got {self.sigma_v} and {self.reads}")
 
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the reading of states."""
+        return Hooks(read=self.read)
+
     def read(self, values: Tensor, last: bool, draws: Draws) -> Tensor:
         """Return noisy readings."""
         return values + normal(values.shape, values, draws.fresh) * (self.sigma_v / math.sqrt(self.reads))
@@ -129,7 +144,7 @@ class NodeNoise(ReadEffect):
 
 @final
 @dataclass(frozen=True)
-class NudgeError(NudgeEffect):
+class NudgeError(Effect):
     r"""Nudges that are stronger or weaker than the rule divides by, towards other targets, or of the wrong sign.
 
     The positive nudge is :math:`\beta (1 + \epsilon)(1 + \epsilon_\pm)`, the negative one :math:`-\beta (1 + \epsilon)`, both towards the
@@ -163,6 +178,11 @@ class NudgeError(NudgeEffect):
                 f"{self.nudge_sign_flip}; 0 is none"
             )
 
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the nudges."""
+        return Hooks(nudge=self.nudged)
+
     def nudged(self, nudge: Nudge, output: Tensor, draws: Draws) -> Nudge:
         """Return the nudge with its errors.
 
@@ -185,7 +205,7 @@ class NudgeError(NudgeEffect):
 
 @final
 @dataclass(frozen=True)
-class NeuronOffset(BiasEffect):
+class NeuronOffset(Effect):
     r"""Units that respond at a shifted drive, :math:`\rho(u - \sigma_o \xi)`, fixed: an unknown bias of each unit, and still an energy.
 
     Attributes
@@ -203,6 +223,11 @@ class NeuronOffset(BiasEffect):
         if not 0 <= self.sigma_offset < float("inf"):
             raise InputError(f"sigma_offset must not be negative, got {self.sigma_offset}; 0 is none")
 
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the biases."""
+        return Hooks(bias=self.seen)
+
     def seen(self, bias: Tensor, last: bool, draws: Draws) -> Tensor:
         """Return the biases less the offsets."""
         if last and not self.last:
@@ -212,7 +237,7 @@ class NeuronOffset(BiasEffect):
 
 @final
 @dataclass(frozen=True)
-class RuleBias(ContrastEffect):
+class RuleBias(Effect):
     r"""A learning circuit with errors of its own: :math:`(1 + \sigma_g a) g + \sigma_b b`, fixed per synapse.
 
     Attributes
@@ -232,6 +257,11 @@ class RuleBias(ContrastEffect):
     def __post_init__(self) -> None:
         if not (self.sigma_rule_bias >= 0 and self.rule_gain_sigma >= 0 and self.comparator_threshold >= 0):
             raise InputError(f"a learning circuit's errors are not negative, got {self}")
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the contrast."""
+        return Hooks(contrast=self.computed)
 
     def computed(self, gradient: Tensor, draws: Draws) -> Tensor:
         """Return the contrast with the circuit's errors."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.devices.conductance import Conductance
-from contrastive_core.devices.effect import ArrayEffect, Draws, normal
+from contrastive_core.devices.effect import Draws, Effect, Hooks, normal
 from contrastive_core.errors import InputError
 
 
@@ -62,7 +62,7 @@ _MICROSIEMENS = {
 
 @final
 @dataclass(frozen=True)
-class PhaseChangeNoise(ArrayEffect):
+class PhaseChangeNoise(Effect):
     r"""The 1/f noise of phase change memory, as it adds up from a write to a read: :math:`G (1 + \sigma\xi)`, new at every use.
 
     .. math:: \sigma = \min\!\left(q\,(G/G_\max)^{-0.65},\ 0.2\right) \sqrt{\ln \frac{t + t_r}{2 t_r}},
@@ -83,6 +83,11 @@ class PhaseChangeNoise(ArrayEffect):
     def __post_init__(self) -> None:
         if not (0 <= self.q < math.inf and 0 < self.t_read < math.inf):
             raise InputError(f"noise of phase change memory needs q >= 0 and t_read > 0 seconds, got {self.q} and {self.t_read}")
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the reading of arrays."""
+        return Hooks(array=self.seen)
 
     def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
         """Return noisy conductances, cut off at 0."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.devices.conductance import Conductance
-from contrastive_core.devices.effect import Draws, Write, WriteEffect, normal
+from contrastive_core.devices.effect import Draws, Effect, Hooks, Write, normal
 from contrastive_core.errors import InputError
 
 
@@ -21,7 +21,7 @@ class Spread(Enum):
 
 @final
 @dataclass(frozen=True)
-class DeviceToDevice(WriteEffect):
+class DeviceToDevice(Effect):
     r"""Steps and bounds that differ between devices, and steps that differ between directions.
 
     As aihwkit's code has it, not its documentation, which says :math:`1 \pm u`:
@@ -58,6 +58,11 @@ class DeviceToDevice(WriteEffect):
         spreads = (self.dw_min_dtod, self.up_down_dtod, self.w_max_dtod, self.w_min_dtod)
         if not (all(0 <= spread < float("inf") for spread in spreads) and -1 < self.up_down < 1):
             raise InputError(f"spreads are not negative and up_down lies between -1 and 1, got {self}")
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on writes and on programming."""
+        return Hooks(write=self.written, program=self.programmed)
 
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write with each device's own steps and bounds."""
@@ -102,7 +107,7 @@ class PulseNoise(Enum):
 
 @final
 @dataclass(frozen=True)
-class CycleToCycle(WriteEffect):
+class CycleToCycle(Effect):
     r"""Pulses of varying size: n pulses of size :math:`1 + \sigma\xi` each are worth :math:`n + \sigma \sqrt{|n|}\,\xi`.
 
     The noise has the law of the pulse's polarity even where it is larger than the pulse and moves the device the other way. Relative to
@@ -122,6 +127,11 @@ class CycleToCycle(WriteEffect):
     def __post_init__(self) -> None:
         if not 0 <= self.sigma_c2c < float("inf"):
             raise InputError(f"sigma_c2c must not be negative, got {self.sigma_c2c}; 0 is none")
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on writes."""
+        return Hooks(write=self.written)
 
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write with noisy pulses."""

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from contrastive_core.devices.conductance import Conductance
-from contrastive_core.devices.effect import ArrayEffect, Draws
+from contrastive_core.devices.effect import Draws, Effect, Hooks
 from contrastive_core.errors import InputError, ShapeError
 
 Array = NDArray[np.float64]
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 @final
 @dataclass(frozen=True)
-class WireResistance(ArrayEffect):
+class WireResistance(Effect):
     r"""Wires that are not perfect: an array acts as the matrix from its inputs' voltages to its columns' currents.
 
     Cell (i, j) joins row i to column j. A row is driven at the side of column 0, a column is held at 0 volts (by a virtual ground)
@@ -42,6 +42,11 @@ class WireResistance(ArrayEffect):
     def __post_init__(self) -> None:
         if not (0 <= self.r_wire_row < float("inf") and 0 <= self.r_wire_col < float("inf")):
             raise InputError(f"wires have resistances of 0 ohm or more, got {self.r_wire_row} and {self.r_wire_col}; 0 is a perfect wire")
+
+    @property
+    def hooks(self) -> Hooks:
+        """Act on the reading of arrays."""
+        return Hooks(array=self.seen)
 
     def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
         """Return the effective conductances from inputs to columns.

@@ -102,7 +102,9 @@ class Annealing(Dynamics):
         if not 0 <= self.reverse <= 1:
             raise InputError(f"reverse is where on the way from hot to cold a later phase starts, from 0 to 1, got {self.reverse:g}")
 
-    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
+    def advance(
+        self, state: State, memory: None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    ) -> tuple[State, Tensor, None]:
         """Return the state after one anneal, and 2 where a single spin could still lower the energy.
 
         Raises
@@ -115,7 +117,7 @@ class Annealing(Dynamics):
         stays = self._stays(state, clamped, phase)
         if stays is not None:
             annealed = tuple(torch.where(stays[:, None], old, new) for old, new in zip(schedule.state, annealed, strict=True))
-        return annealed, _largest_move(schedule, annealed)
+        return annealed, _largest_move(schedule, annealed), None
 
     @property
     def compiled(self) -> Dynamics:

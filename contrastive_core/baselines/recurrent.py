@@ -59,7 +59,7 @@ class RecurrentBackprop(Rule):
             new = tuple(b + g for b, g in zip(back, source, strict=True))
             return new, largest_change(adjoint, new), None
 
-        adjoint = iterate(step, tuple(torch.zeros_like(layer) for layer in state), self.settling.second, None)
+        adjoint = iterate(step, tuple(torch.zeros_like(layer) for layer in state), self.settling.second)
         require_finite(adjoint, "adjoint")
         # T = sigma(u) and f = kappa (u - sigma^{-1}(s)): z^T dT/dtheta = v^T df/dtheta with v = compliance * z.
         solution = tuple(c * z for c, z in zip(network.compliance(free.state), adjoint.state, strict=True))

@@ -1,12 +1,12 @@
 """Anderson acceleration of a plain dynamics, watched so that it does not fall behind it."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor
 
-from contrastive_core.dynamics.base import Dynamics, Remembering, is_joint, moving_blocks
+from contrastive_core.dynamics.base import Dynamics, is_joint, moving_blocks
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.network import Clamped
@@ -68,7 +68,7 @@ class Trail(NamedTuple):
 
 @final
 @dataclass(frozen=True)
-class Anderson(Remembering[Trail]):
+class Anderson(Dynamics):
     r"""Leaps to where the last few plain steps, were they linear, would have left no residual.
 
     With :math:`G` the plain step, :math:`f_k = G(p_k) - p_k`, and the differences :math:`\Delta F, \Delta G` of the last m steps,
@@ -100,13 +100,14 @@ class Anderson(Remembering[Trail]):
         Plain steps before the first leap, not negative: what a first leap can waste is then at most a tenth too.
     """
 
+    remembers: ClassVar[bool] = True
     inner: Dynamics = field(default_factory=BlockDescent)
     window: int = 5
     regularisation: float = 1e-10
     wait: int = _PAUSE
 
     def __post_init__(self) -> None:
-        if isinstance(self.inner, Remembering):
+        if self.inner.remembers:
             raise InputError(f"inner must be a plain dynamics, got {type(self.inner).__name__}; its memory and this one would interfere")
         if self.window < 1:
             raise InputError(f"window must be at least 1 step, got {self.window}; 5 is usual")
@@ -115,7 +116,7 @@ class Anderson(Remembering[Trail]):
         if self.wait < 0:
             raise InputError(f"wait must be 0 or more plain steps, got {self.wait}; {_PAUSE} is usual")
 
-    def begin(self, state: State, clamped: Clamped, phase: Phase = None) -> Trail:
+    def _begin(self, state: State) -> Trail:
         """Return a memory without any differences."""
         point = flatten(state)
         rows, width = point.shape
@@ -124,10 +125,11 @@ class Anderson(Remembering[Trail]):
         never = point.new_full((rows,), torch.inf)
         return Trail(point, no, point, torch.zeros_like(point), never, never, never, never, zeros, zeros, filled, no.long() + self.wait, 0)
 
-    def proceed(
-        self, state: State, memory: Trail, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    def advance(
+        self, state: State, memory: Trail | None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
     ) -> tuple[State, Tensor, Trail]:
         """Take the plain step from the point that is remembered, judge it, and find the next point."""
+        memory = self._begin(state) if memory is None else memory
         images, residual = self.inner.step(unflatten(memory.point, state), clamped, phase, generator)
         image = flatten(images)
         joint = is_joint(phase)
@@ -173,6 +175,11 @@ class Anderson(Remembering[Trail]):
             ahead = ahead.sum().expand_as(ahead)
         leapt = may & (ahead > 0) & torch.isfinite(point).all(1)  # backwards lies the saddle that plain steps come from
         return torch.where(leapt[:, None], point, trail.image), leapt
+
+    @property
+    def compiled(self) -> Dynamics | None:
+        """Return None: no kernel belongs to these steps alone."""
+        return None
 
     def reversed(self) -> Dynamics:
         """Return the acceleration of the reversed plain step."""

@@ -1,8 +1,8 @@
-"""What a dynamics is, with or without a memory, and what a phase adds to the network it moves."""
+"""Dynamics: the steps of a relaxation, and what a phase adds to the network that they move."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
@@ -11,12 +11,15 @@ from contrastive_core.network import Clamped
 from contrastive_core.phases import Hold, Nudge, Phase, Pull
 from contrastive_core.types import State
 
-M = TypeVar("M")
-
 
 @dataclass(frozen=True)
 class Dynamics(ABC):
-    """One step of a relaxation. The torch code is its definition; it is differentiable and changes nothing in place.
+    r"""One step of a relaxation. The torch code is its definition; it is differentiable and changes nothing in place.
+
+    A dynamics that remembers looks back at earlier steps of the same relaxation, through a memory that goes from step to step. The state
+    that its step returns is always the image :math:`G(p)` of one *plain* step from a point p that the memory holds, and the residual is
+    :math:`|G(p) - p|` without damping. A certificate then means the same as that of a plain dynamics: the choice of the next point can
+    be poor, but cannot be taken for convergence.
 
     Attributes
     ----------
@@ -24,23 +27,30 @@ class Dynamics(ABC):
         Whether its steps draw noise, and need a generator.
     whole : bool
         Whether one step is a whole relaxation, which is not repeated, and whose free phase does not depend on where it starts.
+    remembers : bool
+        Whether a step depends on earlier ones.
     """
 
     noisy: ClassVar[bool] = False
     whole: ClassVar[bool] = False
+    remembers: ClassVar[bool] = False
 
     @abstractmethod
-    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
-        """Return the next state and the residual of the step.
+    def advance(
+        self, state: State, memory: Any, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    ) -> tuple[State, Tensor, Any]:
+        """Return the next state, the residual of the step, and the memory for the one after.
 
         Parameters
         ----------
         state : State
             One (B, n) tensor per free layer; not modified.
+        memory : object
+            Memory that the step before returned; None at the start of a relaxation, and always for a dynamics that does not remember.
         clamped : Clamped
-            The network with its inputs held.
+            Network with its inputs held.
         phase : Nudge, Hold or None
-            What acts besides the inputs.
+            Phase that acts besides the inputs.
         generator : torch.Generator, optional
             Source of noise, for dynamics that have any.
 
@@ -51,6 +61,8 @@ class Dynamics(ABC):
         residual : Tensor of shape (B,)
             The largest change, over each sample's units, of the *undamped* update, so that a smaller step size cannot pass
             for convergence.
+        memory : object
+            None for a dynamics that does not remember.
         """
 
     @abstractmethod
@@ -58,43 +70,14 @@ class Dynamics(ABC):
         """Return the dynamics of phases that start from the free state: the opposite order of blocks; itself where there is no order."""
 
     @property
+    @abstractmethod
     def compiled(self) -> "Dynamics | None":
-        """Return a dynamics that takes the same steps by a kernel of its own, on the CPU; None where there is none."""
-        return None
+        """Return a dynamics that takes the same steps by a kernel of its own, on the CPU; None if it has none."""
 
-
-@dataclass(frozen=True)
-class Remembering(Dynamics, Generic[M]):
-    r"""A dynamics whose next step depends on earlier ones of the same relaxation, through a memory that goes from step to step.
-
-    The state that a step returns is always the image :math:`G(p)` of one *plain* step from a point p that the memory holds, and the
-    residual is :math:`|G(p) - p|` without damping, so that a certificate means the same as that of a plain dynamics: where to go
-    next can be wrong, but cannot be taken for convergence.
-    """
-
-    @abstractmethod
-    def begin(self, state: State, clamped: Clamped, phase: Phase = None) -> M:
-        """Return the memory of a relaxation that starts from ``state``: nothing behind it."""
-
-    @abstractmethod
-    def proceed(
-        self, state: State, memory: M, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
-    ) -> tuple[State, Tensor, M]:
-        """Return the next state, the residual of the plain step in it, and the memory for the one after.
-
-        Parameters
-        ----------
-        state : State
-            What the step before returned; not modified.
-        memory : object
-            From ``begin``, or from the step before.
-        clamped, phase, generator
-            As for ``step``.
-        """
-
+    @final
     def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
         """Return the state after one step from a standing start, and its residual."""
-        new, residual, _ = self.proceed(state, self.begin(state, clamped, phase), clamped, phase, generator)
+        new, residual, _ = self.advance(state, None, clamped, phase, generator)
         return new, residual
 
 

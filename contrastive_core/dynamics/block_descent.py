@@ -52,7 +52,9 @@ class BlockDescent(Dynamics):
             groups = [range(index, index + 1) for index in range(num_layers)]
         return groups if self.order in ("forward", "even-odd") else groups[::-1]
 
-    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
+    def advance(
+        self, state: State, memory: None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    ) -> tuple[State, Tensor, None]:
         """Return the state after one sweep, and the largest change that a unit made in it."""
         moving = moving_blocks(state, phase)
         current, residual = state, state[0].new_zeros(len(state[0]))
@@ -67,13 +69,18 @@ class BlockDescent(Dynamics):
             lowest = tuple(moved.get(index, layer) for index, layer in enumerate(current))
             residual = torch.maximum(residual, largest_change(current, lowest))
             current = lowest if self.over_relaxation == 1 else self._beyond(current, lowest, clamped.network)
-        return current, residual
+        return current, residual, None
 
     def _beyond(self, state: State, lowest: State, network: Network) -> State:
         """Return the state with the layers that moved past their minimum, inside their bounds."""
         factor = self.over_relaxation
         gone = network.project(tuple(layer + factor * (low - layer) for layer, low in zip(state, lowest, strict=True)))
         return tuple(layer if low is layer else new for layer, low, new in zip(state, lowest, gone, strict=True))
+
+    @property
+    def compiled(self) -> Dynamics | None:
+        """Return None: no kernel belongs to these steps alone."""
+        return None
 
     def reversed(self) -> Dynamics:
         """Return the same sweep in the opposite order."""

@@ -34,7 +34,9 @@ class GradientFlow(Dynamics):
         if not self.step_size > 0:
             raise InputError(f"step_size must be positive, got {self.step_size}; 0.5 is usual")
 
-    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
+    def advance(
+        self, state: State, memory: None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    ) -> tuple[State, Tensor, None]:
         """Return the state after one Euler step, and the largest change that a step of size 1 would make."""
         network = clamped.network
         moving = moving_blocks(state, phase)
@@ -44,7 +46,12 @@ class GradientFlow(Dynamics):
             moved = network.project(tuple(s + size * v for s, v in zip(state, velocity, strict=True)))
             return tuple(new if index in moving else old for index, (old, new) in enumerate(zip(state, moved, strict=True)))
 
-        return euler(self.step_size), largest_change(state, euler(1.0))
+        return euler(self.step_size), largest_change(state, euler(1.0)), None
+
+    @property
+    def compiled(self) -> Dynamics | None:
+        """Return None: no kernel belongs to these steps alone."""
+        return None
 
     def reversed(self) -> Dynamics:
         """Return itself: there is no order."""

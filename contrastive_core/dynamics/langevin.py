@@ -65,7 +65,9 @@ class Langevin(Dynamics):
         if not self.step_size > 0:
             raise InputError(f"step_size must be positive, got {self.step_size}; 0.1 is usual")
 
-    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
+    def advance(
+        self, state: State, memory: None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    ) -> tuple[State, Tensor, None]:
         """Return the state after one noisy Euler step, and the largest change that a step of size 1 would make without noise.
 
         Raises
@@ -75,7 +77,7 @@ class Langevin(Dynamics):
         """
         drifted, residual = GradientFlow(self.step_size).step(state, clamped, phase)
         if self.temperature == 0:
-            return drifted, residual
+            return drifted, residual, None
         if generator is None:
             raise InputError("thermal noise needs a generator; pass generator=torch.Generator().manual_seed(...) to relax")
         moving = moving_blocks(state, phase)
@@ -84,7 +86,12 @@ class Langevin(Dynamics):
             noise = torch.randn(layer.shape, generator=generator, dtype=layer.dtype, device=generator.device).to(layer)
             shaken.append(layer + math.sqrt(2 * self.temperature * self.step_size / stiffness) * noise)
         allowed = clamped.network.project(tuple(shaken))
-        return tuple(new if index in moving else old for index, (old, new) in enumerate(zip(state, allowed, strict=True))), residual
+        return tuple(new if index in moving else old for index, (old, new) in enumerate(zip(state, allowed, strict=True))), residual, None
+
+    @property
+    def compiled(self) -> Dynamics | None:
+        """Return None: no kernel belongs to these steps alone."""
+        return None
 
     def reversed(self) -> Dynamics:
         """Return itself: there is no order."""

@@ -1,12 +1,12 @@
 """Gradient flow with momentum, its step taken from the measured curvature of the energy."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor
 
-from contrastive_core.dynamics.base import Dynamics, Remembering, largest_change, moving_blocks, pull_of
+from contrastive_core.dynamics.base import Dynamics, largest_change, moving_blocks, pull_of
 from contrastive_core.dynamics.gradient_flow import velocity_of
 from contrastive_core.errors import ConvergenceError, InputError
 from contrastive_core.network import Clamped
@@ -56,7 +56,7 @@ class Motion(NamedTuple):
 
 @final
 @dataclass(frozen=True)
-class Momentum(Remembering[Motion]):
+class Momentum(Dynamics):
     r"""Projected Euler steps of :math:`\kappa_l\,\dot s_l = -\partial F/\partial s_l` that keep some of their motion.
 
     With :math:`G(p) = p - h\,\kappa^{-1}\partial_s F(p)` inside the bounds, a number as momentum is the heavy ball of Polyak (1964),
@@ -75,6 +75,7 @@ class Momentum(Remembering[Motion]):
         Of the heavy ball, in [0, 1); None for Nesterov's.
     """
 
+    remembers: ClassVar[bool] = True
     step_size: float | None = None
     momentum: float | None = None
 
@@ -84,7 +85,7 @@ class Momentum(Remembering[Motion]):
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise InputError(f"momentum must lie in [0, 1), got {self.momentum}; None lets it follow from the motion")
 
-    def begin(self, state: State, clamped: Clamped, phase: Phase = None) -> Motion:
+    def _begin(self, state: State, clamped: Clamped, phase: Phase) -> Motion:
         """Return a memory at rest, with the step that the curvature allows."""
         like = state[0].detach()[:, :1]
         size = self.step_size
@@ -93,10 +94,11 @@ class Momentum(Remembering[Motion]):
             state, state, state, steps, torch.ones_like(like), torch.full_like(like[:, 0], torch.inf), torch.zeros_like(like[:, 0])
         )
 
-    def proceed(
-        self, state: State, memory: Motion, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    def advance(
+        self, state: State, memory: Motion | None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
     ) -> tuple[State, Tensor, Motion]:
         """Take an Euler step from the point that is remembered, and move on from its end."""
+        memory = self._begin(state, clamped, phase) if memory is None else memory
         point, moving = memory.point, moving_blocks(state, phase)
         velocity = velocity_of(point, clamped, phase)
 
@@ -132,6 +134,11 @@ class Momentum(Remembering[Motion]):
             still = torch.zeros_like(still)  # a heavy ball told how to roll does so
         clock = torch.where(still[:, None], 1.0, (1 + (1 + 4 * memory.clock.square()).sqrt()) / 2)
         return size, clock, least, age, still[:, None]
+
+    @property
+    def compiled(self) -> Dynamics | None:
+        """Return None: no kernel belongs to these steps alone."""
+        return None
 
     def reversed(self) -> Dynamics:
         """Return itself: there is no order."""

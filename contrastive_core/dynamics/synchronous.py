@@ -33,7 +33,9 @@ class Synchronous(Dynamics):
         if not 0 < self.damping <= 1:
             raise InputError(f"damping must lie in (0, 1], got {self.damping}; 1 is the undamped iteration")
 
-    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
+    def advance(
+        self, state: State, memory: None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    ) -> tuple[State, Tensor, None]:
         """Return the state after one damped move of all layers, and the largest undamped change."""
         moving = moving_blocks(state, phase)
         pull = pull_of(phase, clamped, state)
@@ -43,8 +45,13 @@ class Synchronous(Dynamics):
         )
         residual = largest_change(state, target)
         if self.damping == 1:
-            return target, residual
-        return tuple(torch.lerp(old, new, self.damping) for old, new in zip(state, target, strict=True)), residual
+            return target, residual, None
+        return tuple(torch.lerp(old, new, self.damping) for old, new in zip(state, target, strict=True)), residual, None
+
+    @property
+    def compiled(self) -> Dynamics | None:
+        """Return None: no kernel belongs to these steps alone."""
+        return None
 
     def reversed(self) -> Dynamics:
         """Return itself: there is no order."""

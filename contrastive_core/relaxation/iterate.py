@@ -1,33 +1,26 @@
 """Repeating the steps of a dynamics until every sample has settled."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Status, Stop
-from contrastive_core.dynamics.base import Dynamics, Remembering
-from contrastive_core.network import Clamped
-from contrastive_core.phases import Phase
 from contrastive_core.types import State
 
-M = TypeVar("M")
 
-
-def iterate(step: Callable[[State, M], tuple[State, Tensor, M]], state: State, stop: Stop, memory: M, *, joint: bool = False) -> Relaxation:
+def iterate(step: Callable[[State, Any], tuple[State, Tensor, Any]], state: State, stop: Stop, *, joint: bool = False) -> Relaxation:
     """Repeat a step until each sample's residual is small enough; samples stop one by one.
 
     Parameters
     ----------
     step : callable
-        Maps a state and what is remembered to the next state, a residual of shape (B,) and what to remember.
+        Maps a state and a memory to the next state, a residual of shape (B,) and the next memory. The first memory is None.
     state : State
         Start point; not modified.
     stop : Stop
         Tolerance and budget.
-    memory : object
-        What the first step remembers; None for steps that do not look back.
     joint : bool
         Whether the batch is one system, whose samples stop together.
 
@@ -41,6 +34,7 @@ def iterate(step: Callable[[State, M], tuple[State, Tensor, M]], state: State, s
     steps = torch.zeros(batch_size, dtype=torch.int64, device=state[0].device)
     residual = state[0].new_full((batch_size,), float("inf")).detach()
     active = torch.ones(batch_size, dtype=torch.bool, device=state[0].device)
+    memory = None
     whole = True  # whether all samples are still active: saves the masking, and most sweeps are of this kind
     for _ in range(stop.budget):
         new, change, memory = step(state, memory)
@@ -63,12 +57,3 @@ def iterate(step: Callable[[State, M], tuple[State, Tensor, M]], state: State, s
     status = torch.where(reached, int(Status.CONVERGED), int(Status.BUDGET))
     status = torch.where(finite, status, int(Status.DIVERGED)).to(torch.int8)
     return Relaxation(state, steps, residual, status)
-
-
-def stepper(
-    dynamics: Dynamics, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
-) -> tuple[Callable[[State, Any], tuple[State, Tensor, Any]], Any]:
-    """Return what :func:`iterate` repeats for a dynamics, and what its first step from ``state`` remembers."""
-    if isinstance(dynamics, Remembering):
-        return lambda s, memory: dynamics.proceed(s, memory, clamped, phase, generator), dynamics.begin(state, clamped, phase)
-    return lambda s, _: (*dynamics.step(s, clamped, phase, generator), None), None

@@ -14,7 +14,7 @@ from contrastive_core.kernels.settling.request import Contrasted, FromRest
 from contrastive_core.network import Clamped, Network
 from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.backends import choose
-from contrastive_core.relaxation.iterate import iterate, stepper
+from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.types import Batch, State
 
 
@@ -172,8 +172,12 @@ def _reference(
     """Relax one phase by the dynamics' own steps; without a tolerance, nothing in them makes the host wait for a device."""
     phase = with_targets(phase, clamped, state)
     state = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
-    step, memory = stepper(dynamics, state, clamped, phase, generator)
-    return iterate(step, state, stop._replace(budget=1) if dynamics.whole else stop, memory, joint=is_joint(phase))
+    return iterate(
+        lambda now, memory: dynamics.advance(now, memory, clamped, phase, generator),
+        state,
+        stop._replace(budget=1) if dynamics.whole else stop,
+        joint=is_joint(phase),
+    )
 
 
 def _hopeless(state: State) -> Relaxation:

@@ -151,13 +151,10 @@ def trajectory(clamped: Clamped, state: State, dynamics: Dynamics, steps: int) -
     """
     import torch
 
-    from contrastive_core.relaxation.iterate import stepper
-
     generator = torch.Generator().manual_seed(0) if dynamics.noisy else None
-    step, memory = stepper(dynamics, state, clamped, generator=generator)
-    energies, residuals = [], []
+    energies, residuals, memory = [], [], None
     for _ in range(steps):
-        state, residual, memory = step(state, memory)
+        state, residual, memory = dynamics.advance(state, memory, clamped, generator=generator)
         energies.append(clamped.network.energy(state, clamped).detach())
         residuals.append(residual.detach())
     return {"energy": torch.stack(energies).numpy(), "residual": torch.stack(residuals).numpy()} if steps else {}

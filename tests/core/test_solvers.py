@@ -26,7 +26,6 @@ from contrastive_core.network import Clamped
 from contrastive_core.networks.curvature import extreme_eigenvalues, flatten, unflatten
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Hold, Nudge, Phase
-from contrastive_core.relaxation.iterate import stepper
 from contrastive_core.types import State
 
 RADII = (0.3, 0.9, 0.99)
@@ -124,14 +123,14 @@ def test_residual_of_an_accelerated_step_is_that_of_a_plain_step(dynamics: Dynam
     clamped = system.clamped
     plain = dynamics.inner if isinstance(dynamics, Anderson) else GradientFlow(1.0)
     state: State = system.network.initial_state(clamped)
-    step, memory = stepper(dynamics, state, clamped)
     leaps = 0
     with torch.no_grad():
+        state, _, memory = dynamics.advance(state, None, clamped)
         for _ in range(40):
             point = memory.point if isinstance(dynamics, Momentum) else unflatten(memory.point, state)
             leaps += int(not torch.equal(flatten(point), flatten(state)))
             before = flatten(state)
-            state, residual, memory = step(state, memory)
+            state, residual, memory = dynamics.advance(state, memory, clamped)
             honest = plain.step(point, clamped)[1]
             taken_back = (flatten(state) == before).all(1)
             assert torch.equal(residual[~taken_back], honest[~taken_back])
@@ -198,12 +197,12 @@ def test_leaps_that_do_not_help_are_taken_back() -> None:
     """Without the watch, a map that is linear nowhere would be leapt across for ever."""
     system = make_system("hard-sigmoid", sizes=(6, 12, 12, 4), gain=2.5, batch_size=16)
     state = system.network.initial_state(system.clamped)
-    step, memory = stepper(Anderson(wait=0), state, system.clamped)
-    lost, least = 0, torch.full((16,), torch.inf, dtype=torch.float64)
+    eager, lost = Anderson(wait=0), 0
     with torch.no_grad():
+        state, least, memory = eager.advance(state, None, system.clamped)
         for _ in range(60):
             leapt = memory.leapt
-            state, residual, memory = step(state, memory)
+            state, residual, memory = eager.advance(state, memory, system.clamped)
             lost += int((leapt & (memory.pause == 10)).sum())
             assert bool((residual[leapt] <= least[leapt]).all())  # a leap never leaves a larger residual than it found
             least = residual
@@ -213,9 +212,15 @@ def test_leaps_that_do_not_help_are_taken_back() -> None:
 class Cliff(Dynamics):
     """Every unit slides slowly to .4, as if to 0 while it is above .5; below .2 there is a cliff, and no way back."""
 
-    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
+    def advance(
+        self, state: State, memory: None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    ) -> tuple[State, Tensor, None]:
         new = tuple(torch.where(x > 0.5, 0.9 * x, torch.where(x > 0.2, 0.4 + 0.9 * (x - 0.4), x - 5)) for x in state)
-        return new, largest_change(state, new)
+        return new, largest_change(state, new), None
+
+    @property
+    def compiled(self) -> None:
+        return None
 
     def reversed(self) -> Dynamics:
         return self
@@ -230,11 +235,11 @@ def test_a_leap_over_a_cliff_is_taken_back_and_costs_no_more_than_a_tenth(wait: 
     assert [float(layer) for layer in fast.state] == pytest.approx([0.4, 0.4], abs=1e-5)  # 1e-6 / (1 - .9)
     assert fast.status.tolist() == [int(Status.CONVERGED)]
     assert int(fast.steps) <= 1.1 * int(plain.steps) + 1
-    step, memory = stepper(Anderson(Cliff(), wait=wait), start, system.clamped)
-    state, lost = start, 0
-    for _ in range(int(fast.steps)):
+    leaping, lost = Anderson(Cliff(), wait=wait), 0
+    state, _, memory = leaping.advance(start, None, system.clamped)
+    for _ in range(int(fast.steps) - 1):
         leapt, before = memory.leapt, state
-        state, _, memory = step(state, memory)
+        state, _, memory = leaping.advance(state, memory, system.clamped)
         lost += int(bool(leapt) and all(torch.equal(new, old) for new, old in zip(state, before, strict=True)))
     assert lost > 0  # the control: there was something to take back
 
@@ -311,9 +316,9 @@ def test_gradient_through_an_accelerated_relaxation_is_that_of_its_equilibrium()
     def cost(dynamics: Dynamics) -> Tensor:
         clamped = system.network.clamp(system.batch.inputs)
         state = system.network.initial_state(clamped)
-        step, memory = stepper(dynamics, state, clamped)
+        memory = None
         for _ in range(400):
-            state, _, memory = step(state, memory)
+            state, _, memory = dynamics.advance(state, memory, clamped)
         (gradient,) = torch.autograd.grad(SquaredError().value(state[-1], system.batch).mean(), system.network.weight_2)
         return gradient
 

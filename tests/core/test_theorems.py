@@ -43,9 +43,16 @@ class SameOrder(Dynamics):
 
     inner: Dynamics
 
-    def step(self, state: State, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None) -> tuple[State, Tensor]:
+    def advance(
+        self, state: State, memory: None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
+    ) -> tuple[State, Tensor, None]:
         """Take the inner step."""
-        return self.inner.step(state, clamped, phase, generator)
+        return (*self.inner.step(state, clamped, phase, generator), None)
+
+    @property
+    def compiled(self) -> None:
+        """Have no kernel."""
+        return None
 
     def reversed(self) -> Dynamics:
         """Do not reverse."""

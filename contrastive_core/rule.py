@@ -16,7 +16,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
-from contrastive_core.kernels.settling.request import Contrasted, FromRest
+from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
 from contrastive_core.network import Clamped, Contrast, Network
 from contrastive_core.phases import PHASE_NAMES, SIDE_NAMES, Phase
 from contrastive_core.relaxation.relax import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite, require_sensible

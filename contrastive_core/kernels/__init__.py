@@ -1,36 +1,22 @@
-"""The backends beside the torch reference, by name; adding one is its files and one line here.
+"""Faster ways to compute what ``Dynamics.step`` defines, for the cases that they cover.
 
-The torch code of ``Dynamics.step`` is the definition; a kernel here computes the same thing faster, for the cases it knows, and
-:mod:`contrastive_core.relaxation.backends` says which those are. ``numba`` is imported in this package only, when a kernel runs.
+:mod:`contrastive_core.relaxation.backends` decides which kernel does a case. ``numba`` is imported in this package only, when a
+kernel runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from contrastive_core.registry import Table
 
-if TYPE_CHECKING:
-    from contrastive_core.certificate import Relaxation, Stop
-    from contrastive_core.dynamics.base import Dynamics
-    from contrastive_core.kernels.availability import Place
-    from contrastive_core.kernels.settling.request import Contrasted, FromRest
-    from contrastive_core.network import Clamped, Network
-    from contrastive_core.phases import Phase
-    from contrastive_core.types import Batch, State
-
-    Settle = Callable[[Clamped, State, Dynamics, Stop, Sequence[Phase]], list[Relaxation]]
-    SettleFromRest = Callable[[Clamped, Dynamics, Stop, Stop, Sequence[Phase]], list[Relaxation] | None]
-    Contrast = Callable[[Network, Batch, FromRest], Contrasted | None]
-
-BACKENDS: Table[Settle] = Table(
+BACKENDS: Table[Any] = Table(
     "backend",
     {"numba": "contrastive_core.kernels.settling.route_cpu:settle", "cuda": "contrastive_core.kernels.settling.route_cuda:settle"},
 )
 """Each relaxes checked phases that it can do from one start, as the reference would."""
 
-FROM_REST: Table[SettleFromRest] = Table(
+FROM_REST: Table[Any] = Table(
     "backend",
     {
         "numba": "contrastive_core.kernels.settling.route_cpu:settle_from_rest",
@@ -39,12 +25,12 @@ FROM_REST: Table[SettleFromRest] = Table(
 )
 """Each relaxes a free phase and those that follow it in one go, or returns None where it has no such kernel."""
 
-PLACES: Table[Place] = Table(
+PLACES: Table[Any] = Table(
     "backend", {"numba": "contrastive_core.kernels.availability:CPU", "cuda": "contrastive_core.kernels.availability:CUDA"}
 )
 """Where each computes, and what it needs to have there."""
 
-CONTRASTS: Table[Contrast] = Table(
+CONTRASTS: Table[Any] = Table(
     "backend",
     {
         "numba": "contrastive_core.kernels.settling.route_gradient:contrast_from_rest",

@@ -22,7 +22,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
 from contrastive_core.kernels import BACKEND_NAMES, BACKENDS, PLACES
-from contrastive_core.kernels.settling.output_phase import KNOWN_COSTS, fused_depth
+from contrastive_core.kernels.settling.elements.output_phase import KNOWN_COSTS, fused_depth
 from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Clipped, Logistic, Tanh
 from contrastive_core.networks.layered import Layered

@@ -10,7 +10,7 @@ from contrastive_core.costs.labels import with_targets
 from contrastive_core.dynamics.base import Dynamics, is_joint
 from contrastive_core.errors import DivergenceError, InputError, ShapeError, UnstableNudgeError
 from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST
-from contrastive_core.kernels.settling.request import Contrasted, FromRest
+from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
 from contrastive_core.network import Clamped, Network
 from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.backends import choose
@@ -132,7 +132,7 @@ def relax_from_rest(
         require_sensible(stop)
     kernel = choose(backend, clamped, (clamped.drive,), dynamics, phases)
     if kernel != "torch" and not dynamics.noisy and all(_has_minimum(clamped, phase) for phase in phases):
-        together = FROM_REST[kernel](clamped, dynamics, free, second, phases)
+        together: list[Relaxation] | None = FROM_REST[kernel](clamped, dynamics, free, second, phases)
         if together is not None:
             return together
     first = relax(clamped, clamped.network.initial_state(clamped), dynamics, free, backend=backend)
@@ -163,7 +163,8 @@ def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, ba
     for phase in settings.phases:  # a loop, because this is once per batch, and generators take longer
         if not isinstance(phase, Nudge) or not _has_minimum_in(network, phase):
             return None
-    return CONTRASTS[kernel](network, batch, settings)
+    contrasted: Contrasted | None = CONTRASTS[kernel](network, batch, settings)
+    return contrasted
 
 
 def _reference(

@@ -26,7 +26,7 @@ from experiments.machine import available_cores, processor
 from experiments.runs.provenance import versions
 
 if TYPE_CHECKING:
-    from experiments.benchmarks.settling_cases import Case
+    from experiments.benchmarks.settling_cases import GradientCase
 
 NETWORKS = ("784-512-10", "784-512-512-10", "784-1024-1024-1024-10")
 
@@ -158,7 +158,7 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
         judged = Batch(data.inputs[:JUDGED], data.labels[:JUDGED])
         measured = cases(network_of(sizes, scale, weights == "trained", options.data_dir, options.seed), chosen, options.backends, judged)
         first = {case: _seconds(case) for case in measured}
-        seconds = {case: [] for case in measured}  # type: dict[Case, list[float]]
+        seconds = {case: [] for case in measured}  # type: dict[GradientCase, list[float]]
         for _ in range(options.repeats):
             for case in measured:
                 _seconds(case)  # brings its own data back into the caches
@@ -184,7 +184,7 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
         torch.set_num_threads(before)
 
 
-def _setting(case: Case) -> dict[str, Any]:
+def _setting(case: GradientCase) -> dict[str, Any]:
     """Return how a case relaxes, None where it is not ours."""
     from contrastive_core.dynamics.block_descent import BlockDescent
 
@@ -194,7 +194,7 @@ def _setting(case: Case) -> dict[str, Any]:
     return {"tolerance": case.settling.free.tolerance, "nudged_tolerance": case.settling.second.tolerance, "over_relaxation": over}
 
 
-def _seconds(case: Case) -> float:
+def _seconds(case: GradientCase) -> float:
     """Return the CPU time of one run; at least the clock's tick."""
     start = process_time()
     case.run()

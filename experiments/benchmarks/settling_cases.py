@@ -32,7 +32,7 @@ TEXTBOOK_SWEEPS = 15
 """Sweeps of each textbook phase, as in Scellier et al. (2023) for one hidden layer."""
 
 
-class Plain(NamedTuple):
+class PlainNetwork(NamedTuple):
     """A network with a hard-sigmoid hidden part and linear outputs as plain tensors, and a batch with one-hot targets."""
 
     weights: list[Tensor]
@@ -50,7 +50,7 @@ Run = Callable[[], Gradients]
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class GradientCase:
     """Something that is timed.
 
     Attributes
@@ -103,7 +103,7 @@ def cosine(found: Gradients, exact: Gradients) -> float:
     return float(torch.nn.functional.cosine_similarity(mine, theirs, dim=0))
 
 
-def cases(network: Layered, batch: Batch, backends: Sequence[str], judged: Batch | None = None) -> list[Case]:
+def cases(network: Layered, batch: Batch, backends: Sequence[str], judged: Batch | None = None) -> list[GradientCase]:
     """Set up every case on one network and one batch.
 
     Parameters
@@ -119,27 +119,27 @@ def cases(network: Layered, batch: Batch, backends: Sequence[str], judged: Batch
 
     Returns
     -------
-    list of Case
+    list of GradientCase
         ``ep-matched`` is centered equilibrium propagation with the fewest sweeps whose gradient is as good as the textbook's, by the
         first backend; backpropagation and the floor come last.
     """
     judged = batch if judged is None else judged
     exact = _exact(network, judged)
     runs = ep_textbook(plain(network, batch)), ep_textbook(plain(network, judged))
-    textbook = Case("ep-textbook", runs[0], None, lambda: 3.0 * TEXTBOOK_SWEEPS, runs[1], exact, STRENGTH)
+    textbook = GradientCase("ep-textbook", runs[0], None, lambda: 3.0 * TEXTBOOK_SWEEPS, runs[1], exact, STRENGTH)
 
-    def centered(name: str, settling: Settling) -> Case:
+    def centered(name: str, settling: Settling) -> GradientCase:
         rule = EquilibriumPropagation(SquaredError(), settling, STRENGTH)
         run, sweeps, sample = ep_centered(rule, network, batch), ep_sweeps(rule, network, batch), ep_centered(rule, network, judged)
-        return Case(name, run, settling.backend, sweeps, sample, exact, STRENGTH, settling)
+        return GradientCase(name, run, settling.backend, sweeps, sample, exact, STRENGTH, settling)
 
     return [
         *(centered("ep-centered", Settling(backend=backend)) for backend in backends),
         centered("ep-matched", matched(network, judged, exact, AS_GOOD * (1 - cosine(runs[1](), exact)), backends[0])),
         textbook,
-        Case("backprop-autograd", backprop_autograd(plain(network, batch))),
-        Case("backprop-manual", backprop_manual(plain(network, batch))),
-        Case("floor", floor(plain(network, batch))),
+        GradientCase("backprop-autograd", backprop_autograd(plain(network, batch))),
+        GradientCase("backprop-manual", backprop_manual(plain(network, batch))),
+        GradientCase("floor", floor(plain(network, batch))),
     ]
 
 
@@ -179,14 +179,14 @@ def _exact(network: Layered, batch: Batch) -> Gradients:
     return tuple(Implicit(SquaredError(), settling).estimate(network, batch).gradients.values())
 
 
-def plain(network: Layered, batch: Batch) -> Plain:
+def plain(network: Layered, batch: Batch) -> PlainNetwork:
     """Return copies of a network's parameters and a batch, without anything of ours around them."""
     depth = len(network.sizes)
     targets = torch.zeros(len(batch.labels), network.sizes[-1], dtype=batch.inputs.dtype)
     targets.scatter_(1, batch.labels[:, None], 1.0)
     weights = [network.weight(index).detach().clone() for index in range(depth)]
     biases = [network.bias(index).detach().clone() for index in range(depth)]
-    return Plain(weights, biases, network.energy_scale, batch.inputs, targets)
+    return PlainNetwork(weights, biases, network.energy_scale, batch.inputs, targets)
 
 
 def ep_centered(rule: EquilibriumPropagation, network: Layered, batch: Batch) -> Run:
@@ -200,7 +200,7 @@ def ep_sweeps(rule: EquilibriumPropagation, network: Layered, batch: Batch) -> C
 
 
 @torch.no_grad()
-def ep_textbook(case: Plain) -> Run:
+def ep_textbook(case: PlainNetwork) -> Run:
     """Return centered equilibrium propagation as it is usually written: all layers at once, fixed sweeps, inputs in every sweep."""
     weights, biases, feedback, inputs, targets = case
     last, rows = len(weights) - 1, len(inputs)
@@ -234,7 +234,7 @@ def ep_textbook(case: Plain) -> Run:
     return run
 
 
-def backprop_autograd(case: Plain) -> Run:
+def backprop_autograd(case: PlainNetwork) -> Run:
     """Return ordinary backpropagation of the feedforward network of the same weights, by torch's autograd."""
     parameters = [parameter.requires_grad_() for pair in zip(case.weights, case.biases, strict=True) for parameter in pair]
 
@@ -250,7 +250,7 @@ def backprop_autograd(case: Plain) -> Run:
     return run
 
 
-def backprop_manual(case: Plain) -> Run:
+def backprop_manual(case: PlainNetwork) -> Run:
     """Return the same backpropagation written out by hand, without autograd."""
     weights, biases, _, inputs, targets = case
 
@@ -270,7 +270,7 @@ def backprop_manual(case: Plain) -> Run:
     return run
 
 
-def floor(case: Plain) -> Run:
+def floor(case: PlainNetwork) -> Run:
     """Return the two products with the inputs that no method can do without: the drive and the gradient of the first layer."""
 
     @torch.no_grad()

@@ -49,7 +49,7 @@ class BenchSpinsOptions(CommandOptions):
     repeats: Positive = Field(5, description="Interleaved measurements of each kernel; their median counts.")
 
 
-class Case(NamedTuple):
+class SpinCase(NamedTuple):
     """One kernel at work.
 
     Attributes
@@ -98,7 +98,7 @@ def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
     ]
 
 
-def _cases(options: BenchSpinsOptions) -> list[Case]:
+def _cases(options: BenchSpinsOptions) -> list[SpinCase]:
     from hebbian.montecarlo import simulate
     from hebbian.multitasking import cue, store_patterns
     from hebbian.patterns import draw_patterns
@@ -109,14 +109,14 @@ def _cases(options: BenchSpinsOptions) -> list[Case]:
     temperature = options.ratio * (1 - options.dilution)
     weights = [1.0] + [0.0] * (options.patterns - 1)
 
-    def case(name: str, sampler: str, chains: int, sweeps: int) -> Case:
+    def case(name: str, sampler: str, chains: int, sweeps: int) -> SpinCase:
         start = cue(patterns, weights, chains, 1.0, options.seed + 1)
 
         def run() -> float:
             trace = simulate(system, start, temperature, sampler, 1, num_sweeps=sweeps, every=sweeps)
             return float(trace.overlaps[-1, :, 0].mean())
 
-        return Case(name, run, chains * sweeps * options.size)
+        return SpinCase(name, run, chains * sweeps * options.size)
 
     lanes = f"{options.replicas} replicas in lanes"
     found = [
@@ -147,7 +147,7 @@ def reference_note(size: int) -> str:
     return "dwave-samplers takes any couplings: its Gibbs sampler does not use that these have low rank, which the other kernels do"
 
 
-def _dense_case(system: Multitasking, temperature: float, seed: int) -> Case:
+def _dense_case(system: Multitasking, temperature: float, seed: int) -> SpinCase:
     import numpy as np
 
     from contrastive_core.kernels.spins import counter_random
@@ -164,10 +164,10 @@ def _dense_case(system: Multitasking, temperature: float, seed: int) -> Case:
         dense(couplings, spins, 1 / temperature, *counter_random.key_of(1), 0, 1)
         return float(system.patterns[0] @ spins) / system.num_spins
 
-    return Case(DENSE, run, system.num_spins)
+    return SpinCase(DENSE, run, system.num_spins)
 
 
-def _reference_case(system: Multitasking, temperature: float) -> Case:
+def _reference_case(system: Multitasking, temperature: float) -> SpinCase:
     """Return dwave-samplers' Gibbs sampling of the same couplings; it does not use their low rank."""
     import numpy as np
     from dimod import BinaryQuadraticModel
@@ -193,7 +193,7 @@ def _reference_case(system: Multitasking, temperature: float) -> Case:
         )
         return float(system.overlaps(found.record.sample)[0, 0])
 
-    return Case("dwave-samplers (Gibbs)", run, sweeps * system.num_spins)
+    return SpinCase("dwave-samplers (Gibbs)", run, sweeps * system.num_spins)
 
 
 @command(BenchSpinsOptions, "spins")

@@ -7,13 +7,14 @@ import importlib
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from numba import cuda, types
 
 from contrastive_core.kernels.settling.any_depth import kernel_cuda as any_depth
+from contrastive_core.kernels.settling.elements import block_cuda
 from contrastive_core.kernels.settling.one_hidden import contrast_cuda
-from contrastive_core.kernels.settling.one_hidden import kernel_cuda as one_hidden
 from contrastive_core.kernels.spins import chains_cuda, replicas_cuda
 
 CODES = types.int8[:, ::1]
@@ -27,16 +28,12 @@ RUN = (WORD, WORD, INTEGER, INTEGER, INTEGER, TRACE)
 
 
 def settling(real):
+    """Types by the classes that the kernels' module has now: it is loaded anew for every device."""
     row, matrix, stack, flag = real[::1], real[:, ::1], real[:, :, ::1], types.boolean
-    given = (matrix, row, row, row, row, row, matrix, row)
-    results = (stack, COUNTS, matrix, CODES, COUNTS, matrix)
-    return *given, *results, INTEGER, flag, real, real, real, row, types.int64[::1], flag, flag
-
-
-def settling_pair(real):
-    row, matrix, stack, flag, classes = real[::1], real[:, ::1], real[:, :, ::1], types.boolean, types.int64[::1]
-    results = (stack, stack, COUNTS, matrix, CODES)
-    return matrix, matrix, row, matrix, classes, flag, row, *results, INTEGER, *[real] * 7, flag, row, classes, flag, flag
+    network = types.NamedTuple((row, row, row, row, row, COUNTS, matrix), any_depth.PackedNetwork)
+    act = types.NamedTuple((INTEGER, flag, real, real, real), any_depth.PullScalars)
+    schedule, certificates = types.Tuple((row, row, types.int64[::1])), types.Tuple((COUNTS, matrix, CODES))
+    return matrix, network, act, matrix, schedule, stack, certificates, flag, flag
 
 
 def contrasting(real):
@@ -45,12 +42,11 @@ def contrasting(real):
 
 
 KERNELS = [
-    (chains_cuda, "sequential", (CODES, *SPIN, INTEGER, INTEGER, *RUN)),
-    (chains_cuda, "simultaneous", (CODES, *SPIN, types.boolean, *RUN, GAINS)),
-    (replicas_cuda, "lanes", (CODES, types.int64[::1], BYTES, LANE, LANE, INTEGER, INTEGER, *RUN[:-1], STACK)),
-    *((any_depth, "settle_blocks", settling(real)) for real in (types.float32, types.float64)),
-    *((one_hidden, "settle_pair", settling_pair(real)) for real in (types.float32, types.float64)),
-    *((contrast_cuda, "contrast_pair", contrasting(real)) for real in (types.float32, types.float64)),
+    (chains_cuda, "sequential", lambda: (CODES, *SPIN, INTEGER, INTEGER, *RUN)),
+    (chains_cuda, "simultaneous", lambda: (CODES, *SPIN, types.boolean, *RUN, GAINS)),
+    (replicas_cuda, "lanes", lambda: (CODES, types.int64[::1], BYTES, LANE, LANE, INTEGER, INTEGER, *RUN[:-1], STACK)),
+    *((any_depth, "settle_blocks", partial(settling, real)) for real in (types.float32, types.float64)),
+    *((contrast_cuda, "contrast_pair", partial(contrasting, real)) for real in (types.float32, types.float64)),
 ]
 
 
@@ -75,10 +71,10 @@ for module in [module for name, module in sys.modules.items() if name.endswith("
     module.get_current_device = AnyDevice
 for capability in ((8, 0), (9, 0)):
     AnyDevice.compute_capability = capability
-    for module in dict.fromkeys(module for module, _, _ in KERNELS):
+    for module in (block_cuda, *dict.fromkeys(module for module, _, _ in KERNELS)):
         importlib.reload(module)
     for module, name, arguments in KERNELS:
-        ptx, _ = cuda.compile_ptx(getattr(module, name).py_func, types.void(*arguments), cc=capability)
+        ptx, _ = cuda.compile_ptx(getattr(module, name).py_func, types.void(*arguments()), cc=capability)
         assert f".target sm_{capability[0]}{capability[1]}" in ptx
         print(name)
         if "registers" in sys.argv:

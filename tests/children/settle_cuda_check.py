@@ -11,7 +11,7 @@ from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS, SAMPLE_COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import EqlabError
-from contrastive_core.kernels.settling import launch_cuda
+from contrastive_core.kernels.settling.elements import launch_cuda
 from contrastive_core.kernels.settling.one_hidden import host_cuda
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.phases import Hold, Nudge

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SETTLING = ("settle_blocks", "settle_pair", "contrast_pair")
+SETTLING = ("settle_blocks", "contrast_pair")
 
 
 @pytest.mark.skipif(

@@ -19,7 +19,6 @@ from contrastive_core.relaxation.relax import relax
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILDREN = ROOT / "tests" / "children"
-SETTLING = ROOT / "contrastive_core" / "kernels" / "settling"
 
 
 def test_cuda_kernel_settles_as_the_reference_does():
@@ -43,19 +42,13 @@ def test_cuda_and_cpu_mirror_each_other_name_for_name():
     there = {path: functions(path) for path in (ROOT / "contrastive_core" / "kernels").rglob("*_cuda.py")}
     kernels = {path: {name for name, found in names.items() if "cuda.jit" in found} for path, names in there.items()}
     assert {name for names in kernels.values() for name in names} == {
-        *("settle_pair", "settle_blocks", "contrast_pair"),
+        *("settle_blocks", "contrast_pair"),
         *("sequential", "simultaneous", "lanes"),
     }
     # A folder holds both sides of its kernels: each CUDA kernel has a function of its name on the CPU.
     for path, names in kernels.items():
         on_cpu = {name for cpu in path.parent.glob("*_cpu.py") for name in functions(cpu)}
         assert names <= on_cpu, path
-    # Conversely, where a folder has a CUDA side, it has every host function of the CPU's.
-    for folder in {SETTLING, SETTLING / "one_hidden", SETTLING / "any_depth"}:
-        on_cuda = {name for path, names in there.items() if path.parent == folder for name in names}
-        hosts = [path for path in folder.glob("*_cpu.py") if path.stem in ("route_cpu", "host_cpu", "contrast_cpu")]
-        here = {name for path in hosts for name in functions(path) if name.startswith(("settle", "contrast", "run", "estimate"))}
-        assert here <= on_cuda, folder
     assert list(BACKENDS) == list(FROM_REST) == list(CONTRASTS) == list(PLACES)
     checked = (CHILDREN / "ptx_check.py").read_text()
     assert [name for names in kernels.values() for name in names if f'"{name}"' not in checked] == []

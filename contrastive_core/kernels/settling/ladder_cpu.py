@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, TypeVar, cast
+from collections.abc import Sequence
 
-import numba
 import numpy as np
 import torch
 
 from contrastive_core.certificate import Relaxation, Stop
-from contrastive_core.kernels.settling.output_phase import Action, Kind
+from contrastive_core.kernels.settling.elements.codes import BUDGET, CONVERGED, DIVERGED, ActionKind
+from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, njit
+from contrastive_core.kernels.settling.elements.output_phase import Action
 from contrastive_core.network import Ladder
 from contrastive_core.types import State
-
-Array = Any
-"""A NumPy array; numba takes its types from the arguments, and the annotations are for the reader."""
-
-Number = Any
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-njit: Callable[[F], F] = cast(
-    Any, partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
-)
-
-CONVERGED, BUDGET, DIVERGED = 0, 1, 2
-"""The values of ``contrastive_core.certificate.Status``, which numba cannot read."""
 
 
 @njit
@@ -171,7 +156,7 @@ def settle_ladder(ladder: Ladder, start: State, order: list[int], stop: Stop, ac
     settle_rows(
         drive.numpy(), _arrays((ladder.curvatures[0], *ladder.drives[1:])), _arrays(ladder.curvatures), _arrays(couplings),
         _arrays(ladder.lows), _arrays(ladder.highs), pull.numpy(), np.array(action.strengths, drive.numpy().dtype), action.curvature,
-        np.array(order), action.kind is Kind.HELD, -1.0 if stop.tolerance is None else stop.tolerance, stop.budget,
+        np.array(order), action.kind is ActionKind.HELD, -1.0 if stop.tolerance is None else stop.tolerance, stop.budget,
         tuple(layer.numpy() for layer in states), steps.numpy(), residual.numpy(), status.numpy(),
     )  # fmt: skip
     parts = zip(*(tensor.unbind(0) for tensor in (*states, steps, residual, status)), strict=True)

@@ -18,9 +18,10 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.settling.any_depth.host_cpu import settle_blocks, unstacked
 from contrastive_core.kernels.settling.deep.host_cpu import Tower
+from contrastive_core.kernels.settling.elements.codes import ActionKind
+from contrastive_core.kernels.settling.elements.output_phase import actions_of, fused_depth
 from contrastive_core.kernels.settling.ladder_cpu import settle_ladder
 from contrastive_core.kernels.settling.one_hidden.host_cpu import settle_pair
-from contrastive_core.kernels.settling.output_phase import Kind, actions_of, fused_depth
 from contrastive_core.network import Clamped
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Hold, Phase
@@ -55,9 +56,9 @@ def settle(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase
             start = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
             if ladder is not None:
                 relaxations.extend(settle_ladder(ladder, start, order, stop, action))
-            elif depth == 1 and action.kind is not Kind.READOUT:
+            elif depth == 1 and action.kind is not ActionKind.READOUT:
                 relaxations.extend(settle_pair(network, clamped, start, order[0] == 1, [stop] * len(action.strengths), action))
-            elif depth > 1 and action.kind is not Kind.READOUT:
+            elif depth > 1 and action.kind is not ActionKind.READOUT:
                 rows = Tower(network, clamped.drive, descent.over_relaxation).settle(start, order, stop, action)
                 relaxations.extend(unstacked(rows, len(action.strengths)))
             else:
@@ -86,7 +87,7 @@ def settle_from_rest(clamped: Clamped, dynamics: Dynamics, free: Stop, second: S
     with torch.no_grad():
         rest = network.initial_state(clamped)
         actions = actions_of(clamped, phases, rest)
-        if len(actions) != 1 or actions[0].kind is Kind.READOUT:
+        if len(actions) != 1 or actions[0].kind is ActionKind.READOUT:
             return None
         descent = cast(BlockDescent, dynamics)
         groups = descent.groups(len(rest))

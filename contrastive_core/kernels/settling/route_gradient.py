@@ -13,9 +13,10 @@ from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.availability import CUDA
 from contrastive_core.kernels.settling.deep.contrast_cpu import estimate_tower
+from contrastive_core.kernels.settling.elements.codes import ActionKind
+from contrastive_core.kernels.settling.elements.output_phase import KNOWN_COSTS, Action, fused_depth
+from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
 from contrastive_core.kernels.settling.one_hidden.host_cpu import estimate_pair
-from contrastive_core.kernels.settling.output_phase import KNOWN_COSTS, Action, Kind, fused_depth
-from contrastive_core.kernels.settling.request import Contrasted, FromRest
 from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Nudge, Phase
@@ -75,13 +76,14 @@ def _contrast(
     if not shapes_fit or labels.dtype != torch.int64 or not labels.is_contiguous() or inputs.requires_grad:
         return None
     nudges = cast(Sequence[Nudge], phases)
-    kind = Kind.SOFTMAX if type(nudges[0].cost) is CrossEntropy else Kind.PULLED
+    kind = ActionKind.SOFTMAX if type(nudges[0].cost) is CrossEntropy else ActionKind.PULLED
     if depth > 1:
         action = Action(kind, tuple(nudge.strength for nudge in nudges), None, nudges[0].cost.curvature)
         groups = dynamics.groups(len(network.sizes))
         order, opposite = ([index for group in visited for index in group] for visited in (groups, groups[::-1]))
         return estimate_tower(network, inputs, labels, dynamics.over_relaxation, (order, opposite), free, second, action, signs, factor)
-    action = Action(kind, (0.0, *(nudge.strength for nudge in nudges)), None, nudges[0].cost.curvature)
+    strengths = (0.0, *(nudge.strength for nudge in nudges))
+    action = Action(kind, strengths, None, nudges[0].cost.curvature, kind is ActionKind.SOFTMAX)
     stops = (free, *[second] * len(phases))
     return estimate(network, inputs, labels, dynamics.groups(2)[0][0] == 1, stops, action, signs, factor)
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Status, Stop
 from contrastive_core.kernels.settling.any_depth import kernel_cpu
-from contrastive_core.kernels.settling.output_phase import Action, Kind
+from contrastive_core.kernels.settling.elements.codes import ActionKind
+from contrastive_core.kernels.settling.elements.output_phase import Action
 from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Activation, Clipped, Tanh
 from contrastive_core.networks.layered import Layered
@@ -54,7 +55,7 @@ class _Sweep:
     def __init__(self, network: Layered, order: list[int], action: Action, silent: set[int], integers: NDArray[Any]) -> None:
         self.network, self.action, self.integers = network, action, integers
         self.last = len(network.sizes) - 1
-        self.order = [index for index in order if not (action.kind is Kind.HELD and index == self.last)]
+        self.order = [index for index in order if not (action.kind is ActionKind.HELD and index == self.last)]
         self.weights = [network.weight(index).detach() for index in range(self.last + 1)]
         self.biases = [network.bias(index).detach() for index in range(self.last + 1)]
         self.boxes = [_box(activation) for activation in network.activations]
@@ -88,7 +89,7 @@ class _Sweep:
     def _pulled(self, drive: Tensor, rows: _Rows, pull: Tensor) -> Tensor:
         """Return the drive of the last layer with the nudge in it, in that layer's own memory."""
         units, out, scale = rows.units[-1], rows.drives[-1], self.network.stiffness[-1]
-        linear = pull if self.action.kind is Kind.PULLED else self._following(units, pull)
+        linear = pull if self.action.kind is ActionKind.PULLED else self._following(units, pull)
         if self.network.activations[-1].quadratic:
             torch.addcmul(drive.mul(scale), rows.strength, linear, out=out)
             return out.div_(rows.strength * self.action.curvature + scale)

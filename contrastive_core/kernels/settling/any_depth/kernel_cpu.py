@@ -3,11 +3,12 @@
 As in :mod:`contrastive_core.kernels.settling.one_hidden.kernel_cpu`, rows are independent of each other.
 """
 
-from contrastive_core.kernels.settling.loops_cpu import DIVERGED, Array, Number, _all_finite, njit
+from contrastive_core.kernels.settling.elements.codes import DIVERGED
+from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, all_finite, njit
 
 
 @njit
-def _move(drive: Array, low: Number, high: Number, layer: Array, bits: Array) -> Number:
+def move(drive: Array, low: Number, high: Number, layer: Array, bits: Array) -> Number:
     """Set ``layer`` to the clipped ``drive``, and ``drive`` to the absolute changes; return the bits of the largest one.
 
     ``bits`` is ``drive`` seen as integers: non-negative floats are ordered as their bits are, with NaN above infinity, so that an
@@ -49,7 +50,7 @@ def move_rows(drive: Array, low: Number, high: Number, layer: Array, residual: A
     for row in range(layer.shape[0]):
         for j in range(layer.shape[1]):
             change[j] = drive[row, j]
-        largest = _move(change[: layer.shape[1]], low, high, layer[row], bits)
+        largest = move(change[: layer.shape[1]], low, high, layer[row], bits)
         residual_bits[row] = max(residual_bits[row], largest)
 
 
@@ -65,5 +66,5 @@ def check_rows(layer: Array, status: Array) -> None:
         Left alone where the row is finite.
     """
     for row in range(layer.shape[0]):
-        if not _all_finite(layer[row]):
+        if not all_finite(layer[row]):
             status[row] = DIVERGED

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.kernels.settling.deep import active_rows_cpu
-from contrastive_core.kernels.settling.llvm_cpu import VECTOR_BYTES
-from contrastive_core.kernels.settling.simd_cpu import GROUP
+from contrastive_core.kernels.settling.elements.llvm_cpu import VECTOR_BYTES
+from contrastive_core.kernels.settling.elements.simd_cpu import GROUP
 from contrastive_core.types import State
 
 Array = NDArray[Any]
 
 
-class Columns(NamedTuple):
+class RowLayout(NamedTuple):
     """Where the parts of a row begin.
 
     Attributes
@@ -47,7 +47,7 @@ class Columns(NamedTuple):
 
 
 @cache
-def columns(sizes: tuple[int, ...], itemsize: int) -> Columns:
+def columns(sizes: tuple[int, ...], itemsize: int) -> RowLayout:
     """Lay out a row, every part at the start of a vector.
 
     Parameters
@@ -59,7 +59,7 @@ def columns(sizes: tuple[int, ...], itemsize: int) -> Columns:
 
     Returns
     -------
-    Columns
+    RowLayout
         The layout.
     """
     lanes = VECTOR_BYTES // itemsize
@@ -68,7 +68,7 @@ def columns(sizes: tuple[int, ...], itemsize: int) -> Columns:
     depth = len(sizes)
     pull, sums, strength, width = starts[2 * depth - 1 :]
     # Rows a whole number of pages apart would share few sets of the caches: one vector more keeps them from it.
-    return Columns(sizes, tuple(starts[:depth]), tuple(starts[depth : 2 * depth - 1]), pull, sums, strength, width + lanes)
+    return RowLayout(sizes, tuple(starts[:depth]), tuple(starts[depth : 2 * depth - 1]), pull, sums, strength, width + lanes)
 
 
 class Rows:
@@ -76,7 +76,7 @@ class Rows:
 
     Attributes
     ----------
-    layout : Columns
+    layout : RowLayout
         Where the parts of a row are.
     memory : Tensor of shape (M, w)
         All parts of all rows.
@@ -94,7 +94,7 @@ class Rows:
         Sweeps of each sample that has stopped.
     """
 
-    def __init__(self, layout: Columns, memory: Tensor) -> None:
+    def __init__(self, layout: RowLayout, memory: Tensor) -> None:
         self.layout, self.memory, self.count = layout, memory, len(memory)
         self.current, self.silent, self.summed = {0}, set[int](), False
         self.residual = np.empty(self.count, memory.numpy().dtype)
@@ -103,7 +103,7 @@ class Rows:
         self._left: tuple[Tensor, Array] | None = None
 
     @staticmethod
-    def begin(layout: Columns, drive: Tensor, state: State) -> Rows:
+    def begin(layout: RowLayout, drive: Tensor, state: State) -> Rows:
         """Return rows that start at a state, with the bias in the drive of the first layer."""
         rows = Rows(layout, drive.new_empty(len(drive), layout.width))
         for at, layer in zip((*layout.units, layout.below[0]), (*state, drive), strict=True):
@@ -112,7 +112,7 @@ class Rows:
         return rows
 
     @staticmethod
-    def rest(layout: Columns, drive: Tensor, values: Sequence[float]) -> Rows:
+    def rest(layout: RowLayout, drive: Tensor, values: Sequence[float]) -> Rows:
         """Return rows whose layers have one value each."""
         rows = Rows(layout, drive.new_empty(len(drive), layout.width))
         for at, size, value in zip(layout.units, layout.sizes, values, strict=True):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from contrastive_core.kernels.settling.loops_cpu import BUDGET, CONVERGED, DIVERGED, Array, Number, _all_finite, _copy, njit
+from contrastive_core.kernels.settling.elements.codes import BUDGET, CONVERGED, DIVERGED
+from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, all_finite, copy, njit
 
 
 @njit
@@ -37,11 +38,11 @@ def stop_rows(
             row += 1
             continue
         sample = where[row]
-        _copy(memory[row], left[sample])
+        copy(memory[row], left[sample])
         steps[sample], residuals[sample] = taken[row], residual[row]
         count -= 1
         if row < count:
-            _copy(memory[count], memory[row])
+            copy(memory[count], memory[row])
             where[row], residual[row], taken[row] = where[count], residual[count], taken[count]
     return count
 
@@ -79,8 +80,8 @@ def take(memory: Array, at: int, layer: Array, status: Array) -> None:
         Left alone where the row is finite.
     """
     for row in range(layer.shape[0]):
-        _copy(memory[row, at : at + layer.shape[1]], layer[row])
-        if not _all_finite(layer[row]):
+        copy(memory[row, at : at + layer.shape[1]], layer[row])
+        if not all_finite(layer[row]):
             status[row] = DIVERGED
 
 

@@ -14,8 +14,9 @@ from contrastive_core.kernels.settling.any_depth.host_cpu import unstacked
 from contrastive_core.kernels.settling.deep import active_rows_cpu
 from contrastive_core.kernels.settling.deep.active_rows import Rows
 from contrastive_core.kernels.settling.deep.host_cpu import Tower
-from contrastive_core.kernels.settling.output_phase import Action, Kind
-from contrastive_core.kernels.settling.request import Contrasted
+from contrastive_core.kernels.settling.elements.codes import ActionKind
+from contrastive_core.kernels.settling.elements.output_phase import Action
+from contrastive_core.kernels.settling.elements.request import Contrasted
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Gradients
 
@@ -37,7 +38,7 @@ def estimate_tower(
     Parameters
     ----------
     network : Layered
-        With several hidden layers that :func:`contrastive_core.kernels.settling.output_phase.fused_depth` finds.
+        With several hidden layers that :func:`contrastive_core.kernels.settling.elements.output_phase.fused_depth` finds.
     inputs : Tensor of shape (B, n_in)
         Of the dtype of the network.
     labels : Tensor of shape (B,)
@@ -65,7 +66,7 @@ def estimate_tower(
     wanted = rows.part(tower.columns.pull, network.sizes[-1])
     if not active_rows_cpu.write_targets(tower.drive.numpy(), labels.numpy(), wanted.numpy()):
         return None
-    tower.run(rows, orders[0], free, Action(Kind.FREE, (0.0,)))
+    tower.run(rows, orders[0], free, Action(ActionKind.FREE, (0.0,)))
     if not np.isfinite(rows.residual).all():
         return None
     # Several phases have rows of their own, and leave those of the free one for when they are asked for.

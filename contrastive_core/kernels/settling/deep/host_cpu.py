@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Stop
-from contrastive_core.kernels.settling import loops_cpu
 from contrastive_core.kernels.settling.any_depth.host_cpu import INTEGERS, are_finite
 from contrastive_core.kernels.settling.deep import kernel_cpu, last_samples_cpu
 from contrastive_core.kernels.settling.deep.active_rows import Rows, columns
-from contrastive_core.kernels.settling.output_phase import Action, Kind
+from contrastive_core.kernels.settling.elements import loops_cpu
+from contrastive_core.kernels.settling.elements.codes import ActionKind
+from contrastive_core.kernels.settling.elements.output_phase import Action
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import State
@@ -102,7 +103,7 @@ class Tower:
             The free one and the others.
         """
         rows = Rows.begin(self.columns, self.drive, rest).act((0.0,), None)
-        self.run(rows, order, free, Action(Kind.FREE, (0.0,)))
+        self.run(rows, order, free, Action(ActionKind.FREE, (0.0,)))
         first = rows.relaxation(free)  # before the rows move on
         rows = rows.act(action.strengths, action.pull)
         self.run(rows, opposite, second, action)
@@ -144,12 +145,11 @@ class Tower:
     def _settle_few(self, rows: Rows, moves: list[int], output_first: bool, stop: Stop, action: Action) -> None:
         """Settle what rows there are to the end, one by one."""
         at, current = self.columns, [index in rows.current for index in range(self.top + 1)]
-        lows, highs = np.array(self.boxes, rows.residual.dtype).T.copy()
         last_samples_cpu.settle_few(
-            rows.memory.numpy(), np.array(at.units), np.array(at.below), at.pull, at.sums, at.strength,
+            rows.memory.numpy(), (np.array(at.units), np.array(at.below), at.pull, at.sums, at.strength),
             tuple(weight.numpy() for weight in self.weights[1:-1]), tuple(weight.numpy() for weight in self.downward), tuple(self.biases),
-            self.rows, np.array(current), rows.summed, int(action.kind), action.curvature, self.network.stiffness[-1],
-            self.network.energy_scale, lows, highs, np.array(moves), output_first, self.over_relaxation,
+            self.rows, np.array(current), rows.summed, int(action.kind), self._numbers(action)[:3],
+            np.array(self.boxes, rows.residual.dtype).T.copy(), np.array(moves), output_first, self.over_relaxation,
             -1.0 if stop.tolerance is None else stop.tolerance, stop.budget, rows.residual[: rows.count], rows.taken,
         )  # fmt: skip
         rows.silent, rows.summed = set(), True
@@ -181,9 +181,13 @@ class Tower:
         """Move the last hidden layer and the outputs."""
         top, at = self.top, self.columns
         self._multiply_below(rows, top)
+        columns = (at.below[top], at.units[top], at.units[-1], at.pull, at.sums, at.strength)
         kernel_cpu.sweep_top(
-            rows.memory.numpy(), at.below[top], at.units[top], at.units[-1], at.pull, at.sums, at.strength, self.biases[top], self.rows,
-            self.biases[-1], int(action.kind), action.curvature, self.network.stiffness[-1], self.network.energy_scale,
-            *self.boxes[top], *self.boxes[-1], output_first, self.over_relaxation, not rows.summed, rows.residual[: rows.count],
+            rows.memory.numpy(), columns, self.biases[top], self.rows, self.biases[-1], self._numbers(action), int(action.kind),
+            output_first, self.over_relaxation, not rows.summed, rows.residual[: rows.count],
         )  # fmt: skip
         rows.summed = True
+
+    def _numbers(self, action: Action) -> tuple[float, ...]:
+        """Return the scalars by which the last two layers move, in the order of ``LastLayers``."""
+        return (action.curvature, self.network.stiffness[-1], self.network.energy_scale, *self.boxes[self.top], *self.boxes[-1])

@@ -5,22 +5,22 @@ All that a sample is at a time lies in one row of memory, part after part, so th
 
 import numpy as np
 
-from contrastive_core.kernels.settling import formulas
-from contrastive_core.kernels.settling.any_depth.kernel_cpu import _move
-from contrastive_core.kernels.settling.loops_cpu import (
-    FREE,
-    HELD,
-    SOFTMAX,
+from contrastive_core.kernels.settling.any_depth.kernel_cpu import move
+from contrastive_core.kernels.settling.elements import formulas
+from contrastive_core.kernels.settling.elements.codes import FREE, HELD, SOFTMAX
+from contrastive_core.kernels.settling.elements.loops_cpu import (
     Array,
+    LastLayers,
     Number,
-    _copy,
-    _gather,
-    _larger,
-    _nudged,
-    _respond,
-    _settle_row,
-    _softmax_pull,
+    copy,
+    gather,
+    larger,
+    last_layers,
     njit,
+    nudged,
+    respond,
+    settle_row,
+    softmax_pull,
 )
 
 
@@ -72,59 +72,15 @@ def move_between(
             for j in range(width):
                 change[j] = bias[j] + below[j] + feedback * sent[j]
         if over != 1:
-            _copy(layer, before)
-        residual_bits[row] = max(residual_bits[row], _move(change, low, high, layer, bits))
+            copy(layer, before)
+        residual_bits[row] = max(residual_bits[row], move(change, low, high, layer, bits))
         if over != 1:
             go_beyond(before, over, low, high, layer)
 
 
 @njit
-def move_top(
-    drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, feedback: Number,
-    low: Number, high: Number, low_out: Number, high_out: Number, phase: int, output_first: bool, over: Number,
-    units: Array, outputs: Array, sums: Array, sent: Array, linear: Array, base: Array, before: Array,
-) -> Number:  # fmt: skip
-    """Sweep once over the last hidden layer and the outputs of one row, in place, and return the largest change to a minimum.
-
-    As ``_settle_row``, but for ``over``, how far the units go; the arrays from ``sent`` on are scratch.
-    """
-    real = units.dtype.type
-    for k in range(outputs.shape[0]):
-        sent[k] = feedback * outputs[k]
-    if over == 1:
-        return _settle_row(
-            drive, rows, bias, pull, strength, curvature, stiffness, feedback, low, high, low_out, high_out,
-            phase, output_first, real(-1), 1, units, outputs, sums, sent, linear, base,
-        )[1]  # fmt: skip
-    largest = real(0)
-    for part in range(2):
-        if output_first == (part == 1):
-            _copy(units, before)
-            _, change = _settle_row(
-                drive, rows, bias, pull, strength, curvature, stiffness, feedback, low, high, low_out, high_out,
-                HELD, output_first, real(-1), 1, units, outputs, sums, sent, linear, base,
-            )  # fmt: skip
-            largest = _larger(change, largest)
-            go_beyond(before, over, low, high, units)
-            _gather(rows, units, sums)
-        elif phase != HELD:
-            if phase == SOFTMAX:
-                _softmax_pull(outputs, pull, linear)
-            for k in range(outputs.shape[0]):
-                value = bias[k] + sums[k]
-                if phase != FREE:
-                    force = linear[k] if phase == SOFTMAX else pull[k]
-                    value = _nudged(value, force, outputs[k], strength, curvature, stiffness, formulas.CLIPPED)
-                change = _respond(formulas.CLIPPED, value, low_out, high_out) - outputs[k]
-                largest = _larger(abs(change), largest)
-                outputs[k] = _respond(formulas.CLIPPED, outputs[k] + over * change, low_out, high_out)
-                sent[k] = feedback * outputs[k]
-    return largest
-
-
-@njit
 def go_beyond(before: Array, over: Number, low: Number, high: Number, layer: Array) -> None:
-    """Set a layer that has moved to its minimum to ``over`` times the way there, inside its bounds, in place."""
+    """Move a layer that has reached its minimum to ``over`` times the way from ``before``, inside its bounds, in place."""
     for j in range(layer.shape[0]):
         value = before[j] + over * (layer[j] - before[j])
         value = low if value < low else value  # comparisons that NaN fails, unlike min and max
@@ -132,42 +88,81 @@ def go_beyond(before: Array, over: Number, low: Number, high: Number, layer: Arr
 
 
 @njit
+def move_top(
+    drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, layers: LastLayers, phase: int, output_first: bool, over: Number,
+    units: Array, outputs: Array, sums: Array, sent: Array, linear: Array, base: Array, before: Array,
+) -> Number:  # fmt: skip
+    """Sweep once over the last hidden layer and the outputs of one row, in place, and return the largest change to a minimum.
+
+    Arguments are those of ``settle_row``, and ``over``, the factor of over-relaxation; the arrays from ``sent`` on are scratch.
+    """
+    real = units.dtype.type
+    for k in range(outputs.shape[0]):
+        sent[k] = layers.feedback * outputs[k]
+    if over == 1:
+        return settle_row(
+            drive, rows, bias, pull, strength, layers, phase, output_first, real(-1), 1, units, outputs, sums, sent, linear, base
+        )[1]
+    largest = real(0)
+    for part in range(2):
+        if output_first == (part == 1):
+            copy(units, before)
+            # With the outputs held, one sweep is one move of the hidden units.
+            _, change = settle_row(
+                drive, rows, bias, pull, strength, layers, HELD, output_first, real(-1), 1, units, outputs, sums, sent, linear, base
+            )
+            largest = larger(change, largest)
+            go_beyond(before, over, layers.low, layers.high, units)
+            gather(rows, units, sums)
+        elif phase != HELD:
+            if phase == SOFTMAX:
+                softmax_pull(outputs, pull, linear)
+            for k in range(outputs.shape[0]):
+                value = bias[k] + sums[k]
+                if phase != FREE:
+                    force = linear[k] if phase == SOFTMAX else pull[k]
+                    value = nudged(value, force, outputs[k], strength, layers.curvature, layers.stiffness, formulas.CLIPPED)
+                change = respond(formulas.CLIPPED, value, layers.low_out, layers.high_out) - outputs[k]
+                largest = larger(abs(change), largest)
+                outputs[k] = respond(formulas.CLIPPED, outputs[k] + over * change, layers.low_out, layers.high_out)
+                sent[k] = layers.feedback * outputs[k]
+    return largest
+
+
+@njit
 def sweep_top(
-    memory: Array, at_below: int, at_units: int, at_outputs: int, at_pull: int, at_sums: int, at_strength: int,
-    hidden_bias: Array, rows: Array, bias: Array, phase: int, curvature: Number, stiffness: Number, feedback: Number,
-    low: Number, high: Number, low_out: Number, high_out: Number, output_first: bool, over: Number, begin: bool, residual: Array,
+    memory: Array, at: tuple[int, ...], hidden_bias: Array, rows: Array, bias: Array, numbers: tuple[Number, ...], phase: int,
+    output_first: bool, over: Number, begin: bool, residual: Array,
 ) -> None:  # fmt: skip
     """Sweep once over the last hidden layer and the outputs, row by row, in place, and raise each row's ``residual``.
 
     Parameters
     ----------
-    memory : array of shape (m or more, any)
-        Has the parts of each sample; the units, outputs and sums are overwritten.
-    at_below, at_units, at_outputs, at_pull, at_sums, at_strength : int
-        Columns where parts begin: input of the hidden layer from below, without its bias; hidden units; outputs; the linear part of
-        the pull at strength 1 or, for SOFTMAX, the targets; what the hidden units send to the outputs; the strength of the nudge.
+    memory : array of shape (m or more, w)
+        Rows that hold all parts of a sample; the units, outputs and sums are overwritten.
+    at : tuple of int
+        RowLayout where parts begin: input of the hidden layer from below, without its bias; hidden units; outputs; linear part of the
+        pull at strength 1 or, for SOFTMAX, targets; sums that the hidden units send to the outputs; strength of the nudge.
     hidden_bias : array of shape (n,)
-        Of the hidden layer.
+        Bias of the hidden layer.
     rows, bias : arrays
-        Weights to the outputs as :func:`contrastive_core.kernels.settling.loops_cpu.rows_of` returns them; bias of the outputs.
+        Weights to the outputs as :func:`contrastive_core.kernels.settling.elements.loops_cpu.rows_of` returns them; bias of the outputs.
+    numbers : tuple of float
+        Fields of :class:`contrastive_core.kernels.settling.elements.loops_cpu.LastLayers`.
     phase : int
         FREE, PULLED, SOFTMAX or HELD.
-    curvature, stiffness, feedback : float
-        Of a nudge of strength 1; of the outputs; ratio of feedback to forward coupling.
-    low, high, low_out, high_out : float
-        Bounds of the units.
     output_first : bool
         Whether the outputs move before the hidden layer.
     over : float
-        How far the units go, 1 being to their minimum.
+        Factor of over-relaxation; 1 moves units to their minimum.
     begin : bool
         Whether the sums are not known yet.
     residual : array of shape (m,)
         Overwritten with the larger of itself and the row's largest change.
     """
     real, width, count = memory.dtype.type, hidden_bias.shape[0], bias.shape[0]
-    low, high, low_out, high_out = real(low), real(high), real(low_out), real(high_out)
-    curvature, stiffness, feedback, over = real(curvature), real(stiffness), real(feedback), real(over)
+    at_below, at_units, at_outputs, at_pull, at_sums, at_strength = at
+    layers, over = last_layers(numbers, memory), real(over)
     sent, linear = np.zeros(rows.shape[0], memory.dtype), np.empty(count, memory.dtype)
     drive, base, before = np.empty(width, memory.dtype), np.empty(width, memory.dtype), np.empty(width, memory.dtype)
     for row in range(residual.shape[0]):
@@ -176,9 +171,9 @@ def sweep_top(
         for j in range(width):
             drive[j] = hidden_bias[j] + line[at_below + j]
         if begin:
-            _gather(rows, units, sums)
+            gather(rows, units, sums)
         largest = move_top(
-            drive, rows, bias, line[at_pull : at_pull + count], line[at_strength], curvature, stiffness, feedback,
-            low, high, low_out, high_out, phase, output_first, over, units, outputs, sums, sent, linear, base, before,
+            drive, rows, bias, line[at_pull : at_pull + count], line[at_strength], layers, phase, output_first, over,
+            units, outputs, sums, sent, linear, base, before,
         )  # fmt: skip
-        residual[row] = _larger(largest, residual[row])
+        residual[row] = larger(largest, residual[row])

@@ -7,7 +7,7 @@ move at all; what they send needs no reading, and nor do the weights of a unit t
 import numpy as np
 
 from contrastive_core.kernels.settling.deep.kernel_cpu import go_beyond, move_top
-from contrastive_core.kernels.settling.loops_cpu import Array, Number, _copy, _gather, _larger, njit
+from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, copy, gather, larger, last_layers, njit
 
 
 @njit
@@ -45,51 +45,54 @@ def _move_one(below: Array, bias: Array, above: Array, feedback: Number, low: Nu
         value = bias[j] + below[j] + feedback * above[j]
         value = low if value < low else value  # comparisons that NaN fails, unlike min and max
         value = high if value > high else value
-        largest = _larger(abs(value - layer[j]), largest)
+        largest = larger(abs(value - layer[j]), largest)
         layer[j] = value
     return largest
 
 
 @njit
 def settle_few(
-    memory: Array, at_units: Array, at_below: Array, at_pull: int, at_sums: int, at_strength: int, weights: tuple[Array, ...],
-    downward: tuple[Array, ...], biases: tuple[Array, ...], rows: Array, current: Array, summed: bool, phase: int, curvature: Number,
-    stiffness: Number, feedback: Number, lows: Array, highs: Array, moves: Array, output_first: bool, over: Number,
-    tolerance: Number, budget: int, residual: Array, taken: Array,
+    memory: Array, at: tuple[Array, Array, int, int, int], weights: tuple[Array, ...], downward: tuple[Array, ...],
+    biases: tuple[Array, ...], rows: Array, current: Array, summed: bool, phase: int, numbers: tuple[Number, ...],
+    bounds: Array, moves: Array, output_first: bool, over: Number, tolerance: Number, budget: int, residual: Array, taken: Array,
 ) -> None:  # fmt: skip
     """Settle rows one after the other, in place, each until it has converged.
 
     Parameters
     ----------
-    memory : array of shape (m or more, any)
-        Has the parts of each sample; units, inputs from below and sums are overwritten.
-    at_units, at_below : arrays of int
-        Columns where each layer begins, and what each hidden layer gets from below, without the bias.
-    at_pull, at_sums, at_strength : int
-        As in :func:`contrastive_core.kernels.settling.deep.kernel_cpu.sweep_top`.
+    memory : array of shape (m or more, w)
+        Rows that hold all parts of a sample; units, inputs from below and sums are overwritten.
+    at : tuple
+        RowLayout where parts begin: arrays of those of each layer's units and of each hidden layer's input from below, without the bias;
+        then pull, sums and strength, as in :func:`contrastive_core.kernels.settling.deep.kernel_cpu.sweep_top`.
     weights, downward : tuples of arrays
-        From each hidden layer to the next, and transposed.
+        Weights from each hidden layer to the next, and their transposes.
     biases : tuple of arrays
-        Of all layers; 0 for the first, whose drive has it.
-    rows, phase, curvature, stiffness, feedback, output_first, over
-        As in ``sweep_top``.
+        Biases of all layers; 0 for the first, whose drive contains it.
+    rows, phase, output_first, over
+        Same as in ``sweep_top``.
     current : array of bool
-        Whether a hidden layer's input from below belongs to the present state.
+        Whether each hidden layer's input from below belongs to the present state.
     summed : bool
         Whether the sums do.
-    lows, highs : arrays of float
-        Bounds of each layer's units.
+    numbers : tuple of float
+        Curvature, stiffness and feedback, as in ``sweep_top``.
+    bounds : array of shape (2, L)
+        Lower and upper bounds of the layers' units.
     moves : array of int
-        The hidden layers in the order of their moves.
+        Hidden layers in the order of their moves.
     tolerance, budget : float, int
-        A negative tolerance is none.
+        End of a relaxation; a negative tolerance is none.
     residual : array of shape (m,)
         Overwritten.
     taken : array of shape (m,)
         Sweeps that each row has done; raised by those that it does here.
     """
-    real, top = memory.dtype.type, at_below.shape[0] - 1
-    curvature, stiffness, feedback, over, tolerance = real(curvature), real(stiffness), real(feedback), real(over), real(tolerance)
+    real, top = memory.dtype.type, len(biases) - 2
+    at_units, at_below, at_pull, at_sums, at_strength = at
+    (curvature, stiffness, feedback), (lows, highs) = numbers, (bounds[0], bounds[1])
+    layers = last_layers((curvature, stiffness, feedback, lows[top], highs[top], lows[top + 1], highs[top + 1]), memory)
+    over, tolerance = real(over), real(tolerance)
     widest, count = 0, biases[top + 1].shape[0]
     for i in range(top + 1):
         widest = max(widest, biases[i].shape[0])
@@ -100,7 +103,7 @@ def settle_few(
     for row in range(residual.shape[0]):
         line = memory[row]
         outputs, sums = line[at_units[top + 1] : at_units[top + 1] + count], line[at_sums : at_sums + rows.shape[0]]
-        before[:] = 0
+        before[:] = 0  # the state counts as a change from 0, which is what all of it sends
         for i in range(top):
             up, down = line[at_units[i] :][: biases[i].shape[0]], line[at_units[i + 1] :][: biases[i + 1].shape[0]]
             above[i] = 0
@@ -110,7 +113,7 @@ def settle_few(
                 below[:] = 0
                 _send(before, up, weights[i], chosen, values, below)
         if not summed:
-            _gather(rows, line[at_units[top] :][: biases[top].shape[0]], sums)
+            gather(rows, line[at_units[top] :][: biases[top].shape[0]], sums)
         largest = real(np.inf)
         while taken[row] < budget:
             taken[row] += 1
@@ -118,23 +121,22 @@ def settle_few(
             for i in moves:
                 size = biases[i].shape[0]
                 layer, below = line[at_units[i] : at_units[i] + size], line[at_below[i] : at_below[i] + size]
-                _copy(layer, before[:size])
+                copy(layer, before[:size])
                 if i == top:
                     for j in range(size):
                         drive[j] = biases[i][j] + below[j]
                     change = move_top(
-                        drive, rows, biases[top + 1], line[at_pull : at_pull + count], line[at_strength], curvature, stiffness, feedback,
-                        lows[i], highs[i], lows[i + 1], highs[i + 1], phase, output_first, over, layer, outputs, sums, sent,
-                        linear, base[:size], old[:size],
+                        drive, rows, biases[top + 1], line[at_pull : at_pull + count], line[at_strength], layers, phase, output_first, over,
+                        layer, outputs, sums, sent, linear, base[:size], old[:size],
                     )  # fmt: skip
                 else:
-                    change = _move_one(below, biases[i], above[i], feedback, lows[i], highs[i], layer)
+                    change = _move_one(below, biases[i], above[i], layers.feedback, lows[i], highs[i], layer)
                     if over != 1:
                         go_beyond(before[:size], over, lows[i], highs[i], layer)
                     _send(before, layer, weights[i], chosen, values, line[at_below[i + 1] :][: biases[i + 1].shape[0]])
                 if i > 0:
                     _send(before, layer, downward[i - 1], chosen, values, above[i - 1, : biases[i - 1].shape[0]])
-                largest = _larger(change, largest)
+                largest = larger(change, largest)
             if tolerance >= 0 and not largest > tolerance:
                 break
         residual[row] = largest

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from contrastive_core.kernels.settling import formulas
-from contrastive_core.kernels.settling.llvm_cpu import VECTOR_BYTES
-from contrastive_core.kernels.settling.loops_cpu import DIVERGED, Array, Number, njit
-from contrastive_core.kernels.settling.simd_cpu import CHUNK, GROUP, PADDED, add_contrasts
+from contrastive_core.kernels.settling.elements import formulas
+from contrastive_core.kernels.settling.elements.codes import DIVERGED
+from contrastive_core.kernels.settling.elements.llvm_cpu import VECTOR_BYTES
+from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, njit
+from contrastive_core.kernels.settling.elements.simd_cpu import CHUNK, GROUP, PADDED, add_contrasts
 
 _contrasted = njit(formulas.contrasted)
 

@@ -13,9 +13,9 @@ import math
 
 from numba import cuda
 
-from contrastive_core.kernels.settling import formulas
-from contrastive_core.kernels.settling.any_depth.kernel_cuda import DIVERGED
-from contrastive_core.kernels.settling.formulas import Array, Number
+from contrastive_core.kernels.settling.elements import formulas
+from contrastive_core.kernels.settling.elements.codes import DIVERGED
+from contrastive_core.kernels.settling.elements.formulas import Array, Number
 
 _contrasted = cuda.jit(device=True)(formulas.contrasted)
 

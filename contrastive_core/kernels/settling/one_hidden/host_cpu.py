@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Stop
+from contrastive_core.kernels.settling.elements.output_phase import Action
+from contrastive_core.kernels.settling.elements.request import Contrasted
 from contrastive_core.kernels.settling.one_hidden import contrast_cpu, kernel_cpu
-from contrastive_core.kernels.settling.output_phase import Action
-from contrastive_core.kernels.settling.request import Contrasted
 from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
@@ -41,7 +41,7 @@ def settle_pair(
     Parameters
     ----------
     network, clamped
-        A network with one hidden layer that :func:`~contrastive_core.kernels.settling.output_phase.fused_depth` finds, and its inputs.
+        Network with one hidden layer that ``fused_depth`` finds, and its inputs.
     start : State, optional
         Where every phase starts. None puts a free phase from rest before the others, which start where it ends and visit the layers
         in the other order; the action's strengths then begin with one for it, which is not used.
@@ -57,7 +57,7 @@ def settle_pair(
     list of Relaxation
         One per phase.
     """
-    memory = Memory(clamped.drive.detach().contiguous().numpy(), len(action.strengths), network.sizes)
+    memory = PhaseArrays(clamped.drive.detach().contiguous().numpy(), len(action.strengths), network.sizes)
     if start is not None:
         memory.hidden[:], memory.output[:] = (layer.detach().numpy() for layer in start)
     pull = memory.output[0] if action.pull is None else action.pull.contiguous().numpy()
@@ -66,7 +66,7 @@ def settle_pair(
     return memory.relaxations()
 
 
-class Memory:
+class PhaseArrays:
     """The arrays that a call of the kernel writes: P phases of B samples. Arrays, because making a tensor takes as long as ten of them."""
 
     def __init__(self, drive: Array, phases: int, sizes: Sequence[int]) -> None:
@@ -90,7 +90,7 @@ class Memory:
 
 def run_pair(
     network: Layered,
-    memory: Memory,
+    memory: PhaseArrays,
     parameters: tuple[Array, Array, Array],
     pull: Array,
     labels: Array,
@@ -105,7 +105,7 @@ def run_pair(
     ----------
     network, output_first, stops, action
         As in :func:`settle_pair`.
-    memory : Memory
+    memory : PhaseArrays
         Its results are overwritten; from a start, they hold it.
     parameters : arrays of shape (n,), (n, k) and (k,)
         What the drive lacks, and weights and bias of the outputs.
@@ -118,11 +118,10 @@ def run_pair(
     """
     given = memory.drive
     low, high = (cast(Clipped, activation) for activation in network.activations)
-    strengths, tolerances, budgets = _as_arrays(action.strengths, tuple(stops), given.dtype)
+    schedule = _as_arrays(action.strengths, tuple(stops), given.dtype)
+    numbers = (action.curvature, network.stiffness[1], network.energy_scale, low.low, low.high, high.low, high.high)
     arguments: tuple[Any, ...] = (
-        given, *parameters, pull, labels, strengths, *memory.results(),
-        int(action.kind), action.curvature, network.stiffness[1], network.energy_scale, low.low, low.high, high.low, high.high,
-        output_first, tolerances, budgets, from_rest,
+        given, parameters, pull, labels, memory.results(), numbers, int(action.kind), output_first, schedule, from_rest,
     )  # fmt: skip
     _in_threads(lambda first, last: kernel_cpu.settle_pair(first, last, *arguments), len(given))
 
@@ -162,7 +161,7 @@ def estimate_pair(
     sizes, num_samples = network.sizes, len(inputs)
     weight, arrays, _ = parameters_of(network)
     drive = torch.mm(inputs, weight).numpy()  # the kernel adds the bias, in passing
-    memory, classes = Memory(drive, len(stops), sizes), labels.numpy()
+    memory, classes = PhaseArrays(drive, len(stops), sizes), labels.numpy()
     run_pair(network, memory, arrays, memory.output[0], classes, output_first, stops, action, True)
     plus, minus = (1 + signs.index(sign) if sign in signs else 0 for sign in (1, -1))
     scale, scale_out = (-factor * stiffness / num_samples for stiffness in network.stiffness)
@@ -212,7 +211,7 @@ def parameters_of(network: Layered) -> Parameters:
     """Return the parameters of a network with one hidden layer, as the kernels and products read them.
 
     Kept from call to call, because asking torch for them takes longer than a sweep of a batch: the products before and after leave
-    nothing of torch in the cache. Memory that is held here is not given to anyone else, so equal addresses mean the same memory;
+    nothing of torch in the cache. PhaseArrays that is held here is not given to anyone else, so equal addresses mean the same memory;
     a matrix may have been transposed on it, which its strides tell.
 
     Parameters

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.phases import Phase
 from contrastive_core.types import Gradients
 
@@ -38,3 +39,8 @@ class FromRest(NamedTuple):
 
 Contrasted = tuple[Gradients, Callable[[], list[Relaxation]]]
 """A gradient, and what makes the relaxations that it came from, the free one first."""
+
+
+def order_of(dynamics: Dynamics, num_layers: int) -> list[int]:
+    """Return the layers in the order of their moves in block descent."""
+    return [index for group in cast(BlockDescent, dynamics).groups(num_layers) for index in group]

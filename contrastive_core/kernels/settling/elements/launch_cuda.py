@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 import torch
 from numba import cuda
 from torch import Tensor
+
+from contrastive_core.certificate import Stop
 
 THREADS = 128
 """Threads of a block, which settles one sample."""
@@ -36,3 +39,10 @@ def context_of(tensor: Tensor) -> Any:
 def stream_of(tensor: Tensor) -> Any:
     """Return the stream that torch works in, so that the kernel waits for what it needs and torch for the kernel."""
     return 0 if tensor.is_cpu else cuda.external_stream(torch.cuda.current_stream(tensor.device).cuda_stream)
+
+
+def schedule(strengths: Sequence[float], stops: Sequence[Stop], like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return strength, tolerance (negative for none) and budget of each phase, where the kernel reads them and of its type."""
+    tolerances = [-1.0 if stop.tolerance is None else stop.tolerance for stop in stops]
+    first, second = (torch.tensor(values, dtype=like.dtype, device=like.device) for values in (strengths, tolerances))
+    return first, second, torch.tensor([stop.budget for stop in stops], device=like.device)

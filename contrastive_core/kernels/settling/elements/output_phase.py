@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import NamedTuple
 
 from torch import Tensor
@@ -12,6 +11,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.costs.labels import targets
 from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.kernels.settling.elements.codes import ActionKind
 from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
@@ -40,21 +40,6 @@ def fused_depth(network: Layered) -> int:
     return len(network.sizes) - 1 if fits else 0
 
 
-class Kind(IntEnum):
-    """What acts on the last layer; the values are those that the kernels use."""
-
-    FREE = 0
-    """Nothing."""
-    PULLED = 1
-    """A pull that stays the same: a frozen nudge, or squared error on the units themselves."""
-    SOFTMAX = 2
-    """The pull of a cross-entropy on the units themselves, which follows them."""
-    HELD = 3
-    """It does not move."""
-    READOUT = 4
-    """The pull of a cost behind a readout, which follows the units."""
-
-
 KNOWN_COSTS: tuple[type[Cost], ...] = (SquaredError, CrossEntropy)
 """The costs whose live nudges the kernels know."""
 
@@ -64,7 +49,7 @@ class Action(NamedTuple):
 
     Attributes
     ----------
-    kind : Kind
+    kind : ActionKind
         What acts.
     strengths : tuple of float
         Of the nudges, one per phase; 0 without one.
@@ -76,7 +61,7 @@ class Action(NamedTuple):
         Whether a pull that follows the units goes through a softmax.
     """
 
-    kind: Kind
+    kind: ActionKind
     strengths: tuple[float, ...]
     pull: Tensor | None = None
     curvature: float = 0.0
@@ -109,7 +94,7 @@ def actions_of(clamped: Clamped, phases: Sequence[Phase], state: State) -> list[
             else:
                 actions.append(_nudge(clamped, phase, state))
         else:
-            actions.append(Action(Kind.FREE if phase is None else Kind.HELD, (0.0,)))
+            actions.append(Action(ActionKind.FREE if phase is None else ActionKind.HELD, (0.0,)))
         before = phase
     return actions
 
@@ -122,12 +107,12 @@ def _acting(nudge: Nudge) -> tuple[object, ...]:
 def _nudge(clamped: Clamped, nudge: Nudge, state: State) -> Action:
     network, strengths = clamped.network, (nudge.strength,)
     if nudge.frozen is not None:
-        return Action(Kind.PULLED, strengths, -network.pull_back(state, nudge.frozen))
+        return Action(ActionKind.PULLED, strengths, -network.pull_back(state, nudge.frozen))
     wanted = targets(network.output(state), nudge.batch)
     softmax = type(nudge.cost) is CrossEntropy
     if not network.output_is_last_layer:
-        return Action(Kind.READOUT, strengths, wanted, 0.0, softmax)
+        return Action(ActionKind.READOUT, strengths, wanted, 0.0, softmax)
     if softmax:
-        return Action(Kind.SOFTMAX, strengths, wanted, 0.0, softmax)
+        return Action(ActionKind.SOFTMAX, strengths, wanted, 0.0, softmax)
     # o - dC/do = y: the pull of a squared error does not follow the state.
-    return Action(Kind.PULLED, strengths, wanted, nudge.cost.curvature)
+    return Action(ActionKind.PULLED, strengths, wanted, nudge.cost.curvature)

@@ -1,4 +1,4 @@
-"""Vector instructions and loops over vectors, as what :mod:`contrastive_core.kernels.settling.simd_cpu` is written in.
+"""Vector instructions and loops over vectors, as what :mod:`contrastive_core.kernels.settling.elements.simd_cpu` is written in.
 
 Vectors are 64 bytes wide; on machines with narrower ones the compiler splits them.
 """
@@ -60,12 +60,6 @@ class Vectors:
             self.builder.store(part, self.builder.bitcast(place, part.type.as_pointer())).align = self.size
             done += size
 
-    def fetch(self, data: Any, index: Any) -> None:
-        """Bring the vector that starts at an element of an array into the first-level cache, to be written."""
-        kind = ir.IntType(8).as_pointer()
-        prefetch = self._function("llvm.prefetch.p0i8", ir.VoidType(), [kind, _LANE, _LANE, _LANE])
-        self.builder.call(prefetch, [self.builder.bitcast(self.pointer(data, index), kind), _LANE(1), _LANE(3), _LANE(1)])
-
     def add_product(self, total: Any, left: Any, right: Any) -> Any:
         """Return ``total + left * right``."""
         return self.builder.fadd(total, self.builder.fmul(left, right, flags=_FLAGS), flags=_FLAGS)
@@ -79,12 +73,6 @@ class Vectors:
         """Return the bits of the absolute differences: integers in the order of the numbers, with NaN above infinity."""
         absolute = self._function(f"llvm.fabs.v{self.lanes}f{self.bits}", self.real, [self.real])
         return self.builder.bitcast(self.builder.call(absolute, [self.builder.fsub(left, right)]), self.integer)
-
-    def first(self, vector: Any, count: Any) -> Any:
-        """Return a vector with 0 in all lanes but the first ``count``."""
-        numbers = ir.Constant(ir.VectorType(count.type, self.lanes), list(range(self.lanes)))
-        used = self.builder.icmp_signed(">", self.splat(count), numbers)
-        return self.builder.select(used, vector, ir.Constant(self.real, None))
 
     def larger(self, left: Any, right: Any) -> Any:
         """Return the larger of two vectors of integers."""

@@ -11,14 +11,15 @@ diverged sample is found. Kernels that call each other live in one file, if they
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
 
-from contrastive_core.kernels.settling import formulas
-from contrastive_core.kernels.settling.llvm_cpu import VECTOR_BYTES
-from contrastive_core.kernels.settling.simd_cpu import GROUP, move_hidden
+from contrastive_core.kernels.settling.elements import formulas
+from contrastive_core.kernels.settling.elements.codes import BUDGET, CONVERGED, DIVERGED, FREE, HELD, SOFTMAX
+from contrastive_core.kernels.settling.elements.llvm_cpu import VECTOR_BYTES
+from contrastive_core.kernels.settling.elements.simd_cpu import GROUP, move_hidden
 
 Array = Any
 """A NumPy array; numba takes its types from the arguments, and the annotations are for the reader."""
@@ -28,24 +29,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 Number = Any
 """A scalar of whatever type numba finds, often made one of the arrays' own type on the way."""
 
-_compiled = partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+njit: Callable[[F], F] = cast(
+    Any, partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+)
 
-njit: Callable[[F], F] = cast(Any, _compiled)
-
-inlined: Callable[[F], F] = cast(Any, partial(_compiled, inline="always"))
-"""For a function of many arrays that has one caller: handing them over takes as long as a sweep."""
-
-CONVERGED, BUDGET, DIVERGED = 0, 1, 2
-"""The values of ``contrastive_core.certificate.Status``, which numba cannot read."""
-
-FREE, PULLED, SOFTMAX, HELD = 0, 1, 2, 3
-"""What acts on the last layer: nothing; a constant pull; the pull of a cross-entropy that follows the outputs; a hold."""
-
-_respond, _nudged = njit(formulas.respond), njit(formulas.nudged)
+respond, nudged, larger = njit(formulas.respond), njit(formulas.nudged), njit(formulas.larger)
 
 
 @njit
-def _spread(values: Array, weights: Array, drive: Array) -> None:
+def spread(values: Array, weights: Array, drive: Array) -> None:
     """Add ``values @ weights`` to ``drive`` in place, five rows at a time; shapes (k,), (k, n or more), (n,)."""
     count, width = weights.shape[0], drive.shape[0]
     whole = count - count % 5
@@ -61,7 +53,7 @@ def _spread(values: Array, weights: Array, drive: Array) -> None:
 
 
 @njit
-def _gather(weights: Array, values: Array, sums: Array) -> None:
+def gather(weights: Array, values: Array, sums: Array) -> None:
     """Write ``weights @ values`` into ``sums``; shapes (k, n or more), (n,), (k,)."""
     count, width = weights.shape[0], values.shape[0]
     whole = count - count % 5
@@ -84,20 +76,21 @@ def _gather(weights: Array, values: Array, sums: Array) -> None:
 
 
 @njit
-def _copy(source: Array, target: Array) -> None:
+def copy(source: Array, target: Array) -> None:
     """Copy in a loop, which is vectorised; NumPy's assignment is not, here."""
     for j in range(target.shape[0]):
         target[j] = source[j]
 
 
 @njit
-def _fill(value: Number, target: Array) -> None:
+def fill(value: Number, target: Array) -> None:
+    """Write one value everywhere; a loop for the reason of :func:`copy`."""
     for j in range(target.shape[0]):
         target[j] = value
 
 
 @njit
-def _softmax_pull(output: Array, target: Array, pull: Array) -> None:
+def softmax_pull(output: Array, target: Array, pull: Array) -> None:
     """Write what a cross-entropy of strength 1 pulls with, the target less the softmax, into ``pull``; all of shape (k,)."""
     # Not formulas.softmax_scale, which returns no terms: here there is memory to keep them in, and they are half of the exponentials.
     largest = output[0]
@@ -112,7 +105,7 @@ def _softmax_pull(output: Array, target: Array, pull: Array) -> None:
 
 
 @njit
-def _all_finite(layer: Array) -> bool:
+def all_finite(layer: Array) -> bool:
     """Whether no unit is NaN or infinite: times 0, those become NaN and everything else 0."""
     zero = layer.dtype.type(0)
     total = zero
@@ -120,12 +113,6 @@ def _all_finite(layer: Array) -> bool:
         total += layer[j] * zero
     finite: bool = total == zero
     return finite
-
-
-@njit
-def _larger(change: Number, largest: Number) -> Number:
-    """Return the larger of two absolute changes; NaN is above all, and stays."""
-    return change if change > largest or change != change else largest
 
 
 @njit
@@ -138,31 +125,63 @@ def _move_units(drive: Array, rows: Array, sent: Array, low: Number, high: Numbe
     width = units.shape[0]
     whole = width - width % (VECTOR_BYTES // units.itemsize)
     base[:] = drive
-    _spread(sent[GROUP:], rows[GROUP:], base)
-    largest = move_hidden(base, rows, sent, low, high, units, 0, 0, sums, whole)
+    spread(sent[GROUP:], rows[GROUP:], base)
+    largest = move_hidden(base, rows, sent, low, high, units, sums, whole)
     for j in range(whole, width):
         value = base[j]
         for k in range(GROUP):
             value += sent[k] * rows[k, j]
         value = low if value < low else value  # comparisons that NaN fails, unlike min and max
         value = high if value > high else value
-        largest = _larger(abs(value - units[j]), largest)
+        largest = larger(abs(value - units[j]), largest)
         units[j] = value
         for k in range(GROUP):
             sums[k] += value * rows[k, j]
-    _gather(rows[GROUP:], units, sums[GROUP:])
+    gather(rows[GROUP:], units, sums[GROUP:])
     return largest
 
 
+class LastLayers(NamedTuple):
+    """Scalars by which the last hidden layer and the outputs move.
+
+    Attributes
+    ----------
+    curvature, stiffness : float
+        Stiffness that a nudge of strength 1 adds to the outputs, and their own.
+    feedback : float
+        Ratio of feedback to forward coupling.
+    low, high, low_out, high_out : float
+        Bounds of the hidden units and of the outputs.
+    """
+
+    curvature: Number
+    stiffness: Number
+    feedback: Number
+    low: Number
+    high: Number
+    low_out: Number
+    high_out: Number
+
+
 @njit
-def _settle_row(
-    drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, curvature: Number, stiffness: Number, feedback: Number,
-    low: Number, high: Number, low_out: Number, high_out: Number, phase: int, output_first: bool, tolerance: Number, budget: int,
-    units: Array, outputs: Array, sums: Array, sent: Array, linear: Array, base: Array,
+def last_layers(numbers: tuple[Number, ...], like: Array) -> LastLayers:
+    """Return plain numbers, in the order of :class:`LastLayers`, as scalars of the type of an array.
+
+    Hosts pass a plain tuple, because numba looks up the type of a named one in Python, which takes longer than a sweep of one sample.
+    """
+    real = like.dtype.type
+    curvature, stiffness, feedback, low, high, low_out, high_out = numbers
+    return LastLayers(real(curvature), real(stiffness), real(feedback), real(low), real(high), real(low_out), real(high_out))
+
+
+@njit
+def settle_row(
+    drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, layers: LastLayers, phase: int, output_first: bool,
+    tolerance: Number, budget: int, units: Array, outputs: Array, sums: Array, sent: Array, linear: Array, base: Array,
 ) -> tuple[int, Number]:  # fmt: skip
     """Settle one row in place, and return its number of sweeps and the largest change in the last of them.
 
-    ``sums`` has to be what the units send to the outputs, and ``sent`` what these send back; both still are so at the end.
+    ``sums`` must hold what the units send to the outputs, and ``sent`` what the outputs send back; both still do so at the end.
     """
     real = units.dtype.type
     limited, fits = tolerance >= 0, rows.shape[0] == GROUP and units.shape[0] % (VECTOR_BYTES // units.itemsize) == 0
@@ -172,31 +191,32 @@ def _settle_row(
         largest = real(0)
         for part in range(2):
             if output_first == (part == 1):
-                # One pass where it fits, called from here: numba counts references on every call that takes a slice.
+                # Whole vectors take one pass, called from here: numba counts references on every call that is handed a slice.
                 if fits:
-                    largest = _larger(move_hidden(drive, rows, sent, low, high, units, 0, 0, sums, units.shape[0]), largest)
+                    change = move_hidden(drive, rows, sent, layers.low, layers.high, units, sums, units.shape[0])
                 else:
-                    largest = _larger(_move_units(drive, rows, sent, low, high, units, sums, base), largest)
+                    change = _move_units(drive, rows, sent, layers.low, layers.high, units, sums, base)
+                largest = larger(change, largest)
             elif phase != HELD:
                 if phase == SOFTMAX:
-                    _softmax_pull(outputs, pull, linear)
+                    softmax_pull(outputs, pull, linear)
                 for k in range(outputs.shape[0]):
                     value = bias[k] + sums[k]
                     if phase != FREE:
                         force = linear[k] if phase == SOFTMAX else pull[k]
-                        value = _nudged(value, force, outputs[k], strength, curvature, stiffness, formulas.CLIPPED)
-                    value = _respond(formulas.CLIPPED, value, low_out, high_out)
-                    largest = _larger(abs(value - outputs[k]), largest)
-                    outputs[k], sent[k] = value, feedback * value
-        if limited and not largest > tolerance:
+                        value = nudged(value, force, outputs[k], strength, layers.curvature, layers.stiffness, formulas.CLIPPED)
+                    value = respond(formulas.CLIPPED, value, layers.low_out, layers.high_out)
+                    largest = larger(abs(value - outputs[k]), largest)
+                    outputs[k], sent[k] = value, layers.feedback * value
+        if limited and not largest > tolerance:  # NaN compares false: a diverged sample stops here
             break
     return step, largest
 
 
 @njit
-def _status(largest: Number, tolerance: Number, units: Array, outputs: Array) -> int:
+def ended(largest: Number, tolerance: Number, units: Array, outputs: Array) -> int:
     """Return how a relaxation ended whose last sweep made this change."""
-    if largest != largest or not (_all_finite(units) and _all_finite(outputs)):
+    if largest != largest or not (all_finite(units) and all_finite(outputs)):
         return DIVERGED
     return CONVERGED if largest <= tolerance else BUDGET
 

@@ -1,0 +1,144 @@
+"""The innermost loops of the layered kernels as vector instructions.
+
+One pass over a hidden layer reads each weight and uses it twice: to drive the hidden unit, and to gather what the unit's new
+value sends back to the outputs. Written as loops, this is not vectorised: too many arrays might overlap for the compiler to check.
+So the vectors are spelled out here.
+
+Numba's cache looks at the file of the kernel that it keeps: after a change here, change the kernels that call it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from contrastive_core.kernels.settling.elements.llvm_cpu import INDEX, Loop, Vectors, arrays_of
+
+GROUP = 10
+"""Output units that one pass serves: two vectors of each and the temporaries fill the 32 registers, and classes come in tens."""
+
+TOGETHER = 4
+"""Vectors that a loop handles at a time: the sums of one would keep each other waiting."""
+
+CHUNK = 8
+"""Samples whose contrasts are added at a time: their units stay in the first-level cache, and the sums in registers."""
+
+PADDED = 16
+"""Places that whole vectors of GROUP outputs take."""
+
+
+@cast(Any, intrinsic)  # type: ignore[untyped-decorator]
+def move_hidden(typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, units: Any, sums: Any, count: Any) -> Any:
+    """Set hidden units to their minimum, and gather what they send to ten outputs, in one pass over the weights.
+
+    ``units = clip(drive + sent @ rows)`` and ``sums = rows @ units`` for the first ``count`` units, in place; returns the largest
+    absolute change, which is NaN if any change is NaN.
+
+    Parameters
+    ----------
+    typing : object
+        Typing context of numba.
+    drive : array of shape (n,)
+        Input of the units from everything but the outputs.
+    rows : array of shape (GROUP or more, n or more)
+        Contiguous; the first GROUP rows are used.
+    sent, sums : arrays of shape (GROUP or more,)
+        The first GROUP elements of ``sent`` are used, those of ``sums`` overwritten.
+    low, high : float
+        Bounds of the units, of the arrays' own type.
+    units : array of shape (n,)
+        Overwritten.
+    count : int
+        Number of units to move, a multiple of the lanes of a vector.
+    """
+    signature = drive.dtype(drive, rows, sent, low, high, units, sums, count)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+        vectors, arrays = Vectors(builder, signature.args[0].dtype), arrays_of(context, builder, signature, values)
+        drive, rows, sent, units, sums = (array.data for array in arrays)
+        width, (low, high) = builder.extract_value(arrays[1].shape, 1), (vectors.splat(bound) for bound in values[3:5])
+        starts = [builder.mul(width, INDEX(k)) for k in range(GROUP)]
+        outputs = [vectors.splat(builder.load(builder.gep(sent, [INDEX(k)]))) for k in range(GROUP)]
+        index, carried = INDEX(0), [ir.Constant(kind, None) for kind in (vectors.integer, *[vectors.real] * GROUP)]
+        for together in (TOGETHER, 1):  # the second loop takes the vectors that are left over
+            loop = Loop(vectors, index, carried, values[-1], together)
+            moved = [vectors.load(drive, place) for place in loop.places]
+            for start, output in zip(starts, outputs, strict=True):
+                weights = [vectors.load(rows, builder.add(start, place)) for place in loop.places]
+                moved = [vectors.add_product(value, weight, output) for value, weight in zip(moved, weights, strict=True)]
+            moved = [vectors.clipped(value, low, high) for value in moved]
+            largest, *totals = loop.carried
+            for value, place in zip(moved, loop.places, strict=True):
+                largest = vectors.larger(vectors.distance(value, vectors.load(units, place)), largest)
+                vectors.store(value, units, place)
+            for k, start in enumerate(starts):
+                for value, place in zip(moved, loop.places, strict=True):  # loaded again: the registers cannot hold all weights
+                    totals[k] = vectors.add_product(totals[k], vectors.load(rows, builder.add(start, place)), value)
+            loop.close([largest, *totals])
+            index, carried = loop.index, loop.carried
+        largest, *added = carried
+        for number, total in enumerate(vectors.totals(added)):
+            vectors.store_first(total, min(vectors.lanes, GROUP - number * vectors.lanes), sums, number * vectors.lanes)
+        return builder.bitcast(vectors.largest(largest), vectors.scalar)
+
+    return signature, generate
+
+
+@cast(Any, intrinsic)  # type: ignore[untyped-decorator]
+def add_contrasts(
+    typing: Any, plus: Any, minus: Any, change: Any, first: Any, width: Any, steps: Any, bases: Any, scale: Any, sums: Any, bias: Any
+) -> Any:
+    """Add what CHUNK samples contribute to the contrast of the weights to ten outputs, and to that of the hidden units' bias.
+
+    With ``moved = plus - minus``, ``sums += steps.T @ plus + bases.T @ moved`` and ``change = scale * moved``, whose sum is added to
+    ``bias``; sample after sample, in place.
+
+    Parameters
+    ----------
+    typing : object
+        Numba's.
+    plus, minus, change : arrays
+        Of one dimension: rows of hidden units one after the other; ``change`` is overwritten.
+    first : int
+        The first sample.
+    width : int
+        Hidden units n, a multiple of the lanes.
+    steps, bases : arrays of shape (CHUNK, PADDED)
+        By how much the outputs of each sample differ, and where they start.
+    scale : float
+        Of the arrays' own type.
+    sums : array of shape (GROUP, n)
+        Added to.
+    bias : array of shape (n,)
+        Added to.
+    """
+    signature = types.void(plus, minus, change, first, width, steps, bases, scale, sums, bias)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+        vectors, arrays = Vectors(builder, signature.args[0].dtype), arrays_of(context, builder, signature, values)
+        plus, minus, change, steps, bases, sums, bias = (array.data for array in arrays)
+        first, width, scale = values[3], values[4], vectors.splat(values[7])
+        loop = Loop(vectors, INDEX(0), [], width, 1)
+        rows = [builder.add(builder.mul(INDEX(k), width), loop.index) for k in range(GROUP)]
+        totals, whole = [vectors.load(sums, row) for row in rows], vectors.load(bias, loop.index)
+        for sample in range(CHUNK):
+            place = builder.add(builder.mul(builder.add(first, INDEX(sample)), width), loop.index)
+            above = vectors.load(plus, place)
+            moved = builder.fsub(above, vectors.load(minus, place))
+            for k in range(GROUP):
+                step, base = (vectors.splat(builder.load(builder.gep(part, [INDEX(sample * PADDED + k)]))) for part in (steps, bases))
+                totals[k] = vectors.add_product(vectors.add_product(totals[k], step, above), base, moved)
+            moved = builder.fmul(scale, moved)
+            whole = builder.fadd(whole, moved)
+            vectors.store(moved, change, place)
+        for row, total in zip(rows, totals, strict=True):
+            vectors.store(total, sums, row)
+        vectors.store(whole, bias, loop.index)
+        loop.close([])
+        return context.get_dummy_value()
+
+    return signature, generate

@@ -33,9 +33,11 @@ class BenchCircuitsOptions(CommandOptions):
         Sizes beside 64 doubled inputs and 10 outputs, operating points per run, and runs.
     """
 
-    hidden: tuple[Positive, ...] = Field((64,), description="Nodes of each hidden layer; inputs and outputs are those of the digits.")
-    samples: Positive = Field(8, description="Operating points per run.")
-    repeats: Positive = Field(5, description="Interleaved runs of each case; their median counts.")
+    hidden: tuple[Positive, ...] = Field(
+        (64,), description="Number of nodes in each hidden layer, between the inputs and outputs of the digits."
+    )
+    samples: Positive = Field(8, description="Number of operating points per run.")
+    repeats: Positive = Field(5, description="Number of interleaved runs of each case, whose median counts.")
 
 
 @command(BenchCircuitsOptions, "circuits")
@@ -45,13 +47,18 @@ def bench_circuits(options: BenchCircuitsOptions, invocation: Invocation) -> Non
     Block descent starts from rest and runs to a residual of 1e-9 of the largest voltage. ngspice is one process for all samples, so that
     reading the netlist is shared among them.
 
+    \b
+    Examples:
+      eqlab bench circuits
+      eqlab bench circuits --hidden 128,64 --samples 16
+
     Parameters
     ----------
     options : BenchCircuitsOptions
         What is measured.
     invocation : Invocation
         Where to print.
-    """
+    """  # noqa: D301
     network, inputs = _circuit(options)
     cases = _cases(network, inputs)
     states = {name: run() for name, run in cases.items()}

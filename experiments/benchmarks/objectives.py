@@ -38,10 +38,10 @@ class BenchObjectivesOptions(CommandOptions):
         Sizes.
     """
 
-    rows: tuple[Rows, ...] = Field((512, 4096), description="Rows of the batches on which both are timed.")
-    width: int = Field(128, gt=0, description="Outputs.")
-    large: Rows | None = Field(32768, description="Rows of the batch whose peak memory is measured; none for none.")
-    repeats: int = Field(7, ge=1, description="Timings whose median counts, after one that does not.")
+    rows: tuple[Rows, ...] = Field((512, 4096), description="Batch sizes, in embeddings, on which both implementations are timed.")
+    width: int = Field(128, gt=0, description="Number of outputs, the width of an embedding.")
+    large: Rows | None = Field(32768, description="Batch size, in embeddings, whose peak memory is measured; none: no such measurement.")
+    repeats: int = Field(7, ge=1, description="Number of timings, after one that does not count, whose median counts.")
 
 
 def dense(output: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,13 +147,18 @@ def memory(rows: int, width: int, threads: int, seed: int = 0) -> dict[str, Any]
 def bench_objectives(options: BenchObjectivesOptions, invocation: Invocation) -> None:
     """Time value and gradient of NT-Xent against a plain dense torch version, and measure the peak memory of a large batch.
 
+    \b
+    Examples:
+      eqlab bench objectives
+      eqlab bench objectives --rows 1024 --large none
+
     Parameters
     ----------
     options : BenchObjectivesOptions
         Sizes.
     invocation : Invocation
         Where to print.
-    """
+    """  # noqa: D301
     invocation.use_threads()
     cases = [compare(rows, options.width, options.repeats, options.seed) for rows in options.rows]
     large = None if options.large is None else memory(options.large, options.width, invocation.threads, options.seed)

@@ -54,19 +54,21 @@ class BenchSettleOptions(CommandOptions):
         Whether to time the first call of a process, too.
     """
 
-    networks: tuple[str, ...] = Field(NETWORKS, min_length=1, description="Layer sizes, inputs first, joined by dashes.")
-    energy_scales: tuple[PositiveFloat, ...] = Field((1.0,), min_length=1, description="Layer energy scales.")
+    networks: tuple[str, ...] = Field(NETWORKS, min_length=1, description="Layer sizes of each network, inputs first and joined by dashes.")
+    energy_scales: tuple[PositiveFloat, ...] = Field(
+        (1.0,), min_length=1, description="Ratios of feedback to forward coupling, above 0 and at most 1."
+    )
     weights: tuple[Annotated[str, OneOf("weights", WEIGHTS)], ...] = Field(
-        ("initial",), min_length=1, description="At initialisation, or after an epoch of training."
+        ("initial",), min_length=1, description="Weights to measure with: those of initialisation, or those after an epoch of training."
     )
-    data_dir: Path | None = Field(None, description="Directory of the MNIST files; none draws samples.")
-    batches: tuple[Positive, ...] = Field((1, 32, 256), min_length=1, description="Samples per batch.")
-    thread_counts: tuple[Positive, ...] = Field((1,), min_length=1, description="Numbers of threads.")
+    data_dir: Path | None = Field(None, description="Directory with the MNIST files; none: random samples.")
+    batches: tuple[Positive, ...] = Field((1, 32, 256), min_length=1, description="Batch sizes, in samples.")
+    thread_counts: tuple[Positive, ...] = Field((1,), min_length=1, description="Numbers of threads to measure with.")
     backends: tuple[Annotated[str, OneOf("backend", BACKEND_NAMES)], ...] = Field(
-        ("auto", "torch"), min_length=1, description="What relaxes centered equilibrium propagation."
+        ("auto", "torch"), min_length=1, description="Implementations of the relaxation in centered equilibrium propagation."
     )
-    first_call: bool = Field(False, description="Also time the first call of a process, with a cold and with a warm cache of kernels.")
-    repeats: Positive = Field(7, description="Interleaved measurements of each case; their median counts.")
+    first_call: bool = Field(False, description="Also time the first call of a process, with an empty and with a filled cache of kernels.")
+    repeats: Positive = Field(7, description="Number of interleaved measurements of each case, whose median counts.")
 
     @field_validator("networks")
     @classmethod
@@ -112,13 +114,18 @@ def sizes_of(network: str) -> tuple[int, ...]:
 def bench_settle(options: BenchSettleOptions, invocation: Invocation) -> None:
     """Measure samples per CPU-second of equilibrium propagation and of backpropagation.
 
+    \b
+    Examples:
+      eqlab bench settle
+      eqlab bench settle --networks 784-512-10 --batches 32 --backends auto
+
     Parameters
     ----------
     options : BenchSettleOptions
         What is measured.
     invocation : Invocation
         Where to print.
-    """
+    """  # noqa: D301
     combinations = [
         (network, scale, weights, batch, threads)
         for network in options.networks

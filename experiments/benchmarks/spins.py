@@ -42,11 +42,11 @@ class BenchSpinsOptions(CommandOptions):
     """
 
     size: Positive = Field(10_000, description="Number of spins.")
-    patterns: Positive = Field(10, description="Number of patterns.")
-    dilution: float = Field(0.3, ge=0, lt=1, description="Fraction of blank entries.")
-    ratio: float = Field(0.4, gt=0, description="Temperature over T_c.")
-    replicas: Positive = Field(64, description="Of the kernel that runs them side by side.")
-    repeats: Positive = Field(5, description="Interleaved measurements of each kernel; their median counts.")
+    patterns: Positive = Field(10, description="Number of stored patterns.")
+    dilution: float = Field(0.3, ge=0, lt=1, description="Fraction of blank entries in the patterns.")
+    ratio: float = Field(0.4, gt=0, description="Temperature relative to the critical one.")
+    replicas: Positive = Field(64, description="Number of replicas that the replica kernel runs side by side.")
+    repeats: Positive = Field(5, description="Number of interleaved measurements of each kernel, whose median counts.")
 
 
 class SpinCase(NamedTuple):

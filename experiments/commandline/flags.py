@@ -63,7 +63,7 @@ def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Call
         groups = {leaf.section: cloup.OptionGroup(leaf.section.title) for leaf in leaves.values() if leaf.section != GENERAL}
         common = [parameter for parameter in _common() if parameter.name not in without]
         ordered = sorted(leaves.items(), key=lambda item: (item[1].section.rank, *item[1].place))
-        parameters = [*(_parameter(key, leaf.field, groups.get(leaf.section)) for key, leaf in ordered), *common]
+        parameters = [*(_parameter(key, leaf, groups.get(leaf.section)) for key, leaf in ordered), *common]
         spelled = [spelling for parameter in parameters for spelling in {*parameter.opts, *parameter.secondary_opts}]
         if len(set(spelled)) < len(spelled):
             raise TypeError(f"two options of 'eqlab {name}' share a flag: {sorted(one for one in spelled if spelled.count(one) > 1)}")
@@ -164,9 +164,10 @@ def _leaves(model: type[BaseModel], parents: str = "") -> dict[str, _Leaf]:
         if kind.model:
             leaves |= _leaves(kind.model, f"{parents}{key}.")
         elif kind.name not in _NO_FLAG:
-            lineage = [base for base in model.__mro__ if key in inspect.get_annotations(base)]
-            owner = lineage[-1]  # where the field was first declared: a new default does not move it to another section
-            section = next((marker for marker in field.metadata if isinstance(marker, Section)), getattr(owner, "section", OWN))
+            # A field stays where it was first declared, in the models too that give it another default.
+            owner = [base for base in model.__mro__ if issubclass(base, BaseModel) and key in inspect.get_annotations(base)][-1]
+            markers = owner.model_fields[key].metadata
+            section = next((marker for marker in markers if isinstance(marker, Section)), getattr(owner, "section", OWN))
             leaves[parents + key] = _Leaf(field, section, (model.__mro__.index(owner), number))
     return leaves
 
@@ -175,8 +176,8 @@ def _destination(key: str) -> str:
     return "option_" + key.replace(".", "_")
 
 
-def _parameter(key: str, field: FieldInfo, group: cloup.OptionGroup | None) -> click.Parameter:
-    kind = field_kind(field)
+def _parameter(key: str, leaf: _Leaf, group: cloup.OptionGroup | None) -> click.Parameter:
+    field, kind = leaf.field, field_kind(leaf.field)
     if is_positional(field):
         if kind.name == "list" and kind.item:
             many, inner = -1, kind.item
@@ -184,7 +185,7 @@ def _parameter(key: str, field: FieldInfo, group: cloup.OptionGroup | None) -> c
             many, inner = 1, kind
         shown = f"[{key.upper()}]{'...' if many == -1 else ''}"
         return cloup.Argument([_destination(key)], nargs=many, required=False, type=FieldType(inner), metavar=shown, help=field.description)
-    flag, name, text = flag_name(key), _destination(key), _help(field, kind)
+    flag, name, text = flag_name(key), _destination(key), _help(leaf, kind)
     repeated = next((marker for marker in field.metadata if isinstance(marker, Repeated)), None)
     if repeated:
         return cloup.Option([flag, name], group=group, multiple=True, metavar=repeated.metavar, help=field.description)
@@ -203,10 +204,10 @@ def _choices(kind: OptionKind) -> tuple[str, ...]:
     return kind.choices or (kind.item.choices if kind.item else ())
 
 
-def _help(field: FieldInfo, kind: OptionKind) -> str:
+def _help(leaf: _Leaf, kind: OptionKind) -> str:
     choices = f" One of: {', '.join(_choices(kind))}." if _choices(kind) else ""
-    default = "required" if field.is_required() else f"default: {_as_flag(field.get_default(call_default_factory=True), kind)}"
-    return f"{field.description or ''}{choices}  [{default}]"
+    default = "required" if leaf.field.is_required() else f"default: {_as_flag(leaf.field.get_default(call_default_factory=True), kind)}"
+    return f"{leaf.field.description or ''}{choices}  [{default}]"
 
 
 def _as_flag(value: Any, kind: OptionKind) -> str:

@@ -39,6 +39,14 @@ class Options(BaseModel):
         super().__init_subclass__(**kwargs)
         cls.section = section
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        for key, field in cls.model_fields.items():  # another default alone needs no other description
+            described = (
+                base.model_fields[key].description for base in cls.__mro__[1:] if issubclass(base, Options) and key in base.model_fields
+            )
+            field.description = field.description or next(described, None)
+
     def resolved(self) -> dict[str, Any]:
         """Give every setting as plain values, ready for TOML and JSON.
 

@@ -34,9 +34,9 @@ class ShowOptions(CommandOptions):
         Pulses in each direction, and devices.
     """
 
-    name: Annotated[str, Positional()] = ""
-    pulses: int = Field(200, gt=0, le=100_000, description="Pulses up, and then down.")
-    samples: int = Field(5, gt=0, le=10_000, description="Devices, each with its own draws.")
+    name: Annotated[str, Positional()] = Field("", description="Name of a published device, as 'eqlab device list' shows it.")
+    pulses: int = Field(200, gt=0, le=100_000, description="Number of pulses up, and then down.")
+    samples: int = Field(5, gt=0, le=10_000, description="Number of devices, each with random draws of its own.")
 
 
 class FitOptions(CommandOptions):
@@ -48,7 +48,7 @@ class FitOptions(CommandOptions):
         A CSV file of conductances in siemens.
     """
 
-    file: Annotated[str, Positional()] = ""
+    file: Annotated[str, Positional()] = Field("", description="CSV file of measured conductances in siemens.")
 
 
 class ExportOptions(CommandOptions):
@@ -66,19 +66,32 @@ class ExportOptions(CommandOptions):
         Where the files of the run's data set are.
     """
 
-    run: Annotated[Path, Positional()] = Field(Path(), exclude=True)
-    trial: str | None = Field(None, description="Key of the trial, as 'eqlab runs show' lists them; none where there is only one.")
-    write: Path | None = Field(None, exclude=True, description="File to write, ending in .csv or .npz.")
-    g_min: float | None = Field(None, ge=0, description="Smallest conductance in siemens, for runs without devices; none for 1e-6.")
-    g_max: float | None = Field(None, gt=0, description="Largest conductance in siemens, for runs without devices; none for 1e-4.")
-    pairing: Literal["single", "offset", "differential"] | None = Field(None, description="Which conductances make a weight, for the same.")
-    w_max: float | None = Field(None, gt=0, description="Largest weight, for the same; none for three times the largest that is there.")
-    data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files of the run's data set.")
+    run: Annotated[Path, Positional()] = Field(
+        Path(), exclude=True, description="Directory of a run of hardware, train, compare or contrast."
+    )
+    trial: str | None = Field(None, description="Key of the trial, as 'eqlab runs show' lists it; none: the only trial of the run.")
+    write: Path | None = Field(None, exclude=True, description="File to write, which ends in .csv or .npz; required.")
+    g_min: float | None = Field(None, ge=0, description="Smallest conductance in siemens, for runs without devices; none: 1e-6.")
+    g_max: float | None = Field(None, gt=0, description="Largest conductance in siemens, for runs without devices; none: 1e-4.")
+    pairing: Literal["single", "offset", "differential"] | None = Field(
+        None, description="Conductances that make a weight, for runs without devices; none: the library's default."
+    )
+    w_max: float | None = Field(
+        None, gt=0, description="Largest weight, for runs without devices; none: three times the largest weight of the network."
+    )
+    data_dir: Path | None = Field(
+        None, exclude=True, description="Directory with the IDX files of the run's data set; none: the download cache."
+    )
 
 
 @command(ListOptions, "list")
 def list_devices(options: ListOptions, invocation: Invocation) -> None:
-    """List the published devices.
+    """List the published devices with the sources of their numbers.
+
+    \b
+    Examples:
+      eqlab device list
+      eqlab device list --json
 
     Parameters
     ----------
@@ -86,7 +99,7 @@ def list_devices(options: ListOptions, invocation: Invocation) -> None:
         Not used.
     invocation : Invocation
         Where to print.
-    """
+    """  # noqa: D301
     from contrastive_core.devices.presets import PRESETS
 
     listed = [
@@ -143,6 +156,11 @@ def fit_device(options: FitOptions, invocation: Invocation) -> None:
     Either two columns without a header, consecutive conductances in siemens under potentiating and under depressing pulses, or a header
     with device_id, cycle, pulse, polarity (P or D) and conductance_S.
 
+    \b
+    Examples:
+      eqlab device fit pulses.csv
+      eqlab device fit pulses.csv --out runs/fit
+
     Parameters
     ----------
     options : FitOptions
@@ -154,7 +172,7 @@ def fit_device(options: FitOptions, invocation: Invocation) -> None:
     ------
     InputError
         If no file is named.
-    """
+    """  # noqa: D301
     from contrastive_core.devices.pulse_fit import fit_pulses, read_pulses
 
     if not options.file:

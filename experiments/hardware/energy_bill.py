@@ -9,6 +9,7 @@ from pydantic import Field
 
 from experiments.commandline.options import Options
 from experiments.commandline.quantities import NotNegative
+from experiments.commandline.sections import Section
 
 if TYPE_CHECKING:
     from contrastive_core.devices.accounting import Account, Constants
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Bits = Annotated[int, Field(ge=0, le=32)]
 
 
-class ConstantOptions(Options):
+class ConstantOptions(Options, section=Section("Constants of the energy bill")):
     """What an operation costs, in SI units.
 
     Attributes
@@ -29,23 +30,25 @@ class ConstantOptions(Options):
         Of conversions, and of digital arithmetic.
     """
 
-    v_read: NotNegative = Field(0.2, description="Volts at which units are driven, other than those of a circuit that settles by itself.")
-    t_read: NotNegative = Field(10e-9, description="Seconds of a sweep of a relaxation.")
-    continuous: bool = Field(
-        False, description="Circuits settle by themselves, at their own power for tau ln(1/error), instead of sweep by sweep."
+    v_read: NotNegative = Field(
+        0.2, description="Voltage at which units are driven, in volt; a circuit that settles by itself has its own."
     )
-    c_node: NotNegative = Field(1e-12, description="Farad of a node that settles by itself.")
-    settle_error: float = Field(1e-3, gt=0, lt=1, description="Share of a change that is left when it counts as settled.")
-    v_write: NotNegative = Field(2.0, description="Volts of a pulse.")
-    t_write: NotNegative = Field(10e-9, description="Seconds of a pulse.")
-    c_wire: NotNegative = Field(0.0, description="Farad of the wires that a pulse charges.")
-    half_selected: bool = Field(False, description="Other devices of a pulse's row and column see half of its voltage.")
-    rows_in_parallel: bool = Field(True, description="All rows of an array are written at once.")
-    fom: NotNegative = Field(30e-15, description="Joules per conversion step.")
-    adc_bits: Bits = Field(8, description="Of the converter behind each unit; 0 for none.")
-    dac_bits: Bits = Field(0, description="Of the converter before each input; 0 for none.")
-    t_convert: NotNegative = Field(0.78e-9, description="Seconds of a conversion.")
-    e_mac: NotNegative = Field(0.23e-12, description="Joules of a digital multiplication and addition, for comparison.")
+    t_read: NotNegative = Field(10e-9, description="Duration of a sweep of a relaxation, in second.")
+    continuous: bool = Field(
+        False, description="Bill circuits that settle by themselves, at their own power for tau ln(1/error), instead of sweep by sweep."
+    )
+    c_node: NotNegative = Field(1e-12, description="Capacitance of a node that settles by itself, in farad.")
+    settle_error: float = Field(1e-3, gt=0, lt=1, description="Remaining fraction of a change at which a node counts as settled.")
+    v_write: NotNegative = Field(2.0, description="Voltage of a programming pulse, in volt.")
+    t_write: NotNegative = Field(10e-9, description="Duration of a programming pulse, in second.")
+    c_wire: NotNegative = Field(0.0, description="Capacitance of the wires that a pulse charges, in farad.")
+    half_selected: bool = Field(False, description="Bill half of a pulse's voltage to the other devices of its row and column.")
+    rows_in_parallel: bool = Field(True, description="Write all rows of an array at once.")
+    fom: NotNegative = Field(30e-15, description="Energy per conversion step of a converter, in joule.")
+    adc_bits: Bits = Field(8, description="Resolution of the converter behind each unit, in bits; 0: no converter.")
+    dac_bits: Bits = Field(0, description="Resolution of the converter before each input, in bits; 0: no converter.")
+    t_convert: NotNegative = Field(0.78e-9, description="Duration of a conversion, in second.")
+    e_mac: NotNegative = Field(0.23e-12, description="Energy of a digital multiply-accumulate in joule, for comparison.")
 
     def constants(self) -> Constants:
         """Return them as the library takes them."""

@@ -15,6 +15,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf, Repeated
 from experiments.commandline.output import to_json
 from experiments.commandline.quantities import Positive, distinct
+from experiments.commandline.sections import COMPUTATION, DATA, RULE, Section
 from experiments.figures.hardware import effect_picture, front_picture
 from experiments.figures.writing import write_pictures
 from experiments.hardware.device_settings import assemble, caution, check_suits, read_assignment, read_variation, split
@@ -42,7 +43,10 @@ _Settings = Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=VALUE")]
 Transfer = Literal["none", "ideal", "device"]
 """Where the conductances are learnt that a device is judged with: on itself, without imperfections, or on another device of its kind."""
 
-_TRANSFER = "Judge the device with what an ideal network learnt, or another device of its kind; none learns in place."
+_TRANSFER = "Network whose conductances the device is judged with: an ideal one, or another device of its kind; none: it learns itself."
+
+
+DEVICE = Section("Device", 25)
 
 
 class HardwareTrialOptions(TrainOptions):
@@ -60,13 +64,15 @@ class HardwareTrialOptions(TrainOptions):
         Whether nothing is kept for validation.
     """
 
-    preset: str = Field("ideal", description="Published device to start from, as `eqlab device list` shows them.")
-    imperfections: _Settings = Field((), description="A setting of the device or, without a dot, of training; may be repeated.")
-    transfer: Transfer = Field("none", description=_TRANSFER)
-    constants: ConstantOptions = Field(
-        default_factory=lambda: ConstantOptions.model_validate({}), description="What an operation costs, SI units."
+    preset: Annotated[str, DEVICE] = Field("ideal", description="Published device to start from, as 'eqlab device list' shows them.")
+    imperfections: Annotated[_Settings, DEVICE] = Field(
+        (), description="Setting of the device or, without a dot, of training; may be repeated."
     )
-    final: bool = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
+    transfer: Annotated[Transfer, DEVICE] = Field("none", description=_TRANSFER)
+    constants: ConstantOptions = Field(
+        default_factory=lambda: ConstantOptions.model_validate({}), description="Constants of the energy bill, in SI units."
+    )
+    final: Annotated[bool, DATA] = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
 
 
 class HardwareOptions(PlanOptions):
@@ -80,24 +86,33 @@ class HardwareOptions(PlanOptions):
         Where trials are computed.
     """
 
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
-        ("ep-centered",), min_length=1, description="Rules to compare."
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
+        ("ep-centered",), min_length=1, description="Learning rules to compare."
     )
-    own: Annotated[tuple[str, ...], Repeated("RULE.SETTING=VALUE")] = Field(
-        (), description="A setting of training that one rule has of its own, such as its learning rate; may be repeated."
+    own: Annotated[tuple[str, ...], Repeated("RULE.SETTING=VALUE"), RULE] = Field(
+        (), description="Setting of training for one rule, such as ep-centered.strength=0.05; may be repeated."
     )
-    vary: Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=V1,V2,...")] = Field(
-        ("node-noise.sigma_v=0.001,0.01,0.1",), description="What is varied, with what is held beside it after spaces; may be repeated."
+    vary: Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=V1,V2,..."), DEVICE] = Field(
+        ("node-noise.sigma_v=0.001,0.01,0.1",),
+        description="Parameter of an effect and its values; others after spaces are held, or vary along. May be repeated.",
     )
-    imperfections: _Settings = Field((), description="A setting of the device that all have; may be repeated.")
-    preset: str = Field("ideal", description="Published device to start from, as `eqlab device list` shows them.")
-    transfer: Transfer = Field("none", description=_TRANSFER)
+    imperfections: Annotated[_Settings, DEVICE] = Field(
+        (), description="Setting of the device in all trials, such as adc.adc_bits=8; may be repeated."
+    )
+    preset: Annotated[str, DEVICE] = Field("ideal", description="Published device to start from, as 'eqlab device list' shows them.")
+    transfer: Annotated[Transfer, DEVICE] = Field("none", description=_TRANSFER)
     constants: ConstantOptions = Field(
-        default_factory=lambda: ConstantOptions.model_validate({}), description="What an operation costs, SI units."
+        default_factory=lambda: ConstantOptions.model_validate({}), description="Constants of the energy bill, in SI units."
     )
-    final: bool = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
-    seeds: Positive = Field(3, description="Paired seeds; each gives the same initial weights, data order and device draws to all.")
-    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+    final: Annotated[bool, DATA] = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
+    seeds: Positive = Field(
+        3, description="Number of paired seeds, each with the same initial weights, data order and device draws in all trials."
+    )
+    engine: Annotated[str, COMPUTATION] = Field(
+        "process",
+        exclude=True,
+        description="Engine that computes the trials: serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.",
+    )
 
 
 METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost", "validation_error", "best_epoch", "epochs")} | {
@@ -235,7 +250,7 @@ def moved(held: OnDevice, network: Network, device: Device, seed: int) -> OnDevi
 
 @command(HardwareOptions, "hardware")
 def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
-    """Train on imperfect devices, and see which imperfection learning survives, at what accuracy and for what energy.
+    """Train on imperfect devices, and compare accuracy and energy over the values of an imperfection.
 
     Each --vary names a parameter of an effect and its values; others beside it are held, or vary with it if they have as many values.
     Effects: programming-error, drift, stuck-at, conductance-noise, pcm-noise, wires, neuron-gain, asymmetric-feedback, neuron-offset, dac,

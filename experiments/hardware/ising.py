@@ -11,9 +11,13 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions, without_effect
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive, PositiveFloat
+from experiments.commandline.sections import NETWORK, OPTIMISATION, RELAXATION, RULE, Section
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
+
+
+SEARCH = Section("Search", 60)
 
 
 class IsingOptions(CommandOptions):
@@ -29,22 +33,32 @@ class IsingOptions(CommandOptions):
         Of the search: initial standard deviations of its noise, and how often it is tried.
     """
 
-    hidden: Positive = Field(60, description="Hidden spins.")
-    voters: Positive = Field(4, description="Output spins per class.")
-    epochs: Annotated[int, Field(ge=0)] = Field(8, description="Passes over the training split; 0 trains no machine, and searches only.")
-    learning_rates: tuple[PositiveFloat, ...] = Field((0.01, 0.01, 0.001), description="Of input weights, couplings and biases.")
-    strength: PositiveFloat = Field(5.0, description="Nudging field.")
-    reads: Positive = Field(5, description="Anneals per free phase; the lowest energy counts.")
-    sweeps: Positive = Field(60, description="Sweeps of an anneal.")
-    hot: PositiveFloat = Field(0.1, description="First inverse temperature of a free anneal.")
-    cold: PositiveFloat = Field(10.0, description="Last inverse temperature.")
-    reverse: float = Field(0.25, ge=0, le=1, description="Where on that way a nudged anneal starts.")
-    noises: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+    hidden: Annotated[Positive, NETWORK] = Field(60, description="Number of hidden spins.")
+    voters: Annotated[Positive, NETWORK] = Field(
+        4, description="Number of output spins per class, whose share of votes is the output of the class."
+    )
+    epochs: Annotated[int, Field(ge=0), OPTIMISATION] = Field(
+        8, description="Number of passes over the training split; 0: train no machine, and search only."
+    )
+    learning_rates: Annotated[tuple[PositiveFloat, ...], OPTIMISATION] = Field(
+        (0.01, 0.01, 0.001), description="Learning rates of the input weights, the couplings and the biases."
+    )
+    strength: Annotated[PositiveFloat, RULE] = Field(5.0, description="Field of the nudge, in units of the fields.")
+    reads: Annotated[Positive, RELAXATION] = Field(
+        5, description="Number of anneals per free phase, of which the one with the lowest energy counts."
+    )
+    sweeps: Annotated[Positive, RELAXATION] = Field(60, description="Number of sweeps per anneal.")
+    hot: Annotated[PositiveFloat, RELAXATION] = Field(0.1, description="Inverse temperature at which a free anneal starts, in 1/energy.")
+    cold: Annotated[PositiveFloat, RELAXATION] = Field(10.0, description="Inverse temperature at which an anneal ends, in 1/energy.")
+    reverse: Annotated[float, RELAXATION] = Field(
+        0.25, ge=0, le=1, description="Position between --hot (0, forgets the free state) and --cold (1) at which a nudged anneal starts."
+    )
+    noises: Annotated[tuple[Annotated[float, Field(ge=0)], ...], SEARCH] = Field(
         (0.0, 0.1, 0.2, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0, 8.0), description="Initial noise of the searches, in units of the fields."
     )
-    spins: Positive = Field(60, description="Spins of the network that is searched.")
-    searches: Positive = Field(400, description="Searches per noise.")
-    search_sweeps: Positive = Field(30, description="Sweeps of a search, over which the noise falls to 0.")
+    spins: Annotated[Positive, SEARCH] = Field(60, description="Number of spins of the network that is searched.")
+    searches: Annotated[Positive, SEARCH] = Field(400, description="Number of searches per noise.")
+    search_sweeps: Annotated[Positive, SEARCH] = Field(30, description="Number of sweeps of a search, over which the noise falls to 0.")
 
 
 _TRAINING = ("hidden", "voters", "learning_rates", "strength", "reads", "sweeps", "hot", "cold", "reverse")

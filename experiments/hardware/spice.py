@@ -43,20 +43,24 @@ class SpiceOptions(TrainOptions):
         Whether to leave ngspice out.
     """
 
-    network: Annotated[str, OneOf("network", BUILDERS)] = Field("resistive", description="What is drawn; resistive ones only.")
-    hidden: tuple[Positive, ...] = Field((16,), description="Units of each hidden layer, from the inputs up.")
-    gain: PositiveFloat = Field(1.0, description="Initial conductances are uniform in +-gain/sqrt(fan-in), moved into their bounds.")
-    strength: PositiveFloat = Field(1e-4, description="Conductance of the nudges in siemens.")
-    samples: Positive = Field(4, description="Training samples whose operating points are compared.")
-    checkpoint: Path | None = Field(None, exclude=True, description="Take the parameters of a trained network from here.")
+    network: Annotated[str, OneOf("network", BUILDERS)] = Field("resistive", description="Network to draw, which must be resistive.")
+    hidden: tuple[Positive, ...] = Field((16,))
+    gain: PositiveFloat = Field(
+        1.0, description="Size of the initial conductances, which are uniform in +-gain/sqrt(fan-in) and moved into their bounds."
+    )
+    strength: PositiveFloat = Field(1e-4, description="Conductance of the nudges, in siemens.")
+    samples: Positive = Field(4, description="Number of training samples whose operating points are compared.")
+    checkpoint: Path | None = Field(
+        None, exclude=True, description="Checkpoint of a trained network, whose parameters are drawn; none: initial parameters."
+    )
     emissions: tuple[PositiveFloat, ...] = Field(
-        (1e-2, 1e-3, 1e-4), min_length=1, description="Emission coefficients of nearly ideal diodes."
+        (1e-2, 1e-3, 1e-4), min_length=1, description="Emission coefficients of nearly ideal diodes, dimensionless."
     )
     edges: Annotated[int, Field(ge=0)] = Field(
-        3, description="Conductances per layer whose gradient is measured; 0 leaves gradients out, and compares operating points only."
+        3, description="Number of conductances per layer whose gradient is measured; 0: compare operating points only."
     )
     step: PositiveFloat = Field(1e-4, description="Relative change of a conductance in finite differences.")
-    netlist_only: bool = Field(False, description="Write the netlist and leave ngspice out.")
+    netlist_only: bool = Field(False, description="Write the netlist without running ngspice.")
 
 
 @command(SpiceOptions, "spice")

@@ -13,9 +13,10 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
+from experiments.commandline.sections import COMPUTATION
 from experiments.figures.basins import basins_picture
 from experiments.figures.writing import write_pictures
-from experiments.hopfield.sampling import ground_state
+from experiments.hopfield.sampling import PATTERNS, ground_state
 from experiments.runs.directory import open_run
 from experiments.sweeps.gridded import by_name, run_grid
 from experiments.trials.engine import check_engine
@@ -39,13 +40,17 @@ class NetworksOptions(CommandOptions):
         How many, how long each runs, and which fraction of an overlap may be missing.
     """
 
-    patterns: Positive = Field(3, description="Number of patterns.")
-    dilution: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="Fraction of blank entries.")
-    temperature: float = Field(0.05, ge=0, description="In raw units: T_c is 1 - d.")
-    size: Positive = Field(4000, description="Number of spins.")
-    networks: Positive = Field(100, description="Networks, each with patterns and a cue of its own.")
-    sweeps: int = Field(40, ge=5, description="Sweeps of Glauber's dynamics at T > 0; at T = 0 spins descend to rest.")
-    tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="Fraction of an expected overlap that may be missing.")
+    patterns: Annotated[Positive, PATTERNS] = Field(3, description="Number of stored patterns.")
+    dilution: Annotated[float, Field(ge=0, lt=1), PATTERNS] = Field(
+        0.5, description="Fraction of blank entries (d) in the patterns, from 0 to below 1."
+    )
+    temperature: Annotated[float, PATTERNS] = Field(0.05, ge=0, description="Temperature in raw units, in which the critical one is 1 - d.")
+    size: Annotated[Positive, PATTERNS] = Field(4000, description="Number of spins.")
+    networks: Positive = Field(100, description="Number of networks, each with patterns and a cue of its own.")
+    sweeps: int = Field(40, ge=5, description="Number of sweeps of Glauber dynamics at T > 0; at T = 0 spins descend to rest.")
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1, description="Fraction of an expected overlap that may be missing in a retrieved state."
+    )
 
 
 class BasinOptions(NetworksOptions):
@@ -57,8 +62,10 @@ class BasinOptions(NetworksOptions):
         Whether the first pattern alone is cued and asked for or the whole ground state, and how good the cue is.
     """
 
-    target: Cue = Field("multitasking", description="pure: cue and retrieve the first pattern. multitasking: the whole ground state.")
-    quality: Quality = Field(0.5, description="Each spin agrees with what is cued with chance (1 + quality)/2.")
+    target: Cue = Field(
+        "multitasking", description="State to cue and retrieve: the first pattern (pure) or the whole ground state (multitasking)."
+    )
+    quality: Quality = Field(0.5, description="Quality of the cue: spins agree with it with probability (1 + quality)/2.")
 
 
 class BasinsOptions(NetworksOptions):
@@ -75,14 +82,18 @@ class BasinsOptions(NetworksOptions):
     targets: tuple[Cue, ...] = Field(
         ("pure", "multitasking"),
         min_length=1,
-        description="What is cued and asked for, a curve each: the first pattern, or the ground state.",
+        description="States to cue and retrieve, a curve each: the first pattern (pure) or the ground state (multitasking).",
     )
     qualities: tuple[Quality, ...] = Field(
         (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0),
         min_length=1,
-        description="Of the cues: spins agree with chance (1 + quality)/2.",
+        description="Qualities of the cues: spins agree with a cue with probability (1 + quality)/2.",
     )
-    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+    engine: Annotated[str, COMPUTATION] = Field(
+        "process",
+        exclude=True,
+        description="Engine that computes the trials: serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.",
+    )
 
 
 METRICS = {
@@ -192,7 +203,7 @@ def expected_overlaps(options: NetworksOptions) -> Floats:
 
 @command(BasinsOptions, "basins")
 def basins_command(options: BasinsOptions, invocation: Invocation) -> None:
-    """Measure basins of attraction: how often a state is retrieved, against the quality of the cue.
+    """Measure basins of attraction, as the probability of retrieval against the quality of the cue.
 
     The pure case cues one pattern and asks for it. The multitasking case cues the whole ground state, with the signs of all patterns
     in it, and asks for every overlap at once.

@@ -13,6 +13,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
+from experiments.commandline.sections import COMPUTATION
 from experiments.figures.capacity import capacity_picture
 from experiments.figures.writing import write_pictures
 from experiments.runs.directory import open_run
@@ -40,9 +41,9 @@ class StorageOptions(CommandOptions):
     """
 
     size: Positive = Field(1000, description="Number of spins.")
-    load: Load = Field(0.14, description="Patterns per spin.")
-    spins: Positive = Field(64_000, description="Of all networks of a point together; their number is this over the size.")
-    starts: Positive = Field(4, description="Patterns of each network that descent starts from.")
+    load: Load = Field(0.14, description="Number of patterns per spin.")
+    spins: Positive = Field(64_000, description="Number of spins of all networks of a point together, so that small networks are more.")
+    starts: Positive = Field(4, description="Number of patterns of each network from which spins descend.")
 
 
 class CapacityOptions(CommandOptions):
@@ -58,14 +59,18 @@ class CapacityOptions(CommandOptions):
         Where points are computed.
     """
 
-    sizes: tuple[Positive, ...] = Field((250, 500, 1000, 2000, 4000), min_length=3, description="Numbers of spins, three at least.")
+    sizes: tuple[Positive, ...] = Field((250, 500, 1000, 2000, 4000), min_length=3, description="Numbers of spins, at least three of them.")
     loads: tuple[Load, ...] = Field(
-        (0.1, 0.12, 0.13, 0.1375, 0.145, 0.1525, 0.16, 0.17, 0.18, 0.19, 0.2), min_length=2, description="Patterns per spin."
+        (0.1, 0.12, 0.13, 0.1375, 0.145, 0.1525, 0.16, 0.17, 0.18, 0.19, 0.2), min_length=2, description="Numbers of patterns per spin."
     )
-    spins: Positive = Field(64_000, description="Of all networks of a point together; their number is this over the size.")
-    starts: Positive = Field(4, description="Patterns of each network that descent starts from.")
-    resamples: int = Field(200, ge=20, description="Of the bootstrap over networks, which gives the intervals.")
-    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+    spins: Positive = Field(64_000, description="Number of spins of all networks of a point together, so that small networks are more.")
+    starts: Positive = Field(4, description="Number of patterns of each network from which spins descend.")
+    resamples: int = Field(200, ge=20, description="Number of bootstrap samples of networks, which give the intervals.")
+    engine: Annotated[str, COMPUTATION] = Field(
+        "process",
+        exclude=True,
+        description="Engine that computes the trials: serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.",
+    )
 
 
 METRICS = {

@@ -15,9 +15,10 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions, without_effect
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
+from experiments.commandline.sections import COMPUTATION
 from experiments.figures.learning_from_examples import learning_picture, threshold_picture
 from experiments.figures.writing import write_pictures
-from experiments.hopfield.sampling import Images, SpinOptions, image_patterns, sample
+from experiments.hopfield.sampling import PATTERNS, SAMPLING, Images, SpinOptions, image_patterns, sample
 from experiments.runs.directory import open_run
 from experiments.sweeps.gridded import by_name, run_grid
 from experiments.trials.engine import check_engine
@@ -41,15 +42,22 @@ class LessonOptions(SpinOptions):
         Where real patterns come from.
     """
 
-    patterns: Positive = Field(1, description="Number of patterns.")
-    dilution: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Fraction of blank entries.")
-    temperature: float = Field(0.05, ge=0, description="Normalised: T_c is 1 without example noise.")
-    quality: Quality = Field(0.3, description="Quality of the examples.")
-    examples: Positive = Field(20, description="Examples per pattern.")
-    images: Images | None = Field(
-        None, description="Learn binarised images of this data set, from noisy copies; they set size and dilution."
+    patterns: Annotated[Positive, PATTERNS] = Field(1, description="Number of patterns to learn.")
+    dilution: Annotated[float, Field(ge=0, lt=1), PATTERNS] = Field(
+        0.0, description="Fraction of blank entries in the patterns, from 0 to below 1."
     )
-    data_dir: Path | None = Field(None, exclude=True, description="Directory of the data set's files; none downloads and caches.")
+    temperature: Annotated[float, SAMPLING] = Field(
+        0.05, ge=0, description="Temperature in normalised units, in which the critical one without example noise is 1."
+    )
+    quality: Quality = Field(0.3, description="Quality of the examples, from 0 (random) to 1 (the pattern).")
+    examples: Positive = Field(20, description="Number of examples per pattern.")
+    images: Annotated[Images | None, PATTERNS] = Field(
+        None,
+        description="Data set whose binarised images are learnt, from noisy copies, instead of random patterns; sets size and dilution.",
+    )
+    data_dir: Annotated[Path | None, PATTERNS] = Field(
+        None, exclude=True, description="Directory with the files of the data set in --images; none: download them once and cache them."
+    )
 
 
 class LearnOptions(SpinOptions):
@@ -65,20 +73,35 @@ class LearnOptions(SpinOptions):
         Where points are computed.
     """
 
-    patterns: Positive = Field(1, description="Number of patterns.")
-    dilution: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Fraction of blank entries.")
-    temperature: float = Field(0.05, ge=0, description="Normalised: T_c is 1 without example noise.")
-    convention: Literal["normalized"] = Field("normalized", description="Fixed: learning is normalised.")
-    qualities: tuple[Quality, ...] = Field((0.2, 0.3, 0.5), min_length=1, description="Qualities of the examples.")
-    examples: tuple[Positive, ...] = Field((1, 3, 5, 11, 21, 41, 81), min_length=1, description="Numbers of examples per pattern.")
-    images: Images | None = Field(
-        None, description="Learn binarised images of this data set, from noisy copies; they set size and dilution."
+    patterns: Annotated[Positive, PATTERNS] = Field(1, description="Number of patterns to learn.")
+    dilution: Annotated[float, Field(ge=0, lt=1), PATTERNS] = Field(
+        0.0, description="Fraction of blank entries in the patterns, from 0 to below 1."
     )
-    data_dir: Path | None = Field(None, exclude=True, description="Directory of the data set's files; none downloads and caches.")
-    chains: Positive = Field(4, description="Independent chains.")
-    sweeps: int = Field(150, ge=10, description="Sweeps recorded per chain.")
-    burn_in: int = Field(50, ge=0, description="Sweeps before these.")
-    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+    temperature: Annotated[float, SAMPLING] = Field(
+        0.05, ge=0, description="Temperature in normalised units, in which the critical one without example noise is 1."
+    )
+    convention: Literal["normalized"] = Field(
+        "normalized", description="Units of couplings and temperatures, which are always normalised in learning."
+    )
+    qualities: tuple[Quality, ...] = Field(
+        (0.2, 0.3, 0.5), min_length=1, description="Qualities of the examples, from 0 (random) to 1 (the pattern)."
+    )
+    examples: tuple[Positive, ...] = Field((1, 3, 5, 11, 21, 41, 81), min_length=1, description="Numbers of examples per pattern.")
+    images: Annotated[Images | None, PATTERNS] = Field(
+        None,
+        description="Data set whose binarised images are learnt, from noisy copies, instead of random patterns; sets size and dilution.",
+    )
+    data_dir: Annotated[Path | None, PATTERNS] = Field(
+        None, exclude=True, description="Directory with the files of the data set in --images; none: download them once and cache them."
+    )
+    chains: Positive = Field(4)
+    sweeps: int = Field(150, ge=10)
+    burn_in: int = Field(50, ge=0)
+    engine: Annotated[str, COMPUTATION] = Field(
+        "process",
+        exclude=True,
+        description="Engine that computes the trials: serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.",
+    )
 
 
 METRICS = {

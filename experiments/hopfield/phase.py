@@ -11,6 +11,7 @@ from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
+from experiments.commandline.sections import COMPUTATION
 from experiments.figures.phases import dilution_picture, phase_picture
 from experiments.figures.writing import write_pictures
 from experiments.hopfield.sampling import SpinOptions, ground_state, judge, sample
@@ -33,8 +34,8 @@ class PointOptions(SpinOptions):
     """
 
     patterns: Annotated[int, Field(gt=0)] = Field(3, description="Number of patterns.")
-    dilution: Fraction = Field(0.3, description="Fraction of blank entries.")
-    ratio: Ratio = Field(0.2, description="Temperature over T_c.")
+    dilution: Fraction = Field(0.3, description="Fraction of blank entries in the patterns, from 0 to below 1.")
+    ratio: Ratio = Field(0.2, description="Temperature relative to the critical one.")
 
 
 class PhaseOptions(SpinOptions):
@@ -48,18 +49,26 @@ class PhaseOptions(SpinOptions):
         Where points are computed.
     """
 
-    patterns: tuple[Annotated[int, Field(gt=0)], ...] = Field((3,), min_length=1, description="Numbers of patterns, a diagram each.")
+    patterns: tuple[Annotated[int, Field(gt=0)], ...] = Field(
+        (3,), min_length=1, description="Numbers of patterns, each with a diagram of its own."
+    )
     dilutions: tuple[Fraction, ...] = Field(
-        tuple(round(0.02 + 0.05 * index, 2) for index in range(20)), min_length=1, description="Fractions of blank entries."
+        tuple(round(0.02 + 0.05 * index, 2) for index in range(20)),
+        min_length=1,
+        description="Fractions of blank entries in the patterns, from 0 to below 1.",
     )
     ratios: tuple[Ratio, ...] = Field(
-        tuple(round(0.025 + 0.05 * index, 3) for index in range(20)), min_length=1, description="Temperatures over T_c."
+        tuple(round(0.025 + 0.05 * index, 3) for index in range(20)), min_length=1, description="Temperatures relative to the critical one."
     )
-    chains: Annotated[int, Field(gt=0)] = Field(4, description="Independent chains.")
-    sweeps: int = Field(1500, ge=10, description="Sweeps recorded per chain.")
-    burn_in: int = Field(150, ge=0, description="Sweeps before these.")
-    sampler: Literal["lumped", "block", "glauber", "metropolis"] = Field("lumped", description="Of the equilibrium.")
-    engine: str = Field("process", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+    chains: Annotated[int, Field(gt=0)] = Field(4)
+    sweeps: int = Field(1500, ge=10)
+    burn_in: int = Field(150, ge=0)
+    sampler: Literal["lumped", "block", "glauber", "metropolis"] = Field("lumped", description="Algorithm that samples the equilibrium.")
+    engine: Annotated[str, COMPUTATION] = Field(
+        "process",
+        exclude=True,
+        description="Engine that computes the trials: serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.",
+    )
 
 
 METRICS = {
@@ -157,7 +166,7 @@ def boundaries(num_patterns: int, dilutions: tuple[float, ...]) -> dict[str, lis
 
 @command(PhaseOptions, "phase")
 def phase_command(options: PhaseOptions, invocation: Invocation) -> None:
-    """Draw the phase diagram of networks of diluted patterns: theory's ground states and lines, and Monte Carlo at every point.
+    """Draw the phase diagram of networks of diluted patterns, with ground states of the theory and Monte Carlo at every point.
 
     \b
     Examples:

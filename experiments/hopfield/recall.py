@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -14,9 +14,10 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import without_effect
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
+from experiments.commandline.sections import COMPUTATION, Section
 from experiments.figures.phases import recall_picture
 from experiments.figures.writing import write_pictures
-from experiments.hopfield.sampling import Images, SpinOptions, ground_state, image_patterns, judge, sample
+from experiments.hopfield.sampling import PATTERNS, SAMPLING, Images, SpinOptions, ground_state, image_patterns, judge, sample
 from experiments.runs.directory import open_run
 from experiments.sweeps.gridded import run_grid
 from experiments.trials.engine import check_engine
@@ -31,6 +32,9 @@ DYNAMICS = {"random-site": "glauber", "fixed-order": "glauber-fixed", "parallel"
 """The sampler of each law of the overlaps in time."""
 
 
+FLOW = Section("Run from a cue")
+
+
 class RecallOptions(SpinOptions):
     """One network.
 
@@ -42,18 +46,28 @@ class RecallOptions(SpinOptions):
         The run that is compared with the predicted flow of the overlaps.
     """
 
-    patterns: Positive = Field(3, description="Number of patterns.")
-    dilution: float = Field(0.3, ge=0, le=1, description="Fraction of blank entries.")
-    temperature: float = Field(0.1, ge=0, description="In units of the convention.")
-    stratified: bool = Field(False, description="Give every type of site its exact share: no quenched noise.")
-    pattern_file: Path | None = Field(None, description="An .npy file of patterns (K, N) with entries -1, 0, 1, instead of drawn ones.")
-    images: Images | None = Field(
-        None, description="Store binarised images of this data set, one of each class in turn; they set the size."
+    patterns: Annotated[Positive, PATTERNS] = Field(3, description="Number of stored patterns.")
+    dilution: Annotated[float, PATTERNS] = Field(0.3, ge=0, le=1, description="Fraction of blank entries in the patterns, from 0 to 1.")
+    temperature: Annotated[float, SAMPLING] = Field(0.1, ge=0, description="Temperature in units of --convention.")
+    stratified: Annotated[bool, PATTERNS] = Field(
+        False, description="Give every type of site its exact share, so that there is no quenched noise."
     )
-    data_dir: Path | None = Field(None, exclude=True, description="Directory of the data set's files; none downloads and caches.")
-    dynamics: Literal["random-site", "fixed-order", "parallel"] = Field("random-site", description="Of the run from a cue.")
-    cue: float = Field(0.4, ge=0, le=1, description="Quality of the cue that run starts from.")
-    flow_sweeps: Positive = Field(15, description="Sweeps of that run.")
+    pattern_file: Annotated[Path | None, PATTERNS] = Field(
+        None, description="NPY file of patterns, K x N entries of -1, 0 and 1; none: random patterns."
+    )
+    images: Annotated[Images | None, PATTERNS] = Field(
+        None, description="Data set whose binarised images are stored, one of each class in turn; sets the size."
+    )
+    data_dir: Annotated[Path | None, PATTERNS] = Field(
+        None, exclude=True, description="Directory with the files of the data set in --images; none: download them once and cache them."
+    )
+    dynamics: Annotated[Literal["random-site", "fixed-order", "parallel"], FLOW] = Field(
+        "random-site", description="Order of updates in the run from a cue."
+    )
+    cue: Annotated[float, FLOW] = Field(
+        0.4, ge=0, le=1, description="Quality of the cue that the run starts from, from 0 (random) to 1 (the pattern)."
+    )
+    flow_sweeps: Annotated[Positive, FLOW] = Field(15, description="Number of sweeps of the run from a cue.")
 
 
 class RecallRunOptions(RecallOptions):
@@ -65,7 +79,11 @@ class RecallRunOptions(RecallOptions):
         Where it is computed.
     """
 
-    engine: str = Field("serial", exclude=True, description="serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.")
+    engine: Annotated[str, COMPUTATION] = Field(
+        "serial",
+        exclude=True,
+        description="Engine that computes the trials: serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.",
+    )
 
 
 METRICS = {

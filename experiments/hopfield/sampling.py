@@ -12,6 +12,7 @@ from contrastive_core.errors import ConvergenceError, InputError
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.quantities import Positive
+from experiments.commandline.sections import Section
 
 if TYPE_CHECKING:
     from hebbian.multitasking import Multitasking
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from hebbian.theory.mean_field import Floats, MeanField
 
 Images = Annotated[str, OneOf("data set", DATASETS)]
+
+
+PATTERNS = Section("Network and patterns", 10)
+SAMPLING = Section("Equilibrium and its sampling", 20)
 
 
 class SpinOptions(CommandOptions):
@@ -31,14 +36,16 @@ class SpinOptions(CommandOptions):
         The network's size and units, and the Monte Carlo at equilibrium.
     """
 
-    size: Positive = Field(10_000, description="Number of spins.")
-    convention: Literal["raw", "normalized"] = Field("raw", description="Units of couplings: T_c is 1 - d (raw) or 1 (normalized).")
-    sampler: Literal["block", "lumped", "glauber", "glauber-fixed", "metropolis", "glauber-lanes"] = Field(
-        "block", description="Of the equilibrium; at T = 0 descent is used."
+    size: Annotated[Positive, PATTERNS] = Field(10_000, description="Number of spins.")
+    convention: Annotated[Literal["raw", "normalized"], SAMPLING] = Field(
+        "raw", description="Units of couplings and temperatures, in which the critical one is 1 - dilution (raw) or 1 (normalized)."
     )
-    chains: Positive = Field(8, description="Independent chains.")
-    sweeps: int = Field(400, ge=10, description="Sweeps recorded per chain.")
-    burn_in: int = Field(100, ge=0, description="Sweeps before these.")
+    sampler: Annotated[Literal["block", "lumped", "glauber", "glauber-fixed", "metropolis", "glauber-lanes"], SAMPLING] = Field(
+        "block", description="Algorithm that samples the equilibrium; at T = 0 spins descend instead."
+    )
+    chains: Annotated[Positive, SAMPLING] = Field(8, description="Number of independent Markov chains.")
+    sweeps: Annotated[int, SAMPLING] = Field(400, ge=10, description="Number of recorded sweeps per chain.")
+    burn_in: Annotated[int, SAMPLING] = Field(100, ge=0, description="Number of sweeps per chain before recording starts.")
 
 
 def ground_state(branches: list[Branch]) -> Branch:

@@ -32,13 +32,18 @@ class FileOptions(CommandOptions):
         Their folder; None for the download cache.
     """
 
-    names: _Names = ()
-    data_dir: Path | None = Field(None, exclude=True, description="Folder of the files; none is the download cache.")
+    names: _Names = Field((), description="Names of data sets, as 'eqlab data list' shows them.")
+    data_dir: Path | None = Field(None, exclude=True, description="Directory of the files; none: the download cache.")
 
 
 @command(ListOptions, "list")
 def list_data(options: ListOptions, invocation: Invocation) -> None:
-    """List the data sets.
+    """List the data sets with their sizes and origins.
+
+    \b
+    Examples:
+      eqlab data list
+      eqlab data list --json
 
     Parameters
     ----------
@@ -46,7 +51,7 @@ def list_data(options: ListOptions, invocation: Invocation) -> None:
         Not used.
     invocation : Invocation
         Where to print.
-    """
+    """  # noqa: D301
     data = {"datasets": {name: _describe(entry) for name, entry in CATALOG.items()}}
     header = ("name", "kind", "train", "validation", "test", "inputs", "classes", "task")
     rows = [
@@ -59,6 +64,11 @@ def list_data(options: ListOptions, invocation: Invocation) -> None:
 @command(FileOptions, "fetch")
 def fetch_data(options: FileOptions, invocation: Invocation) -> None:
     """Download the files of the data sets NAMES, and check those that are there.
+
+    \b
+    Examples:
+      eqlab data fetch mnist
+      eqlab data fetch mnist kmnist --data-dir data
 
     Parameters
     ----------
@@ -73,7 +83,7 @@ def fetch_data(options: FileOptions, invocation: Invocation) -> None:
         If no data set is named.
     DataError
         If a download fails, or a file that is there is another one.
-    """
+    """  # noqa: D301
     from contrastive_core.data.files import fetch
 
     if not options.names:
@@ -93,6 +103,11 @@ def fetch_data(options: FileOptions, invocation: Invocation) -> None:
 def verify_data(options: FileOptions, invocation: Invocation) -> None:
     """Examine the files of the data sets NAMES, by default of all that have files, and change nothing.
 
+    \b
+    Examples:
+      eqlab data verify
+      eqlab data verify mnist --data-dir data
+
     Parameters
     ----------
     options : FileOptions
@@ -104,7 +119,7 @@ def verify_data(options: FileOptions, invocation: Invocation) -> None:
     ------
     DataError
         If any file is missing, damaged or not the published one.
-    """
+    """  # noqa: D301
     from contrastive_core.data.files import verify
 
     reports = {name: verify(name, options.data_dir) for name in options.names or _with_files()}

@@ -22,13 +22,18 @@ class InfoOptions(CommandOptions):
 def info(options: InfoOptions, invocation: Invocation) -> None:
     """Show versions, processor, threads, devices and backends.
 
+    \b
+    Examples:
+      eqlab info
+      eqlab info --json
+
     Parameters
     ----------
     options : InfoOptions
         Not used.
     invocation : Invocation
         Where to print.
-    """
+    """  # noqa: D301
     data = describe(invocation.threads)
     invocation.save_result("info", data, _text(data))
 

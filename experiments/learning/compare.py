@@ -13,6 +13,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive, distinct
+from experiments.commandline.sections import COMPUTATION, RULE
 from experiments.figures.writing import write_pictures
 from experiments.learning.comparison import summarise, table
 from experiments.report.html import render, write_report
@@ -38,18 +39,23 @@ class CompareOptions(PlanOptions):
         Where trials are computed.
     """
 
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
-        tuple(RULES), min_length=1, description="Rules to compare."
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
+        tuple(RULES), min_length=1, description="Learning rules to compare."
     )
-    seeds: Positive = Field(3, description="Paired seeds per rule.")
-    engine: str = Field(
-        "process", exclude=True, description="serial, process:N, dask:N (by default one per core), tcp://HOST:PORT or a scheduler file."
+    seeds: Positive = Field(
+        3, description="Number of paired seeds, each of which gives every rule the same initial weights and data order."
+    )
+    engine: Annotated[str, COMPUTATION] = Field(
+        "process",
+        exclude=True,
+        description="Engine that computes the trials: serial, process:N, dask:N (by default one worker per core), tcp://HOST:PORT or "
+        "a scheduler file.",
     )
 
 
 @command(CompareOptions, "compare")
 def compare_command(options: CompareOptions, invocation: Invocation) -> None:
-    """Train one network under many learning rules and show side by side what each costs and how well it learns.
+    """Train one network under many learning rules and compare their accuracy and cost.
 
     Every rule gets the same network, cost, data and optimiser, and with each seed the same initial weights and data order, so that
     differences to backprop are paired. Intervals are Student's over the seeds; other columns are means over them. The lowest cosine is

@@ -11,6 +11,7 @@ from contrastive_core.costs import COSTS
 from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.markers import OneOf
 from experiments.commandline.quantities import Positive, PositiveFloat, distinct
+from experiments.commandline.sections import COMPUTATION, DATA, NETWORK, RULE
 from experiments.setup.options import LearningOptions
 from experiments.setup.rules import RULES
 
@@ -31,28 +32,31 @@ class GradientsOptions(LearningOptions):
         Smooth by default: with kinks, expansions in the strength hold only as far as no unit crosses one.
     """
 
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
-        tuple(RULES), min_length=1, description="Rules to compare."
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
+        tuple(RULES), min_length=1, description="Learning rules to compare."
     )
-    samples: Positive = Field(32, description="Training samples in the batch.")
-    cost: Annotated[str, OneOf("cost", COSTS)] = Field("squared-error", description="Cost that the rules lower, or an objective.")
-    outputs: Positive = Field(12, description="Output units where the cost is an objective.")
-    strengths: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)] | None = Field(
-        None, description="Where the bias is measured; for coupled learning, fractions. None: 2, 1, 1/2 and 1/4 of the strength."
+    samples: Annotated[Positive, DATA] = Field(32, description="Number of training samples in the batch.")
+    cost: Annotated[str, OneOf("cost", COSTS)] = Field("squared-error", description="Cost that learning lowers, or an objective on views.")
+    outputs: Annotated[Positive, NETWORK] = Field(12, description="Number of output units if the cost is an objective.")
+    strengths: Annotated[Annotated[tuple[PositiveFloat, ...], Field(min_length=2)] | None, RULE] = Field(
+        None,
+        description="Strengths, or fractions of coupled learning, at which the bias is measured; none: 2, 1, 1/2 and 1/4 of the strength.",
     )
-    checkpoint: Path | None = Field(None, exclude=True, description="Take the parameters of a trained network from here.")
-    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
+    checkpoint: Annotated[Path | None, NETWORK] = Field(
+        None, exclude=True, description="Checkpoint of a trained network, whose parameters are used; none: initial parameters."
+    )
+    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh")
     strength: PositiveFloat | None = Field(  # type: ignore[assignment]
-        None, description="Nudging strength of EP, in units of the output layer's stiffness; none: 0.02, or what an objective documents."
+        None,
+        description="Nudging strength (beta) of equilibrium propagation, in units of the output layer's stiffness; none: 0.02, or the"
+        " strength that an objective documents.",
     )
-    fraction: PositiveFloat = Field(0.02, description="How far coupled learning holds the outputs towards lower cost.")
-    dtype: Annotated[str, OneOf("dtype", ("float32", "float64"))] = Field("float64", description="Of all computations.")  # type: ignore[assignment]
-    tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-11, description="Residual at which a sample's free phase stops.")
-    budget: Positive = Field(5000, description="Most sweeps of a free phase.")
-    nudged_tolerance: Annotated[float, Field(ge=0)] | None = Field(
-        1e-9, description="The same for the later phases, relative to the size of their contrast."
-    )
-    nudged_budget: Positive = Field(5000, description="Most sweeps of a later phase.")
+    fraction: PositiveFloat = Field(0.02)
+    dtype: Annotated[str, OneOf("dtype", ("float32", "float64"))] = Field("float64")  # type: ignore[assignment]
+    tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-11)
+    budget: Positive = Field(5000)
+    nudged_tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-9)
+    nudged_budget: Positive = Field(5000)
 
 
 class CommandGradientsOptions(GradientsOptions):
@@ -67,6 +71,10 @@ class CommandGradientsOptions(GradientsOptions):
     """
 
     cost: Annotated[str, OneOf("cost", (*COSTS, ALL))] = Field(
-        "squared-error", description="Cost that the rules lower, or an objective; all: every objective, one after the other."
+        "squared-error", description="Cost that learning lowers, or an objective on views; all: every objective, one after the other."
     )
-    engine: str = Field("serial", exclude=True, description="serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.")
+    engine: Annotated[str, COMPUTATION] = Field(
+        "serial",
+        exclude=True,
+        description="Engine that computes the trial: serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.",
+    )

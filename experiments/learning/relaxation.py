@@ -36,23 +36,26 @@ class RelaxationOptions(CommandOptions):
         Whether to keep energy and residual at every step.
     """
 
-    inputs: Positive = Field(16, description="Input units.")
-    hidden: tuple[Positive, ...] = Field((32,), description="Units of each hidden layer, from the inputs up.")
-    outputs: Positive = Field(8, description="Output units.")
-    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
-    energy_scale: float = Field(1.0, gt=0, le=1, description="Layer energy scale: feedback over forward coupling.")
-    gain: PositiveFloat = Field(0.7, description="Weights are uniform in +-gain/sqrt(fan-in).")
+    inputs: Positive = Field(16, description="Number of input units.")
+    hidden: tuple[Positive, ...] = Field((32,), description="Number of units in each hidden layer, from the inputs up, such as 32,32.")
+    outputs: Positive = Field(8, description="Number of output units.")
+    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Activation function of the hidden layers.")
+    energy_scale: float = Field(
+        1.0, gt=0, le=1, description="Ratio of feedback to forward coupling between neighbouring layers, above 0 and at most 1."
+    )
+    gain: PositiveFloat = Field(0.7, description="Size of the weights, which are uniform in +-gain/sqrt(fan-in).")
     radius: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,
-        description="Set couplings and biases so that block descent contracts by this factor a sweep at weak inputs; near 1 is critical.",
+        description="Factor per sweep by which block descent contracts at weak inputs, set through couplings and biases; near 1 is "
+        "critical.",
     )
-    samples: Positive = Field(8, description="Inputs that relax.")
+    samples: Positive = Field(8, description="Number of inputs that relax.")
     input_scale: PositiveFloat = Field(1.0, description="Standard deviation of the inputs.")
-    dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field("forward", description="Of the relaxation.")
+    dynamics: Annotated[str, OneOf("dynamics", DYNAMICS)] = Field("forward", description="Dynamics of the relaxation.")
     tolerance: Annotated[float, Field(ge=0)] = Field(1e-6, description="Residual at which a sample stops.")
-    budget: Positive = Field(200, description="Most sweeps.")
+    budget: Positive = Field(200, description="Largest number of sweeps.")
     backend: Annotated[str, OneOf("backend", BACKEND_NAMES)] = Field(
-        "auto", description="What computes: a kernel, the torch reference, or a kernel where there is one."
+        "auto", description="Implementation: a compiled kernel, the reference (torch), or a kernel if one covers the case (auto)."
     )
     trajectory: bool = Field(False, description="Keep energy and residual of every sample at every step.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from contrastive_core.errors import EqlabError, InputError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import Cell, format_table, to_toml, write_text
+from experiments.commandline.sections import OUTPUT
 from experiments.figures.writing import tuning, write_pictures
 from experiments.learning.tune_cases import TuneOptions, curvature, material
 from experiments.setup.build import architecture, build_setting, ignored, load_data
@@ -38,7 +39,9 @@ class CommandTuneOptions(TuneOptions):
         The configuration.
     """
 
-    write: Path | None = Field(None, exclude=True, description="Write a configuration for train here.")
+    write: Annotated[Path | None, OUTPUT] = Field(
+        None, exclude=True, description="TOML file to write the found settings to, for 'eqlab train --config'; none: no file."
+    )
 
 
 METRICS = {

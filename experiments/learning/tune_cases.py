@@ -32,21 +32,25 @@ class TuneOptions(TrainOptions):
         What is good enough.
     """
 
-    batches: Annotated[int, Field(ge=2)] = Field(4, description="Mini-batches to tune on; as many others check the choice.")
+    batches: Annotated[int, Field(ge=2)] = Field(4, description="Number of mini-batches to tune on; as many others check the choice.")
     warmup: Annotated[int, Field(ge=0)] = Field(
-        200, description="Steps after which, trained with great care, the network is tuned for as well; 0 for the initial one alone."
+        200, description="Number of careful training steps after which the network is tuned for as well; 0: only for the initial network."
     )
     strengths: Annotated[tuple[PositiveFloat, ...], AfterValidator(distinct)] = Field(
-        (0.5, 0.2, 0.1, 0.05, 0.02, 0.01), min_length=1, description="Nudging strengths to try."
+        (0.5, 0.2, 0.1, 0.05, 0.02, 0.01), min_length=1, description="Nudging strengths to try, in units of the output layer's stiffness."
     )
     tolerances: Annotated[tuple[PositiveFloat, ...], AfterValidator(distinct)] = Field(
         (1e-2, 3e-3, 1e-3, 1e-4), min_length=1, description="Tolerances of the free phase to try."
     )
     nudged_tolerances: Annotated[tuple[PositiveFloat, ...], AfterValidator(distinct)] = Field(
-        (1e-1, 1e-2, 1e-3), min_length=1, description="Tolerances of the later phases to try, relative to the size of their contrast."
+        (1e-1, 1e-2, 1e-3), min_length=1, description="Tolerances of the nudged phase to try, relative to the contrast."
     )
-    noise_share: PositiveFloat = Field(0.2, description="Largest relative error, as a share of the mini-batch's relative noise.")
-    cosine: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="Lowest cosine to the exact gradient, instead of a share.")
+    noise_share: PositiveFloat = Field(
+        0.2, description="Largest relative error of the gradient, as a fraction of the mini-batch's relative noise."
+    )
+    cosine: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Smallest cosine to the exact gradient, such as 0.999, in place of --noise-share; none: use --noise-share."
+    )
 
 
 def material(options: TuneOptions, seed: int) -> tuple[list[Network], list[Batch], list[Batch]]:

@@ -30,15 +30,17 @@ class ReportOptions(CommandOptions):
         Which metrics to set against each other.
     """
 
-    runs: Annotated[tuple[str, ...], Positional()] = ()
-    out: Path | None = Field(None, description="The file; by default report.html in the run, or beside the first of several.")
-    figures: Path | None = Field(None, description="Write every figure here too, as SVG, with its data as CSV and JSON.")
-    front: tuple[str, ...] = Field((), description="Two metrics, both better if smaller, whose Pareto front to show.")
+    runs: Annotated[tuple[str, ...], Positional()] = Field((), description="Names of runs in the directory runs, or paths.")
+    out: Path | None = Field(None, description="File of the report; none: report.html in the run, or beside the first of several runs.")
+    figures: Path | None = Field(
+        None, description="Directory to write every figure to, as SVG with its data as CSV and JSON; none: no files."
+    )
+    front: tuple[str, ...] = Field((), description="Two metrics, both better if smaller, whose Pareto front is shown.")
 
 
 @command(ReportOptions, "report", without=("config", "set", "seed", "threads", "out"))
 def report_command(options: ReportOptions, invocation: Invocation) -> None:
-    """Write a report of RUNS: one HTML file with figures, tables, configuration and provenance, which needs nothing from outside.
+    """Write a report of RUNS, a self-contained HTML file with figures, tables, configuration and provenance.
 
     It is made from records only, also of a run that is still going on, that failed or that was killed. Several runs are compared: the
     settings in which they differ and their mean results side by side, and the figures of each.

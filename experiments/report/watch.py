@@ -27,14 +27,14 @@ class WatchOptions(CommandOptions):
         Of the page.
     """
 
-    run: Annotated[str | None, Positional()] = None
-    port: int = Field(0, ge=0, le=65535, description="Port on this machine; 0 for any that is free.")
-    every: float = Field(3.0, ge=0.5, le=3600, description="Seconds between two looks.")
+    run: Annotated[str | None, Positional()] = Field(None, description="Name of a run in the directory runs, or a path.")
+    port: int = Field(0, ge=0, le=65535, description="Port of the page on this machine; 0: any free port.")
+    every: float = Field(3.0, ge=0.5, le=3600, description="Time between two readings of the run, in second.")
 
 
 @command(WatchOptions, "watch", without=("config", "set", "seed", "threads"))
 def watch_command(options: WatchOptions, invocation: Invocation) -> None:
-    """Show the run RUN in a browser of this machine while it goes on: how far it is, its curves as they grow, and what failed.
+    """Show the run RUN in a browser of this machine while it goes on, with its progress, curves and failures.
 
     The page is that of 'eqlab report'. It is served on loopback only and made from the records, which are opened for reading only; the
     run is not disturbed. Ctrl-C ends it.

@@ -16,6 +16,7 @@ from experiments.commandline.markers import OneOf, Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import Cell, format_table
 from experiments.commandline.quantities import Positive, PositiveFloat, distinct
+from experiments.commandline.sections import COMPUTATION, DATA, Section
 from experiments.figures.representations import matches
 from experiments.figures.writing import write_pictures
 from experiments.representations.activities import Trained, activities
@@ -42,6 +43,9 @@ COLUMNS = {
 """Columns of the table: measure and digits."""
 
 
+TRAINING = Section("Training", 15)
+
+
 class MatchOptions(CommandOptions):
     """Which runs, and on what their units are compared.
 
@@ -63,22 +67,32 @@ class MatchOptions(CommandOptions):
         Of the lasso, and of the spectral clusters.
     """
 
-    runs: Annotated[tuple[str, ...], Positional()] = ()
-    train: Literal["compare", "contrast"] = Field("compare", description="Without runs: the command that trains networks.")
-    like: str | None = Field(None, description="Without runs: a configuration of that command, as for --config.")
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
-        ("ep-centered", "backprop"), min_length=1, description="Without runs: the rules."
+    runs: Annotated[tuple[str, ...], Positional()] = Field(
+        (), description="Names of runs of train, compare or contrast, or paths; none: train networks first."
     )
-    seeds: int = Field(2, ge=2, description="Without runs: paired seeds per rule.")
-    training: dict[str, Any] = Field({}, description="Without runs: further options of that command, by name.")
-    more_seeds: bool = Field(True, description="Train a second seed of a run that has one, beside it.")
-    engine: str = Field("process", exclude=True, description="Where networks are trained, as for compare.")
-    data_dir: Path | None = Field(None, exclude=True, description="Directory of IDX files; none downloads and caches.")
-    samples: int = Field(1000, ge=3, description="Test samples that units are compared on, at most.")
-    pairs: Positive = Field(3, description="Pairs of networks of each kind, at most.")
-    penalty: PositiveFloat = Field(0.1, description="Of the lasso, on standardised activities.")
-    predicted: Positive = Field(64, description="Units of the second network that the lasso predicts, at most.")
-    clusters: int = Field(16, ge=2, description="Spectral clusters of the units of both networks, at most.")
+    train: Annotated[Literal["compare", "contrast"], TRAINING] = Field(
+        "compare", description="Command that trains networks if no runs are given."
+    )
+    like: Annotated[str | None, TRAINING] = Field(
+        None, description="Configuration of that command if no runs are given, a file or a shipped name; none: its defaults."
+    )
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), TRAINING] = Field(
+        ("ep-centered", "backprop"), min_length=1, description="Learning rules to train with if no runs are given."
+    )
+    seeds: Annotated[int, TRAINING] = Field(2, ge=2, description="Number of paired seeds per rule if no runs are given.")
+    training: dict[str, Any] = Field({}, description="Further options of the training command, by name.")
+    more_seeds: Annotated[bool, TRAINING] = Field(True, description="Train a second seed of a run that has one, beside it.")
+    engine: Annotated[str, COMPUTATION] = Field(
+        "process", exclude=True, description="Engine that trains networks: serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file."
+    )
+    data_dir: Annotated[Path | None, DATA] = Field(
+        None, exclude=True, description="Directory with the IDX files of the data set; none: download them once and cache them."
+    )
+    samples: Annotated[int, DATA] = Field(1000, ge=3, description="Largest number of test samples on which units are compared.")
+    pairs: Positive = Field(3, description="Largest number of pairs of networks of each kind.")
+    penalty: PositiveFloat = Field(0.1, description="Penalty of the lasso on standardised activities.")
+    predicted: Positive = Field(64, description="Largest number of units of the second network that the lasso predicts.")
+    clusters: int = Field(16, ge=2, description="Largest number of spectral clusters of the units of both networks.")
 
 
 @command(MatchOptions, "match")

@@ -21,7 +21,7 @@ class ObjectivesOptions(CommandOptions):
 
 @command(ObjectivesOptions, "objectives")
 def objectives_command(options: ObjectivesOptions, invocation: Invocation) -> None:
-    """List the objectives: source, setting, defaults, what they need, and against what value and gradient were compared.
+    """List the objectives with their sources, settings, defaults, needs and the references that they were checked against.
 
     An extra is learnt beside the network, carried from batch to batch, or given with every batch.
 
@@ -29,7 +29,6 @@ def objectives_command(options: ObjectivesOptions, invocation: Invocation) -> No
     Examples:
       eqlab objectives
       eqlab objectives --json
-      eqlab gradients --cost dcl --hidden 32 --rules ep-centered
     """  # noqa: D301
     listed = [describe(name, OBJECTIVES[name]) for name in OBJECTIVES]
     header = ("name", "views", "labels", "extras", "defaults", "source")

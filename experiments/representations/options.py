@@ -14,8 +14,13 @@ from contrastive_core.sampling import SAMPLERS
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from experiments.commandline.markers import OneOf
 from experiments.commandline.quantities import Positive, PositiveFloat, Units, distinct
+from experiments.commandline.sections import COMPUTATION, NETWORK, RULE, Section
 from experiments.setup.options import PlanOptions
 from experiments.setup.rules import BASELINE, RULES
+
+OBJECTIVE = Section("Objective", 30)
+AUGMENTATION = Section("Views", 12)
+PROBES = Section("Probes", 60)
 
 
 class ContrastiveOptions(PlanOptions):
@@ -37,41 +42,61 @@ class ContrastiveOptions(PlanOptions):
         As for the other learning commands, with defaults that suit objectives.
     """
 
-    cost: Annotated[str, OneOf("objective", OBJECTIVES)] = Field("nt-xent", description="Objective that the rules lower.")
-    temperature: PositiveFloat | None = Field(0.2, description="Of the objective, if it has one; none is its own default.")
+    cost: Annotated[str, OneOf("objective", OBJECTIVES)] = Field("nt-xent", description="Objective that learning lowers.")
+    temperature: Annotated[PositiveFloat | None, OBJECTIVE] = Field(
+        0.2, description="Temperature of the objective, if it has one; none: the objective's own default."
+    )
     objective: dict[str, Any] = Field({}, description="Further settings of the objective, by name.")
-    labels: bool = Field(True, description="Show labels to objectives that need them; others never see any.")
-    sampling: Annotated[str, OneOf("sampling", SAMPLERS)] = Field("shuffled", description="Who meets whom in a batch.")
+    labels: Annotated[bool, OBJECTIVE] = Field(
+        True, description="Show labels to objectives that need them; other objectives never see any."
+    )
+    sampling: Annotated[str, OneOf("sampling", SAMPLERS), OBJECTIVE] = Field(
+        "shuffled", description="Sampling of the samples that meet in a batch."
+    )
     sampler: dict[str, Any] = Field({}, description="Settings of the sampling, by name.")
-    after: str | None = Field(None, description="Earlier run of contrast: a stage whose clusters are told apart already (MCL).")
-    mixing: Annotated[str, OneOf("mixing", MIXINGS)] | None = Field(None, description="What becomes of outputs before the objective.")
+    after: Annotated[str | None, OBJECTIVE] = Field(
+        None, description="Earlier run of contrast as the stage before, whose clusters are told apart already (MCL); none: a first stage."
+    )
+    mixing: Annotated[Annotated[str, OneOf("mixing", MIXINGS)] | None, OBJECTIVE] = Field(
+        None, description="Mixing of the outputs before the objective; none: no mixing."
+    )
     mixer: dict[str, Any] = Field({}, description="Settings of the mixing, by name.")
-    momentum_keys: float = Field(0.99, ge=0, lt=1, description="How slowly the network follows whose outputs are keys.")
-    embedding: Units = Field(32, description="Output units.")
-    views: Annotated[tuple[Annotated[str, OneOf("view", VIEWS)], ...], AfterValidator(distinct)] = Field(
-        ("affine", "erase"), description="Augmentations, one after the other."
+    momentum_keys: Annotated[float, OBJECTIVE] = Field(
+        0.99, ge=0, lt=1, description="Momentum of the network whose outputs are keys, from 0 to below 1; larger values follow more slowly."
     )
-    num_views: int = Field(2, ge=2, description="Views of each sample.")
-    view_strength: float = Field(1.0, ge=0, description="Share of the augmentations' amplitudes.")
-    view_growth: float = Field(0.0, ge=0, le=1, description="Share of the training over which that grows from 0.")
-    probe_train: Positive = Field(6000, description="Training samples that probes learn from, at most.")
-    probe_test: Positive = Field(4000, description="Samples that probes are tested on, at most.")
-    probe_split: Literal["validation", "test"] = Field("test", description="Where those are from; settings are chosen on validation.")
-    neighbours: Positive = Field(5, description="Neighbours that vote.")
-    hidden: tuple[Units, ...] = Field((256,), min_length=1, description="Units of each hidden layer, from the inputs up.")
-    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the hidden layers.")
-    output_activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Of the output layer.")
-    energy_scale: float = Field(0.1, gt=0, le=1, description="Layer energy scale: feedback over forward coupling.")
+    embedding: Annotated[Units, NETWORK] = Field(32, description="Number of output units, the width of the embedding.")
+    views: Annotated[tuple[Annotated[str, OneOf("view", VIEWS)], ...], AfterValidator(distinct), AUGMENTATION] = Field(
+        ("affine", "erase"), description="Augmentations that make a view, one after the other."
+    )
+    num_views: Annotated[int, AUGMENTATION] = Field(2, ge=2, description="Number of views of each sample.")
+    view_strength: Annotated[float, AUGMENTATION] = Field(
+        1.0, ge=0, description="Factor of the augmentations' amplitudes; 1: full amplitude."
+    )
+    view_growth: Annotated[float, AUGMENTATION] = Field(
+        0.0, ge=0, le=1, description="Fraction of the training over which the amplitudes grow from 0."
+    )
+    probe_train: Annotated[Positive, PROBES] = Field(6000, description="Largest number of training samples that probes learn from.")
+    probe_test: Annotated[Positive, PROBES] = Field(4000, description="Largest number of samples that probes are tested on.")
+    probe_split: Annotated[Literal["validation", "test"], PROBES] = Field(
+        "test", description="Split that probes are tested on; settings are chosen on validation."
+    )
+    neighbours: Annotated[Positive, PROBES] = Field(5, description="Number of nearest neighbours that vote.")
+    hidden: tuple[Units, ...] = Field((256,), min_length=1)
+    activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh")
+    output_activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh")
+    energy_scale: float = Field(0.1, gt=0, le=1)
     strength: PositiveFloat | None = Field(  # type: ignore[assignment]
-        None, description="Nudging strength of EP, in units of the output layer's stiffness; none is the objective's own."
+        None,
+        description="Nudging strength (beta) of equilibrium propagation, in units of the output layer's stiffness; none: the strength"
+        " that the objective documents.",
     )
-    frozen: bool = Field(True, description="Hold the nudging force of the free state, which lets samples relax on their own.")
-    epochs: Positive = Field(20, description="Passes over the training split.")
-    batch_size: int = Field(128, ge=2, description="Samples per step.")
-    optimiser: Annotated[str, OneOf("optimiser", OPTIMISERS)] = Field("adam", description="Optimiser.")
-    learning_rates: tuple[PositiveFloat, ...] = Field((1e-3,), description="One for all layers, or one per layer from the inputs up.")
-    schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("constant", description="Of the learning rates, per epoch.")
-    clip_norm: PositiveFloat | None = Field(None, description="Largest norm of the gradient.")
+    frozen: bool = Field(True, description="Keep the nudging force as it is in the free state, which lets samples relax on their own.")
+    epochs: Positive = Field(20)
+    batch_size: int = Field(128, ge=2)
+    optimiser: Annotated[str, OneOf("optimiser", OPTIMISERS)] = Field("adam")
+    learning_rates: tuple[PositiveFloat, ...] = Field((1e-3,))
+    schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("constant")
+    clip_norm: PositiveFloat | None = Field(None)
 
 
 class ContrastiveTrialOptions(ContrastiveOptions):
@@ -83,7 +108,7 @@ class ContrastiveTrialOptions(ContrastiveOptions):
         The learning rule.
     """
 
-    rule: Annotated[str, OneOf("rule", RULES)] = Field("ep-centered", description="Learning rule.")
+    rule: Annotated[str, OneOf("rule", RULES), RULE] = Field("ep-centered", description="Learning rule to train with.")
 
 
 class ContrastOptions(ContrastiveOptions):
@@ -99,10 +124,15 @@ class ContrastOptions(ContrastiveOptions):
         Where trials are computed.
     """
 
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct)] = Field(
-        ("ep-centered", BASELINE), min_length=1, description="Rules to compare."
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
+        ("ep-centered", BASELINE), min_length=1, description="Learning rules to compare."
     )
-    seeds: Positive = Field(3, description="Paired seeds per rule.")
-    engine: str = Field(
-        "process", exclude=True, description="serial, process:N, dask:N (by default one per core), tcp://HOST:PORT or a scheduler file."
+    seeds: Positive = Field(
+        3, description="Number of paired seeds, each of which gives every rule the same initial weights, data order and views."
+    )
+    engine: Annotated[str, COMPUTATION] = Field(
+        "process",
+        exclude=True,
+        description="Engine that computes the trials: serial, process:N, dask:N (by default one worker per core), tcp://HOST:PORT or "
+        "a scheduler file.",
     )

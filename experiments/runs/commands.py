@@ -41,7 +41,7 @@ class NamesOptions(CommandOptions):
         In the directory of runs, or paths.
     """
 
-    names: _Names = ()
+    names: _Names = Field((), description="Names of runs in the directory runs, or paths.")
 
 
 class RemoveOptions(NamesOptions):
@@ -53,12 +53,18 @@ class RemoveOptions(NamesOptions):
         Whether not to ask.
     """
 
-    yes: bool = Field(False, description="Do not ask.")
+    yes: bool = Field(False, description="Remove without asking.")
 
 
 @command(ListOptions, "list", without=("config", "seed", "threads"))
 def list_command(options: ListOptions, invocation: Invocation) -> None:
-    """List the runs in the directory runs, or that of --out."""
+    """List the runs in the directory runs, or in that of --out.
+
+    \b
+    Examples:
+      eqlab runs list
+      eqlab runs list --out other/runs
+    """  # noqa: D301
     root = invocation.out or ROOT
     found = sorted(path.parent for path in root.glob("*/config.toml")) if root.is_dir() else []
     runs = [_overview(RunDirectory(path)) for path in found]
@@ -89,7 +95,13 @@ def _overview(run: RunDirectory) -> dict[str, Any]:
 
 @command(NamesOptions, "show", without=("config", "seed", "threads"))
 def show_command(options: NamesOptions, invocation: Invocation) -> None:
-    """Show the configuration, the origin and the state of the runs NAMES."""
+    """Show the configuration, the origin and the state of the runs NAMES.
+
+    \b
+    Examples:
+      eqlab runs show demo
+      eqlab runs show other/runs/demo --json
+    """  # noqa: D301
     runs = [_whole(run) for run in _find(options, invocation)]
     invocation.result({"runs": runs}, "\n\n".join(map(_describe, runs)))
 
@@ -145,7 +157,13 @@ def _means(run: RunDirectory) -> dict[str, float]:
 
 @command(NamesOptions, "compare", without=("config", "seed", "threads"))
 def compare_command(options: NamesOptions, invocation: Invocation) -> None:
-    """Show in which settings the runs NAMES differ, and their mean results side by side."""
+    """Show in which settings the runs NAMES differ, and their mean results side by side.
+
+    \b
+    Examples:
+      eqlab runs compare demo demo-2
+      eqlab runs compare demo demo-2 --json
+    """  # noqa: D301
     runs = _find(options, invocation, least=2)
     names = [run.path.name for run in runs]
     averages = [_means(run) for run in runs]
@@ -169,7 +187,13 @@ def _shown(value: Any) -> str:
 
 @command(RemoveOptions, "rm", without=("config", "seed", "threads"))
 def remove_command(options: RemoveOptions, invocation: Invocation) -> None:
-    """Remove the runs NAMES with everything in them, after asking."""
+    """Remove the runs NAMES with everything in them, after asking.
+
+    \b
+    Examples:
+      eqlab runs rm demo
+      eqlab runs rm demo demo-2 --yes
+    """  # noqa: D301
     runs = _find(options, invocation)
     for run in runs:
         if run.path.is_symlink():

@@ -15,6 +15,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
+from experiments.commandline.sections import OUTPUT
 from experiments.runs.directory import RunDirectory, place
 from experiments.runs.pages import recall
 from experiments.runs.records import STATUSES
@@ -37,12 +38,16 @@ class CollectOptions(CommandOptions):
         What the summary shows.
     """
 
-    name: Annotated[str, Positional()]
-    csv: Path | None = Field(None, exclude=True, description="Write the table here; its bytes do not depend on the engine.")
-    timing: bool = Field(False, description="Add times to the table, which do depend on it.")
-    metrics: tuple[str, ...] = Field((), description="Metrics of the summary; by default the experiment's most telling ones.")
-    against: str | None = Field(None, description="AXIS=VALUE: show paired differences of all other values of the axis to this one.")
-    points: Annotated[int, Field(ge=0)] = Field(40, description="Most points of the grid in the summary.")
+    name: Annotated[str, Positional()] = Field(description="Name of the sweep in the directory runs, or a path.")
+    csv: Annotated[Path | None, OUTPUT] = Field(
+        None, exclude=True, description="CSV file to write all results to, whose bytes do not depend on the engine; none: no file."
+    )
+    timing: Annotated[bool, OUTPUT] = Field(False, description="Add times to the CSV file, which do depend on the engine.")
+    metrics: tuple[str, ...] = Field((), description="Metrics of the summary; empty: the most telling ones of the experiment.")
+    against: str | None = Field(
+        None, description="Value AXIS=VALUE from which paired differences of the other values of the axis are shown."
+    )
+    points: Annotated[int, Field(ge=0)] = Field(40, description="Largest number of points of the grid in the summary.")
 
 
 @command(CollectOptions, "collect", without=("config", "seed", "threads"))

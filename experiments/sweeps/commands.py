@@ -18,6 +18,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional, Repeated
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
+from experiments.commandline.sections import COMPUTATION
 from experiments.runs.directory import place
 from experiments.runs.pages import details, retry_failed, spent
 from experiments.sweeps.directory import Sweep, create_sweep, open_sweep
@@ -44,14 +45,22 @@ class NewOptions(CommandOptions):
         Trials per call of an engine.
     """
 
-    name: _Name
-    experiment: Annotated[str | None, Positional()] = None
-    grid: Annotated[tuple[str, ...], Repeated("AXIS=V1,V2,...")] = Field((), description="An axis and its values; may be repeated.")
-    set: Annotated[tuple[str, ...], Repeated("KEY=VALUE")] = Field((), description="A setting of the experiment; may be repeated.")
-    file: str | None = Field(None, description="TOML file with grid, zip and random axes; flags win.")
-    seeds: Annotated[int, Field(gt=0)] | None = Field(None, description="Trials per point of the grid, 1 if not given.")
+    name: _Name = Field(description="Name of the sweep, a new directory in runs, or a path.")
+    experiment: Annotated[str | None, Positional()] = Field(
+        None, description="Name of the experiment, or MODULE:OBJECT for one of your own."
+    )
+    grid: Annotated[tuple[str, ...], Repeated("AXIS=V1,V2,...")] = Field(
+        (), description="Axis and its values, such as gain=0.5,1,2; may be repeated."
+    )
+    set: Annotated[tuple[str, ...], Repeated("KEY=VALUE")] = Field(
+        (), description="Setting of the experiment at all points, such as epochs=5; may be repeated."
+    )
+    file: str | None = Field(None, description="TOML file with grid, zip and random axes; flags win over it.")
+    seeds: Annotated[int, Field(gt=0)] | None = Field(None, description="Number of trials per point of the grid; none: 1.")
     paired: bool = Field(True, description="Give all points the same seeds, so that differences are paired.")
-    chunk: Annotated[int, Field(gt=0)] | None = Field(None, description="Trials per call of an engine; none measures a second's worth.")
+    chunk: Annotated[Annotated[int, Field(gt=0)] | None, COMPUTATION] = Field(
+        None, description="Number of trials per call of an engine; none: as many as take about a second."
+    )
 
 
 class NameOptions(CommandOptions):
@@ -63,7 +72,7 @@ class NameOptions(CommandOptions):
         As it was given to ``eqlab sweep new``, or a path.
     """
 
-    name: _Name
+    name: _Name = Field(description="Name of the sweep in the directory runs, or a path.")
 
 
 class RunOptions(NameOptions):
@@ -75,12 +84,14 @@ class RunOptions(NameOptions):
         What computes.
     """
 
-    engine: str = Field("process", exclude=True, description=f"{CHOICES[:1].upper()}{CHOICES[1:]}.".replace("'", ""))
+    engine: Annotated[str, COMPUTATION] = Field(
+        "process", exclude=True, description=f"Engine that computes the trials: {CHOICES}.".replace("'", "")
+    )
 
 
 @command(NewOptions, "new", without=("config", "set", "threads"))
 def new_command(options: NewOptions, invocation: Invocation) -> None:
-    """Make a sweep: the experiment EXPERIMENT at every point of a grid, several times with different seeds.
+    """Make a sweep of the experiment EXPERIMENT over a grid, with several seeds per point.
 
     Experiments are gradients, learn, phase, recall, relaxation and train, and MODULE:OBJECT for one of your own.
 
@@ -110,7 +121,7 @@ def _spelled(name: str, invocation: Invocation) -> str:
 
 @command(RunOptions, "run", without=("config", "seed", "threads"))
 def run_command(options: RunOptions, invocation: Invocation) -> None:
-    """Compute what is missing of the sweep NAME; stop it at any moment, and run it again under any engine.
+    """Compute the missing trials of the sweep NAME; a stopped sweep goes on with any engine.
 
     \b
     Examples:
@@ -123,13 +134,24 @@ def run_command(options: RunOptions, invocation: Invocation) -> None:
 
 @command(RunOptions, "resume", without=("config", "seed", "threads"))
 def resume_command(options: RunOptions, invocation: Invocation) -> None:
-    """Go on with the sweep NAME: the same as run."""
+    """Continue the sweep NAME, as 'eqlab sweep run' does.
+
+    \b
+    Examples:
+      eqlab sweep resume gains
+      eqlab sweep resume gains --engine dask:4
+    """  # noqa: D301
     _compute(options, invocation, retry=False)
 
 
 @command(RunOptions, "retry-failed", without=("config", "seed", "threads"))
 def retry_command(options: RunOptions, invocation: Invocation) -> None:
-    """Compute the failed trials of the sweep NAME again, and what is missing."""
+    """Compute the failed trials of the sweep NAME again, and those that are missing.
+
+    \b
+    Examples:
+      eqlab sweep retry-failed gains
+    """  # noqa: D301
     _compute(options, invocation, retry=True)
 
 
@@ -168,12 +190,18 @@ class StatusOptions(NameOptions):
         Whose failure to show whole.
     """
 
-    trial: str | None = Field(None, description="Show this failed trial's traceback.")
+    trial: str | None = Field(None, description="Key of a failed trial whose traceback is shown; none: no traceback.")
 
 
 @command(StatusOptions, "status", without=("config", "seed", "threads"))
 def status_command(options: StatusOptions, invocation: Invocation) -> None:
-    """Show how far the sweep NAME is, also while it runs, and what failed."""
+    """Show how far the sweep NAME is, even while it runs, and which trials failed.
+
+    \b
+    Examples:
+      eqlab sweep status gains
+      eqlab sweep status gains --trial 17
+    """  # noqa: D301
     path = place(options.name, invocation.out)
     with open_sweep(path, invocation, readonly=True) as sweep:
         if options.trial is not None:

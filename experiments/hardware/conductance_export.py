@@ -80,7 +80,8 @@ def _rebuilt(run: RunDirectory, shared: dict[str, Any], key: str, done: Any, dat
     from contrastive_core.files.checkpoint import load_checkpoint, load_parameters
     from experiments.commandline.options import from_settings, merge, nested
     from experiments.hardware.device_settings import assemble, split
-    from experiments.hardware.hardware import HardwareTrialOptions, changed
+    from experiments.hardware.hardware import changed
+    from experiments.hardware.options import HardwareTrialOptions
     from experiments.setup.build import build_network, load_data
     from experiments.trials.worker import checkpoint_of
 

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import AfterValidator, Field
+from typing import TYPE_CHECKING
 
 from contrastive_core.registry import unknown_name
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.commandline.markers import OneOf, Repeated
 from experiments.commandline.output import to_json
-from experiments.commandline.quantities import Positive, distinct
-from experiments.commandline.sections import COMPUTATION, DATA, RULE, Section
 from experiments.figures.hardware import effect_picture, front_picture
 from experiments.figures.writing import write_pictures
 from experiments.hardware.device_settings import assemble, caution, check_suits, read_assignment, read_variation, split
-from experiments.hardware.energy_bill import ConstantOptions
 from experiments.hardware.measures import measure
+from experiments.hardware.options import HardwareOptions, HardwareTrialOptions
 from experiments.hardware.table import key_of, rows_of, table
 from experiments.learning.train import METRICS as TRAINING
 from experiments.runs.directory import open_run
 from experiments.runs.intervals import mean
 from experiments.setup.build import check_data_seed, plan_of
-from experiments.setup.options import PlanOptions, TrainOptions
 from experiments.setup.rules import RULES
 from experiments.sweeps.gridded import run_cells
 from experiments.trials.engine import check_engine
@@ -36,84 +30,6 @@ if TYPE_CHECKING:
     from contrastive_core.devices.device import Device
     from contrastive_core.devices.on_device import OnDevice
     from contrastive_core.network import Network
-
-_Settings = Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=VALUE")]
-
-
-Transfer = Literal["none", "ideal", "device"]
-"""Where the conductances are learnt that a device is judged with: on itself, without imperfections, or on another device of its kind."""
-
-_TRANSFER = "Network whose conductances the device is judged with: an ideal one, or another device of its kind; none: it learns itself."
-
-
-DEVICE = Section("Device", 25)
-
-
-class HardwareTrialOptions(TrainOptions):
-    """How one rule trains a network on a device.
-
-    Attributes
-    ----------
-    preset, imperfections
-        The device.
-    transfer
-        Where the conductances are learnt that the device is judged with.
-    constants
-        What operations cost.
-    final
-        Whether nothing is kept for validation.
-    """
-
-    preset: Annotated[str, DEVICE] = Field("ideal", description="Published device to start from, as 'eqlab device list' shows them.")
-    imperfections: Annotated[_Settings, DEVICE] = Field(
-        (), description="Setting of the device or, without a dot, of training; may be repeated."
-    )
-    transfer: Annotated[Transfer, DEVICE] = Field("none", description=_TRANSFER)
-    constants: ConstantOptions = Field(
-        default_factory=lambda: ConstantOptions.model_validate({}), description="Constants of the energy bill, in SI units."
-    )
-    final: Annotated[bool, DATA] = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
-
-
-class HardwareOptions(PlanOptions):
-    """Rules, devices and seeds; everything else is the same for all.
-
-    Attributes
-    ----------
-    rules, own, vary, imperfections, preset, transfer, constants, final, seeds
-        The study.
-    engine
-        Where trials are computed.
-    """
-
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
-        ("ep-centered",), min_length=1, description="Learning rules to compare."
-    )
-    own: Annotated[tuple[str, ...], Repeated("RULE.SETTING=VALUE"), RULE] = Field(
-        (), description="Setting of training for one rule, such as ep-centered.strength=0.05; may be repeated."
-    )
-    vary: Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=V1,V2,..."), DEVICE] = Field(
-        ("node-noise.sigma_v=0.001,0.01,0.1",),
-        description="Parameter of an effect and its values; others after spaces are held, or vary along. May be repeated.",
-    )
-    imperfections: Annotated[_Settings, DEVICE] = Field(
-        (), description="Setting of the device in all trials, such as adc.adc_bits=8; may be repeated."
-    )
-    preset: Annotated[str, DEVICE] = Field("ideal", description="Published device to start from, as 'eqlab device list' shows them.")
-    transfer: Annotated[Transfer, DEVICE] = Field("none", description=_TRANSFER)
-    constants: ConstantOptions = Field(
-        default_factory=lambda: ConstantOptions.model_validate({}), description="Constants of the energy bill, in SI units."
-    )
-    final: Annotated[bool, DATA] = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
-    seeds: Positive = Field(
-        3, description="Number of paired seeds, each with the same initial weights, data order and device draws in all trials."
-    )
-    engine: Annotated[str, COMPUTATION] = Field(
-        "process",
-        exclude=True,
-        description="Engine that computes the trials: serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.",
-    )
-
 
 METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost", "validation_error", "best_epoch", "epochs")} | {
     "sweeps_per_sample": TRAINING["sweeps_per_sample"],

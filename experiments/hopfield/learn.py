@@ -31,15 +31,15 @@ THRESHOLD_OVERLAP = erf(1 / sqrt(2))
 """Overlap at which signal equals noise, over the largest."""
 
 
-class LessonOptions(SpinOptions):
-    """One network that learns from examples; temperatures are normalised.
+class PatternOptions(SpinOptions):
+    """Network that learns patterns, in normalised units.
 
     Attributes
     ----------
-    patterns, dilution, temperature, quality, examples
-        K, d, T, r and M.
+    patterns, dilution, temperature
+        K, d and T.
     images, data_dir
-        Where real patterns come from.
+        Source of patterns that are not random.
     """
 
     patterns: Annotated[Positive, PATTERNS] = Field(1, description="Number of patterns to learn.")
@@ -49,8 +49,6 @@ class LessonOptions(SpinOptions):
     temperature: Annotated[float, SAMPLING] = Field(
         0.05, ge=0, description="Temperature in normalised units, in which the critical one without example noise is 1."
     )
-    quality: Quality = Field(0.3, description="Quality of the examples, from 0 (random) to 1 (the pattern).")
-    examples: Positive = Field(20, description="Number of examples per pattern.")
     images: Annotated[Images | None, PATTERNS] = Field(
         None,
         description="Data set whose binarised images are learnt, from noisy copies, instead of random patterns; sets size and dilution.",
@@ -60,26 +58,30 @@ class LessonOptions(SpinOptions):
     )
 
 
-class LearnOptions(SpinOptions):
+class LessonOptions(PatternOptions):
+    """One network that learns from examples.
+
+    Attributes
+    ----------
+    quality, examples
+        r and M.
+    """
+
+    quality: Quality = Field(0.3, description="Quality of the examples, from 0 (random) to 1 (the pattern).")
+    examples: Positive = Field(20, description="Number of examples per pattern.")
+
+
+class LearnOptions(PatternOptions):
     """A grid of qualities and numbers of examples.
 
     Attributes
     ----------
-    patterns, dilution, temperature, images, data_dir
-        Of every network.
     qualities, examples
-        The grid.
+        Axes of the grid.
     engine
-        Where points are computed.
+        Engine that computes the points.
     """
 
-    patterns: Annotated[Positive, PATTERNS] = Field(1, description="Number of patterns to learn.")
-    dilution: Annotated[float, Field(ge=0, lt=1), PATTERNS] = Field(
-        0.0, description="Fraction of blank entries in the patterns, from 0 to below 1."
-    )
-    temperature: Annotated[float, SAMPLING] = Field(
-        0.05, ge=0, description="Temperature in normalised units, in which the critical one without example noise is 1."
-    )
     convention: Literal["normalized"] = Field(
         "normalized", description="Units of couplings and temperatures, which are always normalised in learning."
     )
@@ -87,13 +89,6 @@ class LearnOptions(SpinOptions):
         (0.2, 0.3, 0.5), min_length=1, description="Qualities of the examples, from 0 (random) to 1 (the pattern)."
     )
     examples: tuple[Positive, ...] = Field((1, 3, 5, 11, 21, 41, 81), min_length=1, description="Numbers of examples per pattern.")
-    images: Annotated[Images | None, PATTERNS] = Field(
-        None,
-        description="Data set whose binarised images are learnt, from noisy copies, instead of random patterns; sets size and dilution.",
-    )
-    data_dir: Annotated[Path | None, PATTERNS] = Field(
-        None, exclude=True, description="Directory with the files of the data set in --images; none: download them once and cache them."
-    )
     chains: Positive = Field(4)
     sweeps: int = Field(150, ge=10)
     burn_in: int = Field(50, ge=0)

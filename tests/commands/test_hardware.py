@@ -17,7 +17,8 @@ from contrastive_core.devices.write_law import LinearStep
 from contrastive_core.errors import InputError
 from experiments.cli import cli
 from experiments.hardware.device_settings import assemble, read_variation, split
-from experiments.hardware.hardware import HardwareTrialOptions, trial
+from experiments.hardware.hardware import trial
+from experiments.hardware.options import HardwareTrialOptions
 
 TINY = ("--set", "train_size=64", "--epochs", "2", "--hidden", "8", "--strength", "0.05", "--seeds", "2", "--engine", "serial", "--quiet")
 

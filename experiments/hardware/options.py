@@ -1,0 +1,89 @@
+"""Options of training on imperfect devices, for its trials and for its command."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from experiments.commandline.markers import OneOf, Repeated
+from experiments.commandline.quantities import Positive, distinct
+from experiments.commandline.sections import COMPUTATION, DATA, RULE, Section
+from experiments.hardware.energy_bill import ConstantOptions
+from experiments.setup.options import PlanOptions, TrainOptions
+from experiments.setup.rules import RULES
+
+DEVICE = Section("Device", 25)
+
+_Settings = Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=VALUE")]
+
+Transfer = Literal["none", "ideal", "device"]
+"""Device on which conductances are learnt: the judged one itself, one without imperfections, or another of its kind."""
+
+_TRANSFER = "Network whose conductances the device is judged with: an ideal one, or another device of its kind; none: it learns itself."
+
+
+class HardwareTrialOptions(TrainOptions):
+    """How one rule trains a network on a device.
+
+    Attributes
+    ----------
+    preset, imperfections
+        The device.
+    transfer
+        Where the conductances are learnt that the device is judged with.
+    constants
+        What operations cost.
+    final
+        Whether nothing is kept for validation.
+    """
+
+    preset: Annotated[str, DEVICE] = Field("ideal", description="Published device to start from, as 'eqlab device list' shows them.")
+    imperfections: Annotated[_Settings, DEVICE] = Field(
+        (), description="Setting of the device or, without a dot, of training; may be repeated."
+    )
+    transfer: Annotated[Transfer, DEVICE] = Field("none", description=_TRANSFER)
+    constants: ConstantOptions = Field(
+        default_factory=lambda: ConstantOptions.model_validate({}), description="Constants of the energy bill, in SI units."
+    )
+    final: Annotated[bool, DATA] = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
+
+
+class HardwareOptions(PlanOptions):
+    """Rules, devices and seeds; everything else is the same for all.
+
+    Attributes
+    ----------
+    rules, own, vary, imperfections, preset, transfer, constants, final, seeds
+        The study.
+    engine
+        Where trials are computed.
+    """
+
+    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
+        ("ep-centered",), min_length=1, description="Learning rules to compare."
+    )
+    own: Annotated[tuple[str, ...], Repeated("RULE.SETTING=VALUE"), RULE] = Field(
+        (), description="Setting of training for one rule, such as ep-centered.strength=0.05; may be repeated."
+    )
+    vary: Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=V1,V2,..."), DEVICE] = Field(
+        ("node-noise.sigma_v=0.001,0.01,0.1",),
+        description="Parameter of an effect and its values; others after spaces are held, or vary along. May be repeated.",
+    )
+    imperfections: Annotated[_Settings, DEVICE] = Field(
+        (), description="Setting of the device in all trials, such as adc.adc_bits=8; may be repeated."
+    )
+    preset: Annotated[str, DEVICE] = Field("ideal", description="Published device to start from, as 'eqlab device list' shows them.")
+    transfer: Annotated[Transfer, DEVICE] = Field("none", description=_TRANSFER)
+    constants: ConstantOptions = Field(
+        default_factory=lambda: ConstantOptions.model_validate({}), description="Constants of the energy bill, in SI units."
+    )
+    final: Annotated[bool, DATA] = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
+    seeds: Positive = Field(
+        3, description="Number of paired seeds, each with the same initial weights, data order and device draws in all trials."
+    )
+    engine: Annotated[str, COMPUTATION] = Field(
+        "process",
+        exclude=True,
+        description="Engine that computes the trials: serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.",
+    )

@@ -1,8 +1,8 @@
 """Measure what the machinery costs: a sweep of 10^5 trials of a millisecond, against the same calls in two bare processes.
 
-By hand: ``python tests/by_hand/overhead.py [TRIALS] [REPEATS] [seconds | busy]``. Both take turns, so that the load of a shared
-machine hits both.
-A trial sleeps for its millisecond, or computes, so that driver and workers compete for the cores of a small machine.
+By hand: ``PYTHONPATH=tests/support python tests/by_hand/overhead.py [TRIALS] [REPEATS] [seconds | busy]``. Both take turns, so that
+the load of a shared machine hits both. A trial sleeps for its millisecond, or computes, so that driver and workers compete for the cores
+of a small machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-import kills
+import processes
 from trials import ToyOptions, trial
 
 ENGINE = "dask:2"
@@ -40,10 +40,10 @@ def ideal(count: int, kind: str) -> float:
 def swept(folder: Path, count: int, name: str, kind: str) -> tuple[float, float]:
     """Wall time of the whole command, and of its trials alone, over two workers."""
     axis = ["--grid", f"x={','.join(map(str, range(100)))}", "--seeds", str(count // 100)]
-    kills.eqlab(folder, "sweep", "new", name, "trials:EXPERIMENT", *axis, "--set", f"{kind}=0.001")
+    processes.run(folder, "sweep", "new", name, "trials:EXPERIMENT", *axis, "--set", f"{kind}=0.001")
     start = time.perf_counter()
-    kills.eqlab(folder, "sweep", "run", name, "--engine", ENGINE)
-    return time.perf_counter() - start, json.loads(kills.eqlab(folder, "sweep", "status", name, "--json").stdout)["seconds"] / 2
+    processes.run(folder, "sweep", "run", name, "--engine", ENGINE)
+    return time.perf_counter() - start, json.loads(processes.run(folder, "sweep", "status", name, "--json").stdout)["seconds"] / 2
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import math
 
 import simulator
 import torch
-from test_kernels import EQUAL, ORDERS, PHASES, SIZES, assert_equal, build, phase_of
+from kernel_cases import EQUAL, ORDERS, PHASES, SIZES, assert_equal, build, phase_of
 
 from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS, SAMPLE_COSTS

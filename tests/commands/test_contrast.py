@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command_line import Eqlab, Found, Refused
 from systems import SimilarityCost, seeded
 from torch import Tensor
 
@@ -25,7 +25,6 @@ from contrastive_core.rule import Setting, Settling
 from contrastive_core.training.loop import Plan, train
 from contrastive_core.training.views_of_samples import Contrasting, contrasting
 from contrastive_core.types import Batch
-from experiments.cli import cli
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import read_config, resolve
 from experiments.figures.representations import curves, embeddings, spectra
@@ -37,30 +36,25 @@ from experiments.setup.rules import RULES
 
 TINY = ("--train-size", "96", "--hidden", "16", "--embedding", "8", "--epochs", "2", "--batch-size", "24", "--threads", "1")
 SHOWN = MultiView((Noise(0.05),))
-
-
-def eqlab(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
-
-
-def found(*arguments: object) -> dict[str, Any]:
-    result = eqlab("contrast", *TINY, "--quiet", "--engine", "serial", *arguments, "--json")
-    assert result.exit_code == 0, result.output
-    parsed: dict[str, Any] = json.loads(result.stdout)
-    return parsed
-
-
-def refused(*arguments: object) -> str:
-    result = eqlab("contrast", *TINY, "--quiet", "--engine", "serial", *arguments)
-    assert result.exit_code == 2, result.output
-    assert len(result.stderr.strip().splitlines()) == 1
-    return result.stderr
+COMMAND = ("contrast", *TINY, "--quiet", "--engine", "serial")
 
 
 @pytest.fixture(scope="module")
-def contrasted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+def contrast(found: Found) -> Found:
+    """The command on little data: returns the JSON that it prints."""
+    return partial(found, *COMMAND)
+
+
+@pytest.fixture
+def contrast_refused(refused: Refused) -> Refused:
+    """The command with arguments that it refuses: returns the one line of its error."""
+    return partial(refused, *COMMAND)
+
+
+@pytest.fixture(scope="module")
+def contrasted(contrast: Found, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("contrast") / "run"
-    return found("--seeds", "2", "--out", out), out
+    return contrast("--seeds", "2", "--out", out), out
 
 
 def test_every_rule_starts_from_the_untrained_network_of_its_seed(contrasted: tuple[dict[str, Any], Path]) -> None:
@@ -92,10 +86,10 @@ def test_a_run_leaves_figures_report_checkpoints_and_points(contrasted: tuple[di
         assert stored["spectrum_output"].shape == (8,)
 
 
-def test_a_complete_run_is_resumed_to_the_same_result(contrasted: tuple[dict[str, Any], Path]) -> None:
+def test_a_complete_run_is_resumed_to_the_same_result(contrast: Found, contrasted: tuple[dict[str, Any], Path]) -> None:
     """If this fails, asking twice costs twice, or answers differently."""
     result, out = contrasted
-    assert found("--seeds", "2", "--out", out) == result
+    assert contrast("--seeds", "2", "--out", out) == result
 
 
 def test_the_collapsed_value_of_nt_xent_is_its_closed_form(contrasted: tuple[dict[str, Any], Path]) -> None:
@@ -205,27 +199,27 @@ def test_growing_views_start_from_the_samples_themselves() -> None:
     assert training == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1, 1, 1])
 
 
-def test_bad_input_is_one_sentence() -> None:
+def test_bad_input_is_one_sentence(contrast_refused: Refused) -> None:
     """If this fails, a user's mistake ends in a traceback, or in a run of something else."""
-    assert "greater than 0" in refused("--temperature", "0")
-    assert "greater than 0" in refused("--temperature", "-0.1")
-    assert "no setting 'tau'" in refused("--set", "objective.tau=1")
-    assert "given twice" in refused("--temperature", "0.3", "--set", "objective.temperature=0.5")
-    assert "tell nothing apart; raise --probe-train" in refused("--probe-train", "1")
-    assert "wrong type" in refused("--set", "objective.temperature=warm")
-    assert "wrong type: True" in refused("--set", "objective.temperature=true")
-    assert "expected a whole number, such as 3" in refused("--cost", "swav", "--set", "objective.iterations=1.5")
-    assert "--temperature none is rgcl's own" in refused("--cost", "rgcl")
-    assert "views do not pair up" in refused("--num-views", "3")
-    assert "greater than or equal to 2" in refused("--batch-size", "1")
-    assert "would have 1 sample" in refused("--train-size", "97")
-    assert "needs labels" in refused("--cost", "supcon", "--no-labels")
-    assert "no square" in refused("--data", "two-moons")
-    assert "did you mean 'nt-xent'" in refused("--cost", "nt-xnt")
-    assert "did you mean 'affine'" in refused("--views", "afine")
-    assert "--hidden needs at least 1" in refused("--hidden", "")
-    assert "on the CPU" in refused("--device", "cuda")
-    assert "cannot keep 5000" in refused("--train-size", "5000")
+    assert "greater than 0" in contrast_refused("--temperature", "0")
+    assert "greater than 0" in contrast_refused("--temperature", "-0.1")
+    assert "no setting 'tau'" in contrast_refused("--set", "objective.tau=1")
+    assert "given twice" in contrast_refused("--temperature", "0.3", "--set", "objective.temperature=0.5")
+    assert "tell nothing apart; raise --probe-train" in contrast_refused("--probe-train", "1")
+    assert "wrong type" in contrast_refused("--set", "objective.temperature=warm")
+    assert "wrong type: True" in contrast_refused("--set", "objective.temperature=true")
+    assert "expected a whole number, such as 3" in contrast_refused("--cost", "swav", "--set", "objective.iterations=1.5")
+    assert "--temperature none is rgcl's own" in contrast_refused("--cost", "rgcl")
+    assert "views do not pair up" in contrast_refused("--num-views", "3")
+    assert "greater than or equal to 2" in contrast_refused("--batch-size", "1")
+    assert "would have 1 sample" in contrast_refused("--train-size", "97")
+    assert "needs labels" in contrast_refused("--cost", "supcon", "--no-labels")
+    assert "no square" in contrast_refused("--data", "two-moons")
+    assert "did you mean 'nt-xent'" in contrast_refused("--cost", "nt-xnt")
+    assert "did you mean 'affine'" in contrast_refused("--views", "afine")
+    assert "--hidden needs at least 1" in contrast_refused("--hidden", "")
+    assert "on the CPU" in contrast_refused("--device", "cuda")
+    assert "cannot keep 5000" in contrast_refused("--train-size", "5000")
 
 
 def test_every_objective_of_the_shipped_configuration_is_trained_with_its_settings() -> None:
@@ -276,7 +270,7 @@ def test_options_that_an_objective_leaves_without_effect_are_warned_of(monkeypat
     assert warned(cost="infonce-queue", momentum_keys=0.5, neighbours=48) == []
 
 
-def test_live_nudges_that_cannot_settle_are_warned_of(tmp_path: Path) -> None:
+def test_live_nudges_that_cannot_settle_are_warned_of(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, phases end at their budget without a word."""
     arguments = ("--seeds", "1", "--rules", "backprop", "--out")
     for strength, warns in (("10", True), ("0.0001", False)):
@@ -297,7 +291,7 @@ def test_objectives_that_need_what_views_do_not_have_are_refused() -> None:
                 contrasting(objective, MultiView((), max(2, objective.needs.fewest)), 8, 6, 24, seeded(0), torch.float32)
 
 
-def test_a_sweep_runs_the_experiment(tmp_path: Path) -> None:
+def test_a_sweep_runs_the_experiment(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, contrastive training is no experiment that grids can be made of."""
     out = tmp_path / "sweep"
     settings = ("--set", "train_size=48", "--set", "hidden=8", "--set", "embedding=4", "--set", "epochs=1", "--set", "batch_size=16")

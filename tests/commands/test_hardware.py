@@ -4,7 +4,6 @@ import json
 from dataclasses import fields
 
 import pytest
-from click.testing import CliRunner
 
 from contrastive_core.devices import EFFECTS
 from contrastive_core.devices.array_effects import ConductanceNoise, NoiseKind
@@ -15,16 +14,11 @@ from contrastive_core.devices.presets import PRESETS
 from contrastive_core.devices.variation import CycleToCycle
 from contrastive_core.devices.write_law import LinearStep
 from contrastive_core.errors import InputError
-from experiments.cli import cli
 from experiments.hardware.device_settings import assemble, read_variation, split
 from experiments.hardware.hardware import trial
 from experiments.hardware.options import HardwareTrialOptions
 
 TINY = ("--set", "train_size=64", "--epochs", "2", "--hidden", "8", "--strength", "0.05", "--seeds", "2", "--engine", "serial", "--quiet")
-
-
-def eqlab(*arguments):
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 def device(*assignments, preset="ideal"):
@@ -71,7 +65,7 @@ def test_settings_with_several_values_vary_together_and_the_others_are_held():
         read_variation("adc.adc_bits=,")
 
 
-def test_only_an_ideal_device_is_called_ideal(tmp_path):
+def test_only_an_ideal_device_is_called_ideal(eqlab, tmp_path):
     """If this fails, the row that others are compared with claims an ideal device, and is an imperfect one."""
     for name, what in {"preset": ("--preset", "ecram"), "imperfections": ("--imperfections", "node-noise.sigma_v=0.1")}.items():
         result = eqlab("hardware", *what, "--vary", "neuron-offset.sigma_offset=1", "--json", "--out", tmp_path / name, *TINY)
@@ -79,7 +73,7 @@ def test_only_an_ideal_device_is_called_ideal(tmp_path):
         assert [row["varied"] for row in json.loads(result.stdout)["rows"]] == ["unvaried", "neuron-offset.sigma_offset"]
 
 
-def test_a_study_reports_every_point_beside_the_ideal_one(tmp_path):
+def test_a_study_reports_every_point_beside_the_ideal_one(eqlab, tmp_path):
     """If this fails, accuracy, signal and energy under an imperfection are not those of the trial."""
     out = tmp_path / "out"
     study = ("--vary", "node-noise.sigma_v=1", "--vary", "finite-states.n_states=2", "--json", "--out", out)
@@ -98,7 +92,7 @@ def test_a_study_reports_every_point_beside_the_ideal_one(tmp_path):
     assert json.loads(again.stdout)["rows"] == json.loads(result.stdout)["rows"]  # resumed from the journal
 
 
-def test_a_rule_has_its_own_settings_and_a_variation_may_be_one_of_rules(tmp_path):
+def test_a_rule_has_its_own_settings_and_a_variation_may_be_one_of_rules(eqlab, tmp_path):
     """If this fails, rules are compared at each other's learning rates, or a row is named after a rule that was not trained."""
     arguments = (
         "--rules",
@@ -142,13 +136,13 @@ def test_every_effect_that_is_listed_can_be_trained_with_all_others():
     assert metrics["energy"] > 0
 
 
-def test_the_help_names_every_effect():
+def test_the_help_names_every_effect(eqlab):
     """If this fails, an effect exists that nobody finds."""
     words = "".join(eqlab("hardware", "--help").stdout.split())  # names are broken at their hyphens
     assert [name for name in EFFECTS if name not in words] == []
 
 
-def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_than_one_trained_on_the_device():
+def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_than_one_trained_on_the_device(eqlab):
     """If this fails, training in place does not learn around what is fixed, the reason to do it; nor is another device another one."""
     more = ("--set", "train_size=300", "--epochs", "10", "--hidden", "32", "--activation", "tanh")
     common = ("--vary", "neuron-offset.sigma_offset=0.3", "--json", *TINY, *more)
@@ -185,7 +179,7 @@ def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_th
         (("--network", "resistive", "--readout", "--vary", "adc.adc_bits=4"), "leave --readout out"),
     ],
 )
-def test_a_study_that_cannot_be_is_refused_before_it_starts(arguments, words, tmp_path):
+def test_a_study_that_cannot_be_is_refused_before_it_starts(eqlab, arguments, words, tmp_path):
     """If this fails, a typo is found after hours, or is a study of something else."""
     result = eqlab("hardware", *arguments, *TINY, "--out", tmp_path / "out")
     assert result.exit_code == 2
@@ -194,7 +188,7 @@ def test_a_study_that_cannot_be_is_refused_before_it_starts(arguments, words, tm
     assert not (tmp_path / "out").exists()
 
 
-def test_devices_are_listed_shown_and_fitted(tmp_path, monkeypatch):
+def test_devices_are_listed_shown_and_fitted(eqlab, tmp_path, monkeypatch):
     """If this fails, the commands of devices do not do what their help says."""
     monkeypatch.chdir(tmp_path)
     assert {"ecram", "reram-soft-bounds"} <= {one["name"] for one in json.loads(eqlab("device", "list", "--json").stdout)["devices"]}

@@ -4,35 +4,20 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from contrastive_core.errors import ConvergenceError
 from experiments.benchmarks import spins
-from experiments.cli import cli
 from experiments.hopfield.learn import crossing
 from experiments.hopfield.phase import PointOptions, trial
 
 QUICK = ("--size", "3000", "--sweeps", "300", "--burn-in", "50", "--chains", "4", "--quiet")
 
 
-@pytest.fixture(autouse=True)
-def _away(tmp_path, monkeypatch):
-    """Runs without --out go to a folder of their own."""
-    monkeypatch.chdir(tmp_path)
-
-
-def eqlab(*arguments):
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
-
-
-def found(*arguments):
-    result = eqlab(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.mark.parametrize("convention", ["raw", "normalized"])
-def test_recall_puts_theory_beside_monte_carlo(convention):
+def test_recall_puts_theory_beside_monte_carlo(found, convention):
     """A row of the reference table, in both conventions."""
     unit = 1 if convention == "raw" else 2
     record = found(
@@ -52,7 +37,7 @@ def test_recall_puts_theory_beside_monte_carlo(convention):
 
 
 @pytest.mark.parametrize("dynamics", ["fixed-order", "parallel"])
-def test_recall_follows_the_flow_and_draws_it(dynamics, tmp_path):
+def test_recall_follows_the_flow_and_draws_it(found, dynamics, tmp_path):
     """The picture shows the measured overlaps against the predicted ones."""
     out = tmp_path / "out"
     record = found("recall", "--patterns", 2, "--temperature", 0.14, "--dynamics", dynamics, "--out", out, *QUICK, "--size", 20000)
@@ -61,7 +46,7 @@ def test_recall_follows_the_flow_and_draws_it(dynamics, tmp_path):
     assert json.loads((out / "figures" / "recall.json").read_text())["measured"] == record["flow"]["measured"]
 
 
-def test_recall_of_patterns_from_a_file(tmp_path):
+def test_recall_of_patterns_from_a_file(found, tmp_path):
     """Images and other real patterns have an instance theory."""
     path = tmp_path / "patterns.npy"
     np.save(path, np.random.default_rng(0).choice([-1, 1], size=(2, 3000)))
@@ -70,7 +55,7 @@ def test_recall_of_patterns_from_a_file(tmp_path):
     assert record["verdict"]["agrees"] is True
 
 
-def test_recall_is_a_run_that_is_not_computed_twice(tmp_path, monkeypatch):
+def test_recall_is_a_run_that_is_not_computed_twice(eqlab, found, tmp_path, monkeypatch):
     """The same call reads the journal; another setting in the same place is refused."""
     call = ("recall", "--patterns", 2, "--temperature", 0.14, "--engine", "serial", "--out", tmp_path / "run", *QUICK)
     first = found(*call)
@@ -80,7 +65,7 @@ def test_recall_is_a_run_that_is_not_computed_twice(tmp_path, monkeypatch):
     assert eqlab(*call, "--cue", 0.7).exit_code == 2
 
 
-def test_recall_of_images_names_overlaps_by_image():
+def test_recall_of_images_names_overlaps_by_image(found):
     """Images have no symmetry between patterns: sorting their overlaps would compare one image's theory with another's chains."""
     record = found("recall", "--images", "digits", "--patterns", 3, "--temperature", 0.2, *QUICK)
     assert record["theory"]["overlaps"] == pytest.approx(record["instance"]["overlaps"], abs=1e-8)
@@ -89,7 +74,7 @@ def test_recall_of_images_names_overlaps_by_image():
     assert record["verdict"]["agrees"] is not False
 
 
-def test_learning_of_images_reaches_them():
+def test_learning_of_images_reaches_them(found):
     """Enough good examples of a digit retrieve it, and theories of independent patterns stay out of it."""
     record = found("learn", "--images", "digits", "--qualities", "0.8", "--examples", "21", "--engine", "serial", *QUICK)
     point = record["points"]["r0.8-M21"]
@@ -98,7 +83,7 @@ def test_learning_of_images_reaches_them():
     assert point["supervised"][0] > 0.95
 
 
-def test_phase_reports_critical_points_as_marginal(tmp_path):
+def test_phase_reports_critical_points_as_marginal(found, tmp_path):
     """At T_c the state is m = 0, neither stable nor unstable: no failure, and no verdict."""
     record = found("phase", "--dilutions", "0.3,0.5", "--ratios", "1", "--engine", "serial", "--out", tmp_path / "run", *QUICK)
     for cell in record["points"]["3"]:
@@ -116,7 +101,7 @@ def test_measured_threshold_is_where_the_overlap_crosses_its_level():
     assert crossing(cells, 0.5, "supervised", 1.2) is None
 
 
-def test_phase_resumes_and_draws_every_number_of_patterns(tmp_path):
+def test_phase_resumes_and_draws_every_number_of_patterns(found, tmp_path):
     """A grid that was computed once is not computed again."""
     axes = ("--patterns", "1,2", "--dilutions", "0.3,0.9", "--ratios", "0.15,0.5")
     grid = ("phase", *axes, "--engine", "serial", "--out", tmp_path / "run", *QUICK)
@@ -127,7 +112,7 @@ def test_phase_resumes_and_draws_every_number_of_patterns(tmp_path):
     assert (tmp_path / "run" / "figures" / "phase-2.svg").is_file()
 
 
-def test_learn_finds_the_same_with_and_without_a_teacher(tmp_path):
+def test_learn_finds_the_same_with_and_without_a_teacher(found, tmp_path):
     """More examples help both alike, and the threshold is stated."""
     record = found("learn", "--qualities", "0.5", "--examples", "1,11", "--engine", "serial", "--out", tmp_path / "run", *QUICK)
     few, many = record["points"]["r0.5-M1"], record["points"]["r0.5-M11"]
@@ -167,7 +152,7 @@ def test_learn_finds_the_same_with_and_without_a_teacher(tmp_path):
         (("learn", "--images", "digits", "--patterns", 5000), "fewer than the 5000 patterns"),
     ],
 )
-def test_wrong_input_ends_with_one_sentence_and_code_2(arguments, message):
+def test_wrong_input_ends_with_one_sentence_and_code_2(eqlab, arguments, message):
     """Nothing else than what was asked may be simulated."""
     result = eqlab(*arguments)
     assert result.exit_code == 2
@@ -175,12 +160,12 @@ def test_wrong_input_ends_with_one_sentence_and_code_2(arguments, message):
     assert "Traceback" not in result.output
 
 
-def test_a_wrong_item_of_a_list_is_the_only_complaint_about_it():
+def test_a_wrong_item_of_a_list_is_the_only_complaint_about_it(eqlab):
     """Dropping the wrong item makes the list too short, which is no second mistake of the user's."""
     assert eqlab("phase", "--dilutions", 1).output.strip() == "eqlab: error: item 1 of --dilutions must be less than 1, got 1.0"
 
 
-def test_options_that_the_patterns_overrule_are_named(tmp_path):
+def test_options_that_the_patterns_overrule_are_named(eqlab, tmp_path):
     """A setting that is given and not used would be read into the result."""
     np.save(tmp_path / "patterns.npy", np.sign(np.arange(300).reshape(3, 100) % 7 - 2.5))
     warned = eqlab("recall", "--pattern-file", "patterns.npy", "--size", 77, "--stratified", "--data-dir", ".", "--sweeps", 10).stderr
@@ -200,7 +185,7 @@ def test_phase_says_that_there_is_no_stable_state():
         trial(PointOptions(dilution=1 - 1e-12, ratio=0.2, size=100, sweeps=10, seed=0), 0)
 
 
-def test_text_is_no_pattern_file_and_nobody_is_told_to_unpickle_it(tmp_path):
+def test_text_is_no_pattern_file_and_nobody_is_told_to_unpickle_it(eqlab, tmp_path):
     """numpy's own words would advise to load it unsafely."""
     (tmp_path / "patterns.npy").write_text("hello")
     result = eqlab("recall", "--pattern-file", "patterns.npy")
@@ -210,7 +195,7 @@ def test_text_is_no_pattern_file_and_nobody_is_told_to_unpickle_it(tmp_path):
 
 
 @pytest.mark.parametrize(("values", "message"), [([[1, 3]], "got 3"), ([1, -1], "shape"), ([[1.0, float("nan")]], "got nan")])
-def test_wrong_pattern_files_leave_no_run_behind(values, message, tmp_path):
+def test_wrong_pattern_files_leave_no_run_behind(eqlab, values, message, tmp_path):
     """What cannot be stored is the user's mistake, said before a run is made."""
     np.save(tmp_path / "patterns.npy", np.array(values))
     result = eqlab("recall", "--pattern-file", tmp_path / "patterns.npy", "--out", tmp_path / "run")
@@ -220,7 +205,7 @@ def test_wrong_pattern_files_leave_no_run_behind(values, message, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_bench_spins_measures_kernels_that_end_in_the_same_state():
+def test_bench_spins_measures_kernels_that_end_in_the_same_state(found):
     """A kernel that is fast because it samples something else must show it."""
     record = found("bench", "spins", "--size", 1500, "--patterns", 2, "--repeats", 1)
     rows = {row["kernel"]: row for row in record["rows"]}

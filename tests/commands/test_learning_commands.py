@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command_line import Eqlab, Found
 
 from contrastive_core.files.checkpoint import load_checkpoint
-from experiments.cli import cli
 from experiments.runs.directory import RunDirectory
 from experiments.setup.build import build_setting
 from experiments.setup.checks import unused
@@ -27,30 +26,16 @@ from experiments.setup.rules import RULES
 TINY = ("--train-size", "96", "--hidden", "12", "--epochs", "2", "--quiet", "--threads", "1")
 
 
-def eqlab(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
-
-
-def found(*arguments: object) -> dict[str, Any]:
-    result = eqlab(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    parsed: dict[str, Any] = json.loads(result.stdout)
-    return parsed
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture(scope="module")
-def gradients(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def gradients(found: Found, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found("gradients", "--threads", "1", "--out", tmp_path_factory.mktemp("gradients"))
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+def compared(found: Found, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("compare") / "run"
     return found("compare", *TINY, "--seeds", "2", "--engine", "serial", "--out", out), out
 
@@ -86,7 +71,7 @@ def test_gradients_json_has_the_documented_fields(gradients: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("engine", ["serial", "process:1"])
-def test_gradients_leaves_a_whole_run_on_every_engine(engine: str, tmp_path: Path) -> None:
+def test_gradients_leaves_a_whole_run_on_every_engine(found: Found, engine: str, tmp_path: Path) -> None:
     """If this fails, a published table of gradients could not be traced back to its configuration, or depends on the engine."""
     arguments = ("gradients", "--rules", "ep-centered", "--samples", "4", "--hidden", "6", "--threads", "1", "--out", tmp_path / "run")
     first = found(*arguments, "--engine", engine)
@@ -103,7 +88,7 @@ def test_gradients_leaves_a_whole_run_on_every_engine(engine: str, tmp_path: Pat
     assert found(*arguments) == first  # shown again, not computed again
 
 
-def test_gradients_of_another_checkpoint_are_not_shown_as_those_of_the_first(tmp_path: Path) -> None:
+def test_gradients_of_another_checkpoint_are_not_shown_as_those_of_the_first(eqlab: Eqlab, found: Found, tmp_path: Path) -> None:
     """If this fails, repeating the command with other parameters shows the old result."""
     for seed in ("0", "1"):
         found("train", *TINY, "--seed", seed, "--out", tmp_path / seed)
@@ -117,7 +102,7 @@ def test_gradients_of_another_checkpoint_are_not_shown_as_those_of_the_first(tmp
 
 
 @pytest.mark.parametrize("engine", ["serial", "process:1"])
-def test_a_mistake_found_inside_a_trial_is_the_users(engine: str, tmp_path: Path) -> None:
+def test_a_mistake_found_inside_a_trial_is_the_users(eqlab: Eqlab, found: Found, engine: str, tmp_path: Path) -> None:
     """If this fails, a script takes a file that the user has to mend for a failure of the machine."""
     checkpoint = tmp_path / "run" / "checkpoints" / "train.safetensors"
     found("train", *TINY, "--out", tmp_path / "run")
@@ -129,7 +114,7 @@ def test_a_mistake_found_inside_a_trial_is_the_users(engine: str, tmp_path: Path
     assert result.stderr.count("\n") == 1
 
 
-def test_gradients_of_a_trained_network(tmp_path: Path) -> None:
+def test_gradients_of_a_trained_network(found: Found, tmp_path: Path) -> None:
     """If this fails, gradients could be judged only at initial weights."""
     found("train", *TINY, "--activation", "tanh", "--out", tmp_path / "run")
     checkpoint = tmp_path / "run" / "checkpoints" / "train.safetensors"
@@ -175,14 +160,14 @@ def test_compare_leaves_a_whole_run(compared: tuple[dict[str, Any], Path]) -> No
     assert {"comparison.svg", "learning-curves.svg"} <= {path.name for path in run.figures.iterdir()}
 
 
-def test_compare_goes_on_with_what_is_missing_under_another_engine(compared: tuple[dict[str, Any], Path]) -> None:
+def test_compare_goes_on_with_what_is_missing_under_another_engine(found: Found, compared: tuple[dict[str, Any], Path]) -> None:
     """If this fails, resuming repeats finished work, or the engine changes the results."""
     result, out = compared
     again = found("compare", *TINY, "--seeds", "2", "--engine", "process:1", "--out", out)
     assert again["rules"] == result["rules"]
 
 
-def test_engines_agree_to_the_bit(compared: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+def test_engines_agree_to_the_bit(found: Found, compared: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
     """If this fails, a table depends on where it was computed."""
     result, _ = compared
     other = found("compare", *TINY, "--seeds", "2", "--rules", "ep-random,backprop", "--engine", "process:2", "--out", tmp_path / "run")
@@ -191,7 +176,7 @@ def test_engines_agree_to_the_bit(compared: tuple[dict[str, Any], Path], tmp_pat
         assert other["rules"][rule]["gradient_cosine"] == result["rules"][rule]["gradient_cosine"]
 
 
-def test_compare_keeps_the_others_when_one_rule_fails(tmp_path: Path) -> None:
+def test_compare_keeps_the_others_when_one_rule_fails(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, one diverging rule costs the results of all."""
     arguments = ("compare", *TINY, "--seeds", "1", "--rules", "ep-centered,backprop", "--strength", "1.5", "--engine", "serial")
     result = eqlab(*arguments, "--json", "--out", tmp_path / "run")
@@ -203,7 +188,7 @@ def test_compare_keeps_the_others_when_one_rule_fails(tmp_path: Path) -> None:
     assert "1 of 2 rules" in result.stderr
 
 
-def test_train_prints_only_json_when_asked(tmp_path: Path) -> None:
+def test_train_prints_only_json_when_asked(found: Found, tmp_path: Path) -> None:
     """If this fails, a script that reads stdout breaks."""
     result = found("train", *TINY, "--out", tmp_path / "run")
     assert result["network"] == "64-12-10"
@@ -240,7 +225,7 @@ def test_a_killed_training_command_resumes_to_the_same_bits(tmp_path: Path) -> N
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_a_finished_run_is_shown_and_not_repeated(tmp_path: Path) -> None:
+def test_a_finished_run_is_shown_and_not_repeated(found: Found, tmp_path: Path) -> None:
     """If this fails, asking twice for a result changes it."""
     first = found("train", *TINY, "--out", tmp_path / "run")
     second = found("train", *TINY, "--out", tmp_path / "run")
@@ -259,7 +244,7 @@ def mnist_folder(folder: Path) -> Path:
     return folder
 
 
-def test_train_reads_idx_files(tmp_path: Path) -> None:
+def test_train_reads_idx_files(found: Found, tmp_path: Path) -> None:
     """If this fails, real MNIST cannot be used."""
     arguments = ("--data", "mnist", "--data-dir", mnist_folder(tmp_path), "--hidden", "4", "--epochs", "1", "--out", tmp_path / "run")
     assert found("train", *arguments)["network"] == "784-4-10"
@@ -291,7 +276,9 @@ WRONG: dict[str, tuple[tuple[str, ...], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_input_gets_one_sentence_and_leaves_nothing_behind(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_input_gets_one_sentence_and_leaves_nothing_behind(
+    eqlab: Eqlab, case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If this fails, a user's mistake ends in a traceback, in a wrong run, or in litter."""
     monkeypatch.chdir(tmp_path)
     arguments, expected = WRONG[case]
@@ -304,7 +291,7 @@ def test_wrong_input_gets_one_sentence_and_leaves_nothing_behind(case: str, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_truncated_idx_file_is_named(tmp_path: Path) -> None:
+def test_a_truncated_idx_file_is_named(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, half a data set could be trained on."""
     folder = mnist_folder(tmp_path)
     (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_images(24)[:-100]))
@@ -314,7 +301,7 @@ def test_a_truncated_idx_file_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_network_is_refused(eqlab: Eqlab, found: Found, tmp_path: Path) -> None:
     """If this fails, gradients would be shown of a network that nobody trained."""
     found("train", *TINY, "--out", tmp_path / "run")
     result = eqlab("gradients", "--hidden", "13", "--checkpoint", tmp_path / "run" / "checkpoints" / "train.safetensors")
@@ -323,7 +310,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     assert "weight_1 64x12" in result.stderr
 
 
-def test_a_checkpoint_of_other_physics_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_physics_is_refused(eqlab: Eqlab, found: Found, tmp_path: Path) -> None:
     """If this fails, gradients of hard-sigmoid weights are shown in a network of tanh units, which fit by shape."""
     found("train", *TINY, "--energy-scale", "0.5", "--out", tmp_path / "run")
     result = eqlab("gradients", "--hidden", "12", "--checkpoint", tmp_path / "run" / "checkpoints" / "train.safetensors")
@@ -331,7 +318,7 @@ def test_a_checkpoint_of_other_physics_is_refused(tmp_path: Path) -> None:
     assert "give the same: --activation hard-sigmoid --energy-scale 0.5" in result.stderr
 
 
-def test_gradients_says_when_it_is_not_to_be_trusted() -> None:
+def test_gradients_says_when_it_is_not_to_be_trusted(eqlab: Eqlab) -> None:
     """If this fails, an unsettled state passes for the exact one, and a nudge past the curvature for a weak one."""
     arguments = ("gradients", "--rules", "ep-centered", "--hidden", "12", "--samples", "8", "--threads", "1")
     assert "warning" not in eqlab(*arguments).stderr
@@ -340,7 +327,7 @@ def test_gradients_says_when_it_is_not_to_be_trusted() -> None:
     assert "not below the smallest curvature" in strong.stderr
 
 
-def test_options_without_effect_are_pointed_out(tmp_path: Path) -> None:
+def test_options_without_effect_are_pointed_out(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, a user believes that a folder was read, or an activation used, that was not."""
     arguments = ("train", *TINY, "--data-dir", tmp_path, "--readout", "--output-activation", "tanh", "--out", tmp_path / "run")
     result = eqlab(*arguments)
@@ -366,7 +353,7 @@ def test_options_of_rules_that_are_not_run_are_pointed_out() -> None:
     assert [idle("backprop", decay=0.5, schedule=schedule) for schedule in ("cosine", "exponential")] == [["--decay"], []]
 
 
-def test_a_finished_run_gets_its_figures_again(tmp_path: Path) -> None:
+def test_a_finished_run_gets_its_figures_again(found: Found, tmp_path: Path) -> None:
     """If this fails, a run killed between its last record and its figures never has any."""
     found("train", *TINY, "--out", tmp_path / "run")
     figure = tmp_path / "run" / "figures" / "learning-curve.svg"
@@ -376,7 +363,7 @@ def test_a_finished_run_gets_its_figures_again(tmp_path: Path) -> None:
     assert figure.read_bytes() == before
 
 
-def test_a_rule_that_cannot_run_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_rule_that_cannot_run_leaves_nothing_behind(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, a mistake is found only after a run directory and a failed trial were written."""
     result = eqlab("train", *TINY, "--readout", "--rule", "coupled-centered", "--out", tmp_path / "run")
     assert result.exit_code == 2
@@ -393,7 +380,9 @@ def test_a_rule_that_cannot_run_leaves_nothing_behind(tmp_path: Path) -> None:
         ("gradients", "--network", "oscillator", "--cost", "all", "--samples", "4"),
     ],
 )
-def test_rules_that_hold_outputs_are_refused_at_once_where_there_are_none_to_hold(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_rules_that_hold_outputs_are_refused_at_once_where_there_are_none_to_hold(
+    eqlab: Eqlab, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
     """If this fails, a comparison computes for hours and ends in rows that could never have been."""
     result = eqlab(*arguments, "--hidden", "4", "--rules", "ep-centered,coupled-positive,contrastive-hebbian", "--out", tmp_path / "run")
     assert result.exit_code == 2
@@ -402,7 +391,7 @@ def test_rules_that_hold_outputs_are_refused_at_once_where_there_are_none_to_hol
     assert not (tmp_path / "run").exists()
 
 
-def test_rules_that_nudge_are_compared_where_there_are_no_outputs_to_hold(tmp_path: Path) -> None:
+def test_rules_that_nudge_are_compared_where_there_are_no_outputs_to_hold(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, the refusal of those that hold outputs has taken the others with it."""
     arguments = ("--network", "oscillator", "--hidden", "4", "--data", "two-moons", "--samples", "4", "--out", tmp_path / "run")
     assert eqlab("gradients", *arguments, "--rules", "ep-centered").exit_code == 0
@@ -439,7 +428,7 @@ def _group_lives(group: int) -> bool:
     return True
 
 
-def test_a_run_is_not_continued_with_other_settings(tmp_path: Path) -> None:
+def test_a_run_is_not_continued_with_other_settings(eqlab: Eqlab, found: Found, tmp_path: Path) -> None:
     """If this fails, one table could mix two configurations."""
     found("train", *TINY, "--out", tmp_path / "run")
     result = eqlab("train", *TINY, "--momentum", "0.5", "--out", tmp_path / "run")
@@ -447,7 +436,7 @@ def test_a_run_is_not_continued_with_other_settings(tmp_path: Path) -> None:
     assert "momentum is 0.9 there and 0.5 here" in result.stderr
 
 
-def test_settings_that_are_not_what_they_seem_are_pointed_out(tmp_path: Path) -> None:
+def test_settings_that_are_not_what_they_seem_are_pointed_out(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, backpropagation could be published as equilibrium propagation."""
     disguised = eqlab("train", *TINY, "--budget", "1", "--out", tmp_path / "one")
     assert disguised.exit_code == 0

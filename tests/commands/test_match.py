@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command_line import Eqlab, Found
 
 from contrastive_core.representation.matching import correlations, one_to_one
-from experiments.cli import cli
 from experiments.representations.activities import activities
 from experiments.representations.trained import trained_networks
 
 TINY = ("--train-size", "96", "--hidden", "10", "--epochs", "2", "--activation", "tanh", "--quiet", "--threads", "1", "--engine", "serial")
 
 
-def eqlab(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+@pytest.fixture
+def match(found: Found) -> Found:
+    """The command with one thread: returns the JSON that it prints."""
+    return partial(found, "match", "--threads", 1)
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compared(eqlab: Eqlab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("match") / "run"
     result = eqlab("compare", *TINY, "--rules", "ep-centered,backprop", "--seeds", "2", "--out", out)
     assert result.exit_code == 0, result.output
     return out
 
 
-def found(*arguments: object) -> dict[str, Any]:
-    result = eqlab("match", *arguments, "--threads", "1", "--json")
-    assert result.exit_code == 0, result.output
-    parsed: dict[str, Any] = json.loads(result.stdout)
-    return parsed
-
-
-def test_two_rules_stand_beside_two_seeds_and_untrained_networks(compared: Path, tmp_path: Path) -> None:
+def test_two_rules_stand_beside_two_seeds_and_untrained_networks(match: Found, compared: Path, tmp_path: Path) -> None:
     """If this fails, a matched correlation has nothing to be judged by."""
-    result = found(compared, "--samples", "200", "--out", tmp_path)
+    result = match(compared, "--samples", "200", "--out", tmp_path)
     assert set(result["kinds"]) == {
         "ep-centered and backprop, same seed",
         "ep-centered and backprop, two seeds",
@@ -56,57 +49,57 @@ def test_two_rules_stand_beside_two_seeds_and_untrained_networks(compared: Path,
     assert same["cka"] > other["cka"]
 
 
-def test_matched_correlations_are_those_of_the_checkpoints(compared: Path) -> None:
+def test_matched_correlations_are_those_of_the_checkpoints(match: Found, compared: Path) -> None:
     """If this fails, other networks are matched than the ones that were trained."""
     networks = {(one.rule, one.seed): one for one in trained_networks(compared, None)}
     first, second = networks["ep-centered", 0], networks["backprop", 0]
     inputs = first.splits.test.inputs[:200]
     hidden = [activities(one.network, one.answer, inputs)[0] for one in (first, second)]
     expected = float(one_to_one(correlations(*hidden)).correlation.abs().mean())
-    result = found(compared, "--samples", "200")
+    result = match(compared, "--samples", "200")
     assert result["pairs"]["ep-centered and backprop, same seed"][0]["hidden"]["one_to_one"] == pytest.approx(expected)
     assert not torch.equal(next(first.network.parameters()), next(first.untrained.parameters()))
 
 
-def test_a_network_matches_its_copy_exactly(compared: Path, tmp_path: Path) -> None:
+def test_a_network_matches_its_copy_exactly(match: Found, compared: Path, tmp_path: Path) -> None:
     """If this fails, loading or answering is not deterministic."""
     import shutil
 
     copy = tmp_path / "copy"
     shutil.copytree(compared, copy)
-    result = found(compared, copy, "--samples", "100")
+    result = match(compared, copy, "--samples", "100")
     twins = result["kinds"]["run/ep-centered and copy/ep-centered, same seed"]
     for layer in ("hidden", "output"):
         assert twins[layer]["one_to_one"] == pytest.approx(1.0)
         assert twins[layer]["cka"] == pytest.approx(1.0)
 
 
-def test_two_runs_of_one_seed_get_a_second_one_each(tmp_path: Path) -> None:
+def test_two_runs_of_one_seed_get_a_second_one_each(eqlab: Eqlab, match: Found, tmp_path: Path) -> None:
     """If this fails, an EP network and a backprop network stand without two seeds of one rule beside them."""
     for rule in ("ep-centered", "backprop"):
         assert eqlab("train", *TINY, "--rule", rule, "--engine", "serial", "--out", tmp_path / rule).exit_code == 0
     runs = (tmp_path / "ep-centered", tmp_path / "backprop")
-    result = found(*runs, "--samples", "50", "--engine", "serial", "--quiet")
+    result = match(*runs, "--samples", "50", "--engine", "serial", "--quiet")
     assert {"ep-centered, two seeds", "backprop, two seeds", "untrained, two seeds"} < set(result["kinds"])
     assert [len(result["pairs"][f"ep-centered and backprop, {which}"]) for which in ("same seed", "two seeds")] == [2, 2]
     seconds = [trained_networks(path.with_name(f"{path.name}-second"), None) for path in runs]
     assert [(one.rule, one.seed) for (one,) in seconds] == [("ep-centered", 1), ("backprop", 1)]
     changed = [path.stat().st_mtime_ns for path in tmp_path.glob("*-second/checkpoints/*")]
-    again = found(*runs, "--samples", "50", "--engine", "serial", "--quiet")
+    again = match(*runs, "--samples", "50", "--engine", "serial", "--quiet")
     assert again["kinds"] == result["kinds"]
     assert [path.stat().st_mtime_ns for path in tmp_path.glob("*-second/checkpoints/*")] == changed  # nothing is trained twice
 
 
-def test_without_runs_a_pair_is_trained(tmp_path: Path) -> None:
+def test_without_runs_a_pair_is_trained(match: Found, tmp_path: Path) -> None:
     """If this fails, the question needs two other commands first."""
     settings = [("train_size", "96"), ("hidden", "[8]"), ("embedding", "4"), ("epochs", "1"), ("batch_size", "24")]
     chosen = [word for key, value in settings for word in ("--set", f"training.{key}={value}")]
-    result = found("--train", "contrast", *chosen, "--samples", "50", "--engine", "serial", "--quiet", "--out", tmp_path)
+    result = match("--train", "contrast", *chosen, "--samples", "50", "--engine", "serial", "--quiet", "--out", tmp_path)
     assert "ep-centered and backprop, same seed" in result["kinds"]
     assert len(trained_networks(tmp_path / "networks", None)) == 4
 
 
-def test_bad_input_is_one_sentence(compared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_input_is_one_sentence(eqlab: Eqlab, compared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, networks of different data are compared, or a missing run ends in a traceback."""
 
     def refused(*arguments: object) -> str:

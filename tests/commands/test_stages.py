@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command_line import Found, Refused
 from systems import seeded
 from torch import Tensor
 
@@ -17,7 +17,6 @@ from contrastive_core.errors import InputError
 from contrastive_core.sampling.clusters import InsideClusters, InsideGiven
 from contrastive_core.sampling.sampler import cluster
 from contrastive_core.training.loop import generator_of
-from experiments.cli import cli
 from experiments.representations.activities import activities
 from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, fingerprint, side_by_side, staged
@@ -28,33 +27,27 @@ RULES = ("ep-centered", "backprop")
 TINY = ("--train-size", 48, "--hidden", 12, "--embedding", 6, "--batch-size", 12, "--probe-test", 60, "--seeds", 1, "--threads", 1)
 SMALL: dict[str, Any] = {"train_size": 48, "hidden": (12,), "embedding": 6, "batch_size": 12, "probe_test": 60, "epochs": 2}
 LATER = ("--set", "sampler.clusters=2")
-
-
-def eqlab(*arguments: object) -> Result:
-    given = ("contrast", *TINY, "--epochs", 2, "--quiet", "--engine", "serial", *arguments)
-    return CliRunner().invoke(cli, [str(argument) for argument in given])
-
-
-def found(*arguments: object) -> dict[str, Any]:
-    result = eqlab(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    parsed: dict[str, Any] = json.loads(result.stdout)
-    return parsed
-
-
-def refused(*arguments: object) -> str:
-    result = eqlab(*arguments)
-    assert result.exit_code == 2, result.output
-    assert len(result.stderr.strip().splitlines()) == 1
-    return result.stderr
+COMMAND = ("contrast", *TINY, "--epochs", 2, "--quiet", "--engine", "serial")
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+def contrast(found: Found) -> Found:
+    """The command on little data: returns the JSON that it prints."""
+    return partial(found, *COMMAND)
+
+
+@pytest.fixture
+def contrast_refused(refused: Refused) -> Refused:
+    """The command with arguments that it refuses: returns the one line of its error."""
+    return partial(refused, *COMMAND)
+
+
+@pytest.fixture(scope="module")
+def chain(contrast: Found, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
     place = tmp_path_factory.mktemp("stages")
-    first = found("--out", place / "first")
-    second = found("--after", place / "first", *LATER, "--out", place / "second")
-    other = found("--view-strength", 0.3, "--out", place / "other")
+    first = contrast("--out", place / "first")
+    second = contrast("--after", place / "first", *LATER, "--out", place / "second")
+    other = contrast("--view-strength", 0.3, "--out", place / "other")
     return place, [first, second, other]
 
 
@@ -109,7 +102,7 @@ def test_a_chain_has_the_outputs_of_every_stage_side_by_side(chain: tuple[Path, 
     assert second["rules"][rule]["probe_stages"] is not None
 
 
-def test_a_later_stage_says_what_it_came_after(chain: tuple[Path, list[dict[str, Any]]]) -> None:
+def test_a_later_stage_says_what_it_came_after(contrast: Found, chain: tuple[Path, list[dict[str, Any]]]) -> None:
     """If this fails, nobody can tell later from which networks a result follows."""
     place, (first, second, other) = chain
     splits = load_data(options_after(place / "first", RULES[0]))
@@ -120,7 +113,7 @@ def test_a_later_stage_says_what_it_came_after(chain: tuple[Path, list[dict[str,
     config = (place / "second" / "config.toml").read_text("utf-8")
     assert 'sampling = "inside-clusters"' in config
     assert str(place / "first") in config
-    assert found("--after", place / "first", *LATER, "--out", place / "second") == second
+    assert contrast("--after", place / "first", *LATER, "--out", place / "second") == second
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -142,24 +135,28 @@ def test_an_interrupted_stage_goes_on_to_the_same_result(chain: tuple[Path, list
         assert resumed[name] == second["rules"][rule][name]
 
 
-def test_a_run_that_is_no_stage_is_refused_in_a_sentence(chain: tuple[Path, list[dict[str, Any]]], tmp_path: Path) -> None:
+def test_a_run_that_is_no_stage_is_refused_in_a_sentence(
+    contrast_refused: Refused, chain: tuple[Path, list[dict[str, Any]]], tmp_path: Path
+) -> None:
     """If this fails, a mistaken chain ends in a traceback, or in a result of other networks."""
     place, _ = chain
     first = ("--after", place / "first", "--out", tmp_path / "run")
-    assert "there is no run" in refused("--after", tmp_path / "none")
-    assert "other data or another split" in refused(*first, "--train-size", 36)
-    assert "no finished network of implicit and seed 0" in refused(*first, "--rules", "implicit")
-    assert "no finished network of ep-centered and seed 1" in refused(*first, "--seed", 1)
-    assert "give --sampling inside-clusters" in refused(*first, "--sampling", "similar-batches")
+    assert "there is no run" in contrast_refused("--after", tmp_path / "none")
+    assert "other data or another split" in contrast_refused(*first, "--train-size", 36)
+    assert "no finished network of implicit and seed 0" in contrast_refused(*first, "--rules", "implicit")
+    assert "no finished network of ep-centered and seed 1" in contrast_refused(*first, "--seed", 1)
+    assert "give --sampling inside-clusters" in contrast_refused(*first, "--sampling", "similar-batches")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_stage_does_not_go_on_after_other_networks(chain: tuple[Path, list[dict[str, Any]]], tmp_path: Path) -> None:
+def test_a_stage_does_not_go_on_after_other_networks(
+    contrast: Found, contrast_refused: Refused, chain: tuple[Path, list[dict[str, Any]]], tmp_path: Path
+) -> None:
     """If this fails, one table mixes what followed from different first stages, since only a path is in the configuration."""
     place, _ = chain
     shutil.copytree(place / "first", tmp_path / "before")
     given = ("--after", tmp_path / "before", "--rules", "backprop", *LATER, "--out", tmp_path / "run")
-    found(*given)
+    contrast(*given)
     shutil.rmtree(tmp_path / "before")
     shutil.copytree(place / "other", tmp_path / "before")
-    assert "came after other networks" in refused(*given)
+    assert "came after other networks" in contrast_refused(*given)

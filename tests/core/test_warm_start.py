@@ -6,7 +6,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from systems import RULE_NAMES, System, build_rule, exact_settling, make_cost, make_system, seeded
-from test_training import Stopped, assert_same_bits, parameters_of, run
+from training_cases import Stopped, assert_same_bits, parameters_of, run
 
 from contrastive_core.analysis.gradient_quality import compare_gradients
 from contrastive_core.errors import InputError

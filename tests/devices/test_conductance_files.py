@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from command_line import Eqlab
 
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.conductance_files import COLUMNS, conductances, read_conductances, weights_per_siemens, write_conductances
@@ -16,14 +16,9 @@ from contrastive_core.devices.feedback import AsymmetricFeedback
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.errors import DataError, InputError
 from contrastive_core.networks.layered import Layered
-from experiments.cli import cli
 from experiments.hardware.conductance_export import held_by
 
 TINY = ("--set", "train_size=64", "--epochs", "1", "--hidden", "4", "--quiet")
-
-
-def eqlab(*arguments):
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 def held(pairing: Pairing = Pairing.DIFFERENTIAL) -> OnDevice:
@@ -100,7 +95,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_trained_devices_are_exported_as_they_were_chosen(tmp_path: Path) -> None:
+def test_trained_devices_are_exported_as_they_were_chosen(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, the file holds another network than the one whose accuracy is reported: the one of the chosen epoch."""
     run, file = tmp_path / "study", tmp_path / "g.npz"
     study = ("hardware", "--vary", "finite-states.n_states=64", "--preset", "ecram", "--seeds", "1", "--engine", "serial")
@@ -122,7 +117,7 @@ def test_trained_devices_are_exported_as_they_were_chosen(tmp_path: Path) -> Non
     assert "leave the range out" in own.stderr
 
 
-def test_a_run_of_train_is_exported_in_a_range_of_choice(tmp_path: Path) -> None:
+def test_a_run_of_train_is_exported_in_a_range_of_choice(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, weights that were trained without devices cannot be put on a chip."""
     run, file = tmp_path / "run", tmp_path / "g.csv"
     assert eqlab("train", *TINY, "--out", run).exit_code == 0
@@ -140,7 +135,7 @@ def test_a_run_of_train_is_exported_in_a_range_of_choice(tmp_path: Path) -> None
     assert eqlab("device", "export", tmp_path / "none", "--write", file).exit_code == 2
 
 
-def test_resistors_on_a_graph_are_exported_in_one_column(tmp_path: Path) -> None:
+def test_resistors_on_a_graph_are_exported_in_one_column(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, what a graph of resistors has learnt cannot leave the program."""
     run, file = tmp_path / "run", tmp_path / "g.csv"
     small = ("--network", "resistor-graph", "--graph-links", "40", "--epochs", "1", "--set", "train_size=32", "--quiet")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command_line import Eqlab
 from systems import seeded
 
 from contrastive_core.certificate import Stop
@@ -37,7 +37,6 @@ from eqprop.lattice import Graph, square_lattice
 from eqprop.resistive import Resistive
 from eqprop.resistor_graph import ResistorGraph
 from eqprop.spice import available, netlist, run_ngspice
-from experiments.cli import cli
 from experiments.hardware.energy_bill import ConstantOptions
 from experiments.hardware.measures import measure
 
@@ -279,11 +278,7 @@ def test_node_without_any_conductance_is_refused() -> None:
         Constants().settle_time(0.0)
 
 
-def eqlab(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
-
-
-def test_command_and_run_show_the_joules_of_settling_and_whether_they_are_a_bound(tmp_path: Path) -> None:
+def test_command_and_run_show_the_joules_of_settling_and_whether_they_are_a_bound(eqlab: Eqlab, tmp_path: Path) -> None:
     """A bound that looks like a measurement is compared with one."""
     tiny = ("--set", "train_size=32", "--epochs", 1, "--hidden", 8, "--strength", 0.05, "--seeds", 1, "--engine", "serial")
     tiny = (*tiny, "--config", "hardware-digits")

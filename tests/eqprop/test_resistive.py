@@ -11,7 +11,7 @@ import numpy as np
 import oracles
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command_line import Eqlab
 from scipy.optimize import lsq_linear
 from scipy.special import wrightomega
 from systems import RULE_NAMES, build_rule, exact_settling, seeded
@@ -31,7 +31,6 @@ from eqprop.circuit import Parts
 from eqprop.diodes import IdealDiode, ShockleyDiode, wright_omega
 from eqprop.resistive import Resistive
 from eqprop.stability import margin, margin_at_least
-from experiments.cli import cli
 from experiments.setup.tables import BUILDERS
 
 SHOCKLEY = ShockleyDiode(1e-6, 0.05)
@@ -446,16 +445,12 @@ def test_errors_say_what_was_wrong_and_what_to_do(case: str) -> None:
 # Commands
 
 
-def eqlab(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
-
-
 def test_commands_can_build_every_physical_network() -> None:
     """A network that is listed but that no command can train would not be tested by anyone."""
     assert set(PHYSICAL) <= set(BUILDERS)
 
 
-def test_training_keeps_conductances_in_their_bounds_and_learns(tmp_path: Path) -> None:
+def test_training_keeps_conductances_in_their_bounds_and_learns(eqlab: Eqlab, tmp_path: Path) -> None:
     """Written after the optimiser's step; a run whose circuit is not physical proves nothing."""
     from contrastive_core.files.checkpoint import load_checkpoint
 
@@ -472,7 +467,7 @@ def test_training_keeps_conductances_in_their_bounds_and_learns(tmp_path: Path) 
         assert float(values.max()) <= high * (1 + 1e-6)
 
 
-def test_commands_refuse_what_is_no_circuit_and_warn_of_what_says_nothing(tmp_path: Path) -> None:
+def test_commands_refuse_what_is_no_circuit_and_warn_of_what_says_nothing(eqlab: Eqlab, tmp_path: Path) -> None:
     """A setting that is swallowed is reported in papers as if it had acted."""
     run = ("train", "--network", "resistive", "--hidden", 8, "--epochs", 1, "--train-size", 64, "--out", tmp_path / "run", "--quiet")
     cases = {

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from command_line import Eqlab
 from systems import seeded
 
 from contrastive_core.certificate import Stop
@@ -143,12 +144,8 @@ def test_broken_netlist_is_an_error_not_an_empty_answer() -> None:
         run_ngspice("* broken\nR1 a 0 nonsense\n.control\nop\nprint v(a)\nquit 0\n.endc\n.end\n")
 
 
-def eqlab(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
-
-
 @needs_ngspice
-def test_command_compares_points_and_gradients_and_keeps_the_netlist(tmp_path: Path) -> None:
+def test_command_compares_points_and_gradients_and_keeps_the_netlist(eqlab: Eqlab, tmp_path: Path) -> None:
     """What a user sees must be the two measurements, not one of them twice."""
     circuit = ("--hidden", "12,8", "--circuit-voltage-gain", 4)
     result = eqlab("spice", *circuit, "--samples", 2, "--edges", 2, "--out", tmp_path, "--json")
@@ -167,7 +164,7 @@ def test_command_compares_points_and_gradients_and_keeps_the_netlist(tmp_path: P
 
 
 @needs_ngspice
-def test_command_without_edges_says_that_no_gradient_was_measured() -> None:
+def test_command_without_edges_says_that_no_gradient_was_measured(eqlab: Eqlab) -> None:
     """Agreement of operating points alone must not pass for that of gradients."""
     result = eqlab("spice", "--hidden", 4, "--samples", 1, "--emissions", 1e-4, "--edges", 0, "--step", 1e-3)
     assert result.exit_code == 0, result.output
@@ -177,7 +174,9 @@ def test_command_without_edges_says_that_no_gradient_was_measured() -> None:
     assert "With --edges 0 no gradient is measured" in " ".join(eqlab("spice", "--help").stdout.split())
 
 
-def test_command_writes_a_netlist_without_ngspice_and_refuses_what_is_no_circuit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_writes_a_netlist_without_ngspice_and_refuses_what_is_no_circuit(
+    eqlab: Eqlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The netlist is useful on its own, on another machine."""
     monkeypatch.setenv("PATH", "")
     assert eqlab("spice", "--netlist-only", "--out", tmp_path).exit_code == 0
@@ -188,7 +187,7 @@ def test_command_writes_a_netlist_without_ngspice_and_refuses_what_is_no_circuit
 
 
 @needs_ngspice
-def test_nudge_beyond_the_bound_is_refused_before_ngspice_runs_away() -> None:
+def test_nudge_beyond_the_bound_is_refused_before_ngspice_runs_away(eqlab: Eqlab) -> None:
     """An active circuit that does not settle still has an operating point, which SPICE finds and which is no minimum."""
     result = eqlab("spice", "--strength", 100)
     assert result.exit_code == 2

@@ -159,6 +159,15 @@ def test_floors_name_what_there_is() -> None:
     assert [name for name in names if not (ROOT / name).is_dir() and not (ROOT / f"{name}.py").is_file()] == []
 
 
+def test_no_test_imports_another() -> None:
+    """What tests share lies in ``tests/support``, so that each of them can be read, moved and run alone."""
+    tests = read("tests")
+    names = {Path(test.path).stem for test in tests if Path(test.path).name.startswith("test_")}
+    found = [f"{test.path}:{line}: imports {module}" for test in tests for line, module in imports(test.tree) if module in names]
+    assert len(names) > 80
+    assert not found, "\n".join(found)
+
+
 def drawn(*files: tuple[str, str]) -> list[Arrow]:
     """Return the arrows among files that are given as path and text."""
     return arrows([Source(path, text) for path, text in files])

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from test_kernels import EQUAL, ORDERS, PHASES, SIZES, assert_equal, both, build, phase_of
+from kernel_cases import EQUAL, ORDERS, PHASES, SIZES, assert_equal, both, build, phase_of
 
 from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import COSTS

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from click.testing import CliRunner
-from test_kernels import EQUAL, PHASES, SIZES, assert_equal, build, phase_of
+from kernel_cases import EQUAL, PHASES, SIZES, assert_equal, build, phase_of
 
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.costs import SAMPLE_COSTS

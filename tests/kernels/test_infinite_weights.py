@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from test_kernels import SIZES, build
+from kernel_cases import SIZES, build
 
 from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import COSTS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_kernels import build
+from kernel_cases import build
 
 from contrastive_core.certificate import Stop
 from contrastive_core.dynamics.block_descent import BlockDescent

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from click.testing import CliRunner
-from test_kernels import PHASES, build, phase_of
+from kernel_cases import PHASES, build, phase_of
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from contrastive_core.certificate import Stop

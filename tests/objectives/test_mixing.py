@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command_line import Eqlab
 from systems import seeded
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -32,7 +33,6 @@ from contrastive_core.training.loop import Plan, train
 from contrastive_core.training.momentum_encoder import follower
 from contrastive_core.training.views_of_samples import Contrasting, contrasting
 from contrastive_core.types import Batch
-from experiments.cli import cli
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import resolve
 from experiments.setup.rules import RULES
@@ -266,28 +266,30 @@ def test_batches_of_one_class_are_left_out_where_classes_are_contrasted() -> Non
     assert steps == [1, 2]  # of five batches, the last three are of one class
 
 
-def eqlab(*arguments: object) -> Result:
+@pytest.fixture
+def contrast(eqlab: Eqlab) -> Eqlab:
+    """The command on little data."""
     tiny = ("--train-size", "72", "--hidden", "8", "--embedding", "4", "--epochs", "1", "--batch-size", "24", "--seeds", "1", "--quiet")
     probes = ("--probe-train", "72", "--probe-test", "60", "--rules", "ep-centered", "--engine", "serial", "--threads", "1")
-    return CliRunner().invoke(cli, ["contrast", *tiny, *probes, *(str(argument) for argument in arguments)])
+    return partial(eqlab, "contrast", *tiny, *probes)
 
 
-def test_the_command_samples_and_mixes_with_settings(tmp_path: Path) -> None:
+def test_the_command_samples_and_mixes_with_settings(contrast: Eqlab, tmp_path: Path) -> None:
     """If this fails, techniques cannot be used without writing a training loop."""
     options = ("--cost", "supremix", "--mixing", "mixed-regression", "--set", "mixer.shape=1.5")
-    result = eqlab(*options, "--sampling", "inside-clusters", "--set", "sampler.clusters=2", "--out", tmp_path / "run", "--json")
+    result = contrast(*options, "--sampling", "inside-clusters", "--set", "sampler.clusters=2", "--out", tmp_path / "run", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["rules"]["ep-centered"]["status"] == "done"
 
 
-def test_classes_are_contrasted_in_small_batches_and_not_where_there_is_one_class(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_classes_are_contrasted_in_small_batches_and_not_where_there_is_one_class(contrast: Eqlab, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, small batches of labelled data end with a failed trial, or hours of training in nothing."""
     whole, invocation = contrast_module.load_data, Invocation("contrast", (), None, json=False, quiet=True, threads=1)
     small = resolve(contrast_module.ContrastOptions, flags={"cost": "supcon", "batch_size": 2, "train_size": 72, "hidden": (8,)})
     monkeypatch.setattr(contrast_module, "load_data", lambda options: twins_first(whole(options)))
     contrast_module.check_contrast(small, invocation)
     monkeypatch.setattr(contrast_module, "load_data", lambda options: alike(whole(options)))
-    result = eqlab("--cost", "supcon")
+    result = contrast("--cost", "supcon")
     assert result.exit_code == 2
     assert "all 72 training samples are of one class, and supcon contrasts classes" in result.stderr
 
@@ -301,7 +303,7 @@ def alike(splits: Splits) -> Splits:
     return splits._replace(train=Split(splits.train.inputs, torch.zeros_like(splits.train.labels)))
 
 
-def test_settings_of_techniques_that_make_no_sense_are_refused_with_a_sentence() -> None:
+def test_settings_of_techniques_that_make_no_sense_are_refused_with_a_sentence(contrast: Eqlab) -> None:
     """If this fails, a mistyped setting is ignored, or found only after a long run was started."""
     for arguments, words in (
         (("--mixing", "mixed-negatives"), "cannot be applied to NTXent: hard negatives are mixed from the queue"),
@@ -318,7 +320,7 @@ def test_settings_of_techniques_that_make_no_sense_are_refused_with_a_sentence()
         (("--mixing", "gated-pairs", "--no-labels"), "needs labels"),
         (("--cost", "infonce-queue", "--momentum-keys", "1"), "less than 1"),
     ):
-        result = eqlab(*arguments)
+        result = contrast(*arguments)
         assert result.exit_code == 2, result.output
         assert words in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1

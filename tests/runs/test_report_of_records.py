@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sweep_cases import digest, new
+from command_line import Eqlab, Found, Refused
 import csv
 import json
 import math
@@ -13,13 +15,13 @@ import subprocess
 import time
 from pathlib import Path
 
-import kills
 import numpy as np
+import processes
 import pytest
-from test_figures import check, group, points, texts
-from test_report import HOSTILE
-from test_report import Page as Parsed
-from test_sweeps import digest, eqlab, found, new, refused
+from pictures import check, group, points, texts
+from pages import HOSTILE
+from pages import Page as Parsed
+
 
 from experiments.figures.pareto import front
 from experiments.figures.writing import heat_map, histogram, pareto, profile, to_csv
@@ -34,10 +36,7 @@ from experiments.runs.live_epochs import announce, forget, read_live, running
 from experiments.sweeps.axes import Axis
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", kills.PATHS)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def page_of(name: str) -> tuple[str, Parsed]:
@@ -129,7 +128,7 @@ def test_the_table_beside_a_figure_holds_every_number_of_it() -> None:
     assert rows[5:] == [["title", "", "x,\\ud800"]]
 
 
-def test_a_report_of_a_sweep_shows_its_map_its_failures_and_its_means() -> None:
+def test_a_report_of_a_sweep_shows_its_map_its_failures_and_its_means(found: Found) -> None:
     """If this fails, what a page says is not what the records hold. Toy values are x plus the seed modulo 1000, computed by hand."""
     new("a", "--grid", "x=1,2", "--grid", "how=well,raise", "--seeds", 3, "--set", f"name={HOSTILE}")
     found("sweep", "run", "a", "--engine", "serial", code=3)
@@ -153,7 +152,7 @@ def test_a_report_of_a_sweep_shows_its_map_its_failures_and_its_means() -> None:
     assert Path("figures/map-of-value.csv").exists()
 
 
-def test_several_runs_are_compared_in_one_page() -> None:
+def test_several_runs_are_compared_in_one_page(found: Found) -> None:
     for name, x in (("a", "1,2"), ("b", "1,3")):
         new(name, "--grid", f"x={x}", "--seeds", 2)
         found("sweep", "run", name, "--engine", "serial")
@@ -209,16 +208,16 @@ def test_what_running_trials_tell_is_read_as_far_as_it_is_whole(tmp_path: Path) 
     announce(tmp_path / "gone", "3")({"epoch": 1})  # a full disk or a lost directory is no trial's concern
 
 
-def test_a_sweep_of_trainings_is_seen_growing_killed_and_resumed_from_its_checkpoint() -> None:
+def test_a_sweep_of_trainings_is_seen_growing_killed_and_resumed_from_its_checkpoint(found: Found) -> None:
     """If this fails, curves are seen only after hours, a kill costs a whole training, or watching changes a result."""
     settings = ("--grid", "rule=backprop,ep-centered", "--set", "train_size=96", "--set", "hidden=[8]", "--set", "epochs=30")
     for name in ("whole", "killed"):
         new(name, *settings, experiment="train", chunk=1)
     found("sweep", "run", "whole", "--engine", "serial")
     run = RunDirectory(Path("runs/killed"))
-    command = [*kills.PROGRAM, "sweep", "run", "killed", "--engine", "process:1", "--quiet"]
+    command = [*processes.PROGRAM, "sweep", "run", "killed", "--engine", "process:1", "--quiet"]
     seen: list[int] = []
-    with subprocess.Popen(command, env=kills.ENVIRONMENT, stdout=subprocess.DEVNULL) as driver:
+    with subprocess.Popen(command, env=processes.ENVIRONMENT, stdout=subprocess.DEVNULL) as driver:
         deadline = time.monotonic() + 60
         while len(set(seen)) < 3 and time.monotonic() < deadline and driver.poll() is None:
             with gather(run) as evidence:
@@ -244,7 +243,7 @@ def test_a_sweep_of_trainings_is_seen_growing_killed_and_resumed_from_its_checkp
     assert {"learning-curves", "pareto"} <= set(found("report", "killed")["figures"])
 
 
-def test_a_report_is_made_of_every_kind_of_run() -> None:
+def test_a_report_is_made_of_every_kind_of_run(eqlab: Eqlab, found: Found) -> None:
     """If this fails, there is a run that nobody can look at."""
     tiny = ("--train-size", 32, "--hidden", 4, "--epochs", 2, "--quiet")
     found("train", *tiny, "--out", "runs/train")
@@ -293,7 +292,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(found: Found, tmp_path_factory: pytest.TempPathFactory) -> Path:
     here, root = Path.cwd(), tmp_path_factory.mktemp("seeing")
     os.chdir(root)
     try:
@@ -313,7 +312,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_input_is_one_sentence(case: str, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_input_is_one_sentence(refused: Refused, case: str, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a mistake ends in a traceback, or in a page about something else."""
     monkeypatch.chdir(runs)
     arguments, message = WRONG[case]

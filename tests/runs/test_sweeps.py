@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from command_line import Eqlab, Found, Refused
+from sweep_cases import TOY, digest, new, rows
 import csv
 import json
 import math
@@ -20,6 +22,7 @@ from typing import Any
 
 import kills
 import numpy as np
+import processes
 import pytest
 import xarray as xr
 from click.testing import CliRunner, Result
@@ -33,46 +36,21 @@ from experiments.trials.engine import EngineError
 from experiments.trials.seeds import child_seed
 from experiments.trials.worker import Work, pack, run_chunk
 
-TOY = "trials:EXPERIMENT"
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", kills.PATHS)
+pytestmark = pytest.mark.usefixtures("here")
 
 
-def eqlab(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
-def found(*arguments: object, code: int = 0) -> dict[str, Any]:
-    result = eqlab(*arguments, "--json")
-    assert result.exit_code == code, result.output
-    parsed: dict[str, Any] = json.loads(result.stdout)
-    return parsed
 
 
-def refused(*arguments: object, code: int = 2) -> str:
-    result = eqlab(*arguments)
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
-    return result.stderr
 
 
-def new(name: str, *arguments: object, experiment: str = TOY, chunk: int = 2) -> None:
-    found("sweep", "new", name, experiment, *arguments, "--chunk", chunk)
 
 
-def digest(name: str) -> str:
-    return str(found("sweep", "collect", name, "--csv", f"{name}.csv", "--points", 0)["csv_sha256"])
 
 
-def rows(name: str) -> list[dict[str, str]]:
-    digest(name)
-    with Path(f"{name}.csv").open(newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 RELAXATION = ("--grid", "gain=0.5,1", "--grid", "hidden=[8],[8,6]", "--set", "samples=2", "--set", "tolerance=1e-3", "--seeds", 15)
@@ -83,20 +61,20 @@ def scheduler(file: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """A scheduler with two workers, found by a file, as on a cluster; nothing listens beyond loopback."""
     dask = [sys.executable, "-m", "dask"]
     local = ("--host", "127.0.0.1", "--no-dashboard")
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": kills.ENVIRONMENT}
-    processes = [subprocess.Popen([*dask, "scheduler", "--scheduler-file", file, "--port", "0", *local], **quiet)]
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": processes.ENVIRONMENT}
+    cluster = [subprocess.Popen([*dask, "scheduler", "--scheduler-file", file, "--port", "0", *local], **quiet)]
     try:
         worker = [*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", *local, "--no-nanny"]
-        processes += [subprocess.Popen(worker, **quiet) for _ in range(2)]
-        yield processes
+        cluster += [subprocess.Popen(worker, **quiet) for _ in range(2)]
+        yield cluster
     finally:
-        for process in processes:
+        for process in cluster:
             process.kill()
             process.wait()
 
 
 @pytest.mark.slow
-def test_every_engine_finds_the_same_bytes_also_killed_and_resumed(tmp_path: Path) -> None:
+def test_every_engine_finds_the_same_bytes_also_killed_and_resumed(found: Found, tmp_path: Path) -> None:
     """If this fails, a published table depends on where it was computed, or on whether a machine stayed up."""
     digests = {}
     for engine in ("serial", "process:2", "dask:2"):
@@ -105,19 +83,19 @@ def test_every_engine_finds_the_same_bytes_also_killed_and_resumed(tmp_path: Pat
         counts = found("sweep", "run", name, "--engine", engine)["counts"]
         assert counts == {"pending": 0, "running": 0, "done": 60, "failed": 0}
         digests[engine] = digest(name)
-    with scheduler(tmp_path / "scheduler.json") as processes:
+    with scheduler(tmp_path / "scheduler.json") as cluster:
         new("file", *RELAXATION, experiment="relaxation", chunk=1)
-        command = [*kills.PROGRAM, "sweep", "run", "file", "--engine", str(tmp_path / "scheduler.json")]
+        command = [*processes.PROGRAM, "sweep", "run", "file", "--engine", str(tmp_path / "scheduler.json")]
         deadline = time.monotonic() + 30
         while not (tmp_path / "scheduler.json").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-        with subprocess.Popen(command, env=kills.ENVIRONMENT, stdout=subprocess.DEVNULL) as driver:
+        with subprocess.Popen(command, env=processes.ENVIRONMENT, stdout=subprocess.DEVNULL) as driver:
             wait_for(Path("runs/file"), 5)
-            processes[1].kill()
+            cluster[1].kill()
             assert driver.wait(timeout=60) == 0
         digests["file"] = digest("file")
     new("killed", *RELAXATION, experiment="relaxation", chunk=5)
-    with subprocess.Popen([*kills.PROGRAM, "sweep", "run", "killed", "--engine", "process:2"], env=kills.ENVIRONMENT) as driver:
+    with subprocess.Popen([*processes.PROGRAM, "sweep", "run", "killed", "--engine", "process:2"], env=processes.ENVIRONMENT) as driver:
         wait_for(Path("runs/killed"), 1)
         driver.send_signal(signal.SIGKILL)
     assert found("sweep", "status", "killed")["counts"]["pending"] > 0
@@ -128,7 +106,7 @@ def test_every_engine_finds_the_same_bytes_also_killed_and_resumed(tmp_path: Pat
 
 def wait_for(run: Path, done: int) -> None:
     deadline = time.monotonic() + 30
-    while kills.count_done((run / "journal.sqlite").resolve()) < done and time.monotonic() < deadline:
+    while processes.count_done((run / "journal.sqlite").resolve()) < done and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
@@ -140,7 +118,7 @@ def test_kills_at_random_moments_lose_nothing_and_repeat_nothing(tmp_path: Path)
     assert toll._replace(drivers=0, workers=0, starts=0) == kills.Toll(0, 0, 0, 0, 0, 0, "ok", True)
 
 
-def test_collect_gives_what_the_trials_returned_along_labelled_axes() -> None:
+def test_collect_gives_what_the_trials_returned_along_labelled_axes(found: Found) -> None:
     """If this fails, numbers stand at the wrong point of the grid. Expected values are computed by hand."""
     new("a", "--grid", "x=1,2.5", "--grid", "layers=[1],[1,2]", "--seeds", 3, "--seed", 4, "--set", "epochs=2", "--set", "arrays=true")
     found("sweep", "run", "a", "--engine", "serial")
@@ -170,7 +148,7 @@ def test_collect_gives_what_the_trials_returned_along_labelled_axes() -> None:
     assert "seconds_used" in Path("t.csv").read_text().splitlines()[0]
 
 
-def test_summary_and_paired_differences_are_those_of_the_seeds() -> None:
+def test_summary_and_paired_differences_are_those_of_the_seeds(eqlab: Eqlab, found: Found, refused: Refused) -> None:
     """If this fails, an effect is reported that is not there. The difference of x is exact, since the seeds are paired."""
     new("a", "--grid", "x=1,2.5", "--seeds", 12)
     found("sweep", "run", "a", "--engine", "serial")
@@ -199,7 +177,7 @@ def test_bootstrap_intervals_cover_the_mean_as_often_as_they_say() -> None:
     assert bootstrap_interval(np.array([]))["mean"] is None
 
 
-def test_only_the_culprits_fail_and_are_tried_again_on_request(tmp_path: Path) -> None:
+def test_only_the_culprits_fail_and_are_tried_again_on_request(eqlab: Eqlab, found: Found, refused: Refused, tmp_path: Path) -> None:
     """If this fails, one bad trial costs the results of its neighbours, or what failed by accident cannot be mended."""
     once = tmp_path / "mark"
     new("a", "--grid", "how=well,raise,die,refuse", "--seeds", 2, chunk=8)
@@ -222,19 +200,19 @@ def test_only_the_culprits_fail_and_are_tried_again_on_request(tmp_path: Path) -
     assert found("sweep", "retry-failed", "b", "--engine", "serial")["counts"]["failed"] == 0
 
 
-def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path) -> None:
+def test_a_worker_that_dies_once_costs_nothing(found: Found, tmp_path: Path) -> None:
     """If this fails, an accident of one machine is recorded as a failure of a trial."""
     new("a", "--grid", "how=well,die", "--set", f"once={tmp_path / 'mark'}", "--seeds", 3, chunk=3)
     assert found("sweep", "run", "a", "--engine", "dask:2")["counts"]["done"] == 6
 
 
 @pytest.mark.parametrize(("number", "engine"), [(signal.SIGINT, "process:2"), (signal.SIGINT, "dask:2"), (signal.SIGTERM, "process:2")])
-def test_control_c_ends_with_130_and_the_command_that_goes_on(number: signal.Signals, engine: str) -> None:
+def test_control_c_ends_with_130_and_the_command_that_goes_on(found: Found, number: signal.Signals, engine: str) -> None:
     """If this fails, stopping a sweep is a guess. A terminal sends Ctrl-C to the workers too, as this does."""
     new("a", "--grid", "x=1,2", "--seeds", 100, "--set", "seconds=0.05", chunk=1)
-    command = [*kills.PROGRAM, "sweep", "run", "a", "--engine", engine, "--quiet"]
+    command = [*processes.PROGRAM, "sweep", "run", "a", "--engine", engine, "--quiet"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=kills.ENVIRONMENT, start_new_session=True, **pipes) as driver:
+    with subprocess.Popen(command, env=processes.ENVIRONMENT, start_new_session=True, **pipes) as driver:
         wait_for(Path("runs/a"), 3)
         if number == signal.SIGINT:
             os.killpg(driver.pid, number)
@@ -247,7 +225,7 @@ def test_control_c_ends_with_130_and_the_command_that_goes_on(number: signal.Sig
     assert 3 <= found("sweep", "status", "a")["counts"]["done"] < 200
 
 
-def test_the_size_of_chunks_is_measured_once_and_kept() -> None:
+def test_the_size_of_chunks_is_measured_once_and_kept(found: Found) -> None:
     """If this fails, short trials drown in overhead, or long ones are lost by the dozen when a worker dies."""
     found("sweep", "new", "fast", TOY, "--grid", "x=1,2", "--seeds", 50)
     found("sweep", "new", "slow", TOY, "--grid", "x=1,2", "--seeds", 50, "--set", "seconds=0.3")
@@ -267,7 +245,7 @@ def test_a_worker_with_other_software_is_refused() -> None:
         run_chunk(json.dumps(packed))
 
 
-def test_a_sweep_is_made_once() -> None:
+def test_a_sweep_is_made_once(refused: Refused) -> None:
     """If this fails, results of two sweeps end up in one table."""
     new("a", "--grid", "x=1,2")
     assert "with the same configuration" in refused("sweep", "new", "a", TOY, "--grid", "x=1,2")
@@ -277,7 +255,7 @@ def test_a_sweep_is_made_once() -> None:
     assert [path.name for path in Path("runs").iterdir()] == ["a"]
 
 
-def test_the_command_that_goes_on_is_ready_for_a_shell() -> None:
+def test_the_command_that_goes_on_is_ready_for_a_shell(eqlab: Eqlab) -> None:
     """If this fails, what is printed to be typed runs another sweep, or whatever else stands in a name."""
     name = "a b; echo $HOME"
     printed = eqlab("sweep", "new", name, TOY, "--grid", "x=1,2", "--chunk", 1).output.rpartition("compute them with: ")[2]
@@ -305,14 +283,14 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_input_is_one_sentence_and_leaves_nothing_behind(case: str, tmp_path: Path) -> None:
+def test_wrong_input_is_one_sentence_and_leaves_nothing_behind(refused: Refused, case: str, tmp_path: Path) -> None:
     """If this fails, a mistake ends in a traceback, in a wrong sweep, or in litter."""
     arguments, message = WRONG[case]
     assert message in refused("sweep", *arguments)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_scheduler_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduler_that_is_not_there_is_one_sentence(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a typing error in an address is a page of traceback."""
     monkeypatch.setattr("experiments.trials.dask_engine.SECONDS_TO_ANSWER", 1)
     new("a", "--grid", "x=1,2")
@@ -323,7 +301,7 @@ def test_a_scheduler_that_is_not_there_is_one_sentence(monkeypatch: pytest.Monke
     assert "broken.json is no scheduler file" in refused("sweep", "run", "a", "--engine", "broken.json")
 
 
-def test_a_configuration_that_changed_is_refused_with_the_difference() -> None:
+def test_a_configuration_that_changed_is_refused_with_the_difference(found: Found, refused: Refused) -> None:
     """If this fails, half of a table has other settings than its header says."""
     new("a", "--grid", "x=1,2")
     commands = (("sweep", "run", "a", "--engine", "serial"), ("sweep", "status", "a"), ("sweep", "collect", "a"), ("report", "a"))
@@ -338,7 +316,7 @@ def test_a_configuration_that_changed_is_refused_with_the_difference() -> None:
         found(*command)
 
 
-def test_a_damaged_or_missing_journal_is_one_sentence() -> None:
+def test_a_damaged_or_missing_journal_is_one_sentence(refused: Refused) -> None:
     """If this fails, results of a damaged file could be published."""
     new("a", "--grid", "x=1,2", "--seeds", 200)
     journal = Path("runs/a/journal.sqlite")
@@ -352,7 +330,7 @@ def test_a_damaged_or_missing_journal_is_one_sentence() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="needs root to mount a small disk")
-def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_loses_nothing(found: Found, refused: Refused, tmp_path: Path) -> None:
     """If this fails, a full disk costs what was computed before. The disk is a real one, of 600 kB."""
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -371,7 +349,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         subprocess.run(["umount", disk], check=True)
 
 
-def test_an_interrupted_making_leaves_no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_making_leaves_no_sweep(eqlab: Eqlab, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, half a plan is taken for a whole one."""
 
     def stop(*_: object) -> None:
@@ -382,7 +360,7 @@ def test_an_interrupted_making_leaves_no_sweep(monkeypatch: pytest.MonkeyPatch) 
     assert list(Path("runs").iterdir()) == []
 
 
-def test_runs_are_listed_shown_compared_and_removed() -> None:
+def test_runs_are_listed_shown_compared_and_removed(eqlab: Eqlab, found: Found, refused: Refused) -> None:
     """If this fails, nobody finds what was computed."""
     assert eqlab("runs", "list").stdout == "there are no runs in runs\n"
     for name, x in (("a", "1,2"), ("b", "1,3")):
@@ -410,7 +388,7 @@ def test_runs_are_listed_shown_compared_and_removed() -> None:
     assert "damaged" in found("runs", "list")["runs"][0]["problem"]
 
 
-def test_a_comparison_is_a_sweep_that_can_be_collected() -> None:
+def test_a_comparison_is_a_sweep_that_can_be_collected(refused: Refused, found: Found) -> None:
     """If this fails, compare has machinery of its own."""
     tiny = ("--train-size", 32, "--hidden", 4, "--epochs", 1, "--quiet")
     found("compare", *tiny, "--rules", "ep-centered,backprop", "--seeds", 2, "--engine", "serial", "--out", "runs/c")
@@ -421,21 +399,17 @@ def test_a_comparison_is_a_sweep_that_can_be_collected() -> None:
     assert [(row["rule"], row["seed"]) for row in table] == [(rule, seed) for rule in ("ep-centered", "backprop") for seed in "01"]
     assert "seconds_per_sample" not in table[0]
     assert "gradient_cosine.weight_1" in table[0]
-    assert "one trial and no grid" in refused_after_training()
-
-
-def refused_after_training() -> str:
     found("train", "--train-size", 32, "--hidden", 4, "--epochs", 1, "--quiet", "--engine", "process:1", "--out", "runs/t")
     assert "is no sweep" in refused("sweep", "run", "t")
-    return refused("sweep", "collect", "t")
+    assert "one trial and no grid" in refused("sweep", "collect", "t")
 
 
 def commands_of(file: str) -> list[str]:
-    blocks = re.findall(r"```console\n(.*?)```", (kills.ROOT / "docs" / file).read_text(), re.DOTALL)
+    blocks = re.findall(r"```console\n(.*?)```", (processes.ROOT / "docs" / file).read_text(), re.DOTALL)
     return [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
 
 
-def test_the_commands_of_the_documentation_run_one_after_the_other() -> None:
+def test_the_commands_of_the_documentation_run_one_after_the_other(eqlab: Eqlab) -> None:
     """If this fails, the page on sweeps teaches what does not work."""
     lines = commands_of("sweeps.md")
     assert len(lines) > 5
@@ -444,16 +418,16 @@ def test_the_commands_of_the_documentation_run_one_after_the_other() -> None:
         assert result.exit_code == 0, result.output
 
 
-def test_the_file_of_the_documentation_is_a_sweep() -> None:
+def test_the_file_of_the_documentation_is_a_sweep(found: Found) -> None:
     """If this fails, the page shows a file that is refused."""
-    text = (kills.ROOT / "docs" / "sweeps.md").read_text()
+    text = (processes.ROOT / "docs" / "sweeps.md").read_text()
     Path("sweep.toml").write_text(re.findall(r"```toml\n(.*?)```", text, re.DOTALL)[0])
     assert found("sweep", "new", "a", "--file", "sweep.toml", "--chunk", 1)["axes"] == {"rule": 2, "zip": 2, "batch_size": 2, "draw": 20}
 
 
-def test_the_example_of_an_experiment_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_example_of_an_experiment_runs(found: Found, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """If this fails, adding an experiment takes more than CONTRIBUTING says."""
-    (example,) = re.findall(r"```python\n(.*?)```", (kills.ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    (example,) = re.findall(r"```python\n(.*?)```", (processes.ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
     (tmp_path / "coin.py").write_text(example)
     monkeypatch.syspath_prepend(tmp_path)
     new("coins", "--grid", "bias=0,1", "--seeds", 3, experiment="coin:EXPERIMENT")

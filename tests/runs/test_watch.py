@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sweep_cases import new
+from command_line import Refused
 import http.client
 import json
 import re
@@ -16,9 +18,9 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import chain, repeat
 from pathlib import Path
 
-import kills
+import processes
 import pytest
-from test_sweeps import new, refused
+
 
 from experiments.report.html import render
 from experiments.report.page import portray
@@ -30,10 +32,7 @@ from experiments.runs.live_epochs import announce
 CHROMIUM = shutil.which("chromium")
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", kills.PATHS)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def serving(run: RunDirectory, every: float = 0.5) -> AbstractContextManager[Server]:
@@ -168,11 +167,11 @@ def test_a_run_that_is_damaged_while_it_is_watched_is_said_on_the_page() -> None
         assert "0 of 2 trials done" in within(server, "trials done")
 
 
-def test_control_c_ends_the_watch_with_130_and_a_taken_port_is_one_sentence() -> None:
+def test_control_c_ends_the_watch_with_130_and_a_taken_port_is_one_sentence(refused: Refused) -> None:
     """If this fails, watching cannot be ended, or hides what else runs on the port."""
     new("a", "--grid", "x=1,2")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen([*kills.PROGRAM, "watch", "a", "--json"], env=kills.ENVIRONMENT, text=True, **pipes) as process:  # type: ignore[call-overload]
+    with subprocess.Popen([*processes.PROGRAM, "watch", "a", "--json"], env=processes.ENVIRONMENT, text=True, **pipes) as process:  # type: ignore[call-overload]
         assert process.stdout is not None
         lines = []
         while not lines or lines[-1] != "}\n":

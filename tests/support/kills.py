@@ -1,27 +1,18 @@
-"""Kill drivers and workers of a sweep at random moments, and check that nothing is lost and nothing twice.
-
-By hand: ``python tests/by_hand/kills.py 30``; the suite runs a short form.
-"""
+"""Kill drivers and workers of a sweep at random moments, and check that nothing is lost and nothing twice."""
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import sqlite3
 import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+from processes import ENVIRONMENT, PROGRAM, count_done, run
 
-ROOT = Path(__file__).resolve().parents[2]
-PATHS = os.pathsep.join((str(ROOT), str(ROOT / "tests" / "support")))
-ENVIRONMENT = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-PROGRAM = [sys.executable, "-c", "from experiments.cli import main; main()"]
 TRIALS = 1200
 
 
@@ -47,14 +38,9 @@ class Inspection(NamedTuple):
     integrity: str
 
 
-def eqlab(folder: Path, *arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [*PROGRAM, *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=check, timeout=600)
-
-
 def new(folder: Path, name: str) -> None:
     axes = ["--grid", f"x={','.join(map(str, range(TRIALS // 20)))}", "--set", "seconds=0.002", "--set", "epochs=2"]
-    eqlab(folder, "sweep", "new", name, "trials:EXPERIMENT", *axes, "--seeds", 20, "--chunk", 40)
+    run(folder, "sweep", "new", name, "trials:EXPERIMENT", *axes, "--seeds", 20, "--chunk", 40)
 
 
 def workers(driver: int) -> list[psutil.Process]:
@@ -67,15 +53,8 @@ def workers(driver: int) -> list[psutil.Process]:
 
 
 def table(folder: Path, name: str) -> str:
-    eqlab(folder, "sweep", "collect", name, "--csv", f"{name}.csv", "--points", 0)
+    run(folder, "sweep", "collect", name, "--csv", f"{name}.csv", "--points", 0)
     return (folder / f"{name}.csv").read_text()
-
-
-def count_done(journal: Path) -> int:
-    with sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True) as connection:
-        found = int(connection.execute("SELECT count(*) FROM trials WHERE status = 'done'").fetchone()[0])
-    connection.close()
-    return found
 
 
 def ordeal(folder: Path, kills: int, seed: int, *, verbose: bool = False) -> Toll:
@@ -85,7 +64,7 @@ def ordeal(folder: Path, kills: int, seed: int, *, verbose: bool = False) -> Tol
     """
     chance = random.Random(seed)
     new(folder, "peace")
-    eqlab(folder, "sweep", "run", "peace", "--engine", "serial")
+    run(folder, "sweep", "run", "peace", "--engine", "serial")
     struck = {"driver": 0, "worker": 0}
     starts = part = 0
     while sum(struck.values()) < kills:
@@ -142,8 +121,3 @@ def inspect(journal: Path) -> Inspection:
     integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
     connection.close()
     return Inspection(done, twice, epochs, integrity)
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        print(ordeal(Path(place), int(sys.argv[1]) if len(sys.argv) > 1 else 30, 0, verbose=True))

@@ -1,0 +1,16 @@
+"""Kill drivers and workers of sweeps many times; the suite runs a short form.
+
+By hand: ``PYTHONPATH=tests/support python tests/by_hand/kill_sweeps.py 30``.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from kills import ordeal
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        print(ordeal(Path(place), int(sys.argv[1]) if len(sys.argv) > 1 else 30, 0, verbose=True))

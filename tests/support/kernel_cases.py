@@ -1,0 +1,74 @@
+"""Networks, phases and comparisons on which kernels are tested against the reference."""
+
+from __future__ import annotations
+
+import torch
+
+from contrastive_core.costs import COSTS
+from contrastive_core.networks import ACTIVATIONS
+from contrastive_core.networks.layered import Layered
+from contrastive_core.phases import Hold, Nudge
+from contrastive_core.relaxation.relax import relax
+from contrastive_core.types import Batch
+
+ORDERS = ("forward", "backward", "even-odd", "odd-even")
+
+# No hidden layer; one (the fused kernel), with outputs too wide for it and not a multiple of its unrolling, with whole vectors only, with
+# vectors and units left over and more outputs than one pass takes; two and three.
+SIZES = {
+    "none": (6, 3),
+    "one": (6, 9, 7),
+    "wide": (6, 5, 67),
+    "vector": (6, 112, 7),
+    "classes": (6, 19, 13),
+    "two": (6, 9, 8, 3),
+    "three": (6, 7, 5, 4, 5),
+}
+
+PHASES = ("free", "held", "live", "frozen", "negative")
+
+# Rounding of a few hundred operations on numbers of order one, with different orders of summation, carried through a contraction.
+EQUAL = {torch.float64: 1e-12, torch.float32: 2e-5}
+
+
+def build(sizes, *, hidden="hard-sigmoid", last="linear", scale=0.8, readout=None, dtype=torch.float64, rows=5, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    network = Layered(
+        sizes, activation=ACTIVATIONS[hidden], output_activation=ACTIVATIONS[last], energy_scale=scale, readout=readout,
+        gain=1.0, generator=generator, dtype=dtype,
+    )  # fmt: skip
+    for index in range(len(sizes) - 1):
+        network.bias(index).data.uniform_(-0.3, 0.3, generator=generator)
+    inputs = torch.rand(rows, sizes[0], generator=generator, dtype=dtype)
+    labels = torch.randint(readout or sizes[-1], (rows,), generator=generator)
+    with torch.no_grad():
+        clamped = network.clamp(inputs)
+        state = network.initial_state(clamped, generator)
+    return network, clamped, tuple(layer.clone() for layer in state), Batch(inputs, labels)
+
+
+def phase_of(name, cost, network, state, batch, scale=0.8):
+    strength = 0.3 * scale ** len(network.sizes)
+    if name == "free":
+        return None
+    if name == "held":
+        return Hold(torch.rand(state[-1].shape, generator=torch.Generator().manual_seed(1), dtype=state[-1].dtype))
+    output = network.output(state).detach()
+    frozen = COSTS[cost]().gradient(output, batch) if name == "frozen" else None
+    return Nudge(COSTS[cost](), batch, -strength if name == "negative" else strength, frozen)
+
+
+def both(clamped, state, dynamics, stop, phase):
+    with torch.no_grad():
+        return [relax(clamped, state, dynamics, stop, phase, backend=backend) for backend in ("torch", "numba")]
+
+
+def assert_equal(reference, kernel, bound):
+    for expected, found in zip(reference.state, kernel.state, strict=True):
+        assert found.dtype == expected.dtype
+        assert found.shape == expected.shape
+        assert float((found - expected).abs().max()) <= bound * max(1.0, float(expected.abs().max()))
+    assert float((kernel.residual - reference.residual).abs().max()) <= bound * max(1.0, float(reference.residual.max()))
+    assert kernel.status.tolist() == reference.status.tolist()
+    assert kernel.status.dtype == reference.status.dtype
+    assert kernel.steps.dtype == reference.steps.dtype

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures.style import FAINT, MINUS, shown
+from experiments.figures.style import FAINT, MINUS, gaps, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,6 +67,30 @@ def scale(axes: Axes, values: Sequence[float], *, along: str = "y", ratio: float
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FixedFormatter([plain(tick) for tick in ticks]))
     axis.set_minor_locator(NullLocator())
+
+
+def lengths(
+    means: Sequence[float | None], lows: Sequence[float | None], highs: Sequence[float | None], factor: float = 1.0
+) -> list[list[float]]:
+    """Return the lengths of error bars below and above means.
+
+    Parameters
+    ----------
+    means, lows, highs : sequence of float or None
+        Means and the ends of their intervals.
+    factor : float
+        Unit to plot in.
+
+    Returns
+    -------
+    list of two lists of float
+        Not negative; NaN, which draws no bar, where a mean has no interval.
+    """
+    places, bottoms, tops = (gaps(values, factor) for values in (means, lows, highs))
+    return [
+        [max(place - low, 0.0) for place, low in zip(places, bottoms, strict=True)],
+        [max(high - place, 0.0) for place, high in zip(places, tops, strict=True)],
+    ]
 
 
 def decades(low: float, high: float, most: int) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures.axes import plain, scale
+from experiments.figures.axes import lengths, plain, scale
 from experiments.figures.style import COLOURS, FAINT, INK, Picture, draw, gaps, number, present, shown
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def profile(axis: str, labels: Sequence[object], metrics: Mapping[str, Mapping[s
     labels : sequence
         Values of the axis, numbers or texts.
     metrics : mapping of str to mapping
-        For each metric ``mean`` and ``margin`` (half the interval's width), one number or None per value; ``failed`` is the share of
-        trials that failed there.
+        For each metric ``mean``, ``low`` and ``high`` (ends of the interval), one number or None per value of the axis. ``failed``
+        is the share of trials that failed there.
 
     Returns
     -------
@@ -54,11 +54,11 @@ def _paint_profiles(figure: Figure, data: dict[str, Any]) -> None:
     places = data["positions"] or list(range(len(data["labels"])))
     for index, (axes, (name, metric)) in enumerate(zip(panels, data["metrics"].items(), strict=False)):
         colour = COLOURS[index % len(COLOURS)]
-        means, margins = gaps(metric["mean"]), [0.0 if margin is None else max(margin, 0.0) for margin in metric["margin"]]
         line = "-" if data["positions"] else "none"
         axes.errorbar(
-            places, means, yerr=margins, color=colour, marker="o", markersize=3.5, linestyle=line, linewidth=1.2, gid=f"p-{index}"
-        )
+            places, gaps(metric["mean"]), yerr=lengths(metric["mean"], metric["low"], metric["high"]),
+            color=colour, marker="o", markersize=3.5, linestyle=line, linewidth=1.2, gid=f"p-{index}",
+        )  # fmt: skip
         spread = [value for value in present(metric["mean"]) if value > 0]
         scale(axes, spread if len(spread) == len(present(metric["mean"])) else [], ratio=50.0)
         if data["positions"]:

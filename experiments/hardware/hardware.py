@@ -24,7 +24,7 @@ from experiments.setup.build import check_data_seed, plan_of
 from experiments.setup.rules import RULES
 from experiments.sweeps.gridded import run_cells
 from experiments.trials.engine import check_engine
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
     from contrastive_core.devices.device import Device
@@ -33,17 +33,19 @@ if TYPE_CHECKING:
 
 METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost", "validation_error", "best_epoch", "epochs")} | {
     "sweeps_per_sample": TRAINING["sweeps_per_sample"],
-    "signal_to_noise": Metric("rms displacement between the phases over rms error of reading a state, at the end"),
-    "energy": Metric("of all training", "joule"),
-    "settle_energy": Metric("of arrays while states settle, or of resistors and diodes", "joule"),
-    "settle_power": Metric("heat of a circuit that settles by itself, or else the bound v_read^2 times all conductances", "watt"),
+    "signal_to_noise": Metric("rms displacement between the phases over rms error of reading a state, at the end", bounds=AMOUNT),
+    "energy": Metric("of all training", "joule", bounds=AMOUNT),
+    "settle_energy": Metric("of arrays while states settle, or of resistors and diodes", "joule", bounds=AMOUNT),
+    "settle_power": Metric(
+        "heat of a circuit that settles by itself, or else the bound v_read^2 times all conductances", "watt", bounds=AMOUNT
+    ),
     "settle_is_bound": Metric("whether it is the bound"),
-    "convert_energy": Metric("of converting inputs and states", "joule"),
-    "write_energy": Metric("of pulses", "joule"),
-    "digital_energy": Metric("of as many digital multiplications and additions", "joule"),
-    "device_seconds": Metric("time of all training on the device", "second"),
-    "settle_time": Metric("of one sweep, or of one phase where circuits settle by themselves", "second"),
-    "pulses": Metric("sent in all", "pulse"),
+    "convert_energy": Metric("of converting inputs and states", "joule", bounds=AMOUNT),
+    "write_energy": Metric("of pulses", "joule", bounds=AMOUNT),
+    "digital_energy": Metric("of as many digital multiplications and additions", "joule", bounds=AMOUNT),
+    "device_seconds": Metric("time of all training on the device", "second", bounds=AMOUNT),
+    "settle_time": Metric("of one sweep, or of one phase where circuits settle by themselves", "second", bounds=AMOUNT),
+    "pulses": Metric("sent in all", "pulse", bounds=AMOUNT),
     "phases": Metric("sweeps, operations, conversions, joules and seconds of each kind of phase, and of writing"),
     "constants": Metric("what an operation costs: value, unit and source"),
 }

@@ -7,7 +7,8 @@ from typing import Any
 
 from experiments.commandline.output import format_table
 from experiments.hardware.device_settings import Variation
-from experiments.runs.intervals import interval, mean
+from experiments.runs.intervals import interval, mean, percent_cells
+from experiments.trials.experiment import SHARE
 
 MEANS = ("validation_error", "signal_to_noise", "energy", "settle_energy", "settle_is_bound", "device_seconds", "pulses")
 """The metrics of which a study's rows have the mean over seeds, beside the accuracy."""
@@ -42,9 +43,7 @@ def rows_of(rules: Sequence[str], base: str, variations: Sequence[Variation], fo
     for name, value in places:
         for rule in rules:
             done = [metrics for metrics in found[key_of(rule, name, value)] if metrics is not None]
-            accuracy = (
-                interval([1 - metrics["test_error"] for metrics in done]) if done else {"mean": None, "ci95": [None, None], "seeds": []}
-            )
+            accuracy = interval([1 - metrics["test_error"] for metrics in done], SHARE)
             averages = {key: mean([metrics.get(key) for metrics in done]) for key in MEANS}
             trained = done[0]["rule"] if done else rule  # a variation may be one of rules
             rows.append({"varied": name, "value": value, "rule": trained, "accuracy": accuracy, **averages})
@@ -62,8 +61,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             row["varied"],
             row["value"] or "-",
             row["rule"],
-            _percent(row["accuracy"]["mean"]),
-            "-" if row["accuracy"]["ci95"][0] is None else "[{}, {}]".format(*map(_percent, row["accuracy"]["ci95"])),
+            *percent_cells(row["accuracy"], digits=1),
             _percent(None if row["validation_error"] is None else 1 - row["validation_error"]),
             "-" if row["signal_to_noise"] is None else f"{row['signal_to_noise']:.3g}",
             "-" if row["energy"] is None else f"{1e6 * row['energy']:.3g}",

@@ -20,7 +20,7 @@ from experiments.hopfield.sampling import PATTERNS, ground_state
 from experiments.runs.directory import open_run
 from experiments.sweeps.gridded import by_name, run_grid
 from experiments.trials.engine import check_engine
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
     from hebbian.theory.mean_field import Floats
@@ -97,13 +97,13 @@ class BasinsOptions(NetworksOptions):
 
 
 METRICS = {
-    "initial_overlap": Metric("mean overlap of the start with the first pattern"),
-    "final_overlap": Metric("mean overlap of the end with it"),
+    "initial_overlap": Metric("mean overlap of the start with the first pattern", bounds=COSINE),
+    "final_overlap": Metric("mean overlap of the end with it", bounds=COSINE),
     "expected": Metric("overlaps of the state to be retrieved"),
-    "successes": Metric("networks that retrieved it"),
-    "networks": Metric("networks"),
-    "success": Metric("their fraction"),
-    "interval": Metric("its 95 % interval"),
+    "successes": Metric("networks that retrieved it", bounds=AMOUNT),
+    "networks": Metric("networks", bounds=AMOUNT),
+    "success": Metric("their fraction", bounds=SHARE),
+    "interval": Metric("its 95 % interval", bounds=SHARE),
 }
 
 

@@ -19,7 +19,7 @@ from experiments.figures.writing import write_pictures
 from experiments.runs.directory import open_run
 from experiments.sweeps.gridded import by_name, run_grid
 from experiments.trials.engine import check_engine
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
     from hebbian.scaling import Transition, Trials
@@ -74,13 +74,13 @@ class CapacityOptions(CommandOptions):
 
 
 METRICS = {
-    "load": Metric("patterns per spin, after rounding"),
-    "theory_overlap": Metric("overlap of the retrieval state in the replica-symmetric theory, 0 above the capacity"),
-    "networks": Metric("number of networks"),
-    "retrieved": Metric("fraction of descents that end above the middle threshold"),
-    "retrieved_overlap": Metric("mean overlap of these"),
+    "load": Metric("patterns per spin, after rounding", bounds=AMOUNT),
+    "theory_overlap": Metric("overlap of the retrieval state in the replica-symmetric theory, 0 above the capacity", bounds=SHARE),
+    "networks": Metric("number of networks", bounds=AMOUNT),
+    "retrieved": Metric("fraction of descents that end above the middle threshold", bounds=SHARE),
+    "retrieved_overlap": Metric("mean overlap of these", bounds=COSINE),
     "overlaps": Metric("final overlap of every descent with its pattern, a list per network"),
-    "sweeps": Metric("longest descent", "sweep"),
+    "sweeps": Metric("longest descent", "sweep", bounds=AMOUNT),
 }
 
 

@@ -22,7 +22,7 @@ from experiments.hopfield.sampling import PATTERNS, SAMPLING, Images, SpinOption
 from experiments.runs.directory import open_run
 from experiments.sweeps.gridded import by_name, run_grid
 from experiments.trials.engine import check_engine
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
 
 Quality = Annotated[float, Field(gt=0, le=1)]
 
@@ -104,9 +104,9 @@ METRICS = {
     "gaussian": Metric("overlaps with the patterns in the theory of Gaussian example noise"),
     "instance": Metric("overlaps in the mean field of this instance"),
     "supervised": Metric("overlaps sampled, examples averaged by a teacher"),
-    "supervised_error": Metric("standard errors of these"),
+    "supervised_error": Metric("standard errors of these", bounds=AMOUNT),
     "unsupervised": Metric("overlaps sampled, without a teacher"),
-    "unsupervised_error": Metric("standard errors of these"),
+    "unsupervised_error": Metric("standard errors of these", bounds=AMOUNT),
     "warnings": Metric("what the chains warn of"),
 }
 

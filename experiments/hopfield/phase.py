@@ -18,7 +18,7 @@ from experiments.hopfield.sampling import SpinOptions, ground_state, judge, samp
 from experiments.runs.directory import open_run
 from experiments.sweeps.gridded import by_name, run_grid
 from experiments.trials.engine import check_engine
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Ratio = Annotated[float, Field(gt=0)]
@@ -72,13 +72,13 @@ class PhaseOptions(SpinOptions):
 
 
 METRICS = {
-    "temperature": Metric("temperature in the units of the convention"),
+    "temperature": Metric("temperature in the units of the convention", bounds=AMOUNT),
     "branch": Metric("ground state of the theory"),
     "overlaps": Metric("overlaps of that state with the patterns"),
     "free_energy": Metric("free energy per spin of that state"),
     "min_eigenvalue": Metric("smallest eigenvalue of its stability matrix"),
     "marginal": Metric("whether that state is at a critical point, neither stable nor unstable"),
-    "stable_states": Metric("number of stable states of the theory"),
+    "stable_states": Metric("number of stable states of the theory", bounds=AMOUNT),
     "monte_carlo": Metric("what the chains found"),
     "verdict": Metric("whether theory and Monte Carlo agree"),
 }

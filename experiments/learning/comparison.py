@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.runs.intervals import interval, mean
+from experiments.learning.train import METRICS
+from experiments.runs.intervals import interval, mean, paired_interval, percent_cells
 from experiments.setup.rules import BASELINE
-from experiments.sweeps.paired import paired_difference
+from experiments.sweeps.paired import of_trials
 
 
 def summarise(metrics: Mapping[str, Sequence[Mapping[str, Any] | None]], errors: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
@@ -35,10 +36,10 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
     record: dict[str, Any] = {"status": status, "error": error, "test_error": None, "paired_difference": None}
     if not done:
         return record
-    record["test_error"] = interval([trial["test_error"] for trial in done])
-    differences = paired_difference(trials, baseline, "test_error")
-    if differences and trials is not baseline:
-        record["paired_difference"] = interval(differences)
+    bounds = METRICS["test_error"].bounds
+    record["test_error"] = interval(of_trials(done, "test_error"), bounds)
+    if trials is not baseline:
+        record["paired_difference"] = paired_interval(of_trials(trials, "test_error"), of_trials(baseline, "test_error"), bounds)
     for name in ("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged", "energy_decrease", "validation_error"):
         record[name] = sum(trial[name] for trial in done) / len(done)
     record["best_epochs"] = [trial["best_epoch"] for trial in done]
@@ -62,8 +63,8 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], li
         rows.append(
             (
                 rule if record["status"] == "done" else f"{rule} (some failed)",
-                *_percent(record["test_error"]),
-                *_percent(record["paired_difference"]),
+                *percent_cells(record["test_error"]),
+                *percent_cells(record["paired_difference"]),
                 f"{record['sweeps_per_sample']:.1f}",
                 f"{1e6 * record['cpu_seconds_per_sample']:.0f}",
                 f"{100 * record['unconverged']:.2f}",
@@ -72,15 +73,3 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], li
             )
         )
     return header, rows
-
-
-def _percent(value: Mapping[str, Any] | None) -> tuple[str, str]:
-    if value is None:
-        return "-", "-"
-    low, high = value["ci95"]
-    return _two_digits(value["mean"]), "-" if low is None else f"[{_two_digits(low)}, {_two_digits(high)}]"
-
-
-def _two_digits(share: float) -> str:
-    """Return a share in percent, without the minus sign of a rounded zero."""
-    return f"{round(100 * share, 2) + 0.0:.2f}"

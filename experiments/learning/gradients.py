@@ -23,7 +23,7 @@ from experiments.setup.checks import doubts, effort
 from experiments.setup.rules import RULES, require_held
 from experiments.sweeps.single import run_one
 from experiments.trials.engine import check_engine
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
 from experiments.trials.worker import Work
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ STRENGTH_RULES = ("ep-", "coupled-")
 
 
 METRICS = {
-    "free.sweeps": Metric("mean number of sweeps of the free phase", "sweep"),
-    "free.residual": Metric("largest residual of the free phase"),
+    "free.sweeps": Metric("mean number of sweeps of the free phase", "sweep", bounds=AMOUNT),
+    "free.residual": Metric("largest residual of the free phase", bounds=AMOUNT),
     "curvature": Metric("extreme eigenvalues of the energy's second derivative at the free state"),
     "rules": Metric("by rule: cosines to the exact gradient, ratio of norms, relative error, order of the bias in the strength, effort"),
 }

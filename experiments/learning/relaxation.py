@@ -13,7 +13,7 @@ from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.quantities import Positive, PositiveFloat
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, SHARE, Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
@@ -61,13 +61,15 @@ class RelaxationOptions(CommandOptions):
 
 
 METRICS = {
-    "steps": Metric("mean number of sweeps until a sample stopped", "sweep"),
-    "most_steps": Metric("largest number of sweeps of any sample", "sweep"),
-    "seconds": Metric("time until all samples had stopped", "second", timing=True),
-    "cpu_seconds": Metric("processor time until then", "second", timing=True),
-    "contraction": Metric("factor per sweep by which block descent contracts at the equilibria, where a radius was asked for"),
-    "residual": Metric("largest undamped change of any unit in the last sweep"),
-    "unconverged": Metric("share of samples that did not reach the tolerance"),
+    "steps": Metric("mean number of sweeps until a sample stopped", "sweep", bounds=AMOUNT),
+    "most_steps": Metric("largest number of sweeps of any sample", "sweep", bounds=AMOUNT),
+    "seconds": Metric("time until all samples had stopped", "second", timing=True, bounds=AMOUNT),
+    "cpu_seconds": Metric("processor time until then", "second", timing=True, bounds=AMOUNT),
+    "contraction": Metric(
+        "factor per sweep by which block descent contracts at the equilibria, where a radius was asked for", bounds=AMOUNT
+    ),
+    "residual": Metric("largest undamped change of any unit in the last sweep", bounds=AMOUNT),
+    "unconverged": Metric("share of samples that did not reach the tolerance", bounds=SHARE),
     "energy": Metric("mean energy per sample at the end"),
     "energy_decrease": Metric("mean decrease of the energy from start to end"),
 }

@@ -22,7 +22,7 @@ from experiments.setup.rules import RULES
 from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
 from experiments.sweeps.single import run_one
 from experiments.trials.engine import check_engine
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 from experiments.trials.worker import Work
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ class CommandTrainOptions(TrialOptions, section=COMPUTATION):
 
 METRICS = {
     "network": Metric("layer sizes"),
-    "test_error": Metric("share of test samples misclassified, at the epoch that validation chooses"),
+    "test_error": Metric("share of test samples misclassified, at the epoch that validation chooses", bounds=SHARE),
     "test_cost": Metric("mean cost on the test split"),
-    "validation_error": Metric("share of validation samples misclassified"),
-    "best_epoch": Metric("epoch that validation chooses", "epoch"),
+    "validation_error": Metric("share of validation samples misclassified", bounds=SHARE),
+    "best_epoch": Metric("epoch that validation chooses", "epoch", bounds=AMOUNT),
     **SPENT,
-    "unconverged_worst": Metric("the same in the worst epoch"),
+    "unconverged_worst": Metric("the same in the worst epoch", bounds=SHARE),
     "energy_decrease": Metric("mean decrease of the energy over a free phase on the test split"),
-    "gradient_cosine": Metric("cosine of the rule's gradient to the exact one, at the initial weights"),
+    "gradient_cosine": Metric("cosine of the rule's gradient to the exact one, at the initial weights", bounds=COSINE),
     **ORIGIN,
 }
 

@@ -19,7 +19,7 @@ from experiments.learning.tune_cases import TuneOptions, curvature, material
 from experiments.setup.build import architecture, build_setting, ignored, load_data
 from experiments.setup.options import TrainOptions
 from experiments.setup.rules import RULES
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
     from contrastive_core.analysis.tuning import Candidate, Exact
@@ -45,8 +45,8 @@ class CommandTuneOptions(TuneOptions):
 
 
 METRICS = {
-    "noise": Metric("relative noise of a mini-batch's exact gradient"),
-    "bound": Metric("largest relative error that is good enough, where that is the measure"),
+    "noise": Metric("relative noise of a mini-batch's exact gradient", bounds=AMOUNT),
+    "bound": Metric("largest relative error that is good enough, where that is the measure", bounds=AMOUNT),
     "chosen": Metric("the chosen strength and tolerances, their error, cosine and sweeps"),
     "fresh": Metric("the same on batches that were not tuned on"),
     "curvature": Metric("extreme eigenvalues of the energy's second derivative at the free states, in units of the layers' stiffness"),

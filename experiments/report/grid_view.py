@@ -13,7 +13,8 @@ from experiments.figures.pareto import pareto
 from experiments.figures.style import Picture
 from experiments.report.html import ReportTable
 from experiments.report.run_reader import Evidence
-from experiments.runs.columns import Columns, group_means, metric_paths, positions, read_columns
+from experiments.runs.columns import Columns, metric_paths, positions, read_columns
+from experiments.runs.intervals import UNBOUNDED, Bounds, Estimate, brackets, group_means
 from experiments.runs.records import STATUSES
 from experiments.sweeps.axes import Axis
 
@@ -88,13 +89,15 @@ def show_grid(evidence: Evidence, fronts: Sequence[str] = ()) -> View:
         return View([], {})
     wanted = dict.fromkeys([*names, *(name for pair in pairs for name in pair)])
     columns = read_columns(evidence.journal, {name: paths[name] for name in wanted})
+    experiment = evidence.definition()
+    bounds = {name: experiment.metric(name).bounds if experiment else UNBOUNDED for name in names}
     where = positions(lengths, evidence.total)
     varying = [index for index, axis in enumerate(evidence.axes) if len(axis.values) > 1]
-    pictures = _pictures(evidence.axes, varying, where, columns, names)
+    pictures = _pictures(evidence.axes, varying, where, columns, bounds)
     labels = point_labels(evidence.axes)
     if pairs and len(varying) > 0:
         pictures["pareto"] = _fronts(columns, labels, evidence.seeds, pairs)
-    return View([_table(evidence, columns, names)], pictures)
+    return View([_table(evidence, columns, bounds)], pictures)
 
 
 def _chosen(evidence: Evidence, paths: Mapping[str, str]) -> list[str]:
@@ -104,14 +107,14 @@ def _chosen(evidence: Evidence, paths: Mapping[str, str]) -> list[str]:
 
 
 def _pictures(
-    axes: Sequence[Axis], varying: Sequence[int], where: Sequence[Array], columns: Columns, names: Sequence[str]
+    axes: Sequence[Axis], varying: Sequence[int], where: Sequence[Array], columns: Columns, bounds: Mapping[str, Bounds]
 ) -> dict[str, Picture]:
     if not varying:
-        return {"distribution": histogram({name: columns.values[name].tolist() for name in names})}
+        return {"distribution": histogram({name: columns.values[name].tolist() for name in bounds})}
     if len(varying) == 1:
         axis = binned(axes[varying[0]], MOST_POINTS)
         groups = axis.places[where[varying[0]]]
-        metrics = {name: _summary(columns, name, groups, len(axis.labels)) for name in names}
+        metrics = {name: _summary(columns, name, groups, len(axis.labels), limits) for name, limits in bounds.items()}
         return {f"over-{axis.name}": profile(axis.name, axis.labels, metrics)}
     first, second = (binned(axes[index], MOST_CELLS) for index in varying[:2])
     if max((len(str(label)) for label in first.labels), default=0) > max((len(str(label)) for label in second.labels), default=0):
@@ -119,21 +122,21 @@ def _pictures(
     shape = (len(second.labels), len(first.labels))
     groups = second.places[where[varying[1]]] * shape[1] + first.places[where[varying[0]]]
     maps = {}
-    for name in names:
-        cells = _summary(columns, name, groups, shape[0] * shape[1])
+    for name, limits in bounds.items():
+        cells = _summary(columns, name, groups, shape[0] * shape[1], limits)
         rows = {key: [cells[key][start : start + shape[1]] for start in range(0, shape[0] * shape[1], shape[1])] for key in cells}
         maps[f"map-of-{name}"] = heat_map(name, (first.name, second.name), (first.labels, second.labels), rows["mean"], rows["failed"])
     return maps
 
 
-def _summary(columns: Columns, name: str, groups: Array, count: int) -> dict[str, list[float]]:
+def _summary(columns: Columns, name: str, groups: Array, count: int, bounds: Bounds) -> dict[str, list[float]]:
     import numpy as np
 
-    found = group_means(columns.values[name], groups, count)
+    found = group_means(columns.values[name], groups, count, bounds)
     done, failed = (np.bincount(groups[columns.status == STATUSES.index(status)], minlength=count) for status in ("done", "failed"))
     share = np.full(count, np.nan)
     np.divide(failed, done + failed, out=share, where=done + failed > 0)
-    return {"mean": found.mean.tolist(), "margin": found.margin.tolist(), "failed": share.tolist()}
+    return {"mean": found.mean.tolist(), "low": found.low.tolist(), "high": found.high.tolist(), "failed": share.tolist()}
 
 
 def binned(axis: Axis, most: int) -> Binned:
@@ -199,25 +202,22 @@ def _fronts(columns: Columns, labels: Sequence[str], seeds: int, pairs: Sequence
     return pareto(panels, pairs[0][1].replace("_", " "))
 
 
-def _table(evidence: Evidence, columns: Columns, names: Sequence[str]) -> ReportTable:
+def _table(evidence: Evidence, columns: Columns, bounds: Mapping[str, Bounds]) -> ReportTable:
     import numpy as np
 
     labels = point_labels(evidence.axes)[:MOST_ROWS]
     few = min(len(columns.status), len(labels) * evidence.seeds)
     groups = np.arange(few) // evidence.seeds
-    found = {name: group_means(columns.values[name][:few], groups, len(labels)) for name in names}
-    rows = [
-        [label or "all", *_cells([(group.number[i], group.mean[i], group.margin[i]) for group in found.values()])]
-        for i, label in enumerate(labels)
-    ]
+    found = {name: group_means(columns.values[name][:few], groups, len(labels), limits) for name, limits in bounds.items()}
+    rows = [[label or "all", *_cells([group.at(i) for group in found.values()])] for i, label in enumerate(labels)]
     points = math.prod(len(axis.values) for axis in evidence.axes)
     more = f"; the first {len(labels)} of {points} points" if points > len(labels) else ""
-    header = ["point", *(text for name in names for text in (name, "95 % interval", "n"))]
-    return ReportTable(f"Means over seeds, with Student's intervals{more}", header, rows)
+    header = ["point", *(text for name in bounds for text in (name, "95 % interval", "n"))]
+    return ReportTable(f"Means over seeds{more}", header, rows)
 
 
-def _cells(measured: Sequence[tuple[int, float, float]]) -> Iterator[Any]:
-    for number, mean, margin in measured:
-        yield mean if number else None
-        yield f"[{mean - margin:.4g}, {mean + margin:.4g}]" if number > 1 else "-"
-        yield int(number)
+def _cells(measured: Sequence[Estimate]) -> Iterator[Any]:
+    for found in measured:
+        yield found.mean
+        yield brackets(found.number, found.low, found.high, "{:.4g}".format)
+        yield found.number

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.runs.intervals import interval, mean
+from experiments.representations.trial import METRICS
+from experiments.runs.intervals import interval, mean, paired_interval, percent_cells
 from experiments.setup.rules import BASELINE
-from experiments.sweeps.paired import Found, paired_difference
+from experiments.sweeps.paired import Found, of_trials
 
 LAYERS = ("hidden", "output")
 MEASURES = (
@@ -41,11 +42,14 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
     record |= dict.fromkeys(("probe", "lift", "paired_difference", "untrained"))
     if not done:
         return record
-    record["probe"] = {layer: interval([trial[f"probe_{layer}"] for trial in done]) for layer in LAYERS}
-    record["lift"] = {layer: interval([trial[f"lift_{layer}"] for trial in done]) for layer in LAYERS}
+    for key in ("probe", "lift"):
+        record[key] = {layer: interval(of_trials(done, name), METRICS[name].bounds) for layer in LAYERS for name in [f"{key}_{layer}"]}
     if any(baseline) and trials is not baseline:
-        differences = {layer: paired_difference(trials, baseline, f"probe_{layer}") for layer in LAYERS}
-        record["paired_difference"] = {layer: interval(values) if values else None for layer, values in differences.items()}
+        record["paired_difference"] = {
+            layer: paired_interval(of_trials(trials, name), of_trials(baseline, name), METRICS[name].bounds)
+            for layer in LAYERS
+            for name in [f"probe_{layer}"]
+        }
     record["untrained"] = {name: mean([trial["untrained"][name] for trial in done]) for name in done[0]["untrained"]}
     return (
         record
@@ -89,8 +93,8 @@ def probe_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ..
         cells: list[str] = []
         for layer in LAYERS:
             difference = record["paired_difference"]
-            cells += [_percent(record["probe"][layer])[0], *_percent(difference[layer] if difference else None)]
-            cells += _percent(record["lift"][layer])
+            cells += [percent_cells(record["probe"][layer])[0], *percent_cells(difference[layer] if difference else None)]
+            cells += percent_cells(record["lift"][layer])
         rows.append((rule if record["status"] == "done" else f"{rule} (some failed)", *cells))
     return PROBES, rows
 
@@ -108,15 +112,3 @@ def measure_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, 
         cells = [(values.get(metric), factor, digits) for metric, factor, digits in columns.values()]
         rows.append((name, *("-" if value is None else f"{factor * value:.{digits}f}" for value, factor, digits in cells)))
     return ("rule", *columns), rows
-
-
-def _percent(value: Mapping[str, Any] | None) -> tuple[str, str]:
-    if value is None:
-        return "-", "-"
-    low, high = value["ci95"]
-    return _points(value["mean"]), "-" if low is None else f"[{_points(low)}, {_points(high)}]"
-
-
-def _points(share: float) -> str:
-    """Return a share in percent, without the minus sign of a rounded zero."""
-    return f"{round(100 * share, 2) + 0.0:.2f}"

@@ -15,7 +15,7 @@ from experiments.representations.stages import earlier, staged
 from experiments.setup.build import architecture, load_data, plan_of
 from experiments.setup.rules import RULES
 from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
     from contrastive_core.training.loop import Progress
@@ -23,30 +23,32 @@ if TYPE_CHECKING:
 
 METRICS = {
     "network": Metric("layer sizes"),
-    "probe_hidden": Metric("share of samples, of the test split by default, that a linear probe of the last hidden layer gets right"),
-    "probe_output": Metric("the same of the outputs"),
-    "lift_hidden": Metric("what training added to the probe of the hidden layer"),
-    "lift_output": Metric("the same for the outputs"),
-    "neighbours_hidden": Metric("share of those samples that their nearest neighbours in the hidden layer get right"),
-    "neighbours_output": Metric("the same for the outputs"),
-    "probe_stages": Metric("what a linear probe gets right of the outputs of this and all earlier stages side by side"),
+    "probe_hidden": Metric(
+        "share of samples, of the test split by default, that a linear probe of the last hidden layer gets right", bounds=SHARE
+    ),
+    "probe_output": Metric("the same of the outputs", bounds=SHARE),
+    "lift_hidden": Metric("what training added to the probe of the hidden layer", bounds=COSINE),
+    "lift_output": Metric("the same for the outputs", bounds=COSINE),
+    "neighbours_hidden": Metric("share of those samples that their nearest neighbours in the hidden layer get right", bounds=SHARE),
+    "neighbours_output": Metric("the same for the outputs", bounds=SHARE),
+    "probe_stages": Metric("what a linear probe gets right of the outputs of this and all earlier stages side by side", bounds=SHARE),
     "untrained": Metric("the measures of the network with its initial weights"),
     "objective": Metric("the objective on views of that split"),
     "collapsed": Metric("the value that it would have there if all outputs were the same"),
-    "view_error": Metric("share of views of that split whose nearest other view is no positive"),
-    "alignment": Metric("mean squared distance of two views of a sample on the sphere"),
+    "view_error": Metric("share of views of that split whose nearest other view is no positive", bounds=SHARE),
+    "alignment": Metric("mean squared distance of two views of a sample on the sphere", bounds=AMOUNT),
     "uniformity": Metric("log of the mean Gaussian potential of outputs on the sphere"),
-    "tolerance": Metric("mean cosine of outputs of one class"),
+    "tolerance": Metric("mean cosine of outputs of one class", bounds=COSINE),
     "isotropy": Metric("1 less the mean cosine of two outputs"),
-    "rank_hidden": Metric("effective rank of the hidden layer"),
-    "rank_output": Metric("effective rank of the outputs"),
-    "hardness": Metric("share of the repulsion that comes from the hardest tenth of the negatives"),
-    "gap": Metric("distance of the centres of first and second views on the sphere"),
-    "separability": Metric("how well a hyperplane tells first from second views; 1/2 is not at all"),
-    "shortest": Metric("least length of an output"),
+    "rank_hidden": Metric("effective rank of the hidden layer", bounds=AMOUNT),
+    "rank_output": Metric("effective rank of the outputs", bounds=AMOUNT),
+    "hardness": Metric("share of the repulsion that comes from the hardest tenth of the negatives", bounds=SHARE),
+    "gap": Metric("distance of the centres of first and second views on the sphere", bounds=AMOUNT),
+    "separability": Metric("how well a hyperplane tells first from second views; 1/2 is not at all", bounds=SHARE),
+    "shortest": Metric("least length of an output", bounds=AMOUNT),
     **SPENT,
-    "seconds_per_sample": Metric("time to train on all views of a sample", "second", timing=True),
-    "cpu_seconds_per_sample": Metric("processor time to train on all views of a sample", "second", timing=True),
+    "seconds_per_sample": Metric("time to train on all views of a sample", "second", timing=True, bounds=AMOUNT),
+    "cpu_seconds_per_sample": Metric("processor time to train on all views of a sample", "second", timing=True, bounds=AMOUNT),
     **ORIGIN,
 }
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _SAMPLE = 100
 """Trials that are looked through for the names of metrics."""
 _OWN = ("seed",)
-_CONFIDENCE = 0.95
 
 
 class Columns(NamedTuple):
@@ -33,24 +32,6 @@ class Columns(NamedTuple):
 
     status: Array
     values: dict[str, Array]
-
-
-class Groups(NamedTuple):
-    """Means over groups of trials.
-
-    Attributes
-    ----------
-    number : ndarray of shape (groups,)
-        Of values.
-    mean : ndarray of shape (groups,)
-        NaN for none.
-    margin : ndarray of shape (groups,)
-        Half the width of Student's 95 % interval of the mean; NaN below two values.
-    """
-
-    number: Array
-    mean: Array
-    margin: Array
 
 
 def metric_paths(journal: Journal) -> dict[str, str]:
@@ -126,39 +107,6 @@ def means(journal: Journal) -> dict[str, float]:
         if value is not None:
             found[name] = float(value)
     return found
-
-
-def group_means(values: Array, groups: Array, count: int) -> Groups:
-    """Average values by group.
-
-    Parameters
-    ----------
-    values : ndarray of shape (trials,)
-        NaN where there is none.
-    groups : ndarray of shape (trials,)
-        Number of each trial's group.
-    count : int
-        Of groups.
-
-    Returns
-    -------
-    Groups
-        Of finite values only.
-    """
-    import numpy as np
-    from scipy.special import stdtrit
-
-    kept = np.isfinite(values)
-    values, groups = values[kept], groups[kept]
-    number = np.bincount(groups, minlength=count)
-    mean = np.full(count, np.nan)
-    np.divide(np.bincount(groups, values, count), number, out=mean, where=number > 0)
-    squares = np.bincount(groups, (values - mean[groups]) ** 2, count)  # about the mean: sums of squares alone would cancel
-    margin = np.full(count, np.nan)
-    several = number > 1
-    free = number[several] - 1
-    margin[several] = stdtrit(free, 0.5 + _CONFIDENCE / 2) * np.sqrt(squares[several] / free / number[several])
-    return Groups(number, mean, margin)
 
 
 def positions(lengths: Sequence[int], trials: int) -> list[Array]:

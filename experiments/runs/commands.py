@@ -12,17 +12,17 @@ from typing import Annotated, Any
 import click
 from pydantic import Field
 
-from experiments.commandline.group import lazy_group
 from contrastive_core.errors import EqlabError, InputError
-from experiments.runs.pages import details, spent
-from experiments.runs.columns import means
-from experiments.runs.sqlite_file import lock
 from experiments.commandline.flags import command
+from experiments.commandline.group import lazy_group
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table, to_toml
+from experiments.runs.columns import means
 from experiments.runs.directory import ROOT, RunDirectory, differing, find_run
+from experiments.runs.pages import details, spent
+from experiments.runs.sqlite_file import lock
 
 SHOWN_FAILURES = 3
 _Names = Annotated[tuple[str, ...], Positional()]

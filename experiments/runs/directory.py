@@ -12,8 +12,8 @@ from contrastive_core.errors import InputError
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Options, flatten
 from experiments.commandline.output import to_json, to_toml, write_text
-from experiments.runs.provenance import provenance, versions
 from experiments.runs.journal import Journal
+from experiments.runs.provenance import provenance, versions
 
 ROOT = Path("runs")
 """Where runs go that are not told where."""

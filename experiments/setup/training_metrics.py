@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.commandline.output import to_json
-from experiments.trials.experiment import Metric
+from experiments.trials.experiment import AMOUNT, SHARE, Metric
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
     from experiments.commandline.options import Options
 
 SPENT = {
-    "epochs": Metric("epochs trained", "epoch"),
-    "sweeps_per_sample": Metric("sweeps of all phases together, mean", "sweep"),
-    "seconds_per_sample": Metric("time to train on one sample", "second", timing=True),
-    "cpu_seconds_per_sample": Metric("processor time to train on one sample", "second", timing=True),
-    "unconverged": Metric("share of phases that did not reach their tolerance, over all epochs"),
+    "epochs": Metric("epochs trained", "epoch", bounds=AMOUNT),
+    "sweeps_per_sample": Metric("sweeps of all phases together, mean", "sweep", bounds=AMOUNT),
+    "seconds_per_sample": Metric("time to train on one sample", "second", timing=True, bounds=AMOUNT),
+    "cpu_seconds_per_sample": Metric("processor time to train on one sample", "second", timing=True, bounds=AMOUNT),
+    "unconverged": Metric("share of phases that did not reach their tolerance, over all epochs", bounds=SHARE),
 }
 """The metrics of ``spent``."""
 

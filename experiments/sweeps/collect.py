@@ -17,6 +17,7 @@ from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.sections import OUTPUT
 from experiments.runs.directory import RunDirectory, place
+from experiments.runs.intervals import brackets
 from experiments.runs.pages import recall
 from experiments.runs.records import STATUSES
 from experiments.sweeps.directory import COMMAND, refuse_edited
@@ -52,7 +53,9 @@ class CollectOptions(CommandOptions):
 
 @command(CollectOptions, "collect", without=("config", "seed", "threads"))
 def collect_command(options: CollectOptions, invocation: Invocation) -> None:
-    """Write the results of the sweep NAME to results.nc and, if asked, a table; show means with bootstrap intervals.
+    """Write the results of the sweep NAME to results.nc and, if asked, a table; show means with intervals.
+
+    Intervals are at 95 %, by Student's t over the seeds, as in every other table and figure.
 
     \b
     Examples:
@@ -60,7 +63,7 @@ def collect_command(options: CollectOptions, invocation: Invocation) -> None:
       eqlab sweep collect rules --against rule=backprop --metrics test_error
     """  # noqa: D301
     from experiments.sweeps.results import read_results, to_csv, to_dataset, write_csv, write_dataset
-    from experiments.sweeps.summary import FEW, differences, summarise
+    from experiments.sweeps.summary import differences, summarise
 
     if options.csv is not None and options.csv.is_dir():
         raise InputError(f"{options.csv} is a directory; give --csv a file")
@@ -72,7 +75,8 @@ def collect_command(options: CollectOptions, invocation: Invocation) -> None:
             refuse_edited(run, recall(journal))
         results = read_results(journal)
     dataset = to_dataset(results)
-    metrics = _chosen(options, dataset, results.study.experiment.headline)
+    experiment = results.study.experiment
+    metrics = {name: experiment.metric(name).bounds for name in _chosen(options, dataset, experiment.headline)}
     file = run.path / "results.nc"
     try:
         write_dataset(dataset, file)
@@ -91,7 +95,7 @@ def collect_command(options: CollectOptions, invocation: Invocation) -> None:
     if options.against:
         axis, _, reference = options.against.partition("=")
         data["differences"] = differences(dataset, metrics, axis, reference, options.points)
-    invocation.result(data, _describe(data, FEW))
+    invocation.result(data, _describe(data))
 
 
 def _chosen(options: CollectOptions, dataset: xr.Dataset, headline: Sequence[str]) -> list[str]:
@@ -102,16 +106,18 @@ def _chosen(options: CollectOptions, dataset: xr.Dataset, headline: Sequence[str
     return [name for name in options.metrics or headline if name in numeric]
 
 
-def _describe(data: Mapping[str, Any], few: int) -> str:
+def _describe(data: Mapping[str, Any]) -> str:
     counts = data["counts"]
     lines = [f"{data['dataset']}: {counts['done']} done, {counts['failed']} failed, {counts['pending'] + counts['running']} missing"]
     if data["csv"]:
         lines.append(f"{data['csv']}: SHA-256 {data['csv_sha256']}")
     for title, records in (("means over seeds", data["summary"]), ("paired differences", data["differences"])):
         if records:
-            header = (*records[0]["point"], "metric", "n", "mean", "95 % from", "to")
-            rows = [(*map(str, one["point"].values()), one["metric"], one["n"], one["mean"], one["low"], one["high"]) for one in records]
-            lines += ["", f"{title}, with bootstrap intervals", format_table(header, rows)]
-    if any(0 < one["n"] < few for one in (*data["summary"], *data["differences"])):
-        lines += ["", f"n is below {few}: these intervals are too narrow; take them as a hint and run more seeds"]
+            header = (*records[0]["point"], "metric", "n", "mean", "95 % interval")
+            rows = [(*map(str, one["point"].values()), one["metric"], one["n"], one["mean"], _interval(one)) for one in records]
+            lines += ["", title, format_table(header, rows)]
     return "\n".join(lines)
+
+
+def _interval(record: Mapping[str, Any]) -> str:
+    return brackets(record["n"], record["low"], record["high"], "{:.4g}".format)

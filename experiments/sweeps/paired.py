@@ -138,10 +138,9 @@ def refuse_failures(rules: Mapping[str, Mapping[str, Any]]) -> None:
         raise TrialsFailedError(f"{len(failed)} of {len(rules)} rules have failed trials: {reasons}")
 
 
-def paired_difference(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mapping[str, Any] | None], name: str) -> list[float]:
-    """Return the differences of a metric to the baseline's, for the seeds that both have."""
-    pairs = zip(trials, baseline, strict=False)
-    return [ours[name] - theirs[name] for ours, theirs in pairs if ours is not None and theirs is not None]
+def of_trials(trials: Sequence[Mapping[str, Any] | None], name: str) -> list[float | None]:
+    """Return a metric of each trial, None where the trial failed."""
+    return [None if trial is None else trial[name] for trial in trials]
 
 
 def seeds_of(options: PairedOptions) -> Iterable[int]:

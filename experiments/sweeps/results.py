@@ -19,7 +19,6 @@ from experiments.runs.pages import recall
 from experiments.runs.records import STATUSES
 from experiments.sweeps.axes import points
 from experiments.sweeps.study import Study, from_facts
-from experiments.trials.experiment import Metric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,12 +121,6 @@ def _leaves(metrics: Mapping[str, Any], reserved: set[str]) -> Iterator[tuple[st
             yield name, json.dumps(value) if isinstance(value, list | dict) else value
 
 
-def metric_of(study: Study, name: str) -> Metric:
-    """Return what a column stands for; ``gradient_cosine.weight_1`` is one of ``gradient_cosine``."""
-    table = study.experiment.metrics
-    return table.get(name) or table.get(name.split(".")[0]) or Metric("", "")
-
-
 def to_csv(results: Results, *, timing: bool = False) -> str:
     """Write the results as a table that depends on nothing but the study.
 
@@ -147,7 +140,7 @@ def to_csv(results: Results, *, timing: bool = False) -> str:
     axes = [key for axis in study.axes for key in axis.keys]
     columns: dict[str, Iterator[str]] = {}
     for name in sorted({*results.numbers, *results.texts}):
-        if timing or not metric_of(study, name).timing:
+        if timing or not study.experiment.metric(name).timing:
             columns[name] = _cells(results, name)
     if timing:
         columns["seconds"] = (_cell(value) for value in results.seconds.tolist())
@@ -211,7 +204,7 @@ def to_dataset(results: Results) -> xr.Dataset:
         "seconds": (dims, shaped(results.seconds), {"long_name": "time that the trial took", "units": "second"}),
     }
     for name, column in sorted({**results.numbers, **results.texts}.items()):
-        metric = metric_of(study, name)
+        metric = study.experiment.metric(name)
         text = name in results.texts
         variables[name] = (dims, shaped(column), {"long_name": metric.description, **({} if text else {"units": metric.unit})})
     coordinates = {key: value for axis in study.axes for key, value in _coordinates(study, axis.name).items()}

@@ -1,5 +1,6 @@
 """What an experiment is: options, a trial that depends on nothing but options and a seed, and what its metrics mean."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -8,24 +9,36 @@ from typing import Any, NamedTuple
 from contrastive_core.errors import InputError
 from contrastive_core.registry import Table
 from experiments.commandline.options import CommandOptions
+from experiments.runs.intervals import UNBOUNDED, Bounds
 
 
 class Metric(NamedTuple):
-    """What a number that a trial returns stands for.
+    """Meaning of a number that a trial returns.
 
     Attributes
     ----------
     description : str
-        What was measured.
+        Measured quantity.
     unit : str
-        ``second``, ``1`` for what is dimensionless, ...
+        ``second``, ``1`` for dimensionless numbers, ...
     timing : bool
-        Whether it depends on the machine and its load, and so is left out of tables that are compared.
+        Whether it depends on the machine and its load. Tables that are compared leave such columns out.
+    bounds : tuple of float
+        Lowest and highest value that it can have; intervals are cut there.
     """
 
     description: str
     unit: str = "1"
     timing: bool = False
+    bounds: Bounds = UNBOUNDED
+
+
+SHARE: Bounds = (0.0, 1.0)
+"""Bounds of errors, fractions and probabilities."""
+COSINE: Bounds = (-1.0, 1.0)
+"""Bounds of cosines, overlaps and differences of shares."""
+AMOUNT: Bounds = (0.0, math.inf)
+"""Bounds of times, energies, counts and sizes."""
 
 
 class Outcome(NamedTuple):
@@ -72,6 +85,21 @@ class Experiment:
     headline: tuple[str, ...]
     checkpoints: bool = False
     live: bool = False
+
+    def metric(self, name: str) -> Metric:
+        """Return the meaning of a column; ``gradient_cosine.weight_1`` is part of ``gradient_cosine``.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column, with dots.
+
+        Returns
+        -------
+        Metric
+            Without description, unit and bounds if the experiment does not declare it.
+        """
+        return self.metrics.get(name) or self.metrics.get(name.split(".")[0]) or Metric("", "")
 
 
 EXPERIMENTS: Table[Experiment] = Table(

@@ -1,6 +1,5 @@
 """Figures: what a picture shows is in its data, every rule is seen, and nothing in a record can break a picture."""
 
-from pictures import HOSTILE, RULES, check, failure, gradients, group, history, points, record, texts, trace
 import json
 import math
 import re
@@ -9,26 +8,14 @@ import sys
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
+from pictures import HOSTILE, RULES, check, failure, gradients, group, history, points, record, texts, trace
 
 from contrastive_core.errors import InputError
 from experiments.figures.axes import decades, plain, spread
 from experiments.figures.style import number
 from experiments.figures.writing import Picture, comparison, gradient_alignment, learning_curves, relaxation, write_pictures
-
-
-
-
-
-
-
-
-
-
-
-
 
 FIGURES: dict[str, tuple[Callable[[Any], Picture], Callable[[], Any]]] = {
     "learning_curves": (learning_curves, lambda: [history(), history(0.01), history(0.03)]),
@@ -36,14 +23,6 @@ FIGURES: dict[str, tuple[Callable[[Any], Picture], Callable[[], Any]]] = {
     "gradient_alignment": (gradient_alignment, gradients),
     "relaxation": (relaxation, trace),
 }
-
-
-
-
-
-
-
-
 
 
 def test_a_curve_has_a_point_per_epoch_at_the_median_of_its_seeds() -> None:
@@ -276,7 +255,8 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Any) -> None:
 
 def test_importing_figures_and_reports_imports_no_matplotlib() -> None:
     """Command modules import them for ``--help``, which has to be quick."""
-    code = "import sys, experiments.figures.writing, experiments.report.html; print({'matplotlib', 'numpy', 'jinja2', 'torch'} & set(sys.modules))"
+    modules = "experiments.figures.writing, experiments.report.html"
+    code = f"import sys, {modules}; print({{'matplotlib', 'numpy', 'jinja2', 'torch'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"
 

@@ -1,19 +1,15 @@
 """The report: one file that needs nothing from outside, in which no name or value can become markup."""
 
-from pages import HOSTILE, Page
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from pages import HOSTILE, Page
 from pictures import RULES, gradients, history, record
 
 from contrastive_core.errors import InputError
 from experiments.figures.writing import Picture, comparison, gradient_alignment, learning_curves
 from experiments.report.html import Portrait, ReportTable, caption, render, write_report
-
-
-
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sweep_cases import digest, new
-from command_line import Eqlab, Found, Refused
 import csv
 import json
 import math
@@ -18,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import processes
 import pytest
-from pictures import check, group, points, texts
+from command_line import Eqlab, Found, Refused
 from pages import HOSTILE
 from pages import Page as Parsed
-
+from pictures import check, group, points, texts
+from sweep_cases import digest, new
 
 from experiments.figures.pareto import front
 from experiments.figures.writing import heat_map, histogram, pareto, profile, to_csv
@@ -29,12 +28,10 @@ from experiments.report.grid_view import binned
 from experiments.report.html import render
 from experiments.report.page import portray
 from experiments.report.run_reader import gather, state_of
-from experiments.runs.columns import group_means, metric_paths, read_columns
+from experiments.runs.columns import metric_paths, read_columns
 from experiments.runs.directory import RunDirectory
-from experiments.runs.intervals import interval
 from experiments.runs.live_epochs import announce, forget, read_live, running
 from experiments.sweeps.axes import Axis
-
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -65,24 +62,6 @@ def test_a_pareto_figure_joins_the_front_and_names_its_points() -> None:
     check(picture)
 
 
-def test_means_of_groups_are_those_of_each_group_alone() -> None:
-    """If this fails, error bars of a sweep are wrong. The twin is Student's interval of each group; 1e-10: both sum in float64."""
-    generator = np.random.default_rng(0)
-    values, groups = 1e6 + generator.normal(size=200), generator.integers(0, 9, 200)
-    values[:20] = np.nan
-    groups[groups == 7] = 6
-    means = group_means(values, groups, 9)
-    for index in set(range(9)) - {7}:
-        own = values[(groups == index) & np.isfinite(values)]
-        expected = interval(own.tolist())
-        assert means.number[index] == len(own)
-        assert means.mean[index] == pytest.approx(expected["mean"], rel=1e-12)
-        assert means.margin[index] == pytest.approx(expected["ci95"][1] - expected["mean"], rel=1e-6)  # of 1e6 and 1: 1e-10 are lost
-    assert means.number[7] == 0
-    assert np.isnan(means.mean[7])
-    assert np.isnan(group_means(np.array([3.0]), np.array([0]), 1).margin[0])
-
-
 def test_a_long_axis_is_put_together_in_order() -> None:
     values = list(range(100, 0, -1))
     axis = binned(Axis("draw", ("x", "y"), [[float(value), 0] for value in values]), 10)
@@ -110,8 +89,8 @@ def test_a_map_hatches_what_failed_and_leaves_empty_what_is_missing() -> None:
 @pytest.mark.parametrize("odd", [math.nan, 0.0, -1.0, 1e-300, 1e200], ids=str)
 def test_grids_of_numbers_that_cannot_be_drawn_break_nothing(odd: float) -> None:
     check(heat_map(HOSTILE, (HOSTILE, "y"), ([odd, 1.0], [HOSTILE, "b"]), [[odd, 1.0], [odd, None]], [[odd, 1.0], [None, 0.5]]))
-    check(profile(HOSTILE, [odd, 2.0], {HOSTILE: {"mean": [odd, 1.0], "margin": [None, odd], "failed": [1.0, odd]}}))
-    check(profile("x", [HOSTILE, "b"], {"m": {"mean": [odd, None], "margin": [None, None], "failed": [0.0, 1.0]}}))
+    check(profile(HOSTILE, [odd, 2.0], {HOSTILE: {"mean": [odd, 1.0], "low": [None, odd], "high": [2.0, None], "failed": [1.0, odd]}}))
+    check(profile("x", [HOSTILE, "b"], {"m": {"mean": [odd, None], "low": [None, None], "high": [None, None], "failed": [0.0, 1.0]}}))
     check(histogram({HOSTILE: [odd, 1.0, None]}))
     check(pareto({HOSTILE: {HOSTILE: (odd, odd), "b": (1.0, odd)}}, HOSTILE))
     check(histogram({}))

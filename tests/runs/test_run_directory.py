@@ -10,11 +10,11 @@ import pytest
 from pydantic import Field
 
 from contrastive_core.errors import InputError
-from experiments.runs import provenance as provenance_module
-from experiments.commandline.options import CommandOptions
-from experiments.runs.provenance import provenance, source_commit, without_home
-from experiments.runs.directory import RunDirectory, open_run, resume_run
 from experiments.commandline.invocation import Invocation
+from experiments.commandline.options import CommandOptions
+from experiments.runs import provenance as provenance_module
+from experiments.runs.directory import RunDirectory, open_run, resume_run
+from experiments.runs.provenance import provenance, source_commit, without_home
 
 
 class Demo(CommandOptions):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sweep_cases import new
-from command_line import Refused
 import http.client
 import json
 import re
@@ -20,7 +18,8 @@ from pathlib import Path
 
 import processes
 import pytest
-
+from command_line import Refused
+from sweep_cases import new
 
 from experiments.report.html import render
 from experiments.report.page import portray

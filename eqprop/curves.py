@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 from zipfile import BadZipFile
 
 import numpy as np
@@ -16,12 +16,11 @@ from torch import Tensor
 
 from contrastive_core.errors import DataError, InputError
 from contrastive_core.files.numbers import is_number
-from eqprop.diodes import Diode
 
 
 @final
 @dataclass(frozen=True)
-class MeasuredDiode(Diode):
+class MeasuredDiode:
     """Straight lines between measured points, which go on beyond the first and the last.
 
     The current never falls, so that the content is convex and every node has one voltage; it is found by bisection over the points, in
@@ -40,6 +39,7 @@ class MeasuredDiode(Diode):
         If they are no such curve, with the number of the first point that is wrong.
     """
 
+    ideal: ClassVar[bool] = False
     voltages: tuple[float, ...]
     currents: tuple[float, ...]
 

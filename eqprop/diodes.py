@@ -1,63 +1,23 @@
-"""What a diode does to the node it hangs on: ideal, Shockley's exponential, or a measured curve."""
+"""Diodes on the nodes of circuits: ideal ones, Shockley's exponential, and measured curves."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError
-
-
-class Diode(ABC):
-    r"""A monotone element :math:`I(w)` of forward voltage w, and so a convex term of the energy.
-
-    Attributes
-    ----------
-    ideal : bool
-        Whether it is a bound on the voltage and nothing else, so that the energy stays quadratic.
-    """
-
-    ideal: bool = False
-
-    @abstractmethod
-    def current(self, voltage: Tensor) -> Tensor:
-        r"""Return :math:`I(w)` in ampere; 0 for an ideal diode, whose current is whatever the bound needs."""
-
-    @abstractmethod
-    def content(self, voltage: Tensor) -> Tensor:
-        r"""Return :math:`\int_0^w I(w')\, dw'` in watt, the diode's part of the energy."""
-
-    @abstractmethod
-    def slope(self, voltage: Tensor) -> Tensor:
-        """Return the differential conductance in siemens; infinite where an ideal diode conducts."""
-
-    @abstractmethod
-    def solve(self, conductance: Tensor, current: Tensor) -> Tensor:
-        r"""Return the forward voltage at which :math:`g w + I(w) = i`; unique, as the left side rises.
-
-        Parameters
-        ----------
-        conductance : Tensor
-            :math:`g`, positive; broadcast against ``current``.
-        current : Tensor
-            :math:`i`, what a source and all neighbours together send into the diode's anode.
-        """
-
-    @abstractmethod
-    def project(self, voltage: Tensor) -> Tensor:
-        """Return the nearest forward voltage that the diode allows."""
+from eqprop.curves import MeasuredDiode
 
 
 @final
 @dataclass(frozen=True)
-class IdealDiode(Diode):
+class IdealDiode:
     r"""It lets any current pass forwards and none backwards: :math:`w \le 0`."""
 
-    ideal = True
+    ideal: ClassVar[bool] = True
 
     def current(self, voltage: Tensor) -> Tensor:
         """Return 0."""
@@ -82,7 +42,7 @@ class IdealDiode(Diode):
 
 @final
 @dataclass(frozen=True)
-class ShockleyDiode(Diode):
+class ShockleyDiode:
     r""":math:`I = I_s (e^{w/(n V_t)} - 1)`, solved by Lambert's function.
 
     With :math:`a = n V_t`, :math:`c = (i + I_s)/(g a)` and :math:`k = \ln(I_s/(g a))` the node is at
@@ -102,6 +62,7 @@ class ShockleyDiode(Diode):
         If either is not positive.
     """
 
+    ideal: ClassVar[bool] = False
     saturation_current: float = 1e-12
     scale: float = 0.02585
 
@@ -138,6 +99,18 @@ class ShockleyDiode(Diode):
     def project(self, voltage: Tensor) -> Tensor:
         """Return the voltage itself: there is no bound."""
         return voltage
+
+
+Diode = IdealDiode | ShockleyDiode | MeasuredDiode
+r"""Monotone elements :math:`I(w)` of forward voltage w, and so convex terms of the energy; another one is added here.
+
+``ideal`` is whether it is a bound on the voltage and nothing else, so that the energy stays quadratic. ``current(voltage)`` is
+:math:`I(w)` in ampere, 0 for an ideal diode, whose current is whatever the bound needs. ``content(voltage)`` is
+:math:`\int_0^w I(w')\, dw'` in watt, the diode's part of the energy. ``slope(voltage)`` is the differential conductance in siemens,
+infinite where an ideal diode conducts. ``solve(conductance, current)`` is the forward voltage at which :math:`g w + I(w) = i`, unique
+as the left side rises: g is positive and broadcast against i, the current of a source and all neighbours into the diode's anode.
+``project(voltage)`` is the nearest forward voltage that the diode allows.
+"""
 
 
 def wright_omega(argument: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-r"""What a pulse does to a device: one family of laws in the normalised conductance :math:`z = (G - G_\min)/R`.
+r"""Effects of a pulse on a device: laws in the normalised conductance :math:`z = (G - G_\min)/R`.
 
 A potentiating pulse adds :math:`s_p\, u(z)`, a depressing one takes :math:`s_d\, d(z)`; both steps are those of a linear device at the
 middle of its range. Fractions of a pulse are allowed, so that a device without finite states has a law too.
@@ -7,7 +7,6 @@ middle of its range. Fractions of a pulse are allowed, so that a device without 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -18,31 +17,9 @@ from torch import Tensor
 from contrastive_core.errors import InputError
 
 
-class WriteLaw(ABC):
-    """How far a pulse moves a device, depending on where it is."""
-
-    @abstractmethod
-    def size(self, level: Tensor, up: Tensor) -> Tensor:
-        """Return how far one pulse moves a device at ``level``, in units of its step, for potentiation where ``up``, else depression."""
-
-    @abstractmethod
-    def after(self, level: Tensor, pulses: Tensor, step_up: Tensor, step_down: Tensor) -> Tensor:
-        """Return the levels after some pulses, before they are cut off at the bounds.
-
-        Parameters
-        ----------
-        level : Tensor
-            Normalised conductance in [0, 1].
-        pulses : Tensor
-            Number of pulses, of either sign, whole or not; positive ones potentiate.
-        step_up, step_down : Tensor
-            Size of a pulse at the middle of the range, as a fraction of the range; broadcast against ``level``.
-        """
-
-
 @final
 @dataclass(frozen=True)
-class LinearStep(WriteLaw):
+class LinearStep:
     r"""Steps linear in the level: :math:`u(z) = 1 - m_p (2z - 1)` and :math:`d(z) = 1 + m_d (2z - 1)`.
 
     Zero is a constant step, one a soft bound, where steps vanish at the end that they move to. It includes the exponential device of
@@ -85,7 +62,7 @@ def _affine(level: Tensor, count: Tensor, step: Tensor, slope: float) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class PowerStep(WriteLaw):
+class PowerStep:
     r"""Steps that are powers of the distance to the bound: :math:`u(z) = 2 (1-z)^{\gamma_p}` and :math:`d(z) = 2 z^{\gamma_d}`.
 
     With both exponents 1 it is the soft bound.
@@ -114,7 +91,7 @@ class PowerStep(WriteLaw):
 
 @final
 @dataclass(frozen=True)
-class ExponentialStep(WriteLaw):
+class ExponentialStep:
     r"""Steps of :math:`u(z) = \max(0, 1 - A_p e^{\gamma_p y})` and :math:`d(z) = \max(0, 1 - A_d e^{-\gamma_d y})`.
 
     :math:`y = a (2z - 1) + b`. The form of aihwkit's ExpStep device at symmetric bounds, where :math:`y = 2 a w/(w_\max - w_\min) + b`;
@@ -146,13 +123,23 @@ class ExponentialStep(WriteLaw):
         return _pulse_by_pulse(self, level, pulses, step_up, step_down)
 
 
-def _pulse_by_pulse(law: WriteLaw, level: Tensor, pulses: Tensor, step_up: Tensor, step_down: Tensor) -> Tensor:
+def _pulse_by_pulse(law: PowerStep | ExponentialStep, level: Tensor, pulses: Tensor, step_up: Tensor, step_down: Tensor) -> Tensor:
     """Apply pulses one after the other, the last one in part; a device at a bound stays there."""
     up, most = pulses >= 0, math.ceil(float(pulses.abs().max())) if pulses.numel() else 0
     step = torch.where(up, step_up, -step_down)
     for done in range(most):
         level = (level + (pulses.abs() - done).clamp(0, 1) * step * law.size(level, up)).clamp(0, 1)
     return level
+
+
+WriteLaw = LinearStep | PowerStep | ExponentialStep
+"""Laws of how far a pulse moves a device at a normalised conductance; another one is added here.
+
+``size(level, up)`` returns how far one pulse moves a device at ``level``, in units of its step, for potentiation where ``up`` and
+depression elsewhere. ``after(level, pulses, step_up, step_down)`` returns the levels after pulses of either sign, positive ones
+potentiating, before the bounds cut them off. Levels lie in [0, 1]; pulses may be fractions; steps are the sizes of a pulse at the middle of
+the range, as fractions of it, and are broadcast against the levels.
+"""
 
 
 class ExponentialDevice(NamedTuple):

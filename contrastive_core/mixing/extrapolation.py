@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError
-from contrastive_core.mixing.mixing import Unlearnt, drawing, given, with_extra
+from contrastive_core.mixing.mixing import Mixing, drawing, given, with_extra
 from contrastive_core.objectives.batch_layout import extra, view_rows
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.embeddings import unit
@@ -77,7 +77,7 @@ def beta(count: int, shape: float, generator: torch.Generator) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class ExtrapolatedPositives(Unlearnt):
+class ExtrapolatedPositives(Mixing):
     """The objective of views whose directions :func:`extrapolate` has moved apart; their lengths stay.
 
     Attributes
@@ -99,6 +99,10 @@ class ExtrapolatedPositives(Unlearnt):
         """Return the objective's, for two views."""
         return objective.needs._replace(most=2)
 
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
+
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss of the moved rows."""
         index = view_rows(batch, 2, 2)
@@ -113,7 +117,7 @@ class ExtrapolatedPositives(Unlearnt):
 
 @final
 @dataclass(frozen=True)
-class InterpolatedNegatives(Unlearnt):
+class InterpolatedNegatives(Mixing):
     """The objective against a queue that :func:`interpolate` has mixed, anew for every batch.
 
     Attributes
@@ -134,6 +138,10 @@ class InterpolatedNegatives(Unlearnt):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's."""
         return objective.needs
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss against the mixed queue."""

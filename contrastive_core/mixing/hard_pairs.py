@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from contrastive_core.errors import InputError
-from contrastive_core.mixing.mixing import Unlearnt, drawing, given
+from contrastive_core.mixing.mixing import Mixing, drawing, given
 from contrastive_core.objectives.batch_layout import Labels
 from contrastive_core.objectives.objective import Needs, Objective
 from contrastive_core.types import Batch
@@ -91,7 +91,7 @@ def hard_pairs(
 
 @final
 @dataclass(frozen=True)
-class HardPairMixing(Unlearnt):
+class HardPairMixing(Mixing):
     """The objective of classes with the mixed pairs as further rows, each of the class that it is most of.
 
     Attributes
@@ -115,6 +115,10 @@ class HardPairMixing(Unlearnt):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's."""
         return objective.needs
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss of all rows."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from contrastive_core.errors import InputError
-from contrastive_core.mixing.mixing import Unlearnt, drawing
+from contrastive_core.mixing.mixing import Mixing, drawing
 from contrastive_core.objectives.batch_layout import extra
 from contrastive_core.objectives.checks import require_at_least
 from contrastive_core.objectives.embeddings import unit
@@ -72,7 +72,7 @@ def mix_hard_negatives(
 
 @final
 @dataclass(frozen=True)
-class MixedNegatives(Unlearnt):
+class MixedNegatives(Mixing):
     """InfoNCE whose denominator also has each query's mixtures of its hardest negatives in the queue.
 
     The defaults are for queues of about a thousand; those of :func:`mix_hard_negatives` are the paper's.
@@ -106,6 +106,10 @@ class MixedNegatives(Unlearnt):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's."""
         return objective.needs
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return InfoNCE with the mixtures."""

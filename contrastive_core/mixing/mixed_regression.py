@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import final
 
+import torch
 from torch import Tensor
 
 from contrastive_core.mixing.extrapolation import beta
-from contrastive_core.mixing.mixing import Unlearnt, drawing, with_extra
+from contrastive_core.mixing.mixing import Mixing, drawing, with_extra
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.objective import Needs, Objective
 from contrastive_core.types import Batch
@@ -17,7 +18,7 @@ SHARE = "mixing"
 
 @final
 @dataclass(frozen=True)
-class MixedRegression(Unlearnt):
+class MixedRegression(Mixing):
     """Draws the shares with which the SupReMix objective (Wu et al., 2023) mixes anchors into negatives.
 
     The mixtures themselves, those of positives too, are in the objective.
@@ -40,6 +41,10 @@ class MixedRegression(Unlearnt):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's but the shares."""
         return objective.needs._replace(extras=tuple(wanted for wanted in objective.needs.extras if wanted.name != SHARE))
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss with a share for each row."""

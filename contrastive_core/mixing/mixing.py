@@ -39,15 +39,6 @@ class Mixing(ABC):
         """Return the objective's loss of mixed embeddings, as ``Objective.loss`` does; all draws follow from the seed."""
 
 
-class Unlearnt(Mixing, ABC):
-    """A mixing that learns nothing."""
-
-    @final
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing."""
-        return {}
-
-
 @final
 @dataclass(frozen=True)
 class Mixed(Objective):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from contrastive_core.registry import Table
 
-if TYPE_CHECKING:
-    from contrastive_core.sampling.sampler import Sampler
-
-SAMPLERS: Table[type[Sampler]] = Table(
+SAMPLERS: Table[type[Any]] = Table(
     "sampling",
     {
         "shuffled": "contrastive_core.sampling.sampler:Shuffled",
@@ -20,4 +17,4 @@ SAMPLERS: Table[type[Sampler]] = Table(
         "similar-batches": "contrastive_core.sampling.neighbours:SimilarBatches",
     },
 )
-"""Who meets whom in a batch."""
+"""Kinds of :data:`contrastive_core.sampling.sampler.Sampler`, which decide who meets whom in a batch."""

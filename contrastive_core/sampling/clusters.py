@@ -12,7 +12,7 @@ from torch import Tensor
 from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
 from contrastive_core.objectives.checks import require_at_least
-from contrastive_core.sampling.sampler import Sampler, cluster
+from contrastive_core.sampling.sampler import cluster
 
 
 def one_per_class(classes: Tensor, batch_size: int, generator: torch.Generator) -> list[Tensor]:
@@ -76,7 +76,7 @@ def inside_clusters(classes: Tensor, batch_size: int, generator: torch.Generator
 
 @final
 @dataclass(frozen=True)
-class OnePerClass(Sampler):
+class OnePerClass:
     """Batches with no two samples of a pseudo-class, which are clusters of the inputs.
 
     The paper clusters the codes of an autoencoder; here the inputs themselves.
@@ -92,14 +92,14 @@ class OnePerClass(Sampler):
     def __post_init__(self) -> None:
         require_at_least(1, per_sample=self.per_sample)
 
-    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+    def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Cluster the inputs, and spread every cluster over the batches."""
         return one_per_class(cluster(split.inputs, self.per_sample * batch_size, generator), batch_size, generator)
 
 
 @final
 @dataclass(frozen=True)
-class InsideClusters(Sampler):
+class InsideClusters:
     """Batches of one cluster each, of the outputs as they are at the start of the epoch.
 
     Attributes
@@ -113,7 +113,7 @@ class InsideClusters(Sampler):
     def __post_init__(self) -> None:
         require_at_least(1, clusters=self.clusters)
 
-    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+    def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Cluster the outputs, and cut every cluster into batches."""
         return inside_clusters(cluster(features(), self.clusters, generator), batch_size, generator)
 
@@ -146,7 +146,7 @@ class InsideClusters(Sampler):
 
 @final
 @dataclass(frozen=True, eq=False)
-class InsideGiven(Sampler):
+class InsideGiven:
     """Batches of one cluster each, of clusters that stay what they are (MCL's later stages).
 
     Attributes
@@ -157,6 +157,6 @@ class InsideGiven(Sampler):
 
     clusters: Tensor
 
-    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+    def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Cut every cluster into batches."""
         return inside_clusters(self.clusters, batch_size, generator)

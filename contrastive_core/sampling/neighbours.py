@@ -10,11 +10,11 @@ from torch.nn.functional import normalize
 
 from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
-from contrastive_core.mixing.mixing import Unlearnt, drawing, with_extra
+from contrastive_core.mixing.mixing import Mixing, drawing, with_extra
 from contrastive_core.objectives.batch_layout import extra
 from contrastive_core.objectives.checks import require_at_least
 from contrastive_core.objectives.objective import Needs, Objective
-from contrastive_core.sampling.sampler import Sampler, cluster
+from contrastive_core.sampling.sampler import cluster
 from contrastive_core.types import Batch
 
 
@@ -82,17 +82,17 @@ def similar_batches(features: Tensor, batch_size: int, generator: torch.Generato
 
 @final
 @dataclass(frozen=True)
-class SimilarBatches(Sampler):
+class SimilarBatches:
     """Batches of samples that the network, as it is at the start of the epoch, takes for similar: hard negatives."""
 
-    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+    def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Gather neighbours among the outputs."""
         return similar_batches(features(), batch_size, generator)
 
 
 @final
 @dataclass(frozen=True)
-class ClusteredPositives(Unlearnt):
+class ClusteredPositives(Mixing):
     """The mean of the objective over a row's own key and over its key's nearest members of its cluster in the queue.
 
     Attributes
@@ -117,6 +117,10 @@ class ClusteredPositives(Unlearnt):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's."""
         return objective.needs
+
+    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return nothing: nothing is learnt."""
+        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the mean over the positives."""

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
 from contrastive_core.objectives.checks import require_positive
-from contrastive_core.sampling.sampler import Sampler, Shuffled
+from contrastive_core.sampling.sampler import Shuffled
 
 
 def draw_pairs(propensities: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -47,7 +47,7 @@ def draw_pairs(propensities: Tensor, count: int, generator: torch.Generator) -> 
 
 @final
 @dataclass(frozen=True)
-class BalancedPropensity(Sampler):
+class BalancedPropensity:
     r"""Batches in which samples that look alike on the surface meet less often than by chance.
 
     Samples are joined to pairs, and pairs to batches, the second of a pair drawn from its part of a random order with probability
@@ -66,11 +66,11 @@ class BalancedPropensity(Sampler):
         if self.sharpness > 300:
             raise InputError(f"sharpness must be at most 300, got {self.sharpness}; at 300 samples that look alike never meet already")
 
-    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+    def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Draw each pair's second sample, without replacement, from a chunk of 16 batches at most."""
         unit = normalize(split.inputs.double())
         made: list[Tensor] = []
-        for part in Shuffled().epoch(split, features, 16 * batch_size, generator):
+        for part in Shuffled()(split, features, 16 * batch_size, generator):
             half = len(part) // 2
             firsts, free = part[:half], part[half:].clone()
             pairs = []

@@ -10,7 +10,7 @@ from torch import Tensor
 from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
 from contrastive_core.objectives.checks import require_at_least
-from contrastive_core.sampling.sampler import Sampler, Shuffled
+from contrastive_core.sampling.sampler import Shuffled
 
 
 def replicate(num_real: int, num_generated: int, times: int, generator: torch.Generator) -> Tensor:
@@ -41,7 +41,7 @@ def replicate(num_real: int, num_generated: int, times: int, generator: torch.Ge
 
 @final
 @dataclass(frozen=True)
-class Replicated(Sampler):
+class Replicated:
     """Every sample several times in an epoch, all being real ones, and never twice in a batch.
 
     Attributes
@@ -55,6 +55,6 @@ class Replicated(Sampler):
     def __post_init__(self) -> None:
         require_at_least(1, times=self.times)
 
-    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+    def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Go through the split as often."""
-        return [batch for _ in range(self.times) for batch in Shuffled().epoch(split, features, batch_size, generator)]
+        return [batch for _ in range(self.times) for batch in Shuffled()(split, features, batch_size, generator)]

@@ -1,6 +1,5 @@
-"""What a sampler is: who meets whom in the batches of an epoch."""
+"""Samplers: who meets whom in the batches of an epoch."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -10,43 +9,22 @@ from torch import Tensor
 
 from contrastive_core.data.splits import Split
 
+Sampler = Callable[[Split, Callable[[], Tensor], int, torch.Generator], list[Tensor]]
+"""Maps a split, its features, a batch size and a generator to the batches of an epoch, in the order in which they are presented.
 
-class Sampler(ABC):
-    """Makes the batches of an epoch; subclasses are frozen dataclasses whose fields are its settings."""
-
-    @abstractmethod
-    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
-        """Return the samples of each batch, in the order in which the batches are presented.
-
-        Parameters
-        ----------
-        split : Split
-            N samples; labels are for those that need them to check something, not to sample by.
-        features : callable
-            Returns the network's outputs for the split as they are now, of shape (N, n); costs a phase for every sample.
-        batch_size : int
-            Samples per batch, at least 2.
-        generator : torch.Generator
-            Source of all draws, advanced by every call.
-
-        Returns
-        -------
-        list of Tensor
-            Places in the split (int64), at least two and none twice in any batch.
-
-        Raises
-        ------
-        InputError
-            If the split cannot be sampled so.
-        """
+Each batch is a tensor of places in the split (int64), at least two and none twice. Labels of the split may be checked but not sampled by.
+The features are a callable: it returns the network's outputs for the split as they are now, of shape (N, n), and costs a phase for every
+sample. The batch size is at least 2. The generator is the source of all draws and is advanced by every call. A sampler is a frozen
+dataclass whose fields are its settings, and raises ``InputError`` where the split cannot be sampled so.
+"""
 
 
 @final
 @dataclass(frozen=True)
-class Shuffled(Sampler):
+class Shuffled:
     """Every sample once, in random order; the last batch has what is left."""
 
-    def epoch(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+    def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Cut a random order into batches."""
         order = torch.randperm(len(split.labels), generator=generator, device=generator.device)
         return list(torch.split(order.to(split.labels.device), batch_size))

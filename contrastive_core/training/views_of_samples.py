@@ -68,8 +68,8 @@ class Contrasting:
     def gather(
         self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator
     ) -> tuple[int, Iterator[Batch]]:
-        """Return the number of batches of an epoch, and the batches of samples, drawn as ``Sampler.epoch`` draws them."""
-        chosen = self.sampler.epoch(split, features, batch_size, generator)
+        """Return the number of batches of an epoch, and the batches of samples, drawn as the sampler draws them."""
+        chosen = self.sampler(split, features, batch_size, generator)
         return len(chosen), (Batch(split.inputs[rows], split.labels[rows], rows) for rows in chosen)
 
     def contrasts(self, batch: Batch) -> bool:

@@ -6,21 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from contrastive_core.errors import InputError
 from experiments.commandline.output import say, to_json, write_text
 from experiments.machine import available_cores
 
-
-class ProgressBar(Protocol):
-    """The part of a progress bar that commands use."""
-
-    def update(self, n: float = 1) -> object:
-        """Count some more work as done."""
-
-    def set_postfix_str(self, s: str = "", refresh: bool = True) -> object:
-        """Show something beside the bar."""
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 @dataclass(frozen=True)
@@ -109,7 +102,7 @@ class Invocation:
         say(f"eqlab: warning: {text}", err=True)
 
     @contextmanager
-    def progress(self, total: int, label: str, *, done: int = 0) -> Iterator[ProgressBar]:
+    def progress(self, total: int, label: str, *, done: int = 0) -> "Iterator[tqdm[Any]]":
         """Show a bar on stderr, if that is a terminal and the user did not ask for quiet.
 
         Parameters
@@ -123,8 +116,8 @@ class Invocation:
 
         Yields
         ------
-        ProgressBar
-            To be updated.
+        tqdm
+            Bar to be updated.
         """
         from tqdm import tqdm
 

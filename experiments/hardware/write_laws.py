@@ -86,7 +86,7 @@ def read_law(given: Mapping[str, str], checked: Callable[..., dict[str, Any]]) -
     model = texts.pop("model", "linear")
     if model == "neurosim":
         return PulseResponse(**checked(PulseResponse, texts, "law")).written()
-    kinds = {"linear": LinearStep, "power": PowerStep, "exponential": ExponentialStep}
+    kinds: dict[str, type[WriteLaw]] = {"linear": LinearStep, "power": PowerStep, "exponential": ExponentialStep}
     if model not in kinds:
         raise unknown_name("write law", model, list(MODELS))
     if model == "linear" and "m" in texts:

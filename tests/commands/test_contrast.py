@@ -188,7 +188,7 @@ def test_growing_views_start_from_the_samples_themselves() -> None:
     seen: list[float] = []
 
     class Watching:
-        def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+        def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
             seen.append(strength)
             return inputs + 0.1 * torch.randn(inputs.shape, generator=generator)
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import prose
 import sizes
 from import_graph import arrows, circles, siblings
+from overrides import overrides
 from sources import PACKAGES, ROOT, Source, read
 
 NOT_YET: tuple[str, ...] = (
@@ -134,6 +135,11 @@ def abstract_classes(sources: list[Source]) -> Measure:
     return counted("abstract classes", found, 8)
 
 
+def overridden(sources: list[Source]) -> Measure:
+    """Count overrides of concrete methods."""
+    return counted("overrides of concrete methods", overrides(sources))
+
+
 def module_lengths(sources: list[Source]) -> Measure:
     """Count modules above 300 lines."""
     lengths = {source.path: len(source.text.splitlines()) for source in sources}
@@ -155,7 +161,7 @@ def kernel_lines(sources: list[Source]) -> Measure:
 
 
 ALONE: tuple[Callable[[list[Source]], Measure], ...] = (
-    import_circles, class_names, docstring_openers, help_openers, abstract_classes, module_lengths, function_lengths, kernel_lines,
+    import_circles, class_names, docstring_openers, help_openers, abstract_classes, overridden, module_lengths, function_lengths, kernel_lines,
 )  # fmt: skip
 SEVERAL: tuple[Callable[[list[Source]], list[Measure]], ...] = (argument_counts, comments)
 

@@ -101,7 +101,7 @@ def test_batches_hold_at_least_two_different_samples_and_follow_from_the_seed(na
     sampler = SAMPLERS[name]()
 
     def epoch(seed: int) -> list[list[int]]:
-        return [batch.tolist() for batch in sampler.epoch(SPLITS.train, lambda: SPLITS.train.inputs, BATCH, seeded(seed))]
+        return [batch.tolist() for batch in sampler(SPLITS.train, lambda: SPLITS.train.inputs, BATCH, seeded(seed))]
 
     made = epoch(0)
     assert all(2 <= len(batch) <= BATCH and len(set(batch)) == len(batch) for batch in made)
@@ -256,7 +256,7 @@ def test_batches_of_one_class_are_left_out_where_classes_are_contrasted() -> Non
     half = splits_of(labels)
 
     class InOrder:
-        def epoch(self, split: Split, features: object, batch_size: int, generator: torch.Generator) -> list[Tensor]:
+        def __call__(self, split: Split, features: object, batch_size: int, generator: torch.Generator) -> list[Tensor]:
             return list(torch.split(torch.arange(60), batch_size))
 
     network = network_of()

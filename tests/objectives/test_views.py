@@ -38,8 +38,8 @@ def test_strength_zero_is_the_identity_and_equal_seeds_give_equal_views(name: st
     """If this fails, growing augmentations do not start from the data, or a run cannot be repeated."""
     view, inputs = VIEWS[name](), images()
     before = inputs.clone()
-    assert torch.allclose(view.apply(inputs, 0.0, seeded(1)), inputs, atol=ROUNDING, rtol=0)
-    first, again, other = (view.apply(inputs, 1.0, seeded(seed)) for seed in (1, 1, 2))
+    assert torch.allclose(view(inputs, 0.0, seeded(1)), inputs, atol=ROUNDING, rtol=0)
+    first, again, other = (view(inputs, 1.0, seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert not torch.allclose(first, inputs)
@@ -52,14 +52,14 @@ def test_strength_zero_is_the_identity_and_equal_seeds_give_equal_views(name: st
 def test_every_sample_draws_its_own_change(name: str) -> None:
     """If this fails, all samples of a batch are changed alike, and the change itself tells them from other batches."""
     same = images(1).repeat(64, 1)
-    assert len(torch.unique(VIEWS[name]().apply(same, 1.0, seeded(0)), dim=0)) > 4
+    assert len(torch.unique(VIEWS[name]()(same, 1.0, seeded(0)), dim=0)) > 4
 
 
 @pytest.mark.parametrize("name", sorted(set(VIEWS) - {"mask", "noise"}))
 def test_views_of_images_refuse_what_is_no_square(name: str) -> None:
     """If this fails, vectors are moved about as if they were pictures."""
     with pytest.raises(ShapeError, match="no square"):
-        VIEWS[name]().apply(torch.rand(3, 10), 1.0, seeded(0))
+        VIEWS[name]()(torch.rand(3, 10), 1.0, seeded(0))
 
 
 @pytest.mark.parametrize(("down", "right"), [(0, 0), (2, -3), (-1, 4), (8, 0), (-9, 1)])
@@ -123,7 +123,7 @@ def test_blur_keeps_constants_and_means_and_is_symmetric() -> None:
 def test_erase_takes_a_rectangle_of_the_drawn_area() -> None:
     """If this fails, erasing removes more than it says, or no rectangle."""
     count, side, most = 4000, 20, 0.3
-    kept = Erase(most).apply(torch.ones(count, side * side, dtype=torch.float64), 1.0, seeded(0)).view(count, side, side)
+    kept = Erase(most)(torch.ones(count, side * side, dtype=torch.float64), 1.0, seeded(0)).view(count, side, side)
     erased = kept == 0
     rows, columns = erased.any(2), erased.any(1)
     assert torch.equal(erased, rows[:, :, None] & columns[:, None, :])
@@ -140,15 +140,15 @@ def test_mask_and_noise_have_the_rates_they_state() -> None:
     """If this fails, the amplitude of a view is another one than its documentation's."""
     ones = torch.ones(400, 100, dtype=torch.float64)
     for strength in (1.0, 0.4):
-        gone = (Mask(0.25).apply(ones, strength, seeded(0)) == 0).double()
+        gone = (Mask(0.25)(ones, strength, seeded(0)) == 0).double()
         rate = 0.25 * strength
         assert abs(float(gone.mean()) - rate) < 4.5 * math.sqrt(rate * (1 - rate) / gone.numel())
-        added = Noise(0.1).apply(ones, strength, seeded(1)) - ones
+        added = Noise(0.1)(ones, strength, seeded(1)) - ones
         scale = 0.1 * strength
         assert abs(float(added.mean())) < 4.5 * scale / math.sqrt(added.numel())
         assert abs(float(added.std()) - scale) < 4.5 * scale / math.sqrt(2 * added.numel())
     # A control: the rate of another share is told apart.
-    assert abs(float((Mask(0.24).apply(ones, 1.0, seeded(0)) == 0).double().mean()) - 0.25) > 4.5 * math.sqrt(0.25 * 0.75 / ones.numel())
+    assert abs(float((Mask(0.24)(ones, 1.0, seeded(0)) == 0).double().mean()) - 0.25) > 4.5 * math.sqrt(0.25 * 0.75 / ones.numel())
 
 
 def test_shifts_are_uniform_over_whole_pixels() -> None:
@@ -156,7 +156,7 @@ def test_shifts_are_uniform_over_whole_pixels() -> None:
     count, side = 4000, 10
     point = torch.zeros(count, side, side, dtype=torch.float64)
     point[:, 5, 5] = 1.0
-    moved = Shift(0.2).apply(point.reshape(count, -1), 1.0, seeded(0)).view(count, side, side)
+    moved = Shift(0.2)(point.reshape(count, -1), 1.0, seeded(0)).view(count, side, side)
     found = moved.sum(0)[3:8, 3:8] / count
     assert float(found.sum()) == pytest.approx(1.0)
     assert float((found - 1 / 25).abs().max()) < 4.5 * math.sqrt(1 / 25 * 24 / 25 / count)
@@ -168,7 +168,7 @@ def test_warps_keep_a_round_spot_in_the_middle(view: Rotate | Zoom | Affine) -> 
     side = 21
     places = torch.arange(side, dtype=torch.float64) - 10
     spot = torch.exp(-(places[:, None].square() + places.square()) / 8).reshape(1, -1).repeat(50, 1)
-    moved = view.apply(spot, 1.0, seeded(0)).view(50, side, side)
+    moved = view(spot, 1.0, seeded(0)).view(50, side, side)
     centre = torch.stack([(moved.sum(axis) * places).sum(1) for axis in (1, 2)]) / moved.sum((1, 2))
     assert float(centre.abs().max()) < 1e-3  # bilinear interpolation of a spot of width 2 is symmetric up to its cut tails, e^-12
 

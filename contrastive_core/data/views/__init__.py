@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from contrastive_core.registry import Table
@@ -9,7 +10,7 @@ from contrastive_core.registry import Table
 if TYPE_CHECKING:
     from contrastive_core.data.views.base import View
 
-VIEWS: Table[type[View]] = Table(
+VIEWS: Table[Callable[[], View]] = Table(
     "view",
     {
         "affine": "contrastive_core.data.views.affine:Affine",

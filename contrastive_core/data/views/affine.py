@@ -7,13 +7,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.data.views.base import View, uniform
+from contrastive_core.data.views.base import uniform
 from contrastive_core.data.views.images import rotations, warp
 
 
 @final
 @dataclass(frozen=True)
-class Affine(View):
+class Affine:
     """A random affine map, interpolated once: each part is uniform, the zoom in its logarithm.
 
     Attributes
@@ -33,7 +33,7 @@ class Affine(View):
     shear: float = 0.2
     shift: float = 0.1
 
-    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         """Shear, magnify, turn and shift each image."""
         count = len(inputs)
         angles = uniform(count, strength * math.radians(self.degrees), inputs, generator)

@@ -1,40 +1,18 @@
-"""What an augmentation is: a random change of each sample, as strong as it is told to be."""
+"""Views: random changes of samples, as strong as they are told to be."""
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+View = Callable[[Tensor, float, torch.Generator], Tensor]
+"""A random change that keeps what a sample is: maps inputs, a strength and a generator to changed inputs.
 
-class View(ABC):
-    """A random change that keeps what a sample is; every sample of a batch draws its own.
-
-    Amplitudes are fields of the final classes; a strength between 0 and 1 scales them, and 0 changes nothing.
-    """
-
-    @abstractmethod
-    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-        """Return changed inputs.
-
-        Parameters
-        ----------
-        inputs : Tensor of shape (N, n_in)
-            Not modified; images are flat rows of square pictures, and what enters from outside of them is 0.
-        strength : float
-            At least 0; 1 is the whole amplitude.
-        generator : torch.Generator
-            Source of all draws; equal generators give equal views.
-
-        Returns
-        -------
-        Tensor of shape (N, n_in)
-            On the device and of the dtype of the inputs.
-
-        Raises
-        ------
-        ShapeError
-            If the view needs images and the inputs are no squares.
-        """
+Inputs have the shape (N, n_in) and are not modified; images are flat rows of square pictures, and pixels that enter from outside are 0.
+The strength is at least 0 and scales the amplitudes, which are fields of the view: 0 changes nothing, 1 is the whole amplitude. All draws
+come from the generator, each sample has its own, and equal generators give equal views. The result is on the device and of the dtype of
+the inputs. A view of images raises ``ShapeError`` where the inputs are no squares.
+"""
 
 
 def uniform(count: int, bound: float, like: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from contrastive_core.data.views.base import View
 from contrastive_core.data.views.images import as_images
 
 
 @final
 @dataclass(frozen=True)
-class Blur(View):
+class Blur:
     """A Gaussian blur of uniform width; the border is continued outwards, so that a constant image stays as it is.
 
     Attributes
@@ -25,7 +24,7 @@ class Blur(View):
 
     most: float = 1.0
 
-    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         """Blur each image with a width of its own."""
         widths = torch.rand(len(inputs), generator=generator, dtype=inputs.dtype, device=inputs.device)
         return blur(inputs, widths * strength * self.most)

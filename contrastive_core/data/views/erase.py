@@ -7,13 +7,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.data.views.base import View, uniform
+from contrastive_core.data.views.base import uniform
 from contrastive_core.data.views.images import as_images
 
 
 @final
 @dataclass(frozen=True)
-class Erase(View):
+class Erase:
     """A rectangle anywhere in the image becomes 0 (Zhong et al., 2020, "Random erasing data augmentation", who fill with noise).
 
     Attributes
@@ -27,7 +27,7 @@ class Erase(View):
     most: float = 0.2
     aspect: float = 2.0
 
-    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         """Erase up to ``strength * most`` of each image."""
         images, count = as_images(inputs), len(inputs)
         side = images.shape[-1]

@@ -6,12 +6,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.data.views.base import View
-
 
 @final
 @dataclass(frozen=True)
-class Mask(View):
+class Mask:
     """Every input becomes 0 with the same probability, independently.
 
     Attributes
@@ -22,7 +20,7 @@ class Mask(View):
 
     share: float = 0.25
 
-    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         """Leave out each input with probability ``strength * share``."""
         draws = torch.rand(inputs.shape, generator=generator, dtype=inputs.dtype, device=inputs.device)
         return inputs * (draws >= strength * self.share)

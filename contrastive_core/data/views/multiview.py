@@ -74,7 +74,7 @@ class MultiView:
         inputs = batch.inputs.repeat(self.count, 1)
         strength = self.strength_at(progress)
         for view in self.views:
-            inputs = view.apply(inputs, strength, generator)
+            inputs = view(inputs, strength, generator)
         labels = batch.labels.repeat(self.count, *(1,) * (batch.labels.dim() - 1))
         places = torch.arange(size, device=inputs.device)
         instances = (places if batch.instances is None else batch.instances).repeat(self.count)

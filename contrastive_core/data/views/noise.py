@@ -6,12 +6,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.data.views.base import View
-
 
 @final
 @dataclass(frozen=True)
-class Noise(View):
+class Noise:
     """Independent normal noise on every input; nothing is clipped, so that the mean stays.
 
     Attributes
@@ -22,6 +20,6 @@ class Noise(View):
 
     scale: float = 0.1
 
-    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         """Add noise of standard deviation ``strength * scale``."""
         return inputs + strength * self.scale * torch.randn(inputs.shape, generator=generator, dtype=inputs.dtype, device=inputs.device)

@@ -7,13 +7,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.data.views.base import View, uniform
+from contrastive_core.data.views.base import uniform
 from contrastive_core.data.views.images import rotations, warp
 
 
 @final
 @dataclass(frozen=True)
-class Rotate(View):
+class Rotate:
     """A rotation about the centre by a uniform angle; zeros enter at the corners.
 
     Attributes
@@ -24,7 +24,7 @@ class Rotate(View):
 
     degrees: float = 25.0
 
-    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         """Turn each image by up to ``strength * degrees`` either way."""
         return turn(inputs, uniform(len(inputs), strength * math.radians(self.degrees), inputs, generator))
 

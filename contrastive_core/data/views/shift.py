@@ -6,13 +6,12 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.data.views.base import View
 from contrastive_core.data.views.images import as_images
 
 
 @final
 @dataclass(frozen=True)
-class Shift(View):
+class Shift:
     """A shift by whole pixels, uniform in both directions; zeros enter.
 
     Attributes
@@ -23,7 +22,7 @@ class Shift(View):
 
     most: float = 0.15
 
-    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         """Shift each image by up to ``strength * most`` of its side, rounded to pixels."""
         reach = round(strength * self.most * as_images(inputs).shape[-1])
         down, right = torch.randint(-reach, reach + 1, (2, len(inputs)), generator=generator, device=inputs.device)

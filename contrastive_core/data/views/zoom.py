@@ -7,13 +7,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.data.views.base import View, uniform
+from contrastive_core.data.views.base import uniform
 from contrastive_core.data.views.images import warp
 
 
 @final
 @dataclass(frozen=True)
-class Zoom(View):
+class Zoom:
     """Magnification about the centre by a factor whose logarithm is uniform, so that growing is as likely as shrinking.
 
     Attributes
@@ -24,7 +24,7 @@ class Zoom(View):
 
     most: float = 0.25
 
-    def apply(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         """Magnify each image by a factor of its own."""
         return magnify(inputs, uniform(len(inputs), strength * math.log1p(self.most), inputs, generator).exp())
 

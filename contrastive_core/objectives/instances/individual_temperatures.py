@@ -5,10 +5,10 @@ For an anchor with positive p, :math:`g = \mathrm{mean}_{k}\, e^{(s_k - s_p)/\ta
 over the held u: a surrogate, whose own value would mean nothing, so the value returned is the loss itself.
 """
 
-from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
-from typing import NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -75,6 +75,21 @@ class Anchors(NamedTuple):
     slots: Tensor
 
 
+class Ways(NamedTuple):
+    """Ways in which the samples of a batch ask among each other.
+
+    Attributes
+    ----------
+    modalities : int
+        Number of temperatures of each sample.
+    anchors : callable
+        Maps embeddings of shape (B, n) and their checked batch to the anchors, one group per way.
+    """
+
+    modalities: int
+    anchors: Callable[[Tensor, Batch], tuple[Anchors, ...]]
+
+
 def remembered(anchors: Anchors, memory: Tensor, temperatures: Tensor, share: float) -> tuple[Tensor, Tensor]:
     """Return the log denominators and the logs of their averages with what is remembered, of shape (A,) each."""
     with torch.no_grad():
@@ -126,7 +141,7 @@ def step(anchors: Anchors, extras: dict[str, Tensor], rates: Rates) -> dict[str,
 
 @dataclass(frozen=True)
 class Individual(Objective):
-    r"""An objective that remembers a temperature and a denominator for every sample; subclasses say who asks among whom.
+    r"""An objective that remembers a temperature and a denominator for every sample.
 
     Instances must number the samples of the data set from 0.
 
@@ -144,8 +159,11 @@ class Individual(Objective):
         Share of the old gradient of a temperature.
     lowest, highest : float
         Bounds of the temperatures.
+    ways : Ways
+        Who asks among whom; a constant of the subclass.
     """
 
+    ways: ClassVar[Ways]
     temperature: float = 0.1
     budget: float = 0.3
     average: float = 0.9
@@ -174,10 +192,16 @@ class Individual(Objective):
         return 0.005
 
     @final
+    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return equal temperatures and an empty memory for every sample."""
+        zeros = torch.zeros(self.ways.modalities, samples)
+        return {"temperatures": zeros + self.temperature, "averages": zeros, "momenta": zeros.clone()}
+
+    @final
     def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return temperatures and averages after this batch."""
         memory = {name.name: extra(batch, name.name) for name in MEMORY}
-        for anchors in self.anchors(output, batch):
+        for anchors in self.ways.anchors(output, batch):
             memory = step(anchors, memory, self.rates)
         return memory
 
@@ -185,20 +209,27 @@ class Individual(Objective):
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over anchors."""
         flat, averages = extra(batch, "temperatures").view(-1), extra(batch, "averages")
-        ways = zip(self.anchors(output, batch), self.anchors(held, batch), strict=True)
+        ways = zip(self.ways.anchors(output, batch), self.ways.anchors(held, batch), strict=True)
         return torch.stack([surrogate(live, still, averages, flat[live.slots], self.rates) for live, still in ways]).mean()
 
-    @abstractmethod
-    def anchors(self, output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
-        """Return who asks among whom, in each of as many ways as there are modalities.
 
-        Parameters
-        ----------
-        output : Tensor of shape (B, n)
-            The embeddings.
-        batch : Batch
-            Checked.
-        """
+def _every_row(output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
+    """Return every row, which asks among those of other samples."""
+    rows, partner = unit(output), partners(view_rows(batch))
+    pairs = torch.stack([torch.arange(len(rows), device=rows.device), partner], dim=1)
+    return (Anchors(rows, rows, aligned(rows, partner), leave_out(pairs), len(rows) - 2, _slots(batch, 1)),)
+
+
+def _across_modalities(output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
+    """Return the samples in each modality, which ask among the other one's."""
+    index, slots = view_rows(batch), _slots(batch, 2)
+    first, second = (unit(output)[rows] for rows in index.T)
+    positive = (first * second).sum(1)
+    others, samples = len(first) - 1, extra(batch, "temperatures").shape[1]
+    return (
+        Anchors(first, second, positive, leave_out_self, others, slots[index[:, 0]]),
+        Anchors(second, first, positive, leave_out_self, others, slots[index[:, 1]] + samples),
+    )
 
 
 @final
@@ -211,17 +242,8 @@ class ISogCLR(Individual):
     one modality is of :math:`e^{s_k/\tau}`, which is the same until a sample is seen again.
     """
 
+    ways = Ways(1, _every_row)
     verified = "gradient and temperatures of a sample's first batch equal libauc; identity with DCL tested"
-
-    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return equal temperatures and an empty memory."""
-        return _start(self.temperature, 1, samples)
-
-    def anchors(self, output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
-        """Return every row, which asks among those of other samples."""
-        rows, partner = unit(output), partners(view_rows(batch))
-        pairs = torch.stack([torch.arange(len(rows), device=rows.device), partner], dim=1)
-        return (Anchors(rows, rows, aligned(rows, partner), leave_out(pairs), len(rows) - 2, _slots(batch, 1)),)
 
 
 @final
@@ -238,22 +260,8 @@ class RGCL(Individual):
     lowest: float = 0.005
     highest: float = 0.05
 
+    ways = Ways(2, _across_modalities)
     verified = "gradient and temperatures equal libauc, whose gradient is N - 1 times as large"
-
-    def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return equal temperatures and an empty memory, for both modalities."""
-        return _start(self.temperature, 2, samples)
-
-    def anchors(self, output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
-        """Return the samples in each modality, which ask among the other one's."""
-        index, slots = view_rows(batch), _slots(batch, 2)
-        first, second = (unit(output)[rows] for rows in index.T)
-        positive = (first * second).sum(1)
-        others, samples = len(first) - 1, extra(batch, "temperatures").shape[1]
-        return (
-            Anchors(first, second, positive, leave_out_self, others, slots[index[:, 0]]),
-            Anchors(second, first, positive, leave_out_self, others, slots[index[:, 1]] + samples),
-        )
 
 
 def _check(temperature: float, rates: Rates) -> None:
@@ -264,11 +272,6 @@ def _check(temperature: float, rates: Rates) -> None:
             f"temperature {temperature} must lie in [{rates.lowest}, {rates.highest}], average {rates.average} in (0, 1] and momentum "
             f"{rates.momentum} below 1"
         )
-
-
-def _start(temperature: float, modalities: int, samples: int) -> dict[str, Tensor]:
-    zeros = torch.zeros(modalities, samples)
-    return {"temperatures": zeros + temperature, "averages": zeros, "momenta": zeros.clone()}
 
 
 def _slots(batch: Batch, modalities: int) -> Tensor:

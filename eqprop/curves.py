@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, final
+from typing import final
 from zipfile import BadZipFile
 
 import numpy as np
@@ -39,7 +39,7 @@ class MeasuredDiode:
         If they are no such curve, with the number of the first point that is wrong.
     """
 
-    ideal: ClassVar[bool] = False
+    ideal = False
     voltages: tuple[float, ...]
     currents: tuple[float, ...]
 

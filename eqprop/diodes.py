@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from eqprop.curves import MeasuredDiode
 class IdealDiode:
     r"""It lets any current pass forwards and none backwards: :math:`w \le 0`."""
 
-    ideal: ClassVar[bool] = True
+    ideal = True
 
     def current(self, voltage: Tensor) -> Tensor:
         """Return 0."""
@@ -62,7 +62,7 @@ class ShockleyDiode:
         If either is not positive.
     """
 
-    ideal: ClassVar[bool] = False
+    ideal = False
     saturation_current: float = 1e-12
     scale: float = 0.02585
 

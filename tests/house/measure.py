@@ -161,7 +161,8 @@ def kernel_lines(sources: list[Source]) -> Measure:
 
 
 ALONE: tuple[Callable[[list[Source]], Measure], ...] = (
-    import_circles, class_names, docstring_openers, help_openers, abstract_classes, overridden, module_lengths, function_lengths, kernel_lines,
+    import_circles, class_names, docstring_openers, help_openers, abstract_classes, overridden, module_lengths,
+    function_lengths, kernel_lines,
 )  # fmt: skip
 SEVERAL: tuple[Callable[[list[Source]], list[Measure]], ...] = (argument_counts, comments)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple, final
 
 import torch
+from oracles import number
 from torch import Tensor
 
 from contrastive_core import baselines
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.cost import Cost
-from contrastive_core.costs import COSTS
+from contrastive_core.costs import COSTS, SAMPLE_COSTS
 from contrastive_core.dynamics import DYNAMICS
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.gradient_flow import GradientFlow
@@ -179,3 +180,23 @@ class SimilarityCost(Cost):
     def _mismatch(output: Tensor, batch: Batch) -> Tensor:
         same = (batch.labels[:, None] == batch.labels[None, :]).to(output.dtype)
         return output @ output.T - same
+
+
+COST_NAMES = [*SAMPLE_COSTS, "similarity"]
+SETTING = Setting(COSTS["squared-error"](), Settling(DYNAMICS["forward"](), Stop(1e-8, 500), Stop(1e-8, 500)), strength=0.1, fraction=0.1)
+
+
+def flat(state: State) -> Tensor:
+    return torch.cat([layer.detach() for layer in state], dim=1)
+
+
+def largest_difference(first: State, second: State) -> float:
+    return number((flat(first) - flat(second)).abs().max())
+
+
+def equal(first: State, second: State) -> bool:
+    return torch.equal(flat(first), flat(second))
+
+
+def gradients_of(name: str, setting: Setting, system: System, seed: int = 1) -> dict[str, Tensor]:
+    return build_rule(name, setting).estimate(system.network, system.batch, generator=seeded(seed)).gradients

@@ -9,7 +9,8 @@ from contrastive_core.registry import Table
 
 if TYPE_CHECKING:
     from contrastive_core.rule import Rule, Setting
-    from hebbian.storage import Floats, Memory
+    from hebbian.arrays import Floats
+    from hebbian.storage import Memory
 
 RULES: Table[Callable[[Setting], Rule]] = Table(
     "rule",

@@ -12,12 +12,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from contrastive_core.errors import InputError
+from hebbian.arrays import Floats
 from hebbian.patterns import check_patterns
-
-Floats = NDArray[np.float64]
 
 
 class Losses(NamedTuple):

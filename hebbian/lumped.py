@@ -6,11 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from hebbian.arrays import Entries, Floats, Integers
 from hebbian.multitasking import Multitasking
-from hebbian.patterns import Entries
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 def advance_lumped(

@@ -6,17 +6,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from contrastive_core.errors import InputError
 from contrastive_core.kernels.spins import counter_random
 from contrastive_core.kernels.spins.spin_constants import DESCENT, FIXED, HEAT_BATH, METROPOLIS, RANDOM
 from contrastive_core.registry import unknown_name
+from hebbian.arrays import Entries, Floats, Integers
 from hebbian.multitasking import Multitasking
-from hebbian.patterns import Entries
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 class Trace(NamedTuple):
@@ -40,7 +37,7 @@ class Trace(NamedTuple):
     next_step: int
 
 
-class Plan(NamedTuple):
+class SweepPlan(NamedTuple):
     """How sweeps are drawn and recorded.
 
     Attributes
@@ -58,12 +55,12 @@ class Plan(NamedTuple):
     every: int = 1
 
 
-Advance = Callable[[Multitasking, Entries, Floats, Plan], tuple[Entries, Integers]]
+Advance = Callable[[Multitasking, Entries, Floats, SweepPlan], tuple[Entries, Integers]]
 """Takes a system, states of shape (R, N), gains of shape (S, R) and a plan; returns the last states and counts (S // every, R, P)."""
 
 
 def _sequential(rule: int, order: int) -> Advance:
-    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
+    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: SweepPlan) -> tuple[Entries, Integers]:
         from contrastive_core.kernels.spins import chains_cpu
         from contrastive_core.kernels.spins.threads import threads_for
 
@@ -79,7 +76,7 @@ def _sequential(rule: int, order: int) -> Advance:
 
 
 def _simultaneous(hidden: bool) -> Advance:
-    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
+    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: SweepPlan) -> tuple[Entries, Integers]:
         from contrastive_core.kernels.spins import chains_cpu
         from contrastive_core.kernels.spins.threads import threads_for
 
@@ -95,7 +92,7 @@ def _simultaneous(hidden: bool) -> Advance:
 
 
 def _side_by_side(rule: int, order: int) -> Advance:
-    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
+    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: SweepPlan) -> tuple[Entries, Integers]:
         from contrastive_core.kernels.spins.replicas_cpu import LANES, lanes
 
         if system.num_spins * int(np.abs(system.features).max()) >= 2**24:
@@ -116,7 +113,7 @@ def _side_by_side(rule: int, order: int) -> Advance:
 
 
 def _lumped(hidden: bool) -> Advance:
-    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: Plan) -> tuple[Entries, Integers]:
+    def advance(system: Multitasking, spins: Entries, gains: Floats, plan: SweepPlan) -> tuple[Entries, Integers]:
         from hebbian.lumped import advance_lumped
 
         return advance_lumped(system, spins, gains, plan.seed, plan.first_step, plan.every, hidden=hidden)
@@ -200,11 +197,11 @@ def simulate(
         raise InputError(f"every must be at least 1, first_step and seed at least 0, got {every}, {first_step} and {seed}")
     direct = system.features is system.patterns
     if direct:
-        last, counts = SAMPLERS[sampler](system, spins, gains, Plan(seed, first_step, every))
+        last, counts = SAMPLERS[sampler](system, spins, gains, SweepPlan(seed, first_step, every))
         return Trace(counts, counts / system.num_spins, last, first_step + len(gains))
     records, overlaps, last = [], [], spins
     for start in range(0, len(gains) - every + 1, every):  # archetypes are no features: measure them between records
-        last, counts = SAMPLERS[sampler](system, last, gains[start : start + every], Plan(seed, first_step + start, every))
+        last, counts = SAMPLERS[sampler](system, last, gains[start : start + every], SweepPlan(seed, first_step + start, every))
         records.append(counts)
         overlaps.append(system.overlaps(last)[None])
     if not records:

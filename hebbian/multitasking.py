@@ -9,14 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contrastive_core.errors import InputError
-from hebbian.patterns import Entries
+from hebbian.arrays import Entries, Floats, Integers
 from hebbian.storage import Memory
 from hebbian.theory.ensemble import Convention, empirical_ensemble
 from hebbian.theory.learning import learning_scale
 from hebbian.theory.mean_field import MeanField
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 @final

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from contrastive_core.errors import InputError
-
-Floats = NDArray[np.float64]
+from hebbian.arrays import Floats
 
 LONG_ENOUGH = 50
 """Autocorrelation times that a chain must last for its time to be trusted; emcee's own rule."""

@@ -9,13 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contrastive_core.errors import DataError, InputError
-from hebbian.theory.ensemble import check_dilutions, diluted_ensemble
-
-Entries = NDArray[np.int8]
-"""Pattern entries in {-1, 0, 1}; 0 is blank. Axes are (pattern, spin) or (pattern, example, spin)."""
-
-_WORST = 1e-6
-"""Smallest quality of examples: their relative noise goes as its inverse square."""
+from hebbian.arrays import Entries
+from hebbian.theory.ensemble import check_dilutions, check_examples_asked, diluted_ensemble
 
 Seed = int | np.random.Generator
 """What random draws come from: the same integer gives the same draws."""
@@ -121,20 +116,6 @@ def draw_examples(patterns: ArrayLike, quality: float, num_examples: int, seed: 
     shape = (archetypes.shape[0], num_examples, archetypes.shape[1])
     kept = generator.random(shape, dtype=np.float32) < (1 + quality) / 2
     return np.where(kept, archetypes[:, None, :], -archetypes[:, None, :])
-
-
-def check_examples_asked(quality: float, num_examples: int) -> None:
-    """Refuse a quality or number of examples from which nothing can be learned.
-
-    Raises
-    ------
-    InputError
-        If r is outside [1e-6, 1] or M is not positive.
-    """
-    if not _WORST <= quality <= 1:
-        raise InputError(f"the quality of examples must lie in [{_WORST:g}, 1], got {quality}; at 0 they say nothing about their pattern")
-    if num_examples < 1:
-        raise InputError(f"the number of examples must be at least 1, got {num_examples}")
 
 
 def binarise_images(images: ArrayLike, threshold: float = 0.5) -> Entries:

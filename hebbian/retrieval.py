@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from contrastive_core.errors import ConvergenceError, InputError
+from hebbian.arrays import Entries, Floats
 from hebbian.montecarlo import simulate
 from hebbian.multitasking import Multitasking, cue, store_patterns
-from hebbian.patterns import Entries, draw_patterns
+from hebbian.patterns import draw_patterns
 from hebbian.storage import remember
-
-Floats = NDArray[np.float64]
 
 _CHUNK = 10
 """Sweeps between looks at which chains still move."""

@@ -11,8 +11,7 @@ from scipy.special import log_ndtr
 from scipy.stats import chi2
 
 from contrastive_core.errors import ConvergenceError, InputError
-
-Floats = NDArray[np.float64]
+from hebbian.arrays import Floats
 
 
 class Trials(NamedTuple):

@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from contrastive_core.errors import InputError
-from hebbian.patterns import Entries, check_examples, check_examples_asked, check_patterns
-from hebbian.theory.ensemble import Convention, check_dilutions
+from hebbian.arrays import Entries, Floats
+from hebbian.patterns import check_examples, check_patterns
+from hebbian.theory.ensemble import Convention, check_dilutions, check_examples_asked
 from hebbian.theory.learning import learning_scale
-
-Floats = NDArray[np.float64]
 
 
 class Memory(NamedTuple):

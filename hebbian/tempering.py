@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.special import erfcinv
 
 from contrastive_core.errors import InputError
 from contrastive_core.kernels.spins import counter_random
+from hebbian.arrays import Entries, Floats, Integers
 from hebbian.montecarlo import simulate
 from hebbian.multitasking import Multitasking
-from hebbian.patterns import Entries
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 def annealing_schedule(start: float, end: float, num_sweeps: int) -> Floats:

@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.commandline.output import format_table
 from experiments.hardware.device_settings import Variation
-from experiments.runs.intervals import interval, mean, percent_cells
+from experiments.runs.intervals import interval_record, mean, percent_cells
 from experiments.trials.experiment import SHARE
 
 MEANS = ("validation_error", "signal_to_noise", "energy", "settle_energy", "settle_is_bound", "device_seconds", "pulses")
@@ -43,7 +43,7 @@ def rows_of(rules: Sequence[str], base: str, variations: Sequence[Variation], fo
     for name, value in places:
         for rule in rules:
             done = [metrics for metrics in found[key_of(rule, name, value)] if metrics is not None]
-            accuracy = interval([1 - metrics["test_error"] for metrics in done], SHARE)
+            accuracy = interval_record([1 - metrics["test_error"] for metrics in done], SHARE)
             averages = {key: mean([metrics.get(key) for metrics in done]) for key in MEANS}
             trained = done[0]["rule"] if done else rule  # a variation may be one of rules
             rows.append({"varied": name, "value": value, "rule": trained, "accuracy": accuracy, **averages})

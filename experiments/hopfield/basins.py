@@ -23,7 +23,7 @@ from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
-    from hebbian.theory.mean_field import Floats
+    from hebbian.arrays import Floats
 
 Cue = Literal["pure", "multitasking"]
 Quality = Annotated[float, Field(ge=0, le=1)]

@@ -237,8 +237,7 @@ def learn_command(options: LearnOptions, invocation: Invocation) -> None:
 
 def _check(options: LearnOptions) -> None:
     """Refuse what cannot be computed, or is not there, before any point is."""
-    from hebbian.patterns import check_examples_asked
-    from hebbian.theory.ensemble import check_temperature, diluted_ensemble
+    from hebbian.theory.ensemble import check_examples_asked, check_temperature, diluted_ensemble
 
     check_temperature(options.temperature)
     check_examples_asked(min(options.qualities), min(options.examples))

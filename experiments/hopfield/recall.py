@@ -24,9 +24,10 @@ from experiments.trials.engine import check_engine
 from experiments.trials.experiment import Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
+    from hebbian.arrays import Floats
     from hebbian.multitasking import Multitasking
     from hebbian.theory.branches import Branch
-    from hebbian.theory.mean_field import Floats, MeanField
+    from hebbian.theory.mean_field import MeanField
 
 DYNAMICS = {"random-site": "glauber", "fixed-order": "glauber-fixed", "parallel": "little"}
 """The sampler of each law of the overlaps in time."""

@@ -15,10 +15,10 @@ from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import Section
 
 if TYPE_CHECKING:
+    from hebbian.arrays import Entries, Floats
     from hebbian.multitasking import Multitasking
-    from hebbian.patterns import Entries
     from hebbian.theory.branches import Branch
-    from hebbian.theory.mean_field import Floats, MeanField
+    from hebbian.theory.mean_field import MeanField
 
 Images = Annotated[str, OneOf("data set", DATASETS)]
 

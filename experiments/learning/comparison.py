@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.learning.train import METRICS
-from experiments.runs.intervals import interval, mean, paired_interval, percent_cells
+from experiments.runs.intervals import difference_record, interval_record, mean, percent_cells
 from experiments.setup.rules import BASELINE
 from experiments.sweeps.paired import of_trials
 
@@ -37,9 +37,9 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
     if not done:
         return record
     bounds = METRICS["test_error"].bounds
-    record["test_error"] = interval(of_trials(done, "test_error"), bounds)
+    record["test_error"] = interval_record(of_trials(done, "test_error"), bounds)
     if trials is not baseline:
-        record["paired_difference"] = paired_interval(of_trials(trials, "test_error"), of_trials(baseline, "test_error"), bounds)
+        record["paired_difference"] = difference_record(of_trials(trials, "test_error"), of_trials(baseline, "test_error"), bounds)
     for name in ("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged", "energy_decrease", "validation_error"):
         record[name] = sum(trial[name] for trial in done) / len(done)
     record["best_epochs"] = [trial["best_epoch"] for trial in done]

@@ -14,7 +14,7 @@ from experiments.figures.style import Picture
 from experiments.report.html import ReportTable
 from experiments.report.run_reader import Evidence
 from experiments.runs.columns import Columns, metric_paths, positions, read_columns
-from experiments.runs.intervals import UNBOUNDED, Bounds, Estimate, brackets, group_means
+from experiments.runs.intervals import UNBOUNDED, Bounds, Interval, brackets, group_means
 from experiments.runs.records import STATUSES
 from experiments.sweeps.axes import Axis
 
@@ -216,7 +216,7 @@ def _table(evidence: Evidence, columns: Columns, bounds: Mapping[str, Bounds]) -
     return ReportTable(f"Means over seeds{more}", header, rows)
 
 
-def _cells(measured: Sequence[Estimate]) -> Iterator[Any]:
+def _cells(measured: Sequence[Interval]) -> Iterator[Any]:
     for found in measured:
         yield found.mean
         yield brackets(found.number, found.low, found.high, "{:.4g}".format)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.representations.trial import METRICS
-from experiments.runs.intervals import interval, mean, paired_interval, percent_cells
+from experiments.runs.intervals import difference_record, interval_record, mean, percent_cells
 from experiments.setup.rules import BASELINE
 from experiments.sweeps.paired import Found, of_trials
 
@@ -43,10 +43,12 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
     if not done:
         return record
     for key in ("probe", "lift"):
-        record[key] = {layer: interval(of_trials(done, name), METRICS[name].bounds) for layer in LAYERS for name in [f"{key}_{layer}"]}
+        record[key] = {
+            layer: interval_record(of_trials(done, name), METRICS[name].bounds) for layer in LAYERS for name in [f"{key}_{layer}"]
+        }
     if any(baseline) and trials is not baseline:
         record["paired_difference"] = {
-            layer: paired_interval(of_trials(trials, name), of_trials(baseline, name), METRICS[name].bounds)
+            layer: difference_record(of_trials(trials, name), of_trials(baseline, name), METRICS[name].bounds)
             for layer in LAYERS
             for name in [f"probe_{layer}"]
         }

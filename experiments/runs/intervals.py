@@ -25,7 +25,7 @@ _ROUNDING = 2.0**-49
 """Differences up to 8 units in the last place of float64 are rounding: 0.3 - 0.2 and 0.2 - 0.1 count as equal."""
 
 
-class Estimate(NamedTuple):
+class Interval(NamedTuple):
     """Mean of one group of values, with its interval.
 
     Attributes
@@ -62,10 +62,10 @@ class Means(NamedTuple):
     low: Array
     high: Array
 
-    def at(self, group: int) -> Estimate:
+    def at(self, group: int) -> Interval:
         """Return the entry of one group, with None in place of NaN."""
         mean, low, high = (None if math.isnan(column[group]) else float(column[group]) for column in self[1:])
-        return Estimate(int(self.number[group]), mean, low, high)
+        return Interval(int(self.number[group]), mean, low, high)
 
 
 def group_means(values: Array, groups: Array, count: int, bounds: Bounds = UNBOUNDED, sizes: Array | None = None) -> Means:
@@ -112,7 +112,7 @@ def group_means(values: Array, groups: Array, count: int, bounds: Bounds = UNBOU
     return Means(number, mean, low, high)
 
 
-def estimate(values: Sequence[float | None] | Array, bounds: Bounds = UNBOUNDED, sizes: Array | None = None) -> Estimate:
+def mean_interval(values: Sequence[float | None] | Array, bounds: Bounds = UNBOUNDED, sizes: Array | None = None) -> Interval:
     """Average values, one per seed.
 
     Parameters
@@ -126,7 +126,7 @@ def estimate(values: Sequence[float | None] | Array, bounds: Bounds = UNBOUNDED,
 
     Returns
     -------
-    Estimate
+    Interval
         Equal to the entry that ``group_means`` gives these values, to the last bit.
     """
     import numpy as np
@@ -135,9 +135,9 @@ def estimate(values: Sequence[float | None] | Array, bounds: Bounds = UNBOUNDED,
     return group_means(numbers, np.zeros(len(numbers), int), 1, bounds, sizes).at(0)
 
 
-def estimate_difference(
+def difference_interval(
     values: Sequence[float | None] | Array, reference: Sequence[float | None] | Array, bounds: Bounds = UNBOUNDED
-) -> Estimate:
+) -> Interval:
     """Average the differences of paired values.
 
     Parameters
@@ -149,17 +149,17 @@ def estimate_difference(
 
     Returns
     -------
-    Estimate
+    Interval
         Of ``values - reference``.
     """
     import numpy as np
 
     ours, theirs = np.asarray(values, dtype=float), np.asarray(reference, dtype=float)
     low, high = bounds
-    return estimate(ours - theirs, (low - high, high - low), np.maximum(np.abs(ours), np.abs(theirs)))
+    return mean_interval(ours - theirs, (low - high, high - low), np.maximum(np.abs(ours), np.abs(theirs)))
 
 
-def interval(values: Sequence[float | None], bounds: Bounds = UNBOUNDED) -> dict[str, Any]:
+def interval_record(values: Sequence[float | None], bounds: Bounds = UNBOUNDED) -> dict[str, Any]:
     """Return a mean and its interval as records and JSON hold them.
 
     Parameters
@@ -174,10 +174,12 @@ def interval(values: Sequence[float | None], bounds: Bounds = UNBOUNDED) -> dict
     dict
         ``mean``, ``ci95`` (a pair; both None below two values and for equal values) and ``seeds``, the values themselves.
     """
-    return _record(estimate(values, bounds), [value for value in values if value is not None])
+    return _record(mean_interval(values, bounds), [value for value in values if value is not None])
 
 
-def paired_interval(values: Sequence[float | None], reference: Sequence[float | None], bounds: Bounds = UNBOUNDED) -> dict[str, Any] | None:
+def difference_record(
+    values: Sequence[float | None], reference: Sequence[float | None], bounds: Bounds = UNBOUNDED
+) -> dict[str, Any] | None:
     """Return the mean of paired differences and its interval as records and JSON hold them.
 
     Parameters
@@ -190,16 +192,16 @@ def paired_interval(values: Sequence[float | None], reference: Sequence[float | 
     Returns
     -------
     dict or None
-        As ``interval`` returns it, with the differences under ``seeds``; None if no pair is complete.
+        As ``interval_record`` returns it, with the differences under ``seeds``; None if no pair is complete.
     """
     pairs = [(ours, theirs) for ours, theirs in zip(values, reference, strict=False) if ours is not None and theirs is not None]
     if not pairs:
         return None
     ours, theirs = zip(*pairs, strict=True)
-    return _record(estimate_difference(ours, theirs, bounds), [a - b for a, b in pairs])
+    return _record(difference_interval(ours, theirs, bounds), [a - b for a, b in pairs])
 
 
-def _record(found: Estimate, values: list[float]) -> dict[str, Any]:
+def _record(found: Interval, values: list[float]) -> dict[str, Any]:
     return {"mean": found.mean, "ci95": [found.low, found.high], "seeds": values}
 
 
@@ -231,7 +233,7 @@ def percent_cells(record: Mapping[str, Any] | None, digits: int = 2) -> tuple[st
     Parameters
     ----------
     record : mapping or None
-        As ``interval`` returns it.
+        As ``interval_record`` returns it.
     digits : int
         Decimal places.
 

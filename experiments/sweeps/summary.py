@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
-from experiments.runs.intervals import Bounds, Estimate, estimate, estimate_difference
+from experiments.runs.intervals import Bounds, Interval, difference_interval, mean_interval
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,7 +32,7 @@ def summarise(dataset: xr.Dataset, metrics: Mapping[str, Bounds], most: int) -> 
         A record per point and metric, with ``point``, ``metric``, ``n``, ``mean``, ``low`` and ``high``. Missing values are left out.
     """
     return [
-        _record(point, metric, estimate(dataset[metric][place].values, bounds))
+        _record(point, metric, mean_interval(dataset[metric][place].values, bounds))
         for place, point in _points(dataset, ())[:most]
         for metric, bounds in metrics.items()
     ]
@@ -78,12 +78,12 @@ def differences(dataset: xr.Dataset, metrics: Mapping[str, Bounds], axis: str, r
             base = values.isel({axis: labels.index(reference)}).values
             for arm, label in enumerate(labels):
                 if label != reference:
-                    change = estimate_difference(values.isel({axis: arm}).values, base, bounds)
+                    change = difference_interval(values.isel({axis: arm}).values, base, bounds)
                     found.append(_record({**point, axis: f"{label} - {reference}"}, metric, change))
     return found
 
 
-def _record(point: dict[str, Any], metric: str, found: Estimate) -> dict[str, Any]:
+def _record(point: dict[str, Any], metric: str, found: Interval) -> dict[str, Any]:
     return {"point": point, "metric": metric, "n": found.number, "mean": found.mean, "low": found.low, "high": found.high}
 
 

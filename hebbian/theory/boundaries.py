@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from contrastive_core.errors import ConvergenceError, InputError
+from hebbian.arrays import Floats
 from hebbian.theory.branches import stable_branches
 from hebbian.theory.ensemble import diluted_ensemble
 from hebbian.theory.mean_field import MeanField
-
-Floats = NDArray[np.float64]
 
 _SMALL, _LARGE = 1e-3, 400.0
 """Range of x = m/T scanned: below, the state is at its critical point; above, all fields are saturated."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize, root
 
 from contrastive_core.errors import ConvergenceError
+from hebbian.arrays import Floats
 from hebbian.theory.ensemble import Ensemble
 from hebbian.theory.mean_field import MeanField
-
-Floats = NDArray[np.float64]
 
 _SAME = 1e-6
 """Overlaps nearer than this are equal. Roots are refined to 1e-12; distinct states met so far differ by more than 1e-4."""

@@ -9,12 +9,13 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from contrastive_core.errors import InputError
+from hebbian.arrays import Floats
 
-Floats = NDArray[np.float64]
-
+_WORST = 1e-6
+"""Smallest quality of examples: their relative noise goes as its inverse square."""
 MAX_TYPES = 200_000
 """More joint values than this are refused: every evaluation sums over all of them."""
 
@@ -81,6 +82,20 @@ def check_temperature(temperature: float) -> None:
         raise InputError(f"temperature must be at least 0 and finite, got {temperature}")
     if 0 < temperature < _COLDEST:
         raise InputError(f"temperature must be 0 or at least {_COLDEST:g}, got {temperature}; use 0")
+
+
+def check_examples_asked(quality: float, num_examples: int) -> None:
+    """Refuse a quality or number of examples from which nothing can be learned.
+
+    Raises
+    ------
+    InputError
+        If r is outside [1e-6, 1] or M is not positive.
+    """
+    if not _WORST <= quality <= 1:
+        raise InputError(f"the quality of examples must lie in [{_WORST:g}, 1], got {quality}; at 0 they say nothing about their pattern")
+    if num_examples < 1:
+        raise InputError(f"the number of examples must be at least 1, got {num_examples}")
 
 
 def check_dilutions(dilution: float | Sequence[float], num_patterns: int) -> Floats:

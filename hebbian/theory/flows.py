@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from contrastive_core.errors import ConvergenceError, InputError
+from hebbian.arrays import Floats
 from hebbian.theory.mean_field import MeanField
-
-Floats = NDArray[np.float64]
 
 _STEPS = 400
 """Steps per sweep of the fixed-order law, by Heun's method: an error of order 1/400^2 per sweep, below 1e-5."""

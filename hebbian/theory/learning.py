@@ -12,16 +12,13 @@ from itertools import product
 from typing import NamedTuple, final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import erf
 from scipy.stats import binom
 
 from contrastive_core.errors import ConvergenceError, InputError
-from hebbian.patterns import check_examples_asked
-from hebbian.theory.ensemble import Ensemble, check_temperature, diluted_ensemble
+from hebbian.arrays import Floats
+from hebbian.theory.ensemble import Ensemble, check_examples_asked, check_temperature, diluted_ensemble
 from hebbian.theory.mean_field import MeanField
-
-Floats = NDArray[np.float64]
 
 _NODES = np.linspace(-8.5, 8.5, 3401)  # the trapezoid rule converges geometrically for analytic functions with Gaussian tails
 _CHANCES = np.exp(-(_NODES**2) / 2) * (_NODES[1] - _NODES[0]) / np.sqrt(2 * np.pi)

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from contrastive_core.errors import InputError
+from hebbian.arrays import Floats
 from hebbian.theory.ensemble import Ensemble, check_temperature
-
-Floats = NDArray[np.float64]
 
 _TIE = 1e-12
 """Fields smaller than this are ties at T = 0; fields are sums of K terms of order 1, each rounded to 1e-16."""

@@ -7,8 +7,8 @@ from scipy.special import erf
 from scipy.stats import binom
 
 from contrastive_core.errors import ConvergenceError, InputError
-from hebbian.patterns import check_examples_asked
 from hebbian.theory.boundaries import critical_dilution
+from hebbian.theory.ensemble import check_examples_asked
 
 HALF = 1 / np.sqrt(2)
 r"""The customary margin :math:`\Theta = 1/\sqrt2`, an overlap of erf(1/sqrt 2) = 0.6827: signal equal to noise."""

@@ -14,11 +14,11 @@ from experiments.runs.intervals import (
     EQUAL,
     Means,
     brackets,
-    estimate,
-    estimate_difference,
+    difference_interval,
+    difference_record,
     group_means,
-    interval,
-    paired_interval,
+    interval_record,
+    mean_interval,
     percent_cells,
 )
 from experiments.trials.experiment import SHARE, Experiment, Metric
@@ -116,7 +116,7 @@ def test_skewed_values_are_covered_less_often_as_the_page_says(size: int) -> Non
 def test_an_interval_is_that_of_students_test() -> None:
     """If this fails, a quantile or a degree of freedom is wrong. The twin is SciPy's test; 1e-12: sums of seven numbers in float64."""
     values = np.random.default_rng(0).normal(size=7)
-    found = estimate(values)
+    found = mean_interval(values)
     twin = ttest_1samp(values, 0.0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((twin.low, twin.high), rel=1e-12)
     assert found.mean == pytest.approx(values.mean(), rel=1e-14)
@@ -131,48 +131,48 @@ def test_a_group_has_the_interval_of_its_values_alone() -> None:
     groups[groups == 7] = 6
     found = group_means(values, groups, 9)
     for index in range(9):
-        assert found.at(index) == estimate(values[groups == index])
+        assert found.at(index) == mean_interval(values[groups == index])
     assert found.at(7) == (0, None, None, None)
-    assert estimate([3.0, None]) == (1, 3.0, None, None)
+    assert mean_interval([3.0, None]) == (1, 3.0, None, None)
 
 
 def test_an_interval_stays_within_the_range_of_its_metric() -> None:
     """If this fails, an accuracy of more than 100 % is possible."""
-    found = estimate([0.0, 1 / 360, 0.0], SHARE)
+    found = mean_interval([0.0, 1 / 360, 0.0], SHARE)
     assert found.low == 0.0
     assert found.high is not None
     assert 0 < found.high < 0.01
-    assert estimate([0.99, 1.0, 1.0], SHARE).high == 1.0
-    assert estimate([0.99, 1.0, 1.0]).high > 1.0  # type: ignore[operator]
-    difference = estimate_difference([0.9, 0.1, 0.9], [0.0, 1.0, 0.1], SHARE)
+    assert mean_interval([0.99, 1.0, 1.0], SHARE).high == 1.0
+    assert mean_interval([0.99, 1.0, 1.0]).high > 1.0  # type: ignore[operator]
+    difference = difference_interval([0.9, 0.1, 0.9], [0.0, 1.0, 0.1], SHARE)
     assert (difference.low, difference.high) == (-1.0, 1.0)
 
 
 def test_differences_that_are_equal_but_for_rounding_are_equal() -> None:
     """If this fails, two rules that differ by the same number of samples get an interval of 1e-17."""
-    found = estimate_difference([0.3, 0.2, 0.7], [0.2, 0.1, 0.6], SHARE)
+    found = difference_interval([0.3, 0.2, 0.7], [0.2, 0.1, 0.6], SHARE)
     assert len({0.3 - 0.2, 0.2 - 0.1, 0.7 - 0.6}) > 1
     assert (found.number, found.low, found.high) == (3, None, None)
     assert found.mean == pytest.approx(0.1)
-    resolved = estimate_difference([0.3, 0.2, 0.7 + 1e-12], [0.2, 0.1, 0.6], SHARE)
+    resolved = difference_interval([0.3, 0.2, 0.7 + 1e-12], [0.2, 0.1, 0.6], SHARE)
     assert resolved.low is not None
 
 
 def test_pairs_without_both_values_are_left_out() -> None:
     """If this fails, a failed trial shifts the pairs of all later seeds."""
-    record = paired_interval([0.1, None, 0.3, 0.6], [0.0, 0.5, None, 0.2], SHARE)
+    record = difference_record([0.1, None, 0.3, 0.6], [0.0, 0.5, None, 0.2], SHARE)
     assert record is not None
     assert record["seeds"] == pytest.approx([0.1, 0.4])
     assert record["mean"] == pytest.approx(0.25)
-    assert paired_interval([None], [0.1]) is None
+    assert difference_record([None], [0.1]) is None
 
 
 def test_an_interval_is_written_or_its_absence_explained() -> None:
-    assert percent_cells(interval([0.01, 0.02, 0.03], SHARE)) == ("2.00", "[0.00, 4.48]")
-    assert percent_cells(interval([0.02, 0.02], SHARE)) == ("2.00", EQUAL)
-    assert percent_cells(interval([0.02], SHARE)) == ("2.00", "-")
-    assert percent_cells(interval([None], SHARE)) == percent_cells(None) == ("-", "-")
-    assert percent_cells(interval([-1e-9, 1e-9]), digits=1) == ("0.0", "[0.0, 0.0]")
+    assert percent_cells(interval_record([0.01, 0.02, 0.03], SHARE)) == ("2.00", "[0.00, 4.48]")
+    assert percent_cells(interval_record([0.02, 0.02], SHARE)) == ("2.00", EQUAL)
+    assert percent_cells(interval_record([0.02], SHARE)) == ("2.00", "-")
+    assert percent_cells(interval_record([None], SHARE)) == percent_cells(None) == ("-", "-")
+    assert percent_cells(interval_record([-1e-9, 1e-9]), digits=1) == ("0.0", "[0.0, 0.0]")
     assert brackets(2, -1.0, 2.0, "{:.3g}".format) == "[-1, 2]"
 
 

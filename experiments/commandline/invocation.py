@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from contrastive_core.errors import InputError
 from experiments.commandline.output import say, to_json, write_text
 from experiments.machine import available_cores
@@ -53,7 +55,10 @@ class Invocation:
         text : str
             For people.
         """
-        say(to_json(data) if self.json else text)
+        if self.json:
+            click.echo(to_json(data).encode())  # JSON is UTF-8, whatever the terminal shows
+        else:
+            say(text)
 
     def save_result(self, name: str, data: Mapping[str, Any], text: str) -> None:
         """Print what a command without a run directory found, and keep it where ``--out`` says.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,6 @@ from contrastive_core.registry import unknown_name
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.commandline.output import to_json
 from experiments.figures.hardware import effect_picture, front_picture
 from experiments.figures.writing import write_pictures
 from experiments.hardware.device_settings import assemble, caution, check_suits, read_assignment, read_variation, split
@@ -86,7 +86,7 @@ def trial(
     from experiments.setup.build import architecture, build_network, build_setting, load_data
 
     settings, changes = split(options.imperfections)
-    identity = to_json({"options": options.resolved(), "seed": seed}, indent=None)
+    identity = json.dumps({"options": options.resolved(), "seed": seed})  # checkpoints on disk hold this very text
     options = changed(options, changes)
     device, splits = assemble(options.preset, settings, seed), load_data(options)
     if options.final:

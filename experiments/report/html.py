@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
 from contrastive_core.errors import InputError
-from experiments.commandline.output import Cell, to_json, write_text
+from experiments.commandline.output import Cell, write_text
 from experiments.figures.style import FAINT, GRID, INK, PAPER
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def _lines(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         for index, inner in enumerate(value, start=1):
             yield from _lines(inner, f"{path}.{index}")
     else:
-        yield path, value if isinstance(value, str) else to_json(value, indent=None)
+        yield path, value if isinstance(value, str) else json.dumps(value)
 
 
 def _inline(svg: str, prefix: str, label: str) -> Markup:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from experiments.commandline.options import flatten
-from experiments.commandline.output import to_json
 from experiments.figures.style import Picture
 from experiments.report.html import Portrait, ReportTable
 from experiments.report.run_reader import Evidence, gather, refuse_links, state_of
@@ -157,7 +157,7 @@ def _failures(evidence: Evidence) -> list[ReportTable]:
     if not failed:
         return []
     rows = [
-        (trial.key, _short(to_json(trial.options, indent=None)), _short(trial.error or ""))
+        (trial.key, _short(json.dumps(trial.options)), _short(trial.error or ""))
         for trial in islice(evidence.journal.trials("failed"), _MOST_FAILURES)
     ]
     more = f"; the first {len(rows)} of {failed}" if failed > len(rows) else ""
@@ -165,7 +165,7 @@ def _failures(evidence: Evidence) -> list[ReportTable]:
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else "-" if value is None else to_json(value, indent=None)
+    text = value if isinstance(value, str) else "-" if value is None else json.dumps(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 

@@ -49,7 +49,7 @@ class Journal:
             return
         self._connection, self._lock = open_writer(path)
         try:
-            self._versions = self._remember(to_json(versions, indent=None)) if versions is not None else None
+            self._versions = self._remember(to_json(versions, indent=False)) if versions is not None else None
         except BaseException:
             self.close()
             raise
@@ -112,7 +112,7 @@ class Journal:
         trials : iterable of (str, mapping, int)
             Key, options and seed of each.
         """
-        rows = ((key, to_json(options, indent=None), str(seed)) for key, options, seed in trials)
+        rows = ((key, to_json(options, indent=False), str(seed)) for key, options, seed in trials)
         with self.transaction():
             self._connection.executemany("INSERT OR IGNORE INTO trials (key, options, seed, status) VALUES (?, ?, ?, 'pending')", rows)
 
@@ -135,7 +135,7 @@ class Journal:
         InputError
             If the trial is done, or was planned or begun with other options or another seed.
         """
-        content = to_json(options, indent=None)
+        content = to_json(options, indent=False)
         with self.transaction():
             row = self._connection.execute("SELECT id, options, seed, status FROM trials WHERE key = ?", (key,)).fetchone()
             if row is None:
@@ -170,7 +170,7 @@ class Journal:
             If the trial is not running.
         """
         insert = "INSERT OR REPLACE INTO history (trial, epoch, metrics) SELECT id, ?, ? FROM trials WHERE key = ? AND status = 'running'"
-        self._change(key, insert, (epoch, to_json(metrics, indent=None), key))
+        self._change(key, insert, (epoch, to_json(metrics, indent=False), key))
 
     def finish(self, key: str, metrics: Mapping[str, Any], seconds: float) -> None:
         """Mark a running trial as done, together with what it found.
@@ -190,7 +190,7 @@ class Journal:
             If the trial is not running.
         """
         update = "UPDATE trials SET status = 'done', metrics = ?, seconds = ? WHERE key = ? AND status = 'running'"
-        self._change(key, update, (to_json(metrics, indent=None), seconds, key))
+        self._change(key, update, (to_json(metrics, indent=False), seconds, key))
 
     def fail(self, key: str, error: str, seconds: float | None = None) -> None:
         """Mark a running trial as failed.

@@ -38,7 +38,7 @@ def announce(folder: Path, key: str) -> Callable[[Mapping[str, Any]], None]:
 
     def tell(epoch: Mapping[str, Any]) -> None:
         with suppress(OSError), path.open(next(modes)) as stream:
-            stream.write(to_json(epoch, indent=None) + "\n")
+            stream.write(to_json(epoch, indent=False) + "\n")
 
     return tell
 

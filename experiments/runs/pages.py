@@ -106,7 +106,7 @@ def spent(journal: Journal) -> float:
 
 def remember(journal: Journal, facts: Mapping[str, Any]) -> None:
     """Store what a run is, by name, in place of what was stored before."""
-    rows: Iterable[tuple[str, str]] = [(name, to_json(content, indent=None)) for name, content in facts.items()]
+    rows: Iterable[tuple[str, str]] = [(name, to_json(content, indent=False)) for name, content in facts.items()]
     with journal.transaction():
         journal.connection.executemany("INSERT OR REPLACE INTO facts (name, content) VALUES (?, ?)", rows)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.commandline.output import to_json
 from experiments.trials.experiment import AMOUNT, SHARE, Metric
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ ORIGIN = {"data_digest": Metric("SHA-256 of the data"), "data_source": Metric("w
 
 def identity_of(options: Options, seed: int, splits: Splits) -> str:
     """Return what must be equal for a checkpoint to be gone on from: every setting, the seed and the data."""
-    return to_json({"options": options.resolved(), "seed": seed, "data": splits.digest}, indent=None)
+    # Checkpoints on disk hold this very text and are compared with it byte by byte: its spaces and escapes stay as they are.
+    return json.dumps({"options": options.resolved(), "seed": seed, "data": splits.digest})
 
 
 def spent(history: Sequence[Mapping[str, float]], splits: Splits) -> dict[str, Any]:

@@ -138,8 +138,8 @@ class _Trial:
             extra["on_epoch"] = announce(self._live, task.key)
         try:
             outcome = self._experiment.trial(self._options(task.changes), task.seed, **extra)
-            metrics = to_json(outcome.metrics, indent=None)
-            history = [(int(epoch["epoch"]), to_json(epoch, indent=None)) for epoch in outcome.history]
+            metrics = to_json(outcome.metrics, indent=False)
+            history = [(int(epoch["epoch"]), to_json(epoch, indent=False)) for epoch in outcome.history]
         except Exception as error:
             message = str(error) if isinstance(error, EqlabError) else f"{type(error).__name__}: {error}"
             details = without_home("".join(traceback.format_exception(error)))

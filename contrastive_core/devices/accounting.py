@@ -14,7 +14,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.network import Dissipation
 
 
-class Origin(NamedTuple):
+class DefaultSource(NamedTuple):
     """Where a constant's default is from.
 
     Attributes
@@ -32,21 +32,21 @@ _TYPICAL = "typical; 0.2 V, 10 microsiemens and 10 ns are 4 fJ"
 _CIRCUIT = "1 pF per node and 0.1 %, as in a transient simulation of a 16-16-3 resistive network that settled in 6.5 time constants"
 
 ORIGINS = {
-    "v_read": Origin("volt", _TYPICAL),
-    "t_read": Origin("second", _TYPICAL),
-    "continuous": Origin("", "a choice: read once per sweep, or settle by itself"),
-    "c_node": Origin("farad", _CIRCUIT),
-    "settle_error": Origin("", _CIRCUIT),
-    "v_write": Origin("volt", _NEUROSIM),
-    "t_write": Origin("second", _NEUROSIM),
-    "c_wire": Origin("farad", "none unless it is known"),
-    "half_selected": Origin("", "a choice: a transistor at each device, or none"),
-    "rows_in_parallel": Origin("", "a choice: all rows are written at once, or one after the other"),
-    "fom": Origin("joule", "Walden's figure of merit, 10 to 50 fJ per conversion step are common, recalled"),
-    "adc_bits": Origin("bit", "typical"),
-    "dac_bits": Origin("bit", "typical; 0 for inputs that are voltages already"),
-    "t_convert": Origin("second", "1.28 GS/s, as in ISAAC (Shafiee et al., 2016), recalled"),
-    "e_mac": Origin("joule", "8-bit addition .03 and multiplication .2 pJ in 45 nm (Horowitz, 2014), recalled"),
+    "v_read": DefaultSource("volt", _TYPICAL),
+    "t_read": DefaultSource("second", _TYPICAL),
+    "continuous": DefaultSource("", "a choice: read once per sweep, or settle by itself"),
+    "c_node": DefaultSource("farad", _CIRCUIT),
+    "settle_error": DefaultSource("", _CIRCUIT),
+    "v_write": DefaultSource("volt", _NEUROSIM),
+    "t_write": DefaultSource("second", _NEUROSIM),
+    "c_wire": DefaultSource("farad", "none unless it is known"),
+    "half_selected": DefaultSource("", "a choice: a transistor at each device, or none"),
+    "rows_in_parallel": DefaultSource("", "a choice: all rows are written at once, or one after the other"),
+    "fom": DefaultSource("joule", "Walden's figure of merit, 10 to 50 fJ per conversion step are common, recalled"),
+    "adc_bits": DefaultSource("bit", "typical"),
+    "dac_bits": DefaultSource("bit", "typical; 0 for inputs that are voltages already"),
+    "t_convert": DefaultSource("second", "1.28 GS/s, as in ISAAC (Shafiee et al., 2016), recalled"),
+    "e_mac": DefaultSource("joule", "8-bit addition .03 and multiplication .2 pJ in 45 nm (Horowitz, 2014), recalled"),
 }
 """Unit and source of every constant's default."""
 
@@ -140,7 +140,7 @@ class Constants:
         }
 
 
-class Phase(NamedTuple):
+class PhaseBill(NamedTuple):
     """What one kind of phase cost, over all of training.
 
     Attributes
@@ -166,7 +166,7 @@ class Account(NamedTuple):
 
     Attributes
     ----------
-    phases : dict of str to Phase
+    phases : dict of str to PhaseBill
         By the name of the phase.
     pulses, longest : float
         Sent in all, and the sum over writes of the longest train of an array.
@@ -182,7 +182,7 @@ class Account(NamedTuple):
         Joules of as many digital multiplications and additions, without any memory's.
     """
 
-    phases: dict[str, Phase]
+    phases: dict[str, PhaseBill]
     pulses: float
     longest: float
     write_energy: float
@@ -256,7 +256,7 @@ def account(
         behind = samples * outputs if constants.adc_bits else 0.0
         convert = before * constants.conversion(constants.dac_bits) + behind * constants.conversion(constants.adc_bits)
         converting = samples * constants.t_convert * (bool(before) + bool(behind))
-        phases[name] = Phase(count, count * devices, before + behind, power * settling, convert, settling + converting)
+        phases[name] = PhaseBill(count, count * devices, before + behind, power * settling, convert, settling + converting)
     pulses, longest = (float(count) for count in network.pulses)
     each = constants.v_write**2 * (total / devices * constants.t_write + constants.c_wire)
     if constants.half_selected:

@@ -20,15 +20,15 @@ from contrastive_core.errors import InputError
 Hook = TypeVar("Hook")
 
 
-class Written(NamedTuple):
-    """What a write came to.
+class WriteResult(NamedTuple):
+    """Result of a write.
 
     Attributes
     ----------
     level : Tensor of shape (1 or 2, ...)
         Normalised conductances after it.
     pulses : Tensor of the same shape
-        That were sent, of either sign.
+        Pulses that were sent, of either sign.
     """
 
     level: Tensor
@@ -136,7 +136,7 @@ class Device:
             level = programmed(level, self.conductance, self.draws(effect, place, use=0))
         return level
 
-    def write(self, level: Tensor, request: Tensor, place: str, use: int) -> Written:
+    def write(self, level: Tensor, request: Tensor, place: str, use: int) -> WriteResult:
         """Change conductances as far as the device lets them.
 
         Parameters
@@ -154,7 +154,7 @@ class Device:
         write = Write(level, request, request / self.step, none, none, self.step, *steps, self.law, *ends)
         for effect, written in self.acting(lambda hooks: hooks.write):
             write = written(write, self.conductance, self.draws(effect, place, use))
-        return Written(write.level_after(), write.pulses)
+        return WriteResult(write.level_after(), write.pulses)
 
 
 def _generator(seed: int, key: tuple[int, ...]) -> torch.Generator:

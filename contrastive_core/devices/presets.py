@@ -15,9 +15,9 @@ from typing import NamedTuple
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import Effect
-from contrastive_core.devices.finite_states import FiniteStates
-from contrastive_core.devices.leak import GrowingPair, Leak
-from contrastive_core.devices.variation import CycleToCycle, DeviceToDevice, PulseNoise, Spread
+from contrastive_core.devices.effects.finite_states import FiniteStates
+from contrastive_core.devices.effects.leak import GrowingPair, Leak
+from contrastive_core.devices.effects.variation import CycleToCycle, DeviceToDevice, PulseNoise, Spread
 from contrastive_core.devices.write_law import ExponentialStep, LinearStep, alpha_of_label, exponential_device
 from contrastive_core.registry import unknown_name
 

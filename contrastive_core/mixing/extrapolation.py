@@ -11,7 +11,8 @@ from contrastive_core.mixing.mixing import Mixing, drawing, given, with_extra
 from contrastive_core.objectives.batch_layout import extra, view_rows
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.embeddings import unit
-from contrastive_core.objectives.objective import Needs, Objective
+from contrastive_core.objectives.needs import Needs
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
 

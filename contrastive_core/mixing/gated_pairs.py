@@ -8,9 +8,10 @@ from torch import Tensor
 
 from contrastive_core.errors import InputError
 from contrastive_core.mixing.mixing import Mixing, drawing, given
-from contrastive_core.objectives.batch_layout import Labels, extra, view_rows
+from contrastive_core.objectives.batch_layout import extra, view_rows
 from contrastive_core.objectives.checks import require_at_least
-from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin
+from contrastive_core.objectives.needs import Extra, Labels, Needs, Origin
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
 GATES = Extra("gates", "(c, c, n)", Origin.LEARNT, "what each pair of classes sees of a feature")

@@ -9,8 +9,8 @@ from torch.nn.functional import normalize
 
 from contrastive_core.errors import InputError
 from contrastive_core.mixing.mixing import Mixing, drawing, given
-from contrastive_core.objectives.batch_layout import Labels
-from contrastive_core.objectives.objective import Needs, Objective
+from contrastive_core.objectives.needs import Labels, Needs
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
 

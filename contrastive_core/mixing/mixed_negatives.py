@@ -14,7 +14,8 @@ from contrastive_core.objectives.checks import require_at_least
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.instances.queue import QueueInfoNCE
 from contrastive_core.objectives.log_softmax import through
-from contrastive_core.objectives.objective import Needs, Objective
+from contrastive_core.objectives.needs import Needs
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
 

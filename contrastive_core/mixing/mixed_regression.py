@@ -9,7 +9,8 @@ from torch import Tensor
 from contrastive_core.mixing.extrapolation import beta
 from contrastive_core.mixing.mixing import Mixing, drawing, with_extra
 from contrastive_core.objectives.checks import require_positive
-from contrastive_core.objectives.objective import Needs, Objective
+from contrastive_core.objectives.needs import Needs
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
 SHARE = "mixing"

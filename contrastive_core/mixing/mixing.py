@@ -9,7 +9,8 @@ from torch import Tensor
 
 from contrastive_core.errors import InputError
 from contrastive_core.objectives.batch_layout import extra
-from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin
+from contrastive_core.objectives.needs import Extra, Needs, Origin
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
 DRAWS = Extra("draws", "()", Origin.CARRIED, "the seed of this batch's mixtures")

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
 from contrastive_core.objectives.embeddings import nearest, tiles, unit
+from contrastive_core.objectives.needs import Extra, Labels, Needs, Origin
 from contrastive_core.types import Batch
-
-if TYPE_CHECKING:
-    from contrastive_core.objectives.objective import Extra, Objective
-
-
-class Labels(Enum):
-    """What the labels of a batch must be for an objective."""
-
-    NONE = "none"
-    """They are not looked at."""
-    CLASSES = "classes"
-    """Class indices (int64), of shape (B,), of two or more classes."""
-    NUMBERS = "numbers"
-    """Real numbers, of shape (B,) or (B, 1)."""
-    VECTORS = "vectors"
-    """A real vector for each row, of shape (B, d): several labels, or an embedded one."""
 
 
 def view_rows(batch: Batch, fewest: int = 2, most: int | None = None) -> Tensor:
@@ -103,8 +85,19 @@ def extra(batch: Batch, name: str) -> Tensor:
     return (batch.extras or {})[name]
 
 
-def check(output: Tensor, batch: Batch, objective: Objective) -> Tensor:
-    """Check that a batch has what an objective needs, and return the outputs at which gradients stop, of shape (B, n).
+def check(output: Tensor, batch: Batch, needs: Needs, name: str) -> Tensor:
+    """Check that a batch meets the needs of an objective, and return the outputs at which gradients stop, of shape (B, n).
+
+    Parameters
+    ----------
+    output : Tensor of shape (B, n)
+        Embeddings.
+    batch : Batch
+        Samples that they belong to.
+    needs : Needs
+        Requirements of the objective.
+    name : str
+        Name of the objective, for messages.
 
     Raises
     ------
@@ -115,7 +108,7 @@ def check(output: Tensor, batch: Batch, objective: Objective) -> Tensor:
     InputError
         If labels, instances or extras are missing, labels are not finite, or there is only one sample.
     """
-    needs, name, size = objective.needs, type(objective).__name__, len(output)
+    size = len(output)
     if not bool(torch.isfinite(output).all()):
         bad = int((~torch.isfinite(output).all(1)).sum())
         raise DivergenceError(
@@ -141,8 +134,6 @@ def check(output: Tensor, batch: Batch, objective: Objective) -> Tensor:
 
 
 def _check_extra(tensor: Tensor, wanted: Extra, size: int) -> None:
-    from contrastive_core.objectives.objective import Origin
-
     # What is given with a batch has a row for each of its rows; learnt and carried extras have shapes of their own making.
     if wanted.origin is Origin.GIVEN and (tensor.dim() == 0 or len(tensor) != size):
         raise ShapeError(f"{wanted.name!r} is of shape {tuple(tensor.shape)} for {size} embeddings; give {wanted.shape}")

@@ -2,73 +2,20 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from enum import Enum
-from typing import NamedTuple, final
+from typing import final
 
 import torch
 from torch import Tensor
 
 from contrastive_core.cost import Cost
-from contrastive_core.objectives.batch_layout import Labels, check, wrong_neighbours
+from contrastive_core.objectives.batch_layout import check, wrong_neighbours
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.embeddings import FLOOR
+from contrastive_core.objectives.needs import Needs, Origin
 from contrastive_core.types import Batch
 
 Extras = Mapping[str, Tensor]
 """Tensors by the names that an objective declares."""
-
-
-class Origin(Enum):
-    """Where an extra comes from."""
-
-    LEARNT = "learnt"
-    """It is trained beside the network, with the gradient that ``extra_gradient`` returns."""
-    CARRIED = "carried"
-    """``carry`` makes the next batch's from this one's; nothing is learnt by gradient."""
-    GIVEN = "given"
-    """Whoever makes the batch supplies it with every batch."""
-
-
-class Extra(NamedTuple):
-    """A tensor that an objective needs besides outputs and labels.
-
-    Attributes
-    ----------
-    name : str
-        Its key in ``Batch.extras``.
-    shape : str
-        In words or symbols; n is the number of outputs, B of rows, S of samples in the data set.
-    origin : Origin
-        Where it comes from.
-    meaning : str
-        One clause.
-    """
-
-    name: str
-    shape: str
-    origin: Origin
-    meaning: str
-
-
-class Needs(NamedTuple):
-    """What an objective asks of a batch.
-
-    Attributes
-    ----------
-    fewest : int
-        Fewest views of each instance; at 1, instances need not be given.
-    most : int, optional
-        Most views of each instance; None for any number.
-    labels : Labels
-        What the labels must be.
-    extras : tuple of Extra
-        Further tensors.
-    """
-
-    fewest: int = 2
-    most: int | None = 2
-    labels: Labels = Labels.NONE
-    extras: tuple[Extra, ...] = ()
 
 
 class Objective(Cost):
@@ -147,13 +94,13 @@ class Objective(Cost):
         DivergenceError
             If an output is not finite.
         """
-        held = check(output, batch, self)
+        held = check(output, batch, self.needs, type(self).__name__)
         return self.loss(output, held, batch)
 
     @final
     def gradient(self, output: Tensor, batch: Batch) -> Tensor:
         """Return B times the gradient of ``loss`` at fixed ``held``, of shape (B, n)."""
-        held = check(output, batch, self)
+        held = check(output, batch, self.needs, type(self).__name__)
         with torch.enable_grad():
             leaf = output.detach().requires_grad_()
             loss = self.loss(leaf, held, batch)
@@ -163,7 +110,7 @@ class Objective(Cost):
     @final
     def extra_gradient(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return the gradient of the loss for every learnt extra, by name and shaped as it; not multiplied by B."""
-        held = check(output, batch, self)
+        held = check(output, batch, self.needs, type(self).__name__)
         names = [extra.name for extra in self.needs.extras if extra.origin is Origin.LEARNT]
         with torch.enable_grad():
             leaves = {name: (batch.extras or {})[name].detach().requires_grad_() for name in names}
@@ -178,7 +125,7 @@ class Objective(Cost):
         Positives share the label where the objective needs classes, the instance where instances are given, and a label nearer
         than the batch's mean distance where labels are numbers or vectors. Without any of these, no row is wrong.
         """
-        check(output, batch, self)
+        check(output, batch, self.needs, type(self).__name__)
         return wrong_neighbours(output, batch, self.needs.labels)
 
 
@@ -201,7 +148,7 @@ def nudging_strength(objective: Objective, output: Tensor) -> float:
     return 0.2 * objective.strength * min(1.0, float(alive.min()) ** 2 if len(alive) else 1.0)
 
 
-class Plain(Objective):
+class Stateless(Objective):
     """An objective that needs nothing besides outputs, views and labels, or only what every batch is given."""
 
     @final
@@ -215,7 +162,7 @@ class Plain(Objective):
         return {}
 
 
-class Tempered(Plain):
+class Tempered(Stateless):
     """A plain objective with a temperature and no other setting.
 
     Attributes

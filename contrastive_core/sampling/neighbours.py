@@ -13,7 +13,8 @@ from contrastive_core.errors import InputError
 from contrastive_core.mixing.mixing import Mixing, drawing, with_extra
 from contrastive_core.objectives.batch_layout import extra
 from contrastive_core.objectives.checks import require_at_least
-from contrastive_core.objectives.objective import Needs, Objective
+from contrastive_core.objectives.needs import Needs
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.sampling.sampler import cluster
 from contrastive_core.types import Batch
 

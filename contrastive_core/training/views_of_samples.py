@@ -12,9 +12,9 @@ from torch import Tensor
 from contrastive_core.data.splits import Split
 from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.errors import InputError
-from contrastive_core.objectives.batch_layout import Labels
 from contrastive_core.objectives.instances.queue import KEYS
-from contrastive_core.objectives.objective import Objective, Origin
+from contrastive_core.objectives.needs import Labels, Origin
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.sampling.sampler import Sampler, Shuffled
 from contrastive_core.training.momentum_encoder import Follower
 from contrastive_core.types import Batch

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from contrastive_core.data.splits import Split
     from contrastive_core.network import Network
+    from contrastive_core.objectives.needs import Labels, Origin
     from contrastive_core.objectives.objective import Objective
     from contrastive_core.types import Batch
 
@@ -41,8 +42,6 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
     """
     import torch
 
-    from contrastive_core.objectives.batch_layout import Labels
-    from contrastive_core.objectives.objective import Origin
     from contrastive_core.types import Batch
 
     generator, dtype = torch.Generator().manual_seed(seed), next(network.parameters()).dtype

@@ -34,7 +34,7 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     import torch
 
     from contrastive_core.analysis.gradient_quality import review
-    from contrastive_core.objectives.batch_layout import Labels
+    from contrastive_core.objectives.needs import Labels
     from contrastive_core.objectives.nudge_limit import largest_curvature
     from contrastive_core.training.optimisers.builders import layer_groups
     from contrastive_core.types import Batch
@@ -91,7 +91,7 @@ def _refuse_lone_probes(options: ContrastiveOptions, splits: Splits) -> None:
 
 def _unused(options: ContrastiveOptions, contrasting: Contrasting) -> list[str]:
     """Return a sentence for each option about keys, labels or neighbours that this objective or these samples leave without effect."""
-    from contrastive_core.objectives.batch_layout import Labels
+    from contrastive_core.objectives.needs import Labels
 
     sentences, learners = [], min(options.probe_train, options.train_size or options.probe_train)
     if contrasting.follower is None and "momentum_keys" in options.model_fields_set:

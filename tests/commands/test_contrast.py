@@ -282,7 +282,7 @@ def test_live_nudges_that_cannot_settle_are_warned_of(eqlab: Eqlab, tmp_path: Pa
 
 def test_objectives_that_need_what_views_do_not_have_are_refused() -> None:
     """If this fails, an objective trains on extras that nobody computed."""
-    from contrastive_core.objectives.objective import Origin
+    from contrastive_core.objectives.needs import Origin
 
     for name in OBJECTIVES:
         objective = OBJECTIVES[name]()

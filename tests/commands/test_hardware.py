@@ -6,12 +6,12 @@ from dataclasses import fields
 import pytest
 
 from contrastive_core.devices import EFFECTS
-from contrastive_core.devices.array_effects import ConductanceNoise, NoiseKind
 from contrastive_core.devices.conductance import Pairing
-from contrastive_core.devices.finite_states import FiniteStates, Rounding
-from contrastive_core.devices.periphery import StateConverter
+from contrastive_core.devices.effects.array_effects import ConductanceNoise, NoiseKind
+from contrastive_core.devices.effects.finite_states import FiniteStates, Rounding
+from contrastive_core.devices.effects.periphery import StateConverter
+from contrastive_core.devices.effects.variation import CycleToCycle
 from contrastive_core.devices.presets import PRESETS
-from contrastive_core.devices.variation import CycleToCycle
 from contrastive_core.devices.write_law import LinearStep
 from contrastive_core.errors import InputError
 from experiments.hardware.device_settings import assemble, read_variation, split

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from contrastive_core.devices.device import Device
-from contrastive_core.devices.periphery import quantise
+from contrastive_core.devices.effects.periphery import quantise
+from contrastive_core.devices.effects.variation import DeviceToDevice
 from contrastive_core.devices.presets import linear_device
-from contrastive_core.devices.variation import DeviceToDevice
 from contrastive_core.devices.write_law import ExponentialStep, PowerStep
 
 STEP, BOUND, COUNTS = 0.01, 0.6, (1, 10, 50, 100, 200)

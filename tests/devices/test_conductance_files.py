@@ -12,7 +12,7 @@ from command_line import Eqlab
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.conductance_files import COLUMNS, conductances, read_conductances, weights_per_siemens, write_conductances
 from contrastive_core.devices.device import Device
-from contrastive_core.devices.feedback import AsymmetricFeedback
+from contrastive_core.devices.effects.feedback import AsymmetricFeedback
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.errors import DataError, InputError
 from contrastive_core.networks.layered import Layered

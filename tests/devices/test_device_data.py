@@ -10,7 +10,7 @@ import torch
 from contrastive_core.devices.accounting import Constants, account, slowest_node
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
-from contrastive_core.devices.finite_states import FiniteStates
+from contrastive_core.devices.effects.finite_states import FiniteStates
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.devices.presets import PRESETS, find_preset, linear_device
 from contrastive_core.devices.pulse_fit import Train, fit_pulses, read_pulses

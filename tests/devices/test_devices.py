@@ -13,15 +13,15 @@ from contrastive_core.baselines import RULES as EXACT
 from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.devices import EFFECTS
-from contrastive_core.devices.array_effects import ConductanceNoise, Drift, StuckAt
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import Effect
-from contrastive_core.devices.finite_states import FiniteStates, PulseTrain, Rounding, Scheme
+from contrastive_core.devices.effects.array_effects import ConductanceNoise, Drift, StuckAt
+from contrastive_core.devices.effects.finite_states import FiniteStates, PulseTrain, Rounding, Scheme
+from contrastive_core.devices.effects.periphery import NeuronOffset, NodeNoise, RuleBias, StateConverter, quantise
+from contrastive_core.devices.effects.variation import CycleToCycle, DeviceToDevice
+from contrastive_core.devices.effects.wires import WireResistance
 from contrastive_core.devices.on_device import OnDevice
-from contrastive_core.devices.periphery import NeuronOffset, NodeNoise, RuleBias, StateConverter, quantise
-from contrastive_core.devices.variation import CycleToCycle, DeviceToDevice
-from contrastive_core.devices.wires import WireResistance
 from contrastive_core.devices.write_law import (
     ExponentialStep,
     LinearStep,

@@ -19,9 +19,9 @@ from contrastive_core.costs import COSTS
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split, Splits
 from contrastive_core.devices.accounting import Account, Constants, account
-from contrastive_core.devices.array_effects import ConductanceNoise
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
+from contrastive_core.devices.effects.array_effects import ConductanceNoise
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError

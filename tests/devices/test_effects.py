@@ -13,17 +13,17 @@ from contrastive_core.analysis.gradient_quality import compare_gradients
 from contrastive_core.baselines import RULES as EXACT
 from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
-from contrastive_core.devices.array_effects import ConductanceNoise, Drift, NoiseKind, ProgrammingError
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
-from contrastive_core.devices.feedback import AsymmetricFeedback
-from contrastive_core.devices.finite_states import FiniteStates, Rounding
-from contrastive_core.devices.leak import GrowingPair, Leak
-from contrastive_core.devices.neurons import Gained, NeuronGain
+from contrastive_core.devices.effects.array_effects import ConductanceNoise, Drift, NoiseKind, ProgrammingError
+from contrastive_core.devices.effects.feedback import AsymmetricFeedback
+from contrastive_core.devices.effects.finite_states import FiniteStates, Rounding
+from contrastive_core.devices.effects.leak import GrowingPair, Leak
+from contrastive_core.devices.effects.neurons import Gained, NeuronGain
+from contrastive_core.devices.effects.periphery import NudgeError, StateConverter
+from contrastive_core.devices.effects.phase_change import DriftModel, PhaseChangeNoise, ProgrammingModel
+from contrastive_core.devices.effects.variation import CycleToCycle, DeviceToDevice, PulseNoise, Spread
 from contrastive_core.devices.on_device import OnDevice
-from contrastive_core.devices.periphery import NudgeError, StateConverter
-from contrastive_core.devices.phase_change import DriftModel, PhaseChangeNoise, ProgrammingModel
-from contrastive_core.devices.variation import CycleToCycle, DeviceToDevice, PulseNoise, Spread
 from contrastive_core.devices.write_law import LinearStep, PowerStep, alpha_of_label, exponential_device
 from contrastive_core.errors import InputError, UnknownNameError
 from contrastive_core.networks import ACTIVATIONS

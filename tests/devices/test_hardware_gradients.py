@@ -18,8 +18,8 @@ from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effect import Effect
+from contrastive_core.devices.effects.periphery import NodeNoise, NudgeError, StateConverter
 from contrastive_core.devices.on_device import OnDevice
-from contrastive_core.devices.periphery import NodeNoise, NudgeError, StateConverter
 from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS

@@ -11,8 +11,8 @@ from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
-from contrastive_core.devices.feedback import AsymmetricFeedback
-from contrastive_core.devices.finite_states import PulseTrain, Scheme
+from contrastive_core.devices.effects.feedback import AsymmetricFeedback
+from contrastive_core.devices.effects.finite_states import PulseTrain, Scheme
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.devices.write_law import LinearStep
 from contrastive_core.errors import InputError

@@ -10,10 +10,10 @@ from torch import Tensor
 from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.data.splits import Split, Splits
-from contrastive_core.devices.array_effects import ConductanceNoise
 from contrastive_core.devices.device import Device
+from contrastive_core.devices.effects.array_effects import ConductanceNoise
+from contrastive_core.devices.effects.periphery import NodeNoise, NudgeError, StateConverter
 from contrastive_core.devices.on_device import OnDevice
-from contrastive_core.devices.periphery import NodeNoise, NudgeError, StateConverter
 from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.training.loop import Plan, train

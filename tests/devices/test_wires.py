@@ -6,7 +6,7 @@ import torch
 
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
-from contrastive_core.devices.wires import WireResistance, effective_conductance
+from contrastive_core.devices.effects.wires import WireResistance, effective_conductance
 from contrastive_core.errors import InputError, ShapeError
 
 

@@ -10,7 +10,7 @@ from contrastive_core.analysis.gradient_quality import compare_gradients
 from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.devices.device import Device
-from contrastive_core.devices.feedback import AsymmetricFeedback
+from contrastive_core.devices.effects.feedback import AsymmetricFeedback
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.errors import InputError
 from contrastive_core.network import Clamped

@@ -17,7 +17,8 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
 from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.objectives.instances.clustering import sinkhorn
-from contrastive_core.objectives.objective import Origin, nudging_strength
+from contrastive_core.objectives.needs import Origin
+from contrastive_core.objectives.objective import nudging_strength
 from contrastive_core.phases import Sides
 from contrastive_core.rule import Settling
 from contrastive_core.types import Batch

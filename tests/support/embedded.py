@@ -7,8 +7,8 @@ from systems import seeded
 from torch import Tensor
 
 from contrastive_core.objectives import OBJECTIVES
-from contrastive_core.objectives.batch_layout import Labels
-from contrastive_core.objectives.objective import Objective, Origin
+from contrastive_core.objectives.needs import Labels, Origin
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
 WIDTH = 6

@@ -11,7 +11,8 @@ from contrastive_core.objectives.batch_layout import two_views
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.log_softmax import leave_out_self, through
-from contrastive_core.objectives.objective import Needs, Plain
+from contrastive_core.objectives.needs import Needs
+from contrastive_core.objectives.objective import Stateless
 from contrastive_core.types import Batch
 
 
@@ -32,7 +33,7 @@ def uniformity(rows: Tensor, sharpness: float) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class Alignment(Plain):
+class Alignment(Stateless):
     r"""The alignment of two views, :math:`C = \langle |x - y|^\alpha \rangle` on the sphere; alone it collapses.
 
     Attributes
@@ -58,7 +59,7 @@ class Alignment(Plain):
 
 @final
 @dataclass(frozen=True)
-class Uniformity(Plain):
+class Uniformity(Stateless):
     r"""The uniformity of all rows on the sphere, :math:`C = \log \langle e^{-t|x_i - x_j|^2} \rangle_{i<j}`.
 
     It is 0 if all rows coincide and -2t if they are orthonormal.
@@ -86,7 +87,7 @@ class Uniformity(Plain):
 
 @final
 @dataclass(frozen=True)
-class AlignmentUniformity(Plain):
+class AlignmentUniformity(Stateless):
     r"""Alignment plus uniformity, :math:`C = \langle|x-y|^\alpha\rangle + \tfrac{\lambda}{2}\,[u_t(x) + u_t(y)]` over two views.
 
     Attributes
@@ -121,7 +122,7 @@ class AlignmentUniformity(Plain):
 
 @final
 @dataclass(frozen=True)
-class Scattering(Plain):
+class Scattering(Stateless):
     r"""Repulsion from the batch's centre on the sphere, :math:`C = -\langle |z_i - \bar z|^2 \rangle`, which is :math:`|\bar z|^2 - 1`.
 
     Attributes

@@ -10,7 +10,8 @@ from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.objectives.batch_layout import extra, others_among, partners, view_rows
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import unit
-from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin
+from contrastive_core.objectives.needs import Extra, Needs, Origin
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 

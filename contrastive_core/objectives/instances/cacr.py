@@ -9,7 +9,7 @@ from contrastive_core.objectives.batch_layout import others_among, sample_of_row
 from contrastive_core.objectives.checks import require_at_least
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.instances.multiview import VIEWS
-from contrastive_core.objectives.objective import Plain
+from contrastive_core.objectives.objective import Stateless
 from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 
@@ -22,7 +22,7 @@ def weighted_mean(distance: Tensor, allowed: Tensor, sharpness: float) -> Tensor
 
 @final
 @dataclass(frozen=True)
-class CACR(Plain):
+class CACR(Stateless):
     r"""Contrastive attraction and contrastive repulsion on squared distances of directions.
 
     :math:`C = \langle \sum_m \mathrm{softmax}_m(t^+ d_{am})\, d_{am} - \sum_j \mathrm{softmax}_j(-t^- d_{aj})\, d_{aj} \rangle_a`: m

@@ -7,11 +7,12 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.objectives.batch_layout import Labels, extra, view_rows
+from contrastive_core.objectives.batch_layout import extra, view_rows
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.log_softmax import leave_out_self, pooled, through
-from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin, Plain
+from contrastive_core.objectives.needs import Extra, Labels, Needs, Origin
+from contrastive_core.objectives.objective import Objective, Stateless
 from contrastive_core.types import Batch
 
 
@@ -96,7 +97,7 @@ class SwAV(Objective):
 
 @final
 @dataclass(frozen=True)
-class PamC(Plain):
+class PamC(Stateless):
     r"""Block contrast with the other clusters' centres in place of negatives.
 
     :math:`C = \langle -\log \sum_{p \in P(a)} e^{\tau' s_{ap}} + \log \sum_c e^{\tau' \cos(\mu_a, \mu_c)} \rangle_a`: P the other

@@ -7,17 +7,18 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import ShapeError
-from contrastive_core.objectives.batch_layout import Labels, extra, two_views
+from contrastive_core.objectives.batch_layout import extra, two_views
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.log_softmax import even, leave_out_self, pooled
-from contrastive_core.objectives.objective import Extra, Needs, Origin, Plain
+from contrastive_core.objectives.needs import Extra, Labels, Needs, Origin
+from contrastive_core.objectives.objective import Stateless
 from contrastive_core.types import Batch
 
 
 @final
 @dataclass(frozen=True)
-class COMET(Plain):
+class COMET(Stateless):
     r"""Weighted sum of the contrasts on four levels of a medical time series.
 
     *Observation*: the outputs of a row are cut into time steps, and each step must find the same step in the other view among all

@@ -11,7 +11,7 @@ from contrastive_core.objectives.batch_layout import others_among, sample_of_row
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.instances.multiview import VIEWS
-from contrastive_core.objectives.objective import Plain
+from contrastive_core.objectives.objective import Stateless
 from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 
@@ -51,7 +51,7 @@ def soft_permutation(values: Tensor, steepness: float) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class GroCo(Plain):
+class GroCo(Stateless):
     r"""Group-ordering contrast: sort each row's similarities softly, and ask that its positives land in the top slots.
 
     Per row the k most similar rows of its own view and the other views of its sample, both ascending, go through an odd-even sorting

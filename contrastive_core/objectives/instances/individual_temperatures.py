@@ -19,7 +19,8 @@ from contrastive_core.objectives.checks import require_at_least, require_positiv
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.instances.nt_xent import aligned
 from contrastive_core.objectives.log_softmax import Weigh, leave_out, leave_out_self, log_sum_exp, pooled
-from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin
+from contrastive_core.objectives.needs import Extra, Needs, Origin
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
 MEMORY = (

@@ -9,7 +9,8 @@ from torch import Tensor
 from contrastive_core.objectives.batch_layout import view_rows
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.log_softmax import even, leave_out_self, pooled, through
-from contrastive_core.objectives.objective import Needs, Tempered
+from contrastive_core.objectives.needs import Needs
+from contrastive_core.objectives.objective import Tempered
 from contrastive_core.types import Batch
 
 VIEWS = Needs(fewest=2, most=None)

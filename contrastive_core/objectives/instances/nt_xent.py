@@ -10,7 +10,7 @@ from contrastive_core.objectives.batch_layout import partners, view_rows
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.log_softmax import even, leave_out, leave_out_self, pooled
-from contrastive_core.objectives.objective import Plain, Tempered
+from contrastive_core.objectives.objective import Stateless, Tempered
 from contrastive_core.types import Batch
 
 
@@ -77,7 +77,7 @@ def _decoupled(rows: Tensor, scale: float, partner: Tensor) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class DCLW(Plain):
+class DCLW(Stateless):
     r"""Weighted DCL: the positive term of each row times :math:`w_i = 2 - N\,\mathrm{softmax}_i(s_{ip}/\sigma)`, over each view's N rows.
 
     The weights carry gradient, as in the official code; with ``live`` off they are held, as in lightly: the same value, another

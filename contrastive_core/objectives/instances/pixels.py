@@ -11,7 +11,8 @@ from contrastive_core.objectives.batch_layout import extra
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import tiles, unit
 from contrastive_core.objectives.instances.queue import KEYS
-from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin
+from contrastive_core.objectives.needs import Extra, Needs, Origin
+from contrastive_core.objectives.objective import Objective
 from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 

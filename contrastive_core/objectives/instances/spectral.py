@@ -8,7 +8,7 @@ from torch import Tensor
 
 from contrastive_core.objectives.batch_layout import two_views
 from contrastive_core.objectives.checks import require_at_least, require_positive
-from contrastive_core.objectives.objective import Plain
+from contrastive_core.objectives.objective import Stateless
 from contrastive_core.types import Batch
 
 
@@ -19,7 +19,7 @@ def off_diagonal_square(matrix: Tensor) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class VICReg(Plain):
+class VICReg(Stateless):
     r"""Variance, invariance and covariance of two views; outputs are not normalised.
 
     :math:`C = \lambda \langle (z - z')^2 \rangle + \mu [v(z) + v(z')] + \nu [c(z) + c(z')]`, with v the mean over units of
@@ -69,7 +69,7 @@ class VICReg(Plain):
 
 @final
 @dataclass(frozen=True)
-class BarlowTwins(Plain):
+class BarlowTwins(Stateless):
     r"""Cross-correlation of two views towards the identity.
 
     :math:`C = \sum_i (1 - R_{ii})^2 + \lambda \sum_{i \ne j} R_{ij}^2` with :math:`R = \hat z^T \hat z' / N` of outputs standardised

@@ -13,14 +13,15 @@ from contrastive_core.objectives.checks import require_at_least, require_positiv
 from contrastive_core.objectives.embeddings import tiles, unit
 from contrastive_core.objectives.instances.queue import KEYS
 from contrastive_core.objectives.labelled.supervised import CLASSES
-from contrastive_core.objectives.objective import Needs, Plain
+from contrastive_core.objectives.needs import Needs
+from contrastive_core.objectives.objective import Stateless
 from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 
 
 @final
 @dataclass(frozen=True)
-class MW(Plain):
+class MW(Stateless):
     r"""Logistic Mann-Whitney loss: every positive pair's score against every negative one's, of any query.
 
     :math:`C = \langle \log(1 + e^{(s^- - s^+)/\tau}) \rangle` over the N pairs of views of a sample and the N (N - 1) pairs of views
@@ -114,7 +115,7 @@ def pair_gaps(rows: Tensor, asked: Tensor, found: Tensor) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class Triplet(Plain):
+class Triplet(Stateless):
     r"""Triplet margin loss on directions, over all triplets of the batch.
 
     :math:`C` is the mean over violated triplets of :math:`\max(0, m + d_{ap} - d_{an})`, d the distance on the sphere's chord; their choice
@@ -143,7 +144,7 @@ class Triplet(Plain):
 
 @final
 @dataclass(frozen=True)
-class AdaptiveTriplet(Plain):
+class AdaptiveTriplet(Stateless):
     r"""Triplet loss whose margin a second, anchor branch sets for each triplet (deep boosting learning).
 
     As :class:`Triplet`, with :math:`m_{apn} = m + d'_{an} - d'_{ap}` of the anchor branch's distances: a triplet must be told apart

@@ -7,18 +7,19 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.objectives.batch_layout import Labels, extra, numbers, others_among
+from contrastive_core.objectives.batch_layout import extra, numbers, others_among
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import tiles, unit
 from contrastive_core.objectives.log_softmax import pooled
-from contrastive_core.objectives.objective import Extra, Needs, Origin, Plain, Tempered
+from contrastive_core.objectives.needs import Extra, Labels, Needs, Origin
+from contrastive_core.objectives.objective import Stateless, Tempered
 from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 
 
 @final
 @dataclass(frozen=True)
-class ConR(Plain):
+class ConR(Stateless):
     r"""Contrastive regularizer for regression: rows that are predicted alike but labelled apart repel each other.
 
     With :math:`P = \{|\Delta y| \le w\}` without the row itself and :math:`N = \{|\Delta y| > w, |\Delta \hat y| \le w\}`, :math:`C =

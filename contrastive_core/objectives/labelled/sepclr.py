@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import ShapeError
-from contrastive_core.objectives.batch_layout import Labels, two_views
+from contrastive_core.objectives.batch_layout import two_views
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import unit
-from contrastive_core.objectives.objective import Needs, Plain
+from contrastive_core.objectives.needs import Labels, Needs
+from contrastive_core.objectives.objective import Stateless
 from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 
@@ -30,7 +31,7 @@ def spread(rows: Tensor, temperature: float) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class SepCLR(Plain):
+class SepCLR(Stateless):
     r"""Separates common from salient factors of a background (label 0) and a target set (any other label).
 
     The first half of the outputs, normalised, is the common code c, the second the salient one s. With :math:`U(x) = \langle \log

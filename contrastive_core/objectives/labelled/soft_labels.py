@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from contrastive_core.objectives.batch_layout import Labels, others_among, two_views
+from contrastive_core.objectives.batch_layout import others_among, two_views
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.embeddings import tiles, unit
 from contrastive_core.objectives.log_softmax import even, leave_out_self, pooled
-from contrastive_core.objectives.objective import Needs, Plain, Tempered
+from contrastive_core.objectives.needs import Labels, Needs
+from contrastive_core.objectives.objective import Stateless, Tempered
 from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 
@@ -21,7 +22,7 @@ VECTORS = Needs(fewest=1, most=None, labels=Labels.VECTORS)
 
 @final
 @dataclass(frozen=True)
-class SoftLabel(Plain):
+class SoftLabel(Stateless):
     r"""Soft-label contrast (Dialog2Flow): the similarities of two views follow those of their labels.
 
     :math:`C = \tfrac12 [\mathrm{CE}(S/\tau, \mathrm{softmax}(T/\tau')) + \mathrm{CE}(S^T/\tau, \mathrm{softmax}(T^T/\tau'))]`, T the

@@ -6,10 +6,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.objectives.batch_layout import Labels, others_among
+from contrastive_core.objectives.batch_layout import others_among
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.log_softmax import leave_out_self, pooled
-from contrastive_core.objectives.objective import Needs, Tempered
+from contrastive_core.objectives.needs import Labels, Needs
+from contrastive_core.objectives.objective import Tempered
 from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 

@@ -11,7 +11,8 @@ from contrastive_core.objectives.batch_layout import extra, two_views
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.log_softmax import Targets, even, matched, pooled
-from contrastive_core.objectives.objective import Extra, Needs, Objective, Origin, Tempered
+from contrastive_core.objectives.needs import Extra, Needs, Origin
+from contrastive_core.objectives.objective import Objective, Tempered
 from contrastive_core.types import Batch
 
 LOG_SCALE = Extra("log_scale", "()", Origin.LEARNT, "logarithm of the inverse temperature")

@@ -11,7 +11,7 @@ from contrastive_core.objectives.checks import require_at_least, require_positiv
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.instances.multiview import VIEWS
 from contrastive_core.objectives.log_softmax import even, pooled
-from contrastive_core.objectives.objective import Plain
+from contrastive_core.objectives.objective import Stateless
 from contrastive_core.types import Batch
 
 _EQUAL = 1e-12
@@ -44,7 +44,7 @@ def singular_values(gram: Tensor) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class PMRL(Plain):
+class PMRL(Stateless):
     r"""Principled multimodal representation learning: the largest singular value of a sample's views against the others.
 
     With :math:`\sigma` the singular values of a sample's M unit views and u the leading direction, :math:`C = \langle -\log

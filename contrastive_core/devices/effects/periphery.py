@@ -9,7 +9,7 @@ from torch import Tensor
 
 from contrastive_core.costs.labels import targets
 from contrastive_core.devices.effect import Draws, Effect, Hooks, normal
-from contrastive_core.devices.finite_states import Rounding
+from contrastive_core.devices.effects.finite_states import Rounding
 from contrastive_core.errors import InputError
 from contrastive_core.phases import Nudge
 

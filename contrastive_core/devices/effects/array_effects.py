@@ -9,8 +9,8 @@ from torch import Tensor
 
 from contrastive_core.devices.conductance import Conductance
 from contrastive_core.devices.effect import Draws, Effect, Hooks, normal
-from contrastive_core.devices.flicker import flicker
-from contrastive_core.devices.phase_change import DriftModel, ProgrammingModel
+from contrastive_core.devices.effects.flicker import flicker
+from contrastive_core.devices.effects.phase_change import DriftModel, ProgrammingModel
 from contrastive_core.errors import InputError
 
 

@@ -11,50 +11,27 @@ import numpy as np
 import oracles
 import pytest
 import torch
+from circuits import AMPLIFIERS, SIZES, build, settled
 from command_line import Eqlab
 from scipy.optimize import lsq_linear
-from scipy.special import wrightomega
 from systems import RULE_NAMES, build_rule, exact_settling, seeded
 
 from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
-from contrastive_core.errors import BackendError, InputError, ShapeError, UnstableNudgeError
-from contrastive_core.kernels.settling import ladder_cpu
-from contrastive_core.phases import Hold, Nudge, Pull
-from contrastive_core.relaxation.backends import choose
+from contrastive_core.errors import InputError, ShapeError, UnstableNudgeError
+from contrastive_core.phases import Nudge, Pull
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch, State
+from contrastive_core.types import State
 from eqprop import NETWORKS as PHYSICAL
 from eqprop.circuit import Parts
-from eqprop.diodes import IdealDiode, ShockleyDiode, wright_omega
+from eqprop.diodes import IdealDiode, ShockleyDiode
 from eqprop.resistive import Resistive
 from eqprop.stability import margin, margin_at_least
 from experiments.setup.tables import BUILDERS
 
 SHOCKLEY = ShockleyDiode(1e-6, 0.05)
-# No amplifiers; Kendall's, with the current gain 1/A; and those that conserve power, whose energy has one weight for all layers.
-AMPLIFIERS = {"none": (1.0, None), "kendall": (4.0, None), "conserving": (3.0, 3.0)}
-SIZES = (4, 6, 5, 3)
-
-
-def build(
-    sizes: tuple[int, ...] = SIZES,
-    diode: Any = None,
-    amplifier: str = "kendall",
-    dtype: torch.dtype = torch.float64,
-    low: float = 0.02,
-) -> tuple[Resistive, Batch]:
-    """A network whose bias currents are random too, and a batch."""
-    generator = seeded(3)
-    voltage, current = AMPLIFIERS[amplifier]
-    parts = Parts(diode or IdealDiode(), voltage, current, input_gain=3.0, rail=0.5, bounds=((low, 5.0),))
-    network = Resistive(sizes, parts, gain=2.0, generator=generator, dtype=dtype)
-    for index in range(len(sizes) - 1):
-        network.bias(index).data.uniform_(-0.3, 0.3, generator=generator)
-    inputs = torch.rand((4, sizes[0]), generator=generator, dtype=dtype)
-    return network, Batch(inputs, torch.randint(sizes[-1], (4,), generator=generator))
 
 
 def some_state(network: Resistive, scale: float = 0.3) -> State:
@@ -92,12 +69,6 @@ def edges(network: Resistive, sources: list[float]) -> tuple[np.ndarray, np.ndar
 def doubled(network: Resistive, inputs: torch.Tensor) -> list[float]:
     values = [3.0 * float(x) for x in inputs]
     return [*values, *(-v for v in values), 0.5, -0.5]
-
-
-def settled(network: Resistive, batch: Batch, phase: Any = None) -> State:
-    with torch.no_grad():
-        clamped = network.clamp(batch.inputs)
-        return relax(clamped, network.initial_state(clamped), BlockDescent(), Stop(1e-14, 20_000), phase, backend="torch").state
 
 
 @pytest.mark.parametrize("amplifier", AMPLIFIERS)
@@ -183,9 +154,6 @@ def test_every_rule_runs_on_a_circuit(name: str) -> None:
         assert oracles.gradient_error(estimate.gradients, exact) < (0.1 if name.startswith("ep-") else 1e-8)
 
 
-# Stability
-
-
 def test_outputs_may_be_pushed_as_far_as_the_schur_complement_allows() -> None:
     """Beyond it a negative phase runs away; a number reported there would be meaningless."""
     for amplifier in AMPLIFIERS:
@@ -224,145 +192,6 @@ def test_strength_beyond_the_bound_is_refused_with_the_bound() -> None:
     with pytest.raises(UnstableNudgeError, match=f"no minimum .* nearer to 0 than {bound:.4g}"):
         build_rule("ep-centered", setting).estimate(network, batch)
     build_rule("ep-positive", setting).estimate(network, batch)
-
-
-# Diodes
-
-
-def test_circuit_read_after_some_sweeps_has_a_state_where_it_has_no_equilibrium() -> None:
-    """If this fails, a nudge that no circuit settles under is reported as a failure of the run, though hardware reads some voltages."""
-    network, batch = build((4, 6, 3), amplifier="none")
-    strength = -20.0
-    clamped, nudge = network.clamp(batch.inputs), Nudge(SquaredError(), batch, strength)
-    assert not network.has_minimum(strength)
-    start = network.initial_state(clamped)
-    refused = relax(clamped, start, BlockDescent(), Stop(None, 3), nudge)
-    assert int(refused.steps.max()) == 0
-    hidden, output = (layer.clone() for layer in start)
-    with torch.no_grad():
-        targets = torch.eye(3, dtype=torch.float64)[batch.labels]
-        for _ in range(3):  # each node in turn to where its currents vanish, be that a minimum or not
-            hidden = network.minimiser(0, (hidden, output), clamped)
-            below = hidden @ network.conductance(1) + network.bias(1)
-            output = (below + strength * targets) / (network.conductance(1).sum(0) + strength)
-    for backend in ("torch", "auto"):
-        with torch.no_grad():
-            found = relax(clamped, start, BlockDescent(), Stop(None, 3, unstable=True), nudge, backend=backend)
-        torch.testing.assert_close(found.state, (hidden, output), rtol=1e-10, atol=1e-12)
-
-
-def test_wright_omega_is_scipys() -> None:
-    """All exponential diodes are solved by it."""
-    z = np.concatenate([np.linspace(-690, 800, 3001), np.linspace(-3, 6, 901)])
-    found = wright_omega(torch.tensor(z)).numpy()
-    expected = wrightomega(z).real
-    # eps times |z|, the condition of omega where it is an exponential.
-    assert float((np.abs(found - expected) / expected / np.maximum(1, np.abs(z))).max()) < 1e-14
-
-
-@pytest.mark.parametrize("current", [-1e6, -1.0, -1e-7, 0.0, 1e-9, 1e-3, 1.0, 1e6])
-@pytest.mark.parametrize("conductance", [1e-9, 1e-3, 1.0, 1e3])
-def test_shockley_node_obeys_kirchhoffs_law_without_overflow(conductance: float, current: float) -> None:
-    """Written with exponentials of voltages it overflows at a few tens of volt, or loses the blocked branch's digits."""
-    g, i = (torch.tensor([value], dtype=torch.float64) for value in (conductance, current))
-    diode = ShockleyDiode(1e-12, 0.02585)
-    v = diode.solve(g, i)
-    assert bool(torch.isfinite(v).all())
-    # An error of v by eps is one of the current by the node's whole conductance times that.
-    slope = float(g + diode.slope(v))
-    assert abs(float(g * v + diode.current(v) - i)) <= 1e-14 * (slope * (abs(float(v)) + 1) + abs(current))
-
-
-def test_content_of_a_diode_is_the_integral_of_its_current() -> None:
-    """The energy would not be the one that the circuit lowers."""
-    v = torch.linspace(-0.5, 0.4, 19, dtype=torch.float64).requires_grad_()
-    (slope,) = torch.autograd.grad(SHOCKLEY.content(v).sum(), v)
-    torch.testing.assert_close(slope, SHOCKLEY.current(v.detach()), rtol=1e-12, atol=1e-16)
-    assert float(SHOCKLEY.content(torch.zeros(1)).sum()) == 0
-
-
-def test_shockley_diodes_become_ideal_as_their_scale_falls() -> None:
-    """The ideal diode is a limit: the operating point's distance to it is proportional to the diode's thermal voltage."""
-    network, batch = build(amplifier="none")
-    ideal = torch.cat(settled(network, batch), dim=1)
-    distance = []
-    for scale in (1e-2, 1e-3, 1e-4):
-        real, _ = build(amplifier="none", diode=ShockleyDiode(1e-9, scale))
-        distance.append(float((torch.cat(settled(real, batch), dim=1) - ideal).abs().max()))
-    assert distance[0] > 0.02  # ln(1 A / 1e-9 A) = 20 thermal voltages
-    # ... up to the logarithm of the scale itself, ln 10 of 20.
-    for wide, narrow in ((distance[0], distance[1]), (distance[1], distance[2])):
-        assert wide / narrow == pytest.approx(10, rel=0.25)
-
-
-# Kernel
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("sizes", [(4, 3), (4, 7, 3), SIZES, (3, 4, 5, 6, 2)])
-def test_kernel_equals_the_reference(sizes: tuple[int, ...], dtype: torch.dtype) -> None:
-    """The kernel is what trains; the reference is what is proven."""
-    network, batch = build(sizes, dtype=dtype)
-    with torch.no_grad():
-        clamped = network.clamp(batch.inputs)
-        start = network.initial_state(clamped, seeded(1))
-        strength = 0.3 * network.stiffness[-1]
-        held = Hold(torch.rand(start[-1].shape, generator=seeded(2), dtype=dtype))
-        frozen = Nudge(SquaredError(), batch, -strength, torch.ones_like(start[-1]))
-        for phase in (None, Nudge(SquaredError(), batch, strength), frozen, held):
-            for order in ("forward", "backward", "even-odd"):
-                for stop in (Stop(None, 3), Stop(1e-4, 500)):
-                    pair = [relax(clamped, start, BlockDescent(order), stop, phase, backend=b) for b in ("torch", "numba")]
-                    # Rounding of sums of ten terms, over a contraction.
-                    for one, other in zip(pair[0].state, pair[1].state, strict=True):
-                        torch.testing.assert_close(one, other, rtol=0, atol=1e-12 if dtype == torch.float64 else 2e-5)
-                    assert torch.equal(pair[0].status, pair[1].status)
-                    if dtype == torch.float64:
-                        assert torch.equal(pair[0].steps, pair[1].steps)
-                        torch.testing.assert_close(pair[0].residual, pair[1].residual, rtol=0, atol=1e-12)
-
-
-def test_a_second_call_of_the_kernel_never_compiles() -> None:
-    """Phases, stops, starts, widths and numbers of samples are no types; a compilation would cost seconds each."""
-    seen = []
-    for hidden, rows in ((5, 4), (1, 1), (6, 2)):
-        network, batch = build((4, hidden, 3))
-        clamped, batch = network.clamp(batch.inputs[:rows]), Batch(batch.inputs[:rows], batch.labels[:rows])
-        strength = 0.01 * network.stiffness[-1]
-        for start in (network.initial_state(clamped), tuple(layer.T.contiguous().T for layer in network.initial_state(clamped, seeded(1)))):
-            frozen = Nudge(SquaredError(), batch, -strength, torch.ones_like(start[-1]))
-            for phase in (None, Hold(start[-1].clone()), frozen, Nudge(SquaredError(), batch, strength)):
-                for stop in (Stop(None, 2), Stop(1e-3, 2)):
-                    with torch.no_grad():
-                        relax(clamped, start, BlockDescent(), stop, phase, backend="numba")
-                    seen.append(len(ladder_cpu.settle_rows.signatures))
-    assert seen[0] > 0
-    assert seen[-1] == seen[0]
-
-
-def test_kernel_reports_states_that_are_not_finite() -> None:
-    """A diverged sample must not look settled, nor spoil the others."""
-    network, batch = build()
-    with torch.no_grad():
-        clamped = network.clamp(batch.inputs)
-        drive = clamped.drive.clone()
-        drive[1] = math.nan
-        ended = relax(clamped._replace(drive=drive), network.initial_state(clamped), BlockDescent(), Stop(1e-6, 50), backend="numba")
-    assert ended.status.tolist() == [0, 2, 0, 0]
-
-
-def test_kernel_leaves_exponential_diodes_to_the_reference() -> None:
-    """It would settle them as ideal ones."""
-    network, batch = build(diode=SHOCKLEY)
-    with torch.no_grad():
-        clamped = network.clamp(batch.inputs)
-        arguments = (clamped, network.initial_state(clamped), BlockDescent(), [None])
-        assert choose("auto", *arguments) == "torch"
-        with pytest.raises(BackendError, match="quadratic energies in boxes, and this is a Resistive"):
-            choose("numba", *arguments)
-
-
-# The rest of a network
 
 
 def test_compliance_is_the_inverse_of_the_nodes_conductance_or_zero_where_a_diode_holds_it() -> None:
@@ -440,9 +269,6 @@ def test_errors_say_what_was_wrong_and_what_to_do(case: str) -> None:
     with pytest.raises(kind) as caught:
         make()
     assert all(word in str(caught.value) for word in words), str(caught.value)
-
-
-# Commands
 
 
 def test_commands_can_build_every_physical_network() -> None:

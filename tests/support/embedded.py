@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from systems import seeded
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.objectives.needs import Labels, Origin
@@ -66,3 +67,35 @@ def presented(objective: Objective, samples: int = 6, views: int | None = None, 
 def floated(value: Tensor) -> Tensor:
     """A tensor of real numbers in float64, one of integers as it is."""
     return value.double() if value.is_floating_point() else value
+
+
+CLOSE = 1e-10
+
+
+def batch_of(samples: int, views: int = 2, labels: Tensor | None = None, **extras: Tensor) -> Batch:
+    """A batch of all first views, then all second ones, ..."""
+    labels = torch.zeros(samples * views, dtype=torch.int64) if labels is None else labels
+    return Batch(torch.zeros(samples * views, 1), labels, paired(samples, views), extras=extras)
+
+
+def same(first: float | Tensor, second: float | Tensor) -> bool:
+    return abs(float(first) - float(second)) <= CLOSE * max(1.0, abs(float(second)))
+
+
+def cosines(output: Tensor) -> Tensor:
+    rows = normalize(output)
+    return rows @ rows.T
+
+
+def partner(size: int) -> Tensor:
+    return torch.arange(size).roll(size // 2)
+
+
+def dense(output: Tensor, temperature: float, decoupled: bool) -> Tensor:
+    """NT-Xent or DCL of each row, written out."""
+    scores, other = cosines(output) / temperature, partner(len(output))
+    keep = ~torch.eye(len(output), dtype=torch.bool)
+    if decoupled:
+        keep[torch.arange(len(output)), other] = False
+    terms = [scores[a][keep[a]].logsumexp(0) - scores[a, other[a]] for a in range(len(output))]
+    return torch.stack(terms)

@@ -1,4 +1,4 @@
-"""Where public code goes wrong, tried on every objective: cold, coincident, smallest and all-negative batches, wrong settings."""
+"""Objectives where public code goes wrong: cold, coincident, smallest and all-negative batches, wrong settings."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ from typing import Any
 
 import pytest
 import torch
-from embedded import SMALL, build, embeddings, paired, presented
+from embedded import CLOSE, SMALL, batch_of, build, dense, embeddings, paired, presented, same
 from naive_objectives import TWINS
 from oracles import number
 from systems import make_system, seeded
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from contrastive_core.baselines.implicit import Implicit
 from contrastive_core.certificate import Stop
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.objectives import OBJECTIVES
-from contrastive_core.objectives.instances.multiview import MVInfoNCE
-from contrastive_core.objectives.instances.nt_xent import NTXent
+from contrastive_core.objectives.embeddings import unit
+from contrastive_core.objectives.instances.clustering import sinkhorn
+from contrastive_core.objectives.instances.multiview import MVDHEL, MVInfoNCE
+from contrastive_core.objectives.instances.nt_xent import DCL, NTXent
+from contrastive_core.objectives.instances.whitening import WhitenedCSE
+from contrastive_core.objectives.labelled.ranking import Triplet
+from contrastive_core.objectives.labelled.regression import ConR, SupReMix
 from contrastive_core.objectives.labelled.soft_labels import SoftSupCon
-from contrastive_core.objectives.labelled.supervised import SupCon
+from contrastive_core.objectives.labelled.supervised import FocalSupCon, SupCon
+from contrastive_core.objectives.log_softmax import leave_out_self, log_sum_exp, pooled
 from contrastive_core.objectives.modalities.bimodal import CLIP
 from contrastive_core.objectives.modalities.pmrl import PMRL
 from contrastive_core.objectives.objective import Objective
@@ -30,7 +37,7 @@ from contrastive_core.rule import Settling
 from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
 
-CLOSE = 1e-10
+N = 5
 TEMPERATURES = ("temperature", "value_temperature", "label_temperature", "sigma", "regularisation", "lowest")
 """Settings that divide similarities."""
 SHARPNESSES = ("sharpness", "steepness")
@@ -196,3 +203,108 @@ def test_bias_of_nudges_with_an_objective_is_second_order_and_smaller_if_frozen(
         errors = [error(sides, False, strength) for strength in (4e-4, 2e-4)]
         assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.1)  # the next order is this strength times the curvature
     assert error(Sides.CENTERED, True, 4e-4) < 0.1 * error(Sides.CENTERED, False, 4e-4)
+
+
+def test_cold_loss_of_a_wrong_pair_keeps_value_and_gradient_in_float32() -> None:
+    """log(num/den + tiny) sticks at 87.3 in float32, with gradient 0, where the true loss is larger."""
+    a = torch.tensor([[1.0, 0.0]])
+    output = torch.cat([a, torch.tensor([[0.9999, 0.01]]), -a, torch.tensor([[0.0, 1.0]])])
+    for objective in (NTXent(0.02), SupCon(0.02), DCL(0.02)):
+        batch = batch_of(2, labels=paired(2))
+        single, double = (objective.value(output.to(kind), batch) for kind in (torch.float32, torch.float64))
+        assert float(single) == pytest.approx(float(double), rel=1e-5)
+        assert float(objective.gradient(output, batch).abs().max()) > 0.1
+    worst = dense(output.double(), 0.02, False).max()
+    assert float(worst) > 87.3365
+
+
+def test_pairs_are_left_out_exactly_at_small_temperatures() -> None:
+    """An additive log(1e-45) = -103.28 leaks below tau = (1 - largest negative) / 103.28."""
+    a, b = torch.tensor([[1.0, 0.0]]).double(), torch.tensor([[-0.5, 0.75**0.5]]).double()
+    c, d = torch.tensor([[-0.5, -(0.75**0.5)]]).double(), torch.tensor([[-0.2, 0.96**0.5]]).double()
+    output, batch = torch.cat([a, b, c, d]), batch_of(2)
+    assert same(DCL(0.005).value(output, batch), dense(output, 0.005, True).mean())
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_dead_rows_have_no_direction_and_do_not_wreck_the_gradient(name: str) -> None:
+    """Dividing by a length of 0 with a guard of 1e-12 gives a gradient of 1e12."""
+    objective = build(name)
+    batch = presented(objective)
+    output = embeddings(len(batch.labels), 1)
+    largest = float(objective.gradient(output, batch).abs().max())
+    output[1] = 0
+    gradient = objective.gradient(output, batch)
+    assert bool(torch.isfinite(gradient).all())
+    assert float(gradient.abs().max()) < 1e3 * max(1.0, largest)
+    assert bool(torch.isfinite(objective.value(torch.zeros_like(output), batch)))
+    assert bool(torch.isfinite(objective.gradient(torch.zeros_like(output), batch)).all())
+
+
+def test_labels_that_are_all_distinct_leave_nothing_to_attract() -> None:
+    """0, and no 0/0."""
+    batch = Batch(torch.zeros(6, 1), torch.arange(6))
+    for objective in (SupCon(), FocalSupCon(), Triplet(), build("pamc")):
+        assert number(objective.value(embeddings(6), batch)) == 0
+        assert number(objective.gradient(embeddings(6), batch).abs().max()) == 0
+
+
+def test_a_sum_without_terms_is_minus_infinity_and_has_no_gradient() -> None:
+    """One anchor without negatives: the others' gradients must stay numbers."""
+    rows = embeddings(3).requires_grad_()
+
+    def nothing(logits: Tensor, part: slice) -> None:
+        leave_out_self(logits, part)
+        logits[0] = -float("inf")
+
+    sums = log_sum_exp(rows.detach(), rows.detach(), 2.0, nothing)
+    assert float(sums[0]) == -float("inf")
+    share = torch.tensor([0.0, 0.5, 0.5]).double()
+    loss = pooled(rows, rows, 2.0, share, nothing)
+    assert same(loss.detach(), sums[1:].mean())
+    assert bool(torch.isfinite(torch.autograd.grad(loss, rows)[0]).all())
+
+
+def test_rows_without_positives_add_nothing_to_regression() -> None:
+    """The official code divides 0 by 0 there."""
+    labels = torch.tensor([0.0, 5.0, 10.0, 15.0]).double()
+    batch = Batch(torch.zeros(4, 1), labels, extras={"predictions": torch.zeros(4).double(), "mixing": torch.full((4,), 0.5).double()})
+    assert number(ConR().value(embeddings(4), batch)) == 0
+    assert bool(torch.isfinite(SupReMix().gradient(embeddings(4), batch)).all())
+
+
+def test_many_views_at_a_small_temperature_do_not_overflow() -> None:
+    """The official product of M denominators does."""
+    output = embeddings(8 * N)
+    assert bool(torch.isfinite(MVDHEL(0.002).value(output.float(), batch_of(N, 8))))
+
+
+def test_sinkhorn_takes_scores_of_any_size() -> None:
+    """exp(scores / 0.05) overflows where rows are not of unit length."""
+    plan = sinkhorn(1e4 * embeddings(10), 3)
+    torch.testing.assert_close(plan.sum(1), torch.ones(10).double(), rtol=0, atol=CLOSE)
+
+
+def test_whitening_of_a_batch_that_is_not_larger_than_its_group_is_shrunk() -> None:
+    """The inverse root of a singular covariance explodes."""
+    objective = WhitenedCSE()
+    batch = batch_of(3, **objective.start(6, 3, seeded(0)))
+    assert float(objective.gradient(embeddings(6), batch).abs().max()) < 1e6
+    live, cut = WhitenedCSE(live=True), WhitenedCSE()
+    big = batch_of(20, **objective.start(6, 20, seeded(0)))
+    assert same(live.value(embeddings(40), big), cut.value(embeddings(40), big))
+    assert number((live.gradient(embeddings(40), big) - cut.gradient(embeddings(40), big)).abs().max()) > 1e-3
+
+
+def test_pmrl_has_a_gradient_where_singular_values_meet() -> None:
+    """An all-orthogonal start is where an SVD's gradient is singular."""
+    output = torch.eye(6).double()
+    assert bool(torch.isfinite(PMRL().gradient(output, batch_of(2, 3))).all())
+
+
+def test_unit_rows_are_the_directions_and_short_ones_are_zero() -> None:
+    """The guard must not bend rows that have a direction."""
+    rows = embeddings(3)
+    assert torch.equal(unit(1e-5 * rows) != 0, torch.ones(3, 6, dtype=torch.bool))
+    torch.testing.assert_close(unit(rows), normalize(rows), rtol=0, atol=1e-15)
+    assert number(unit(1e-8 * rows).abs().max()) == 0

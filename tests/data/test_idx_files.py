@@ -1,8 +1,6 @@
-"""Data sets: what is read is what the files say, what is damaged is refused, and the splits never move."""
+"""Data sets in files: what is read is what the files say, and what is damaged is refused."""
 
 import gzip
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -13,41 +11,19 @@ import pooch
 import pytest
 import requests
 import torch
-from sklearn.datasets import load_digits
+from idx_files import HEIGHT, NUM_TEST, NUM_TRAIN, WIDTH, idx, small_arrays, write
 
 from contrastive_core.data import DATASETS
-from contrastive_core.data.batches import batches
 from contrastive_core.data.catalog import CATALOG, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Entry, describe
 from contrastive_core.data.files import fetch, find, verify
-from contrastive_core.data.splits import Split, Splits, assemble, limit, split_stratified
-from contrastive_core.errors import DataError, InputError, UnknownNameError
+from contrastive_core.errors import DataError
 
 NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
-NUM_TRAIN, NUM_TEST, HEIGHT, WIDTH = 24, 10, 3, 2
+
+
 SELF_CONTAINED = [name for name, entry in CATALOG.items() if entry.kind != "download"]
+
 DOWNLOADED = [name for name, entry in CATALOG.items() if entry.kind == "download"]
-
-
-def idx(array: np.ndarray, code: int = 0x08) -> bytes:
-    """Encode an array as an IDX file, straight from the format's definition."""
-    return bytes([0, 0, code, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape) + array.tobytes()
-
-
-def small_arrays() -> dict[str, np.ndarray]:
-    draw = np.random.default_rng(3)
-    return {
-        TRAIN_IMAGES: draw.integers(0, 256, (NUM_TRAIN, HEIGHT, WIDTH), dtype=np.uint8),
-        TRAIN_LABELS: np.arange(NUM_TRAIN, dtype=np.uint8) % 10,
-        TEST_IMAGES: draw.integers(0, 256, (NUM_TEST, HEIGHT, WIDTH), dtype=np.uint8),
-        TEST_LABELS: np.arange(NUM_TEST, dtype=np.uint8)[::-1].copy(),
-    }
-
-
-def write(folder: Path, contents: dict[str, bytes]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
-    return folder
 
 
 @pytest.fixture
@@ -99,238 +75,6 @@ def published(monkeypatch: pytest.MonkeyPatch, server: Server, contents: dict[st
     return entry
 
 
-# The table of data sets
-
-
-def test_names_and_descriptions_need_no_heavy_import() -> None:
-    """``--help`` and ``data list`` would take seconds."""
-    code = (
-        "import sys; from contrastive_core.data import DATASETS; from contrastive_core.data.catalog import CATALOG;"
-        "assert list(DATASETS) == list(CATALOG); assert not {'torch', 'numpy', 'sklearn', 'pooch'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_every_data_set_has_its_name_and_an_unknown_one_lists_them() -> None:
-    assert list(DATASETS) == ["digits", "digits-shuffled", "mnist", "fashion-mnist", "kmnist", "two-moons", "teacher"]
-    with pytest.raises(UnknownNameError, match="unknown data set 'mnits'; did you mean 'mnist'"):
-        describe("mnits")
-
-
-@pytest.mark.parametrize("name", SELF_CONTAINED)
-def test_what_the_catalog_says_is_what_is_loaded(name: str) -> None:
-    """A table of sizes that nobody checks ends up in a paper."""
-    entry, splits = CATALOG[name], DATASETS[name](None, 0)
-    sizes = (entry.num_train, entry.num_validation, entry.num_test)
-    for split, size in zip(splits[:3], sizes, strict=True):
-        assert split.inputs.shape == (size, entry.num_inputs)
-        assert split.inputs.dtype == torch.float32
-        assert split.inputs.min() >= 0
-        assert split.inputs.max() <= 1
-        assert split.labels.shape == (size,)
-        assert split.labels.dtype == torch.int64
-        assert set(split.labels.tolist()) == set(range(entry.num_classes))
-    assert splits.num_classes == entry.num_classes
-    assert splits.source.startswith(f"{name}: ")
-
-
-@pytest.mark.parametrize("name", DOWNLOADED)
-def test_published_files_give_the_sizes_of_the_catalog(name: str, tmp_path: Path) -> None:
-    """55000, 5000 and 10000 are the numbers that results on these sets are compared at (images of one pixel will do)."""
-    entry = CATALOG[name]
-    images = np.arange(60000, dtype=np.uint32).astype(np.uint8).reshape(-1, 1, 1)
-    labels = np.arange(60000, dtype=np.uint32).astype(np.uint8) % 10
-    arrays = (images, labels, images[:10000], labels[:10000])
-    splits = DATASETS[name](write(tmp_path, {file: idx(array) for file, array in zip(NAMES, arrays, strict=True)}), 0)
-    assert [len(split.labels) for split in splits[:3]] == [entry.num_train, entry.num_validation, entry.num_test] == [55000, 5000, 10000]
-    assert torch.equal(splits.validation.labels, torch.from_numpy(labels[55000:]).long())
-    assert "the last 5000 of 60000 training images as validation" in splits.source
-
-
-# Digits
-
-
-def test_digits_have_the_same_share_of_every_class_in_every_split() -> None:
-    """Each count is within one of its share of what was there to choose from: that is what stratified means."""
-    splits = DATASETS["digits"](None, 0)
-    train, validation, test = (split.labels.bincount().double() for split in splits[:3])
-    assert (test - (train + validation + test) * 350 / 1797).abs().max() < 1
-    assert (validation - (train + validation) * 250 / 1447).abs().max() < 1
-
-
-def test_digits_are_those_of_scikit_learn() -> None:
-    """If this fails, results on digits are not comparable with anybody's: the file is read without the library that owns it."""
-    images, labels = load_digits(return_X_y=True)
-    splits = DATASETS["digits"](None, 0)
-    parts = (splits.train, splits.validation, splits.test)
-    found = torch.cat([torch.cat((part.inputs * 16, part.labels[:, None].float()), 1) for part in parts]).double()
-    wanted = torch.from_numpy(np.column_stack((images, labels)))
-    assert sorted(map(tuple, found.tolist())) == sorted(map(tuple, wanted.tolist()))
-
-
-def test_digits_are_split_alike_for_every_seed() -> None:
-    """If the split moved with the training seed, spread between seeds would mix two causes and test samples would leak."""
-    first, second = DATASETS["digits"](None, 0), DATASETS["digits"](None, 1)
-    assert first.digest == second.digest
-    assert torch.equal(first.train.inputs, second.train.inputs)
-
-
-def test_characterises_digits_split() -> None:
-    """The split is made of integers only, so it is the same on every machine and for every version of NumPy."""
-    assert DATASETS["digits"](None, 0).digest == "88a027fa8f3e46ce74db816d18378b922a810588871529c9710f1290ba340fee"
-
-
-def test_shuffled_digits_are_numpys_permutation_of_them() -> None:
-    """If this fails, results cannot be laid beside those of others who divide the digits like this."""
-    images, labels = load_digits(return_X_y=True)
-    splits, order = DATASETS["digits-shuffled"](None, 123), np.random.default_rng(123).permutation(1797)
-    found = [torch.cat([split[part] for split in splits[:3]]) for part in (0, 1)]
-    assert torch.equal(found[0], torch.from_numpy(images[order] / 16).float())
-    assert found[1].tolist() == labels[order].tolist()
-    assert splits.test.labels.bincount(minlength=10).tolist() == np.bincount(labels[order[1437:]]).tolist()
-
-
-# Splits
-
-
-def numbered(num_samples: int, num_classes: int) -> Split:
-    numbers = torch.arange(num_samples)
-    return Split(numbers[:, None].float(), numbers % num_classes)
-
-
-def test_stratified_splits_are_disjoint_exhaustive_and_repeatable() -> None:
-    """A sample in two splits is a sample that was trained on and tested on."""
-    parts = split_stratified(numbered(103, 3), 20, 30)
-    numbers = [part.inputs[:, 0].long() for part in parts]
-    assert [len(part) for part in numbers] == [53, 20, 30]
-    assert sorted(torch.cat(numbers).tolist()) == list(range(103))
-    for part, number in zip(parts, numbers, strict=True):
-        assert torch.equal(part.labels, number % 3)
-    again = split_stratified(numbered(103, 3), 20, 30)
-    assert all(torch.equal(part.inputs, other.inputs) for part, other in zip(parts, again, strict=True))
-
-
-def test_stratified_splits_are_shuffled() -> None:
-    """The first training samples are used as a small training set: sorted by class, they would be of one class."""
-    train = split_stratified(Split(torch.zeros(400, 1), torch.arange(400) // 100), 40, 40)[0]
-    # 80 of 320 draws without replacement: 20 of each class expected, standard deviation 3.4, so 4.5 of them is 15.
-    assert (train.labels[:80].bincount(minlength=4) - 20).abs().max() <= 15
-
-
-@pytest.mark.parametrize(("num_validation", "num_test"), [(0, 3), (3, 0), (5, 5), (-1, 3)])
-def test_empty_splits_are_refused(num_validation: int, num_test: int) -> None:
-    with pytest.raises(InputError, match=f"cannot take {num_validation} validation and {num_test} test samples from 10"):
-        split_stratified(numbered(10, 2), num_validation, num_test)
-
-
-def small_splits() -> Splits:
-    return assemble(numbered(8, 2), numbered(3, 2), numbered(4, 2), num_classes=2, source="numbers")
-
-
-def test_limit_keeps_the_first_training_samples_and_says_so() -> None:
-    splits = small_splits()
-    smaller = limit(splits, train=5)
-    assert torch.equal(smaller.train.inputs, splits.train.inputs[:5])
-    assert torch.equal(smaller.train.labels, splits.train.labels[:5])
-    assert smaller.validation is splits.validation
-    assert smaller.test is splits.test
-    assert smaller.source == "numbers; only the first 5 of 8 training samples"
-    assert smaller.digest != splits.digest
-    assert limit(splits, train=8).digest == splits.digest
-
-
-@pytest.mark.parametrize("train", [0, -1, 9])
-def test_limit_refuses_what_is_not_there(train: int) -> None:
-    with pytest.raises(InputError, match=f"cannot keep {train} training samples; choose a number from 1 to 8"):
-        limit(small_splits(), train=train)
-
-
-def test_digest_changes_with_one_byte_and_with_the_division() -> None:
-    """The digest is the provenance of every record: unequal data with equal digests would be reported as the same experiment."""
-    digest = small_splits().digest
-    assert digest == small_splits().digest
-    for changed in ("train", "validation", "test"):
-        for tensor in (0, 1):
-            parts = {"train": numbered(8, 2), "validation": numbered(3, 2), "test": numbered(4, 2)}
-            parts[changed][tensor].view(-1).view(torch.uint8)[-1] ^= 1
-            assert assemble(**parts, num_classes=2, source="numbers").digest != digest
-    same_bytes = Split(numbered(8, 2).inputs.view(torch.int32), numbered(8, 2).labels)
-    assert assemble(same_bytes, numbered(3, 2), numbered(4, 2), num_classes=2, source="numbers").digest != digest
-    everything = numbered(8, 2)
-    cuts = [
-        assemble(*(Split(*(t[a:b] for t in everything)) for a, b in ((0, k), (k, 7), (7, 8))), num_classes=2, source="").digest
-        for k in (4, 5)
-    ]
-    assert cuts[0] != cuts[1]
-
-
-# Synthetic sets
-
-
-SEEDED = [name for name, entry in CATALOG.items() if entry.seeded]
-
-
-@pytest.mark.parametrize("name", SEEDED)
-def test_what_is_drawn_follows_its_seed_and_nothing_else(name: str) -> None:
-    splits = DATASETS[name](None, 5)
-    torch.manual_seed(1)
-    np.random.default_rng(1).random()
-    assert DATASETS[name](None, 5).digest == splits.digest
-    assert DATASETS[name](None, 6).digest != splits.digest
-    assert "seed 5" in splits.source
-
-
-@pytest.mark.parametrize("name", [name for name in SELF_CONTAINED if name not in SEEDED])
-def test_what_is_not_drawn_is_the_same_for_every_seed(name: str) -> None:
-    """If this fails, the catalog tells commands to refuse a seed that matters."""
-    assert DATASETS[name](None, 5).digest == DATASETS[name](None, 6).digest
-
-
-@pytest.mark.parametrize("name", ["two-moons", "teacher"])
-def test_synthetic_splits_share_no_sample(name: str) -> None:
-    """One stream reused for two splits would make the test samples training samples."""
-    rows = [tuple(row) for split in DATASETS[name](None, 5)[:3] for row in split.inputs.tolist()]
-    assert len(set(rows)) == len(rows)
-
-
-@pytest.mark.parametrize("name", SEEDED)
-def test_what_is_drawn_refuses_negative_seeds(name: str) -> None:
-    with pytest.raises(InputError, match="seed must be at least 0, got -1"):
-        DATASETS[name](None, -1)
-
-
-def test_two_moons_lie_on_their_half_circles() -> None:
-    """Undo the scaling: points are the formula's half circles plus noise of standard deviation 0.1."""
-    inputs, labels = DATASETS["two-moons"](None, 2).train
-    points = inputs.double() * torch.tensor([4.0, 2.5]) - torch.tensor([1.5, 1.0])
-    centred = torch.where(labels[:, None] == 0, points, torch.tensor([1.0, 0.5]) - points)
-    radius_error = centred.norm(dim=1) - 1
-    # The radius' error is the noise along it: n = 1000, so its standard deviation is known to 0.1 / sqrt(2000) = 0.0022; 4.5 of these.
-    # The noise across adds 0.1^2 / 2 = 0.005 to the mean radius, which is known to 0.1 / sqrt(1000) = 0.0032.
-    assert abs(radius_error.std().item() - 0.1) < 0.010
-    assert abs(radius_error.mean().item() - 0.005) < 0.0145
-    # Half circles, not circles: the noise puts a point 0.5 beyond the flat side once in 3.5 million.
-    assert centred[:, 1].min() > -0.5
-    assert labels.bincount().tolist() == [500, 500]
-
-
-def test_teacher_labels_are_those_of_one_network() -> None:
-    """Label the samples by the formula, one at a time; labels of another network would make the task unlearnable."""
-    seed = 4
-    draw = np.random.default_rng(np.random.SeedSequence(seed).spawn(4)[0])
-    first = draw.normal(0, (3 / 16) ** 0.5, (16, 32))
-    second = draw.normal(0, (1 / 32) ** 0.5, (32, 4))
-    splits = DATASETS["teacher"](None, seed)
-    for split in splits[:3]:
-        for inputs, label in zip(split.inputs[:50].tolist(), split.labels[:50].tolist(), strict=True):
-            hidden = [np.tanh(sum((2 * x - 1) * first[i, j] for i, x in enumerate(inputs))) for j in range(32)]
-            scores = [sum(h * second[j, k] for j, h in enumerate(hidden)) for k in range(4)]
-            assert scores.index(max(scores)) == label
-
-
-# IDX folders
-
-
 def test_images_are_read_as_the_files_say(folder: Path) -> None:
     """Row-major pixels over 255, in the order of the file, and the last twelfth for validation."""
     arrays, splits = small_arrays(), DATASETS["mnist"](folder, 0)
@@ -377,6 +121,7 @@ def header(magic: int, *shape: int) -> bytes:
 
 
 LABELS = bytes(range(10))
+
 BAD_FILES = {
     "wrong magic": (TRAIN_LABELS, b"<!DOCTYPE html>", "magic number 0x3C21444F, expected 0x00000801 (labels); this is not an IDX file"),
     "unknown type": (TRAIN_LABELS, header(0x0A01, 10) + LABELS, "magic number 0x00000A01, expected 0x00000801 (labels); this is not an"),
@@ -468,9 +213,6 @@ def test_swapped_files_of_one_data_set_are_recognised(folder: Path, published: E
         DATASETS["mnist"](folder, 0)
 
 
-# Downloads
-
-
 def test_without_a_folder_the_files_are_downloaded_once(folder: Path, published: Entry, server: Server) -> None:
     downloaded = DATASETS["mnist"](None, 0)
     assert server.asked == [f"{published.mirror}{name}.gz" for name in NAMES]
@@ -534,9 +276,6 @@ def test_catalog_of_files_is_complete(name: str) -> None:
     assert len(set(digests)) == len(digests)
 
 
-# Verification
-
-
 def test_verify_reports_every_file(folder: Path, contents: dict[str, bytes], published: Entry, server: Server) -> None:
     reports = verify("mnist", folder)
     for report, name, count in zip(reports, NAMES, (NUM_TRAIN, NUM_TRAIN, NUM_TEST, NUM_TEST), strict=True):
@@ -581,47 +320,3 @@ def test_verify_does_not_judge_what_it_cannot_know(folder: Path, server: Server)
     """Only the archives' digests of kmnist are known, so an unpacked file is neither the published one nor another."""
     assert [report.published for report in verify("kmnist", folder)] == [None] * 4
     assert "could not be compared with the published ones" in DATASETS["kmnist"](folder, 0).source
-
-
-# Batches
-
-
-@pytest.mark.parametrize("batch_size", [1, 4, 10, 99])
-@pytest.mark.parametrize("shuffled", [False, True])
-def test_batches_present_every_sample_exactly_once(batch_size: int, shuffled: bool) -> None:
-    """An epoch that skips or repeats samples is not an epoch."""
-    split = numbered(10, 3)
-    presented = list(batches(split, batch_size, torch.Generator().manual_seed(0) if shuffled else None))
-    sizes = [len(batch.labels) for batch in presented]
-    assert sizes == [batch_size] * (10 // batch_size) + [10 % batch_size] * (10 % batch_size > 0)
-    order = torch.cat([batch.inputs[:, 0] for batch in presented]).long()
-    assert sorted(order.tolist()) == list(range(10))
-    assert torch.equal(torch.cat([batch.labels for batch in presented]), order % 3)
-    assert (order.tolist() == list(range(10))) is not shuffled
-    assert torch.equal(torch.cat([batch.instances for batch in presented if batch.instances is not None]), order)
-
-
-def test_batches_follow_their_generator() -> None:
-    """Same seed, same run; and every epoch of one generator has an order of its own."""
-
-    def orders(seed: int) -> list[list[float]]:
-        generator = torch.Generator().manual_seed(seed)
-        return [torch.cat([batch.inputs[:, 0] for batch in batches(numbered(50, 2), 7, generator)]).tolist() for _ in range(2)]
-
-    assert orders(1) == orders(1)
-    assert orders(1) != orders(2)
-    assert orders(1)[0] != orders(1)[1]
-
-
-def test_the_order_is_drawn_when_batches_are_asked_for() -> None:
-    """Reading the batches later must not change what the generator is used for in between."""
-    generator, twin = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
-    waiting = batches(numbered(50, 2), 50, generator)
-    torch.rand(3, generator=generator)
-    assert torch.equal(next(waiting).inputs, next(batches(numbered(50, 2), 50, twin)).inputs)
-
-
-@pytest.mark.parametrize("batch_size", [0, -3])
-def test_batch_size_is_checked_before_the_first_batch(batch_size: int) -> None:
-    with pytest.raises(InputError, match=f"batch_size must be at least 1, got {batch_size}"):
-        batches(numbered(4, 2), batch_size)

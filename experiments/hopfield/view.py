@@ -11,29 +11,30 @@ from experiments.figures.writing import Picture
 from experiments.hopfield.learn import cell_of as lesson_of
 from experiments.hopfield.phase import boundaries
 from experiments.hopfield.phase import cell_of as phase_of
-from experiments.report.grid_view import View, show_grid
-from experiments.report.run_reader import Evidence
+from experiments.report.contents import Contents
+from experiments.report.grid_view import show_grid
+from experiments.report.run_reader import OpenedRun
 from experiments.runs.records import Trial
 
 MOST_CELLS = 2500
 """Points of a diagram that are drawn one by one."""
 
 
-def show_recall(evidence: Evidence) -> View:
+def show_recall(opened: OpenedRun) -> Contents:
     """Show the retrieval of the first network: overlaps in time against the predicted flow."""
-    view = show_grid(evidence) if evidence.axes else View([], {})
-    found = next(evidence.journal.trials("done"), None)
+    view = show_grid(opened) if opened.axes else Contents([], {})
+    found = next(opened.journal.trials("done"), None)
     if found is None or not found.metrics or "flow" not in found.metrics:
         return view
-    return View(view.tables, {"recall": recall_picture(found.metrics), **view.pictures})
+    return Contents(view.tables, {"recall": recall_picture(found.metrics), **view.pictures})
 
 
-def show_phase(evidence: Evidence) -> View:
+def show_phase(opened: OpenedRun) -> Contents:
     """Show a diagram per number of patterns, with the lines of the theory; failed points are hatched."""
-    if not {"dilution", "ratio"} <= _keys(evidence) or evidence.total > MOST_CELLS:
-        return show_grid(evidence)
+    if not {"dilution", "ratio"} <= _keys(opened) or opened.total > MOST_CELLS:
+        return show_grid(opened)
     cells: dict[int, list[dict[str, Any]]] = {}
-    for options, trial in _settled(evidence):
+    for options, trial in _settled(opened):
         cells.setdefault(options["patterns"], []).append(phase_of(options["dilution"], options["ratio"], trial.metrics))
     pictures: dict[str, Picture] = {}
     for count, found in sorted(cells.items()):
@@ -41,29 +42,29 @@ def show_phase(evidence: Evidence) -> View:
         ordered = [cell for cell in found if cell.get("monte_carlo")]
         if ordered:
             pictures[f"dilution-{count}"] = dilution_picture(ordered)
-    return View([], pictures)
+    return Contents([], pictures)
 
 
-def show_learn(evidence: Evidence) -> View:
+def show_learn(opened: OpenedRun) -> Contents:
     """Show overlaps against the number of examples, with the threshold of the theory."""
     from hebbian.theory.thresholds import hierarchical_threshold_examples
 
-    if not {"quality", "examples"} <= _keys(evidence) or evidence.total > MOST_CELLS:
-        return show_grid(evidence)
+    if not {"quality", "examples"} <= _keys(opened) or opened.total > MOST_CELLS:
+        return show_grid(opened)
     cells, thresholds = [], {}
-    for options, trial in _settled(evidence):
+    for options, trial in _settled(opened):
         cells.append(lesson_of(options["quality"], options["examples"], trial.metrics))
         dilution = 0.0 if options.get("images") else options["dilution"]
         threshold = hierarchical_threshold_examples(options["patterns"], dilution, options["quality"])
         thresholds[str(options["quality"])] = threshold
-    return View([], {"learning": learning_picture(cells, thresholds)} if cells else {})
+    return Contents([], {"learning": learning_picture(cells, thresholds)} if cells else {})
 
 
-def _keys(evidence: Evidence) -> set[str]:
-    return {key for axis in evidence.axes for key in axis.keys}
+def _keys(opened: OpenedRun) -> set[str]:
+    return {key for axis in opened.axes for key in axis.keys}
 
 
-def _settled(evidence: Evidence) -> list[tuple[Mapping[str, Any], Trial]]:
+def _settled(opened: OpenedRun) -> list[tuple[Mapping[str, Any], Trial]]:
     """Pair the trials that are done or failed with their whole settings."""
-    shared: Mapping[str, Any] = evidence.facts["settings"]
-    return [({**shared, **trial.options}, trial) for trial in evidence.journal.trials() if trial.status in ("done", "failed")]
+    shared: Mapping[str, Any] = opened.facts["settings"]
+    return [({**shared, **trial.options}, trial) for trial in opened.journal.trials() if trial.status in ("done", "failed")]

@@ -69,7 +69,7 @@ def compare_command(options: CompareOptions, invocation: Invocation) -> None:
       eqlab compare --rules ep-centered,ep-positive,backprop --seeds 5 --strength 0.1
       eqlab compare --config mnist --data-dir DIRECTORY-OF-IDX-FILES --rules ep-centered,backprop
     """  # noqa: D301
-    from experiments.report.page import portray
+    from experiments.report.page import build_report
 
     check_engine(options.engine)
     invocation.use_threads()
@@ -79,7 +79,7 @@ def compare_command(options: CompareOptions, invocation: Invocation) -> None:
         found = run_paired(study_of("train", PlanOptions, options), options, invocation, run, journal, _sentence)
     result = _result(options, found, network) | {"run": str(run.path)}
     header, rows = table(result["rules"])
-    page = portray(run)
+    page = build_report(run)
     write_pictures(run.figures, page.pictures)
     write_report(run.path / "report.html", render(page))
     text = f"{result['network']} on {result['data']}, {options.seeds} paired seeds\n\n{format_table(header, rows)}"

@@ -8,9 +8,9 @@ from typing import Any
 from experiments.figures.writing import comparison, gradient_alignment, learning_curves, pareto, relaxation
 from experiments.learning.comparison import summarise, table
 from experiments.learning.gradient_table import table as gradients_table
-from experiments.report.grid_view import View, point_labels, show_grid
-from experiments.report.html import ReportTable
-from experiments.report.run_reader import Evidence
+from experiments.report.contents import Contents, ReportTable
+from experiments.report.grid_view import point_labels, show_grid
+from experiments.report.run_reader import OpenedRun
 from experiments.runs.arrays import read_trace
 from experiments.sweeps.paired import trial_key
 
@@ -21,20 +21,20 @@ MOST_TRACES = 8
 _CURVE = "validation_error"
 
 
-def show_train(evidence: Evidence) -> View:
+def show_train(opened: OpenedRun) -> Contents:
     """Show one training run, or a grid of them by the first axes, with the epochs of trials that still run."""
-    view = show_grid(evidence) if evidence.axes else View([], {})
-    histories = curves(evidence)
+    view = show_grid(opened) if opened.axes else Contents([], {})
+    histories = curves(opened)
     picture = {"learning-curves": learning_curves(histories)} if any(any(seeds) for seeds in histories.values()) else {}
-    return View(view.tables, {**picture, **view.pictures})
+    return Contents(view.tables, {**picture, **view.pictures})
 
 
-def curves(evidence: Evidence) -> dict[str, list[list[dict[str, Any]]]]:
+def curves(opened: OpenedRun) -> dict[str, list[list[dict[str, Any]]]]:
     """Read histories by the point of as many of the first axes as make no more than twelve curves.
 
     Parameters
     ----------
-    evidence : Evidence
+    opened : OpenedRun
         Of trainings.
 
     Returns
@@ -42,46 +42,46 @@ def curves(evidence: Evidence) -> dict[str, list[list[dict[str, Any]]]]:
     dict of str to list of histories
         Those that have a validation error.
     """
-    if not evidence.axes:
-        return {evidence.experiment: [_records(evidence, evidence.experiment)]}
+    if not opened.axes:
+        return {opened.experiment: [_records(opened, opened.experiment)]}
     named: list[int] = []
-    for index, axis in enumerate(evidence.axes):
-        if math.prod(len(evidence.axes[i].values) for i in named) * len(axis.values) > MOST_CURVES:
+    for index, axis in enumerate(opened.axes):
+        if math.prod(len(opened.axes[i].values) for i in named) * len(axis.values) > MOST_CURVES:
             break
         named.append(index)
-    labels = point_labels([evidence.axes[index] for index in named])
-    each = evidence.total // len(labels)
+    labels = point_labels([opened.axes[index] for index in named])
+    each = opened.total // len(labels)
     found: dict[str, list[list[dict[str, Any]]]] = {}
     for position, label in enumerate(labels):
-        keys = evidence.keys(position * each, each, MOST_SEEDS)
-        found[label or evidence.experiment] = [history for key in keys if (history := _records(evidence, key))]
+        keys = opened.keys(position * each, each, MOST_SEEDS)
+        found[label or opened.experiment] = [history for key in keys if (history := _records(opened, key))]
     return found
 
 
-def _records(evidence: Evidence, key: str) -> list[dict[str, Any]]:
-    return [epoch.metrics for epoch in evidence.history(key) if _CURVE in epoch.metrics]
+def _records(opened: OpenedRun, key: str) -> list[dict[str, Any]]:
+    return [epoch.metrics for epoch in opened.history(key) if _CURVE in epoch.metrics]
 
 
-def show_relaxation(evidence: Evidence) -> View:
+def show_relaxation(opened: OpenedRun) -> Contents:
     """Show a grid of relaxations, with the traces of the first trial at some points where trajectories were kept."""
-    view = show_grid(evidence)
-    labels = point_labels(evidence.axes)
+    view = show_grid(opened)
+    labels = point_labels(opened.axes)
     traces: dict[str, dict[str, list[float]]] = {}
     for position in range(0, len(labels), max(1, len(labels) // MOST_TRACES)):
-        trace = read_trace(evidence.run, str(position * evidence.seeds))
+        trace = read_trace(opened.run, str(position * opened.seeds))
         if trace and len(traces) < MOST_TRACES:
             traces[labels[position] or "trial 0"] = trace
-    return View(view.tables, {**view.pictures, **({"relaxation": relaxation(traces)} if traces else {})})
+    return Contents(view.tables, {**view.pictures, **({"relaxation": relaxation(traces)} if traces else {})})
 
 
-def show_compare(evidence: Evidence) -> View:
+def show_compare(opened: OpenedRun) -> Contents:
     """Show rules side by side, as far as they are."""
-    rules = [str(rule) for (rule,) in evidence.axes[0].values] if evidence.axes else []
+    rules = [str(rule) for (rule,) in opened.axes[0].values] if opened.axes else []
     metrics, errors, histories = {}, {}, {}
     for rule in rules:
-        keys = [trial_key(rule, seed) for seed in range(evidence.first_seed, evidence.first_seed + evidence.seeds)]
-        trials = [evidence.journal.trial(key) for key in keys]
-        histories[rule] = [_records(evidence, key) for key in keys]
+        keys = [trial_key(rule, seed) for seed in range(opened.first_seed, opened.first_seed + opened.seeds)]
+        trials = [opened.journal.trial(key) for key in keys]
+        histories[rule] = [_records(opened, key) for key in keys]
         if any(trial and trial.status in ("done", "failed") for trial in trials):
             metrics[rule] = [trial.metrics if trial else None for trial in trials]
             errors[rule] = next((trial.error for trial in trials if trial and trial.error), None)
@@ -91,7 +91,7 @@ def show_compare(evidence: Evidence) -> View:
             record["status"] = "done"  # what is missing has not failed
     pictures = {"learning-curves": learning_curves(histories)} if any(any(seeds) for seeds in histories.values()) else {}
     if not records:
-        return View([], pictures)
+        return Contents([], pictures)
     efforts = {"CPU time (µs/sample)": ("cpu_seconds_per_sample", 1e6), "sweeps per sample": ("sweeps_per_sample", 1.0)}
     done = {rule: record for rule, record in records.items() if record["test_error"]}
     fronts = {
@@ -99,19 +99,19 @@ def show_compare(evidence: Evidence) -> View:
         for title, (name, factor) in efforts.items()
     }
     compared = {"comparison": comparison(records)}
-    shown = {**pictures, **compared} if evidence.running else {**compared, **pictures}  # what moves comes first
-    return View([ReportTable("Side by side", *table(records))], {**shown, "pareto": pareto(fronts, "test error (%)")})
+    shown = {**pictures, **compared} if opened.running else {**compared, **pictures}  # what moves comes first
+    return Contents([ReportTable("Side by side", *table(records))], {**shown, "pareto": pareto(fronts, "test error (%)")})
 
 
-def show_gradients(evidence: Evidence) -> View:
+def show_gradients(opened: OpenedRun) -> Contents:
     """Show every rule's gradient beside the exact one, and how the free phase relaxed; of a grid, those of its first trial."""
-    view = show_grid(evidence) if evidence.axes else View([], {})
-    found = next(evidence.journal.trials("done"), None)
+    view = show_grid(opened) if opened.axes else Contents([], {})
+    found = next(opened.journal.trials("done"), None)
     if found is None or found.metrics is None:
         return view
     rules = {rule: record for rule, record in found.metrics["rules"].items() if "error" not in record}
-    trace = read_trace(evidence.run, found.key)
+    trace = read_trace(opened.run, found.key)
     pictures = {"alignment": gradient_alignment(rules), **({"relaxation": relaxation({"free phase": trace})} if trace else {})}
     header, rows = gradients_table(found.metrics)
-    where = f" in trial {found.key}" if evidence.axes else ""
-    return View([ReportTable(f"Distance from the exact gradient{where}", header, rows), *view.tables], {**pictures, **view.pictures})
+    where = f" in trial {found.key}" if opened.axes else ""
+    return Contents([ReportTable(f"Distance from the exact gradient{where}", header, rows), *view.tables], {**pictures, **view.pictures})

@@ -57,10 +57,10 @@ def report_command(options: ReportOptions, invocation: Invocation) -> None:
         raise InputError(f"--front needs two different metrics, got {', '.join(options.front)}")
     from experiments.figures.writing import write_pictures
     from experiments.report.html import render, write_report
-    from experiments.report.page import portray, portray_together
+    from experiments.report.page import build_joint_report, build_report
 
     runs = [find_run(name) for name in dict.fromkeys(options.runs)]
-    page = portray(runs[0], options.front) if len(runs) == 1 else portray_together(runs, options.front)
+    page = build_report(runs[0], options.front) if len(runs) == 1 else build_joint_report(runs, options.front)
     html = render(page)
     path = options.out or _default(runs)
     if path.is_dir():

@@ -11,8 +11,8 @@ from contrastive_core.registry import unknown_name
 from experiments.figures.grid import MOST_CELLS, MOST_POINTS, heat_map, histogram, profile
 from experiments.figures.pareto import pareto
 from experiments.figures.style import Picture
-from experiments.report.html import ReportTable
-from experiments.report.run_reader import Evidence
+from experiments.report.contents import Contents, ReportTable
+from experiments.report.run_reader import OpenedRun
 from experiments.runs.columns import Columns, metric_paths, positions, read_columns
 from experiments.runs.intervals import UNBOUNDED, Bounds, Interval, brackets, group_means
 from experiments.runs.records import STATUSES
@@ -28,21 +28,6 @@ MOST_ROWS = 20
 COST = "test_error"
 EFFORTS = ("cpu_seconds_per_sample", "sweeps_per_sample")
 """What an error is set against by default, where trials have both."""
-
-
-class View(NamedTuple):
-    """A part of a page.
-
-    Attributes
-    ----------
-    tables : list of ReportTable
-        In their order.
-    pictures : dict of str to Picture
-        By name.
-    """
-
-    tables: list[ReportTable]
-    pictures: dict[str, Picture]
 
 
 class Binned(NamedTuple):
@@ -63,45 +48,45 @@ class Binned(NamedTuple):
     places: Array
 
 
-def show_grid(evidence: Evidence, fronts: Sequence[str] = ()) -> View:
+def show_grid(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
     """Show a grid whatever its trials are.
 
     Parameters
     ----------
-    evidence : Evidence
+    opened : OpenedRun
         The run; trials that are not done yet are left out.
     fronts : sequence of str
         Two metrics to set against each other, or none for what is customary.
 
     Returns
     -------
-    View
+    Contents
         Bounded, however many trials there are.
     """
-    paths = metric_paths(evidence.journal)
+    paths = metric_paths(opened.journal)
     for name in fronts:
         if name not in paths:
             raise unknown_name("metric", name, sorted(paths))
-    lengths = [*(len(axis.values) for axis in evidence.axes), evidence.seeds]
-    names = _chosen(evidence, paths)
+    lengths = [*(len(axis.values) for axis in opened.axes), opened.seeds]
+    names = _chosen(opened, paths)
     pairs = [(fronts[0], fronts[1])] if fronts else [(effort, COST) for effort in EFFORTS if effort in paths and COST in paths]
-    if not names or math.prod(lengths) != evidence.total:
-        return View([], {})
+    if not names or math.prod(lengths) != opened.total:
+        return Contents([], {})
     wanted = dict.fromkeys([*names, *(name for pair in pairs for name in pair)])
-    columns = read_columns(evidence.journal, {name: paths[name] for name in wanted})
-    experiment = evidence.definition()
+    columns = read_columns(opened.journal, {name: paths[name] for name in wanted})
+    experiment = opened.definition()
     bounds = {name: experiment.metric(name).bounds if experiment else UNBOUNDED for name in names}
-    where = positions(lengths, evidence.total)
-    varying = [index for index, axis in enumerate(evidence.axes) if len(axis.values) > 1]
-    pictures = _pictures(evidence.axes, varying, where, columns, bounds)
-    labels = point_labels(evidence.axes)
+    where = positions(lengths, opened.total)
+    varying = [index for index, axis in enumerate(opened.axes) if len(axis.values) > 1]
+    pictures = _pictures(opened.axes, varying, where, columns, bounds)
+    labels = point_labels(opened.axes)
     if pairs and len(varying) > 0:
-        pictures["pareto"] = _fronts(columns, labels, evidence.seeds, pairs)
-    return View([_table(evidence, columns, bounds)], pictures)
+        pictures["pareto"] = _fronts(columns, labels, opened.seeds, pairs)
+    return Contents([_table(opened, columns, bounds)], pictures)
 
 
-def _chosen(evidence: Evidence, paths: Mapping[str, str]) -> list[str]:
-    experiment = evidence.definition()
+def _chosen(opened: OpenedRun, paths: Mapping[str, str]) -> list[str]:
+    experiment = opened.definition()
     headline = [name for name in experiment.headline if name in paths] if experiment else []
     return (headline or list(paths))[:MOST_METRICS]
 
@@ -202,15 +187,15 @@ def _fronts(columns: Columns, labels: Sequence[str], seeds: int, pairs: Sequence
     return pareto(panels, pairs[0][1].replace("_", " "))
 
 
-def _table(evidence: Evidence, columns: Columns, bounds: Mapping[str, Bounds]) -> ReportTable:
+def _table(opened: OpenedRun, columns: Columns, bounds: Mapping[str, Bounds]) -> ReportTable:
     import numpy as np
 
-    labels = point_labels(evidence.axes)[:MOST_ROWS]
-    few = min(len(columns.status), len(labels) * evidence.seeds)
-    groups = np.arange(few) // evidence.seeds
+    labels = point_labels(opened.axes)[:MOST_ROWS]
+    few = min(len(columns.status), len(labels) * opened.seeds)
+    groups = np.arange(few) // opened.seeds
     found = {name: group_means(columns.values[name][:few], groups, len(labels), limits) for name, limits in bounds.items()}
     rows = [[label or "all", *_cells([group.at(i) for group in found.values()])] for i, label in enumerate(labels)]
-    points = math.prod(len(axis.values) for axis in evidence.axes)
+    points = math.prod(len(axis.values) for axis in opened.axes)
     more = f"; the first {len(labels)} of {points} points" if points > len(labels) else ""
     header = ["point", *(text for name in bounds for text in (name, "95 % interval", "n"))]
     return ReportTable(f"Means over seeds{more}", header, rows)

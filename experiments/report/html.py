@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 from contrastive_core.errors import InputError
 from experiments.commandline.output import Cell, write_text
 from experiments.figures.style import FAINT, GRID, INK, PAPER
+from experiments.report.contents import Report, ReportTable
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from experiments.figures.writing import Picture
 
 TEMPLATES = Path(__file__).with_name("templates")
 _NAMESPACE = re.compile(r"\{[^}]*\}")
@@ -30,51 +30,6 @@ _FAMILY = re.compile(r"font-family:[^;]*;? *")
 _DROPPED = ("metadata", "style", "script")
 _THEME = {INK: "currentColor", PAPER: "var(--paper)", GRID: "var(--grid)", FAINT: "var(--faint)"}
 """Which colours of a figure follow the page when it is dark; the others are legible on both papers."""
-
-
-class ReportTable(NamedTuple):
-    """A table of a report.
-
-    Attributes
-    ----------
-    title : str
-        Above it.
-    header : sequence of str
-        One name per column.
-    rows : sequence of sequences
-        Of texts and numbers; floats are shown with four significant digits, None as a dash.
-    """
-
-    title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-
-
-class Portrait(NamedTuple):
-    """What a report says.
-
-    Attributes
-    ----------
-    title, intro, state : str
-        At the top; the state is how far the run is.
-    tables : sequence of ReportTable
-        In their order; columns of numbers are aligned to the right.
-    pictures : mapping of str to Picture
-        By name, shown inline; the name becomes the caption.
-    config, provenance : mapping
-        Nested settings, shown one per line in sections that are closed at first.
-    settled : tuple of int, optional
-        How many trials are done or failed, and how many there are.
-    """
-
-    title: str
-    intro: str
-    state: str
-    tables: Sequence[ReportTable]
-    pictures: Mapping[str, Picture]
-    config: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    settled: tuple[int, int] | None = None
 
 
 class Refresh(NamedTuple):
@@ -92,12 +47,12 @@ class Refresh(NamedTuple):
     nonce: str
 
 
-def render(page: Portrait, refresh: Refresh | None = None) -> str:
+def render(page: Report, refresh: Refresh | None = None) -> str:
     """Write a report.
 
     Parameters
     ----------
-    page : Portrait
+    page : Report
         What it says.
     refresh : Refresh, optional
         For a page that is served; a report has no script.

@@ -9,8 +9,8 @@ from typing import Any
 
 from experiments.commandline.options import flatten
 from experiments.figures.style import Picture
-from experiments.report.html import Portrait, ReportTable
-from experiments.report.run_reader import Evidence, gather, refuse_links, state_of
+from experiments.report.contents import Report, ReportTable
+from experiments.report.run_reader import OpenedRun, open_for_reading, refuse_links, state_of
 from experiments.report.views import show
 from experiments.runs.columns import means
 from experiments.runs.directory import RunDirectory, differing
@@ -26,7 +26,7 @@ _MOST_FAILURES = 5
 _MOST_RUNNING = 16
 
 
-def portray(run: RunDirectory, fronts: Sequence[str] = ()) -> Portrait:
+def build_report(run: RunDirectory, fronts: Sequence[str] = ()) -> Report:
     """Make the page of a run.
 
     Parameters
@@ -38,7 +38,7 @@ def portray(run: RunDirectory, fronts: Sequence[str] = ()) -> Portrait:
 
     Returns
     -------
-    Portrait
+    Report
         Below 500 kB, however large the run is.
 
     Raises
@@ -47,18 +47,18 @@ def portray(run: RunDirectory, fronts: Sequence[str] = ()) -> Portrait:
         If the run is damaged.
     """
     config = run.read_config()
-    with gather(run) as evidence:
-        if evidence is None:
-            return Portrait(run.path.name, f"A run of eqlab {_command(run)}", "nothing is recorded yet", [], {}, config, _provenance(run))
-        state, view = state_of(evidence), show(evidence, fronts)
-        tables = [*view.tables, *_single(evidence), *_running(evidence), *_failures(evidence)]
-        intro = _introduce(evidence)
-        done, total = evidence.counts["done"] + evidence.counts["failed"], evidence.total
+    with open_for_reading(run) as opened:
+        if opened is None:
+            return Report(run.path.name, f"A run of eqlab {_command(run)}", "nothing is recorded yet", [], {}, config, _provenance(run))
+        state, view = state_of(opened), show(opened, fronts)
+        tables = [*view.tables, *_single(opened), *_running(opened), *_failures(opened)]
+        intro = _introduce(opened)
+        done, total = opened.counts["done"] + opened.counts["failed"], opened.total
     kept, left_out = _bounded(view.pictures)
-    return Portrait(run.path.name, intro + left_out, state, tables, kept, _bounded_settings(config), _provenance(run), (done, total))
+    return Report(run.path.name, intro + left_out, state, tables, kept, _bounded_settings(config), _provenance(run), (done, total))
 
 
-def portray_together(runs: Sequence[RunDirectory], fronts: Sequence[str] = ()) -> Portrait:
+def build_joint_report(runs: Sequence[RunDirectory], fronts: Sequence[str] = ()) -> Report:
     """Make one page of several runs: in what they differ, what they found, and the figures of each as far as there is room.
 
     Parameters
@@ -66,11 +66,11 @@ def portray_together(runs: Sequence[RunDirectory], fronts: Sequence[str] = ()) -
     runs : sequence of RunDirectory
         Two or more.
     fronts : sequence of str
-        As for ``portray``.
+        As for ``build_report``.
 
     Returns
     -------
-    Portrait
+    Report
         As large as that of one run.
 
     Raises
@@ -79,7 +79,7 @@ def portray_together(runs: Sequence[RunDirectory], fronts: Sequence[str] = ()) -
         If one of them is damaged.
     """
     names = _names(runs)
-    pages = {name: portray(run, fronts) for name, run in zip(names, runs, strict=True)}
+    pages = {name: build_report(run, fronts) for name, run in zip(names, runs, strict=True)}
     settings = differing([run.read_config() for run in runs])
     rows = [(key, *(_short(value) for value in values)) for key, values in islice(settings.items(), _MOST_SETTINGS)]
     found = [_means(run) for run in runs]
@@ -101,13 +101,13 @@ def portray_together(runs: Sequence[RunDirectory], fronts: Sequence[str] = ()) -
     kept, left_out = _bounded(pictures)
     config = {name: page.config for name, page in pages.items()}
     provenance = {name: page.provenance for name, page in pages.items()}
-    return Portrait(" and ".join(names), f"{len(runs)} runs{left_out}", "", tables, kept, config, provenance)
+    return Report(" and ".join(names), f"{len(runs)} runs{left_out}", "", tables, kept, config, provenance)
 
 
-def _introduce(evidence: Evidence) -> str:
-    text = f"eqlab {evidence.command}" + (f" of {evidence.experiment}" if evidence.experiment != evidence.command else "")
-    listed = " x ".join([*(f"{len(axis.values)} {axis.name}" for axis in evidence.axes), f"{evidence.seeds} seeds"])
-    return f"{text}: {listed}" if evidence.axes else text
+def _introduce(opened: OpenedRun) -> str:
+    text = f"eqlab {opened.command}" + (f" of {opened.experiment}" if opened.experiment != opened.command else "")
+    listed = " x ".join([*(f"{len(axis.values)} {axis.name}" for axis in opened.axes), f"{opened.seeds} seeds"])
+    return f"{text}: {listed}" if opened.axes else text
 
 
 def _names(runs: Sequence[RunDirectory]) -> list[str]:
@@ -127,9 +127,9 @@ def _means(run: RunDirectory) -> dict[str, float]:
         return means(journal)
 
 
-def _single(evidence: Evidence) -> list[ReportTable]:
+def _single(opened: OpenedRun) -> list[ReportTable]:
     """Show what the only trial found."""
-    trial = next(evidence.journal.trials("done"), None) if evidence.total == 1 else None
+    trial = next(opened.journal.trials("done"), None) if opened.total == 1 else None
     if trial is None or not trial.metrics:
         return []
     flat = {key: value for key, value in flatten(trial.metrics).items() if isinstance(value, int | float | str)}
@@ -138,8 +138,8 @@ def _single(evidence: Evidence) -> list[ReportTable]:
     return [ReportTable(f"Result{more}", ("metric", "value"), rows)] if rows else []
 
 
-def _running(evidence: Evidence) -> list[ReportTable]:
-    told = [(key, read_live(evidence.run.live, key)) for key in evidence.running[:_MOST_RUNNING]]
+def _running(opened: OpenedRun) -> list[ReportTable]:
+    told = [(key, read_live(opened.run.live, key)) for key in opened.running[:_MOST_RUNNING]]
     keys = list(dict.fromkeys(key for _, epochs in told for key in (epochs[-1].metrics if epochs else {}) if key != "epoch"))[:6]
     rows = [
         (key, *((epochs[-1].epoch, *(_number(epochs[-1].metrics.get(name)) for name in keys)) if epochs else (None,) * (1 + len(keys))))
@@ -152,13 +152,13 @@ def _number(value: Any) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
-def _failures(evidence: Evidence) -> list[ReportTable]:
-    failed = evidence.counts["failed"]
+def _failures(opened: OpenedRun) -> list[ReportTable]:
+    failed = opened.counts["failed"]
     if not failed:
         return []
     rows = [
         (trial.key, _short(json.dumps(trial.options)), _short(trial.error or ""))
-        for trial in islice(evidence.journal.trials("failed"), _MOST_FAILURES)
+        for trial in islice(opened.journal.trials("failed"), _MOST_FAILURES)
     ]
     more = f"; the first {len(rows)} of {failed}" if failed > len(rows) else ""
     return [ReportTable(f"Failures{more}", ("trial", "settings", "error"), rows)]

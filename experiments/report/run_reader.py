@@ -19,7 +19,7 @@ from experiments.trials.experiment import Experiment, find_experiment
 from experiments.trials.progress import duration
 
 
-class Evidence(NamedTuple):
+class OpenedRun(NamedTuple):
     """An opened run.
 
     Attributes
@@ -103,7 +103,7 @@ class Evidence(NamedTuple):
 
 
 @contextmanager
-def gather(run: RunDirectory) -> Iterator[Evidence | None]:
+def open_for_reading(run: RunDirectory) -> Iterator[OpenedRun | None]:
     """Open a run to look at it, also while another process writes it.
 
     Parameters
@@ -113,7 +113,7 @@ def gather(run: RunDirectory) -> Iterator[Evidence | None]:
 
     Yields
     ------
-    Evidence or None
+    OpenedRun or None
         None if there is no journal yet.
 
     Raises
@@ -131,7 +131,7 @@ def gather(run: RunDirectory) -> Iterator[Evidence | None]:
         if command == COMMAND:
             refuse_edited(run, facts)
         unrecorded = counts["pending"] + counts["running"]
-        yield Evidence(run, journal, command, facts, counts, running(run.live) if unrecorded else [])
+        yield OpenedRun(run, journal, command, facts, counts, running(run.live) if unrecorded else [])
 
 
 def refuse_links(run: RunDirectory) -> None:
@@ -141,12 +141,12 @@ def refuse_links(run: RunDirectory) -> None:
             raise InputError(f"{path} is a link, which may lead out of the run; put the file itself there")
 
 
-def state_of(evidence: Evidence) -> str:
+def state_of(opened: OpenedRun) -> str:
     """Say in a sentence how far a run is.
 
     Parameters
     ----------
-    evidence : Evidence
+    opened : OpenedRun
         The run.
 
     Returns
@@ -154,16 +154,16 @@ def state_of(evidence: Evidence) -> str:
     str
         Done, failed and total; and while some are missing trials per second since the last start, and the time left at that rate.
     """
-    counts = evidence.counts
-    text = f"{counts['done']} of {evidence.total} trials done, {counts['failed']} failed"
+    counts = opened.counts
+    text = f"{counts['done']} of {opened.total} trials done, {counts['failed']} failed"
     missing = counts["pending"] + counts["running"]
     if not missing:
-        return f"{text}; {duration(spent(evidence.journal))} of computing"
-    if evidence.running:
-        text += f", {len(evidence.running)} under way"
-    rate = _rate(evidence)
+        return f"{text}; {duration(spent(opened.journal))} of computing"
+    if opened.running:
+        text += f", {len(opened.running)} under way"
+    rate = _rate(opened)
     left = f"{rate:.3g} trials per second, {duration(missing / rate)} left" if rate else "time left unknown"
-    return f"{text}; {left}; last written {changed(evidence.run):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{text}; {left}; last written {changed(opened.run):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def changed(run: RunDirectory) -> datetime:
@@ -178,12 +178,12 @@ def changed(run: RunDirectory) -> datetime:
     return datetime.fromtimestamp(max(times), UTC)
 
 
-def _rate(evidence: Evidence) -> float:
+def _rate(opened: OpenedRun) -> float:
     """Count the trials recorded since the last start, by the time from then to the last record."""
-    starts = evidence.run.read_provenance()["starts"]
+    starts = opened.run.read_provenance()["starts"]
     if not starts:
         return 0.0
     query = "SELECT count(*) FROM trials WHERE status IN ('done', 'failed') AND started >= ?"
-    (settled,) = evidence.journal.connection.execute(query, (starts[-1]["started"],)).fetchone()
-    seconds = (changed(evidence.run) - datetime.fromisoformat(starts[-1]["started"])).total_seconds()
+    (settled,) = opened.journal.connection.execute(query, (starts[-1]["started"],)).fetchone()
+    seconds = (changed(opened.run) - datetime.fromisoformat(starts[-1]["started"])).total_seconds()
     return settled / seconds if seconds > 0 else 0.0

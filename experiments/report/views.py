@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from contrastive_core.registry import Table
-from experiments.report.grid_view import View, show_grid
-from experiments.report.run_reader import Evidence
+from experiments.report.contents import Contents
+from experiments.report.grid_view import show_grid
+from experiments.report.run_reader import OpenedRun
 
-VIEWS: Table[Callable[[Evidence], View]] = Table(
+VIEWS: Table[Callable[[OpenedRun], Contents]] = Table(
     "view",
     {
         "compare": "experiments.learning.view:show_compare",
@@ -24,24 +25,24 @@ VIEWS: Table[Callable[[Evidence], View]] = Table(
 """Of commands and experiments that have more to show than any grid has."""
 
 
-def show(evidence: Evidence, fronts: Sequence[str] = ()) -> View:
+def show(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
     """Show a run.
 
     Parameters
     ----------
-    evidence : Evidence
+    opened : OpenedRun
         The run.
     fronts : sequence of str
         Two metrics to set against each other, or none for what is customary.
 
     Returns
     -------
-    View
+    Contents
         Tables and figures.
     """
-    names = [name for name in (evidence.command, evidence.experiment) if name in VIEWS]
-    view = VIEWS[names[0]](evidence) if names else show_grid(evidence) if evidence.axes else View([], {})
+    names = [name for name in (opened.command, opened.experiment) if name in VIEWS]
+    view = VIEWS[names[0]](opened) if names else show_grid(opened) if opened.axes else Contents([], {})
     if fronts:
-        front = show_grid(evidence, fronts).pictures.get("pareto")
-        view = View(view.tables, {**view.pictures, **({"pareto": front} if front else {})})
+        front = show_grid(opened, fronts).pictures.get("pareto")
+        view = Contents(view.tables, {**view.pictures, **({"pareto": front} if front else {})})
     return view

@@ -47,11 +47,11 @@ def watch_command(options: WatchOptions, invocation: Invocation) -> None:
     if options.run is None:
         raise InputError("which run? give one of those that 'eqlab runs list' shows")
     run = find_run(options.run, invocation.out)
-    from experiments.report.page import portray
+    from experiments.report.page import build_report
     from experiments.report.watch_server import LOOPBACK, Server, Viewer
 
-    portray(run)  # a run that cannot be read is said here, not in the browser
-    viewer = Viewer(lambda: portray(run), lambda: _mark(run), options.every)
+    build_report(run)  # a run that cannot be read is said here, not in the browser
+    viewer = Viewer(lambda: build_report(run), lambda: _mark(run), options.every)
     try:
         server = Server(options.port, viewer)
     except OSError as error:

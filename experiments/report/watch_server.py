@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from contrastive_core.errors import InputError
-from experiments.report.html import Portrait, Refresh, render
+from experiments.report.contents import Report
+from experiments.report.html import Refresh, render
 
 LOOPBACK = "127.0.0.1"
 SHARE = 0.2
@@ -48,10 +49,10 @@ class Viewer:
         Between two looks of a browser.
     """
 
-    def __init__(self, draw: Callable[[], Portrait], mark: Callable[[], object], seconds: float) -> None:
+    def __init__(self, draw: Callable[[], Report], mark: Callable[[], object], seconds: float) -> None:
         self._draw, self._mark, self._seconds = draw, mark, seconds
         self._lock = threading.Lock()
-        self._page: Portrait | None = None
+        self._page: Report | None = None
         self._drawn: object = None
         self._rest_until = 0.0
 
@@ -82,7 +83,7 @@ class Viewer:
         try:
             self._page, self._drawn = self._draw(), mark
         except InputError as error:
-            self._page, self._drawn = Portrait("This run cannot be read", str(error), "", [], {}, {}, {}), None
+            self._page, self._drawn = Report("This run cannot be read", str(error), "", [], {}, {}, {}), None
         end = time.monotonic()
         self._rest_until = end + min((end - start) / SHARE, LONGEST_REST)
 

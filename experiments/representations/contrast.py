@@ -125,7 +125,7 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
       eqlab contrast --config contrast-mnist --data-dir DIRECTORY-OF-IDX-FILES
       eqlab contrast --after RUN
     """  # noqa: D301
-    from experiments.report.page import portray
+    from experiments.report.page import build_report
 
     check_engine(options.engine)
     invocation.use_threads()
@@ -146,7 +146,7 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
         "seeds": list(seeds_of(options)),
         "rules": records,
     }
-    page = portray(run)
+    page = build_report(run)
     write_pictures(run.figures, page.pictures)
     write_report(run.path / "report.html", render(page))
     body = "\n\n".join(format_table(*table) for table in (probe_table(records), measure_table(records)))

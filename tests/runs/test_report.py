@@ -9,7 +9,8 @@ from pictures import RULES, gradients, history, record
 
 from contrastive_core.errors import InputError
 from experiments.figures.writing import Picture, comparison, gradient_alignment, learning_curves
-from experiments.report.html import Portrait, ReportTable, caption, render, write_report
+from experiments.report.contents import Report, ReportTable
+from experiments.report.html import caption, render, write_report
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def html(pictures: dict[str, Picture]) -> str:
     table = ReportTable("Side by side", ("rule", "error", "interval", "nothing yet"), rows)
     config = {"data": "digits", "hidden": [64, 32], "network": {"gain": 0.7}}
     provenance = {"command": "compare", "starts": [{"argv": ["eqlab", "compare"]}, {"argv": ["eqlab", "compare", "--seeds", "3"]}]}
-    return render(Portrait("Learning rules", "One network.", "", [table], pictures, config, provenance))
+    return render(Report("Learning rules", "One network.", "", [table], pictures, config, provenance))
 
 
 def test_a_report_with_three_figures_of_twelve_rules_is_below_500_kilobytes(html: str) -> None:
@@ -91,7 +92,7 @@ def test_no_name_or_value_becomes_markup() -> None:
         HOSTILE: comparison({HOSTILE: {**record(), "gradient_cosine": {HOSTILE: 0.5}}, "a": {"status": "failed", "error": HOSTILE}})
     }
     html = render(
-        Portrait(
+        Report(
             HOSTILE, HOSTILE, HOSTILE, [ReportTable(HOSTILE, (HOSTILE,), [(HOSTILE,)])], pictures, {HOSTILE: HOSTILE}, {HOSTILE: [HOSTILE]}
         )
     )
@@ -102,7 +103,7 @@ def test_no_name_or_value_becomes_markup() -> None:
 
 
 def test_a_report_of_nothing_is_a_page() -> None:
-    assert not Page(render(Portrait("Empty", "", "", [ReportTable("None", ("a", "b"), [])], {}, {}, {}))).open
+    assert not Page(render(Report("Empty", "", "", [ReportTable("None", ("a", "b"), [])], {}, {}, {}))).open
 
 
 def test_captions_are_names_in_words() -> None:
@@ -120,5 +121,5 @@ def test_a_report_is_written_whole(tmp_path: Path, html: str) -> None:
 
 def test_the_same_records_give_the_same_report(pictures: dict[str, Picture]) -> None:
     again = comparison({rule: record(0.03 + 0.001 * index) for index, rule in enumerate(RULES)})
-    first, second = (render(Portrait("a", "b", "", [], {"comparison": one}, {}, {})) for one in (again, pictures["comparison"]))
+    first, second = (render(Report("a", "b", "", [], {"comparison": one}, {}, {})) for one in (again, pictures["comparison"]))
     assert first == second

@@ -26,8 +26,8 @@ from experiments.figures.pareto import front
 from experiments.figures.writing import heat_map, histogram, pareto, profile, to_csv
 from experiments.report.grid_view import binned
 from experiments.report.html import render
-from experiments.report.page import portray
-from experiments.report.run_reader import gather, state_of
+from experiments.report.page import build_report
+from experiments.report.run_reader import open_for_reading, state_of
 from experiments.runs.columns import metric_paths, read_columns
 from experiments.runs.directory import RunDirectory
 from experiments.runs.live_epochs import announce, forget, read_live, running
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("here")
 
 
 def page_of(name: str) -> tuple[str, Parsed]:
-    html = render(portray(RunDirectory(Path("runs") / name)))
+    html = render(build_report(RunDirectory(Path("runs") / name)))
     return html, Parsed(html)
 
 
@@ -199,10 +199,10 @@ def test_a_sweep_of_trainings_is_seen_growing_killed_and_resumed_from_its_checkp
     with subprocess.Popen(command, env=processes.ENVIRONMENT, stdout=subprocess.DEVNULL) as driver:
         deadline = time.monotonic() + 60
         while len(set(seen)) < 3 and time.monotonic() < deadline and driver.poll() is None:
-            with gather(run) as evidence:
-                assert evidence is not None
-                if evidence.running:
-                    seen.append(len(evidence.history(evidence.running[0])))
+            with open_for_reading(run) as opened:
+                assert opened is not None
+                if opened.running:
+                    seen.append(len(opened.history(opened.running[0])))
             time.sleep(0.01)
         saved = list(run.checkpoints.glob("*.safetensors"))
         driver.send_signal(signal.SIGKILL)
@@ -215,10 +215,10 @@ def test_a_sweep_of_trainings_is_seen_growing_killed_and_resumed_from_its_checkp
     assert digest("killed") == digest("whole")
     assert list(run.checkpoints.iterdir()) == []
     assert not run.live.exists()
-    with gather(run) as evidence:
-        assert evidence is not None
-        assert state_of(evidence).startswith("2 of 2 trials done, 0 failed;")
-        assert [len(evidence.history(key)) for key in "01"] == [30, 30]
+    with open_for_reading(run) as opened:
+        assert opened is not None
+        assert state_of(opened).startswith("2 of 2 trials done, 0 failed;")
+        assert [len(opened.history(key)) for key in "01"] == [30, 30]
     assert {"learning-curves", "pareto"} <= set(found("report", "killed")["figures"])
 
 

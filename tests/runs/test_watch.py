@@ -22,7 +22,7 @@ from command_line import Refused
 from sweep_cases import new
 
 from experiments.report.html import render
-from experiments.report.page import portray
+from experiments.report.page import build_report
 from experiments.report.watch import _mark
 from experiments.report.watch_server import Server, Viewer
 from experiments.runs.directory import RunDirectory
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("here")
 
 
 def serving(run: RunDirectory, every: float = 0.5) -> AbstractContextManager[Server]:
-    return serve(Viewer(lambda: portray(run), lambda: _mark(run), every))
+    return serve(Viewer(lambda: build_report(run), lambda: _mark(run), every))
 
 
 @contextmanager
@@ -190,11 +190,11 @@ def test_control_c_ends_the_watch_with_130_and_a_taken_port_is_one_sentence(refu
 def test_a_browser_sees_the_curves_grow_without_being_reloaded(tmp_path: Path) -> None:
     """If this fails, the page in a real browser stands still while the run goes on, or its own policy stops its script."""
     run, records = train_run(3)
-    short = portray(run)
+    short = build_report(run)
     with (run.live / "0.ndjson").open("a") as stream:
         stream.writelines(json.dumps(record) + "\n" for record in records[3:])
     # Drawn beforehand: however slow the machine, the document is the short page and every later look finds the long one.
-    pages = chain([short], repeat(portray(run)))
+    pages = chain([short], repeat(build_report(run)))
     with serve(Viewer(lambda: next(pages), object, 0.5)) as server:
         # The scripts' clock is the browser's own, which runs ahead while nothing is loaded: the looks follow each other at once.
         options = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", f"--user-data-dir={tmp_path / 'profile'}")

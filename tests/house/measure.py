@@ -18,7 +18,6 @@ from overrides import overrides
 from sources import PACKAGES, ROOT, Source, read
 
 NOT_YET: tuple[str, ...] = (
-    "circles",
     "public class names used twice",
     "openers in docstrings",
     "abstract classes",

@@ -13,7 +13,7 @@ from contrastive_core.types import State
 
 
 class Stop(NamedTuple):
-    """When a relaxation ends.
+    """End of a relaxation: its tolerance and its budget.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Stop(NamedTuple):
 
 
 class Status(IntEnum):
-    """How a sample's relaxation ended."""
+    """Way in which a sample's relaxation ended."""
 
     CONVERGED = 0
     """Its residual reached the tolerance."""
@@ -48,7 +48,7 @@ class Relaxation(NamedTuple):
     Attributes
     ----------
     state : State
-        Where the relaxation ended.
+        State at the end of the relaxation.
     steps : Tensor of shape (B,)
         Steps that each sample took (int64).
     residual : Tensor of shape (B,)

@@ -1,4 +1,4 @@
-"""What a cost is: a function of a network's outputs that a rule lowers."""
+"""Costs: functions of a network's outputs that a rule lowers."""
 
 from abc import ABC, abstractmethod
 

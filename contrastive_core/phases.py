@@ -47,11 +47,11 @@ class Hold(NamedTuple):
 
 
 Phase = Nudge | Hold | None
-"""What acts on the network besides its inputs; None is the free phase."""
+"""Influence on the network besides its inputs; None is the free phase."""
 
 
 class Pull(NamedTuple):
-    r"""What a nudge does to the last layer, as a local quadratic model of the nudged cost.
+    r"""Effect of a nudge on the last layer, as a local quadratic model of the nudged cost.
 
     :math:`\beta C(o') \approx -\,\mathrm{linear} \cdot o' + \tfrac12\, \mathrm{curvature}\, |o'|^2`, with the right gradient at
     the present state. On hardware, ``linear`` is a current and ``curvature`` a conductance.
@@ -69,7 +69,7 @@ class Pull(NamedTuple):
 
 
 SIDE_NAMES = {1: "positive", -1: "negative"}
-"""What the nudged or held phases of each sign are called."""
+"""Names of the nudged or held phases of each sign."""
 
 PHASE_NAMES: dict[tuple[int, ...], tuple[str, ...]] = {
     signs: ("free", *(SIDE_NAMES[sign] for sign in signs)) for signs in ((1,), (-1,), (1, -1))
@@ -78,7 +78,7 @@ PHASE_NAMES: dict[tuple[int, ...], tuple[str, ...]] = {
 
 
 class Sides(Enum):
-    """On which sides of the free state a contrastive rule relaxes."""
+    """Sides of the free state on which a contrastive rule relaxes."""
 
     POSITIVE = "positive"
     NEGATIVE = "negative"

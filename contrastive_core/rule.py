@@ -1,4 +1,4 @@
-"""What a learning rule is, and the pieces that rules share."""
+"""Learning rules, and the pieces that they share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from contrastive_core.types import Batch, Gradients, State
 
 
 class Estimate(NamedTuple):
-    """What a rule makes of a batch.
+    """Estimate of a gradient on a batch.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Rule(ABC):
 
 @dataclass(frozen=True)
 class Settling:
-    """How the phases of a rule are relaxed.
+    """Relaxation of the phases of a rule.
 
     Dynamics with noise draw it from the generator that a rule is given. Where there is none, as in inference, it is that of seed 0: the
     same inputs have the same answer.
@@ -92,7 +92,7 @@ class Settling:
     Attributes
     ----------
     dynamics : Dynamics
-        Of the free phase; later phases visit its blocks in reverse order.
+        Dynamics of the free phase; later phases visit its blocks in reverse order.
     free : Stop
         Tolerance and budget of the free phase.
     second : Stop
@@ -100,7 +100,7 @@ class Settling:
         contrast: an absolute one of the same number, fit for the free phase, leaves estimates that train at first and
         diverge as the weights grow. None runs the whole budget.
     backend : str
-        What computes the relaxations, as in :func:`contrastive_core.relaxation.relax.relax`.
+        Backend of the relaxations, as in :func:`contrastive_core.relaxation.relax.relax`.
     """
 
     dynamics: Dynamics = field(default_factory=BlockDescent)
@@ -181,11 +181,11 @@ def contrast(
     Parameters
     ----------
     network, batch, cost, settling
-        What is relaxed, and how.
+        Network and samples to relax, cost to lower, and dynamics, tolerances and budgets.
     signs : tuple of int
         (1,), (-1,) or (1, -1).
     displacement : float
-        How far a phase moves the outputs, per unit of error.
+        Displacement of the outputs by a phase, per unit of error.
     strength : float
         :math:`\beta`, what the contrast is divided by.
     phases : sequence of Nudge or Hold, or callable
@@ -252,7 +252,7 @@ class Setting:
     Attributes
     ----------
     cost : Cost
-        What is to be lowered.
+        Cost to be lowered.
     settling : Settling
         Dynamics, tolerances and budgets of the relaxations.
     strength : float

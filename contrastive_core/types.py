@@ -20,21 +20,21 @@ class Batch(NamedTuple):
     Attributes
     ----------
     inputs : Tensor of shape (B, n_in)
-        What the input layer is clamped to.
+        Values of the clamped input layer.
     labels : Tensor of shape (B,) or (B, n_out)
         Class indices (int64), or real-valued targets.
     instances : Tensor of shape (B,), optional
         Ids shared by the views of one sample (int64), for costs that couple rows. A number of the sample in its data set where
         something is remembered per sample.
     views : Tensor of shape (B,), optional
-        Which view of its sample each row is (int64); None numbers the rows of a sample in the order in which they stand.
+        Number of the view of its sample that each row is (int64); None numbers the rows of a sample in the order in which they stand.
     extras : mapping of str to Tensor, optional
-        What else an objective declares that it needs: a queue, prototypes, temperatures, a second network's outputs.
+        Further tensors that an objective declares: a queue, prototypes, temperatures, a second network's outputs.
     held : Tensor of shape (B, n_out), optional
         The outputs at which an objective evaluates what carries no gradient (codes, weights, selected pairs); None means the
         outputs at hand.
     start : State, optional
-        Where free phases start, for rules that settle; None is at rest.
+        Start of free phases, for rules that settle; None is at rest.
     """
 
     inputs: Tensor

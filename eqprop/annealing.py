@@ -25,7 +25,7 @@ class Schedule(NamedTuple):
     Attributes
     ----------
     state : State
-        Where it starts, or what is held of it.
+        Start of the anneal, or the part of it that is held.
     below, above : Tensor of shape (B, H) and (B, O)
         Fields on the hidden and the output spins, the nudge included.
     couplings : Tensor of shape (H, O)
@@ -37,7 +37,7 @@ class Schedule(NamedTuple):
     given, held : bool
         Whether anneals start from the state, and whether its outputs stay as they are.
     seed : int
-        Of all draws.
+        Seed of all draws.
     """
 
     state: State
@@ -77,7 +77,7 @@ class Annealing(Dynamics):
     hot, cold : float
         Inverse temperatures between which a free anneal goes, geometrically.
     reverse : float
-        Where on that way a later phase starts: 0 forgets the free state, 1 stays in its basin.
+        Point on that way at which a later phase starts: 0 forgets the free state, 1 stays in its basin.
     back : bool
         Whether it is a later phase.
     by_kernel : bool

@@ -20,7 +20,7 @@ Bounds = tuple[float, float]
 @final
 @dataclass(frozen=True)
 class Parts:
-    r"""What a resistive network is built from besides its variable conductances.
+    r"""Parts of a resistive network besides its variable conductances.
 
     Attributes
     ----------

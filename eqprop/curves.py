@@ -106,7 +106,7 @@ def first_fault(voltages: Sequence[float], currents: Sequence[float]) -> tuple[i
     Parameters
     ----------
     voltages, currents : sequence of float
-        Of equal length.
+        Points of the curve, of equal length.
 
     Returns
     -------

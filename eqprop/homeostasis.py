@@ -31,9 +31,9 @@ class Homeostatic(Rule):
     Attributes
     ----------
     rule : Rule
-        What estimates the gradient of the cost.
+        Rule that estimates the gradient of the cost.
     weight : float
-        Of the asymmetry, beside the cost; positive.
+        Weight of the asymmetry, beside the cost; positive.
     samples : int
         Draws of the normal noise :math:`\varepsilon` for each sample of a batch.
     """
@@ -78,9 +78,9 @@ def asymmetry(network: Network, clamped: Clamped, state: State, noise: State) ->
     Parameters
     ----------
     network, clamped : Network, Clamped
-        Whose field it is.
+        Network with the field, and its clamped inputs.
     state : State
-        Where; not modified.
+        State at which it is taken; not modified.
     noise : State
         :math:`\varepsilon`.
     """

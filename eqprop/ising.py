@@ -49,7 +49,7 @@ class Ising(Network):
     generator : torch.Generator, optional
         Draws the initial weights; without it they are 0.
     dtype : torch.dtype
-        Of the parameters.
+        Dtype of the parameters.
 
     Raises
     ------

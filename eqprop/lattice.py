@@ -19,7 +19,7 @@ class Graph:
     Attributes
     ----------
     num_nodes : int
-        How many nodes there are.
+        Number of nodes.
     edges : sequence of (int, int)
         The two nodes of every resistor; any order, several between the same two if wanted.
     sources : sequence of int
@@ -112,7 +112,7 @@ def scattered(
     links : int
         Further resistors, each between two different nodes; several may join the same two.
     sources, outputs : int
-        How many nodes are held at inputs, and read.
+        Number of nodes that are held at inputs, and that are read.
     rails : sequence of float
         Voltages of the rails.
     generator : torch.Generator

@@ -49,7 +49,7 @@ class Oscillators(Network):
     generator : torch.Generator, optional
         Draws the initial weights; without it they are 0.
     dtype : torch.dtype
-        Of the parameters, and so of everything computed with them.
+        Dtype of the parameters, and so of everything computed with them.
 
     Raises
     ------

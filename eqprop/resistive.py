@@ -50,7 +50,7 @@ class Resistive(Network):
     generator : torch.Generator, optional
         Draws the initial conductances; without it they are at their lower bounds.
     dtype : torch.dtype
-        Of the parameters, and so of everything computed with them.
+        Dtype of the parameters, and so of everything computed with them.
 
     Raises
     ------

@@ -44,7 +44,7 @@ class ResistorGraph(Network):
     generator : torch.Generator, optional
         Draws the initial conductances.
     dtype : torch.dtype
-        Of the parameters, and so of everything computed with them.
+        Dtype of the parameters, and so of everything computed with them.
 
     Raises
     ------

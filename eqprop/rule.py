@@ -31,13 +31,13 @@ class EquilibriumPropagation(Rule):
     Attributes
     ----------
     cost : Cost
-        What is to be lowered.
+        Cost to be lowered.
     settling : Settling
-        How phases are relaxed.
+        Relaxation of the phases.
     strength : float
         :math:`\beta` in units of the output layer's stiffness, positive.
     sides : Sides
-        Which nudged phases to run.
+        Nudged phases to run.
     frozen : bool
         Hold the nudging force of the free state instead of letting it follow the outputs.
     """

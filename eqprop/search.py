@@ -18,9 +18,9 @@ def noisy_energies(couplings: NDArray[np.float64], noise: float, sweeps: int, se
     noise : float
         :math:`\sigma` of the first sweep.
     sweeps, searches : int
-        Of each search, and how many.
+        Sweeps of each search, and number of searches.
     seed : int
-        Of the start and of the noise.
+        Seed of the start and of the noise.
 
     Returns
     -------

@@ -27,7 +27,7 @@ _VALUE = re.compile(r"^v\((l\d+_\d+)\)\s*=\s*(\S+)\s*$", re.MULTILINE | re.IGNOR
 
 
 class Drawn(NamedTuple):
-    r"""What the circuit is drawn with, where the network leaves it open.
+    r"""Parts of the netlist that the network leaves open.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def netlist(network: Resistive, inputs: Tensor, targets: Tensor | None = None, d
     network : Resistive
         With ideal or Shockley diodes.
     inputs : Tensor of shape (B, n_in)
-        What the sources are set to, one row after the other.
+        Inputs that the sources are set to, one row after the other.
     targets : Tensor of shape (B, n_out), optional
         Voltages that the nudge pulls the outputs to; needed for one.
     drawn : Drawn
@@ -149,7 +149,7 @@ def run_ngspice(text: str, *, timeout: float = 600.0) -> str:
     Returns
     -------
     str
-        What ngspice printed.
+        Text that ngspice printed.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def operating_points(
     Parameters
     ----------
     network, inputs, targets, drawn
-        As of :func:`netlist`.
+        Arguments of :func:`netlist`.
 
     Raises
     ------

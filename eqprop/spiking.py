@@ -85,7 +85,7 @@ def spiking(
     Parameters
     ----------
     sizes, energy_scale, gain, generator, dtype
-        As of :class:`~contrastive_core.networks.layered.Layered`.
+        Arguments of :class:`~contrastive_core.networks.layered.Layered`.
     window : int
         Steps in which spikes are counted; the rates of the hard sigmoid are the limit of long ones.
 

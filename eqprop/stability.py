@@ -1,4 +1,4 @@
-"""How far the outputs of a circuit may be pushed before it no longer settles."""
+"""Limits of a nudge beyond which a circuit no longer settles."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def margin_at_least(totals: Sequence[Tensor], couplings: Sequence[Tensor], volta
     Parameters
     ----------
     totals, couplings
-        As of :func:`margin`.
+        Arguments of :func:`margin`.
     voltage_gain : float
-        Of the amplifiers between layers.
+        Voltage gain of the amplifiers between layers.
 
     Returns
     -------

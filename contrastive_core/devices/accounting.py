@@ -1,4 +1,4 @@
-"""What learning on a device costs, in joules and seconds, every constant in the open and with its source."""
+"""Costs of learning on a device, in joules and seconds, with the source of every constant."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from contrastive_core.network import Dissipation
 
 
 class DefaultSource(NamedTuple):
-    """Where a constant's default is from.
+    """Unit and source of a constant's default.
 
     Attributes
     ----------
     unit, source
-        Of the default.
+        Unit of the default, and the publication or reasoning that it is from.
     """
 
     unit: str
@@ -53,7 +53,7 @@ ORIGINS = {
 
 @dataclass(frozen=True)
 class Constants:
-    r"""What an operation costs.
+    r"""Costs of the single operations.
 
     A read of an array takes :math:`V^2 G\,t` per device, a pulse :math:`V_w^2 (\bar G\,t_w + C_w)`, a conversion of b bits
     :math:`\mathrm{FoM}\; 2^b`. A circuit that settles by itself dissipates its power
@@ -82,7 +82,7 @@ class Constants:
     fom : float
         Joules per conversion step.
     adc_bits, dac_bits : int
-        Of the converters behind every unit and before every input; 0 for none.
+        Bits of the converters behind every unit and before every input; 0 for none.
     t_convert : float
         Seconds per conversion, all units at once.
     e_mac : float
@@ -141,7 +141,7 @@ class Constants:
 
 
 class PhaseBill(NamedTuple):
-    """What one kind of phase cost, over all of training.
+    """Cost of one kind of phase, over all of training.
 
     Attributes
     ----------
@@ -162,7 +162,7 @@ class PhaseBill(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What a training run cost.
+    """Cost of a training run.
 
     Attributes
     ----------
@@ -221,15 +221,15 @@ def account(
     Parameters
     ----------
     network : OnDevice
-        As training left it; its present conductances stand for those on the way.
+        Network after training; its present conductances stand for those on the way.
     sweeps : mapping of str to float
         By phase, of all samples together: each reads all arrays once.
     samples : float
-        That went through every phase, and whose states were read at its end.
+        Samples that went through every phase, and whose states were read at its end.
     constants : Constants
-        What an operation costs.
+        Costs of the single operations.
     circuit : Dissipation, optional
-        Of the network at the free states of some samples, where it is a circuit: their mean heat stands for that of all samples and
+        Heat of the network at the free states of some samples, for a circuit: its mean stands for that of all samples and
         phases, from beginning to end. It counts where circuits settle by themselves.
 
     Returns

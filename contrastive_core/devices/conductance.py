@@ -1,4 +1,4 @@
-"""How a weight is held by conductances: their range, and whether one, two or one and a reference make a weight."""
+"""Conductances that hold a weight: their range, and the weight of one, of two, or of one and a reference."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -10,7 +10,7 @@ from contrastive_core.errors import InputError
 
 
 class Pairing(Enum):
-    r"""Which conductances make a weight, with :math:`z = (G - G_\min)/(G_\max - G_\min)`.
+    r"""Conductances that make a weight, with :math:`z = (G - G_\min)/(G_\max - G_\min)`.
 
     A single conductance is the weight, as in a resistive network: :math:`w = w_\max G/G_\max`. An offset pair is a conductance less a
     fixed reference of level :math:`z_0`: :math:`w = w_\max (z - z_0)/(1 - z_0)`. A differential pair is :math:`w = w_\max (z^+ - z^-)`,
@@ -31,7 +31,7 @@ class Conductance:
     g_min, g_max : float
         Smallest and largest conductance, in siemens.
     pairing : Pairing
-        Which conductances make a weight.
+        Conductances that make a weight.
     w_max : float, optional
         Largest weight; None takes the network's own bound if it has one, else ``headroom`` times the largest weight that is first
         programmed.
@@ -78,7 +78,7 @@ class Conductance:
         Parameters
         ----------
         weight : Tensor of any shape
-            What is to be programmed; what is out of range is cut off.
+            Weights to be programmed; those out of range are cut off.
         w_max : float
             The largest weight.
 

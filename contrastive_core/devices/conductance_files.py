@@ -18,7 +18,7 @@ from contrastive_core.errors import DataError, InputError
 from contrastive_core.files.writing import write_bytes
 
 COLUMNS = ("layer", "i", "j", "G_plus", "G_minus")
-"""Of both formats: which array, its row (the unit below) and column (the unit above), and two conductances in siemens."""
+"""Columns of both formats: the array, its row (the unit below) and column (the unit above), and two conductances in siemens."""
 
 
 class Pair(NamedTuple):

@@ -37,7 +37,7 @@ class WriteResult(NamedTuple):
 
 @dataclass(frozen=True)
 class Device:
-    """What weights are held by.
+    """Conductances, write law, effects and seed of the hardware that holds weights.
 
     Each effect draws from streams of its own, keyed by its name, the tensor and the use: switching one on leaves the draws of the
     others as they were, and a run goes on bit for bit from the count of uses.
@@ -47,7 +47,7 @@ class Device:
     conductance : Conductance
         Range, and how devices make weights.
     law : WriteLaw
-        How far a pulse moves a device.
+        Change of a device by a pulse, depending on its level.
     step : float
         Size of a pulse, as a fraction of the range, where the number of states is not finite.
     step_up, step_down : float
@@ -57,7 +57,7 @@ class Device:
     seconds : float
         Between a write and the next use.
     seed : int
-        Of everything that is drawn.
+        Seed of all draws.
     """
 
     conductance: Conductance = field(default_factory=Conductance)
@@ -116,7 +116,7 @@ class Device:
         Parameters
         ----------
         level : Tensor of shape (1 or 2, ...)
-            As programmed.
+            Programmed levels.
         place : str
             Name of the tensor.
         use : int
@@ -142,7 +142,7 @@ class Device:
         Parameters
         ----------
         level, request : Tensor of shape (1 or 2, ...)
-            Where the devices are, and by how much they are to move; fractions of the range.
+            Present levels of the devices, and the changes asked for; fractions of the range.
         place : str
             Name of the tensor.
         use : int

@@ -22,7 +22,7 @@ from contrastive_core.phases import Nudge
 
 
 class Draws(NamedTuple):
-    """Where an effect's randomness comes from.
+    """Sources of an effect's randomness.
 
     Attributes
     ----------
@@ -53,13 +53,13 @@ class Write(NamedTuple):
     noise : Tensor
         Pulses of the same polarity that come on top, of either sign and zero on average; 0 unless an effect adds them.
     scatter : Tensor
-        What the level moves besides, whatever the write law; a fraction of the range, 0 unless an effect adds it.
+        Further change of the level, whatever the write law; a fraction of the range, 0 unless an effect adds it.
     step : float
         Nominal size of a pulse, as a fraction of the range.
     step_up, step_down : Tensor
         Size of each device's own pulses; broadcast against ``level``.
     law : WriteLaw
-        How far a pulse moves a device, depending on where it is in its own range.
+        Change of a device by a pulse, depending on its level within its own range.
     low, high : Tensor
         Each device's own range of levels, 0 and 1 unless an effect changes them; broadcast against ``level``.
     """

@@ -34,9 +34,9 @@ class OnDevice(SameEnergy[Network], Network):
     Parameters
     ----------
     network : Network
-        What is put on hardware; its weights are programmed, and its parameters are changed from then on.
+        Network to be put on hardware; its weights are programmed, and its parameters are changed from then on.
     device : Device
-        What holds them.
+        Hardware that holds the weights.
 
     Raises
     ------

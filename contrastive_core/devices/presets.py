@@ -28,7 +28,7 @@ class Preset(NamedTuple):
     Attributes
     ----------
     description, alias, source
-        What it is, what it is called elsewhere, and where its numbers are from.
+        Kind of the device, its name elsewhere, and the source of its numbers.
     build : callable
         Maps a seed to the device.
     """
@@ -56,7 +56,7 @@ def linear_device(
     gamma_up, gamma_down : float
         Slopes.
     effects : tuple of Effect
-        What else the device has.
+        Effects that the device has.
     """
     span, middle = w_max - w_min, (w_max + w_min) / 2
     up, down = 1 - gamma_up * middle / w_max, 1 - gamma_down * middle / w_min

@@ -28,7 +28,7 @@ class Train(NamedTuple):
     Attributes
     ----------
     device, cycle : str
-        Which device, and which repetition.
+        Name of the device, and number of the repetition.
     potentiating : bool
         The polarity.
     conductance : ndarray of shape (P + 1,)

@@ -1,4 +1,4 @@
-"""How a device answers to pulses, one at a time: the picture by which devices are known."""
+"""Response of a device to pulses, one at a time: the picture by which devices are known."""
 
 import torch
 from torch import Tensor
@@ -17,11 +17,11 @@ def pulse_response(device: Device, pulses: int, samples: int) -> Tensor:
     Parameters
     ----------
     device : Device
-        What answers.
+        Device that answers.
     pulses : int
         In each direction.
     samples : int
-        How many devices, of which each has its own draws.
+        Number of devices, each with its own draws.
 
     Returns
     -------

@@ -18,7 +18,7 @@ class CommonMode(NamedTuple):
     Attributes
     ----------
     difference : Gradients
-        What the rule is given.
+        Gradient that the rule is given.
     common : Gradients
         The mean of both phases' gradients, with the factor of the difference.
     """
@@ -33,13 +33,13 @@ def common_mode(network: Network, clamped: Clamped, plus: State, minus: State, f
     Parameters
     ----------
     network : Network
-        Whose energy it is.
+        Network with the energy.
     clamped : Clamped
         The network with its inputs held.
     plus, minus : State
         The phases.
     factor : float
-        Of their contrast.
+        Factor of their contrast.
     """
     one, other = (network.energy_gradient(state, clamped, None, factor / 2) for state in (plus, minus))
     return {name: one[name] + other[name] for name in one}
@@ -55,14 +55,14 @@ def in_two_passes(changes: Mapping[str, Tensor], contrast: CommonMode | None) ->
     Parameters
     ----------
     changes : mapping of str to Tensor
-        What the optimiser asks for.
+        Changes that the optimiser asks for.
     contrast : CommonMode, optional
         Gradients that the optimiser was given.
 
     Returns
     -------
     tuple of dict and dict
-        Of the first and of the second pass; they add up to ``changes``.
+        Changes of the first and of the second pass; they add up to ``changes``.
 
     Raises
     ------

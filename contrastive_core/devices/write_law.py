@@ -209,4 +209,4 @@ _LABEL_UNIT = 0.098995
 """0.07 times the square root of 2: the label counts perpendicular distances from the diagonal in steps of 0.07."""
 
 _LARGEST_LABEL = 9
-"""Where NeuroSim's table ends."""
+"""End of NeuroSim's table."""

@@ -25,12 +25,12 @@ _ROUNDINGS = 8
 
 
 class Trail(NamedTuple):
-    """What Anderson acceleration remembers of each sample; N is the number of units of all layers, m the window.
+    """Memory of Anderson acceleration for each sample; N is the number of units of all layers, m the window.
 
     Attributes
     ----------
     point : Tensor of shape (B, N)
-        Where the next plain step is taken.
+        Point at which the next plain step is taken.
     leapt : Tensor of shape (B,)
         Whether that is another place than the last image.
     image, change : Tensor of shape (B, N)
@@ -38,17 +38,17 @@ class Trail(NamedTuple):
     residual : Tensor of shape (B,)
         Its residual; infinite before the first.
     ratio, rate : Tensor of shape (B,)
-        By which factor the last step that was no leap lowered the residual, and the larger one of the last two.
+        Factor by which the last step that was no leap lowered the residual, and the larger one of the last two.
     bound : Tensor of shape (B,)
         Residual that plain steps at this rate would have reached by now, since the last of them.
     images, changes : Tensor of shape (B, m, N)
         Differences of successive ones.
     filled : Tensor of shape (B, m)
-        Which of them there are.
+        Whether a difference is there.
     pause : Tensor of shape (B,)
         Plain steps still to be taken before the next leap.
     slot : int
-        Which difference is the oldest.
+        Index of the oldest difference.
     """
 
     point: Tensor
@@ -194,9 +194,9 @@ def mixture(changes: Tensor, change: Tensor, filled: Tensor, regularisation: flo
     changes : Tensor of shape (B, m, N)
         Differences of earlier changes.
     change : Tensor of shape (B, N)
-        What is to be cancelled.
+        Change to be cancelled.
     filled : Tensor of shape (B, m)
-        Which differences may be used; the others get weight 0.
+        Whether a difference may be used; the others get weight 0.
     regularisation : float
         Tikhonov's, relative to each difference's squared norm.
     joint : bool

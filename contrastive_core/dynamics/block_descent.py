@@ -29,9 +29,9 @@ class BlockDescent(Dynamics):
     Attributes
     ----------
     order : {"forward", "backward", "even-odd", "odd-even"}
-        Which layers move first. Counting starts at the first free layer, 0.
+        Order of the layers' moves. Counting starts at the first free layer, 0.
     over_relaxation : float
-        How far each layer goes, 1 being to its minimum, in (0, 2); it stops at the bounds of its units. For quadratic activations the
+        Length of each layer's move, 1 being to its minimum, in (0, 2); it stops at the bounds of its units. For quadratic activations the
         energy still never rises, and from 1.1 to 1.3 the slow samples of trained networks need fewer sweeps (successive
         over-relaxation; Young, 1954, not re-read). The residual is that of the whole way to the minimum, and the equilibria are the same.
         K nudged sweeps equal backpropagation through the last K free sweeps at 1 only.

@@ -1,4 +1,4 @@
-"""How fast a dynamics contracts at an equilibrium, and networks made to contract as slowly as wanted."""
+"""Contraction of a dynamics at an equilibrium, and networks made to contract as slowly as wanted."""
 
 import numpy as np
 import torch
@@ -25,11 +25,11 @@ def spectral_radius(dynamics: Dynamics, clamped: Clamped, state: State) -> float
     Parameters
     ----------
     dynamics : Dynamics
-        Whose step it is.
+        Dynamics with the step G.
     clamped : Clamped
         Network with its inputs held.
     state : State
-        Where the derivative is taken, normally an equilibrium.
+        Point of the derivative, normally an equilibrium.
 
     Raises
     ------

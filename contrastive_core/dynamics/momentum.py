@@ -27,12 +27,12 @@ _NOISE = 100
 
 
 class Motion(NamedTuple):
-    """What momentum remembers.
+    """Memory of a momentum dynamics.
 
     Attributes
     ----------
     point : State
-        Where the next gradient is taken.
+        Point at which the next gradient is taken.
     before, image : State
         The point before it, and the end of the last plain step.
     size : Tensor of shape (B, 1)
@@ -72,7 +72,7 @@ class Momentum(Dynamics):
         power iterations, takes a little less than its inverse, and halves it where the residual
         grows tenfold or has not fallen for long.
     momentum : float, optional
-        Of the heavy ball, in [0, 1); None for Nesterov's.
+        Momentum of the heavy ball, in [0, 1); None for Nesterov's.
     """
 
     remembers: ClassVar[bool] = True

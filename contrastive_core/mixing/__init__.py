@@ -22,4 +22,4 @@ MIXINGS: Table[type[Mixing]] = Table(
         "mixed-regression": "contrastive_core.mixing.mixed_regression:MixedRegression",
     },
 )
-"""What becomes of embeddings."""
+"""Mixings by name."""

@@ -84,7 +84,7 @@ class ExtrapolatedPositives(Mixing):
     Attributes
     ----------
     shape : float
-        Of the beta distribution.
+        Shape of the beta distribution.
     """
 
     shape: float = 2.0
@@ -124,7 +124,7 @@ class InterpolatedNegatives(Mixing):
     Attributes
     ----------
     shape : float
-        Of the beta distribution.
+        Shape of the beta distribution.
     """
 
     shape: float = 1.6

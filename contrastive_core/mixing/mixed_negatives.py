@@ -39,12 +39,12 @@ def mix_hard_negatives(
     hardest : int
         N, at most K.
     pairs, with_query : int
-        How many of each kind.
+        Number of mixtures of each kind.
 
     Returns
     -------
     Tensor of shape (B, pairs + with_query, n)
-        Of unit length.
+        Mixtures of unit length.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class MixedNegatives(Mixing):
     Attributes
     ----------
     hardest, pairs, with_query : int
-        As there.
+        Arguments of :func:`mix_hard_negatives`.
     """
 
     hardest: int = 64

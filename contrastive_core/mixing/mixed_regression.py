@@ -27,7 +27,7 @@ class MixedRegression(Mixing):
     Attributes
     ----------
     shape : float
-        Of the beta distribution.
+        Shape of the beta distribution.
     """
 
     shape: float = 2.0

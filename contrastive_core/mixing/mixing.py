@@ -1,4 +1,4 @@
-"""What a mixing is, and an objective of mixed embeddings, which nudges like any other."""
+"""Mixings of embeddings, and objectives of mixed embeddings, which nudge like any other."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -50,11 +50,11 @@ class Mixed(Objective):
     Attributes
     ----------
     objective : Objective
-        What sees the mixture.
+        Objective that sees the mixture.
     mixing : Mixing
-        What makes it.
+        Mixing that makes it.
     needs : Needs
-        Of both.
+        Needs of both.
     """
 
     objective: Objective

@@ -20,7 +20,7 @@ class Activation(ABC):
     quadratic : bool
         Whether :math:`G = s^2/2` on the allowed interval, so that a quadratic pull has an exact minimum.
     stretch : float or Tensor of shape (n,)
-        How many times its plain response a unit gives; if not 1, a quadratic energy is :math:`s^2/2` over it.
+        Multiple of its plain response that a unit gives; if not 1, a quadratic energy is :math:`s^2/2` over it.
     """
 
     quadratic: bool

@@ -28,7 +28,7 @@ def hessian(clamped: Clamped, state: State) -> Callable[[State], State]:
     clamped : Clamped
         Network with its inputs held.
     state : State
-        Where the curvature is taken, normally an equilibrium.
+        State at which the curvature is taken, normally an equilibrium.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def scaled_hessian(clamped: Clamped, state: State) -> tuple[Callable[[State], St
     clamped : Clamped
         Network with its inputs held.
     state : State
-        Where the curvature is taken.
+        State at which the curvature is taken.
 
     Returns
     -------

@@ -42,9 +42,9 @@ class Layered(Network):
     sizes : sequence of int
         Units of each layer from the inputs to the last: (n_0, n_1, ..., n_L), at least two.
     activation : Activation
-        Of the hidden layers.
+        Activation of the hidden layers.
     output_activation : Activation
-        Of the last layer; the hidden one's with a readout.
+        Activation of the last layer; the hidden one's with a readout.
     energy_scale : float
         :math:`\lambda`, in (0, 1].
     readout : int, optional
@@ -54,7 +54,7 @@ class Layered(Network):
     generator : torch.Generator, optional
         Draws the initial weights; without it they are 0.
     dtype : torch.dtype
-        Of the parameters, and so of everything computed with them.
+        Dtype of the parameters, and so of everything computed with them.
 
     Raises
     ------

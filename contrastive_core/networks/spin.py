@@ -35,7 +35,7 @@ class SpinNetwork(Network):
     couplings : Tensor of shape (N, N), optional
         Start value, symmetric; 0 without.
     dtype : torch.dtype
-        Of the parameters, and so of everything computed with them.
+        Dtype of the parameters, and so of everything computed with them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How the rows of a batch belong together: views of instances, labels, and what an objective must find in a batch."""
+"""Structure of a batch: views of instances, labels, and the checks of what an objective needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def view_rows(batch: Batch, fewest: int = 2, most: int | None = None) -> Tensor:
     batch : Batch
         With ``instances`` of shape (B,); its rows may stand in any order.
     fewest, most : int, optional
-        How many views an instance must have.
+        Fewest and most views that an instance must have.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What an objective is: a cost of a whole batch of embeddings, its gradient, and what it asks of the batch."""
+"""Objectives: costs of a whole batch of embeddings, with their gradients and their needs."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Objective(Cost):
     Attributes
     ----------
     needs : Needs
-        What the batch must have.
+        Requirements on the batch.
     source : str
         The paper, by authors and year.
     verified : str
@@ -60,7 +60,7 @@ class Objective(Cost):
         output : Tensor of shape (B, n)
             The embeddings.
         held : Tensor of shape (B, n)
-            The same embeddings where the loss stops its gradient.
+            Copy of the embeddings at which the loss stops its gradient.
         batch : Batch
             The samples that they belong to.
         """

@@ -123,7 +123,7 @@ class InsideClusters:
         Parameters
         ----------
         features : sequence of Tensor of shape (N, n)
-            Of the training samples, the first stage first.
+            Outputs for the training samples, the first stage first.
         generator : torch.Generator
             Source of the first centres. A later stage that starts from the same one finds the clusters that an earlier stage was shown.
 

@@ -34,7 +34,7 @@ def clustered_positives(queries: Tensor, memory: Tensor, clusters: Tensor, count
     clusters : Tensor of shape (K,)
         The cluster of each.
     count : int
-        How many for each query; a cluster that has fewer gives its nearest member again.
+        Number of positives for each query; a cluster that has fewer gives its nearest member again.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def similar_batches(features: Tensor, batch_size: int, generator: torch.Generato
     Parameters
     ----------
     features : Tensor of shape (N, n)
-        In which nearness is measured, by the cosine.
+        Features by whose cosine nearness is measured.
     batch_size : int
         Samples per batch, at least 2.
     generator : torch.Generator
@@ -99,7 +99,7 @@ class ClusteredPositives(Mixing):
     Attributes
     ----------
     clusters : int
-        Of the queue, by k-means for every batch: keep the queue at a few thousand.
+        Number of clusters of the queue, by k-means for every batch: keep the queue at a few thousand.
     count : int
         Further positives.
     """

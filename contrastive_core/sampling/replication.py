@@ -24,7 +24,7 @@ def replicate(num_real: int, num_generated: int, times: int, generator: torch.Ge
     num_real, num_generated : int
         Samples; the real ones have the first indices.
     times : int
-        How often each real one stands, at least once.
+        Number of times that each real one stands, at least 1.
     generator : torch.Generator
         Source of the order.
 
@@ -47,7 +47,7 @@ class Replicated:
     Attributes
     ----------
     times : int
-        How often.
+        Number of times.
     """
 
     times: int = 2

@@ -36,7 +36,7 @@ def cluster(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
     Parameters
     ----------
     rows : Tensor of shape (N, n)
-        What is clustered, by distance.
+        Rows to be clustered, by distance.
     count : int
         Clusters, at most N.
     generator : torch.Generator

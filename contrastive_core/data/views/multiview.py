@@ -13,7 +13,7 @@ from contrastive_core.types import Batch
 @final
 @dataclass(frozen=True)
 class MultiView:
-    """What is shown of each sample: a number of views, each drawn anew, of a strength that may grow with training.
+    """A number of views of each sample, each drawn anew, of a strength that may grow with training.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class MultiView:
     count : int
         Views of each sample, at least 2.
     strength : float
-        Of every view, once grown.
+        Strength of every view, once grown.
     growth : float
         Share of the training over which the strength grows linearly from 0; 0 starts with all of it. Growing augmentations are
         those of Zhang et al. (2022, HiCLR), who order kinds of augmentation where we scale amplitudes.

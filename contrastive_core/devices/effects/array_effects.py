@@ -1,4 +1,4 @@
-"""What happens to conductances after they were programmed: faults, drift and noise."""
+"""Changes of conductances after they were programmed: faults, drift and noise."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -103,7 +103,7 @@ class ProgrammingError(Effect):
     sigma_prog : float
         :math:`\sigma`.
     model : ProgrammingModel
-        The same for all conductances, or :math:`\sigma` as measured on a material, which depends on the conductance.
+        One spread for all conductances, or :math:`\sigma` as measured on a material, which depends on the conductance.
     """
 
     sigma_prog: float = 0.02
@@ -126,7 +126,7 @@ class ProgrammingError(Effect):
 
 
 class NoiseKind(Enum):
-    """What the noise of a conductance is relative to, itself or the top of the range, and whether it remembers.
+    """Reference of a conductance's noise, itself or the top of the range, and whether it remembers.
 
     The first two are new at every use. 1/f noise is relative to the conductance and has most of its power in what is slow.
     """
@@ -149,7 +149,7 @@ class ConductanceNoise(Effect):
     sigma_read : float
         :math:`\sigma`.
     kind : NoiseKind
-        What it is relative to.
+        Reference of the noise.
     octaves : int
         Over how many octaves of frequency 1/f noise extends, from half of the rate of use down; a whole variance in all.
     """

@@ -1,4 +1,4 @@
-"""How a requested change becomes pulses: finite states, trains of limited length, and what sends them."""
+"""Pulses for a requested change: finite states, trains of limited length, and schemes of sending."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -13,7 +13,7 @@ from contrastive_core.errors import InputError
 
 
 class Rounding(Enum):
-    """How a fraction of a pulse is rounded; stochastic rounding is right on average, and so keeps changes smaller than a step."""
+    """Rounding of a fraction of a pulse; stochastic rounding is right on average, and so keeps changes smaller than a step."""
 
     NEAREST = "nearest"
     STOCHASTIC = "stochastic"
@@ -31,7 +31,7 @@ class FiniteStates(Effect):
     n_states : int
         At least 2.
     rounding : Rounding
-        Of the number of steps.
+        Rounding of the number of steps.
     bits : int, optional
         :math:`2^b` states, whatever ``n_states`` says.
     """
@@ -72,7 +72,7 @@ class FiniteStates(Effect):
 
 
 class Scheme(Enum):
-    """What is sent: as many pulses as the contrast asks for, or one of its sign (the Manhattan rule), or each phase on its own.
+    """Pulses that are sent: as many as the contrast asks for, or one of its sign (the Manhattan rule), or each phase on its own.
 
     With two passes a circuit needs no memory for the first phase: it writes that one, and takes the other one back. What both phases
     have in common, many times their difference, then goes through the device twice. Bounds and steps that depend on the level keep what

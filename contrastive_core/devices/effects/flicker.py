@@ -21,16 +21,16 @@ def flicker(like: Tensor, draws: Draws, octaves: int) -> Tensor:
     Parameters
     ----------
     like : Tensor
-        Of the shape, dtype and device of the result.
+        Tensor of the shape, dtype and device of the result.
     draws : Draws
-        Of an array; the cost is that of ``octaves`` draws.
+        Draws of an array; ``octaves`` of them are made.
     octaves : int
         K.
 
     Returns
     -------
     Tensor
-        Of unit variance at every use.
+        Noise of unit variance at every use.
     """
     total = torch.zeros_like(like)
     for k in range(octaves):

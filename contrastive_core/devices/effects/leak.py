@@ -1,4 +1,4 @@
-"""How devices lose charge, and how pairs share it: leaking capacitors, and pairs of devices that can only grow."""
+"""Leaking capacitors, and pairs of devices that can only grow and share what they hold."""
 
 from dataclasses import dataclass
 from typing import final

@@ -23,7 +23,7 @@ def quantise(values: Tensor, bits: int, bound: float) -> Tensor:
     Parameters
     ----------
     values : Tensor
-        Of any shape.
+        Values to round, of any shape.
     bits : int
         At least 2.
     bound : float

@@ -1,4 +1,4 @@
-"""What was measured on materials and depends on the conductance: exponents of drift, programming errors, noise of phase change memory.
+"""Models measured on materials, which depend on the conductance: exponents of drift, programming errors, noise of phase change memory.
 
 The formulas are those of the statistical models in aihwkit (Rasch et al., 2021) and were not re-read in the papers that they name. Each
 is of the conductance as a share of the largest one, so that it can be used with any range.
@@ -18,7 +18,7 @@ from contrastive_core.errors import InputError
 
 
 class DriftModel(Enum):
-    """Where exponents of drift come from: one mean and spread for all, or those of phase change memory, which fall with conductance."""
+    """Exponents of drift: one mean and spread for all, or those of phase change memory, which fall with conductance."""
 
     CONSTANT = "constant"
     PCM = "pcm"
@@ -32,7 +32,7 @@ class DriftModel(Enum):
 
 
 class ProgrammingModel(Enum):
-    """Where programming errors come from: one for all, or polynomials of the conductance as measured on a material.
+    """Programming errors: one for all, or polynomials of the conductance as measured on a material.
 
     Phase change memory up to 25 microsiemens, the same of Joshi et al. (2020), and resistive memory up to 225 microsiemens of
     Milo et al.; each with what aihwkit has for it.

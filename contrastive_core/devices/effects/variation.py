@@ -13,7 +13,7 @@ from contrastive_core.errors import InputError
 
 
 class Spread(Enum):
-    """How steps are spread between devices: normally about 1, or as the exponential of a normal number."""
+    """Spread of steps between devices: normally about 1, or as the exponential of a normal number."""
 
     NORMAL = "normal"
     LOGNORMAL = "lognormal"
@@ -42,9 +42,9 @@ class DeviceToDevice(Effect):
     up_down_dtod : float
         :math:`\sigma_u`.
     w_max_dtod, w_min_dtod : float
-        Of the upper and the lower bound, relative. With a single conductance or a pair, weight 0 is the lower bound and does not vary.
+        Relative spreads of the upper and the lower bound. With a single conductance or a pair, weight 0 is the lower bound and stays.
     spread : Spread
-        Of the steps.
+        Distribution of the steps.
     """
 
     dw_min_dtod: float = 0.3
@@ -95,11 +95,11 @@ class DeviceToDevice(Effect):
 
 
 _NARROWEST = 0.01
-"""Of a device's range above weight 0: one that cannot be written at all would divide by it."""
+"""Smallest range above weight 0: a device that cannot be written at all would divide by it."""
 
 
 class PulseNoise(Enum):
-    """What the noise of a pulse is relative to: the pulse, or the range of the device."""
+    """Reference of a pulse's noise: the pulse, or the range of the device."""
 
     PULSE = "pulse"
     RANGE = "range"

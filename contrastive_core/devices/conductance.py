@@ -105,6 +105,7 @@ class Conductance:
             return (change * (self.g_max / w_max / self.span))[None]
         if self.pairing is Pairing.OFFSET:
             return ((1 - self.reference) * change / w_max)[None]
+        # The pair is programmed to its new difference, so that one of the two ends at its reset state.
         return self.levels(self.weight(levels, w_max) + change, w_max) - levels
 
     def weight(self, levels: Tensor, w_max: float) -> Tensor:

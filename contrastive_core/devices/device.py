@@ -76,6 +76,7 @@ class Device:
             raise InputError(f"pulses are not empty, got step_up {self.step_up} and step_down {self.step_down} times the step")
         if not self.seconds >= 0:
             raise InputError(f"the time between a write and the next use is not negative, got {self.seconds} seconds")
+        # Draws are keyed by the type of an effect: two of one type would draw the same numbers.
         names = [type(effect).__name__ for effect in self.effects]
         if len(set(names)) < len(names):
             raise InputError(f"a device has each effect at most once, got {', '.join(names)}")
@@ -95,6 +96,7 @@ class Device:
 
     def pulse(self) -> float:
         """Return the request that one pulse is sent for, as a fraction of the range."""
+        # A request of the whole range: an effect that sizes pulses leaves its size in the write.
         one = torch.ones(2 if self.conductance.pairing is Pairing.DIFFERENTIAL else 1, 1, dtype=torch.float64)
         write = Write(one, one, one / self.step, 0 * one, 0 * one, self.step, one, one, self.law, 0 * one, one)
         for effect, written in self.acting(lambda hooks: hooks.write):
@@ -103,11 +105,14 @@ class Device:
 
     def draws(self, effect: Effect, place: str, use: int) -> Draws:
         """Return the streams of an effect at a tensor, for one use of the device."""
+        # Names, not positions: an effect or an array more must leave the draws of all others as they were.
         key = (crc32(type(effect).__name__.encode()), crc32(place.encode()))
 
         def octave(k: int) -> torch.Generator:
+            # Shifted by k bits, the count of uses is equal for 2^k uses in a row.
             return _generator(self.seed, (*key, 2, k, use >> k))
 
+        # The leading 0, 1 and 2 keep the three kinds of streams apart.
         return Draws(_generator(self.seed, (*key, 0)), _generator(self.seed, (*key, 1, use)), octave)
 
     def seen(self, level: Tensor, place: str, use: int) -> Tensor:
@@ -123,6 +128,7 @@ class Device:
             Count of uses.
         """
         effects = self.acting(lambda hooks: hooks.array)
+        # Ideal levels stay bit for bit; siemens and back would round them.
         if not effects:
             return level
         conductance = self.conductance.siemens(level)
@@ -148,6 +154,7 @@ class Device:
         use : int
             Count of uses.
         """
+        # Tensors from here on, since effects give each device a step of its own.
         steps = level.new_tensor(self.step * self.step_up), level.new_tensor(self.step * self.step_down)
         ends = level.new_zeros(()), level.new_ones(())
         none = torch.zeros_like(request)
@@ -158,5 +165,6 @@ class Device:
 
 
 def _generator(seed: int, key: tuple[int, ...]) -> torch.Generator:
+    # SeedSequence mixes the key, so that neighbouring uses have unrelated streams.
     state = np.random.SeedSequence(seed, spawn_key=key).generate_state(2)
     return torch.Generator().manual_seed((int(state[0]) << 31) ^ int(state[1]))

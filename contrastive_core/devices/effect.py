@@ -78,10 +78,13 @@ class Write(NamedTuple):
 
     def level_after(self) -> Tensor:
         """Return the levels that the pulses and their noise lead to, inside each device's own range."""
+        # The law knows a range from 0 to 1, so levels and steps are measured in each device's own range.
         up, span = self.pulses >= 0, self.high - self.low
         own = (self.level - self.low) / span
         step_up, step_down = self.step_up / span, self.step_down / span
+        # Noise has the step and law of the polarity even where it is larger than the pulses and turns them round.
         spread = self.noise * torch.where(up, step_up, -step_down) * self.law.size(own, up)
+        # Cut off at the device's own ends: no pulse moves it beyond.
         after = (self.law.after(own, self.pulses, step_up, step_down) + spread + self.scatter / span).clamp(0, 1)
         return self.low + span * after
 
@@ -142,6 +145,7 @@ class Effect(ABC):
 
 def normal(shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tensor:
     """Draw standard normal numbers, of the dtype and on the device of ``like``."""
+    # Always drawn in float64, so that the dtype of a network does not change its draws.
     return torch.randn(shape, generator=generator, dtype=torch.float64).to(like)
 
 

@@ -62,7 +62,9 @@ class OnDevice(SameEnergy[Network], Network):
         bounds = network.pieces.bounds
         for name, parameter in network.named_parameters():
             self.register_parameter(name, parameter)
+            # Matrices and bounded conductances are arrays; biases are currents of sources, which no device holds.
             if parameter.dim() > 1 or name in bounds:
+                # A finite bound of the network is the range of its devices; other weights get room to grow.
                 own = bounds[name][1] if name in bounds else math.inf
                 self._largest[name] = own if math.isfinite(own) else device.conductance.largest_weight(parameter.detach())
                 level = device.conductance.levels(parameter.detach(), self._largest[name])
@@ -156,6 +158,7 @@ class OnDevice(SameEnergy[Network], Network):
         effects = self.device.acting(lambda hooks: hooks.nudge)
         if not effects:
             return nudge
+        # A nudge is asked for before its phase has a state: only shape and dtype of the outputs are known.
         like = next(self.parameters())
         output = self.inside.output(tuple(like.new_zeros(len(nudge.batch.labels), size) for size in self.sizes))
         for effect, nudged in effects:

@@ -165,6 +165,7 @@ def _tidy(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[tuple[i
         groups.setdefault(key, []).append((order, _positive(path, number, cells["conductance_S"])))
         lasts[key] = number
     for (device, cycle, polarity), values in groups.items():
+        # Rows may stand in any order; the pulse number sorts them.
         yield lasts[device, cycle, polarity], Train(device, cycle, polarity == "P", np.array([value for _, value in sorted(values)]))
 
 
@@ -200,6 +201,7 @@ def fit_pulses(trains: Sequence[Train]) -> Fit:
         falling = [train - floor - span * (1 - _rise(_shares(train), alpha_d)) for train in downs]
         return np.concatenate(rising + falling) / (high - low)
 
+    # Siemens are millionths beside nonlinearities of order 1: without scales the solver would leave them.
     start = np.array([low, high - low, 1.0, 1.0])
     solution = least_squares(distances, start, x_scale=[high - low, high - low, 1, 1], bounds=([0, 0, -50, -50], [np.inf, np.inf, 50, 50]))
     floor, span, alpha_p, alpha_d = (float(value) for value in solution.x)

@@ -77,7 +77,9 @@ def in_two_passes(changes: Mapping[str, Tensor], contrast: CommonMode | None) ->
     for name, change in changes.items():
         gradient = contrast.difference[name]
         square = gradient.square().sum()
+        # Least squares of the change on the gradient; without a gradient there is no rate.
         rate = -(change * gradient).sum() / square.where(square > 0, square.new_ones(()))
+        # Halves add up to the change exactly, however wrong the rate is.
         first[name] = change / 2 - rate * contrast.common[name]
         second[name] = change / 2 + rate * contrast.common[name]
     return first, second

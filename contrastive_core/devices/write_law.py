@@ -55,6 +55,7 @@ class LinearStep:
 def _affine(level: Tensor, count: Tensor, step: Tensor, slope: float) -> Tensor:
     if slope == 0:
         return level + step * count
+    # A step across the fixed point ends there; a negative ratio would oscillate about it.
     ratio = (1 - 2 * step * slope).clamp(min=0.0)
     fixed = (1 + slope) / (2 * slope)
     return fixed + (level - fixed) * ratio**count
@@ -116,6 +117,7 @@ class ExponentialStep:
         """Return the decaying exponential, cut off at 0."""
         y = self.a * (2 * level - 1) + self.b
         rising, falling = self.a_up * (self.gamma_up * y).exp(), self.a_down * (-self.gamma_down * y).exp()
+        # Beyond the level at which its law vanishes a device stays, instead of moving backwards.
         return (1 - torch.where(up, rising, falling)).clamp(min=0)
 
     def after(self, level: Tensor, pulses: Tensor, step_up: Tensor, step_down: Tensor) -> Tensor:

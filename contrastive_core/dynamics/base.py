@@ -96,9 +96,11 @@ def pull_of(phase: Phase, clamped: Clamped, state: State) -> Pull | None:
         return None
     network = clamped.network
     if phase.frozen is not None:
+        # A frozen force does not follow the outputs, and so adds no curvature.
         return Pull(-phase.strength * network.pull_back(state, phase.frozen), 0.0)
     output = network.output(state)
     gradient = network.pull_back(state, phase.cost.gradient(output, phase.batch))
+    # Behind a readout or a function of the units, the cost's curvature is not one of theirs.
     curvature = phase.cost.curvature if network.output_is_last_layer else 0.0
     linear = curvature * output - gradient if curvature else -gradient
     return Pull(phase.strength * linear, phase.strength * curvature)
@@ -111,6 +113,7 @@ def moving_blocks(state: State, phase: Phase) -> range:
 
 def largest_change(old: State, new: State) -> Tensor:
     """Return the largest absolute difference over each sample's units, of shape (B,); 0 where no layer may move."""
+    # Held layers are handed on as they are, and need no pass over their memory.
     changes = [(after - before).abs().amax(1) for before, after in zip(old, new, strict=True) if after is not before]
     residual = changes[0] if changes else old[0].new_zeros(old[0].shape[0])
     for change in changes[1:]:

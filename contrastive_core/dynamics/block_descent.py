@@ -60,6 +60,7 @@ class BlockDescent(Dynamics):
         current, residual = state, state[0].new_zeros(len(state[0]))
         for group in self.groups(len(state)):
             moved = {
+                # The pull is taken at the newest state, and acts on the last layer alone.
                 index: clamped.network.minimiser(
                     index, current, clamped, pull_of(phase, clamped, current) if index == len(state) - 1 else None
                 )
@@ -67,12 +68,14 @@ class BlockDescent(Dynamics):
                 if index in moving
             }
             lowest = tuple(moved.get(index, layer) for index, layer in enumerate(current))
+            # Measured to the minimum, so that going less far cannot pass for convergence.
             residual = torch.maximum(residual, largest_change(current, lowest))
             current = lowest if self.over_relaxation == 1 else self._beyond(current, lowest, clamped.network)
         return current, residual, None
 
     def _beyond(self, state: State, lowest: State, network: Network) -> State:
         """Return the state with the layers that moved past their minimum, inside their bounds."""
+        # Bounds cut the overshoot off: beyond them the energy is not the quadratic that it relies on.
         factor = self.over_relaxation
         gone = network.project(tuple(layer + factor * (low - layer) for layer, low in zip(state, lowest, strict=True)))
         return tuple(layer if low is layer else new for layer, low, new in zip(state, lowest, gone, strict=True))

@@ -46,6 +46,7 @@ class GradientFlow(Dynamics):
             moved = network.project(tuple(s + size * v for s, v in zip(state, velocity, strict=True)))
             return tuple(new if index in moving else old for index, (old, new) in enumerate(zip(state, moved, strict=True)))
 
+        # The residual is that of a whole step: a short one would look converged anywhere.
         return euler(self.step_size), largest_change(state, euler(1.0)), None
 
     @property
@@ -62,6 +63,7 @@ def velocity_of(state: State, clamped: Clamped, phase: Phase) -> State:
     r"""Return :math:`-\kappa_l^{-1}\, \partial F/\partial s_l` for every layer, bounds and held layers left out of account."""
     network = clamped.network
     pull = pull_of(phase, clamped, state)
+    # Each layer has its stiffness as time constant, so that a small energy scale slows none.
     velocity = [f / k for f, k in zip(network.force(state, clamped), network.stiffness, strict=True)]
     if pull is not None:
         velocity[-1] = velocity[-1] + (pull.linear - pull.curvature * state[-1]) / network.stiffness[-1]

@@ -120,6 +120,7 @@ class Momentum(Dynamics):
 
     def _pace(self, memory: Motion, image: State, residual: Tensor, velocity: State) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return the next step sizes, clocks, smallest residuals and their ages, and which samples are to stand still for a moment."""
+        # A move against the velocity climbs: momentum has carried the state past the minimum.
         uphill = sum(((g - old) * v).detach().sum(1) for g, old, v in zip(image, memory.image, velocity, strict=True))
         still = torch.as_tensor(uphill < 0)
         size, least = memory.size, torch.minimum(memory.least, residual)
@@ -132,6 +133,7 @@ class Momentum(Dynamics):
             still = still | unstable
         elif self.momentum is not None:
             still = torch.zeros_like(still)  # a heavy ball told how to roll does so
+        # Nesterov's sequence; 1 begins it anew, without momentum.
         clock = torch.where(still[:, None], 1.0, (1 + (1 + 4 * memory.clock.square()).sqrt()) / 2)
         return size, clock, least, age, still[:, None]
 

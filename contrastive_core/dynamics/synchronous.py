@@ -43,6 +43,7 @@ class Synchronous(Dynamics):
             clamped.network.minimiser(index, state, clamped, pull if index == len(state) - 1 else None) if index in moving else layer
             for index, layer in enumerate(state)
         )
+        # Before damping, which would shrink the change without an equilibrium.
         residual = largest_change(state, target)
         if self.damping == 1:
             return target, residual, None

@@ -41,6 +41,7 @@ class StuckAt(Effect):
 
     def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
         """Return the conductances with the stuck ones at their ends."""
+        # One draw decides both ends: no device is stuck at two, and the shares do not disturb each other.
         lot = torch.rand(conductance.shape, generator=draws.fixed, dtype=torch.float64).to(conductance.device)
         low = torch.where(lot < self.p_sa0, kind.g_min, conductance)
         return torch.where(lot >= 1 - self.p_sa1, kind.g_max, low)
@@ -83,11 +84,14 @@ class Drift(Effect):
 
     def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
         """Return the conductances after ``seconds``."""
+        # The power law starts at the reference read; before it conductances would grow.
         if seconds <= self.t0:
             return conductance
+        # A conductance of 0 has no logarithm.
         share = (conductance / kind.g_max).clamp(min=1e-12)
         mean, spread = self.model.exponents(share, self.nu, self.nu_std)
         nu = mean - self.nu_k * share.log() + spread * normal(conductance.shape, conductance, draws.fixed)
+        # A negative exponent, from the tail of the spread, would be growth.
         return conductance * (seconds / self.t0) ** -nu.clamp(min=0)
 
 
@@ -120,6 +124,7 @@ class ProgrammingError(Effect):
 
     def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
         """Return the conductances with their errors."""
+        # A share of the largest conductance, not of the target: small ones miss it by as much.
         sigma = self.model.error(conductance / kind.g_max, self.sigma_prog)
         programmed = conductance + sigma * kind.g_max * normal(conductance.shape, conductance, draws.fixed)
         return programmed.clamp(kind.g_min, kind.g_max)
@@ -176,4 +181,5 @@ class ConductanceNoise(Effect):
             noise = flicker(conductance, draws, self.octaves)
         else:
             noise = normal(conductance.shape, conductance, draws.fresh)
+        # Noise must not turn a small conductance into a source.
         return (conductance + self.sigma_read * scale * noise).clamp(min=0)

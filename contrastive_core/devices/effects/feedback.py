@@ -56,7 +56,9 @@ class AsymmetricFeedback(Effect):
         for index in range(1, len(network.sizes)):
             weight = network.weight(index).detach()
             generator = draws(f"weight_{index + 1}").fixed
+            # Drawn before the missing ones, so that their share does not change the deviations of the others.
             deviation = self.sigma_asym * normal(weight.shape, weight, generator)
             missing = torch.rand(weight.shape, generator=generator, dtype=torch.float64).to(weight.device) < self.p_feedback_missing
+            # Minus 1 leaves nothing of the forward weight: W (1 - 1) = 0.
             deviations[f"weight_{index + 1}"] = torch.where(missing, -1.0, deviation)
         return Untied(network, deviations, self.learning)

@@ -62,11 +62,14 @@ class FiniteStates(Effect):
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write in whole pulses of one state each."""
         step = 1 / self._steps
+        # Counted anew from the request: the pulses so far are in steps of another size.
         exact = write.request / step
         if self.rounding is Rounding.STOCHASTIC:
+            # Rounding x + u down, u uniform, rounds x up with the probability of its fraction.
             pulses = (exact + torch.rand(exact.shape, generator=draws.fresh, dtype=torch.float64).to(exact)).floor()
         else:
             pulses = exact.round()
+        # Spreads between devices that were drawn before stay relative to the new step.
         ratio = step / write.step
         return write._replace(pulses=pulses, step=step, step_up=write.step_up * ratio, step_down=write.step_down * ratio)
 
@@ -116,4 +119,5 @@ class PulseTrain(Effect):
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write with the pulses that are sent."""
         sent = write.request.sign() if self.scheme is Scheme.SIGN else write.pulses.round().clamp(-self.desired_bl, self.desired_bl)
+        # The threshold looks at the request: rounding may have left no pulses to compare with.
         return write._replace(pulses=torch.where(write.request.abs() < self.threshold, torch.zeros_like(sent), sent))

@@ -37,6 +37,7 @@ class Leak(Effect):
 
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write that finds the devices as the leak left them."""
+        # Charge is lost between writes, so before the pulses of this one.
         zero = kind.level_of_zero
         return write._replace(level=zero + (write.level - zero) * (1 - 1 / self.lifetime))
 
@@ -77,7 +78,9 @@ class GrowingPair(Effect):
         if len(write.level) != 2:
             raise InputError("only differential pairs can grow to both sides; set conductance.pairing=differential")
         full = write.level.amax(0, keepdim=True) > self.refresh_at
+        # Both lose the smaller level: the weight is the difference, and stays.
         level = torch.where(full, write.level - write.level.amin(0, keepdim=True), write.level)
+        # A weight falls by growth of its second device.
         change = (write.request[0] - write.request[1])[None]
         request = torch.cat((change.clamp(min=0), (-change).clamp(min=0)))
         return write._replace(level=level, request=request, pulses=request / write.step)

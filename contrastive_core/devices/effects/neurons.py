@@ -43,6 +43,7 @@ class Gained(Activation):
 
     def inverse(self, value: Tensor) -> Tensor:
         """Return the drive that the unit needs."""
+        # The factor of the potential cancels against that of its argument.
         return self.response.inverse(value / self.stretch)
 
     def slope(self, value: Tensor) -> Tensor:
@@ -89,5 +90,6 @@ class NeuronGain(Effect):
         for index, response in enumerate(network.activations):
             bias = network.bias(index).detach()
             noise = normal(bias.shape, bias, draws(f"bias_{index + 1}").fixed)
+            # A gain near 0 would make its unit infinitely stiff.
             gained.append(Gained(response, (1 + self.sigma_gain * noise).clamp(min=0.05)))
         return network.responding(gained)

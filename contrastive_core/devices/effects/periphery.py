@@ -29,6 +29,7 @@ def quantise(values: Tensor, bits: int, bound: float) -> Tensor:
     bound : float
         :math:`B`.
     """
+    # One level less than 2^b, so that their number is odd and the middle one is 0.
     step = 2 * bound / (2**bits - 2)
     rounded: Tensor = (step * (values / step).round()).clamp(-bound, bound)
     return rounded
@@ -191,6 +192,7 @@ class NudgeError(Effect):
         InputError
             If targets are off and the cost has none.
         """
+        # All nudges of a use draw the same number: a batch is nudged the wrong way in all its phases, or in none.
         flipped = float(torch.rand((), generator=draws.fresh)) < self.nudge_sign_flip
         gain = (1 + self.beta_gain_err) * (1 + (self.beta_pm_mismatch if nudge.strength > 0 else 0.0))
         nudge = nudge._replace(strength=nudge.strength * (-gain if flipped else gain))
@@ -199,6 +201,7 @@ class NudgeError(Effect):
         if not (nudge.cost.one_hot and nudge.cost.curvature > 0):
             raise InputError("beta_offset moves the targets of a cost like the squared error, and this one has none; set it to 0")
         if nudge.frozen is not None:
+            # The frozen force is c (o - y), so that moved targets change it by -c b.
             return nudge._replace(frozen=nudge.frozen - nudge.cost.curvature * self.beta_offset)
         return nudge._replace(batch=nudge.batch._replace(labels=targets(output, nudge.batch) + self.beta_offset))
 
@@ -265,7 +268,9 @@ class RuleBias(Effect):
 
     def computed(self, gradient: Tensor, draws: Draws) -> Tensor:
         """Return the contrast with the circuit's errors."""
+        # Gain and bias come from one fixed stream in this order, so that each synapse keeps both.
         gain = 1 + self.rule_gain_sigma * normal(gradient.shape, gradient, draws.fixed)
         bias = self.sigma_rule_bias * normal(gradient.shape, gradient, draws.fixed)
+        # The comparator sees the contrast before the errors of the circuit behind it.
         noticed = torch.where(gradient.abs() < self.comparator_threshold, torch.zeros_like(gradient), gradient)
         return gain * noticed + bias

@@ -48,6 +48,7 @@ class ProgrammingModel(Enum):
         if self is ProgrammingModel.CONSTANT:
             return sigma
         largest, coefficients = _MICROSIEMENS[self]
+        # The polynomial of PCM is one of the share, the others are polynomials of microsiemens.
         g = share.clamp(0, 1) * (1.0 if self is ProgrammingModel.PCM else largest)
         return sum((c * g**power for power, c in enumerate(coefficients)), torch.zeros_like(g)).clamp(min=0) / largest
 
@@ -92,6 +93,8 @@ class PhaseChangeNoise(Effect):
     def seen(self, conductance: Tensor, kind: Conductance, seconds: float, draws: Draws) -> Tensor:
         """Return noisy conductances, cut off at 0."""
         share = (conductance / kind.g_max).clamp(min=1e-12)
+        # The logarithm is negative before the first read time, when nothing has added up yet.
         grown = math.sqrt(max(math.log((seconds + self.t_read) / (2 * self.t_read)), 0.0))
+        # Cut off: the power law diverges for small conductances.
         sigma = (self.q * share**-0.65).clamp(max=0.2) * grown
         return (conductance * (1 + sigma * normal(conductance.shape, conductance, draws.fresh))).clamp(min=0)

@@ -68,6 +68,7 @@ class DeviceToDevice(Effect):
         """Return the write with each device's own steps and bounds."""
         common, opposed = self._steps(write.level, draws)
         size = common.exp() if self.spread is Spread.LOGNORMAL else 1 + common
+        # A step below 0 would turn its pulses round.
         up = (size + min(self.up_down, 0.0) + opposed).clamp(min=0)
         down = (size - max(self.up_down, 0.0) - opposed).clamp(min=0)
         write = write._replace(step_up=write.step_up * up, step_down=write.step_down * down)
@@ -136,6 +137,7 @@ class CycleToCycle(Effect):
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write with noisy pulses."""
         noise = normal(write.pulses.shape, write.pulses, draws.fresh)
+        # Deviations of n pulses are independent, so that their sum grows with the root of n.
         spread = self.sigma_c2c * torch.sqrt(write.pulses.abs()) * noise
         if self.relative_to is PulseNoise.RANGE:
             return write._replace(scatter=write.scatter + spread)

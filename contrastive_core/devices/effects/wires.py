@@ -59,6 +59,7 @@ class WireResistance(Effect):
         if conductance.dim() != 3:
             shape = tuple(conductance.shape[1:])
             raise ShapeError(f"wires belong to arrays of rows and columns, and these devices have shape {shape}; leave the effect out")
+        # Wires conduct about 1e5 times as well as devices: in float32 the devices would be lost.
         arrays = conductance.detach().to("cpu", torch.float64).numpy()
         effective = np.stack([effective_conductance(array, self.r_wire_row, self.r_wire_col) for array in arrays])
         return torch.from_numpy(effective).to(conductance)
@@ -91,6 +92,7 @@ def effective_conductance(cells: Array, r_row: float, r_col: float) -> Array:
         return direct
     from_rows, from_columns = laplacian[terminals:, :rows], laplacian[terminals:, rows:terminals]
     solve = splu(inner).solve
+    # The matrix is symmetric: solving for the shorter side gives the same couplings.
     through: Array = from_columns.T @ solve(from_rows.toarray()) if rows < columns else (from_rows.T @ solve(from_columns.toarray())).T
     return direct + through.T
 
@@ -101,6 +103,7 @@ def _laplacian(cells: Array, r_row: float, r_col: float) -> csc_matrix:
     terminals, count = rows + columns, cells.size
     grid = np.arange(count).reshape(rows, columns)
     source, ground = np.arange(rows)[:, None], rows + np.arange(columns)[None, :]
+    # A perfect wire is one node with its terminal, so that its cells need no unknowns of their own.
     on_row = terminals + grid if r_row > 0 else np.broadcast_to(source, cells.shape)
     first_of_columns = terminals + (count if r_row > 0 else 0)
     on_column = first_of_columns + grid if r_col > 0 else np.broadcast_to(ground, cells.shape)

@@ -22,8 +22,6 @@ NOT_YET: tuple[str, ...] = (
     "openers in docstrings",
     "abstract classes",
     "lines of kernels",
-    "comments per 100 lines, contrastive_core/devices",
-    "comments per 100 lines, contrastive_core/dynamics",
     "comments per 100 lines, contrastive_core/kernels",
     "comments per 100 lines, contrastive_core/relaxation",
     "comments per 100 lines, experiments/runs",

@@ -5,9 +5,10 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from experiments.commandline.assignments import read_text
 from experiments.commandline.markers import OneOf, Positional
 
 NONE = "none"
@@ -38,6 +39,7 @@ class OptionKind(NamedTuple):
     model: type[BaseModel] | None = None
 
 
+_TYPES = {"boolean": bool, "integer": int, "number": float}
 _SCALARS: dict[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "text", Path: "path"}
 
 
@@ -167,14 +169,11 @@ def from_text(text: str, kind: OptionKind) -> Any:
             return NONE
         inner = text.strip().removeprefix("[").removesuffix("]")
         return [from_text(part.strip(), kind.item) for part in inner.split(",")] if inner.strip() else []
-    if kind.name == "boolean":
-        return {"true": True, "false": False}.get(text, text)
     if kind.name == "any":
         return from_toml(text)
-    convert = {"integer": int, "number": float}.get(kind.name, str)
     try:
-        return convert(text)
-    except ValueError:
+        return read_text(text, _TYPES.get(kind.name, str))
+    except ValidationError:
         return text
 
 

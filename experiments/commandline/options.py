@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
+from experiments.commandline.assignments import split_assignment
 from experiments.commandline.kinds import NONE, field_kind, flag_name, from_assignment, is_positional, kind_at
 from experiments.commandline.messages import complain
 from experiments.commandline.sections import GENERAL, OWN, Section
@@ -225,18 +226,7 @@ def shipped_configurations() -> dict[str, Path]:
 
 
 def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Write nested settings with dotted keys.
-
-    Parameters
-    ----------
-    values : mapping
-        Nested settings.
-
-    Returns
-    -------
-    dict
-        One entry per leaf.
-    """
+    """Write nested settings with dotted keys, one entry per leaf."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -256,11 +246,8 @@ def from_settings(model: type[M], settings: Mapping[str, Any]) -> M:
 
 def assignment(text: str, model: type[BaseModel]) -> Layer:
     """Read ``key=value``, with the value as the option of that key takes it."""
-    key, equals, value = text.partition("=")
-    keys = tuple(part.strip() for part in key.split("."))
-    if not equals or not all(keys):
-        raise InputError(f"--set needs KEY=VALUE, got {text!r}")
-    return Layer("{key} (by --set)", nested({".".join(keys): from_assignment(value.strip(), kind_at(model, keys))}))
+    key, value = split_assignment(text, "--set", "KEY=VALUE")
+    return Layer("{key} (by --set)", nested({key: from_assignment(value, kind_at(model, tuple(key.split("."))))}))
 
 
 def without_effect(options: CommandOptions, names: Sequence[str], reason: str) -> list[str]:

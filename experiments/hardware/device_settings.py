@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from pydantic import TypeAdapter, ValidationError
 
 from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
+from experiments.commandline.assignments import read_settings, split_assignment, split_values
 from experiments.hardware.write_laws import read_law
 
 if TYPE_CHECKING:
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 NUMBERS = ("step", "step_up", "step_down", "seconds")
 """The settings of a device that are numbers of its own."""
+
+_VARIATION = "EFFECT.PARAMETER=V1,V2,..."
 
 
 class Assignment(NamedTuple):
@@ -52,7 +53,7 @@ class Variation(NamedTuple):
     points: tuple[tuple[str, ...], ...]
 
 
-def read_assignment(text: str) -> Assignment:
+def read_assignment(text: str, flag: str = "--imperfections", form: str = "EFFECT.PARAMETER=VALUE") -> Assignment:
     """Read ``part.name=value`` or ``name=value``.
 
     Raises
@@ -60,11 +61,11 @@ def read_assignment(text: str) -> Assignment:
     InputError
         If there is no equals sign, or no value.
     """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip() or not value.strip():
-        raise InputError(f"{text!r} sets nothing; write EFFECT.PARAMETER=VALUE, such as adc.adc_bits=6")
-    part, dot, name = key.strip().rpartition(".")
-    return Assignment(part if dot else "", name, value.strip())
+    key, value = split_assignment(text, flag, form)
+    if not value:
+        raise InputError(f"{flag} needs {form}, got {text!r}, which has no value")
+    part, _, name = key.rpartition(".")
+    return Assignment(part, name, value)
 
 
 def read_variation(text: str) -> Variation:
@@ -76,14 +77,15 @@ def read_variation(text: str) -> Variation:
         If a later one has another number of values than the first, and more than one, or one has none.
     """
     parts = text.split() or [""]
-    columns = [tuple(value for value in read_assignment(part).value.split(",") if value) for part in parts]
-    keys, values = [part.partition("=")[0] for part in parts], columns[0]
+    read = [split_values(part, "--vary", _VARIATION) for part in parts]
+    keys, columns = [key for key, _ in read], [tuple(values) for _, values in read]
+    values = columns[0]
     for part, column in zip(parts, columns, strict=True):
         if not column:
-            raise InputError(f"{part!r} in {text!r} has no value; write EFFECT.PARAMETER=V1,V2,...")
+            raise InputError(f"--vary needs {_VARIATION}, got {part!r}, which has no value")
         if len(column) not in (1, len(values)):
             raise InputError(
-                f"what varies with the first setting of {text!r} needs one value or {len(values)}, and {part!r} has {len(column)}; "
+                f"--vary {text!r} needs one value or {len(values)} for each setting after the first, and {part!r} has {len(column)}; "
                 "give it a --vary of its own"
             )
     rows = zip(*(column * (len(values) // len(column)) for column in columns), strict=True)
@@ -129,16 +131,16 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
         if one.part not in ("conductance", "law", "device", *EFFECTS):
             raise unknown_name("part of a device", one.part, ["conductance", "law", "device", *EFFECTS])
         changes.setdefault(one.part, {})[one.name] = one.value
-    numbers = _checked(type(device), changes.pop("device", {}), "device", NUMBERS)
-    conductance = replace(device.conductance, **_checked(type(device.conductance), changes.pop("conductance", {}), "conductance"))
+    numbers = read_settings(type(device), "device", changes.pop("device", {}), NUMBERS)
+    conductance = replace(device.conductance, **read_settings(type(device.conductance), "conductance", changes.pop("conductance", {})))
     law = device.law
     if "law" in changes:
-        law, steps = read_law(changes.pop("law"), _checked)
+        law, steps = read_law(changes.pop("law"))
         numbers = steps | numbers
     effects: dict[Any, Any] = {type(effect): effect for effect in device.effects}
     for part, given in changes.items():
         kind: Any = EFFECTS[part]
-        values = _checked(kind, given, part)
+        values = read_settings(kind, part, given)
         effects[kind] = replace(effects[kind], **values) if kind in effects else kind(**values)
     return replace(device, conductance=conductance, law=law, effects=tuple(effects.values()), **numbers)
 
@@ -202,24 +204,3 @@ def check_suits(device: Device, options: LearningOptions, rules: Sequence[str]) 
     small = options.model_copy(update={"hidden": (2,) * len(options.hidden), "device": "cpu"})
     held = OnDevice(build_network(small, Splits(part, part, part, 2, "", ""), 0), device)
     require_held(rules, held)
-
-
-def _checked(kind: Any, given: Mapping[str, str], part: str, names: Sequence[str] = ()) -> dict[str, Any]:
-    """Turn texts into the values of a dataclass's fields."""
-    types = {field.name: field.type for field in fields(kind) if not names or field.name in names}
-    hints = _hints(kind)
-    checked = {}
-    for name, text in given.items():
-        if name not in types:
-            raise unknown_name(f"parameter of {part}", name, list(types))
-        try:
-            checked[name] = TypeAdapter(hints[name]).validate_strings(text)
-        except ValidationError as error:
-            raise InputError(f"{part}.{name}={text}: {error.errors()[0]['msg'].lower()}; correct the value") from error
-    return checked
-
-
-def _hints(kind: Any) -> dict[str, Any]:
-    from typing import get_type_hints
-
-    return get_type_hints(kind)

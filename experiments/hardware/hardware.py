@@ -183,7 +183,7 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     check_engine(options.engine)
     variations = [read_variation(text) for text in options.vary]
-    for one in map(read_assignment, options.own):
+    for one in (read_assignment(text, "--own", "RULE.SETTING=VALUE") for text in options.own):
         if one.part not in options.rules:
             raise unknown_name("rule of this study", one.part, list(options.rules))
     base = "ideal" if options.preset == "ideal" and not options.imperfections else "unvaried"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
+from experiments.commandline.assignments import read_settings
 
 if TYPE_CHECKING:
     from contrastive_core.devices.write_law import WriteLaw
@@ -65,15 +66,13 @@ class PulseResponse:
         return Written(made.law, {"step": step, "step_up": made.step_up / step, "step_down": made.step_down / step})
 
 
-def read_law(given: Mapping[str, str], checked: Callable[..., dict[str, Any]]) -> Written:
+def read_law(given: Mapping[str, str]) -> Written:
     """Put a write law together.
 
     Parameters
     ----------
     given : mapping of str to str
         Its parameters as written; ``model`` is one of ``MODELS``, "linear" if it is left out, and ``m`` stands for both linear slopes.
-    checked : callable
-        Turns texts into the values of a dataclass's fields.
 
     Raises
     ------
@@ -85,11 +84,11 @@ def read_law(given: Mapping[str, str], checked: Callable[..., dict[str, Any]]) -
     texts = dict(given)
     model = texts.pop("model", "linear")
     if model == "neurosim":
-        return PulseResponse(**checked(PulseResponse, texts, "law")).written()
+        return PulseResponse(**read_settings(PulseResponse, "law", texts)).written()
     kinds: dict[str, type[WriteLaw]] = {"linear": LinearStep, "power": PowerStep, "exponential": ExponentialStep}
     if model not in kinds:
         raise unknown_name("write law", model, list(MODELS))
     if model == "linear" and "m" in texts:
         both = texts.pop("m")
         texts = {"m_up": both, "m_down": both} | texts
-    return Written(kinds[model](**checked(kinds[model], texts, "law")), {})
+    return Written(kinds[model](**read_settings(kinds[model], "law", texts)), {})

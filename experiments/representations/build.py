@@ -10,6 +10,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.mixing import MIXINGS
 from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.sampling import SAMPLERS
+from experiments.commandline.assignments import read_settings
 from experiments.representations.options import ContrastiveOptions
 from experiments.setup.build import build_network, build_setting
 
@@ -32,7 +33,8 @@ def build_objective(options: ContrastiveOptions) -> Objective:
         If it has no such setting, or a value makes no sense.
     """
     kind = OBJECTIVES[options.cost]
-    shared = {"temperature": options.temperature} if options.temperature is not None and "temperature" in _settings(kind) else {}
+    has_temperature = "temperature" in getattr(kind, "__dataclass_fields__", {})
+    shared = {"temperature": options.temperature} if options.temperature is not None and has_temperature else {}
     try:
         return build(kind, options.cost, {**shared, **options.objective})
     except InputError as error:  # the temperature may be the command's default, which the user never typed
@@ -45,28 +47,9 @@ def build(kind: type[T], name: str, settings: Mapping[str, Any]) -> T:
     Raises
     ------
     InputError
-        If it has no such setting, or a value is of another type than the default or makes no sense.
+        If it has no such setting, or a value is of another type or makes no sense.
     """
-    known = _settings(kind)
-    wrong = [setting for setting in settings if setting not in known]
-    if wrong:
-        choices = f"it has: {', '.join(known)}" if known else "it has none"
-        raise InputError(f"{name} has no setting {wrong[0]!r}; {choices}")
-    for setting, value in settings.items():
-        default = known[setting].default
-        # A truth value is no number, and 1.5 no count: both would run, or fail where nobody can tell why.
-        if type(value) is not type(default) and not (type(value) is int and isinstance(default, float)):
-            expected = f"expected {_KINDS[type(default)]}, such as {default}"
-            raise InputError(f"setting {setting!r} of {name} has the wrong type: {value!r}; {expected}")
-    return kind(**settings)
-
-
-def _settings(kind: type[Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = getattr(kind, "__dataclass_fields__", {})
-    return fields
-
-
-_KINDS = {float: "a number", int: "a whole number", bool: "a truth value"}
+    return kind(**read_settings(kind, name, settings))
 
 
 def lowered(options: ContrastiveOptions, objective: Objective) -> Objective:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
+from experiments.commandline.assignments import split_values
 from experiments.commandline.kinds import from_assignment, kind_at
 from experiments.commandline.options import Layer, Options, flatten, nested, resolve_layers
 from experiments.trials.seeds import fraction
@@ -64,29 +65,9 @@ def read_axis(text: str, model: type[BaseModel]) -> tuple[str, list[Any]]:
     InputError
         If it is not of this form, or has no values.
     """
-    key, equals, listed = text.partition("=")
-    key = key.strip()
-    if not equals or not key:
-        raise InputError(f"--grid needs AXIS=VALUE,VALUE,..., got {text!r}")
+    key, values = split_values(text, "--grid", "AXIS=VALUE,VALUE,...")
     kind = kind_at(model, tuple(key.split(".")))
-    parts = _split(listed)
-    if "" in parts or listed.count("[") != listed.count("]"):
-        raise InputError(f"--grid {text!r} has an empty value, or a bracket without its other half; it needs AXIS=VALUE,VALUE,...")
-    return key, [from_assignment(part, kind) for part in parts]
-
-
-def _split(text: str) -> list[str]:
-    """Split at the commas that are not inside brackets; nothing has no parts."""
-    if not text.strip():
-        return []
-    parts, depth = [""], 0
-    for letter in text:
-        depth += {"[": 1, "]": -1}.get(letter, 0)
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part.strip() for part in parts]
+    return key, [from_assignment(value, kind) for value in values]
 
 
 def make_axes(

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
+from experiments.commandline.assignments import split_assignment
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
@@ -93,7 +94,7 @@ def collect_command(options: CollectOptions, invocation: Invocation) -> None:
         "differences": [],
     }
     if options.against:
-        axis, _, reference = options.against.partition("=")
+        axis, reference = split_assignment(options.against, "--against", "AXIS=VALUE")
         data["differences"] = differences(dataset, metrics, axis, reference, options.points)
     invocation.result(data, _describe(data))
 

@@ -1,6 +1,9 @@
 """Options: where a setting comes from, which source wins, and what is said about a wrong one."""
 
+import re
 import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,9 +13,12 @@ from pydantic import Field, ValidationError
 from contrastive_core.errors import InputError
 from contrastive_core.registry import Table
 from experiments.commandline import options as options_module
+from experiments.commandline.assignments import read_settings
 from experiments.commandline.markers import OneOf
-from experiments.commandline.options import CommandOptions, Options, read_config, resolve, shipped_configurations
+from experiments.commandline.options import CommandOptions, Options, assignment, read_config, resolve, shipped_configurations
 from experiments.commandline.output import to_toml
+from experiments.hardware.device_settings import read_assignment, read_variation
+from experiments.sweeps.axes import read_axis
 
 RULES: Table[object] = Table("rule", {"ep-centered": "no.such.module:rule", "backprop": "no.such.module:other"})
 
@@ -202,3 +208,45 @@ def test_resolved_settings_come_back_through_toml(tmp_path: Path) -> None:
     assert again == wanted.model_copy(update={"data_dir": None})
     assert again.digest() == wanted.digest()
     assert again.digest() != Demo().digest()
+
+
+FORMS: dict[str, Callable[[str], object]] = {
+    "set": lambda text: assignment(text, Demo),
+    "grid": lambda text: read_axis(text, Demo),
+    "vary": read_variation,
+    "imperfections": read_assignment,
+}
+"""Every reader of ``KEY=VALUE``, by its flag."""
+
+
+@pytest.mark.parametrize("flag", FORMS)
+@pytest.mark.parametrize("text", ["rate", "=1", "optimiser..rate=3"])
+def test_every_flag_with_assignments_refuses_other_words_in_one_way(flag: str, text: str) -> None:
+    """If this fails, a slip in one flag gets another message than the same slip in the next."""
+    with pytest.raises(InputError, match=rf"^--{flag} needs [A-Z.]+=[A-Z0-9,.]+, got {re.escape(repr(text))}$"):
+        FORMS[flag](text)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Object with settings of three types."""
+
+    share: float = 0.5
+    count: int = 3
+    hard: bool = False
+
+
+def test_settings_are_read_from_text_and_checked_otherwise() -> None:
+    """If this fails, a truth value passes for a number, or half a sample for a count."""
+    assert read_settings(Part, "part", {"share": "1", "count": "7", "hard": "true"}) == {"share": 1.0, "count": 7, "hard": True}
+    assert read_settings(Part, "part", {"share": 1, "count": 7}) == {"share": 1.0, "count": 7}
+    for given in ({"share": True}, {"count": 1.5}, {"count": "1.5"}, {"hard": 1}, {"share": "warm"}):
+        ((name, value),) = given.items()
+        with pytest.raises(InputError, match=rf"^part\.{name} must be a valid \w+, got {value!r}; correct the value$"):
+            read_settings(Part, "part", given)
+    with pytest.raises(InputError, match="unknown setting of part 'sharre'; did you mean 'share'"):
+        read_settings(Part, "part", {"sharre": 1.0})
+    with pytest.raises(InputError, match="unknown setting of part 'hard'"):
+        read_settings(Part, "part", {"hard": True}, ("share",))
+    with pytest.raises(InputError, match="nothing has no settings, got 'share'"):
+        read_settings(object, "nothing", {"share": 1.0})

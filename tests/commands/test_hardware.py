@@ -61,7 +61,7 @@ def test_settings_with_several_values_vary_together_and_the_others_are_held():
     assert together.name == "stuck-at.p_sa0 stuck-at.p_sa1 device.step=0.01"
     with pytest.raises(InputError, match="needs one value or 3"):
         read_variation("adc.adc_bits=4,6,8 adc.adc_range=1,2")
-    with pytest.raises(InputError, match="no value"):
+    with pytest.raises(InputError, match="empty value"):
         read_variation("adc.adc_bits=,")
 
 
@@ -161,7 +161,7 @@ def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_th
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--vary", "adc.adc_bits"), "sets nothing"),
+        (("--vary", "adc.adc_bits"), "--vary needs EFFECT.PARAMETER=V1,V2,..., got 'adc.adc_bits'"),
         (("--vary", "adz.adc_bits=4"), "did you mean 'adc'"),
         (("--vary", "adc.bits=4"), "did you mean 'adc_bits'"),
         (("--vary", "adc.adc_bits=four"), "valid integer"),

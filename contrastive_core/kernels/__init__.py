@@ -1,7 +1,7 @@
 """Faster ways to compute what ``Dynamics.step`` defines, for the cases that they cover.
 
-:mod:`contrastive_core.relaxation.backends` decides which kernel does a case. ``numba`` is imported in this package only, when a
-kernel runs.
+:func:`contrastive_core.relaxation.backends.plan` decides which kernel does a case; adding one is its file, one line here and its case
+there. ``numba`` is imported in this package only, when a kernel runs.
 """
 
 from __future__ import annotations
@@ -10,34 +10,32 @@ from typing import Any
 
 from contrastive_core.registry import Table
 
-BACKENDS: Table[Any] = Table(
-    "backend",
-    {"numba": "contrastive_core.kernels.settling.route_cpu:settle", "cuda": "contrastive_core.kernels.settling.route_cuda:settle"},
-)
-"""Each relaxes checked phases that it can do from one start, as the reference would."""
-
-FROM_REST: Table[Any] = Table(
-    "backend",
-    {
-        "numba": "contrastive_core.kernels.settling.route_cpu:settle_from_rest",
-        "cuda": "contrastive_core.kernels.settling.route_cuda:settle_from_rest",
-    },
-)
-"""Each relaxes a free phase and those that follow it in one go, or returns None where it has no such kernel."""
-
 PLACES: Table[Any] = Table(
     "backend", {"numba": "contrastive_core.kernels.availability:CPU", "cuda": "contrastive_core.kernels.availability:CUDA"}
 )
-"""Where each computes, and what it needs to have there."""
+"""Backends beside the torch reference: where each computes, and what it needs to have there."""
 
-CONTRASTS: Table[Any] = Table(
-    "backend",
+SETTLING: Table[Any] = Table(
+    "kernel",
     {
-        "numba": "contrastive_core.kernels.settling.route_gradient:contrast_from_rest",
-        "cuda": "contrastive_core.kernels.settling.route_gradient:on_cuda",
+        "numba one-hidden": "contrastive_core.kernels.settling.one_hidden.host_cpu:settle_pair",
+        "numba deep": "contrastive_core.kernels.settling.any_depth.host_cpu:settle_deep",
+        "numba any-depth": "contrastive_core.kernels.settling.any_depth.host_cpu:settle_blocks",
+        "numba ladder": "contrastive_core.kernels.settling.ladder_cpu:settle_ladder",
+        "cuda any-depth": "contrastive_core.kernels.settling.any_depth.host_cuda:settle_blocks",
     },
 )
-"""Each does that and contrasts the later phases into a gradient, or returns None where it has no such kernel or something is wrong."""
+"""Kernels that relax one phase per strength of an action, by backend and kind."""
 
-BACKEND_NAMES = ("auto", "torch", *BACKENDS)
-"""Every name that ``backend=`` takes."""
+CONTRASTING: Table[Any] = Table(
+    "kernel",
+    {
+        "numba one-hidden": "contrastive_core.kernels.settling.one_hidden.host_cpu:estimate_pair",
+        "numba deep": "contrastive_core.kernels.settling.any_depth.contrast_cpu:estimate_deep",
+        "cuda one-hidden": "contrastive_core.kernels.settling.one_hidden.host_cuda:estimate_pair",
+    },
+)
+"""Kernels that relax from rest and contrast the phases into a gradient, with nothing in between."""
+
+BACKEND_NAMES = ("auto", "torch", *PLACES)
+"""Names that ``backend=`` takes."""

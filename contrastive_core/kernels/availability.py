@@ -1,4 +1,4 @@
-"""Where each backend computes: what it needs to have here, and in which memory it works. Imports nothing heavy by itself."""
+"""Needs of each backend and the memory that it works in. Imports nothing heavy by itself."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where a backend computes.
+    """Needs and memory of a backend.
 
     Attributes
     ----------
     missing : callable
-        Finds out why the backend cannot be used on this machine, and what to do; None if it can. May import its libraries.
+        Returns why the backend cannot be used on this machine, and what to do; None if it can. May import its libraries.
     memory : callable
         Returns the type of torch device whose tensors it works on.
     """

@@ -1,131 +1,239 @@
-"""What each backend can do, and how ``auto`` chooses.
+"""The one place that decides what relaxes a case: a kernel or, with the reason, the torch reference.
 
-The rule of ``auto``, for one relaxation: the kernels of the memory that the tensors are in, numba on the CPU and cuda on a CUDA device,
-wherever they can do the case, the torch reference everywhere else. They can do block descent of layered networks in float32 or float64,
-where no autograd graph is wanted, for every activation, with the outputs free, held, or nudged by squared error, cross-entropy or any
-frozen nudge; numba also that of any other network that is a :class:`~contrastive_core.network.Ladder`, with the same but cross-entropy. On
-the machines it was measured on (``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes, so that size is not
-part of the rule. On a CUDA device nothing has been measured yet. A dynamics may bring a kernel of its own
-(:attr:`~contrastive_core.dynamics.base.Dynamics.compiled`), which counts as numba's.
+The rule of ``auto``, for one case: the kernels of the memory that the tensors are in, numba on the CPU and cuda on a CUDA device,
+if they can do the case, else the torch reference. They can do block descent of layered networks in float32 or float64 for every
+built-in activation, with the outputs free, held, or nudged by squared error, cross-entropy or any frozen nudge, if no autograd graph is
+wanted; numba also that of any other network that is a :class:`~contrastive_core.network.Ladder`, without cross-entropy. On the
+machines it was measured on (``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes, so that size is not
+part of the rule. On a CUDA device nothing has been measured yet. A dynamics may bring compiled steps of its own
+(:attr:`~contrastive_core.dynamics.base.Dynamics.compiled`), which count as numba's.
 
-This module does not import numba; a backend is imported when it is first used.
+This module does not import numba; a kernel is imported when it is first used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 import torch
+from torch import Tensor
 
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
-from contrastive_core.kernels import BACKEND_NAMES, BACKENDS, PLACES
-from contrastive_core.kernels.settling.elements.output_phase import KNOWN_COSTS, fused_depth
-from contrastive_core.network import Clamped
-from contrastive_core.networks.activation import Clipped, Logistic, Tanh
+from contrastive_core.kernels import BACKEND_NAMES, PLACES
+from contrastive_core.kernels.settling.elements.codes import ACTIVATION_CODES
+from contrastive_core.kernels.settling.elements.output_phase import KNOWN_COSTS, are_alike, fused_depth
+from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
-from contrastive_core.phases import Nudge, Phase
+from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.types import State
 
-KNOWN_ACTIVATIONS = (Clipped, Tanh, Logistic)
+STEPS = "steps"
+"""Kind of a route without a kernel: the steps of the dynamics, one by one."""
+
+FLOATS = (torch.float32, torch.float64)
 
 
-def obstacle(clamped: Clamped, state: State, dynamics: Dynamics, phase: Phase) -> str | None:
-    """Find out why no kernel can do a case, wherever its tensors are.
+class Case(NamedTuple):
+    """Phases to relax, as far as the choice of a kernel depends on them.
 
-    Parameters
+    Attributes
     ----------
-    clamped, state, dynamics, phase
-        As in :func:`contrastive_core.relaxation.relax.relax`.
-
-    Returns
-    -------
-    str or None
-        The end of a sentence; None if they can.
+    network : Network
+        Network that relaxes.
+    given : Tensor
+        Drive of its first layer or, if a gradient is wanted, its inputs.
+    dynamics : Dynamics
+        Dynamics of the first phase.
+    phases : sequence of Nudge, Hold or None
+        Nudges and holds, one for each phase; from rest, for each after the free one.
+    state : State, optional
+        Start of every phase; None puts a free phase from rest before them.
+    labels : Tensor, optional
+        Labels of the batch if the phases are to be contrasted into a gradient in the same call, from rest.
     """
-    if dynamics.compiled is None:
-        reason = _other_than_block_descent(clamped, dynamics, phase)
-    else:
-        reason = None if clamped.drive.is_cpu else f"{type(dynamics).__name__} has a kernel on the CPU only"
-    if reason is not None:
-        return reason
-    tensors = (clamped.drive, *state)  # the drive has the dtype and the place of the parameters
-    dtype = clamped.drive.dtype
-    if dtype not in (torch.float32, torch.float64) or any(layer.dtype != dtype for layer in state):
-        return "it works in float32 or float64, one for all tensors"
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*tensors, *clamped.network.parameters())):
-        return "it leaves no autograd graph; settle under torch.no_grad()"
-    return None
+
+    network: Network
+    given: Tensor
+    dynamics: Dynamics
+    phases: Sequence[Phase]
+    state: State | None = None
+    labels: Tensor | None = None
 
 
-def _other_than_block_descent(clamped: Clamped, dynamics: Dynamics, phase: Phase) -> str | None:
-    """Say what the kernels of block descent cannot do about a case."""
-    network = clamped.network
-    live = phase.cost if isinstance(phase, Nudge) and phase.frozen is None else None
-    if type(dynamics) is not BlockDescent:
-        return f"it does block descent, not {type(dynamics).__name__}"
-    if dynamics.over_relaxation != 1 and not (type(network) is Layered and fused_depth(network) > 1 and network.output_is_last_layer):
-        return "it over-relaxes Layered networks with several hidden layers of units with bounds, and without a readout, only"
-    if type(network) is Layered:
-        costs = KNOWN_COSTS
-        if any(type(activation) not in KNOWN_ACTIVATIONS for activation in network.activations):
-            return "it knows the built-in activations only"
-    elif network.pieces.ladder is not None:
-        costs = (SquaredError,)
-        if not clamped.drive.is_cpu:
-            return f"a {type(network).__name__} has a kernel on the CPU only"
-    else:
-        return f"it settles Layered networks and quadratic energies in boxes, and this is a {type(network).__name__} that is neither"
-    if live is not None and type(live) not in costs:
-        return f"it knows the nudges of {', '.join(kind.__name__ for kind in costs)}, and any frozen one, not {type(live).__name__}"
-    return None
+class Route(NamedTuple):
+    """Choice of what relaxes a case.
 
-
-def choose(backend: str, clamped: Clamped, state: State, dynamics: Dynamics, phases: Sequence[Phase]) -> str:
-    """Choose the backend that the phases of a relaxation are done with.
-
-    Parameters
+    Attributes
     ----------
     backend : str
+        "torch" for the reference, or the backend whose kernel or compiled steps do it.
+    kind : str
+        Kind of the kernel, or STEPS.
+    reason : str
+        Why no kernel does it, as the end of a sentence; empty if one does.
+    """
+
+    backend: str
+    kind: str
+    reason: str
+
+    @property
+    def kernel(self) -> str:
+        """Name of the kernel in the tables of :mod:`contrastive_core.kernels`."""
+        return f"{self.backend} {self.kind}"
+
+
+def plan(case: Case, backend: str = "auto") -> Route:
+    """Choose what relaxes a case.
+
+    Parameters
+    ----------
+    case : Case
+        Case to be relaxed.
+    backend : str
         One of ``BACKEND_NAMES``.
-    clamped, state, dynamics, phases
-        As in :func:`contrastive_core.relaxation.relax.relax_each`.
 
     Returns
     -------
-    str
-        A name in ``BACKENDS``, or "torch" for the reference.
+    Route
+        A kernel, or the reference with the reason why the backend has none.
+
+    Raises
+    ------
+    BackendError
+        If the backend does not exist.
+    """
+    if backend == "torch":
+        return Route(backend, STEPS, "the torch reference was asked for")
+    if backend not in BACKEND_NAMES:
+        raise BackendError(f"unknown backend {backend!r}; choose one of: {', '.join(BACKEND_NAMES)}")
+    name = ("cuda" if case.given.is_cuda else "numba") if backend == "auto" else backend
+    place = PLACES[name]
+    reason = place.missing() or _elsewhere(place.memory(), case)
+    kind = STEPS
+    if not reason:
+        kind, reason = _kind(name, case)
+    return Route("torch", STEPS, reason) if reason else Route(name, kind, "")
+
+
+def required(case: Case, backend: str) -> Route:
+    """Choose what relaxes a case as :func:`plan` does, but refuse a case that a named backend cannot do.
 
     Raises
     ------
     BackendError
         If the backend does not exist, or is named and cannot do the case.
     """
-    if backend not in BACKEND_NAMES:
-        raise BackendError(f"unknown backend {backend!r}; choose one of: {', '.join(BACKEND_NAMES)}")
-    if backend == "torch":
-        return backend
-    reason = next((reason for phase in phases if (reason := obstacle(clamped, state, dynamics, phase))), None)
-    able = () if reason else BACKENDS
-    fit = (name for name in able if not _elsewhere(name, clamped, state, dynamics) and not PLACES[name].missing())
-    if backend == "auto":
-        return next(fit, "torch")
-    reason = PLACES[backend].missing() or _elsewhere(backend, clamped, state, dynamics) or reason
-    if reason is None:
-        return backend
-    here = ", ".join(["torch", *fit])
-    raise BackendError(
-        f"backend {backend!r} cannot do this: {reason}. What works here: {here}. Use backend='torch', or 'auto' to let the case decide"
-    )
+    route = plan(case, backend)
+    if backend in PLACES and route.backend != backend:
+        here = ", ".join(["torch", *(name for name in PLACES if plan(case, name).backend == name)])
+        raise BackendError(
+            f"backend {backend!r} cannot do this: {route.reason}. What works here: {here}. "
+            "Use backend='torch', or 'auto' to let the case decide"
+        )
+    return route
 
 
-def _elsewhere(backend: str, clamped: Clamped, state: State, dynamics: Dynamics) -> str | None:
-    """Say what a backend cannot do that others can: in which memory it works, if the tensors are in another, and over-relaxation."""
-    if backend == "cuda" and isinstance(dynamics, BlockDescent) and dynamics.over_relaxation != 1:
-        return "it does not over-relax"
-    memory, found = PLACES[backend].memory(), {tensor.device.type for tensor in (clamped.drive, *state)}
-    if found == {memory}:
-        return None
-    return f"it works on tensors in the memory of {memory}, and these are on {' and '.join(sorted(found))}"
+def has_minimum(network: Network, phase: Phase) -> bool:
+    """Whether the energy keeps a minimum in the outputs; through a readout the cost's curvature does not act on them."""
+    if not isinstance(phase, Nudge) or phase.frozen is not None:
+        return True
+    return not network.output_is_last_layer or network.has_minimum(phase.strength * phase.cost.curvature)
+
+
+def _elsewhere(memory: str, case: Case) -> str:
+    """Say in which memory a backend works, if the tensors are in another."""
+    tensors = (case.given, *(case.state or ())) if case.labels is None else (case.given, case.labels)
+    for tensor in tensors:
+        if tensor.device.type != memory:
+            found = sorted({tensor.device.type for tensor in tensors})
+            return f"it works on tensors in the memory of {memory}, and these are on {' and '.join(found)}"
+    return ""
+
+
+def _kind(backend: str, case: Case) -> tuple[str, str]:
+    """Return the kind of kernel that does a case, and what is against it, as the end of a sentence; empty if nothing is."""
+    network, dynamics = case.network, case.dynamics
+    costs, cpu_only = KNOWN_COSTS, ""
+    if type(dynamics) is not BlockDescent:
+        if dynamics.compiled is None:
+            return STEPS, f"it does block descent, not {type(dynamics).__name__}"
+        kind, costs, cpu_only = STEPS, (), f"{type(dynamics).__name__} has a kernel"
+    elif type(network) is Layered:
+        if any(type(activation) not in ACTIVATION_CODES for activation in network.activations):
+            return STEPS, "it knows the built-in activations only"
+        kind = _layered_kind(backend, network, case)
+        if dynamics.over_relaxation != 1 and kind != "deep":
+            limits = "Layered networks with several hidden layers of units with bounds, and without a readout, only"
+            return kind, f"it over-relaxes {limits}" if backend == "numba" else "it does not over-relax"
+    elif network.pieces.ladder is not None:
+        kind, costs, cpu_only = "ladder", (SquaredError,), f"a {type(network).__name__} has a kernel"
+    else:
+        return STEPS, f"it settles Layered networks and quadratic energies in boxes, and this is a {type(network).__name__} that is neither"
+    if cpu_only and backend != "numba":
+        return kind, f"{cpu_only} on the CPU only"
+    if case.labels is not None:
+        return kind, _against_gradient(kind, case, case.labels)
+    if case.state is None:
+        return kind, _against_rest(kind, case) or _against_relaxation(case, costs)
+    return kind, _against_relaxation(case, costs)
+
+
+def _layered_kind(backend: str, network: Layered, case: Case) -> str:
+    """Return the kind of kernel for a layered network."""
+    depth = fused_depth(network)
+    if depth == 0 or (backend == "cuda" and case.labels is None):
+        return "any-depth"
+    if not network.output_is_last_layer:
+        for phase in case.phases:
+            if isinstance(phase, Nudge) and phase.frozen is None:  # its pull goes through the readout, and follows the units
+                return "any-depth"
+    return "one-hidden" if depth == 1 else "deep"
+
+
+def _against_relaxation(case: Case, costs: tuple[type, ...]) -> str:
+    """Say why kernels that know some costs, or steps that know all, cannot relax a case."""
+    if costs:
+        for phase in case.phases:
+            if isinstance(phase, Nudge) and phase.frozen is None and type(phase.cost) not in costs:
+                known = ", ".join(kind.__name__ for kind in costs)
+                return f"it knows the nudges of {known}, and any frozen one, not {type(phase.cost).__name__}"
+    tensors = (case.given, *(case.state or ()))  # the drive has the dtype and the place of the parameters
+    if case.given.dtype not in FLOATS or any(tensor.dtype != case.given.dtype for tensor in tensors):
+        return "it works in float32 or float64, one for all tensors"
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*tensors, *case.network.parameters())):
+        return "it leaves no autograd graph; settle under torch.no_grad()"
+    return ""
+
+
+def _against_rest(kind: str, case: Case) -> str:
+    """Say why the free phase and those that follow it cannot be one call."""
+    if kind in (STEPS, "ladder"):
+        return "it starts from a state, not from rest"
+    if not case.phases or any(isinstance(phase, Hold) for phase in case.phases) or not are_alike(case.phases):
+        return "it relaxes phases from rest together that are nudges and differ in strength only"
+    return "" if all(has_minimum(case.network, phase) for phase in case.phases) else "the energy has no minimum at this nudging strength"
+
+
+def _against_gradient(kind: str, case: Case, labels: Tensor) -> str:
+    """Say why a case cannot be contrasted in the call that relaxes it; asked once per batch, so that loops stand for generators."""
+    network, inputs, shape = cast(Layered, case.network), case.given, labels.shape
+    if kind not in ("one-hidden", "deep"):
+        return "it contrasts networks with hidden layers of units with bounds and few outputs, without a readout"
+    if not network.output_is_last_layer or not case.phases or not are_alike(case.phases):
+        return "it contrasts nudges of the output units that differ in strength only"
+    for phase in case.phases:
+        if not isinstance(phase, Nudge) or phase.frozen is not None or type(phase.cost) not in KNOWN_COSTS:
+            return "it contrasts live nudges by a known cost"
+        if not has_minimum(network, phase):
+            return "the energy has no minimum at this nudging strength"
+    bias = network.bias(0)
+    if inputs.dtype != bias.dtype or bias.dtype not in FLOATS or labels.dtype != torch.int64 or bias.device != inputs.device:
+        return "it works in float32 or float64, one for all tensors in one memory, with classes of int64"
+    if len(shape) != 1 or shape[0] == 0 or inputs.shape != (shape[0], network.num_inputs) or not labels.is_contiguous():
+        return "it takes a row of inputs and a class for every sample"
+    return "it leaves no autograd graph; detach the inputs" if inputs.requires_grad else ""

@@ -31,7 +31,7 @@ def capture(clamped: Clamped, state: State, dynamics: Dynamics, budget: int, pha
     Parameters
     ----------
     clamped, state, dynamics, phase
-        As in :func:`contrastive_core.relaxation.relax.relax`, on a CUDA device.
+        Same as in :func:`contrastive_core.relaxation.relax.relax`, on a CUDA device.
     budget : int
         Number of steps, all of which are taken.
 
@@ -81,7 +81,7 @@ def capture(clamped: Clamped, state: State, dynamics: Dynamics, budget: int, pha
 
 
 def _tensors(clamped: Clamped, state: State, phase: Phase) -> list[torch.Tensor]:
-    """Return all that changes from batch to batch."""
+    """Return all tensors that change from batch to batch."""
     ready = with_targets(phase, clamped, state)
     tensors = [clamped.inputs, clamped.drive, *state]
     if isinstance(ready, Hold):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import cast
 
 import torch
 
@@ -9,11 +10,12 @@ from contrastive_core.certificate import Relaxation, Status, Stop
 from contrastive_core.costs.labels import with_targets
 from contrastive_core.dynamics.base import Dynamics, is_joint
 from contrastive_core.errors import DivergenceError, InputError, ShapeError, UnstableNudgeError
-from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST
+from contrastive_core.kernels import CONTRASTING
 from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
+from contrastive_core.kernels.settling.route import settle, settle_from_rest
 from contrastive_core.network import Clamped, Network
 from contrastive_core.phases import Hold, Nudge, Phase
-from contrastive_core.relaxation.backends import choose
+from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, plan, required
 from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.types import Batch, State
 
@@ -40,11 +42,11 @@ def relax(
     state : tuple of Tensor of shape (B, n_l)
         Start point; not modified.
     dynamics : Dynamics
-        What moves the state.
+        Dynamics that moves the state.
     stop : Stop
         Tolerance on the undamped residual and largest number of steps.
     phase : Nudge, Hold or None
-        What acts besides the inputs; None is the free phase.
+        Action besides the inputs; None is the free phase.
     backend : str
         "torch" is the reference, "auto" takes a kernel where one can do the case (:mod:`contrastive_core.relaxation.backends` has the
         rule); any other name stands for that kernel.
@@ -54,7 +56,7 @@ def relax(
     Returns
     -------
     Relaxation
-        State, steps, residual and status per sample. Where the energy has no minimum at the strength of the nudge, every
+        State, steps, residual and status per sample. If the energy has no minimum at the strength of the nudge, every
         sample is reported as diverged, with an infinite residual, and the state is the start point.
 
     Raises
@@ -84,9 +86,9 @@ def relax_each(
     Parameters
     ----------
     clamped, state, dynamics, stop, backend, generator
-        As in :func:`relax`.
+        Same as in :func:`relax`.
     phases : sequence of Nudge, Hold or None
-        What acts besides the inputs, for each relaxation.
+        Action besides the inputs, for each relaxation.
 
     Returns
     -------
@@ -95,13 +97,15 @@ def relax_each(
     """
     for phase in phases:
         _check(clamped, state, stop, phase)
-    kernel = choose(backend, clamped, state, dynamics, phases)
-    settled = [phase for phase in phases if stop.unstable or _has_minimum(clamped, phase)]
-    if (stepping := dynamics if kernel == "torch" else dynamics.compiled) is not None:
+    network = clamped.network
+    route = required(Case(network, clamped.drive, dynamics, phases, state), backend)
+    settled = [phase for phase in phases if stop.unstable or has_minimum(network, phase)]
+    if route.kind == STEPS:
+        stepping = dynamics if route.backend == "torch" else cast(Dynamics, dynamics.compiled)
         relaxations = iter([_reference(clamped, state, stepping, stop, phase, generator) for phase in settled])
     else:
-        relaxations = iter(BACKENDS[kernel](clamped, state, dynamics, stop, settled) if settled else [])
-    return [next(relaxations) if stop.unstable or _has_minimum(clamped, phase) else _hopeless(state) for phase in phases]
+        relaxations = iter(settle(route.kernel, clamped, state, dynamics, stop, settled))
+    return [next(relaxations) if stop.unstable or has_minimum(network, phase) else _hopeless(state) for phase in phases]
 
 
 def relax_from_rest(
@@ -112,11 +116,11 @@ def relax_from_rest(
     Parameters
     ----------
     clamped, dynamics, backend
-        As in :func:`relax`.
+        Same as in :func:`relax`.
     free, second : Stop
-        Of the free phase, and of the others.
+        Stop of the free phase, and of the others.
     phases : sequence of Nudge, Hold or None
-        What acts besides the inputs in each phase after the free one.
+        Action besides the inputs in each phase after the free one.
 
     Returns
     -------
@@ -130,40 +134,38 @@ def relax_from_rest(
     """
     for stop in (free, second):
         require_sensible(stop)
-    kernel = choose(backend, clamped, (clamped.drive,), dynamics, phases)
-    if kernel != "torch" and not dynamics.noisy and all(_has_minimum(clamped, phase) for phase in phases):
-        together: list[Relaxation] | None = FROM_REST[kernel](clamped, dynamics, free, second, phases)
-        if together is not None:
-            return together
+    route = plan(Case(clamped.network, clamped.drive, dynamics, phases), backend)
+    if route.kind != STEPS:
+        return settle_from_rest(route.kernel, clamped, dynamics, free, second, phases)
     first = relax(clamped, clamped.network.initial_state(clamped), dynamics, free, backend=backend)
     require_finite(first, "free")
     return [first, *relax_each(clamped, first.state, dynamics.reversed(), second, phases, backend=backend)]
 
 
 def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, backend: str = "auto") -> Contrasted | None:
-    """Relax as :func:`relax_from_rest` does and contrast the phases into gradients, where a kernel does all of it at once.
+    """Relax as :func:`relax_from_rest` does and contrast the phases into gradients, if one kernel does all of it.
 
     Parameters
     ----------
     network, batch : Network, Batch
-        What is clamped.
+        Network and the batch that is clamped.
     settings : FromRest
-        What is relaxed, and how. Its stops are those of a Settling, which has seen that they make sense.
+        Phases, and how they are relaxed and contrasted. Its stops are those of a Settling, which has checked them.
     backend : str
-        As there.
+        Same as in :func:`relax`.
 
     Returns
     -------
     Contrasted, optional
-        None where no kernel does it or anything is wrong: the steps one by one do the same, and say what.
+        None if there is no such kernel, or if a sample diverged or a label has no output: relaxing step by step then raises the error.
+
+    Raises
+    ------
+    BackendError
+        If the backend does not exist.
     """
-    kernel = ("cuda" if batch.inputs.is_cuda else "numba") if backend == "auto" else backend
-    if kernel not in CONTRASTS:
-        return None
-    for phase in settings.phases:  # a loop, because this is once per batch, and generators take longer
-        if not isinstance(phase, Nudge) or not _has_minimum_in(network, phase):
-            return None
-    contrasted: Contrasted | None = CONTRASTS[kernel](network, batch, settings)
+    route = plan(Case(network, batch.inputs, settings.dynamics, settings.phases, None, batch.labels), backend)
+    contrasted: Contrasted | None = None if route.kind == STEPS else CONTRASTING[route.kernel](network, batch, settings)
     return contrasted
 
 
@@ -188,17 +190,6 @@ def _hopeless(state: State) -> Relaxation:
     return Relaxation(state, steps, state[0].new_full(steps.shape, float("inf")), status)
 
 
-def _has_minimum(clamped: Clamped, phase: Phase) -> bool:
-    """Whether the energy keeps a minimum in the outputs; through a readout the cost's curvature does not act on them."""
-    return _has_minimum_in(clamped.network, phase)
-
-
-def _has_minimum_in(network: Network, phase: Phase) -> bool:
-    if not isinstance(phase, Nudge) or phase.frozen is not None:
-        return True
-    return not network.output_is_last_layer or network.has_minimum(phase.strength * phase.cost.curvature)
-
-
 def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
     expected = [(clamped.drive.shape[0], size) for size in clamped.network.sizes]
     if [tuple(layer.shape) for layer in state] != expected:
@@ -215,12 +206,12 @@ def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
 
 
 def require_sensible(stop: Stop) -> None:
-    """Raise where nothing can be relaxed so.
+    """Raise an error if nothing can be relaxed so.
 
     Parameters
     ----------
     stop : Stop
-        Of any phase.
+        Stop of any phase.
 
     Raises
     ------
@@ -233,16 +224,16 @@ def require_sensible(stop: Stop) -> None:
 
 
 def require_finite(relaxation: Relaxation, phase: str, network: Network | None = None) -> None:
-    """Raise where a relaxation cannot be used.
+    """Raise an error if a relaxation cannot be used.
 
     Parameters
     ----------
     relaxation : Relaxation
-        What came out.
+        Result of a phase.
     phase : str
         Its name, for the message.
     network : Network, optional
-        What was relaxed: lets the message say how far its outputs may be nudged.
+        Network that was relaxed; lets the message say how far its outputs may be nudged.
 
     Raises
     ------

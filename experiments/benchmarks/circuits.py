@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class BenchCircuitsOptions(CommandOptions):
-    """What is measured.
+    """Cases to measure.
 
     Attributes
     ----------
@@ -55,9 +55,9 @@ def bench_circuits(options: BenchCircuitsOptions, invocation: Invocation) -> Non
     Parameters
     ----------
     options : BenchCircuitsOptions
-        What is measured.
+        Cases to measure.
     invocation : Invocation
-        Where to print.
+        Destination of the results.
     """  # noqa: D301
     network, inputs = _circuit(options)
     cases = _cases(network, inputs)

@@ -30,7 +30,7 @@ TINY = 1e-3
 
 
 class BenchObjectivesOptions(CommandOptions):
-    """Which batches are timed.
+    """Batches to time.
 
     Attributes
     ----------
@@ -157,7 +157,7 @@ def bench_objectives(options: BenchObjectivesOptions, invocation: Invocation) ->
     options : BenchObjectivesOptions
         Sizes.
     invocation : Invocation
-        Where to print.
+        Destination of the results.
     """  # noqa: D301
     invocation.use_threads()
     cases = [compare(rows, options.width, options.repeats, options.seed) for rows in options.rows]

@@ -38,16 +38,16 @@ JUDGED = 256
 
 
 class BenchSettleOptions(CommandOptions):
-    """What is measured; every case computes one gradient of one batch.
+    """Cases to measure; each computes one gradient of one batch.
 
     Attributes
     ----------
     networks, energy_scales, weights, batches, thread_counts
-        What is measured, in every combination.
+        Cases to measure, in every combination.
     data_dir
-        Where the samples come from.
+        Directory of the samples.
     backends
-        That centered equilibrium propagation is run with.
+        Backends of centered equilibrium propagation.
     repeats
         Interleaved measurements, whose median counts.
     first_call
@@ -122,9 +122,9 @@ def bench_settle(options: BenchSettleOptions, invocation: Invocation) -> None:
     Parameters
     ----------
     options : BenchSettleOptions
-        What is measured.
+        Cases to measure.
     invocation : Invocation
-        Where to print.
+        Destination of the results.
     """  # noqa: D301
     combinations = [
         (network, scale, weights, batch, threads)

@@ -56,21 +56,21 @@ class GradientCase:
     Attributes
     ----------
     name : str
-        What it is.
+        Name of the case.
     run : callable
         Computes the gradients once.
     backend : str, optional
-        What relaxes; None where nothing of ours does.
+        Backend that relaxes; None if nothing of ours does.
     sweeps : callable
         Returns the sweeps per sample of one run, all phases together; 0 where there are none.
     sample : callable, optional
         Computes the gradients of the few samples whose exact ones are known.
     exact : tuple of Tensor, optional
-        Those of the equilibrium, where this case estimates them.
+        Gradients of the equilibrium, if this case estimates them.
     strength : float, optional
-        Of the nudge, where there is one.
+        Strength of the nudge, if there is one.
     settling : Settling, optional
-        How it relaxes, where that is ours.
+        Phases and stops, if the relaxation is ours.
     """
 
     name: str
@@ -109,11 +109,11 @@ def cases(network: Layered, batch: Batch, backends: Sequence[str], judged: Batch
     Parameters
     ----------
     network : Layered
-        With a hard-sigmoid hidden part and linear outputs.
+        Network with a hard-sigmoid hidden part and linear outputs.
     batch : Batch
         Inputs and classes.
     backends : sequence of str
-        That centered equilibrium propagation is run with.
+        Backends of centered equilibrium propagation.
     judged : Batch, optional
         The samples on which gradients are compared with exact ones; those of the batch if there are no others.
 
@@ -151,16 +151,16 @@ def matched(network: Layered, judged: Batch, exact: Gradients, allowed: float, b
     network, judged
         Whose gradient is estimated, and on which samples.
     exact : tuple of Tensor
-        What it should be.
+        Gradients of the equilibrium.
     allowed : float
-        How far its cosine with the exact one may be from 1.
+        Largest distance of its cosine with the exact one from 1.
     backend : str
-        What relaxes.
+        Backend that relaxes.
 
     Returns
     -------
     Settling
-        That of ``train`` where no looser one will do.
+        Loosest settings that do, those of ``train`` if no looser ones do.
     """
     best, fewest = Settling(backend=backend), float("inf")
     factors = OVER_RELAXATIONS if len(network.sizes) > 2 else OVER_RELAXATIONS[:1]

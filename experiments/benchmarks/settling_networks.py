@@ -32,12 +32,12 @@ def samples(num_inputs: int, num_classes: int, data_dir: Path | None, seed: int)
     Parameters
     ----------
     num_inputs, num_classes : int
-        Of the network.
+        Sizes of the network's first and last layer.
     data_dir : Path, optional
         Directory of the MNIST files; without it samples are drawn: a fifth of their inputs is not 0, as in MNIST, and a random
         linear map gives their classes.
     seed : int
-        Of what is drawn.
+        Seed of the samples that are drawn.
 
     Returns
     -------
@@ -66,13 +66,13 @@ def network_of(sizes: Sequence[int], energy_scale: float, trained: bool, data_di
     Parameters
     ----------
     sizes : tuple of int
-        Of the layers, inputs first.
+        Layer sizes, inputs first.
     energy_scale : float
         Ratio of feedback to forward coupling.
     trained : bool
         Whether it has seen an epoch of the samples, by centered equilibrium propagation.
     data_dir, seed
-        As in :func:`samples`; the seed is also that of the weights.
+        Same as in :func:`samples`; the seed is also that of the weights.
 
     Returns
     -------

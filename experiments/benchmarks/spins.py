@@ -29,14 +29,14 @@ LARGEST_REFERENCE = 4000
 
 
 class BenchSpinsOptions(CommandOptions):
-    """What is measured, on one thread.
+    """Cases to measure, on one thread.
 
     Attributes
     ----------
     size, patterns, dilution, ratio
         The network, and its temperature over the critical one.
     replicas
-        Of the kernel that runs them side by side.
+        Replicas of the kernel that runs them side by side.
     repeats
         Interleaved measurements, whose median counts.
     """
@@ -55,11 +55,11 @@ class SpinCase(NamedTuple):
     Attributes
     ----------
     name : str
-        Of the kernel.
+        Name of the kernel.
     run : callable
         Makes the updates and returns the overlap with the first pattern after them.
     updates : int
-        How many spins a run updates.
+        Number of spins that a run updates.
     """
 
     name: str
@@ -73,7 +73,7 @@ def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
     Parameters
     ----------
     options : BenchSpinsOptions
-        What is measured.
+        Cases to measure.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from pydantic import Field
 
 from contrastive_core.errors import BackendError, ConvergenceError, InputError
-from contrastive_core.kernels import BACKENDS
+from contrastive_core.kernels import PLACES
 from contrastive_core.registry import Table
 from experiments.cli import COMMANDS, cli
 from experiments.commandline.exits import TrialsFailedError, resumable
@@ -316,7 +316,7 @@ def test_info_names_versions_devices_and_backends(tmp_path: Path) -> None:
     assert data["threads"] == 1
     assert data["devices"][0]["name"] == "cpu"
     assert data["backends"]["torch"] == {"available": True, "reason": ""}
-    assert set(data["backends"]) == {"torch", *BACKENDS}
+    assert set(data["backends"]) == {"torch", *PLACES}
     assert json.loads((tmp_path / "new" / "info.json").read_text()) == data
     table = CliRunner().invoke(cli, ["info"]).stdout
     assert "backend numba" in table

@@ -10,8 +10,8 @@ from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError, DivergenceError, InputError
-from contrastive_core.kernels.settling.deep import active_rows_cpu, kernel_cpu, last_samples_cpu
-from contrastive_core.kernels.settling.deep.host_cpu import FEW
+from contrastive_core.kernels.settling.any_depth import kernel_cpu, last_samples_cpu, rows_cpu
+from contrastive_core.kernels.settling.any_depth.host_cpu import FEW
 from contrastive_core.networks.layered import Layered
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
@@ -218,7 +218,7 @@ def test_a_second_call_of_the_deep_kernels_does_not_compile():
     network, _, _, batch = build(SIZES["two"], rows=2 * FEW, dtype=torch.float32)
     kernels = (
         *(getattr(kernel_cpu, name) for name in ("move_between", "sweep_top")),
-        *(getattr(active_rows_cpu, name) for name in ("stop_rows", "certify", "take", "contrast_layer", "write_targets")),
+        *(getattr(rows_cpu, name) for name in ("stop_rows", "certify", "take", "contrast_layer")),
         last_samples_cpu.settle_few,
     )
     counts = []

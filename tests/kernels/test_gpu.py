@@ -13,7 +13,7 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.availability import CUDA
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Hold, Nudge
-from contrastive_core.relaxation.backends import choose
+from contrastive_core.relaxation.backends import Case, plan
 from contrastive_core.relaxation.cuda_graph import capture
 from contrastive_core.relaxation.relax import relax, relax_from_rest
 from contrastive_core.rule import Setting, Settling
@@ -29,7 +29,7 @@ kernel_works = pytest.mark.skipif(torch.cuda.is_available() and CUDA.missing() i
 
 
 def on_device(network, state, batch, phase):
-    """The same case with all tensors on the device; the network is moved in place."""
+    """Move all tensors of a case to the device; the network is moved in place."""
     network.to("cuda")
     there = Batch(batch.inputs.cuda(), batch.labels.cuda())
     if isinstance(phase, Hold):
@@ -55,7 +55,7 @@ def test_kernel_on_the_device_equals_the_reference_on_the_cpu(sizes, cost, phase
         with torch.no_grad():
             reference = relax(clamped, state, BlockDescent(), Stop(None, 6), action, backend="torch")
             clamped, state, action = on_device(network, state, batch, action)
-            assert choose("auto", clamped, state, BlockDescent(), [action]) == "cuda"
+            assert plan(Case(network, clamped.drive, BlockDescent(), [action], state), "auto").backend == "cuda"
             assert_equal(reference, fetched(relax(clamped, state, BlockDescent(), Stop(None, 6), action, backend="cuda")), 5 * EQUAL[dtype])
             assert_equal(
                 reference, fetched(relax(clamped, state, BlockDescent(), Stop(None, 6), action, backend="torch")), 5 * EQUAL[dtype]

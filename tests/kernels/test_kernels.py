@@ -17,14 +17,14 @@ from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import BackendError, DivergenceError, InputError, ShapeError
 from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.kernels.settling.any_depth import kernel_cpu as any_depth
-from contrastive_core.kernels.settling.deep import kernel_cpu as deep
+from contrastive_core.kernels.settling.any_depth import rows_cpu
 from contrastive_core.kernels.settling.one_hidden import contrast_cpu
 from contrastive_core.kernels.settling.one_hidden import kernel_cpu as one_hidden
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Hold, Nudge
-from contrastive_core.relaxation.backends import choose
+from contrastive_core.relaxation.backends import Case, plan, required
 from contrastive_core.relaxation.relax import relax, relax_from_rest
 from contrastive_core.rule import Setting, Settling, contrast
 from contrastive_core.types import Batch
@@ -394,23 +394,87 @@ def test_a_second_call_never_compiles():
         for name, cost in itertools.product(RULES, SAMPLE_COSTS):
             setting = Setting(COSTS[cost](), Settling(backend="numba"))
             RULES[name](setting).estimate(network, batch, generator=torch.Generator().manual_seed(0))
-    host = (one_hidden.settle_pair, one_hidden.rows_of, any_depth.move_rows, any_depth.check_rows, contrast_cpu.contrast_pair)
-    for kernel in (*host, deep.move_between, deep.sweep_top):
+    one = (one_hidden.settle_pair, one_hidden.rows_of, contrast_cpu.contrast_pair)
+    for kernel in (*one, any_depth.move_between, any_depth.sweep_top, rows_cpu.take):
         assert len(kernel.signatures) == len(EQUAL), kernel.__name__
 
 
 def test_auto_takes_the_kernel_where_it_can_and_the_reference_elsewhere():
     network, clamped, state, batch = build((6, 9, 7))
     with torch.no_grad():
-        assert choose("auto", clamped, state, BlockDescent(), [None]) == "numba"
-        assert choose("torch", clamped, state, BlockDescent(), [None]) == "torch"
-        assert choose("auto", clamped, state, Synchronous(), [None]) == "torch"
+        assert plan(Case(network, clamped.drive, BlockDescent(), [None], state), "auto").backend == "numba"
+        assert plan(Case(network, clamped.drive, BlockDescent(), [None], state), "torch").backend == "torch"
+        assert plan(Case(network, clamped.drive, Synchronous(), [None], state), "auto").backend == "torch"
         half = tuple(layer.half() for layer in state)
-        assert choose("auto", clamped._replace(drive=clamped.drive.half()), half, BlockDescent(), [None]) == "torch"
-    assert choose("auto", clamped, state, BlockDescent(), [None]) == "torch"  # the weights want gradients here
+        assert plan(Case(network, clamped.drive.half(), BlockDescent(), [None], half), "auto").backend == "torch"
+    assert plan(Case(network, clamped.drive, BlockDescent(), [None], state), "auto").backend == "torch"  # the weights want gradients here
     with torch.enable_grad():
         graph = relax(network.clamp(batch.inputs), state, BlockDescent(), Stop(None, 2))
     assert graph.state[-1].requires_grad
+
+
+KINDS = {"none": "any-depth", "one": "one-hidden", "wide": "any-depth", "vector": "one-hidden", "two": "deep", "three": "deep"}
+
+
+@pytest.mark.parametrize("sizes", KINDS)
+def test_every_way_to_ask_for_a_relaxation_gets_the_same_kernel(sizes):
+    """A plan that depended on who asks would relax one phase of a rule by another kernel than the next."""
+    network, clamped, state, batch = build(SIZES[sizes])
+    cost = COSTS["squared-error"]()
+    nudges = [Nudge(cost, batch, sign * 0.1 * network.stiffness[-1]) for sign in (1, -1)]
+    with torch.no_grad():
+        routes = [plan(Case(network, clamped.drive, BlockDescent(), nudges, start)) for start in (state, None)]
+        gradient = plan(Case(network, batch.inputs, BlockDescent(), nudges, None, batch.labels))
+    assert [route.kernel for route in routes] == [f"numba {KINDS[sizes]}"] * 2
+    assert gradient.kernel == ("torch steps" if KINDS[sizes] == "any-depth" else f"numba {KINDS[sizes]}")
+    assert bool(gradient.reason) == (KINDS[sizes] == "any-depth")
+
+
+def test_a_readout_and_over_relaxation_change_the_kernel_or_are_refused():
+    """Kernels that move the outputs with the last hidden layer know neither a pull through a readout nor, for one layer, a longer step."""
+    network, clamped, state, batch = build(SIZES["two"], readout=4)
+    nudge, far = Nudge(COSTS["squared-error"](), batch, 0.1), BlockDescent("forward", 1.2)
+    with torch.no_grad():
+        assert plan(Case(network, clamped.drive, BlockDescent(), [nudge], state)).kind == "any-depth"
+        assert "over-relaxes" in plan(Case(network, clamped.drive, far, [nudge], state)).reason
+        network, clamped, state, _ = build(SIZES["two"])
+        assert plan(Case(network, clamped.drive, far, [nudge], state)).kind == "deep"
+
+
+def refused():
+    """Cases that no kernel does, each with what its reason has to name."""
+    network, clamped, state, batch = build(SIZES["one"])
+    cost, drive, sweeps = COSTS["squared-error"](), clamped.drive, BlockDescent()
+    nudge, other = Nudge(cost, batch, 0.1), Nudge(cost, batch._replace(labels=batch.labels.clone()), 0.1)
+    frozen = nudge._replace(frozen=torch.zeros_like(state[-1]))
+    wanted = (network, batch.inputs, sweeps)
+    half = (network, drive.half(), sweeps, [nudge], tuple(layer.half() for layer in state))
+    return {
+        "dynamics": (Case(network, drive, Synchronous(), [nudge], state), "not Synchronous"),
+        "type": (Case(*half), "float32 or float64"),
+        "hold from rest": (Case(network, drive, sweeps, [nudge, Hold(state[-1])]), "differ in strength only"),
+        "labels from rest": (Case(network, drive, sweeps, [nudge, other]), "differ in strength only"),
+        "no minimum": (Case(network, drive, sweeps, [nudge._replace(strength=-9.0)]), "no minimum"),
+        "gradient of a frozen nudge": (Case(*wanted, [frozen], None, batch.labels), "live nudges"),
+        "gradient without classes": (Case(*wanted, [nudge], None, batch.labels.double()), "classes of int64"),
+        "gradient with too few classes": (Case(*wanted, [nudge], None, batch.labels[:4]), "every sample"),
+        "gradient of inputs": (Case(network, batch.inputs.clone().requires_grad_(), *wanted[2:], [nudge], None, batch.labels), "detach"),
+    }
+
+
+@pytest.mark.parametrize("case", refused())
+def test_a_plan_without_a_kernel_says_why(case):
+    """``auto`` and the error of a named backend read this sentence; without it nobody knows why a run is slow."""
+    asked, words = refused()[case]
+    with torch.no_grad():
+        for backend in ("auto", "numba"):
+            route = plan(asked, backend)
+            assert (route.backend, route.kind) == ("torch", "steps")
+            assert words in route.reason
+        if asked.state is not None:
+            with pytest.raises(BackendError) as caught:
+                required(asked, "numba")
+            assert plan(asked).reason in str(caught.value)
 
 
 @pytest.mark.parametrize("backend", ["cuda9", "", "Numba"])
@@ -434,7 +498,8 @@ def test_named_backend_that_cannot_do_the_case_says_why():
 def test_numba_is_imported_only_where_it_is_used():
     """``--help`` and torch users would wait for it otherwise."""
     code = (
-        "import sys, contrastive_core.rule, contrastive_core.kernels as t;"
-        "assert 'numba' not in sys.modules; t.BACKENDS['numba']; assert 'numba' in sys.modules and 'numba.cuda' not in sys.modules"
+        "import sys, contrastive_core.rule; from contrastive_core.kernels import SETTLING;"
+        "assert 'numba' not in sys.modules; SETTLING['numba one-hidden'];"
+        "assert 'numba' in sys.modules and 'numba.cuda' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,7 +15,7 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
 from contrastive_core.kernels.settling import ladder_cpu
 from contrastive_core.phases import Hold, Nudge
-from contrastive_core.relaxation.backends import choose
+from contrastive_core.relaxation.backends import Case, plan
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.types import Batch
 from eqprop.diodes import ShockleyDiode
@@ -81,7 +81,7 @@ def test_kernel_leaves_exponential_diodes_to_the_reference() -> None:
     network, batch = build(diode=SHOCKLEY)
     with torch.no_grad():
         clamped = network.clamp(batch.inputs)
-        arguments = (clamped, network.initial_state(clamped), BlockDescent(), [None])
-        assert choose("auto", *arguments) == "torch"
+        state = network.initial_state(clamped)
+        assert plan(Case(clamped.network, clamped.drive, BlockDescent(), [None], state)).backend == "torch"
         with pytest.raises(BackendError, match="quadratic energies in boxes, and this is a Resistive"):
-            choose("numba", *arguments)
+            relax(clamped, state, BlockDescent(), Stop(), backend="numba")

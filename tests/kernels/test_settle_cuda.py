@@ -13,8 +13,9 @@ from kernel_cases import build
 from contrastive_core.certificate import Stop
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
-from contrastive_core.kernels import BACKENDS, CONTRASTS, FROM_REST, PLACES, availability
+from contrastive_core.kernels import CONTRASTING, PLACES, SETTLING, availability
 from contrastive_core.relaxation import backends
+from contrastive_core.relaxation.backends import Case, plan
 from contrastive_core.relaxation.relax import relax
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +50,7 @@ def test_cuda_and_cpu_mirror_each_other_name_for_name():
     for path, names in kernels.items():
         on_cpu = {name for cpu in path.parent.glob("*_cpu.py") for name in functions(cpu)}
         assert names <= on_cpu, path
-    assert list(BACKENDS) == list(FROM_REST) == list(CONTRASTS) == list(PLACES)
+    assert {kernel.split()[0] for kernel in SETTLING} == {kernel.split()[0] for kernel in CONTRASTING} == set(PLACES)
     checked = (CHILDREN / "ptx_check.py").read_text()
     assert [name for names in kernels.values() for name in names if f'"{name}"' not in checked] == []
 
@@ -76,15 +77,13 @@ def test_auto_takes_cuda_on_a_device_only(monkeypatch):
     monkeypatch.setattr(
         backends, "PLACES", {"numba": availability.CPU, "cuda": availability.Place(lambda: asked.append(1), lambda: "cuda")}
     )
-    _, clamped, state, _ = build((6, 9, 7))
+    network, clamped, state, _ = build((6, 9, 7))
     with torch.no_grad():
-        assert backends.choose("auto", clamped, state, BlockDescent(), [None]) == "numba"
+        assert plan(Case(network, clamped.drive, BlockDescent(), [None], state), "auto").backend == "numba"
         assert asked == []
         with torch._subclasses.FakeTensorMode(allow_non_fake_inputs=True):
             there = tuple(torch.empty(layer.shape, dtype=layer.dtype, device="cuda") for layer in state)
             drive = torch.empty(clamped.drive.shape, dtype=clamped.drive.dtype, device="cuda")
-            assert backends.choose("auto", clamped._replace(drive=drive), there, BlockDescent(), [None]) == "cuda"
+            assert plan(Case(network, drive, BlockDescent(), [None], there), "auto").backend == "cuda"
             assert asked == [1]
-            assert (
-                backends.choose("auto", clamped._replace(drive=drive), state, BlockDescent(), [None]) == "torch"
-            )  # mixed: torch will complain
+            assert plan(Case(network, drive, BlockDescent(), [None], state), "auto").backend == "torch"  # mixed: torch will complain

@@ -1,4 +1,4 @@
-"""Where tensors are: relaxations that never wait for a device, and what a machine without one answers."""
+"""Tensors on a device: relaxations that never wait for it, and the answer of a machine without one."""
 
 import pytest
 import torch

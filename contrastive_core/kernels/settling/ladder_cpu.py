@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
 
 from contrastive_core.certificate import Relaxation, Stop
+from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.settling.elements.codes import BUDGET, CONVERGED, DIVERGED, ActionKind
 from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, njit
 from contrastive_core.kernels.settling.elements.output_phase import Action
-from contrastive_core.network import Ladder
+from contrastive_core.kernels.settling.elements.request import order_of
+from contrastive_core.network import Clamped, Ladder
 from contrastive_core.types import State
 
 
@@ -54,37 +57,36 @@ def _gather_current(index: int, layers: Array, couplings: Array, base: Array, cu
 
 @njit
 def settle_rows(
-    drive: Array, biases: Array, curvatures: Array, couplings: Array, lows: Array, highs: Array, pull: Array, strengths: Array,
-    stiffening: Number, order: Array, held: bool, tolerance: Number, budget: int, states: Array, steps: Array, residual: Array,
-    status: Array,
+    drive: Array, ladder: tuple[tuple[Array, ...], ...], pull: Array, strengths: Array, stiffening: Number, order: Array, held: bool,
+    tolerance: Number, budget: int, states: tuple[Array, ...], steps: Array, residual: Array, status: Array,
 ) -> None:  # fmt: skip
     """Settle each sample in P phases by block descent, in place.
 
     Parameters
     ----------
     drive : array of shape (B, n_1)
-        Of the first layer.
-    biases, curvatures, lows, highs : tuples of arrays of shape (n_l,)
-        Of every layer; the first bias is not used.
-    couplings : tuple of arrays of shape (n_{l-1}, n_l)
-        Of every layer but the first; with a single layer, one that is not used.
+        Drive of the first layer.
+    ladder : tuple of tuples of arrays
+        Biases, curvatures, lower and upper bounds of every layer, each of shape (n_l,), the first bias not used; and couplings of every
+        layer but the first, of shape (n_{l-1}, n_l), or one that is not used with a single layer.
     pull : array of shape (B, n_L)
         Linear part of the pull at strength 1.
     strengths : array of shape (P,)
-        Of each phase's nudge; 0 for none.
+        Strength of each phase's nudge; 0 for none.
     stiffening : float
         Curvature that a nudge of strength 1 adds to the last layer.
     order : array of int
-        The layers in the order of their moves.
+        Layers in the order of their moves.
     held : bool
         Whether the last layer does not move.
     tolerance, budget : float, int
-        When a sample stops; a negative tolerance is none.
+        End of a relaxation; a negative tolerance is none.
     states : tuple of arrays of shape (P, B, n_l)
         Start states; overwritten with the result.
     steps, residual, status : arrays of shape (P, B)
         Overwritten with the certificates.
     """
+    biases, curvatures, lows, highs, couplings = ladder
     last = len(states) - 1
     widest = 0
     for index in range(last + 1):
@@ -124,28 +126,29 @@ def settle_rows(
             status[number, sample] = (CONVERGED if reached else BUDGET) if total == 0 else DIVERGED
 
 
-def settle_ladder(ladder: Ladder, start: State, order: list[int], stop: Stop, action: Action) -> list[Relaxation]:
+def settle_ladder(clamped: Clamped, start: State | None, dynamics: BlockDescent, stops: Sequence[Stop], action: Action) -> list[Relaxation]:
     """Settle one phase per strength of an action.
 
     Parameters
     ----------
-    ladder : Ladder
-        The energy.
+    clamped : Clamped
+        Network whose energy is a ladder, and its inputs.
     start : State
-        Where every phase starts; a held output is already in it.
-    order : list of int
-        The blocks in the order of their moves.
-    stop : Stop
-        Tolerance and budget.
+        Start of every phase; a held output is already in it.
+    dynamics : BlockDescent
+        Dynamics of every phase.
+    stops : sequence of Stop
+        One per phase, all equal.
     action : Action
-        What acts on the last layer: nothing, a constant pull, or a hold.
+        Action on the last layer: nothing, a constant pull, or a hold.
 
     Returns
     -------
     list of Relaxation
         One per phase.
     """
-    drive = ladder.drives[0].detach().contiguous()
+    ladder, stop, start = cast(Ladder, clamped.network.ladder(clamped)), stops[0], cast(State, start)
+    drive, order = ladder.drives[0].detach().contiguous(), order_of(dynamics, len(start))
     phases, batch_size = len(action.strengths), len(drive)
     states = tuple(layer.detach().expand(phases, *layer.shape).clone(memory_format=torch.contiguous_format) for layer in start)
     steps = torch.empty((phases, batch_size), dtype=torch.int64)
@@ -153,10 +156,10 @@ def settle_ladder(ladder: Ladder, start: State, order: list[int], stop: Stop, ac
     status = torch.empty((phases, batch_size), dtype=torch.int8)
     pull = torch.zeros_like(states[-1][0]) if action.pull is None else action.pull.detach().contiguous()
     couplings = ladder.couplings or (drive.new_zeros(1, 1),)
+    parts_of = ((ladder.curvatures[0], *ladder.drives[1:]), ladder.curvatures, ladder.lows, ladder.highs, couplings)
     settle_rows(
-        drive.numpy(), _arrays((ladder.curvatures[0], *ladder.drives[1:])), _arrays(ladder.curvatures), _arrays(couplings),
-        _arrays(ladder.lows), _arrays(ladder.highs), pull.numpy(), np.array(action.strengths, drive.numpy().dtype), action.curvature,
-        np.array(order), action.kind is ActionKind.HELD, -1.0 if stop.tolerance is None else stop.tolerance, stop.budget,
+        drive.numpy(), tuple(_arrays(part) for part in parts_of), pull.numpy(), np.array(action.strengths, drive.numpy().dtype),
+        action.curvature, np.array(order), action.kind is ActionKind.HELD, -1.0 if stop.tolerance is None else stop.tolerance, stop.budget,
         tuple(layer.numpy() for layer in states), steps.numpy(), residual.numpy(), status.numpy(),
     )  # fmt: skip
     parts = zip(*(tensor.unbind(0) for tensor in (*states, steps, residual, status)), strict=True)

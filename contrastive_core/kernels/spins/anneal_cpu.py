@@ -16,6 +16,7 @@ def _sweep(fields: Array, couplings: Array, others: Array, spins: Array, beta: N
         row = couplings[i]
         for j in range(len(others)):
             field += row[j] * others[j]
+        # u < 1/(1 + exp(2 beta h)), multiplied out; the energy is +h s, so that a spin turns against its field.
         up = unit(words[i]) * (np.float32(1) + exponential(np.float32(2) * beta * field)) < np.float32(1)
         spins[i] = np.float32(1) if up else np.float32(-1)
 
@@ -42,7 +43,7 @@ def anneal(
     held : bool
         Whether ``output`` stays as it is given; it may then have any values.
     k0, k1 : uint64
-        The key of the seed.
+        Key of the seed.
     hidden, output : ndarray of float32, shape (B, H) and (B, O)
         Spins of -1 and 1; written.
     energies : ndarray of float32, shape (B,)
@@ -56,7 +57,7 @@ def anneal(
         start, start_output = hidden[sample].copy(), output[sample].copy()
         for read in range(reads):
             chain = np.uint64(sample * reads + read)
-            bottom[:], top[:] = start, start_output
+            bottom[:], top[:] = start, start_output  # every read starts alike, and reads differ by their draws only
             if not given and not held:
                 fill_words(k0, k1, chain, np.uint64(0), np.uint64(counter_random.SITE), 0, words)
                 for j in range(count):
@@ -68,6 +69,7 @@ def anneal(
                     continue
                 fill_words(k0, k1, chain, np.uint64(2 * sweep + 1), np.uint64(counter_random.ACCEPT), 0, words)
                 _sweep(output_fields[sample], transposed, bottom, top, betas[sweep], words)
+            # From the state itself: sums kept up to date over the sweeps would have gathered rounding errors.
             energy = np.float32(0)
             for j in range(count):
                 energy += output_fields[sample, j] * top[j]
@@ -92,7 +94,7 @@ def noisy_search(couplings: Array, noise: Array, k0: Number, k1: Number, spins: 
     noise : ndarray of float32, shape (S,)
         Standard deviation of the noise in each sweep; the draws are the sum of four uniforms, which is normal but for its tails.
     k0, k1 : uint64
-        The key of the seed.
+        Key of the seed.
     spins : ndarray of float32, shape (B, N)
         One search per row; written.
     """
@@ -111,5 +113,5 @@ def noisy_search(couplings: Array, noise: Array, k0: Number, k1: Number, spins: 
                 line = couplings[i]
                 for j in range(count):
                     field += line[j] * state[j]
-                if field != 0:
+                if field != 0:  # a spin without a field keeps its value
                     state[i] = np.float32(1) if field > 0 else np.float32(-1)

@@ -49,21 +49,9 @@ def decide(x: Number, spin: Number, threshold: Number, rule: Number) -> Number:
 
 @compiled
 def _sweep(
-    by_site: Array,
-    norms: Array,
-    spins: Array,
-    overlaps: Array,
-    gain: Number,
-    rule: Number,
-    order: Number,
-    k0: Number,
-    k1: Number,
-    chain: Number,
-    step: Number,
-    accept: Array,
-    sites: Array,
-    thresholds: Array,
-) -> None:
+    by_site: Array, norms: Array, spins: Array, overlaps: Array, gain: Number, rule: Number, order: Number, k0: Number, k1: Number,
+    chain: Number, step: Number, accept: Array, sites: Array, thresholds: Array,
+) -> None:  # fmt: skip
     """Update N spins of one chain, one after the other, in place."""
     num_spins, num_features = by_site.shape
     for start in range(0, num_spins, SPAN):
@@ -74,36 +62,27 @@ def _sweep(
         for offset in range(min(SPAN, num_spins - start)):
             site: Number = start + offset
             if order == RANDOM:
+                # The high half of a 64-bit product maps a word to a site without a division.
                 site = np.int64((np.uint64(sites[offset]) * np.uint64(num_spins)) >> np.uint64(32))
             features = by_site[site]
-            field = np.int64(0)
+            field = np.int64(0)  # whole numbers: the overlaps must not drift over millions of updates
             for feature in range(num_features):
                 field += np.int64(features[feature]) * overlaps[feature]
             old = spins[site]
+            # Without the norm a spin would act on itself: the couplings have no diagonal.
             x = np.float32(gain * np.float64(field - np.int64(norms[site]) * np.int64(old)))
             new = decide(x, old, thresholds[offset], rule)
             if new != old:
                 spins[site] = new
                 for feature in range(num_features):
-                    overlaps[feature] += np.int64(features[feature]) * np.int64(2 * new)
+                    overlaps[feature] += np.int64(features[feature]) * np.int64(2 * new)  # new - old is 2 new
 
 
 @threaded
 def sequential(
-    by_site: Array,
-    norms: Array,
-    spins: Array,
-    overlaps: Array,
-    gains: Array,
-    rule: Number,
-    order: Number,
-    k0: Number,
-    k1: Number,
-    first_chain: Number,
-    first_step: Number,
-    every: Number,
-    trace: Array,
-) -> None:
+    by_site: Array, norms: Array, spins: Array, overlaps: Array, gains: Array, rule: Number, order: Number, k0: Number, k1: Number,
+    first_chain: Number, first_step: Number, every: Number, trace: Array,
+) -> None:  # fmt: skip
     """Sweep chains sequentially, in place; threads share the chains out.
 
     Parameters
@@ -113,7 +92,7 @@ def sequential(
     norms : ndarray of int64, shape (N,)
         Sum of the squared features of each site.
     spins : ndarray of int8, shape (R, N)
-        Written.
+        Spins of each chain; written.
     overlaps : ndarray of int64, shape (R, P)
         The integers M of the spins; written.
     gains : ndarray of float64, shape (S, R)
@@ -121,7 +100,7 @@ def sequential(
     rule, order : int
         One of HEAT_BATH, METROPOLIS and DESCENT; one of RANDOM and FIXED.
     k0, k1 : uint64
-        The key of the seed.
+        Key of the seed.
     first_chain, first_step : int
         Numbers of the first chain and sweep, for the draws.
     every : int
@@ -144,20 +123,9 @@ def sequential(
 
 @compiled
 def _whole(
-    features: Array,
-    norms: Array,
-    spins: Array,
-    hidden: Array,
-    gain: Number,
-    diagonal: Number,
-    k0: Number,
-    k1: Number,
-    chain: Number,
-    step: Number,
-    accept: Array,
-    field: Array,
-    sums: Array,
-) -> None:
+    features: Array, norms: Array, spins: Array, hidden: Array, gain: Number, diagonal: Number, k0: Number, k1: Number, chain: Number,
+    step: Number, accept: Array, field: Array, sums: Array,
+) -> None:  # fmt: skip
     """Set all spins of one chain at once from hidden values, in place, and write their overlaps into ``sums``."""
     num_features, num_spins = features.shape
     sums[:] = 0
@@ -176,11 +144,12 @@ def _whole(
             for lane in range(width):
                 values[lane] -= own_gain * np.float32(own[lane]) * np.float32(current[lane])
         for lane in range(width):
+            # u < 1/(1 + exp(-x)), multiplied out: a division per lane is slower.
             up = unit(accept[lane]) * (np.float32(1) + exponential(-values[lane])) < np.float32(1)
             current[lane] = np.int8(1) if up else np.int8(-1)
         for feature in range(num_features):
             row = features[feature, start : start + width]
-            total = np.int32(0)
+            total = np.int32(0)  # at most SPAN features of 16 bits: it cannot overflow
             for lane in range(width):
                 total += np.int32(row[lane]) * np.int32(current[lane])
             sums[feature] += total
@@ -198,19 +167,9 @@ def _noise(k0: Number, k1: Number, chain: Number, step: Number, out: Array) -> N
 
 @threaded
 def simultaneous(
-    features: Array,
-    norms: Array,
-    spins: Array,
-    overlaps: Array,
-    gains: Array,
-    hidden: Number,
-    k0: Number,
-    k1: Number,
-    first_chain: Number,
-    first_step: Number,
-    every: Number,
-    trace: Array,
-) -> None:
+    features: Array, norms: Array, spins: Array, overlaps: Array, gains: Array, hidden: Number, k0: Number, k1: Number,
+    first_chain: Number, first_step: Number, every: Number, trace: Array,
+) -> None:  # fmt: skip
     r"""Update all spins of each chain at once, in place.
 
     With ``hidden`` false it is Little's parallel dynamics. With ``hidden`` true it is exact block Gibbs sampling through the Gaussian
@@ -222,7 +181,7 @@ def simultaneous(
     features : ndarray of int8 or int16, shape (P, N)
         Features by row.
     norms, spins, overlaps, gains, k0, k1, first_chain, first_step, every, trace
-        As for :func:`sequential`.
+        Same as in :func:`sequential`.
     hidden : bool
         Whether to sample the hidden layer.
     """
@@ -235,7 +194,7 @@ def simultaneous(
         for sweep in range(gains.shape[0]):
             step = np.uint64(first_step + sweep)
             gain = gains[sweep, replica]
-            layer[:] = sums
+            layer[:] = sums  # a copy: all spins of a sweep see the overlaps of before
             if hidden:
                 _noise(k0, k1, chain, step, noise)
                 layer += noise * np.sqrt(2 / gain)  # the variance N T/g is 2 over the gain 2 g/(N T)

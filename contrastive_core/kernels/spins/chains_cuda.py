@@ -63,23 +63,12 @@ def decide(x: Number, spin: Number, word: Number, rule: Number) -> Number:
 
 @cuda.jit
 def sequential(
-    by_site: Array,
-    norms: Array,
-    spins: Array,
-    overlaps: Array,
-    gains: Array,
-    rule: Number,
-    order: Number,
-    k0: Number,
-    k1: Number,
-    first_chain: Number,
-    first_step: Number,
-    every: Number,
-    trace: Array,
-) -> None:
+    by_site: Array, norms: Array, spins: Array, overlaps: Array, gains: Array, rule: Number, order: Number, k0: Number, k1: Number,
+    first_chain: Number, first_step: Number, every: Number, trace: Array,
+) -> None:  # fmt: skip
     """Sweep chains sequentially, in place, one thread per chain; arguments are those of the CPU kernel."""
     replica = cuda.grid(1)
-    if replica >= spins.shape[0]:
+    if replica >= spins.shape[0]:  # the last block may have more threads than there are chains
         return
     num_spins, num_features = by_site.shape
     chain = first_chain + replica
@@ -106,20 +95,9 @@ def sequential(
 
 @cuda.jit
 def simultaneous(
-    features: Array,
-    norms: Array,
-    spins: Array,
-    overlaps: Array,
-    gains: Array,
-    hidden: Number,
-    k0: Number,
-    k1: Number,
-    first_chain: Number,
-    first_step: Number,
-    every: Number,
-    trace: Array,
-    layer: Array,
-) -> None:
+    features: Array, norms: Array, spins: Array, overlaps: Array, gains: Array, hidden: Number, k0: Number, k1: Number,
+    first_chain: Number, first_step: Number, every: Number, trace: Array, layer: Array,
+) -> None:  # fmt: skip
     """Update all spins of each chain at once, in place, one block of THREADS threads per chain.
 
     Arguments are those of the CPU kernel, and ``layer``, scratch of shape (R, P) in float64.
@@ -130,6 +108,7 @@ def simultaneous(
     chain = first_chain + replica
     for sweep in range(gains.shape[0]):
         step, gain = first_step + sweep, gains[sweep, replica]
+        # Box and Muller: two uniform numbers make a normal one.
         for feature in range(thread, num_features, THREADS):
             layer[replica, feature] = np.float64(overlaps[replica, feature])
             if hidden:
@@ -141,7 +120,7 @@ def simultaneous(
             field = np.float64(0)
             for feature in range(num_features):
                 field += np.float64(features[feature, site]) * layer[replica, feature]
-            if not hidden:
+            if not hidden:  # with a hidden layer the diagonal is a constant, s^2 = 1
                 field -= np.float64(norms[site]) * np.float64(spins[replica, site])
             word = draw(k0, k1, chain, step, counter_random.ACCEPT, site)
             spins[replica, site] = decide(gain * field, spins[replica, site], word, HEAT_BATH)
@@ -152,7 +131,7 @@ def simultaneous(
                 total += np.int64(features[feature, site]) * np.int64(spins[replica, site])
             partial[thread] = total
             cuda.syncthreads()
-            half = THREADS // 2
+            half = THREADS // 2  # a tree: the number of threads is a power of two
             while half > 0:
                 if thread < half:
                     partial[thread] += partial[thread + half]

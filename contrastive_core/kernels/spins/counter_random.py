@@ -39,10 +39,11 @@ def philox(c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word) -> tuple[
     Parameters
     ----------
     c0, c1, c2, c3 : uint64 or ndarray of uint64
-        The counter's words, each below 2^32.
+        Words of the counter, each below 2^32.
     k0, k1 : uint64 or ndarray of uint64
-        The key's.
+        Words of the key.
     """
+    # Products of 32-bit words in 64 bits: the high and low halves are what the generator mixes.
     for _ in range(_ROUNDS):
         p0 = _MULTIPLIER_0 * c0
         p1 = _MULTIPLIER_1 * c2
@@ -63,15 +64,15 @@ def words(seed: int, chain: int | NDArray[np.integer], step: int, site: NDArray[
     Parameters
     ----------
     seed : int
-        Of all draws.
+        Seed of all draws.
     chain : int or ndarray of int
-        Which Markov chain.
+        Number of the Markov chain.
     step : int
-        Which sweep.
+        Number of the sweep.
     site : ndarray of int
         Position in the sweep; broadcasts with ``chain``.
     stream : int
-        What the draw is for.
+        Purpose of the draw.
 
     Returns
     -------
@@ -103,9 +104,9 @@ def normal(seed: int, chain: int, step: int, count: int) -> NDArray[np.float64]:
     Parameters
     ----------
     seed, chain, step : int
-        As for :func:`words`.
+        Same as in :func:`words`.
     count : int
-        How many; number j takes sites 2j and 2j + 1 of the noise stream.
+        Length of the result; number j takes sites 2j and 2j + 1 of the noise stream.
     """
     pairs = uniform(seed, chain, step, np.arange(2 * count), NOISE)
     values: NDArray[np.float64] = np.sqrt(-2 * np.log(pairs[0::2])) * np.cos(2 * np.pi * pairs[1::2])

@@ -21,11 +21,11 @@ def dense(couplings: Array, spins: Array, beta: Number, k0: Number, k1: Number, 
     couplings : ndarray of float32, shape (N, N)
         Without diagonal.
     spins : ndarray of float32, shape (N,)
-        Of -1 and 1; written. As floats, so that the sum is one vectorised product.
+        Spins of -1 and 1; written. They are floats, so that the sum is one vectorised product.
     beta : float
         Inverse temperature.
     k0, k1 : uint64
-        The key of the seed.
+        Key of the seed.
     first_step, num_sweeps : int
         Number of the first sweep, and how many.
     """
@@ -40,7 +40,7 @@ def dense(couplings: Array, spins: Array, beta: Number, k0: Number, k1: Number, 
             for offset in range(min(SPAN, num_spins - start)):
                 site = np.int64((np.uint64(sites[offset]) * np.uint64(num_spins)) >> np.uint64(32))
                 row = couplings[site]
-                field = np.float32(0)
+                field = np.float32(0)  # in float32, which is what makes the dense sum as fast as it can be
                 for other in range(num_spins):
                     field += row[other] * spins[other]
                 spins[site] = np.float32(decide(np.float32(2 * beta * field), np.int8(spins[site]), thresholds[offset], HEAT_BATH))

@@ -70,7 +70,7 @@ def logarithm(x: Number) -> Number:
     bits = _as_bits(x)
     power = np.float32((bits >> np.int32(23)) - np.int32(126))
     m = _as_float(np.int32((bits & np.int32(0x7FFFFF)) | np.int32(0x3F000000)))  # in [1/2, 1)
-    low = m < np.float32(0.70710678)
+    low = m < np.float32(0.70710678)  # the polynomial is centred on 1: halve the interval that it has to cover
     power = power - np.float32(1) if low else power
     m = m + m - np.float32(1) if low else m - np.float32(1)  # in [sqrt(1/2) - 1, sqrt(2) - 1]
     z = m * m
@@ -83,6 +83,7 @@ def logarithm(x: Number) -> Number:
     p = p * m + np.float32(2.0000714765e-1)
     p = p * m + np.float32(-2.4999993993e-1)
     p = p * m + np.float32(3.3333331174e-1)
+    # The small part of ln 2 goes with the small terms and the large part last, so that its digits are kept.
     y = m * z * p + power * _LN2_LOW - np.float32(0.5) * z
     return m + y + power * _LN2_HIGH
 
@@ -92,6 +93,7 @@ def exponential(x: Number) -> Number:
     """Return exp(x) of a float32, to 2e-7 relative, with x clipped to [-80, 80], so that loops of it vectorise."""
     x = clipped(x)
     whole = np.floor(binary_exponent(x))
+    # 2^k by writing k into the bits of the exponent; the clipping keeps it in range.
     return mantissa(x, whole) * _as_float(np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)))
 
 
@@ -102,9 +104,9 @@ def fill_words(k0: Number, k1: Number, chain: Number, step: Number, stream: Numb
     Parameters
     ----------
     k0, k1 : uint64
-        The key of the seed.
+        Key of the seed.
     chain, step, stream : uint64
-        As for :func:`contrastive_core.kernels.spins.counter_random.words`.
+        Same as in :func:`contrastive_core.kernels.spins.counter_random.words`.
     first : int
         First site.
     out : ndarray of uint32, shape (n,)

@@ -32,11 +32,12 @@ def _update(features: Array, norm: Number, spins: Array, overlaps: Array, gains:
     """Update one site in all lanes, in place; features (P,), spins (L,), overlaps (P, L), gains (L,), words (L,)."""
     own = np.float32(norm)
     for lane in range(LANES):
-        field[lane] = -own * np.float32(spins[lane])
+        field[lane] = -own * np.float32(spins[lane])  # the couplings have no diagonal
     for feature in range(len(features)):
         weight, row = np.float32(features[feature]), overlaps[feature]  # skipping zeros would cost more in branches missed
         for lane in range(LANES):
             field[lane] += weight * row[lane]
+    # From here on ``field`` holds the changes, 0 or 2 in size: adding 0 in every lane is faster than a branch per lane.
     if rule == HEAT_BATH:
         for lane in range(LANES):
             field[lane] = heat_bath(unit(words[lane]), exponential(-gains[lane] * field[lane]), np.float32(spins[lane]))
@@ -57,25 +58,14 @@ def _update(features: Array, norm: Number, spins: Array, overlaps: Array, gains:
 
 @compiled
 def _sweep_lanes(
-    by_site: Array,
-    norms: Array,
-    spins: Array,
-    overlaps: Array,
-    gains: Array,
-    rule: Number,
-    order: Number,
-    k0: Number,
-    k1: Number,
-    first_chain: Number,
-    step: Number,
-    sites: Array,
-    words: Array,
-    field: Array,
-) -> None:
+    by_site: Array, norms: Array, spins: Array, overlaps: Array, gains: Array, rule: Number, order: Number, k0: Number, k1: Number,
+    first_chain: Number, step: Number, sites: Array, words: Array, field: Array,
+) -> None:  # fmt: skip
     """Update N sites in all lanes of one group, in place; spins (N, L), overlaps (P, L)."""
     num_spins = by_site.shape[0]
     quarter = counter_random.GROUP // 4
     for start in range(0, num_spins, counter_random.GROUP):
+        # One chain of draws for the sites of all lanes: lanes at different sites could not share the features they load.
         if order == RANDOM and start % SPAN == 0:
             fill_words(k0, k1, np.uint64(SHARED_CHAIN - first_chain), step, np.uint64(counter_random.SITE), start, sites)
         for counter in range(quarter):  # one counter's four words belong to sites a quarter of a group apart
@@ -90,20 +80,9 @@ def _sweep_lanes(
 
 @threaded
 def lanes(
-    by_site: Array,
-    norms: Array,
-    spins: Array,
-    overlaps: Array,
-    gains: Array,
-    rule: Number,
-    order: Number,
-    k0: Number,
-    k1: Number,
-    first_chain: Number,
-    first_step: Number,
-    every: Number,
-    trace: Array,
-) -> None:
+    by_site: Array, norms: Array, spins: Array, overlaps: Array, gains: Array, rule: Number, order: Number, k0: Number, k1: Number,
+    first_chain: Number, first_step: Number, every: Number, trace: Array,
+) -> None:  # fmt: skip
     """Sweep replicas sequentially, side by side, in place; all replicas of a group visit the same sites.
 
     Each replica is a valid chain of its own, but in random order those of a group are not independent: error bars must come from
@@ -123,7 +102,7 @@ def lanes(
     gains : ndarray of float32, shape (S, G, L)
         2 g/(N T) of each sweep and replica.
     rule, order, k0, k1, first_chain, first_step, every
-        As for ``sequential``.
+        Same as in ``sequential``.
     trace : ndarray of float32, shape (S // every, G, P, L)
         Overlaps after every ``every``-th sweep; written.
     """

@@ -49,7 +49,7 @@ def _update(features: Array, norm: Number, spins: Array, overlaps: Array, lane: 
         change = metropolis(unit(word), exponential(-gain * field * spin), spin)
     else:
         change = descent(field, spin)
-    if change != np.float32(0):
+    if change != np.float32(0):  # near equilibrium few spins flip, and most threads skip the loop
         spins[lane] = np.int8(spin + change)
         for feature in range(features.shape[0]):
             overlaps[feature, lane] += np.float32(features[feature]) * change
@@ -57,20 +57,9 @@ def _update(features: Array, norm: Number, spins: Array, overlaps: Array, lane: 
 
 @cuda.jit
 def lanes(
-    by_site: Array,
-    norms: Array,
-    spins: Array,
-    overlaps: Array,
-    gains: Array,
-    rule: Number,
-    order: Number,
-    k0: Number,
-    k1: Number,
-    first_chain: Number,
-    first_step: Number,
-    every: Number,
-    trace: Array,
-) -> None:
+    by_site: Array, norms: Array, spins: Array, overlaps: Array, gains: Array, rule: Number, order: Number, k0: Number, k1: Number,
+    first_chain: Number, first_step: Number, every: Number, trace: Array,
+) -> None:  # fmt: skip
     """Sweep replicas sequentially, side by side, in place; arguments are those of the CPU kernel.
 
     Launched with one block per group, and as many threads as a group has lanes.
@@ -94,7 +83,7 @@ def lanes(
                 a, b, c, d = philox(index, np.uint64(step), np.uint64(first + lane), np.uint64(counter_random.ACCEPT), k0, k1)
                 words[counter], words[_QUARTER + counter] = a, b
                 words[2 * _QUARTER + counter], words[3 * _QUARTER + counter] = c, d
-            cuda.syncthreads()
+            cuda.syncthreads()  # before anyone reads the sites
             for offset in range(min(_GROUP, num_spins - start)):
                 site = sites[offset]
                 _update(by_site[site], norms[site], spins[group, site], overlaps[group], lane, gain, rule, words[offset])

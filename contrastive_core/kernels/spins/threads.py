@@ -1,4 +1,4 @@
-"""How many threads a kernel is worth."""
+"""Number of threads that a kernel is worth."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def threads_for(updates: int) -> Iterator[None]:
     updates : int
         Spin updates that the block will make.
     """
+    # Inside the kernel numba would wait for all threads of the machine, however little each of them has to do.
     if updates < WORTH_A_THREAD:
         with one_thread():
             yield

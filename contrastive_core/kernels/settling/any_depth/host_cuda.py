@@ -7,49 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Stop
+from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.settling.any_depth import kernel_cuda
 from contrastive_core.kernels.settling.elements import launch_cuda
 from contrastive_core.kernels.settling.elements.codes import ACTIVATION_CODES, ActionKind
 from contrastive_core.kernels.settling.elements.launch_cuda import REALS, array_of, context_of, stream_of
 from contrastive_core.kernels.settling.elements.output_phase import Action
+from contrastive_core.kernels.settling.elements.request import order_of
+from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Activation, Clipped
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import State
 
 
-def settle_blocks(
-    network: Layered, drive: Tensor, start: State | None, order: Sequence[int], stops: Sequence[Stop], action: Action
-) -> list[Relaxation]:
+def settle_blocks(clamped: Clamped, start: State | None, dynamics: BlockDescent, stops: Sequence[Stop], action: Action) -> list[Relaxation]:
     """Settle one phase per strength with the kernel of the same name.
 
     Parameters
     ----------
-    network : Layered
-        Network of any depth.
-    drive : Tensor of shape (B, n_1)
-        Clamped input of the first layer.
-    start : State, optional
-        Start of every phase. None puts a free phase from rest before the others, which start where it ends and visit the layers
-        in the other order; the action's strengths then begin with one for it, which is not used.
-    order : sequence of int
-        Layers in the order of their moves, in the first phase.
-    stops : sequence of Stop
-        One per phase.
-    action : Action
-        What acts on the last layer.
+    clamped, start, dynamics, stops, action
+        Same as in :func:`contrastive_core.kernels.settling.any_depth.host_cpu.settle_blocks`; stops may differ.
 
     Returns
     -------
     list of Relaxation
         One per phase.
     """
-    drive = drive.detach().contiguous()
+    network, drive = cast(Layered, clamped.network), clamped.drive.detach().contiguous()
+    order = order_of(dynamics, len(network.sizes))
     phases, batch_size, num_units = len(action.strengths), drive.shape[0], sum(network.sizes)
     readout = [network.weight_readout.detach().reshape(-1), network.bias_readout.detach()] if action.kind is ActionKind.READOUT else []
     num_errors = readout[1].shape[0] if readout else network.sizes[-1] if action.kind is ActionKind.SOFTMAX else 1

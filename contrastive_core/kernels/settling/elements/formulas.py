@@ -45,7 +45,7 @@ def nudged(drive: Number, linear: Number, unit: Number, strength: Number, curvat
     drive : float
         Total input without the nudge.
     linear, curvature : float
-        Of the pull of a nudge of strength 1.
+        Coefficients of the pull of a nudge of strength 1.
     unit : float
         Value of the unit before the move.
     strength : float
@@ -77,7 +77,7 @@ def softmax_scale(outputs: Array) -> tuple[Number, Number]:
 
 
 def contrasted(plus: Number, minus: Number, step: Number, base: Number) -> Number:
-    """Return what a sample adds to the contrast of a weight.
+    """Return the contribution of a sample to the contrast of a weight.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What launches of CUDA kernels have in common: sizes of blocks, and torch's memory, devices and streams as numba takes them."""
+"""Launches of CUDA kernels: sizes of blocks, and torch's memory, devices and streams as numba takes them."""
 
 # numba.cuda has no types.
 # mypy: disable-error-code="no-untyped-call, attr-defined"

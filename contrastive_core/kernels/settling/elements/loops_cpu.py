@@ -1,4 +1,4 @@
-"""How the CPU settles one row of units and outputs, in numba: what the kernels of layered networks are made of.
+"""Loops of the CPU kernels in numba, up to settling one row of hidden units and outputs.
 
 Every function writes into arrays it is given, trusts its caller about shapes and types, and treats samples independently of
 each other, so that a result depends neither on the other samples nor on the number of threads.
@@ -91,7 +91,7 @@ def fill(value: Number, target: Array) -> None:
 
 @njit
 def softmax_pull(output: Array, target: Array, pull: Array) -> None:
-    """Write what a cross-entropy of strength 1 pulls with, the target less the softmax, into ``pull``; all of shape (k,)."""
+    """Write the pull of a cross-entropy of strength 1, the target less the softmax, into ``pull``; all of shape (k,)."""
     # Not formulas.softmax_scale, which returns no terms: here there is memory to keep them in, and they are half of the exponentials.
     largest = output[0]
     for k in range(1, output.shape[0]):
@@ -119,7 +119,7 @@ def all_finite(layer: Array) -> bool:
 def _move_units(drive: Array, rows: Array, sent: Array, low: Number, high: Number, units: Array, sums: Array, base: Array) -> Number:
     """Set ``units`` to their minimum and ``sums`` to ``rows @ units``, and return the largest change.
 
-    Shapes (n,), (k, n or more), (k,), (n,), (k,) and (n,) with k at least GROUP; ``base`` is overwritten. For what
+    Shapes (n,), (k, n or more), (k,), (n,), (k,) and (n,) with k at least GROUP; ``base`` is overwritten. Covers what
     :func:`move_hidden` leaves over: outputs beyond the first GROUP, and units that fill no vector.
     """
     width = units.shape[0]
@@ -215,7 +215,7 @@ def settle_row(
 
 @njit
 def ended(largest: Number, tolerance: Number, units: Array, outputs: Array) -> int:
-    """Return how a relaxation ended whose last sweep made this change."""
+    """Return the status of a relaxation whose last sweep made this change."""
     if largest != largest or not (all_finite(units) and all_finite(outputs)):
         return DIVERGED
     return CONVERGED if largest <= tolerance else BUDGET

@@ -1,9 +1,9 @@
-"""What a phase does to the last layer of a layered network, as the numbers and arrays that kernels take."""
+"""Actions of phases on the last layer of a network, as the numbers and arrays that kernels take."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import Tensor
 
@@ -23,7 +23,7 @@ MOST_OUTPUTS = 64
 
 
 def fused_depth(network: Layered) -> int:
-    """Return how many hidden layers a network has for the kernels that move one and the outputs together.
+    """Return the number of hidden layers of a network that kernels can move together with the outputs.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def fused_depth(network: Layered) -> int:
     Returns
     -------
     int
-        1 for the kernels of ``one_hidden``, more for those of ``deep``; 0 if neither covers the network: they need at most
-        ``MOST_OUTPUTS`` outputs and clipped units.
+        1 for the kernels of ``one_hidden``, more for those of deep networks; 0 if neither covers the network: they need at
+        most ``MOST_OUTPUTS`` outputs and clipped units.
     """
     fits = network.sizes[-1] <= MOST_OUTPUTS and all(type(activation) is Clipped for activation in network.activations)
     return len(network.sizes) - 1 if fits else 0
@@ -50,9 +50,9 @@ class Action(NamedTuple):
     Attributes
     ----------
     kind : ActionKind
-        What acts.
+        Kind of the action.
     strengths : tuple of float
-        Of the nudges, one per phase; 0 without one.
+        Strengths of the nudges, one per phase; 0 without one.
     pull : Tensor of shape (B, k), optional
         PULLED: the linear part of the pull at strength 1. SOFTMAX and READOUT: the targets.
     curvature : float
@@ -69,7 +69,7 @@ class Action(NamedTuple):
 
 
 def actions_of(clamped: Clamped, phases: Sequence[Phase], state: State) -> list[Action]:
-    """Return what phases do to the last layer, those that differ in strength only as one action.
+    """Return the actions of phases on the last layer, one for neighbours that differ in strength only.
 
     Parameters
     ----------
@@ -83,25 +83,36 @@ def actions_of(clamped: Clamped, phases: Sequence[Phase], state: State) -> list[
     Returns
     -------
     list of Action
-        In the order of the phases.
+        Actions in the order of the phases.
     """
     actions: list[Action] = []
-    before: Phase = None
-    for phase in phases:
+    for number, phase in enumerate(phases):
         if isinstance(phase, Nudge):
-            if isinstance(before, Nudge) and all(new is old for new, old in zip(_acting(phase), _acting(before), strict=True)):
+            if number and are_alike(phases[number - 1 : number + 1]):
                 actions[-1] = actions[-1]._replace(strengths=(*actions[-1].strengths, phase.strength))
             else:
                 actions.append(_nudge(clamped, phase, state))
         else:
             actions.append(Action(ActionKind.FREE if phase is None else ActionKind.HELD, (0.0,)))
-        before = phase
     return actions
 
 
-def _acting(nudge: Nudge) -> tuple[object, ...]:
-    """Return all of a nudge but its strength."""
-    return nudge.cost, nudge.batch.labels, nudge.frozen
+def are_alike(phases: Sequence[Phase]) -> bool:
+    """Whether phases are one action: a single one, or nudges that differ in strength only."""
+    first, *others = phases
+    for phase in others:
+        if not isinstance(first, Nudge) or not isinstance(phase, Nudge):
+            return False
+        if phase.cost is not first.cost or phase.batch.labels is not first.batch.labels or phase.frozen is not first.frozen:
+            return False
+    return True
+
+
+def live_action(phases: Sequence[Phase]) -> Action:
+    """Return live nudges by one known cost of the units themselves as an action, whose pull is left to whoever has the labels."""
+    nudges = cast(Sequence[Nudge], phases)
+    kind = ActionKind.SOFTMAX if type(nudges[0].cost) is CrossEntropy else ActionKind.PULLED
+    return Action(kind, tuple(nudge.strength for nudge in nudges), None, nudges[0].cost.curvature, kind is ActionKind.SOFTMAX)
 
 
 def _nudge(clamped: Clamped, nudge: Nudge, state: State) -> Action:

@@ -18,15 +18,15 @@ class FromRest(NamedTuple):
     Attributes
     ----------
     dynamics : Dynamics
-        Of the free phase.
+        Dynamics of the free phase.
     free, second : Stop
-        Of the free phase, and of the others.
+        Stop of the free phase, and of the others.
     phases : sequence of Nudge, Hold or None
-        What acts besides the inputs in each phase after the free one.
+        Nudges and holds, one for each phase after the free one.
     signs : tuple of int
-        1 or -1 for each of them; the free phase stands in for a sign that is not there.
+        Sign of each of these phases, 1 or -1; the free phase stands in for a missing sign.
     factor : float
-        Of the difference of the mean energies' gradients.
+        Factor of the difference of the mean energies' gradients.
     """
 
     dynamics: Dynamics
@@ -38,7 +38,7 @@ class FromRest(NamedTuple):
 
 
 Contrasted = tuple[Gradients, Callable[[], list[Relaxation]]]
-"""A gradient, and what makes the relaxations that it came from, the free one first."""
+"""A gradient, and a function that returns the relaxations it came from, the free one first."""
 
 
 def order_of(dynamics: Dynamics, num_layers: int) -> list[int]:

@@ -92,7 +92,7 @@ def move_hidden(typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: A
 def add_contrasts(
     typing: Any, plus: Any, minus: Any, change: Any, first: Any, width: Any, steps: Any, bases: Any, scale: Any, sums: Any, bias: Any
 ) -> Any:
-    """Add what CHUNK samples contribute to the contrast of the weights to ten outputs, and to that of the hidden units' bias.
+    """Add the contributions of CHUNK samples to the contrasts of the weights to ten outputs and of the hidden units' bias.
 
     With ``moved = plus - minus``, ``sums += steps.T @ plus + bases.T @ moved`` and ``change = scale * moved``, whose sum is added to
     ``bias``; sample after sample, in place.
@@ -100,17 +100,17 @@ def add_contrasts(
     Parameters
     ----------
     typing : object
-        Numba's.
+        Typing context of numba.
     plus, minus, change : arrays
-        Of one dimension: rows of hidden units one after the other; ``change`` is overwritten.
+        One-dimensional: rows of hidden units one after the other; ``change`` is overwritten.
     first : int
         The first sample.
     width : int
         Hidden units n, a multiple of the lanes.
     steps, bases : arrays of shape (CHUNK, PADDED)
-        By how much the outputs of each sample differ, and where they start.
+        Differences of the outputs of each sample, and the outputs that they start from.
     scale : float
-        Of the arrays' own type.
+        Factor of the change, of the arrays' own type.
     sums : array of shape (GROUP, n)
         Added to.
     bias : array of shape (n,)

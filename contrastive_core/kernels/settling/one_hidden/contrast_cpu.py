@@ -16,7 +16,7 @@ def contrast_pair(
     drive: Array, labels: Array, status: Array, plus: Array, minus: Array, plus_out: Array, minus_out: Array,
     scale: Number, scale_out: Number, change: Array, bias: Array, weight_out: Array, bias_out: Array,
 ) -> bool:  # fmt: skip
-    """Contrast two states, in one pass over them; say whether all is well with them.
+    """Contrast two states in one pass over them, and return whether all is well with them.
 
     Samples are added up in their order, whatever the number of threads that settled them.
 
@@ -27,7 +27,7 @@ def contrast_pair(
     labels : array of shape (B,)
         Classes.
     status : array of shape (P, B)
-        Of every phase.
+        Status of every phase.
     plus, minus : arrays of shape (B, n)
         Hidden units.
     plus_out, minus_out : arrays of shape (B, k)
@@ -81,7 +81,7 @@ def contrast_pair(
 
 @njit
 def _add_contrast(plus: Array, minus: Array, step: Number, base: Number, weights: Array) -> None:
-    """Add to the contrast of the weights to one output, in place, what one sample contributes; shapes (n,)."""
+    """Add the contribution of one sample to the contrast of the weights to one output, in place; shapes (n,)."""
     for j in range(plus.shape[0]):
         weights[j] += _contrasted(plus[j], minus[j], step, base)
 

@@ -32,7 +32,7 @@ def contrast_pair(
     Parameters
     ----------
     drive, labels, status, plus, minus, plus_out, minus_out, scale, scale_out, change, bias, weight_out, bias_out
-        As in :func:`contrastive_core.kernels.settling.one_hidden.contrast_cpu.contrast_pair`.
+        Same as in :func:`contrastive_core.kernels.settling.one_hidden.contrast_cpu.contrast_pair`.
     wrong : array of shape (1,)
         0 before; 1 afterwards if a sample diverged, an input is infinite or a label has no output.
     """

@@ -16,58 +16,58 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Stop
-from contrastive_core.kernels.settling.elements.output_phase import Action
-from contrastive_core.kernels.settling.elements.request import Contrasted
+from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.kernels.settling.elements.output_phase import Action, live_action
+from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
 from contrastive_core.kernels.settling.one_hidden import contrast_cpu, kernel_cpu
 from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import State
+from contrastive_core.types import Batch, State
 
 Array = NDArray[Any]
 
 NO_LABELS = np.empty(0, np.int64)
-"""Where the pull is given."""
+"""Stands for the labels if the pull is given."""
 
 FEWEST_SAMPLES = 32
 """Fewest samples worth a thread of their own: below, waking it costs more than the samples."""
 
 
-def settle_pair(
-    network: Layered, clamped: Clamped, start: State | None, output_first: bool, stops: Sequence[Stop], action: Action
-) -> list[Relaxation]:
+def settle_pair(clamped: Clamped, start: State | None, dynamics: BlockDescent, stops: Sequence[Stop], action: Action) -> list[Relaxation]:
     """Settle one phase per strength with the fused kernel.
 
     Parameters
     ----------
-    network, clamped
+    clamped : Clamped
         Network with one hidden layer that ``fused_depth`` finds, and its inputs.
     start : State, optional
-        Where every phase starts. None puts a free phase from rest before the others, which start where it ends and visit the layers
+        Start of every phase. None puts a free phase from rest before the others, which start where it ends and visit the layers
         in the other order; the action's strengths then begin with one for it, which is not used.
-    output_first : bool
-        Whether a sweep of the first phase starts at the outputs.
+    dynamics : BlockDescent
+        Dynamics of the first phase.
     stops : sequence of Stop
         One per phase.
     action : Action
-        What acts on the outputs.
+        Action on the outputs, not through a readout.
 
     Returns
     -------
     list of Relaxation
         One per phase.
     """
+    network = cast(Layered, clamped.network)
     memory = PhaseArrays(clamped.drive.detach().contiguous().numpy(), len(action.strengths), network.sizes)
     if start is not None:
         memory.hidden[:], memory.output[:] = (layer.detach().numpy() for layer in start)
     pull = memory.output[0] if action.pull is None else action.pull.contiguous().numpy()
     parameters = (np.zeros(network.sizes[0], memory.drive.dtype), *parameters_of(network).arrays[1:])  # the drive has its bias
-    run_pair(network, memory, parameters, pull, NO_LABELS, output_first, stops, action, start is None)
+    run_pair(network, memory, parameters, pull, NO_LABELS, dynamics, stops, action, start is None)
     return memory.relaxations()
 
 
 class PhaseArrays:
-    """The arrays that a call of the kernel writes: P phases of B samples. Arrays, because making a tensor takes as long as ten of them."""
+    """Arrays that a call of the kernel writes, for P phases of B samples; making a tensor takes as long as making ten arrays."""
 
     def __init__(self, drive: Array, phases: int, sizes: Sequence[int]) -> None:
         shape, real = (phases, len(drive)), drive.dtype
@@ -94,7 +94,7 @@ def run_pair(
     parameters: tuple[Array, Array, Array],
     pull: Array,
     labels: Array,
-    output_first: bool,
+    dynamics: BlockDescent,
     stops: Sequence[Stop],
     action: Action,
     from_rest: bool,
@@ -103,20 +103,22 @@ def run_pair(
 
     Parameters
     ----------
-    network, output_first, stops, action
-        As in :func:`settle_pair`.
+    network : Layered
+        Network with one hidden layer.
     memory : PhaseArrays
-        Its results are overwritten; from a start, they hold it.
+        Drive and results; the latter are overwritten, and hold the start state unless phases start from rest.
     parameters : arrays of shape (n,), (n, k) and (k,)
-        What the drive lacks, and weights and bias of the outputs.
+        Bias that the drive lacks, and weights and bias of the outputs.
     pull : array of shape (B, k)
-        Of the action; not read where there are labels.
+        Pull of the action; not read if there are labels.
     labels : array of shape (B,) or (0,)
         Classes.
+    dynamics, stops, action
+        Same as in :func:`settle_pair`.
     from_rest : bool
         Whether the first phase is a free one from rest.
     """
-    given = memory.drive
+    given, output_first = memory.drive, dynamics.groups(2)[0][0] == 1
     low, high = (cast(Clipped, activation) for activation in network.activations)
     schedule = _as_arrays(action.strengths, tuple(stops), given.dtype)
     numbers = (action.curvature, network.stiffness[1], network.energy_scale, low.low, low.high, high.low, high.high)
@@ -126,43 +128,31 @@ def run_pair(
     _in_threads(lambda first, last: kernel_cpu.settle_pair(first, last, *arguments), len(given))
 
 
-def estimate_pair(
-    network: Layered,
-    inputs: Tensor,
-    labels: Tensor,
-    output_first: bool,
-    stops: Sequence[Stop],
-    action: Action,
-    signs: Sequence[int],
-    factor: float,
-) -> Contrasted | None:
+def estimate_pair(network: Layered, batch: Batch, settings: FromRest) -> Contrasted | None:
     """Settle from rest and contrast, with as little as possible around the kernels.
 
     Parameters
     ----------
     network : Layered
-        As in :func:`settle_pair`.
-    inputs : Tensor of shape (B, n_in)
-        Of the dtype of the network.
-    labels : Tensor of shape (B,)
-        Classes.
-    output_first, stops, action
-        As in :func:`settle_pair`, from rest; the pull is made of the labels.
-    signs : sequence of int
-        Of the phases after the free one, which stands in for a sign that is not there.
-    factor : float
-        Of the contrast of the mean energies' gradients.
+        Network with one hidden layer that ``fused_depth`` finds.
+    batch : Batch
+        Inputs of shape (B, n_in), of the dtype of the network, and classes of shape (B,).
+    settings : FromRest
+        Phases, live nudges by one cost of the batch's labels, and how they are relaxed and contrasted.
 
     Returns
     -------
     Contrasted, optional
-        None where a sample diverged or the batch makes no sense.
+        None if a sample diverged or the batch makes no sense.
     """
-    sizes, num_samples = network.sizes, len(inputs)
+    dynamics, free, second, phases, signs, factor = settings
+    sizes, inputs, num_samples = network.sizes, batch.inputs, len(batch.inputs)
+    stops, action = (free, *[second] * len(phases)), live_action(phases)
+    action = action._replace(strengths=(0.0, *action.strengths))
     weight, arrays, _ = parameters_of(network)
     drive = torch.mm(inputs, weight).numpy()  # the kernel adds the bias, in passing
-    memory, classes = PhaseArrays(drive, len(stops), sizes), labels.numpy()
-    run_pair(network, memory, arrays, memory.output[0], classes, output_first, stops, action, True)
+    memory, classes = PhaseArrays(drive, len(stops), sizes), batch.labels.numpy()
+    run_pair(network, memory, arrays, memory.output[0], classes, cast(BlockDescent, dynamics), stops, action, True)
     plus, minus = (1 + signs.index(sign) if sign in signs else 0 for sign in (1, -1))
     scale, scale_out = (-factor * stiffness / num_samples for stiffness in network.stiffness)
     change, bias, weight_out, bias_out = (np.empty(shape, drive.dtype) for shape in ((num_samples, sizes[0]), sizes[0], sizes, sizes[1]))
@@ -181,7 +171,7 @@ def estimate_pair(
 
 @lru_cache(maxsize=16)
 def _as_arrays(strengths: tuple[float, ...], stops: tuple[Stop, ...], real: np.dtype[Any]) -> tuple[Array, Array, Array]:
-    """Return strengths, tolerances and budgets for the kernel, which reads them only: they are the same from batch to batch."""
+    """Return strengths, tolerances and budgets for the kernel, which only reads them; kept, as they stay the same from batch to batch."""
     tolerances = np.array([-1.0 if stop.tolerance is None else stop.tolerance for stop in stops], real)
     return np.array(strengths, real), tolerances, np.array([stop.budget for stop in stops])
 
@@ -192,11 +182,11 @@ class Parameters(NamedTuple):
     Attributes
     ----------
     weight : Tensor of shape (n_in, n)
-        From the inputs.
+        Weights from the inputs.
     arrays : arrays of shape (n,), (n, k) and (k,)
         The other three: bias of the hidden units, weights and bias of the outputs.
     places : list
-        Where they lie.
+        Addresses and strides of all four.
     """
 
     weight: Tensor
@@ -217,12 +207,12 @@ def parameters_of(network: Layered) -> Parameters:
     Parameters
     ----------
     network : Layered
-        With one hidden layer.
+        Network with one hidden layer.
 
     Returns
     -------
     :class:`Parameters`
-        Those that it has now, however they came to be.
+        Present parameters, however they came to be.
     """
     weight, *others = given = network.weight(0), network.bias(0), network.weight(1), network.bias(1)
     places: list[object] = [(parameter.data_ptr(), parameter.stride()) for parameter in given]

@@ -5,36 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import cast
 
 import torch
-from torch import Tensor
 
-from contrastive_core.certificate import Stop
+from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.settling.any_depth.host_cuda import settle_blocks
 from contrastive_core.kernels.settling.elements import launch_cuda
 from contrastive_core.kernels.settling.elements.launch_cuda import REALS, array_of, context_of, stream_of
-from contrastive_core.kernels.settling.elements.output_phase import Action
-from contrastive_core.kernels.settling.elements.request import Contrasted
+from contrastive_core.kernels.settling.elements.output_phase import live_action
+from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
 from contrastive_core.kernels.settling.one_hidden import contrast_cuda
+from contrastive_core.network import Clamped
 from contrastive_core.networks.layered import Layered
+from contrastive_core.types import Batch
 
 
-def estimate_pair(
-    network: Layered,
-    inputs: Tensor,
-    labels: Tensor,
-    output_first: bool,
-    stops: Sequence[Stop],
-    action: Action,
-    signs: Sequence[int],
-    factor: float,
-) -> Contrasted | None:
+def estimate_pair(network: Layered, batch: Batch, settings: FromRest) -> Contrasted | None:
     """Settle from rest and contrast, in two launches.
 
     Parameters
     ----------
-    network, inputs, labels, output_first, stops, action, signs, factor
+    network, batch, settings
         Same as in :func:`contrastive_core.kernels.settling.one_hidden.host_cpu.estimate_pair`.
 
     Returns
@@ -42,12 +34,15 @@ def estimate_pair(
     Contrasted, optional
         None if a sample diverged or the batch makes no sense; to know that, the host waits for the device once.
     """
-    sizes, num_samples = network.sizes, len(inputs)
+    dynamics, free, second, phases, signs, factor = settings
+    sizes, inputs, labels, num_samples = network.sizes, batch.inputs, batch.labels, len(batch.inputs)
     drive = torch.addmm(network.bias(0).detach(), inputs, network.weight(0).detach())
     # A comparison, because indexing by a label that is no class would end the process on a device: here its row is 0.
     pull = (labels[:, None] == torch.arange(sizes[1], device=labels.device)).to(drive.dtype)
-    order = (1, 0) if output_first else (0, 1)
-    relaxations = settle_blocks(network, drive, None, order, stops, action._replace(pull=pull))
+    action = live_action(phases)
+    action = action._replace(pull=pull, strengths=(0.0, *action.strengths))
+    stops = (free, *[second] * len(phases))
+    relaxations = settle_blocks(Clamped(network, inputs, drive), None, cast(BlockDescent, dynamics), stops, action)
     status = torch.stack([relaxation.status for relaxation in relaxations])
     plus, minus = (relaxations[1 + signs.index(sign) if sign in signs else 0].state for sign in (1, -1))
     scales = [REALS[drive.dtype](-factor * stiffness / num_samples) for stiffness in network.stiffness]

@@ -1,4 +1,4 @@
-"""The samples of a network with several hidden layers as rows of memory that hold all that is known of each."""
+"""Packed workspaces of active samples: one contiguous row per sample holds its layers, inputs from below, pull and strength."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Stop
-from contrastive_core.kernels.settling.deep import active_rows_cpu
+from contrastive_core.kernels.settling.any_depth import rows_cpu
 from contrastive_core.kernels.settling.elements.llvm_cpu import VECTOR_BYTES
 from contrastive_core.kernels.settling.elements.simd_cpu import GROUP
 from contrastive_core.types import State
@@ -21,54 +21,55 @@ Array = NDArray[Any]
 
 
 class RowLayout(NamedTuple):
-    """Where the parts of a row begin.
+    """Columns where the parts of a row begin.
 
     Attributes
     ----------
     sizes : tuple of int
         Units of each layer.
     units : tuple of int
-        Of each layer.
+        Units of each layer.
     below : tuple of int
-        What each hidden layer gets from below, without its bias; but that of the first is the given drive.
-    pull, sums, strength : int
-        Of the pull on the outputs, what the last hidden layer sends them, and the strength of the nudge.
+        Input of each layer from below, without its bias; that of the first layer is its drive, which contains the bias.
+    pull, strength : int
+        Pull on the outputs, and strength of the nudge.
     width : int
-        Numbers in a row.
+        Length of a row.
     """
 
     sizes: tuple[int, ...]
     units: tuple[int, ...]
     below: tuple[int, ...]
     pull: int
-    sums: int
     strength: int
     width: int
 
 
 @cache
-def columns(sizes: tuple[int, ...], itemsize: int) -> RowLayout:
+def row_layout(sizes: tuple[int, ...], targets: int, itemsize: int) -> RowLayout:
     """Lay out a row, every part at the start of a vector.
 
     Parameters
     ----------
     sizes : tuple of int
         Units of each layer.
+    targets : int
+        Width of the pull.
     itemsize : int
         Bytes of a number.
 
     Returns
     -------
     RowLayout
-        The layout.
+        Columns of the parts.
     """
     lanes = VECTOR_BYTES // itemsize
-    widths = [*sizes, *sizes[:-1], sizes[-1], max(sizes[-1], GROUP), 1]
+    widths = [*sizes, *sizes[:-1], max(sizes[-1], GROUP), targets, 1]
     starts = np.cumsum([0, *((width + lanes - 1) // lanes * lanes for width in widths)]).tolist()
     depth = len(sizes)
-    pull, sums, strength, width = starts[2 * depth - 1 :]
+    pull, strength, width = starts[2 * depth :]
     # Rows a whole number of pages apart would share few sets of the caches: one vector more keeps them from it.
-    return RowLayout(sizes, tuple(starts[:depth]), tuple(starts[depth : 2 * depth - 1]), pull, sums, strength, width + lanes)
+    return RowLayout(sizes, tuple(starts[:depth]), tuple(starts[depth : 2 * depth]), pull, strength, width + lanes)
 
 
 class Rows:
@@ -77,17 +78,15 @@ class Rows:
     Attributes
     ----------
     layout : RowLayout
-        Where the parts of a row are.
+        Columns of the parts of a row.
     memory : Tensor of shape (M, w)
         All parts of all rows.
     count : int
         Number of active rows.
     current : set of int
-        Hidden layers whose input from below belongs to the present state.
+        Layers whose input from below belongs to the present state.
     silent : set of int
         Layers that are 0 in every sample and act on no other.
-    summed : bool
-        Whether the sums belong to the present state.
     residual, taken : array of shape (M,)
         Largest change in the last sweep, and number of sweeps, of each row.
     steps : array of shape (M,)
@@ -96,7 +95,7 @@ class Rows:
 
     def __init__(self, layout: RowLayout, memory: Tensor) -> None:
         self.layout, self.memory, self.count = layout, memory, len(memory)
-        self.current, self.silent, self.summed = {0}, set[int](), False
+        self.current, self.silent = {0}, set[int]()
         self.residual = np.empty(self.count, memory.numpy().dtype)
         self.taken, self.steps = np.zeros(self.count, np.int64), np.empty(self.count, np.int64)
         self._where = np.arange(self.count)
@@ -108,23 +107,14 @@ class Rows:
         rows = Rows(layout, drive.new_empty(len(drive), layout.width))
         for at, layer in zip((*layout.units, layout.below[0]), (*state, drive), strict=True):
             rows.memory[:, at : at + layer.shape[1]] = layer.detach()
+        # A layer at rest is one number seen everywhere, so that looking at it costs nothing.
         rows.silent = {index for index, layer in enumerate(state) if layer.stride() == (0, 0) and float(layer[0, 0]) == 0}
-        return rows
-
-    @staticmethod
-    def rest(layout: RowLayout, drive: Tensor, values: Sequence[float]) -> Rows:
-        """Return rows whose layers have one value each."""
-        rows = Rows(layout, drive.new_empty(len(drive), layout.width))
-        for at, size, value in zip(layout.units, layout.sizes, values, strict=True):
-            rows.memory[:, at : at + size] = value
-        rows.memory[:, layout.below[0] : layout.below[0] + drive.shape[1]] = drive
-        rows.silent = {index for index, value in enumerate(values) if value == 0}
         return rows
 
     def act(self, strengths: Sequence[float], pull: Tensor | None) -> Rows:
         """Return these rows once for each of some strengths, one after the other, under a pull of shape (B, k); it ends these."""
         rows = Rows(self.layout, torch.cat([self.memory] * len(strengths)) if len(strengths) > 1 else self.memory)
-        rows.current, rows.silent, rows.summed = set(self.current), set(self.silent), self.summed
+        rows.current, rows.silent = set(self.current), set(self.silent)
         parts = rows.memory.view(len(strengths), len(self.memory), -1)
         for part, strength in zip(parts, strengths, strict=True):
             part[:, self.layout.strength] = strength
@@ -136,6 +126,14 @@ class Rows:
         """Return a part of the active rows, of shape (count, width), as a view."""
         return self.memory[: self.count, start : start + width]
 
+    def layer(self, index: int) -> Tensor:
+        """Return the units of a layer of the active rows, as a view."""
+        return self.part(self.layout.units[index], self.layout.sizes[index])
+
+    def below(self, index: int) -> Tensor:
+        """Return the input from below of a layer of the active rows, as a view."""
+        return self.part(self.layout.below[index], self.layout.sizes[index])
+
     def stop(self, tolerance: float) -> None:
         """Let the rows go that have reached a tolerance."""
         residual = self.residual[: self.count]
@@ -143,12 +141,12 @@ class Rows:
         if active == self.count:
             return
         if active == 0 and self._left is None:
-            self.steps[:], self.count = self.taken, 0  # all at once, as they lie
+            self.steps[:], self.count = self.taken, 0  # all at once: they lie where they belong
             return
         if self._left is None:
             self._left = torch.empty_like(self.memory), np.empty_like(self.residual)
         left, residuals = self._left
-        self.count = active_rows_cpu.stop_rows(
+        self.count = rows_cpu.stop_rows(
             self.memory.numpy(), self._where, residual, tolerance, self.taken, left.numpy(), self.steps, residuals
         )
 
@@ -160,11 +158,14 @@ class Rows:
             self._left = None
         self.count = len(self.memory)
 
-    def relaxation(self, stop: Stop) -> Relaxation:
-        """Return what ended, in memory of its own."""
+    def relaxations(self, stop: Stop, phases: int = 1) -> list[Relaxation]:
+        """Return what ended, in memory of its own, for each of some phases that lie one after the other."""
         status = np.empty(self.count, np.int8)
-        active_rows_cpu.certify(self.residual, -1.0 if stop.tolerance is None else stop.tolerance, status)
+        rows_cpu.certify(self.residual, -1.0 if stop.tolerance is None else stop.tolerance, status)
         layers = [self.memory.new_empty(self.count, size) for size in self.layout.sizes]
         for at, layer in zip(self.layout.units, layers, strict=True):
-            active_rows_cpu.take(self.memory.numpy(), at, layer.numpy(), status)
-        return Relaxation(tuple(layers), *(torch.from_numpy(array) for array in (self.steps, self.residual, status)))
+            rows_cpu.take(self.memory.numpy(), at, layer.numpy(), status)
+        parts = zip(
+            *(tensor.chunk(phases) for tensor in (*layers, *map(torch.from_numpy, (self.steps, self.residual, status)))), strict=True
+        )
+        return [Relaxation(part[:-3], *part[-3:]) for part in parts]

@@ -6,7 +6,7 @@ move at all; what they send needs no reading, and nor do the weights of a unit t
 
 import numpy as np
 
-from contrastive_core.kernels.settling.deep.kernel_cpu import go_beyond, move_top
+from contrastive_core.kernels.settling.any_depth.kernel_cpu import go_beyond, move_top
 from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, copy, gather, larger, last_layers, njit
 
 
@@ -52,8 +52,8 @@ def _move_one(below: Array, bias: Array, above: Array, feedback: Number, low: Nu
 
 @njit
 def settle_few(
-    memory: Array, at: tuple[Array, Array, int, int, int], weights: tuple[Array, ...], downward: tuple[Array, ...],
-    biases: tuple[Array, ...], rows: Array, current: Array, summed: bool, phase: int, numbers: tuple[Number, ...],
+    memory: Array, at: tuple[Array, Array, int, int], weights: tuple[Array, ...], downward: tuple[Array, ...],
+    biases: tuple[Array, ...], rows: Array, current: Array, phase: int, numbers: tuple[Number, ...],
     bounds: Array, moves: Array, output_first: bool, over: Number, tolerance: Number, budget: int, residual: Array, taken: Array,
 ) -> None:  # fmt: skip
     """Settle rows one after the other, in place, each until it has converged.
@@ -64,7 +64,7 @@ def settle_few(
         Rows that hold all parts of a sample; units, inputs from below and sums are overwritten.
     at : tuple
         RowLayout where parts begin: arrays of those of each layer's units and of each hidden layer's input from below, without the bias;
-        then pull, sums and strength, as in :func:`contrastive_core.kernels.settling.deep.kernel_cpu.sweep_top`.
+        then pull, sums and strength, as in :func:`contrastive_core.kernels.settling.any_depth.kernel_cpu.sweep_top`.
     weights, downward : tuples of arrays
         Weights from each hidden layer to the next, and their transposes.
     biases : tuple of arrays
@@ -72,9 +72,7 @@ def settle_few(
     rows, phase, output_first, over
         Same as in ``sweep_top``.
     current : array of bool
-        Whether each hidden layer's input from below belongs to the present state.
-    summed : bool
-        Whether the sums do.
+        Whether each layer's input from below belongs to the present state.
     numbers : tuple of float
         Curvature, stiffness and feedback, as in ``sweep_top``.
     bounds : array of shape (2, L)
@@ -89,7 +87,7 @@ def settle_few(
         Sweeps that each row has done; raised by those that it does here.
     """
     real, top = memory.dtype.type, len(biases) - 2
-    at_units, at_below, at_pull, at_sums, at_strength = at
+    at_units, at_below, at_pull, at_strength = at
     (curvature, stiffness, feedback), (lows, highs) = numbers, (bounds[0], bounds[1])
     layers = last_layers((curvature, stiffness, feedback, lows[top], highs[top], lows[top + 1], highs[top + 1]), memory)
     over, tolerance = real(over), real(tolerance)
@@ -102,7 +100,7 @@ def settle_few(
     sent, linear = np.zeros(rows.shape[0], memory.dtype), np.empty(count, memory.dtype)
     for row in range(residual.shape[0]):
         line = memory[row]
-        outputs, sums = line[at_units[top + 1] : at_units[top + 1] + count], line[at_sums : at_sums + rows.shape[0]]
+        outputs, sums = line[at_units[top + 1] : at_units[top + 1] + count], line[at_below[top + 1] : at_below[top + 1] + rows.shape[0]]
         before[:] = 0  # the state counts as a change from 0, which is what all of it sends
         for i in range(top):
             up, down = line[at_units[i] :][: biases[i].shape[0]], line[at_units[i + 1] :][: biases[i + 1].shape[0]]
@@ -112,7 +110,7 @@ def settle_few(
                 below = line[at_below[i + 1] :][: len(down)]
                 below[:] = 0
                 _send(before, up, weights[i], chosen, values, below)
-        if not summed:
+        if not current[top + 1]:
             gather(rows, line[at_units[top] :][: biases[top].shape[0]], sums)
         largest = real(np.inf)
         while taken[row] < budget:

@@ -1,6 +1,4 @@
-"""Numba kernels on the rows of networks of several hidden layers: who stops, how it ended, and what it contrasts with."""
-
-import numpy as np
+"""Numba kernels on packed rows: they let samples stop, certify how each ended, and contrast two states of a layer."""
 
 from contrastive_core.kernels.settling.elements.codes import BUDGET, CONVERGED, DIVERGED
 from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, all_finite, copy, njit
@@ -19,7 +17,7 @@ def stop_rows(
     where : array of shape (m or more,)
         Samples that the rows are; overwritten.
     residual : array of shape (m,)
-        Of the active rows; overwritten.
+        Residuals of the active rows; overwritten.
     tolerance : float
         Largest residual of a row that stops. Infinity stops all.
     taken : array of shape (m or more,)
@@ -49,14 +47,14 @@ def stop_rows(
 
 @njit
 def certify(residual: Array, tolerance: Number, status: Array) -> None:
-    """Write how relaxations ended that ended with these residuals; a negative tolerance is none.
+    """Write the status of relaxations from their last residuals; a negative tolerance is none.
 
     Parameters
     ----------
     residual : array of shape (B,)
         Largest changes of the last sweep.
     tolerance : float
-        That a sample had to reach.
+        Residual that a sample had to reach.
     status : array of shape (B,)
         Overwritten.
     """
@@ -71,9 +69,9 @@ def take(memory: Array, at: int, layer: Array, status: Array) -> None:
     Parameters
     ----------
     memory : array of shape (B, w)
-        Has the layer from the column ``at`` on.
+        Rows that hold the layer from the column ``at`` on.
     at : int
-        That column.
+        Column where the layer begins.
     layer : array of shape (B, n)
         Overwritten.
     status : array of shape (B,)
@@ -86,34 +84,8 @@ def take(memory: Array, at: int, layer: Array, status: Array) -> None:
 
 
 @njit
-def write_targets(drive: Array, labels: Array, wanted: Array) -> bool:
-    """Write classes as one-hot rows, and say whether a batch makes sense.
-
-    Parameters
-    ----------
-    drive : array of shape (B, n)
-        Total clamped input of the first layer. An input that is not finite makes all of its row so.
-    labels : array of shape (B,)
-        Classes.
-    wanted : array of shape (B, k)
-        Overwritten.
-
-    Returns
-    -------
-    bool
-        Whether no input is infinite and every label has its output.
-    """
-    for row in range(wanted.shape[0]):
-        if not (0 <= labels[row] < wanted.shape[1] and np.isfinite(drive[row, 0])):
-            return False
-        for k in range(wanted.shape[1]):
-            wanted[row, k] = k == labels[row]
-    return True
-
-
-@njit
 def contrast_layer(plus: Array, minus: Array, scale: Number, pair: Array, change: Array, bias: Array) -> None:
-    """Write what two states of a layer give to the products of a contrast, with the layer above and with the one below.
+    """Write the parts that two states of a layer contribute to the contrasts with the layer above and with the one below.
 
     Parameters
     ----------

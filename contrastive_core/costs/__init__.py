@@ -1,4 +1,4 @@
-"""The costs, by name; adding one is its file and one line here."""
+"""Table of costs by name; a new cost is a file and one line here."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from contrastive_core.types import Batch
 class CrossEntropy(Cost):
     r"""The cross-entropy :math:`C = -\sum_k y_k \log p_k`, :math:`p = \mathrm{softmax}(o)`, per sample.
 
-    Meant for linear output units, or for a trained readout outside the equilibrium (``Layered(readout=...)``). Its Hessian
-    :math:`\mathrm{diag}(p) - p p^T` lies between 0 and one half, so a live nudge in units of the output stiffness settles
-    for strengths of size below 2. Real-valued targets must be distributions.
+    Use it with linear output units, or with a trained readout outside the equilibrium (``Layered(readout=...)``). Eigenvalues of its
+    Hessian :math:`\mathrm{diag}(p) - p p^T` lie between 0 and one half, so that a live nudge settles for strengths between -2 and 2,
+    in units of the output stiffness. Real-valued targets must be distributions.
     """
 
     one_hot = True
@@ -29,5 +29,5 @@ class CrossEntropy(Cost):
         return output.softmax(1) - targets(output, batch)
 
     def errors(self, output: Tensor, batch: Batch) -> Tensor:
-        """Return where the most probable class is not the label."""
+        """Return a mask that is True where the most probable class is not the label."""
         return wrong_decisions(output, batch)

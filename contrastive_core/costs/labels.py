@@ -1,4 +1,4 @@
-"""Labels as targets: class indices become one-hot rows, real-valued targets pass."""
+"""Labels as targets: class indices become one-hot rows, real-valued targets stay as they are."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from contrastive_core.phases import Nudge, Phase
 from contrastive_core.types import Batch, State
 
 INDICES = (torch.int64, torch.int32)
-"""The types of class indices."""
+"""Types of class indices."""
 
 
 def targets(output: Tensor, batch: Batch) -> Tensor:
@@ -18,9 +18,9 @@ def targets(output: Tensor, batch: Batch) -> Tensor:
     Parameters
     ----------
     output : Tensor of shape (B, n_out)
-        The outputs whose shape and dtype the targets take.
+        Outputs, whose shape and dtype the targets take.
     batch : Batch
-        Its labels are class indices of shape (B,) or targets of shape (B, n_out).
+        Batch whose labels are class indices of shape (B,) or targets of shape (B, n_out).
 
     Returns
     -------
@@ -30,9 +30,9 @@ def targets(output: Tensor, batch: Batch) -> Tensor:
     Raises
     ------
     ShapeError
-        If targets are given and their shape is not that of the outputs.
+        If targets and outputs differ in shape.
     InputError
-        If a class index has no output unit, or labels of shape (B,) are no integers that torch counts with.
+        If a class index has no output unit, or labels of shape (B,) are neither int64 nor int32.
     """
     labels = batch.labels
     if labels.dim() != 1:
@@ -56,19 +56,21 @@ def targets(output: Tensor, batch: Batch) -> Tensor:
 
 
 def with_targets(phase: Phase, clamped: Clamped, state: State) -> Phase:
-    """Return a phase whose labels are targets already, where its cost sees no more in them than that.
+    """Replace class indices in a nudge by their one-hot targets, if the cost allows it.
+
+    Checking class indices on a device makes the host wait for the device, so this is done once before a relaxation.
 
     Parameters
     ----------
     phase : Nudge, Hold or None
-        Not modified.
+        Phase; not modified.
     clamped, state
-        The network that the phase acts on, and any state of it.
+        Network that the phase acts on, and any state of it.
 
     Returns
     -------
     Nudge, Hold or None
-        The same phase: nothing that is left in it makes the host wait for a device.
+        Phase with targets, or ``phase`` itself if it needs none.
     """
     if not isinstance(phase, Nudge) or phase.frozen is not None or not phase.cost.one_hot:
         return phase
@@ -77,6 +79,6 @@ def with_targets(phase: Phase, clamped: Clamped, state: State) -> Phase:
 
 
 def wrong_decisions(output: Tensor, batch: Batch) -> Tensor:
-    """Return where the largest output is not the labelled (or largest) target; bool, shape (B,)."""
+    """Return a mask of shape (B,) that is True where the largest output is not the labelled class, or not the largest target."""
     truth = batch.labels if batch.labels.dim() == 1 else batch.labels.argmax(1)
     return output.argmax(1) != truth

@@ -13,7 +13,7 @@ from contrastive_core.types import Batch
 class SquaredError(Cost):
     r"""The squared error :math:`C = \tfrac12 |o - y|^2` per sample; class labels become one-hot targets.
 
-    Its Hessian is the identity, so quadratic output units are nudged exactly, and a nudge of strength :math:`\beta \le -1`
+    The Hessian is the identity. Quadratic output units are therefore nudged exactly, and a nudge of strength :math:`\beta \le -1`
     (times the stiffness of the output layer) leaves the energy without a minimum.
 
     Scellier & Bengio (2017) omit the factor one half.
@@ -31,5 +31,5 @@ class SquaredError(Cost):
         return output - targets(output, batch)
 
     def errors(self, output: Tensor, batch: Batch) -> Tensor:
-        """Return where the largest output is not the label."""
+        """Return a mask that is True where the largest output is not the label."""
         return wrong_decisions(output, batch)

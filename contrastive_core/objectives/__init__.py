@@ -1,4 +1,4 @@
-"""Contrastive objectives, by name; adding one is its file and one line here.
+"""Table of contrastive objectives by name; a new objective is a file and one line here.
 
 Losses are grouped by what makes two rows a positive pair: views of one instance, paired modalities, or labels.
 """

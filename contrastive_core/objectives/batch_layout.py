@@ -17,22 +17,22 @@ def view_rows(batch: Batch, fewest: int = 2, most: int | None = None) -> Tensor:
     Parameters
     ----------
     batch : Batch
-        With ``instances`` of shape (B,); its rows may stand in any order.
+        Batch with ``instances`` of shape (B,), its rows in any order.
     fewest, most : int, optional
         Fewest and most views that an instance must have.
 
     Returns
     -------
     Tensor of shape (N, M)
-        Row indices; column m holds each instance's view m.
+        Row indices; column m holds view m of each instance.
 
     Raises
     ------
     InputError
-        If instances are missing or do not all have the same number of views, or a view is there twice.
+        If instances are missing, differ in their number of views, or have one view twice.
     """
     if batch.instances is None:
-        raise InputError(f"the batch has no instances, and this objective pairs {fewest} or more views of each; give Batch.instances")
+        raise InputError(f"the batch has no instances, but this objective pairs {fewest} or more views of each; give Batch.instances")
     _, instance, counts = torch.unique(batch.instances, return_inverse=True, return_counts=True)
     num_views = int(counts.max())
     if int(counts.min()) != num_views or num_views < fewest or (most is not None and num_views > most):
@@ -44,32 +44,32 @@ def view_rows(batch: Batch, fewest: int = 2, most: int | None = None) -> Tensor:
     if batch.views is None:
         return torch.argsort(instance, stable=True).view(-1, num_views)
     if len(torch.unique(torch.stack([instance, batch.views]), dim=1).T) != len(instance):
-        raise InputError("views do not pair up: a view of an instance is there twice; number the views of a sample 0, 1, ...")
+        raise InputError("views do not pair up: an instance has the same view twice; number the views of a sample 0, 1, ...")
     number = torch.unique(batch.views, return_inverse=True)[1]
     return torch.argsort(instance * (int(number.max()) + 1) + number).view(-1, num_views)
 
 
 def two_views(rows: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return the rows of the first and of the second view, (N, n) each, samples in the same order."""
+    """Return the rows of the first and of the second view, of shape (N, n) each, with the samples in the same order."""
     index = view_rows(batch)
     return rows[index[:, 0]], rows[index[:, 1]]
 
 
 def sample_of_rows(index: Tensor) -> Tensor:
-    """Return for each of the rows of N samples, given as (N, M) indices, the number of its sample, of shape (N M,)."""
+    """Return the sample number of each row, of shape (N M,), from the (N, M) row indices of :func:`view_rows`."""
     sample = torch.empty(index.numel(), dtype=torch.int64, device=index.device)
     sample[index] = torch.arange(len(index), device=index.device)[:, None].expand_as(index)
     return sample
 
 
 def others_among(rows: slice, num_rows: int, like: Tensor) -> Tensor:
-    """Return where a column is not the row itself, for some rows, of shape (T, num_rows) and dtype bool."""
+    """Return a mask of shape (T, num_rows), for a slice of T rows, that is False only where a row meets itself."""
     numbers = torch.arange(num_rows, device=like.device)
     return numbers[rows, None] != numbers[None, :]
 
 
 def partners(rows: Tensor) -> Tensor:
-    """Return for each of the 2 N rows of pairs, given as (N, 2) indices, the row of the other view."""
+    """Return the row of the other view for each of 2 N rows, from the (N, 2) row indices of their pairs."""
     other = torch.empty(rows.numel(), dtype=rows.dtype, device=rows.device)
     other[rows[:, 0]], other[rows[:, 1]] = rows[:, 1], rows[:, 0]
     return other
@@ -81,7 +81,7 @@ def numbers(batch: Batch) -> Tensor:
 
 
 def extra(batch: Batch, name: str) -> Tensor:
-    """Return an extra of a checked batch."""
+    """Return the extra with this name; the batch must have been checked."""
     return (batch.extras or {})[name]
 
 
@@ -104,7 +104,7 @@ def check(output: Tensor, batch: Batch, needs: Needs, name: str) -> Tensor:
     DivergenceError
         If an output or an extra is not finite.
     ShapeError
-        If outputs, labels, instances, held outputs or given extras are not of one length.
+        If outputs, labels, instances, held outputs and given extras differ in length.
     InputError
         If labels, instances or extras are missing, labels are not finite, or there is only one sample.
     """
@@ -164,7 +164,7 @@ _HINT = "use labelled data, or an objective that needs no such labels (eqlab obj
 
 
 def wrong_neighbours(output: Tensor, batch: Batch, kind: Labels) -> Tensor:
-    """Return where the nearest other row by cosine is no positive, of shape (B,) and dtype bool."""
+    """Return a mask of shape (B,) that is True where the nearest other row, by cosine, is not a positive."""
     neighbour = nearest(unit(output))
     if kind is Labels.CLASSES:
         return batch.labels[neighbour] != batch.labels

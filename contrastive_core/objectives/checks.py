@@ -4,7 +4,7 @@ from contrastive_core.errors import InputError
 
 
 def require_positive(**settings: float) -> None:
-    """Let settings pass that are positive and finite.
+    """Require settings to be positive and finite.
 
     Parameters
     ----------
@@ -14,7 +14,7 @@ def require_positive(**settings: float) -> None:
     Raises
     ------
     InputError
-        For the first one that is not.
+        For the first setting that is not.
     """
     for name, value in settings.items():
         if not 0 < value < float("inf"):
@@ -22,7 +22,7 @@ def require_positive(**settings: float) -> None:
 
 
 def require_at_least(bound: float, **settings: float) -> None:
-    """Let finite settings pass that are at least a bound.
+    """Require settings to be finite and at least a bound.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def require_at_least(bound: float, **settings: float) -> None:
     Raises
     ------
     InputError
-        For the first one that is not.
+        For the first setting that is not.
     """
     for name, value in settings.items():
         if not bound <= value < float("inf"):

@@ -1,14 +1,17 @@
-"""Rows of embeddings: their directions, distances and neighbours, safe at zero and never of O(N²) memory."""
+"""Directions and neighbours of embeddings, with finite gradients at zero and without O(N²) memory."""
 
 import torch
 from torch import Tensor
 
 FLOOR = 1e-6
-"""Length below which a row has no direction: it counts as the zero vector, and no gradient flows into it. Dividing by the length
-alone gives a dead output a gradient of 1 over whatever guards the division, and one such row wrecks a step."""
+"""Length below which a row counts as the zero vector, without a direction and without a gradient.
+
+Adding a small constant to the length instead would give a dead output a gradient of one over that constant, and one such row
+ruins a training step.
+"""
 
 BUDGET = 1 << 20
-"""Largest number of similarities held at a time: 4 MiB in float32, which stays in a cache."""
+"""Largest number of similarities held at a time: 4 MiB in float32, which fits into a cache."""
 
 
 def unit(rows: Tensor) -> Tensor:
@@ -18,13 +21,13 @@ def unit(rows: Tensor) -> Tensor:
 
 
 def tiles(num_rows: int, num_columns: int, budget: int | None = None) -> list[slice]:
-    """Cut rows into slices of at most ``budget`` similarities to the columns, of one row at least."""
+    """Cut rows into slices with at most ``budget`` similarities to the columns each, but at least one row."""
     height = max(1, (BUDGET if budget is None else budget) // max(1, num_columns))
     return [slice(start, min(start + height, num_rows)) for start in range(0, num_rows, height)]
 
 
 def nearest(rows: Tensor) -> Tensor:
-    """Return for each row the index of the other row with the largest inner product, of shape (N,)."""
+    """Return the index of the other row with the largest inner product, for each row; shape (N,)."""
     found = torch.empty(len(rows), dtype=torch.int64, device=rows.device)
     with torch.no_grad():
         for part in tiles(len(rows), len(rows)):

@@ -1,10 +1,10 @@
-r"""The masked, weighted log-softmax that most contrastive objectives are, streamed over tiles.
+r"""Masked, weighted log-softmax, the common form of most contrastive objectives, streamed over tiles.
 
 .. math:: L = \sum_i c_i \log \sum_j w_{ij} e^{t_i\, a_i \cdot b_j} - \sum_{ij} W_{ij}\, t_i\, a_i \cdot b_j
 
 with rows :math:`a`, columns :math:`b`, inverse temperatures :math:`t`, log weights :math:`\log w` (:math:`-\infty` leaves a pair out),
-coefficients :math:`c` and targets :math:`W`. A tile is some rows by all columns, so that memory is O(N tile), and the gradient is taken in
-the same pass as the value: its factors are known as soon as a row's sum is.
+coefficients :math:`c` and targets :math:`W`. A tile is a slice of the rows against all columns, so that memory is O(N tile). The gradient
+is computed in the same pass as the value, since the sum over a row is all that its factors depend on.
 """
 
 from collections.abc import Callable
@@ -23,12 +23,12 @@ Targets = Callable[[slice], Tensor]
 
 
 def leave_out(columns: Tensor) -> Weigh:
-    """Return what leaves pairs out of the sum.
+    """Return a function that leaves pairs out of the sum.
 
     Parameters
     ----------
     columns : Tensor of shape (N, E)
-        The columns that each row leaves out (int64).
+        Columns that each row leaves out (int64).
     """
 
     def weigh(logits: Tensor, part: slice) -> None:
@@ -38,26 +38,26 @@ def leave_out(columns: Tensor) -> Weigh:
 
 
 def even(rows: Tensor) -> Tensor:
-    """Return equal coefficients that make a mean over the rows, of shape (N,)."""
+    """Return equal coefficients 1/N, of shape (N,), which make the sum over rows a mean."""
     return torch.full((len(rows),), 1 / len(rows), dtype=rows.dtype, device=rows.device)
 
 
 def leave_out_self(logits: Tensor, part: slice) -> None:
-    """Leave each row's pair with itself out, in place, where columns are the rows."""
+    """Leave out each row's pair with itself, in place; the columns must be the rows."""
     logits[:, part].fill_diagonal_(-float("inf"))
 
 
 def log_sum_exp(rows: Tensor, columns: Tensor, scale: float | Tensor, weigh: Weigh | None = None) -> Tensor:
-    """Return each row's log sum over the columns, of shape (N,) and without a gradient; -inf where it is empty.
+    """Return each row's log sum over the columns, of shape (N,), without a gradient; an empty sum gives -inf.
 
     Parameters
     ----------
     rows, columns : Tensor of shape (N, n) and (K, n)
-        Embeddings; normalised by the caller, if at all.
+        Embeddings, normalised by the caller if they have to be.
     scale : float or Tensor of shape () or (N,)
         Inverse temperature.
     weigh : Weigh, optional
-        Log weights.
+        Function that adds the log weights.
     """
     sums = rows.new_empty(len(rows))
     with torch.no_grad():
@@ -76,26 +76,26 @@ def pooled(
     weigh: Weigh | None = None,
     targets: Targets | None = None,
 ) -> Tensor:
-    """Return the module's L, of shape (), differentiable once in rows, columns and scale.
+    """Return L as defined in this module's docstring, of shape (), differentiable once in rows, columns and scale.
 
     Parameters
     ----------
     rows, columns, scale, weigh
-        As in :func:`log_sum_exp`.
+        Arguments of :func:`log_sum_exp`.
     coefficients : Tensor of shape (N,)
-        The c; a row with 0 does not count, even if it has no column left.
+        Coefficients c; a row with c = 0 does not count, even if all its columns are left out.
     targets : Targets, optional
-        The W; None for none, where the positives are few and the caller sums them.
+        Targets W. Without them the second sum is left to the caller, which is cheaper where each row has few positives.
     """
     result: Tensor = _Pooled.apply(rows, columns, _factor(scale, rows), coefficients, weigh, targets)  # type: ignore[no-untyped-call]
     return result
 
 
 def through(rows: Tensor, columns: Tensor, scale: float | Tensor, outer: Callable[[Tensor], Tensor], weigh: Weigh | None = None) -> Tensor:
-    """Return ``outer`` of the rows' log sums, of shape (), for an outer function that is not a weighted sum.
+    """Return ``outer`` applied to the log sums of the rows, of shape (), where it is not a weighted sum.
 
-    Its slopes become the coefficients of a second pass, which gives the right gradient once. Gradients also flow into other
-    tensors that ``outer`` uses.
+    The slopes of ``outer`` become the coefficients of a second pass, whose gradient is right to first order. Gradients also flow
+    into other tensors that ``outer`` uses.
     """
     sums = log_sum_exp(rows, columns, scale, weigh)
     if not torch.is_grad_enabled():
@@ -107,7 +107,7 @@ def through(rows: Tensor, columns: Tensor, scale: float | Tensor, outer: Callabl
 
 
 def matched(rows: Tensor, columns: Tensor, scale: float | Tensor, weigh: Weigh | None = None) -> Tensor:
-    r"""Return :math:`\langle \log\sum_j e^{t\,a_i \cdot b_j} - t\,a_i \cdot b_i \rangle`, of shape (); there may be further columns."""
+    r"""Return :math:`\langle \log\sum_j e^{t\,a_i \cdot b_j} - t\,a_i \cdot b_i \rangle`, of shape (); extra columns count as negatives."""
     own = (rows * columns[: len(rows)]).sum(1)
     return pooled(rows, columns, scale, even(rows), weigh) - (scale * own).mean()
 
@@ -120,8 +120,8 @@ def _factor(scale: float | Tensor, rows: Tensor) -> Tensor:
 def _exponentials(
     rows: Tensor, columns: Tensor, factor: Tensor, weigh: Weigh | None, part: slice, scores: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a tile of exponentials below each row's peak (T, K), the peaks and the sums (T, 1)."""
-    logits = (factor * rows) @ columns.T  # the small factor: scaling the tile would be one more pass over it
+    """Return a tile of exponentials relative to each row's peak, of shape (T, K), and the peaks and sums, of shape (T, 1)."""
+    logits = (factor * rows) @ columns.T  # scaling the rows is cheaper than scaling the tile
     if scores is not None:
         scores.copy_(logits)
     if weigh is not None:
@@ -133,7 +133,7 @@ def _exponentials(
 
 
 class _Pooled(torch.autograd.Function):
-    """The value of L, and its gradient in the same pass wherever one is wanted."""
+    """Value of L, together with its gradient if any input needs one."""
 
     @staticmethod
     def forward(

@@ -21,20 +21,20 @@ Extras = Mapping[str, Tensor]
 class Objective(Cost):
     r"""A cost of the joint batch, :math:`C(o_1, \dots, o_B)`; subclasses are frozen dataclasses whose fields are its settings.
 
-    A subclass writes one scalar function :func:`loss` of two copies of the outputs: through ``output`` flows the gradient, and
-    ``held`` stands wherever the paper stops it (codes, keys, weights, selected pairs). ``value`` evaluates both at the same
-    outputs. ``gradient`` differentiates the first alone, which is what training follows: with a stop-gradient it is no gradient
-    of ``value``, but it is the gradient of ``loss`` at ``held``. In a live nudge ``Batch.held`` keeps the second at the free state,
-    so that the nudged energy is a scalar function again.
+    A subclass writes one scalar function :func:`loss` of two copies of the outputs: ``output`` carries the gradient, and ``held``
+    takes its place wherever the paper stops the gradient (codes, keys, weights, selected pairs). ``value`` evaluates both copies at
+    the same outputs. ``gradient`` differentiates with respect to ``output`` alone; this is the gradient that training follows. With
+    a stop-gradient it is not the gradient of ``value``, but it is the gradient of ``loss`` at fixed ``held``. In a live nudge
+    ``Batch.held`` keeps the second copy at the free state, so that the nudged energy is a scalar function again.
 
     Attributes
     ----------
     needs : Needs
         Requirements on the batch.
     source : str
-        The paper, by authors and year.
+        Paper, by authors and year.
     verified : str
-        Against what value and gradient were compared.
+        Reference that value and gradient were compared with.
     """
 
     coupled = True
@@ -45,15 +45,15 @@ class Objective(Cost):
     @property
     @abstractmethod
     def strength(self) -> float:
-        """The strength of a frozen nudge of outputs of length 1, in units of their stiffness.
+        """Strength of a frozen nudge for outputs of length 1, in units of their stiffness.
 
-        The gradient is B times that of the mean, so that it does not depend on the batch size; it does on the temperature and,
-        by :func:`nudging_strength`, on the outputs' lengths.
+        The strength does not depend on the batch size, because ``gradient`` is B times the gradient of the mean. It depends on the
+        temperature and, through :func:`nudging_strength`, on the lengths of the outputs.
         """
 
     @abstractmethod
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
-        """Return the loss, of shape (), differentiable in ``output`` and in learnt extras; of checked arguments.
+        """Return the loss, of shape (), differentiable in ``output`` and in learnt extras; the arguments have been checked.
 
         Parameters
         ----------
@@ -62,12 +62,12 @@ class Objective(Cost):
         held : Tensor of shape (B, n)
             Copy of the embeddings at which the loss stops its gradient.
         batch : Batch
-            The samples that they belong to.
+            Samples that the embeddings belong to.
         """
 
     @abstractmethod
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the first value of every learnt and carried extra; empty if there is none.
+        """Return the initial value of every learnt and carried extra; empty if there is none.
 
         Parameters
         ----------
@@ -120,26 +120,26 @@ class Objective(Cost):
 
     @final
     def errors(self, output: Tensor, batch: Batch) -> Tensor:
-        """Return where the row's nearest other row, by cosine, is none of its positives; bool, of shape (B,).
+        """Return a mask of shape (B,) that is True where the nearest other row, by cosine, is not a positive.
 
-        Positives share the label where the objective needs classes, the instance where instances are given, and a label nearer
-        than the batch's mean distance where labels are numbers or vectors. Without any of these, no row is wrong.
+        Positives are rows of the same class where the objective needs classes, rows with labels nearer than the batch's mean
+        distance where labels are numbers or vectors, and otherwise rows of the same instance. Without instances no row is wrong.
         """
         check(output, batch, self.needs, type(self).__name__)
         return wrong_neighbours(output, batch, self.needs.labels)
 
 
 def nudging_strength(objective: Objective, output: Tensor) -> float:
-    r"""Return the strength at which live and frozen nudges of outputs of these lengths both give the gradient.
+    r"""Return a strength at which live and frozen nudges both estimate the gradient, for the lengths of these outputs.
 
-    A cost of directions bends as :math:`1/|o|^2`, so that a live nudge of short outputs loses its fixed point where one of long ones, or
-    a frozen one, is harmless: a fifth of the documented strength, times the square of the shortest output's length where that is
-    below 1. Outputs without a direction do not count.
+    The curvature of a cost of directions grows as :math:`1/|o|^2`. A live nudge of short outputs therefore loses its fixed point at
+    strengths that are harmless for long outputs or for a frozen nudge. The result is a fifth of the documented strength, times the
+    square of the shortest output's length if that is below 1. Outputs without a direction do not count.
 
     Parameters
     ----------
     objective : Objective
-        With its documented strength.
+        Objective, with its documented strength.
     output : Tensor of shape (B, n)
         Outputs at the free state.
     """
@@ -153,12 +153,12 @@ class Stateless(Objective):
 
     @final
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: there is nothing to learn or carry."""
+        """Return an empty dict: there are no extras to start."""
         return {}
 
     @final
     def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return nothing: there is nothing to carry."""
+        """Return an empty dict: there are no extras to carry."""
         return {}
 
 
@@ -168,7 +168,7 @@ class Tempered(Stateless):
     Attributes
     ----------
     temperature : float
-        A field of the subclass, with its paper's default.
+        Temperature; a field of the subclass, whose default is that of its paper.
     """
 
     temperature: float

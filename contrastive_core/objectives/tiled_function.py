@@ -1,4 +1,4 @@
-"""Sums over rows of any function of some rows and all of them, streamed over tiles: for what is no plain log-softmax."""
+"""Sums over tiles of rows, for losses that are not a plain log-softmax; memory is O(N tile)."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -10,29 +10,29 @@ from torch import Tensor
 from contrastive_core.objectives.embeddings import tiles
 
 Term = Callable[..., Tensor]
-"""Returns what some rows, a slice, add to the sum, of shape (), given the tensors that it depends on."""
+"""Returns the contribution of a slice of rows, of shape (), given the slice and the tensors that the sum depends on."""
 
 
 def tiled(term: Term, num_rows: int, num_columns: int, *tensors: Tensor) -> Tensor:
     """Return the sum of a term over tiles of rows, of shape (), differentiable once in the tensors.
 
-    The gradient of a tile is taken before the next one is made, so that memory is O(N tile) and not that of all pairs.
+    The gradient of each tile is taken before the next tile is computed, so that memory is O(N tile) instead of that of all pairs.
 
     Parameters
     ----------
     term : Term
         Called as ``term(part, *tensors)`` for slices that cover the rows.
     num_rows, num_columns : int
-        How many rows there are, and how many numbers each needs at a time.
+        Number of rows, and of values that each row needs at a time.
     *tensors : Tensor
-        All that gradients flow into; a term must use these arguments and not the tensors that it was made with.
+        Tensors that gradients flow into. The term must use these arguments, not tensors from its closure.
     """
     result: Tensor = _Tiled.apply(term, tiles(num_rows, num_columns), *tensors)  # type: ignore[no-untyped-call]
     return result
 
 
 class _Tiled(torch.autograd.Function):
-    """The sum, and its gradient in the same pass wherever one is wanted."""
+    """Sum of the tiles, together with its gradient if any tensor needs one."""
 
     @staticmethod
     def forward(ctx: Any, term: Term, parts: list[slice], *tensors: Tensor) -> Tensor:

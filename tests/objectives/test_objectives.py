@@ -143,7 +143,7 @@ def test_views_that_do_not_pair_up_are_refused(name: str) -> None:
         objective.value(output, batch._replace(instances=lonely))
     with pytest.raises(InputError, match="has no instances"):
         objective.value(output, batch._replace(instances=None))
-    with pytest.raises(InputError, match="is there twice"):
+    with pytest.raises(InputError, match="has the same view twice"):
         objective.value(output, batch._replace(views=torch.zeros_like(batch.instances)))
     with pytest.raises(ShapeError, match="11 instances for 12"):
         objective.value(output, batch._replace(instances=batch.instances[:-1]))

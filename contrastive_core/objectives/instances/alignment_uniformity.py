@@ -1,4 +1,4 @@
-"""Objectives of distances on the sphere: alignment of positives, uniformity of all rows."""
+"""Objectives of distances on the sphere: alignment of positives and uniformity of all rows."""
 
 from dataclasses import dataclass
 from math import log
@@ -62,7 +62,7 @@ class Alignment(Stateless):
 class Uniformity(Stateless):
     r"""The uniformity of all rows on the sphere, :math:`C = \log \langle e^{-t|x_i - x_j|^2} \rangle_{i<j}`.
 
-    It is 0 if all rows coincide and -2t if they are orthonormal.
+    C is 0 if all rows coincide and -2t if they are orthonormal.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class Scattering(Stateless):
     Attributes
     ----------
     weight : float
-        What it is multiplied by.
+        Factor of the loss.
     """
 
     weight: float = 1.0

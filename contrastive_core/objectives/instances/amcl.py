@@ -1,4 +1,4 @@
-"""The objective of several heads, each with temperatures of its own for every pair."""
+"""AMCL: several heads, each with its own learnt temperature for every pair."""
 
 from dataclasses import dataclass
 from typing import final
@@ -23,19 +23,19 @@ class AMCL(Objective):
 
     The outputs are cut into H heads of d = n/H units. With :math:`\tau_{ij} = \tau_\mathrm{lo} + (\tau_\mathrm{hi} -
     \tau_\mathrm{lo})\,\sigma(f(z_i, z_j))`, :math:`C = \sum_h [\mathrm{NTXent}(s_{ij}/\tau_{ij}) + \beta \langle \tfrac d2 \log
-    \tau_{ij} + 1/\tau_{ij} \rangle]`, f a network of one hidden tanh layer per head, which is learnt; the gradient flows through f
-    into the rows too.
+    \tau_{ij} + 1/\tau_{ij} \rangle]`. f is a learnt network with one hidden tanh layer per head; the gradient also flows through f
+    into the rows.
 
     Attributes
     ----------
     heads : int
-        H; must divide the number of outputs.
+        H, a divisor of the number of outputs.
     lowest, highest : float
         :math:`\tau_\mathrm{lo}, \tau_\mathrm{hi}`.
     weight : float
         :math:`\beta`.
     hidden : int
-        Hidden units of f; not stated in our reference.
+        Hidden units of f; our source does not state them.
     """
 
     heads: int = 3
@@ -58,22 +58,22 @@ class AMCL(Objective):
         require_at_least(0, weight=self.weight)
         require_at_least(1, heads=self.heads, hidden=self.hidden)
         if self.lowest >= self.highest:
-            raise InputError(f"lowest temperature {self.lowest} must be below the highest, {self.highest}")
+            raise InputError(f"the lowest temperature {self.lowest} must be below the highest, {self.highest}; swap or correct them")
 
     @property
     def strength(self) -> float:
-        """0.001: the temperatures of some pairs are small."""
+        """0.001, because the temperatures of some pairs are small."""
         return 0.001
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return small random weights, at which temperatures are near the middle."""
+        """Return small random weights, for which temperatures are near the middle of their range."""
         size = self._size(width)
         first = torch.randn((self.heads, 2 * size + 1, self.hidden), generator=generator, device=generator.device) / (2 * size) ** 0.5
         last = 0.1 * torch.randn((self.heads, self.hidden + 1), generator=generator, device=generator.device)
         return {"first": first, "last": last}
 
     def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return nothing: the temperatures' network is learnt by gradient."""
+        """Return an empty dict: the network of the temperatures is learnt by gradient."""
         return {}
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:

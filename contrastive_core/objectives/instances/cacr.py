@@ -1,4 +1,4 @@
-"""Contrast by attraction and repulsion: far positives pull more, near negatives push more."""
+"""CACR: far positives attract more strongly, near negatives repel more strongly."""
 
 from dataclasses import dataclass
 from typing import final
@@ -25,16 +25,16 @@ def weighted_mean(distance: Tensor, allowed: Tensor, sharpness: float) -> Tensor
 class CACR(Stateless):
     r"""Contrastive attraction and contrastive repulsion on squared distances of directions.
 
-    :math:`C = \langle \sum_m \mathrm{softmax}_m(t^+ d_{am})\, d_{am} - \sum_j \mathrm{softmax}_j(-t^- d_{aj})\, d_{aj} \rangle_a`: m
-    the other views of the row's sample, j the rows of other samples. Gradients flow through the weights, as in the official code.
-    With two views the attraction is alignment; as :math:`t^- \to 0` the repulsion is minus the mean squared distance.
+    :math:`C = \langle \sum_m \mathrm{softmax}_m(t^+ d_{am})\, d_{am} - \sum_j \mathrm{softmax}_j(-t^- d_{aj})\, d_{aj} \rangle_a`; m
+    runs over the other views of the row's sample, j over the rows of other samples. Gradients flow through the weights, as in
+    the official code. With two views the attraction is alignment; as :math:`t^- \to 0` the repulsion is minus the mean squared distance.
 
     Attributes
     ----------
     attraction : float
         :math:`t^+`.
     repulsion : float
-        :math:`t^-`; 0.9 for CIFAR-10 in the paper, 2 for its other sets.
+        :math:`t^-`; the paper uses 0.9 for CIFAR-10 and 2 for its other data sets.
     """
 
     attraction: float = 1.0
@@ -55,7 +55,7 @@ class CACR(Stateless):
         def term(part: slice, rows: Tensor) -> Tensor:
             same = sample[part, None] == sample[None, :]
             squares = rows.square().sum(1)
-            # A dead row has no direction: its square is 0, not 1.
+            # Squares are computed, not set to 1: a dead row has no direction and length 0.
             distance = squares[part, None] + squares[None, :] - 2 * rows[part] @ rows.T
             pulled = weighted_mean(distance, same & others_among(part, len(rows), rows), self.attraction)
             return (pulled - weighted_mean(distance, ~same, -self.repulsion)).sum() / len(rows)

@@ -1,4 +1,4 @@
-"""Objectives of clusters: views must agree on the prototype that a balanced assignment gives them."""
+"""Objectives of clusters: balanced assignment to prototypes (SwAV), and contrast with cluster centres (PamC)."""
 
 from dataclasses import dataclass
 from math import log
@@ -19,14 +19,14 @@ from contrastive_core.types import Batch
 def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
     """Return a soft assignment whose rows sum to 1 and whose columns tend to N/K, of shape (N, K).
 
-    In the log domain, so that no exponential overflows; the last step is the rows', so that they are distributions exactly.
+    The iteration works on logarithms, so that no exponential overflows. It ends with the rows, so that they sum to 1 exactly.
 
     Parameters
     ----------
     logits : Tensor of shape (N, K)
-        Scores over the regularisation.
+        Scores divided by the regularisation.
     iterations : int
-        How often columns and rows are normalised.
+        Number of normalisations of columns and rows.
     """
     plan = logits
     balance = log(logits.shape[0] / logits.shape[1])
@@ -42,8 +42,8 @@ class SwAV(Objective):
     r"""Swapped prediction of cluster codes between two views.
 
     :math:`C = -\tfrac12 \langle q_1 \cdot \log p_2 + q_2 \cdot \log p_1 \rangle`, p the softmax of the cosines to K prototypes over
-    T, q the codes: Sinkhorn of the cosines over :math:`\epsilon`, through which no gradient flows. Prototypes are learnt; their
-    length does not count. Uniform scores have :math:`\log K`.
+    T, and q the codes. The codes are the Sinkhorn assignment of the cosines over :math:`\epsilon` and carry no gradient. Prototypes
+    are learnt; only their directions count. Uniform scores give :math:`\log K`.
 
     Attributes
     ----------
@@ -52,9 +52,9 @@ class SwAV(Objective):
     regularisation : float
         :math:`\epsilon` of Sinkhorn's iteration.
     iterations : int
-        Of Sinkhorn.
+        Number of Sinkhorn iterations.
     num_prototypes : int
-        K; the paper's 3000 is for ImageNet.
+        K; the default is the paper's value for ImageNet.
     """
 
     temperature: float = 0.1
@@ -81,7 +81,7 @@ class SwAV(Objective):
         return {"prototypes": unit(torch.randn((self.num_prototypes, width), generator=generator, device=generator.device))}
 
     def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return nothing: prototypes are learnt by gradient."""
+        """Return an empty dict: prototypes are learnt by gradient."""
         return {}
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
@@ -100,10 +100,10 @@ class SwAV(Objective):
 class PamC(Stateless):
     r"""Block contrast with the other clusters' centres in place of negatives.
 
-    :math:`C = \langle -\log \sum_{p \in P(a)} e^{\tau' s_{ap}} + \log \sum_c e^{\tau' \cos(\mu_a, \mu_c)} \rangle_a`: P the other
-    rows of the row's cluster, which the label gives, :math:`\mu` the mean direction of a cluster, its own included in the sum. Here
-    :math:`\tau'` multiplies. Rows alone in their cluster do not count. Gradients flow through the centres. The official code adds
-    :math:`10^{-10}` inside the logarithms; here nothing is added.
+    :math:`C = \langle -\log \sum_{p \in P(a)} e^{\tau' s_{ap}} + \log \sum_c e^{\tau' \cos(\mu_a, \mu_c)} \rangle_a`. Clusters
+    are given by the labels; P are the other rows of the row's cluster and :math:`\mu` the mean direction of a cluster. The second sum
+    includes the row's own cluster. :math:`\tau'` is a factor here, not a divisor. Rows alone in their cluster do not count. Gradients
+    flow through the centres. The official code adds :math:`10^{-10}` inside the logarithms; this code adds nothing.
 
     Attributes
     ----------

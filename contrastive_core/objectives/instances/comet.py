@@ -1,4 +1,4 @@
-"""The objective of nested levels: observations in samples in trials of patients."""
+"""COMET: contrast on nested levels, from observations and samples to trials and patients."""
 
 from dataclasses import dataclass
 from typing import final
@@ -21,18 +21,18 @@ from contrastive_core.types import Batch
 class COMET(Stateless):
     r"""Weighted sum of the contrasts on four levels of a medical time series.
 
-    *Observation*: the outputs of a row are cut into time steps, and each step must find the same step in the other view among all
-    steps of the sample's two views. *Sample*: NT-Xent of the rows. Both without temperature or normalisation, as in the official
-    code. *Trial* and *patient*: between the two views, rows with the same trial or patient (other than the sample itself) must find
-    each other, :math:`-\log(e^{s_{ij}/\tau}/\sum_k e^{s_{ik}/\tau})` averaged over these pairs, along rows and along columns, on
-    cosines. The official code normalises along time instead. A level without a pair adds 0.
+    *Observation*: the outputs of a row are cut into time steps. Each step must find the same step of the other view among all steps
+    of the sample's two views. *Sample*: NT-Xent of the rows. Both levels have no temperature and no normalisation, as in the official
+    code. *Trial* and *patient*: rows of the two views with the same trial or patient, the sample itself excepted, must find each
+    other. Their loss is the mean of :math:`-\log(e^{s_{ij}/\tau}/\sum_k e^{s_{ik}/\tau})` over these pairs, along rows and along
+    columns, with cosines s; the official code normalises along time instead. A level without pairs adds 0.
 
     Attributes
     ----------
     temperature : float
         :math:`\tau` of the trial and patient levels.
     steps : int
-        Time steps that a row's outputs are cut into; must divide their number.
+        Time steps that a row's outputs are cut into, a divisor of their number.
     observation, sample, trial, patient : float
         Weights of the levels.
     """
@@ -79,7 +79,7 @@ class COMET(Stateless):
         return torch.stack([raw_contrast(sample, self.steps) for sample in times]).mean()
 
     def _same(self, first: Tensor, second: Tensor, ids: Tensor) -> Tensor:
-        """Return the contrast of rows with the same id, averaged over both directions."""
+        """Return the contrast of rows with equal ids, averaged over both directions."""
         _, group, sizes = torch.unique(ids, return_inverse=True, return_counts=True)
         others: Tensor = (sizes[group] - 1).to(first.dtype)
         pairs = others.sum().clamp(min=1)
@@ -95,7 +95,7 @@ class COMET(Stateless):
 
 
 def raw_contrast(rows: Tensor, offset: int) -> Tensor:
-    """Return NT-Xent without temperature and normalisation of rows whose partners stand ``offset`` further, cyclically."""
+    """Return NT-Xent without temperature and normalisation; the partner of a row is ``offset`` rows away, cyclically."""
     positive = (rows * rows.roll(offset, 0)).sum(1).mean()
     loss: Tensor = pooled(rows, rows, 1.0, even(rows), leave_out_self) - positive
     return loss

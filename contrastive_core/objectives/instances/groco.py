@@ -1,4 +1,4 @@
-"""The objective of sorted groups: positives must rank above the hardest negatives, by a differentiable sorting network."""
+"""GroCo: positives must rank above the hardest negatives in a differentiable sorting network."""
 
 from dataclasses import dataclass
 from math import pi
@@ -17,7 +17,7 @@ from contrastive_core.types import Batch
 
 
 def soft_permutation(values: Tensor, steepness: float) -> Tensor:
-    r"""Sort rows ascending by an odd-even network of soft swaps, and return where each value lands.
+    r"""Sort each row in ascending order by an odd-even network of soft swaps.
 
     Neighbours at distance :math:`\Delta` keep their order with probability :math:`\tfrac12 + \mathrm{atan}(s \Delta)/\pi`, the Cauchy
     distribution.
@@ -25,14 +25,14 @@ def soft_permutation(values: Tensor, steepness: float) -> Tensor:
     Parameters
     ----------
     values : Tensor of shape (N, L)
-        What is sorted.
+        Values to sort.
     steepness : float
-        s.
+        s, per unit of the values.
 
     Returns
     -------
     Tensor of shape (N, L, L)
-        Probability that value i lands in slot j; rows and columns sum to 1.
+        Probability for value i to land in slot j; rows and columns sum to 1.
     """
     size = values.shape[1]
     landing = torch.eye(size, dtype=values.dtype, device=values.device).expand(len(values), size, size)
@@ -54,17 +54,17 @@ def soft_permutation(values: Tensor, steepness: float) -> Tensor:
 class GroCo(Stateless):
     r"""Group-ordering contrast: sort each row's similarities softly, and ask that its positives land in the top slots.
 
-    Per row the k most similar rows of its own view and the other views of its sample, both ascending, go through an odd-even sorting
-    network; C is the mean binary cross-entropy of "lands in a positive slot" and "lands in a negative slot". What a row is compared
-    with carries no gradient, nor does the choice of negatives. One positive and one negative give :math:`-\log(\tfrac12 +
-    \mathrm{atan}(s \Delta)/\pi)`.
+    The negatives of a row are the k most similar rows of its own view, its positives the other views of its sample. Both go through an
+    odd-even sorting network in ascending order. C is the mean binary cross-entropy of "lands in a positive slot" and "lands in a
+    negative slot". The rows that a row is compared with carry no gradient, nor does the choice of negatives. One positive and one
+    negative give :math:`-\log(\tfrac12 + \mathrm{atan}(s \Delta)/\pi)`.
 
     Attributes
     ----------
     negatives : int
-        k, at most; a small batch has fewer.
+        Largest k; a small batch has fewer.
     steepness : float
-        s.
+        s of the soft swaps.
     """
 
     negatives: int = 10

@@ -2,7 +2,7 @@ r"""Objectives with a temperature for each sample, and moving averages of their 
 
 For an anchor with positive p, :math:`g = \mathrm{mean}_{k}\, e^{(s_k - s_p)/\tau_i}` over its negatives, and the loss is
 :math:`\tau_i \log u + \tau_i \rho` with the moving average :math:`u \leftarrow (1-\gamma) u + \gamma g`. The gradient is that of g
-over the held u: a surrogate, whose own value would mean nothing, so the value returned is the loss itself.
+divided by the held u. This is a surrogate whose own value has no meaning; the returned value is therefore that of the loss itself.
 """
 
 from collections.abc import Callable
@@ -31,14 +31,14 @@ MEMORY = (
 
 
 class Rates(NamedTuple):
-    """How fast what is remembered moves.
+    r"""Rates of change of the remembered temperatures and denominators.
 
     Attributes
     ----------
     budget : float
-        The rho that keeps temperatures up.
+        :math:`\rho`, which keeps temperatures high.
     average, learning, momentum : float
-        Share of the new denominator in its average, step size of the temperatures, share of the old gradient in theirs.
+        Share of the new denominator in its average, step size of a temperature, and share of the old gradient in its step.
     lowest, highest : float
         Bounds of the temperatures.
     """
@@ -52,7 +52,7 @@ class Rates(NamedTuple):
 
 
 class Anchors(NamedTuple):
-    """Who asks among whom.
+    """Anchors, and the columns among which each must find its positive.
 
     Attributes
     ----------
@@ -61,11 +61,11 @@ class Anchors(NamedTuple):
     positive : Tensor of shape (A,)
         Similarity of each anchor to its positive.
     weigh : Weigh
-        Leaves all but the negatives out.
+        Function that leaves out all columns but the negatives.
     negatives : int
-        How many an anchor has.
+        Number of negatives of an anchor.
     slots : Tensor of shape (A,)
-        Where in the flat memory each anchor's sample is.
+        Index of each anchor's sample in the flat memory.
     """
 
     rows: Tensor
@@ -77,14 +77,14 @@ class Anchors(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """Ways in which the samples of a batch ask among each other.
+    """Rule that forms anchors from a batch.
 
     Attributes
     ----------
     modalities : int
         Number of temperatures of each sample.
     anchors : callable
-        Maps embeddings of shape (B, n) and their checked batch to the anchors, one group per way.
+        Function of embeddings, of shape (B, n), and their checked batch; it returns one group of anchors per modality.
     """
 
     modalities: int
@@ -92,18 +92,18 @@ class Ways(NamedTuple):
 
 
 def remembered(anchors: Anchors, memory: Tensor, temperatures: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Return the log denominators and the logs of their averages with what is remembered, of shape (A,) each."""
+    """Return the log denominators of this batch and the logs of their updated averages, of shape (A,) each."""
     with torch.no_grad():
         sums = log_sum_exp(anchors.rows, anchors.columns, 1 / temperatures, anchors.weigh)
         fresh = sums - anchors.positive / temperatures - log(anchors.negatives)
         old = memory.view(-1)[anchors.slots]
-        # In logarithms: e^{h/tau} overflows at small temperatures. What has no memory yet takes the new value.
+        # Averages are mixed as logarithms, since e^{h/tau} overflows at small temperatures. Without a memory the new value is taken.
         mixed = torch.logaddexp(old.log() + log(1 - share), fresh + log(share)) if share < 1 else fresh
         return fresh, torch.where(old > 0, mixed, fresh)
 
 
 def surrogate(live: Anchors, held: Anchors, memory: Tensor, temperatures: Tensor, rates: Rates) -> Tensor:
-    """Return the loss of the anchors, of shape (), with the surrogate's gradient in the live rows."""
+    """Return the loss of the anchors, of shape (), whose gradient in the live rows is the surrogate's."""
     fresh, mixed = remembered(held, memory, temperatures, rates.average)
     loss = (temperatures * (mixed + rates.budget)).mean()
     pull = temperatures * (fresh - mixed).exp() / len(fresh)  # tau g/u, the chain rule at the held average
@@ -115,7 +115,7 @@ def surrogate(live: Anchors, held: Anchors, memory: Tensor, temperatures: Tensor
 
 
 def step(anchors: Anchors, extras: dict[str, Tensor], rates: Rates) -> dict[str, Tensor]:
-    """Return temperatures, averages and momenta after a batch; samples that were not in it keep theirs."""
+    """Return temperatures, averages and momenta after a batch; samples outside the batch keep their values."""
     flat = {name: value.reshape(-1) for name, value in extras.items()}
     temperatures = flat["temperatures"][anchors.slots]
     fresh, mixed = remembered(anchors, extras["averages"], temperatures, rates.average)
@@ -142,26 +142,26 @@ def step(anchors: Anchors, extras: dict[str, Tensor], rates: Rates) -> dict[str,
 
 @dataclass(frozen=True)
 class Individual(Objective):
-    r"""An objective that remembers a temperature and a denominator for every sample.
+    r"""Objective that keeps a temperature and a denominator for every sample.
 
-    Instances must number the samples of the data set from 0.
+    ``Batch.instances`` must number the samples of the data set from 0.
 
     Attributes
     ----------
     temperature : float
-        Where :math:`\tau_i` starts.
+        Initial value of every :math:`\tau_i`.
     budget : float
-        :math:`\rho`; larger keeps temperatures higher.
+        :math:`\rho`; larger values keep temperatures higher.
     average : float
-        :math:`\gamma`; a sample's first batch takes 1.
+        :math:`\gamma`; 1 for the first batch of a sample.
     learning : float
-        :math:`\eta` of the temperatures.
+        Step size of the temperatures.
     momentum : float
-        Share of the old gradient of a temperature.
+        Share of the old gradient in the step of a temperature.
     lowest, highest : float
         Bounds of the temperatures.
     ways : Ways
-        Who asks among whom; a constant of the subclass.
+        Anchors and their columns; a constant of the subclass.
     """
 
     ways: ClassVar[Ways]
@@ -183,13 +183,13 @@ class Individual(Objective):
     @property
     @final
     def rates(self) -> Rates:
-        """The settings of what is remembered."""
+        """Rates of change of temperatures and denominators."""
         return Rates(self.budget, self.average, self.learning, self.momentum, self.lowest, self.highest)
 
     @property
     @final
     def strength(self) -> float:
-        """0.005: the loss is multiplied by its temperature already."""
+        """0.005 at any temperature, because the loss is already multiplied by it."""
         return 0.005
 
     @final
@@ -215,14 +215,14 @@ class Individual(Objective):
 
 
 def _every_row(output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
-    """Return every row, which asks among those of other samples."""
+    """Return every row as an anchor, with the rows of other samples as negatives."""
     rows, partner = unit(output), partners(view_rows(batch))
     pairs = torch.stack([torch.arange(len(rows), device=rows.device), partner], dim=1)
     return (Anchors(rows, rows, aligned(rows, partner), leave_out(pairs), len(rows) - 2, _slots(batch, 1)),)
 
 
 def _across_modalities(output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
-    """Return the samples in each modality, which ask among the other one's."""
+    """Return the samples of each modality as anchors, with the samples of the other one as columns."""
     index, slots = view_rows(batch), _slots(batch, 2)
     first, second = (unit(output)[rows] for rows in index.T)
     positive = (first * second).sum(1)
@@ -238,9 +238,9 @@ def _across_modalities(output: Tensor, batch: Batch) -> tuple[Anchors, ...]:
 class ISogCLR(Individual):
     r"""Individual temperatures for two views of one modality (iSogCLR).
 
-    Each of the 2 N rows is an anchor, its negatives all rows but itself and its partner. With the average's share 1 and all
-    temperatures equal the gradient is :math:`\tau` times DCL's. The paper's average is of :math:`e^{(s_k - s_p)/\tau}`; libauc's for
-    one modality is of :math:`e^{s_k/\tau}`, which is the same until a sample is seen again.
+    Each of the 2 N rows is an anchor; its negatives are all rows but itself and its partner. With ``average`` 1 and equal temperatures
+    the gradient is :math:`\tau` times that of DCL. The paper averages :math:`e^{(s_k - s_p)/\tau}`. For one modality libauc averages
+    :math:`e^{s_k/\tau}`, which differs from the second visit of a sample on.
     """
 
     ways = Ways(1, _every_row)
@@ -252,7 +252,7 @@ class ISogCLR(Individual):
 class RGCL(Individual):
     r"""Individual temperatures for two modalities (RGCL): robust global contrast.
 
-    The anchors are the samples in each modality (view), their negatives the other samples in the other one; the loss is the mean
+    Anchors are the samples in each modality (view); their negatives are the other samples in the other modality. The loss is the mean
     of both directions.
     """
 
@@ -270,13 +270,13 @@ def _check(temperature: float, rates: Rates) -> None:
     require_at_least(0, budget=rates.budget, learning=rates.learning, momentum=rates.momentum)
     if not rates.lowest <= temperature <= rates.highest or rates.average > 1 or rates.momentum >= 1:
         raise InputError(
-            f"temperature {temperature} must lie in [{rates.lowest}, {rates.highest}], average {rates.average} in (0, 1] and momentum "
-            f"{rates.momentum} below 1"
+            f"temperature must lie in [{rates.lowest}, {rates.highest}], average in (0, 1] and momentum below 1, got {temperature}, "
+            f"{rates.average} and {rates.momentum}"
         )
 
 
 def _slots(batch: Batch, modalities: int) -> Tensor:
-    """Return each row's sample, checked against the memory."""
+    """Return the sample number of each row, checked against the size of the memory."""
     memory, instances = extra(batch, "temperatures"), batch.instances
     if instances is None or memory.shape[0] != modalities or int(instances.min()) < 0 or int(instances.max()) >= memory.shape[1]:
         raise InputError(

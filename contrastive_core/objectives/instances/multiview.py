@@ -1,4 +1,4 @@
-"""Objectives of any number of views that treat them together instead of pair by pair."""
+"""Objectives of any number of views, treated together instead of pair by pair."""
 
 from dataclasses import dataclass
 from typing import final
@@ -30,8 +30,8 @@ class MVInfoNCE(Tempered):
     r"""Multi-view InfoNCE: one softmax for all views of a sample.
 
     Per sample :math:`\log \sum_l \sum_{(j,m) \ne (i,l)} e^{s/\tau} - \log \sum_{l \ne m} e^{s(i,l;\,i,m)/\tau}`, mean over
-    samples. With two views it is not NT-Xent but larger, equal only where both views have the same denominator. A collapsed batch has
-    :math:`\log\frac{MN - 1}{M - 1}`.
+    samples. With two views it is at least NT-Xent, and equal to it only if both views have the same denominator. A collapsed batch
+    gives :math:`\log\frac{MN - 1}{M - 1}`.
 
     Attributes
     ----------
@@ -62,8 +62,8 @@ class MVDHEL(Tempered):
     r"""Multi-view decoupled hyperspherical energy: alignment of all views together, uniformity inside each view.
 
     Per sample :math:`\sum_l \log \sum_{j \ne i} e^{s(i,l;\,j,l)/\tau} - \log \sum_{l < m} e^{s(i,l;\,i,m)/\tau}`,
-    mean over samples. The sum of logs is taken as such: the official product of M denominators overflows. With two views it is DHEL.
-    A collapsed batch has
+    mean over samples. Logarithms are summed, because the product of M denominators in the official code overflows. With two views
+    this is DHEL. A collapsed batch gives
     :math:`M \log(N-1) + (M-1)/\tau - \log\frac{M(M-1)}{2}`.
 
     Attributes

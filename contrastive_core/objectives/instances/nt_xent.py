@@ -15,7 +15,7 @@ from contrastive_core.types import Batch
 
 
 def aligned(rows: Tensor, partner: Tensor) -> Tensor:
-    """Return each row's inner product with its partner, of shape (B,)."""
+    """Return the inner product of each row with its partner, of shape (B,)."""
     return (rows * rows[partner]).sum(1)
 
 
@@ -25,7 +25,7 @@ class NTXent(Tempered):
     r"""Normalised temperature-scaled cross-entropy (SimCLR): each row must find the other view of its sample among all rows.
 
     :math:`C = \langle \log \sum_{k \ne a} e^{s_{ak}/\tau} - s_{ap}/\tau \rangle_a`, mean over the 2 N rows, s their cosines. Gradients
-    flow through all rows. A collapsed batch has :math:`\log(2N - 1)`, as has an orthogonal one.
+    flow through all rows. A collapsed batch and an orthogonal one both give :math:`\log(2N - 1)`.
 
     Attributes
     ----------
@@ -50,8 +50,8 @@ class NTXent(Tempered):
 class DCL(Tempered):
     r"""Decoupled contrastive learning: NT-Xent without the positive pair in the denominator.
 
-    :math:`C = \langle \log \sum_{k \notin \{a, p\}} e^{s_{ak}/\tau} - s_{ap}/\tau \rangle_a`. Pairs are left out exactly, not by an
-    additive :math:`\log 10^{-45}`, which leaks at small temperatures.
+    :math:`C = \langle \log \sum_{k \notin \{a, p\}} e^{s_{ak}/\tau} - s_{ap}/\tau \rangle_a`. Pairs are left out exactly. An
+    additive :math:`\log 10^{-45}`, as in the official code, leaks at small temperatures.
 
     Attributes
     ----------
@@ -80,8 +80,8 @@ def _decoupled(rows: Tensor, scale: float, partner: Tensor) -> Tensor:
 class DCLW(Stateless):
     r"""Weighted DCL: the positive term of each row times :math:`w_i = 2 - N\,\mathrm{softmax}_i(s_{ip}/\sigma)`, over each view's N rows.
 
-    The weights carry gradient, as in the official code; with ``live`` off they are held, as in lightly: the same value, another
-    gradient.
+    The weights carry a gradient, as in the official code. With ``live=False`` they are held, as in lightly: the value is unchanged,
+    the gradient differs.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The objective of pixels: places near each other in two views of an image must agree."""
+"""PixPro: nearby places in two views of an image must agree."""
 
 from dataclasses import dataclass
 from typing import final
@@ -23,9 +23,9 @@ class PixPro(Objective):
     r"""Pixel-to-propagation consistency.
 
     Each row is a place of an image (``instances``) in one of two views (``views``), at a position in that image. :math:`C =
-    -\sum_\mathrm{ways} \langle \cos(y_i, y'_j) \rangle` over pairs of places of one image, one in each view, nearer than a threshold,
-    with :math:`y_i = \sum_j \max(0, \cos(x_i, x_j))^\gamma g(x_j)` over the places of i's view, g a learnt linear map, and :math:`y'`
-    a second network's output, without gradient. It lies in [-2, 2].
+    -\sum_\mathrm{ways} \langle \cos(y_i, y'_j) \rangle`, in [-2, 2], over pairs of places of one image, one in each view, that are
+    nearer than a threshold. :math:`y_i = \sum_j \max(0, \cos(x_i, x_j))^\gamma g(x_j)` over the places of i's view, with a learnt
+    linear map g; :math:`y'` is the output of a second network, without gradient.
 
     Attributes
     ----------
@@ -56,23 +56,23 @@ class PixPro(Objective):
         require_at_least(1, power=self.power)
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the identity as map."""
+        """Return the identity as the map."""
         return {"map": torch.eye(width)}
 
     def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return nothing: the map is learnt by gradient."""
+        """Return an empty dict: the map is learnt by gradient."""
         return {}
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the sum over both ways of minus the mean cosine of near pairs."""
         if batch.instances is None or batch.views is None or len(torch.unique(batch.views)) != 2:
-            raise InputError("PixPro needs the image of each row as its instance and which of two views it is in; give both in the batch")
+            raise InputError("PixPro needs the image of each row (instances) and its view, one of two (views); give both in the batch")
         images, views, positions = batch.instances, batch.views, extra(batch, "positions")
         keys = unit(extra(batch, "keys").detach())
 
         def near(part: slice) -> Tensor:
-            """Return which pairs of places are to agree, of shape (T, B)."""
-            # Not cdist, whose products of matrices would blur the threshold in float32.
+            """Return a mask of the pairs of places that must agree, of shape (T, B)."""
+            # torch.cdist uses matrix products, whose rounding in float32 would blur the threshold.
             distance = (positions[part, None] - positions[None, :]).norm(dim=2)
             there: Tensor = (images[part, None] == images[None, :]) & (views[part, None] != views[None, :]) & (distance <= self.threshold)
             return there
@@ -81,7 +81,7 @@ class PixPro(Objective):
         if not bool(counts.any()):
             raise InputError(f"no two places of one image are within {self.threshold} of each other in the two views; check the positions")
         first = views == views.min()
-        pairs = torch.where(first, counts[first].sum(), counts[~first].sum()).clamp(min=1)  # of each row's way
+        pairs = torch.where(first, counts[first].sum(), counts[~first].sum()).clamp(min=1)  # pairs in the direction of each row
 
         def term(part: slice, output: Tensor, mapping: Tensor) -> Tensor:
             rows = unit(output)

@@ -1,4 +1,4 @@
-"""Objectives whose negatives come from a queue of a second network's past outputs."""
+"""Objectives with negatives from a queue of past outputs of a second network."""
 
 from dataclasses import dataclass
 from typing import final
@@ -24,17 +24,17 @@ def against_queue(rows: Tensor, keys: Tensor, queue: Tensor, scale: float) -> Te
 
 
 def pushed(queue: Tensor, keys: Tensor) -> Tensor:
-    """Return the queue with unit keys in front and as many old ones dropped, shaped as the queue."""
+    """Return the queue with unit keys in front; as many old ones are dropped, so that its length stays."""
     return torch.cat([unit(keys.detach()), queue])[: len(queue)]
 
 
 class Queued(Objective):
-    """An objective with a temperature and queues of past keys.
+    """Objective with a temperature and queues of past keys.
 
     Attributes
     ----------
     temperature, length
-        Fields of the subclass.
+        Temperature, and keys per queue; fields of the subclass.
     """
 
     temperature: float
@@ -58,7 +58,7 @@ class QueueInfoNCE(Queued):
     r"""InfoNCE against a queue (MoCo): each row must find its key among the queue of past keys.
 
     :math:`C = \langle \log(e^{q \cdot k_+/\tau} + \sum_{k \in Q} e^{q \cdot k/\tau}) - q \cdot k_+/\tau \rangle`. Only the queries
-    carry gradient. A row's key is the second network's output of another view of its sample.
+    carry a gradient. The key of a row is the second network's output for another view of its sample.
 
     Attributes
     ----------
@@ -93,9 +93,9 @@ class QueueInfoNCE(Queued):
 class MomentumQueue(Queued):
     r"""InfoNCE with a queue for each of two modalities, in all four directions (CoCoSoDa).
 
-    The modalities are the two views. :math:`C` is the mean over the four pairs (u, v) of InfoNCE of the rows of view u with the keys
-    of view v of their samples, against the batch's other keys of view v and v's queue. Only the queries carry gradient. The official
-    code adds the two terms between the modalities' own outputs.
+    The modalities are the two views. :math:`C` is the mean over the four pairs (u, v) of the InfoNCE of the rows of view u with the
+    keys of view v of their samples. Negatives are the other keys of view v in the batch and the queue of v. Only the queries carry a
+    gradient. The official code also has the two terms between the outputs of the two modalities.
 
     Attributes
     ----------
@@ -127,6 +127,6 @@ class MomentumQueue(Queued):
         rows, keys, queues, index = unit(output), extra(batch, "keys"), extra(batch, "queues"), view_rows(batch).T
         scale, terms = 1 / self.temperature, list[Tensor]()
         for found, queue in zip(index, queues, strict=True):
-            columns = torch.cat([unit(keys[found].detach()), queue.detach()])  # a row's own key is the column of its number
+            columns = torch.cat([unit(keys[found].detach()), queue.detach()])  # column i is the key of row i
             terms += [matched(rows[asked], columns, scale) for asked in index]
         return torch.stack(terms).mean()

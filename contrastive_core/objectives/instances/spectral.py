@@ -23,9 +23,9 @@ class VICReg(Stateless):
     r"""Variance, invariance and covariance of two views; outputs are not normalised.
 
     :math:`C = \lambda \langle (z - z')^2 \rangle + \mu [v(z) + v(z')] + \nu [c(z) + c(z')]`, with v the mean over units of
-    :math:`\max(0, \gamma - \sqrt{\mathrm{var} + \epsilon})` and c the sum of squared covariances between units over their number. As in the
-    paper and solo-learn; lightly, pytorch-metric-learning and the official code halve the variance sum, which is a variance
-    weight of 12.5 here. Bounded outputs cannot reach a deviation :math:`\gamma = 1`: set ``deviation`` below what tanh units can have.
+    :math:`\max(0, \gamma - \sqrt{\mathrm{var} + \epsilon})` and c the sum of squared covariances between units over their number.
+    This is the form of the paper and of solo-learn. Lightly, pytorch-metric-learning and the official code halve the variance sum,
+    which equals a variance weight of 12.5 here. Bounded outputs cannot reach a deviation of 1: give a smaller ``deviation`` for tanh units.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class VICReg(Stateless):
     deviation : float
         :math:`\gamma`.
     epsilon : float
-        :math:`\epsilon`, keeps the gradient of the root finite.
+        :math:`\epsilon`, which keeps the gradient of the root finite.
     """
 
     invariance: float = 25.0
@@ -80,7 +80,7 @@ class BarlowTwins(Stateless):
     redundancy : float
         :math:`\lambda`.
     epsilon : float
-        Added to the variance, as batch normalisation does.
+        Constant added to the variance, as in batch normalisation.
     """
 
     redundancy: float = 0.005
@@ -95,7 +95,7 @@ class BarlowTwins(Stateless):
 
     @property
     def strength(self) -> float:
-        """0.0001: units that vary little have a steep correlation."""
+        """0.0001, because the correlation of units that vary little is steep."""
         return 0.0001
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:

@@ -1,4 +1,4 @@
-"""The objective of whitened embeddings: several shuffled whitenings of a row are its positives."""
+"""WhitenedCSE: the positives of a row are whitenings of its units in several shuffled groupings."""
 
 from dataclasses import dataclass
 from typing import final
@@ -19,9 +19,9 @@ from contrastive_core.types import Batch
 def inverse_root(matrices: Tensor) -> Tensor:
     r"""Return :math:`S^{-1/2}` of symmetric positive matrices, of shape (..., g, g), differentiable also where eigenvalues meet.
 
-    The derivative is :math:`V [F \circ (V^T dS\, V)] V^T` with the divided differences of :math:`\lambda^{-1/2}`, which are :math:`-1
-    / (\sqrt{\lambda_i \lambda_j} (\sqrt{\lambda_i} + \sqrt{\lambda_j}))` and finite; autograd of an eigendecomposition divides by
-    gaps.
+    The derivative is :math:`V [F \circ (V^T dS\, V)] V^T`, where F holds the divided differences of :math:`\lambda^{-1/2}`,
+    :math:`-1 / (\sqrt{\lambda_i \lambda_j} (\sqrt{\lambda_i} + \sqrt{\lambda_j}))`, which are finite. Autograd of an
+    eigendecomposition would divide by the gaps between eigenvalues.
     """
     values, vectors = torch.linalg.eigh(matrices.detach())
     roots = values.sqrt()
@@ -38,13 +38,13 @@ def whitened(rows: Tensor, judged: Tensor, group_size: int, shrinkage: float) ->
     Parameters
     ----------
     rows : Tensor of shape (N, n)
-        What is whitened.
+        Rows to whiten.
     judged : Tensor of shape (N, n)
-        The rows whose covariance and mean are taken: the same, or held ones.
+        Rows that give covariance and mean: ``rows`` themselves, or held ones.
     group_size : int
-        Units in a group; divides n.
+        Units in a group, a divisor of n.
     shrinkage : float
-        Share of the mean variance that the covariance is mixed with; keeps its root finite where there are few rows.
+        Share of the mean variance mixed into the covariance, which keeps its root finite for few rows.
     """
     groups = rows.view(len(rows), -1, group_size).transpose(0, 1)  # (G, N, g)
     basis = judged.view(len(rows), -1, group_size).transpose(0, 1)
@@ -52,7 +52,7 @@ def whitened(rows: Tensor, judged: Tensor, group_size: int, shrinkage: float) ->
     covariance = centred.transpose(1, 2) @ centred / len(rows)
     scale = covariance.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
     identity = torch.eye(group_size, dtype=rows.dtype, device=rows.device)
-    # A group of dead units has no variance at all: the constant keeps its root finite too.
+    # The constant keeps the root finite even for a group of dead units, which has no variance at all.
     covariance = (1 - shrinkage) * covariance + (shrinkage * scale + torch.finfo(rows.dtype).eps) * identity
     return ((groups - basis.mean(1, keepdim=True)) @ inverse_root(covariance)).transpose(0, 1).reshape(rows.shape)
 
@@ -62,21 +62,21 @@ def whitened(rows: Tensor, judged: Tensor, group_size: int, shrinkage: float) ->
 class WhitenedCSE(Objective):
     r"""InfoNCE of group-whitened embeddings, with shuffles of the units as positives.
 
-    The units are permuted, cut into groups, each whitened over the batch, and permuted back; P permutations give P positives of the
-    second view to each row of the first, whose own whitening is the first one's. :math:`C` is the mean over permutations of
-    :math:`\mathrm{CE}(\cos(w_0(a), w_p(b))/\tau, I)`. In the official code the whitening matrix is cut out of the graph and carries
-    no gradient; ``live`` differentiates it. The shuffles change from batch to batch.
+    A whitening permutes the units, cuts them into groups, whitens each group over the batch and permutes the units back. P permutations
+    give each row of the first view P positives in the second view; the row itself is whitened with the first permutation. :math:`C` is
+    the mean over permutations of :math:`\mathrm{CE}(\cos(w_0(a), w_p(b))/\tau, I)`. The whitening matrix carries no gradient, as in the
+    official code, unless ``live`` is set. The permutations change from batch to batch.
 
     Attributes
     ----------
     temperature : float
         :math:`\tau`.
     group_size : int
-        Units of a group, which must divide the outputs; the official 128 groups of 768 units are of 6.
+        Units in a group, a divisor of the number of outputs; the official code cuts 768 units into 128 groups of 6.
     shuffles : int
-        P.
+        Number of permutations P.
     shrinkage : float
-        Share of the mean variance mixed into the covariance, for batches that are not larger than a group.
+        Share of the mean variance mixed into the covariance; needed if the batch is not larger than a group.
     live : bool
         Whether the gradient flows through the whitening matrix.
     """
@@ -100,7 +100,7 @@ class WhitenedCSE(Objective):
 
     @property
     def strength(self) -> float:
-        """0.0001 of the temperature: whitening amplifies the directions that vary least."""
+        """0.0001 of the temperature, because whitening amplifies the directions that vary least."""
         return 0.0001 * self.temperature
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -109,7 +109,7 @@ class WhitenedCSE(Objective):
         return {"permutations": torch.stack(orders)}
 
     def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return the permutations composed with the last one, a new shuffle without a generator."""
+        """Return the permutations, each composed with the last one: new shuffles that need no generator."""
         orders = extra(batch, "permutations")
         return {"permutations": orders[:, orders[-1]]}
 

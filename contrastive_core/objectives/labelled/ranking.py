@@ -1,4 +1,4 @@
-"""Objectives of order: positives must score above negatives."""
+"""Objectives of ranking: positives must score above negatives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class MW(Stateless):
     r"""Logistic Mann-Whitney loss: every positive pair's score against every negative one's, of any query.
 
     :math:`C = \langle \log(1 + e^{(s^- - s^+)/\tau}) \rangle` over the N pairs of views of a sample and the N (N - 1) pairs of views
-    of different samples. It bounds the area under the ROC curve: :math:`1 - \mathrm{AUC} \le C / \log 2`; equal scores have
-    :math:`\log 2`. O(N³) time.
+    of different samples. It bounds the area under the ROC curve, :math:`1 - \mathrm{AUC} \le C / \log 2`; equal scores give
+    :math:`\log 2`. Takes O(N³) time.
 
     Attributes
     ----------
     temperature : float
-        :math:`\tau`; scores are used as they are at 1. Not stated in our reference.
+        :math:`\tau`; our source states none, and 1 leaves the scores as they are.
     """
 
     temperature: float = 1.0
@@ -64,7 +64,7 @@ class MW(Stateless):
 
 
 Margins = Callable[[Tensor, Tensor], Tensor | float]
-"""Returns the margins of pairs (a, p) of rows, given by two index tensors of shape (T,), for every n: of shape (T, B), or one number."""
+"""Returns the margins for pairs (a, p), given as two index tensors of shape (T,), and every n: a (T, B) tensor or one number."""
 
 
 def triplet_mean(output: Tensor, labels: Tensor, margins: Margins) -> Tensor:
@@ -75,9 +75,9 @@ def triplet_mean(output: Tensor, labels: Tensor, margins: Margins) -> Tensor:
     output : Tensor of shape (B, n)
         Embeddings.
     labels : Tensor of shape (B,)
-        Classes: a and p share one, n is of another.
+        Classes; a and p share one, n has another.
     margins : Margins
-        m of the triplets (a, p, n).
+        Margin m of each triplet (a, p, n).
     """
     rows = unit(output)
     size = len(rows)
@@ -96,18 +96,16 @@ def triplet_mean(output: Tensor, labels: Tensor, margins: Margins) -> Tensor:
 
 
 def pair_gaps(rows: Tensor, asked: Tensor, found: Tensor) -> Tensor:
-    """Return how much farther than its positive p each row is from a, :math:`d_{an} - d_{ap}`, of shape (T, B).
-
-    Coincident rows have gradient 0.
+    """Return :math:`d_{an} - d_{ap}` for every row n, of shape (T, B); coincident rows have gradient 0.
 
     Parameters
     ----------
     rows : Tensor of shape (B, n)
-        Directions.
+        Unit embeddings.
     asked, found : Tensor of shape (T,)
         Indices of a and p.
     """
-    # Not by products of matrices, which would round a distance of 0 to 1e-4 in float32.
+    # Without matrix products, which would round a distance of 0 to 1e-4 in float32.
     apart = torch.cdist(rows[asked], rows, compute_mode="donot_use_mm_for_euclid_dist")
     near: Tensor = torch.linalg.vector_norm(rows[asked] - rows[found], dim=1)
     return apart - near[:, None]
@@ -118,13 +116,13 @@ def pair_gaps(rows: Tensor, asked: Tensor, found: Tensor) -> Tensor:
 class Triplet(Stateless):
     r"""Triplet margin loss on directions, over all triplets of the batch.
 
-    :math:`C` is the mean over violated triplets of :math:`\max(0, m + d_{ap} - d_{an})`, d the distance on the sphere's chord; their choice
-    carries no gradient. O(B³) time.
+    :math:`C` is the mean over violated triplets of :math:`\max(0, m + d_{ap} - d_{an})`, d the chord between two directions. Their choice
+    carries no gradient. Takes O(B³) time.
 
     Attributes
     ----------
     margin : float
-        m.
+        m, a distance between directions.
     """
 
     margin: float = 0.2
@@ -147,14 +145,14 @@ class Triplet(Stateless):
 class AdaptiveTriplet(Stateless):
     r"""Triplet loss whose margin a second, anchor branch sets for each triplet (deep boosting learning).
 
-    As :class:`Triplet`, with :math:`m_{apn} = m + d'_{an} - d'_{ap}` of the anchor branch's distances: a triplet must be told apart
-    better than there, by the margin m. The branch carries no gradient; where it tells nothing apart this is the triplet loss. The
-    official code has cosines for distances, pairs of views for a and p, and of each row the hardest n alone. O(B³) time.
+    The margin of a triplet is :math:`m_{apn} = m + d'_{an} - d'_{ap}`, with the distances :math:`d'` of the anchor branch: a triplet must
+    be separated better than there, by m. The branch carries no gradient; if all its distances are equal, this is :class:`Triplet`. The
+    official code uses cosines as distances, pairs of views as a and p, and only the hardest n of each row. Takes O(B³) time.
 
     Attributes
     ----------
     margin : float
-        By how much better.
+        m, the required gain in separation over the anchor branch.
     """
 
     margin: float = 0.2

@@ -1,4 +1,4 @@
-"""Objectives of real-valued labels: rows must be as far apart as their labels."""
+"""Objectives of real-valued labels: distances between rows must follow those between labels."""
 
 from dataclasses import dataclass
 from math import log
@@ -24,8 +24,8 @@ class ConR(Stateless):
 
     With :math:`P = \{|\Delta y| \le w\}` without the row itself and :math:`N = \{|\Delta y| > w, |\Delta \hat y| \le w\}`, :math:`C =
     -\langle \mathrm{mean}_P \log \frac{e^{s/\tau}}{\sum_P e^{s/\tau} + \sum_N \eta\, e^{\epsilon |\Delta y|} e^{s/\tau}} \rangle_a`,
-    mean over all rows, where one without N or without P adds 0. The official code adds 1 to the denominator for each row that is no
-    positive, and divides 0 by 0 for a row without positives; this is the formula.
+    mean over all rows; a row without N or without P adds 0. This code follows the formula. The official code adds 1 to the denominator
+    for each row that is not a positive, and divides 0 by 0 for a row without positives.
 
     Attributes
     ----------
@@ -90,17 +90,17 @@ class ConR(Stateless):
 class SupReMix(Tempered):
     r"""Supervised contrast for regression with mixed pairs.
 
-    Rows with equal labels are positives. Each row a also gets a mixed positive, :math:`\lambda z_i + (1-\lambda) z_j` of the nearest
-    labels below and above with :math:`\lambda y_i + (1-\lambda) y_j = y_a`, and to every negative n an anchor-inclusive mixed
-    negative :math:`\lambda_n z_a + (1-\lambda_n) z_n`, whose label is mixed alike; mixes are normalised. In the denominator what has
-    a label at a distance :math:`|\Delta y|` counts :math:`1 + |\Delta y|` times. C is the mean over rows with a positive of the mean
-    over positives of minus the log-probability. The mixing shares are given, such as draws from a Beta distribution. The code has
-    more mixed positives, and :math:`1/(1 + |\Delta y|)` as another choice of weights.
+    Rows with equal labels are positives. Each row a also gets a mixed positive :math:`\lambda z_i + (1-\lambda) z_j`, where i and j have
+    the nearest labels below and above and :math:`\lambda y_i + (1-\lambda) y_j = y_a`. For every negative n it gets a mixed negative
+    :math:`\lambda_n z_a + (1-\lambda_n) z_n`, with the label mixed in the same way. Mixed rows are normalised. A column with a label at
+    distance :math:`|\Delta y|` counts :math:`1 + |\Delta y|` times in the denominator. C is the mean of minus the log-probability over
+    the positives of a row, averaged over rows with a positive. The shares :math:`\lambda_n` come with the batch, for example drawn from
+    a Beta distribution. The official code has more mixed positives, and :math:`1/(1 + |\Delta y|)` as another choice of weights.
 
     Attributes
     ----------
     temperature : float
-        :math:`\tau`; labels should be scaled so that differences of 1 are large.
+        :math:`\tau`; scale the labels so that a difference of 1 is large.
     """
 
     temperature: float = 0.07
@@ -120,7 +120,7 @@ class SupReMix(Tempered):
         _, group, sizes = torch.unique(labels, return_inverse=True, return_counts=True)
         there = (labels > labels.min()) & (labels < labels.max())  # rows with a neighbour in label on both sides
         count = sizes[group] - 1 + there.to(torch.int64)
-        share = (count > 0).to(rows.dtype) / ((count > 0).sum().clamp(min=1) * count.clamp(min=1))  # of each positive of a row
+        share = (count > 0).to(rows.dtype) / ((count > 0).sum().clamp(min=1) * count.clamp(min=1))  # weight of each positive of a row
 
         def term(part: slice, rows: Tensor) -> Tensor:
             similarity, apart = rows[part] @ rows.T, (labels[part, None] - labels[None, :]).abs()
@@ -133,19 +133,19 @@ class SupReMix(Tempered):
             made = (rows[part] * _between(part, rows, labels)).sum(1) / self.temperature
             logits = torch.cat([real, fake, made[:, None].masked_fill(~there[part, None], -float("inf"))], dim=1)
             pulled = torch.where(positive, similarity, 0.0).sum(1) / self.temperature + torch.where(there[part], made, 0.0)
-            # A row without any positive may have an empty sum: chosen out before it is multiplied, for -inf * 0 is no number.
+            # Select before multiplying: a row without positives may have an empty sum, and -inf * 0 would be NaN.
             return torch.where(count[part] > 0, share[part] * (count[part] * logits.logsumexp(1) - pulled), 0.0).sum()
 
         return tiled(term, len(rows), 2 * len(rows), rows)
 
 
 def _between(part: slice, rows: Tensor, labels: Tensor) -> Tensor:
-    """Return the mix of each row's nearest neighbours in label on both sides, unit, of shape (T, n); 0 for a row without both."""
-    steps = labels[None, :] - labels[part, None]  # how far above each row's label the other is
+    """Return the unit mix of each row's neighbours in label, one below and one above, of shape (T, n); 0 if one is missing."""
+    steps = labels[None, :] - labels[part, None]  # positive where the other label is above
     sides = [torch.where(side > 0, side, float("inf")) for side in (steps, -steps)]
     above, below = (side.amin(1, keepdim=True) for side in sides)
     there = torch.isfinite(above) & torch.isfinite(below)
-    # Rows whose labels are equally near count alike: their mean does not depend on the order of the rows.
+    # Equally near rows are averaged, so that the result does not depend on the order of the rows.
     ties = [((side == least) & there).to(rows.dtype) for side, least in zip(sides, (above, below), strict=True)]
     upper, lower = (tie @ rows / tie.sum(1, keepdim=True).clamp(min=1) for tie in ties)
     share = torch.where(there, above / (above + below), 0.0)

@@ -1,4 +1,4 @@
-"""The objective of common and salient factors: what only the target samples have is to be found apart."""
+"""SepCLR: separates factors that only target samples have from factors common to all samples."""
 
 from dataclasses import dataclass
 from math import log
@@ -20,7 +20,7 @@ from contrastive_core.types import Batch
 def spread(rows: Tensor, temperature: float) -> Tensor:
     r"""Return :math:`\langle \log \langle e^{-|x_i - x_j|^2/2\tau} \rangle_j \rangle_i`, of shape (), smooth everywhere; 0 without rows."""
     if not len(rows):
-        return rows.sum()  # a batch without target samples has nothing to spread
+        return rows.sum()  # 0, with a gradient of 0, for a batch without target samples
 
     def term(part: slice, rows: Tensor) -> Tensor:
         distance = (rows[part, None] - rows[None, :]).square().sum(2)  # exactly 0 from a row to itself
@@ -34,18 +34,18 @@ def spread(rows: Tensor, temperature: float) -> Tensor:
 class SepCLR(Stateless):
     r"""Separates common from salient factors of a background (label 0) and a target set (any other label).
 
-    The first half of the outputs, normalised, is the common code c, the second the salient one s. With :math:`U(x) = \langle \log
-    \langle e^{-|x_i - x_j|^2/2\tau} \rangle_j \rangle_i`, self pairs kept, so that it is at least :math:`-\log N`: :math:`C =
+    The first half of the outputs, normalised, is the common code c; the second half is the salient code s. With :math:`U(x) = \langle
+    \log \langle e^{-|x_i - x_j|^2/2\tau} \rangle_j \rangle_i`, which includes self pairs and is at least :math:`-\log N`, :math:`C =
     \langle|c - c'|^2\rangle/2\tau + \langle|s - s'|^2\rangle_\mathrm{target}/2\tau + U(c) + U(s)_\mathrm{target} +
     \langle|s|^2\rangle_\mathrm{background}/2\tau + J`, J the joint-entropy term :math:`\langle \log \langle e^{-|s_i-s_j|^2/2\tau}
-    e^{-|c_i-c_j|^2/2\tau} \rangle_j \rangle_i`, target only. U is the mean over both views.
+    e^{-|c_i-c_j|^2/2\tau} \rangle_j \rangle_i` of target samples. U is the mean over both views.
 
     Attributes
     ----------
     temperature : float
         :math:`\tau`.
     alignment, common, salient, background, joint : float
-        Weights of the terms; the official code has other ones for each data set.
+        Weights of the terms; the official code uses different ones for each data set.
     """
 
     temperature: float = 0.5
@@ -83,7 +83,7 @@ class SepCLR(Stateless):
         return (self.alignment * pull + self.background * silent) / (2 * self.temperature) + (apart[0] + apart[1]) / 2
 
     def _spread(self, common: Tensor, salient: Tensor, target: Tensor) -> Tensor:
-        # Squared distances add up over the units of joint codes.
+        # Squared distances add over units, so that a concatenated code gives the joint term.
         codes = ((self.common, common), (self.salient, salient[target]), (self.joint, torch.cat([common, salient], dim=1)[target]))
         return torch.stack([weight * spread(code, self.temperature) for weight, code in codes]).sum()
 

@@ -1,4 +1,4 @@
-"""Objectives whose positives have degrees: how alike two samples are to be is read off their label vectors."""
+"""Objectives with graded positives: the similarity that two samples should have is that of their label vectors."""
 
 from dataclasses import dataclass
 from typing import final
@@ -17,7 +17,7 @@ from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 
 VECTORS = Needs(fewest=1, most=None, labels=Labels.VECTORS)
-"""Label vectors, and any number of views or none."""
+"""Label vectors, and any number of views."""
 
 
 @final
@@ -26,8 +26,7 @@ class SoftLabel(Stateless):
     r"""Soft-label contrast (Dialog2Flow): the similarities of two views follow those of their labels.
 
     :math:`C = \tfrac12 [\mathrm{CE}(S/\tau, \mathrm{softmax}(T/\tau')) + \mathrm{CE}(S^T/\tau, \mathrm{softmax}(T^T/\tau'))]`, T the
-    cosines of the label vectors of the first view's rows with those of the second's. It is CWCL's weighted term with row-normalised
-    weights.
+    cosines between the label vectors of the two views. This is the weighted term of CWCL with row-normalised weights.
 
     Attributes
     ----------
@@ -69,8 +68,8 @@ class SoftLabel(Stateless):
 class SoftSupCon(Tempered):
     r"""Supervised contrast with soft masks (MultiSupCon, BaCon): positives count by the cosine of their label vectors.
 
-    :math:`C = \langle -\sum_p w_{ap} \log p_{ap} / \sum_p w_{ap} \rangle_a` over :math:`p \ne a`, w the positive part of the cosine;
-    rows that share no label with any other do not count. One-hot label vectors make it SupCon.
+    :math:`C = \langle -\sum_p w_{ap} \log p_{ap} / \sum_p w_{ap} \rangle_a` over :math:`p \ne a`, w the positive part of the cosine.
+    Rows that share no label with another row do not count. With one-hot label vectors this is SupCon.
 
     Attributes
     ----------
@@ -105,14 +104,14 @@ class SoftSupCon(Tempered):
 @final
 @dataclass(frozen=True)
 class SoftCon(Tempered):
-    r"""Soft contrast of several labels: the probability that two rows belong together is regressed to their labels' cosine.
+    r"""Soft contrast for several labels: the probability of a pair is regressed to the cosine of its label vectors.
 
-    :math:`C = \langle \mathrm{BCE}(\sigma(s_{ij}/\tau), \cos(l_i, l_j)) \rangle_{i \ne j}`; labels are not negative.
+    :math:`C = \langle \mathrm{BCE}(\sigma(s_{ij}/\tau), \cos(l_i, l_j)) \rangle_{i \ne j}` for non-negative labels.
 
     Attributes
     ----------
     temperature : float
-        :math:`\tau`, dimensionless; not stated in our reference.
+        :math:`\tau`, dimensionless; our source does not state it.
     """
 
     temperature: float = 0.1

@@ -15,11 +15,11 @@ from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 
 CLASSES = Needs(fewest=1, most=None, labels=Labels.CLASSES)
-"""Class labels, and any number of views or none."""
+"""Class labels, and any number of views."""
 
 
 def class_sums(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return for each row the sum of the *other* rows of its class, (B, n), and their number, (B,); O(B n)."""
+    """Return the sum of the *other* rows of each row's class, of shape (B, n), and their number, of shape (B,); O(B n)."""
     _, group = torch.unique(labels, return_inverse=True)
     num_groups = int(group.max()) + 1
     sums = rows.new_zeros(num_groups, rows.shape[1]).index_add(0, group, rows)
@@ -33,7 +33,7 @@ class SupCon(Tempered):
     r"""Supervised contrastive loss, the form with the sum outside the logarithm.
 
     :math:`C = \langle -\frac{1}{|P(a)|} \sum_{p \in P(a)} [s_{ap}/\tau - \log \sum_{k \ne a} e^{s_{ak}/\tau}] \rangle_a`, P the other
-    rows of the row's class. The mean is over the rows that have positives; with none at all the loss is 0. The official code multiplies
+    rows of the row's class. The mean is over rows with positives; without any the loss is 0. The official code multiplies
     by :math:`\tau/\tau_\mathrm{base}` and counts rows without positives as 0 in the mean.
 
     Attributes
@@ -61,7 +61,7 @@ class SupCon(Tempered):
 @final
 @dataclass(frozen=True)
 class FocalSupCon(Tempered):
-    r"""Supervised contrast that weighs hard positives more, of Core-tuning.
+    r"""Supervised contrast of Core-tuning, in which hard positives weigh more.
 
     :math:`C = -\langle \frac1B \sum_{p \in P(a)} (1 - p_{ap}) \log p_{ap} \rangle_a`, :math:`p_{ap} = e^{s_{ap}/\tau} / \sum_{k \ne
     a} e^{s_{ak}/\tau}`, mean over the rows that have positives. The gradient flows through the weight.
@@ -86,7 +86,7 @@ class FocalSupCon(Tempered):
         def term(part: slice, rows: Tensor) -> Tensor:
             others = others_among(part, len(rows), rows)
             logs = (rows[part] @ rows.T / self.temperature).masked_fill(~others, -float("inf")).log_softmax(1)
-            # The diagonal's logarithm is -inf: chosen out before it is multiplied, for -inf * 0 is no number.
+            # Select before multiplying: the diagonal is -inf, and -inf * 0 would be NaN.
             terms = torch.where((labels[part, None] == labels[None, :]) & others, logs, 0.0)
             return -((1 - terms.exp()) * terms).sum() / (len(rows) * anchors)
 

@@ -1,4 +1,4 @@
-"""Objectives of two modalities, given as the two views of each sample: a row must find its partner among the other modality's."""
+"""Objectives of two modalities, given as two views of each sample: a row must find its partner in the other modality."""
 
 from dataclasses import dataclass
 from math import log
@@ -17,7 +17,7 @@ from contrastive_core.types import Batch
 
 LOG_SCALE = Extra("log_scale", "()", Origin.LEARNT, "logarithm of the inverse temperature")
 LARGEST_SCALE = 100.0
-"""Bound of the learnt inverse temperature, as in the official code of CLIP."""
+"""Upper bound of the learnt inverse temperature, as in the official code of CLIP."""
 
 
 def learnt_scale(batch: Batch) -> Tensor:
@@ -26,12 +26,12 @@ def learnt_scale(batch: Batch) -> Tensor:
 
 
 class LearntScale(Objective):
-    """An objective that learns its temperature, by the logarithm of the inverse.
+    """Objective with a learnt temperature, stored as the logarithm of its inverse.
 
     Attributes
     ----------
     temperature : float
-        A field of the subclass: where it starts.
+        Initial temperature; a field of the subclass.
     """
 
     temperature: float
@@ -50,7 +50,7 @@ class LearntScale(Objective):
 
     @final
     def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return nothing: the temperature is learnt by gradient."""
+        """Return an empty dict: the temperature is learnt by gradient."""
         return {}
 
 
@@ -59,16 +59,16 @@ class LearntScale(Objective):
 class CLIP(LearntScale):
     r"""Symmetric cross-entropy of the matrix of similarities between two modalities.
 
-    :math:`C = \tfrac12 [\mathrm{CE}(S/\tau, I) + \mathrm{CE}(S^T/\tau, I)]`, :math:`S = A B^T`. Rows of one modality are no negatives
-    of each other, so that it is not NT-Xent. One way alone it is the in-batch InfoNCE, or multiple-negatives ranking loss. The
-    temperature is learnt by its logarithm.
+    :math:`C = \tfrac12 [\mathrm{CE}(S/\tau, I) + \mathrm{CE}(S^T/\tau, I)]`, :math:`S = A B^T`. Unlike in NT-Xent, rows of one
+    modality are not negatives of each other. One direction alone is the in-batch InfoNCE, also called multiple-negatives ranking loss.
+    The logarithm of the temperature is learnt.
 
     Attributes
     ----------
     temperature : float
-        Where :math:`\tau` starts, dimensionless.
+        Initial :math:`\tau`, dimensionless.
     both_ways : bool
-        Whether the second modality asks too.
+        Whether rows of the second modality also search in the first.
     """
 
     temperature: float = 0.07
@@ -94,16 +94,16 @@ def clip(first: Tensor, second: Tensor, scale: float | Tensor, both_ways: bool =
 @final
 @dataclass(frozen=True)
 class CWCL(LearntScale):
-    r"""Continuously weighted contrast: the samples that a frozen network finds alike share the probability.
+    r"""Continuously weighted contrast: samples that are similar to a frozen network share the probability.
 
-    From the first modality :math:`-\langle \sum_j w_{ij} \log p_{ij} / \sum_j w_{ij} \rangle` with :math:`w_{ij} = (1 + \cos(u_i,
-    u_j))/2` of the frozen network's representations u of the first view, from the second plain cross-entropy; the sum of both. The
-    weights carry no gradient. Weights that are 1 for the sample itself and 0 else make it CLIP times 2.
+    C is the sum of two terms. From the first modality it is :math:`-\langle \sum_j w_{ij} \log p_{ij} / \sum_j w_{ij} \rangle` with
+    :math:`w_{ij} = (1 + \cos(u_i, u_j))/2`, u the frozen network's representations of the first view; from the second it is plain
+    cross-entropy. The weights carry no gradient. With weights of 1 for the sample itself and 0 otherwise, C is twice CLIP.
 
     Attributes
     ----------
     temperature : float
-        Where :math:`\tau` starts, dimensionless; it is learnt by its logarithm.
+        Initial :math:`\tau`, dimensionless; its logarithm is learnt.
     """
 
     temperature: float = 0.07
@@ -127,7 +127,7 @@ class CWCL(LearntScale):
 
 
 def shares(weights: Targets, num_rows: int) -> Targets:
-    """Return targets that are each row's weights divided by their sum, for a mean over rows."""
+    """Return targets for a mean over rows: the weights of each row, divided by their sum."""
 
     def targets(part: slice) -> Tensor:
         tile = weights(part)
@@ -139,15 +139,15 @@ def shares(weights: Targets, num_rows: int) -> Targets:
 @final
 @dataclass(frozen=True)
 class CMIM(Tempered):
-    r"""The contrastive term of cMIM: the negatives are averaged, not summed, which makes it insensitive to the batch size.
+    r"""Contrastive term of cMIM: negatives are averaged, not summed, so that the loss hardly depends on the batch size.
 
     :math:`C = \langle -\log \frac{e^{s_{ii}/\tau}}{e^{s_{ii}/\tau} + \mathrm{mean}_{j \ne i}\, e^{s_{ij}/\tau}} \rangle`, s between
-    the two views. The reconstruction and prior terms of the mutual-information machine are no part of it.
+    the two views. The reconstruction and prior terms of the mutual-information machine are not included.
 
     Attributes
     ----------
     temperature : float
-        :math:`\tau`, dimensionless; not stated in our reference.
+        :math:`\tau`, dimensionless; our source does not state it.
     """
 
     temperature: float = 0.1

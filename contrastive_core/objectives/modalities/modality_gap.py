@@ -1,4 +1,4 @@
-"""CLIP with uniformity and alignment against the contrastive gap between two modalities."""
+"""CLIP with uniformity and alignment terms that close the gap between two modalities."""
 
 from dataclasses import dataclass
 from math import log
@@ -22,7 +22,7 @@ def cross_uniformity(first: Tensor, second: Tensor, sharpness: float) -> Tensor:
 
 
 def closed(output: Tensor, batch: Batch, sharpness: float, across: float) -> Tensor:
-    """Return CLIP with alignment, half of each modality's uniformity, and ``across`` times that across them, of shape ()."""
+    """Return CLIP plus alignment, the mean uniformity of the modalities, and ``across`` times their cross-uniformity; shape ()."""
     first, second = two_views(unit(output), batch)
     spread = (uniformity(first, sharpness) + uniformity(second, sharpness)) / 2
     terms = clip(first, second, learnt_scale(batch)) + spread + alignment(first, second, 2.0)
@@ -32,15 +32,15 @@ def closed(output: Tensor, batch: Batch, sharpness: float, across: float) -> Ten
 @final
 @dataclass(frozen=True)
 class CUA(LearntScale):
-    r"""CLIP with uniformity and alignment, against the gap between modalities.
+    r"""CLIP with uniformity and alignment terms, which close the gap between modalities.
 
     :math:`C = C_\mathrm{CLIP} + \tfrac12 [u_t(x) + u_t(y)] + \langle |x - y|^2 \rangle`, u the uniformity of each modality (view).
-    The temperature of CLIP is learnt by its logarithm.
+    The logarithm of CLIP's temperature is learnt.
 
     Attributes
     ----------
     temperature : float
-        Where CLIP's starts.
+        Initial temperature of CLIP.
     sharpness : float
         :math:`t`.
     """
@@ -62,14 +62,14 @@ class CUA(LearntScale):
 @final
 @dataclass(frozen=True)
 class CUAXU(LearntScale):
-    r"""As :class:`CUA`, with uniformity across the modalities too.
+    r""":class:`CUA` with a further term, the uniformity across modalities.
 
     :math:`C = C_\mathrm{CUA} + \kappa \log \langle e^{-t|x_j - y_k|^2} \rangle_{j \ne k}`.
 
     Attributes
     ----------
     temperature : float
-        Where CLIP's starts.
+        Initial temperature of CLIP.
     sharpness : float
         :math:`t`.
     across : float

@@ -1,4 +1,4 @@
-"""The objective of principal modes: the views of a sample must lie along one direction."""
+"""PMRL: the views of a sample must lie along one direction."""
 
 from dataclasses import dataclass
 from typing import final
@@ -15,16 +15,16 @@ from contrastive_core.objectives.objective import Stateless
 from contrastive_core.types import Batch
 
 _EQUAL = 1e-12
-"""Gap between eigenvalues below which the leading direction has no derivative across them, and square below which a value is 0."""
+"""Gap below which two eigenvalues count as equal, and square below which a singular value counts as 0."""
 
 
 def leading_direction(gram: Tensor) -> Tensor:
     r"""Return the leading eigenvector of each (M, M) Gram matrix, of shape (N, M), differentiable where it is simple.
 
-    First-order perturbation, :math:`dv = \sum_{k > 1} v_k (v_k^T dG\, v_1) / (\lambda_1 - \lambda_k)`: autograd's own formula divides by
-    every gap and is not a number where two lower values meet. A part across an equal eigenvalue is dropped. The sign, which a solver
-    leaves open, is that in which the direction points along the first view; the views' mean would not settle it for two views that
-    point apart.
+    The derivative is that of first-order perturbation theory, :math:`dv = \sum_{k > 1} v_k (v_k^T dG\, v_1) / (\lambda_1 - \lambda_k)`.
+    Autograd divides by every gap instead and gives NaN where two lower eigenvalues meet. The part towards an equal eigenvalue is
+    dropped. The sign, which a solver leaves open, is chosen so that the direction points along the first view. The mean of the views
+    would not fix it for two opposite views.
     """
     values, vectors = torch.linalg.eigh(gram.detach())  # ascending
     lead, others = vectors[:, :, -1], vectors[:, :, :-1]  # (N, M), (N, M, M - 1)
@@ -37,7 +37,7 @@ def leading_direction(gram: Tensor) -> Tensor:
 
 
 def singular_values(gram: Tensor) -> Tensor:
-    """Return the roots of each Gram matrix's eigenvalues, descending, of shape (N, M); a value of 0 has gradient 0."""
+    """Return the roots of the eigenvalues of each Gram matrix, descending, of shape (N, M); a root of 0 has gradient 0."""
     squares = torch.linalg.eigvalsh(gram).flip(1)
     return torch.where(squares > _EQUAL, squares.clamp(min=_EQUAL).sqrt(), 0.0)
 
@@ -49,17 +49,17 @@ class PMRL(Stateless):
 
     With :math:`\sigma` the singular values of a sample's M unit views and u the leading direction, :math:`C = \langle -\log
     \mathrm{softmax}(\sigma/\tau_1)_1 \rangle + \lambda\,\mathrm{CE}(U U^T/\tau_2, I)`, U the directions of all samples. The values
-    come from the M x M Gram matrix, and the sign of u is that of its product with the first view: an SVD's sign would be the
-    solver's. The first term is blind to signs: b and -b are one view to it.
+    come from the M x M Gram matrix. The sign of u is that of its product with the first view, because the sign of an SVD depends on
+    the solver. The first term does not depend on signs: views b and -b are the same to it.
 
     Attributes
     ----------
     value_temperature : float
-        :math:`\tau_1`.
+        :math:`\tau_1` of the first term.
     temperature : float
-        :math:`\tau_2`.
+        :math:`\tau_2` of the second term.
     weight : float
-        :math:`\lambda`; 1 in the official code, which trains a matching loss beside both.
+        :math:`\lambda`; 1 in the official code, which also trains a matching loss.
     """
 
     value_temperature: float = 0.05

@@ -1,4 +1,4 @@
-"""How good an estimated gradient is, and whether a setting is what it seems."""
+"""Quality of estimated gradients, and warnings about settings that do not do what they seem to do."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,12 +16,12 @@ from contrastive_core.types import Batch, Gradients
 
 
 class Agreement(NamedTuple):
-    """How an estimate compares with the exact gradient.
+    """Agreement of an estimate with the exact gradient.
 
     Attributes
     ----------
     cosine : float
-        Of the angle between them.
+        Cosine of the angle between the two.
     norm_ratio : float
         Norm of the estimate over that of the exact gradient.
     relative_error : float
@@ -37,10 +37,10 @@ class Agreement(NamedTuple):
 
 
 def agreement(estimate: Tensor, exact: Tensor) -> Agreement:
-    """Compare two tensors of one shape; where the exact one is 0, ratios are NaN and so is the cosine."""
+    """Compare two tensors of equal shape; if the exact one is 0, ratios and cosine are NaN."""
     estimate, exact = estimate.double().flatten(), exact.double().flatten()
     norms = estimate.norm(), exact.norm()
-    present = exact != 0  # an input that is always 0, as in the corners of digits, has no gradient and so no sign to agree on
+    present = exact != 0  # weights of inputs that are always 0 have no gradient, hence no sign
     return Agreement(
         float(estimate @ exact / (norms[0] * norms[1])),
         float(norms[0] / norms[1]),
@@ -55,7 +55,7 @@ def compare_gradients(estimate: Gradients, exact: Gradients) -> tuple[dict[str, 
     Raises
     ------
     InputError
-        If they are not of the same parameters.
+        If they do not have the same parameters.
     """
     if estimate.keys() != exact.keys():
         raise InputError(f"gradients of {sorted(estimate)} and {sorted(exact)} cannot be compared; estimate both on one network")
@@ -65,17 +65,17 @@ def compare_gradients(estimate: Gradients, exact: Gradients) -> tuple[dict[str, 
 
 
 class Bias(NamedTuple):
-    """How the error of an estimate falls with its nudging strength.
+    """Error of an estimate as a function of its nudging strength.
 
     Attributes
     ----------
     strengths : tuple of float
-        Where it was measured.
+        Measured strengths.
     errors : tuple of float
-        Relative errors of the whole gradient there.
+        Relative error of the whole gradient at each strength.
     order : float
-        Slope of log error against log strength, by least squares: 1 for one-sided EP, 2 for centered EP, 0 for a rule that
-        does not tend to the gradient.
+        Least-squares slope of log error against log strength: 1 for one-sided EP, 2 for centered EP, 0 for a rule that does not
+        tend to the gradient.
     """
 
     strengths: tuple[float, ...]
@@ -96,15 +96,15 @@ def bias_in_strength(
     Parameters
     ----------
     rule_of : callable
-        Builds the rule for a strength. Its tolerances must be far below the bias that is to be seen.
+        Builder of the rule for a strength. Tolerances must be far below the bias to be measured.
     network, batch
-        Where to measure.
+        Network and batch of the measurement.
     exact : Gradients
-        The exact gradient there.
+        Exact gradient for the batch.
     strengths : sequence of float
-        Two or more.
+        Two or more strengths.
     generator_of : callable
-        Makes the generator of the rule's own draws, the same for every strength.
+        Maker of the generator of the rule's own draws; every strength gets the same draws.
     """
     if len(strengths) < 2 or min(strengths) <= 0:
         raise InputError(f"an order needs two or more positive strengths, got {tuple(strengths)}")
@@ -117,22 +117,22 @@ def bias_in_strength(
 
 
 _FINE_TOLERANCE = 1e-6
-"""Residual at which feedback is looked for: near what float32 can resolve."""
+"""Residual of the free state in the search for feedback, close to the resolution of float32."""
 _NO_FEEDBACK = 1e-4
-"""Change by feedback, relative to the activities, below which it is called none; ordinary networks show 1e-3 even untrained."""
+"""Largest change by feedback, relative to the activities, that counts as none; ordinary untrained networks show 1e-3."""
 
 
 def review(network: Network, setting: Setting, inputs: Tensor) -> list[str]:
-    """Return a sentence for each way in which a setting is not what it seems; none for a sound one.
+    """Return a warning for each way in which a setting does not do what it seems to do.
 
     Parameters
     ----------
     network : Network
-        As it would be used.
+        Network to be trained.
     setting : Setting
-        From which rules are built.
+        Setting of the rule.
     inputs : Tensor of shape (B, n_in)
-        Some samples to settle.
+        Samples to settle.
     """
     warnings = []
     settling = setting.settling

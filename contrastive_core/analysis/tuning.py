@@ -1,8 +1,8 @@
-r"""Which strength and tolerances give a contrastive rule an estimate that is good enough, as cheaply as possible.
+r"""Tuning: the cheapest strength and tolerances with which a contrastive rule estimates the gradient well enough.
 
-Three things keep an estimate from the exact gradient of the whole data set: the bias of its finite nudge, of order :math:`\beta^p`; what
-the phases leave unsettled, which the contrast divides by :math:`\beta`; and the choice of the mini-batch. The third is there anyway, so
-that pushing the other two far below it is wasted.
+An estimate differs from the exact gradient of the whole data set for three reasons: the bias of the finite nudge, of order
+:math:`\beta^p`; the residuals of the phases, which the contrast divides by :math:`\beta`; and the choice of the mini-batch. The third
+cannot be avoided, so that effort to push the other two far below it is wasted.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,18 +27,18 @@ _EXACT = Stop(1e-11, 20_000)
 
 
 class Candidate(NamedTuple):
-    """A strength and tolerances, and what they gave.
+    """Strength and tolerances with their measured quality.
 
     Attributes
     ----------
     strength, tolerance, nudged_tolerance : float
-        As of :class:`contrastive_core.rule.Setting`; the last is relative to the contrast.
+        Nudging strength, tolerance of the free phase, and tolerance of later phases relative to the contrast.
     error : float
         Root mean square distance from the exact gradients, relative to their root mean square norm; infinite if a phase diverged.
     cosine : float
-        The lowest over the batches.
+        Lowest cosine over the batches.
     sweeps : float
-        Of all phases together, mean per sample.
+        Sweeps of all phases together, mean per sample.
     unconverged : float
         Share of phases that did not reach their tolerance.
     """
@@ -53,16 +53,16 @@ class Candidate(NamedTuple):
 
 
 class Exact(NamedTuple):
-    """Batches, and the exact gradients on them.
+    """Batches and their exact gradients.
 
     Attributes
     ----------
     batches : tuple of Batch
-        In the network's dtype.
+        Batches in the network's dtype.
     gradients : Tensor of shape (K, number of parameters)
-        In float64.
+        Exact gradients in float64.
     noise : float
-        Root mean square distance of a batch's gradient from the mean of all, relative to the root mean square norm, in [0, 1].
+        Root mean square distance of a batch's gradient from the mean gradient, relative to the root mean square norm, in [0, 1].
     """
 
     batches: tuple[Batch, ...]
@@ -71,14 +71,14 @@ class Exact(NamedTuple):
 
 
 class Model(NamedTuple):
-    r"""A fit of the errors: :math:`a \beta^p + (b\,\tau + c\,\tau_2 \beta)/\beta`.
+    r"""Fitted model of the error, :math:`a \beta^p + (b\,\tau + c\,\tau_2 \beta)/\beta`.
 
     Attributes
     ----------
     order : float
-        p: in theory 2 for centered rules and 1 for others; less where units cross a kink of their activation.
+        Order p; in theory 2 for centered rules and 1 for others, less if units cross a kink of their activation.
     bias, free, second : float
-        a, and b and c of the free tolerance :math:`\tau` and the relative second one :math:`\tau_2`; none is negative.
+        Non-negative coefficients a of the bias, b of the free tolerance :math:`\tau`, and c of the relative second one :math:`\tau_2`.
     """
 
     order: float
@@ -88,17 +88,17 @@ class Model(NamedTuple):
 
 
 def measure_exact(network: Network, setting: Setting, batches: Sequence[Batch]) -> Exact:
-    """Compute the exact gradient on every batch, in float64 at free states relaxed to rounding, and how much they differ.
+    """Compute the exact gradient of every batch and their spread, in float64 at free states relaxed to rounding.
 
     Raises
     ------
     InputError
         If there are fewer than two batches.
     ConvergenceError
-        If a free state is no minimum of the energy or is not reached: there is nothing to tune towards.
+        If a free state is not reached or is not a minimum of the energy.
     """
     if len(batches) < 2:
-        raise InputError(f"the noise of a batch shows in two or more of them, got {len(batches)}")
+        raise InputError(f"the noise of batches is measured on two or more, got {len(batches)}; give more batches")
     precise = deepcopy(network).double()
     rule = Implicit(setting.cost, replace(setting.settling, free=_EXACT))
     rows = []
@@ -125,20 +125,20 @@ def measure(
     exact: Exact,
     generator_of: Callable[[], torch.Generator] = torch.Generator,
 ) -> Candidate:
-    """Estimate the gradient on every batch as training would, and compare with the exact ones.
+    """Estimate the gradient of every batch as in training, and compare it with the exact gradient.
 
     Parameters
     ----------
     rule_of : callable
-        Builds the rule.
+        Builder of the rule.
     network : Network
-        In the dtype of training.
+        Network in the dtype of training.
     setting : Setting
-        Its strength and tolerances are what is tried.
+        Setting with the strength and tolerances to measure.
     exact : Exact
-        From ``measure_exact``.
+        Result of ``measure_exact``.
     generator_of : callable
-        Makes the generator of the rule's own draws.
+        Maker of the generator of the rule's own draws.
     """
     rule, generator, rows, effort = rule_of(setting), generator_of(), [], []
     free, second = setting.settling.free.tolerance, setting.settling.second.tolerance
@@ -163,7 +163,7 @@ def _joined(gradients: Gradients) -> Tensor:
 
 
 def worst(stages: Sequence[Candidate]) -> Candidate:
-    """Return one setting's largest error, lowest cosine and largest unsettled share over several networks, and its mean sweeps."""
+    """Combine measurements of one setting on several networks: worst error, cosine and unconverged share, mean sweeps."""
     sweeps = sum(stage.sweeps for stage in stages) / len(stages)
     return stages[0]._replace(
         error=max(stage.error for stage in stages),
@@ -174,16 +174,16 @@ def worst(stages: Sequence[Candidate]) -> Candidate:
 
 
 def with_tolerances(setting: Setting, strength: float, tolerance: float, nudged_tolerance: float) -> Setting:
-    """Return the setting with another strength and other tolerances, and the same budgets."""
+    """Return the setting with another strength and other tolerances; budgets are kept."""
     settling = setting.settling
     free, second = settling.free._replace(tolerance=tolerance), settling.second._replace(tolerance=nudged_tolerance)
     return replace(setting, strength=strength, settling=replace(settling, free=free, second=second))
 
 
 def fit(candidates: Sequence[Candidate], orders: Sequence[float] = (1.0, 1.5, 2.0)) -> Model | None:
-    """Fit the model of the error by non-negative least squares of relative deviations; None for fewer than four usable errors.
+    """Fit the model of the error by non-negative least squares of relative deviations, with the best of the orders.
 
-    Of the orders, the one that fits best is taken.
+    Returns None for fewer than four usable errors.
     """
     usable = [c for c in candidates if 0 < c.error < float("inf")]
     if len(usable) < 4:
@@ -199,12 +199,12 @@ def fit(candidates: Sequence[Candidate], orders: Sequence[float] = (1.0, 1.5, 2.
 
 
 def choose(candidates: Sequence[Candidate], passes: Callable[[Candidate], bool]) -> Candidate:
-    """Return the cheapest candidate that passes, and of those within a fiftieth of its sweeps the one with the smallest error.
+    """Return the candidate with the smallest error among those that pass and need at most 2 % more sweeps than the cheapest.
 
     Raises
     ------
     ConvergenceError
-        If none passes; the message has the best.
+        If none passes; the message names the best.
     """
     good = [c for c in candidates if c.unconverged == 0 and passes(c)]
     if not good:

@@ -1,4 +1,4 @@
-"""Exact gradients and backpropagation, as rules, by name: what the local rules are judged by."""
+"""Table of baselines by name: exact gradients and backpropagation, as rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the exact rules share: the cost's gradient on the state, and the parameters' gradient from an adjoint."""
+"""Shared parts of the exact rules: gradient of the cost on the state, and gradient of the parameters from an adjoint."""
 
 import torch
 
@@ -9,7 +9,7 @@ from contrastive_core.types import Batch, Gradients, State
 
 
 def state_gradient(network: Network, state: State, cost: Cost, batch: Batch) -> State:
-    """Return the gradient of the mean cost times B on every layer: 0 below the last."""
+    """Return B times the gradient of the mean cost on every layer; it is 0 below the last layer."""
     last = network.pull_back(state, cost.gradient(network.output(state), batch))
     return (*(torch.zeros_like(layer) for layer in state[:-1]), last)
 
@@ -20,19 +20,19 @@ def parameter_gradient(network: Network, state: State, adjoint: State, cost: Cos
     Parameters
     ----------
     network, cost, batch
-        What the gradient is of.
+        Network, cost and samples of the gradient.
     state : State
-        The free equilibrium.
+        Free equilibrium.
     adjoint : State
         :math:`v = H^{-1} \partial C/\partial s`, with :math:`H = -\partial f/\partial s` the curvature of the energy.
 
     Returns
     -------
     Gradients
-        For every parameter.
+        Gradient of every parameter.
     """
     with torch.enable_grad():
-        # The force carries the parameters twice for the inputs' weights: through the drive too, so clamp inside the graph.
+        # The force depends on the input weights through the drive, so clamp inside the graph.
         force = network.force(tuple(layer.detach() for layer in state), network.clamp(batch.inputs))
         work = torch.stack([(v * f).sum() for v, f in zip(adjoint, force, strict=True)]).sum() / state[0].shape[0]
         gradients = named_gradients(work, network)

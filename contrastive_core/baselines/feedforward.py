@@ -1,4 +1,4 @@
-"""Backpropagation through one bottom-up pass of the same weights."""
+"""Backpropagation through one bottom-up pass with the same weights."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final
@@ -19,13 +19,13 @@ from contrastive_core.types import Batch, State
 class FeedforwardBackprop(Rule):
     """Ordinary backpropagation: the network without its feedback, differentiated by autograd.
 
-    It answers inputs with the bottom-up pass, not with the equilibrium, and so trains and is tested as the feedforward
-    network of the same weights.
+    Inference is the bottom-up pass, not an equilibrium, so that the rule trains and tests the feedforward network with the same
+    weights.
 
     Attributes
     ----------
     cost : Cost
-        What is differentiated.
+        Cost that is differentiated.
     """
 
     settles: ClassVar[bool] = False
@@ -33,7 +33,7 @@ class FeedforwardBackprop(Rule):
     cost: Cost
 
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
-        """Run forwards, differentiate backwards."""
+        """Run the bottom-up pass and differentiate the cost through it."""
         with torch.enable_grad():
             state = network.feedforward(network.clamp(batch.inputs))
             gradients = named_gradients(self.cost.value(network.output(state), batch).mean(), network)
@@ -47,7 +47,7 @@ class FeedforwardBackprop(Rule):
 
 
 def _single_pass(state: State) -> Relaxation:
-    """Return the certificate of a pass that has nothing to settle: one step, residual 0."""
+    """Return the certificate of a bottom-up pass: one step and a residual of 0."""
     zeros = state[0].new_zeros(state[0].shape[0])
     steps = torch.ones_like(zeros, dtype=torch.int64)
     return Relaxation(state, steps, zeros, torch.full_like(steps, int(Status.CONVERGED), dtype=torch.int8))

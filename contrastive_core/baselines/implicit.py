@@ -1,4 +1,4 @@
-"""The exact gradient at an equilibrium, by the implicit function theorem."""
+"""Exact gradient at an equilibrium, by the implicit function theorem."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ _NO_MINIMUM = (
 @final
 @dataclass(frozen=True)
 class Implicit(Rule):
-    r"""The gradient of the cost at the free equilibrium, exact to rounding and to the residual of the free phase.
+    r"""Gradient of the cost at the free equilibrium, exact up to rounding and the residual of the free phase.
 
     Differentiating :math:`\partial_s E(s^*) = 0` gives :math:`\nabla_\theta C = v^T \partial_\theta f` with
-    :math:`H v = \partial C/\partial s`, H the curvature of the energy on the units that are not held by their bounds. Solved with
-    one matrix per sample, in O(n³), up to ``dense_units`` units; above that by MINRES with Hessian-vector products, the
-    samples as one block-diagonal system.
+    :math:`H v = \partial C/\partial s`, where H is the curvature of the energy on the units that are not held by their bounds. Up to
+    ``dense_units`` units the system is solved with one matrix per sample, in O(n³). Larger systems are solved by MINRES with
+    Hessian-vector products, all samples in one block-diagonal system.
 
     Attributes
     ----------
     cost : Cost
-        What is differentiated.
+        Cost that is differentiated.
     settling : Settling
-        How the free phase is relaxed; its tolerance limits how exact the gradient is.
+        Relaxation of the free phase, whose tolerance limits the accuracy of the gradient.
     dense_units : int
         Largest number of free units for the dense solve.
     """
@@ -49,7 +49,7 @@ class Implicit(Rule):
     dense_units: int = 128
 
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
-        """Relax, and solve for the adjoint.
+        """Relax the free phase, and solve for the adjoint.
 
         Raises
         ------
@@ -65,7 +65,7 @@ class Implicit(Rule):
         return Estimate(parameter_gradient(network, free.state, adjoint, self.cost, batch), {"free": free})
 
     def solve(self, clamped: Clamped, state: State, right_side: State) -> State:
-        """Return :math:`H^{-1}` applied to ``right_side``, 0 on the units held by their bounds."""
+        """Return :math:`H^{-1}` applied to ``right_side``; 0 on units held by their bounds."""
         if sum(layer.shape[1] for layer in state) <= self.dense_units:
             matrices, scale = dense(clamped, state)
             weighted = _weigh(scale, right_side)
@@ -92,7 +92,7 @@ def _weigh(scale: State, right_side: State) -> Tensor:
 def _krylov(multiply: Callable[[State], State], state: State, weighted: Tensor) -> Tensor:
     operator = as_operator(multiply, state)
     right = weighted.double().cpu().numpy().ravel()
-    # A product is only as good as the state's dtype; asking for more than a few roundings cannot be met.
+    # Products are as accurate as the state's dtype, so a tighter tolerance than a few roundings cannot be reached.
     accuracy = 10 * torch.finfo(weighted.dtype).eps
     solution, _ = minres(operator, right, rtol=accuracy, maxiter=2000)
     error = float(np.linalg.norm(operator @ solution - right))
@@ -102,7 +102,7 @@ def _krylov(multiply: Callable[[State], State], state: State, weighted: Tensor) 
             "singular: use float64, a smaller gain, or a smaller layer energy scale"
         )
     scaled = torch.from_numpy(solution).reshape(weighted.shape)
-    # The solution's own curvature, x A x = x b: MINRES solves indefinite systems too, and would not say so.
+    # MINRES also solves indefinite systems without a warning, so check the curvature along the solution, x A x = x b.
     below = (scaled * weighted.double().cpu()).sum(1) < 0
     if bool(below.any()):
         raise ConvergenceError(_NO_MINIMUM.format(int(below.sum()), len(below)))

@@ -1,4 +1,4 @@
-"""Recurrent backpropagation: the adjoint by iteration."""
+"""Recurrent backpropagation: the adjoint is found by iteration."""
 
 from dataclasses import dataclass
 from typing import final
@@ -20,25 +20,25 @@ from contrastive_core.types import Batch, State
 @final
 @dataclass(frozen=True)
 class RecurrentBackprop(Rule):
-    r"""Almeida-Pineda: iterate the linearised network backwards, :math:`z \leftarrow J^T z + \partial C/\partial s`.
+    r"""Almeida-Pineda rule: iterates the linearised network backwards, :math:`z \leftarrow J^T z + \partial C/\partial s`.
 
     :math:`J` is the Jacobian of the synchronous map :math:`T` at the free equilibrium, and the gradient is
-    :math:`z^T \partial_\theta T`. It converges where the synchronous iteration does, and its adjoint carries the same
-    certificate as a relaxation, under the name "adjoint".
+    :math:`z^T \partial_\theta T`. It converges if the synchronous iteration does. The adjoint has a certificate like any relaxation,
+    under the name "adjoint".
 
     Attributes
     ----------
     cost : Cost
-        What is differentiated.
+        Cost that is differentiated.
     settling : Settling
-        Of the free phase; the second tolerance and budget are the adjoint's.
+        Relaxation of the free phase; its second tolerance and budget apply to the adjoint.
     """
 
     cost: Cost
     settling: Settling
 
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
-        """Relax, and iterate the adjoint."""
+        """Relax the free phase, and iterate the adjoint."""
         with torch.no_grad():
             clamped = network.clamp(batch.inputs)
         free = self.settling.free_phase(clamped, batch.start, generator)
@@ -48,7 +48,7 @@ class RecurrentBackprop(Rule):
         with torch.enable_grad():
             image = _synchronous(clamped, state)
 
-        # A layer without neighbours that move, such as a lone one, does not depend on the state at all.
+        # A layer without moving neighbours, such as a single one, does not depend on the state and has no graph.
         moving = [index for index, layer in enumerate(image) if layer.requires_grad]
 
         def step(adjoint: State, _: None) -> tuple[State, Tensor, None]:

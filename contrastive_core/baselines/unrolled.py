@@ -1,4 +1,4 @@
-"""Backpropagation through the relaxation."""
+"""Backpropagation through the steps of the relaxation."""
 
 from dataclasses import dataclass
 from typing import final
@@ -19,19 +19,19 @@ from contrastive_core.types import Batch
 @final
 @dataclass(frozen=True)
 class Unrolled(Rule):
-    """BPTT: differentiate the cost through the steps of the free phase, all of them or the last K.
+    """BPTT: the cost is differentiated through all steps of the free phase, or through the last K.
 
-    Memory grows with the number of steps. Truncated, the free phase runs without a graph and K more steps are taken with
-    one, whatever the residual.
+    Memory grows with the number of steps. If truncated, the free phase runs without a graph, and K further steps are taken with one,
+    whatever the residual.
 
     Attributes
     ----------
     cost : Cost
-        What is differentiated.
+        Cost that is differentiated.
     settling : Settling
-        Of the free phase.
+        Relaxation of the free phase.
     truncation : int, optional
-        K; None differentiates the whole relaxation.
+        Number of steps K; None differentiates the whole relaxation.
     """
 
     cost: Cost
@@ -68,5 +68,5 @@ class Unrolled(Rule):
 
 
 def build(setting: Setting) -> Unrolled:
-    """Return BPTT through the setting's number of steps."""
+    """Return BPTT through ``setting.unroll`` steps."""
     return Unrolled(setting.cost, setting.settling, setting.unroll)

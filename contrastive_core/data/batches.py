@@ -1,4 +1,4 @@
-"""Going through a split batch by batch."""
+"""Batches of a split, in its own order or shuffled."""
 
 from collections.abc import Iterator
 
@@ -17,15 +17,15 @@ def batches(split: Split, batch_size: int, generator: torch.Generator | None = N
     split : Split
         Samples, with inputs of shape (N, n_in).
     batch_size : int
-        Samples per batch, at least 1; the last batch has what is left and may be smaller.
+        Samples per batch, at least 1; the last batch may be smaller.
     generator : torch.Generator, optional
         Source of the order, advanced once per call; None keeps the order of the split.
 
     Returns
     -------
     iterator of Batch
-        Batches with inputs of shape (B, n_in), labels of shape (B,) and the samples' places in the split as instances, on the
-        split's device; views of it where the order is kept.
+        Batches with inputs of shape (B, n_in) and labels of shape (B,), on the split's device. ``instances`` are the indices of the
+        samples in the split. Without a generator the tensors are views of the split.
 
     Raises
     ------
@@ -33,14 +33,14 @@ def batches(split: Split, batch_size: int, generator: torch.Generator | None = N
         If ``batch_size`` is less than 1.
     """
     if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, got {batch_size}")
+        raise InputError(f"batch_size must be at least 1, got {batch_size}; 32 is usual")
     num_samples = len(split.labels)
     starts = range(0, num_samples, batch_size)
     if generator is None:
         places = torch.arange(num_samples, device=split.labels.device)
         slices = (slice(i, i + batch_size) for i in starts)
         return (Batch(split.inputs[part], split.labels[part], places[part]) for part in slices)
-    # Drawn here and not on the first use, so that what the generator is used for next does not depend on when the batches are read.
+    # Draw the order now, not at the first batch: later draws of the generator must not depend on when the batches are read.
     order = torch.randperm(num_samples, generator=generator, device=generator.device).to(split.labels.device)
     chosen = (order[i : i + batch_size] for i in starts)
     return (Batch(split.inputs[rows], split.labels[rows], rows) for rows in chosen)

@@ -1,4 +1,4 @@
-"""What each data set is, how large it is and where it comes from, readable without importing torch or scikit-learn."""
+"""Descriptions of all data sets, with sizes and origins, readable without importing torch or scikit-learn."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -24,7 +24,7 @@ class PublishedFile:
     archive : str
         SHA-256 of the gzip file as published, in hexadecimal; a download must match it.
     content : str, optional
-        SHA-256 of the uncompressed file; copies that were packed again still match it. None where it is not known.
+        SHA-256 of the uncompressed file, which copies that were compressed again still match; None if unknown.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Entry:
     name : str
         Name in ``DATASETS``.
     task : str
-        What is to be learned, in a few words.
+        Task, in a few words.
     num_train, num_validation, num_test : int
         Samples in each split.
     num_inputs : int
@@ -49,17 +49,17 @@ class Entry:
     num_classes : int
         Number of labels.
     kind : {"bundled", "download", "synthetic"}
-        Whether it comes with an installed library, is read from files, or is computed from a seed.
+        Source of the samples: an installed library, downloaded files, or a computation from a seed.
     origin : str
-        Who made it and under which terms, in one sentence.
+        Authors and licence, in one sentence.
     loader : str
         ``"module:attribute"`` of its loader.
     seeded : bool
-        Whether its samples, or what is a training and what a test sample, follow from a seed.
+        Whether the samples, or their division into splits, depend on a seed.
     mirror : str
-        Address that its files are downloaded from, ending in ``/``; empty where there is nothing to download.
+        Address of the downloads, ending in ``/``; empty without downloads.
     files : tuple of PublishedFile
-        Its files: images and labels for training, then for testing; empty where there is nothing to download.
+        Images and labels for training, then for testing; empty without downloads.
     """
 
     name: str
@@ -77,9 +77,9 @@ class Entry:
     files: tuple[PublishedFile, ...] = ()
 
 
-# The archives' digests are those that TensorFlow Datasets publishes. Fashion-MNIST's were also recomputed from real files whose gzip
-# headers were restored until they had the MD5 that torchvision publishes. MNIST's contents were hashed from real files whose unpacked
-# MD5 and size, also when packed again, are the known ones. No KMNIST file was at hand, so the digests of its contents are not known.
+# Digests of archives are those of TensorFlow Datasets. Those of Fashion-MNIST were also recomputed, from files whose restored gzip
+# headers gave the MD5 that torchvision publishes. Digests of MNIST's contents come from files with the known MD5 and size. The contents
+# of KMNIST were not available, so their digests are unknown.
 _MNIST = (
     PublishedFile(
         TRAIN_IMAGES,
@@ -228,7 +228,7 @@ _ENTRIES = (
 )
 
 CATALOG: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
-"""Every data set's description, by name."""
+"""Description of every data set, by name."""
 
 
 def describe(name: str) -> Entry:
@@ -242,7 +242,7 @@ def describe(name: str) -> Entry:
     Returns
     -------
     Entry
-        Its sizes, origin and files.
+        Sizes, origin and files.
 
     Raises
     ------

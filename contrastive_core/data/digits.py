@@ -1,4 +1,4 @@
-"""The 1797 small handwritten digits that are installed with scikit-learn."""
+"""Data set of 1797 small handwritten digits, installed with scikit-learn."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +25,7 @@ def load(data_dir: Path | None, seed: int) -> Splits:
     Returns
     -------
     Splits
-        1197, 250 and 350 samples of 64 inputs in [0, 1] (the sixteen grey levels over 16), with the same share of every digit.
+        1197, 250 and 350 samples with 64 inputs in [0, 1], grey levels divided by 16; every split has the same share of each digit.
     """
     entry = describe("digits")
     train, validation, test = split_stratified(_samples(), entry.num_validation, entry.num_test)
@@ -39,19 +39,19 @@ def load(data_dir: Path | None, seed: int) -> Splits:
 
 
 def load_shuffled(data_dir: Path | None, seed: int) -> Splits:
-    """Load the digits in a random order, whose last fifth is for testing.
+    """Load the digits in a random order; the last fifth is the test split.
 
     Parameters
     ----------
     data_dir : Path, optional
         Not used: the samples are installed with scikit-learn.
     seed : int
-        Of ``numpy.random.default_rng``, whose permutation is the order. At least 0.
+        Seed of ``numpy.random.default_rng``, which permutes the samples; at least 0.
 
     Returns
     -------
     Splits
-        1187, 250 and 360 samples: with other seeds, results spread by how hard the test samples are, too.
+        1187, 250 and 360 samples. Results with different seeds also differ in the difficulty of the test samples.
 
     Raises
     ------
@@ -75,13 +75,13 @@ def _samples() -> Split:
 
 
 def _installed() -> NDArray[np.float64]:
-    """Read scikit-learn's file, of 64 grey levels and a label per line, without importing scikit-learn.
+    """Read scikit-learn's file, with 64 grey levels and a label per line, without importing scikit-learn.
 
-    The import takes longer than torch's, and every short run on digits would wait for it.
+    The import takes longer than that of torch, and every short run on digits would wait for it.
     """
     found = find_spec("sklearn")
     if found is None or found.origin is None:
-        raise DataError("scikit-learn, which the digits are installed with, is missing; install it")
+        raise DataError("the digits come with scikit-learn, which is missing; install it: pip install scikit-learn")
     path = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
     try:
         return np.loadtxt(path, delimiter=",")

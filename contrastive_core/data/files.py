@@ -1,4 +1,4 @@
-"""Finding, downloading and verifying the files of a data set."""
+"""Files of a data set: finding, downloading and verifying."""
 
 import sys
 from pathlib import Path
@@ -15,24 +15,24 @@ _IMAGES_OF = {TRAIN_LABELS: TRAIN_IMAGES, TEST_LABELS: TEST_IMAGES}
 
 
 class FileReport(NamedTuple):
-    """What is known about one file of a data set.
+    """Findings about one file of a data set.
 
     Attributes
     ----------
     name : str
         Published name without ``.gz``.
     path : Path or None
-        Where it was found; None where it is missing.
+        Path of the file; None if it is missing.
     num_bytes : int or None
-        Its size on disk.
+        Size on disk.
     digest : str or None
         SHA-256 of its uncompressed content.
     published : bool or None
-        Whether it is the published file; None where that cannot be told.
+        Whether it is the published file; None if unknown.
     num_samples : int or None
         Images or labels in it.
     problem : str or None
-        Why it cannot be used, in one sentence; None where it can.
+        Reason for which it cannot be used, in one sentence; None if it can.
     """
 
     name: str
@@ -57,7 +57,7 @@ def find(name: str, data_dir: Path) -> dict[str, Path]:
     Returns
     -------
     dict of str to Path
-        Where each file is, by its published name without ``.gz``; empty for a data set without files.
+        Path of each file, by its published name without ``.gz``; empty for a data set without files.
 
     Raises
     ------
@@ -75,25 +75,25 @@ def find(name: str, data_dir: Path) -> dict[str, Path]:
 
 
 def fetch(name: str, data_dir: Path | None = None) -> dict[str, Path]:
-    """Make sure that all files of a data set are there and are the published ones, downloading what is missing.
+    """Download the missing files of a data set, and check that all files are the published ones.
 
     Parameters
     ----------
     name : str
         Name in ``DATASETS``.
     data_dir : Path, optional
-        Folder to download to, made if need be; a file that is already there is never overwritten. None is the download cache
-        in the user's cache folder, where damaged files are replaced.
+        Folder to download to, created if needed; existing files are never overwritten. None takes the download cache in the user's
+        cache folder, where damaged files are replaced.
 
     Returns
     -------
     dict of str to Path
-        Where each file is, by its published name without ``.gz``; empty for a data set without files.
+        Path of each file, by its published name without ``.gz``; empty for a data set without files.
 
     Raises
     ------
     DataError
-        If a download failed or its SHA-256 is not the published one, or ``data_dir`` has another file of that name.
+        If a download fails, its SHA-256 is not the published one, or ``data_dir`` has another file of that name.
     """
     entry = describe(name)
     folder = _folder(entry, data_dir)
@@ -108,12 +108,12 @@ def verify(name: str, data_dir: Path | None = None) -> tuple[FileReport, ...]:
     name : str
         Name in ``DATASETS``.
     data_dir : Path, optional
-        Folder with the files, or with a subfolder called ``name`` that has them; None is the download cache.
+        Folder with the files, or with a subfolder ``name`` that has them; None takes the download cache.
 
     Returns
     -------
     tuple of FileReport
-        One per file, in the order of the catalog; empty for a data set without files.
+        One report per file, in the order of the catalog; empty for a data set without files.
 
     Raises
     ------
@@ -134,15 +134,15 @@ def is_published(published: PublishedFile, file: IdxFile) -> bool | None:
     Parameters
     ----------
     published : PublishedFile
-        Its published digests.
+        File with its published digests.
     file : IdxFile
-        What was read.
+        File that was read.
 
     Returns
     -------
     bool or None
-        Whether the content is the published one; None where only the published archive's digest is known and differs, which it
-        also does for the same content packed otherwise.
+        Whether the content is the published one. None if only the digest of the archive is known and differs, because the same content
+        compressed in another way has another archive.
     """
     if file.archive == published.archive:
         return True
@@ -159,12 +159,12 @@ def check_name(name: str, file_name: str, file: IdxFile) -> None:
     file_name : str
         Published name that the file is used as.
     file : IdxFile
-        What was read.
+        File that was read.
 
     Raises
     ------
     DataError
-        If it is recognised as something else.
+        If it is recognised as another file.
     """
     for entry in CATALOG.values():
         for published in entry.files:
@@ -176,7 +176,7 @@ def check_name(name: str, file_name: str, file: IdxFile) -> None:
 
 
 def _folder(entry: Entry, data_dir: Path | None) -> Path:
-    """Choose the folder that a data set's files are in."""
+    """Return the folder with the files of a data set."""
     if data_dir is None:
         return Path(pooch.os_cache("eqlab")) / entry.name
     named = data_dir / entry.name
@@ -184,23 +184,23 @@ def _folder(entry: Entry, data_dir: Path | None) -> Path:
 
 
 def _list_files(entry: Entry) -> str:
-    """Name the files that a data set needs."""
+    """List the files that a data set needs, for messages."""
     return f"{', '.join(file.name for file in entry.files)} (.gz or not)"
 
 
 def _fetch_file(entry: Entry, published: PublishedFile, folder: Path, *, keep: bool) -> Path:
-    """Return the path of one file, downloading it if it is not there."""
+    """Return the path of one file, after downloading it if it is missing."""
     present = locate(folder, published.name) if keep else None
     if present is not None:
         if is_published(published, open_idx(present)):
             return present
-        raise DataError(f"{present}: not recognised as the published file of {entry.name!r}; move it away, it is not overwritten")
+        raise DataError(f"{present}: not the published file of {entry.name!r}, and existing files are not overwritten; move it away")
     url = f"{entry.mirror}{published.name}.gz"
     try:
         path = pooch.retrieve(
             url, f"sha256:{published.archive}", fname=f"{published.name}.gz", path=folder, progressbar=sys.stderr.isatty()
         )
-    # Network errors of requests derive from OSError, as do those of the disk; pooch raises ValueError for a wrong digest.
+    # Errors of the network and of the disk are OSErrors; pooch raises ValueError for a wrong digest.
     except (OSError, ValueError) as error:
         raise DataError(
             f"{url}: download failed ({shorten(f'{type(error).__name__}: {error}', 100)}); "
@@ -210,7 +210,7 @@ def _fetch_file(entry: Entry, published: PublishedFile, folder: Path, *, keep: b
 
 
 def _verify_file(entry: Entry, published: PublishedFile, folder: Path, reports: dict[str, FileReport]) -> FileReport:
-    """Examine one file; labels are counted against the images, whose report comes first."""
+    """Examine one file; the number of labels must be that of the images, which are examined first."""
     path = locate(folder, published.name)
     if path is None:
         return FileReport(published.name, problem=f"no {published.name} (.gz or not) in {folder}; download or copy it there")

@@ -1,4 +1,4 @@
-"""Loading a data set of images and labels from its four IDX files."""
+"""Data sets of images and labels in four IDX files: MNIST, Fashion-MNIST and KMNIST."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from contrastive_core.data.idx import IdxFile, check_counts, open_idx, parse_ima
 from contrastive_core.data.splits import Split, Splits, assemble
 from contrastive_core.errors import DataError
 
-# 60000 training images give the usual 55000 and 5000; smaller files of the same format are divided alike.
+# A twelfth of 60000 training images gives the usual 55000 and 5000; smaller files are divided in the same ratio.
 _VALIDATION_SHARE = 12
 
 
@@ -24,19 +24,19 @@ def load_folder(name: str, data_dir: Path | None) -> Splits:
     name : str
         Data set with files in the catalog.
     data_dir : Path, optional
-        Folder with the four files, or with a subfolder called ``name`` that has them. None uses the download cache and fills it
-        where files are missing; nothing is ever downloaded into, or instead of, a folder that was given.
+        Folder with the four files, or with a subfolder ``name`` that has them. None takes the download cache and downloads missing
+        files; nothing is ever downloaded if a folder is given.
 
     Returns
     -------
     Splits
-        Inputs of shape (N, rows x columns) in [0, 1] (pixel / 255), in the published order: 55000, 5000 and 10000 of them for the
-        published files.
+        Inputs of shape (N, rows x columns) in [0, 1], pixels divided by 255, in the published order. The published files give 55000,
+        5000 and 10000 samples.
 
     Raises
     ------
     DataError
-        If a file is missing, damaged, of another data set or does not fit the others, or a download failed.
+        If a file is missing, damaged, of another data set or inconsistent with the others, or if a download fails.
     """
     entry = describe(name)
     paths = fetch(name) if data_dir is None else find(name, data_dir)
@@ -83,7 +83,7 @@ def _read_pair(images_file: IdxFile, labels_file: IdxFile, num_classes: int) -> 
 
 
 def _check_sizes(files: Mapping[str, IdxFile], training: Split, test: Split) -> None:
-    """Refuse images of different sizes, and too few of them to leave any for validation."""
+    """Refuse images of different sizes, and too few images to leave one for validation."""
     found, expected = test.inputs.shape[1], training.inputs.shape[1]
     if found != expected:
         raise DataError(
@@ -98,7 +98,7 @@ def _check_sizes(files: Mapping[str, IdxFile], training: Split, test: Split) -> 
 
 
 def _describe_files(entry: Entry, files: Mapping[str, IdxFile]) -> str:
-    """Say whether the files are the published ones."""
+    """Describe the files: published, different, or unknown."""
     verdicts = [is_published(published, files[published.name]) for published in entry.files]
     if all(verdicts):
         return "the published IDX files"

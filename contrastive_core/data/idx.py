@@ -1,4 +1,4 @@
-"""Reading IDX files, the format of MNIST, with one clear sentence for each way in which a file can be wrong."""
+"""IDX files, the format of MNIST: reading, and one clear error for each kind of damage."""
 
 import gzip
 import zlib
@@ -19,20 +19,20 @@ _AGAIN = "copy or download the file again"
 
 
 class IdxFile(NamedTuple):
-    """An IDX file's bytes, unpacked but not yet interpreted.
+    """Bytes of an IDX file, unpacked but not yet interpreted.
 
     Attributes
     ----------
     path : Path
-        Where it was read from.
+        Path of the file.
     num_bytes : int
-        Its size on disk.
+        Size on disk.
     archive : str
-        SHA-256 of the file as it is on disk.
+        SHA-256 of the file on disk.
     content : str
-        SHA-256 of the unpacked bytes; equal to ``archive`` where the file is not compressed.
+        SHA-256 of the unpacked bytes; equal to ``archive`` if the file is not compressed.
     data : bytes
-        The unpacked bytes.
+        Unpacked bytes.
     """
 
     path: Path
@@ -43,19 +43,19 @@ class IdxFile(NamedTuple):
 
 
 def locate(folder: Path, name: str) -> Path | None:
-    """Find an IDX file under one of the names that it is commonly given.
+    """Find an IDX file under one of its common names.
 
     Parameters
     ----------
     folder : Path
-        Where to look; subfolders are not searched.
+        Folder to search, without subfolders.
     name : str
         Published name without ``.gz``, such as ``train-images-idx3-ubyte``.
 
     Returns
     -------
     Path or None
-        The first that exists of the published name and the one with a dot before ``idx``, uncompressed before compressed.
+        First existing file of four: the published name, the same with ``.gz``, and both with a dot before ``idx``.
     """
     dotted = name.replace("-idx", ".idx")
     candidates = (folder / (stem + suffix) for stem in (name, dotted) for suffix in ("", ".gz"))
@@ -63,7 +63,7 @@ def locate(folder: Path, name: str) -> Path | None:
 
 
 def open_idx(path: Path) -> IdxFile:
-    """Read a file and unpack it if its content, whatever its name, is gzip.
+    """Read a file, and unpack it if its content is gzip, whatever its name.
 
     Parameters
     ----------
@@ -73,12 +73,12 @@ def open_idx(path: Path) -> IdxFile:
     Returns
     -------
     IdxFile
-        Its unpacked bytes and digests.
+        Unpacked bytes and digests.
 
     Raises
     ------
     DataError
-        If it cannot be read, or its compression is damaged.
+        If the file cannot be read, or its compression is damaged.
     """
     try:
         raw = path.read_bytes()
@@ -100,18 +100,17 @@ def parse_images(file: IdxFile) -> NDArray[np.uint8]:
     Parameters
     ----------
     file : IdxFile
-        What ``open_idx`` read.
+        Result of ``open_idx``.
 
     Returns
     -------
     ndarray of shape (N, rows, columns)
-        Pixels from 0 to 255; read-only, sharing the file's bytes.
+        Pixels from 0 to 255, a read-only view of the bytes.
 
     Raises
     ------
     DataError
-        If the file is not an IDX file of unsigned bytes with three axes, holds labels instead, is empty, or is shorter or longer
-        than its header says.
+        If the file is not an IDX file of unsigned bytes with three axes, is empty, or differs in length from its header.
     """
     return _parse(file, 3)
 
@@ -122,19 +121,20 @@ def parse_labels(file: IdxFile, num_classes: int) -> NDArray[np.uint8]:
     Parameters
     ----------
     file : IdxFile
-        What ``open_idx`` read.
+        Result of ``open_idx``.
     num_classes : int
-        Labels have to be smaller than this.
+        Number of classes; labels must be smaller.
 
     Returns
     -------
     ndarray of shape (N,)
-        Labels; read-only, sharing the file's bytes.
+        Labels, a read-only view of the bytes.
 
     Raises
     ------
     DataError
-        As ``parse_images``, with one axis; or if a label is out of range.
+        If the file is not an IDX file of unsigned bytes with one axis, is empty, differs in length from its header, or has a label out
+        of range.
     """
     labels = _parse(file, 1)
     wrong = np.flatnonzero(labels >= num_classes)
@@ -147,14 +147,14 @@ def parse_labels(file: IdxFile, num_classes: int) -> NDArray[np.uint8]:
 
 
 def check_counts(images: Path, labels: Path, num_images: int, num_labels: int) -> None:
-    """Refuse images and labels that cannot belong together.
+    """Refuse images and labels of different numbers.
 
     Parameters
     ----------
     images, labels : Path
-        The two files, for the message.
+        Both files, for the message.
     num_images, num_labels : int
-        How many samples each of them holds.
+        Number of samples in each.
 
     Raises
     ------
@@ -163,13 +163,13 @@ def check_counts(images: Path, labels: Path, num_images: int, num_labels: int) -
     """
     if num_images != num_labels:
         raise DataError(
-            f"{labels}: {num_labels} labels, expected {num_images} as there are images in {images.name}; "
+            f"{labels}: {num_labels} labels, expected {num_images}, the number of images in {images.name}; "
             "check that both files belong to the same split"
         )
 
 
 def _parse(file: IdxFile, num_axes: int) -> NDArray[np.uint8]:
-    """Check header and length, then view the data with the header's shape."""
+    """Check header and length, and return a view of the data in the header's shape."""
     data, expected = file.data, f"0x{0x0800 + num_axes:08X} ({_CONTENTS[num_axes]})"
     if len(data) < 4:
         raise DataError(f"{file.path}: truncated, {len(data)} bytes where a header starting with {expected} is expected; {_AGAIN}")

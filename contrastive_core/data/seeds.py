@@ -11,14 +11,14 @@ def spawn(seed: int, count: int) -> list[np.random.Generator]:
     Parameters
     ----------
     seed : int
-        At least 0.
+        Seed, at least 0.
     count : int
-        How many.
+        Number of generators.
 
     Returns
     -------
     list of numpy.random.Generator
-        The generators; the same ones for the same seed.
+        Generators; equal seeds give equal ones.
 
     Raises
     ------

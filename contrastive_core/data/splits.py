@@ -1,4 +1,4 @@
-"""Training, validation and test samples that are the same in every run, whatever the training seed."""
+"""Training, validation and test splits, which do not depend on the training seed."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from contrastive_core.errors import InputError
 
-# Any constant will do, but changing it changes every published number on the data sets that are split here.
+# Seed of the order in which samples are split. Another value would change every published number on these data sets.
 _SPLIT_SEED = 20240601
 
 
@@ -22,7 +22,7 @@ class Split(NamedTuple):
     Attributes
     ----------
     inputs : Tensor of shape (N, n_in)
-        What the input layer is clamped to (float32), in [0, 1].
+        Values that the input layer is clamped to (float32), in [0, 1].
     labels : Tensor of shape (N,)
         Class indices (int64).
     """
@@ -45,9 +45,9 @@ class Splits(NamedTuple):
     num_classes : int
         Number of classes; labels lie in 0 .. num_classes - 1.
     source : str
-        Where the samples come from, how they were scaled and split, in one sentence.
+        Origin, scaling and division of the samples, in one sentence.
     digest : str
-        SHA-256 over the bytes of all tensors, in hexadecimal: equal digests mean equal data.
+        SHA-256 over the bytes of all tensors, in hexadecimal; equal digests mean equal data.
     """
 
     train: Split
@@ -59,7 +59,7 @@ class Splits(NamedTuple):
 
 
 Loader = Callable[[Path | None, int], Splits]
-"""``load(data_dir, seed)``: ``data_dir`` matters only for data sets made of files, ``seed`` only for synthetic ones."""
+"""``load(data_dir, seed)``: data sets in files use ``data_dir``, seeded ones use ``seed``."""
 
 
 def assemble(train: Split, validation: Split, test: Split, *, num_classes: int, source: str) -> Splits:
@@ -72,7 +72,7 @@ def assemble(train: Split, validation: Split, test: Split, *, num_classes: int, 
     num_classes : int
         Number of classes.
     source : str
-        Where the samples come from, in one sentence.
+        Origin of the samples, in one sentence.
 
     Returns
     -------
@@ -83,14 +83,14 @@ def assemble(train: Split, validation: Split, test: Split, *, num_classes: int, 
 
 
 def place(splits: Splits, device: torch.device) -> Splits:
-    """Return the splits with their tensors on a device; those that are there already are shared.
+    """Return the splits with their tensors on a device; tensors that are there already are shared.
 
     Parameters
     ----------
     splits : Splits
-        Anywhere.
+        Splits on any device.
     device : torch.device
-        Where to.
+        Target device.
     """
     train, validation, test = (Split(split.inputs.to(device), split.labels.to(device)) for split in splits[:3])
     return splits._replace(train=train, validation=validation, test=test)
@@ -99,9 +99,9 @@ def place(splits: Splits, device: torch.device) -> Splits:
 def split_stratified(samples: Split, num_validation: int, num_test: int) -> tuple[Split, Split, Split]:
     """Divide samples into training, validation and test splits with the same share of every class.
 
-    The division depends on the labels and the two numbers only: the random order has a fixed seed of its own, and is made of the
-    bit generator's raw integers, which NumPy keeps the same across versions. Each class's count in the test split is within one
-    of its share, and so is its count in the validation split of what the test split left.
+    The division depends on the labels and the two numbers only. The random order has a fixed seed and uses raw integers of the bit
+    generator, which stay the same across versions of NumPy. The count of each class in the test split is within one of its share; in
+    the validation split, it is within one of its share of the samples that the test split leaves.
 
     Parameters
     ----------
@@ -150,25 +150,25 @@ def join(one: Split, other: Split) -> Split:
     Returns
     -------
     Split
-        Those of the first, then those of the other.
+        Samples of the first split, then those of the other.
     """
     return Split(torch.cat((one.inputs, other.inputs)), torch.cat((one.labels, other.labels)))
 
 
 def limit(splits: Splits, *, train: int) -> Splits:
-    """Keep only the first training samples, for learning curves and quick runs; validation and test stay whole.
+    """Keep only the first training samples, for learning curves and quick runs; validation and test splits stay whole.
 
     Parameters
     ----------
     splits : Splits
         A data set.
     train : int
-        How many training samples to keep.
+        Number of training samples to keep.
 
     Returns
     -------
     Splits
-        The smaller data set, with its own digest and a source that says so.
+        Smaller data set, with a new digest and the limit in its source.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def limit(splits: Splits, *, train: int) -> Splits:
 
 
 def _spread(length: int, count: int) -> NDArray[np.bool_]:
-    """Mark ``count`` of ``length`` positions at even distances."""
+    """Mark ``count`` of ``length`` positions, evenly spaced."""
     steps = np.arange(length + 1) * count // length
     return np.diff(steps) > 0
 
@@ -196,7 +196,7 @@ def _take(samples: Split, indices: NDArray[np.intp]) -> Split:
 
 
 def _digest(*splits: Split) -> str:
-    """Hash dtype, shape and bytes of every tensor, so that moving a sample from one split to the next changes the result."""
+    """Hash dtype, shape and bytes of every tensor; with the shape, moving a sample between splits changes the digest."""
     total = sha256()
     for tensor in (tensor for split in splits for tensor in split):
         array = np.ascontiguousarray(tensor.cpu().numpy())

@@ -1,4 +1,4 @@
-"""Random inputs labelled by a random network: a task of known difficulty whose best possible error is 0."""
+"""Random inputs with labels from a random network, so that the best possible error is 0."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ _NUM_HIDDEN = 32
 
 
 def load(data_dir: Path | None, seed: int) -> Splits:
-    r"""Draw a teacher network, then inputs for it to label.
+    r"""Draw a random teacher network, and inputs that it labels.
 
     The label of :math:`x`, uniform in :math:`[0, 1]^{16}`, is :math:`\arg\max_k (V \tanh(W (2x - 1)))_k` with 32 hidden units and
-    independent :math:`W_{ij} \sim N(0, 3/16)`, :math:`V_{ij} \sim N(0, 1/32)`, so that hidden units see a variance of 1. There
-    are no biases: centred inputs keep one class from taking nearly all samples.
+    independent :math:`W_{ij} \sim N(0, 3/16)`, :math:`V_{ij} \sim N(0, 1/32)`, which gives the inputs of hidden units a variance
+    of 1. There are no biases. Inputs are centred, because otherwise one class would get nearly all samples.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def load(data_dir: Path | None, seed: int) -> Splits:
 
 
 def _draw(num_samples: int, first: NDArray[np.float64], second: NDArray[np.float64], generator: np.random.Generator) -> Split:
-    """Draw inputs and label them as float32 values, which is what a learner gets to see."""
+    """Draw float32 inputs and label these values, so that the learner and the teacher have the same inputs."""
     inputs = generator.random((num_samples, len(first)), dtype=np.float32)
     labels = np.argmax(np.tanh((2 * inputs.astype(np.float64) - 1) @ first) @ second, axis=1)
     return Split(torch.from_numpy(inputs), torch.from_numpy(labels).long())

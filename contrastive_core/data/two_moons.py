@@ -1,4 +1,4 @@
-"""Two interleaved half circles in the plane: the smallest task that no linear network can learn."""
+"""Two interleaved half circles in the plane, a small task that no linear network can learn."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from contrastive_core.data.seeds import spawn
 from contrastive_core.data.splits import Split, Splits, assemble
 
 _NOISE = 0.1
-# Five standard deviations of the noise are left on every side of the moons, which lie in [-1, 2] x [-0.5, 1].
+# The moons lie in [-1, 2] x [-0.5, 1]; the margin on every side is five standard deviations of the noise.
 _LOW = np.array([-1.5, -1.0])
 _HIGH = np.array([2.5, 1.5])
 
@@ -51,7 +51,7 @@ def load(data_dir: Path | None, seed: int) -> Splits:
 
 
 def _draw(num_samples: int, generator: np.random.Generator) -> Split:
-    """Draw points of the two classes in turn."""
+    """Draw points, alternately of the two classes."""
     labels = np.arange(num_samples) % 2
     angle = np.pi * generator.random(num_samples)
     upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and a JSON record in one safetensors file, written whole or not at all, read without pickle."""
+"""Checkpoints: tensors and a JSON record in one safetensors file, written atomically and read without pickle."""
 
 import json
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], record: Mapping[s
     Parameters
     ----------
     path : Path
-        In an existing directory; an existing checkpoint is replaced only once the new one is complete.
+        File in an existing directory. An existing checkpoint is replaced once the new one is complete.
     tensors : mapping of str to Tensor
-        Anything: parameters, optimiser states, generator states.
+        Tensors by name, such as parameters, optimiser states and generator states.
     record : mapping
-        Whatever else is needed, of JSON types.
+        Further values, of JSON types.
     """
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_bytes(path, format_tensors(flat, metadata={"eqlab": json.dumps(record)}))
@@ -36,9 +36,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Returns
     -------
     tensors : dict of str to Tensor
-        On the CPU.
+        Tensors on the CPU.
     record : dict
-        The JSON record.
+        JSON record.
 
     Raises
     ------
@@ -61,12 +61,12 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def check_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
-    """Check that the tensors named ``prefix + parameter`` are a network's parameters.
+    """Check that the tensors named ``prefix + parameter`` fit a network's parameters.
 
     Raises
     ------
     CheckpointError
-        If a name or shape differs: the checkpoint is of another network.
+        If a name or shape differs, because the checkpoint is of another network.
     """
     expected = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     found = {name.removeprefix(prefix): tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith(prefix)}
@@ -83,7 +83,7 @@ def load_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: s
     Raises
     ------
     CheckpointError
-        If a name or shape differs: the checkpoint is of another network. Nothing is changed then.
+        If a name or shape differs, because the checkpoint is of another network. Nothing has been changed then.
     """
     check_parameters(network, tensors, prefix, path)
     for name, parameter in network.named_parameters():

@@ -1,8 +1,8 @@
-"""Which text is a number: what tells the header of a table from its first row."""
+"""Recognition of numbers in text, which tells the header of a table from its first row."""
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell of a file is a number, infinity and NaN among them."""
+    """Whether a text is a number; infinity and NaN are numbers too."""
     try:
         float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writing: a file exists as a whole or not at all."""
 
 import errno
 import os
@@ -15,19 +15,19 @@ def write_bytes(path: Path, content: bytes) -> None:
     Parameters
     ----------
     path : Path
-        In an existing directory; an existing file is replaced, and where it is a link, the file that it leads to.
+        File in an existing directory. An existing file is replaced; of a link, the file that it leads to.
     content : bytes
         Its content.
 
     Raises
     ------
     OSError
-        If the file cannot be written; an existing one is then unchanged. What exists and is no file, such as a device or a pipe, is
-        not replaced.
+        If the file cannot be written, or ``path`` exists and is not a regular file, such as a device or a pipe. An existing file is
+        unchanged then.
     """
-    # The link itself stays: /dev/stdout is one, and may lead to a file.
+    # Links are followed, not replaced: /dev/stdout is a link that may lead to a file.
     path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file():  # to rename over /dev/null would take the device from the whole machine
+    if path.exists() and not path.is_file():  # renaming over /dev/null would remove the device for the whole machine
         code = errno.EISDIR if path.is_dir() else errno.EINVAL
         raise OSError(code, "Is a directory" if path.is_dir() else "Not a regular file, and is not replaced", str(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
@@ -39,10 +39,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):  # a full disk does not say which file it kept from being written
+        if isinstance(error, OSError):  # the error of a full disk has no file name
             error.filename = str(path)
         raise
-    directory = os.open(path.parent, os.O_RDONLY)  # the new name itself has to reach the disk too
+    directory = os.open(path.parent, os.O_RDONLY)  # the new name has to reach the disk too
     try:
         os.fsync(directory)
     finally:
@@ -50,12 +50,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file that ``write_bytes`` wrote, with what killed writers left beside it; one that is not there is no error.
+    """Remove a file of ``write_bytes`` and the temporary files of killed writers; a missing file is no error.
 
     Parameters
     ----------
     path : Path
-        The file; nobody is writing it.
+        File that nobody is writing.
     """
     path.unlink(missing_ok=True)
     for left in path.parent.glob(f".{escape(path.name)}.*{_UNFINISHED}"):

@@ -1,4 +1,4 @@
-"""Mixings, which make further embeddings before an objective sees them, by name."""
+"""Table of mixings by name: they transform or add embeddings before an objective sees them."""
 
 from __future__ import annotations
 

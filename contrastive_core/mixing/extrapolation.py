@@ -1,4 +1,4 @@
-"""Features transformed before they are contrasted: positives pushed apart, negatives mixed."""
+"""Extrapolated positives and interpolated negatives."""
 
 from dataclasses import dataclass
 from typing import final
@@ -17,10 +17,11 @@ from contrastive_core.types import Batch
 
 
 def extrapolate(first: Tensor, second: Tensor, generator: torch.Generator, shape: float = 2.0) -> tuple[Tensor, Tensor]:
-    r"""Return positives moved away from each other (Zhu et al., 2021, on visualising feature transformation).
+    r"""Move the two rows of each positive pair away from each other.
 
-    :math:`\hat q = \lambda q + (1 - \lambda) k` and the same with both swapped, :math:`\lambda = 1 + \mathrm{Beta}(a, a)`: their sum stays,
-    and for rows of equal length their product never rises.
+    :math:`\hat q = \lambda q + (1 - \lambda) k` and :math:`\hat k = \lambda k + (1 - \lambda) q` with :math:`\lambda = 1 +
+    \mathrm{Beta}(a, a)`. The sum of the two does not change, and for rows of equal length the inner product never grows. Zhu et al.
+    (2021), improving contrastive learning by visualising feature transformation.
 
     Parameters
     ----------
@@ -29,12 +30,12 @@ def extrapolate(first: Tensor, second: Tensor, generator: torch.Generator, shape
     generator : torch.Generator
         Source of one :math:`\lambda` per pair.
     shape : float
-        a.
+        Parameter a of the beta distribution.
 
     Returns
     -------
     tuple of Tensor
-        Both, not normalised.
+        Moved q and k, not normalised.
     """
     if first.shape != second.shape:
         raise InputError(f"positives do not pair up: {tuple(first.shape)} and {tuple(second.shape)}")
@@ -43,23 +44,25 @@ def extrapolate(first: Tensor, second: Tensor, generator: torch.Generator, shape
 
 
 def interpolate(negatives: Tensor, generator: torch.Generator, shape: float = 1.6) -> Tensor:
-    r"""Return negatives :math:`\lambda n + (1 - \lambda) n_\pi`, :math:`\lambda \sim \mathrm{Beta}(a, a)`, :math:`\pi` a random order.
+    r"""Mix each negative with another one.
 
-    Of the same paper as :func:`extrapolate`; the queue's diversity grows at no cost.
+    :math:`\lambda n + (1 - \lambda) n_\pi` with :math:`\lambda \sim \mathrm{Beta}(a, a)` and a random order :math:`\pi`.
+
+    The source is that of :func:`extrapolate`. Mixing makes a queue more diverse without further keys.
 
     Parameters
     ----------
     negatives : Tensor of shape (K, n)
-        The n.
+        Negatives n.
     generator : torch.Generator
         Source of the order and of one :math:`\lambda` per negative.
     shape : float
-        a.
+        Parameter a of the beta distribution.
 
     Returns
     -------
     Tensor of shape (K, n)
-        Not normalised.
+        Mixed negatives, not normalised.
     """
     order = torch.randperm(len(negatives), generator=generator)
     weight = beta(len(negatives), shape, generator).to(negatives)[:, None]
@@ -67,11 +70,11 @@ def interpolate(negatives: Tensor, generator: torch.Generator, shape: float = 1.
 
 
 def beta(count: int, shape: float, generator: torch.Generator) -> Tensor:
-    """Draw from Beta(a, a) by inverting its distribution at uniform numbers of the generator, in float64."""
+    """Draw float64 numbers from Beta(a, a), by inverting its distribution function at uniform numbers."""
     from scipy.special import betaincinv
 
     if not shape > 0:
-        raise InputError(f"the shape of a beta distribution must be positive, got {shape}")
+        raise InputError(f"the shape of a beta distribution must be positive, got {shape}; 1 is uniform")
     uniform = torch.rand(count, generator=generator, dtype=torch.float64)
     return torch.from_numpy(betaincinv(shape, shape, uniform.numpy()))
 
@@ -93,11 +96,11 @@ class ExtrapolatedPositives(Mixing):
         require_positive(shape=self.shape)
 
     def refusal(self, objective: Objective) -> str | None:
-        """Say whether it pairs two views."""
+        """Refuse objectives that do not pair two views."""
         return None if objective.needs.fewest == 2 and not given(objective) else "it does not pair two views of outputs alone"
 
     def needs(self, objective: Objective) -> Needs:
-        """Return the objective's, for two views."""
+        """Return the objective's needs, limited to two views."""
         return objective.needs._replace(most=2)
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -105,7 +108,7 @@ class ExtrapolatedPositives(Mixing):
         return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
-        """Return the objective's loss of the moved rows."""
+        """Return the objective's loss for the moved rows."""
         index = view_rows(batch, 2, 2)
 
         def seen(rows: Tensor) -> Tensor:
@@ -133,11 +136,11 @@ class InterpolatedNegatives(Mixing):
         require_positive(shape=self.shape)
 
     def refusal(self, objective: Objective) -> str | None:
-        """Say whether it has a queue."""
+        """Refuse objectives without a queue."""
         return None if any(wanted.name in QUEUES for wanted in objective.needs.extras) else "it has no queue of negatives to mix"
 
     def needs(self, objective: Objective) -> Needs:
-        """Return the objective's."""
+        """Return the objective's needs."""
         return objective.needs
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -145,7 +148,7 @@ class InterpolatedNegatives(Mixing):
         return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
-        """Return the objective's loss against the mixed queue."""
+        """Return the objective's loss for the mixed queue."""
         generator = drawing(seed)
         name = next(wanted.name for wanted in objective.needs.extras if wanted.name in QUEUES)
         queue = extra(batch, name)

@@ -1,4 +1,4 @@
-"""Positives that a small network learnt beside the objective hallucinates."""
+"""Positives made by a small network, the hallucinator, which is trained by the objective."""
 
 from dataclasses import dataclass
 from typing import final
@@ -23,16 +23,16 @@ WEIGHTS = (
 def hallucinate(first: Tensor, second: Tensor, weights: tuple[Tensor, Tensor], reach: Tensor) -> Tensor:
     r"""Return :math:`\tilde k + \tanh(\tilde k W) V`, :math:`\tilde k = k + \lambda (k - q)` of unit rows, of shape (N, n).
 
-    Only the second view moves, away from the first (asymmetric extrapolation), and is bent by a small network.
+    Only the second view moves: away from the first by asymmetric extrapolation, then by the output of a small network.
 
     Parameters
     ----------
     first, second : Tensor of shape (N, n)
-        q and k, unit.
+        Unit rows q and k.
     weights : tuple of Tensor
         W of shape (n, h) and V of shape (h, n).
     reach : Tensor of shape (N,)
-        :math:`\lambda`.
+        Extrapolation :math:`\lambda` of each row.
     """
     away = second + reach[:, None] * (second - first)
     return away + (away @ weights[0]).tanh() @ weights[1]
@@ -41,10 +41,10 @@ def hallucinate(first: Tensor, second: Tensor, weights: tuple[Tensor, Tensor], r
 @final
 @dataclass(frozen=True)
 class HallucinatedPositives(Mixing):
-    """The objective's mean over the views and over the views with the second one hallucinated (Wu, Hobbs & Hovakimyan, 2023).
+    """Averages the objective over the original views and over views with a hallucinated second view.
 
-    As the abstract has it: extrapolated asymmetrically, bent by a non-linear network that the objective itself trains. Sizes and
-    the range of the extrapolation are ours.
+    The idea is that of Wu, Hobbs & Hovakimyan (2023), of which we know the abstract: asymmetric extrapolation, and a non-linear network
+    that the objective trains. Sizes and the range of the extrapolation are our choice.
 
     Attributes
     ----------
@@ -62,15 +62,15 @@ class HallucinatedPositives(Mixing):
         require_at_least(1, hidden=self.hidden)
 
     def refusal(self, objective: Objective) -> str | None:
-        """Say whether it pairs two views."""
+        """Refuse objectives that do not pair two views."""
         return None if objective.needs.fewest == 2 and not given(objective) else "it does not pair two views of outputs alone"
 
     def needs(self, objective: Objective) -> Needs:
-        """Return the objective's, with the weights, for two views."""
+        """Return the objective's needs, with the hallucinator's weights, limited to two views."""
         return objective.needs._replace(most=2, extras=(*objective.needs.extras, *WEIGHTS))
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return small random weights: hallucinations begin near the extrapolated rows."""
+        """Return small random weights, so that training starts near the extrapolated rows."""
         shapes = ((width, self.hidden), (self.hidden, width))
         return {
             wanted.name: 0.1 * torch.randn(shape, generator=generator) / shape[0] ** 0.5

@@ -1,4 +1,4 @@
-"""Hard pairs for supervised contrast, by mixing features and labels alike."""
+"""Hard positives and negatives for supervised contrast, made by mixing features and labels."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, final
@@ -24,7 +24,7 @@ class HardPairs(NamedTuple):
     positives, negatives : Tensor of shape (K, n)
         Mixed features.
     positive_labels, negative_labels : Tensor of shape (K, c)
-        The one-hot labels, mixed alike.
+        One-hot labels, mixed with the same weights.
     """
 
     anchors: Tensor
@@ -39,9 +39,10 @@ def hard_pairs(
 ) -> HardPairs:
     r"""Mix hard positives and hard negatives (Core-tuning, Zhang et al., 2021).
 
-    Hard positive: :math:`\lambda` times the least similar positive, with the most similar negative. Hard negative: two negatives,
-    :math:`\lambda` at least ``least``. Others are selected by masks of minus infinity and never by multiplying with 0, by which masked
-    pairs win wherever all true ones have a positive cosine.
+    A hard positive is :math:`\lambda` times the least similar positive plus :math:`1 - \lambda` times the most similar negative. A hard
+    negative mixes two negatives in the same way. :math:`\lambda` is uniform between ``least`` and 1. Pairs are excluded by a mask of
+    minus infinity. Multiplying by 0 would be wrong: in a search for the smallest cosine, an excluded pair would win over every true
+    pair with a positive cosine.
 
     Parameters
     ----------
@@ -54,23 +55,23 @@ def hard_pairs(
     generator : torch.Generator
         Source of weights and second negatives.
     least : float
-        Least weight of the first sample, in [0, 1].
+        Smallest weight of the first sample, in [0, 1].
     held : Tensor of shape (B, n), optional
-        Embeddings at which pairs are chosen; None for the features.
+        Embeddings by which pairs are chosen; None takes ``features``.
 
     Returns
     -------
     HardPairs
-        For anchors with at least one positive and one negative.
+        Mixtures for every anchor that has a positive and a negative.
     """
     if not 0 <= least <= 1:
-        raise InputError(f"the least weight of a mixture must lie in [0, 1], got {least}")
+        raise InputError(f"the least weight of a mixture must lie in [0, 1], got {least}; 0.8 is usual")
     unit = normalize((features if held is None else held).detach())
     cosines, same = unit @ unit.T, labels[:, None] == labels[None, :]
     positive = same.clone().fill_diagonal_(False)
     anchors = torch.nonzero(positive.any(1) & (~same).any(1))[:, 0]
     if not len(anchors):
-        raise InputError("no sample has both another of its class and one of another; give a batch of two or more classes")
+        raise InputError("no sample has a partner of its class and one of another class; give a batch of two or more classes")
     far = cosines.masked_fill(~positive, torch.inf).argmin(1)[anchors]
     near = cosines.masked_fill(same, -torch.inf).argmax(1)[anchors]
     other = torch.multinomial((~same)[anchors].double(), 1, generator=generator)[:, 0]
@@ -97,7 +98,7 @@ class HardPairMixing(Mixing):
     Attributes
     ----------
     least : float
-        Least weight of the first sample, above one half.
+        Smallest weight of the first sample, above one half.
     """
 
     least: float = 0.8
@@ -107,13 +108,13 @@ class HardPairMixing(Mixing):
             raise InputError(f"the least weight of a mixture must be above 1/2 and at most 1, got {self.least}")
 
     def refusal(self, objective: Objective) -> str | None:
-        """Say whether its rows are paired by classes alone."""
+        """Refuse objectives that do not pair rows by their classes alone."""
         if objective.needs.labels is not Labels.CLASSES or objective.needs.fewest > 1:
             return "it does not pair rows by their classes"
-        return None if not given(objective) else "a mixture has none of what it needs with every row"
+        return None if not given(objective) else "it needs an extra with every row, and a mixture has none"
 
     def needs(self, objective: Objective) -> Needs:
-        """Return the objective's."""
+        """Return the objective's needs."""
         return objective.needs
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -121,7 +122,7 @@ class HardPairMixing(Mixing):
         return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
-        """Return the objective's loss of all rows."""
+        """Return the objective's loss over all rows."""
         labels, classes = batch.labels, int(batch.labels.max()) + 1
 
         def pairs(rows: Tensor) -> HardPairs:
@@ -129,7 +130,7 @@ class HardPairMixing(Mixing):
 
         made, still = pairs(output), pairs(held)
         names = torch.cat([labels, made.positive_labels.argmax(1), made.negative_labels.argmax(1)])
-        # Mixtures are no views of any sample, and the objective asks for none.
+        # Mixtures are not views of any sample, and the objective does not need views.
         extended = batch._replace(labels=names, instances=None, views=None)
         return objective.loss(
             torch.cat([output, made.positives, made.negatives]), torch.cat([held, still.positives, still.negatives]), extended

@@ -1,4 +1,4 @@
-"""Hard negatives made by mixing the hardest ones there are."""
+"""Synthetic hard negatives, mixed from the hardest negatives of a queue."""
 
 from dataclasses import dataclass
 from typing import final
@@ -22,22 +22,23 @@ from contrastive_core.types import Batch
 def mix_hard_negatives(
     queries: Tensor, negatives: Tensor, generator: torch.Generator, *, hardest: int = 1024, pairs: int = 1024, with_query: int = 128
 ) -> Tensor:
-    r"""Return synthetic negatives for each query (MoCHi, Kalantidis et al., 2020), without a graph.
+    r"""Return synthetic negatives for each query (MoCHi, Kalantidis et al., 2020), without a gradient.
 
-    Of the N negatives nearest to a query, first :math:`\alpha n_i + (1 - \alpha) n_j`, :math:`\alpha \sim U(0, 1)`, then
-    :math:`\beta q + (1 - \beta) n_j`, :math:`\beta \sim U(0, \tfrac12)`, all normalised. They join the objective's denominator,
-    after some epochs without. The sizes are those of the paper's scale; read in an unofficial repository, not re-read in the paper.
+    They are mixed from the N negatives nearest to the query: first :math:`\alpha n_i + (1 - \alpha) n_j` with :math:`\alpha \sim
+    U(0, 1)`, then :math:`\beta q + (1 - \beta) n_j` with :math:`\beta \sim U(0, \tfrac12)`, all normalised. In the paper they join the
+    denominator of the objective after some epochs without them. The default sizes have the paper's scale; they were read in an
+    unofficial repository, not in the paper.
 
     Parameters
     ----------
     queries : Tensor of shape (B, n)
         Embeddings.
     negatives : Tensor of shape (K, n)
-        A queue of others.
+        Queue of negatives.
     generator : torch.Generator
         Source of partners and weights.
     hardest : int
-        N, at most K.
+        Number N of nearest negatives, at most K.
     pairs, with_query : int
         Number of mixtures of each kind.
 
@@ -49,12 +50,12 @@ def mix_hard_negatives(
     Raises
     ------
     InputError
-        If there is nothing to mix, or there are fewer negatives than the hardest that are asked for.
+        If there is nothing to mix, or fewer negatives than ``hardest``.
     """
     if hardest < 1 or pairs < 0 or with_query < 0 or not len(negatives):
         raise InputError(f"mixing needs negatives and numbers of at least 0, got {len(negatives)}, {hardest}, {pairs} and {with_query}")
     if hardest > len(negatives):
-        raise InputError(f"there are {len(negatives)} negatives, and the {hardest} hardest of them are asked for; ask for fewer")
+        raise InputError(f"there are {len(negatives)} negatives, fewer than the {hardest} hardest; lower hardest")
     unit, pool = normalize(queries.detach()), normalize(negatives.detach())
     near = pool[(unit @ pool.T).topk(hardest, dim=1).indices]  # (B, N, n)
     rows = torch.arange(len(unit))[:, None]
@@ -76,7 +77,7 @@ def mix_hard_negatives(
 class MixedNegatives(Mixing):
     """InfoNCE whose denominator also has each query's mixtures of its hardest negatives in the queue.
 
-    The defaults are for queues of about a thousand; those of :func:`mix_hard_negatives` are the paper's.
+    The defaults suit queues of about a thousand keys; those of :func:`mix_hard_negatives` have the paper's scale.
 
     Attributes
     ----------
@@ -95,7 +96,7 @@ class MixedNegatives(Mixing):
             raise InputError("there is nothing to mix with 0 pairs and 0 mixtures with the query; give more of either")
 
     def refusal(self, objective: Objective) -> str | None:
-        """Say whether it has a queue to find hard negatives in, and enough of them."""
+        """Refuse objectives without a queue, or with a queue that is too short."""
         if not isinstance(objective, QueueInfoNCE):
             return "hard negatives are mixed from the queue of infonce-queue"
         if objective.length < self.hardest:
@@ -105,7 +106,7 @@ class MixedNegatives(Mixing):
         return None
 
     def needs(self, objective: Objective) -> Needs:
-        """Return the objective's."""
+        """Return the objective's needs."""
         return objective.needs
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:

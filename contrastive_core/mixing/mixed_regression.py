@@ -1,4 +1,4 @@
-"""Shares of mixed negatives for contrastive regression."""
+"""Mixing shares for contrastive regression with SupReMix."""
 
 from dataclasses import dataclass
 from typing import final
@@ -14,7 +14,7 @@ from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
 SHARE = "mixing"
-"""The extra that the objective mixes with."""
+"""Name of the extra that holds the shares."""
 
 
 @final
@@ -22,7 +22,7 @@ SHARE = "mixing"
 class MixedRegression(Mixing):
     """Draws the shares with which the SupReMix objective (Wu et al., 2023) mixes anchors into negatives.
 
-    The mixtures themselves, those of positives too, are in the objective.
+    The objective itself makes the mixtures, also those of positives.
 
     Attributes
     ----------
@@ -36,11 +36,11 @@ class MixedRegression(Mixing):
         require_positive(shape=self.shape)
 
     def refusal(self, objective: Objective) -> str | None:
-        """Say whether it mixes with given shares."""
+        """Refuse objectives that take no shares."""
         return None if any(wanted.name == SHARE for wanted in objective.needs.extras) else "only supremix takes shares to mix with"
 
     def needs(self, objective: Objective) -> Needs:
-        """Return the objective's but the shares."""
+        """Return the objective's needs without the shares."""
         return objective.needs._replace(extras=tuple(wanted for wanted in objective.needs.extras if wanted.name != SHARE))
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -48,6 +48,6 @@ class MixedRegression(Mixing):
         return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
-        """Return the objective's loss with a share for each row."""
+        """Return the objective's loss with drawn shares."""
         shares = beta(len(output), self.shape, drawing(seed)).to(output)
         return objective.loss(output, held, with_extra(batch, SHARE, shares))

@@ -17,35 +17,35 @@ DRAWS = Extra("draws", "()", Origin.CARRIED, "the seed of this batch's mixtures"
 
 
 class Mixing(ABC):
-    """Makes something of embeddings before an objective sees them; subclasses are frozen dataclasses whose fields are its settings.
+    """Transformation of embeddings before an objective sees them; subclasses are frozen dataclasses whose fields are settings.
 
-    A mixing is a function of the outputs, so that a mixed objective is an objective: its force on the outputs is the gradient through
-    the mixture. What a mixing chooses (who is mixed with whom), it chooses at ``held``.
+    A mixing is a function of the outputs, so that a mixed objective is an objective again: its force on the outputs is the gradient
+    through the mixture. Choices, such as the partners of a mixture, are made at ``held`` and carry no gradient.
     """
 
     @abstractmethod
     def refusal(self, objective: Objective) -> str | None:
-        """Say in a clause what an objective lacks for this mixing; None if nothing."""
+        """Return the reason, as a clause, for which an objective cannot use this mixing; None if it can."""
 
     @abstractmethod
     def needs(self, objective: Objective) -> Needs:
-        """Return what a batch must have for the objective of mixed embeddings."""
+        """Return the needs of the objective of mixed embeddings."""
 
     @abstractmethod
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the first value of what the mixing learns, for outputs of some width; empty if nothing."""
+        """Return the initial value of every tensor that the mixing learns, for this number of outputs; may be empty."""
 
     @abstractmethod
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
-        """Return the objective's loss of mixed embeddings, as ``Objective.loss`` does; all draws follow from the seed."""
+        """Return the objective's loss for mixed embeddings, like ``Objective.loss``; all draws follow from the seed."""
 
 
 @final
 @dataclass(frozen=True)
 class Mixed(Objective):
-    """An objective of mixed embeddings.
+    """Objective of mixed embeddings.
 
-    Every batch has mixtures of its own, the same in all phases, so that a nudge is the gradient of one function.
+    Mixtures change from batch to batch. All phases of a batch use the same ones, so that a nudge is the gradient of one function.
 
     Attributes
     ----------
@@ -63,30 +63,30 @@ class Mixed(Objective):
 
     @property
     def strength(self) -> float:
-        """The objective's own."""
+        """Strength of the objective itself."""
         return self.objective.strength
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return what both start with."""
+        """Return the initial extras of both, and the seed of the first mixtures."""
         first = torch.randint(2**40, (), generator=generator)
         return {**self.objective.start(width, samples, generator), **self.mixing.start(width, generator), DRAWS.name: first}
 
     def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return what the objective carries, and the next batch's draws."""
+        """Return the objective's carried extras, and the seed of the next mixtures."""
         return {**self.objective.carry(output, batch), DRAWS.name: extra(batch, DRAWS.name) + 1}
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
-        """Return the objective's loss of the mixture."""
+        """Return the objective's loss for the mixture."""
         return self.mixing.loss(self.objective, output, held, batch, int(extra(batch, DRAWS.name)))
 
 
 def mixed(objective: Objective, mixing: Mixing, name: str) -> Mixed:
-    """Return an objective of mixed embeddings.
+    """Combine an objective and a mixing.
 
     Raises
     ------
     InputError
-        If the mixing cannot be applied to the objective; ``name`` is what the message calls the mixing.
+        If the mixing cannot be applied to the objective; the message calls the mixing ``name``.
     """
     refusal = mixing.refusal(objective)
     if refusal is not None:
@@ -96,12 +96,12 @@ def mixed(objective: Objective, mixing: Mixing, name: str) -> Mixed:
 
 
 def given(objective: Objective) -> list[str]:
-    """Return the names of what an objective must be given with every row."""
+    """Return the names of the extras that must be given with every batch."""
     return [wanted.name for wanted in objective.needs.extras if wanted.origin is Origin.GIVEN]
 
 
 def drawing(seed: int) -> torch.Generator:
-    """Return the generator of a batch's draws, from their beginning."""
+    """Return a generator at the beginning of a batch's draws."""
     return torch.Generator().manual_seed(seed)
 
 

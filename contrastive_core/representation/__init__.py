@@ -1,1 +1,1 @@
-"""What a representation is worth, measured: probes with labels, geometry without them, and collapse."""
+"""Measures of representations: probes with labels, geometry without labels, collapse, and matching of two networks."""

@@ -1,4 +1,4 @@
-"""Collapse: what an objective is worth when all samples are answered alike."""
+"""Value of an objective after collapse, when all outputs are equal."""
 
 import torch
 from torch import Tensor
@@ -8,24 +8,24 @@ from contrastive_core.types import Batch
 
 
 def collapsed_value(cost: Cost, batch: Batch, width: int) -> float:
-    r"""Return the value of a cost on a batch whose rows are all the same, in float64.
+    r"""Return the value of a cost on a batch with equal rows, in float64.
 
-    For objectives with a softmax over the batch it is a closed form of the numbers of samples and views alone, such as
-    :math:`\log(2N - 1)` for NT-Xent: a training cost that stays there has learned nothing.
+    For objectives with a softmax over the batch it depends on the numbers of samples and views only, for example :math:`\log(2N - 1)`
+    for NT-Xent. If the cost stays at this value in training, nothing has been learned.
 
     Parameters
     ----------
     cost : Cost
-        The objective.
+        Objective, or any other cost.
     batch : Batch
-        Of the sizes, labels and instances at which it is measured.
+        Batch that gives sizes, labels and instances.
     width : int
         Number of outputs.
 
     Returns
     -------
     float
-        The mean cost.
+        Mean cost.
     """
     rows: Tensor = torch.ones(len(batch.inputs), width, dtype=torch.float64)
     extras = {name: extra.double() if extra.is_floating_point() else extra for name, extra in (batch.extras or {}).items()}

@@ -1,4 +1,4 @@
-"""How features lie on the sphere: alignment, uniformity, tolerance, isotropy, gaps, hardness and spectrum."""
+"""Geometry of features on the sphere: alignment, uniformity, tolerance, isotropy, gap, hardness and spectrum."""
 
 import math
 
@@ -15,14 +15,14 @@ def alignment(first: Tensor, second: Tensor, power: float = 2.0) -> float:
     Parameters
     ----------
     first, second : Tensor of shape (N, n)
-        Two views, row by row.
+        Two views of the same samples, in the same order.
     power : float
         :math:`\alpha`.
 
     Returns
     -------
     float
-        At least 0.
+        Alignment, at least 0.
     """
     if first.shape != second.shape:
         raise ShapeError(f"views do not pair up: {tuple(first.shape)} and {tuple(second.shape)}; give both views of every sample")
@@ -35,50 +35,50 @@ def uniformity(features: Tensor, sharpness: float = 2.0) -> float:
     Parameters
     ----------
     features : Tensor of shape (N, n)
-        At least two rows.
+        Features of at least two samples.
     sharpness : float
-        t.
+        :math:`t`.
 
     Returns
     -------
     float
-        At most 0.
+        Uniformity, at most 0.
     """
     cosines = _off_diagonal(features)
     return float(torch.logsumexp(2 * sharpness * (cosines - 1), 0)) - math.log(len(cosines))
 
 
 def tolerance(features: Tensor, labels: Tensor) -> float:
-    """Return the mean cosine of two samples of one class (Wang & Liu, 2021): high where semantics survive uniformity.
+    """Return the mean cosine between samples of one class (Wang & Liu, 2021); high if classes survive uniformity.
 
     Parameters
     ----------
     features : Tensor of shape (N, n)
-        Of the samples.
+        Features of the samples.
     labels : Tensor of shape (N,)
         Class indices; at least one class has two samples.
 
     Returns
     -------
     float
-        In [-1, 1].
+        Tolerance, in [-1, 1].
     """
     unit = normalize(features.double())
     same = (labels[:, None] == labels[None, :]).fill_diagonal_(False)
     if not bool(same.any()):
-        raise InputError("no two samples have the same label, so there is no tolerance; measure it on more samples")
+        raise InputError("tolerance needs two samples with the same label, got none; measure it on more samples")
     return float((unit @ unit.T)[same].mean())
 
 
 def isotropy(features: Tensor) -> float:
-    """Return 1 less the mean cosine of two different rows (Su & Collier, 2022): 1 is isotropic, 0 collapsed."""
+    """Return 1 minus the mean cosine of two different rows (Su & Collier, 2022); 1 is isotropic, 0 collapsed."""
     return 1.0 - float(_off_diagonal(features).mean())
 
 
 def partition_isotropy(features: Tensor) -> float:
-    r"""Return the least over the largest :math:`Z(c) = \sum_i e^{c \cdot x_i}`, c the eigenvectors of :math:`X^T X` with both signs.
+    r"""Return the ratio of the smallest to the largest :math:`Z(c) = \sum_i e^{c \cdot x_i}`, in (0, 1]; 1 is isotropic.
 
-    The measure of Mu & Viswanath (2018), in (0, 1]: 1 is isotropic. Recalled, not re-read.
+    c are the eigenvectors of :math:`X^T X` with both signs. The measure is that of Mu & Viswanath (2018), recalled and not re-read.
     """
     features = features.double()
     axes = torch.linalg.eigh(features.T @ features).eigenvectors
@@ -87,32 +87,32 @@ def partition_isotropy(features: Tensor) -> float:
 
 
 def gap(first: Tensor, second: Tensor) -> float:
-    """Return the distance of the centres of two clouds of unit rows (Fahim et al., 2024, the contrastive gap); 0 is none."""
+    """Return the distance between the centres of two sets of unit rows (contrastive gap; Fahim et al., 2024); 0 is no gap."""
     return float((normalize(first).mean(0) - normalize(second).mean(0)).norm())
 
 
 def relative_penalties(features: Tensor, instances: Tensor, temperature: float) -> Tensor:
     r"""Return :math:`e^{s_{aj}/\tau} / \sum_k e^{s_{ak}/\tau}` over the negatives of each row (Wang & Liu, 2021).
 
-    It is the share of negative j in the whole force that drives row a away from its negatives: 1/(number of negatives) at high
-    temperature, all on the hardest one at low.
+    Entry (a, j) is the share of negative j in the force that drives row a away from its negatives. At high temperature all shares are
+    equal; at low temperature the hardest negative has all of it.
 
     Parameters
     ----------
     features : Tensor of shape (R, n)
-        Outputs of all views.
+        Outputs for all views.
     instances : Tensor of shape (R,)
-        Which rows are views of one sample, and so no negatives of each other.
+        Sample of each row; rows of one sample are not negatives of each other.
     temperature : float
         :math:`\tau`, positive.
 
     Returns
     -------
     Tensor of shape (R, R)
-        Rows sum to 1; 0 where there is no negative.
+        Shares; each row sums to 1, and entries of pairs that are not negatives are 0.
     """
     if not temperature > 0:
-        raise InputError(f"temperature must be positive, got {temperature}")
+        raise InputError(f"temperature must be positive, got {temperature}; 0.5 is usual")
     negative = instances[:, None] != instances[None, :]
     if not bool(negative.any(1).all()):
         raise InputError("every row needs a negative: give views of at least 2 samples")
@@ -121,14 +121,14 @@ def relative_penalties(features: Tensor, instances: Tensor, temperature: float) 
 
 
 def hardness(features: Tensor, instances: Tensor, temperature: float) -> float:
-    """Return the mean share of the repulsion that comes from the hardest tenth of each row's negatives: .1 is no preference."""
+    """Return the mean share of the repulsion from the hardest tenth of each row's negatives; 0.1 is no preference."""
     penalties = relative_penalties(features, instances, temperature)
     negatives = int((instances[:, None] != instances[None, :]).sum(1).min())
     return float(penalties.topk(max(1, negatives // 10), dim=1).values.sum(1).mean())
 
 
 def spectrum(features: Tensor) -> Tensor:
-    """Return the singular values of the centred features, largest first, over the root of their number: standard deviations."""
+    """Return the standard deviations of the features along their principal axes, largest first."""
     centred = features.double() - features.double().mean(0)
     values: Tensor = torch.linalg.svdvals(centred) / max(1, len(features)) ** 0.5
     return values
@@ -145,7 +145,7 @@ def effective_rank(features: Tensor) -> float:
 
 def _off_diagonal(features: Tensor) -> Tensor:
     if len(features) < 2:
-        raise InputError(f"pairs of samples are measured, got {len(features)}; give at least 2")
+        raise InputError(f"pairs need at least 2 samples, got {len(features)}; give more")
     unit = normalize(features.double())
     rows, columns = torch.triu_indices(len(unit), len(unit), 1)
     return (unit @ unit.T)[rows, columns]

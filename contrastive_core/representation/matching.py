@@ -1,4 +1,4 @@
-"""Convergent learning: which units of two networks answer the same samples alike (Li et al., 2015)."""
+"""Convergent learning: matching of the units of two networks by their activities (Li et al., 2015)."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class Matching(NamedTuple):
     first, second : Tensor of shape (K,)
         Indices of the paired units.
     correlation : Tensor of shape (K,)
-        Their correlation over the samples, with its sign.
+        Correlation of each pair over the samples, with its sign.
     """
 
     first: Tensor
@@ -30,14 +30,14 @@ class Matching(NamedTuple):
 
 
 class Sparse(NamedTuple):
-    """How well few units of one network predict each unit of another.
+    """Result of a sparse matching, in which few units of one network predict each unit of another.
 
     Attributes
     ----------
     explained : Tensor of shape (m,)
-        Share of each unit's variance that is explained, on the samples it was fitted to.
+        Explained share of each unit's variance, on the samples of the fit.
     used : Tensor of shape (m,)
-        How many units that took (int64).
+        Number of predicting units (int64).
     """
 
     explained: Tensor
@@ -45,19 +45,19 @@ class Sparse(NamedTuple):
 
 
 def correlations(first: Tensor, second: Tensor) -> Tensor:
-    """Return the correlation over the samples of every unit of one network with every unit of another.
+    """Return the correlation of every unit of one network with every unit of another, over the same samples.
 
     Parameters
     ----------
     first : Tensor of shape (N, n)
         Activities of one network.
     second : Tensor of shape (N, m)
-        Of the other, for the same samples.
+        Activities of the other network, for the same samples.
 
     Returns
     -------
     Tensor of shape (n, m)
-        In float64; 0 for units that never change.
+        Correlations in float64; 0 for units that never change.
 
     Raises
     ------
@@ -75,9 +75,9 @@ def correlations(first: Tensor, second: Tensor) -> Tensor:
 
 
 def one_to_one(correlation: Tensor) -> Matching:
-    """Pair units so that the sum of the sizes of their correlations is largest; each unit is in at most one pair.
+    """Pair units so that the sum of their absolute correlations is largest; each unit is in at most one pair.
 
-    The size counts, not the sign: with odd activations a unit and its weights can change sign without changing the network.
+    Signs are ignored, because with odd activations a unit and its weights can change sign without changing the network.
     """
     size = correlation.abs().numpy()
     rows, columns = linear_sum_assignment(size, maximize=True)
@@ -86,7 +86,7 @@ def one_to_one(correlation: Tensor) -> Matching:
 
 
 def semi_matching(correlation: Tensor) -> Matching:
-    """Give each unit of the first network the unit of the second with the largest size of correlation; that may be in many pairs."""
+    """Pair each unit of the first network with the most correlated unit of the second, which may be in many pairs."""
     second = correlation.abs().argmax(1)
     first = torch.arange(len(correlation))
     return Matching(first, second, correlation[first, second])
@@ -95,21 +95,21 @@ def semi_matching(correlation: Tensor) -> Matching:
 def sparse_matching(first: Tensor, second: Tensor, penalty: float = 0.1) -> Sparse:
     r"""Predict each unit of the second network from few units of the first, by the lasso.
 
-    Minimises :math:`\tfrac{1}{2N}\|y - Xw\|^2 + \alpha\|w\|_1` over standardised activities, so that a penalty of 1 uses no unit.
+    Minimises :math:`\tfrac{1}{2N}\|y - Xw\|^2 + \alpha\|w\|_1` for standardised activities. With a penalty of 1 no unit is used.
 
     Parameters
     ----------
     first : Tensor of shape (N, n)
-        Activities that predict.
+        Predicting activities.
     second : Tensor of shape (N, m)
-        Activities to be predicted.
+        Predicted activities.
     penalty : float
         :math:`\alpha`, positive.
 
     Returns
     -------
     Sparse
-        For each unit of the second network; one that never changes is explained by none.
+        Result for each unit of the second network; both numbers are 0 for a unit that never changes.
     """
     if not penalty > 0:
         raise InputError(f"the penalty of a sparse matching must be positive, got {penalty}")
@@ -129,36 +129,39 @@ def sparse_matching(first: Tensor, second: Tensor, penalty: float = 0.1) -> Spar
 
 
 def clusters(first: Tensor, second: Tensor, count: int, seed: int = 0) -> NDArray[np.int64]:
-    """Cluster the units of both networks together by the sizes of their correlations, spectrally.
+    """Cluster the units of both networks together, by spectral clustering of their absolute correlations.
 
     Parameters
     ----------
     first : Tensor of shape (N, n)
         Activities of one network.
     second : Tensor of shape (N, m)
-        Of the other.
+        Activities of the other network.
     count : int
         Number of clusters, between 2 and n + m.
     seed : int
-        Of the last step, k-means.
+        Seed of the final k-means.
 
     Returns
     -------
     ndarray of shape (n + m,)
-        The cluster of each unit, those of the first network first.
+        Cluster of each unit; units of the first network come first.
     """
     both = torch.cat([first, second], 1)
     if not 2 <= count <= both.shape[1]:
-        raise InputError(f"{count} clusters of {both.shape[1]} units; choose a number from 2 to these")
-    affinity = correlations(both, both).abs().fill_diagonal_(1.0).clamp(min=1e-9)  # a connected graph, units that never change too
+        raise InputError(f"cannot form {count} clusters of {both.shape[1]} units; choose from 2 to {both.shape[1]}")
+    affinity = (
+        correlations(both, both).abs().fill_diagonal_(1.0).clamp(min=1e-9)
+    )  # connects the graph, also through units that never change
     labels: NDArray[np.int64] = SpectralClustering(count, affinity="precomputed", random_state=seed).fit_predict(affinity.numpy())
     return labels.astype(np.int64)
 
 
 def balance(labels: NDArray[np.int64], num_first: int) -> float:
-    """Return how evenly clusters mix the units of two networks: 1 where every cluster has the networks' own ratio, 0 where none mixes.
+    """Return how evenly clusters mix the units of two networks, in [0, 1].
 
-    It is 1 less the mutual information of cluster and network over the entropy of the network.
+    1 means that every cluster has the overall ratio of units, 0 that no cluster mixes them. The measure is 1 minus the mutual
+    information of cluster and network, divided by the entropy of the network.
     """
     network = (np.arange(len(labels)) >= num_first).astype(np.int64)
     joint = np.zeros((labels.max() + 1, 2))
@@ -173,7 +176,7 @@ def balance(labels: NDArray[np.int64], num_first: int) -> float:
 def linear_cka(first: Tensor, second: Tensor) -> float:
     r"""Return :math:`\|Y^T X\|_F^2 / (\|X^T X\|_F \|Y^T Y\|_F)` of centred activities (Kornblith et al., 2019), in [0, 1].
 
-    1 where one is a rotation and scaling of the other, which no matching of units sees; 0 where one never changes.
+    It is 1 if one is a rotation and scaling of the other, which no matching of units detects, and 0 if one never changes.
     """
     if len(first) != len(second) or len(first) < 2:
         raise ShapeError(f"representations are compared on the same samples, at least 2, got {len(first)} and {len(second)}")
@@ -185,6 +188,6 @@ def linear_cka(first: Tensor, second: Tensor) -> float:
 def _standardise(features: Tensor) -> Tensor:
     centred = features.double() - features.double().mean(0)
     scale = centred.square().mean(0).sqrt()
-    # What rounding leaves of a constant is no variance.
+    # Rounding leaves a tiny variance in a constant unit, which must not be scaled up to 1.
     constant = scale <= 1e-12 * features.double().abs().amax(0)
     return torch.where(constant, 0.0, centred / torch.where(constant, 1.0, scale))

@@ -1,4 +1,4 @@
-"""What labels can be read from features: a linear probe and nearest neighbours, both of scikit-learn."""
+"""Probes: accuracy of labels read from features, by logistic regression or nearest neighbours of scikit-learn."""
 
 import warnings
 
@@ -14,23 +14,23 @@ from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
 
 _STEPS = 200
-"""Of L-BFGS; on standardised features the accuracy does not change any more long before the last digits of the weights do."""
+"""Steps of L-BFGS. On standardised features the accuracy is final long before the last digits of the weights are."""
 
 
 def linear_probe(train: Split, test: Split, penalty: float = 1e-2) -> float:
-    """Return the share of test samples that a multinomial logistic regression on standardised features gets right.
+    """Return the accuracy on test samples of a multinomial logistic regression on standardised features.
 
     Parameters
     ----------
     train, test : Split
         Features in place of inputs, of shape (N, n), and class indices.
     penalty : float
-        Of half the squared weights, relative to the mean log-likelihood of a training sample; the bias is free.
+        Penalty on half the squared weights, relative to the mean log-likelihood per training sample; biases are free.
 
     Returns
     -------
     float
-        In [0, 1].
+        Accuracy, in [0, 1].
 
     Raises
     ------
@@ -47,30 +47,30 @@ def linear_probe(train: Split, test: Split, penalty: float = 1e-2) -> float:
 
 
 def nearest_neighbours(train: Split, test: Split, count: int = 5) -> float:
-    """Return the share of test samples that a vote of the nearest training samples gets right.
+    """Return the accuracy on test samples of a vote of the nearest training samples.
 
-    Nearest in angle, since contrastive objectives see directions only; a row of zeros is as far from all.
+    Distances are angles, because most contrastive objectives depend on directions only. A row of zeros is equally far from all others.
 
     Parameters
     ----------
     train, test : Split
         Features in place of inputs, of shape (N, n), and class indices.
     count : int
-        Neighbours that vote, at most as many as there are training samples.
+        Number of voting neighbours, at most the number of training samples.
 
     Returns
     -------
     float
-        In [0, 1].
+        Accuracy, in [0, 1].
 
     Raises
     ------
     InputError
-        As for the probe, or if there are fewer training samples than neighbours.
+        If the training samples have fewer than two classes, features are not finite, or there are fewer training samples than neighbours.
     """
     _check(train, test)
     if not 1 <= count <= len(train.labels):
-        raise InputError(f"{count} neighbours of {len(train.labels)} training samples; choose a number from 1 to these")
+        raise InputError(f"cannot ask {count} neighbours of {len(train.labels)} training samples; choose 1 to {len(train.labels)}")
     vote = KNeighborsClassifier(count, metric="cosine", algorithm="brute")
     vote.fit(train.inputs.numpy(), train.labels.numpy())
     return float(vote.score(test.inputs.numpy(), test.labels.numpy()))
@@ -81,26 +81,28 @@ def _check(train: Split, test: Split) -> None:
         raise InputError("a probe needs training samples of at least two classes; probe with more samples")
     for features in (train.inputs, test.inputs):
         if not bool(features.isfinite().all()):
-            raise InputError("features are not finite, so nothing can be read from them; lower the learning rate of the training")
+            raise InputError("a probe needs finite features, got NaN or infinity; train with a lower learning rate")
 
 
 def separability(first: Tensor, second: Tensor) -> float:
-    """Return how well a hyperplane tells two clouds of features apart, on every second sample, after the others: ½ is not at all.
+    """Return the accuracy with which a hyperplane separates two sets of features; ½ is chance.
+
+    The hyperplane is fitted to every second pair of rows and tested on the other pairs.
 
     Parameters
     ----------
     first, second : Tensor of shape (N, n)
-        Row by row the two views, or modalities, of a sample; both of a pair are learned from, or both are tested.
+        Two views, or modalities, of the same samples in the same order. Both rows of a pair are fitted, or both are tested.
 
     Returns
     -------
     float
-        Share of held-out rows on the right side, in [0, 1]; of a contrastive gap it is 1.
+        Share of held-out rows on the right side, in [0, 1]; 1 for a contrastive gap.
     """
     count = len(first)
     if count < 4 or first.shape != second.shape:
         raise InputError(
-            f"two clouds of the same shape with at least 4 rows can be told apart, got {tuple(first.shape)}, {tuple(second.shape)}"
+            f"separability needs two sets of the same shape with at least 4 rows, got {tuple(first.shape)} and {tuple(second.shape)}"
         )
     learned, tested = (
         Split(torch.cat([first[part::2], second[part::2]]), torch.arange(2).repeat_interleave(len(first[part::2]))) for part in (0, 1)

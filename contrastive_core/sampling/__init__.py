@@ -1,4 +1,4 @@
-"""Samplers, which decide what samples meet in a batch, by name."""
+"""Table of samplers by name: they choose the samples of each batch."""
 
 from __future__ import annotations
 

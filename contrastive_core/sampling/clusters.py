@@ -1,4 +1,4 @@
-"""Batches made of pseudo-classes: either no two samples of one, or samples of one alone."""
+"""Batches by cluster: at most one sample of each cluster, or samples of one cluster only."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from contrastive_core.sampling.sampler import cluster
 
 
 def one_per_class(classes: Tensor, batch_size: int, generator: torch.Generator) -> list[Tensor]:
-    """Make batches in which no two samples share a pseudo-class (G-SimCLR, Chakraborty et al., 2020), so that no negative is a false one.
+    """Make batches in which no two samples share a pseudo-class (G-SimCLR, Chakraborty et al., 2020), to avoid false negatives.
 
-    The classes with most samples left come first, ties in random order, so that as many samples as possible are shown.
+    Classes with the most samples left come first, with ties in random order, so that as many samples as possible are shown.
 
     Parameters
     ----------
     classes : Tensor of shape (N,)
-        The pseudo-class of each sample, such as from k-means of an autoencoder's code.
+        Pseudo-class of each sample, for example from k-means.
     batch_size : int
         Samples per batch, at most the number of pseudo-classes.
     generator : torch.Generator
@@ -32,11 +32,11 @@ def one_per_class(classes: Tensor, batch_size: int, generator: torch.Generator) 
     Returns
     -------
     list of Tensor
-        Indices; what is left when fewer classes than a batch holds have samples is not shown.
+        Indices of each batch. Samples are left out once fewer classes than ``batch_size`` have samples left.
     """
     names, counts = torch.unique(classes, return_counts=True)
     if not 2 <= batch_size <= len(names):
-        raise InputError(f"a batch of {batch_size} cannot have a pseudo-class each: there are {len(names)}; choose from 2 to these")
+        raise InputError(f"a batch of {batch_size} needs as many pseudo-classes, got {len(names)}; choose from 2 to {len(names)}")
     members = [torch.nonzero(classes == name)[:, 0] for name in names]
     members = [group[torch.randperm(len(group), generator=generator)] for group in members]
     left, made = counts.clone(), []
@@ -48,12 +48,12 @@ def one_per_class(classes: Tensor, batch_size: int, generator: torch.Generator) 
 
 
 def inside_clusters(classes: Tensor, batch_size: int, generator: torch.Generator) -> list[Tensor]:
-    """Make batches of one cluster each (MCL, Zhang et al., 2024), so that a stage learns other features than told the clusters apart.
+    """Make batches of one cluster each, so that a stage learns features other than those that separate the clusters (MCL).
 
     Parameters
     ----------
     classes : Tensor of shape (N,)
-        The cluster of each sample, in the features of the stages before, as one number.
+        Cluster of each sample in the features of earlier stages.
     batch_size : int
         Samples per batch.
     generator : torch.Generator
@@ -62,7 +62,7 @@ def inside_clusters(classes: Tensor, batch_size: int, generator: torch.Generator
     Returns
     -------
     list of Tensor
-        Indices; a rest of one sample is left out, since it has nothing to be contrasted with.
+        Indices of each batch. A remainder of one sample is left out, because it has no negatives.
     """
     if batch_size < 2:
         raise InputError(f"a batch needs at least 2 samples, got {batch_size}")
@@ -79,12 +79,12 @@ def inside_clusters(classes: Tensor, batch_size: int, generator: torch.Generator
 class OnePerClass:
     """Batches with no two samples of a pseudo-class, which are clusters of the inputs.
 
-    The paper clusters the codes of an autoencoder; here the inputs themselves.
+    The paper (Chakraborty et al., 2020) clusters the codes of an autoencoder instead of the inputs.
 
     Attributes
     ----------
     per_sample : int
-        Pseudo-classes per sample of a batch: with more of them, batches are less alike, and fewer samples are left out.
+        Pseudo-classes per sample of a batch. With more of them batches differ more, and fewer samples are left out.
     """
 
     per_sample: int = 2
@@ -105,7 +105,7 @@ class InsideClusters:
     Attributes
     ----------
     clusters : int
-        By k-means.
+        Number of clusters of k-means.
     """
 
     clusters: int = 10
@@ -118,14 +118,14 @@ class InsideClusters:
         return inside_clusters(cluster(features(), self.clusters, generator), batch_size, generator)
 
     def of_stages(self, features: Sequence[Tensor], generator: torch.Generator) -> InsideGiven:
-        """Cluster what networks of earlier stages answer, once, and combine: samples are together that every stage put together.
+        """Cluster the outputs of networks from earlier stages, once; samples are together if they are in every stage.
 
         Parameters
         ----------
         features : sequence of Tensor of shape (N, n)
             Outputs for the training samples, the first stage first.
         generator : torch.Generator
-            Source of the first centres. A later stage that starts from the same one finds the clusters that an earlier stage was shown.
+            Source of the first centres. With an equal generator a later stage finds the same clusters again.
 
         Returns
         -------
@@ -135,7 +135,7 @@ class InsideClusters:
         Raises
         ------
         InputError
-            If no two samples are together.
+            If no two samples share their clusters.
         """
         found = torch.stack([cluster(rows, self.clusters, generator) for rows in features], dim=1)
         combined = torch.unique(found, dim=0, return_inverse=True)[1]
@@ -152,7 +152,7 @@ class InsideGiven:
     Attributes
     ----------
     clusters : Tensor of shape (N,)
-        The cluster of each training sample.
+        Cluster of each training sample.
     """
 
     clusters: Tensor

@@ -1,4 +1,4 @@
-"""Neighbours in feature space: as further positives, and as hard negatives of one batch."""
+"""Neighbours in feature space, used as further positives or as hard negatives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from contrastive_core.types import Batch
 
 
 def clustered_positives(queries: Tensor, memory: Tensor, clusters: Tensor, count: int) -> Tensor:
-    """Return for each query the nearest members of its cluster in a memory, as further positives, without a graph.
+    """Return the nearest members of each query's cluster in a memory, as further positives, without a gradient.
 
-    The idea is that of BECLR (Poulakakis-Daktylidis & Jamali-Rad, 2024), without its optimal transport; a query belongs to the cluster
-    of the nearest member.
+    The idea is that of BECLR (Poulakakis-Daktylidis & Jamali-Rad, 2024), without its optimal transport. A query belongs to the cluster
+    of its nearest neighbour in the memory.
 
     Parameters
     ----------
     queries : Tensor of shape (B, n)
         Embeddings.
     memory : Tensor of shape (K, n)
-        Embeddings that are kept.
+        Embeddings of the memory.
     clusters : Tensor of shape (K,)
-        The cluster of each.
+        Cluster of each member of the memory.
     count : int
         Number of positives for each query; a cluster that has fewer gives its nearest member again.
 
@@ -42,7 +42,7 @@ def clustered_positives(queries: Tensor, memory: Tensor, clusters: Tensor, count
         Indices into the memory, nearest first.
     """
     if not 1 <= count <= len(memory):
-        raise InputError(f"{count} positives from a memory of {len(memory)}; choose a number from 1 to that")
+        raise InputError(f"cannot take {count} positives from a memory of {len(memory)}; choose a number from 1 to {len(memory)}")
     cosines = normalize(queries.detach()) @ normalize(memory.detach()).T
     own = clusters[cosines.argmax(1)]
     values, places = cosines.masked_fill(clusters[None, :] != own[:, None], -torch.inf).topk(count, dim=1)
@@ -50,7 +50,7 @@ def clustered_positives(queries: Tensor, memory: Tensor, clusters: Tensor, count
 
 
 def similar_batches(features: Tensor, batch_size: int, generator: torch.Generator) -> list[Tensor]:
-    """Make batches of samples that are near each other: a random sample with its nearest of those that are left, again and again.
+    """Make batches of similar samples: repeatedly a random sample with its nearest neighbours among the samples left.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def similar_batches(features: Tensor, batch_size: int, generator: torch.Generato
     Returns
     -------
     list of Tensor
-        Indices, each sample once, the first of a batch in front; a rest of one sample is left out.
+        Indices of each batch, the random sample first. Every sample appears once; a remainder of one sample is left out.
     """
     if batch_size < 2:
         raise InputError(f"a batch needs at least 2 samples, got {batch_size}")
@@ -101,7 +101,7 @@ class ClusteredPositives(Mixing):
     clusters : int
         Number of clusters of the queue, by k-means for every batch: keep the queue at a few thousand.
     count : int
-        Further positives.
+        Number of further positives.
     """
 
     clusters: int = 8
@@ -111,12 +111,12 @@ class ClusteredPositives(Mixing):
         require_at_least(1, clusters=self.clusters, count=self.count)
 
     def refusal(self, objective: Objective) -> str | None:
-        """Say whether it has keys and a queue of them."""
+        """Refuse objectives without keys and a queue of them."""
         names = {wanted.name for wanted in objective.needs.extras}
         return None if {"keys", "queue"} <= names else "it has no queue of keys to find positives in"
 
     def needs(self, objective: Objective) -> Needs:
-        """Return the objective's."""
+        """Return the objective's needs."""
         return objective.needs
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Pairs drawn against the bias of what is easy to find."""
+"""Pairs drawn with probability inverse to their propensity, against the bias of surface similarity."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from contrastive_core.sampling.sampler import Shuffled
 
 
 def draw_pairs(propensities: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    r"""Draw partners with probability :math:`\propto 1/p`, and return them with weights that undo it (DebCSE, Miao et al., 2023).
+    r"""Draw partners with probability :math:`\propto 1/p`, with importance weights that undo the bias (DebCSE, Miao et al., 2023).
 
-    A pair that shallow similarity alone makes likely is drawn less often. With the weights :math:`w_j = p_j \sum_k (1/p_k) / K`, a
+    Pairs that are likely through shallow similarity alone are drawn less often. With the weights :math:`w_j = p_j \sum_k (1/p_k) / K`, a
     weighted mean over drawn partners has the expectation of the plain mean over all of them.
 
     Parameters
@@ -32,7 +32,7 @@ def draw_pairs(propensities: Tensor, count: int, generator: torch.Generator) -> 
     Returns
     -------
     places : Tensor of shape (B, count)
-        The partners.
+        Partners of each row.
     weights : Tensor of shape (B, count)
         Importance weights, of mean 1.
     """
@@ -50,13 +50,14 @@ def draw_pairs(propensities: Tensor, count: int, generator: torch.Generator) -> 
 class BalancedPropensity:
     r"""Batches in which samples that look alike on the surface meet less often than by chance.
 
-    Samples are joined to pairs, and pairs to batches, the second of a pair drawn from its part of a random order with probability
-    :math:`\propto 1/p`, :math:`p = e^{\kappa \cos}` of the inputs. The idea is that of DebCSE, whose propensities are of sentences.
+    Samples are joined to pairs and pairs to batches. The second sample of a pair is drawn from a chunk of a random order with
+    probability :math:`\propto 1/p`, :math:`p = e^{\kappa \cos}`, with the cosine of the inputs. The idea is that of DebCSE, which uses
+    propensities of sentences.
 
     Attributes
     ----------
     sharpness : float
-        :math:`\kappa`, at most 300: beyond it an exponential overflows.
+        :math:`\kappa`, at most 300, beyond which the exponential overflows.
     """
 
     sharpness: float = 5.0
@@ -64,7 +65,7 @@ class BalancedPropensity:
     def __post_init__(self) -> None:
         require_positive(sharpness=self.sharpness)
         if self.sharpness > 300:
-            raise InputError(f"sharpness must be at most 300, got {self.sharpness}; at 300 samples that look alike never meet already")
+            raise InputError(f"sharpness must be at most 300, got {self.sharpness}; at 300 similar samples practically never meet")
 
     def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Draw each pair's second sample, without replacement, from a chunk of 16 batches at most."""

@@ -1,4 +1,4 @@
-"""Real samples repeated beside generated ones."""
+"""Real samples, repeated to balance generated ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from contrastive_core.sampling.sampler import Shuffled
 
 
 def replicate(num_real: int, num_generated: int, times: int, generator: torch.Generator) -> Tensor:
-    """Return the order of an epoch in which each real sample stands several times, and each generated one once (AdaInf, Wang et al., 2024).
+    """Return a random order in which real samples appear several times and generated ones once (AdaInf, Wang et al., 2024).
 
-    Generated samples dilute the real ones: the more there are, the more often the real ones are to be repeated and the weaker views
-    should be (in the paper's settings about half as strong; here that is the strength of ``MultiView``).
+    Generated samples dilute the real ones. The more there are, the more often the real ones should be repeated, and the weaker the
+    views should be: about half as strong in the paper's settings. The strength of views is set in ``MultiView``.
 
     Parameters
     ----------
     num_real, num_generated : int
-        Samples; the real ones have the first indices.
+        Numbers of samples; real ones have the first indices.
     times : int
         Number of times that each real one stands, at least 1.
     generator : torch.Generator
@@ -31,10 +31,12 @@ def replicate(num_real: int, num_generated: int, times: int, generator: torch.Ge
     Returns
     -------
     Tensor of shape (times * num_real + num_generated,)
-        Indices.
+        Sample indices.
     """
     if num_real < 1 or num_generated < 0 or times < 1:
-        raise InputError(f"replication needs real samples and a number of times of at least 1, got {num_real}, {num_generated}, {times}")
+        raise InputError(
+            f"replication needs real samples and times of at least 1, got {num_real} real, {num_generated} generated, {times} times"
+        )
     every = torch.cat([torch.arange(num_real).repeat(times), torch.arange(num_real, num_real + num_generated)])
     return every[torch.randperm(len(every), generator=generator)]
 

@@ -38,7 +38,7 @@ def cluster(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
     rows : Tensor of shape (N, n)
         Rows to be clustered, by distance.
     count : int
-        Clusters, at most N.
+        Number of clusters, at most N.
     generator : torch.Generator
         Source of the first centres.
     """

@@ -1,4 +1,4 @@
-"""How well a network answers a split under a rule, and what it cost to settle."""
+"""Evaluation of a network on a split: error, cost, and effort to settle."""
 
 from typing import NamedTuple
 
@@ -14,10 +14,10 @@ from contrastive_core.rule import Rule
 from contrastive_core.training.views_of_samples import Contrasting
 
 _CHUNK = 500
-"""Samples settled together; bounds memory, and changes no result, since samples stop one by one."""
+"""Samples settled together. This bounds memory and does not change results, because each sample stops on its own."""
 
 _DRAWS = 20240602
-"""Seed of the views that are evaluated; any constant will do."""
+"""Seed of the views in evaluations, an arbitrary constant."""
 
 
 class Evaluation(NamedTuple):
@@ -26,7 +26,7 @@ class Evaluation(NamedTuple):
     Attributes
     ----------
     error : float
-        Share of samples that the output gets wrong, in [0, 1].
+        Share of wrong samples, in [0, 1].
     cost : float
         Mean cost.
     sweeps : float
@@ -34,7 +34,7 @@ class Evaluation(NamedTuple):
     unconverged : float
         Share of samples that did not settle within the budget.
     energy_decrease : float
-        Mean energy at rest less mean energy once settled.
+        Mean energy at rest minus mean energy at the free state.
     """
 
     error: float
@@ -45,10 +45,10 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting: Contrasting | None = None) -> Evaluation:
-    """Settle every sample of a split and average.
+    """Settle every sample of a split, and average error, cost and effort.
 
-    Costs that couple the rows of a batch are averaged over chunks of 500 samples, or over batches of the views that an objective is shown,
-    but those in which it has nothing to contrast. Views are drawn the same way in every evaluation, at their full strength.
+    Costs that couple the rows of a batch are averaged over chunks of 500 samples. Objectives of views are averaged over batches of views,
+    without batches in which there is nothing to contrast; views are equal in all evaluations and have full strength.
     """
     totals, seen = torch.zeros(5, dtype=torch.float64), 0
     generator = torch.Generator().manual_seed(_DRAWS)
@@ -77,7 +77,7 @@ def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting
 
 
 def outputs(network: Network, rule: Rule, inputs: Tensor) -> Tensor:
-    """Return the outputs with which a rule's network answers inputs, of shape (N, n)."""
+    """Return the outputs of the states that the rule infers from the inputs, of shape (N, n)."""
     with torch.no_grad():
         answers = []
         for part in torch.split(inputs, _CHUNK):

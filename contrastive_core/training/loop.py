@@ -1,4 +1,4 @@
-"""One training loop for every rule, which can be stopped at any moment and goes on bit for bit."""
+"""Training loop for every rule; an interrupted run resumes with bit-identical results."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from contrastive_core.training.warm_start import LastStates, memory
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training run does, whatever its rule.
+    """Plan of a training run: epochs, optimiser, schedule and stopping, the same for every rule.
 
     Attributes
     ----------
     epochs, batch_size : int
         Passes over the training split, and samples per step.
     optimiser, schedule : str
-        Names in OPTIMISERS and SCHEDULES; schedules step once an epoch.
+        Names in ``OPTIMISERS`` and ``SCHEDULES``; schedules step once per epoch.
     learning_rates : tuple of float
-        One for all layers, or one per layer from the input side.
+        One rate for all layers, or one per layer from the input side.
     momentum, weight_decay : float
-        Of the optimiser; for adaptive ones the momentum is the first moment's decay.
+        Momentum of the optimiser (first-moment decay for adaptive ones) and its weight decay.
     decay : float
         Factor per epoch of the exponential schedule.
     clip_norm : float, optional
@@ -48,9 +48,9 @@ class Plan:
     patience : int, optional
         Epochs without a better validation error after which training stops.
     keep_last : bool
-        Whether the result is the network of the last epoch, rather than of the one that validation chooses.
+        Whether to keep the network of the last epoch instead of the epoch with the smallest validation error.
     warm_start : bool
-        Whether a sample's free phase starts where it ended at the last visit, rather than at rest. Evaluation starts at rest.
+        Whether the free phase of a sample starts from its last free state instead of rest. Evaluation starts at rest.
     """
 
     epochs: int = 10
@@ -76,18 +76,18 @@ class Plan:
 
 
 class Progress(NamedTuple):
-    """What is known after a step, averaged over the epoch so far; shares and errors in [0, 1].
+    """Progress after a step, with averages over the epoch so far; shares and errors in [0, 1].
 
     Attributes
     ----------
     epoch, step, num_steps : int
-        Counted from 1; steps are those of the epoch.
+        Epoch and step, counted from 1, and number of steps in the epoch.
     train_cost, train_error : float
-        At the free states that the rule went through.
+        Cost and error at the free states of the rule.
     sweeps : float
         Steps of all phases, per sample.
     unconverged : float
-        Share of samples' phases that did not reach their tolerance.
+        Share of phases, over all samples, that did not reach their tolerance.
     """
 
     epoch: int
@@ -100,16 +100,16 @@ class Progress(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a training run came to.
+    """Result of a training run.
 
     Attributes
     ----------
     history : list of dict
-        A record per epoch.
+        One record per epoch.
     best_epoch : int
-        With the smallest validation error, the first of them, or the last of all if the plan keeps that; counted from 1.
+        First epoch with the smallest validation error, or the last epoch if the plan keeps it; counted from 1.
     validation, test : Evaluation
-        With the parameters of that epoch.
+        Evaluation with the parameters of that epoch.
     """
 
     history: list[dict[str, float]]
@@ -121,7 +121,7 @@ class Result(NamedTuple):
 def generator_of(seed: int, purpose: int = 0) -> torch.Generator:
     """Return a generator for one purpose of a seed: 0 initial weights, 1 data order, 2 the rule's own draws, 3 views.
 
-    Purposes are independent streams, so that two rules with one seed share initial weights and data order exactly.
+    Each purpose has an independent stream. Two rules with one seed therefore share initial weights and data order exactly.
     """
     state = np.random.SeedSequence(seed, spawn_key=(purpose,)).generate_state(2)
     return torch.Generator().manual_seed((int(state[0]) << 31) ^ int(state[1]))
@@ -141,30 +141,30 @@ def train(
     on_step: Callable[[Progress], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> Result:
-    """Train a network in place, and test it at the epoch that the validation split chooses.
+    """Train a network in place, and test it at the epoch with the smallest validation error.
 
     Parameters
     ----------
     network : Network
-        Its parameters are changed; at the end they are those of the chosen epoch.
+        Network, whose parameters change; at the end they are those of the chosen epoch.
     rule : Rule
-        Estimates gradients.
+        Rule that estimates gradients.
     cost : Cost
-        Reported and, through the rule, lowered.
+        Cost that is reported; it should be the cost of the rule.
     splits : Splits
-        The test split is used once, at the end.
+        Data set; the test split is used once, at the end.
     plan : Plan
-        Epochs, optimiser and so on.
+        Epochs, optimiser, schedule and stopping.
     seed : int
-        Of the data order, the views and the rule's draws.
+        Seed of the data order, the views and the rule's draws.
     contrasting : Contrasting, optional
-        What is shown of each sample to a cost that contrasts views; None shows it once and as it is.
+        Views of the samples, for objectives; None presents each sample once and unchanged.
     checkpoint : Path, optional
-        Written after every epoch; if it exists, training goes on from it to bit-identical parameters.
+        Checkpoint, written after every epoch; training resumes from it if it exists.
     identity : str
-        Of the settings; a checkpoint with another one is refused.
+        Text that identifies the settings; a checkpoint with another identity is refused.
     on_step, on_epoch : callable, optional
-        Called with the progress after each step, and with the record of each epoch, those of a checkpoint included.
+        Callbacks with the progress after each step and with the record of each epoch, including epochs of a checkpoint.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def train(
     Raises
     ------
     InputError
-        If the plan asks for a warm start of a rule that settles no states, or of views, which no sample meets twice.
+        If the plan asks for a warm start, but the rule does not settle states or views are drawn anew.
     DivergenceError
         If a phase, the cost or the gradient is not finite.
     CheckpointError
@@ -291,7 +291,7 @@ def _epoch(
         if on_step is not None:
             on_step(progress)
     if not seen:
-        raise InputError(f"no batch of epoch {epoch} has samples of two classes to contrast; raise the batch size, or sample otherwise")
+        raise InputError(f"no batch of epoch {epoch} has samples of two classes to contrast; raise the batch size, or use another sampler")
     return progress
 
 

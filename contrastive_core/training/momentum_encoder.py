@@ -1,4 +1,4 @@
-"""A second network that follows the trained one slowly, and whose outputs are keys (a momentum encoder)."""
+"""Momentum encoder: a second network that slowly follows the trained one and supplies keys."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Follower:
-    r"""A copy of a network with :math:`\theta' \leftarrow m \theta' + (1 - m) \theta` after every step (He et al., 2020, MoCo).
+    r"""Copy of a network with :math:`\theta' \leftarrow m \theta' + (1 - m) \theta` after every step (He et al., 2020, MoCo).
 
-    It answers as the rule has its network answer: by its settled outputs under rules of equilibria.
+    Outputs of the copy are inferred by the rule, so that they are settled outputs under rules of equilibria.
 
     Attributes
     ----------
     network, copy : Network
-        What is followed, and what follows.
+        Trained network, and its copy.
     rule : Rule
-        Which answers inputs.
+        Rule that infers outputs.
     momentum : float
-        m, in [0, 1).
+        Momentum m, in [0, 1).
     """
 
     network: Network
@@ -41,11 +41,11 @@ class Follower:
 
     @property
     def parameters(self) -> dict[str, Tensor]:
-        """The copy's parameters by name, which change in place."""
+        """Parameters of the copy by name; they change in place."""
         return {f"follower.{name}": parameter.data for name, parameter in self.copy.named_parameters()}
 
     def keys(self, batch: Batch, count: int) -> Tensor:
-        """Return the copy's outputs for the next view of each row's sample, of shape (B, n); views stand one after the other."""
+        """Return the copy's outputs for the next view of each row, of shape (B, n); rows are grouped by view."""
         self.copy.begin_use_()
         with torch.no_grad():
             outputs = self.copy.output(self.rule.infer(self.copy, batch.inputs).state)
@@ -59,7 +59,7 @@ class Follower:
 
 
 def follower(network: Network, rule: Rule, momentum: float) -> Follower:
-    """Return a follower that starts as the network is now.
+    """Return a follower whose copy starts equal to the network.
 
     Raises
     ------
@@ -67,5 +67,5 @@ def follower(network: Network, rule: Rule, momentum: float) -> Follower:
         If the momentum is not in [0, 1).
     """
     if not 0 <= momentum < 1:
-        raise InputError(f"the keys' momentum must be at least 0 and below 1, got {momentum}")
+        raise InputError(f"the keys' momentum must be at least 0 and below 1, got {momentum}; 0.99 is usual")
     return Follower(network, deepcopy(network), rule, momentum)

@@ -1,4 +1,4 @@
-"""What a training run is made of at any moment, written to and read from a checkpoint."""
+"""State of a training run, written to and read from a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from contrastive_core.network import Network
 
 @dataclass
 class Session:
-    """Everything that changes while training, and so everything a checkpoint holds.
+    """Everything that changes during training, which is the content of a checkpoint.
 
     Attributes
     ----------
     network : Network
-        What is trained.
+        Trained network.
     optimiser, schedule : Optimizer, LRScheduler
-        With their states.
+        Optimiser and learning-rate schedule, with their states.
     generators : dict of str to torch.Generator
-        By purpose.
+        Generators by purpose.
     best : dict of str to Tensor
-        The parameters, and buffers where there are any, of the best epoch so far.
+        Parameters and buffers of the best epoch so far.
     extras : dict of str to Tensor
-        What the cost keeps beside the network; changed in place.
+        Tensors of the cost or of a warm start beside the network; changed in place.
     history : list of dict
-        A record per epoch done.
+        One record per finished epoch.
     best_epoch : int
-        Counted from 1; 0 before the first.
+        Best epoch, counted from 1; 0 before the first.
     """
 
     network: Network
@@ -71,19 +71,19 @@ class Session:
         save_checkpoint(path, tensors, record)
 
     def load(self, path: Path, identity: str) -> None:
-        """Take the session up where a checkpoint left it.
+        """Restore the session from a checkpoint.
 
         Raises
         ------
         CheckpointError
-            If it is damaged or belongs to another network or other settings. Nothing is changed then.
+            If the checkpoint is damaged or belongs to another network or other settings. Nothing has been changed then.
         """
         tensors, record = load_checkpoint(path)
         names = {f"generator.{name}" for name in self.generators} | {f"best.{name}" for name in self.best}
         names |= {f"extra.{name}" for name in self.extras} | {f"buffer.{name}" for name, _ in self.network.named_buffers()}
         missing = ({"identity", "history", "best_epoch", "groups", "scalars", "schedule"} - record.keys()) | (names - tensors.keys())
         if missing:
-            raise CheckpointError(f"{path} is no checkpoint of a training run: it lacks {', '.join(sorted(missing))}; give another")
+            raise CheckpointError(f"{path} is not a checkpoint of a training run: it lacks {', '.join(sorted(missing))}; give another")
         check_parameters(self.network, tensors, "parameter.", path)
         if record["identity"] != identity:
             raise CheckpointError(f"{path} was trained with other settings; use its own, or start in another directory")

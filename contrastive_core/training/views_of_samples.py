@@ -1,4 +1,4 @@
-"""What an objective sees of samples, and what it keeps beside the network, while a network is trained on views."""
+"""Training on views: how samples are presented to an objective, and the tensors that it keeps beside the network."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from contrastive_core.types import Batch
 @final
 @dataclass(frozen=True)
 class Contrasting:
-    """Views of samples for an objective, with its prototypes, queues and averages.
+    """Views of samples for an objective, with its learnt and carried extras (prototypes, queues, averages).
 
     Attributes
     ----------
     views : MultiView
-        What is shown of each sample.
+        Views of each sample.
     objective : Objective
-        What is lowered.
+        Objective that is lowered.
     batch_size : int
-        Samples that are contrasted with each other, in evaluation too: values depend on it.
+        Samples contrasted with each other, in training and evaluation; values depend on it.
     extras : dict of str to Tensor
-        What the objective learns and carries; the tensors change in place.
+        Learnt and carried extras of the objective; the tensors change in place.
     labelled : bool
-        Whether an objective that needs labels may see them.
+        Whether an objective that needs labels gets them.
     sampler : Sampler
-        Who meets whom in a batch of training.
+        Sampler of the training batches.
     follower : Follower, optional
-        What answers with the keys of objectives that need them.
+        Momentum encoder, which supplies keys to objectives that need them.
     """
 
     views: MultiView
@@ -52,12 +52,12 @@ class Contrasting:
     follower: Follower | None = None
 
     def blind(self) -> Contrasting:
-        """Return the same without labels."""
+        """Return a copy that hides the labels."""
         return replace(self, labelled=False)
 
     @property
     def learnt(self) -> dict[str, Tensor]:
-        """The extras that are trained by gradient."""
+        """Extras that are trained by gradient."""
         return {extra.name: self.extras[extra.name] for extra in self.objective.needs.extras if extra.origin is Origin.LEARNT}
 
     @property
@@ -73,14 +73,15 @@ class Contrasting:
         return len(chosen), (Batch(split.inputs[rows], split.labels[rows], rows) for rows in chosen)
 
     def contrasts(self, batch: Batch) -> bool:
-        """Return whether there is anything to contrast: an objective of classes learns nothing from samples of one."""
+        """Return whether the batch has anything to contrast; objectives of classes need samples of two classes."""
         classes = self.labelled and self.objective.needs.labels is Labels.CLASSES
         return not classes or not bool((batch.labels == batch.labels[0]).all())
 
     def present(self, samples: Batch, generator: torch.Generator, progress: float = 1.0) -> Batch:
-        """Return the views of samples with the extras; without labels, -1, if the objective needs none, so that none can leak.
+        """Return the views of a batch, with the extras.
 
-        Where the objective needs numbers, a class index is one: the digit itself, for images of digits.
+        Labels become -1 if the objective needs none, so that they cannot leak into training. If it needs numbers, class indices are
+        used as numbers, such as the digits themselves for images of digits.
         """
         batch = self.views.present(samples, generator, progress)
         wanted = self.objective.needs.labels
@@ -92,13 +93,13 @@ class Contrasting:
         return batch._replace(extras={**self.extras, **keys})
 
     def learn(self, output: Tensor, batch: Batch) -> None:
-        """Give the learnt extras their gradient, in place, for an optimiser to use."""
+        """Set the gradient of the learnt extras, in place, for the optimiser."""
         if self.learnt:
             for name, slope in self.objective.extra_gradient(output, batch).items():
                 self.extras[name].grad = slope
 
     def carry(self, output: Tensor, batch: Batch) -> None:
-        """Move the carried extras on, and the follower, in place."""
+        """Update the carried extras and the momentum encoder in place."""
         for name, value in self.objective.carry(output, batch).items():
             self.extras[name].copy_(value)
         if self.follower is not None:
@@ -117,14 +118,14 @@ def contrasting(
     sampler: Sampler | None = None,
     follower: Follower | None = None,
 ) -> Contrasting:
-    """Check that an objective can be trained on views, and start what it keeps.
+    """Check that an objective can be trained on views, and initialise its extras.
 
     Parameters
     ----------
     objective : Objective
-        What is to be lowered.
+        Objective to be lowered.
     views : MultiView
-        What is to be shown.
+        Views to present.
     batch_size : int
         Samples per batch.
     width : int
@@ -132,23 +133,23 @@ def contrasting(
     samples : int
         Number of samples in the largest split.
     generator : torch.Generator
-        Of the extras' first values.
+        Source of the initial extras.
     dtype : torch.dtype
-        Of the network.
+        Type of the network's parameters.
     sampler : Sampler, optional
-        Who meets whom in a batch; None shuffles.
+        Sampler of the training batches; None shuffles.
     follower : Follower, optional
-        What answers with keys, if the objective needs them; otherwise it is left out.
+        Momentum encoder, which is used only if the objective needs keys.
 
     Returns
     -------
     Contrasting
-        Ready for training.
+        Views and extras, ready for training.
 
     Raises
     ------
     InputError
-        If the objective wants another number of views, or something that views do not give.
+        If the objective needs another number of views, or extras that views cannot supply.
     """
     needs, name = objective.needs, type(objective).__name__
     if views.count < needs.fewest or (needs.most is not None and views.count > needs.most):

@@ -1,4 +1,4 @@
-"""Where each training sample settled at its last visit, so that its next free phase can start there instead of at rest."""
+"""Warm starts: the free phase of a training sample starts from its free state at the last visit instead of rest."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from contrastive_core.rule import Rule
 from contrastive_core.types import Batch, State
 
 _CHUNK = 500
-"""Samples clamped together; bounds memory, and changes no result."""
+"""Samples clamped together. This bounds memory and does not change results."""
 
 
 @final
 @dataclass(frozen=True)
 class LastStates:
-    """The free state of every sample of a split, by its place in the split, so that the order of visits does not matter.
+    """Last free state of every sample of a split, by index in the split.
 
-    Weights move little between two visits, and so does the free state: fewer steps reach the same tolerance. Where the energy has
-    several minima, the one that a sample stays in need not be the one that is reached from rest, where evaluation starts.
+    Weights change little between two visits of a sample, and so does its free state, so that fewer steps reach the same tolerance. If
+    the energy has several minima, a sample may stay in another minimum than the one that evaluation reaches from rest.
 
     Attributes
     ----------
     layers : State
-        One (N, n_l) tensor per free layer, of N samples; changed in place.
+        One (N, n_l) tensor per free layer, for N samples; changed in place.
     """
 
     layers: State
 
     @property
     def named(self) -> dict[str, Tensor]:
-        """The tensors by name, for a checkpoint; the same memory."""
+        """Tensors by name for a checkpoint, sharing their memory."""
         return {f"last_state_{index}": layer for index, layer in enumerate(self.layers, start=1)}
 
     def recall(self, batch: Batch) -> Batch:
-        """Return the batch with the states to start from."""
+        """Return the batch with its start states."""
         return batch._replace(start=tuple(layer[batch.instances] for layer in self.layers))
 
     def keep(self, batch: Batch, state: State) -> None:
@@ -51,7 +51,7 @@ class LastStates:
 
 
 def at_rest(network: Network, split: Split) -> LastStates:
-    """Return what is remembered before the first visit: rest, so that a first visit is as without a memory.
+    """Return start states at rest, so that the first visit is the same as without a warm start.
 
     Takes N numbers per free unit, of the network's dtype: 115 MB for 55 000 samples of 784-512-10 in float32.
     """
@@ -64,15 +64,15 @@ def at_rest(network: Network, split: Split) -> LastStates:
 
 
 def require_settling(rule: Rule) -> None:
-    """Raise ``InputError`` where a rule has no free phase that could start anywhere."""
+    """Raise ``InputError`` if a rule has no free phase that could start from a given state."""
     if not rule.settles:
         name = type(rule).__name__
         raise InputError(f"{name} settles no states that a warm start could reuse; leave the warm start out, or take another rule")
 
 
 def memory(network: Network, rule: Rule, samples: Split, *, drawn_anew: bool) -> LastStates:
-    """Return a memory of samples, or raise ``InputError`` where it would be of no use: samples drawn anew do not come back."""
+    """Return the start states of samples, or raise ``InputError`` if a warm start is useless for the rule or the samples."""
     require_settling(rule)
     if drawn_anew:
-        raise InputError("a warm start needs samples that come back as they were, and views are drawn anew; leave one of the two out")
+        raise InputError("a warm start needs samples that come back unchanged, but views are drawn anew; leave out one of the two")
     return at_rest(network, samples)

@@ -357,5 +357,5 @@ def test_data_fetch_needs_a_name_and_does_not_overwrite_another_file(tmp_path: P
     mine.write_bytes(b"mine")
     result = CliRunner().invoke(cli, ["data", "fetch", "mnist", "--data-dir", str(tmp_path)])
     assert result.exit_code == 2
-    assert "not recognised as the published file of 'mnist'" in result.stderr
+    assert "not the published file of 'mnist'" in result.stderr
     assert mine.read_bytes() == b"mine"

@@ -143,8 +143,8 @@ BAD_FILES = {
     "long data": (TEST_LABELS, header(0x0801, 10) + LABELS + b"x", "trailing bytes, 11 bytes of data, expected 10 for shape (10,)"),
     "no samples": (TEST_IMAGES, header(0x0803, 0, 28, 28), "holds no samples (shape (0, 28, 28)), expected at least one"),
     "label out of range": (TEST_LABELS, header(0x0801, 10) + LABELS[:7] + b"\x0a\x0b\x08", "label 10 at index 7, expected 0 to 9; check"),
-    "too few labels": (TEST_LABELS, header(0x0801, 9) + LABELS[:9], f"9 labels, expected 10 as there are images in {TEST_IMAGES}; check"),
-    "too many labels": (TRAIN_LABELS, header(0x0801, 25) + bytes(25), f"25 labels, expected 24 as there are images in {TRAIN_IMAGES}"),
+    "too few labels": (TEST_LABELS, header(0x0801, 9) + LABELS[:9], f"9 labels, expected 10, the number of images in {TEST_IMAGES}; check"),
+    "too many labels": (TRAIN_LABELS, header(0x0801, 25) + bytes(25), f"25 labels, expected 24, the number of images in {TRAIN_IMAGES}"),
     "other image size": (TEST_IMAGES, header(0x0803, 10, 5, 1) + bytes(50), f"5 pixels per image, expected 6 as in {TRAIN_IMAGES}; check"),
     "gzip cut short": (
         TRAIN_IMAGES,
@@ -253,7 +253,7 @@ def test_fetch_to_a_folder_adds_what_is_missing_and_overwrites_nothing(folder: P
     assert paths == {name: folder / (f"{name}.gz" if name == TEST_LABELS else name) for name in NAMES}
     assert len(server.asked) == 1
     (folder / TRAIN_LABELS).write_bytes(b"mine")
-    with pytest.raises(DataError, match=f"{TRAIN_LABELS}: not recognised as the published file of 'mnist'; move it away"):
+    with pytest.raises(DataError, match=f"{TRAIN_LABELS}: not the published file of 'mnist', and existing files are not overwritten; move it away"):
         fetch("mnist", folder)
     assert (folder / TRAIN_LABELS).read_bytes() == b"mine"
 
@@ -302,7 +302,7 @@ def test_verify_tells_other_damaged_and_missing_files_apart(folder: Path, conten
     assert (images.published, images.num_samples, images.problem) == (False, NUM_TRAIN, None)
     assert (labels.num_samples, labels.problem) == (
         5,
-        f"{folder / TRAIN_LABELS}: 5 labels, expected {NUM_TRAIN} as there are images in {TRAIN_IMAGES}; "
+        f"{folder / TRAIN_LABELS}: 5 labels, expected {NUM_TRAIN}, the number of images in {TRAIN_IMAGES}; "
         "check that both files belong to the same split",
     )
     assert (damaged.published, damaged.num_samples) == (False, None)

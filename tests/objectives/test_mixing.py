@@ -190,7 +190,7 @@ def test_gates_of_one_contrast_random_pairs_of_samples() -> None:
     order = torch.randperm(BATCH, generator=drawing(5))
     expected = plain.value(torch.cat([output[:BATCH], output[BATCH:][order]]), batch)
     assert float(mixed(plain, mixing, "gated-pairs").value(output, batch)) == pytest.approx(float(expected), abs=1e-12)
-    with pytest.raises(InputError, match=r"set mixer\.classes"):
+    with pytest.raises(InputError, match=r"raise mixer\.classes"):
         mixed(plain, MIXINGS["gated-pairs"](classes=3), "gated-pairs").value(  # type: ignore[call-arg]
             output, batch._replace(extras={**batch.extras, "gates": torch.ones(3, 3, WIDTH, dtype=torch.float64)})
         )

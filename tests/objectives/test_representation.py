@@ -62,7 +62,7 @@ def test_tolerance_looks_at_pairs_of_one_class_only() -> None:
     """If this fails, other classes enter the tolerance."""
     rows = torch.tensor([[1.0, 0], [1, 1], [-1, 0], [-1, 0]], dtype=torch.float64)
     assert tolerance(rows, torch.tensor([0, 0, 1, 1])) == pytest.approx((math.sqrt(0.5) + 1) / 2, abs=ROUNDING)
-    with pytest.raises(InputError, match="no two samples"):
+    with pytest.raises(InputError, match="two samples with the same label"):
         tolerance(rows, torch.arange(4))
 
 
@@ -159,7 +159,7 @@ def test_probes_refuse_what_cannot_be_probed() -> None:
     with pytest.raises(InputError, match="two classes"):
         linear_probe(one, one)
     broken = Split(torch.full((4, 2), math.nan), torch.arange(4))
-    with pytest.raises(InputError, match="not finite"):
+    with pytest.raises(InputError, match="finite features"):
         nearest_neighbours(broken, broken, 1)
     fine = Split(normal(4, 2), torch.arange(4))
     with pytest.raises(InputError, match="neighbours of 4"):

@@ -1,4 +1,4 @@
-"""Seeded augmentations of images and vectors by name, and batches of several views; adding one is its file and one line here."""
+"""Table of augmentations of images and vectors by name; a new augmentation is a file and one line here."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ VIEWS: Table[Callable[[], View]] = Table(
         "zoom": "contrastive_core.data.views.zoom:Zoom",
     },
 )
-"""Every augmentation with its default amplitude. ``mask`` and ``noise`` serve any vector, the others need square images."""
+"""Every augmentation, with its default amplitude. ``mask`` and ``noise`` apply to any vector, the others need square images."""

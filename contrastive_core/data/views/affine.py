@@ -1,4 +1,4 @@
-"""Turning, scaling, shearing and shifting an image at once."""
+"""Rotation, zoom, shear and shift of an image in one step."""
 
 import math
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class Affine:
     degrees : float
         Largest angle.
     zoom : float
-        The largest factor is 1 + zoom, the smallest its inverse.
+        Largest factor minus 1; the smallest factor is the inverse of the largest.
     shear : float
-        Largest sideways step per step down.
+        Largest sideways shift per unit of height.
     shift : float
         Largest shift in both directions, as a share of the image's side.
     """

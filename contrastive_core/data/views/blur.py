@@ -1,4 +1,4 @@
-"""Blurring an image."""
+"""Gaussian blur of an image."""
 
 import math
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ def blur(inputs: Tensor, widths: Tensor) -> Tensor:
     images = as_images(inputs)
     reach = max(1, math.ceil(3 * float(widths.max())))
     places = torch.arange(-reach, reach + 1, dtype=inputs.dtype, device=inputs.device)
-    tiny = torch.finfo(inputs.dtype).tiny ** 0.5  # a width of 0 leaves the middle tap alone
+    tiny = torch.finfo(inputs.dtype).tiny ** 0.5  # for a width of 0 only the middle tap remains
     taps = torch.exp(-0.5 * (places / widths.clamp(min=tiny)[:, None]).square())
     taps = taps / taps.sum(1, keepdim=True)  # (N, 2 reach + 1)
     count = len(images)

@@ -1,4 +1,4 @@
-"""Erasing a rectangle of an image."""
+"""Random erasing of a rectangle in an image."""
 
 import math
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Erase:
     Attributes
     ----------
     most : float
-        Largest share of the image's area; the share is uniform.
+        Largest share of the image's area; shares are uniform.
     aspect : float
-        The ratio of the sides is log-uniform between this and its inverse.
+        Largest ratio of the sides; ratios are log-uniform between this and its inverse.
     """
 
     most: float = 0.2

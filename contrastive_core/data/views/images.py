@@ -1,4 +1,4 @@
-"""Rows of a batch as square pictures, and moving their pixels by an affine map."""
+"""Flat rows as square images, and affine maps of their pixels."""
 
 import math
 
@@ -9,41 +9,41 @@ from contrastive_core.errors import ShapeError
 
 
 def as_images(inputs: Tensor) -> Tensor:
-    """Return flat rows of shape (N, side²) as pictures of shape (N, 1, side, side).
+    """Return flat rows of shape (N, side²) as images of shape (N, 1, side, side).
 
     Raises
     ------
     ShapeError
-        If the rows are no squares.
+        If the rows are not squares.
     """
     width = inputs.shape[1]
     side = math.isqrt(width)
     if side * side != width:
-        raise ShapeError(f"this view needs square images, and {width} inputs are no square; use views of vectors: mask, noise")
+        raise ShapeError(f"this view needs square images, but {width} inputs are not a square; use views of vectors: mask, noise")
     return inputs.reshape(-1, 1, side, side)
 
 
 def warp(inputs: Tensor, matrices: Tensor, offsets: Tensor) -> Tensor:
     r"""Move the pixels of each image by :math:`p \mapsto A p + t`, about the image's centre, in units of half its side.
 
-    Values between pixels are interpolated bilinearly, and what comes from outside is 0.
+    Values between pixels are interpolated bilinearly; pixels from outside are 0.
 
     Parameters
     ----------
     inputs : Tensor of shape (N, side²)
         Flat images.
     matrices : Tensor of shape (N, 2, 2)
-        A, acting on (right, down); not singular.
+        Regular matrices A, acting on (right, down).
     offsets : Tensor of shape (N, 2)
-        t.
+        Offsets t.
 
     Returns
     -------
     Tensor of shape (N, side²)
-        The moved images.
+        Moved images.
     """
     images = as_images(inputs)
-    # The sampler asks where each new pixel comes from: the inverse map.
+    # The sampler needs the origin of each new pixel, hence the inverse map.
     inverse = torch.linalg.inv(matrices)
     theta = torch.cat([inverse, -inverse @ offsets[:, :, None]], dim=2)  # (N, 2, 3)
     grid = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
@@ -52,7 +52,7 @@ def warp(inputs: Tensor, matrices: Tensor, offsets: Tensor) -> Tensor:
 
 
 def rotations(angles: Tensor) -> Tensor:
-    """Return the matrices that turn pictures counter-clockwise by angles in radians; shape (N, 2, 2)."""
+    """Return matrices of shape (N, 2, 2) that turn images counter-clockwise by angles in radians."""
     cosines, sines = angles.cos(), angles.sin()
-    # The second axis points down, so that a counter-clockwise turn has the other sign than in a textbook.
+    # The second axis points down, so that the signs are opposite to those of the textbook matrix.
     return torch.stack([torch.stack([cosines, sines], 1), torch.stack([-sines, cosines], 1)], 1)

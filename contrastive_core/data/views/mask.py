@@ -1,4 +1,4 @@
-"""Leaving out inputs."""
+"""Random masking of inputs."""
 
 from dataclasses import dataclass
 from typing import final
@@ -15,7 +15,7 @@ class Mask:
     Attributes
     ----------
     share : float
-        The probability.
+        Probability of 0.
     """
 
     share: float = 0.25

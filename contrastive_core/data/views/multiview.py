@@ -18,14 +18,14 @@ class MultiView:
     Attributes
     ----------
     views : tuple of View
-        Applied one after the other; none shows the samples as they are.
+        Augmentations, applied one after the other; none leaves the samples unchanged.
     count : int
         Views of each sample, at least 2.
     strength : float
         Strength of every view, once grown.
     growth : float
-        Share of the training over which the strength grows linearly from 0; 0 starts with all of it. Growing augmentations are
-        those of Zhang et al. (2022, HiCLR), who order kinds of augmentation where we scale amplitudes.
+        Share of the training in which the strength grows linearly from 0; 0 starts at the final strength. Zhang et al. (2022, HiCLR)
+        let augmentations grow by adding kinds, where we scale amplitudes.
     """
 
     views: tuple[View, ...]
@@ -42,7 +42,7 @@ class MultiView:
             )
 
     def strength_at(self, progress: float) -> float:
-        """Return the strength when a share of the training, in [0, 1], is done."""
+        """Return the strength after a share of the training, in [0, 1]."""
         return self.strength if progress >= self.growth else self.strength * progress / self.growth
 
     def present(self, batch: Batch, generator: torch.Generator, progress: float = 1.0) -> Batch:
@@ -51,22 +51,22 @@ class MultiView:
         Parameters
         ----------
         batch : Batch
-            N samples.
+            Batch of N samples.
         generator : torch.Generator
-            Source of the draws.
+            Source of all draws.
         progress : float
-            Share of the training that is done.
+            Share of the training done so far.
 
         Returns
         -------
         Batch
-            M·N rows, all first views and then all second ones in the same order; the views of a sample have its label
-            and its instance, which is its place in the batch unless the batch says another, and ``views`` numbers them.
+            M·N rows: all first views, then all second views in the same order, and so on. The views of a sample share its label
+            and its instance, which is by default its index in the batch; ``views`` numbers them.
 
         Raises
         ------
         InputError
-            If there is only one sample, which has nothing to be contrasted with.
+            If there is only one sample, which has no negatives.
         """
         size = len(batch.inputs)
         if size < 2:

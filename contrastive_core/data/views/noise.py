@@ -1,4 +1,4 @@
-"""Noise on every input."""
+"""Gaussian noise on every input."""
 
 from dataclasses import dataclass
 from typing import final

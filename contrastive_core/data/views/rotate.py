@@ -1,4 +1,4 @@
-"""Turning an image."""
+"""Rotation of an image."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Shifting an image by whole pixels."""
+"""Shift of an image by whole pixels."""
 
 from dataclasses import dataclass
 from typing import final
@@ -34,7 +34,7 @@ def shift(inputs: Tensor, down: Tensor, right: Tensor) -> Tensor:
     images = as_images(inputs)[:, 0]
     side = images.shape[-1]
     places = torch.arange(side, device=inputs.device)
-    rows, columns = places - down[:, None], places - right[:, None]  # where each new row and column comes from
+    rows, columns = places - down[:, None], places - right[:, None]  # source of each new row and column
     inside = ((rows >= 0) & (rows < side))[:, :, None] & ((columns >= 0) & (columns < side))[:, None, :]
     samples = torch.arange(len(images), device=inputs.device)[:, None, None]
     moved = images[samples, rows.clamp(0, side - 1)[:, :, None], columns.clamp(0, side - 1)[:, None, :]]

@@ -1,4 +1,4 @@
-"""Scaling an image."""
+"""Zoom of an image."""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Zoom:
     Attributes
     ----------
     most : float
-        The largest factor is 1 + most, the smallest its inverse.
+        Largest factor minus 1; the smallest factor is the inverse of the largest.
     """
 
     most: float = 0.25

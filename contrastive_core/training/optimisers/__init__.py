@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules, by name."""
+"""Tables of optimisers and learning-rate schedules by name."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ OPTIMISERS: Table[Callable[[Groups, float, float], Optimizer]] = Table(
     "optimiser",
     {name: f"contrastive_core.training.optimisers.builders:{name}" for name in ("sgd", "adam", "adamw", "rmsprop", "lion")},
 )
-"""Builders from parameter groups, momentum (the first moment's decay, for adaptive ones) and weight decay."""
+"""Builders of optimisers, from parameter groups, momentum (first-moment decay for adaptive ones) and weight decay."""
 
 SCHEDULES: Table[Callable[[Optimizer, int, float], LRScheduler]] = Table(
     "schedule",
     {name: f"contrastive_core.training.optimisers.builders:{name}" for name in ("constant", "cosine", "exponential")},
 )
-"""Builders from an optimiser, the number of epochs and the factor per epoch; schedules step once an epoch."""
+"""Builders of schedules, from an optimiser, the number of epochs and the factor per epoch; they step once per epoch."""

@@ -1,4 +1,4 @@
-"""Building optimisers and schedules for parameters grouped by layer."""
+"""Builders of optimisers and schedules, for parameters grouped by layer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.training.optimisers.lion import Lion
 
 Groups = list[dict[str, Any]]
-"""Parameter groups as ``torch.optim`` takes them."""
+"""Parameter groups in the form of ``torch.optim``."""
 
 
 def layer_groups(network: nn.Module, learning_rates: Sequence[float]) -> Groups:
@@ -20,14 +20,14 @@ def layer_groups(network: nn.Module, learning_rates: Sequence[float]) -> Groups:
     Parameters
     ----------
     network : nn.Module
-        Parameters are named ``kind_layer``; those of one layer make a group.
+        Network with parameters named ``kind_layer``; parameters of one layer form a group.
     learning_rates : sequence of float
-        One for all layers, or one per layer from the input side.
+        One rate for all layers, or one per layer from the input side.
 
     Raises
     ------
     InputError
-        If their number fits neither, or one is not positive.
+        If there is neither one rate nor one per layer, or a rate is not positive.
     """
     layers: dict[str, list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -66,7 +66,7 @@ def lion(groups: Groups, momentum: float, weight_decay: float) -> torch.optim.Op
 
 
 def constant(optimiser: torch.optim.Optimizer, epochs: int, factor: float) -> LRScheduler:
-    """Return learning rates that stay as they are."""
+    """Return constant learning rates."""
     return ConstantLR(optimiser, factor=1.0)
 
 

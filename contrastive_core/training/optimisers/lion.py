@@ -8,11 +8,11 @@ import torch
 
 @final
 class Lion(torch.optim.Optimizer):
-    r"""Sign of an interpolated momentum, with decoupled weight decay.
+    r"""Lion: steps along the sign of an interpolated momentum, with decoupled weight decay.
 
     :math:`u = \mathrm{sign}(\beta_1 m + (1 - \beta_1) g)`, :math:`\theta \leftarrow \theta - \alpha (u + w\theta)`,
     :math:`m \leftarrow \beta_2 m + (1 - \beta_2) g` (Chen et al., 2023, "Symbolic discovery of optimization algorithms"). Learning
-    rates are 3 to 10 times smaller than Adam's.
+    rates should be 3 to 10 times smaller than for Adam.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Certificates: when a relaxation stops, how it ended, and how well it has relaxed."""
+"""Certificates of relaxations: when they stop, how they ended, and how far they are from equilibrium."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Stop(NamedTuple):
     Attributes
     ----------
     tolerance : float, optional
-        A sample stops once its residual is at most this; None runs the whole budget.
+        Residual at or below which a sample stops; None runs the whole budget.
     budget : int
-        The largest number of steps.
+        Largest number of steps.
     unstable : bool
-        Whether to step even where the energy has no minimum, instead of reporting that nothing can settle there: a circuit read after so
-        many steps has a state in any case, and with a tolerance none is ever reached.
+        Whether to run the full budget even if the energy has no minimum, as a circuit that is read after a fixed time does. With a
+        tolerance such a phase never converges.
     """
 
     tolerance: float | None = 1e-3
@@ -35,26 +35,26 @@ class Status(IntEnum):
     """Way in which a sample's relaxation ended."""
 
     CONVERGED = 0
-    """Its residual reached the tolerance."""
+    """The residual reached the tolerance."""
     BUDGET = 1
-    """It used up its steps before (always so when there is no tolerance)."""
+    """The budget ran out first; always so without a tolerance."""
     DIVERGED = 2
-    """Its state is not finite, or its energy has no minimum at this strength."""
+    """The state is not finite, or the energy has no minimum at this strength."""
 
 
 class Relaxation(NamedTuple):
-    """A state and the certificate of how well it has relaxed.
+    """State and certificate of a relaxation.
 
     Attributes
     ----------
     state : State
         State at the end of the relaxation.
     steps : Tensor of shape (B,)
-        Steps that each sample took (int64).
+        Number of steps of each sample (int64).
     residual : Tensor of shape (B,)
-        The largest undamped change over each sample's units in its last step; 0 at an equilibrium.
+        Largest undamped change over each sample's units in its last step; 0 at an equilibrium.
     status : Tensor of shape (B,)
-        A :class:`Status` per sample (int8).
+        :class:`Status` of each sample (int8).
     """
 
     state: State
@@ -65,14 +65,14 @@ class Relaxation(NamedTuple):
 
 @final
 class Deferred(Mapping[str, Relaxation]):
-    """Relaxations by name, made when they are first asked for: who wants a gradient only need not wait for them.
+    """Relaxations by name, made on first access, so that a caller who needs only the gradient does not wait for them.
 
     Parameters
     ----------
     names : sequence of str
-        In order.
+        Names, in order.
     make : callable
-        Returns one relaxation per name; called once.
+        Function that returns one relaxation per name; called once.
     """
 
     def __init__(self, names: Sequence[str], make: Callable[[], Sequence[Relaxation]]) -> None:

@@ -13,13 +13,13 @@ class Cost(ABC):
     Attributes
     ----------
     curvature : float
-        :math:`c` if the Hessian of each sample's cost is :math:`c` times the identity, else 0. Output units with a quadratic
-        energy then take their exact nudged minimum instead of one step towards it.
+        :math:`c` if the Hessian of each sample's cost is :math:`c` times the identity, else 0. A non-zero value lets output units with
+        a quadratic energy take their exact nudged minimum instead of one step towards it.
     coupled : bool
-        Whether the rows of a batch act on each other; if so, they relax and stop together.
+        Whether rows of a batch act on each other; they then relax and stop together.
     one_hot : bool
-        Whether class indices stand for their one-hot rows and nothing else. A relaxation then looks at the labels once: checking
-        indices on a device makes the host wait for it, which a sweep must not.
+        Whether class indices mean no more than their one-hot rows. Labels are then converted once per relaxation, because checking
+        indices in every sweep would make the host wait for the device.
     """
 
     curvature: float = 0.0
@@ -28,14 +28,14 @@ class Cost(ABC):
 
     @abstractmethod
     def value(self, output: Tensor, batch: Batch) -> Tensor:
-        """Return the cost of each sample, of shape (B,), or of the whole batch, of shape (), where rows are coupled.
+        """Return the cost of each sample, of shape (B,), or of the whole batch, of shape (), if rows are coupled.
 
         Parameters
         ----------
         output : Tensor of shape (B, n_out)
-            The network's outputs.
+            Outputs of the network.
         batch : Batch
-            The samples they belong to.
+            Samples that the outputs belong to.
         """
 
     @abstractmethod
@@ -44,4 +44,4 @@ class Cost(ABC):
 
     @abstractmethod
     def errors(self, output: Tensor, batch: Batch) -> Tensor:
-        """Return which samples the output gets wrong, of shape (B,) and dtype bool, where the cost defines a decision."""
+        """Return a mask of wrong samples, of shape (B,) and dtype bool, if the cost defines decisions."""

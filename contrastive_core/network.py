@@ -15,7 +15,7 @@ from contrastive_core.types import Gradients, State
 
 
 class Clamped(NamedTuple):
-    """A network with its inputs held fixed.
+    """Network with its inputs held fixed.
 
     Attributes
     ----------
@@ -24,8 +24,8 @@ class Clamped(NamedTuple):
     inputs : Tensor of shape (B, n_in)
         Clamped inputs.
     drive : Tensor of shape (B, n_1)
-        Contribution of the inputs to the first free layer, computed once for all phases: it is most of the multiplications of a sweep.
-        Where units feel a field in a plane, both components lie side by side, in (B, 2 n_1).
+        Contribution of the inputs to the first free layer. It is computed once for all phases, because it takes most multiplications of
+        a sweep. For units in a two-dimensional field both components lie side by side, in (B, 2 n_1).
     load : Tensor of shape (n_1,), optional
         Stiffness that the inputs add to the first free layer. In a circuit the drive is the current and the load the conductance of
         the sources.
@@ -57,7 +57,7 @@ class Contrast(NamedTuple):
 
 
 class Ladder(NamedTuple):
-    r"""A quadratic energy whose layers act on their neighbours, each unit in a box of its own.
+    r"""Quadratic energy whose layers act on their neighbours, with bounds for each unit.
 
     .. math:: E = \sum_l \left[ \tfrac12\, d_l \cdot s_l^2 - b_l \cdot s_l - s_{l-1} K_l s_l \right] + \mathrm{const},
         \qquad low_l \le s_l \le high_l.
@@ -182,17 +182,17 @@ class Network(nn.Module, ABC):
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         r"""Return ``factor`` times :math:`\partial E/\partial\theta` at fixed state, averaged over the batch, in closed form.
 
-        With ``minus`` it is the contrast :math:`\partial_\theta E(s) - \partial_\theta E(s^-)` of two states, for which a network
-        can save products and digits.
+        With ``minus`` it is the contrast :math:`\partial_\theta E(s) - \partial_\theta E(s^-)` of two states. A joint computation saves
+        products and rounding errors.
         """
 
     @abstractmethod
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
         """Return the value of block ``index`` that is stationary with the other blocks held.
 
-        For a quadratic energy in a box it is the exact minimum, with the ``pull`` of a nudge included; for smooth
-        activations the curvature of the pull is taken at the present state, one fixed-point step. A block whose units act on
-        each other has no such minimum at hand: it returns one sweep over its units, which stays put in a minimum.
+        For a quadratic energy in a box this is the exact minimum, including the ``pull`` of a nudge. For smooth activations it is one
+        fixed-point step, with the curvature of the pull at the present state. For a block whose units act on each other it is one sweep
+        over the units, which leaves a minimum unchanged.
         """
 
     @abstractmethod
@@ -201,7 +201,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
-        """Return the start of a free phase: rest, or a random state where a generator is given."""
+        """Return the start of a free phase: rest, or a random state if a generator is given."""
 
     @abstractmethod
     def project(self, state: State) -> State:
@@ -223,7 +223,8 @@ class Network(nn.Module, ABC):
     def least_curvature(self, enough: float = -math.inf) -> float:
         """Return the curvature above which a nudge of the last layer leaves the energy a minimum.
 
-        Minus infinity if every nudge leaves one. An upper bound may be returned instead if it is below ``enough``, where that is cheaper.
+        Minus infinity means that every nudge leaves one. If an upper bound is below ``enough``, it may be returned instead, because it
+        can be cheaper.
         """
 
     @final
@@ -234,7 +235,7 @@ class Network(nn.Module, ABC):
     @property
     @final
     def holds_outputs(self) -> bool:
-        """Whether outputs can be held: as units of the last layer, or by values of it that stand for them."""
+        """Whether outputs can be held, either as units of the last layer or through values of that layer."""
         return self.output_is_last_layer or self.pieces.hold is not None
 
     @final
@@ -249,9 +250,9 @@ class Network(nn.Module, ABC):
 
     @final
     def begin_use_(self) -> None:
-        """Begin another use of the network, in place: hardware reads its arrays anew, and other networks stay as they are.
+        """Begin another use of the network, in place: hardware reads its arrays anew, other networks do not change.
 
-        Whoever presents a batch calls it once before. All calls until the next use then see one reading, and change nothing.
+        Call it once before each batch. All calls until the next use then see the same reading and change nothing.
         """
         read_ = self.pieces.read_
         if read_ is not None:
@@ -283,7 +284,7 @@ class Network(nn.Module, ABC):
 
     @final
     def dissipation(self, state: State, clamped: Clamped) -> Dissipation | None:
-        """Return the heat at a state, outside any graph; None if the network is no circuit, and its energy no power."""
+        """Return the heat at a state, without a gradient; None if the network is not a circuit."""
         dissipation = self.pieces.dissipation
         if dissipation is None:
             return None

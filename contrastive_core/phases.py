@@ -1,4 +1,4 @@
-"""Phases: what acts on a network besides its clamped inputs."""
+"""Phases: influences on a network besides its clamped inputs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from contrastive_core.types import Batch
 
 
 class Nudge(NamedTuple):
-    r"""A phase in which ``strength`` times the cost is added to the energy.
+    r"""Phase in which ``strength`` times the cost is added to the energy.
 
     Attributes
     ----------
     cost : Cost
-        The cost :math:`C`.
+        Cost :math:`C`.
     batch : Batch
-        The samples that the cost compares the output with.
+        Samples with which the cost compares the output.
     strength : float
-        :math:`\beta`, of any sign but not 0.
+        :math:`\beta`, positive or negative.
     frozen : Tensor of shape (B, n_out), optional
-        :math:`\partial C/\partial o` at the free state, held constant; None lets it follow the state.
+        Constant :math:`\partial C/\partial o`, taken at the free state; None lets the nudge follow the state.
     """
 
     cost: Cost
@@ -35,12 +35,12 @@ class Nudge(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """A phase in which the output layer is held at a value and only the other layers relax.
+    """Phase in which the output layer is held and only the other layers relax.
 
     Attributes
     ----------
     output : Tensor of shape (B, n_out)
-        The value that the output layer is held at.
+        Value of the output layer.
     """
 
     output: Tensor
@@ -53,8 +53,8 @@ Phase = Nudge | Hold | None
 class Pull(NamedTuple):
     r"""Effect of a nudge on the last layer, as a local quadratic model of the nudged cost.
 
-    :math:`\beta C(o') \approx -\,\mathrm{linear} \cdot o' + \tfrac12\, \mathrm{curvature}\, |o'|^2`, with the right gradient at
-    the present state. On hardware, ``linear`` is a current and ``curvature`` a conductance.
+    :math:`\beta C(o') \approx -\,\mathrm{linear} \cdot o' + \tfrac12\, \mathrm{curvature}\, |o'|^2`, with the exact gradient at the
+    present state. In hardware ``linear`` is a current and ``curvature`` a conductance.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ SIDE_NAMES = {1: "positive", -1: "negative"}
 PHASE_NAMES: dict[tuple[int, ...], tuple[str, ...]] = {
     signs: ("free", *(SIDE_NAMES[sign] for sign in signs)) for signs in ((1,), (-1,), (1, -1))
 }
-"""Every phase of a contrast in the order in which they are run."""
+"""Names of the phases of a contrast, in the order in which they run."""
 
 
 class Sides(Enum):
@@ -86,7 +86,7 @@ class Sides(Enum):
     RANDOM = "random"
 
     def signs(self, generator: torch.Generator | None = None) -> tuple[int, ...]:
-        """Return the signs of the phases to run; RANDOM draws one from the generator.
+        """Return the signs of the phases to run; RANDOM draws one sign.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""A dict of named things whose values are imported only when used, so that listing names costs no import."""
+"""Tables of named objects, which are imported on first use, so that listing names imports nothing."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ T = TypeVar("T")
 
 
 def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) -> UnknownNameError:
-    """Build the error for a name that is not in a table: what was asked, what was probably meant, what exists.
+    """Build the error for a name that is not in a table, with the closest name and all existing ones.
 
     Parameters
     ----------
     kind : str
-        What the names stand for, in the singular ("rule", "cost").
+        Kind of the named objects, in the singular ("rule", "cost").
     name : str
-        The name that was not found.
+        Name that was not found.
     known : mapping or list of str
-        The names that exist.
+        Existing names.
 
     Returns
     -------
     UnknownNameError
-        Ready to be raised.
+        Error to raise.
     """
     close = get_close_matches(name, list(known), n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
@@ -37,13 +37,13 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) 
 class Table(Mapping[str, T], Generic[T]):
     """Read-only mapping from a name to an object given as ``"module:attribute"``, imported on first use.
 
-    The command line shows the names in ``--help`` without importing torch; the contract tests walk the values. A missing
-    name raises an error that lists what exists.
+    The command line lists names without importing torch, and the contract tests cover all values. A missing name raises an error that
+    lists the existing ones.
 
     Parameters
     ----------
     kind : str
-        What the names stand for, in the singular ("rule"); used in error messages.
+        Kind of the named objects, in the singular ("rule"), for messages.
     entries : dict of str to str
         ``"module:attribute"`` by name.
     """
@@ -69,9 +69,9 @@ class Table(Mapping[str, T], Generic[T]):
 
     @property
     def entries(self) -> dict[str, str]:
-        """``"module:attribute"`` by name, for building a table of several."""
+        """``"module:attribute"`` by name, to build further tables from."""
         return dict(self._entries)
 
     def __or__(self, other: Table[T]) -> Table[T]:
-        """Return a table of the entries of both."""
+        """Return a table with the entries of both."""
         return Table(self.kind, self._entries | other._entries)

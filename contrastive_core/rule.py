@@ -29,12 +29,12 @@ class Estimate(NamedTuple):
     Attributes
     ----------
     gradients : Gradients
-        The estimated gradient of the mean cost.
+        Estimated gradient of the mean cost.
     relaxations : mapping of str to Relaxation
-        Every phase that was run, by name and in order; "free" is always there.
+        Phases by name, in the order in which they ran; "free" is always present.
     contrast : Contrast, optional
-        Phases that the gradients are the contrast of, for hardware that writes them one by one; None for rules without such phases,
-        and from kernels that contrast by themselves.
+        Contrasted phases, for hardware that writes them one by one. None for rules without such phases, and for kernels that compute the
+        contrast themselves.
     """
 
     gradients: Gradients
@@ -43,7 +43,7 @@ class Estimate(NamedTuple):
 
 
 class Rule(ABC):
-    """Turns a batch into an estimate of the gradient of the mean cost.
+    """Learning rule: estimates the gradient of the mean cost of a batch.
 
     Attributes
     ----------
@@ -62,14 +62,14 @@ class Rule(ABC):
         network : Network
             Read, never changed: the same call gives the same estimate. Hardware is read as :meth:`Network.begin_use_` left it.
         batch : Batch
-            Inputs of shape (B, n_in) and their labels, and possibly the states that free phases start from.
+            Inputs of shape (B, n_in), labels, and optionally the states from which free phases start.
         generator : torch.Generator, optional
             Source of randomness, for rules that have any.
 
         Returns
         -------
         Estimate
-            A gradient per parameter, and the relaxations it came from.
+            Gradient of every parameter, and the relaxations that it comes from.
 
         Raises
         ------
@@ -79,15 +79,15 @@ class Rule(ABC):
 
     @abstractmethod
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
-        """Return the state that the rule's network answers inputs of shape (B, n_in) with."""
+        """Return the state from which outputs are read, for inputs of shape (B, n_in)."""
 
 
 @dataclass(frozen=True)
 class Settling:
     """Relaxation of the phases of a rule.
 
-    Dynamics with noise draw it from the generator that a rule is given. Where there is none, as in inference, it is that of seed 0: the
-    same inputs have the same answer.
+    Noisy dynamics draw from the generator that a rule is given. Without one, as in inference, they use a generator of seed 0, so that
+    equal inputs give equal outputs.
 
     Attributes
     ----------
@@ -96,9 +96,9 @@ class Settling:
     free : Stop
         Tolerance and budget of the free phase.
     second : Stop
-        Tolerance and budget of the phases that start from the free state. The tolerance is relative to the size of the
-        contrast: an absolute one of the same number, fit for the free phase, leaves estimates that train at first and
-        diverge as the weights grow. None runs the whole budget.
+        Tolerance and budget of the phases that start from the free state. The tolerance is relative to the size of the contrast. An
+        absolute tolerance that suits the free phase would let training start well and then diverge as the weights grow. None runs the
+        whole budget.
     backend : str
         Backend of the relaxations, as in :func:`contrastive_core.relaxation.relax.relax`.
     """
@@ -109,11 +109,11 @@ class Settling:
     backend: str = "auto"
 
     def __post_init__(self) -> None:
-        for stop in (self.free, self.second):  # here, once, because kernels that do all phases do not ask in every batch
+        for stop in (self.free, self.second):  # once here, because fused kernels do not check every batch
             require_sensible(stop)
 
     def free_phase(self, clamped: Clamped, start: State | None = None, generator: torch.Generator | None = None) -> Relaxation:
-        """Relax with only the inputs acting, from a state or from rest."""
+        """Relax the free phase, from a given state or from rest."""
         if start is not None and self.dynamics.whole:
             raise InputError(f"{type(self.dynamics).__name__} forgets where a free phase starts; leave the warm start out")
         with torch.no_grad():
@@ -125,10 +125,10 @@ class Settling:
     def second_phases(
         self, clamped: Clamped, start: State, phases: Sequence[Phase], unit: float, generator: torch.Generator | None = None
     ) -> list[Relaxation]:
-        """Relax from the free state in each of some nudged or held phases, blocks in reverse order.
+        """Relax nudged or held phases from the free state, with blocks in reverse order.
 
-        ``unit`` is the displacement of the outputs that a phase causes, per unit of error. The first layer moves by that
-        times the layers' ratio of stiffness, which is what the relative tolerance is measured in.
+        ``unit`` is the displacement of the outputs in a phase, per unit of error. The first layer moves by ``unit`` times the ratio of
+        stiffness of last and first layer; the relative tolerance is measured in this displacement.
         """
         stop, noise = self._second_stop(clamped.network, unit), self._noise(generator)
         with torch.no_grad():
@@ -137,7 +137,7 @@ class Settling:
     def all_phases(
         self, clamped: Clamped, phases: Sequence[Phase], unit: float, generator: torch.Generator | None = None
     ) -> list[Relaxation]:
-        """Relax from rest, and then as ``second_phases`` does in phases that do not depend on the free state."""
+        """Relax the free phase from rest, and then phases that do not depend on the free state, as in ``second_phases``."""
         if self.dynamics.noisy:
             noise = self._noise(generator)
             free = self.free_phase(clamped, None, noise)
@@ -152,7 +152,7 @@ class Settling:
     def contrast(
         self, network: Network, batch: Batch, phases: Sequence[Phase], unit: float, signs: tuple[int, ...], factor: float
     ) -> Contrasted | None:
-        """Relax as ``all_phases`` does and contrast, where a kernel does all of it at once; else None."""
+        """Relax as in ``all_phases`` and contrast the phases in one kernel; None if no kernel covers the case."""
         stop = self._second_stop(network, unit)
         settings = FromRest(self.dynamics, self.free, stop, phases, signs, factor)
         return contrast_from_rest(network, batch, settings, backend=self.backend)
@@ -175,28 +175,28 @@ def contrast(
 ) -> Estimate:
     r"""Estimate a gradient by the contrast of two relaxed states.
 
-    :math:`[\partial_\theta E(s^+) - \partial_\theta E(s^-)] / (\beta\, n)`, where :math:`s^\pm` are the phases of the n signs and
-    the free state stands in for a sign that is not run. Costs with a readout add their direct gradient.
+    :math:`[\partial_\theta E(s^+) - \partial_\theta E(s^-)] / (\beta\, n)`, where :math:`s^\pm` are the ends of the phases of the n
+    signs. The free state takes the place of a sign that is not run. With a readout, its direct gradient is added.
 
     Parameters
     ----------
     network, batch, cost, settling
         Network and samples to relax, cost to lower, and dynamics, tolerances and budgets.
     signs : tuple of int
-        (1,), (-1,) or (1, -1).
+        Signs of the phases: (1,), (-1,) or (1, -1).
     displacement : float
         Displacement of the outputs by a phase, per unit of error.
     strength : float
-        :math:`\beta`, what the contrast is divided by.
+        Divisor :math:`\beta` of the contrast.
     phases : sequence of Nudge or Hold, or callable
-        The phases to run, one per sign, or what maps the free state to them.
+        Phases to run, one per sign, or a function that returns them for the free state.
     generator : torch.Generator, optional
-        Source of the noise of dynamics that have any.
+        Source of noise for noisy dynamics.
 
     Returns
     -------
     Estimate
-        With the relaxations "free" and "positive" or "negative" or both.
+        Estimate with the relaxations "free" and "positive", "negative" or both.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def contrast(
     DivergenceError
         If a phase diverges.
     """
-    if not 1e-4 <= strength <= 6e4:  # inside is room in every dtype, and asking a module for its own takes as long as sweeps
+    if not 1e-4 <= strength <= 6e4:  # safe in every dtype; looking up the network's dtype costs as much as sweeps
         _require_representable(strength, next(network.parameters()).dtype)
     factor = 1 / (strength * len(signs))
     if not callable(phases):
@@ -247,7 +247,7 @@ def _require_representable(strength: float, dtype: torch.dtype) -> None:
 
 @dataclass(frozen=True)
 class Setting:
-    r"""The one configuration from which every rule is built, so that only the rule differs between two runs.
+    r"""Configuration from which every rule is built, so that two runs differ in the rule only.
 
     Attributes
     ----------
@@ -258,13 +258,13 @@ class Setting:
     strength : float
         :math:`\beta` of equilibrium propagation, in units of the stiffness of the output layer.
     fraction : float
-        :math:`\eta` of coupled learning: how far the outputs are held towards lower cost.
+        :math:`\eta` of coupled learning, the step of the held outputs towards lower cost.
     frozen : bool
-        Whether the nudge is the force at the free state, held constant.
+        Whether the nudge is constant, equal to the force at the free state.
     unroll : int, optional
-        Steps that BPTT goes back through; None is the whole relaxation.
+        Number of steps that BPTT differentiates; None takes the whole relaxation.
     homeostasis : float
-        Weight of the asymmetry of the field's Jacobian, which equilibrium propagation lowers beside the cost.
+        Weight of the asymmetry of the field's Jacobian, which equilibrium propagation also lowers.
     """
 
     cost: Cost

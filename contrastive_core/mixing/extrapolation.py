@@ -82,7 +82,7 @@ def beta(count: int, shape: float, generator: torch.Generator) -> Tensor:
 @final
 @dataclass(frozen=True)
 class ExtrapolatedPositives(Mixing):
-    """The objective of views whose directions :func:`extrapolate` has moved apart; their lengths stay.
+    """Applies the objective to views whose directions :func:`extrapolate` has moved apart; lengths are kept.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class ExtrapolatedPositives(Mixing):
         return objective.needs._replace(most=2)
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: nothing is learnt."""
+        """Return an empty dict: nothing is learnt."""
         return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
@@ -122,7 +122,7 @@ class ExtrapolatedPositives(Mixing):
 @final
 @dataclass(frozen=True)
 class InterpolatedNegatives(Mixing):
-    """The objective against a queue that :func:`interpolate` has mixed, anew for every batch.
+    """Applies the objective to a queue that :func:`interpolate` mixes anew for every batch.
 
     Attributes
     ----------
@@ -144,7 +144,7 @@ class InterpolatedNegatives(Mixing):
         return objective.needs
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: nothing is learnt."""
+        """Return an empty dict: nothing is learnt."""
         return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:

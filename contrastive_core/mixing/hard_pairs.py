@@ -93,7 +93,7 @@ def hard_pairs(
 @final
 @dataclass(frozen=True)
 class HardPairMixing(Mixing):
-    """The objective of classes with the mixed pairs as further rows, each of the class that it is most of.
+    """Adds the mixed pairs as further rows; each gets the class with the largest share in it.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class HardPairMixing(Mixing):
         return objective.needs
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: nothing is learnt."""
+        """Return an empty dict: nothing is learnt."""
         return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:

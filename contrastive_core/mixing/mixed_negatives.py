@@ -75,7 +75,7 @@ def mix_hard_negatives(
 @final
 @dataclass(frozen=True)
 class MixedNegatives(Mixing):
-    """InfoNCE whose denominator also has each query's mixtures of its hardest negatives in the queue.
+    """Adds to the denominator of InfoNCE, for each query, mixtures of its hardest negatives in the queue.
 
     The defaults suit queues of about a thousand keys; those of :func:`mix_hard_negatives` have the paper's scale.
 
@@ -110,7 +110,7 @@ class MixedNegatives(Mixing):
         return objective.needs
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: nothing is learnt."""
+        """Return an empty dict: nothing is learnt."""
         return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:

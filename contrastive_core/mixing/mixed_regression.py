@@ -20,7 +20,7 @@ SHARE = "mixing"
 @final
 @dataclass(frozen=True)
 class MixedRegression(Mixing):
-    """Draws the shares with which the SupReMix objective (Wu et al., 2023) mixes anchors into negatives.
+    """Draws the shares with which SupReMix (Wu et al., 2023) mixes anchors into negatives.
 
     The objective itself makes the mixtures, also those of positives.
 
@@ -44,7 +44,7 @@ class MixedRegression(Mixing):
         return objective.needs._replace(extras=tuple(wanted for wanted in objective.needs.extras if wanted.name != SHARE))
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: nothing is learnt."""
+        """Return an empty dict: nothing is learnt."""
         return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:

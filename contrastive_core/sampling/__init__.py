@@ -17,4 +17,4 @@ SAMPLERS: Table[type[Any]] = Table(
         "similar-batches": "contrastive_core.sampling.neighbours:SimilarBatches",
     },
 )
-"""Kinds of :data:`contrastive_core.sampling.sampler.Sampler`, which decide who meets whom in a batch."""
+"""Every kind of :data:`contrastive_core.sampling.sampler.Sampler`, with default settings."""

@@ -77,7 +77,7 @@ def inside_clusters(classes: Tensor, batch_size: int, generator: torch.Generator
 @final
 @dataclass(frozen=True)
 class OnePerClass:
-    """Batches with no two samples of a pseudo-class, which are clusters of the inputs.
+    """Batches with at most one sample of each pseudo-class, where pseudo-classes are clusters of the inputs.
 
     The paper (Chakraborty et al., 2020) clusters the codes of an autoencoder instead of the inputs.
 
@@ -100,7 +100,7 @@ class OnePerClass:
 @final
 @dataclass(frozen=True)
 class InsideClusters:
-    """Batches of one cluster each, of the outputs as they are at the start of the epoch.
+    """Batches of one cluster each, where clusters are those of the outputs at the start of the epoch (MCL, Zhang et al., 2024).
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ class InsideClusters:
 @final
 @dataclass(frozen=True, eq=False)
 class InsideGiven:
-    """Batches of one cluster each, of clusters that stay what they are (MCL's later stages).
+    """Batches of one cluster each, for given clusters, as in the later stages of MCL.
 
     Attributes
     ----------

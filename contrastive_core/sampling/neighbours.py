@@ -84,7 +84,7 @@ def similar_batches(features: Tensor, batch_size: int, generator: torch.Generato
 @final
 @dataclass(frozen=True)
 class SimilarBatches:
-    """Batches of samples that the network, as it is at the start of the epoch, takes for similar: hard negatives."""
+    """Batches of samples with similar outputs at the start of the epoch, which are hard negatives of each other."""
 
     def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Gather neighbours among the outputs."""
@@ -94,7 +94,7 @@ class SimilarBatches:
 @final
 @dataclass(frozen=True)
 class ClusteredPositives(Mixing):
-    """The mean of the objective over a row's own key and over its key's nearest members of its cluster in the queue.
+    """Averages the objective over each row's key and over that key's nearest neighbours in its cluster of the queue.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class ClusteredPositives(Mixing):
         return objective.needs
 
     def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return nothing: nothing is learnt."""
+        """Return an empty dict: nothing is learnt."""
         return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:

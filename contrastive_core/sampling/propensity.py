@@ -48,7 +48,7 @@ def draw_pairs(propensities: Tensor, count: int, generator: torch.Generator) -> 
 @final
 @dataclass(frozen=True)
 class BalancedPropensity:
-    r"""Batches in which samples that look alike on the surface meet less often than by chance.
+    r"""Batches in which samples with similar inputs meet less often than by chance.
 
     Samples are joined to pairs and pairs to batches. The second sample of a pair is drawn from a chunk of a random order with
     probability :math:`\propto 1/p`, :math:`p = e^{\kappa \cos}`, with the cosine of the inputs. The idea is that of DebCSE, which uses
@@ -68,7 +68,7 @@ class BalancedPropensity:
             raise InputError(f"sharpness must be at most 300, got {self.sharpness}; at 300 similar samples practically never meet")
 
     def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
-        """Draw each pair's second sample, without replacement, from a chunk of 16 batches at most."""
+        """Draw the second sample of each pair without replacement, from chunks of at most 16 batches."""
         unit = normalize(split.inputs.double())
         made: list[Tensor] = []
         for part in Shuffled()(split, features, 16 * batch_size, generator):

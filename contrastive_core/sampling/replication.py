@@ -44,7 +44,7 @@ def replicate(num_real: int, num_generated: int, times: int, generator: torch.Ge
 @final
 @dataclass(frozen=True)
 class Replicated:
-    """Every sample several times in an epoch, all being real ones, and never twice in a batch.
+    """Every sample several times in an epoch, but never twice in a batch.
 
     Attributes
     ----------
@@ -58,5 +58,5 @@ class Replicated:
         require_at_least(1, times=self.times)
 
     def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
-        """Go through the split as often."""
+        """Shuffle the split anew for each repetition."""
         return [batch for _ in range(self.times) for batch in Shuffled()(split, features, batch_size, generator)]

@@ -1,4 +1,4 @@
-"""Samplers: who meets whom in the batches of an epoch."""
+"""Interface of samplers, which choose the samples of each batch of an epoch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from torch import Tensor
 from contrastive_core.data.splits import Split
 
 Sampler = Callable[[Split, Callable[[], Tensor], int, torch.Generator], list[Tensor]]
-"""Maps a split, its features, a batch size and a generator to the batches of an epoch, in the order in which they are presented.
+"""Maps a split, a function for its features, a batch size and a generator to the batches of an epoch, in order of presentation.
 
-Each batch is a tensor of places in the split (int64), at least two and none twice. Labels of the split may be checked but not sampled by.
-The features are a callable: it returns the network's outputs for the split as they are now, of shape (N, n), and costs a phase for every
-sample. The batch size is at least 2. The generator is the source of all draws and is advanced by every call. A sampler is a frozen
-dataclass whose fields are its settings, and raises ``InputError`` where the split cannot be sampled so.
+Each batch is a tensor of indices into the split (int64), at least two and none twice. Samplers may check the labels of the split but must
+not sample by them. The function returns the network's present outputs for the split, of shape (N, n), at the cost of a phase per sample.
+The batch size is at least 2. All draws come from the generator, which advances with every call. A sampler is a frozen dataclass whose
+fields are settings, and raises ``InputError`` if the split cannot be sampled in this way.
 """
 
 
 @final
 @dataclass(frozen=True)
 class Shuffled:
-    """Every sample once, in random order; the last batch has what is left."""
+    """Every sample once, in random order; the last batch may be smaller."""
 
     def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Cut a random order into batches."""

@@ -14,7 +14,7 @@ from contrastive_core.data.views.images import rotations, warp
 @final
 @dataclass(frozen=True)
 class Affine:
-    """A random affine map, interpolated once: each part is uniform, the zoom in its logarithm.
+    """Random affine map with a single interpolation; each part is uniform, the zoom in its logarithm.
 
     Attributes
     ----------

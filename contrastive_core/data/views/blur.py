@@ -14,7 +14,7 @@ from contrastive_core.data.views.images import as_images
 @final
 @dataclass(frozen=True)
 class Blur:
-    """A Gaussian blur of uniform width; the border is continued outwards, so that a constant image stays as it is.
+    """Gaussian blur of uniformly drawn width; border pixels are repeated outwards, so that a constant image does not change.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Blur:
     most: float = 1.0
 
     def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-        """Blur each image with a width of its own."""
+        """Blur each image with its own width."""
         widths = torch.rand(len(inputs), generator=generator, dtype=inputs.dtype, device=inputs.device)
         return blur(inputs, widths * strength * self.most)
 

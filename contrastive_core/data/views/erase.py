@@ -14,7 +14,7 @@ from contrastive_core.data.views.images import as_images
 @final
 @dataclass(frozen=True)
 class Erase:
-    """A rectangle anywhere in the image becomes 0 (Zhong et al., 2020, "Random erasing data augmentation", who fill with noise).
+    """Sets a random rectangle of the image to 0 (Zhong et al., 2020, "Random erasing data augmentation", who fill it with noise).
 
     Attributes
     ----------

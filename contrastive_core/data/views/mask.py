@@ -10,7 +10,7 @@ from torch import Tensor
 @final
 @dataclass(frozen=True)
 class Mask:
-    """Every input becomes 0 with the same probability, independently.
+    """Sets each input to 0 independently, with the same probability.
 
     Attributes
     ----------
@@ -21,6 +21,6 @@ class Mask:
     share: float = 0.25
 
     def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-        """Leave out each input with probability ``strength * share``."""
+        """Set each input to 0 with probability ``strength * share``."""
         draws = torch.rand(inputs.shape, generator=generator, dtype=inputs.dtype, device=inputs.device)
         return inputs * (draws >= strength * self.share)

@@ -10,7 +10,7 @@ from torch import Tensor
 @final
 @dataclass(frozen=True)
 class Noise:
-    """Independent normal noise on every input; nothing is clipped, so that the mean stays.
+    """Independent Gaussian noise on every input; values are not clipped, so that the mean is kept.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ from contrastive_core.data.views.images import rotations, warp
 @final
 @dataclass(frozen=True)
 class Rotate:
-    """A rotation about the centre by a uniform angle; zeros enter at the corners.
+    """Rotation about the centre by a uniform angle; the corners are filled with zeros.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Rotate:
     degrees: float = 25.0
 
     def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-        """Turn each image by up to ``strength * degrees`` either way."""
+        """Turn each image by at most ``strength * degrees`` in either direction."""
         return turn(inputs, uniform(len(inputs), strength * math.radians(self.degrees), inputs, generator))
 
 

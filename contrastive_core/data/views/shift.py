@@ -12,7 +12,7 @@ from contrastive_core.data.views.images import as_images
 @final
 @dataclass(frozen=True)
 class Shift:
-    """A shift by whole pixels, uniform in both directions; zeros enter.
+    """Shift by whole pixels, uniform in both directions; zeros fill the margin.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ from contrastive_core.data.views.images import warp
 @final
 @dataclass(frozen=True)
 class Zoom:
-    """Magnification about the centre by a factor whose logarithm is uniform, so that growing is as likely as shrinking.
+    """Magnification about the centre; the logarithm of the factor is uniform, so that growing and shrinking are equally likely.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Zoom:
     most: float = 0.25
 
     def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-        """Magnify each image by a factor of its own."""
+        """Magnify each image by its own factor."""
         return magnify(inputs, uniform(len(inputs), strength * math.log1p(self.most), inputs, generator).exp())
 
 

@@ -58,7 +58,7 @@ def test_every_sample_draws_its_own_change(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(VIEWS) - {"mask", "noise"}))
 def test_views_of_images_refuse_what_is_no_square(name: str) -> None:
     """If this fails, vectors are moved about as if they were pictures."""
-    with pytest.raises(ShapeError, match="no square"):
+    with pytest.raises(ShapeError, match="not a square"):
         VIEWS[name]()(torch.rand(3, 10), 1.0, seeded(0))
 
 

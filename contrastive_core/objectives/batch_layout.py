@@ -134,7 +134,7 @@ def check(output: Tensor, batch: Batch, needs: Needs, name: str) -> Tensor:
 
 
 def _check_extra(tensor: Tensor, wanted: Extra, size: int) -> None:
-    # What is given with a batch has a row for each of its rows; learnt and carried extras have shapes of their own making.
+    # Extras given with the batch have one row for each of its rows; learnt and carried ones may have any shape.
     if wanted.origin is Origin.GIVEN and (tensor.dim() == 0 or len(tensor) != size):
         raise ShapeError(f"{wanted.name!r} is of shape {tuple(tensor.shape)} for {size} embeddings; give {wanted.shape}")
     if not bool(torch.isfinite(tensor).all()):

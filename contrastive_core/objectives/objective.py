@@ -109,7 +109,7 @@ class Objective(Cost):
 
     @final
     def extra_gradient(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return the gradient of the loss for every learnt extra, by name and shaped as it; not multiplied by B."""
+        """Return the gradient of the loss for every learnt extra, by name; it is not multiplied by B."""
         held = check(output, batch, self.needs, type(self).__name__)
         names = [extra.name for extra in self.needs.extras if extra.origin is Origin.LEARNT]
         with torch.enable_grad():
@@ -149,7 +149,7 @@ def nudging_strength(objective: Objective, output: Tensor) -> float:
 
 
 class Stateless(Objective):
-    """An objective that needs nothing besides outputs, views and labels, or only what every batch is given."""
+    """An objective without learnt and carried extras."""
 
     @final
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:

@@ -1,6 +1,9 @@
 """Basins of attraction: what counts as retrieved, from where, and what is refused."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +17,7 @@ def success(seed=0, **options):
     return trial(BasinOptions(seed=0, **options), seed).metrics
 
 
-def test_undiluted_patterns_attract_from_half_way_and_not_from_nowhere():
+def test_undiluted_patterns_attract_from_half_way_and_not_from_nowhere() -> None:
     """Load .05 at T = 0: descents from an overlap of .6 all end at the pattern's own state; from chance overlaps hardly any does.
 
     50 patterns hold at most 100 of the 2^1000 corners' basins: a random start reaches a given one with a chance below 1/50.
@@ -28,7 +31,7 @@ def test_undiluted_patterns_attract_from_half_way_and_not_from_nowhere():
     assert far["successes"] <= 3  # binomial of 20 and 1/50: more has a chance of 1e-3
 
 
-def test_several_patterns_are_retrieved_at_once_from_a_good_cue():
+def test_several_patterns_are_retrieved_at_once_from_a_good_cue() -> None:
     """The multitasking target asks for every overlap of the ground state, the pure one for the first alone."""
     options = {"patterns": 2, "dilution": 0.5, "temperature": 0.05, "size": 2000, "networks": 20}
     whole, none = success(quality=0.8, target="multitasking", **options), success(quality=0.0, target="multitasking", **options)
@@ -41,12 +44,12 @@ def test_several_patterns_are_retrieved_at_once_from_a_good_cue():
     assert whole["interval"][0] == pytest.approx(1 / (1 + 1.959964**2 / 20), abs=1e-6)  # Wilson's at 20 of 20
 
 
-def test_theory_knows_which_state_a_cue_can_lead_to():
+def test_theory_knows_which_state_a_cue_can_lead_to() -> None:
     """Above the capacity, or above T_c, there is nothing whose basin could be measured."""
     assert expected_overlaps(BasinOptions(seed=0, patterns=2, dilution=0.3, temperature=0.14))[0] == pytest.approx(0.69968, abs=1e-5)
 
 
-def test_basins_command_resumes_and_draws(tmp_path):
+def test_basins_command_resumes_and_draws(tmp_path: Path) -> None:
     """A curve for each target, with intervals."""
     call = [
         "basins",
@@ -90,7 +93,7 @@ def test_basins_command_resumes_and_draws(tmp_path):
         (("--target", "pure"), "no such option '--target'"),  # it would have no effect beside --targets
     ],
 )
-def test_basins_command_refuses_what_has_no_basin(flags, message):
+def test_basins_command_refuses_what_has_no_basin(flags: tuple[str, ...], message: str) -> None:
     """One sentence and exit code 2, and no run."""
     result = CliRunner().invoke(cli, ["basins", *flags])
     assert result.exit_code == 2

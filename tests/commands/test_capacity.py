@@ -1,6 +1,9 @@
 """Capacity by finite-size scaling: the fit on data of known answer, descents that really rest, and the command."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +30,7 @@ def drawn(truth, networks, seed):
     return Trials(sizes, loads, [generator.binomial(1, p, size=networks) for p in chances], 1)
 
 
-def test_scaling_fit_finds_the_transition_that_made_the_data():
+def test_scaling_fit_finds_the_transition_that_made_the_data() -> None:
     """A biased extrapolation would give another capacity than the networks have.
 
     2000 networks a point: bootstrap errors of the load are about 5e-4. Within 4 of them of the truth; the load .145 that an error of
@@ -45,12 +48,12 @@ def test_scaling_fit_finds_the_transition_that_made_the_data():
     assert midpoint(trials, 1000.0) == pytest.approx(TRUTH.midpoint(1000), abs=1.5e-3)
 
 
-def test_scaling_fit_notices_a_form_that_does_not_fit():
+def test_scaling_fit_notices_a_form_that_does_not_fit() -> None:
     """The p value must reject a wrong exponent, or the interval of the capacity would mean nothing."""
     assert fit_transition(drawn(TRUTH, 2000, seed=1), exponent=0.4).plausibility < 1e-6
 
 
-def test_scaling_fit_refuses_what_cannot_be_fitted():
+def test_scaling_fit_refuses_what_cannot_be_fitted() -> None:
     """An extrapolation from one size is none."""
     trials = drawn(TRUTH, 5, seed=1)
     few = trials._replace(sizes=np.full_like(trials.sizes, 250.0))
@@ -60,7 +63,7 @@ def test_scaling_fit_refuses_what_cannot_be_fitted():
         fit_transition(trials._replace(successes=[np.zeros(5, np.int64) for _ in trials.successes]))
 
 
-def test_descent_ends_where_no_flip_lowers_the_energy():
+def test_descent_ends_where_no_flip_lowers_the_energy() -> None:
     """A chain that stopped early would count a pattern as retrieved that it is leaving."""
     patterns = draw_patterns(40, 200, 0.0, seed=1)
     memory = remember(patterns, 0.0)
@@ -74,7 +77,7 @@ def test_descent_ends_where_no_flip_lowers_the_energy():
         descend_to_rest(store_patterns(memory), start, budget=0)
 
 
-def test_descents_keep_the_overlap_of_the_replica_theory_below_capacity():
+def test_descents_keep_the_overlap_of_the_replica_theory_below_capacity() -> None:
     """At a load of .1 all 64 patterns stay, flipped in the predicted number of places.
 
     Flipped spins are about Poisson with mean N (1 - m)/2 = 4 at N = 2000, over 64 starts: 4.5 errors of m are 6e-4 and corrections
@@ -86,7 +89,7 @@ def test_descents_keep_the_overlap_of_the_replica_theory_below_capacity():
     assert abs(found.overlaps.mean() - retrieval_overlap(0.12)) > 1.2e-3
 
 
-def test_a_load_without_a_pattern_is_refused():
+def test_a_load_without_a_pattern_is_refused() -> None:
     """Zero patterns have no retrieval."""
     with pytest.raises(InputError, match="less than one pattern"):
         descend_from_patterns(10, 0.01, 1, 1, 0)
@@ -97,7 +100,7 @@ def test_a_load_without_a_pattern_is_refused():
 QUICK = ("capacity", "--sizes", "100,200,400", "--loads", "0.14,0.18,0.22", "--spins", "12000", "--resamples", "20", "--quiet")
 
 
-def test_capacity_command_resumes_and_draws(tmp_path):
+def test_capacity_command_resumes_and_draws(tmp_path: Path) -> None:
     """The command puts theory beside the measurement, with its error and what it hangs on."""
     call = [*QUICK, "--engine", "serial", "--out", str(tmp_path / "run"), "--json"]
     result = CliRunner().invoke(cli, call)
@@ -124,7 +127,7 @@ def test_capacity_command_resumes_and_draws(tmp_path):
         (("--loads", "0.1,0.1"), "two points of the grid are both N250-a0.1"),
     ],
 )
-def test_capacity_command_refuses_what_it_cannot_extrapolate(flags, message):
+def test_capacity_command_refuses_what_it_cannot_extrapolate(flags: tuple[str, ...], message: str) -> None:
     """One sentence and exit code 2."""
     result = CliRunner().invoke(cli, ["capacity", *flags])
     assert result.exit_code == 2

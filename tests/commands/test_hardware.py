@@ -1,9 +1,13 @@
 """The hardware command: what is written becomes the device that is meant, and a study leaves what it found."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
+from command_line import Eqlab
 
 from contrastive_core.devices import EFFECTS
 from contrastive_core.devices.conductance import Pairing
@@ -25,7 +29,7 @@ def device(*assignments, preset="ideal"):
     return assemble(preset, split(assignments)[0], 7)
 
 
-def test_what_is_written_is_the_device_that_is_meant():
+def test_what_is_written_is_the_device_that_is_meant() -> None:
     """If this fails, a table's rows are named after effects that they do not have."""
     made = device(
         "adc.adc_bits=6",
@@ -41,7 +45,7 @@ def test_what_is_written_is_the_device_that_is_meant():
     assert device("conductance-noise.kind=abs").effects == (ConductanceNoise(0.01, NoiseKind.ABSOLUTE),)
 
 
-def test_a_setting_changes_a_preset_and_leaves_the_rest_of_it():
+def test_a_setting_changes_a_preset_and_leaves_the_rest_of_it() -> None:
     """If this fails, a published device loses its other numbers when one is varied."""
     published, changed = PRESETS["reram-soft-bounds"].build(7), device("cycle-to-cycle.sigma_c2c=1", preset="ReRamSB")
     assert changed.law == published.law
@@ -51,7 +55,7 @@ def test_a_setting_changes_a_preset_and_leaves_the_rest_of_it():
     assert CycleToCycle(1.0) in changed.effects
 
 
-def test_settings_with_several_values_vary_together_and_the_others_are_held():
+def test_settings_with_several_values_vary_together_and_the_others_are_held() -> None:
     """If this fails, a study varies something else than it says."""
     found = read_variation("finite-states.n_states=16,64 finite-states.rounding=stochastic")
     assert found.values == ("16", "64")
@@ -65,7 +69,7 @@ def test_settings_with_several_values_vary_together_and_the_others_are_held():
         read_variation("adc.adc_bits=,")
 
 
-def test_only_an_ideal_device_is_called_ideal(eqlab, tmp_path):
+def test_only_an_ideal_device_is_called_ideal(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, the row that others are compared with claims an ideal device, and is an imperfect one."""
     for name, what in {"preset": ("--preset", "ecram"), "imperfections": ("--imperfections", "node-noise.sigma_v=0.1")}.items():
         result = eqlab("hardware", *what, "--vary", "neuron-offset.sigma_offset=1", "--json", "--out", tmp_path / name, *TINY)
@@ -73,7 +77,7 @@ def test_only_an_ideal_device_is_called_ideal(eqlab, tmp_path):
         assert [row["varied"] for row in json.loads(result.stdout)["rows"]] == ["unvaried", "neuron-offset.sigma_offset"]
 
 
-def test_a_study_reports_every_point_beside_the_ideal_one(eqlab, tmp_path):
+def test_a_study_reports_every_point_beside_the_ideal_one(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, accuracy, signal and energy under an imperfection are not those of the trial."""
     out = tmp_path / "out"
     study = ("--vary", "node-noise.sigma_v=1", "--vary", "finite-states.n_states=2", "--json", "--out", out)
@@ -92,7 +96,7 @@ def test_a_study_reports_every_point_beside_the_ideal_one(eqlab, tmp_path):
     assert json.loads(again.stdout)["rows"] == json.loads(result.stdout)["rows"]  # resumed from the journal
 
 
-def test_a_rule_has_its_own_settings_and_a_variation_may_be_one_of_rules(eqlab, tmp_path):
+def test_a_rule_has_its_own_settings_and_a_variation_may_be_one_of_rules(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, rules are compared at each other's learning rates, or a row is named after a rule that was not trained."""
     arguments = (
         "--rules",
@@ -114,7 +118,7 @@ def test_a_rule_has_its_own_settings_and_a_variation_may_be_one_of_rules(eqlab, 
     assert pulses[3] < 1e-6 * pulses[2]
 
 
-def test_final_training_keeps_nothing_for_validation_and_reports_its_last_epoch():
+def test_final_training_keeps_nothing_for_validation_and_reports_its_last_epoch() -> None:
     """If this fails, numbers that are meant for all training samples are those of fewer, or of an epoch chosen after looking."""
     options = HardwareTrialOptions(train_size=64, epochs=3, hidden=(4,), patience=1, learning_rates=(1e-9,))
     chosen, last = (trial(options.model_copy(update={"final": final, "patience": None}), 0).metrics for final in (False, True))
@@ -124,7 +128,7 @@ def test_final_training_keeps_nothing_for_validation_and_reports_its_last_epoch(
     assert last["settle_energy"] / chosen["settle_energy"] == pytest.approx((64 + 250) / 64, rel=0.05)
 
 
-def test_every_effect_that_is_listed_can_be_trained_with_all_others():
+def test_every_effect_that_is_listed_can_be_trained_with_all_others() -> None:
     """If this fails, an effect can be set and not be studied, or two of them cannot meet."""
     chosen = tuple(f"{name}.{(first := fields(kind)[0]).name}={getattr(kind(), first.name)}" for name, kind in EFFECTS.items())
     options = HardwareTrialOptions(
@@ -136,13 +140,13 @@ def test_every_effect_that_is_listed_can_be_trained_with_all_others():
     assert metrics["energy"] > 0
 
 
-def test_the_help_names_every_effect(eqlab):
+def test_the_help_names_every_effect(eqlab: Eqlab) -> None:
     """If this fails, an effect exists that nobody finds."""
     words = "".join(eqlab("hardware", "--help").stdout.split())  # names are broken at their hyphens
     assert [name for name in EFFECTS if name not in words] == []
 
 
-def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_than_one_trained_on_the_device(eqlab):
+def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_than_one_trained_on_the_device(eqlab: Eqlab) -> None:
     """If this fails, training in place does not learn around what is fixed, the reason to do it; nor is another device another one."""
     more = ("--set", "train_size=300", "--epochs", "10", "--hidden", "32", "--activation", "tanh")
     common = ("--vary", "neuron-offset.sigma_offset=0.3", "--json", *TINY, *more)
@@ -179,7 +183,7 @@ def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_th
         (("--network", "resistive", "--readout", "--vary", "adc.adc_bits=4"), "leave --readout out"),
     ],
 )
-def test_a_study_that_cannot_be_is_refused_before_it_starts(eqlab, arguments, words, tmp_path):
+def test_a_study_that_cannot_be_is_refused_before_it_starts(eqlab: Eqlab, arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
     """If this fails, a typo is found after hours, or is a study of something else."""
     result = eqlab("hardware", *arguments, *TINY, "--out", tmp_path / "out")
     assert result.exit_code == 2
@@ -188,7 +192,7 @@ def test_a_study_that_cannot_be_is_refused_before_it_starts(eqlab, arguments, wo
     assert not (tmp_path / "out").exists()
 
 
-def test_devices_are_listed_shown_and_fitted(eqlab, tmp_path, monkeypatch):
+def test_devices_are_listed_shown_and_fitted(eqlab: Eqlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, the commands of devices do not do what their help says."""
     monkeypatch.chdir(tmp_path)
     assert {"ecram", "reram-soft-bounds"} <= {one["name"] for one in json.loads(eqlab("device", "list", "--json").stdout)["devices"]}

@@ -1,9 +1,14 @@
 """The commands recall, phase and learn: what they find and leave behind, and how they answer wrong input."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from command_line import Eqlab, Found
 
 from contrastive_core.errors import ConvergenceError
 from experiments.benchmarks import spins
@@ -17,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.mark.parametrize("convention", ["raw", "normalized"])
-def test_recall_puts_theory_beside_monte_carlo(found, convention):
+def test_recall_puts_theory_beside_monte_carlo(found: Found, convention: str) -> None:
     """A row of the reference table, in both conventions."""
     unit = 1 if convention == "raw" else 2
     record = found(
@@ -37,7 +42,7 @@ def test_recall_puts_theory_beside_monte_carlo(found, convention):
 
 
 @pytest.mark.parametrize("dynamics", ["fixed-order", "parallel"])
-def test_recall_follows_the_flow_and_draws_it(found, dynamics, tmp_path):
+def test_recall_follows_the_flow_and_draws_it(found: Found, dynamics: str, tmp_path: Path) -> None:
     """The picture shows the measured overlaps against the predicted ones."""
     out = tmp_path / "out"
     record = found("recall", "--patterns", 2, "--temperature", 0.14, "--dynamics", dynamics, "--out", out, *QUICK, "--size", 20000)
@@ -46,7 +51,7 @@ def test_recall_follows_the_flow_and_draws_it(found, dynamics, tmp_path):
     assert json.loads((out / "figures" / "recall.json").read_text())["measured"] == record["flow"]["measured"]
 
 
-def test_recall_of_patterns_from_a_file(found, tmp_path):
+def test_recall_of_patterns_from_a_file(found: Found, tmp_path: Path) -> None:
     """Images and other real patterns have an instance theory."""
     path = tmp_path / "patterns.npy"
     np.save(path, np.random.default_rng(0).choice([-1, 1], size=(2, 3000)))
@@ -55,7 +60,7 @@ def test_recall_of_patterns_from_a_file(found, tmp_path):
     assert record["verdict"]["agrees"] is True
 
 
-def test_recall_is_a_run_that_is_not_computed_twice(eqlab, found, tmp_path, monkeypatch):
+def test_recall_is_a_run_that_is_not_computed_twice(eqlab: Eqlab, found: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same call reads the journal; another setting in the same place is refused."""
     call = ("recall", "--patterns", 2, "--temperature", 0.14, "--engine", "serial", "--out", tmp_path / "run", *QUICK)
     first = found(*call)
@@ -65,7 +70,7 @@ def test_recall_is_a_run_that_is_not_computed_twice(eqlab, found, tmp_path, monk
     assert eqlab(*call, "--cue", 0.7).exit_code == 2
 
 
-def test_recall_of_images_names_overlaps_by_image(found):
+def test_recall_of_images_names_overlaps_by_image(found: Found) -> None:
     """Images have no symmetry between patterns: sorting their overlaps would compare one image's theory with another's chains."""
     record = found("recall", "--images", "digits", "--patterns", 3, "--temperature", 0.2, *QUICK)
     assert record["theory"]["overlaps"] == pytest.approx(record["instance"]["overlaps"], abs=1e-8)
@@ -74,7 +79,7 @@ def test_recall_of_images_names_overlaps_by_image(found):
     assert record["verdict"]["agrees"] is not False
 
 
-def test_learning_of_images_reaches_them(found):
+def test_learning_of_images_reaches_them(found: Found) -> None:
     """Enough good examples of a digit retrieve it, and theories of independent patterns stay out of it."""
     record = found("learn", "--images", "digits", "--qualities", "0.8", "--examples", "21", "--engine", "serial", *QUICK)
     point = record["points"]["r0.8-M21"]
@@ -83,7 +88,7 @@ def test_learning_of_images_reaches_them(found):
     assert point["supervised"][0] > 0.95
 
 
-def test_phase_reports_critical_points_as_marginal(found, tmp_path):
+def test_phase_reports_critical_points_as_marginal(found: Found, tmp_path: Path) -> None:
     """At T_c the state is m = 0, neither stable nor unstable: no failure, and no verdict."""
     record = found("phase", "--dilutions", "0.3,0.5", "--ratios", "1", "--engine", "serial", "--out", tmp_path / "run", *QUICK)
     for cell in record["points"]["3"]:
@@ -94,14 +99,14 @@ def test_phase_reports_critical_points_as_marginal(found, tmp_path):
     assert (tmp_path / "run" / "figures" / "dilution-3.svg").is_file()
 
 
-def test_measured_threshold_is_where_the_overlap_crosses_its_level():
+def test_measured_threshold_is_where_the_overlap_crosses_its_level() -> None:
     """Interpolated in log M: overlaps of .6 at 2 and .7 at 8 reach .6827 at 2 * 4^.827."""
     cells = [{"quality": 0.5, "examples": m, "supervised": v} for m, v in ((8, 0.7), (2, 0.6), (1, 0.1))]
     assert crossing(cells, 0.5, "supervised", 1.0) == pytest.approx(2 * 4 ** ((0.6826894921370859 - 0.6) / 0.1))
     assert crossing(cells, 0.5, "supervised", 1.2) is None
 
 
-def test_phase_resumes_and_draws_every_number_of_patterns(found, tmp_path):
+def test_phase_resumes_and_draws_every_number_of_patterns(found: Found, tmp_path: Path) -> None:
     """A grid that was computed once is not computed again."""
     axes = ("--patterns", "1,2", "--dilutions", "0.3,0.9", "--ratios", "0.15,0.5")
     grid = ("phase", *axes, "--engine", "serial", "--out", tmp_path / "run", *QUICK)
@@ -112,7 +117,7 @@ def test_phase_resumes_and_draws_every_number_of_patterns(found, tmp_path):
     assert (tmp_path / "run" / "figures" / "phase-2.svg").is_file()
 
 
-def test_learn_finds_the_same_with_and_without_a_teacher(found, tmp_path):
+def test_learn_finds_the_same_with_and_without_a_teacher(found: Found, tmp_path: Path) -> None:
     """More examples help both alike, and the threshold is stated."""
     record = found("learn", "--qualities", "0.5", "--examples", "1,11", "--engine", "serial", "--out", tmp_path / "run", *QUICK)
     few, many = record["points"]["r0.5-M1"], record["points"]["r0.5-M11"]
@@ -152,7 +157,9 @@ def test_learn_finds_the_same_with_and_without_a_teacher(found, tmp_path):
         (("learn", "--images", "digits", "--patterns", 5000), "fewer than the 5000 patterns"),
     ],
 )
-def test_wrong_input_ends_with_one_sentence_and_code_2(eqlab, arguments, message):
+def test_wrong_input_ends_with_one_sentence_and_code_2(
+    eqlab: Eqlab, arguments: tuple[float | int | str, ...] | tuple[float | str, ...] | tuple[int | str, ...] | tuple[str, ...], message: str
+) -> None:
     """Nothing else than what was asked may be simulated."""
     result = eqlab(*arguments)
     assert result.exit_code == 2
@@ -160,12 +167,12 @@ def test_wrong_input_ends_with_one_sentence_and_code_2(eqlab, arguments, message
     assert "Traceback" not in result.output
 
 
-def test_a_wrong_item_of_a_list_is_the_only_complaint_about_it(eqlab):
+def test_a_wrong_item_of_a_list_is_the_only_complaint_about_it(eqlab: Eqlab) -> None:
     """Dropping the wrong item makes the list too short, which is no second mistake of the user's."""
     assert eqlab("phase", "--dilutions", 1).output.strip() == "eqlab: error: item 1 of --dilutions must be less than 1, got 1.0"
 
 
-def test_options_that_the_patterns_overrule_are_named(eqlab, tmp_path):
+def test_options_that_the_patterns_overrule_are_named(eqlab: Eqlab, tmp_path: Path) -> None:
     """A setting that is given and not used would be read into the result."""
     np.save(tmp_path / "patterns.npy", np.sign(np.arange(300).reshape(3, 100) % 7 - 2.5))
     warned = eqlab("recall", "--pattern-file", "patterns.npy", "--size", 77, "--stratified", "--data-dir", ".", "--sweeps", 10).stderr
@@ -179,13 +186,13 @@ def test_options_that_the_patterns_overrule_are_named(eqlab, tmp_path):
     assert "--sampler has no effect: at T = 0" in warned
 
 
-def test_phase_says_that_there_is_no_stable_state():
+def test_phase_says_that_there_is_no_stable_state() -> None:
     """With nearly blank patterns all overlaps are below what is told apart from 0, where the paramagnet is unstable."""
     with pytest.raises(ConvergenceError, match="no stable state was found"):
         trial(PointOptions(dilution=1 - 1e-12, ratio=0.2, size=100, sweeps=10, seed=0), 0)
 
 
-def test_text_is_no_pattern_file_and_nobody_is_told_to_unpickle_it(eqlab, tmp_path):
+def test_text_is_no_pattern_file_and_nobody_is_told_to_unpickle_it(eqlab: Eqlab, tmp_path: Path) -> None:
     """numpy's own words would advise to load it unsafely."""
     (tmp_path / "patterns.npy").write_text("hello")
     result = eqlab("recall", "--pattern-file", "patterns.npy")
@@ -195,7 +202,7 @@ def test_text_is_no_pattern_file_and_nobody_is_told_to_unpickle_it(eqlab, tmp_pa
 
 
 @pytest.mark.parametrize(("values", "message"), [([[1, 3]], "got 3"), ([1, -1], "shape"), ([[1.0, float("nan")]], "got nan")])
-def test_wrong_pattern_files_leave_no_run_behind(eqlab, values, message, tmp_path):
+def test_wrong_pattern_files_leave_no_run_behind(eqlab: Eqlab, values: list[Any], message: str, tmp_path: Path) -> None:
     """What cannot be stored is the user's mistake, said before a run is made."""
     np.save(tmp_path / "patterns.npy", np.array(values))
     result = eqlab("recall", "--pattern-file", tmp_path / "patterns.npy", "--out", tmp_path / "run")
@@ -205,7 +212,7 @@ def test_wrong_pattern_files_leave_no_run_behind(eqlab, values, message, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
-def test_bench_spins_measures_kernels_that_end_in_the_same_state(found):
+def test_bench_spins_measures_kernels_that_end_in_the_same_state(found: Found) -> None:
     """A kernel that is fast because it samples something else must show it."""
     record = found("bench", "spins", "--size", 1500, "--patterns", 2, "--repeats", 1)
     rows = {row["kernel"]: row for row in record["rows"]}
@@ -216,7 +223,7 @@ def test_bench_spins_measures_kernels_that_end_in_the_same_state(found):
     assert all(row["nanoseconds"] > 0 for row in rows.values())
 
 
-def test_bench_spins_says_why_the_reference_is_missing(monkeypatch):
+def test_bench_spins_says_why_the_reference_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A comparison that silently leaves out the competitor would look like one."""
     monkeypatch.setattr(spins, "has_reference", lambda: False)
     assert "not installed and was left out" in spins.reference_note(2000)

@@ -1,5 +1,9 @@
 """The spin network as a network of the core: derivatives, descent, and storage as a contrast."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -27,7 +31,7 @@ def patterns():
 
 
 @pytest.fixture
-def network(patterns):
+def network(patterns: Any):
     return SpinNetwork(N, torch.from_numpy(hebb(remember(patterns, 0.2))), dtype=DTYPE)
 
 
@@ -35,7 +39,7 @@ def random_state(seed, batch=3):
     return (torch.randn(batch, N, generator=torch.Generator().manual_seed(seed), dtype=DTYPE),)
 
 
-def test_force_and_gradient_are_those_of_autograd(network):
+def test_force_and_gradient_are_those_of_autograd(network: Any) -> None:
     """Closed forms must be derivatives of the energy, or dynamics and rules disagree."""
     clamped = network.clamp(random_state(1)[0])
     state = (random_state(2)[0].requires_grad_(),)
@@ -52,7 +56,7 @@ def test_force_and_gradient_are_those_of_autograd(network):
     torch.testing.assert_close(contrast["couplings"], found["couplings"] - other["couplings"], atol=1e-12, rtol=0)
 
 
-def test_descent_lowers_the_energy_and_certifies_a_minimum(network):
+def test_descent_lowers_the_energy_and_certifies_a_minimum(network: Any) -> None:
     """A state with status converged must not be lowered by any single flip."""
     clamped = network.clamp(torch.zeros(4, N, dtype=DTYPE))
     start = network.initial_state(clamped, torch.Generator().manual_seed(0))
@@ -66,7 +70,7 @@ def test_descent_lowers_the_energy_and_certifies_a_minimum(network):
     assert (spins * network.force(relaxation.state, clamped)[0] >= -1e-12).all()  # fields are sums of 60 terms of 1/60
 
 
-def test_descent_retrieves_a_stored_pattern(network, patterns):
+def test_descent_retrieves_a_stored_pattern(network: Any, patterns: Any) -> None:
     """Recall at T = 0: from a corrupted cue to a state that has the pattern on all its entries."""
     cue = np.where(patterns[0] == 0, 1, patterns[0]).astype(float)
     cue[np.random.default_rng(0).choice(N, 8, replace=False)] *= -1
@@ -75,7 +79,7 @@ def test_descent_retrieves_a_stored_pattern(network, patterns):
     assert spins @ patterns[0] == np.count_nonzero(patterns[0])
 
 
-def test_gradient_flow_ends_in_a_corner(network, patterns):
+def test_gradient_flow_ends_in_a_corner(network: Any, patterns: Any) -> None:
     """The energy is linear in each spin, so its minima are spins of -1 and 1; only a spin blank in all patterns may stay inside."""
     clamped = network.clamp(torch.zeros(2, N, dtype=DTYPE))
     relaxation = relax(clamped, random_state(4, 2), GradientFlow(0.5), Stop(1e-9, 2000))
@@ -85,7 +89,7 @@ def test_gradient_flow_ends_in_a_corner(network, patterns):
     torch.testing.assert_close(spins.abs(), torch.ones_like(spins), atol=1e-12, rtol=0)
 
 
-def test_hebbian_storage_is_the_contrast_of_the_clamped_phase(patterns):
+def test_hebbian_storage_is_the_contrast_of_the_clamped_phase(patterns: Any) -> None:
     """Contrastive Hebbian learning on an empty network is Hebb's rule: its free phase is at rest and contributes nothing."""
     count = len(patterns)
     rule = CoupledLearning(SquaredError(), Settling(), 1.0, Sides.POSITIVE)
@@ -96,7 +100,7 @@ def test_hebbian_storage_is_the_contrast_of_the_clamped_phase(patterns):
     torch.testing.assert_close(stored, torch.from_numpy(hebb(remember(patterns, 0.2))), atol=1e-15, rtol=0)
 
 
-def test_only_the_symmetric_part_without_diagonal_acts(network):
+def test_only_the_symmetric_part_without_diagonal_acts(network: Any) -> None:
     """A rule that updates J unevenly must not break detailed balance."""
     clamped = network.clamp(torch.zeros(3, N, dtype=DTYPE))
     before = network.energy(random_state(5), clamped)
@@ -106,7 +110,7 @@ def test_only_the_symmetric_part_without_diagonal_acts(network):
     torch.testing.assert_close(network.energy(random_state(5), clamped), before, atol=1e-11, rtol=0)
 
 
-def test_a_batch_of_one_equals_its_row(network):
+def test_a_batch_of_one_equals_its_row(network: Any) -> None:
     """Samples do not act on each other."""
     fields = random_state(6)[0]
     start = network.initial_state(network.clamp(fields), torch.Generator().manual_seed(2))
@@ -115,7 +119,7 @@ def test_a_batch_of_one_equals_its_row(network):
     assert torch.equal(whole[1:2], single)
 
 
-def test_bad_input_is_refused():
+def test_bad_input_is_refused() -> None:
     """One sentence that says what to change."""
     network = SpinNetwork(3)
     for wrong in (torch.zeros(2, 4), torch.zeros(3)):

@@ -1,8 +1,11 @@
 """Effects with a memory, a law or a spread of their own: spectra, lifetimes, gains, errors of nudges, bounds of devices, growing pairs."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,7 +157,7 @@ def test_drift_depends_on_conductance_as_it_was_measured() -> None:
         (ProgrammingModel.CONSTANT, 50e-6, lambda g: 0.03 * 50),
     ],
 )
-def test_programming_errors_are_those_of_the_material(model: ProgrammingModel, largest: float, sigma) -> None:
+def test_programming_errors_are_those_of_the_material(model: ProgrammingModel, largest: float, sigma: Any) -> None:
     """If this fails, weights trained elsewhere arrive with other errors than on the material. Microsiemens; n = 40000."""
     kind = Conductance(0.0, largest, Pairing.SINGLE)
     for share in (0.5, 0.9):

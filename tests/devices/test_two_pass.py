@@ -1,6 +1,9 @@
 """Writing the phases of a contrast one by one: the difference where nothing saturates, and its loss where something does."""
 
+from __future__ import annotations
+
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -125,7 +128,7 @@ def test_devices_and_rules_without_two_phases_are_refused() -> None:
         OnDevice(network, Device(effects=(PulseTrain(Scheme.TWO_PASS), AsymmetricFeedback())))
 
 
-def test_the_command_warns_of_two_passes_and_refuses_rules_without_phases(tmp_path) -> None:
+def test_the_command_warns_of_two_passes_and_refuses_rules_without_phases(tmp_path: Path) -> None:
     """If this fails, accuracies at chance are taken for the rule's, or a study fails after hours."""
     out = tmp_path / "run"
     tried = ("hardware", "--vary", "pulse-train.scheme=net,two-pass", "--rules", "ep-centered,implicit", "--out", str(out))

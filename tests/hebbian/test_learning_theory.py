@@ -1,5 +1,9 @@
 """Learning from examples: the Gaussian theory, the exact one, and thresholds."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.special import erf
@@ -28,7 +32,9 @@ from hebbian.theory.thresholds import (
         (2, 0.5, 0.5, 10, 0.3, (0.3337, 0.3337)),
     ],
 )
-def test_gaussian_theory_equals_the_reference(count, dilution, quality, number, temperature, overlaps):
+def test_gaussian_theory_equals_the_reference(
+    count: int, dilution: float, quality: float, number: int, temperature: float, overlaps: tuple[float, ...]
+) -> None:
     """The prediction that learning experiments are compared with."""
     states = GaussianLearning(count, dilution, example_noise(quality, number), temperature).solutions()
     assert min(np.abs(s.overlaps - overlaps).max() for s in states) < 0.6e-4  # printed to 4 digits
@@ -42,7 +48,15 @@ def test_gaussian_theory_equals_the_reference(count, dilution, quality, number, 
         (0.2, 0.5, 3, 0.1, (0.3875, 0.3645), (0.3759, 0.3759)),
     ],
 )
-def test_soft_reference_rows_are_those_of_a_coarse_quadrature(monkeypatch, dilution, quality, number, temperature, printed, converged):
+def test_soft_reference_rows_are_those_of_a_coarse_quadrature(
+    monkeypatch: pytest.MonkeyPatch,
+    dilution: float,
+    quality: float,
+    number: int,
+    temperature: float,
+    printed: tuple[float, ...],
+    converged: tuple[float, ...],
+) -> None:
     """Three printed rows are not converged in their integral over Z: ours does not move when its nodes double.
 
     Gauss-Hermite rules of about 60 nodes scatter by as much as the printed rows differ from the converged values, because at
@@ -65,7 +79,7 @@ def test_soft_reference_rows_are_those_of_a_coarse_quadrature(monkeypatch, dilut
     assert np.abs(nearest(np.array(printed)) - printed).max() < 0.006
 
 
-def test_stein_s_lemma_gives_the_definition_of_the_example_overlaps():
+def test_stein_s_lemma_gives_the_definition_of_the_example_overlaps() -> None:
     """n is the overlap with the noisy means themselves; one pattern, by direct integration over its noise."""
     noise, temperature = 0.4, 0.3
     state = GaussianLearning(1, 0.0, noise, temperature).solve(np.ones(1))
@@ -76,7 +90,7 @@ def test_stein_s_lemma_gives_the_definition_of_the_example_overlaps():
     assert n == pytest.approx(chance @ mean / (1 + noise), abs=1e-9)
 
 
-def test_zero_temperature_of_one_pattern_is_the_error_function():
+def test_zero_temperature_of_one_pattern_is_the_error_function() -> None:
     """The closed form behind every threshold."""
     for noise in (0.3, 1.0, 3.0):
         state = GaussianLearning(1, 0.0, noise, 0.0).solve(np.ones(1))
@@ -84,7 +98,7 @@ def test_zero_temperature_of_one_pattern_is_the_error_function():
 
 
 @pytest.mark.parametrize(("noise", "first"), [(0.05, 0.990), (0.1, 0.942), (0.3, 0.540)])
-def test_example_noise_turns_hierarchical_retrieval_parallel(noise, first):
+def test_example_noise_turns_hierarchical_retrieval_parallel(noise: float, first: float) -> None:
     """Noise acts like temperature: at rho = .3 all three overlaps are equal."""
     state = GaussianLearning(3, 0.4, noise, 0.0).solve(0.6 * 0.4 ** np.arange(3.0))
     assert state.overlaps[0] / 0.6 == pytest.approx(first, abs=0.6e-3)
@@ -93,14 +107,14 @@ def test_example_noise_turns_hierarchical_retrieval_parallel(noise, first):
         assert state.overlaps[0] == pytest.approx(0.3242, abs=0.6e-4)
 
 
-def test_no_noise_is_the_network_of_the_archetypes():
+def test_no_noise_is_the_network_of_the_archetypes() -> None:
     """With perfect examples nothing distinguishes learning from storing."""
     learnt = GaussianLearning(2, 0.3, 0.0, 0.2).solve(np.array([0.6, 0.2]))
     stored = branch_at(MeanField(diluted_ensemble(2, 0.3), 0.2, 1 / 0.7), np.array([0.6, 0.2]))
     assert learnt.overlaps == pytest.approx(stored.overlaps, abs=1e-9)
 
 
-def test_binomial_theory_tends_to_the_gaussian_one():
+def test_binomial_theory_tends_to_the_gaussian_one() -> None:
     """The Gaussian form is the limit of many examples at fixed rho; the error is of order 1/M."""
     errors = []
     for quality, number in ((0.5, 12), (0.25, 60)):  # rho = 0.25 in both
@@ -113,7 +127,7 @@ def test_binomial_theory_tends_to_the_gaussian_one():
     assert errors[1] < 0.5 * errors[0] < 0.01
 
 
-def test_thresholds_are_inverse_to_each_other_and_equal_the_reference():
+def test_thresholds_are_inverse_to_each_other_and_equal_the_reference() -> None:
     """M > (1 - r^2)/r^2 at the customary margin."""
     assert threshold_noise() == pytest.approx(1, abs=1e-15)
     assert threshold_examples(0.3) == pytest.approx((1 - 0.09) / 0.09, abs=1e-12)
@@ -124,7 +138,7 @@ def test_thresholds_are_inverse_to_each_other_and_equal_the_reference():
     assert hierarchical_threshold_examples(1, 0.0, 0.3) == pytest.approx(threshold_examples(0.3), abs=1e-12)
 
 
-def test_exact_threshold_is_that_of_a_majority_of_examples():
+def test_exact_threshold_is_that_of_a_majority_of_examples() -> None:
     """By enumeration: the smallest odd number whose majority is right often enough."""
     from scipy.stats import binom
 
@@ -147,13 +161,13 @@ def test_exact_threshold_is_that_of_a_majority_of_examples():
         (lambda: hierarchical_threshold_examples(3, 1.0, 0.3), "dilution"),
     ],
 )
-def test_bad_input_is_refused(call, message):
+def test_bad_input_is_refused(call: Any, message: str) -> None:
     """One sentence that says what to change."""
     with pytest.raises(InputError, match=message):
         call()
 
 
-def test_unreachable_thresholds_are_reported():
+def test_unreachable_thresholds_are_reported() -> None:
     """A number that does not suffice must not be returned."""
     with pytest.raises(ConvergenceError, match="do not reach"):
         exact_threshold_examples(0.001, largest=11)

@@ -1,5 +1,9 @@
 """The mean field of diluted patterns: its derivatives, its states, and the table of reference values."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -30,7 +34,9 @@ def diluted(num_patterns, dilution, temperature, scale=1.0):
 
 
 @pytest.mark.parametrize(("count", "dilution", "temperature", "free_energy", "eigenvalue", "overlaps"), REFERENCE)
-def test_ground_state_equals_the_reference_to_its_printed_digits(count, dilution, temperature, free_energy, eigenvalue, overlaps):
+def test_ground_state_equals_the_reference_to_its_printed_digits(
+    count: int, dilution: float, temperature: float, free_energy: float, eigenvalue: float, overlaps: tuple[float, ...]
+) -> None:
     """A wrong branch or equation would make every comparison with Monte Carlo meaningless."""
     ground = stable_branches(diluted(count, dilution, temperature))[0]
     assert ground.overlaps == pytest.approx(overlaps, abs=0.6e-5)  # printed to 5 digits
@@ -46,7 +52,7 @@ def test_ground_state_equals_the_reference_to_its_printed_digits(count, dilution
         (5, 0.8, -0.05142002, (0.18284, 0.16076, 0.14028, 0.11948, 0.09804)),
     ],
 )
-def test_zero_temperature_states_equal_the_reference(count, dilution, energy, overlaps):
+def test_zero_temperature_states_equal_the_reference(count: int, dilution: float, energy: float, overlaps: tuple[float, ...]) -> None:
     """At T = 0 nearly degenerate states compete: the lowest energy and the reference's state must both be found."""
     branches = stable_branches(diluted(count, dilution, 0.0))
     assert branches[0].free_energy == pytest.approx(energy, abs=0.6e-8)
@@ -55,13 +61,13 @@ def test_zero_temperature_states_equal_the_reference(count, dilution, energy, ov
     assert matching[0].free_energy == pytest.approx(energy, abs=2e-8)
 
 
-def test_second_zero_temperature_state_of_four_patterns_is_found():
+def test_second_zero_temperature_state_of_four_patterns_is_found() -> None:
     """Missing a state 1e-6 above the ground state would call a sampler in it wrong."""
     branches = stable_branches(diluted(4, 0.7, 0.0))
     assert any(np.abs(b.overlaps - (0.2676, 0.2235, 0.1794, 0.13125)).max() < 1e-5 for b in branches)
 
 
-def test_low_temperature_state_of_two_pairs_is_found():
+def test_low_temperature_state_of_two_pairs_is_found() -> None:
     """States need be neither hierarchical nor parallel: four patterns have one of two equal pairs."""
     ground = stable_branches(diluted(4, 0.8, 0.04))[0]
     assert ground.overlaps == pytest.approx((0.1705, 0.1705, 0.1311, 0.1311), abs=1e-4)  # printed to 4 digits
@@ -69,7 +75,7 @@ def test_low_temperature_state_of_two_pairs_is_found():
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.2])
-def test_stationary_points_and_hessian_are_derivatives_of_the_free_energy(temperature):
+def test_stationary_points_and_hessian_are_derivatives_of_the_free_energy(temperature: float) -> None:
     """F must be where f is stationary, and the Hessian its second derivative, or stability means nothing."""
     field = diluted(3, 0.4, temperature, scale=1.7)
     point, step = np.array([0.3, -0.2, 0.1]), 1e-5
@@ -81,7 +87,7 @@ def test_stationary_points_and_hessian_are_derivatives_of_the_free_energy(temper
     assert (gradient[:3] - gradient[3:]) / (2 * step) == pytest.approx(1.7 * field.hessian(point), abs=1e-6)
 
 
-def test_conventions_differ_by_the_unit_of_temperature_only():
+def test_conventions_differ_by_the_unit_of_temperature_only() -> None:
     """The normalised network at T/(1-d) is the raw one at T: same overlaps, f in other units."""
     raw = stable_branches(diluted(3, 0.5, 0.1))[0]
     normalised = stable_branches(diluted(3, 0.5, 0.2, scale=2.0))[0]
@@ -93,14 +99,14 @@ def test_conventions_differ_by_the_unit_of_temperature_only():
     )
 
 
-def test_fluctuations_equal_the_reference():
+def test_fluctuations_equal_the_reference() -> None:
     """Error bars and the soft directions of a state come from Cov(m)."""
     field = diluted(2, 0.3, 0.28)
     covariance = field.covariance(stable_branches(field)[0].overlaps, 10_000)
     assert np.sqrt(covariance[1, 1]) == pytest.approx(0.01058, abs=0.6e-5)  # printed to 5 digits; Monte Carlo .01085
 
 
-def test_finite_size_shift_is_the_first_order_in_the_number_of_spins():
+def test_finite_size_shift_is_the_first_order_in_the_number_of_spins() -> None:
     """Against exact sums of the Curie-Weiss magnet above m = 0: the error of the corrected mean falls as 1/N^2."""
     from scipy.special import gammaln
 
@@ -117,13 +123,13 @@ def test_finite_size_shift_is_the_first_order_in_the_number_of_spins():
     assert 3 < errors[0] / errors[1] < 6  # 4 to leading order
 
 
-def test_above_the_critical_temperature_only_disorder_is_left():
+def test_above_the_critical_temperature_only_disorder_is_left() -> None:
     """T_c = 1 - d for any number of patterns."""
     assert [b.name for b in stable_branches(diluted(3, 0.4, 0.61))] == ["disordered"]
     assert stable_branches(diluted(3, 0.4, 0.59))[0].name == "pure"
 
 
-def test_strict_zero_temperature_has_no_stable_symmetric_state():
+def test_strict_zero_temperature_has_no_stable_symmetric_state() -> None:
     """Ties make the equal-amplitude state unstable at T = 0: the parallel regime is exact only above T_sym."""
     field = diluted(2, 0.8, 0.0)
     equal = branch_at(field, np.array([0.1, 0.1]))
@@ -132,7 +138,7 @@ def test_strict_zero_temperature_has_no_stable_symmetric_state():
     assert all(b.name != "symmetric" for b in stable_branches(field))
 
 
-def test_instance_mean_field_of_stratified_weights_is_the_ensemble_s():
+def test_instance_mean_field_of_stratified_weights_is_the_ensemble_s() -> None:
     """Empirical type frequencies must enter as weights do."""
     ensemble = diluted_ensemble(2, 0.5)
     columns = np.repeat(ensemble.types, (16 * ensemble.weights).astype(int), axis=0).T
@@ -150,12 +156,12 @@ def test_instance_mean_field_of_stratified_weights_is_the_ensemble_s():
         ([0.28, 0.22, 0.16], "mixed"),
     ],
 )
-def test_states_are_named_by_their_overlaps(overlaps, name):
+def test_states_are_named_by_their_overlaps(overlaps: list[Any], name: str) -> None:
     """Names go into every record."""
     assert name_state(np.array(overlaps)) == name
 
 
-def test_patterns_of_different_dilution_keep_their_order():
+def test_patterns_of_different_dilution_keep_their_order() -> None:
     """Sorting the overlaps of unequal patterns would give a sparse pattern a dense one's overlap."""
     field = MeanField(diluted_ensemble(2, [0.6, 0.2]), 0.02)
     ground = stable_branches(field)[0]
@@ -163,13 +169,13 @@ def test_patterns_of_different_dilution_keep_their_order():
     assert ground.overlaps == pytest.approx(field.response(ground.overlaps), abs=1e-10)
 
 
-def test_start_points_are_reproducible():
+def test_start_points_are_reproducible() -> None:
     """Two runs must find the same branches."""
     field = diluted(3, 0.3, 0.1)
     assert np.array_equal(default_starts(field), default_starts(field))
 
 
-def test_bad_temperatures_and_states_are_refused():
+def test_bad_temperatures_and_states_are_refused() -> None:
     """A negative temperature would maximise the energy."""
     with pytest.raises(InputError, match="temperature must be at least 0"):
         diluted(2, 0.3, -0.1)

@@ -1,5 +1,9 @@
 """Error bars of correlated chains, and honesty where there are none to be had."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,7 +25,7 @@ def autoregressive(length, chains, memory, seed=0):
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.5, 0.9])
-def test_autocorrelation_time_of_an_autoregressive_chain(memory):
+def test_autocorrelation_time_of_an_autoregressive_chain(memory: float) -> None:
     """A time too short makes every error bar too small."""
     exact = (1 + memory) / (1 - memory)
     found = autocorrelation_time(autoregressive(20_000, 8, memory))
@@ -29,7 +33,7 @@ def test_autocorrelation_time_of_an_autoregressive_chain(memory):
     assert found == pytest.approx(exact, rel=4.5 * np.sqrt(2 * (10 * exact + 1) / 160_000) + 0.01)
 
 
-def test_error_bars_cover_the_true_mean():
+def test_error_bars_cover_the_true_mean() -> None:
     """In 60 repetitions the mean is within 2 errors about 95 per cent of the time; 60 binomial trials stay above 50."""
     hits = 0
     for seed in range(60):
@@ -39,7 +43,7 @@ def test_error_bars_cover_the_true_mean():
     assert hits > 50  # P(fewer) = 7e-4 at 95 per cent; ignoring correlation would give 0.49 * 60 = 30
 
 
-def test_chains_in_different_states_are_not_trusted():
+def test_chains_in_different_states_are_not_trusted() -> None:
     """A mean over two states is the property of none."""
     series = autoregressive(2000, 4, 0.5) + np.array([0, 0, 8, 8])
     summary = summarise(series)
@@ -48,21 +52,21 @@ def test_chains_in_different_states_are_not_trusted():
     assert summarise(series[:, :2]).trusted
 
 
-def test_a_hopping_chain_is_not_trusted():
+def test_a_hopping_chain_is_not_trusted() -> None:
     """A chain that switched state once has no error bar."""
     series = autoregressive(2000, 2, 0.2) + 10 * (np.arange(2000)[:, None] > 1300)
     summary = summarise(series)
     assert not summary.trusted
 
 
-def test_short_chains_are_not_trusted():
+def test_short_chains_are_not_trusted() -> None:
     """Fewer than 50 times give no trustworthy time."""
     summary = summarise(autoregressive(600, 64, 0.9))
     assert not summary.trusted
     assert "shorter" in summary.warning
 
 
-def test_frozen_observables_are_exact():
+def test_frozen_observables_are_exact() -> None:
     """At T = 0 nothing varies: no division by zero, no NaN error."""
     summary = summarise(np.full((10, 3), 0.7))
     assert summary[:2] == (pytest.approx(0.7), pytest.approx(0.0, abs=1e-15))
@@ -70,7 +74,7 @@ def test_frozen_observables_are_exact():
     assert split_r_hat(np.tile([[0.0, 1.0]], (10, 1))) == np.inf
 
 
-def test_retrieval_success_counts_chains_per_pattern():
+def test_retrieval_success_counts_chains_per_pattern() -> None:
     """Signs are symmetries of the network."""
     found = retrieval_success([[0.7, 0.2], [-0.69, 0.1], [0.3, 0.2]], [0.7, 0.2])
     assert found == pytest.approx([2 / 3, 2 / 3])
@@ -89,7 +93,7 @@ def test_retrieval_success_counts_chains_per_pattern():
         (lambda: cue(np.ones((1, 4), np.int8), [1.0], 1, 1.5, 0), "quality of a cue"),
     ],
 )
-def test_bad_input_is_refused(call, message):
+def test_bad_input_is_refused(call: Any, message: str) -> None:
     """One sentence that says what to change."""
     with pytest.raises(InputError, match=message):
         call()

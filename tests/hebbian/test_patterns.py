@@ -1,5 +1,10 @@
 """Patterns and examples: their statistics, and what is refused."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,7 +21,7 @@ from hebbian.patterns import (
 from hebbian.theory.ensemble import Convention, diluted_ensemble, empirical_ensemble
 
 
-def test_independent_entries_have_the_stated_frequencies():
+def test_independent_entries_have_the_stated_frequencies() -> None:
     """A wrong dilution would shift every overlap and critical temperature."""
     dilutions = [0.0, 0.3, 0.9]
     patterns = draw_patterns(3, 40_000, dilutions, seed=1)
@@ -27,7 +32,7 @@ def test_independent_entries_have_the_stated_frequencies():
         assert abs(mean) <= 4.5 * np.sqrt((1 - dilution) / row.size)
 
 
-def test_stratified_patterns_have_the_ensemble_s_frequencies_up_to_rounding():
+def test_stratified_patterns_have_the_ensemble_s_frequencies_up_to_rounding() -> None:
     """Quenched noise left in the instance would hide errors of the theory of order 0.01."""
     patterns = stratified_patterns(3, 10_000, 0.3, seed=0)
     found, exact = empirical_ensemble(patterns), diluted_ensemble(3, 0.3)
@@ -36,7 +41,7 @@ def test_stratified_patterns_have_the_ensemble_s_frequencies_up_to_rounding():
         assert abs(frequency[tuple(kind)] - weight) < 1 / 10_000  # a largest remainder moves a count by less than one
 
 
-def test_stratified_sites_are_shuffled_reproducibly():
+def test_stratified_sites_are_shuffled_reproducibly() -> None:
     """Sites sorted by type would break the law of the fixed-order update, which needs an exchangeable order."""
     first, again, other = (stratified_patterns(2, 500, 0.3, seed=seed) for seed in (3, 3, 4))
     assert np.array_equal(first, again)
@@ -44,13 +49,13 @@ def test_stratified_sites_are_shuffled_reproducibly():
     assert np.count_nonzero(np.any(np.diff(first, axis=1) != 0, axis=0)) > 100
 
 
-def test_extreme_dilutions_have_fewer_types():
+def test_extreme_dilutions_have_fewer_types() -> None:
     """Types of frequency 0 must not count against the number of spins."""
     assert stratified_patterns(4, 16, 0.0, seed=0).shape == (4, 16)
     assert not stratified_patterns(4, 3, 1.0, seed=0).any()
 
 
-def test_examples_keep_blanks_and_have_the_stated_quality():
+def test_examples_keep_blanks_and_have_the_stated_quality() -> None:
     """An example that fills blanks would leak across patterns."""
     patterns = draw_patterns(2, 20_000, 0.4, seed=0)
     examples = draw_examples(patterns, 0.3, 5, seed=1)
@@ -61,12 +66,12 @@ def test_examples_keep_blanks_and_have_the_stated_quality():
     assert np.array_equal(draw_examples(patterns, 1.0, 2, seed=0)[:, 0], patterns)
 
 
-def test_images_are_binarised_at_the_threshold():
+def test_images_are_binarised_at_the_threshold() -> None:
     """Pixels on the wrong side of the threshold would be other patterns."""
     assert binarise_images([[[0.0, 16.0], [7.0, 9.0]]]).tolist() == [[-1, 1, -1, 1]]
 
 
-def test_convention_scales_by_the_activity():
+def test_convention_scales_by_the_activity() -> None:
     """The two conventions must differ by 1 - d and nothing else."""
     assert Convention.RAW.scale(0.3) == 1
     assert Convention.NORMALIZED.scale([0.2, 0.4]) == pytest.approx(1 / 0.7)
@@ -95,13 +100,13 @@ def test_convention_scales_by_the_activity():
         (lambda: binarise_images([[1.0, 2.0]], 1.0), "threshold"),
     ],
 )
-def test_bad_input_is_refused_in_one_sentence(call, message):
+def test_bad_input_is_refused_in_one_sentence(call: Any, message: str) -> None:
     """A silent fallback would simulate something else than was asked."""
     with pytest.raises(InputError, match=message):
         call()
 
 
-def test_pattern_files_are_checked(tmp_path):
+def test_pattern_files_are_checked(tmp_path: Path) -> None:
     """A file of the wrong shape or values must not be simulated."""
     path = tmp_path / "patterns.npy"
     with pytest.raises(DataError, match="cannot be read"):

@@ -1,5 +1,7 @@
 """Samplers against exact finite sums, the theory of stratified patterns, and the flows of every update scheme."""
 
+from __future__ import annotations
+
 import naive_spin
 import numpy as np
 import pytest
@@ -41,7 +43,7 @@ def small_system():
     return store_patterns(remember(SMALL, 0.45))
 
 
-def test_exact_sums_equal_the_reference():
+def test_exact_sums_equal_the_reference() -> None:
     """The oracle itself must be right."""
     exact = naive_spin.canonical(COUNTS, TEMPERATURE)
     assert exact.m1_squared == pytest.approx(0.157858, abs=0.6e-6)
@@ -60,7 +62,7 @@ def z_scores(values, exact):
 
 
 @pytest.mark.parametrize("sampler", EQUILIBRIUM)
-def test_every_sampler_reproduces_the_exact_sums_and_not_those_of_another_temperature(sampler):
+def test_every_sampler_reproduces_the_exact_sums_and_not_those_of_another_temperature(sampler: str) -> None:
     """Within 4 standard errors of the exact averages, and far from those at 1.1 beta.
 
     Power: 256 chains of 400 sweeps know <E>/N to 5e-5; beta * 1.1 shifts it by 2.3e-3, more than 25 standard errors, so that the
@@ -85,7 +87,7 @@ LITTLE = {"little": False, "lumped-little": True}
 
 
 @pytest.mark.parametrize("sampler", LITTLE)
-def test_parallel_updates_sample_their_own_exact_law_and_not_that_of_another_temperature(sampler):
+def test_parallel_updates_sample_their_own_exact_law_and_not_that_of_another_temperature(sampler: str) -> None:
     """Within 4 standard errors of Peretto's law, summed exactly, and far from that at 1.1 beta.
 
     Power: 256 chains of 2000 sweeps of 8 spins know <m1^2> to about 1e-3; 1.1 beta moves it by .014.
@@ -102,7 +104,7 @@ def test_parallel_updates_sample_their_own_exact_law_and_not_that_of_another_tem
         assert abs(z_scores(squares, naive_spin.boltzmann(patterns, 0.5))) > 8
 
 
-def test_parallel_tempering_samples_every_rung():
+def test_parallel_tempering_samples_every_rung() -> None:
     """Exchanges must keep each temperature's distribution: exact energies at all rungs, and replicas that travel."""
     system = small_system()
     ladder = find_ladder(system, 0.08, 0.6, seed=3)
@@ -127,7 +129,7 @@ def block_score(series, exact):
 
 
 @pytest.mark.parametrize(("count", "dilution", "temperature"), STIFF)
-def test_stratified_monte_carlo_equals_theory(count, dilution, temperature):
+def test_stratified_monte_carlo_equals_theory(count: int, dilution: float, temperature: float) -> None:
     """Within .004 of the theory, the reference's bound, at N = 10000, by block sampling from the predicted state.
 
     Power: fluctuations of m are sqrt(T/N (1/lambda - 1)) < .01 and average over 8 chains and 200 sweeps to below .0005, so that a
@@ -145,7 +147,7 @@ def test_stratified_monte_carlo_equals_theory(count, dilution, temperature):
 
 
 @pytest.mark.parametrize(("scheme", "sampler"), [("parallel", "little"), ("random-site", "glauber"), ("fixed-order", "glauber-fixed")])
-def test_overlaps_flow_as_predicted(scheme, sampler):
+def test_overlaps_flow_as_predicted(scheme: str, sampler: str) -> None:
     """K = 3, d = .3, T = .1, N = 2e5: within .005 at every sweep, where the other two laws are off by more than .01."""
     patterns = stratified_patterns(3, 200_000, 0.3, seed=1)
     system = store_patterns(remember(patterns, 0.3))
@@ -159,7 +161,7 @@ def test_overlaps_flow_as_predicted(scheme, sampler):
         assert (np.abs(measured - law).max() > 0.01) == (name != scheme)
 
 
-def test_metropolis_and_lanes_keep_a_retrieval_state():
+def test_metropolis_and_lanes_keep_a_retrieval_state() -> None:
     """Dynamics differ, the state does not."""
     ground = stable_branches(MeanField(diluted_ensemble(2, 0.3), 0.14))[0]
     patterns = stratified_patterns(2, 4000, 0.3, seed=1)
@@ -170,7 +172,7 @@ def test_metropolis_and_lanes_keep_a_retrieval_state():
         assert np.abs(trace.overlaps[30:].mean(axis=(0, 1)) - ground.overlaps).max() < 0.003
 
 
-def test_annealing_reaches_the_ground_state():
+def test_annealing_reaches_the_ground_state() -> None:
     """Cooling from disorder finds a state no lower and hardly higher than the theory's lowest."""
     patterns = stratified_patterns(3, 3000, 0.5, seed=1)
     system = store_patterns(remember(patterns, 0.5))
@@ -184,7 +186,9 @@ def test_annealing_reaches_the_ground_state():
 
 @pytest.mark.parametrize("rule", ["supervised-hebb", "unsupervised-hebb"])
 @pytest.mark.parametrize(("count", "dilution", "quality", "number", "temperature"), [(1, 0.0, 0.3, 20, 0.2), (2, 0.2, 0.5, 10, 0.1)])
-def test_learning_with_and_without_a_teacher_equals_the_instance_s_mean_field(rule, count, dilution, quality, number, temperature):
+def test_learning_with_and_without_a_teacher_equals_the_instance_s_mean_field(
+    rule: str, count: int, dilution: float, quality: float, number: int, temperature: float
+) -> None:
     """One instance at N = 10000: its mean field and both rules agree within .004.
 
     The reference saw .002 between rules and .001 between supervised Monte Carlo and the instance's mean field.
@@ -203,7 +207,7 @@ def test_learning_with_and_without_a_teacher_equals_the_instance_s_mean_field(ru
 
 
 @pytest.mark.parametrize(("load", "retrieved"), [(0.05, True), (0.10, True), (0.17, False)])
-def test_capacity_of_undiluted_networks_at_zero_temperature(load, retrieved):
+def test_capacity_of_undiluted_networks_at_zero_temperature(load: float, retrieved: bool) -> None:
     """Below .138 descent from a pattern stays at the overlap of the replica theory; well above it leaves.
 
     At N = 3000 the transition is smeared by about N^(-1/2) in the load, so that .17 is beyond it by two widths.

@@ -1,5 +1,9 @@
 """Storage rules against their definitions, spin by spin, and the identity between energy and loss."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -20,7 +24,7 @@ def memory():
 
 
 @pytest.mark.parametrize("name", STORAGE)
-def test_couplings_are_symmetric_without_diagonal_in_both_conventions(name, memory):
+def test_couplings_are_symmetric_without_diagonal_in_both_conventions(name: str, memory: Any) -> None:
     """Sequential dynamics lowers an energy only with symmetric couplings, and the diagonal changes it by K/N."""
     raw = STORAGE[name](memory)
     assert raw.shape == (N, N)
@@ -29,7 +33,7 @@ def test_couplings_are_symmetric_without_diagonal_in_both_conventions(name, memo
     assert STORAGE[name](memory, Convention.NORMALIZED) == pytest.approx(raw / 0.7, rel=1e-15)
 
 
-def test_hebbian_rules_equal_their_sums(memory):
+def test_hebbian_rules_equal_their_sums(memory: Any) -> None:
     """Every factor of the three Hamiltonians, one coupling at a time."""
     r, number = 0.6, 4
     factor = 1 / (r**2 * (1 + (1 - r**2) / (number * r**2)))
@@ -45,14 +49,14 @@ def test_hebbian_rules_equal_their_sums(memory):
             assert found[name][i, j] == pytest.approx(value, abs=1e-15)  # some ten operations on numbers below 1
 
 
-def test_perfect_examples_store_what_the_patterns_would(memory):
+def test_perfect_examples_store_what_the_patterns_would(memory: Any) -> None:
     """At r = 1 both learning rules are Hebb's rule."""
     perfect = remember(memory.patterns, 0.3, np.repeat(memory.patterns[:, None], 2, axis=1), 1.0)
     for name in ("supervised-hebb", "unsupervised-hebb"):
         assert STORAGE[name](perfect) == pytest.approx(hebb(memory), abs=1e-15)
 
 
-def test_pseudo_inverse_makes_every_pattern_an_eigenvector():
+def test_pseudo_inverse_makes_every_pattern_an_eigenvector() -> None:
     """The projector stores more patterns than Hebb's rule can."""
     patterns = draw_patterns(20, N, 0.0, seed=1)
     couplings = pseudo_inverse(remember(patterns, 0.0))
@@ -61,13 +65,13 @@ def test_pseudo_inverse_makes_every_pattern_an_eigenvector():
     assert full @ patterns.T == pytest.approx(patterns.T, abs=1e-12)  # condition number of 20 of 40 random patterns is below 10
 
 
-def test_dreaming_goes_from_hebb_to_the_pseudo_inverse(memory):
+def test_dreaming_goes_from_hebb_to_the_pseudo_inverse(memory: Any) -> None:
     """The kernel interpolates between the two."""
     assert dreaming(memory, time=0.0) == pytest.approx(hebb(memory), abs=1e-15)
     assert dreaming(memory, time=1e9) == pytest.approx(pseudo_inverse(memory), abs=1e-7)  # the limit is approached as 1/t
 
 
-def test_storkey_equals_its_triple_loop(memory):
+def test_storkey_equals_its_triple_loop(memory: Any) -> None:
     """The vectorised local fields must leave out k = i and k = j."""
     couplings = np.zeros((N, N))
     for xi in memory.patterns.astype(float):
@@ -78,7 +82,7 @@ def test_storkey_equals_its_triple_loop(memory):
 
 
 @pytest.mark.parametrize("dilution", [0.0, 0.6])
-def test_energy_is_the_sum_of_products_of_losses(dilution):
+def test_energy_is_the_sum_of_products_of_losses(dilution: float) -> None:
     """The claim that retrieval minimises energy and losses together is this identity."""
     patterns = draw_patterns(4, 300, dilution, seed=2)
     states = np.random.default_rng(3).choice([-1.0, 1.0], size=(5, 300))
@@ -91,7 +95,7 @@ def test_energy_is_the_sum_of_products_of_losses(dilution):
     assert energy(patterns, states) == pytest.approx(-0.5 * np.einsum("si,ij,sj->s", states, couplings, states), abs=1e-10)
 
 
-def test_support_loss_reaches_zero_and_the_full_loss_does_not():
+def test_support_loss_reaches_zero_and_the_full_loss_does_not() -> None:
     """With blanks the least loss is (1 - q)/2."""
     patterns = draw_patterns(1, 200, 0.5, seed=4)
     state = np.where(patterns == 0, 1.0, patterns)
@@ -112,7 +116,7 @@ def test_support_loss_reaches_zero_and_the_full_loss_does_not():
         (lambda: pattern_losses([[1, -1]], [[1, 1, 1]]), "shape"),
     ],
 )
-def test_bad_input_is_refused(call, message):
+def test_bad_input_is_refused(call: Any, message: str) -> None:
     """One sentence that says what to change."""
     with pytest.raises(InputError, match=message):
         call()

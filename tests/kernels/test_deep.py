@@ -1,5 +1,7 @@
 """Networks of several hidden layers: their kernels are the reference, and going past the minimum is successive over-relaxation."""
 
+from __future__ import annotations
+
 import itertools
 
 import pytest
@@ -27,7 +29,7 @@ FACTORS = (1.0, 0.7, 1.3)
 @pytest.mark.parametrize("rows", [FEW - 3, FEW + 5])
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("sizes", DEEP)
-def test_deep_kernels_equal_the_reference_however_far_layers_go(sizes, phase, rows):
+def test_deep_kernels_equal_the_reference_however_far_layers_go(sizes: str, phase: str, rows: int) -> None:
     """Rows that are settled one by one, and rows that share products, must be the same samples."""
     network, clamped, state, batch = build(SIZES[sizes], rows=rows)
     for cost, order, factor in itertools.product(("squared-error", "cross-entropy"), ORDERS, FACTORS):
@@ -38,7 +40,7 @@ def test_deep_kernels_equal_the_reference_however_far_layers_go(sizes, phase, ro
 
 
 @pytest.mark.parametrize("sizes", DEEP)
-def test_deep_samples_stop_where_the_reference_stops_them(sizes):
+def test_deep_samples_stop_where_the_reference_stops_them(sizes: str) -> None:
     """Also where the last few of a batch are settled apart from the others, and where a phase starts with the products of another."""
     network, _, _, batch = build(SIZES[sizes], rows=3 * FEW, scale=1.0)
     batch = batch._replace(inputs=batch.inputs * torch.linspace(0, 3, 3 * FEW, dtype=batch.inputs.dtype)[:, None])
@@ -67,7 +69,7 @@ def test_deep_samples_stop_where_the_reference_stops_them(sizes):
 
 
 @pytest.mark.parametrize("rule", ["ep-centered", "ep-positive", "ep-negative"])
-def test_deep_gradients_at_once_are_the_gradients_step_by_step(rule):
+def test_deep_gradients_at_once_are_the_gradients_step_by_step(rule: str) -> None:
     """Settling and contrasting in one go is bookkeeping, and must not change a gradient."""
     for dtype, cost, sizes in itertools.product(EQUAL, ("squared-error", "cross-entropy"), DEEP):
         network, _, _, batch = build(SIZES[sizes], dtype=dtype, rows=2 * FEW)
@@ -84,7 +86,7 @@ def test_deep_gradients_at_once_are_the_gradients_step_by_step(rule):
             assert float((found[name] - gradient).abs().max()) <= EQUAL[dtype] / 0.3
 
 
-def test_deep_gradients_at_once_refuse_what_the_steps_refuse():
+def test_deep_gradients_at_once_refuse_what_the_steps_refuse() -> None:
     """A kernel that skipped the checks would train on garbage."""
     network, _, _, batch = build(SIZES["two"], rows=2 * FEW)
     rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(), strength=0.2))
@@ -97,7 +99,7 @@ def test_deep_gradients_at_once_refuse_what_the_steps_refuse():
         rule.estimate(network, batch)
 
 
-def test_deep_gradients_do_not_depend_on_the_number_of_threads():
+def test_deep_gradients_do_not_depend_on_the_number_of_threads() -> None:
     """Only the products that BLAS does may round otherwise."""
     network, _, _, batch = build((20, 32, 24, 5), dtype=torch.float32, rows=70)
     rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(backend="numba")))
@@ -112,7 +114,7 @@ def test_deep_gradients_do_not_depend_on_the_number_of_threads():
         assert torch.allclose(gradient, found[1][name], rtol=0, atol=10 * EQUAL[torch.float32])
 
 
-def test_deep_kernels_take_parameters_however_they_lie_in_memory():
+def test_deep_kernels_take_parameters_however_they_lie_in_memory() -> None:
     """The values of a network decide, not the strides that another tool or a transposition has left behind."""
     plain, _, _, batch = build(SIZES["three"], rows=FEW - 3)
     strided, _, _, _ = build(SIZES["three"], rows=FEW - 3)
@@ -125,7 +127,7 @@ def test_deep_kernels_take_parameters_however_they_lie_in_memory():
     assert all(torch.equal(found[name], gradient) for name, gradient in expected.items())
 
 
-def test_kernels_see_that_weights_were_transposed_where_they_lie():
+def test_kernels_see_that_weights_were_transposed_where_they_lie() -> None:
     """A kernel that keeps arrays of the parameters must not go on with those of another matrix on the same memory."""
     generator = torch.Generator().manual_seed(0)
     network = Layered((6, 8, 8), generator=generator, dtype=torch.float64)
@@ -150,7 +152,7 @@ def _two_hidden(width: int) -> tuple[Layered, torch.Tensor]:
 
 @pytest.mark.parametrize("factor", [1.0, 1.1, 1.25, 1.4])
 @pytest.mark.parametrize("backend", ["torch", "numba"])
-def test_over_relaxation_contracts_as_young_says(factor, backend):
+def test_over_relaxation_contracts_as_young_says(factor: float, backend: str) -> None:
     r"""With :math:`\mu` the norm of the coupling, :math:`(\lambda + \omega - 1)^2 = \lambda \omega^2 \mu^2` (Young, 1954; not re-read).
 
     A factor that acted otherwise, or twice, would settle at another rate, and what is said about sweeps would be wrong.
@@ -177,7 +179,7 @@ def test_over_relaxation_contracts_as_young_says(factor, backend):
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.3, 1.9])
-def test_over_relaxed_sweeps_never_raise_the_energy_and_end_at_the_same_equilibrium(factor):
+def test_over_relaxed_sweeps_never_raise_the_energy_and_end_at_the_same_equilibrium(factor: float) -> None:
     """Otherwise the dynamics would not be that of an energy, or its certificate would be of something else."""
     network, clamped, state, _ = build(SIZES["two"], rows=20, scale=1.0)
     dynamics = BlockDescent("forward", factor)
@@ -195,7 +197,7 @@ def test_over_relaxed_sweeps_never_raise_the_energy_and_end_at_the_same_equilibr
         assert torch.allclose(plain, gone, rtol=0, atol=1e-10)
 
 
-def test_over_relaxation_is_refused_where_it_cannot_be():
+def test_over_relaxation_is_refused_where_it_cannot_be() -> None:
     for factor in (0.0, 2.0, float("nan")):
         with pytest.raises(InputError, match="between 0 and 2"):
             BlockDescent("forward", factor)
@@ -205,7 +207,7 @@ def test_over_relaxation_is_refused_where_it_cannot_be():
         relax(clamped, state, BlockDescent("forward", 1.2), Stop(), backend="numba")
 
 
-def test_train_passes_over_relaxation_on_or_says_that_it_cannot():
+def test_train_passes_over_relaxation_on_or_says_that_it_cannot() -> None:
     """A swallowed option would be reported with every run, and act in none."""
     sweeps = BlockDescent("even-odd", 1.2)
     assert build_setting(LearningOptions(dynamics="even-odd", over_relaxation=1.2)).settling.dynamics == sweeps
@@ -214,7 +216,7 @@ def test_train_passes_over_relaxation_on_or_says_that_it_cannot():
             build_setting(LearningOptions(over_relaxation=1.2, **options))
 
 
-def test_a_second_call_of_the_deep_kernels_does_not_compile():
+def test_a_second_call_of_the_deep_kernels_does_not_compile() -> None:
     network, _, _, batch = build(SIZES["two"], rows=2 * FEW, dtype=torch.float32)
     kernels = (
         *(getattr(kernel_cpu, name) for name in ("move_between", "sweep_top")),

@@ -1,6 +1,9 @@
 """On a real device, where there is one: ``python -m pytest -m gpu``. Not one of these has run so far."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -47,7 +50,7 @@ def fetched(relaxation):
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("cost", SAMPLE_COSTS)
 @pytest.mark.parametrize("sizes", [*SIZES.values(), (784, 512, 10), (784, 512, 512, 10)])
-def test_kernel_on_the_device_equals_the_reference_on_the_cpu(sizes, cost, phase):
+def test_kernel_on_the_device_equals_the_reference_on_the_cpu(sizes: tuple[int, ...], cost: str, phase: str) -> None:
     """The simulator has no memory model: only a device shows a missing barrier."""
     for dtype, hidden, rows in ((torch.float64, "tanh", 5), (torch.float32, "hard-sigmoid", 130)):
         network, clamped, state, batch = build(sizes, hidden=hidden, dtype=dtype, rows=rows)
@@ -63,7 +66,7 @@ def test_kernel_on_the_device_equals_the_reference_on_the_cpu(sizes, cost, phase
 
 
 @kernel_works
-def test_phases_from_rest_stop_where_the_reference_stops_them():
+def test_phases_from_rest_stop_where_the_reference_stops_them() -> None:
     """With a tolerance, each sample must stop on the device where it stops on the CPU."""
     network, clamped, state, batch = build((784, 512, 10), rows=40)
     cost = SAMPLE_COSTS["squared-error"]()
@@ -81,7 +84,7 @@ def test_phases_from_rest_stop_where_the_reference_stops_them():
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_a_graph_replays_the_relaxation_for_other_inputs(phase):
+def test_a_graph_replays_the_relaxation_for_other_inputs(phase: str) -> None:
     """A graph that kept anything of the batch it was captured with would train on that batch for ever."""
     network, _, state, batch = build((20, 30, 10), rows=8)
     first = on_device(network, state, batch, phase_of(phase, "cross-entropy", network, state, batch))
@@ -98,7 +101,7 @@ def test_a_graph_replays_the_relaxation_for_other_inputs(phase):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_rules_estimate_the_same_gradient_on_the_device(rule):
+def test_rules_estimate_the_same_gradient_on_the_device(rule: str) -> None:
     """Otherwise a comparison of rules would depend on where it was computed."""
     network, _, _, batch = build((20, 30, 10), hidden="tanh", rows=16, scale=1.0)
     settling = Settling(free=Stop(1e-11, 500), second=Stop(1e-9, 500))
@@ -114,7 +117,7 @@ def test_rules_estimate_the_same_gradient_on_the_device(rule):
 
 
 @pytest.mark.parametrize("command", [("train",), ("compare", "--seeds", "1", "--engine", "serial"), ("gradients",)])
-def test_commands_compute_on_the_device(command, tmp_path):
+def test_commands_compute_on_the_device(command: tuple[str, ...], tmp_path: Path) -> None:
     small = () if command[0] == "gradients" else ("--train-size", "96", "--epochs", "1")
     result = CliRunner().invoke(cli, [*command, *small, "--hidden", "12", "--device", "cuda", "--json", "--out", str(tmp_path / "run")])
     assert result.exit_code == 0, result.output

@@ -1,5 +1,7 @@
 """A weight that is not finite ends every backend as it ends the reference, however many samples there are and however they are settled."""
 
+from __future__ import annotations
+
 import itertools
 
 import pytest
@@ -20,7 +22,7 @@ from eqprop import RULES
 @pytest.mark.parametrize("value", [torch.inf, -torch.inf, torch.nan])
 @pytest.mark.parametrize("rows", [1, 4, FEW, FEW + 1, 40])
 @pytest.mark.parametrize("sizes", ["one", "wide", "vector", "two", "three"])
-def test_infinite_weight_between_layers_ends_every_backend_as_it_ends_the_reference(sizes, rows, value):
+def test_infinite_weight_between_layers_ends_every_backend_as_it_ends_the_reference(sizes: str, rows: int, value: float) -> None:
     """Kernels leave out what is 0, and 0 times infinity is NaN: a network that has diverged would go on training, at its bounds."""
     dynamics, stop = BlockDescent(), Stop(1e-6, 30)
     for layer, hidden in itertools.product(range(1, len(SIZES[sizes]) - 1), ("hard-sigmoid", "tanh")):

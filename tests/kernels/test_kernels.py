@@ -1,5 +1,7 @@
 """The kernels equal the torch reference, and the reference equals plain loops."""
 
+from __future__ import annotations
+
 import itertools
 import math
 import subprocess
@@ -37,7 +39,7 @@ FUSED = ("one", "vector", "classes")
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("cost", SAMPLE_COSTS)
 @pytest.mark.parametrize("sizes", SIZES)
-def test_kernel_equals_reference_at_a_fixed_budget(sizes, cost, phase, order):
+def test_kernel_equals_reference_at_a_fixed_budget(sizes: str, cost: str, phase: str, order: str) -> None:
     """Otherwise results would depend on the backend."""
     for hidden, last, dtype in itertools.product(("hard-sigmoid", "tanh"), ("linear", "logistic"), EQUAL):
         network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last, dtype=dtype)
@@ -50,7 +52,7 @@ def test_kernel_equals_reference_at_a_fixed_budget(sizes, cost, phase, order):
 @pytest.mark.parametrize("last", ACTIVATIONS)
 @pytest.mark.parametrize("hidden", ACTIVATIONS)
 @pytest.mark.parametrize("sizes", SIZES)
-def test_kernel_equals_reference_for_every_activation(sizes, hidden, last):
+def test_kernel_equals_reference_for_every_activation(sizes: str, hidden: str, last: str) -> None:
     for phase, cost in itertools.product(PHASES, SAMPLE_COSTS):
         network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last)
         reference, kernel = both(clamped, state, BlockDescent("backward"), Stop(None, 5), phase_of(phase, cost, network, state, batch))
@@ -60,7 +62,7 @@ def test_kernel_equals_reference_for_every_activation(sizes, hidden, last):
 @pytest.mark.parametrize("phase", ["free", "live", "frozen", "negative"])
 @pytest.mark.parametrize("cost", SAMPLE_COSTS)
 @pytest.mark.parametrize("sizes", ["none", "one", "two"])
-def test_kernel_equals_reference_behind_a_readout(sizes, cost, phase):
+def test_kernel_equals_reference_behind_a_readout(sizes: str, cost: str, phase: str) -> None:
     for hidden, dtype in itertools.product(("hard-sigmoid", "tanh"), EQUAL):
         network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, readout=4, dtype=dtype)
         reference, kernel = both(clamped, state, BlockDescent(), Stop(None, 6), phase_of(phase, cost, network, state, batch))
@@ -69,7 +71,7 @@ def test_kernel_equals_reference_behind_a_readout(sizes, cost, phase):
 
 @pytest.mark.parametrize("backend", ["torch", "numba"])
 @pytest.mark.parametrize("sizes", ["none", "one", "two"])
-def test_backends_equal_plain_loops(sizes, backend):
+def test_backends_equal_plain_loops(sizes: str, backend: str) -> None:
     """An oracle that shares no line with either of them."""
     for phase, cost, readout, (hidden, last), order in itertools.product(
         PHASES, SAMPLE_COSTS, (None, 4), (("hard-sigmoid", "linear"), ("clipped-relu", "tanh"), ("logistic", "hard-sigmoid")), ORDERS
@@ -111,7 +113,7 @@ def test_backends_equal_plain_loops(sizes, backend):
 
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("cost", SAMPLE_COSTS)
-def test_phases_from_rest_are_the_phases_one_by_one(sizes, cost):
+def test_phases_from_rest_are_the_phases_one_by_one(sizes: str, cost: str) -> None:
     """Doing phases together is bookkeeping, and must not change what any of them does."""
     network, clamped, _, batch = build(SIZES[sizes], rows=40)
     strength = 0.2 * network.stiffness[-1]
@@ -132,7 +134,7 @@ def test_phases_from_rest_are_the_phases_one_by_one(sizes, cost):
                     assert_equal(reference, kernel, EQUAL[torch.float64])
 
 
-def test_hidden_units_that_move_further_than_the_outputs_go_on():
+def test_hidden_units_that_move_further_than_the_outputs_go_on() -> None:
     """The kernel takes small changes of the outputs for the end, and must not keep the sums of before if it is not."""
     network, clamped, _, batch = build((6, 64, 10), rows=40, scale=1.0)
     with torch.no_grad():
@@ -155,7 +157,7 @@ def test_hidden_units_that_move_further_than_the_outputs_go_on():
     assert passed > 300
 
 
-def test_hidden_units_hear_outputs_that_cannot_rest_at_zero():
+def test_hidden_units_hear_outputs_that_cannot_rest_at_zero() -> None:
     """Left out of the first sweep, what the outputs send would be missing from every state of a small budget."""
     network = Layered(
         (6, 64, 10), activation=ACTIVATIONS["hard-sigmoid"], output_activation=Clipped(0.2, 0.9), energy_scale=0.8,
@@ -174,7 +176,7 @@ def test_hidden_units_hear_outputs_that_cannot_rest_at_zero():
 
 
 @pytest.mark.parametrize("sizes", ["vector", "two"])
-def test_inputs_that_want_a_gradient_do_not_change_an_estimate(sizes):
+def test_inputs_that_want_a_gradient_do_not_change_an_estimate(sizes: str) -> None:
     """An estimate is a number, whatever else its inputs are used for; a graph behind it would keep every batch in memory."""
     network, _, _, batch = build(SIZES[sizes])
     rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(), strength=0.3))
@@ -186,7 +188,7 @@ def test_inputs_that_want_a_gradient_do_not_change_an_estimate(sizes):
 
 
 @pytest.mark.parametrize("sizes", ["vector", "two"])
-def test_nudges_to_different_labels_are_contrasted_as_they_are(sizes):
+def test_nudges_to_different_labels_are_contrasted_as_they_are(sizes: str) -> None:
     """Done together as if they were of the first one's labels, they would be the gradient of another cost."""
     network, _, _, batch = build(SIZES[sizes])
     other, cost = batch._replace(labels=(batch.labels + 1) % SIZES[sizes][-1]), COSTS["squared-error"]()
@@ -201,7 +203,9 @@ def test_nudges_to_different_labels_are_contrasted_as_they_are(sizes):
 
 @pytest.mark.parametrize("backend", ["torch", "numba", "auto"])
 @pytest.mark.parametrize("bad", [Stop(1e-3, 0), Stop(1e-3, -3), Stop(1e-3, 2.5), Stop(-1.0, 5), Stop(math.nan, 5)], ids=str)
-def test_a_bad_stop_ends_in_the_same_sentence_for_every_backend(bad, backend):
+def test_a_bad_stop_ends_in_the_same_sentence_for_every_backend(
+    bad: tuple[bool | float | int, ...] | tuple[bool | float, ...], backend: str
+) -> None:
     """A kernel that runs no sweep would hand out memory that no one has written as a gradient that has converged."""
     _, clamped, state, batch = build(SIZES["vector"])
     nudges = [Nudge(COSTS["squared-error"](), batch, 0.1)]
@@ -221,7 +225,7 @@ def test_a_bad_stop_ends_in_the_same_sentence_for_every_backend(bad, backend):
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("cost", SAMPLE_COSTS)
 @pytest.mark.parametrize("sizes", ["one", "vector", "classes"])
-def test_gradients_at_once_are_the_gradients_step_by_step(sizes, cost, rule):
+def test_gradients_at_once_are_the_gradients_step_by_step(sizes: str, cost: str, rule: str) -> None:
     """Settling and contrasting in one go is bookkeeping, and must not change a gradient or a certificate."""
     for dtype, (order, free) in itertools.product(EQUAL, (("forward", Stop(1e-4, 60)), ("odd-even", Stop(None, 4)))):
         network, _, _, batch = build(SIZES[sizes], hidden="clipped-relu", dtype=dtype, rows=40)
@@ -246,7 +250,7 @@ def test_gradients_at_once_are_the_gradients_step_by_step(sizes, cost, rule):
             assert int((relaxation.steps - found.relaxations[name].steps).abs().max()) <= 1
 
 
-def test_gradients_at_once_do_not_depend_on_the_number_of_threads():
+def test_gradients_at_once_do_not_depend_on_the_number_of_threads() -> None:
     network, _, _, batch = build(SIZES["one"], dtype=torch.float32, rows=70)
     rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(backend="numba")))
     before, found = torch.get_num_threads(), []
@@ -261,7 +265,7 @@ def test_gradients_at_once_do_not_depend_on_the_number_of_threads():
     assert torch.allclose(found[0]["weight_1"], found[1]["weight_1"], rtol=0, atol=EQUAL[torch.float32])
 
 
-def test_gradients_at_once_refuse_what_the_steps_refuse():
+def test_gradients_at_once_refuse_what_the_steps_refuse() -> None:
     """A kernel that skipped the checks would train on garbage."""
     network, _, _, batch = build(SIZES["one"])
     rule = RULES["ep-centered"](Setting(COSTS["squared-error"](), Settling(), strength=0.2))
@@ -286,7 +290,7 @@ def test_gradients_at_once_refuse_what_the_steps_refuse():
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_samples_stop_where_the_reference_stops_them(sizes):
+def test_samples_stop_where_the_reference_stops_them(sizes: str) -> None:
     """A tolerance must mean the same for every backend, whatever the other samples of the batch do."""
     network, clamped, state, batch = build(SIZES[sizes], rows=40, scale=1.0)
     state = tuple(layer * torch.linspace(0, 1, 40, dtype=layer.dtype)[:, None] for layer in state)  # so that some start near the end
@@ -305,7 +309,7 @@ def test_samples_stop_where_the_reference_stops_them(sizes):
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_a_batch_of_one_settles_as_in_company(sizes):
+def test_a_batch_of_one_settles_as_in_company(sizes: str) -> None:
     network, clamped, state, batch = build(SIZES[sizes], rows=4)
     with torch.no_grad():
         together = relax(clamped, state, BlockDescent(), Stop(1e-6, 50), backend="numba")
@@ -318,7 +322,7 @@ def test_a_batch_of_one_settles_as_in_company(sizes):
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_thread_count_does_not_change_the_result(sizes):
+def test_thread_count_does_not_change_the_result(sizes: str) -> None:
     """Bit for bit in the fused kernel, which never adds across samples; to rounding where BLAS multiplies."""
     _, clamped, state, _ = build(SIZES[sizes], rows=70, dtype=torch.float32)
     results = []
@@ -340,7 +344,7 @@ def test_thread_count_does_not_change_the_result(sizes):
 
 @pytest.mark.parametrize("sizes", ["one", "two"])
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
-def test_diverged_samples_are_reported_as_by_the_reference(sizes, poison):
+def test_diverged_samples_are_reported_as_by_the_reference(sizes: str, poison: float) -> None:
     """A NaN that passed for convergence would train on garbage; the other samples must not notice."""
     _, clamped, state, _ = build(SIZES[sizes], last="linear", rows=6)
     state[-1][2, 0] = poison
@@ -352,7 +356,7 @@ def test_diverged_samples_are_reported_as_by_the_reference(sizes, poison):
             assert torch.allclose(expected, found, rtol=1e-12, atol=1e-12, equal_nan=True)
 
 
-def test_overflow_is_divergence():
+def test_overflow_is_divergence() -> None:
     """Expansion without bounds ends in a status, not in a number."""
     network, clamped, state, _ = build((6, 9, 7), hidden="linear", dtype=torch.float32, scale=1.0)
     network.weight(1).data.mul_(100)
@@ -360,7 +364,7 @@ def test_overflow_is_divergence():
     assert kernel.status.tolist() == reference.status.tolist() == [int(Status.DIVERGED)] * 5
 
 
-def test_nudge_without_a_minimum_diverges_before_any_kernel_runs():
+def test_nudge_without_a_minimum_diverges_before_any_kernel_runs() -> None:
     _, clamped, state, batch = build((6, 9, 7), scale=1.0)
     with torch.no_grad():
         kernel = relax(clamped, state, BlockDescent(), Stop(), Nudge(COSTS["squared-error"](), batch, -1.5), backend="numba")
@@ -370,7 +374,7 @@ def test_nudge_without_a_minimum_diverges_before_any_kernel_runs():
 
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("sizes", SIZES)
-def test_inputs_are_not_mutated(sizes, phase):
+def test_inputs_are_not_mutated(sizes: str, phase: str) -> None:
     network, clamped, state, batch = build(SIZES[sizes])
     action = phase_of(phase, "cross-entropy", network, state, batch)
     tensors = [clamped.drive, clamped.inputs, *state, *network.parameters(), *(t for t in (action or ()) if isinstance(t, torch.Tensor))]
@@ -382,7 +386,7 @@ def test_inputs_are_not_mutated(sizes, phase):
     assert all(torch.equal(old, new) for old, new in zip(before, tensors, strict=True))
 
 
-def test_a_second_call_never_compiles():
+def test_a_second_call_never_compiles() -> None:
     """Types that vary from call to call would cost seconds each."""
     for sizes, dtype, rows in itertools.product(SIZES, EQUAL, (1, 5)):
         network, clamped, state, batch = build(SIZES[sizes], dtype=dtype, rows=rows)
@@ -399,7 +403,7 @@ def test_a_second_call_never_compiles():
         assert len(kernel.signatures) == len(EQUAL), kernel.__name__
 
 
-def test_auto_takes_the_kernel_where_it_can_and_the_reference_elsewhere():
+def test_auto_takes_the_kernel_where_it_can_and_the_reference_elsewhere() -> None:
     network, clamped, state, batch = build((6, 9, 7))
     with torch.no_grad():
         assert plan(Case(network, clamped.drive, BlockDescent(), [None], state), "auto").backend == "numba"
@@ -478,13 +482,13 @@ def test_a_plan_without_a_kernel_says_why(case):
 
 
 @pytest.mark.parametrize("backend", ["cuda9", "", "Numba"])
-def test_unknown_backend_lists_what_exists(backend):
+def test_unknown_backend_lists_what_exists(backend: str) -> None:
     _, clamped, state, _ = build((6, 9, 7))
     with pytest.raises(BackendError, match=", ".join(BACKEND_NAMES)):
         relax(clamped, state, BlockDescent(), Stop(), backend=backend)
 
 
-def test_named_backend_that_cannot_do_the_case_says_why():
+def test_named_backend_that_cannot_do_the_case_says_why() -> None:
     """Falling back silently would let a benchmark measure something else."""
     _, clamped, state, _ = build((6, 9, 7))
     with torch.no_grad(), pytest.raises(BackendError, match=r"not Synchronous.*'torch'"):
@@ -495,7 +499,7 @@ def test_named_backend_that_cannot_do_the_case_says_why():
         relax(clamped, state, BlockDescent(), Stop(), backend="numba")
 
 
-def test_numba_is_imported_only_where_it_is_used():
+def test_numba_is_imported_only_where_it_is_used() -> None:
     """``--help`` and torch users would wait for it otherwise."""
     code = (
         "import sys, contrastive_core.rule; from contrastive_core.kernels import SETTLING;"

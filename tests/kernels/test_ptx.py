@@ -1,5 +1,7 @@
 """The CUDA kernels compile for devices, where there is a compiler to ask."""
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import subprocess
@@ -15,7 +17,7 @@ SETTLING = ("settle_blocks", "contrast_pair")
     importlib.util.find_spec("numba_cuda") is None or importlib.util.find_spec("nvidia") is None,
     reason="needs numba-cuda with its compiler: pip install 'eqlab[cuda]'",
 )
-def test_cuda_kernels_compile_for_two_generations_of_devices():
+def test_cuda_kernels_compile_for_two_generations_of_devices() -> None:
     """Says that the code is valid for a device, and nothing about its speed or its results there."""
     here = Path(__file__).resolve().parents[1] / "children"
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"} | {

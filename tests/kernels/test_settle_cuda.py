@@ -1,5 +1,7 @@
 """The CUDA kernel of settling: in numba's simulator, what it refuses, and, marked ``gpu``, on a device."""
 
+from __future__ import annotations
+
 import ast
 import os
 import subprocess
@@ -22,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHILDREN = ROOT / "tests" / "children"
 
 
-def test_cuda_kernel_settles_as_the_reference_does():
+def test_cuda_kernel_settles_as_the_reference_does() -> None:
     """A mirror that settles otherwise would give a GPU's users other gradients; the simulator is chosen before numba is imported."""
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     script = CHILDREN / "settle_cuda_check.py"
@@ -38,7 +40,7 @@ def functions(path: Path) -> dict[str, list[str]]:
     return {node.name: [ast.unparse(decorator) for decorator in node.decorator_list] for node in found}
 
 
-def test_cuda_and_cpu_mirror_each_other_name_for_name():
+def test_cuda_and_cpu_mirror_each_other_name_for_name() -> None:
     """A kernel that only one side has, or that has another name there, is a case that the other side does in a way nobody compares."""
     there = {path: functions(path) for path in (ROOT / "contrastive_core" / "kernels").rglob("*_cuda.py")}
     kernels = {path: {name for name, found in names.items() if "cuda.jit" in found} for path, names in there.items()}
@@ -56,14 +58,14 @@ def test_cuda_and_cpu_mirror_each_other_name_for_name():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device here")
-def test_cuda_backend_without_a_device_says_what_is_missing_and_what_there_is():
+def test_cuda_backend_without_a_device_says_what_is_missing_and_what_there_is() -> None:
     """Falling back silently would let a user believe in a GPU that computed nothing."""
     _, clamped, state, _ = build((6, 9, 7))
     with torch.no_grad(), pytest.raises(BackendError, match=r"(numba-cuda|no CUDA device|NVIDIA).*What works here: torch, numba\."):
         relax(clamped, state, BlockDescent(), Stop(), backend="cuda")
 
 
-def test_cuda_backend_refuses_tensors_of_the_cpu(monkeypatch):
+def test_cuda_backend_refuses_tensors_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Moving them would be a silent cost in every relaxation."""
     monkeypatch.setattr(backends, "PLACES", {"numba": availability.CPU, "cuda": availability.Place(lambda: None, lambda: "cuda")})
     _, clamped, state, _ = build((6, 9, 7))
@@ -71,7 +73,7 @@ def test_cuda_backend_refuses_tensors_of_the_cpu(monkeypatch):
         relax(clamped, state, BlockDescent(), Stop(), backend="cuda")
 
 
-def test_auto_takes_cuda_on_a_device_only(monkeypatch):
+def test_auto_takes_cuda_on_a_device_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU's tensors must not wake a device, and a device's must not be handed to the CPU's kernels."""
     asked: list[int] = []
     monkeypatch.setattr(

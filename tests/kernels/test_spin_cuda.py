@@ -1,5 +1,7 @@
 """The CUDA mirrors of the spin kernels, in numba's simulator: the same spins as on the CPU."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
@@ -17,7 +19,7 @@ pytest.importorskip("numba.cuda")
 KERNELS = ("glauber", "glauber-fixed", "metropolis", "descent", "little", "block")
 
 
-def test_cuda_kernels_draw_and_decide_as_the_cpu_s(tmp_path):
+def test_cuda_kernels_draw_and_decide_as_the_cpu_s(tmp_path: Path) -> None:
     """A mirror that samples otherwise would give a GPU's users other results; the simulator is chosen before numba is imported."""
     patterns = draw_patterns(3, 30, 0.4, seed=1)
     system = store_patterns(remember(patterns, 0.4))
@@ -37,7 +39,7 @@ def test_cuda_kernels_draw_and_decide_as_the_cpu_s(tmp_path):
     assert tuple(done.stdout.split()) == KERNELS
 
 
-def test_cuda_lanes_are_the_cpu_s_draw_for_draw():
+def test_cuda_lanes_are_the_cpu_s_draw_for_draw() -> None:
     """Replicas side by side on a device must be the same replicas, site for site, or its error bars are of other chains."""
     here = Path(__file__).resolve().parents[1] / "children"
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -1,5 +1,9 @@
 """The random numbers and spin kernels against published values and their slow twins."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import naive_spin
 import numba
 import numpy as np
@@ -40,13 +44,13 @@ def random_spins(count, seed=3):
         ),
     ],
 )
-def test_philox_equals_the_published_known_answers(counter, key, expected):
+def test_philox_equals_the_published_known_answers(counter: tuple[int, ...], key: tuple[int, ...], expected: tuple[int, ...]) -> None:
     """Random123's kat_vectors for philox4x32-10: any slip in a round would be another, untested generator."""
     words = counter_random.philox(*(np.uint64(w) for w in (*counter, *key)))
     assert tuple(int(w) for w in words) == expected
 
 
-def test_compiled_words_equal_numpy_s_bit_for_bit():
+def test_compiled_words_equal_numpy_s_bit_for_bit() -> None:
     """Every backend must draw the same numbers."""
     out = np.empty(3 * counter_random.GROUP, np.uint32)
     seed = 0x1234_5678_9ABC
@@ -57,7 +61,7 @@ def test_compiled_words_equal_numpy_s_bit_for_bit():
     assert np.array_equal(out, counter_random.words(seed, 7, 9, sites, counter_random.SITE))
 
 
-def test_uniform_numbers_are_uniform_and_differ_between_streams():
+def test_uniform_numbers_are_uniform_and_differ_between_streams() -> None:
     """Moments and correlations of neighbours, each within 4.5 standard errors."""
     count = 200_000
     draws = [
@@ -74,7 +78,7 @@ def test_uniform_numbers_are_uniform_and_differ_between_streams():
     assert np.array_equal(counter_random.uniform(1, 0, 0, np.arange(count)).astype(np.float32), draws[0])  # exact in float32
 
 
-def test_polynomial_exponential_is_exact_to_float32():
+def test_polynomial_exponential_is_exact_to_float32() -> None:
     """A biased exponential would sample another temperature."""
     x = np.linspace(-79, 79, 4001).astype(np.float32)
 
@@ -91,7 +95,7 @@ def test_polynomial_exponential_is_exact_to_float32():
 
 @pytest.mark.parametrize("rule", LOW_RANK)
 @pytest.mark.parametrize("sampler", ["glauber", "glauber-fixed", "metropolis", "metropolis-fixed", "descent", "descent-fixed"])
-def test_sequential_kernels_make_every_decision_of_their_twin(sampler, rule, memory):
+def test_sequential_kernels_make_every_decision_of_their_twin(sampler: str, rule: str, memory: Any) -> None:
     """Overlap bookkeeping stays consistent even when sampling is wrong, so states are compared spin by spin."""
     system = LOW_RANK[rule](memory, Convention.NORMALIZED)
     start = random_spins(2)
@@ -105,7 +109,7 @@ def test_sequential_kernels_make_every_decision_of_their_twin(sampler, rule, mem
 
 
 @pytest.mark.parametrize(("sampler", "twin"), [("little", naive_spin.little), ("block", naive_spin.block)])
-def test_simultaneous_kernels_make_every_decision_of_their_twin(sampler, twin, memory):
+def test_simultaneous_kernels_make_every_decision_of_their_twin(sampler: str, twin: Any, memory: Any) -> None:
     """The diagonal must be left out of Little's fields and makes no difference to block sampling."""
     system = store_patterns(memory)
     start = random_spins(2)
@@ -117,7 +121,7 @@ def test_simultaneous_kernels_make_every_decision_of_their_twin(sampler, twin, m
         assert np.array_equal(trace.spins[chain], spins)
 
 
-def test_replicas_in_lanes_make_every_decision_of_their_twin(memory):
+def test_replicas_in_lanes_make_every_decision_of_their_twin(memory: Any) -> None:
     """In fixed order the lanes are the chains of the plain kernel; in random order all visit one sequence of sites."""
     system = store_patterns(memory)
     start = random_spins(70)  # more than one group of 64
@@ -132,7 +136,7 @@ def test_replicas_in_lanes_make_every_decision_of_their_twin(memory):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_records_belong_to_the_states_and_inputs_are_kept(sampler, memory):
+def test_records_belong_to_the_states_and_inputs_are_kept(sampler: str, memory: Any) -> None:
     """Counts must be those of the spins returned, and a start state must survive its run."""
     system = store_patterns(memory)
     start = random_spins(3)
@@ -147,7 +151,7 @@ def test_records_belong_to_the_states_and_inputs_are_kept(sampler, memory):
 
 
 @pytest.mark.parametrize("sampler", ["glauber", "glauber-lanes", "block"])
-def test_draws_do_not_depend_on_threads_or_on_cutting_a_run(sampler, memory, monkeypatch):
+def test_draws_do_not_depend_on_threads_or_on_cutting_a_run(sampler: str, memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A result must be reproducible on any machine, and resumable."""
     monkeypatch.setattr("contrastive_core.kernels.spins.threads.WORTH_A_THREAD", 0)
     system, start = store_patterns(memory), random_spins(130)
@@ -165,7 +169,7 @@ def test_draws_do_not_depend_on_threads_or_on_cutting_a_run(sampler, memory, mon
     assert np.array_equal(rest.spins, results[0].spins)
 
 
-def test_energy_from_counts_equals_the_double_sum(memory):
+def test_energy_from_counts_equals_the_double_sum(memory: Any) -> None:
     """The O(P) energy must be the Hamiltonian without diagonal."""
     for rule, build in LOW_RANK.items():
         system, spins = build(memory, Convention.NORMALIZED), random_spins(2)
@@ -175,14 +179,14 @@ def test_energy_from_counts_equals_the_double_sum(memory):
 
 
 @pytest.mark.parametrize("rule", LOW_RANK)
-def test_low_rank_networks_are_those_of_the_storage_rules(rule, memory):
+def test_low_rank_networks_are_those_of_the_storage_rules(rule: str, memory: Any) -> None:
     """Factors of the examples must be the same with and without the matrix."""
     system = LOW_RANK[rule](memory, Convention.NORMALIZED)
     dense = STORAGE[rule](memory, Convention.NORMALIZED)
     assert np.abs(naive_spin.couplings(system.features, system.scale) - dense).max() < 1e-15  # couplings are of order 1/N
 
 
-def test_zero_temperature_descent_ends_in_a_minimum():
+def test_zero_temperature_descent_ends_in_a_minimum() -> None:
     """No single flip may lower the energy of where descent stops."""
     patterns = draw_patterns(8, 200, 0.0, seed=9)
     system, start = store_patterns(remember(patterns, 0.0)), cue(patterns, np.eye(8)[0], 4, 0.6, seed=1)
@@ -206,7 +210,7 @@ def test_zero_temperature_descent_ends_in_a_minimum():
         ({"spins": np.zeros((1, N), np.int8)}, "-1 and 1"),
     ],
 )
-def test_bad_runs_are_refused(change, message, memory):
+def test_bad_runs_are_refused(change: dict[str, Any], message: str, memory: Any) -> None:
     """One sentence that says what to change."""
     arguments = {"spins": random_spins(1), "temperatures": 0.1, "sampler": "glauber", "seed": 0, "num_sweeps": 1} | change
     with pytest.raises(InputError, match=message):

@@ -1,5 +1,9 @@
 """Tensors on a device: relaxations that never wait for it, and the answer of a machine without one."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -44,7 +48,7 @@ def waits(*arguments):
 
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("dynamics", DYNAMICS)
-def test_fixed_budget_never_waits_for_the_device(dynamics, phase):
+def test_fixed_budget_never_waits_for_the_device(dynamics: str, phase: str) -> None:
     """One wait per sweep costs more than the sweep, and a CUDA graph cannot contain any; a tolerance is the control that has them."""
     for cost in SAMPLE_COSTS:
         _, clamped, state, batch = build((6, 9, 8, 3), hidden="tanh", rows=4)
@@ -56,7 +60,7 @@ def test_fixed_budget_never_waits_for_the_device(dynamics, phase):
 
 
 @pytest.mark.parametrize("dynamics", DYNAMICS)
-def test_relaxation_stays_on_the_device_of_its_inputs(dynamics):
+def test_relaxation_stays_on_the_device_of_its_inputs(dynamics: str) -> None:
     """With tensors that have a device's type and no data: what comes from the CPU, or asks for a number, is an error there."""
     with torch.no_grad():
         for readout, cost, hidden in (
@@ -76,7 +80,7 @@ def test_relaxation_stays_on_the_device_of_its_inputs(dynamics):
                 assert {tensor.device.type for tensor in (*result.state, *result[1:])} == {"meta"}
 
 
-def test_a_graph_needs_a_device():
+def test_a_graph_needs_a_device() -> None:
     """Capturing nothing, silently, would make a benchmark of graphs one of something else."""
     _, clamped, state, _ = build((6, 9, 7))
     with pytest.raises(BackendError, match="on cpu"):
@@ -84,7 +88,7 @@ def test_a_graph_needs_a_device():
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_what_a_graph_owns_is_all_that_differs_between_batches(phase):
+def test_what_a_graph_owns_is_all_that_differs_between_batches(phase: str) -> None:
     """A replay copies these tensors and no others: one that is missing would keep the captured batch's value for ever."""
     for cost in SAMPLE_COSTS:
         network, *first = build((6, 9, 7))
@@ -105,7 +109,7 @@ def test_what_a_graph_owns_is_all_that_differs_between_batches(phase):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device here")
 @pytest.mark.parametrize("command", ["train", "compare", "gradients"])
-def test_commands_without_a_device_say_so_in_one_sentence(command, tmp_path):
+def test_commands_without_a_device_say_so_in_one_sentence(command: str, tmp_path: Path) -> None:
     """A run that fell back to the CPU would take hours on it before anyone noticed."""
     result = CliRunner().invoke(cli, [command, "--device", "cuda", "--hidden", "8", "--out", str(tmp_path / "run")])
     assert result.exit_code == 2

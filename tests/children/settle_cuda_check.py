@@ -29,7 +29,7 @@ def both(clamped, state, dynamics, stop, phase):
         return [relax(clamped, state, dynamics, stop, phase, backend=backend) for backend in ("torch", "cuda")]
 
 
-def fixed_budget():
+def fixed_budget() -> None:
     """Every size and phase, with each order, cost, activation, type and number of threads several times among them."""
     circle = (itertools.cycle(values) for values in (ORDERS, SAMPLE_COSTS, ACTIVATIONS, tuple(ACTIVATIONS)[::-1], EQUAL, THREADS))
     for (sizes, phase), order, cost, hidden, last, dtype, threads in zip(itertools.product(SIZES, PHASES), *circle, strict=False):
@@ -40,7 +40,7 @@ def fixed_budget():
         assert kernel.steps.tolist() == reference.steps.tolist()
 
 
-def readout():
+def readout() -> None:
     """A cost behind a readout pulls the last layer through weights that the equilibrium does not have."""
     cases = itertools.product(("none", "one", "two"), SAMPLE_COSTS, ("live", "frozen"))
     for (sizes, cost, phase), hidden, dtype, threads in zip(
@@ -52,7 +52,7 @@ def readout():
         assert_equal(reference, kernel, EQUAL[dtype])
 
 
-def stopping():
+def stopping() -> None:
     """Blocks stop one by one, where the reference stops their samples."""
     launch_cuda.THREADS = 4
     for sizes, phase in (("one", "free"), ("two", "live"), ("two", "held")):
@@ -67,7 +67,7 @@ def stopping():
                 assert len(set(kernel.steps.tolist())) > 1
 
 
-def together():
+def together() -> None:
     """From rest in one launch, and several phases from one start, on networks whose units are in shared or in global memory."""
     launch_cuda.THREADS = 4
     for sizes, cost, memory in (("one", "squared-error", 48 * 1024), ("three", "cross-entropy", 0), ("none", "cross-entropy", 48 * 1024)):
@@ -88,7 +88,7 @@ def together():
     launch_cuda.SHARED_BYTES = 48 * 1024
 
 
-def divergence():
+def divergence() -> None:
     """A NaN or an infinity in one sample is a status there, and no other sample notices."""
     launch_cuda.THREADS = 4
     for poison, tolerance, order in ((math.nan, 1e-6, "forward"), (math.inf, None, "backward"), (math.nan, None, "backward")):
@@ -101,7 +101,7 @@ def divergence():
             assert torch.allclose(expected, found, rtol=1e-12, atol=1e-12, equal_nan=True)
 
 
-def gradients():
+def gradients() -> None:
     """Settled and contrasted in two launches, of several blocks each, as step by step; and not at all where something is wrong."""
     done, estimate_pair = [], host_cuda.estimate_pair
 
@@ -133,7 +133,7 @@ def gradients():
     host_cuda.estimate_pair = estimate_pair
 
 
-def inputs_stay():
+def inputs_stay() -> None:
     """Nothing that a caller owns is written to, and what is returned is the caller's."""
     network, clamped, state, _ = build(SIZES["two"], rows=2)
     tensors = [clamped.drive, *state, *network.parameters()]

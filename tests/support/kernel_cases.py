@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import torch
 
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.costs import COSTS
+from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.network import Clamped
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
-from contrastive_core.phases import Hold, Nudge
+from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.relax import relax
-from contrastive_core.types import Batch
+from contrastive_core.types import Batch, State
 
 ORDERS = ("forward", "backward", "even-odd", "odd-even")
 
@@ -31,7 +34,18 @@ PHASES = ("free", "held", "live", "frozen", "negative")
 EQUAL = {torch.float64: 1e-12, torch.float32: 2e-5}
 
 
-def build(sizes, *, hidden="hard-sigmoid", last="linear", scale=0.8, readout=None, dtype=torch.float64, rows=5, seed=0):
+def build(
+    sizes: tuple[int, ...],
+    *,
+    hidden: str = "hard-sigmoid",
+    last: str = "linear",
+    scale: float = 0.8,
+    readout: int | None = None,
+    dtype: torch.dtype = torch.float64,
+    rows: int = 5,
+    seed: int = 0,
+) -> tuple[Layered, Clamped, State, Batch]:
+    """Return a network with random biases, its clamped inputs, a random state and the batch."""
     generator = torch.Generator().manual_seed(seed)
     network = Layered(
         sizes, activation=ACTIVATIONS[hidden], output_activation=ACTIVATIONS[last], energy_scale=scale, readout=readout,
@@ -47,7 +61,8 @@ def build(sizes, *, hidden="hard-sigmoid", last="linear", scale=0.8, readout=Non
     return network, clamped, tuple(layer.clone() for layer in state), Batch(inputs, labels)
 
 
-def phase_of(name, cost, network, state, batch, scale=0.8):
+def phase_of(name: str, cost: str, network: Layered, state: State, batch: Batch, scale: float = 0.8) -> Phase | None:
+    """Return the phase of a name, with a nudge that is weaker the deeper the network is."""
     strength = 0.3 * scale ** len(network.sizes)
     if name == "free":
         return None
@@ -58,12 +73,14 @@ def phase_of(name, cost, network, state, batch, scale=0.8):
     return Nudge(COSTS[cost](), batch, -strength if name == "negative" else strength, frozen)
 
 
-def both(clamped, state, dynamics, stop, phase):
+def both(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: Phase | None) -> list[Relaxation]:
+    """Relax by the reference and by the kernel."""
     with torch.no_grad():
         return [relax(clamped, state, dynamics, stop, phase, backend=backend) for backend in ("torch", "numba")]
 
 
-def assert_equal(reference, kernel, bound):
+def assert_equal(reference: Relaxation, kernel: Relaxation, bound: float) -> None:
+    """Compare two relaxations; ``bound`` is relative to the largest unit or residual."""
     for expected, found in zip(reference.state, kernel.state, strict=True):
         assert found.dtype == expected.dtype
         assert found.shape == expected.shape

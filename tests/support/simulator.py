@@ -35,7 +35,7 @@ def _swapped(fn, fake):
                 names.update(_REAL[place])
 
 
-def prepare():
+def prepare() -> None:
     """Let the simulator swap modules so from now on, and its threads, which wait for each other by polling, take turns fast."""
     kernel.swapped_cuda_module = _swapped
     sys.setswitchinterval(1e-4)  # with the usual 5 ms it is ten times slower

@@ -1,4 +1,4 @@
-"""How runs of multitasking networks are shown: recall, the phase diagram and learning from examples."""
+"""Contents of reports about multitasking networks: recall, the phase diagram and learning from examples."""
 
 from __future__ import annotations
 

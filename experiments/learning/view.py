@@ -1,4 +1,4 @@
-"""How runs that train, that compare rules or gradients, and that relax are shown."""
+"""Contents of reports about training, comparisons of rules or gradients, and relaxation."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def curves(opened: OpenedRun) -> dict[str, list[list[dict[str, Any]]]]:
     Parameters
     ----------
     opened : OpenedRun
-        Of trainings.
+        Run of trainings.
 
     Returns
     -------
     dict of str to list of histories
-        Those that have a validation error.
+        Histories by label of the point; epochs without a validation error are left out.
     """
     if not opened.axes:
         return {opened.experiment: [_records(opened, opened.experiment)]}

@@ -1,4 +1,4 @@
-"""``eqlab report``: a run, or several beside each other, as one HTML file."""
+"""``eqlab report``: one HTML file about a run, or about several beside each other."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _LONGEST_NAME = 80
 
 
 class ReportOptions(CommandOptions):
-    """What to report on.
+    """Runs to report on, and places of the files.
 
     Attributes
     ----------
     runs
-        In the directory ``runs``, or paths.
+        Names in the directory ``runs``, or paths.
     out, figures
-        Where the report goes, and its figures with their data.
+        File of the report, and directory of its figures with their data.
     front
-        Which metrics to set against each other.
+        Metrics of the Pareto front.
     """
 
     runs: Annotated[tuple[str, ...], Positional()] = Field((), description="Names of runs in the directory runs, or paths.")
@@ -42,8 +42,8 @@ class ReportOptions(CommandOptions):
 def report_command(options: ReportOptions, invocation: Invocation) -> None:
     """Write a report of RUNS, a self-contained HTML file with figures, tables, configuration and provenance.
 
-    It is made from records only, also of a run that is still going on, that failed or that was killed. Several runs are compared: the
-    settings in which they differ and their mean results side by side, and the figures of each.
+    The report is made from records only, so that the run may still be going on, have failed or have been killed. Several runs are
+    compared: settings that differ and mean results stand side by side, then the figures of each.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""How any grid of trials is shown: its headline metrics over its axes, Pareto fronts, and a table of its points."""
+"""Contents of a report about any grid of trials: headline metrics over its axes, Pareto fronts, and a table of its points."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ MOST_METRICS = 3
 MOST_ROWS = 20
 COST = "test_error"
 EFFORTS = ("cpu_seconds_per_sample", "sweeps_per_sample")
-"""What an error is set against by default, where trials have both."""
+"""Metrics against which the error is drawn by default, if trials have both."""
 
 
 class Binned(NamedTuple):
-    """An axis with its values put together in at most so many places.
+    """An axis whose values are put together in a limited number of places.
 
     Attributes
     ----------
     name : str
-        Of the axis.
+        Name of the axis.
     labels : list
-        One per place: the mean of numbers, or the first of texts.
+        One label per place: the mean of its numbers, or the first of its texts.
     places : ndarray of int
-        For each value of the axis, where it went.
+        Place of each value of the axis.
     """
 
     name: str
@@ -49,19 +49,19 @@ class Binned(NamedTuple):
 
 
 def show_grid(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
-    """Show a grid whatever its trials are.
+    """Show a grid of trials of any experiment.
 
     Parameters
     ----------
     opened : OpenedRun
-        The run; trials that are not done yet are left out.
+        A run with axes. Trials that are not done yet are left out.
     fronts : sequence of str
-        Two metrics to set against each other, or none for what is customary.
+        Two metrics of a Pareto front; empty for the default ones.
 
     Returns
     -------
     Contents
-        Bounded, however many trials there are.
+        A bounded number of figures and rows, however many trials there are.
     """
     paths = metric_paths(opened.journal)
     for name in fronts:
@@ -130,7 +130,7 @@ def binned(axis: Axis, most: int) -> Binned:
     Parameters
     ----------
     axis : Axis
-        Where several settings vary together, the first stands for all.
+        Axis of the grid. If several settings vary along it, the first one gives the labels.
     most : int
         Places.
 

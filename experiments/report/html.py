@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file with tables, figures, configuration and provenance, which needs nothing from outside."""
+"""Writing a report as one HTML file, which needs nothing from outside."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from contrastive_core.errors import InputError
 from experiments.commandline.output import Cell, write_text
 from experiments.figures.style import FAINT, GRID, INK, PAPER
 from experiments.report.contents import Report, ReportTable
+from experiments.runs.intervals import EQUAL
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -23,24 +24,24 @@ _NAMESPACE = re.compile(r"\{[^}]*\}")
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 _SIGNED = r"[-+]?(\d[\d.]*(e[-+]?\d+)?|nan|inf)"
-_NUMBER = re.compile(rf"-|{_SIGNED}|\[{_SIGNED}, *{_SIGNED}\]")
-"""What is aligned to the right: a number, an interval, or a dash for none."""
+_NUMBER = re.compile(rf"-|{EQUAL}|{_SIGNED}|\[{_SIGNED}, *{_SIGNED}\]")
+"""Texts that are aligned to the right: a number, an interval, or a dash."""
 _DECIMALS = re.compile(r"\d+\.\d{3,}")
 _FAMILY = re.compile(r"font-family:[^;]*;? *")
 _DROPPED = ("metadata", "style", "script")
 _THEME = {INK: "currentColor", PAPER: "var(--paper)", GRID: "var(--grid)", FAINT: "var(--faint)"}
-"""Which colours of a figure follow the page when it is dark; the others are legible on both papers."""
+"""Colours of figures that follow the page when it is dark. The others are legible on white and on black."""
 
 
 class Refresh(NamedTuple):
-    """How a page in a browser keeps up with a run.
+    """Settings by which a page in a browser keeps up with a run.
 
     Attributes
     ----------
     seconds : float
-        Between two looks.
+        Time between two requests.
     nonce : str
-        That lets the page's own script run, and no other.
+        Token in the page's policy that allows its own script and no other.
     """
 
     seconds: float
@@ -53,9 +54,9 @@ def render(page: Report, refresh: Refresh | None = None) -> str:
     Parameters
     ----------
     page : Report
-        What it says.
+        Contents of the report.
     refresh : Refresh, optional
-        For a page that is served; a report has no script.
+        Settings of a page that is served. Without them the report has no script.
 
     Returns
     -------
@@ -85,9 +86,9 @@ def write_report(path: Path, html: str) -> None:
     Parameters
     ----------
     path : Path
-        Of the HTML file; its directory is made if it is not there.
+        HTML file; its directory is made if it does not exist.
     html : str
-        As ``render`` made it.
+        Document from ``render``.
 
     Raises
     ------
@@ -155,7 +156,11 @@ def _lines(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _inline(svg: str, prefix: str, label: str) -> Markup:
-    """Make an SVG document a part of a page: no namespaces, ids of its own, colours that follow the page."""
+    """Make an SVG document a part of a page: no namespaces, unique ids, colours that follow the page.
+
+    An image by ``data:`` URL would need none of this, but its texts could not be selected or searched, it would not follow a dark page,
+    and it would be a third larger.
+    """
     from markupsafe import Markup
 
     root = ElementTree.fromstring(svg)

@@ -1,4 +1,4 @@
-"""A page about a run, or about several, from their records: what reports keep and watchers show."""
+"""Building the report of a run, or of several, from their records."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from experiments.runs.directory import RunDirectory, differing
 from experiments.runs.live_epochs import read_live
 
 LARGEST = 330_000
-"""Bytes of figures in a page; those beyond are named and left out."""
+"""Bytes of figures in a report; those beyond are named and left out, so that a browser opens the file at once."""
 _LONGEST = 1500
-"""Letters of a setting that are shown."""
+"""Number of characters of a setting that are shown."""
 _MOST_SETTINGS = 200
 _MOST_ROWS = 40
 _MOST_FAILURES = 5
@@ -27,19 +27,19 @@ _MOST_RUNNING = 16
 
 
 def build_report(run: RunDirectory, fronts: Sequence[str] = ()) -> Report:
-    """Make the page of a run.
+    """Build the report of a run.
 
     Parameters
     ----------
     run : RunDirectory
-        Also one that is still going on, that failed, or that was killed.
+        Directory of a run, which may still be going on, have failed or have been killed.
     fronts : sequence of str
-        Two metrics whose Pareto front is shown, or none for what is customary.
+        Two metrics of a Pareto front; empty for the default ones.
 
     Returns
     -------
     Report
-        Below 500 kB, however large the run is.
+        Report of less than 500 kB, however large the run is.
 
     Raises
     ------
@@ -59,24 +59,24 @@ def build_report(run: RunDirectory, fronts: Sequence[str] = ()) -> Report:
 
 
 def build_joint_report(runs: Sequence[RunDirectory], fronts: Sequence[str] = ()) -> Report:
-    """Make one page of several runs: in what they differ, what they found, and the figures of each as far as there is room.
+    """Build one report of several runs: settings that differ, mean results, and as many figures as there is room for.
 
     Parameters
     ----------
     runs : sequence of RunDirectory
-        Two or more.
+        Two or more runs.
     fronts : sequence of str
-        As for ``build_report``.
+        Same as in ``build_report``.
 
     Returns
     -------
     Report
-        As large as that of one run.
+        Report as large as that of one run.
 
     Raises
     ------
     InputError
-        If one of them is damaged.
+        If a run is damaged.
     """
     names = _names(runs)
     pages = {name: build_report(run, fronts) for name, run in zip(names, runs, strict=True)}
@@ -93,7 +93,9 @@ def build_joint_report(runs: Sequence[RunDirectory], fronts: Sequence[str] = ())
         *(ReportTable(f"{name}: {table.title}", table.header, table.rows) for name, page in pages.items() for table in page.tables[:1]),
     ]
     longest = max(len(page.pictures) for page in pages.values())
-    turns = ((name, page, index) for index in range(longest) for name, page in pages.items())  # the first of each run first
+    turns = (
+        (name, page, index) for index in range(longest) for name, page in pages.items()
+    )  # one figure of each run in turn, so that none crowds out the others
     pictures = {}
     for name, page, index in turns:
         for caption, picture in islice(page.pictures.items(), index, index + 1):
@@ -128,7 +130,7 @@ def _means(run: RunDirectory) -> dict[str, float]:
 
 
 def _single(opened: OpenedRun) -> list[ReportTable]:
-    """Show what the only trial found."""
+    """Show the metrics of a run that has one trial."""
     trial = next(opened.journal.trials("done"), None) if opened.total == 1 else None
     if trial is None or not trial.metrics:
         return []
@@ -170,7 +172,7 @@ def _short(value: Any) -> str:
 
 
 def _bounded(pictures: Mapping[str, Picture]) -> tuple[dict[str, Picture], str]:
-    """Keep the pictures that fit into a page, and say which do not."""
+    """Keep the figures that fit into a report, and return a sentence that names the others."""
     kept: dict[str, Picture] = {}
     room, left_out = LARGEST, []
     for name, picture in pictures.items():
@@ -190,7 +192,7 @@ def _bounded_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _provenance(run: RunDirectory) -> dict[str, Any]:
-    """Show the first and the last start; there may be hundreds between."""
+    """Show the first and the last start only; a sweep that is killed often has hundreds."""
     stored = run.read_provenance()
     starts = stored["starts"]
     shown = {"first start": starts[:1], "last start": starts[-1:]} if len(starts) > 1 else {"start": starts}

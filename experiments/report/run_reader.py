@@ -1,4 +1,4 @@
-"""What a page about a run is made from: its records, opened for reading only, and what its running trials tell."""
+"""Reading a run for a report: its journal, opened for reading only, and the epochs of trials that still run."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class OpenedRun(NamedTuple):
     Attributes
     ----------
     run : RunDirectory
-        Its places.
+        Directory of the run.
     journal : Journal
-        Open for reading.
+        Journal, open for reading.
     command : str
-        That made it.
+        Command that made the run.
     facts : mapping
-        What the journal knows of it.
+        Facts that the journal keeps about the run, such as its axes.
     counts : mapping of str to int
-        Trials by status.
+        Number of trials by status.
     running : sequence of str
         Keys of trials that have begun and are not recorded.
     """
@@ -47,12 +47,12 @@ class OpenedRun(NamedTuple):
 
     @property
     def total(self) -> int:
-        """How many trials there are."""
+        """Number of all trials."""
         return sum(self.counts.values())
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        """Of the grid; none for a run of one trial."""
+        """Axes of the grid; empty for a run of one trial."""
         return tuple(Axis(name, tuple(keys), values) for name, keys, values in self.facts.get("axes", ()))
 
     @property
@@ -62,23 +62,23 @@ class OpenedRun(NamedTuple):
 
     @property
     def first_seed(self) -> int:
-        """Root of the draws, or the first of the seeds."""
+        """First seed of a command, or root of the seeds of a sweep."""
         return int(self.facts.get("declared", {}).get("seed", 0))
 
     def keys(self, first: int, count: int, most: int) -> list[str]:
-        """List trials that have begun, among some that are neighbours in the grid.
+        """List the trials that have begun, among neighbours in the grid.
 
         Parameters
         ----------
         first, count : int
-            Which, in the order in which they were planned.
+            Position of the first one in the order of planning, and number of neighbours.
         most : int
-            How many to list.
+            Largest number of trials to list.
 
         Returns
         -------
         list of str
-            Those recorded, and those that run.
+            Keys of recorded trials, then of running ones.
         """
         query = "SELECT key FROM trials WHERE id > ? AND id <= ? AND status IN ('done', 'failed') ORDER BY id LIMIT ?"
         recorded = [key for (key,) in self.journal.connection.execute(query, (first, first + count, most))]
@@ -88,17 +88,17 @@ class OpenedRun(NamedTuple):
 
     @property
     def experiment(self) -> str:
-        """What its trials are."""
+        """Name of the experiment that the trials belong to."""
         return str(self.facts.get("declared", self.facts).get("experiment", self.command))
 
     def definition(self) -> Experiment | None:
-        """Import the experiment; None where that is not possible, as records can be shown without it."""
+        """Import the experiment; return None if that is impossible, because records can be shown without it."""
         with suppress(InputError):
             return find_experiment(self.experiment)
         return None
 
     def history(self, key: str) -> list[Epoch]:
-        """Read a trial's epochs, those of one that still runs included."""
+        """Read the epochs of a trial, also of one that still runs."""
         return self.journal.history(key) or (read_live(self.run.live, key) if key in self.running else [])
 
 
@@ -119,7 +119,7 @@ def open_for_reading(run: RunDirectory) -> Iterator[OpenedRun | None]:
     Raises
     ------
     InputError
-        If it is damaged, leads out of its directory, or is a sweep with another configuration than that of its trials.
+        If the run is damaged, has a link out of its directory, or is a sweep whose configuration was edited.
     """
     refuse_links(run)
     command = run.read_provenance()["command"]
@@ -142,7 +142,7 @@ def refuse_links(run: RunDirectory) -> None:
 
 
 def state_of(opened: OpenedRun) -> str:
-    """Say in a sentence how far a run is.
+    """Write in a sentence how far a run is.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def state_of(opened: OpenedRun) -> str:
 
 
 def changed(run: RunDirectory) -> datetime:
-    """Return when something was last recorded or told."""
+    """Return the time at which a trial last wrote something."""
     times = [0.0]
     paths = [run.journal_file, run.journal_file.with_name(f"{run.journal_file.name}-wal")]
     with suppress(OSError):
@@ -179,7 +179,7 @@ def changed(run: RunDirectory) -> datetime:
 
 
 def _rate(opened: OpenedRun) -> float:
-    """Count the trials recorded since the last start, by the time from then to the last record."""
+    """Return trials per second, from the last start to the last record."""
     starts = opened.run.read_provenance()["starts"]
     if not starts:
         return 0.0

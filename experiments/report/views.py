@@ -1,4 +1,4 @@
-"""Which view a run is shown by: by its command, else by what its trials are, else by its grid alone."""
+"""Choice of what a report shows: by the command of the run, else by its experiment, else by its grid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VIEWS: Table[Callable[[OpenedRun], Contents]] = Table(
         "train": "experiments.learning.view:show_train",
     },
 )
-"""Of commands and experiments that have more to show than any grid has."""
+"""Commands and experiments that show more than their grid."""
 
 
 def show(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
@@ -33,12 +33,12 @@ def show(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
     opened : OpenedRun
         The run.
     fronts : sequence of str
-        Two metrics to set against each other, or none for what is customary.
+        Two metrics of a Pareto front; empty for the default ones.
 
     Returns
     -------
     Contents
-        Tables and figures.
+        Tables and figures of the run.
     """
     names = [name for name in (opened.command, opened.experiment) if name in VIEWS]
     view = VIEWS[names[0]](opened) if names else show_grid(opened) if opened.axes else Contents([], {})

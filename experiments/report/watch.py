@@ -17,14 +17,14 @@ from experiments.runs.directory import RunDirectory, find_run
 
 
 class WatchOptions(CommandOptions):
-    """What to watch, and where to show it.
+    """Run to watch, and address of the page.
 
     Attributes
     ----------
     run
-        In the directory of runs, or a path.
+        Name in the directory of runs, or a path.
     port, every
-        Of the page.
+        Port of the page, and seconds between two updates.
     """
 
     run: Annotated[str | None, Positional()] = Field(None, description="Name of a run in the directory runs, or a path.")
@@ -50,7 +50,7 @@ def watch_command(options: WatchOptions, invocation: Invocation) -> None:
     from experiments.report.page import build_report
     from experiments.report.watch_server import LOOPBACK, Server, Viewer
 
-    build_report(run)  # a run that cannot be read is said here, not in the browser
+    build_report(run)  # an unreadable run is an error here, not a page in the browser
     viewer = Viewer(lambda: build_report(run), lambda: _mark(run), options.every)
     try:
         server = Server(options.port, viewer)
@@ -63,7 +63,7 @@ def watch_command(options: WatchOptions, invocation: Invocation) -> None:
 
 
 def _mark(run: RunDirectory) -> object:
-    """Return what changes with anything that the page shows."""
+    """Return a value that changes whenever the records of the run change."""
     paths = [run.config, run.provenance, run.journal_file, run.journal_file.with_name(f"{run.journal_file.name}-wal")]
     with suppress(OSError):
         paths += sorted(run.live.iterdir())

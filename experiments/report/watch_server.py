@@ -1,4 +1,4 @@
-"""Serving one page on this machine only: nothing of the file system can be asked for, and nobody else's page can read it."""
+"""Serving one page on this machine only. A request cannot name a file, and pages of other sites cannot read the answer."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from experiments.report.html import Refresh, render
 
 LOOPBACK = "127.0.0.1"
 SHARE = 0.2
-"""Of a core that is spent on drawing at most, so that the run is not slowed down by being watched."""
+"""Largest share of a core that is spent on drawing, so that watching does not slow the run down."""
 LONGEST_REST = 20.0
-"""Seconds after which something new is drawn whatever that costs."""
+"""Seconds after which new records are drawn, whatever that costs."""
 _SECONDS_TO_ASK = 10.0
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -33,20 +33,20 @@ _POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""Styles stand in figures; every script but the page's own is refused."""
+"""Figures need inline styles; scripts other than the page's own are refused."""
 
 
 class Viewer:
-    """Draws a page when somebody asks, but not more often than it may.
+    """Draws a page on request, but spends no more than ``SHARE`` of a core on it.
 
     Parameters
     ----------
     draw : callable
-        Makes the page from the records, or raises ``InputError``.
+        Builds the report from the records, or raises ``InputError``.
     mark : callable
-        Returns something that differs once there is anything new to draw.
+        Returns a value that changes when there is something new to draw.
     seconds : float
-        Between two looks of a browser.
+        Time between two requests of a browser.
     """
 
     def __init__(self, draw: Callable[[], Report], mark: Callable[[], object], seconds: float) -> None:
@@ -57,17 +57,17 @@ class Viewer:
         self._rest_until = 0.0
 
     def html(self, nonce: str) -> str:
-        """Return the page as it is now, or was a moment ago.
+        """Return the newest page that the share of a core allows.
 
         Parameters
         ----------
         nonce : str
-            That lets its script run.
+            Token that allows the page's script.
 
         Returns
         -------
         str
-            A whole document. What could not be read is said in it, since the next look may find it whole.
+            A whole document. An unreadable run becomes a page with the error, because the next request may find it whole.
         """
         with self._lock:
             if self._page is None or time.monotonic() >= self._rest_until:
@@ -94,14 +94,14 @@ class Server(ThreadingHTTPServer):
     Parameters
     ----------
     port : int
-        0 for any that is free.
+        Port, or 0 for any that is free.
     viewer : Viewer
-        What it shows.
+        Source of the page.
 
     Raises
     ------
     OSError
-        If the port is taken, or not to be had.
+        If the port is taken or not allowed.
     """
 
     daemon_threads = True
@@ -114,12 +114,12 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """Address of the page."""
         return f"http://{LOOPBACK}:{self.server_port}/"
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers for one path; a path never becomes the name of a file."""
+    """Handler that answers for one path only; a path never becomes the name of a file."""
 
     server: Server
     timeout = _SECONDS_TO_ASK
@@ -157,4 +157,4 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: a browser that looks every few seconds would fill the terminal."""
+        """Log nothing: a browser that asks every few seconds would fill the terminal."""

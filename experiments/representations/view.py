@@ -1,4 +1,4 @@
-"""How runs that train on views are shown."""
+"""Contents of reports about runs that train on views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics of a whole run as columns, read in bulk: what figures and reports need of a million trials."""
+"""Metrics of a whole run as columns, read in bulk for figures and reports of up to a million trials."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 _SAMPLE = 100
-"""Trials that are looked through for the names of metrics."""
+"""Number of trials that are searched for names of metrics."""
 _OWN = ("seed",)
 
 
 class Columns(NamedTuple):
-    """Some metrics of every trial, in the order in which they were planned.
+    """Some metrics of every trial, in the order of planning.
 
     Attributes
     ----------
     status : ndarray of shape (trials,)
         Positions in ``STATUSES``.
     values : dict of str to ndarray of shape (trials,)
-        By metric; NaN where a trial has none.
+        Values by metric; NaN for a trial without one.
     """
 
     status: Array
@@ -40,12 +40,12 @@ def metric_paths(journal: Journal) -> dict[str, str]:
     Parameters
     ----------
     journal : Journal
-        Of the run.
+        Journal of the run.
 
     Returns
     -------
     dict of str to str
-        Dotted name and path in the JSON of the metrics, as a hundred of the trials done have them.
+        Dotted name and path in the JSON of the metrics, found in the first hundred finished trials.
     """
     found: dict[str, str] = {}
     rows = journal.connection.execute("SELECT metrics FROM trials WHERE status = 'done' LIMIT ?", (_SAMPLE,))
@@ -71,14 +71,14 @@ def read_columns(journal: Journal, paths: Mapping[str, str]) -> Columns:
     Parameters
     ----------
     journal : Journal
-        Of the run.
+        Journal of the run.
     paths : mapping of str to str
-        From ``metric_paths``.
+        Metrics to read, from ``metric_paths``.
 
     Returns
     -------
     Columns
-        Of the metrics asked for.
+        One column per path.
     """
     import numpy as np
 
@@ -110,14 +110,14 @@ def means(journal: Journal) -> dict[str, float]:
 
 
 def positions(lengths: Sequence[int], trials: int) -> list[Array]:
-    """Find where on each axis the trials of a grid are.
+    """Return the place of each trial on every axis of a grid.
 
     Parameters
     ----------
     lengths : sequence of int
-        Of the axes, the last varying fastest; the last of all is the seeds.
+        Numbers of values of the axes, the last varying fastest; the very last counts the seeds.
     trials : int
-        How many.
+        Number of trials.
 
     Returns
     -------

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 
 class CollectOptions(CommandOptions):
-    """What to make of a sweep.
+    """Files to write from a sweep, and contents of the summary.
 
     Attributes
     ----------
     name
-        Of the sweep.
+        Name of the sweep.
     csv, timing
-        Where the table goes, and whether with columns that depend on the machine.
+        File of the table, and whether it has columns that depend on the machine.
     metrics, against, points
-        What the summary shows.
+        Metrics, reference arm and size of the summary.
     """
 
     name: Annotated[str, Positional()] = Field(description="Name of the sweep in the directory runs, or a path.")

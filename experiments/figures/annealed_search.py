@@ -1,4 +1,4 @@
-"""How often a noisy search succeeds."""
+"""Success of a noisy search against its initial noise."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def search_picture(rows: Sequence[Mapping[str, float]]) -> Picture:
     Returns
     -------
     Picture
-        Its data are the rows.
+        Figure whose data are the rows.
     """
     return draw(_paint, {"rows": [{name: row[name] for name in ("noise", "success")} for row in rows]}, 5.0, 3.2)
 
@@ -35,5 +35,5 @@ def _paint(figure: Figure, data: Any) -> None:
     axes.xaxis.set_major_formatter(plain)
     axes.xaxis.set_minor_formatter("")
     axes.set_xlabel("initial noise, in units of the fields")
-    axes.set_ylabel("searches that find the lowest energy")
+    axes.set_ylabel("share of searches that find the lowest energy")
     axes.set_ylim(bottom=0)

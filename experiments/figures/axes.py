@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 FLOOR = 1e-12
-"""Smallest 1 - cosine that is told apart from 0: rounding in float64, over many entries, is not far below."""
+"""Smallest 1 - cosine that is told apart from 0: the rounding error of a sum over many entries in float64 is not far below."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -23,11 +23,11 @@ def add_key(figure: Figure | SubFigure, entries: Sequence[tuple[str, Mapping[str
     Parameters
     ----------
     figure : Figure or SubFigure
-        To add it to.
+        Figure to extend, in place.
     entries : sequence of (str, mapping)
         Names, and the properties of a line.
     beside : bool
-        Whether it stands on the right; else below.
+        Whether the legend stands on the right of the panels; otherwise below them.
     """
     from matplotlib.lines import Line2D
 
@@ -42,18 +42,18 @@ def add_key(figure: Figure | SubFigure, entries: Sequence[tuple[str, Mapping[str
 
 
 def scale(axes: Axes, values: Sequence[float], *, along: str = "y", ratio: float = 5.0) -> None:
-    """Make an axis logarithmic if its values are positive and far apart, and label it with plain numbers.
+    """Make an axis logarithmic, in place, if its values are positive and far apart; label it with plain numbers.
 
     Parameters
     ----------
     axes : Axes
         After plotting.
     values : sequence of float
-        That it shows.
+        Values along the axis.
     along : str
-        Which axis, x or y.
+        Axis to scale, x or y.
     ratio : float
-        Of the largest to the smallest, from which on they are far apart.
+        Smallest ratio of largest to smallest value that counts as far apart.
     """
     from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
 
@@ -94,19 +94,19 @@ def lengths(
 
 
 def decades(low: float, high: float, most: int) -> list[float]:
-    """Choose the ticks of a logarithmic axis: powers of ten, with 2 and 5 times these if there is room.
+    """Choose the ticks of a logarithmic axis: powers of ten, and multiples of them if there is room.
 
     Parameters
     ----------
     low, high : float
         Ends of the axis.
     most : int
-        How many ticks fit.
+        Largest number of ticks.
 
     Returns
     -------
     list of float
-        From the lowest.
+        Ticks in rising order.
     """
     powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
     for fronts in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
@@ -117,16 +117,16 @@ def decades(low: float, high: float, most: int) -> list[float]:
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[str, float, Mapping[str, Any]]], height: float) -> None:
-    """Write each line's name beside its last value, moved up or down just so far that names do not overlap.
+    """Write each line's name beside its last value, moved no further than it takes to keep names apart.
 
     Parameters
     ----------
     axes : Axes
-        With its limits and scale as they shall stay.
+        Axes whose limits and scale are final.
     ends : sequence of (str, float, mapping)
         Name, last value and properties of each line.
     height : float
-        Of the panel, about, in inches.
+        Approximate height of the panel in inches.
     """
     if not ends:
         return
@@ -152,7 +152,7 @@ def label_ends(axes: Axes, ends: Sequence[tuple[str, float, Mapping[str, Any]]],
 
 
 def spread(places: Sequence[float], step: float, low: float, high: float) -> list[float]:
-    """Move ascending places apart, each no further than it takes, and keep them within limits if they fit.
+    """Move ascending places apart, by the least squared distances, and keep them within limits if they fit.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def spread(places: Sequence[float], step: float, low: float, high: float) -> lis
     list of float
         Ascending by at least ``step``.
     """
-    groups: list[list[float]] = []  # sum of what its members' first place would be, and their number
+    groups: list[list[float]] = []  # a group moves as one: the sum of the first places that its members ask for, and their number
     for place in places:
         groups.append([place, 1])
         while len(groups) > 1 and groups[-2][0] / groups[-2][1] + groups[-2][1] * step > groups[-1][0] / groups[-1][1]:
@@ -184,17 +184,17 @@ def spread(places: Sequence[float], step: float, low: float, high: float) -> lis
 
 
 def plain(value: float, _: object = None) -> str:
-    """Write a tick as people do: 0.05, 20, 10⁻⁶.
+    """Write a tick in plain numbers: 0.05, 20, 10⁻⁶.
 
     Parameters
     ----------
     value : float
-        Of the tick.
+        Place of the tick.
 
     Returns
     -------
     str
-        Without an exponent between 10⁻³ and 10⁵.
+        Text, without an exponent between 10⁻³ and 10⁵.
     """
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:g}".replace("-", MINUS)
@@ -210,25 +210,25 @@ def angle_of(cosine: float) -> float:
     Parameters
     ----------
     cosine : float
-        In [-1, 1] but for rounding.
+        Cosine in [-1, 1], up to rounding.
 
     Returns
     -------
     float
-        In [floor, 2] but for rounding.
+        Value in [floor, 2], up to rounding.
     """
     return max(1.0 - cosine, FLOOR)
 
 
 def angle_axis(axes: Axes, angles: Sequence[float]) -> None:
-    """Make the axis of 1 - cosine: logarithmic, exact on the left, and shaded where the cosine is negative.
+    """Make an axis of 1 - cosine, in place: logarithmic, with exact gradients on the left and negative cosines shaded.
 
     Parameters
     ----------
     axes : Axes
         After plotting.
     angles : sequence of float
-        That it shows.
+        Values of 1 - cosine that the axis shows.
     """
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
@@ -244,14 +244,14 @@ def angle_axis(axes: Axes, angles: Sequence[float]) -> None:
 
 
 def label_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Make one row per name, the first at the top.
+    """Give axes one row per name, in place, the first at the top.
 
     Parameters
     ----------
     axes : Axes
         After plotting.
     names : sequence of str
-        At y = 0, 1, 2, ...
+        Names of the rows at y = 0, 1, 2, ...
     """
     axes.set(ylim=(max(len(names), 1) - 0.5, -0.5), yticks=range(len(names)))  # the first on top
     axes.set_yticklabels(list(names))

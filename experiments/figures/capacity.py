@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures.axes import add_key
+from experiments.figures.axes import add_key, lengths
 from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, draw, gaps, number
+from experiments.runs.intervals import share_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def capacity_picture(result: Mapping[str, Any]) -> Picture:
-    """Show where retrieval ends.
+    """Show the end of retrieval as patterns are added.
 
     Parameters
     ----------
     result : mapping
-        What :func:`experiments.hopfield.capacity.analyse` returns.
+        Result of :func:`experiments.hopfield.capacity.analyse`.
 
     Returns
     -------
     Picture
-        Its data are the argument and the theory's line.
+        Figure whose data are the argument and the theory's line.
     """
     from hebbian.theory.capacity import retrieval_overlap
 
@@ -47,14 +47,14 @@ def _paint(figure: Figure, data: dict[str, Any]) -> None:
         loads = [p["load"] for p in points]
         overlaps.plot(loads, gaps([number(p["retrieved_overlap"]) for p in points]), **look)
         shares = [p["retrieved"] for p in points]
-        errors = [math.sqrt(p["retrieved"] * (1 - p["retrieved"]) / p["trials"]) for p in points]
-        chances.errorbar(loads, shares, yerr=errors, **look)
+        lows, highs = zip(*(share_interval(p["retrieved"], p["trials"]) for p in points), strict=True)
+        chances.errorbar(loads, shares, yerr=lengths(shares, lows, highs), **look)
         chances.plot(loads, [p["fitted"] for p in points], color=look["color"], linewidth=1)
     for axes in (overlaps, chances):
         axes.axvline(data["theory"]["load"], color=FAINT, linestyle=":")
         axes.set_xlabel("patterns per spin")
     overlaps.set_title("Overlap of retrieved patterns")
-    chances.set_title("Chance of retrieval; lines: fit")
+    chances.set_title("Share retrieved, 95 % intervals; lines: fit")
     _paint_halves(halves, data)
     names = [(f"N = {size}", {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}) for i, size in enumerate(sizes)]
     add_key(figure, [*names, ("replica theory", {"color": INK}), ("its capacity", {"color": FAINT, "linestyle": ":"})])
@@ -73,4 +73,4 @@ def _paint_halves(axes: Axes, data: dict[str, Any]) -> None:
         [0], [fit["load"]], yerr=[[max(fit["load"] - low, 0.0)], [max(high - fit["load"], 0.0)]], color=INK, marker="D", markersize=4
     )
     axes.axhline(data["theory"]["load"], color=FAINT, linestyle=":")
-    axes.set(title="Half retrieved at; 0: infinite N", xlabel=f"N to the power of \N{MINUS SIGN}{fit['exponent']:.2f}")
+    axes.set(title="Load at which half is retrieved", xlabel=f"N to the power of \N{MINUS SIGN}{fit['exponent']:.2f} (0: infinite N)")

@@ -25,9 +25,9 @@ _SEED: dict[str, Any] = {
 }
 _SHADE: dict[str, Any] = {"color": FAINT, "alpha": 0.18, "linewidth": 9, "solid_capstyle": "butt"}
 _FAR = 15.0
-"""Points of difference from which on the axis is squeezed."""
+"""Percentage points of difference above which the axis is logarithmic."""
 _REASON = 125
-"""Letters of an error message that fit into a row."""
+"""Number of characters of an error message that fit into a row."""
 
 
 def comparison(rules: Mapping[str, Mapping[str, Any]], baseline: str = "backprop") -> Picture:
@@ -36,16 +36,16 @@ def comparison(rules: Mapping[str, Mapping[str, Any]], baseline: str = "backprop
     Parameters
     ----------
     rules : mapping of str to mapping
-        As ``eqlab compare --json`` prints them: ``test_error`` and ``paired_difference`` (each ``mean``, ``ci95`` and ``seeds``),
-        ``cpu_seconds_per_sample``, ``gradient_cosine`` by parameter, ``status`` and ``error``. Any may be missing or None. A rule that
-        failed keeps its row, hatched unless some seeds succeeded.
+        Records from ``eqlab compare --json``: ``test_error`` and ``paired_difference`` (each ``mean``, ``ci95`` and ``seeds``),
+        ``cpu_seconds_per_sample``, ``gradient_cosine`` by parameter, ``status`` and ``error``. Each may be missing or None. A rule that
+        failed keeps its row, which is hatched unless some seeds succeeded.
     baseline : str
-        The rule that differences are taken to.
+        Rule to which differences are taken.
 
     Returns
     -------
     Picture
-        Its data hold the same, cleaned of numbers that are not finite; errors in [0, 1], cost in seconds.
+        Figure whose data hold the same without numbers that are not finite; errors in [0, 1], cost in seconds.
     """
     data = {"baseline": baseline, "rules": {name: _record(record) for name, record in rules.items()}}
     return draw(_paint, data, 9.6, 1.2 + 0.26 * max(len(rules), 3))
@@ -108,13 +108,13 @@ def _paint_intervals(axes: Axes, rules: Mapping[str, Any], key: str) -> None:
         axes.plot([mean], [row], **_MEAN, gid=f"{key}-mean-{row}")
     if key == "test_error":
         scale(axes, values, along="x", ratio=8.0)
-        axes.set(xlabel="test error (%)", xlim=(max(axes.get_xlim()[0], 0.0), None))  # an interval may reach below zero, an error cannot
+        axes.set(xlabel="test error (%)", xlim=(max(axes.get_xlim()[0], 0.0), None))  # margins must not suggest negative errors
     elif max(map(abs, values), default=0.0) > _FAR:
         _squeeze(axes, max(map(abs, values)))
 
 
 def _squeeze(axes: Axes, most: float) -> None:
-    """Make the axis of differences logarithmic beyond one point, so that a rule that does not learn leaves room for those that do."""
+    """Make the axis logarithmic beyond one percentage point, so that a rule that does not learn leaves room for the others."""
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     axes.set_xscale("symlog", linthresh=1.0)
@@ -143,7 +143,7 @@ def _paint_alignment(axes: Axes, rules: Mapping[str, Any]) -> None:
 
 def _mark_baseline(axes: Axes, rules: Mapping[str, Any], baseline: str) -> None:
     axes.axvline(0.0, color=INK, linewidth=0.8, zorder=1, gid="zero")
-    axes.set(xlabel=f"difference to {shown(baseline)} (points)")
+    axes.set(xlabel=f"difference to {shown(baseline)} (% points)")
     for row, (name, rule) in enumerate(rules.items()):
         if name == baseline and rule["test_error"] is not None:
             axes.annotate("baseline", (0.0, row), (5, 0), textcoords="offset points", va="center", fontsize=7.5, color=FAINT)

@@ -1,4 +1,4 @@
-"""Figures of devices: answers to pulses, and fits to measured ones."""
+"""Figures of memristive devices: response to pulses, and fits to measured pulses."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 def response_picture(title: str, curves: Sequence[Sequence[float]], pulses: int) -> Picture:
-    """Show conductances under pulses up and then down.
+    """Show conductances under potentiating, then depressing pulses.
 
     Parameters
     ----------
     title : str
-        What the device is.
+        Description of the device.
     curves : sequence of sequence of float
-        Per device, in microsiemens, from before the first pulse.
+        Conductances of each device in microsiemens, from before the first pulse.
     pulses : int
-        In each direction.
+        Number of pulses in each direction.
 
     Returns
     -------
     Picture
-        Its data are the arguments, and the mean.
+        Figure whose data are the arguments, and the mean.
     """
     mean = [sum(values) / len(values) for values in zip(*curves, strict=True)]
     return draw(_paint_response, {"title": title, "pulses": pulses, "curves": [list(c) for c in curves], "mean": mean}, 6.0, 3.4)
@@ -39,24 +39,24 @@ def _paint_response(figure: Figure, data: dict[str, Any]) -> None:
         axes.plot(range(len(curve)), curve, color=FAINT, linewidth=0.8)
     axes.plot(range(len(data["mean"])), data["mean"], color=COLOURS[0])
     axes.axvline(data["pulses"], color=INK, linewidth=0.6, linestyle=":")
-    axes.set(title=data["title"], xlabel="pulses, first up, then down", ylabel="conductance (uS)")
+    axes.set(title=data["title"], xlabel="pulse (first potentiation, then depression)", ylabel="conductance (µS)")
     add_key(figure, [("one device", {"color": FAINT}), ("mean", {"color": COLOURS[0]})])
 
 
 def fit_picture(measured: Sequence[Mapping[str, Any]], rising: Sequence[float], falling: Sequence[float]) -> Picture:
-    """Show measured trains with the fitted curves, and what is left of them.
+    """Show measured pulse trains with the fitted curves, and the residuals.
 
     Parameters
     ----------
     measured : sequence of mapping
-        Per train ``up`` and ``siemens``.
+        Pulse trains, each with ``up`` (whether it potentiates) and ``siemens``.
     rising, falling : sequence of float
         Fitted conductances under potentiation and depression, in siemens.
 
     Returns
     -------
     Picture
-        Its data are the arguments.
+        Figure whose data are the arguments.
     """
     data = {"measured": [dict(train) for train in measured], "rising": list(rising), "falling": list(falling)}
     return draw(_paint_fit, data, 8.0, 3.4)
@@ -74,8 +74,8 @@ def _paint_fit(figure: Figure, data: dict[str, Any]) -> None:
     for name in ("rising", "falling"):
         curves.plot([i / (len(data[name]) - 1) for i in range(len(data[name]))], [1e6 * g for g in data[name]], color=INK, linewidth=0.9)
     residuals.axhline(0, color=INK, linewidth=0.6)
-    curves.set(title="Measured pulses and fit", xlabel="share of the train", ylabel="conductance (uS)")
-    residuals.set(title="What the fit leaves", xlabel="share of the train", ylabel="residual (uS)")
+    curves.set(title="Measured pulses and fit", xlabel="position in the train (0 to 1)", ylabel="conductance (µS)")
+    residuals.set(title="Residual of the fit", xlabel="position in the train (0 to 1)", ylabel="residual (µS)")
     dots = {"marker": ".", "linestyle": "none"}
     add_key(
         figure, [("potentiation", {"color": COLOURS[0], **dots}), ("depression", {"color": COLOURS[1], **dots}), ("fit", {"color": INK})]

@@ -1,4 +1,4 @@
-"""Gradients against the exact one: how well each layer's is aligned, and how the error falls with the strength."""
+"""Gradients against the exact one: alignment of each layer, and error against the nudging strength."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def gradient_alignment(rules: Mapping[str, Mapping[str, Any]]) -> Picture:
     ----------
     rules : mapping of str to mapping
         For each rule ``cosine`` (by parameter), ``relative_error``, ``order`` (the fitted slope of log error against log strength)
-        and ``bias`` with ``strengths`` and ``errors``; any may be missing or None.
+        and ``bias`` with ``strengths`` and ``errors``; each may be missing or None.
 
     Returns
     -------
     Picture
-        Its data hold the same, cleaned of numbers that are not finite.
+        Figure whose data hold the same without numbers that are not finite.
     """
     data = {"rules": {name: _record(record) for name, record in rules.items()}}
     return draw(_paint, data, 9.0, 1.4 + 0.27 * max(len(rules), 7))
@@ -96,7 +96,7 @@ def _paint_bias(axes: Axes, rules: Mapping[str, Any], height: float) -> None:
     axes.margins(x=0.03)
     scale(axes, strengths, along="x", ratio=1.0)
     scale(axes, values, ratio=1.0)
-    axes.set(title="Relative error (and its fitted order)", xlabel="strength", ylim=axes.get_ylim(), xlim=axes.get_xlim())
+    axes.set(title="Relative error (and its fitted order)", xlabel="nudging strength", ylim=axes.get_ylim(), xlim=axes.get_xlim())
     if axes.get_xscale() == axes.get_yscale() == "log":
         _paint_guides(axes)
     label_ends(axes, ends, height)

@@ -1,4 +1,4 @@
-"""A metric over the axes of any grid: a curve with intervals, or a map with failed cells hatched."""
+"""Metrics over the axes of a grid of trials: a curve with intervals, a map with failed cells hatched, or a histogram."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CELLS = 24
-"""Along an axis of a map; more are put together."""
+"""Largest number of cells along an axis of a map; longer axes are put together."""
 MOST_POINTS = 60
 _WRITTEN = 8
-"""Up to so many cells along both axes, a cell has its number written in it."""
+"""Largest number of cells along an axis for which numbers are written in the cells."""
 _HATCH: dict[str, Any] = {"facecolor": "none", "edgecolor": FAINT, "linewidth": 0}
 
 
@@ -27,7 +27,7 @@ def profile(axis: str, labels: Sequence[object], metrics: Mapping[str, Mapping[s
     Parameters
     ----------
     axis : str
-        Its name.
+        Name of the axis.
     labels : sequence
         Values of the axis, numbers or texts.
     metrics : mapping of str to mapping
@@ -37,7 +37,7 @@ def profile(axis: str, labels: Sequence[object], metrics: Mapping[str, Mapping[s
     Returns
     -------
     Picture
-        Its data are the arguments. Where every trial failed, the panel is hatched.
+        Figure whose data are the arguments. Values at which every trial failed are hatched.
     """
     values = [number(label) for label in labels]
     data = {
@@ -92,21 +92,21 @@ def heat_map(
     Parameters
     ----------
     metric : str
-        Its name.
+        Name of the metric.
     axes : tuple of str
-        What runs to the right, and what up.
+        Names of the horizontal and the vertical axis.
     labels : tuple of sequences
-        Values of the two.
+        Values of the two axes.
     means : sequence of sequences
-        A row per value of the second axis; None where there is no result.
+        One row per value of the vertical axis; None for a cell without results.
     failed : sequence of sequences
-        The share of trials that failed, laid out the same; None where none has ended yet.
+        Share of trials that failed, in the same layout; None for a cell in which no trial has ended.
 
     Returns
     -------
     Picture
-        Its data are the arguments. Cells in which all trials failed are hatched, those in which some did have a diagonal; those without
-        results stay empty.
+        Figure whose data are the arguments. Cells in which all trials failed are hatched, cells in which some failed have a diagonal,
+        and cells without results stay empty.
     """
     data = {
         "metric": metric,
@@ -166,17 +166,17 @@ def _mark_failures(axes: Axes, failed: Sequence[Sequence[float | None]]) -> None
 
 
 def histogram(metrics: Mapping[str, Sequence[float | None]]) -> Picture:
-    """Show how the values of some metrics are distributed, in a panel each.
+    """Show the distributions of some metrics, in a panel each.
 
     Parameters
     ----------
     metrics : mapping of str to sequence
-        Values of all trials.
+        Values of all trials, by metric.
 
     Returns
     -------
     Picture
-        Its data hold the edges and counts of the bins; what is not finite is left out.
+        Figure whose data hold the edges and counts of the bins. Values that are not finite are left out.
     """
     data = {"metrics": {name: _bins(values) for name, values in metrics.items()}}
     return draw(_paint_histograms, data, 9.0, 2.8)

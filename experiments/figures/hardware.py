@@ -1,4 +1,4 @@
-"""Figures of hardware studies: what each imperfection does to accuracy and signal, and accuracy against energy."""
+"""Figures of hardware studies: accuracy and signal to noise against each imperfection, and test error against energy."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _ACROSS = 3
 
 
 def effect_picture(rows: Sequence[Mapping[str, Any]]) -> Picture:
-    """Show accuracy and signal to noise against each imperfection, with the accuracy where nothing is varied as a line.
+    """Show accuracy and signal to noise against each imperfection; a dashed line is the accuracy of the unvaried device.
 
     Parameters
     ----------
     rows : sequence of mapping
-        Each with ``varied``, ``value``, ``rule``, ``accuracy`` (an ``interval``) and ``signal_to_noise``.
+        Each with ``varied``, ``value``, ``rule``, ``accuracy`` (from ``interval_record``) and ``signal_to_noise``.
 
     Returns
     -------
     Picture
-        Its data are the rows.
+        Figure whose data are the rows.
     """
     names = list(dict.fromkeys(row["varied"] for row in rows if row["value"]))
     height = 2.5 * max(1, -(-len(names) // _ACROSS))
@@ -69,20 +69,20 @@ def _plot_accuracy(axes: Axes, mine: Sequence[Mapping[str, Any]], rows: Sequence
 
 
 def front_picture(rows: Sequence[Mapping[str, Any]]) -> Picture:
-    """Show test error against energy, with the points that none beats in both.
+    """Show test error against energy, with the Pareto front.
 
     Parameters
     ----------
     rows : sequence of mapping
-        As for :func:`effect_picture`, each with ``energy`` in joules.
+        Rows as in :func:`effect_picture`, each with ``energy`` in joules.
 
     Returns
     -------
     Picture
-        Of one panel; points are named after what is varied.
+        Figure of one panel, whose points are named after the varied setting.
     """
     points: dict[str, tuple[float | None, float | None]] = {}
     for row in rows:
         error = None if row["accuracy"]["mean"] is None else 100 * (1 - row["accuracy"]["mean"])
         points[f"{row['rule']} {row['varied']} {row['value']}".strip()] = (None if row["energy"] is None else 1e6 * row["energy"], error)
-    return pareto({"energy (uJ)": points}, "test error (%)")
+    return pareto({"energy (µJ)": points}, "test error (%)")

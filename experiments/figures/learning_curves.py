@@ -1,4 +1,4 @@
-"""Learning curves: how the error falls with the epochs, and what a sample costs meanwhile."""
+"""Learning curves: validation error and sweeps per sample against the epoch."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def learning_curves(histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]
     ----------
     histories : mapping of str to sequence of histories
         For each rule one history per seed; a history is a sequence of epoch records with ``epoch``, ``validation_error`` in
-        [0, 1] and ``sweeps_per_sample``, of which any may be missing or None. A rule without records is shown as such.
+        [0, 1] and ``sweeps_per_sample``, each of which may be missing or None. A rule without records says so in its panel.
     baseline : str
-        The rule that the others are compared with.
+        Rule with which the others are compared.
 
     Returns
     -------
     Picture
-        Its data hold, per rule, the epochs and, per panel, the median, least and most over the seeds that have that epoch.
+        Figure whose data hold the epochs of each rule and, per panel, the median, least and largest value over the seeds.
     """
     data = {"baseline": baseline, "rules": {rule: _summary(seeds) for rule, seeds in histories.items()}}
     num_rows = -(-len(histories) // _COLUMNS)

@@ -22,12 +22,12 @@ def learning_picture(cells: Sequence[Mapping[str, Any]], thresholds: Mapping[str
         Each with ``quality``, ``examples`` and, as numbers or None, ``signal_to_noise``, ``gaussian``, ``instance``, ``supervised``,
         ``unsupervised`` and ``supervised_error``, ``unsupervised_error``.
     thresholds : mapping of str to float
-        The number of examples that theory asks for, by quality.
+        Number of examples that theory predicts, by quality.
 
     Returns
     -------
     Picture
-        Its data are the arguments.
+        Figure whose data are the arguments.
     """
     data = {"cells": [dict(cell) for cell in cells], "thresholds": dict(thresholds)}
     count = len(data["thresholds"])
@@ -41,7 +41,7 @@ def _paint_learning(figure: Figure, data: dict[str, Any]) -> None:
         _paint_quality(axes, cells)
         axes.axvline(threshold, color=FAINT, linestyle=":")
         scale(axes, [float(cell["examples"]) for cell in cells], along="x")
-        axes.set(title=f"quality {quality}", xlabel="examples per pattern")
+        axes.set(title=f"examples of quality {quality}", xlabel="examples per pattern")
     panels[0].set_ylabel("overlap with the first pattern")
     keys = [
         ("signal to noise", {"color": COLOURS[2], "linestyle": "-."}),
@@ -70,14 +70,14 @@ def threshold_picture(thresholds: Mapping[str, float], measured: Mapping[str, Ma
     Parameters
     ----------
     thresholds : mapping of str to float
-        What theory asks for, by quality.
+        Number of examples that theory predicts, by quality.
     measured : mapping of str to mapping of str to float or None
-        By rule and quality; None where the grid does not hold it.
+        Number of examples found, by rule and quality; None if the grid does not reach it.
 
     Returns
     -------
     Picture
-        Its data are the arguments.
+        Figure whose data are the arguments.
     """
     data = {"thresholds": dict(thresholds), "measured": {rule: dict(values) for rule, values in measured.items()}}
     return draw(_paint_thresholds, data, 5.6, 3.2)
@@ -99,5 +99,5 @@ def _paint_thresholds(figure: Figure, data: dict[str, Any]) -> None:
         axes.plot(places, found, **look)
         keys.append((rule, look))
     scale(axes, shown)
-    axes.set(title="Examples needed, with and without a teacher", xlabel="quality of examples r", ylabel="examples per pattern")
+    axes.set(title="Examples needed, with and without a teacher", xlabel="quality r of the examples", ylabel="examples per pattern")
     add_key(figure, keys)

@@ -1,4 +1,4 @@
-"""Pareto fronts: which points are best for some weight of two costs, and which are beaten in both."""
+"""Pareto fronts of two costs: the points that no other point beats, and the rest."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NAMED = 14
-"""Points of a front whose names are written."""
+"""Largest number of points of a front whose names are written."""
 _MOST = 300
-"""Points off the front that are drawn, evenly chosen."""
+"""Largest number of points off the front that are drawn, evenly chosen."""
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Find the points that no other beats.
+    """Find the points that no other point beats.
 
     Parameters
     ----------
     points : sequence of (float, float)
-        Two costs each.
+        Two costs of each point.
 
     Returns
     -------
     list of int
-        Their positions, by rising first cost. A point is beaten by one that is no worse in both and better in one.
+        Positions of these points, by rising first cost. One point beats another if it is no worse in both costs and better in one.
     """
     found: list[int] = []
     for index in sorted(range(len(points)), key=lambda index: points[index]):
@@ -39,19 +39,19 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def pareto(panels: Mapping[str, Mapping[str, tuple[float | None, float | None]]], cost: str) -> Picture:
-    """Show two costs against each other, the points that no other beats joined by a line.
+    """Show two costs against each other, with the Pareto front as a line.
 
     Parameters
     ----------
     panels : mapping of str to mapping
-        For each cost that runs to the right, the pairs of it and the cost that runs up, by the point's name; smaller is better in both.
+        For each horizontal cost, pairs of that cost and the vertical one, by the name of the point. Smaller is better in both.
     cost : str
-        What runs up.
+        Name of the vertical cost.
 
     Returns
     -------
     Picture
-        Its data hold names and both costs of the points drawn, and which are on the front.
+        Figure whose data hold names and both costs of the drawn points, those of the front apart.
     """
     data = {"cost": cost, "panels": {name: _record(points) for name, points in panels.items()}}
     return draw(_paint, data, 1.0 + 4.2 * max(len(panels), 1), 3.4)
@@ -75,7 +75,7 @@ def _paint(figure: Figure, data: dict[str, Any]) -> None:
         _paint_panel(axes, panel, index)
         axes.set(xlabel=shown(name, 48))
     panels[0].set(ylabel=shown(data["cost"], 48))
-    figure.suptitle("Not beaten in both (joined), and the others", x=0.01, ha="left", fontsize=9.5)
+    figure.suptitle("Pareto front (line) and the other points", x=0.01, ha="left", fontsize=9.5)
 
 
 def _paint_panel(axes: Axes, panel: Mapping[str, Any], index: int) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STATES = {"pure": COLOURS[0], "hierarchical": COLOURS[2], "mixed": COLOURS[4], "symmetric": COLOURS[1], "disordered": "#bbbbbb"}
-"""The colour of each state of the theory."""
+"""Colour of each state of the theory."""
 
 
 def recall_picture(result: Mapping[str, Any]) -> Picture:
@@ -21,12 +21,12 @@ def recall_picture(result: Mapping[str, Any]) -> Picture:
     Parameters
     ----------
     result : mapping
-        What :func:`experiments.hopfield.recall.trial` returns.
+        Metrics of :func:`experiments.hopfield.recall.trial`.
 
     Returns
     -------
     Picture
-        Its data are the flow's.
+        Figure whose data are those of the flow.
     """
     flow = result["flow"]
     data = {key: flow[key] for key in ("dynamics", "measured", "predicted", "energy", "losses")}
@@ -42,7 +42,7 @@ def _paint_recall(figure: Figure, data: dict[str, Any]) -> None:
         overlaps.plot(sweeps, [row[index] for row in data["predicted"]], color=colour)
         losses.plot(sweeps, [row[index] for row in data["losses"]], color=colour)
     energy.plot(sweeps, data["energy"], color=INK)
-    overlaps.set(title="Overlaps; lines: predicted", xlabel=f"sweeps ({data['dynamics']})")
+    overlaps.set(title="Overlaps (lines: theory)", xlabel=f"sweeps ({data['dynamics']})")
     energy.set(title="Energy per spin", xlabel="sweeps")
     losses.set(title="Loss to each pattern", xlabel="sweeps")
     names = [(f"pattern {index + 1}", {"color": COLOURS[index % len(COLOURS)]}) for index in range(len(data["measured"][0]))]
@@ -55,7 +55,7 @@ def phase_picture(cells: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequen
     Parameters
     ----------
     cells : sequence of mapping
-        Each with ``dilution``, ``ratio`` (T over T_c), ``branch``, and ``agrees`` (None where it is undecided); a failed trial has
+        Each with ``dilution``, ``ratio`` (T over T_c), ``branch``, and ``agrees`` (None if undecided). A failed trial has
         ``branch`` None.
     lines : mapping of str to sequence of (dilution, ratio)
         Boundaries of the theory.
@@ -63,7 +63,7 @@ def phase_picture(cells: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequen
     Returns
     -------
     Picture
-        Its data are the arguments.
+        Figure whose data are the arguments.
     """
     data = {"cells": [dict(cell) for cell in cells], "lines": {name: [list(point) for point in line] for name, line in lines.items()}}
     return draw(_paint_phase, data, 7.6, 4.6)
@@ -81,7 +81,11 @@ def _paint_phase(figure: Figure, data: dict[str, Any]) -> None:
     axes.scatter([c["dilution"] for c in failed], [c["ratio"] for c in failed], s=60, marker="s", **hatched)
     for index, line in enumerate(data["lines"].values()):
         axes.plot([p[0] for p in line], gaps([number(p[1]) for p in line]), color=INK, **_dash(index))
-    axes.set(title="Ground state: theory in colour; filled where Monte Carlo agrees", xlabel="dilution", ylabel="temperature / T_c")
+    axes.set(
+        title="Ground state: theory in colour; filled where Monte Carlo agrees",
+        xlabel="dilution",
+        ylabel="temperature / critical temperature",
+    )
     dots: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 5}
     keys = [(state, {"color": colour, **dots}) for state, colour in STATES.items()]
     keys += [
@@ -96,18 +100,18 @@ def _dash(index: int) -> dict[str, Any]:
 
 
 def dilution_picture(cells: Sequence[Mapping[str, Any]]) -> Picture:
-    """Show how retrieval turns from hierarchical to parallel as dilution grows: every overlap against it, theory and Monte Carlo.
+    """Show every overlap against the dilution, by theory and Monte Carlo: retrieval turns from hierarchical to parallel.
 
     Parameters
     ----------
     cells : sequence of mapping
-        As for :func:`phase_picture`, with ``overlaps`` of the theory and ``monte_carlo``; the lowest, the middle and the highest
+        Cells as in :func:`phase_picture`, with ``overlaps`` of the theory and ``monte_carlo``. The lowest, the middle and the highest
         temperature are shown.
 
     Returns
     -------
     Picture
-        Its data are the overlaps, over 1 - d.
+        Figure whose data are the overlaps, over 1 - d.
     """
     ratios = sorted({float(cell["ratio"]) for cell in cells})
     shown = sorted({ratios[0], ratios[len(ratios) // 2], ratios[-1]})

@@ -1,4 +1,4 @@
-"""Relaxation: how energy and residual fall with the sweeps."""
+"""Relaxation: energy and residual against the sweep."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ def relaxation(traces: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Pi
     ----------
     traces : mapping of str to mapping
         For each phase or dynamics ``energy`` and ``residual``, one value per sweep, dimensionless; the energy starts before the first
-        sweep if it has one value more. Either may be missing.
+        sweep if it has one value more. Each may be missing.
 
     Returns
     -------
     Picture
-        Its data hold sweeps, energies above the last and residuals; None where there is nothing to show on a logarithmic axis.
+        Figure whose data hold sweeps, energies above the last one and residuals; None for values that are not positive, which a
+        logarithmic axis cannot show.
     """
     data = {"traces": {name: _record(trace) for name, trace in traces.items()}}
     return draw(_paint, data, 9.0, max(3.0, 1.0 + 0.2 * len(traces)))

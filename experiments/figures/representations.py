@@ -1,4 +1,4 @@
-"""Pictures of representations: where samples lie, how many directions they use, how the objective falls; and which units correspond."""
+"""Figures of representations: outputs in a plane, spectra, learning curves, and correlations of matched units."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def embeddings(networks: Mapping[str, Mapping[str, Any]]) -> Picture:
     Returns
     -------
     Picture
-        Its data are the points.
+        Figure whose data are the points.
     """
     data = {
         name: {"embedding": [[number(x) for x in point] for point in one["embedding"]], "classes": [int(c) for c in one["classes"]]}
@@ -63,7 +63,7 @@ def _dots(index: int) -> dict[str, Any]:
 
 
 def spectra(networks: Mapping[str, Mapping[str, Any]]) -> Picture:
-    """Show the standard deviations of hidden layer and outputs along their principal axes; what falls off is collapsed.
+    """Show the standard deviations of hidden layer and outputs along their principal axes; small ones are collapsed directions.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def spectra(networks: Mapping[str, Mapping[str, Any]]) -> Picture:
     Returns
     -------
     Picture
-        Its data are the same.
+        Figure whose data are the same.
     """
     layers = ("spectrum_hidden", "spectrum_output")
     data = {name: {layer: [number(value) for value in one[layer]] for layer in layers} for name, one in networks.items()}
@@ -101,12 +101,12 @@ def curves(histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], colla
     histories : mapping of str to sequence of histories
         For each rule one history per seed, of records with ``epoch``, ``validation_cost`` and ``sweeps_per_sample``.
     collapsed : float, optional
-        The objective's value where all outputs are the same; drawn as a line.
+        Value of the objective if all outputs are equal; drawn as a line.
 
     Returns
     -------
     Picture
-        Its data hold the medians.
+        Figure whose data hold the medians.
     """
     rules = {}
     for rule, seeds in histories.items():
@@ -137,7 +137,7 @@ def _paint_curves(figure: Figure, data: dict[str, Any]) -> None:
     if data["collapsed"] is not None:
         line: dict[str, Any] = {"color": FAINT, "linestyle": ":", "linewidth": 1.0}
         panels[0].axhline(data["collapsed"], **line, gid="collapsed")
-        entries.append(("collapsed", line))
+        entries.append(("value if all outputs are equal", line))
     add_key(figure, entries)
 
 
@@ -152,7 +152,7 @@ def matches(groups: Mapping[str, Mapping[str, Sequence[float]]]) -> Picture:
     Returns
     -------
     Picture
-        Its data are the same.
+        Figure whose data are the same.
     """
     data = {name: {layer: [number(value) for value in values] for layer, values in one.items()} for name, one in groups.items()}
     return draw(_paint_matches, {"groups": data}, 9.0, 3.2)

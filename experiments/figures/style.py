@@ -1,4 +1,4 @@
-"""What all figures share: one style file, colours that everybody can tell apart, and bytes that depend on the data alone."""
+"""Style that all figures share: one style file, distinguishable colours, and bytes that depend on the data alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.3)), (0, (1.2, 1.2)), (0, (6, 1.2, 1.2, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LONGEST_NAME = 28
-"""Letters of a name that are shown."""
+"""Number of characters of a name that are shown."""
 _STYLE = Path(__file__).with_name("eqlab.mplstyle")
 
 
@@ -36,9 +36,9 @@ class Picture(NamedTuple):
     svg : str
         A whole SVG document, its texts kept as text; the same data give the same characters.
     data : dict
-        The plotted numbers, None for those that were not there or not finite.
+        Plotted numbers, None for missing ones and those that are not finite.
     figure : Figure, optional
-        From which other formats are made.
+        Figure from which other formats are made.
     """
 
     svg: str
@@ -47,21 +47,21 @@ class Picture(NamedTuple):
 
 
 def draw(paint: Callable[[Figure, Any], None], data: dict[str, Any], width: float, height: float) -> Picture:
-    """Make a picture in the project's style, whatever the user's own settings are.
+    """Draw a picture in the project's style, independent of the user's own matplotlib settings.
 
     Parameters
     ----------
     paint : callable
-        Puts the data on an empty figure.
+        Function that draws the data on an empty figure.
     data : dict
-        Plain enough for JSON.
+        Data that JSON can hold.
     width, height : float
-        In inches.
+        Size in inches.
 
     Returns
     -------
     Picture
-        Without date, version or anything else that is not in the data.
+        Picture without date, version or anything else that is not in the data.
     """
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -77,12 +77,12 @@ def draw(paint: Callable[[Figure, Any], None], data: dict[str, Any], width: floa
 
 
 def to_png(figure: Figure) -> bytes:
-    """Draw a picture's figure once more, as pixels.
+    """Draw the figure of a picture as pixels.
 
     Parameters
     ----------
     figure : Figure
-        Of a picture.
+        Figure of a picture.
 
     Returns
     -------
@@ -96,41 +96,41 @@ def to_png(figure: Figure) -> bytes:
 
 
 def number(value: object) -> float | None:
-    """Return a finite number, or None for everything else.
+    """Return a finite number as a float, and None for everything else.
 
     Parameters
     ----------
     value : object
-        From a record.
+        Value from a record.
 
     Returns
     -------
     float or None
-        Ready to plot and for JSON.
+        Number ready to plot and for JSON.
     """
     return float(value) if isinstance(value, Real) and math.isfinite(value) else None
 
 
 def gaps(values: Iterable[float | None], factor: float = 1.0) -> list[float]:
-    """Put NaN, which breaks a line, where a number is missing.
+    """Replace missing numbers by NaN, which breaks a line.
 
     Parameters
     ----------
     values : iterable of float or None
         From a picture's data.
     factor : float
-        Unit to plot in.
+        Factor into the unit of the plot.
 
     Returns
     -------
     list of float
-        For matplotlib.
+        Values for matplotlib.
     """
     return [math.nan if value is None else factor * value for value in values]
 
 
 def present(values: Iterable[float | None]) -> list[float]:
-    """Leave out what is missing.
+    """Leave out missing numbers.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def present(values: Iterable[float | None]) -> list[float]:
     Returns
     -------
     list of float
-        The others.
+        Numbers that are present.
     """
     return [value for value in values if value is not None]
 
@@ -151,26 +151,26 @@ def shown(name: str, longest: int = LONGEST_NAME) -> str:
     Parameters
     ----------
     name : str
-        Of a rule or parameter.
+        Name of a rule or parameter.
     longest : int
-        Letters that fit.
+        Number of characters that fit.
 
     Returns
     -------
     str
-        With a mark for each letter that cannot be printed.
+        Name with a mark in place of each character that cannot be printed.
     """
     name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def look(index: int) -> dict[str, Any]:
-    """Return colour and dash of the line at an index, all different for the first 24.
+    """Return colour and dash of the line at an index; the first 24 differ.
 
     Parameters
     ----------
     index : int
-        Of the rule.
+        Index of the rule.
 
     Returns
     -------
@@ -186,12 +186,12 @@ def copy_numbers(record: Mapping[str, Any]) -> dict[str, float | None]:
     Parameters
     ----------
     record : mapping
-        From the journal.
+        Record from the journal.
 
     Returns
     -------
     dict
-        With None for what is not a finite number.
+        Copy with None in place of everything that is not a finite number.
     """
     return {str(name): number(value) for name, value in record.items()}
 

@@ -1,4 +1,4 @@
-"""Tuning: the error of an estimate against its strength, at several tolerances, and what was chosen."""
+"""Tuning: error of an estimate against its nudging strength at several tolerances, with the chosen strength."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tuning(result: Mapping[str, Any]) -> Picture:
     Returns
     -------
     Picture
-        Its data hold the same, without errors that are not finite.
+        Figure whose data hold the same without errors that are not finite.
     """
     lines: dict[str, list[tuple[float, float]]] = {}
     for record in result["candidates"]:
@@ -59,5 +59,5 @@ def _paint(figure: Figure, data: dict[str, Any]) -> None:
         axes.plot(*place, color=INK, marker="o", markersize=10, markerfacecolor="none", linestyle="none", gid="chosen")
     scale(axes, [s for line in data["lines"].values() for s in line["strengths"]], along="x", ratio=1.0)
     scale(axes, errors, ratio=1.0)
-    axes.set(title="Relative error of the estimate (circle: chosen)", xlabel="strength")
+    axes.set(title="Relative error of the estimate (circle: chosen)", xlabel="nudging strength")
     add_key(figure, [(name, look(index)) for index, name in enumerate(data["lines"])])

@@ -1,4 +1,4 @@
-"""The figures of the product: functions from plain records to pictures, and how pictures are kept. Drawing imports matplotlib."""
+"""Writing pictures to files, and the functions that make them from plain records. Drawing alone imports matplotlib."""
 
 import csv
 import io
@@ -35,16 +35,16 @@ __all__ = [
 def write_pictures(directory: Path, pictures: Mapping[str, Picture], *, png: bool = False) -> None:
     """Write each picture as NAME.svg with its data beside it in NAME.json and NAME.csv, each file whole or not at all.
 
-    The JSON holds them as the picture does; the CSV has a line per number or text: where it stands, and what it is.
+    The JSON holds the data of the picture. The CSV has one line per number or text, with its place in the data.
 
     Parameters
     ----------
     directory : Path
-        Made if it is not there; files of the same names are replaced.
+        Directory, made if it does not exist; files of the same names are replaced.
     pictures : mapping of str to Picture
-        By name.
+        Pictures by name.
     png : bool
-        Whether to write NAME.png too.
+        Whether to write NAME.png, too.
 
     Raises
     ------

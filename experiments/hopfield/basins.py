@@ -18,6 +18,7 @@ from experiments.figures.basins import basins_picture
 from experiments.figures.writing import write_pictures
 from experiments.hopfield.sampling import PATTERNS, ground_state
 from experiments.runs.directory import open_run
+from experiments.runs.intervals import share_interval
 from experiments.sweeps.gridded import by_name, run_grid
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
@@ -123,7 +124,6 @@ def trial(options: BasinOptions, seed: int) -> Outcome:
         Success with Wilson's interval: every network has its own patterns, so that all are independent.
     """
     import numpy as np
-    from scipy.stats import binomtest
 
     from hebbian.multitasking import store_patterns
     from hebbian.patterns import draw_patterns
@@ -144,8 +144,6 @@ def trial(options: BasinOptions, seed: int) -> Outcome:
         # A network's own state differs from that of the distribution by its quenched noise, which is no failure to retrieve.
         state = expected if replica else branch_at(system.mean_field(options.temperature), expected).overlaps
         reached[index] = bool((ends[index, 1, asked] >= (1 - options.tolerance) * state[asked]).all())
-    found = binomtest(int(reached.sum()), options.networks)
-    interval = found.proportion_ci(method="wilson")
     metrics = {
         "initial_overlap": float(ends[:, 0, 0].mean()),
         "final_overlap": float(ends[:, 1, 0].mean()),
@@ -153,7 +151,7 @@ def trial(options: BasinOptions, seed: int) -> Outcome:
         "successes": int(reached.sum()),
         "networks": options.networks,
         "success": float(reached.mean()),
-        "interval": [float(interval.low), float(interval.high)],
+        "interval": list(share_interval(float(reached.mean()), options.networks)),
     }
     return Outcome(metrics)
 

@@ -21,6 +21,8 @@ Bounds = tuple[float, float]
 UNBOUNDED: Bounds = (-math.inf, math.inf)
 EQUAL = "all equal"
 """Text in place of an interval whose values do not differ."""
+_Z = 1.959963984540054
+"""Quantile of the normal distribution at 97.5 %."""
 _ROUNDING = 2.0**-49
 """Differences up to 8 units in the last place of float64 are rounding: 0.3 - 0.2 and 0.2 - 0.1 count as equal."""
 
@@ -203,6 +205,34 @@ def difference_record(
 
 def _record(found: Interval, values: list[float]) -> dict[str, Any]:
     return {"mean": found.mean, "ci95": [found.low, found.high], "seeds": values}
+
+
+def share_interval(share: float, number: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a probability, from the share of independent cases that succeeded.
+
+    Student's t does not apply: the cases are 0 or 1 each, and their spread follows from their mean. The interval stays within [0, 1]
+    and has a width even if no case or every case succeeded.
+
+    Parameters
+    ----------
+    share : float
+        Share of successes.
+    number : int
+        Number of cases, at least 1.
+
+    Returns
+    -------
+    tuple of float
+        Ends of the interval.
+
+    References
+    ----------
+    Wilson (1927), J. Am. Stat. Assoc. 22, 209.
+    """
+    scale = 1 + _Z**2 / number
+    centre = (share + _Z**2 / (2 * number)) / scale
+    margin = _Z * math.sqrt(share * (1 - share) / number + (_Z / (2 * number)) ** 2) / scale
+    return max(centre - margin, 0.0), min(centre + margin, 1.0)
 
 
 def brackets(number: int, low: float | None, high: float | None, write: Callable[[float], str]) -> str:

@@ -87,7 +87,7 @@ def test_a_comparison_shows_means_intervals_seeds_and_the_zero_line() -> None:
     assert difference[0] > zero[0]
     assert group(picture, "paired_difference-mean-1") is None
     assert picture.data["rules"]["ep-centered"]["lowest_cosine"] == 0.9
-    assert {"ep-centered", "backprop", "baseline", "difference to backprop (points)"} <= set(texts(picture))
+    assert {"ep-centered", "backprop", "baseline", "difference to backprop (% points)"} <= set(texts(picture))
     check(picture)
 
 

@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import binom, ttest_1samp
+from scipy.stats import binom, binomtest, ttest_1samp
 
 from experiments.runs.intervals import (
     EQUAL,
@@ -20,6 +20,7 @@ from experiments.runs.intervals import (
     interval_record,
     mean_interval,
     percent_cells,
+    share_interval,
 )
 from experiments.trials.experiment import SHARE, Experiment, Metric
 
@@ -165,6 +166,16 @@ def test_pairs_without_both_values_are_left_out() -> None:
     assert record["seeds"] == pytest.approx([0.1, 0.4])
     assert record["mean"] == pytest.approx(0.25)
     assert difference_record([None], [0.1]) is None
+
+
+@pytest.mark.parametrize("number", [1, 20, 1000])
+def test_the_interval_of_a_share_is_wilsons(number: int) -> None:
+    """If this fails, the chance of retrieval has a wrong error bar, or none if all networks retrieve. 1e-12: rounding of ten operations."""
+    for successes in {0, number // 3, number}:
+        twin = binomtest(successes, number).proportion_ci(method="wilson")
+        low, high = share_interval(successes / number, number)
+        assert (low, high) == pytest.approx((twin.low, twin.high), abs=1e-12)
+        assert 0 <= low < high <= 1
 
 
 def test_an_interval_is_written_or_its_absence_explained() -> None:

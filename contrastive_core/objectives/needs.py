@@ -8,24 +8,24 @@ class Labels(Enum):
     """Kind of labels that an objective takes."""
 
     NONE = "none"
-    """They are not looked at."""
+    """Labels are ignored."""
     CLASSES = "classes"
     """Class indices (int64), of shape (B,), of two or more classes."""
     NUMBERS = "numbers"
     """Real numbers, of shape (B,) or (B, 1)."""
     VECTORS = "vectors"
-    """A real vector for each row, of shape (B, d): several labels, or an embedded one."""
+    """A real vector for each row, of shape (B, d): several labels, or the embedding of one."""
 
 
 class Origin(Enum):
     """Source of an extra."""
 
     LEARNT = "learnt"
-    """It is trained beside the network, with the gradient that ``extra_gradient`` returns."""
+    """Trained beside the network, by the gradient that ``extra_gradient`` returns."""
     CARRIED = "carried"
-    """``carry`` makes the next batch's from this one's; nothing is learnt by gradient."""
+    """Updated by ``carry`` after every batch, without a gradient."""
     GIVEN = "given"
-    """It is supplied with every batch, by the maker of the batch."""
+    """Supplied with every batch by its maker."""
 
 
 class Extra(NamedTuple):
@@ -34,7 +34,7 @@ class Extra(NamedTuple):
     Attributes
     ----------
     name : str
-        Its key in ``Batch.extras``.
+        Key in ``Batch.extras``.
     shape : str
         Shape in words or symbols; n is the number of outputs, B of rows, S of samples in the data set.
     origin : Origin
@@ -55,7 +55,7 @@ class Needs(NamedTuple):
     Attributes
     ----------
     fewest : int
-        Fewest views of each instance; at 1, instances need not be given.
+        Fewest views of each instance; with 1, instances need not be given.
     most : int, optional
         Most views of each instance; None for any number.
     labels : Labels

@@ -149,7 +149,7 @@ def nudging_strength(objective: Objective, output: Tensor) -> float:
 
 
 class Stateless(Objective):
-    """An objective without learnt and carried extras."""
+    """Objective without learnt and carried extras."""
 
     @final
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -163,7 +163,7 @@ class Stateless(Objective):
 
 
 class Tempered(Stateless):
-    """A plain objective with a temperature and no other setting.
+    """Objective with a temperature and no other setting.
 
     Attributes
     ----------

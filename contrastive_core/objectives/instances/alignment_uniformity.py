@@ -34,7 +34,7 @@ def uniformity(rows: Tensor, sharpness: float) -> Tensor:
 @final
 @dataclass(frozen=True)
 class Alignment(Stateless):
-    r"""The alignment of two views, :math:`C = \langle |x - y|^\alpha \rangle` on the sphere; alone it collapses.
+    r"""Alignment of two views, :math:`C = \langle |x - y|^\alpha \rangle` on the sphere; on its own it collapses.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Alignment(Stateless):
 @final
 @dataclass(frozen=True)
 class Uniformity(Stateless):
-    r"""The uniformity of all rows on the sphere, :math:`C = \log \langle e^{-t|x_i - x_j|^2} \rangle_{i<j}`.
+    r"""Uniformity of all rows on the sphere, :math:`C = \log \langle e^{-t|x_i - x_j|^2} \rangle_{i<j}`.
 
     C is 0 if all rows coincide and -2t if they are orthonormal.
 

@@ -52,7 +52,7 @@ def soft_permutation(values: Tensor, steepness: float) -> Tensor:
 @final
 @dataclass(frozen=True)
 class GroCo(Stateless):
-    r"""Group-ordering contrast: sort each row's similarities softly, and ask that its positives land in the top slots.
+    r"""Group-ordering contrast: the similarities of a row are sorted softly, and its positives must land in the top slots.
 
     The negatives of a row are the k most similar rows of its own view, its positives the other views of its sample. Both go through an
     odd-even sorting network in ascending order. C is the mean binary cross-entropy of "lands in a positive slot" and "lands in a

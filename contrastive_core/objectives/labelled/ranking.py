@@ -22,7 +22,7 @@ from contrastive_core.types import Batch
 @final
 @dataclass(frozen=True)
 class MW(Stateless):
-    r"""Logistic Mann-Whitney loss: every positive pair's score against every negative one's, of any query.
+    r"""Logistic Mann-Whitney loss: the score of every positive pair against that of every negative pair, of any query.
 
     :math:`C = \langle \log(1 + e^{(s^- - s^+)/\tau}) \rangle` over the N pairs of views of a sample and the N (N - 1) pairs of views
     of different samples. It bounds the area under the ROC curve, :math:`1 - \mathrm{AUC} \le C / \log 2`; equal scores give
@@ -143,7 +143,7 @@ class Triplet(Stateless):
 @final
 @dataclass(frozen=True)
 class AdaptiveTriplet(Stateless):
-    r"""Triplet loss whose margin a second, anchor branch sets for each triplet (deep boosting learning).
+    r"""Triplet loss with margins from a second network, the anchor branch (deep boosting learning).
 
     The margin of a triplet is :math:`m_{apn} = m + d'_{an} - d'_{ap}`, with the distances :math:`d'` of the anchor branch: a triplet must
     be separated better than there, by m. The branch carries no gradient; if all its distances are equal, this is :class:`Triplet`. The

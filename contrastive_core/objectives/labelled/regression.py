@@ -20,7 +20,7 @@ from contrastive_core.types import Batch
 @final
 @dataclass(frozen=True)
 class ConR(Stateless):
-    r"""Contrastive regularizer for regression: rows that are predicted alike but labelled apart repel each other.
+    r"""Contrastive regulariser for regression: rows with similar predictions but distant labels repel each other.
 
     With :math:`P = \{|\Delta y| \le w\}` without the row itself and :math:`N = \{|\Delta y| > w, |\Delta \hat y| \le w\}`, :math:`C =
     -\langle \mathrm{mean}_P \log \frac{e^{s/\tau}}{\sum_P e^{s/\tau} + \sum_N \eta\, e^{\epsilon |\Delta y|} e^{s/\tau}} \rangle_a`,

@@ -32,7 +32,7 @@ def spread(rows: Tensor, temperature: float) -> Tensor:
 @final
 @dataclass(frozen=True)
 class SepCLR(Stateless):
-    r"""Separates common from salient factors of a background (label 0) and a target set (any other label).
+    r"""Separation of common from salient factors in a background set (label 0) and a target set (any other label).
 
     The first half of the outputs, normalised, is the common code c; the second half is the salient code s. With :math:`U(x) = \langle
     \log \langle e^{-|x_i - x_j|^2/2\tau} \rangle_j \rangle_i`, which includes self pairs and is at least :math:`-\log N`, :math:`C =

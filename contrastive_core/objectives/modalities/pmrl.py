@@ -45,7 +45,7 @@ def singular_values(gram: Tensor) -> Tensor:
 @final
 @dataclass(frozen=True)
 class PMRL(Stateless):
-    r"""Principled multimodal representation learning: the largest singular value of a sample's views against the others.
+    r"""Principled multimodal representation learning: the largest singular value of a sample's views must dominate.
 
     With :math:`\sigma` the singular values of a sample's M unit views and u the leading direction, :math:`C = \langle -\log
     \mathrm{softmax}(\sigma/\tau_1)_1 \rangle + \lambda\,\mathrm{CE}(U U^T/\tau_2, I)`, U the directions of all samples. The values

@@ -27,21 +27,29 @@ else:  # older versions of click have no type parameter here
 M = TypeVar("M", bound=CommandOptions)
 MOST_THREADS = 1024
 """More are a slip of the finger, and with some tens of thousands the system ends the process without a word."""
+RUN = "Directory of the run, which keeps its results."
+RUNS = "Directory that holds the runs, in place of the directory runs."
+"""What ``--out`` names."""
+
 _NO_FLAG = ("mapping", "table")
 _SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")
 
 
-def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Callable[[Callable[[M, Invocation], None]], click.Command]:
-    """Turn a function of options and a invocation into a command.
+def command(
+    model: type[M], name: str, *, without: Collection[str] = (), out: str = RUN
+) -> Callable[[Callable[[M, Invocation], None]], click.Command]:
+    """Turn a function of options and an invocation into a command; ``docs/options.md`` shows how a model becomes flags.
 
     Parameters
     ----------
     model : type of CommandOptions
-        What it can be told; every field becomes a flag, or an argument if it is marked ``Positional``.
+        Options of the command; every field becomes a flag, or an argument if it is marked ``Positional``.
     name : str
-        What the user types.
+        Name that the user types.
     without : collection of str
         Flags of all commands that this one does not have, or has with another meaning of its own.
+    out : str
+        Meaning of ``--out``: ``RUN``, or ``RUNS`` for a command that looks for runs.
 
     Returns
     -------
@@ -61,7 +69,7 @@ def command(model: type[M], name: str, *, without: Collection[str] = ()) -> Call
             function(options, _invocation(given))
 
         groups = {leaf.section: cloup.OptionGroup(leaf.section.title) for leaf in leaves.values() if leaf.section != GENERAL}
-        common = [parameter for parameter in _common() if parameter.name not in without]
+        common = [parameter for parameter in _common(out) if parameter.name not in without]
         ordered = sorted(leaves.items(), key=lambda item: (item[1].section.rank, *item[1].place))
         parameters = [*(_parameter(key, leaf, groups.get(leaf.section)) for key, leaf in ordered), *common]
         spelled = [spelling for parameter in parameters for spelling in {*parameter.opts, *parameter.secondary_opts}]
@@ -102,7 +110,7 @@ class FieldType(_ParamType):
     Parameters
     ----------
     kind : OptionKind
-        What the option takes.
+        Shape of the values that the option takes.
     """
 
     def __init__(self, kind: OptionKind) -> None:
@@ -115,7 +123,7 @@ class FieldType(_ParamType):
         Parameters
         ----------
         value : object
-            The text.
+            Text as typed.
         param : Parameter, optional
             Not used.
         ctx : Context, optional
@@ -124,7 +132,7 @@ class FieldType(_ParamType):
         Returns
         -------
         object
-            The value.
+            Value, or the text as it was.
         """
         return from_text(value, self._kind) if isinstance(value, str) else value
 
@@ -138,12 +146,12 @@ class FieldType(_ParamType):
         param : Parameter
             Not used.
         incomplete : str
-            What was typed; in a list, the last item is completed.
+            Text so far; in a list, the last item is completed.
 
         Returns
         -------
         list of CompletionItem
-            That begin with it.
+            Names that begin with it.
         """
         head, comma, last = incomplete.rpartition(",")
         return [CompletionItem(head + comma + choice) for choice in _choices(self._kind) if choice.startswith(last)]
@@ -218,14 +226,14 @@ def _as_flag(value: Any, kind: OptionKind) -> str:
     return ",".join(map(str, value)) or "empty" if kind.name == "list" else str(value)
 
 
-def _common() -> list[click.Parameter]:
+def _common(out: str) -> list[click.Parameter]:
     threads = click.IntRange(1, MOST_THREADS)
     return [
         click.Option(["--config"], metavar="FILE", help="TOML file of options, or name of a shipped configuration; flags win."),
         click.Option(
             ["--set"], metavar="KEY=VALUE", multiple=True, help="Value of one option, such as epochs=5 or circuit.rail=2; wins over flags."
         ),
-        click.Option(["--out"], metavar="DIR", type=click.Path(path_type=Path), help="Directory of the run; none: a new one in runs."),
+        click.Option(["--out"], metavar="DIR", type=click.Path(path_type=Path), help=out),
         click.Option(["--json"], is_flag=True, help="Print the result as JSON on stdout, and nothing else there."),
         click.Option(["--quiet"], is_flag=True, help="Leave out progress; warnings and errors are still shown."),
         click.Option(["--threads"], type=threads, metavar="INTEGER", help="Number of threads; small networks want one.  [default: 1]"),

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from contrastive_core.errors import InputError
-from experiments.commandline.flags import command
+from experiments.commandline.flags import RUNS, command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
@@ -32,7 +32,7 @@ class WatchOptions(CommandOptions):
     every: float = Field(3.0, ge=0.5, le=3600, description="Time between two readings of the run, in second.")
 
 
-@command(WatchOptions, "watch", without=("config", "set", "seed", "threads"))
+@command(WatchOptions, "watch", without=("config", "set", "seed", "threads"), out=RUNS)
 def watch_command(options: WatchOptions, invocation: Invocation) -> None:
     """Show the run RUN in a browser of this machine while it goes on, with its progress, curves and failures.
 

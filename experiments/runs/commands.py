@@ -13,7 +13,7 @@ import click
 from pydantic import Field
 
 from contrastive_core.errors import EqlabError, InputError
-from experiments.commandline.flags import command
+from experiments.commandline.flags import RUNS, command
 from experiments.commandline.group import lazy_group
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
@@ -56,7 +56,7 @@ class RemoveOptions(NamesOptions):
     yes: bool = Field(False, description="Remove without asking.")
 
 
-@command(ListOptions, "list", without=("config", "seed", "threads"))
+@command(ListOptions, "list", without=("config", "seed", "threads"), out=RUNS)
 def list_command(options: ListOptions, invocation: Invocation) -> None:
     """List the runs in the directory runs, or in that of --out.
 
@@ -93,7 +93,7 @@ def _overview(run: RunDirectory) -> dict[str, Any]:
         return {"name": run.path.name, "problem": str(error)}
 
 
-@command(NamesOptions, "show", without=("config", "seed", "threads"))
+@command(NamesOptions, "show", without=("config", "seed", "threads"), out=RUNS)
 def show_command(options: NamesOptions, invocation: Invocation) -> None:
     """Show the configuration, the origin and the state of the runs NAMES.
 
@@ -155,7 +155,7 @@ def _means(run: RunDirectory) -> dict[str, float]:
         return means(journal)
 
 
-@command(NamesOptions, "compare", without=("config", "seed", "threads"))
+@command(NamesOptions, "compare", without=("config", "seed", "threads"), out=RUNS)
 def compare_command(options: NamesOptions, invocation: Invocation) -> None:
     """Show in which settings the runs NAMES differ, and their mean results side by side.
 
@@ -185,7 +185,7 @@ def _shown(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-@command(RemoveOptions, "rm", without=("config", "seed", "threads"))
+@command(RemoveOptions, "rm", without=("config", "seed", "threads"), out=RUNS)
 def remove_command(options: RemoveOptions, invocation: Invocation) -> None:
     """Remove the runs NAMES with everything in them, after asking.
 

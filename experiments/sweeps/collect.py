@@ -11,7 +11,7 @@ from pydantic import Field
 from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
 from experiments.commandline.assignments import split_assignment
-from experiments.commandline.flags import command
+from experiments.commandline.flags import RUNS, command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
@@ -52,7 +52,7 @@ class CollectOptions(CommandOptions):
     points: Annotated[int, Field(ge=0)] = Field(40, description="Largest number of points of the grid in the summary.")
 
 
-@command(CollectOptions, "collect", without=("config", "seed", "threads"))
+@command(CollectOptions, "collect", without=("config", "seed", "threads"), out=RUNS)
 def collect_command(options: CollectOptions, invocation: Invocation) -> None:
     """Write the results of the sweep NAME to results.nc and, if asked, a table; show means with intervals.
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from contrastive_core.errors import InputError
 from experiments.commandline.exits import TrialsFailedError, resumable
-from experiments.commandline.flags import command
+from experiments.commandline.flags import RUNS, command
 from experiments.commandline.group import lazy_group
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional, Repeated
@@ -89,7 +89,7 @@ class RunOptions(NameOptions):
     )
 
 
-@command(NewOptions, "new", without=("config", "set", "threads"))
+@command(NewOptions, "new", without=("config", "set", "threads"), out=RUNS)
 def new_command(options: NewOptions, invocation: Invocation) -> None:
     """Make a sweep of the experiment EXPERIMENT over a grid, with several seeds per point.
 
@@ -119,7 +119,7 @@ def _spelled(name: str, invocation: Invocation) -> str:
     return shlex.join([name] if invocation.out is None else [name, "--out", str(invocation.out)])
 
 
-@command(RunOptions, "run", without=("config", "seed", "threads"))
+@command(RunOptions, "run", without=("config", "seed", "threads"), out=RUNS)
 def run_command(options: RunOptions, invocation: Invocation) -> None:
     """Compute the missing trials of the sweep NAME; a stopped sweep goes on with any engine.
 
@@ -132,7 +132,7 @@ def run_command(options: RunOptions, invocation: Invocation) -> None:
     _compute(options, invocation, retry=False)
 
 
-@command(RunOptions, "resume", without=("config", "seed", "threads"))
+@command(RunOptions, "resume", without=("config", "seed", "threads"), out=RUNS)
 def resume_command(options: RunOptions, invocation: Invocation) -> None:
     """Continue the sweep NAME, as 'eqlab sweep run' does.
 
@@ -144,7 +144,7 @@ def resume_command(options: RunOptions, invocation: Invocation) -> None:
     _compute(options, invocation, retry=False)
 
 
-@command(RunOptions, "retry-failed", without=("config", "seed", "threads"))
+@command(RunOptions, "retry-failed", without=("config", "seed", "threads"), out=RUNS)
 def retry_command(options: RunOptions, invocation: Invocation) -> None:
     """Compute the failed trials of the sweep NAME again, and those that are missing.
 
@@ -193,7 +193,7 @@ class StatusOptions(NameOptions):
     trial: str | None = Field(None, description="Key of a failed trial whose traceback is shown; none: no traceback.")
 
 
-@command(StatusOptions, "status", without=("config", "seed", "threads"))
+@command(StatusOptions, "status", without=("config", "seed", "threads"), out=RUNS)
 def status_command(options: StatusOptions, invocation: Invocation) -> None:
     """Show how far the sweep NAME is, even while it runs, and which trials failed.
 

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import click
 import cloup
@@ -14,6 +16,8 @@ from click.testing import CliRunner
 
 from experiments.cli import COMMANDS, SUBJECTS, cli
 from experiments.commandline.sections import GENERAL
+
+ROOT = Path(__file__).resolve().parents[2]
 
 FORBIDDEN = re.compile(r"(Of|As|That|The same|What|Which|Who|How|Where|If|Both|Its|Those|None)\b")
 """Beginnings that leave out the noun, or make the reader look for it in another text."""
@@ -148,3 +152,13 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_the_example_of_the_document_is_a_command() -> None:
+    """If this fails, a contributor who copies the example of docs/options.md begins with an error."""
+    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "options.md").read_text(encoding="utf-8"), flags=re.M | re.S)
+    made: dict[str, Any] = {"__name__": "example"}
+    exec(compile(code, "docs/options.md", "exec"), made)
+    shown = CliRunner().invoke(made["toss_command"], ["--help"]).output
+    assert shown.index("Options of this command:") < shown.index("--tosses INTEGER") < shown.index("Data:") < shown.index("--coin NAME")
+    assert "3 tosses of a bent coin" in CliRunner().invoke(made["toss_command"], ["--tosses", "3", "--coin", "bent"]).output

@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contrastive_core.registry import unknown_name
-from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.figures.hardware import effect_picture, front_picture
-from experiments.figures.writing import write_pictures
 from experiments.hardware.device_settings import assemble, caution, check_suits, read_assignment, read_variation, split
 from experiments.hardware.measures import measure
 from experiments.hardware.options import HardwareOptions, HardwareTrialOptions
-from experiments.hardware.table import key_of, rows_of, table
+from experiments.hardware.table import base_of, key_of, rows_of, table
 from experiments.learning.train import METRICS as TRAINING
-from experiments.runs.directory import open_run
+from experiments.report.ending import finish
 from experiments.runs.intervals import mean
+from experiments.runs.records import Task
 from experiments.setup.build import check_data_seed, plan_of
 from experiments.setup.rules import RULES
-from experiments.sweeps.gridded import run_cells
+from experiments.sweeps.axes import Axis
+from experiments.sweeps.compute import computation, compute, metrics_of, refuse_failed, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
 
@@ -182,16 +181,10 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
       eqlab hardware --config hardware-digits
     """  # noqa: D301
     check_engine(options.engine)
-    variations = [read_variation(text) for text in options.vary]
     for one in (read_assignment(text, "--own", "RULE.SETTING=VALUE") for text in options.own):
         if one.part not in options.rules:
             raise unknown_name("rule of this study", one.part, list(options.rules))
-    base = "ideal" if options.preset == "ideal" and not options.imperfections else "unvaried"
-    cells = {key_of(rule, base, ""): _point(options, rule, ()) for rule in options.rules}
-    for variation in variations:
-        for rule in options.rules:
-            for value, point in zip(variation.values, variation.points, strict=True):
-                cells[key_of(rule, variation.name, value)] = _point(options, rule, point)
+    cells = cells_of(options)
     told: set[str] = set()
     for cell in cells.values():
         settings, changes = split(cell.imperfections)
@@ -203,21 +196,39 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
             if warning not in told:
                 invocation.warn(warning)
             told.add(warning)
-    run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
-        seeds = range(options.seed, options.seed + options.seeds)
-        found = run_cells("hardware", cells, ("rule", "imperfections"), seeds, options.engine, invocation, run, journal)
-    rows = rows_of(options.rules, base, variations, found)
-    pictures = {"effects": effect_picture(rows), "front": front_picture(rows)}
-    write_pictures(run.figures, {name: picture for name, picture in pictures.items() if rows})
-    invocation.result({"run": str(run.path), "rows": rows}, f"{table(rows)}\n\nrun directory: {run.path}")
-    failed = sum(metrics is None for trials in found.values() for metrics in trials)
-    if failed:
-        raise TrialsFailedError(f"{failed} of {len(found) * options.seeds} trials could not be computed; the journal says why")
+    study = study_of("hardware", next(iter(cells.values())), [_axis(cells)], options.seeds, options.seed)
+    seeds = range(options.seed, options.seed + options.seeds)
+    tasks = [
+        Task(f"{name} #{seed}", {"rule": cell.rule, "imperfections": list(cell.imperfections)}, seed)
+        for name, cell in cells.items()
+        for seed in seeds
+    ]
+    with computation(options, invocation, options.engine) as opened:
+        trials = metrics_of(compute(study, tasks, opened))
+    rows = rows_of(options, trials)
+    finish(opened.run, invocation, {"rows": rows}, table(rows))
+    refuse_failed(trials, "trials")
+
+
+def cells_of(options: HardwareOptions) -> dict[str, HardwareTrialOptions]:
+    """Return the options of every cell of a study by name: a rule on the device as it is, and at each value of what is varied."""
+    base = base_of(options)
+    cells = {key_of(rule, base, ""): _point(options, rule, ()) for rule in options.rules}
+    for variation in map(read_variation, options.vary):
+        for rule in options.rules:
+            for value, point in zip(variation.values, variation.points, strict=True):
+                cells[key_of(rule, variation.name, value)] = _point(options, rule, point)
+    return cells
+
+
+def _axis(cells: Mapping[str, HardwareTrialOptions]) -> Axis:
+    """Return the cells as one axis: they form no grid, but differ in two settings together."""
+    return Axis("zip", ("rule", "imperfections"), [[cell.rule, list(cell.imperfections)] for cell in cells.values()])
 
 
 def _point(options: HardwareOptions, rule: str, point: tuple[str, ...]) -> HardwareTrialOptions:
-    shared = {name: value for name, value in options if name in HardwareTrialOptions.model_fields and name != "imperfections"}
+    # The seed stays out: it is the trial's own, and the identity of a checkpoint has the options of the trial.
+    shared = {name: value for name, value in options if name in HardwareTrialOptions.model_fields and name not in ("imperfections", "seed")}
     own = [f"{one.name}={one.value}" for one in map(read_assignment, options.own) if one.part == rule]
     settings = (*own, *options.imperfections, *point)
     for text in settings:

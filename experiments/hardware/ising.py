@@ -1,7 +1,9 @@
-"""``eqlab ising``: equilibrium propagation on an Ising machine that anneals, and how much noise a search should have."""
+"""``eqlab ising``: equilibrium propagation on an Ising machine that anneals, and the best noise for a search."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -11,7 +13,13 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions, without_effect
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive, PositiveFloat
-from experiments.commandline.sections import NETWORK, OPTIMISATION, RELAXATION, RULE, Section
+from experiments.commandline.sections import COMPUTATION, NETWORK, OPTIMISATION, RELAXATION, RULE, Section
+from experiments.report.ending import finish
+from experiments.setup.training_metrics import identity_of
+from experiments.sweeps.compute import computation, compute_one, study_of
+from experiments.trials.engine import check_engine
+from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
 SEARCH = Section("Search", 60)
 
 
-class IsingOptions(CommandOptions):
+class IsingTrialOptions(CommandOptions):
     """An Ising machine that learns the digits, and a search whose noise is varied.
 
     Attributes
@@ -61,12 +69,75 @@ class IsingOptions(CommandOptions):
     search_sweeps: Annotated[Positive, SEARCH] = Field(30, description="Number of sweeps of a search, over which the noise falls to 0.")
 
 
+class IsingRunOptions(IsingTrialOptions, section=COMPUTATION):
+    """A study of an Ising machine, and where it is computed.
+
+    Attributes
+    ----------
+    engine
+        Engine that computes the trial.
+    """
+
+    engine: str = Field(
+        "serial",
+        exclude=True,
+        description="Engine that computes the trial: serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.",
+    )
+
+
 _TRAINING = ("hidden", "voters", "learning_rates", "strength", "reads", "sweeps", "hot", "cold", "reverse")
-"""The options that say something about training only."""
+"""Options of the training, which a search alone does not have."""
+
+METRICS = {
+    "history": Metric("errors on all splits after every epoch, and seconds"),
+    "search": Metric("by noise: share of searches that end in the lowest energy, mean and lowest energy"),
+    "best_noise": Metric("initial noise with which searches succeed most often, in units of the fields"),
+}
 
 
-@command(IsingOptions, "ising")
-def ising_command(options: IsingOptions, invocation: Invocation) -> None:
+def trial(
+    options: IsingTrialOptions,
+    seed: int,
+    *,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> Outcome:
+    """Train an Ising machine on the digits, and search a network of random couplings with each noise.
+
+    Parameters
+    ----------
+    options : IsingTrialOptions
+        Everything but the seed.
+    seed : int
+        Seed of initial weights, anneals, couplings and searches.
+    checkpoint : Path, optional
+        Checkpoint of the training, written after every epoch; training resumes from it if it exists.
+    on_epoch : callable, optional
+        Called with the record of every epoch.
+
+    Returns
+    -------
+    Outcome
+        Metrics of ``METRICS``, and a record per epoch.
+    """
+    history = _train(options, seed, checkpoint, on_epoch) if options.epochs else []
+    search = _search(options, seed)
+    names = {"epoch": "epoch", "train_error": "training error", "validation_error": "validation error", "seconds": "seconds"}
+    rows = [{shown: record[name] for name, shown in {**names, "test_error": "test error"}.items()} for record in history]
+    return Outcome({"history": rows, "search": search, "best_noise": max(search, key=lambda row: row["success"])["noise"]}, history)
+
+
+EXPERIMENT = Experiment(IsingTrialOptions, trial, METRICS, headline=("best_noise",), checkpoints=True, live=True)
+
+
+def tables(result: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]]:
+    """Return title, header and rows of the training, if there was any, and of the search."""
+    named = {"Training": result["history"], "Searches": result["search"]}
+    return [(title, tuple(rows[0]), [tuple(row.values()) for row in rows]) for title, rows in named.items() if rows]
+
+
+@command(IsingRunOptions, "ising")
+def ising_command(options: IsingRunOptions, invocation: Invocation) -> None:
     """Train an Ising machine on the digits by equilibrium propagation, and find the noise with which a search succeeds most often.
 
     \b
@@ -77,29 +148,32 @@ def ising_command(options: IsingOptions, invocation: Invocation) -> None:
     A search follows the noisy fields of a network of random couplings while the noise falls linearly to 0; it succeeds if it ends in the
     lowest energy that any search found. With --epochs 0 there is only the search: no machine is trained, and no accuracy is shown.
     """  # noqa: D301
+    check_engine(options.engine)
     invocation.use_threads()
     for warning in without_effect(options, _TRAINING, "--epochs 0 trains no machine") if not options.epochs else ():
         invocation.warn(warning)
-    history = _train(options, invocation) if options.epochs else []
-    search = _search(options)
-    best = max(search, key=lambda row: row["success"])
-    parts = [] if history else ["no machine was trained, as --epochs is 0: there is no accuracy, only the search"]
-    if history:
-        parts.append(format_table(tuple(history[0]), [tuple(row.values()) for row in history]))
-        chosen = min(history, key=lambda row: row["test error"])
-        parts.append(f"best epoch {chosen['epoch']:.0f}: test accuracy {1 - chosen['test error']:.4f}")
-    parts.append(format_table(tuple(search[0]), [tuple(row.values()) for row in search]))
-    inner = options.noises[0] < best["noise"] < options.noises[-1]
-    parts.append(f"searches succeed most often at noise {best['noise']:g}" + ("" if inner else ", an end of the range: widen --noises"))
-    invocation.save_result("ising", {"history": history, "search": search}, "\n\n".join(parts))
-    if invocation.out is not None:
-        from experiments.figures.annealed_search import search_picture
-        from experiments.figures.writing import write_pictures
 
-        write_pictures(invocation.out / "figures", {"noise": search_picture(search)})
+    def note(record: Mapping[str, float]) -> None:
+        error = 100 * record["test_error"]
+        invocation.note(f"epoch {record['epoch']:.0f}/{options.epochs}: test error {error:.2f} %, {record['seconds']:.1f} s")
+
+    with computation(options, invocation, options.engine) as opened:
+        result = compute_one(study_of("ising", options), opened, Given(options, {"on_epoch": note}))
+    shown = [format_table(header, rows) for _, header, rows in tables(result)]
+    if result["history"]:
+        chosen = min(result["history"], key=lambda row: row["test error"])
+        shown.insert(1, f"best epoch {chosen['epoch']:.0f}: test accuracy {1 - chosen['test error']:.4f}")
+    else:
+        shown.insert(0, "no machine was trained, as --epochs is 0: there is no accuracy, only the search")
+    best = result["best_noise"]
+    inner = options.noises[0] < best < options.noises[-1]
+    shown.append(f"searches succeed most often at noise {best:g}" + ("" if inner else ", an end of the range: widen --noises"))
+    finish(opened.run, invocation, result, "\n\n".join(shown))
 
 
-def _train(options: IsingOptions, invocation: Invocation) -> list[dict[str, float]]:
+def _train(
+    options: IsingTrialOptions, seed: int, checkpoint: Path | None, on_epoch: Callable[[dict[str, float]], None] | None
+) -> list[dict[str, float]]:
     """Train, and test after every epoch: the test errors of a machine that anneals fluctuate from epoch to epoch."""
     from contrastive_core.data import DATASETS
     from contrastive_core.training.evaluation import evaluate
@@ -110,33 +184,33 @@ def _train(options: IsingOptions, invocation: Invocation) -> list[dict[str, floa
 
     splits: Splits = DATASETS["digits"](None, 0)
     sizes = (splits.train.inputs.shape[1], options.hidden, options.voters * splits.num_classes)
-    network, cost = Ising(sizes, generator=generator_of(options.seed, 0)), SpinVotes(options.voters)
+    network, cost = Ising(sizes, generator=generator_of(seed, 0)), SpinVotes(options.voters)
     annealing = Annealing(options.reads, options.sweeps, options.hot, options.cold, options.reverse)
     rule = annealed_propagation(cost, options.strength, annealing)
     plan = Plan(options.epochs, 1, momentum=0.0, schedule="constant", learning_rates=options.learning_rates)
-    rows: list[dict[str, float]] = []
 
-    def note(record: dict[str, float]) -> None:
-        test = evaluate(network, rule, cost, splits.test).error
-        names = {"epoch": "epoch", "train_error": "training error", "validation_error": "validation error", "seconds": "seconds"}
-        rows.append({shown: record[name] for name, shown in names.items()} | {"test error": test})
-        invocation.note(f"epoch {record['epoch']:.0f}/{options.epochs}: test error {100 * test:.2f} %, {record['seconds']:.1f} s")
+    def test(record: dict[str, float]) -> None:
+        # A resumed training tells of earlier epochs again. They have a test error, but for the last, whose network is the present one.
+        if "test_error" not in record:
+            record["test_error"] = evaluate(network, rule, cost, splits.test).error
+        if on_epoch is not None:
+            on_epoch(record)
 
-    train(network, rule, cost, splits, plan, options.seed, on_epoch=note)
-    return rows
+    identity = identity_of(options, seed, splits)
+    return train(network, rule, cost, splits, plan, seed, checkpoint=checkpoint, identity=identity, on_epoch=test).history
 
 
-def _search(options: IsingOptions) -> list[dict[str, Any]]:
+def _search(options: IsingTrialOptions, seed: int) -> list[dict[str, Any]]:
     """Search one network of random couplings of variance 1/N from random spins, with each noise."""
     import numpy as np
 
     from eqprop.search import noisy_energies
 
-    draws = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(3,)))
+    draws = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
     couplings = np.triu(draws.normal(size=(options.spins, options.spins)) / np.sqrt(options.spins), 1)
     couplings += couplings.T
     energies = [
-        noisy_energies(couplings, noise, options.search_sweeps, options.searches, options.seed + index)
+        noisy_energies(couplings, noise, options.search_sweeps, options.searches, seed + index)
         for index, noise in enumerate(options.noises)
     ]
     lowest = min(float(found.min()) for found in energies)

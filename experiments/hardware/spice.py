@@ -1,10 +1,10 @@
-"""``eqlab spice``: a resistive network as a netlist, and its operating point and gradient measured inside ngspice."""
+"""``eqlab spice``: a resistive network as a netlist, with its operating point and gradient measured inside ngspice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
 
@@ -15,9 +15,15 @@ from experiments.commandline.markers import OneOf
 from experiments.commandline.options import without_effect
 from experiments.commandline.output import format_table, write_text
 from experiments.commandline.quantities import Positive, PositiveFloat
-from experiments.learning.gradient_cases import prepare
+from experiments.commandline.sections import COMPUTATION
+from experiments.learning.gradient_cases import prepare_case, remember_checkpoint
+from experiments.report.ending import finish
 from experiments.setup.options import TrainOptions
 from experiments.setup.tables import BUILDERS
+from experiments.sweeps.compute import computation, compute_one, study_of
+from experiments.trials.engine import check_engine
+from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +32,22 @@ if TYPE_CHECKING:
     from eqprop.resistive import Resistive
 
 
-class SpiceOptions(TrainOptions):
+class SpiceCase(NamedTuple):
+    """Circuit and its inputs.
+
+    Attributes
+    ----------
+    network : Resistive
+        Circuit with initial or trained conductances, in float64.
+    batch : Batch
+        First training samples.
+    """
+
+    network: Resistive
+    batch: Batch
+
+
+class SpiceTrialOptions(TrainOptions):
     """A resistive network, and what is asked of the circuit.
 
     Attributes
@@ -39,8 +60,6 @@ class SpiceOptions(TrainOptions):
         Diodes that stand for ideal ones.
     edges, step
         Of the gradient that is measured in the circuit.
-    netlist_only
-        Whether to leave ngspice out.
     """
 
     network: Annotated[str, OneOf("network", BUILDERS)] = Field("resistive", description="Network to draw, which must be resistive.")
@@ -60,7 +79,80 @@ class SpiceOptions(TrainOptions):
         3, description="Number of conductances per layer whose gradient is measured; 0: compare operating points only."
     )
     step: PositiveFloat = Field(1e-4, description="Relative change of a conductance in finite differences.")
+
+
+class SpiceOptions(SpiceTrialOptions):
+    """A comparison with ngspice, as a command.
+
+    Attributes
+    ----------
+    netlist_only
+        Whether to leave ngspice out.
+    engine
+        Engine that computes the trial.
+    """
+
     netlist_only: bool = Field(False, description="Write the netlist without running ngspice.")
+    engine: Annotated[str, COMPUTATION] = Field(
+        "serial",
+        exclude=True,
+        description="Engine that computes the trial: serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.",
+    )
+
+
+METRICS = {
+    "operating_points": Metric("by emission coefficient: largest difference to block descent and largest voltage", "volt"),
+    "gradients": Metric("of some conductances: gradient by nudging in the circuit, finite difference of the cost there, their difference"),
+}
+
+
+def case_of(options: SpiceTrialOptions, seed: int) -> SpiceCase:
+    """Build the circuit and its inputs, in float64.
+
+    Raises
+    ------
+    InputError
+        If the network is no circuit, the data has fewer samples, or the checkpoint does not fit.
+    """
+    from eqprop.resistive import Resistive
+
+    if options.network != "resistive":
+        raise InputError(f"a {options.network} network is no circuit; give --network resistive")
+    _, network, batch = prepare_case(options.model_copy(update={"dtype": "float64"}), options.samples, options.checkpoint, seed)
+    assert isinstance(network, Resistive)
+    return SpiceCase(network, batch)
+
+
+def trial(options: SpiceTrialOptions, seed: int, *, prepared: SpiceCase | None = None) -> Outcome:
+    """Compare ngspice's operating points and gradients with those of block descent.
+
+    Parameters
+    ----------
+    options : SpiceTrialOptions
+        Everything but the seed.
+    seed : int
+        Seed of the initial conductances, and of the choice of those whose gradient is measured.
+    prepared : SpiceCase, optional
+        Circuit and inputs, if they are built already.
+
+    Returns
+    -------
+    Outcome
+        Metrics of ``METRICS``.
+    """
+    network, batch = prepared or case_of(options, seed)
+    return Outcome({"operating_points": _points(options, network, batch), "gradients": _gradients(options, network, batch, seed)})
+
+
+EXPERIMENT = Experiment(SpiceTrialOptions, trial, METRICS, headline=())
+
+
+def tables(result: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]]:
+    """Return title, header and rows of the operating points and, if any was measured, of the gradients."""
+    points, gradients = result["operating_points"], result["gradients"]
+    header = ("emission", "largest difference V", "largest voltage V")
+    found = [("Operating points", header, [tuple(row.values()) for row in points])]
+    return found + ([("Gradients", tuple(gradients[0]), [tuple(row.values()) for row in gradients])] if gradients else [])
 
 
 @command(SpiceOptions, "spice")
@@ -76,42 +168,33 @@ def spice_command(options: SpiceOptions, invocation: Invocation) -> None:
     The gradient of equilibrium propagation is measured inside ngspice, from two nudged circuits, beside finite differences of the cost
     there. Their difference is given relative to the slope or, where that is larger, to the root mean square of its layer's gradient: the
     slope of a node that a diode blocks is far below what operating points resolve. With --edges 0 no gradient is measured, and only
-    operating points are compared. With --out the netlist is kept as circuit.cir.
+    operating points are compared. The run's directory keeps the netlist as circuit.cir.
     """  # noqa: D301
-    from eqprop.resistive import Resistive
     from eqprop.spice import Drawn, netlist
 
-    if options.network != "resistive":
-        raise InputError(f"a {options.network} network is no circuit; give --network resistive")
-    _, network, batch = prepare(options.model_copy(update={"dtype": "float64"}), options.samples, options.checkpoint, options.seed)
-    assert isinstance(network, Resistive)
-    text = netlist(network, batch.inputs, drawn=Drawn(emission=min(options.emissions)))
-    if invocation.out is not None:
-        try:
-            invocation.out.mkdir(parents=True, exist_ok=True)
-            write_text(invocation.out / "circuit.cir", text)
-        except OSError as error:
-            raise InputError(f"cannot write to {invocation.out} ({error.strerror}); choose another --out") from error
-    if options.netlist_only:
-        if invocation.out is None:
-            raise InputError("--netlist-only writes the netlist to --out; give a directory")
-        invocation.result({"netlist": str(invocation.out / "circuit.cir")}, f"netlist: {invocation.out / 'circuit.cir'}")
-        return
+    check_engine(options.engine)
+    prepared = case_of(options, options.seed)
+    text = netlist(prepared.network, prepared.batch.inputs, drawn=Drawn(emission=min(options.emissions)))
     for warning in without_effect(options, ("strength", "step"), "--edges 0 measures no gradient") if not options.edges else ():
         invocation.warn(warning)
-    points = _points(options, network, batch)
-    gradients = _gradients(options, network, batch)
-    shown = format_table(("emission", "largest difference V", "largest voltage V"), [tuple(row.values()) for row in points])
-    if gradients:
-        worst = max(row["relative difference"] or 0.0 for row in gradients)
-        shown += "\n\n" + format_table(tuple(gradients[0]), [tuple(row.values()) for row in gradients])
-        shown += f"\n\nlargest difference of a gradient: {worst:.1e} of the slope, or of the layer's root mean square where that is larger"
+    with computation(options, invocation, options.engine) as opened:
+        remember_checkpoint(options.checkpoint, opened)
+        file = opened.run.path / "circuit.cir"
+        write_text(file, text)
+        if options.netlist_only:
+            invocation.result({"run": str(opened.run.path), "netlist": str(file)}, f"netlist: {file}")
+            return
+        result = compute_one(study_of("spice", options), opened, Given(options, {"prepared": prepared}))
+    shown = [format_table(header, rows) for _, header, rows in tables(result)]
+    if result["gradients"]:
+        worst = max(row["relative difference"] or 0.0 for row in result["gradients"])
+        shown.append(f"largest difference of a gradient: {worst:.1e} of the slope, or of the layer's root mean square where that is larger")
     else:
-        shown += "\n\nno gradient was measured, as --edges is 0: only operating points were compared"
-    invocation.save_result("spice", {"operating_points": points, "gradients": gradients}, shown)
+        shown.append("no gradient was measured, as --edges is 0: only operating points were compared")
+    finish(opened.run, invocation, {"netlist": str(file), **result}, "\n\n".join([*shown, f"netlist: {file}"]))
 
 
-def _points(options: SpiceOptions, network: Resistive, batch: Batch) -> list[dict[str, float]]:
+def _points(options: SpiceTrialOptions, network: Resistive, batch: Batch) -> list[dict[str, float]]:
     """Compare operating points, with ever more ideal diodes where they are to be ideal."""
     import torch
 
@@ -131,7 +214,7 @@ def _points(options: SpiceOptions, network: Resistive, batch: Batch) -> list[dic
     return rows
 
 
-def _gradients(options: SpiceOptions, network: Resistive, batch: Batch) -> list[dict[str, Any]]:
+def _gradients(options: SpiceTrialOptions, network: Resistive, batch: Batch, seed: int) -> list[dict[str, Any]]:
     """Measure the gradient of the mean cost with respect to some conductances, by nudging and by changing them."""
     import torch
 
@@ -158,7 +241,7 @@ def _gradients(options: SpiceOptions, network: Resistive, batch: Batch) -> list[
         return float(0.5 * (output - wanted).square().sum(1).mean())
 
     rows = []
-    generator = generator_of(options.seed, 2)
+    generator = generator_of(seed, 2)
     for index in range(len(network.sizes)):
         values, measured = network.conductance(index).data, estimate[f"conductance_{index + 1}"]
         typical = float(measured.square().mean().sqrt())

@@ -1,48 +1,80 @@
-"""The rows of a study of hardware: means over seeds, and their table."""
+"""Table of a study of hardware: means over seeds for each rule and device."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from experiments.commandline.output import format_table
-from experiments.hardware.device_settings import Variation
+from experiments.hardware.device_settings import read_variation
 from experiments.runs.intervals import interval_record, mean, percent_cells
 from experiments.trials.experiment import SHARE
 
 MEANS = ("validation_error", "signal_to_noise", "energy", "settle_energy", "settle_is_bound", "device_seconds", "pulses")
-"""The metrics of which a study's rows have the mean over seeds, beside the accuracy."""
+"""Metrics whose means over seeds a row has, beside the accuracy."""
 
 
 def key_of(rule: str, name: str, value: str) -> str:
-    """Return the name of a cell: a rule at a value of what is varied."""
+    """Return the name of a cell: a rule at a value of a varied parameter."""
     return f"{rule} {name} {value}".strip()
 
 
-def rows_of(rules: Sequence[str], base: str, variations: Sequence[Variation], found: Mapping[str, Any]) -> list[dict[str, Any]]:
+class StudyOptions(Protocol):
+    """Options of a study of hardware, as far as its table depends on them."""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Compared rules."""
+
+    @property
+    def vary(self) -> tuple[str, ...]:
+        """Variations of the device."""
+
+    @property
+    def preset(self) -> str:
+        """Published device that all start from."""
+
+    @property
+    def imperfections(self) -> tuple[str, ...]:
+        """Settings of the device that all have."""
+
+    @property
+    def seed(self) -> int:
+        """First seed."""
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds."""
+
+
+def base_of(options: StudyOptions) -> str:
+    """Return the label of the device without varied parameters."""
+    return "ideal" if options.preset == "ideal" and not options.imperfections else "unvaried"
+
+
+def rows_of(options: StudyOptions, found: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
     """Average the metrics of each cell over its seeds.
 
     Parameters
     ----------
-    rules : sequence of str
-        That were compared.
-    base : str
-        What a device is called of which nothing is varied.
-    variations : sequence of Variation
-        What was varied.
-    found : mapping of str to list
-        The metrics of each cell's trials, None for one that failed.
+    options : StudyOptions
+        Options of the study.
+    found : mapping of str to (mapping or None)
+        Metrics of the trials by key; None or missing where there are none.
 
     Returns
     -------
     list of dict
-        What is varied, its value, the rule, the accuracy and the means of ``MEANS``; the device of which nothing is varied first.
+        Varied parameter, value, rule, accuracy and the means of ``MEANS``; the device without varied parameters first.
     """
-    places = [(base, "")] + [(variation.name, value) for variation in variations for value in variation.values]
+    variations = [read_variation(text) for text in options.vary]
+    places = [(base_of(options), "")] + [(variation.name, value) for variation in variations for value in variation.values]
+    seeds = range(options.seed, options.seed + options.seeds)
     rows = []
     for name, value in places:
-        for rule in rules:
-            done = [metrics for metrics in found[key_of(rule, name, value)] if metrics is not None]
+        for rule in options.rules:
+            trials = [found.get(f"{key_of(rule, name, value)} #{seed}") for seed in seeds]
+            done = [metrics for metrics in trials if metrics is not None]
             accuracy = interval_record([1 - metrics["test_error"] for metrics in done], SHARE)
             averages = {key: mean([metrics.get(key) for metrics in done]) for key in MEANS}
             trained = done[0]["rule"] if done else rule  # a variation may be one of rules

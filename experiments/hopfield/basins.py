@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from contrastive_core.errors import InputError
-from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import COMPUTATION
-from experiments.figures.basins import basins_picture
-from experiments.figures.writing import write_pictures
 from experiments.hopfield.sampling import PATTERNS, ground_state
-from experiments.runs.directory import open_run
+from experiments.report.ending import finish
 from experiments.runs.intervals import share_interval
-from experiments.sweeps.gridded import by_name, run_grid
+from experiments.sweeps.axes import axis_of
+from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 
@@ -219,17 +217,13 @@ def basins_command(options: BasinsOptions, invocation: Invocation) -> None:
         for target in options.targets
         for quality in options.qualities
     )
-    run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
-        axes = {"target": options.targets, "quality": options.qualities}
-        found = run_grid("basins", points, axes, options.seed, options.engine, invocation, run, journal)
-    failed = sum(metrics is None for metrics in found.values())
-    if failed:
-        raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
+    axes = [axis_of("target", options.targets), axis_of("quality", options.qualities)]
+    with computation(options, invocation, options.engine) as opened:
+        found = compute_points("basins", points, axes, options.seed, opened)
+    refuse_failed(found)
     cells: list[dict[str, Any]] = [{"target": point.target, "quality": point.quality} | (found[key] or {}) for key, point in points.items()]
-    write_pictures(run.figures, {"basins": basins_picture(cells)}, png=True)
     rows = [
         (c["target"], c["quality"], c["initial_overlap"], c["final_overlap"], c["successes"], c["networks"], *c["interval"]) for c in cells
     ]
     table = format_table(("target", "quality", "start m_1", "end m_1", "retrieved", "of", "from", "to"), rows)
-    invocation.result({"run": str(run.path), "convention": "raw", "points": cells}, f"raw convention\n\n{table}\n\nfigures: {run.figures}")
+    finish(opened.run, invocation, {"convention": "raw", "points": cells}, f"raw convention\n\n{table}")

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from contrastive_core.errors import InputError
-from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import COMPUTATION
-from experiments.figures.capacity import capacity_picture
-from experiments.figures.writing import write_pictures
-from experiments.runs.directory import open_run
-from experiments.sweeps.gridded import by_name, run_grid
+from experiments.report.ending import finish
+from experiments.sweeps.axes import axis_of
+from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 
@@ -142,17 +140,12 @@ def capacity_command(options: CapacityOptions, invocation: Invocation) -> None:
         for size in options.sizes
         for load in options.loads
     )
-    run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
-        axes = {"size": options.sizes, "load": options.loads}
-        found = run_grid("capacity", points, axes, options.seed, options.engine, invocation, run, journal)
-    failed = sum(metrics is None for metrics in found.values())
-    if failed:
-        raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
-    cells = [{"size": point.size} | (found[key] or {}) for key, point in points.items()]
-    result = analyse(cells, options)
-    write_pictures(run.figures, {"capacity": capacity_picture(result)}, png=True)
-    invocation.result({"run": str(run.path)} | result, f"{_text(result)}\n\nfigures: {run.figures}")
+    axes = [axis_of("size", options.sizes), axis_of("load", options.loads)]
+    with computation(options, invocation, options.engine) as opened:
+        found = compute_points("capacity", points, axes, options.seed, opened)
+    refuse_failed(found)
+    result = analyse([{"size": point.size} | (found[key] or {}) for key, point in points.items()], options)
+    finish(opened.run, invocation, result, _text(result))
 
 
 def analyse(cells: list[dict[str, Any]], options: CapacityOptions) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from math import erf, sqrt
 from pathlib import Path
@@ -9,18 +10,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions, without_effect
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import COMPUTATION
-from experiments.figures.learning_from_examples import learning_picture, threshold_picture
-from experiments.figures.writing import write_pictures
 from experiments.hopfield.sampling import PATTERNS, SAMPLING, Images, SpinOptions, image_patterns, sample
-from experiments.runs.directory import open_run
-from experiments.sweeps.gridded import by_name, run_grid
+from experiments.report.ending import finish
+from experiments.sweeps.axes import axis_of
+from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
 
@@ -207,32 +206,21 @@ def learn_command(options: LearnOptions, invocation: Invocation) -> None:
     )
     for sentence in _ignored(options):
         invocation.warn(sentence)
-    run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
-        axes = {"quality": options.qualities, "examples": options.examples}
-        found = run_grid("learn", points, axes, options.seed, options.engine, invocation, run, journal)
+    axes = [axis_of("quality", options.qualities), axis_of("examples", options.examples)]
+    with computation(options, invocation, options.engine) as opened:
+        found = compute_points("learn", points, axes, options.seed, opened)
     dilution = 0.0 if options.images else options.dilution
     thresholds = {str(r): hierarchical_threshold_examples(options.patterns, dilution, r) for r in options.qualities}
     cells = [cell_of(point.quality, point.examples, found[key]) for key, point in points.items()]
-    measured = {rule: {str(r): crossing(cells, r, rule, 1 - dilution) for r in options.qualities} for rule in _RULES}
-    pictures = {"learning": learning_picture(cells, thresholds), "thresholds": threshold_picture(thresholds, measured)}
-    write_pictures(run.figures, pictures, png=True)
+    measured = crossings(cells, options.qualities, 1 - dilution)
     rows = [[*(cell[name] for name in _COLUMNS), thresholds[str(cell["quality"])]] for cell in cells]
     table = format_table((*(name.replace("_", " ") for name in _COLUMNS), "threshold"), rows)
     rows = [[r, thresholds[str(r)], *(measured[rule][str(r)] for rule in _RULES)] for r in options.qualities]
     halves = format_table(("quality", "predicted examples", *_RULES), rows)
-    result = {
-        "run": str(run.path),
-        "convention": "normalized",
-        "thresholds": thresholds,
-        "measured_thresholds": measured,
-        "points": found,
-    }
+    result = {"convention": "normalized", "thresholds": thresholds, "measured_thresholds": measured, "points": found}
     text = f"overlap with the first pattern\n\n{table}\n\nexamples at which it reaches erf(1/sqrt 2) of its largest value\n\n{halves}"
-    invocation.result(result, f"{text}\n\nfigures: {run.figures}")
-    failed = sum(metrics is None for metrics in found.values())
-    if failed:
-        raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
+    finish(opened.run, invocation, result, text)
+    refuse_failed(found)
 
 
 def _check(options: LearnOptions) -> None:
@@ -259,6 +247,11 @@ def _ignored(options: LearnOptions) -> list[str]:
 
 _COLUMNS = ("quality", "examples", "signal_to_noise", "gaussian", "instance", "supervised", "unsupervised")
 _RULES = ("supervised", "unsupervised")
+
+
+def crossings(cells: list[dict[str, Any]], qualities: Iterable[float], largest: float) -> dict[str, dict[str, float | None]]:
+    """Return ``crossing`` for both rules and every quality."""
+    return {rule: {str(quality): crossing(cells, quality, rule, largest) for quality in qualities} for rule in _RULES}
 
 
 def crossing(cells: list[dict[str, Any]], quality: float, rule: str, largest: float) -> float | None:

@@ -6,17 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.sections import COMPUTATION
-from experiments.figures.phases import dilution_picture, phase_picture
-from experiments.figures.writing import write_pictures
 from experiments.hopfield.sampling import SpinOptions, ground_state, judge, sample
-from experiments.runs.directory import open_run
-from experiments.sweeps.gridded import by_name, run_grid
+from experiments.report.ending import finish
+from experiments.sweeps.axes import axis_of
+from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
 
@@ -175,25 +173,19 @@ def phase_command(options: PhaseOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     check_engine(options.engine)
     _check(options)
-    keys = _points(options)
-    run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
-        axes = {"patterns": options.patterns, "dilution": options.dilutions, "ratio": options.ratios}
-        found = run_grid("phase", keys, axes, options.seed, options.engine, invocation, run, journal)
+    points = _points(options)
+    axes = [axis_of("patterns", options.patterns), axis_of("dilution", options.dilutions), axis_of("ratio", options.ratios)]
+    with computation(options, invocation, options.engine) as opened:
+        found = compute_points("phase", points, axes, options.seed, opened)
     cells = {
-        count: [cell_of(point.dilution, point.ratio, found[key]) for key, point in keys.items() if point.patterns == count]
+        count: [cell_of(point.dilution, point.ratio, found[key]) for key, point in points.items() if point.patterns == count]
         for count in options.patterns
     }
-    pictures = {f"phase-{count}": phase_picture(cells[count], boundaries(count, options.dilutions)) for count in cells}
-    pictures |= {f"dilution-{count}": dilution_picture(cells[count]) for count in cells}
-    write_pictures(run.figures, pictures, png=True)
     rows = [_summary(count, cells[count]) for count in options.patterns]
     text = format_table(("patterns", "points", "agree", "undecided", "disagree", "failed", "largest difference where decided"), rows)
-    result = {"run": str(run.path), "convention": options.convention, "points": {str(count): cells[count] for count in cells}}
-    invocation.result(result, f"{text}\n\nfigures: {run.figures}")
-    failed = sum(metrics is None for metrics in found.values())
-    if failed:
-        raise TrialsFailedError(f"{failed} of {len(found)} points could not be computed; the journal says why")
+    result = {"convention": options.convention, "points": {str(count): cells[count] for count in cells}}
+    finish(opened.run, invocation, result, text)
+    refuse_failed(found)
 
 
 def _check(options: PhaseOptions) -> None:

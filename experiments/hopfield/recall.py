@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from contrastive_core.errors import InputError
-from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import without_effect
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import COMPUTATION, Section
-from experiments.figures.phases import recall_picture
-from experiments.figures.writing import write_pictures
 from experiments.hopfield.sampling import PATTERNS, SAMPLING, Images, SpinOptions, ground_state, image_patterns, judge, sample
-from experiments.runs.directory import open_run
-from experiments.sweeps.gridded import run_grid
+from experiments.report.ending import finish
+from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
     from hebbian.arrays import Floats
@@ -98,7 +97,7 @@ METRICS = {
 }
 
 
-def trial(options: RecallOptions, seed: int) -> Outcome:
+def trial(options: RecallOptions, seed: int, *, prepared: tuple[Multitasking, MeanField] | None = None) -> Outcome:
     """Solve the theory, sample the equilibrium from the predicted state and follow one run from a cue.
 
     Parameters
@@ -106,7 +105,9 @@ def trial(options: RecallOptions, seed: int) -> Outcome:
     options : RecallOptions
         Everything but the seed.
     seed : int
-        Of patterns and chains.
+        Seed of patterns and chains.
+    prepared : tuple of Multitasking and MeanField, optional
+        Network and its mean field, if they are built already.
 
     Returns
     -------
@@ -115,7 +116,7 @@ def trial(options: RecallOptions, seed: int) -> Outcome:
     """
     from hebbian.theory.branches import branch_at, stable_branches
 
-    system, field = _network(options, seed)
+    system, field = prepared or _network(options, seed)
     branches = stable_branches(field)
     ground = ground_state(branches)
     own = system.mean_field(options.temperature)
@@ -210,19 +211,14 @@ def recall_command(options: RecallRunOptions, invocation: Invocation) -> None:
       eqlab recall --images digits --patterns 3 --temperature 0.2
     """  # noqa: D301
     check_engine(options.engine)
-    point = RecallOptions(**{name: value for name, value in options if name in RecallOptions.model_fields})
-    _network(point, options.seed)  # what cannot be stored is a mistake of the user's, not a trial that failed
+    prepared = _network(options, options.seed)  # refuses what cannot be stored before anything is written
     for sentence in _ignored(options):
         invocation.warn(sentence)
-    run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
-        result = run_grid("recall", {"recall": point}, {}, options.seed, options.engine, invocation, run, journal)["recall"]
-    if result is None:
-        raise TrialsFailedError("the network could not be computed; the journal says why")
+    with computation(options, invocation, options.engine) as opened:
+        result = compute_one(study_of("recall", options), opened, Given(options, {"prepared": prepared}))
     for warning in result["monte_carlo"]["warnings"]:
         invocation.warn(warning)
-    write_pictures(run.figures, {"recall": recall_picture(result)}, png=True)
-    invocation.result({"run": str(run.path)} | result, f"{_text(result)}\n\nfigures: {run.figures}")
+    finish(opened.run, invocation, result, _text(result))
     if result["verdict"]["agrees"] is False:
         raise TrialsFailedError("theory and Monte Carlo disagree by more than four standard errors and the finite-size correction")
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.figures.learning_from_examples import learning_picture
+from experiments.commandline.options import Layer, resolve_layers
+from experiments.figures.basins import basins_picture
+from experiments.figures.capacity import capacity_picture
+from experiments.figures.learning_from_examples import learning_picture, threshold_picture
 from experiments.figures.phases import dilution_picture, phase_picture, recall_picture
 from experiments.figures.writing import Picture
+from experiments.hopfield.capacity import CapacityOptions, analyse
 from experiments.hopfield.learn import cell_of as lesson_of
+from experiments.hopfield.learn import crossings
 from experiments.hopfield.phase import boundaries
 from experiments.hopfield.phase import cell_of as phase_of
 from experiments.report.contents import Contents
@@ -51,13 +56,40 @@ def show_learn(opened: OpenedRun) -> Contents:
 
     if not {"quality", "examples"} <= _keys(opened) or opened.total > MOST_CELLS:
         return show_grid(opened)
-    cells, thresholds = [], {}
+    cells, thresholds, largest = [], {}, 1.0
     for options, trial in _settled(opened):
         cells.append(lesson_of(options["quality"], options["examples"], trial.metrics))
         dilution = 0.0 if options.get("images") else options["dilution"]
         threshold = hierarchical_threshold_examples(options["patterns"], dilution, options["quality"])
         thresholds[str(options["quality"])] = threshold
-    return Contents([], {"learning": learning_picture(cells, thresholds)} if cells else {})
+        largest = 1 - dilution
+    if not cells:
+        return Contents([], {})
+    measured = crossings(cells, [float(quality) for quality in thresholds], largest)
+    return Contents([], {"learning": learning_picture(cells, thresholds), "thresholds": threshold_picture(thresholds, measured)})
+
+
+def show_basins(opened: OpenedRun) -> Contents:
+    """Show how often states are retrieved against the quality of the cue, as far as points are done."""
+    view = show_grid(opened)
+    if not {"target", "quality"} <= _keys(opened) or opened.total > MOST_CELLS:
+        return view
+    cells = [
+        {"target": options["target"], "quality": options["quality"], **trial.metrics}
+        for options, trial in _settled(opened)
+        if trial.metrics
+    ]
+    return Contents(view.tables, {"basins": basins_picture(cells)} if cells else {})
+
+
+def show_capacity(opened: OpenedRun) -> Contents:
+    """Show the finite-size scaling of a complete run of ``eqlab capacity``, or else the grid."""
+    view = show_grid(opened)
+    if opened.command != "capacity" or opened.counts["done"] < opened.total:
+        return view
+    options = resolve_layers(CapacityOptions, [Layer("{key} (in config.toml)", opened.run.read_config())])
+    cells = [{"size": settings["size"], **(trial.metrics or {})} for settings, trial in _settled(opened)]
+    return Contents(view.tables, {"capacity": capacity_picture(analyse(cells, options)), **view.pictures})
 
 
 def _keys(opened: OpenedRun) -> set[str]:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from experiments.commandline.exits import resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive, distinct
 from experiments.commandline.sections import COMPUTATION, RULE
-from experiments.figures.writing import write_pictures
 from experiments.learning.comparison import summarise, table
-from experiments.report.html import render, write_report
-from experiments.runs.directory import open_run
+from experiments.report.ending import finish
 from experiments.runs.records import Record
+from experiments.setup.build import architecture
 from experiments.setup.checks import check
 from experiments.setup.options import PlanOptions
 from experiments.setup.rules import BASELINE, RULES
-from experiments.sweeps.paired import Found, refuse_failures, run_paired, seeds_of, study_of
+from experiments.sweeps.axes import axis_of
+from experiments.sweeps.compute import computation, compute, study_of, teller
+from experiments.sweeps.paired import read_paired, refuse_failures, seeds_of, tasks_of
 from experiments.trials.engine import check_engine
 
 
@@ -69,34 +69,20 @@ def compare_command(options: CompareOptions, invocation: Invocation) -> None:
       eqlab compare --rules ep-centered,ep-positive,backprop --seeds 5 --strength 0.1
       eqlab compare --config mnist --data-dir DIRECTORY-OF-IDX-FILES --rules ep-centered,backprop
     """  # noqa: D301
-    from experiments.report.page import build_report
-
     check_engine(options.engine)
     invocation.use_threads()
-    network = check(options, invocation, rules=options.rules)
-    run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
-        found = run_paired(study_of("train", PlanOptions, options), options, invocation, run, journal, _sentence)
-    result = _result(options, found, network) | {"run": str(run.path)}
-    header, rows = table(result["rules"])
-    page = build_report(run)
-    write_pictures(run.figures, page.pictures)
-    write_report(run.path / "report.html", render(page))
-    text = f"{result['network']} on {result['data']}, {options.seeds} paired seeds\n\n{format_table(header, rows)}"
-    invocation.result(result, f"{text}\n\nreport: {run.path / 'report.html'}")
-    refuse_failures(result["rules"])
+    prepared = check(options, invocation, rules=options.rules)
+    network = architecture(prepared.network, prepared.splits)
+    study = study_of("train", options, [axis_of("rule", options.rules)], options.seeds)
+    with computation(options, invocation, options.engine) as opened:
+        compute(study, tasks_of(options), opened, told=teller(invocation, _sentence))
+        found = read_paired(opened.journal, options.rules, seeds_of(options))
+    rules = summarise(found.metrics, found.errors)
+    result = {"network": network, "data": options.data, "baseline": BASELINE, "seeds": list(seeds_of(options)), "rules": rules}
+    text = f"{network} on {options.data}, {options.seeds} paired seeds\n\n{format_table(*table(rules))}"
+    finish(opened.run, invocation, result, text)
+    refuse_failures(rules)
 
 
 def _sentence(record: Record) -> str:
     return f"test error {100 * json.loads(record.metrics or '')['test_error']:.2f} %, {record.seconds:.1f} s"
-
-
-def _result(options: CompareOptions, found: Found, network: str) -> dict[str, Any]:
-    first = next((done for trials in found.metrics.values() for done in trials if done), {"network": network})
-    return {
-        "network": first["network"],
-        "data": options.data,
-        "baseline": BASELINE,
-        "seeds": list(seeds_of(options)),
-        "rules": summarise(found.metrics, found.errors),
-    }

@@ -32,7 +32,7 @@ def summarise(metrics: Mapping[str, Sequence[Mapping[str, Any] | None]], errors:
 
 def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mapping[str, Any] | None], error: str | None) -> dict[str, Any]:
     done = [trial for trial in trials if trial is not None]
-    status = "done" if len(done) == len(trials) else "failed"
+    status = "failed" if error else "done"  # a trial that is missing has not failed
     record: dict[str, Any] = {"status": status, "error": error, "test_error": None, "paired_difference": None}
     if not done:
         return record

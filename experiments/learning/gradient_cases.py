@@ -1,11 +1,11 @@
-"""What rules are compared on: a network with initial or trained parameters, and a batch."""
+"""Cases on which rules are compared: a network with initial or trained parameters, and a batch."""
 
 from __future__ import annotations
 
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from contrastive_core.errors import CheckpointError, InputError
 from contrastive_core.objectives import OBJECTIVES
@@ -13,11 +13,10 @@ from experiments.commandline.kinds import flag_name
 from experiments.commandline.options import flatten
 from experiments.learning.gradient_options import GradientsOptions
 from experiments.learning.objective_batches import present
-from experiments.runs.directory import RunDirectory
-from experiments.runs.journal import Journal
 from experiments.runs.pages import recall, remember
 from experiments.setup.build import build_network, load_data
 from experiments.setup.options import LearningOptions
+from experiments.sweeps.compute import Computation
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
@@ -53,44 +52,65 @@ def concrete(options: GradientsOptions, network: Network, batch: Batch) -> Gradi
     return options.model_copy(update={"strength": strength, "strengths": strengths})
 
 
-def prepare(
+class GradientCase(NamedTuple):
+    """Network and batch on which gradients are compared.
+
+    Attributes
+    ----------
+    splits : Splits
+        All data, with as many classes as the network has output units.
+    network : Network
+        Network with initial or trained parameters.
+    batch : Batch
+        First training samples; for an objective, noisy views of them.
+    """
+
+    splits: Splits
+    network: Network
+    batch: Batch
+
+
+def case_of(options: GradientsOptions, seed: int) -> GradientCase:
+    """Build the case of a comparison of gradients; raises as ``prepare_case`` does."""
+    return prepare_case(options, options.samples, options.checkpoint, seed, objective_of(options), options.outputs)
+
+
+def prepare_case(
     options: LearningOptions,
     samples: int,
     checkpoint: Path | None,
     seed: int,
     objective: Objective | None = None,
     outputs: int | None = None,
-) -> tuple[Splits, Network, Batch]:
-    """Make the data, the network and the batch on which rules are compared.
+) -> GradientCase:
+    """Build the data, the network and the batch on which rules are compared.
 
     Parameters
     ----------
     options : LearningOptions
-        Network and data.
+        Options of network and data.
     samples : int
         Number of training samples in the batch.
     checkpoint : Path, optional
         File of a trained network's parameters; None keeps the initial ones.
     seed : int
-        Of the initial weights.
+        Seed of the initial weights.
     objective : Objective, optional
-        What the batch is made for; None for a cost of samples.
+        Objective that the batch is made for; None for a cost of samples.
     outputs : int, optional
-        Output units; None for one per class.
+        Number of output units; None for one per class.
 
     Returns
     -------
-    splits : Splits
-        All data, its classes counted as output units.
-    network : Network
-        With initial or trained parameters.
-    batch : Batch
-        The first training samples; for an objective, noisy views of them.
+    GradientCase
+        Data, network and batch.
 
     Raises
     ------
     InputError
-        If there are not so many samples, or the checkpoint is none of such a network.
+        If the data has fewer samples, or the batch does not fit the objective.
+    CheckpointError
+        If the checkpoint is of another network.
     """
     import torch
 
@@ -108,9 +128,9 @@ def prepare(
         batch = present(objective, splits.train, samples, network, seed)
         with torch.no_grad():
             objective.value(network.output(network.feedforward(network.clamp(batch.inputs))), batch)  # says what does not fit it
-        return splits, network, batch
+        return GradientCase(splits, network, batch)
     dtype = next(network.parameters()).dtype
-    return splits, network, Batch(splits.train.inputs[:samples].to(dtype), splits.train.labels[:samples])
+    return GradientCase(splits, network, Batch(splits.train.inputs[:samples].to(dtype), splits.train.labels[:samples]))
 
 
 def _load(network: Network, options: LearningOptions, path: Path) -> None:
@@ -127,10 +147,13 @@ def _load(network: Network, options: LearningOptions, path: Path) -> None:
     load_parameters(network, tensors, "best.", path)
 
 
-def remember_checkpoint(checkpoint: Path | None, run: RunDirectory, journal: Journal) -> None:
-    """Refuse to show the result of one checkpoint as that of another: the path, being this machine's, is not in the configuration."""
+def remember_checkpoint(checkpoint: Path | None, opened: Computation) -> None:
+    """Refuse to show the result of one checkpoint as that of another."""
+    # The configuration cannot tell them apart: the path is of this machine, and is not stored.
     digest = sha256(checkpoint.read_bytes()).hexdigest() if checkpoint else None
-    known = recall(journal)
+    known = recall(opened.journal)
     if known.get("checkpoint", digest) != digest:
-        raise InputError(f"{run.path} holds a run with other parameters than --checkpoint has; give the same file, or choose another --out")
-    remember(journal, {"checkpoint": digest})
+        raise InputError(
+            f"{opened.run.path} holds a run with other parameters than --checkpoint has; give the same file, or choose another --out"
+        )
+    remember(opened.journal, {"checkpoint": digest})

@@ -44,3 +44,36 @@ def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any
             )
         )
     return header, rows
+
+
+def table_of_objectives(found: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
+    """Return the cosines of every objective and rule as a header and rows, a column for each parameter.
+
+    Parameters
+    ----------
+    found : mapping
+        Metrics of the trial of each objective.
+
+    Returns
+    -------
+    header : tuple of str
+        Names of the columns.
+    rows : list of sequence
+        One row per objective and rule.
+    """
+    parameters = next((list(record["cosine"]) for *_, record in records_of(found) if "error" not in record), [])
+    header = ("objective", "rule", "strength", *(f"cos {name}" for name in parameters), "relative error", "unconverged %")
+    rows: list[Sequence[Any]] = []
+    for name, rule, record in records_of(found):
+        strength = f"{found[name]['strength']:.1e}"
+        if "error" in record:
+            rows.append((name, rule, strength, *("-" for _ in parameters), "failed", "-"))
+            continue
+        shown = ["-" if value is None else f"{value:.5f}" for value in record["cosine"].values()]
+        rows.append((name, rule, strength, *shown, f"{record['relative_error']:.1e}", f"{100 * record['unconverged']:.1f}"))
+    return header, rows
+
+
+def records_of(found: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """List objective, rule and record of every comparison."""
+    return [(name, rule, record) for name, metrics in found.items() for rule, record in metrics["rules"].items()]

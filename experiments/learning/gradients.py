@@ -6,25 +6,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from contrastive_core.errors import ConvergenceError, EqlabError, InputError
-from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
-from experiments.figures.writing import gradient_alignment, relaxation, write_pictures
-from experiments.learning.gradient_cases import concrete, objective_of, prepare, remember_checkpoint
+from experiments.learning.gradient_cases import GradientCase, case_of, concrete, objective_of, remember_checkpoint
 from experiments.learning.gradient_options import ALL, CommandGradientsOptions, GradientsOptions
 from experiments.learning.gradient_table import table
 from experiments.learning.gradients_of_objectives import compare_all
 from experiments.learning.relaxation import trajectory
-from experiments.runs.arrays import mean_trace, read_trace
-from experiments.runs.directory import open_run
+from experiments.report.ending import finish
+from experiments.runs.arrays import mean_trace
 from experiments.setup.build import architecture, build_setting, ignored
 from experiments.setup.checks import doubts, effort
 from experiments.setup.rules import RULES, require_held
-from experiments.sweeps.single import run_one
+from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
-from experiments.trials.worker import Work
+from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
     from contrastive_core.network import Network
@@ -43,7 +42,7 @@ METRICS = {
 }
 
 
-def trial(options: GradientsOptions, seed: int) -> Outcome:
+def trial(options: GradientsOptions, seed: int, *, prepared: GradientCase | None = None) -> Outcome:
     """Compare every rule with the exact gradient at the same weights and batch.
 
     Parameters
@@ -51,7 +50,9 @@ def trial(options: GradientsOptions, seed: int) -> Outcome:
     options : GradientsOptions
         Everything but the seed.
     seed : int
-        Of the initial weights and the rules' draws.
+        Seed of the initial weights and of the rules' draws.
+    prepared : GradientCase, optional
+        Network and batch, if they are built already.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def trial(options: GradientsOptions, seed: int) -> Outcome:
     from contrastive_core.networks.curvature import extreme_eigenvalues
 
     objective = objective_of(options)
-    splits, network, batch = prepare(options, options.samples, options.checkpoint, seed, objective, options.outputs)
+    splits, network, batch = prepared or case_of(options, seed)
     options = concrete(options, network, batch)
     setting = build_setting(options, objective)
     exact = Implicit(setting.cost, setting.settling).estimate(network, batch)
@@ -159,19 +160,16 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
         raise InputError("--strengths needs two different values to fit an order through")
     check_engine(options.engine)
     invocation.use_threads()
-    settings = {name: value for name, value in options.settings().items() if name in GradientsOptions.model_fields}
     if options.cost == ALL:
-        compare_all(options, Work("gradients", {name: value for name, value in settings.items() if name != "cost"}), invocation)
+        compare_all(options, invocation)
         return
     if objective_of(options) is None and "outputs" in options.model_fields_set:
         invocation.warn(f"--outputs has no effect: {options.cost} is no objective, and the data set says how many there are")
-    # What is wrong is said before anything is written.
-    _, network, _ = prepare(options, options.samples, options.checkpoint, options.seed, objective_of(options), options.outputs)
-    require_held(options.rules, network)
-    run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
-        remember_checkpoint(options.checkpoint, run, journal)
-        result = run_one(Work("gradients", settings), options.seed, options.engine, invocation, run, journal)
+    prepared = case_of(options, options.seed)  # refuses what cannot be compared before anything is written
+    require_held(options.rules, prepared.network)
+    with computation(options, invocation, options.engine) as opened:
+        remember_checkpoint(options.checkpoint, opened)
+        result = compute_one(study_of("gradients", options), opened, Given(options, {"prepared": prepared}))
     for warning in result["warnings"]:
         invocation.warn(warning)
     header, rows = table(result)
@@ -184,10 +182,7 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
         f"{options.fraction:g}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
         f"{spread}\n\n{format_table(header, rows)}"
     )
-    invocation.result({"run": str(run.path), **result}, f"{text}\n\nrun directory: {run.path}")
-    measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
-    traces = {"free phase": read_trace(run, "gradients")}
-    write_pictures(run.figures, {"alignment": gradient_alignment(measured), "relaxation": relaxation(traces)})
+    finish(opened.run, invocation, result, text)
     failed = {rule: record["error"] for rule, record in result["rules"].items() if "error" in record}
     if failed:
         listed = "; ".join(f"{rule}: {error}" for rule, error in failed.items())

@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from experiments.commandline.exits import resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
 from experiments.commandline.sections import COMPUTATION
-from experiments.figures.writing import learning_curves, write_pictures
-from experiments.runs.directory import RunDirectory, open_run
-from experiments.setup.build import architecture, build_network, build_setting, load_data, plan_of
+from experiments.report.ending import finish
+from experiments.setup.build import Prepared, architecture, build_network, build_setting, plan_of, prepare
 from experiments.setup.checks import FEW, check
 from experiments.setup.options import TrainOptions, TrialOptions
 from experiments.setup.rules import RULES
 from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
-from experiments.sweeps.single import run_one
+from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
-from experiments.trials.worker import Work
+from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from contrastive_core.data.splits import Splits
     from contrastive_core.training.evaluation import Evaluation
     from contrastive_core.training.loop import Progress
-    from experiments.runs.journal import Journal
 
 KEY = "train"
-"""Of the one trial in the journal, and of its checkpoint."""
+"""Key of the only trial, which also names its checkpoint."""
 
 
 class CommandTrainOptions(TrialOptions, section=COMPUTATION):
@@ -68,6 +68,7 @@ def trial(
     options: TrialOptions,
     seed: int,
     *,
+    prepared: Prepared | None = None,
     checkpoint: Path | None = None,
     on_start: Callable[[Evaluation], None] | None = None,
     on_step: Callable[[Progress], None] | None = None,
@@ -81,8 +82,10 @@ def trial(
         Everything but the seed.
     seed : int
         Of initial weights, data order and the rule's draws.
+    prepared : Prepared, optional
+        What the options and the seed build, if it is built already; the network is trained in place.
     checkpoint : Path, optional
-        Written after every epoch, and gone on from if it is there.
+        Checkpoint, written after every epoch; training resumes from it if it exists.
     on_start : callable, optional
         Told how the untrained network does on the validation split, unless training goes on from a checkpoint.
     on_step, on_epoch : callable, optional
@@ -98,9 +101,7 @@ def trial(
     from contrastive_core.training.evaluation import evaluate
     from contrastive_core.training.loop import generator_of, train
 
-    splits = load_data(options)
-    network = build_network(options, splits, seed)
-    setting = build_setting(options)
+    splits, network, setting = prepared or prepare(options, seed)
     rule = RULES[options.rule](setting)
     # Kernels compile before the clock starts: a first call can take seconds, which are no cost of the rule.
     rule.estimate(network, next(batches(splits.train, options.batch_size)), generator=generator_of(seed, 2))
@@ -129,7 +130,7 @@ def trial(
         **spent(result.history, splits),
         "unconverged_worst": max(record["unconverged"] for record in result.history),
         "energy_decrease": result.test.energy_decrease,
-        "gradient_cosine": gradient_cosine(options, seed),
+        "gradient_cosine": gradient_cosine(options, splits, seed),
         **origin(splits),
     }
     return Outcome(metrics, result.history)
@@ -138,7 +139,7 @@ def trial(
 EXPERIMENT = Experiment(TrialOptions, trial, METRICS, headline=("test_error",), checkpoints=True, live=True)
 
 
-def gradient_cosine(options: TrainOptions, seed: int) -> dict[str, float]:
+def gradient_cosine(options: TrainOptions, splits: Splits, seed: int) -> dict[str, float]:
     """Return the cosine of the rule's gradient to the exact one, per parameter, at the initial weights and in float64.
 
     The rule relaxes as it does in training; the exact gradient is taken at a free state relaxed to rounding.
@@ -151,7 +152,6 @@ def gradient_cosine(options: TrainOptions, seed: int) -> dict[str, float]:
     from contrastive_core.types import Batch
 
     precise = options.model_copy(update={"dtype": "float64"})
-    splits = load_data(precise)
     network, setting = build_network(precise, splits, seed), build_setting(precise)
     batch = Batch(splits.train.inputs[:FEW].double(), splits.train.labels[:FEW])
     exact = Implicit(setting.cost, Settling(setting.settling.dynamics, Stop(1e-11, 5000)))
@@ -193,43 +193,40 @@ def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     check_engine(options.engine)
     invocation.use_threads()
-    check(options, invocation, options.rule, warm_start=options.warm_start)
-    run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
-        metrics = _train(options, invocation, run, journal)
-        history = [epoch.metrics for epoch in journal.history(KEY)]
-    write_pictures(run.figures, {"learning-curve": learning_curves({options.rule: [history]})})
-    invocation.result({"run": str(run.path), **metrics}, f"{describe(metrics)}\n\nrun directory: {run.path}")
+    prepared = check(options, invocation, options.rule, warm_start=options.warm_start)
+    steps = -(-len(prepared.splits.train.labels) // options.batch_size)
+    study = study_of("train", options)
+    with (
+        computation(options, invocation, options.engine) as opened,
+        invocation.progress(steps * options.epochs, options.rule) as bar,
+    ):
+        callbacks = _callbacks(options, invocation, bar)
+        metrics = compute_one(study, opened, Given(options, {"prepared": prepared, **callbacks}))
+    finish(opened.run, invocation, metrics, describe(metrics))
 
 
-def _train(options: CommandTrainOptions, invocation: Invocation, run: RunDirectory, journal: Journal) -> dict[str, Any]:
-    """Run the trial with a bar on a terminal, one line per epoch elsewhere; other engines show neither, but ``eqlab watch`` does."""
-    steps = -(-(options.train_size or len(load_data(options).train.labels)) // options.batch_size)
-    with invocation.progress(steps * options.epochs, options.rule) as bar:
+def _callbacks(options: CommandTrainOptions, invocation: Invocation, bar: tqdm[Any]) -> dict[str, Callable[..., None]]:
+    """Return what shows a serial training: a bar on a terminal, one line per epoch elsewhere; ``eqlab watch`` shows all engines."""
 
-        def on_start(untrained: Evaluation) -> None:
-            invocation.note(
-                f"epoch 0/{options.epochs}: untrained, validation error {100 * untrained.error:.2f} %, "
-                f"{untrained.sweeps:.1f} sweeps per sample, {100 * untrained.unconverged:.2f} % unconverged"
+    def on_start(untrained: Evaluation) -> None:
+        invocation.note(
+            f"epoch 0/{options.epochs}: untrained, validation error {100 * untrained.error:.2f} %, "
+            f"{untrained.sweeps:.1f} sweeps per sample, {100 * untrained.unconverged:.2f} % unconverged"
+        )
+
+    def on_step(progress: Progress) -> None:
+        bar.update(1)
+        if progress.step % 10 == 0:
+            bar.set_postfix_str(
+                f"epoch {progress.epoch}, error {100 * progress.train_error:.2f} %, sweeps {progress.sweeps:.1f}, "
+                f"unconverged {100 * progress.unconverged:.2f} %"
             )
 
-        def on_step(progress: Progress) -> None:
-            bar.update(1)
-            if progress.step % 10 == 0:
-                bar.set_postfix_str(
-                    f"epoch {progress.epoch}, error {100 * progress.train_error:.2f} %, sweeps {progress.sweeps:.1f}, "
-                    f"unconverged {100 * progress.unconverged:.2f} %"
-                )
+    def on_epoch(record: Mapping[str, float]) -> None:
+        invocation.note(
+            f"epoch {record['epoch']:.0f}/{options.epochs}: training error {100 * record['train_error']:.2f} %, validation error "
+            f"{100 * record['validation_error']:.2f} %, {record['sweeps_per_sample']:.1f} sweeps per sample, "
+            f"{100 * record['unconverged']:.2f} % unconverged, {record['seconds']:.1f} s"
+        )
 
-        def on_epoch(record: dict[str, float]) -> None:
-            journal.record(KEY, int(record["epoch"]), record)
-            invocation.note(
-                f"epoch {record['epoch']:.0f}/{options.epochs}: training error {100 * record['train_error']:.2f} %, validation error "
-                f"{100 * record['validation_error']:.2f} %, {record['sweeps_per_sample']:.1f} sweeps per sample, "
-                f"{100 * record['unconverged']:.2f} % unconverged, {record['seconds']:.1f} s"
-            )
-
-        settings = {name: value for name, value in options.settings().items() if name in TrialOptions.model_fields}
-        work = Work("train", settings, str(run.checkpoints.resolve()))
-        observers: dict[str, Callable[..., None]] = {"on_start": on_start, "on_step": on_step, "on_epoch": on_epoch}
-        return run_one(work, options.seed, options.engine, invocation, run, journal, observers)
+    return {"on_start": on_start, "on_step": on_step, "on_epoch": on_epoch}

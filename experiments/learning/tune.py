@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -13,13 +14,16 @@ from contrastive_core.errors import EqlabError, InputError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import Cell, format_table, to_toml, write_text
-from experiments.commandline.sections import OUTPUT
-from experiments.figures.writing import tuning, write_pictures
-from experiments.learning.tune_cases import TuneOptions, curvature, material
+from experiments.commandline.sections import COMPUTATION, OUTPUT
+from experiments.learning.tune_cases import TuneOptions, check_material, curvature, material
+from experiments.report.ending import finish
 from experiments.setup.build import architecture, build_setting, ignored, load_data
 from experiments.setup.options import TrainOptions
 from experiments.setup.rules import RULES
+from experiments.sweeps.compute import computation, compute_one, study_of
+from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
+from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
     from contrastive_core.analysis.tuning import Candidate, Exact
@@ -36,11 +40,18 @@ class CommandTuneOptions(TuneOptions):
     Attributes
     ----------
     write
-        The configuration.
+        File of the configuration.
+    engine
+        Engine that computes the trial.
     """
 
     write: Annotated[Path | None, OUTPUT] = Field(
         None, exclude=True, description="TOML file to write the found settings to, for 'eqlab train --config'; none: no file."
+    )
+    engine: Annotated[str, COMPUTATION] = Field(
+        "serial",
+        exclude=True,
+        description="Engine that computes the trial: serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.",
     )
 
 
@@ -80,10 +91,6 @@ def trial(options: TuneOptions, seed: int) -> Outcome:
     from contrastive_core.analysis.tuning import choose, fit, measure, measure_exact, with_tolerances, worst
     from contrastive_core.training.loop import generator_of
 
-    if not options.rule.startswith("ep-"):
-        raise InputError(
-            f"tune finds the strength of equilibrium propagation, and {options.rule} has none; choose a rule that begins with ep-"
-        )
     networks, tuned_on, checked_on = material(options, seed)
     spread, step = curvature(options, networks, tuned_on[0])
     if step is not None:
@@ -194,12 +201,10 @@ def table(metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Ce
         if not same and record["strength"] != chosen["strength"]:
             continue
         picked = same and record["strength"] == chosen["strength"]
-        # A candidate that diverged has no numbers.
-        shown = (
-            [f"{record['error']:.1e}", f"{record['cosine']:.5f}", f"{record['sweeps']:.1f}"]
-            if record["sweeps"] == record["sweeps"]
-            else ["-"] * 3
-        )
+        measured = [record[name] for name in ("error", "cosine", "sweeps")]
+        # A candidate that diverged has no numbers, which a journal keeps as null.
+        finite = all(value is not None and math.isfinite(value) for value in measured)
+        shown = [format(value, digits) for value, digits in zip(measured, (".1e", ".5f", ".1f"), strict=True)] if finite else ["-"] * 3
         numbers = (f"{record['strength']:g}", *(f"{record[key]:g}" for key in keys))
         rows.append((*numbers, *shown, f"{100 * record['unconverged']:.1f}", "chosen" if picked else ""))
     return ("strength", "tolerance", "nudged tolerance", "error", "lowest cosine", "sweeps", "unconverged %", ""), rows
@@ -220,27 +225,27 @@ def tune_command(options: CommandTuneOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     if options.write is not None:
         _check_place(options.write)
+    check_engine(options.engine)
     invocation.use_threads()
-    result = dict(trial(options, options.seed).metrics)
+    check_material(options)
+    with computation(options, invocation, options.engine) as opened:
+        result = compute_one(study_of("tune", options), opened, Given(options))
     for warning in result["warnings"]:
         invocation.warn(warning)
-    header, rows = table(result)
     extremes, fresh = result["curvature"], result["fresh"]
     spread = "not known" if extremes["smallest"] is None else f"{extremes['smallest']:.3f} to {extremes['largest']:.3f}"
     lines = [
         f"{result['network']} on {options.data}, {options.rule}; curvature of the energy {spread} of the stiffness",
         f"noise of a mini-batch of {options.batch_size}: {result['noise']:.2g} of the gradient (initial weights"
         f"{f' and after {options.warmup} steps, the worse of both' if options.warmup else ''})\n",
-        format_table(header, rows) + "\n",
+        format_table(*table(result)) + "\n",
         *(f"- {reason}" for reason in result["reasons"]),
         f"- on {options.batches} fresh batches: error {fresh['error']:.2g}, lowest cosine {fresh['cosine']:.5f}",
     ]
     if options.write is not None:
         _write(options, result["settings"], options.write)
         lines.append(f"\nwritten: {options.write}; train with: eqlab train --config {options.write}")
-    invocation.save_result("tuning", result, "\n".join(lines))
-    if invocation.out is not None:
-        write_pictures(invocation.out, {"errors": tuning(result)})
+    finish(opened.run, invocation, result, "\n".join(lines))
 
 
 def _check_place(path: Path) -> None:

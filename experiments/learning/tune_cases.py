@@ -1,4 +1,4 @@
-"""What ``eqlab tune`` tries settings on: a network before and after some training, mini-batches, and the curvature of its energy."""
+"""Cases on which ``eqlab tune`` tries settings: a network before and after a warm-up, mini-batches, the curvature of its energy."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from experiments.setup.options import TrainOptions
 from experiments.setup.rules import RULES
 
 if TYPE_CHECKING:
+    from contrastive_core.data.splits import Splits
     from contrastive_core.network import Network
     from contrastive_core.types import Batch
 
@@ -53,52 +54,67 @@ class TuneOptions(TrainOptions):
     )
 
 
-def material(options: TuneOptions, seed: int) -> tuple[list[Network], list[Batch], list[Batch]]:
-    """Make what settings are tried on.
-
-    Parameters
-    ----------
-    options : TuneOptions
-        Network, data, and how many batches and steps.
-    seed : int
-        Of the initial weights and of the order of the data.
-
-    Returns
-    -------
-    networks : list of Network
-        The initial one, and one after some training if that is wanted.
-    tuned_on, checked_on : list of Batch
-        The first mini-batches that training would take, and those that follow.
+def check_material(options: TuneOptions) -> Splits:
+    """Refuse what cannot be tuned, and return the data.
 
     Raises
     ------
     InputError
-        If there are not so many samples.
+        If the rule is none of equilibrium propagation, or the data has too few samples.
     """
-    from contrastive_core.data.batches import batches
-    from contrastive_core.training.loop import generator_of
-
+    if not options.rule.startswith("ep-"):
+        raise InputError(
+            f"tune finds the strength of equilibrium propagation, and {options.rule} has none; choose a rule that begins with ep-"
+        )
     splits = load_data(options)
     needed, there = 2 * options.batches * options.batch_size, len(splits.train.labels)
     if needed > there:
         raise InputError(
             f"2 x {options.batches} batches of {options.batch_size} need {needed} samples, and there are {there}; give fewer --batches"
         )
+    return splits
+
+
+def material(options: TuneOptions, seed: int) -> tuple[list[Network], list[Batch], list[Batch]]:
+    """Build the networks and batches on which settings are tried.
+
+    Parameters
+    ----------
+    options : TuneOptions
+        Options of network and data, and the numbers of batches and warm-up steps.
+    seed : int
+        Seed of the initial weights and of the order of the data.
+
+    Returns
+    -------
+    networks : list of Network
+        Initial network and, with a warm-up, the network after it.
+    tuned_on, checked_on : list of Batch
+        First mini-batches that training would take, and those that follow.
+
+    Raises
+    ------
+    InputError
+        As ``check_material``.
+    """
+    from contrastive_core.data.batches import batches
+    from contrastive_core.training.loop import generator_of
+
+    splits = check_material(options)
     source = batches(splits.train, options.batch_size, generator_of(seed, 1))
     drawn = [next(source) for _ in range(2 * options.batches)]
     networks = [build_network(options, splits, seed)]
     if options.warmup:
-        networks.append(_trained(options, seed))
+        networks.append(_trained(options, splits, seed))
     return networks, drawn[: options.batches], drawn[options.batches :]
 
 
-def _trained(options: TuneOptions, seed: int) -> Network:
+def _trained(options: TuneOptions, splits: Splits, seed: int) -> Network:
     """Return the network after some steps with the smallest strength and tolerances of all that are tried."""
     from contrastive_core.analysis.tuning import with_tolerances
     from contrastive_core.data.splits import limit
     from contrastive_core.training.loop import train
 
-    splits = load_data(options)
     network, setting = build_network(options, splits, seed), build_setting(options)
     careful = with_tolerances(setting, min(options.strengths), min(options.tolerances), min(options.nudged_tolerances))
     few = limit(splits, train=min(options.warmup * options.batch_size, len(splits.train.labels)))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from experiments.figures.writing import comparison, gradient_alignment, learning_curves, pareto, relaxation
+from experiments.figures.writing import comparison, gradient_alignment, learning_curves, pareto, relaxation, tuning
 from experiments.learning.comparison import summarise, table
-from experiments.learning.gradient_table import table as gradients_table
-from experiments.report.contents import Contents, ReportTable
-from experiments.report.grid_view import point_labels, show_grid
+from experiments.learning.gradient_table import table as table_of_gradients
+from experiments.learning.gradient_table import table_of_objectives
+from experiments.learning.tune import table as table_of_candidates
+from experiments.report.contents import ReportTable
+from experiments.report.grid_view import Contents, point_labels, show_grid
 from experiments.report.run_reader import OpenedRun
 from experiments.runs.arrays import read_trace
-from experiments.sweeps.paired import trial_key
+from experiments.sweeps.paired import read_paired, settled
 
 MOST_CURVES = 12
 MOST_SEEDS = 20
@@ -59,7 +61,11 @@ def curves(opened: OpenedRun) -> dict[str, list[list[dict[str, Any]]]]:
 
 
 def _records(opened: OpenedRun, key: str) -> list[dict[str, Any]]:
-    return [epoch.metrics for epoch in opened.history(key) if _CURVE in epoch.metrics]
+    return _judged([epoch.metrics for epoch in opened.history(key)])
+
+
+def _judged(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [record for record in history if _CURVE in record]
 
 
 def show_relaxation(opened: OpenedRun) -> Contents:
@@ -77,19 +83,11 @@ def show_relaxation(opened: OpenedRun) -> Contents:
 def show_compare(opened: OpenedRun) -> Contents:
     """Show rules side by side, as far as they are."""
     rules = [str(rule) for (rule,) in opened.axes[0].values] if opened.axes else []
-    metrics, errors, histories = {}, {}, {}
-    for rule in rules:
-        keys = [trial_key(rule, seed) for seed in range(opened.first_seed, opened.first_seed + opened.seeds)]
-        trials = [opened.journal.trial(key) for key in keys]
-        histories[rule] = [_records(opened, key) for key in keys]
-        if any(trial and trial.status in ("done", "failed") for trial in trials):
-            metrics[rule] = [trial.metrics if trial else None for trial in trials]
-            errors[rule] = next((trial.error for trial in trials if trial and trial.error), None)
-    records = summarise(metrics, errors)
-    for rule, record in records.items():
-        if errors[rule] is None:
-            record["status"] = "done"  # what is missing has not failed
-    pictures = {"learning-curves": learning_curves(histories)} if any(any(seeds) for seeds in histories.values()) else {}
+    seeds = range(opened.first_seed, opened.first_seed + opened.seeds)
+    found = settled(read_paired(opened.journal, rules, seeds, opened.history))
+    records = summarise(found.metrics, found.errors)
+    histories = {rule: [_judged(history) for history in each] for rule, each in found.histories.items()}
+    pictures = {"learning-curves": learning_curves(histories)} if any(any(each) for each in histories.values()) else {}
     if not records:
         return Contents([], pictures)
     efforts = {"CPU time (µs/sample)": ("cpu_seconds_per_sample", 1e6), "sweeps per sample": ("sweeps_per_sample", 1.0)}
@@ -104,14 +102,31 @@ def show_compare(opened: OpenedRun) -> Contents:
 
 
 def show_gradients(opened: OpenedRun) -> Contents:
-    """Show every rule's gradient beside the exact one, and how the free phase relaxed; of a grid, those of its first trial."""
+    """Show every rule's gradient beside the exact one, and how the free phase relaxed; of a grid, those of its first trial.
+
+    A grid of costs shows the cosines of every cost in place of the grid's own table.
+    """
+    costs = [axis.keys for axis in opened.axes] == [("cost",)]
+    view = show_grid(opened) if opened.axes and not costs else Contents([], {})
+    found = {trial.key: trial.metrics for trial in opened.journal.trials("done") if trial.metrics} if costs else {}
+    first = next(opened.journal.trials("done"), None)
+    if first is None or first.metrics is None:
+        return view
+    rules = {rule: record for rule, record in first.metrics["rules"].items() if "error" not in record}
+    trace = read_trace(opened.run, first.key)
+    pictures = {"alignment": gradient_alignment(rules), **({"relaxation": relaxation({"free phase": trace})} if trace else {})}
+    where = f" in trial {first.key}" if opened.axes else ""
+    tables = [ReportTable(f"Distance from the exact gradient{where}", *table_of_gradients(first.metrics)), *view.tables]
+    if costs:
+        tables.insert(0, ReportTable("Cosines to the exact gradient, by cost", *table_of_objectives(found)))
+    return Contents(tables, {**pictures, **view.pictures})
+
+
+def show_tune(opened: OpenedRun) -> Contents:
+    """Show the error of every candidate and what was chosen; of a grid, those of its first trial."""
     view = show_grid(opened) if opened.axes else Contents([], {})
     found = next(opened.journal.trials("done"), None)
     if found is None or found.metrics is None:
         return view
-    rules = {rule: record for rule, record in found.metrics["rules"].items() if "error" not in record}
-    trace = read_trace(opened.run, found.key)
-    pictures = {"alignment": gradient_alignment(rules), **({"relaxation": relaxation({"free phase": trace})} if trace else {})}
-    header, rows = gradients_table(found.metrics)
-    where = f" in trial {found.key}" if opened.axes else ""
-    return Contents([ReportTable(f"Distance from the exact gradient{where}", header, rows), *view.tables], {**pictures, **view.pictures})
+    header, rows = table_of_candidates(found.metrics)
+    return Contents([ReportTable("Candidates", header, rows), *view.tables], {"errors": tuning(found.metrics), **view.pictures})

@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.commandline.options import flatten
 from experiments.figures.style import Picture
-from experiments.report.contents import Report, ReportTable
+from experiments.report.contents import Contents, Report, ReportTable
 from experiments.report.run_reader import OpenedRun, open_for_reading, refuse_links, state_of
 from experiments.report.views import show
 from experiments.runs.columns import means
@@ -26,7 +26,13 @@ _MOST_FAILURES = 5
 _MOST_RUNNING = 16
 
 
-def build_report(run: RunDirectory, fronts: Sequence[str] = ()) -> Report:
+def contents_of(run: RunDirectory) -> Contents:
+    """Return the tables and figures of a run."""
+    with open_for_reading(run) as opened:
+        return Contents([], {}) if opened is None else show(opened)
+
+
+def build_report(run: RunDirectory, fronts: Sequence[str] = (), view: Contents | None = None) -> Report:
     """Build the report of a run.
 
     Parameters
@@ -35,6 +41,8 @@ def build_report(run: RunDirectory, fronts: Sequence[str] = ()) -> Report:
         Directory of a run, which may still be going on, have failed or have been killed.
     fronts : sequence of str
         Two metrics of a Pareto front; empty for the default ones.
+    view : Contents, optional
+        Tables and figures of the run, if they are made already.
 
     Returns
     -------
@@ -50,7 +58,7 @@ def build_report(run: RunDirectory, fronts: Sequence[str] = ()) -> Report:
     with open_for_reading(run) as opened:
         if opened is None:
             return Report(run.path.name, f"A run of eqlab {_command(run)}", "nothing is recorded yet", [], {}, config, _provenance(run))
-        state, view = state_of(opened), show(opened, fronts)
+        state, view = state_of(opened), view or show(opened, fronts)
         tables = [*view.tables, *_single(opened), *_running(opened), *_failures(opened)]
         intro = _introduce(opened)
         done, total = opened.counts["done"] + opened.counts["failed"], opened.total

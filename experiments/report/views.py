@@ -12,14 +12,21 @@ from experiments.report.run_reader import OpenedRun
 VIEWS: Table[Callable[[OpenedRun], Contents]] = Table(
     "view",
     {
+        "basins": "experiments.hopfield.view:show_basins",
+        "capacity": "experiments.hopfield.view:show_capacity",
         "compare": "experiments.learning.view:show_compare",
         "contrast": "experiments.representations.view:show_contrast",
         "gradients": "experiments.learning.view:show_gradients",
+        "hardware": "experiments.hardware.view:show_hardware",
+        "ising": "experiments.hardware.view:show_ising",
         "learn": "experiments.hopfield.view:show_learn",
+        "match": "experiments.representations.view:show_match",
         "phase": "experiments.hopfield.view:show_phase",
         "recall": "experiments.hopfield.view:show_recall",
         "relaxation": "experiments.learning.view:show_relaxation",
+        "spice": "experiments.hardware.view:show_spice",
         "train": "experiments.learning.view:show_train",
+        "tune": "experiments.learning.view:show_tune",
     },
 )
 """Commands and experiments that show more than their grid."""

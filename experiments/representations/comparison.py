@@ -38,7 +38,7 @@ def summarise(found: Found) -> dict[str, dict[str, Any]]:
 
 def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mapping[str, Any] | None], error: str | None) -> dict[str, Any]:
     done = [trial for trial in trials if trial is not None]
-    record: dict[str, Any] = {"status": "done" if len(done) == len(trials) else "failed", "error": error}
+    record: dict[str, Any] = {"status": "failed" if error else "done", "error": error}  # a missing trial has not failed
     record |= dict.fromkeys(("probe", "lift", "paired_difference", "untrained"))
     if not done:
         return record

@@ -6,22 +6,21 @@ import json
 from typing import TYPE_CHECKING
 
 from contrastive_core.errors import InputError
-from experiments.commandline.exits import resumable
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
-from experiments.figures.writing import write_pictures
-from experiments.report.html import render, write_report
+from experiments.report.ending import finish
 from experiments.representations.build import build_contrasting, build_embedding, build_objective, lowered, objective_setting
 from experiments.representations.comparison import measure_table, probe_table, summarise
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.representations.stages import follow, remember_stages
-from experiments.runs.directory import open_run
 from experiments.runs.records import Record
 from experiments.setup.build import architecture, ignored, load_data
 from experiments.setup.checks import FEW, unused
 from experiments.setup.rules import BASELINE, RULES
-from experiments.sweeps.paired import refuse_failures, run_paired, seeds_of, study_of
+from experiments.sweeps.axes import axis_of
+from experiments.sweeps.compute import computation, compute, study_of, teller
+from experiments.sweeps.paired import read_paired, refuse_failures, seeds_of, tasks_of
 from experiments.trials.engine import check_engine
 
 if TYPE_CHECKING:
@@ -125,19 +124,16 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
       eqlab contrast --config contrast-mnist --data-dir DIRECTORY-OF-IDX-FILES
       eqlab contrast --after RUN
     """  # noqa: D301
-    from experiments.report.page import build_report
-
     check_engine(options.engine)
     invocation.use_threads()
     options, stages = follow(options)
     network = check_contrast(options, invocation)
-    run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
-        remember_stages(stages, run, journal)
-        found = run_paired(study_of("contrastive", ContrastiveOptions, options), options, invocation, run, journal, _sentence)
-    records = summarise(found)
+    study = study_of("contrastive", options, [axis_of("rule", options.rules)], options.seeds)
+    with computation(options, invocation, options.engine) as opened:
+        remember_stages(stages, opened)
+        compute(study, tasks_of(options), opened, told=teller(invocation, _sentence))
+        records = summarise(read_paired(opened.journal, options.rules, seeds_of(options)))
     result = {
-        "run": str(run.path),
         "network": network,
         "data": options.data,
         "objective": options.cost,
@@ -146,12 +142,8 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
         "seeds": list(seeds_of(options)),
         "rules": records,
     }
-    page = build_report(run)
-    write_pictures(run.figures, page.pictures)
-    write_report(run.path / "report.html", render(page))
     body = "\n\n".join(format_table(*table) for table in (probe_table(records), measure_table(records)))
-    text = f"{options.cost} on views of {options.data}, {network}, {options.seeds} paired seeds\n\n{body}"
-    invocation.result(result, f"{text}\n\nreport: {run.path / 'report.html'}")
+    finish(opened.run, invocation, result, f"{options.cost} on views of {options.data}, {network}, {options.seeds} paired seeds\n\n{body}")
     refuse_failures(records)
 
 

@@ -1,60 +1,80 @@
-"""Networks that ``eqlab match`` trains itself: a pair of rules where it is given no run, and second seeds of runs that have one."""
+"""Networks that ``eqlab match`` trains itself: a pair of rules if no run is given, and second seeds of runs of one seed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Layer, resolve, resolve_layers
 from experiments.learning.compare import CompareOptions
 from experiments.learning.train import CommandTrainOptions
 from experiments.representations.contrast import check_contrast
-from experiments.representations.options import ContrastiveOptions, ContrastOptions
-from experiments.runs.directory import RunDirectory, open_run
+from experiments.representations.options import ContrastOptions
+from experiments.representations.trained import beside_of
+from experiments.runs.directory import RunDirectory
 from experiments.setup.checks import check
-from experiments.setup.options import PlanOptions
-from experiments.sweeps.paired import run_paired, study_of
+from experiments.sweeps.axes import axis_of
+from experiments.sweeps.compute import computation, compute, study_of, teller
+from experiments.sweeps.paired import read_paired, seeds_of, tasks_of
 
 TRAINERS: dict[str, type[CompareOptions] | type[ContrastOptions]] = {"compare": CompareOptions, "contrast": ContrastOptions}
-"""The options of commands that train paired rules."""
+"""Options of the commands that train paired rules."""
 
 
-def train_pair(command: str, config: str | None, settings: Mapping[str, Any], invocation: Invocation) -> Path:
-    """Train what a command would, and return the directory of its run.
+def plan_pair(command: str, config: str | None, settings: Mapping[str, Any], invocation: Invocation) -> CompareOptions | ContrastOptions:
+    """Return the options of a command that trains, and refuse what it cannot train before anything is written.
 
     Parameters
     ----------
     command : str
-        A name in ``TRAINERS``.
+        Name in ``TRAINERS``.
     config : str, optional
-        A configuration of it.
+        Configuration of the command.
     settings : mapping
-        Of its options.
+        Options of the command by name.
     invocation : Invocation
-        The run is kept in ``networks`` under its ``out``, or where runs are.
-
-    Returns
-    -------
-    Path
-        Of a run whose trials are all done.
+        Output for warnings.
 
     Raises
     ------
     InputError
         If the settings are not the command's, or cannot be trained.
-    TrialsFailedError
-        If a trial failed.
     """
     options = resolve(TRAINERS[command], config=config, flags=settings)
     if isinstance(options, ContrastOptions):
         check_contrast(options, invocation)
     else:
         check(options, invocation, rules=options.rules)
-    return _train(command, options, replace(invocation, command=command, out=invocation.out and invocation.out / "networks"))
+    return options
+
+
+def train_pair(command: str, options: CompareOptions | ContrastOptions, invocation: Invocation) -> Path:
+    """Train what a command would, and return the directory of its run.
+
+    Parameters
+    ----------
+    command : str
+        Name in ``TRAINERS``.
+    options : CompareOptions or ContrastOptions
+        Options from ``plan_pair``.
+    invocation : Invocation
+        Output for progress; its ``out`` is the run's directory.
+
+    Returns
+    -------
+    Path
+        Directory of a run whose trials are all done.
+
+    Raises
+    ------
+    TrialsFailedError
+        If a trial failed.
+    """
+    return _train(command, options, replace(invocation, command=command))
 
 
 def second_seed(path: Path, data_dir: Path | None, engine: str, invocation: Invocation) -> Path | None:
@@ -63,13 +83,13 @@ def second_seed(path: Path, data_dir: Path | None, engine: str, invocation: Invo
     Parameters
     ----------
     path : Path
-        The run; the new one has its name with ``-second`` after it, and is gone on from if it is there.
+        Directory of the run; the new one is ``beside_of`` it, and is resumed if it exists.
     data_dir : Path, optional
-        Where the files of its data set are.
+        Directory of the files of its data set.
     engine : str
-        Where trials are computed.
+        Name of the engine.
     invocation : Invocation
-        Where progress goes.
+        Output for progress.
 
     Returns
     -------
@@ -96,17 +116,18 @@ def second_seed(path: Path, data_dir: Path | None, engine: str, invocation: Invo
     settings |= {"seed": settings["seed"] + 1, "seeds": 1}
     options = resolve_layers(TRAINERS[command], [Layer("{key} (in config.toml)", settings)])
     options = options.model_copy(update={"data_dir": data_dir, "engine": engine})
-    beside = path.with_name(f"{path.name}-second")
+    beside = beside_of(path)
     invocation.note(f"{path.name} has one seed: training another, kept in {beside}")
     return _train(command, options, replace(invocation, command=command, out=beside))
 
 
 def _train(command: str, options: CompareOptions | ContrastOptions, invocation: Invocation) -> Path:
-    shared: tuple[str, type[PlanOptions]] = ("contrastive", ContrastiveOptions) if command == "contrast" else ("train", PlanOptions)
-    run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
-        found = run_paired(study_of(*shared, options), options, invocation, run, journal, lambda record: f"{record.seconds:.1f} s")
-    failed: Sequence[str] = [f"{rule}: {error}" for rule, error in found.errors.items() if error]
+    experiment = "contrastive" if command == "contrast" else "train"
+    study = study_of(experiment, options, [axis_of("rule", options.rules)], options.seeds)
+    with computation(options, invocation, options.engine) as opened:
+        compute(study, tasks_of(options), opened, told=teller(invocation, lambda record: f"{record.seconds:.1f} s"))
+        found = read_paired(opened.journal, options.rules, seeds_of(options))
+    failed = [f"{rule}: {error}" for rule, error in found.errors.items() if error]
     if failed:
-        raise TrialsFailedError(f"{run.path} has failed trials: {'; '.join(failed)}")
-    return run.path
+        raise TrialsFailedError(f"{opened.run.path} has failed trials: {'; '.join(failed)}")
+    return opened.run.path

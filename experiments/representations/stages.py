@@ -9,10 +9,10 @@ from contrastive_core.errors import InputError
 from experiments.representations.activities import Trained, activities
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.representations.trained import finished, load_trained
-from experiments.runs.directory import RunDirectory, find_run
-from experiments.runs.journal import Journal
+from experiments.runs.directory import find_run
 from experiments.runs.pages import recall, remember
 from experiments.setup.build import load_data
+from experiments.sweeps.compute import Computation
 from experiments.sweeps.paired import seeds_of
 
 if TYPE_CHECKING:
@@ -119,8 +119,9 @@ def follow(options: ContrastOptions) -> tuple[ContrastOptions, str | None]:
     return options, fingerprint(before)
 
 
-def remember_stages(stages: str | None, run: RunDirectory, journal: Journal) -> None:
-    """Refuse to go on after other networks than before: only the path of the earlier run is in the configuration."""
-    if recall(journal).get("stages", stages) != stages:
-        raise InputError(f"{run.path} came after other networks than --after has now; give back that run, or choose another --out")
-    remember(journal, {"stages": stages})
+def remember_stages(stages: str | None, opened: Computation) -> None:
+    """Refuse to resume a run after other networks than before."""
+    # The configuration has the path of the earlier run only, whose networks may be others now.
+    if recall(opened.journal).get("stages", stages) != stages:
+        raise InputError(f"{opened.run.path} came after other networks than --after has now; give back that run, or choose another --out")
+    remember(opened.journal, {"stages": stages})

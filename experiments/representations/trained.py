@@ -51,6 +51,11 @@ def trained_networks(path: Path, data_dir: Path | None) -> list[Trained]:
     return [load_trained(path, options, one, splits) for one in done]
 
 
+def beside_of(path: Path) -> Path:
+    """Return the directory of the second seed of a run."""
+    return path.with_name(f"{path.name}-second")
+
+
 class Finished(NamedTuple):
     """A trial that is done.
 

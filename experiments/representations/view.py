@@ -4,33 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.figures.representations import curves, embeddings, spectra
+from experiments.figures.representations import curves as curves_picture
+from experiments.figures.representations import embeddings, matches, spectra
 from experiments.report.contents import Contents, ReportTable
+from experiments.report.grid_view import show_grid
 from experiments.report.run_reader import OpenedRun
 from experiments.representations.comparison import measure_table, probe_table, summarise
+from experiments.representations.match_trial import LAYERS
+from experiments.representations.match_trial import tables as tables_of_match
 from experiments.runs.arrays import read_arrays
-from experiments.sweeps.paired import Found, trial_key
+from experiments.sweeps.paired import read_paired, settled, trial_key
 
 
 def show_contrast(opened: OpenedRun) -> Contents:
     """Show rules side by side, as far as they are: probes, measures, where samples lie and how the objective falls."""
     rules = [str(rule) for (rule,) in opened.axes[0].values] if opened.axes else []
     seeds = range(opened.first_seed, opened.first_seed + opened.seeds)
-    found = Found({}, {}, {})
-    for rule in rules:
-        keys = [trial_key(rule, seed) for seed in seeds]
-        trials = [opened.journal.trial(key) for key in keys]
-        found.histories[rule] = [[epoch.metrics for epoch in opened.history(key)] for key in keys]
-        if any(trial and trial.status in ("done", "failed") for trial in trials):
-            found.metrics[rule] = [trial.metrics if trial else None for trial in trials]
-            found.errors[rule] = next((trial.error for trial in trials if trial and trial.error), None)
+    found = settled(read_paired(opened.journal, rules, seeds, opened.history))
     records = summarise(found)
-    for rule, record in records.items():
-        if found.errors[rule] is None:
-            record["status"] = "done"  # what is missing has not failed
     collapsed = next((record["collapsed"] for record in records.values() if record.get("collapsed") is not None), None)
     shown = _arrays(opened, rules)
-    pictures = {"curves": curves(found.histories, collapsed)}
+    pictures = {"curves": curves_picture(found.histories, collapsed)}
     pictures |= {"embedding": embeddings(shown), "spectrum": spectra(shown)} if shown else {}
     if not records:
         return Contents([], pictures)
@@ -50,3 +44,14 @@ def _arrays(opened: OpenedRun, rules: list[str]) -> dict[str, dict[str, Any]]:
             }
         shown[rule] = {name: values for name, values in arrays.items() if not name.startswith("untrained_")}
     return shown
+
+
+def show_match(opened: OpenedRun) -> Contents:
+    """Show how well units correspond, by kind of pair and layer; of a grid, those of its first trial."""
+    view = show_grid(opened) if opened.axes else Contents([], {})
+    found = next(opened.journal.trials("done"), None)
+    if found is None or found.metrics is None:
+        return view
+    curves = {kind: {layer: one[layer]["correlations"] for layer in LAYERS} for kind, one in found.metrics["kinds"].items()}
+    tables = [ReportTable(*table) for table in tables_of_match(found.metrics)]
+    return Contents([*tables, *view.tables], {"match-curves": matches(curves), **view.pictures})

@@ -1,12 +1,15 @@
-"""Arrays of a run read back from their files, and trajectories as the lines of a figure."""
+"""Arrays of trials, each trial's in a file of its own, and trajectories as the lines of a figure."""
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from contrastive_core.files.writing import write_bytes
 from experiments.runs.directory import RunDirectory
+from experiments.runs.journal import StoreError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,18 +18,47 @@ LONGEST = 400
 """Sweeps of a trace that are shown."""
 
 
+def save_arrays(run: RunDirectory, key: str, arrays: Mapping[str, Any]) -> None:
+    """Write a trial's arrays to a file, whole or not at all.
+
+    Parameters
+    ----------
+    run : RunDirectory
+        Run of the trial; the file goes to its ``trajectories``.
+    key : str
+        Key of the trial, which becomes the file's name.
+    arrays : mapping of str to ndarray
+        Arrays by name.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    import numpy as np
+
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    path = run.trajectories / f"{key}.npz"
+    try:
+        run.trajectories.mkdir(exist_ok=True)
+        write_bytes(path, content.getvalue())
+    except OSError as error:
+        raise StoreError(f"cannot write {path} ({error.strerror}); what was recorded before is kept") from error
+
+
 def mean_trace(arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
-    """Put the samples of a trajectory together.
+    """Reduce a trajectory to one line per quantity, over its samples.
 
     Parameters
     ----------
     arrays : mapping of str to ndarray of shape (steps, samples)
-        ``energy`` and ``residual``; empty where there was no step.
+        Arrays ``energy`` and ``residual``; an empty mapping where there was no step.
 
     Returns
     -------
     dict of str to ndarray of shape (steps,)
-        The mean energy, and the largest residual.
+        Mean energy and largest residual after every step.
     """
     return {"energy": arrays["energy"].mean(1), "residual": arrays["residual"].max(1)} if arrays else {}
 
@@ -37,14 +69,14 @@ def read_arrays(run: RunDirectory, key: str) -> dict[str, np.ndarray[Any, Any]]:
     Parameters
     ----------
     run : RunDirectory
-        The run.
+        Run of the trial.
     key : str
-        The trial.
+        Key of the trial.
 
     Returns
     -------
     dict of str to ndarray
-        By name; empty if the trial kept none, or its file is damaged.
+        Arrays by name; empty if the trial kept none, or its file is damaged.
     """
     import numpy as np
 
@@ -56,14 +88,14 @@ def read_arrays(run: RunDirectory, key: str) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def read_trace(run: RunDirectory, key: str) -> dict[str, list[float]]:
-    """Read how a trial relaxed.
+    """Read the trace of a trial's relaxation.
 
     Parameters
     ----------
     run : RunDirectory
-        The run.
+        Run of the trial.
     key : str
-        The trial.
+        Key of the trial.
 
     Returns
     -------

@@ -1,11 +1,10 @@
-"""The epochs of trials that still run: a file of lines per trial, written where it is computed, for those who watch and nobody else."""
+"""Epochs of trials that still run: one file of JSON lines per trial, written by its worker and read by reports and watchers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -13,43 +12,42 @@ from experiments.commandline.output import to_json
 from experiments.runs.records import Epoch
 
 LARGEST = 2**20
-"""Bytes of a file that are read, so that a long training cannot fill the memory of who watches it."""
+"""Bytes of a file that are read, so that a long training cannot fill the memory of a watcher."""
 
 
 def announce(folder: Path, key: str) -> Callable[[Mapping[str, Any]], None]:
-    """Begin a trial's file; what an earlier attempt told stays until there is something newer.
+    """Begin or continue a trial's file; epochs of an earlier attempt stay.
 
     Parameters
     ----------
     folder : Path
-        Of the run.
+        Directory ``live`` of the run.
     key : str
-        The trial.
+        Key of the trial.
 
     Returns
     -------
     callable
-        To be told of every epoch. It writes one line and raises nothing: no trial shall fail, or wait, because it is watched.
+        Callback for each epoch. Appends one line and never raises, so that watching cannot make a trial fail or wait.
     """
     path = file_of(folder, key)
-    modes = chain("w", repeat("a"))
     with suppress(OSError):
         path.touch()
 
     def tell(epoch: Mapping[str, Any]) -> None:
-        with suppress(OSError), path.open(next(modes)) as stream:
+        with suppress(OSError), path.open("a") as stream:
             stream.write(to_json(epoch, indent=False) + "\n")
 
     return tell
 
 
 def file_of(folder: Path, key: str) -> Path:
-    """Return where a trial's epochs are."""
+    """Return the file of a trial's epochs."""
     return folder / f"{key}.ndjson"
 
 
 def running(folder: Path) -> list[str]:
-    """List the trials that have begun and are not recorded yet, those of a run that was killed included."""
+    """List the trials that have begun and are not recorded yet, including those of a killed run."""
     try:
         return sorted(path.stem for path in folder.iterdir() if path.suffix == ".ndjson" and not path.is_symlink())
     except OSError:
@@ -62,16 +60,16 @@ def read_live(folder: Path, key: str) -> list[Epoch]:
     Parameters
     ----------
     folder : Path
-        Of the run.
+        Directory ``live`` of the run.
     key : str
-        The trial.
+        Key of the trial.
 
     Returns
     -------
     list of Epoch
-        What can be read: a line that is not whole yet is left out, and so is everything if the trial has just been recorded.
+        Epochs in rising order. A line that is still being written is left out; the list is empty if the trial was just recorded.
     """
-    epochs = []
+    epochs: list[Epoch] = []
     try:
         with file_of(folder, key).open("rb") as stream:
             lines = stream.read(LARGEST).splitlines()
@@ -80,11 +78,15 @@ def read_live(folder: Path, key: str) -> list[Epoch]:
     for line in lines:
         with suppress(ValueError, KeyError, TypeError):
             metrics = json.loads(line)
-            epochs.append(Epoch(int(metrics["epoch"]), dict(metrics)))
+            epoch = Epoch(int(metrics["epoch"]), dict(metrics))
+            # A trial without a usable checkpoint begins again: its new epochs replace those of the earlier attempt.
+            while epochs and epochs[-1].epoch >= epoch.epoch:
+                epochs.pop()
+            epochs.append(epoch)
     return epochs
 
 
 def forget(folder: Path, key: str) -> None:
-    """Remove a trial's file: its record is in the journal."""
+    """Remove a trial's file, because its record is in the journal."""
     with suppress(OSError):
         file_of(folder, key).unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from contrastive_core.costs import SAMPLE_COSTS
 from contrastive_core.data import DATASETS
@@ -90,6 +90,30 @@ def plan_of(options: PlanOptions) -> Plan:
 
     names = Plan.__dataclass_fields__
     return Plan(**{name: value for name, value in options.model_dump().items() if name in names})
+
+
+class Prepared(NamedTuple):
+    """Data, network and setting of one trial.
+
+    Attributes
+    ----------
+    splits : Splits
+        Data.
+    network : Network
+        Network with its initial weights.
+    setting : Setting
+        Setting from which every rule is built.
+    """
+
+    splits: Splits
+    network: Network
+    setting: Setting
+
+
+def prepare(options: LearningOptions, seed: int) -> Prepared:
+    """Build the data, the network and the setting of a trial from its options and seed."""
+    splits = load_data(options)
+    return Prepared(splits, build_network(options, splits, seed), build_setting(options))
 
 
 def architecture(network: Network, splits: Splits) -> str:

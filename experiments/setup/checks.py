@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from experiments.commandline.invocation import Invocation
-from experiments.setup.build import architecture, build_network, build_setting, ignored, load_data
+from experiments.setup.build import Prepared, architecture, ignored, prepare
 from experiments.setup.options import LearningOptions, PlanOptions
 from experiments.setup.rules import RULES, require_held
 
@@ -58,7 +58,7 @@ def unused(options: PlanOptions, setting: Setting, rules: Sequence[str]) -> list
 
 def check(
     options: PlanOptions, invocation: Invocation, rule: str | None = None, *, rules: Sequence[str] = (), warm_start: bool = False
-) -> str:
+) -> Prepared:
     """Refuse settings that cannot be run, before anything is written, and warn of those that are not what they seem.
 
     Of a single rule it says first what is to be trained, as soon as that is known: compilers and optimisers take seconds to import.
@@ -78,8 +78,8 @@ def check(
 
     Returns
     -------
-    str
-        The network's architecture.
+    Prepared
+        Data, network with its initial weights, and setting, as a trial of this seed builds them.
     """
     from contrastive_core.analysis.gradient_quality import review
     from contrastive_core.training.loop import generator_of
@@ -87,8 +87,8 @@ def check(
     from contrastive_core.training.warm_start import require_settling
     from contrastive_core.types import Batch
 
-    splits = load_data(options)
-    network, setting = build_network(options, splits, options.seed), build_setting(options)
+    prepared = prepare(options, options.seed)
+    splits, network, setting = prepared
     require_held(rules, network)
     layer_groups(network, options.learning_rates)
     if rule is not None:
@@ -109,7 +109,7 @@ def check(
             few = few._replace(start=network.initial_state(network.clamp(few.inputs)))
             invocation.note(f"the warm start keeps {units} units of {samples} samples: {megabytes:.3g} MB, in checkpoints too")
         built.estimate(network, few, generator=generator_of(options.seed, 2))
-    return architecture(network, splits)
+    return prepared
 
 
 def doubts(options: LearningOptions, network: Network, exact: Estimate, rules: Mapping[str, Any], smallest: float | None) -> list[str]:

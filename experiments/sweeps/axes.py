@@ -1,7 +1,7 @@
 """The axes of a sweep: listed values, values that vary together, and values drawn at random."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -35,6 +35,11 @@ class Axis(NamedTuple):
     name: str
     keys: tuple[str, ...]
     values: Sequence[Sequence[Any]]
+
+
+def axis_of(key: str, values: Iterable[Any]) -> Axis:
+    """Return the axis of one setting."""
+    return Axis(key, (key,), [[value] for value in values])
 
 
 def points(axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
@@ -105,7 +110,7 @@ def make_axes(
     InputError
         If a setting is unknown, has two axes, or cannot take a value; or an axis has none, or one twice.
     """
-    axes = [Axis(key, (key,), [[value] for value in values]) for key, values in grid.items()]
+    axes = [axis_of(key, values) for key, values in grid.items()]
     if together:
         lengths = {key: len(values) for key, values in together.items()}
         if len(set(lengths.values())) > 1:
@@ -118,10 +123,10 @@ def make_axes(
             raise InputError(f"{key} is in two axes; keep one of them")
         if key == "seed":
             raise InputError("seed is no axis; ask for several trials per point with --seeds N, and for other draws with --seed")
-    listed = [_checked(model, base, axis) for axis in axes]
-    for axis in listed:
+    fixed = [_checked(model, base, axis) for axis in axes]
+    for axis in fixed:
         _refuse_repeated(axis)
-    return (*listed, *(_checked(model, base, axis) for axis in drawn))
+    return (*fixed, *(_checked(model, base, axis) for axis in drawn))
 
 
 def _refuse_repeated(axis: Axis) -> None:
@@ -136,12 +141,12 @@ def _checked(model: type[Options], base: Sequence[Layer], axis: Axis) -> Axis:
     """Return the axis with its values as the options take them."""
     if not axis.values:
         raise InputError(f"the axis {', '.join(axis.keys)} has no values; give it some, as in --grid {axis.keys[0]}=1,2")
-    listed: list[list[Any]] = []
+    rows: list[list[Any]] = []
     for values in axis.values:
         given = Layer("{key} (an axis)", nested(dict(zip(axis.keys, values, strict=True))))
         taken = flatten(resolve_layers(model, [*base, given]).settings())
-        listed.append([taken[key] for key in axis.keys])
-    return axis._replace(values=listed)
+        rows.append([taken[key] for key in axis.keys])
+    return axis._replace(values=rows)
 
 
 def random_axes(random: Mapping[str, Any], seed: int) -> list[Axis]:
@@ -180,7 +185,7 @@ def random_axes(random: Mapping[str, Any], seed: int) -> list[Axis]:
             raise InputError(f"random.{key} needs exactly one of: {', '.join(DISTRIBUTIONS)}")
         drawn = [_draw(key, table, fraction(seed, _DRAWS + number, index)) for index in range(count)]
         if alone:
-            axes.append(Axis(key, (key,), [[value] for value in drawn]))
+            axes.append(axis_of(key, drawn))
         else:
             joint[key] = drawn
     if joint:

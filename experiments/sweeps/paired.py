@@ -1,59 +1,42 @@
-"""Commands that train every rule from the same seeds: their trials, planned as a sweep, and what became of them."""
+"""Comparisons of rules with paired seeds: every rule gets the same initial weights and data order from a seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from experiments.commandline.exits import TrialsFailedError
-from experiments.commandline.invocation import Invocation
-from experiments.commandline.options import CommandOptions
-from experiments.runs.directory import RunDirectory
 from experiments.runs.journal import Journal
-from experiments.runs.pages import remember, retry_failed
-from experiments.runs.records import Record, Task
-from experiments.sweeps.axes import Axis
-from experiments.sweeps.study import Study
-from experiments.trials.runner import Run
+from experiments.runs.records import Epoch, Task
 
 
 class PairedOptions(Protocol):
-    """The options of a command whose rules share seeds."""
+    """Options of a command whose rules share seeds."""
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The rules."""
+        """Compared rules."""
 
     @property
     def seeds(self) -> int:
-        """How many seeds each rule has."""
+        """Number of seeds per rule."""
 
     @property
     def seed(self) -> int:
-        """The first of them."""
-
-    @property
-    def engine(self) -> str:
-        """Where trials are computed."""
-
-    def settings(self) -> dict[str, Any]:
-        """Every setting, as ``Options.settings``."""
-
-    def resolved(self) -> dict[str, Any]:
-        """Every setting that identifies the run, as ``Options.resolved``."""
+        """First seed."""
 
 
 class Found(NamedTuple):
-    """What became of the trials.
+    """Trials of a comparison, read from its journal.
 
     Attributes
     ----------
     metrics : dict of str to list
-        For each rule its trials' metrics in the order of the seeds, None where a trial failed.
+        For each rule the metrics of its trials in the order of the seeds, None where a trial has none.
     histories : dict of str to list
-        The same for the records of their epochs.
+        For each rule the records of the epochs of its trials.
     errors : dict of str to (str or None)
-        Why a rule failed.
+        For each rule the error of its first failed trial.
     """
 
     metrics: dict[str, list[Mapping[str, Any] | None]]
@@ -61,73 +44,44 @@ class Found(NamedTuple):
     errors: dict[str, str | None]
 
 
-def study_of(experiment: str, shared: type[CommandOptions], options: PairedOptions) -> Study:
-    """Return the comparison as a grid: an experiment, with the rules as an axis and the seeds as repetitions.
+def tasks_of(options: PairedOptions) -> list[Task]:
+    """Return the trials of a comparison, the seeds of a rule next to each other."""
+    return [Task(trial_key(rule, seed), {"rule": rule}, seed) for rule in options.rules for seed in seeds_of(options)]
+
+
+def read_paired(journal: Journal, rules: Sequence[str], seeds: Sequence[int], history: Callable[[str], list[Epoch]] | None = None) -> Found:
+    """Read the trials of a comparison, also of one that is still going on.
 
     Parameters
     ----------
-    experiment : str
-        Its name.
-    shared : type of CommandOptions
-        What its trials take besides the rule.
-    options : PairedOptions
-        Of the command.
-
-    Returns
-    -------
-    Study
-        Ready to be planned.
-    """
-    common = {name: value for name, value in options.settings().items() if name in shared.model_fields}
-    stored = {name: value for name, value in options.resolved().items() if name in shared.model_fields}
-    axis = Axis("rule", ("rule",), [[rule] for rule in options.rules])
-    grid = {"grid": {"rule": list(options.rules)}, "zip": {}, "random": {}}
-    declared = {"experiment": experiment, "seeds": options.seeds, "seed": options.seed, "paired": True, "set": stored, **grid}
-    return Study(declared, common, (axis,))
-
-
-def run_paired(
-    study: Study, options: PairedOptions, invocation: Invocation, run: RunDirectory, journal: Journal, sentence: Callable[[Record], str]
-) -> Found:
-    """Compute the trials that the journal does not have yet, and read all; one that fails is recorded and the others go on.
-
-    Parameters
-    ----------
-    study : Study
-        From ``study_of``.
-    options : PairedOptions
-        Of the command.
-    invocation : Invocation
-        Where progress goes.
-    run : RunDirectory
-        The run.
     journal : Journal
-        Of the run.
-    sentence : callable
-        What is told of a trial that is done.
+        Journal of the run.
+    rules : sequence of str
+        Compared rules.
+    seeds : sequence of int
+        Seeds of every rule.
+    history : callable, optional
+        Returns the epochs of a trial, in place of the journal's.
 
     Returns
     -------
     Found
-        Of every rule and seed.
+        Trials of every rule and seed.
     """
-    with journal.transaction():
-        remember(journal, study.facts())
-        journal.plan(Task(trial_key(rule, seed), {"rule": rule}, seed) for rule in options.rules for seed in seeds_of(options))
-        retry_failed(journal)
-
-    def note(record: Record) -> None:
-        invocation.note(f"{record.key}: failed: {record.error}" if record.metrics is None else f"{record.key}: {sentence(record)}")
-
-    work = study.work._replace(checkpoints=str(run.checkpoints.resolve()))
-    Run(run, journal, work, on_record=note).compute(options.engine, invocation, invocation.command)
     found = Found({}, {}, {})
-    for rule in options.rules:
-        trials = [journal.trial(trial_key(rule, seed)) for seed in seeds_of(options)]
+    for rule in rules:
+        keys = [trial_key(rule, seed) for seed in seeds]
+        trials = [journal.trial(key) for key in keys]
         found.metrics[rule] = [trial.metrics if trial else None for trial in trials]
-        found.histories[rule] = [[epoch.metrics for epoch in journal.history(trial_key(rule, seed))] for seed in seeds_of(options)]
+        found.histories[rule] = [[epoch.metrics for epoch in (history or journal.history)(key)] for key in keys]
         found.errors[rule] = next((trial.error for trial in trials if trial and trial.error), None)
     return found
+
+
+def settled(found: Found) -> Found:
+    """Leave out the rules of which no trial is done or failed yet; histories stay."""
+    rules = [rule for rule, trials in found.metrics.items() if any(trials) or found.errors[rule]]
+    return Found({rule: found.metrics[rule] for rule in rules}, found.histories, {rule: found.errors[rule] for rule in rules})
 
 
 def refuse_failures(rules: Mapping[str, Mapping[str, Any]]) -> None:
@@ -143,11 +97,11 @@ def of_trials(trials: Sequence[Mapping[str, Any] | None], name: str) -> list[flo
     return [None if trial is None else trial[name] for trial in trials]
 
 
-def seeds_of(options: PairedOptions) -> Iterable[int]:
-    """Return the seeds."""
+def seeds_of(options: PairedOptions) -> range:
+    """Return the seeds of every rule."""
     return range(options.seed, options.seed + options.seeds)
 
 
 def trial_key(rule: str, seed: int) -> str:
-    """Return the name of a trial in the journal, and of its checkpoint."""
+    """Return the key of a trial, which also names its checkpoint."""
     return f"{rule}-{seed}"

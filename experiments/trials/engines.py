@@ -1,4 +1,4 @@
-"""Opens the engines: this process, processes of this machine, or a cluster, all behind ``concurrent.futures``."""
+"""Opens engines with workers, processes of this machine or a cluster, all behind ``concurrent.futures``."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from experiments.machine import THREAD_LIMITS
 from experiments.trials.dask_engine import open_cluster
-from experiments.trials.engine import Engine, SerialExecutor, check_engine
+from experiments.trials.engine import Engine, check_engine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class RestartingPool(Executor):
     Parameters
     ----------
     count : int
-        How many.
+        Number of processes.
     """
 
     def __init__(self, count: int) -> None:
@@ -36,6 +36,7 @@ class RestartingPool(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue the call, in new processes if the old ones died."""
+        # One death breaks a pool for good, and every call after it.
         try:
             return self._pool.submit(fn, *args, **kwargs)
         except BrokenExecutor:
@@ -44,7 +45,8 @@ class RestartingPool(Executor):
             return self._pool.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Stop; without waiting, what is being computed is stopped too, as nobody will use it."""
+        """Stop the processes; without waiting, calls under way are stopped too, because their results have no reader."""
+        # A pool of the standard library has no public way to end a call that runs.
         running = list((getattr(self._pool, "_processes", None) or {}).values())
         self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
         if not wait:
@@ -54,12 +56,13 @@ class RestartingPool(Executor):
 
 @contextmanager
 def open_engine(engine: str) -> Iterator[Engine]:
-    """Open an engine; leaving the block with an error, Ctrl-C included, drops what is not finished.
+    """Open an engine that has workers; leaving the block with an error, Ctrl-C included, drops unfinished calls.
 
     Parameters
     ----------
     engine : str
-        As ``CHOICES`` says. Workers of this machine have one thread each, set before NumPy loads, and listen on loopback only.
+        Name of any engine but the serial one, which needs no opening. Workers of this machine compute with one thread each, which is set
+        before NumPy loads, and listen on loopback only.
 
     Yields
     ------
@@ -69,12 +72,9 @@ def open_engine(engine: str) -> Iterator[Engine]:
     Raises
     ------
     EngineError
-        If there is no such scheduler, or it has no workers.
+        If the scheduler does not answer, or has no workers.
     """
     kind, count = check_engine(engine)
-    if kind == "serial":
-        yield Engine(SerialExecutor(), lambda: 1, here=True)
-        return
     with _one_thread():
         if kind != "process":
             with open_cluster(kind, engine, count) as cluster:
@@ -105,7 +105,9 @@ def _one_thread() -> Iterator[None]:
 
 
 def _settle_in() -> None:
-    """Leave Ctrl-C to the parent, and end with it: a process of a pool whose parent was killed would wait for ever."""
+    """Prepare a process of the pool: it ignores Ctrl-C, and ends when its parent does."""
+    # A terminal sends Ctrl-C to all processes, but the parent alone writes the journal. A worker whose parent was killed would wait
+    # for calls for ever.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -110,11 +110,15 @@ EXPERIMENTS: Table[Experiment] = Table(
         "contrastive": "experiments.representations.trial:EXPERIMENT",
         "gradients": "experiments.learning.gradients:EXPERIMENT",
         "hardware": "experiments.hardware.hardware:EXPERIMENT",
+        "ising": "experiments.hardware.ising:EXPERIMENT",
         "learn": "experiments.hopfield.learn:EXPERIMENT",
+        "match": "experiments.representations.match_trial:EXPERIMENT",
         "phase": "experiments.hopfield.phase:EXPERIMENT",
         "recall": "experiments.hopfield.recall:EXPERIMENT",
         "relaxation": "experiments.learning.relaxation:EXPERIMENT",
+        "spice": "experiments.hardware.spice:EXPERIMENT",
         "train": "experiments.learning.train:EXPERIMENT",
+        "tune": "experiments.learning.tune:EXPERIMENT",
     },
 )
 """Every experiment; listing one here is all that it takes to run it over a grid, under any engine."""

@@ -1,30 +1,30 @@
-"""Computing what a journal has pending: chunks on any engine, one transaction per chunk, and only the culprit fails."""
+"""Computing the pending trials of a journal: chunks on any engine, one transaction per chunk, and only the culprit fails."""
 
-import io
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from contrastive_core.errors import EqlabError
-from contrastive_core.files.writing import remove, write_bytes
+from contrastive_core.files.writing import remove
 from experiments.commandline.invocation import Invocation
+from experiments.runs.arrays import save_arrays
 from experiments.runs.directory import RunDirectory
 from experiments.runs.journal import Journal, StoreError
 from experiments.runs.live_epochs import forget
 from experiments.runs.pages import settle, unfinished
 from experiments.runs.records import Record, Task
-from experiments.trials.engine import Engine, EngineError
+from experiments.trials.engine import SERIAL, Engine, EngineError
 from experiments.trials.engines import open_engine
 from experiments.trials.experiment import find_experiment
 from experiments.trials.progress import StatusLine
-from experiments.trials.worker import Work, checkpoint_of, pack, run_chunk
+from experiments.trials.worker import NOTHING, Given, Trials, Work, checkpoint_of, pack, run_chunk
 
 DEATHS = 3
-"""How often a trial may take its worker with it, alone, before it counts as failed."""
+"""Deaths of a worker that a trial may cause, alone, before it counts as failed."""
 CHUNKS_PER_WORKER = 3
 """In flight: one being computed, one waiting, one being written."""
 
@@ -36,17 +36,17 @@ class Run:
     Attributes
     ----------
     directory : RunDirectory
-        Where arrays are kept.
+        Directory of the run, for arrays and checkpoints.
     journal : Journal
-        What is pending, and where records go.
+        Journal with the pending trials, to which records go.
     work : Work
-        What all trials have in common.
+        Common part of all trials.
     chunk : int
-        Trials per call of the engine.
+        Trials per call of the engine, and per transaction.
     on_record : callable
-        Told of every record, after it is written.
-    observers : mapping of str to callable
-        Further arguments of the trials, for an engine that computes in this process.
+        Called with every record, after it is written.
+    given : Given
+        Objects of the command for the serial engine.
     keep_checkpoints : bool
         Whether a trial's checkpoint stays once its record is written.
     """
@@ -56,7 +56,7 @@ class Run:
     work: Work
     chunk: int = 1
     on_record: Callable[[Record], None] = lambda _: None
-    observers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+    given: Given = NOTHING
     keep_checkpoints: bool = True
 
     def compute(self, engine: str, invocation: Invocation, label: str) -> None:
@@ -65,16 +65,16 @@ class Run:
         Parameters
         ----------
         engine : str
-            Where, as ``experiments.trials.engine`` reads it.
+            Name of the engine.
         invocation : Invocation
-            Where progress is shown.
+            Output for the progress.
         label : str
-            What stands before it.
+            Text before the progress.
 
         Raises
         ------
         EngineError
-            If the engine is not there or is lost; what was recorded is kept.
+            If the engine is missing or lost; earlier records are kept.
         StoreError
             If the journal cannot be written.
         """
@@ -82,12 +82,19 @@ class Run:
         if not counts["pending"] + counts["running"]:
             return
         self._prepare()
-        with open_engine(engine) as opened, StatusLine(invocation, label, counts) as line:
-            self._compute(opened, line)
+        with StatusLine(invocation, label, counts) as line:
+            if engine == SERIAL:
+                trials = Trials(self.work, self.given)
+                for tasks in self._chunks():
+                    self._keep([trials.run(task) for task in tasks], line)
+                    line.show()
+            else:
+                with open_engine(engine) as opened:
+                    self._spread(opened, line)
         shutil.rmtree(self.directory.live, ignore_errors=True)  # all is recorded
 
     def _prepare(self) -> None:
-        """Make the directories in which trials leave what is no result of theirs."""
+        """Make the directories of checkpoints and announced epochs."""
         wanted = [Path(self.work.checkpoints)] if self.work.checkpoints else []
         if find_experiment(self.work.experiment).live:
             wanted.append(self.directory.live)
@@ -98,14 +105,15 @@ class Run:
             except OSError as error:
                 raise StoreError(f"cannot make {path} ({error.strerror}); what was recorded before is kept") from error
 
-    def _compute(self, engine: Engine, line: StatusLine) -> None:
+    def _spread(self, engine: Engine, line: StatusLine) -> None:
         """Keep the workers busy; after a death, first settle the trials that may have caused it, one by one."""
         chunks = self._chunks()
         flying: dict[Future[list[Record]], list[Task]] = {}
         suspects: list[list[Task]] = []
         while True:
-            room = 1 if engine.here else max(1, CHUNKS_PER_WORKER * engine.workers()) - len(flying)
-            for tasks in self._next(chunks, 0 if suspects else room):
+            # After a death nothing new is sent: what is in flight may hold the culprit, and would take more chunks with it.
+            room = 0 if suspects else max(1, CHUNKS_PER_WORKER * engine.workers()) - len(flying)
+            for tasks in islice(chunks, max(0, room)):
                 flying[self._submit(engine, tasks)] = tasks
             if not flying and not suspects:
                 return
@@ -114,6 +122,7 @@ class Run:
                     self._keep(self._one_by_one(engine, tasks), line)
                 suspects = []
                 continue
+            # The wait ends once a second, so that the progress shows without a finished chunk.
             finished, _ = wait(flying, timeout=1.0, return_when=FIRST_COMPLETED)
             for future in finished:
                 tasks = flying.pop(future)
@@ -132,22 +141,11 @@ class Run:
                 return
             yield tasks
 
-    @staticmethod
-    def _next(chunks: Iterator[list[Task]], count: int) -> Iterator[list[Task]]:
-        for _ in range(count):
-            tasks = next(chunks, None)
-            if tasks is None:
-                return
-            yield tasks
-
     def _submit(self, engine: Engine, tasks: Sequence[Task]) -> Future[list[Record]]:
-        packed = pack(self.work, tasks)
-        if engine.here and self.observers:
-            return engine.executor.submit(run_chunk, packed, self.observers)
-        return engine.executor.submit(run_chunk, packed)
+        return engine.executor.submit(run_chunk, pack(self.work, tasks))
 
     def _one_by_one(self, engine: Engine, tasks: Sequence[Task]) -> list[Record]:
-        """Compute trials with nothing else in flight, so that a worker that dies was killed by this one."""
+        """Compute trials with nothing else in flight, so that the present trial is the one that killed a worker."""
         records: list[Record] = []
         for task in tasks:
             start = time.perf_counter()
@@ -162,6 +160,7 @@ class Run:
         return records
 
     def _keep(self, records: Sequence[Record], line: StatusLine) -> None:
+        # Arrays before records: a trial whose record is there is never computed again, and its arrays would be missing for ever.
         for record in records:
             if record.arrays:
                 save_arrays(self.directory, record.key, record.arrays)
@@ -187,32 +186,3 @@ def _result(future: Future[list[Record]]) -> list[Record]:
     except Exception as error:
         # Errors of trials are records; this one is of the worker itself, such as another version of the code.
         raise EngineError(f"a worker could not compute a chunk: {type(error).__name__}: {error}") from error
-
-
-def save_arrays(run: RunDirectory, key: str, arrays: Mapping[str, Any]) -> None:
-    """Write a trial's arrays to a file of its own, whole or not at all.
-
-    Parameters
-    ----------
-    run : RunDirectory
-        Whose ``trajectories`` it goes to.
-    key : str
-        The trial.
-    arrays : mapping of str to ndarray
-        By name.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be written.
-    """
-    import numpy as np
-
-    content = io.BytesIO()
-    np.savez_compressed(content, allow_pickle=False, **arrays)
-    path = run.trajectories / f"{key}.npz"
-    try:
-        run.trajectories.mkdir(exist_ok=True)
-        write_bytes(path, content.getvalue())
-    except OSError as error:
-        raise StoreError(f"cannot write {path} ({error.strerror}); what was recorded before is kept") from error

@@ -1,4 +1,4 @@
-"""What a worker does: some trials one after the other, each ending in a record, whatever happens in it."""
+"""Computing trials one after the other, here or in a worker; each ends in a record, whatever happens in it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from experiments.trials.experiment import find_experiment
 
 
 class Work(NamedTuple):
-    """What all trials of a run have in common.
+    """Common part of all trials of a run.
 
     Attributes
     ----------
     experiment : str
-        A name in ``EXPERIMENTS``.
+        Name of the experiment.
     settings : mapping
-        The options that no axis changes, as ``Options.settings`` gives them.
+        Options that no axis changes, as ``Options.settings`` gives them.
     checkpoints : str or None
-        Directory where a trial keeps what it can go on from; used by workers that see it.
+        Directory of checkpoints, from which trials resume; workers that do not see it compute without.
     live : str or None
-        Directory where a trial tells of its epochs; used by workers that see it.
+        Directory in which trials announce their epochs; workers that do not see it announce none.
     """
 
     experiment: str
@@ -41,46 +41,62 @@ class Work(NamedTuple):
     live: str | None = None
 
 
+class Given(NamedTuple):
+    """Objects of the command that the serial engine hands to a trial as they are; workers make their own from the settings.
+
+    Attributes
+    ----------
+    options : Options, optional
+        Options of the only trial.
+    arguments : mapping
+        Further arguments of the trial, such as ``prepared`` and ``on_step``.
+    """
+
+    options: Options | None = None
+    arguments: Mapping[str, Any] = {}
+
+
+NOTHING = Given()
+
+
 def pack(work: Work, tasks: Sequence[Task]) -> str:
     """Write a chunk as one text, which engines carry without looking into it."""
     return json.dumps([work, list(tasks), package_versions()])
 
 
-def run_chunk(packed: str, observers: Mapping[str, Callable[..., None]] | None = None) -> list[Record]:
-    """Compute the trials of a chunk.
+def run_chunk(packed: str) -> list[Record]:
+    """Compute the trials of a chunk in a worker.
 
     Parameters
     ----------
     packed : str
-        From ``pack``.
-    observers : mapping of str to callable, optional
-        Further arguments of the trials, such as ``on_epoch``; they are called in this process only.
+        Chunk, written by ``pack``.
 
     Returns
     -------
     list of Record
-        One per trial, in order.
+        Records in the order of the trials.
 
     Raises
     ------
     EngineError
-        If this process has other versions of the packages that results depend on than the one that sent the chunk.
+        If a package that results depend on has another version than in the process that sent the chunk.
     """
     keep_freed_memory()
     work, tasks = _unpack(packed)
-    trial = _Trial(work, observers or {})
-    return [trial.run(task) for task in tasks]
+    trials = Trials(work)
+    return [trials.run(task) for task in tasks]
 
 
 def measure(packed: str, seconds: float) -> float:
-    """Return how long a trial takes on average, after one that loads what has to be loaded.
+    """Measure the mean time of a trial, after one that loads the libraries.
 
     Parameters
     ----------
     packed : str
-        From ``pack``, with trials from all over the grid.
+        Chunk, written by ``pack``, with trials from all over the grid.
     seconds : float
-        How long to measure, at most by one trial.
+        Time to measure for, exceeded by one trial at most.
 
     Returns
     -------
@@ -88,12 +104,13 @@ def measure(packed: str, seconds: float) -> float:
         Seconds per trial.
     """
     work, tasks = _unpack(packed)
-    trial = _Trial(work, {})
-    first = trial.run(tasks[0])
+    trials = Trials(work)
+    first = trials.run(tasks[0])
     start, done = time.perf_counter(), 0
     for task in tasks:
-        trial.run(task)
+        trials.run(task)
         done += 1
+        # The first trial also compiles, so that a long one says little; twice the time is certainly a long one.
         if time.perf_counter() - start > seconds or first.seconds > 2 * seconds:
             break
     return (time.perf_counter() - start) / done
@@ -109,35 +126,39 @@ def _unpack(packed: str) -> tuple[Work, list[Task]]:
 
 
 def checkpoint_of(folder: Path, key: str) -> Path:
-    """Return where a trial keeps what it can go on from."""
+    """Return the file of a trial's checkpoint."""
     return folder / f"{key}.safetensors"
 
 
-def _seen(folder: str | None) -> Path | None:
-    path = Path(folder) if folder else None
-    return path if path and path.is_dir() else None
+class Trials:
+    """Trials of one run, computed in this process.
 
+    Parameters
+    ----------
+    work : Work
+        Common part of the trials.
+    given : Given
+        Objects that the command has made already.
+    """
 
-class _Trial:
-    """Runs one trial after the other; neighbours in a grid often have the same options, which are then made once."""
-
-    def __init__(self, work: Work, observers: Mapping[str, Callable[..., None]]) -> None:
+    def __init__(self, work: Work, given: Given = NOTHING) -> None:
         self._experiment = find_experiment(work.experiment)
-        self._work, self._observers = work, observers
-        self._made: tuple[Mapping[str, Any], Options] | None = None
+        self._work, self._given = work, given
+        # Neighbours in a grid often differ in the seed only, so that the last options are kept.
+        self._made: tuple[Mapping[str, Any], Options] | None = ({}, given.options) if given.options is not None else None
         self._checkpoints = _seen(work.checkpoints) if self._experiment.checkpoints else None
-        self._live = _seen(work.live) if self._experiment.live and "on_epoch" not in self._observers else None
+        self._live = _seen(work.live) if self._experiment.live else None
 
     def run(self, task: Task) -> Record:
-        """Compute a trial; whatever happens in it is its record, and the others go on."""
+        """Compute a trial; an error inside it becomes its record, and does not stop the others."""
         start = time.perf_counter()
-        extra: dict[str, Any] = dict(self._observers)
+        arguments = dict(self._given.arguments)
         if self._checkpoints:
-            extra["checkpoint"] = checkpoint_of(self._checkpoints, task.key)
+            arguments["checkpoint"] = checkpoint_of(self._checkpoints, task.key)
         if self._live:
-            extra["on_epoch"] = announce(self._live, task.key)
+            arguments["on_epoch"] = _both(announce(self._live, task.key), arguments.get("on_epoch"))
         try:
-            outcome = self._experiment.trial(self._options(task.changes), task.seed, **extra)
+            outcome = self._experiment.trial(self._options(task.changes), task.seed, **arguments)
             metrics = to_json(outcome.metrics, indent=False)
             history = [(int(epoch["epoch"]), to_json(epoch, indent=False)) for epoch in outcome.history]
         except Exception as error:
@@ -150,3 +171,24 @@ class _Trial:
         if self._made is None or self._made[0] != changes:
             self._made = changes, from_settings(self._experiment.options, merge(self._work.settings, nested(changes)))
         return self._made[1]
+
+
+Told = Callable[[Mapping[str, Any]], None]
+"""Callback for each epoch."""
+
+
+def _both(first: Told, second: Told | None) -> Told:
+    if second is None:
+        return first
+
+    def tell(epoch: Mapping[str, Any]) -> None:
+        first(epoch)
+        second(epoch)
+
+    return tell
+
+
+def _seen(folder: str | None) -> Path | None:
+    """Return the folder if this machine sees it: workers elsewhere may share no file system with the journal."""
+    path = Path(folder) if folder else None
+    return path if path and path.is_dir() else None

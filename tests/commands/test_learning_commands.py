@@ -356,7 +356,7 @@ def test_options_of_rules_that_are_not_run_are_pointed_out() -> None:
 def test_a_finished_run_gets_its_figures_again(found: Found, tmp_path: Path) -> None:
     """If this fails, a run killed between its last record and its figures never has any."""
     found("train", *TINY, "--out", tmp_path / "run")
-    figure = tmp_path / "run" / "figures" / "learning-curve.svg"
+    figure = tmp_path / "run" / "figures" / "learning-curves.svg"
     before = figure.read_bytes()
     figure.unlink()
     found("train", *TINY, "--out", tmp_path / "run")

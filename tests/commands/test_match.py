@@ -42,7 +42,8 @@ def test_two_rules_stand_beside_two_seeds_and_untrained_networks(match: Found, c
         "backprop, before and after",
         "untrained, two seeds",
     }
-    assert {path.name for path in tmp_path.iterdir()} == {"match.json", "match-curves.csv", "match-curves.json", "match-curves.svg"}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"match-curves.csv", "match-curves.json", "match-curves.svg"}
+    assert match(compared, "--samples", "200", "--out", tmp_path) == result  # read back from the journal
     # EP follows backprop's gradient closely, and both start from the same weights; two seeds share nothing but the data.
     same, other = (result["kinds"][f"ep-centered and backprop, {which}"]["hidden"] for which in ("same seed", "two seeds"))
     assert same["one_to_one"] > 0.9 > other["one_to_one"]

@@ -141,10 +141,11 @@ def test_tune_writes_a_configuration_that_train_reads_as_it_is(tmp_path: Path) -
     written = tomllib.loads(file.read_text())
     assert {key: written[key] for key in result["settings"]} == result["settings"]
     assert (written["hidden"], written["train_size"]) == ([16], 400)
-    assert json.loads((tmp_path / "out" / "tuning.json").read_text()) == result
-    lines = json.loads((tmp_path / "out" / "errors.json").read_text())["lines"]
+    again = run("tune", *SMALL, "--json", "--quiet", "--out", str(tmp_path / "out"))
+    assert json.loads(again[again.index("{") :]) == result  # read back from the journal
+    lines = json.loads((tmp_path / "out" / "figures" / "errors.json").read_text())["lines"]
     assert sum(len(line["errors"]) for line in lines.values()) == len(result["candidates"])
-    assert "chosen" in (tmp_path / "out" / "errors.svg").read_text()
+    assert "chosen" in (tmp_path / "out" / "figures" / "errors.svg").read_text()
     trained = run("train", "--config", str(file), "--epochs", "2", "--json", "--quiet", "--out", str(tmp_path / "run"))
     metrics = json.loads(trained[trained.index("{") :])
     assert metrics["unconverged"] == 0

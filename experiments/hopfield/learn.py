@@ -75,8 +75,12 @@ class LearnOptions(PatternOptions):
 
     Attributes
     ----------
+    convention
+        Units, which are fixed.
     qualities, examples
         Axes of the grid.
+    chains, sweeps, burn_in
+        Monte Carlo at equilibrium.
     engine
         Engine that computes the points.
     """

@@ -238,7 +238,7 @@ def test_a_report_is_made_of_every_kind_of_run(eqlab: Eqlab, found: Found) -> No
         "compare": {"comparison", "learning-curves", "pareto"},
         "gradients": {"alignment", "relaxation"},
         "phase": {"phase-3", "dilution-3"},
-        "learn": {"learning"},
+        "learn": {"learning", "thresholds"},
         "relaxation": {"over-gain", "relaxation"},
     }
     for name, figures in expected.items():

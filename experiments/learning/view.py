@@ -10,8 +10,8 @@ from experiments.learning.comparison import summarise, table
 from experiments.learning.gradient_table import table as table_of_gradients
 from experiments.learning.gradient_table import table_of_objectives
 from experiments.learning.tune import table as table_of_candidates
-from experiments.report.contents import ReportTable
-from experiments.report.grid_view import Contents, point_labels, show_grid
+from experiments.report.contents import Contents, ReportTable
+from experiments.report.grid_view import point_labels, show_grid
 from experiments.report.run_reader import OpenedRun
 from experiments.runs.arrays import read_trace
 from experiments.sweeps.paired import read_paired, settled

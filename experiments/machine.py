@@ -65,7 +65,7 @@ def processor() -> str:
     Returns
     -------
     str
-        As the system gives it.
+        Name of the model, as the system gives it.
     """
     model = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo") or "", re.MULTILINE)
     return model.group(1) if model else platform.processor() or platform.machine()

@@ -1,4 +1,4 @@
-"""How a command ends: the exit code and the one sentence for every error that is not a bug of ours.
+"""End of a command: the exit code and the one sentence for every error that is not a bug of ours.
 
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 some trials failed, 130 interrupted.
 """
@@ -61,7 +61,7 @@ def exit_code(error: BaseException) -> int | None:
     Parameters
     ----------
     error : BaseException
-        What ended the command.
+        Error that ended the command.
 
     Returns
     -------

@@ -29,7 +29,7 @@ MOST_THREADS = 1024
 """More are a slip of the finger, and with some tens of thousands the system ends the process without a word."""
 RUN = "Directory of the run, which keeps its results."
 RUNS = "Directory that holds the runs, in place of the directory runs."
-"""What ``--out`` names."""
+"""Meanings of ``--out``."""
 
 _NO_FLAG = ("mapping", "table")
 _SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")

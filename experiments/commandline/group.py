@@ -166,7 +166,7 @@ def show_help(ctx: click.Context) -> None:
     Parameters
     ----------
     ctx : Context
-        Of the group, which is made with ``invoke_without_command``.
+        Context of the group, which is made with ``invoke_without_command``.
     """
     if ctx.invoked_subcommand is None:
         say(ctx.get_help())

@@ -1,4 +1,4 @@
-"""How a command was started and how it speaks: nothing in here is part of what it computes."""
+"""Start of a command and its voice: nothing in here is part of the computation."""
 
 import shlex
 import sys
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Invocation:
-    """How a command was started.
+    """Start of a command, and the ways in which it speaks to the user.
 
     Attributes
     ----------
@@ -29,13 +29,13 @@ class Invocation:
     argv : tuple of str
         The whole command line after the program's name.
     out : Path or None
-        Where its results go; None for the command's own choice.
+        Directory of the run; None for the command's own choice.
     json : bool
         Whether stdout carries JSON, and nothing else.
     quiet : bool
         Whether to leave out progress.
     threads : int
-        How many threads to compute with.
+        Number of threads to compute with.
     """
 
     command: str
@@ -66,7 +66,7 @@ class Invocation:
         Parameters
         ----------
         name : str
-            Of the file, without its ending.
+            Name of the file, without its ending.
         data : mapping
             For ``--json`` and for the file.
         text : str
@@ -113,11 +113,11 @@ class Invocation:
         Parameters
         ----------
         total : int
-            How much work there is.
+            Amount of work.
         label : str
-            What stands before the bar.
+            Text before the bar.
         done : int
-            How much of it was done before.
+            Amount that was done before.
 
         Yields
         ------

@@ -1,4 +1,4 @@
-"""What kind of value an option takes, read from its annotation, and how text from the command line becomes such a value."""
+"""Kinds of values that options take, read from annotations, and the reading of text from the command line."""
 
 import tomllib
 from pathlib import Path
@@ -12,7 +12,7 @@ from experiments.commandline.assignments import read_text
 from experiments.commandline.markers import OneOf, Positional
 
 NONE = "none"
-"""How a configuration says "no value", which TOML has no word for."""
+"""Word for "no value" in a configuration; TOML has none."""
 
 
 class OptionKind(NamedTuple):
@@ -49,9 +49,9 @@ def kind_of(annotation: Any, markers: tuple[Any, ...] = ()) -> OptionKind:
     Parameters
     ----------
     annotation : type
-        As written in the model; ``Annotated``, ``X | None``, ``Literal`` and ``tuple[X, ...]`` are understood.
+        Annotation as written in the model; ``Annotated``, ``X | None``, ``Literal`` and ``tuple[X, ...]`` are understood.
     markers : tuple
-        What else was said about it, such as ``OneOf``.
+        Further metadata of the field, such as ``OneOf``.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def field_kind(field: FieldInfo) -> OptionKind:
     Returns
     -------
     OptionKind
-        Of its values.
+        Kind of its values.
     """
     return kind_of(field.annotation, tuple(field.metadata))
 
@@ -155,9 +155,9 @@ def from_text(text: str, kind: OptionKind) -> Any:
     Parameters
     ----------
     text : str
-        As typed.
+        Text as typed.
     kind : OptionKind
-        What the option takes; lists are separated by commas.
+        Kind of the option; lists are separated by commas.
 
     Returns
     -------
@@ -203,9 +203,9 @@ def from_assignment(text: str, kind: OptionKind | None) -> Any:
     Parameters
     ----------
     text : str
-        What stands after the equals sign.
+        Text after the equals sign.
     kind : OptionKind or None
-        What the option takes; None for an option that does not exist.
+        Kind of the option; None for an option that does not exist.
 
     Returns
     -------

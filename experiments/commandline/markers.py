@@ -1,4 +1,4 @@
-"""What an option's annotation can say beyond its type: a name out of a table, or a place on the command line."""
+"""Markers in annotations of options: a name out of a table, a place on the command line, a flag that is repeated."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class OneOf:
     Parameters
     ----------
     kind : str
-        What the names stand for, in the singular; used in the message.
+        Thing that is named, in the singular, for the message.
     names : iterable of str
         The names, such as a ``Table``; listing a table imports nothing.
     """
@@ -41,7 +41,7 @@ class OneOf:
         Returns
         -------
         str
-            The same name.
+            Name, unchanged.
 
         Raises
         ------
@@ -65,7 +65,7 @@ class Repeated:
     Attributes
     ----------
     metavar : str
-        How its value is shown in the help.
+        Form of the value in the help.
     """
 
     metavar: str

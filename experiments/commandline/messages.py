@@ -21,9 +21,9 @@ def complain(error: ValidationError, model: type[BaseModel], origins: Mapping[st
     error : ValidationError
         With one or more problems.
     model : type
-        What was validated against.
+        Model that the settings were validated against.
     origins : mapping
-        How to name the settings that were given, by dotted key.
+        Names of the given settings in the message, by dotted key.
 
     Returns
     -------

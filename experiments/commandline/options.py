@@ -92,7 +92,7 @@ class Layer(NamedTuple):
     Attributes
     ----------
     origin : str
-        How a setting from here is named in a message, with ``{key}`` for its dotted key and ``{flag}`` for its flag.
+        Name of a setting from here in a message, with ``{key}`` for its dotted key and ``{flag}`` for its flag.
     values : mapping
         Nested settings.
     """
@@ -107,7 +107,7 @@ def resolve(model: type[M], *, config: str | None = None, flags: Mapping[str, An
     Parameters
     ----------
     model : type of Options
-        What the command takes.
+        Options of the command.
     config : str, optional
         A TOML file, or the name of a shipped configuration; its tables ``[when.OPTION.VALUE]`` hold where an option has a value.
     flags : mapping, optional
@@ -153,7 +153,7 @@ def resolve_layers(model: type[M], layers: Sequence[Layer]) -> M:
     Parameters
     ----------
     model : type of Options
-        What the settings are for.
+        Options that the settings are for.
     layers : sequence of Layer
         In the order of rising precedence.
 

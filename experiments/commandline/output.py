@@ -1,4 +1,4 @@
-"""What commands print and write: aligned tables, JSON without NaN, TOML, and files that are there whole or not at all."""
+"""Printing and writing: aligned tables, JSON without NaN, TOML, and files that are there whole or not at all."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from contrastive_core.files.writing import write_bytes
 __all__ = ["Cell", "format_table", "say", "to_json", "to_toml", "write_bytes", "write_text"]
 
 Cell = str | float | None
-"""What a table shows: text, a number, a truth value or nothing."""
+"""Content of a table: text, a number, a truth value or nothing."""
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
@@ -125,7 +125,7 @@ def say(text: str, *, err: bool = False) -> None:
     Parameters
     ----------
     text : str
-        What to print.
+        Line to print.
     err : bool
         Whether to print to stderr.
     """

@@ -29,7 +29,7 @@ class ShowOptions(CommandOptions):
     Attributes
     ----------
     name
-        Of the preset, or what it is called elsewhere.
+        Name of the preset, or another name for it.
     pulses, samples
         Pulses in each direction, and devices.
     """
@@ -57,13 +57,13 @@ class ExportOptions(CommandOptions):
     Attributes
     ----------
     run, trial
-        Where the network is.
+        Directory of the run that holds the network.
     write
         The file.
     g_min, g_max, pairing, w_max
         The range, for runs that have no devices.
     data_dir
-        Where the files of the run's data set are.
+        Directory with the files of the run's data set.
     """
 
     run: Annotated[Path, Positional()] = Field(
@@ -98,7 +98,7 @@ def list_devices(options: ListOptions, invocation: Invocation) -> None:
     options : ListOptions
         Not used.
     invocation : Invocation
-        Where to print.
+        Start of the command, for output.
     """  # noqa: D301
     from contrastive_core.devices.presets import PRESETS
 
@@ -122,9 +122,9 @@ def show_device(options: ShowOptions, invocation: Invocation) -> None:
     Parameters
     ----------
     options : ShowOptions
-        Which device, and what is sent.
+        Device, and the pulses that it gets.
     invocation : Invocation
-        Where to print.
+        Start of the command, for output.
 
     Raises
     ------
@@ -164,9 +164,9 @@ def fit_device(options: FitOptions, invocation: Invocation) -> None:
     Parameters
     ----------
     options : FitOptions
-        Which file.
+        File of measurements.
     invocation : Invocation
-        Where to print.
+        Start of the command, for output.
 
     Raises
     ------
@@ -203,9 +203,9 @@ def export_device(options: ExportOptions, invocation: Invocation) -> None:
     Parameters
     ----------
     options : ExportOptions
-        Which network, and where to.
+        Network and file.
     invocation : Invocation
-        Where to print.
+        Start of the command, for output.
 
     Raises
     ------

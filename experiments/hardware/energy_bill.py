@@ -1,4 +1,4 @@
-"""What operations cost, as options: every constant of the account, with the defaults and sources of the library."""
+"""Energy bill as options: every constant of the account, with the defaults and sources of the library."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Bits = Annotated[int, Field(ge=0, le=32)]
 
 
 class ConstantOptions(Options, section=Section("Constants of the energy bill")):
-    """What an operation costs, in SI units.
+    """Costs of operations, in SI units.
 
     Attributes
     ----------
     v_read, t_read, continuous, c_node, settle_error
-        Of settling.
+        Costs of settling.
     v_write, t_write, c_wire, half_selected, rows_in_parallel
-        Of a pulse.
+        Costs of a pulse.
     fom, adc_bits, dac_bits, t_convert, e_mac
-        Of conversions, and of digital arithmetic.
+        Costs of conversions and of digital arithmetic.
     """
 
     v_read: NotNegative = Field(
@@ -63,7 +63,7 @@ def billed(bill: Account) -> dict[str, Any]:
     Parameters
     ----------
     bill : Account
-        Of the run.
+        Account of the run.
 
     Returns
     -------

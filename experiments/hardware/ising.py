@@ -36,9 +36,9 @@ class IsingTrialOptions(CommandOptions):
     hidden, voters, epochs, learning_rates
         The network and its training, one sample at a time.
     strength, reads, sweeps, hot, cold, reverse
-        Of the nudge and of the anneals.
+        Nudge and anneals.
     noises, spins, searches, search_sweeps
-        Of the search: initial standard deviations of its noise, and how often it is tried.
+        Search: initial standard deviations of its noise, its size and the number of trials.
     """
 
     hidden: Annotated[Positive, NETWORK] = Field(60, description="Number of hidden spins.")

@@ -24,16 +24,16 @@ _TRANSFER = "Network whose conductances the device is judged with: an ideal one,
 
 
 class HardwareTrialOptions(TrainOptions):
-    """How one rule trains a network on a device.
+    """Training of a network on a device by one rule.
 
     Attributes
     ----------
     preset, imperfections
         The device.
     transfer
-        Where the conductances are learnt that the device is judged with.
+        Device on which the conductances are learnt.
     constants
-        What operations cost.
+        Costs of operations.
     final
         Whether nothing is kept for validation.
     """
@@ -57,7 +57,7 @@ class HardwareOptions(PlanOptions):
     rules, own, vary, imperfections, preset, transfer, constants, final, seeds
         The study.
     engine
-        Where trials are computed.
+        Engine that computes the trials.
     """
 
     rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(

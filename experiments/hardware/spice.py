@@ -53,13 +53,13 @@ class SpiceTrialOptions(TrainOptions):
     Attributes
     ----------
     network, hidden, gain, strength
-        As for training.
+        Options of training, with defaults for a circuit.
     samples, checkpoint
-        Which inputs, and which trained parameters.
+        Number of inputs, and trained parameters.
     emissions
         Diodes that stand for ideal ones.
     edges, step
-        Of the gradient that is measured in the circuit.
+        Measurement of the gradient in the circuit.
     """
 
     network: Annotated[str, OneOf("network", BUILDERS)] = Field("resistive", description="Network to draw, which must be resistive.")

@@ -36,7 +36,7 @@ class NetworksOptions(CommandOptions):
     patterns, dilution, temperature, size
         K, d, T and N; undiluted networks at T = 0 may store any number of patterns.
     networks, sweeps, tolerance
-        How many, how long each runs, and which fraction of an overlap may be missing.
+        Number of networks, length of their runs, and fraction of an overlap that may be missing.
     """
 
     patterns: Annotated[Positive, PATTERNS] = Field(3, description="Number of stored patterns.")
@@ -75,7 +75,7 @@ class BasinsOptions(NetworksOptions):
     targets, qualities
         The grid.
     engine
-        Where points are computed.
+        Engine that computes the points.
     """
 
     targets: tuple[Cue, ...] = Field(

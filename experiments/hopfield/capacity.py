@@ -52,9 +52,9 @@ class CapacityOptions(CommandOptions):
     sizes, loads, spins, starts
         The grid.
     resamples
-        Of the bootstrap.
+        Number of bootstrap samples.
     engine
-        Where points are computed.
+        Engine that computes the points.
     """
 
     sizes: tuple[Positive, ...] = Field((250, 500, 1000, 2000, 4000), min_length=3, description="Numbers of spins, at least three of them.")

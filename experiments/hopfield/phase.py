@@ -44,7 +44,7 @@ class PhaseOptions(SpinOptions):
     patterns, dilutions, ratios
         The grid; by default 20 dilutions and 20 temperatures.
     engine
-        Where points are computed.
+        Engine that computes the points.
     """
 
     patterns: tuple[Annotated[int, Field(gt=0)], ...] = Field(

@@ -41,7 +41,7 @@ class RecallOptions(SpinOptions):
     Attributes
     ----------
     patterns, dilution, stratified, pattern_file, images, data_dir, temperature
-        What is stored, and where it is recalled.
+        Stored patterns, and the temperature of recall.
     dynamics, cue, flow_sweeps
         The run that is compared with the predicted flow of the overlaps.
     """
@@ -76,7 +76,7 @@ class RecallRunOptions(RecallOptions):
     Attributes
     ----------
     engine
-        Where it is computed.
+        Engine that computes the network.
     """
 
     engine: Annotated[str, COMPUTATION] = Field(

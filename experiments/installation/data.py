@@ -22,12 +22,12 @@ class ListOptions(CommandOptions):
 
 
 class FileOptions(CommandOptions):
-    """Which data sets' files, and where they are.
+    """Data sets, and the directory of their files.
 
     Attributes
     ----------
     names : tuple of str
-        Of the data sets; empty for all that have files.
+        Names of the data sets; empty for all that have files.
     data_dir : Path or None
         Their folder; None for the download cache.
     """
@@ -50,7 +50,7 @@ def list_data(options: ListOptions, invocation: Invocation) -> None:
     options : ListOptions
         Not used.
     invocation : Invocation
-        Where to print.
+        Start of the command, for output.
     """  # noqa: D301
     data = {"datasets": {name: _describe(entry) for name, entry in CATALOG.items()}}
     header = ("name", "kind", "train", "validation", "test", "inputs", "classes", "task")
@@ -73,9 +73,9 @@ def fetch_data(options: FileOptions, invocation: Invocation) -> None:
     Parameters
     ----------
     options : FileOptions
-        Which, and where to; at least one name is needed.
+        Data sets and directory; at least one name is needed.
     invocation : Invocation
-        Where to print.
+        Start of the command, for output.
 
     Raises
     ------
@@ -111,9 +111,9 @@ def verify_data(options: FileOptions, invocation: Invocation) -> None:
     Parameters
     ----------
     options : FileOptions
-        Which, and where they are.
+        Data sets and directory.
     invocation : Invocation
-        Where to print.
+        Start of the command, for output.
 
     Raises
     ------

@@ -32,7 +32,7 @@ def info(options: InfoOptions, invocation: Invocation) -> None:
     options : InfoOptions
         Not used.
     invocation : Invocation
-        Where to print.
+        Start of the command, for output.
     """  # noqa: D301
     data = describe(invocation.threads)
     invocation.save_result("info", data, _text(data))
@@ -44,7 +44,7 @@ def describe(threads: int) -> dict[str, Any]:
     Parameters
     ----------
     threads : int
-        How many would be used.
+        Number of threads that would be used.
 
     Returns
     -------

@@ -34,9 +34,9 @@ class CompareOptions(PlanOptions):
     rules
         The learning rules.
     seeds
-        How many seeds, from ``seed`` on; each gives the same initial weights and data order to every rule.
+        Number of seeds, from ``seed`` on; each gives the same initial weights and data order to every rule.
     engine
-        Where trials are computed.
+        Engine that computes the trials.
     """
 
     rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(

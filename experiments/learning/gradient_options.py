@@ -25,7 +25,7 @@ class GradientsOptions(LearningOptions):
     Attributes
     ----------
     rules, samples, strengths, checkpoint
-        What is compared, on what, and where along the strength.
+        Rules, batch and parameters to compare, and the strengths at which the bias is measured.
     cost, outputs
         A cost of samples, or an objective on noisy views of them, and then the number of outputs.
     activation
@@ -67,7 +67,7 @@ class CommandGradientsOptions(GradientsOptions):
     cost
         May also stand for every objective.
     engine
-        What computes.
+        Engine that computes the comparison.
     """
 
     cost: Annotated[str, OneOf("cost", (*COSTS, ALL))] = Field(

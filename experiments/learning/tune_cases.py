@@ -23,14 +23,14 @@ _SAFE = 0.9
 
 
 class TuneOptions(TrainOptions):
-    """What is to be trained, and what a good enough gradient is.
+    """Network to train, settings to try, and the bound on the error of the gradient.
 
     Attributes
     ----------
     batches, warmup, strengths, tolerances, nudged_tolerances
-        What is tried, and on what.
+        Settings to try, and mini-batches to try them on.
     noise_share, cosine
-        What is good enough.
+        Bound on the error of the gradient.
     """
 
     batches: Annotated[int, Field(ge=2)] = Field(4, description="Number of mini-batches to tune on; as many others check the choice.")

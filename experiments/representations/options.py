@@ -31,15 +31,15 @@ class ContrastiveOptions(PlanOptions):
     cost, temperature, objective, labels
         The objective and its settings.
     sampling, sampler, after, mixing, mixer, momentum_keys
-        Who meets whom in a batch, what is made of the outputs before the objective sees them, and the second network's keys.
+        Composition of batches, mixing of the outputs before the objective, and momentum of the network that makes keys.
     embedding
         Outputs of the network, which the objective sees.
     views, num_views, view_strength, view_growth
-        What is shown of each sample.
+        Views of each sample.
     probe_train, probe_test, probe_split, neighbours
-        What the representation is probed with.
+        Probes of the representation.
     hidden, activation, output_activation, energy_scale, strength, frozen
-        As for the other learning commands, with defaults that suit objectives.
+        Options of the other learning commands, with defaults that suit objectives.
     """
 
     cost: Annotated[str, OneOf("objective", OBJECTIVES)] = Field("nt-xent", description="Objective that learning lowers.")
@@ -100,7 +100,7 @@ class ContrastiveOptions(PlanOptions):
 
 
 class ContrastiveTrialOptions(ContrastiveOptions):
-    """How one rule trains a network on views.
+    """Training of a network on views by one rule.
 
     Attributes
     ----------
@@ -119,9 +119,9 @@ class ContrastOptions(ContrastiveOptions):
     rules
         The learning rules.
     seeds
-        How many seeds, from ``seed`` on; each gives every rule the same initial weights, data order and views.
+        Number of seeds, from ``seed`` on; each gives every rule the same initial weights, data order and views.
     engine
-        Where trials are computed.
+        Engine that computes the trials.
     """
 
     rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(

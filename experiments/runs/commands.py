@@ -33,7 +33,7 @@ class ListOptions(CommandOptions):
 
 
 class NamesOptions(CommandOptions):
-    """Which runs.
+    """Names of runs.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class NamesOptions(CommandOptions):
 
 
 class RemoveOptions(NamesOptions):
-    """Which runs to remove.
+    """Names of runs to remove.
 
     Attributes
     ----------

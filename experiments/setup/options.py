@@ -39,15 +39,15 @@ class LearningOptions(CommandOptions):
     network, hidden, activation, output_activation, energy_scale, readout, gain, dtype
         Network.
     circuit, oscillator, graph, ising, spiking
-        What belongs to one network only.
+        Settings of one network each.
     cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, unstable, backend
         Cost and relaxation.
     over_relaxation, anneal
-        How far a sweep of the relaxation moves a layer, and how spins anneal.
+        Over-relaxation of sweeps, and anneals of spins.
     strength, frozen, fraction, homeostasis, unroll
-        What the rules need.
+        Settings of the rules.
     device
-        Where all tensors are.
+        Device of all tensors.
     """
 
     data: Annotated[str, OneOf("data set", DATASETS), DATA] = Field("digits", description="Data set to learn.")
@@ -157,14 +157,14 @@ class LearningOptions(CommandOptions):
 
 
 class PlanOptions(LearningOptions, section=OPTIMISATION):
-    """How a network is trained.
+    """Training of a network.
 
     Attributes
     ----------
     epochs, batch_size, patience
-        How long, and on how much at once.
+        Length of the training, and size of a batch.
     optimiser, learning_rates, momentum, weight_decay, schedule, decay, clip_norm
-        What is done with the gradient.
+        Update of the parameters by the gradient.
     """
 
     epochs: Positive = Field(20, description="Number of passes over the training split.")
@@ -186,7 +186,7 @@ class PlanOptions(LearningOptions, section=OPTIMISATION):
 
 
 class TrainOptions(PlanOptions, section=RULE):
-    """How one rule trains a network.
+    """Training of a network by one rule.
 
     Attributes
     ----------
@@ -198,7 +198,7 @@ class TrainOptions(PlanOptions, section=RULE):
 
 
 class TrialOptions(TrainOptions, section=RELAXATION):
-    """How one rule trains a network, and what it remembers between epochs.
+    """Training of a network by one rule, and its memory between epochs.
 
     Attributes
     ----------

@@ -38,7 +38,7 @@ class NewOptions(CommandOptions):
     Attributes
     ----------
     name, experiment
-        What it is called, and what it runs.
+        Name of the sweep, and its experiment.
     grid, set, file, seeds, paired
         Its axes, settings and repetitions.
     chunk
@@ -64,24 +64,24 @@ class NewOptions(CommandOptions):
 
 
 class NameOptions(CommandOptions):
-    """Which sweep.
+    """Name of a sweep.
 
     Attributes
     ----------
     name
-        As it was given to ``eqlab sweep new``, or a path.
+        Name that was given to ``eqlab sweep new``, or a path.
     """
 
     name: _Name = Field(description="Name of the sweep in the directory runs, or a path.")
 
 
 class RunOptions(NameOptions):
-    """Which sweep, and where it is computed.
+    """Name of a sweep, and the engine that computes it.
 
     Attributes
     ----------
     engine
-        What computes.
+        Engine that computes the trials.
     """
 
     engine: Annotated[str, COMPUTATION] = Field(
@@ -182,12 +182,12 @@ def _work(sweep: Sweep) -> Work:
 
 
 class StatusOptions(NameOptions):
-    """Which sweep, and how much of it.
+    """Name of a sweep, and the failure to show.
 
     Attributes
     ----------
     trial
-        Whose failure to show whole.
+        Key of the trial whose failure is shown whole.
     """
 
     trial: str | None = Field(None, description="Key of a failed trial whose traceback is shown; none: no traceback.")

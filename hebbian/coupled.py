@@ -1,4 +1,4 @@
-"""Coupled learning and contrastive Hebbian learning: the contrast of equilibria whose outputs are held."""
+"""Coupled learning and contrastive Hebbian learning: contrasts of equilibria with held outputs."""
 
 from dataclasses import dataclass
 from typing import final
@@ -18,7 +18,7 @@ from contrastive_core.types import Batch, State
 @final
 @dataclass(frozen=True)
 class CoupledLearning(Rule):
-    r"""The contrast of equilibria with the outputs held at :math:`o \mp \eta\, \partial C/\partial o`.
+    r"""Contrast of equilibria with the outputs held at :math:`o \mp \eta\, \partial C/\partial o`.
 
     .. math:: \Delta = \frac{1}{2\eta\kappa}\left[\partial_\theta E(s^{o - \eta g}) - \partial_\theta E(s^{o + \eta g})\right],
 
@@ -32,13 +32,13 @@ class CoupledLearning(Rule):
     Attributes
     ----------
     cost : Cost
-        What is to be lowered; its gradient g points the held outputs.
+        Cost to be lowered; its gradient g gives the direction of the held outputs.
     settling : Settling
-        How phases are relaxed.
+        Settings of the relaxations.
     fraction : float
         :math:`\eta`, positive.
     sides : Sides
-        Which held phases to run.
+        Held phases to run: one side or both.
     """
 
     cost: Cost
@@ -51,7 +51,7 @@ class CoupledLearning(Rule):
             raise InputError(f"fraction must be positive, got {self.fraction}; the rule's sides give the direction of the hold")
 
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
-        """Relax free and held, and contrast."""
+        """Contrast the free phase with the held ones, or these with each other."""
         signs = self.sides.signs(generator)
 
         def holds(free: State) -> list[Phase]:
@@ -69,7 +69,7 @@ class CoupledLearning(Rule):
 
 
 def contrastive_hebbian(setting: Setting) -> CoupledLearning:
-    """Return contrastive Hebbian learning: the outputs held all the way at their targets, whatever the fraction."""
+    """Return contrastive Hebbian learning, which holds the outputs at their targets and ignores the fraction."""
     return CoupledLearning(setting.cost, setting.settling, 1.0, Sides.POSITIVE)
 
 

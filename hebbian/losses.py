@@ -1,10 +1,10 @@
-r"""The exact identity between the energy of a state and its sum-squared losses to all patterns.
+r"""Exact identity between the energy of a state and its sum-squared losses to all patterns.
 
 .. math:: L_\mu^\pm = \tfrac1{2N} |\xi^\mu \mp s|^2 = \tfrac{1 + q_\mu}{2} \mp m_\mu, \qquad
     H = \tfrac N2 \sum_\mu \Big[L_\mu^+ L_\mu^- - \big(\tfrac{1+q_\mu}{2}\big)^2\Big] + \tfrac12 \sum_\mu q_\mu,
 
-with :math:`q_\mu = |\xi^\mu|^2/N`: lowering the Hebbian energy is lowering, for every pattern at once, the product of the losses to it
-and to its negative. Diluted patterns leave :math:`\min L = (1 - q)/2`, not 0, because spins have no blanks.
+with :math:`q_\mu = |\xi^\mu|^2/N`. Lowering the Hebbian energy lowers the product of the losses to a pattern and to its negative, summed
+over all patterns. Diluted patterns leave :math:`\min L = (1 - q)/2`, not 0, because spins have no blanks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Losses(NamedTuple):
     positive, negative : ndarray of shape (S, K)
         :math:`L^+` to each pattern and :math:`L^-` to its negative.
     support : ndarray of shape (S, K)
-        :math:`1 - m/q`, the loss over the entries that are not blank alone, which does reach 0; NaN for a blank pattern.
+        :math:`1 - m/q`, the loss over the entries that are not blank. It does reach 0; NaN for a blank pattern.
     """
 
     positive: Floats
@@ -41,14 +41,14 @@ def pattern_losses(patterns: ArrayLike, states: ArrayLike) -> Losses:
     Parameters
     ----------
     patterns : array of shape (K, N)
-        With entries -1, 0 and 1.
+        Patterns with entries -1, 0 and 1.
     states : array of shape (S, N)
         Spins of -1 and 1.
 
     Raises
     ------
     InputError
-        If the shapes do not fit or a spin is none of -1 and 1.
+        If the shapes do not fit or a spin is neither -1 nor 1.
     """
     overlaps, activity = _overlaps(patterns, states)
     base = (1 + activity) / 2
@@ -69,7 +69,7 @@ def energy(patterns: ArrayLike, states: ArrayLike) -> Floats:
 
 
 def energy_from_losses(patterns: ArrayLike, states: ArrayLike) -> Floats:
-    """Return the same energy from the losses alone, by the identity above; shape (S,)."""
+    """Return the energy of each state from its losses, by the identity of this module; shape (S,)."""
     losses = pattern_losses(patterns, states)
     num_spins = np.asarray(states).shape[1]
     activity = np.square(check_patterns(patterns).astype(np.float64)).mean(axis=1)

@@ -1,4 +1,4 @@
-"""Sites with the same features are alike: chains over the number of up spins of each type, at a cost that does not grow with N."""
+"""Chains over the number of up spins per type of site, at a cost that does not grow with N; sites of equal features are alike."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def advance_lumped(
     r"""Run chains type by type: :math:`n_\tau \sim \mathrm{Binomial}(N_\tau, p_\tau)`.
 
     With ``hidden``, :math:`p_\tau` follows from a sample of the Gaussian hidden layer, which is exact block Gibbs sampling; without
-    it, from the overlaps themselves, which is Little's dynamics (with the diagonal, whose effect is of order P/N: spins of one type
-    are told apart by nothing else). Worth it while there are far fewer types than spins.
+    it, from the overlaps themselves, which is Little's dynamics. The diagonal is kept, because spins of one type cannot be told
+    apart; its effect is of order P/N. The method pays if there are far fewer types than spins.
 
     Parameters
     ----------
@@ -28,16 +28,16 @@ def advance_lumped(
     gains : ndarray of float64, shape (S, R)
         2 g/(N T) of each sweep and chain.
     seed, first_step : int
-        Of the draws; a continued run draws anew, from both.
+        Seeds of the draws; a continued run draws anew from both.
     every : int
         Sweeps between records.
     hidden : bool
-        Which of the two.
+        Whether to sample through the hidden layer (block Gibbs) or not (Little's dynamics).
 
     Returns
     -------
     spins : ndarray of int8, shape (R, N)
-        A state with the last numbers of up spins, drawn at random among those.
+        States drawn at random among those with the final numbers of up spins.
     counts : ndarray of int64, shape (S // every, R, P)
         The integers M.
     """

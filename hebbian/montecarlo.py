@@ -17,18 +17,18 @@ from hebbian.multitasking import Multitasking
 
 
 class Trace(NamedTuple):
-    """What a run of chains recorded.
+    """Record of a run of chains.
 
     Attributes
     ----------
     counts : ndarray of int64, shape (S, R, P)
-        The integers M of each record and chain; divide by N for overlaps with the features.
+        Integers M of each record and chain; divided by N they are overlaps with the features.
     overlaps : ndarray of float64, shape (S, R, K)
         Overlaps with the archetypes.
     spins : ndarray of int8, shape (R, N)
-        The last states.
+        Final states.
     next_step : int
-        The number of the sweep that would come next: pass it on to continue the same chains.
+        Number of the next sweep; pass it as ``first_step`` to continue the same chains.
     """
 
     counts: Integers
@@ -38,12 +38,12 @@ class Trace(NamedTuple):
 
 
 class SweepPlan(NamedTuple):
-    """How sweeps are drawn and recorded.
+    """Seed, numbering and recording of sweeps.
 
     Attributes
     ----------
     seed : int
-        Of all draws.
+        Seed of all draws.
     first_step : int
         Number of the first sweep.
     every : int
@@ -98,7 +98,9 @@ def _side_by_side(rule: int, order: int) -> Advance:
         if system.num_spins * int(np.abs(system.features).max()) >= 2**24:
             raise InputError("these overlaps are too large for the side-by-side kernel; use a sampler without '-lanes'")
         num_chains, width = len(spins), LANES
-        padded = np.arange(-(-num_chains // width) * width) % num_chains  # the last group repeats chains, which are dropped
+        padded = (
+            np.arange(-(-num_chains // width) * width) % num_chains
+        )  # the last group repeats chains to fill the lanes; these are dropped below
         states = np.ascontiguousarray(spins[padded].reshape(-1, width, system.num_spins).transpose(0, 2, 1))
         counts = system.counts(spins)[padded].reshape(-1, width, system.num_features).transpose(0, 2, 1).astype(np.float32)
         packed = gains[:, padded].reshape(len(gains), -1, width).astype(np.float32)
@@ -167,22 +169,22 @@ def simulate(
     spins : ndarray of int8, shape (R, N)
         Start states of -1 and 1, one per chain; not modified.
     temperatures : array of shape (), (S,), or (S, R)
-        Of all sweeps, of each sweep (annealing), or of each sweep and chain; in units of the system's convention.
+        One temperature, one per sweep (annealing), or one per sweep and chain, in units of the system's convention.
     sampler : str
         A name of :data:`SAMPLERS`.
     seed : int
-        Of all draws; the same on any number of threads.
+        Seed of all draws; results do not depend on the number of threads.
     num_sweeps : int, optional
         S, needed for a single temperature.
     first_step : int
-        The number of the first sweep, ``next_step`` of the run to be continued.
+        Number of the first sweep: ``next_step`` of the run that is continued.
     every : int
         Sweeps between records.
 
     Returns
     -------
     Trace
-        Of S // every records.
+        Record with S // every entries.
 
     Raises
     ------

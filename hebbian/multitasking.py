@@ -19,7 +19,7 @@ from hebbian.theory.mean_field import MeanField
 @final
 @dataclass(frozen=True, eq=False)
 class Multitasking:
-    r"""A network with :math:`H = -\tfrac{g}{2N} \sum_\mu \sum_{i \ne j} F_{\mu i} F_{\mu j} s_i s_j`, F integer.
+    r"""Network with :math:`H = -\tfrac{g}{2N} \sum_\mu \sum_{i \ne j} F_{\mu i} F_{\mu j} s_i s_j`, F integer.
 
     With :math:`M_\mu = \sum_i F_{\mu i} s_i`, :math:`H = -\tfrac{g}{2N} \sum_\mu (M_\mu^2 - \sum_i F_{\mu i}^2)`, exactly.
 
@@ -28,7 +28,7 @@ class Multitasking:
     patterns : ndarray of int8, shape (K, N)
         The archetypes that overlaps are measured with.
     features : ndarray of int8 or int16, shape (P, N)
-        What the couplings are made of: the patterns, sums of examples or the examples themselves.
+        Vectors that make the couplings: the patterns, sums of examples or the examples themselves.
     scale : float
         g, positive.
     convention : Convention
@@ -52,7 +52,7 @@ class Multitasking:
 
     @property
     def norms(self) -> Integers:
-        """The sum of each site's squared features, of shape (N,): what the diagonal would add to its field."""
+        """Sum of each site's squared features, of shape (N,): the share of the diagonal in its field."""
         squares: Integers = np.square(self.features.astype(np.int64)).sum(0)
         return squares
 
@@ -135,7 +135,7 @@ def cue(patterns: Entries, weights: ArrayLike, num_chains: int, quality: float, 
     num_chains : int
         R.
     quality : float
-        In [0, 1]: each spin agrees with the majority with chance (1 + quality)/2. Sites on which it says nothing are random.
+        Quality in [0, 1]: each spin agrees with the majority with chance (1 + quality)/2. Sites without a majority are random.
     seed : int
         Source of the draws.
 

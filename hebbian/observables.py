@@ -1,4 +1,4 @@
-"""What chains tell, and how far it can be trusted: means with errors corrected for correlation, and warnings where there are none."""
+"""Means over chains, with errors corrected for correlation, and a warning if they cannot be trusted."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from contrastive_core.errors import InputError
 from hebbian.arrays import Floats
 
 LONG_ENOUGH = 50
-"""Autocorrelation times that a chain must last for its time to be trusted; emcee's own rule."""
+"""Number of autocorrelation times that a chain must last for its time to be trusted; emcee uses the same rule."""
 AGREEMENT = 1.05
 """Largest R-hat of chains that sample one and the same state."""
 
 
 class Summary(NamedTuple):
-    """The mean of an observable over chains.
+    """Mean of an observable over chains.
 
     Attributes
     ----------
     mean : float
-        Over all records and chains.
+        Mean over all records and chains.
     error : float
-        Its standard error: from the autocorrelation time, or from the spread of the chains' means where that is larger.
+        Standard error of the mean, from the autocorrelation time or from the spread of the chains' means, whichever is larger.
     autocorrelation_time : float
-        Integrated, in records; 1 for independent ones. NaN for an observable that does not vary.
+        Integrated autocorrelation time in records; 1 for independent ones, NaN for an observable that does not vary.
     effective_size : float
         Number of independent records that the error stands for.
     r_hat : float
-        Split R-hat: 1 where halves of chains agree.
+        Split R-hat: 1 if halves of chains agree.
     trusted : bool
         Whether the chains are long enough and agree.
     warning : str
-        Why not; empty if trusted.
+        Reason against trust; empty if trusted.
     """
 
     mean: float
@@ -79,7 +79,7 @@ def autocorrelation_time(series: ArrayLike) -> float:
 def split_r_hat(series: ArrayLike) -> float:
     """Return the split R-hat of chains of shape (S, R): the square root of total over within-half variance.
 
-    Infinite where halves are constant but differ; 1 where nothing varies at all.
+    It is infinite if halves are constant but differ, and 1 if nothing varies at all.
 
     References
     ----------
@@ -90,7 +90,7 @@ def split_r_hat(series: ArrayLike) -> float:
     if half < 2:
         raise InputError(f"R-hat needs at least 4 records, got {len(values)}")
     halves = np.concatenate([values[:half], values[-half:]], axis=1)  # (S / 2, 2 R)
-    if not np.ptp(halves, axis=0).any():  # not by variances, which are rounding where nothing varies
+    if not np.ptp(halves, axis=0).any():  # variances of constants are not 0 but rounding
         return 1.0 if np.ptp(halves) == 0 else float("inf")
     within = float(halves.var(axis=0, ddof=1).mean())
     between = float(halves.mean(axis=0).var(ddof=1))
@@ -108,7 +108,7 @@ def summarise(series: ArrayLike) -> Summary:
     Returns
     -------
     Summary
-        Not trusted, with a warning, where chains hop between states, sit in different ones or are too short.
+        Summary that is not trusted if chains hop between states, sit in different ones or are too short.
     """
     values = np.asarray(series, dtype=np.float64)
     if values.ndim != 2 or not bool(np.isfinite(values).all()):
@@ -136,21 +136,21 @@ def _complaint(values: Floats, time: float, r_hat: float) -> str:
 def retrieval_success(overlaps: ArrayLike, expected: ArrayLike, tolerance: float = 0.1) -> Floats:
     """Return the fraction of chains that retrieved each pattern.
 
-    A chain has if its overlap's absolute value is at least (1 - tolerance) times the expected one.
+    A chain has retrieved a pattern if the absolute value of its overlap is at least (1 - tolerance) times the expected one.
 
     Parameters
     ----------
     overlaps : array of shape (R, K)
-        Of the chains' last states.
+        Overlaps of the chains' final states.
     expected : array of shape (K,)
-        The overlaps of the state to be retrieved.
+        Overlaps of the state to be retrieved.
     tolerance : float
-        In [0, 1).
+        Fraction of the expected overlap that may be missing, in [0, 1).
 
     Returns
     -------
     ndarray of shape (K,)
-        NaN for a pattern whose expected overlap is 0.
+        Fraction per pattern; NaN if the expected overlap is 0.
     """
     target = np.abs(np.asarray(expected, dtype=np.float64))
     reached = np.abs(np.asarray(overlaps, dtype=np.float64)) >= (1 - tolerance) * target

@@ -13,7 +13,7 @@ from hebbian.arrays import Entries
 from hebbian.theory.ensemble import check_dilutions, check_examples_asked, diluted_ensemble
 
 Seed = int | np.random.Generator
-"""What random draws come from: the same integer gives the same draws."""
+"""Source of random draws; equal integers give equal draws."""
 
 
 def draw_patterns(num_patterns: int, num_spins: int, dilution: float | Sequence[float], seed: Seed) -> Entries:
@@ -47,10 +47,10 @@ def draw_patterns(num_patterns: int, num_spins: int, dilution: float | Sequence[
 
 
 def stratified_patterns(num_patterns: int, num_spins: int, dilution: float | Sequence[float], seed: Seed) -> Entries:
-    """Return patterns whose joint entries occur as often as they should, in random places.
+    """Return patterns whose joint entries occur exactly as often as expected, in random places.
 
-    Each of the up to 3^K types of a site occurs N times its probability, rounded by largest remainders. No quenched noise is
-    left beyond the rounding, so that the theory of the infinite network applies to one instance.
+    Each of the up to 3^K types of a site occurs N times its probability, rounded by largest remainders. Only rounding is left of the
+    quenched noise, so that the theory of the infinite network applies to one instance.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def stratified_patterns(num_patterns: int, num_spins: int, dilution: float | Seq
     dilution : float or sequence of float
         d, for all patterns or for each.
     seed : int or Generator
-        Shuffles the sites.
+        Seed of the order of sites.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def draw_examples(patterns: ArrayLike, quality: float, num_examples: int, seed: 
     quality : float
         r in (0, 1]: the mean overlap of an example with its pattern, relative to the pattern's own.
     num_examples : int
-        M of each pattern, positive.
+        Number M of examples of each pattern, positive.
     seed : int or Generator
         Source of the draws.
 
@@ -126,7 +126,7 @@ def binarise_images(images: ArrayLike, threshold: float = 0.5) -> Entries:
     images : array of shape (K, ...)
         Grey values, in any units.
     threshold : float
-        As a fraction of the range between the darkest and the brightest value of all images.
+        Threshold as a fraction of the range between the darkest and the brightest value of all images.
 
     Returns
     -------
@@ -161,12 +161,12 @@ def check_patterns(patterns: ArrayLike) -> Entries:
     Returns
     -------
     ndarray of int8, shape (K, N)
-        The same values.
+        Patterns with the same values.
 
     Raises
     ------
     InputError
-        If the shape is not (K, N) or an entry is none of -1, 0 and 1.
+        If the shape is not (K, N) or an entry is not -1, 0 or 1.
     """
     values = np.asarray(patterns)
     if values.ndim != 2 or values.size == 0:
@@ -181,7 +181,7 @@ def check_examples(examples: ArrayLike) -> Entries:
     Raises
     ------
     InputError
-        If the shape is not (K, M, N) or an entry is none of -1, 0 and 1.
+        If the shape is not (K, M, N) or an entry is not -1, 0 or 1.
     """
     values = np.asarray(examples)
     if values.ndim != 3 or values.size == 0:
@@ -202,7 +202,7 @@ def load_patterns(path: str | Path) -> Entries:
         values = np.load(path, allow_pickle=False)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, EOFError) as error:  # numpy's own words advise to unpickle what is no array
+    except (ValueError, EOFError) as error:  # NumPy's own message advises to unpickle, which could run code
         raise DataError(f"{path} is not an .npy array of numbers; write one with numpy.save") from error
     try:
         return check_patterns(values)

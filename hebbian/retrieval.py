@@ -1,4 +1,4 @@
-"""Retrieval by many networks at once: where descent from a stored pattern ends, and from how far away a state is found."""
+"""Retrieval by many networks: descents from stored patterns, and runs from cues of a given quality."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from hebbian.patterns import draw_patterns
 from hebbian.storage import remember
 
 _CHUNK = 10
-"""Sweeps between looks at which chains still move."""
+"""Sweeps between two checks for chains that still move."""
 _RECORDS = 5
 """Last sweeps of a chain over which its overlaps are averaged."""
 
 
 class Descents(NamedTuple):
-    """Where descent from stored patterns ended.
+    """Ends of descents from stored patterns.
 
     Attributes
     ----------
     overlaps : ndarray of shape (instances, starts)
-        Of the final state with the pattern that it started from.
+        Overlap of each final state with the pattern from which it started.
     load : float
-        P/N as it was, which rounding moves from what was asked for.
+        P/N of the network, which differs from the requested load by rounding of P.
     sweeps : int
-        That the longest descent took, to the next ten.
+        Length of the longest descent, rounded up to the next ten.
     """
 
     overlaps: Floats
@@ -39,7 +39,7 @@ class Descents(NamedTuple):
 
 
 def descend_to_rest(system: Multitasking, spins: Entries, budget: int = 5000) -> tuple[Entries, int]:
-    """Turn spins, in a fixed order, to their fields until none changes in a whole sweep.
+    """Align spins with their fields, in a fixed order, until none changes in a whole sweep.
 
     Parameters
     ----------
@@ -48,25 +48,25 @@ def descend_to_rest(system: Multitasking, spins: Entries, budget: int = 5000) ->
     spins : ndarray of int8, shape (R, N)
         Start states; not modified.
     budget : int
-        Most sweeps.
+        Largest number of sweeps.
 
     Returns
     -------
     spins : ndarray of int8, shape (R, N)
         Local minima of the energy.
     sweeps : int
-        That the longest descent took, to the next ten.
+        Length of the longest descent, rounded up to the next ten.
 
     Raises
     ------
     ConvergenceError
-        If a chain still moves after the budget. The energy falls with every flip, so that it would rest some day.
+        If a chain still moves after the budget. It would rest in the end, because every flip lowers the energy.
     """
     final, moving, done = spins.copy(), np.arange(len(spins)), 0
     while len(moving):
         if done >= budget:
             raise ConvergenceError(f"{len(moving)} of {len(spins)} descents still move after {budget} sweeps; allow more")
-        chunk = _CHUNK if done == 0 else 3 * _CHUNK  # most rest at once; the others take long
+        chunk = _CHUNK if done == 0 else 3 * _CHUNK  # most chains rest at once, the others take long
         trace = simulate(system, final[moving], 0.0, "descent-fixed", 0, num_sweeps=chunk)
         final[moving] = trace.spins
         # Every flip lowers the energy, a function of the counts: a sweep that leaves those as they are has flipped nothing.
@@ -99,11 +99,11 @@ def descend_from_patterns(num_spins: int, load: float, num_instances: int, num_s
     load : float
         :math:`\alpha`, of at least one pattern.
     num_instances : int
-        Networks, each with patterns of its own.
+        Number of networks, each with patterns of its own.
     num_starts : int
-        Patterns of each that a descent starts from; fewer where fewer are stored.
+        Number of patterns of each network from which a descent starts; fewer if fewer are stored.
     seed : int
-        Of all patterns.
+        Seed of all patterns.
 
     Raises
     ------
@@ -127,22 +127,22 @@ def recall_from_cue(system: Multitasking, weights: ArrayLike, quality: float, te
     """Return overlaps with all patterns before and after a run from one cue; shape (2, K).
 
     Glauber's dynamics at random sites; descent to rest at T = 0. At T > 0 the last few sweeps are averaged. A pattern whose cue has a
-    positive overlap is found with a positive one: no sign is folded.
+    positive overlap is found with a positive one, because signs are kept.
 
     Parameters
     ----------
     system : Multitasking
         The network.
     weights : array of shape (K,)
-        Of the patterns in the cue, as :func:`hebbian.multitasking.cue` takes them.
+        Weights of the patterns in the cue, see :func:`hebbian.multitasking.cue`.
     quality : float
-        Of the cue, in [0, 1].
+        Quality of the cue, in [0, 1].
     temperature : float
-        In the system's units.
+        Temperature in the system's units.
     sweeps : int
-        Of the run at T > 0, at least 5.
+        Length of the run at T > 0, at least 5.
     seed : int
-        Of cue and dynamics.
+        Seed of cue and dynamics.
     """
     start = cue(system.patterns, weights, 1, quality, seed)
     first = system.overlaps(start)[0]

@@ -1,4 +1,4 @@
-r"""Finite-size scaling of a transition that is sharp in the infinite network and smeared in any other."""
+r"""Finite-size scaling of a transition that is sharp in the infinite network and smeared in finite ones."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Trials(NamedTuple):
     sizes, loads : ndarray of shape (n,)
         N and P/N of each point.
     successes : list of n ndarrays of shape (instances,)
-        In every network, how many starts were retrieved.
+        Number of retrieved starts in every network.
     starts : int
-        Of every network.
+        Number of starts of every network.
     """
 
     sizes: Floats
@@ -39,12 +39,12 @@ class Trials(NamedTuple):
         return won, np.array([len(counts) * self.starts for counts in self.successes], dtype=np.float64)
 
     def resampled(self, generator: np.random.Generator) -> Trials:
-        """Draw as many networks of every point with replacement: starts of one network are not independent."""
+        """Draw as many networks of every point with replacement; single starts would not do, because those of one network depend on it."""
         return self._replace(successes=[generator.choice(counts, len(counts)) for counts in self.successes])
 
 
 class Transition(NamedTuple):
-    r"""A fit of :math:`p = \Phi[(\alpha_\infty + c N^{-x} - \alpha) \sqrt N / w]`.
+    r"""Fit of :math:`p = \Phi[(\alpha_\infty + c N^{-x} - \alpha) \sqrt N / w]`.
 
     Attributes
     ----------
@@ -53,9 +53,9 @@ class Transition(NamedTuple):
     shift, exponent, width : float
         c, x and w.
     deviance : float
-        Twice the log-likelihood that is missing to a perfect fit.
+        Twice the log-likelihood by which a perfect fit is better.
     freedom : int
-        Points less fitted numbers.
+        Number of points minus number of fitted parameters.
     """
 
     load: float
@@ -77,7 +77,7 @@ class Transition(NamedTuple):
 
     @property
     def plausibility(self) -> float:
-        """The chance of a deviance as large if the form is right and all starts are independent."""
+        """Chance of a deviance at least as large if the form is right and all starts are independent."""
         return float(chi2.sf(self.deviance, self.freedom))
 
 
@@ -91,9 +91,9 @@ def fit_transition(trials: Trials, exponent: float | None = None) -> Transition:
     Parameters
     ----------
     trials : Trials
-        Of at least three sizes if x is fitted, two otherwise.
+        Trials of at least three sizes if x is fitted, two otherwise.
     exponent : float, optional
-        x, if it is not to be fitted.
+        Fixed value of x; fitted by default.
 
     Raises
     ------
@@ -112,10 +112,10 @@ def fit_transition(trials: Trials, exponent: float | None = None) -> Transition:
     def missing(parameters: Floats) -> float:
         return float(_log_likelihood(_transition(parameters, exponent), trials, won, total))
 
-    # Start: no memory of N beyond N^(-2/3), and a width of the order of the loads themselves.
+    # Start at a shift that falls as N^(-2/3), and a width of the order of the loads themselves.
     start = [float(np.median(trials.loads)), 1.0, 0.5] + ([] if exponent is not None else [2 / 3])
     options = {"xatol": 1e-7, "fatol": 1e-8, "maxiter": 4000, "maxfev": 8000}
-    for _ in range(3):  # a simplex that starts anew leaves ridges on which the first one collapsed
+    for _ in range(3):  # a fresh simplex leaves ridges on which the first one collapsed
         solution = minimize(missing, start, method="Nelder-Mead", options=options)
         start = list(solution.x)
     if not solution.success:
@@ -128,7 +128,7 @@ def fit_transition(trials: Trials, exponent: float | None = None) -> Transition:
 def midpoint(trials: Trials, num_spins: float) -> float:
     """Return the load at which half of all starts are retrieved, from the points of one size alone.
 
-    A probit line in the load, by maximum likelihood: nothing is assumed of how sizes compare. NaN where the points do not fix it.
+    A probit line in the load is fitted by maximum likelihood, without any assumption on other sizes. NaN if the points do not fix it.
     """
     won, total = trials.totals
     here = trials.sizes == num_spins

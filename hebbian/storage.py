@@ -1,7 +1,7 @@
-r"""Storage rules: the couplings that a network learns from patterns, or from noisy examples of them.
+r"""Storage rules: couplings that a network learns from patterns, or from noisy examples of them.
 
 Every rule returns a symmetric (N, N) matrix with zero diagonal, for :math:`E(s) = -\tfrac12 s^T J s`. The convention multiplies all of
-it by :math:`1/(1-d)` or not at all, whatever the rule, so that rules can be compared at one temperature.
+it by :math:`1/(1-d)` or leaves it, for every rule alike, so that rules can be compared at one temperature.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from hebbian.theory.learning import learning_scale
 
 
 class Memory(NamedTuple):
-    """What is to be stored; build it with :func:`remember`, which checks it.
+    """Patterns, and examples of them, to be stored; build it with :func:`remember`, which checks it.
 
     Attributes
     ----------
     patterns : ndarray of int8, shape (K, N)
         The archetypes.
     dilution : float
-        d of the distribution they come from.
+        Dilution d of the distribution from which they are drawn.
     examples : ndarray of int8, shape (K, M, N), optional
         Noisy examples, for the rules that never see the archetypes.
     quality : float
-        r of the examples.
+        Quality r of the examples.
     """
 
     patterns: Entries
@@ -52,18 +52,18 @@ class Memory(NamedTuple):
 
 
 def remember(patterns: ArrayLike, dilution: float, examples: ArrayLike | None = None, quality: float = 1.0) -> Memory:
-    """Check what is to be stored.
+    """Check patterns and examples that are to be stored.
 
     Parameters
     ----------
     patterns : array of shape (K, N)
-        With entries -1, 0 and 1.
+        Patterns with entries -1, 0 and 1.
     dilution : float
-        In [0, 1].
+        Dilution in [0, 1].
     examples : array of shape (K, M, N), optional
-        Of the same patterns.
+        Examples of these patterns.
     quality : float
-        r in (0, 1].
+        Quality r of the examples, in (0, 1].
 
     Raises
     ------
@@ -108,7 +108,8 @@ def unsupervised_hebb(memory: Memory, convention: Convention = Convention.RAW) -
 def pseudo_inverse(memory: Memory, convention: Convention = Convention.RAW) -> Floats:
     r"""Return the projector on the patterns, :math:`J = \tfrac1N \xi^T C^{-1} \xi` with :math:`C = \tfrac1N \xi \xi^T`.
 
-    Stores up to N independent patterns. Dependent ones are projected on all the same: the inverse is Moore and Penrose's.
+    Stores up to N independent patterns. The inverse is that of Moore and Penrose, so that dependent patterns are
+    projected on, too.
     """
     patterns = memory.patterns.astype(np.float64)
     return _finished(np.linalg.pinv(patterns) @ patterns, memory, convention)
@@ -141,9 +142,9 @@ def dreaming(memory: Memory, convention: Convention = Convention.RAW, time: floa
     Parameters
     ----------
     memory, convention
-        As for the other rules.
+        Same as in the other rules.
     time : float
-        t, at least 0.
+        Dreaming time t, at least 0.
 
     Raises
     ------

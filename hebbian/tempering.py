@@ -1,4 +1,4 @@
-"""Schedules of temperature: simulated annealing, and parallel tempering with a ladder that finds itself."""
+"""Schedules of temperature: simulated annealing, and parallel tempering with a measured ladder."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def annealing_schedule(start: float, end: float, num_sweeps: int) -> Floats:
 
 
 class Tempering(NamedTuple):
-    """What parallel tempering recorded.
+    """Record of parallel tempering.
 
     Attributes
     ----------
     counts : ndarray of int64, shape (S, R, P)
-        The integers M at each temperature of the ladder, coldest first.
+        Integers M at each temperature of the ladder, coldest first.
     spins : ndarray of int8, shape (R, N)
-        The last states, in the same order.
+        Final states in the same order.
     acceptance : ndarray of float64, shape (R - 1,)
-        Fraction of the exchanges tried between neighbouring temperatures that were made.
+        Accepted fraction of the exchanges tried between neighbouring temperatures.
     rungs : ndarray of int64, shape (S, R)
-        Which rung each replica was on: replicas that never travel have not equilibrated.
+        Rung of each replica; replicas that never travel have not equilibrated.
     """
 
     counts: Integers
@@ -72,16 +72,16 @@ def find_ladder(
     coldest, hottest : float
         Ends of the ladder, positive.
     seed : int
-        Of the pilot run.
+        Seed of the pilot run.
     acceptance : float
-        Chance of an exchange, in (0, 1).
+        Wanted chance of an exchange, in (0, 1).
     pilot_sweeps, num_pilots : int
-        Sweeps at, and number of, the pilot's temperatures.
+        Sweeps at each temperature of the pilot run, and number of these temperatures.
 
     Returns
     -------
     ndarray of shape (R,)
-        Coldest first; about :math:`\sqrt N` of them.
+        About :math:`\sqrt N` temperatures, coldest first.
     """
     if not 0 < coldest < hottest < float("inf") or not 0 < acceptance < 1:
         raise InputError(f"a ladder needs 0 < coldest < hottest and an acceptance in (0, 1), got {coldest}, {hottest} and {acceptance}")
@@ -102,14 +102,16 @@ def find_ladder(
 def _energy_curve(
     system: Multitasking, coldest: float, hottest: float, seed: int, num_sweeps: int, num_pilots: int
 ) -> tuple[Floats, PchipInterpolator]:
-    """Return a grid of inverse temperatures and a falling interpolation of the mean energy over them, measured."""
+    """Return a grid of inverse temperatures and a falling interpolation of the measured mean energy over them."""
     inverse = np.linspace(1 / hottest, 1 / coldest, num_pilots)
     start = np.random.default_rng(seed).choice(np.array([-1, 1], np.int8), size=(num_pilots, system.num_spins))
     cooling = np.linspace(hottest, 1 / inverse, num_sweeps)  # each pilot cools from the hottest, so that none is stuck
     cooled = simulate(system, start, cooling, "block", seed)
     constant = np.broadcast_to(1 / inverse, (num_sweeps, num_pilots))
     trace = simulate(system, cooled.spins, constant, "block", seed, first_step=cooled.next_step)
-    energies = np.minimum.accumulate(system.energy(trace.counts).mean(0))  # E falls with beta; noise must not make it rise
+    energies = np.minimum.accumulate(
+        system.energy(trace.counts).mean(0)
+    )  # E falls with beta; noise must not make it rise, or bisection would fail
     return inverse, PchipInterpolator(inverse, energies - 1e-9 * np.abs(energies).max() * np.arange(num_pilots))
 
 
@@ -123,13 +125,13 @@ def temper(
     system : Multitasking
         The network.
     spins : ndarray of int8, shape (R, N)
-        A start state per temperature, coldest first; not modified.
+        Start state per temperature, coldest first; not modified.
     ladder : ndarray of shape (R,)
         Temperatures, at least two, rising; :func:`find_ladder` finds them.
     num_rounds : int
         S: sweeps followed by one round of exchanges each.
     seed : int
-        Of all draws.
+        Seed of all draws.
     sampler : str
         An equilibrium sampler of :data:`~hebbian.montecarlo.EQUILIBRIUM`.
     sweeps_per_round : int
@@ -144,7 +146,7 @@ def temper(
     count = len(temperatures)
     if count < 2 or len(spins) != count or not bool(np.all(np.diff(temperatures) > 0)) or not temperatures[0] > 0:
         raise InputError(f"a ladder is two or more rising positive temperatures, one per start state; got {temperatures} for {len(spins)}")
-    rung_of = np.arange(count)  # by replica: temperatures move, states stay
+    rung_of = np.arange(count)  # exchanges move temperatures, not states: a replica keeps its row
     states, made, tried = spins, np.zeros(count - 1), np.zeros(count - 1)
     counts, rungs = [], []
     for number in range(num_rounds):

@@ -1,4 +1,4 @@
-r"""Where the states of diluted patterns appear, exchange and lose stability; raw convention, :math:`T_c = 1 - d`."""
+r"""Temperatures and dilutions at which states of diluted patterns change; raw convention, :math:`T_c = 1 - d`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hebbian.theory.ensemble import diluted_ensemble
 from hebbian.theory.mean_field import MeanField
 
 _SMALL, _LARGE = 1e-3, 400.0
-"""Range of x = m/T scanned: below, the state is at its critical point; above, all fields are saturated."""
+"""Scanned range of x = m/T. Below it the state is at its critical point, above it all fields are saturated."""
 
 
 def pure_temperature(dilution: float) -> float | None:
@@ -31,7 +31,7 @@ def pure_temperature(dilution: float) -> float | None:
     Returns
     -------
     float or None
-        T in raw units; 0 without dilution; None for d of 2/3 or more, where the pure state is stable nowhere.
+        T in raw units; 0 without dilution; None for d >= 2/3, at which the pure state is never stable.
     """
     _check_dilution(dilution)
     if dilution == 0:
@@ -65,7 +65,7 @@ def symmetric_boundaries(num_patterns: int, dilution: float) -> tuple[float, ...
     -------
     tuple of float
         Raw temperatures. For d > 2/3 the state is stable from :math:`T_c` down to the first; slightly below 2/3 it is stable
-        between the two (re-entrant); empty where it is stable nowhere.
+        between the two (re-entrant). Empty if it is never stable.
     """
     _check_dilution(dilution)
     if num_patterns < 2:
@@ -78,14 +78,14 @@ def symmetric_boundaries(num_patterns: int, dilution: float) -> tuple[float, ...
     def margin(x: float) -> float:
         return temperature(x) - float(spread @ (1 / np.cosh(np.minimum(np.abs(x * sums), 300.0)) ** 2))
 
-    # Beyond every tie's share the state is saturated: T falls as 1/x and the margin is negative for good.
+    # At large x all sites without a tie are saturated: T falls as 1/x, and the margin stays negative.
     grid = np.geomspace(_SMALL * 10, _LARGE / max(1 - dilution, 1e-3), 4000)
     roots = _sign_changes(margin, grid)
     return tuple(temperature(x) for x in roots)
 
 
 def symmetric_temperature(num_patterns: int, dilution: float) -> float | None:
-    """Return the lowest temperature at which the symmetric state of all K patterns is stable; None where it is stable nowhere."""
+    """Return the lowest temperature at which the symmetric state of all K patterns is stable, or None if it never is."""
     temperatures = symmetric_boundaries(num_patterns, dilution)
     return temperatures[-1] if temperatures else None
 

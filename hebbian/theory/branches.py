@@ -1,4 +1,4 @@
-"""All stable states of a mean field: found from many starts, refined, told apart and named."""
+"""All stable states of a mean field, found from many starts, refined, compared and named."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def branch_at(mean_field: MeanField, start: Floats) -> Branch:
 def stable_branches(mean_field: MeanField, starts: Floats | None = None) -> list[Branch]:
     """Return every stable state that the starts lead to, lowest free energy first.
 
-    Where the features' joint distribution allows it, states that differ by their order or by signs are one state, given with
+    If the joint distribution of the features allows it, states that differ by their order or by signs are one state, given with
     positive overlaps in falling order; otherwise only the sign of all overlaps is free.
 
     Parameters

@@ -12,7 +12,7 @@ from contrastive_core.errors import InputError
 
 
 class Capacity(NamedTuple):
-    r"""Where retrieval ends.
+    r"""End of retrieval as patterns are added.
 
     Attributes
     ----------

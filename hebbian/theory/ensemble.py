@@ -1,4 +1,4 @@
-"""The distribution of a site's pattern entries: which values they take together, and how often."""
+"""Distribution of the pattern entries of a site: joint values and their frequencies."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hebbian.arrays import Floats
 _WORST = 1e-6
 """Smallest quality of examples: their relative noise goes as its inverse square."""
 MAX_TYPES = 200_000
-"""More joint values than this are refused: every evaluation sums over all of them."""
+"""Largest number of joint values; every evaluation sums over all of them."""
 
 
 class Convention(Enum):
-    r"""How the couplings are normalised; every temperature and energy is in the same units.
+    r"""Normalisation of the couplings; every temperature and energy is in the same units.
 
     RAW is :math:`J = \xi^T \xi / N`, whose critical temperature is :math:`1 - d`. NORMALIZED divides energies by :math:`1 - d`
     (by the mean activity, where patterns differ in dilution), so that it is 1.
@@ -31,7 +31,7 @@ class Convention(Enum):
     NORMALIZED = "normalized"
 
     def scale(self, dilution: float | Sequence[float]) -> float:
-        r"""Return what raw couplings are multiplied by: 1, or :math:`1/(1 - d)`.
+        r"""Return the factor of raw couplings: 1, or :math:`1/(1 - d)`.
 
         Raises
         ------
@@ -47,7 +47,7 @@ class Convention(Enum):
 
 
 class Ensemble(NamedTuple):
-    """The joint values of the features of one site and their frequencies.
+    """Joint values of the features of one site, and their frequencies.
 
     Attributes
     ----------

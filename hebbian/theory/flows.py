@@ -1,4 +1,4 @@
-"""How the overlaps of an infinite network move in time, for each way of updating its spins."""
+"""Motion of the overlaps of an infinite network in time, for each way of updating its spins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hebbian.arrays import Floats
 from hebbian.theory.mean_field import MeanField
 
 _STEPS = 400
-"""Steps per sweep of the fixed-order law, by Heun's method: an error of order 1/400^2 per sweep, below 1e-5."""
+"""Steps of Heun's method per sweep of the fixed-order law; the error per sweep is of order 1/400^2, below 1e-5."""
 
 
 def parallel(mean_field: MeanField, start: Floats, num_sweeps: int) -> Floats:
@@ -81,7 +81,7 @@ FLOWS: dict[str, Callable[[MeanField, Floats, int], Floats]] = {
     "random-site": random_site,
     "fixed-order": fixed_order,
 }
-"""The law of each update scheme, by the name of the scheme."""
+"""Law of motion by update scheme."""
 
 
 def _checked(mean_field: MeanField, start: Floats, num_sweeps: int) -> Floats:

@@ -37,14 +37,14 @@ def example_noise(quality: float, num_examples: int) -> float:
 
 
 class Learnt(NamedTuple):
-    r"""A stationary state of a network that has stored examples.
+    r"""Stationary state of a network that has stored examples.
 
     Attributes
     ----------
     overlaps : ndarray of shape (K,)
-        m, with the archetypes, which the network has never seen.
+        Overlaps m with the archetypes, which the network has never seen.
     example_overlaps : ndarray of shape (K,)
-        n, with the means of the examples, over :math:`(1+\rho) r`.
+        Overlaps n with the means of the examples, divided by :math:`(1+\rho) r`.
     """
 
     overlaps: Floats
@@ -54,14 +54,14 @@ class Learnt(NamedTuple):
 @final
 @dataclass(frozen=True)
 class GaussianLearning:
-    r"""The theory with example means taken as Gaussian around the archetypes: the limit of many examples.
+    r"""Theory of example means that are Gaussian around the archetypes: the limit of many examples.
 
     .. math:: m_\mu = E_\xi E_Z\, \xi^\mu \tanh\Big[\tfrac{\beta}{1-d}\Big(\sum_\nu n_\nu \xi^\nu
         + Z\sqrt{\rho \textstyle\sum_\nu n_\nu^2 (\xi^\nu)^2}\Big)\Big], \qquad
         (1+\rho)\, n_\mu = m_\mu + \tfrac{\beta\rho}{1-d}\, n_\mu\, E[(\xi^\mu)^2 (1 - \tanh^2)].
 
     At T = 0 the average of tanh over Z is :math:`\mathrm{erf}(\sum n\xi / \sqrt{2\rho\sum n^2\xi^2})`. It is off by 0.01 or less
-    in most cases and by more for few examples: use :func:`binomial_learning` or an instance's mean field there.
+    in most cases, and by more for few examples. For these use :func:`binomial_ensemble` or the mean field of an instance.
 
     Attributes
     ----------
@@ -124,9 +124,9 @@ class GaussianLearning:
     def signal_to_noise(self, state: Floats) -> Floats:
         r"""Return the overlaps after one step at T = 0 from a state of example overlaps n, of shape (K,).
 
-        The signal of each site's field against the noise of the examples in it,
+        The signal of each site's field is compared with the noise of the examples in it,
         :math:`m_\mu = E[\xi^\mu\, \mathrm{erf}(\sum n\xi / \sqrt{2\rho\sum n^2\xi^2})]`: no temperature, no
-        feedback of the errors made.
+        feedback of errors.
         For one undiluted pattern it is :math:`\mathrm{erf}(1/\sqrt{2\rho})`, exactly.
         """
         cold = replace(self, temperature=0.0)
@@ -174,7 +174,7 @@ def binomial_ensemble(num_patterns: int, dilution: float, quality: float, num_ex
 
 
 def learning_scale(dilution: float, quality: float, num_examples: int) -> float:
-    r"""Return :math:`1/((1-d)(1+\rho) r^2)`, what couplings from example means are multiplied by in the normalised convention."""
+    r"""Return :math:`1/((1-d)(1+\rho) r^2)`, the factor of couplings from example means in the normalised convention."""
     return 1 / ((1 - dilution) * (1 + example_noise(quality, num_examples)) * quality**2)
 
 

@@ -18,7 +18,7 @@ _TIE = 1e-12
 @final
 @dataclass(frozen=True)
 class MeanField:
-    r"""The infinite network with :math:`H = -\tfrac{gN}{2} \sum_\mu m_\mu^2`, :math:`m_\mu = \tfrac1N \sum_i \xi_i^\mu s_i`.
+    r"""Infinite network with :math:`H = -\tfrac{gN}{2} \sum_\mu m_\mu^2`, :math:`m_\mu = \tfrac1N \sum_i \xi_i^\mu s_i`.
 
     .. math:: f(m) = \tfrac g2 |m|^2 - T\, E_\xi \ln 2\cosh(\beta g\, m\cdot\xi), \qquad
         m_\mu = F_\mu(m) = E_\xi[\xi^\mu \tanh(\beta g\, m\cdot\xi)].
@@ -29,7 +29,7 @@ class MeanField:
     Attributes
     ----------
     ensemble : Ensemble
-        Distribution of a site's features, or their frequencies in one instance.
+        Distribution of the features of a site, or their frequencies in one instance.
     temperature : float
         T, at least 0, in units of the couplings.
     scale : float
@@ -95,7 +95,7 @@ class MeanField:
         return hessian
 
     def min_eigenvalue(self, overlaps: Floats) -> float:
-        """Return the smallest eigenvalue of the Hessian: positive where the state is stable, minus infinity for ties at T = 0."""
+        """Return the smallest eigenvalue of the Hessian: positive if the state is stable, minus infinity for ties at T = 0."""
         hessian = self.hessian(overlaps)
         if not np.isfinite(hessian).all():
             return -float("inf")

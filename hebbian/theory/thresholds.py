@@ -1,4 +1,4 @@
-"""How many examples, or of what quality, a network needs in order to retrieve patterns it has never seen."""
+"""Number and quality of examples that a network needs in order to retrieve patterns that it has never seen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hebbian.theory.boundaries import critical_dilution
 from hebbian.theory.ensemble import check_examples_asked
 
 HALF = 1 / np.sqrt(2)
-r"""The customary margin :math:`\Theta = 1/\sqrt2`, an overlap of erf(1/sqrt 2) = 0.6827: signal equal to noise."""
+r"""Customary margin :math:`\Theta = 1/\sqrt2`, an overlap of erf(1/sqrt 2) = 0.6827: signal equal to noise."""
 
 
 def threshold_noise(margin: float = HALF) -> float:
@@ -27,7 +27,7 @@ def threshold_noise(margin: float = HALF) -> float:
 def threshold_examples(quality: float, margin: float = HALF) -> float:
     r"""Return the number of examples above which one pattern is retrieved, :math:`M = 2\Theta^2 (1 - r^2)/r^2`; a real number.
 
-    The same with and without a teacher. Example means are taken as Gaussian.
+    It does not depend on a teacher. Example means are taken as Gaussian.
     """
     check_examples_asked(quality, 1)
     return (1 - quality**2) / (quality**2 * threshold_noise(margin))
@@ -64,13 +64,14 @@ def hierarchical_threshold_examples(num_patterns: int, dilution: float, quality:
 
     .. math:: M = 2\Theta^2\, \frac{1-r^2}{r^2}\, \frac{(1-d)(1-d^{2K})}{(1+d)(1-2d+d^K)^2}
 
-    The worst case of signal, :math:`m_1 - \sum_{\nu>1} m_\nu`, against the noise of all K examples' means. It diverges at
-    :func:`critical_dilution`. Our own criterion, from the theory of one pattern; the example noise also acts as a temperature.
+    The smallest signal, :math:`m_1 - \sum_{\nu>1} m_\nu`, equals the noise of all K examples' means. The number diverges at
+    :func:`critical_dilution`. The criterion is ours and extends that of one pattern; it leaves out that example noise also acts as a
+    temperature.
 
     Returns
     -------
     float
-        Infinite from the critical dilution on.
+        Number of examples; infinite from the critical dilution on.
     """
     if not 0 <= dilution < 1:
         raise InputError(f"dilution must lie in [0, 1), got {dilution}")

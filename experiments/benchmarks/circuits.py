@@ -1,4 +1,4 @@
-"""``eqlab bench circuits``: what an operating point of a resistive network costs, by ngspice and by block descent."""
+"""``eqlab bench circuits``: time per operating point of a resistive network, by ngspice and by block descent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BenchCircuitsOptions(CommandOptions):
     Attributes
     ----------
     hidden, samples, repeats
-        Sizes beside 64 doubled inputs and 10 outputs, operating points per run, and runs.
+        Sizes of the layers between 64 doubled inputs and 10 outputs, operating points per run, and number of runs.
     """
 
     hidden: tuple[Positive, ...] = Field(

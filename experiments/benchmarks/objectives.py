@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Rows = Annotated[int, Field(ge=4, multiple_of=2)]
 TEMPERATURE = 0.2
 TINY = 1e-3
-"""Largest relative difference of the two gradients that float32 explains."""
+"""Largest relative difference of the two gradients that rounding in float32 explains."""
 
 
 class BenchObjectivesOptions(CommandOptions):
@@ -35,7 +35,7 @@ class BenchObjectivesOptions(CommandOptions):
     Attributes
     ----------
     rows, width, large, repeats
-        Sizes.
+        Sizes of the batches, and number of timings.
     """
 
     rows: tuple[Rows, ...] = Field((512, 4096), description="Batch sizes, in embeddings, on which both implementations are timed.")
@@ -45,7 +45,7 @@ class BenchObjectivesOptions(CommandOptions):
 
 
 def dense(output: Tensor) -> tuple[Tensor, Tensor]:
-    """Return value and gradient of NT-Xent as one writes it down: the whole matrix, masked, and autograd."""
+    """Return value and gradient of NT-Xent by its definition: the whole matrix, masked, and autograd."""
     import torch
 
     leaf = output.detach().requires_grad_()
@@ -58,7 +58,7 @@ def dense(output: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def streamed(output: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the same by the objective of this package."""
+    """Return value and gradient of NT-Xent by the streamed objective of this package."""
     import torch
 
     from contrastive_core.objectives.instances.nt_xent import NTXent
@@ -73,14 +73,14 @@ def streamed(output: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def random_rows(rows: int, width: int, seed: int) -> Tensor:
-    """Return the batch that both are timed on, in float32."""
+    """Return the random batch on which both implementations are timed, in float32."""
     import torch
 
     return torch.randn((rows, width), generator=torch.Generator().manual_seed(seed))
 
 
 def compare(rows: int, width: int, repeats: int, seed: int = 0) -> dict[str, Any]:
-    """Measure the processor time of both on one batch, taking turns, and check that they agree.
+    """Measure the processor time of both implementations on one batch, in turns, and check that they agree.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def compare(rows: int, width: int, repeats: int, seed: int = 0) -> dict[str, Any
         raise ConvergenceError(f"the streamed gradient differs from the dense one by {difference:.1e} at {rows} rows")
     times: dict[Callable[[Tensor], tuple[Tensor, Tensor]], list[float]] = {dense: [], streamed: []}
     for _ in range(repeats):
-        for method, record in times.items():  # in turn, so that what else the machine does meets both
+        for method, record in times.items():  # in turns, so that other load on the machine slows both
             start = time.process_time()
             method(output)
             record.append(time.process_time() - start)
@@ -110,7 +110,7 @@ def alone(rows: int, width: int, threads: int, seed: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    streamed(random_rows(8, width, seed))  # what torch loads on first use is not the loss's
+    streamed(random_rows(8, width, seed))  # torch loads libraries on first use, which are no memory of the loss
     before = _peak()
     output = random_rows(rows, width, seed)
     start = time.perf_counter()
@@ -119,7 +119,7 @@ def alone(rows: int, width: int, threads: int, seed: int) -> None:
 
 
 def _peak() -> int:
-    """Return this process's largest resident memory so far, in bytes; getrusage would count that of the process that started it too."""
+    """Return this process's largest resident memory so far, in bytes; getrusage would count that of the parent process, too."""
     status = Path("/proc/self/status")
     found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
     if found is None:
@@ -133,8 +133,8 @@ def memory(rows: int, width: int, threads: int, seed: int = 0) -> dict[str, Any]
     Returns
     -------
     dict
-        ``rows``, ``width``, ``peak_bytes`` of the whole process, ``base_bytes`` before, ``seconds``, and ``dense_bytes``, what one
-        matrix of similarities alone would take.
+        ``rows``, ``width``, ``peak_bytes`` of the whole process, ``base_bytes`` before, ``seconds``, and ``dense_bytes``, the
+        size of one matrix of similarities.
     """
     program = _ALONE.format(rows=rows, width=width, threads=threads, seed=seed)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -155,7 +155,7 @@ def bench_objectives(options: BenchObjectivesOptions, invocation: Invocation) ->
     Parameters
     ----------
     options : BenchObjectivesOptions
-        Sizes.
+        Sizes of the batches, and number of timings.
     invocation : Invocation
         Destination of the results.
     """  # noqa: D301

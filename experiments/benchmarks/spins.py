@@ -1,4 +1,4 @@
-"""``eqlab bench spins``: nanoseconds of CPU per spin update, of every kernel and of the textbook's."""
+"""``eqlab bench spins``: CPU time per spin update of every kernel, beside a dense one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DENSE = "dense (textbook)"
 LARGEST_REFERENCE = 4000
-"""Spins up to which the optional reference runs: it holds every coupling in Python."""
+"""Largest number of spins for the optional reference, which holds every coupling in Python."""
 
 
 class BenchSpinsOptions(CommandOptions):
@@ -34,7 +34,7 @@ class BenchSpinsOptions(CommandOptions):
     Attributes
     ----------
     size, patterns, dilution, ratio
-        The network, and its temperature over the critical one.
+        Size and patterns of the network, and its temperature relative to the critical one.
     replicas
         Replicas of the kernel that runs them side by side.
     repeats
@@ -50,14 +50,14 @@ class BenchSpinsOptions(CommandOptions):
 
 
 class SpinCase(NamedTuple):
-    """One kernel at work.
+    """Kernel and the work that is timed.
 
     Attributes
     ----------
     name : str
         Name of the kernel.
     run : callable
-        Makes the updates and returns the overlap with the first pattern after them.
+        Function that makes the updates and returns the final overlap with the first pattern.
     updates : int
         Number of spins that a run updates.
     """
@@ -78,7 +78,7 @@ def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Per kernel ``nanoseconds`` of CPU per update, ``times_dense`` and the ``overlap`` it ends with, which is the same for all.
+        Record per kernel: ``nanoseconds`` of CPU per update, ``times_dense`` and the final ``overlap``, which is the same for all.
     """
     from contrastive_core.kernels.spins.threads import one_thread
 
@@ -134,12 +134,12 @@ def _cases(options: BenchSpinsOptions) -> list[SpinCase]:
 
 
 def has_reference() -> bool:
-    """Whether dwave-samplers, an optional dependency, is installed; finding out imports nothing of it."""
+    """Whether dwave-samplers, an optional dependency, is installed; asking does not import it."""
     return all(find_spec(name) is not None for name in ("dimod", "dwave")) and find_spec("dwave.samplers") is not None
 
 
 def reference_note(size: int) -> str:
-    """Return a sentence on the optional reference: what it does, or why it is not there."""
+    """Return a sentence about the optional reference: its method, or the reason why it was left out."""
     if size > LARGEST_REFERENCE:
         return f"dwave-samplers is measured up to {LARGEST_REFERENCE} spins: it holds every coupling in Python; try --size 2000"
     if not has_reference():
@@ -200,7 +200,7 @@ def _reference_case(system: Multitasking, temperature: float) -> SpinCase:
 def bench_spins(options: BenchSpinsOptions, invocation: Invocation) -> None:
     """Measure the CPU time per spin update of every kernel, on one thread.
 
-    The textbook's kernel sums each field over a dense matrix; the others use that the couplings have low rank. With up to 4000
+    The dense kernel sums each field over a matrix; the others use the low rank of the couplings. With up to 4000
     spins and dwave-samplers installed, its Gibbs sampling is measured too; it does not use the low rank.
 
     \b

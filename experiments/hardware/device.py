@@ -19,10 +19,6 @@ from experiments.figures.writing import write_pictures
 from experiments.runs.directory import open_run
 
 
-class ListOptions(CommandOptions):
-    """``eqlab device list`` needs none of its own."""
-
-
 class ShowOptions(CommandOptions):
     """A device and what is sent to it.
 
@@ -84,8 +80,8 @@ class ExportOptions(CommandOptions):
     )
 
 
-@command(ListOptions, "list")
-def list_devices(options: ListOptions, invocation: Invocation) -> None:
+@command(CommandOptions, "list")
+def list_devices(options: CommandOptions, invocation: Invocation) -> None:
     """List the published devices with the sources of their numbers.
 
     \b
@@ -95,7 +91,7 @@ def list_devices(options: ListOptions, invocation: Invocation) -> None:
 
     Parameters
     ----------
-    options : ListOptions
+    options : CommandOptions
         Not used.
     invocation : Invocation
         Start of the command, for output.

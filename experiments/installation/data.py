@@ -1,4 +1,4 @@
-"""``eqlab data``: which data sets there are, and getting and checking their files."""
+"""``eqlab data``: list data sets, and fetch and verify their files."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,10 +17,6 @@ from experiments.commandline.output import format_table
 _Names = Annotated[tuple[Annotated[str, OneOf("data set", CATALOG)], ...], Positional()]
 
 
-class ListOptions(CommandOptions):
-    """``eqlab data list`` needs none of its own."""
-
-
 class FileOptions(CommandOptions):
     """Data sets, and the directory of their files.
 
@@ -29,15 +25,15 @@ class FileOptions(CommandOptions):
     names : tuple of str
         Names of the data sets; empty for all that have files.
     data_dir : Path or None
-        Their folder; None for the download cache.
+        Directory of the files; None for the download cache.
     """
 
     names: _Names = Field((), description="Names of data sets, as 'eqlab data list' shows them.")
     data_dir: Path | None = Field(None, exclude=True, description="Directory of the files; none: the download cache.")
 
 
-@command(ListOptions, "list")
-def list_data(options: ListOptions, invocation: Invocation) -> None:
+@command(CommandOptions, "list")
+def list_data(options: CommandOptions, invocation: Invocation) -> None:
     """List the data sets with their sizes and origins.
 
     \b
@@ -47,7 +43,7 @@ def list_data(options: ListOptions, invocation: Invocation) -> None:
 
     Parameters
     ----------
-    options : ListOptions
+    options : CommandOptions
         Not used.
     invocation : Invocation
         Start of the command, for output.
@@ -63,7 +59,7 @@ def list_data(options: ListOptions, invocation: Invocation) -> None:
 
 @command(FileOptions, "fetch")
 def fetch_data(options: FileOptions, invocation: Invocation) -> None:
-    """Download the files of the data sets NAMES, and check those that are there.
+    """Download the missing files of the data sets NAMES, and check the existing ones.
 
     \b
     Examples:
@@ -82,7 +78,7 @@ def fetch_data(options: FileOptions, invocation: Invocation) -> None:
     InputError
         If no data set is named.
     DataError
-        If a download fails, or a file that is there is another one.
+        If a download fails, or an existing file is not the published one.
     """  # noqa: D301
     from contrastive_core.data.files import fetch
 

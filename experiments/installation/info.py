@@ -1,4 +1,4 @@
-"""``eqlab info``: what this installation can compute with."""
+"""``eqlab info``: versions, processor, devices and backends of this installation."""
 
 import os
 import platform
@@ -14,12 +14,8 @@ from experiments.machine import available_cores, processor
 from experiments.runs.provenance import source_commit, versions
 
 
-class InfoOptions(CommandOptions):
-    """``eqlab info`` needs none of its own."""
-
-
-@command(InfoOptions, "info")
-def info(options: InfoOptions, invocation: Invocation) -> None:
+@command(CommandOptions, "info")
+def info(options: CommandOptions, invocation: Invocation) -> None:
     """Show versions, processor, threads, devices and backends.
 
     \b
@@ -29,7 +25,7 @@ def info(options: InfoOptions, invocation: Invocation) -> None:
 
     Parameters
     ----------
-    options : InfoOptions
+    options : CommandOptions
         Not used.
     invocation : Invocation
         Start of the command, for output.
@@ -49,7 +45,7 @@ def describe(threads: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        With ``versions``, ``commit``, ``platform``, ``processor``, ``cores``, ``cpus``, ``threads``, ``devices`` and ``backends``.
+        Facts under ``versions``, ``commit``, ``platform``, ``processor``, ``cores``, ``cpus``, ``threads``, ``devices`` and ``backends``.
     """
     commit, changed = source_commit()
     return {
@@ -78,13 +74,13 @@ def devices() -> list[dict[str, Any]]:
 
     found: list[dict[str, Any]] = [{"name": "cpu", "model": processor()}]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a driver that does not fit torch is no error here: the device is then not listed
+        warnings.simplefilter("ignore")  # an unfit driver is no error here: its device is not listed
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return found + [{"name": f"cuda:{index}", "model": torch.cuda.get_device_name(index)} for index in range(count)]
 
 
 def backends() -> dict[str, dict[str, Any]]:
-    """Find out which backends can run here.
+    """List the backends, and why some cannot run here.
 
     Returns
     -------

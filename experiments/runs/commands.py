@@ -28,10 +28,6 @@ SHOWN_FAILURES = 3
 _Names = Annotated[tuple[str, ...], Positional()]
 
 
-class ListOptions(CommandOptions):
-    """``eqlab runs list`` needs none of its own."""
-
-
 class NamesOptions(CommandOptions):
     """Names of runs.
 
@@ -56,8 +52,8 @@ class RemoveOptions(NamesOptions):
     yes: bool = Field(False, description="Remove without asking.")
 
 
-@command(ListOptions, "list", without=("config", "seed", "threads"), out=RUNS)
-def list_command(options: ListOptions, invocation: Invocation) -> None:
+@command(CommandOptions, "list", without=("config", "seed", "threads"), out=RUNS)
+def list_command(options: CommandOptions, invocation: Invocation) -> None:
     """List the runs in the directory runs, or in that of --out.
 
     \b

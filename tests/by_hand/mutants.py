@@ -166,14 +166,14 @@ MUTATIONS = [
     Mutation("package import brings torch", "eqprop/__init__.py", "from contrastive_core.registry", "import torch\nfrom contrastive_core.registry", "layering::test_listing_names"),
     Mutation("docstring names another argument", ITERATION, "    joint : bool\n", "    together : bool\n", "docstrings::test_public_names"),
     # Annealing
-    Mutation("anneal: half the inverse temperature", "eqprop/annealing.py", "torch.exp((2 * float", "torch.exp((1 * float", "ising::test_kernel_draws_the_anneal"),
-    Mutation("anneal: half the inverse temperature of the kernel", "contrastive_core/kernels/spins/anneal_cpu.py", "exponential(np.float32(2)", "exponential(np.float32(1)", "ising::test_heat_bath_at_one_temperature"),
-    Mutation("anneal: highest energy counts", "eqprop/annealing.py", "argmin(1)", "argmax(1)", "ising::test_kernel_draws_the_anneal"),
-    Mutation("anneal: nudge beyond the field's limit", "eqprop/ising.py", "return field + (field.clamp", "return field + 0 * (field.clamp", "ising::test_heat_bath_at_one_temperature"),
-    Mutation("anneal: later phases forget", "eqprop/annealing.py", "(self.reverse if self.back else 0.0)", "0.0", "ising::test_later_phases_start_where"),
-    Mutation("anneal: samples pushed away stay", "eqprop/annealing.py", "(phase.frozen is None and phase.strength < 0)", "False", "ising::test_a_sample_that_costs_nothing"),
-    Mutation("anneal: repeated up to the budget", RELAXATION, "stop._replace(budget=1) if dynamics.whole else stop", "stop", "ising::test_kernel_draws_the_anneal"),
-    Mutation("anneal: voters held at the share", "eqprop/ising.py", "(2 * output - 1)", "output", "ising::test_outputs_are_held_by_all_their_voters"),
+    Mutation("anneal: half the inverse temperature", "eqprop/annealing.py", "torch.exp((2 * float", "torch.exp((1 * float", "annealing::test_kernel_draws_the_anneal"),
+    Mutation("anneal: half the inverse temperature of the kernel", "contrastive_core/kernels/spins/anneal_cpu.py", "exponential(np.float32(2)", "exponential(np.float32(1)", "annealing::test_heat_bath_at_one_temperature"),
+    Mutation("anneal: highest energy counts", "eqprop/annealing.py", "argmin(1)", "argmax(1)", "annealing::test_kernel_draws_the_anneal"),
+    Mutation("anneal: nudge beyond the field's limit", "eqprop/ising.py", "return field + (field.clamp", "return field + 0 * (field.clamp", "annealing::test_heat_bath_at_one_temperature"),
+    Mutation("anneal: later phases forget", "eqprop/annealing.py", "(self.reverse if self.back else 0.0)", "0.0", "annealing::test_later_phases_start_where"),
+    Mutation("anneal: samples pushed away stay", "eqprop/annealing.py", "(phase.frozen is None and phase.strength < 0)", "False", "annealing::test_a_sample_that_costs_nothing"),
+    Mutation("anneal: repeated up to the budget", RELAXATION, "stop._replace(budget=1) if dynamics.whole else stop", "stop", "annealing::test_kernel_draws_the_anneal"),
+    Mutation("anneal: voters held at the share", "eqprop/ising.py", "(2 * output - 1)", "output", "annealing::test_outputs_are_held_by_all_their_voters"),
 ]  # fmt: skip
 
 

@@ -178,9 +178,6 @@ def test_step_by_step_theorem_fails_in_the_same_order_or_for_another_sign() -> N
     assert [gradient_error({n: -g for n, g in mine.items()}, exact) > 1 for mine, exact in zip(right, partials, strict=True)] == [True] * 3
 
 
-# Coupled and contrastive Hebbian learning
-
-
 def coupled(system: System, fraction: float, sides: Sides = Sides.CENTERED, cost_name: str = "squared-error") -> Gradients:
     return CoupledLearning(make_cost(cost_name), exact_settling(), fraction, sides).estimate(system.network, system.batch).gradients
 
@@ -265,9 +262,6 @@ def test_held_states_are_those_of_the_fraction_on_both_sides() -> None:
     error = cost.gradient(output, system.batch)
     torch.testing.assert_close(phases["positive"].state[-1], output - 0.3 * error, rtol=0, atol=1e-15)
     torch.testing.assert_close(phases["negative"].state[-1], output + 0.3 * error, rtol=0, atol=1e-15)
-
-
-# No minimum
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])

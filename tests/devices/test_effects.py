@@ -63,8 +63,6 @@ def estimate(net: Layered | OnDevice, setting: Setting = SETTING, rule: str = "e
     return RULES[rule](setting).estimate(net, given or batch()).gradients
 
 
-# Noise that remembers
-
 OCTAVES, USES, DEVICES = 8, 512, 400
 
 
@@ -108,9 +106,6 @@ def test_noise_of_phase_change_memory_grows_with_the_logarithm_of_time() -> None
         assert abs(float((seen / level - 1).std()) / sigma - 1) < Z / math.sqrt(2 * MANY)
     still = Device(kind, effects=(PhaseChangeNoise(),)).seen(levels(0.5), "weight", 1)
     torch.testing.assert_close(still, levels(0.5), rtol=0, atol=0)
-
-
-# What becomes of charge
 
 
 @pytest.mark.parametrize(("pairing", "zero"), [(Pairing.SINGLE, 0.0), (Pairing.OFFSET, 0.5), (Pairing.DIFFERENTIAL, 0.0)])
@@ -176,9 +171,6 @@ def test_programmed_conductances_end_inside_the_range_of_the_device() -> None:
         assert abs(cut - probability) < Z * math.sqrt(probability * (1 - probability) / MANY)
 
 
-# Neurons
-
-
 @pytest.mark.parametrize(("activation", "output"), [("tanh", "tanh"), ("hard-sigmoid", "linear")])
 def test_units_of_unequal_gains_still_have_an_energy_whose_gradient_ep_finds(activation: str, output: str) -> None:
     """If this fails, the claim that EP learns around mismatch of gains, since it is still an energy, does not hold here."""
@@ -225,9 +217,6 @@ def test_gains_have_their_spread_and_limit_the_nudge() -> None:
     assert type(together.inside).__name__ == "Untied"
 
 
-# Nudges
-
-
 @pytest.mark.parametrize("frozen", [False, True])
 def test_an_offset_of_the_targets_is_another_target(frozen: bool) -> None:
     """If this fails, an offset of the driver is something else than a target that is off."""
@@ -268,9 +257,6 @@ def test_stochastic_converters_are_right_on_average() -> None:
     assert set((read / step).round().flatten().tolist()) == {0.0, 1.0}
     assert abs(float(read.mean()) - 0.3 * step) < Z * step * math.sqrt(0.3 * 0.7 / MANY)
     assert float(StateConverter(4).read(value, False, draws).abs().max()) == 0  # the control: the nearest level is 0
-
-
-# Writes
 
 
 def test_bits_are_the_logarithm_of_states() -> None:
@@ -335,9 +321,6 @@ def test_pairs_that_can_only_grow_reach_any_weight_and_keep_it_when_they_are_ref
     assert refreshed == 1  # at .3 + .25 + .1 against .2
     with pytest.raises(InputError, match="only differential pairs"):
         Device(RANGE, effects=(GrowingPair(),)).write(levels(0.5, count=1), levels(0.1, count=1), "weight", 1)
-
-
-# As people write them
 
 
 def device(*texts: str) -> Device:

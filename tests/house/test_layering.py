@@ -21,7 +21,7 @@ FLOORS = (  # bottom first, and from left to right: a folder imports only from t
     ("contrastive_core", "rule training baselines analysis"),  # gradients and learning
     ("eqprop", ""),
     ("hebbian", ""),
-    ("experiments", "machine commandline figures runs trials"),  # one run: its options, pictures, files and computation
+    ("experiments", "machine commandline runs figures trials"),  # one run: its options, files, pictures and computation
     ("experiments", "sweeps report setup"),  # what the commands share
     ("experiments", "learning hopfield representations hardware"),  # the subjects
     ("experiments", "benchmarks installation cli"),

@@ -1,9 +1,8 @@
-"""What every network that commands train promises, and what spikes, binary weights, graphs of resistors and votes are."""
+"""What every physical network promises: its energy, its constraints, the rules that it takes, and what it learns."""
 
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,9 @@ from systems import HOLDING_RULES, RULE_NAMES, System, build_rule, seeded, settl
 from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.data.splits import Split, Splits
-from contrastive_core.devices.device import Device
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
-from contrastive_core.networks.activation import HARD_SIGMOID
 from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.training.loop import generator_of
@@ -30,9 +27,9 @@ from eqprop.binary import BinaryWeights
 from eqprop.ising import Ising
 from eqprop.lattice import Graph, scattered
 from eqprop.resistor_graph import ResistorGraph
-from eqprop.spiking import SpikeCount, spiking
+from eqprop.spiking import SpikeCount
 from experiments.cli import cli
-from experiments.hardware.device_settings import assemble, read_assignment
+from experiments.hardware.device_settings import assemble
 from experiments.setup.networks import without_effect
 from experiments.setup.options import LearningOptions
 from experiments.setup.tables import BUILDERS
@@ -145,143 +142,6 @@ def test_all_physical_networks_are_listed_and_others_options_are_said_to_have_no
     assert (deep.exit_code, "one hidden layer, got 2" in deep.output) == (2, True), deep.output
 
 
-# Spikes
-
-
-def fired(drive: float, window: int) -> int:
-    """Spikes of an integrate-and-fire neuron, step by step."""
-    potential, spikes = 0.5, 0
-    for _ in range(window):
-        potential += min(max(drive, 0.0), 1.0)
-        if potential >= 1:
-            potential, spikes = potential - 1, spikes + 1
-    return spikes
-
-
-@pytest.mark.parametrize("window", [1, 4, 64])
-def test_rate_is_the_count_of_an_integrate_and_fire_neuron(window: int) -> None:
-    """Without the neuron behind it, a rounded activation would be no spiking network."""
-    # Drives away from the thresholds, where one rounding of the running sum decides.
-    drives = [(k + 0.3) / (7 * window) for k in range(-3, 7 * window + 4)]
-    found = SpikeCount(window).value(torch.tensor(drives, dtype=torch.float64)) * window
-    assert found.round().tolist() == [fired(drive, window) for drive in drives]
-
-
-def test_rates_tend_to_those_of_the_hard_sigmoid_as_the_window_grows() -> None:
-    """The limit of long windows is the network that equilibrium propagation was written for, at an error of 1/T."""
-    errors = {}
-    for window in (16, 256, 4096):
-        network = spiking((5, 12, 3), window=window, gain=0.7, generator=seeded(0), dtype=torch.float64)
-        smooth = Layered((5, 12, 3), output_activation=HARD_SIGMOID, gain=0.7, generator=seeded(0), dtype=torch.float64)
-        inputs = torch.rand((50, 5), generator=seeded(1), dtype=torch.float64)
-        batch = Batch(inputs, torch.zeros(50, dtype=torch.int64))
-        rates, limit = (settle(System(which, batch), BlockDescent()).state for which in (network, smooth))
-        distance = torch.cat(rates, 1) - torch.cat(limit, 1)
-        # Each rate is within 1/2T of the sigmoid of its drive; the map contracts by the norm of the only coupling.
-        coupling = float(torch.linalg.matrix_norm(network.weight(1).detach(), 2))
-        assert coupling < 1
-        assert float(distance.norm(dim=1).max()) <= math.sqrt(15) / (2 * window) / (1 - coupling)
-        errors[window] = float(distance.square().mean().sqrt())
-    for short, long in ((16, 256), (256, 4096)):
-        # Some thousand rounding errors of either sign: their size is known to a few per cent, and drives that rest or saturate have none.
-        assert errors[short] / errors[long] == pytest.approx(16, rel=0.25)
-
-
-def test_block_descent_over_rates_never_raises_the_energy_and_stops() -> None:
-    """Counts are found by neurons that know no energy; that it falls makes their equilibrium one."""
-    network = spiking((5, 8, 6, 3), window=8, gain=1.5, generator=seeded(2), dtype=torch.float64)
-    system = System(network, Batch(torch.rand((20, 5), generator=seeded(1), dtype=torch.float64), torch.zeros(20, dtype=torch.int64)))
-    clamped, descent = system.clamped, BlockDescent()
-    with torch.no_grad():
-        state = network.project(network.initial_state(clamped, seeded(4)))
-        energy, residual = network.energy(state, clamped), torch.ones(20)
-        for _ in range(100):
-            state, residual = descent.step(state, clamped)
-            new = network.energy(state, clamped)
-            assert bool((new <= energy + 1e-13).all())
-            energy = new
-    assert float(residual.max()) == 0.0
-    assert all(torch.equal(layer, network.activations[0].project(layer)) for layer in state)
-
-
-def test_gradient_from_spikes_tends_to_that_of_rates_as_one_over_window_and_strength() -> None:
-    """A nudge has to move counts: what it moves by is known to a spike, 1 / (beta T) of the contrast."""
-    batch = Batch(torch.rand((200, 5), generator=seeded(1), dtype=torch.float64), torch.arange(200) % 3)
-    smooth = Layered((5, 12, 3), output_activation=HARD_SIGMOID, gain=0.7, generator=seeded(0), dtype=torch.float64)
-    errors = {}
-    for strength in (0.5, 0.1):
-        setting = Setting(SquaredError(), Settling(BlockDescent(), Stop(1e-12, 2000), Stop(1e-9, 2000)), strength=strength)
-        rule = build_rule("ep-centered", setting)
-        limit = rule.estimate(smooth, batch).gradients
-        for window in (16, 4096):
-            network = spiking((5, 12, 3), window=window, gain=0.7, generator=seeded(0), dtype=torch.float64)
-            errors[strength, window] = oracles.gradient_error(rule.estimate(network, batch).gradients, limit)
-    slope = math.log(errors[0.5, 16] / errors[0.5, 4096]) / math.log(4096 / 16)
-    # Some thousand roundings of either sign average to a few per cent of their own size: .05 in a slope over a factor of 256.
-    assert slope == pytest.approx(1, abs=0.15)
-    assert errors[0.1, 4096] > 1.5 * errors[0.5, 4096]
-    assert errors[0.1, 16] > 1.5 * errors[0.5, 16]
-
-
-# Binary weights
-
-
-def test_momentum_and_projection_flip_as_the_published_inertia_and_threshold_do() -> None:
-    r"""The published rule filters the gradient and flips where it presses against the weight by more than a threshold."""
-    network = BinaryWeights(Layered((6, 5, 3), generator=seeded(0), dtype=torch.float64))
-    scales = [float(network.inside.weight(index).detach().abs().max()) for index in range(2)]
-    rates, momentum = (0.3, 0.7), 0.9
-    gamma = 1 - momentum
-    weights = [network.inside.weight(index) for index in range(2)]
-    optimiser = torch.optim.SGD([{"params": [w], "lr": rate} for w, rate in zip(weights, rates, strict=True)], momentum=momentum)
-    signs = [w.detach().sign() for w in weights]
-    inertia = [torch.zeros_like(w) for w in weights]
-    flips = 0
-    for step in range(40):
-        for index, weight in enumerate(weights):
-            weight.grad = 0.2 * torch.randn(weight.shape, generator=seeded(100 * index + step), dtype=torch.float64)
-            inertia[index] = (1 - gamma) * inertia[index] + gamma * weight.grad
-            threshold = gamma * scales[index] / rates[index]
-            flip = signs[index] * inertia[index] > threshold
-            signs[index] = torch.where(flip, -signs[index], signs[index])
-            flips += int(flip.sum())
-        optimiser.step()
-        network.constrain_()
-        for weight, sign, scale in zip(weights, signs, scales, strict=True):
-            torch.testing.assert_close(weight.detach(), scale * sign, rtol=1e-15, atol=0)
-    assert 20 < flips < 40 * 45 / 2  # some, and not most of them
-
-
-def test_scale_of_binary_weights_is_the_mean_size_of_those_they_replace() -> None:
-    """It decides how strongly layers act on each other, and so whether anything settles."""
-    real = Layered((6, 5, 3), generator=seeded(0), dtype=torch.float64)
-    before = [real.weight(index).detach().clone() for index in range(2)]
-    BinaryWeights(real)
-    for old, new in zip(before, (real.weight(0), real.weight(1)), strict=True):
-        torch.testing.assert_close(new.detach(), old.sign() * old.abs().mean(), rtol=1e-15, atol=0)
-
-
-def test_devices_of_two_states_write_binary_weights_as_the_projection_does() -> None:
-    """The rule is the write of a device with two states; on one the substrate must stay what it is."""
-    settings = ("conductance.pairing=offset", "finite-states.n_states=2")
-    network = BinaryWeights(Layered((4, 3, 2), generator=seeded(0), dtype=torch.float64))
-    twin = BinaryWeights(Layered((4, 3, 2), generator=seeded(0), dtype=torch.float64))
-    device: Device = assemble("ideal", [read_assignment(text) for text in settings], 0)
-    held = OnDevice(network, device)
-    for step in range(5):
-        for own, other in zip(held.parameters(), twin.parameters(), strict=True):
-            change = torch.randn(own.shape, generator=seeded(step), dtype=torch.float64)
-            own.data += 0.3 * change
-            other.data += 0.3 * change
-        held.constrain_()
-        twin.constrain_()
-        for own, other in zip(held.parameters(), twin.parameters(), strict=True):
-            torch.testing.assert_close(own, other, rtol=1e-9, atol=1e-9)
-
-
-# Graphs of resistors, and votes
-
-
 def test_scattered_graph_has_what_was_asked_for_and_is_the_lattice_without_links() -> None:
     """A graph that is drawn must still be a circuit whose every node has a voltage."""
     graph = scattered((4, 5), 40, sources=6, outputs=3, rails=(1.0, -1.0), generator=seeded(0))
@@ -341,9 +201,6 @@ def test_errors_say_what_was_wrong_and_what_to_do(case: str) -> None:
     with pytest.raises(InputError) as caught:
         make()
     assert all(word in str(caught.value) for word in words), str(caught.value)
-
-
-# Commands
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Kill drivers and workers of sweeps many times; the suite runs a short form.
 
-By hand: ``PYTHONPATH=tests/support python tests/by_hand/kill_sweeps.py 30``.
+By hand: ``python tests/by_hand/kill_sweeps.py 30``.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from kills import ordeal
 

@@ -1,6 +1,6 @@
 """Measure what the machinery costs: a sweep of 10^5 trials of a millisecond, against the same calls in two bare processes.
 
-By hand: ``PYTHONPATH=tests/support python tests/by_hand/overhead.py [TRIALS] [REPEATS] [seconds | busy]``. Both take turns, so that
+By hand: ``python tests/by_hand/overhead.py [TRIALS] [REPEATS] [seconds | busy]``. Both take turns, so that
 the load of a shared machine hits both. A trial sleeps for its millisecond, or computes, so that driver and workers compete for the cores
 of a small machine.
 """
@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import processes
 from trials import ToyOptions, trial

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from experiments.commandline.output import format_table
 from experiments.hardware.device_settings import read_variation
 from experiments.runs.intervals import interval_record, mean, percent_cells
 from experiments.trials.experiment import SHARE
+
+if TYPE_CHECKING:
+    from experiments.hardware.options import HardwareOptions
 
 MEANS = ("validation_error", "signal_to_noise", "energy", "settle_energy", "settle_is_bound", "device_seconds", "pulses")
 """Metrics whose means over seeds a row has, beside the accuracy."""
@@ -19,45 +22,17 @@ def key_of(rule: str, name: str, value: str) -> str:
     return f"{rule} {name} {value}".strip()
 
 
-class StudyOptions(Protocol):
-    """Options of a study of hardware, as far as its table depends on them."""
-
-    @property
-    def rules(self) -> tuple[str, ...]:
-        """Compared rules."""
-
-    @property
-    def vary(self) -> tuple[str, ...]:
-        """Variations of the device."""
-
-    @property
-    def preset(self) -> str:
-        """Published device that all start from."""
-
-    @property
-    def imperfections(self) -> tuple[str, ...]:
-        """Settings of the device that all have."""
-
-    @property
-    def seed(self) -> int:
-        """First seed."""
-
-    @property
-    def seeds(self) -> int:
-        """Number of seeds."""
-
-
-def base_of(options: StudyOptions) -> str:
+def base_of(options: HardwareOptions) -> str:
     """Return the label of the device without varied parameters."""
     return "ideal" if options.preset == "ideal" and not options.imperfections else "unvaried"
 
 
-def rows_of(options: StudyOptions, found: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
+def rows_of(options: HardwareOptions, found: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:
     """Average the metrics of each cell over its seeds.
 
     Parameters
     ----------
-    options : StudyOptions
+    options : HardwareOptions
         Options of the study.
     found : mapping of str to (mapping or None)
         Metrics of the trials by key; None or missing where there are none.

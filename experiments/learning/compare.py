@@ -73,12 +73,19 @@ def compare_command(options: CompareOptions, invocation: Invocation) -> None:
     invocation.use_threads()
     prepared = check(options, invocation, rules=options.rules)
     network = architecture(prepared.network, prepared.splits)
+    seeds = seeds_of(options.seed, options.seeds)
     study = study_of("train", options, [axis_of("rule", options.rules)], options.seeds)
     with computation(options, invocation, options.engine) as opened:
-        compute(study, tasks_of(options), opened, told=teller(invocation, _sentence))
-        found = read_paired(opened.journal, options.rules, seeds_of(options))
+        compute(study, tasks_of(options.rules, seeds), opened, told=teller(invocation, _sentence))
+        found = read_paired(opened.journal, options.rules, seeds)
     rules = summarise(found.metrics, found.errors)
-    result = {"network": network, "data": options.data, "baseline": BASELINE, "seeds": list(seeds_of(options)), "rules": rules}
+    result = {
+        "network": network,
+        "data": options.data,
+        "baseline": BASELINE,
+        "seeds": list(seeds),
+        "rules": rules,
+    }
     text = f"{network} on {options.data}, {options.seeds} paired seeds\n\n{format_table(*table(rules))}"
     finish(opened.run, invocation, result, text)
     refuse_failures(rules)

@@ -128,18 +128,19 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
     invocation.use_threads()
     options, stages = follow(options)
     network = check_contrast(options, invocation)
+    seeds = seeds_of(options.seed, options.seeds)
     study = study_of("contrastive", options, [axis_of("rule", options.rules)], options.seeds)
     with computation(options, invocation, options.engine) as opened:
         remember_stages(stages, opened)
-        compute(study, tasks_of(options), opened, told=teller(invocation, _sentence))
-        records = summarise(read_paired(opened.journal, options.rules, seeds_of(options)))
+        compute(study, tasks_of(options.rules, seeds), opened, told=teller(invocation, _sentence))
+        records = summarise(read_paired(opened.journal, options.rules, seeds))
     result = {
         "network": network,
         "data": options.data,
         "objective": options.cost,
         "after": None if stages is None else {"run": options.after, "fingerprint": stages},
         "baseline": BASELINE,
-        "seeds": list(seeds_of(options)),
+        "seeds": list(seeds),
         "rules": records,
     }
     body = "\n\n".join(format_table(*table) for table in (probe_table(records), measure_table(records)))

@@ -123,10 +123,16 @@ def second_seed(path: Path, data_dir: Path | None, engine: str, invocation: Invo
 
 def _train(command: str, options: CompareOptions | ContrastOptions, invocation: Invocation) -> Path:
     experiment = "contrastive" if command == "contrast" else "train"
+    seeds = seeds_of(options.seed, options.seeds)
     study = study_of(experiment, options, [axis_of("rule", options.rules)], options.seeds)
     with computation(options, invocation, options.engine) as opened:
-        compute(study, tasks_of(options), opened, told=teller(invocation, lambda record: f"{record.seconds:.1f} s"))
-        found = read_paired(opened.journal, options.rules, seeds_of(options))
+        compute(
+            study,
+            tasks_of(options.rules, seeds),
+            opened,
+            told=teller(invocation, lambda record: f"{record.seconds:.1f} s"),
+        )
+        found = read_paired(opened.journal, options.rules, seeds)
     failed = [f"{rule}: {error}" for rule, error in found.errors.items() if error]
     if failed:
         raise TrialsFailedError(f"{opened.run.path} has failed trials: {'; '.join(failed)}")

@@ -115,7 +115,9 @@ def follow(options: ContrastOptions) -> tuple[ContrastOptions, str | None]:
     if "sampling" not in options.model_fields_set:
         options = options.model_copy(update={"sampling": SAMPLING})
     splits = load_data(options)
-    before = [one for rule in options.rules for seed in seeds_of(options) for one in earlier(options, rule, seed, splits)]
+    before = [
+        one for rule in options.rules for seed in seeds_of(options.seed, options.seeds) for one in earlier(options, rule, seed, splits)
+    ]
     return options, fingerprint(before)
 
 

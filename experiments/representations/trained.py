@@ -109,7 +109,7 @@ def _model_of(command: str, path: Path) -> tuple[type[LearningOptions], Any]:
         return CommandTrainOptions, lambda options: [(KEY, options.rule, options.seed)]
 
     def keys(options: Any) -> list[tuple[str, str, int]]:
-        return [(trial_key(rule, seed), rule, seed) for rule in options.rules for seed in seeds_of(options)]
+        return [(trial_key(rule, seed), rule, seed) for rule in options.rules for seed in seeds_of(options.seed, options.seeds)]
 
     if command == "compare":
         return CompareOptions, keys

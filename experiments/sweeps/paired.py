@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from experiments.commandline.exits import TrialsFailedError
 from experiments.runs.journal import Journal
 from experiments.runs.records import Epoch, Task
-
-
-class PairedOptions(Protocol):
-    """Options of a command whose rules share seeds."""
-
-    @property
-    def rules(self) -> tuple[str, ...]:
-        """Compared rules."""
-
-    @property
-    def seeds(self) -> int:
-        """Number of seeds per rule."""
-
-    @property
-    def seed(self) -> int:
-        """First seed."""
 
 
 class Found(NamedTuple):
@@ -44,9 +28,9 @@ class Found(NamedTuple):
     errors: dict[str, str | None]
 
 
-def tasks_of(options: PairedOptions) -> list[Task]:
+def tasks_of(rules: Sequence[str], seeds: Sequence[int]) -> list[Task]:
     """Return the trials of a comparison, the seeds of a rule next to each other."""
-    return [Task(trial_key(rule, seed), {"rule": rule}, seed) for rule in options.rules for seed in seeds_of(options)]
+    return [Task(trial_key(rule, seed), {"rule": rule}, seed) for rule in rules for seed in seeds]
 
 
 def read_paired(journal: Journal, rules: Sequence[str], seeds: Sequence[int], history: Callable[[str], list[Epoch]] | None = None) -> Found:
@@ -97,9 +81,9 @@ def of_trials(trials: Sequence[Mapping[str, Any] | None], name: str) -> list[flo
     return [None if trial is None else trial[name] for trial in trials]
 
 
-def seeds_of(options: PairedOptions) -> range:
-    """Return the seeds of every rule."""
-    return range(options.seed, options.seed + options.seeds)
+def seeds_of(first: int, count: int) -> range:
+    """Return the seeds of every rule, from the first one on."""
+    return range(first, first + count)
 
 
 def trial_key(rule: str, seed: int) -> str:

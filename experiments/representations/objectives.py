@@ -15,12 +15,8 @@ if TYPE_CHECKING:
     from contrastive_core.objectives.objective import Objective
 
 
-class ObjectivesOptions(CommandOptions):
-    """``eqlab objectives`` needs none of its own."""
-
-
-@command(ObjectivesOptions, "objectives")
-def objectives_command(options: ObjectivesOptions, invocation: Invocation) -> None:
+@command(CommandOptions, "objectives")
+def objectives_command(options: CommandOptions, invocation: Invocation) -> None:
     """List the objectives with their sources, settings, defaults, needs and the references that they were checked against.
 
     An extra is learnt beside the network, carried from batch to batch, or given with every batch.

@@ -196,7 +196,7 @@ def _parameter(key: str, leaf: _Leaf, group: cloup.OptionGroup | None) -> click.
     flag, name, text = flag_name(key), _destination(key), _help(leaf, kind)
     repeated = next((marker for marker in field.metadata if isinstance(marker, Repeated)), None)
     if repeated:
-        return cloup.Option([flag, name], group=group, multiple=True, metavar=repeated.metavar, help=field.description)
+        return cloup.Option([flag, name], group=group, multiple=True, metavar=repeated.metavar, help=text)
     if kind.name == "boolean":
         return cloup.Option([f"{flag}/--no-{flag.removeprefix('--')}", name], group=group, default=None, help=text)
     return cloup.Option([flag, name], group=group, type=FieldType(kind), metavar=_metavar(kind), default=None, help=text)

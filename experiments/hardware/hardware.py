@@ -169,11 +169,6 @@ def moved(held: OnDevice, network: Network, device: Device, seed: int) -> OnDevi
 def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
     """Train on imperfect devices, and compare accuracy and energy over the values of an imperfection.
 
-    Each --vary names a parameter of an effect and its values; others beside it are held, or vary with it if they have as many values.
-    Effects: programming-error, drift, stuck-at, conductance-noise, pcm-noise, wires, neuron-gain, asymmetric-feedback, neuron-offset, dac,
-    nudge-error, node-noise, adc, rule-bias, leak, growing-pair, finite-states, pulse-train, device-to-device, cycle-to-cycle; other parts:
-    conductance, law, device. A setting of training is named without a dot.
-
     \b
     Examples:
       eqlab hardware --vary adc.adc_bits=4,6,8,10 --rules ep-centered,contrastive-hebbian

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from contrastive_core.devices import EFFECTS
 from experiments.commandline.markers import OneOf, Repeated
 from experiments.commandline.quantities import Positive, distinct
 from experiments.commandline.sections import COMPUTATION, DATA, RULE, Section
@@ -68,7 +69,9 @@ class HardwareOptions(PlanOptions):
     )
     vary: Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=V1,V2,..."), DEVICE] = Field(
         ("node-noise.sigma_v=0.001,0.01,0.1",),
-        description="Parameter of an effect and its values; others after spaces are held, or vary along. May be repeated.",
+        description="Parameter of an effect, or of conductance, law or device, and its values; without a dot, a setting of training. "
+        "Others after spaces are held, or vary along if they have as many values. May be repeated. "
+        f"Effects: {', '.join(EFFECTS)}.",
     )
     imperfections: Annotated[_Settings, DEVICE] = Field(
         (), description="Setting of the device in all trials, such as adc.adc_bits=8; may be repeated."
@@ -79,7 +82,7 @@ class HardwareOptions(PlanOptions):
         default_factory=lambda: ConstantOptions.model_validate({}), description="Constants of the energy bill, in SI units."
     )
     final: Annotated[bool, DATA] = Field(False, description="Train on the validation split too, and report the network of the last epoch.")
-    seeds: Positive = Field(
+    seeds: Annotated[Positive, RULE] = Field(
         3, description="Number of paired seeds, each with the same initial weights, data order and device draws in all trials."
     )
     engine: Annotated[str, COMPUTATION] = Field(

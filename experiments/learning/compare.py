@@ -42,7 +42,7 @@ class CompareOptions(PlanOptions):
     rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
         tuple(RULES), min_length=1, description="Learning rules to compare."
     )
-    seeds: Positive = Field(
+    seeds: Annotated[Positive, RULE] = Field(
         3, description="Number of paired seeds, each of which gives every rule the same initial weights and data order."
     )
     engine: Annotated[str, COMPUTATION] = Field(

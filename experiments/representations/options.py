@@ -127,7 +127,7 @@ class ContrastOptions(ContrastiveOptions):
     rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
         ("ep-centered", BASELINE), min_length=1, description="Learning rules to compare."
     )
-    seeds: Positive = Field(
+    seeds: Annotated[Positive, RULE] = Field(
         3, description="Number of paired seeds, each of which gives every rule the same initial weights, data order and views."
     )
     engine: Annotated[str, COMPUTATION] = Field(

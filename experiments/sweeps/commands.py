@@ -24,6 +24,7 @@ from experiments.runs.pages import details, retry_failed, spent
 from experiments.sweeps.directory import Sweep, create_sweep, open_sweep
 from experiments.sweeps.study import declare
 from experiments.trials.engine import CHOICES, check_engine
+from experiments.trials.experiment import EXPERIMENTS
 from experiments.trials.progress import duration
 from experiments.trials.runner import Run
 from experiments.trials.worker import Work
@@ -47,7 +48,7 @@ class NewOptions(CommandOptions):
 
     name: _Name = Field(description="Name of the sweep, a new directory in runs, or a path.")
     experiment: Annotated[str | None, Positional()] = Field(
-        None, description="Name of the experiment, or MODULE:OBJECT for one of your own."
+        None, description=f"Name of the experiment, or MODULE:OBJECT for one of your own. One of: {', '.join(EXPERIMENTS)}."
     )
     grid: Annotated[tuple[str, ...], Repeated("AXIS=V1,V2,...")] = Field(
         (), description="Axis and its values, such as gain=0.5,1,2; may be repeated."
@@ -92,8 +93,6 @@ class RunOptions(NameOptions):
 @command(NewOptions, "new", without=("config", "set", "threads"), out=RUNS)
 def new_command(options: NewOptions, invocation: Invocation) -> None:
     """Make a sweep of the experiment EXPERIMENT over a grid, with several seeds per point.
-
-    Experiments are gradients, learn, phase, recall, relaxation and train, and MODULE:OBJECT for one of your own.
 
     \b
     Examples:

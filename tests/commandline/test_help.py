@@ -14,8 +14,11 @@ import cloup
 import pytest
 from click.testing import CliRunner
 
+from contrastive_core.devices import EFFECTS
+from contrastive_core.registry import Table
 from experiments.cli import COMMANDS, SUBJECTS, cli
 from experiments.commandline.sections import GENERAL
+from experiments.trials.experiment import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -162,3 +165,11 @@ def test_the_example_of_the_document_is_a_command() -> None:
     shown = CliRunner().invoke(made["toss_command"], ["--help"]).output
     assert shown.index("Options of this command:") < shown.index("--tosses INTEGER") < shown.index("Data:") < shown.index("--coin NAME")
     assert "3 tosses of a bent coin" in CliRunner().invoke(made["toss_command"], ["--tosses", "3", "--coin", "bent"]).output
+
+
+@pytest.mark.parametrize(("name", "flag", "table"), [("sweep new", "option_experiment", EXPERIMENTS), ("hardware", "--vary", EFFECTS)])
+def test_lists_of_names_in_the_help_are_those_of_the_tables(name: str, flag: str, table: Table[object]) -> None:
+    """If this fails, what a table lists can be used, and no user learns of it."""
+    text = texts(PLAIN[name])[flag]
+    assert text is not None
+    assert text.endswith(f": {', '.join(table)}.")

@@ -21,6 +21,10 @@ class UnknownNameError(InputError, KeyError):
         return str(self.args[0])
 
 
+class PluginError(InputError):
+    """A plug-in that cannot be imported, or that does not fit what is already there."""
+
+
 class DataError(InputError):
     """Data set that is missing, truncated, corrupt or another one than its name says."""
 

@@ -7,7 +7,8 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Generic, TypeVar
 
-from contrastive_core.errors import UnknownNameError
+from contrastive_core import plugins
+from contrastive_core.errors import PluginError, UnknownNameError
 
 T = TypeVar("T")
 
@@ -37,13 +38,14 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) 
 class Table(Mapping[str, T], Generic[T]):
     """Read-only mapping from a name to an object given as ``"module:attribute"``, imported on first use.
 
-    The command line lists names without importing torch, and the contract tests cover all values. A missing name raises an error that
-    lists the existing ones.
+    The command line shows the names in ``--help`` without importing torch; the contract tests walk the values. A missing
+    name raises an error that lists what exists. Plug-ins are found by their names too, but not listed: what a table lists is
+    the same in every installation.
 
     Parameters
     ----------
     kind : str
-        Kind of the named objects, in the singular ("rule"), for messages.
+        What the names stand for, in the singular ("rule"); used in error messages, and as the kind of plug-ins.
     entries : dict of str to str
         ``"module:attribute"`` by name.
     """
@@ -53,13 +55,47 @@ class Table(Mapping[str, T], Generic[T]):
         self._entries = entries
         self._imported: dict[str, T] = {}
 
+    def canonical(self, name: str) -> str:
+        """Check a name, without importing what it stands for.
+
+        Parameters
+        ----------
+        name : str
+            Name in the table, or of a plug-in.
+
+        Returns
+        -------
+        str
+            The name under which any process finds the same object.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such name.
+        PluginError
+            If a module given with ``--plugin`` has the name too, or several plug-ins have it.
+        """
+        if name in self._entries:
+            if (module := plugins.giving(self.kind, name)) is not None:
+                raise PluginError(f"the {self.kind} {name!r} of the plug-in {module} has the name of a shipped one; rename it")
+            return name
+        found = plugins.canonical(self.kind, name)
+        if found is None:
+            raise unknown_name(self.kind, name, [*self._entries, *(plugins.names(self.kind) if self.kind in plugins.GROUPS else ())])
+        plugins.note(self.kind, found)
+        return found
+
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:
-            raise unknown_name(self.kind, name, self._entries)
+            found: T = plugins.load(self.kind, self.canonical(name))
+            return found
         if name not in self._imported:
             module, attribute = self._entries[name].split(":")
             self._imported[name] = getattr(import_module(module), attribute)
         return self._imported[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

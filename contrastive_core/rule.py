@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,8 @@ from contrastive_core.network import Clamped, Contrast, Network
 from contrastive_core.phases import PHASE_NAMES, SIDE_NAMES, Phase
 from contrastive_core.relaxation.relax import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite, require_sensible
 from contrastive_core.types import Batch, Gradients, State
+
+S = TypeVar("S")
 
 
 class Estimate(NamedTuple):
@@ -49,9 +51,21 @@ class Rule(ABC):
     ----------
     settles : bool
         Whether it relaxes a free state by steps, from where a batch says.
+    contrasts : bool
+        Whether the estimate is the contrast of two phases, which a device could write one after the other.
+    holds_outputs : bool
+        Whether a phase holds the outputs, which the network must allow.
+    scale : {"strength", "fraction"} or None
+        Field of :class:`Setting` whose limit 0 makes the estimate exact in its order; None if the rule has no such setting.
+    options : tuple of type
+        Frozen dataclasses of the settings that belong to this rule, taken out of a setting by :meth:`Setting.of`.
     """
 
     settles: ClassVar[bool] = True
+    contrasts: ClassVar[bool] = False
+    holds_outputs: ClassVar[bool] = False
+    scale: ClassVar[str | None] = None
+    options: ClassVar[tuple[type[Any], ...]] = ()
 
     @abstractmethod
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
@@ -261,10 +275,8 @@ class Setting:
         :math:`\eta` of coupled learning, the step of the held outputs towards lower cost.
     frozen : bool
         Whether the nudge is constant, equal to the force at the free state.
-    unroll : int, optional
-        Number of steps that BPTT differentiates; None takes the whole relaxation.
-    homeostasis : float
-        Weight of the asymmetry of the field's Jacobian, which equilibrium propagation also lowers.
+    own : tuple of object
+        Settings that only some rules have: instances of the dataclasses in their ``options``.
     """
 
     cost: Cost
@@ -272,5 +284,19 @@ class Setting:
     strength: float = 0.2
     fraction: float = 0.2
     frozen: bool = False
-    unroll: int | None = None
-    homeostasis: float = 0.0
+    own: tuple[Any, ...] = ()
+
+    def of(self, kind: type[S]) -> S:
+        """Return the settings of one kind, by default those that the kind itself has.
+
+        Parameters
+        ----------
+        kind : type
+            A frozen dataclass in the ``options`` of a rule.
+
+        Returns
+        -------
+        object
+            An instance of ``kind``.
+        """
+        return next((one for one in self.own if isinstance(one, kind)), None) or kind()

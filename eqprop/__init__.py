@@ -1,4 +1,4 @@
-"""Equilibrium propagation; its rules, the physical networks that it trains and their own dynamics, by name."""
+"""Equilibrium propagation: its rules, the physical networks that it trains and their own dynamics, by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contrastive_core.registry import Table
 
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
-    from contrastive_core.network import Network
+    from contrastive_core.networks.kind import NetworkKind
     from contrastive_core.rule import Rule, Setting
 
 RULES: Table[Callable[[Setting], Rule]] = Table(
@@ -22,17 +22,17 @@ RULES: Table[Callable[[Setting], Rule]] = Table(
     },
 )
 
-NETWORKS: Table[Callable[..., Network]] = Table(
+NETWORKS: Table[NetworkKind] = Table(
     "network",
     {
-        "resistive": "eqprop.resistive:Resistive",
-        "resistor-graph": "eqprop.resistor_graph:ResistorGraph",
-        "oscillator": "eqprop.oscillator:Oscillators",
-        "ising": "eqprop.ising:Ising",
-        "spiking": "eqprop.spiking:spiking",
-        "binary": "eqprop.binary:BinaryWeights",
+        "resistive": "eqprop.kinds:RESISTIVE",
+        "resistor-graph": "eqprop.kinds:RESISTOR_GRAPH",
+        "oscillator": "eqprop.kinds:OSCILLATOR",
+        "ising": "eqprop.kinds:ISING",
+        "spiking": "eqprop.kinds:SPIKING",
+        "binary": "eqprop.kinds:BINARY",
     },
 )
 
 DYNAMICS: Table[Callable[[], Dynamics]] = Table("dynamics", {"anneal": "eqprop.annealing:Annealing"})
-"""Those that only some networks follow."""
+"""Dynamics that only some networks follow, as their kinds say."""

@@ -1,7 +1,7 @@
 """Jacobian homeostasis: what keeps feedback near to the transpose of forward weights where nothing ties the two."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.network import Clamped, Network
 from contrastive_core.rule import Estimate, Rule
 from contrastive_core.types import Batch, Gradients, State
+from eqprop.settings import Homeostasis
 
 
 @final
@@ -31,12 +32,16 @@ class Homeostatic(Rule):
     Attributes
     ----------
     rule : Rule
-        Rule that estimates the gradient of the cost.
+        Rule of equilibrium propagation that estimates the gradient of the cost.
     weight : float
-        Weight of the asymmetry, beside the cost; positive.
+        Weight of the asymmetry beside the cost; positive.
     samples : int
         Draws of the normal noise :math:`\varepsilon` for each sample of a batch.
     """
+
+    contrasts: ClassVar[bool] = True
+    scale: ClassVar[str | None] = "strength"
+    options: ClassVar[tuple[type, ...]] = (Homeostasis,)
 
     rule: Rule
     weight: float

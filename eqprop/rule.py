@@ -1,7 +1,7 @@
 """Equilibrium propagation: the contrast of weakly nudged equilibria."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from contrastive_core.phases import Nudge, Sides
 from contrastive_core.rule import Estimate, Rule, Setting, Settling, contrast
 from contrastive_core.types import Batch, State
 from eqprop.homeostasis import Homeostatic
+from eqprop.settings import Homeostasis
 
 
 @final
@@ -41,6 +42,10 @@ class EquilibriumPropagation(Rule):
     frozen : bool
         Hold the nudging force of the free state instead of letting it follow the outputs.
     """
+
+    contrasts: ClassVar[bool] = True
+    scale: ClassVar[str | None] = "strength"
+    options: ClassVar[tuple[type, ...]] = (Homeostasis,)
 
     cost: Cost
     settling: Settling
@@ -80,7 +85,8 @@ class EquilibriumPropagation(Rule):
 
 def _build(setting: Setting, sides: Sides) -> Rule:
     rule = EquilibriumPropagation(setting.cost, setting.settling, setting.strength, sides, setting.frozen)
-    return Homeostatic(rule, setting.homeostasis) if setting.homeostasis else rule
+    weight = setting.of(Homeostasis).homeostasis
+    return Homeostatic(rule, weight) if weight else rule
 
 
 def positive(setting: Setting) -> Rule:

@@ -1,7 +1,7 @@
 """Coupled learning and contrastive Hebbian learning: contrasts of equilibria with held outputs."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -41,6 +41,10 @@ class CoupledLearning(Rule):
         Held phases to run: one side or both.
     """
 
+    contrasts: ClassVar[bool] = True
+    holds_outputs: ClassVar[bool] = True
+    scale: ClassVar[str | None] = "fraction"
+
     cost: Cost
     settling: Settling
     fraction: float = 0.2
@@ -68,9 +72,38 @@ class CoupledLearning(Rule):
             return self.settling.free_phase(network.clamp(inputs))
 
 
-def contrastive_hebbian(setting: Setting) -> CoupledLearning:
-    """Return contrastive Hebbian learning, which holds the outputs at their targets and ignores the fraction."""
-    return CoupledLearning(setting.cost, setting.settling, 1.0, Sides.POSITIVE)
+@final
+@dataclass(frozen=True)
+class ContrastiveHebbian(Rule):
+    """Coupled learning that holds the outputs all the way at their targets, so that it has no fraction to vary.
+
+    Attributes
+    ----------
+    cost : Cost
+        Cost to be lowered; with squared error, the outputs are held at the targets.
+    settling : Settling
+        Dynamics, tolerances and budgets of the phases.
+    """
+
+    contrasts: ClassVar[bool] = True
+    holds_outputs: ClassVar[bool] = True
+
+    cost: Cost
+    settling: Settling
+
+    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+        """Relax free and held at the targets, and contrast."""
+        return CoupledLearning(self.cost, self.settling, 1.0, Sides.POSITIVE).estimate(network, batch, generator=generator)
+
+    def infer(self, network: Network, inputs: Tensor) -> Relaxation:
+        """Return the free equilibrium."""
+        with torch.no_grad():
+            return self.settling.free_phase(network.clamp(inputs))
+
+
+def contrastive_hebbian(setting: Setting) -> ContrastiveHebbian:
+    """Return contrastive Hebbian learning, whatever the fraction."""
+    return ContrastiveHebbian(setting.cost, setting.settling)
 
 
 def _build(setting: Setting, sides: Sides) -> CoupledLearning:

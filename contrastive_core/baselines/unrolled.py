@@ -1,11 +1,12 @@
 """Backpropagation through the steps of the relaxation."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
+from contrastive_core.baselines.settings import Unrolling
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
@@ -29,10 +30,12 @@ class Unrolled(Rule):
     cost : Cost
         Cost that is differentiated.
     settling : Settling
-        Relaxation of the free phase.
+        Dynamics, tolerance and budget of the free phase.
     truncation : int, optional
-        Number of steps K; None differentiates the whole relaxation.
+        Number K of steps; None differentiates the whole relaxation.
     """
+
+    options: ClassVar[tuple[type, ...]] = (Unrolling,)
 
     cost: Cost
     settling: Settling
@@ -68,5 +71,5 @@ class Unrolled(Rule):
 
 
 def build(setting: Setting) -> Unrolled:
-    """Return BPTT through ``setting.unroll`` steps."""
-    return Unrolled(setting.cost, setting.settling, setting.unroll)
+    """Return BPTT through the setting's number of steps."""
+    return Unrolled(setting.cost, setting.settling, setting.of(Unrolling).unroll)

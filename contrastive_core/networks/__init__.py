@@ -1,4 +1,4 @@
-"""The networks and activations, by name; adding one is its file and one line here."""
+"""Networks and activations, by name; adding one takes its file and one line here."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from contrastive_core.registry import Table
 
 if TYPE_CHECKING:
-    from contrastive_core.network import Network
     from contrastive_core.networks.activation import Activation
+    from contrastive_core.networks.kind import NetworkKind
 
-NETWORKS: Table[type[Network]] = Table(
-    "network", {"layered": "contrastive_core.networks.layered:Layered", "spin": "contrastive_core.networks.spin:SpinNetwork"}
-)
+NETWORKS: Table[NetworkKind] = Table("network", {"layered": "contrastive_core.networks.kinds:LAYERED"})
 
 ACTIVATIONS: Table[Activation] = Table(
     "activation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ class Session:
         if missing:
             raise CheckpointError(f"{path} is not a checkpoint of a training run: it lacks {', '.join(sorted(missing))}; give another")
         check_parameters(self.network, tensors, "parameter.", path)
-        if record["identity"] != identity:
+        if not _same(record["identity"], identity):
             raise CheckpointError(f"{path} was trained with other settings; use its own, or start in another directory")
         load_parameters(self.network, tensors, "parameter.", path)
         for name, buffer in self.network.named_buffers():
@@ -103,3 +104,11 @@ class Session:
             generator.set_state(tensors[f"generator.{name}"])
         self.best = {name.removeprefix("best."): t for name, t in tensors.items() if name.startswith("best.")}
         self.history, self.best_epoch = record["history"], record["best_epoch"]
+
+
+def _same(one: str, other: str) -> bool:
+    """Compare identities, as JSON if they are that: the order of options changes between versions, and says nothing."""
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except ValueError:
+        return one == other

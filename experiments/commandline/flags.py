@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -12,6 +12,9 @@ from click.shell_completion import CompletionItem
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from contrastive_core import plugins
+from experiments.commandline.arguments import names_in, values_of
+from experiments.commandline.completion import complete
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.kinds import NONE, OptionKind, field_kind, flag_name, from_text, is_positional
 from experiments.commandline.markers import Repeated
@@ -68,6 +71,10 @@ def command(
             keep_freed_memory()
             function(options, _invocation(given))
 
+        def completed(args: Sequence[str]) -> click.Command:
+            known = complete(model, names_in(args, model))
+            return made if known is model else command(known, name, without=without, out=out)(function)
+
         groups = {leaf.section: cloup.OptionGroup(leaf.section.title) for leaf in leaves.values() if leaf.section != GENERAL}
         common = [parameter for parameter in _common(out) if parameter.name not in without]
         ordered = sorted(leaves.items(), key=lambda item: (item[1].section.rank, *item[1].place))
@@ -76,13 +83,49 @@ def command(
         if len(set(spelled)) < len(spelled):
             raise TypeError(f"two options of 'eqlab {name}' share a flag: {sorted(one for one in spelled if spelled.count(one) > 1)}")
         text = _SECTION.split(inspect.getdoc(function) or "")[0]
-        return Command(name, callback=callback, params=parameters, help=text)
+        made = Command(name, callback=callback, params=parameters, help=text, completed=completed)
+        return made
 
     return decorate
 
 
 class Command(cloup.Command):
-    """Command whose help lists options by section, those that all commands share at the end."""
+    """Command whose help lists options by section, those that all commands share at the end.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As for ``cloup.Command``.
+    completed : callable
+        Maps the arguments to the same command with the flags that belong to the rules, networks, … that they name.
+    """
+
+    def __init__(self, *args: Any, completed: Callable[[Sequence[str]], click.Command], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._completed = completed
+
+    def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any) -> click.Context:
+        """Import the modules given with ``--plugin`` and parse the arguments, flags of plug-ins included.
+
+        Parameters
+        ----------
+        info_name : str or None
+            Name of the command, as for ``click.Command``.
+        args : list of str
+            The arguments.
+        parent : Context, optional
+            Context of the group.
+        **extra
+            Settings of the context.
+
+        Returns
+        -------
+        Context
+            With the command that has all flags.
+        """
+        plugins.forget()
+        plugins.use_modules(list(values_of("--plugin", args)))
+        return cloup.Command.make_context(self._completed(args), info_name, args, parent, **extra)
 
     def get_default_option_group(self, ctx: click.Context, is_the_only_visible_option_group: bool = False) -> cloup.OptionGroup:
         """Collect the options that belong to no other section, and ``--help``.
@@ -237,6 +280,12 @@ def _common(out: str) -> list[click.Parameter]:
         click.Option(["--json"], is_flag=True, help="Print the result as JSON on stdout, and nothing else there."),
         click.Option(["--quiet"], is_flag=True, help="Leave out progress; warnings and errors are still shown."),
         click.Option(["--threads"], type=threads, metavar="INTEGER", help="Number of threads; small networks want one.  [default: 1]"),
+        click.Option(
+            ["--plugin"],
+            metavar="MODULE",
+            multiple=True,
+            help="Python module whose tables RULES, NETWORKS, COSTS, DATASETS and EXPERIMENTS add names to the options; may be repeated.",
+        ),
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error, as EQLAB_DEBUG=1 does."),
     ]
 

@@ -1,13 +1,14 @@
-"""Markers in annotations of options: a name out of a table, a place on the command line, a flag that is repeated."""
+"""Markers in the annotation of an option: a name out of a table, the source of the option, or its place on the command line."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from contrastive_core.registry import unknown_name
+from contrastive_core.errors import UnknownNameError
+from contrastive_core.registry import Table, unknown_name
 
 
 class OneOf:
@@ -20,12 +21,20 @@ class OneOf:
     kind : str
         Thing that is named, in the singular, for the message.
     names : iterable of str
-        The names, such as a ``Table``; listing a table imports nothing.
+        Names, such as a ``Table``; listing a table imports nothing. A table's plug-ins are allowed too.
+    *also : str
+        Further names.
+    brings : callable, optional
+        Maps a name to the options that belong to what it names: annotation and field by name. They are options of a command where
+        the name is given.
     """
 
-    def __init__(self, kind: str, names: Iterable[str]) -> None:
+    def __init__(self, kind: str, names: Iterable[str], *also: str, brings: Callable[[str], Mapping[str, Any]] | None = None) -> None:
         self.kind = kind
-        self.names = tuple(names)
+        self.names = (*names, *also)
+        self._table = names if isinstance(names, Table) else None
+        self._also = also
+        self._brings = brings
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
@@ -36,21 +45,57 @@ class OneOf:
         Parameters
         ----------
         name : str
-            The name to look up.
+            Name to look up.
 
         Returns
         -------
         str
-            Name, unchanged.
+            The same name; for a plug-in, the name under which any process finds it.
 
         Raises
         ------
         UnknownNameError
             If there is no such name.
         """
+        if self._table is not None and name not in self._also:
+            return self._table.canonical(name)
         if name not in self.names:
             raise unknown_name(self.kind, name, list(self.names))
         return name
+
+    def brought(self, name: str) -> Mapping[str, Any]:
+        """Return the options that belong to what a name stands for; none for a name that is unknown.
+
+        Parameters
+        ----------
+        name : str
+            Name as it was given.
+
+        Returns
+        -------
+        mapping
+            Annotation and field of each option.
+        """
+        if self._brings is None or not isinstance(name, str):
+            return {}
+        try:
+            known = self.check(name)
+        except UnknownNameError:  # the model refuses it, together with whatever else is wrong
+            return {}
+        return self._brings(known)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Marks an option that belongs to what another option names, and says which dataclass declares it.
+
+    Attributes
+    ----------
+    source : type
+        The dataclass.
+    """
+
+    source: type
 
 
 @dataclass(frozen=True)

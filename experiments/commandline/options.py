@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
 from experiments.commandline.assignments import split_assignment
+from experiments.commandline.completion import complete
 from experiments.commandline.kinds import NONE, field_kind, flag_name, from_assignment, is_positional, kind_at
 from experiments.commandline.messages import complain
 from experiments.commandline.sections import GENERAL, OWN, Section
@@ -162,6 +163,10 @@ def resolve_layers(model: type[M], layers: Sequence[Layer]) -> M:
     Options
         An instance of ``model``.
     """
+    named: dict[str, Any] = {}
+    for layer in layers:
+        named = merge(named, layer.values)
+    model = complete(model, named)
     arguments = {key for key, field in model.model_fields.items() if is_positional(field)}
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -238,6 +243,10 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def from_settings(model: type[M], settings: Mapping[str, Any]) -> M:
     """Make the options that ``Options.settings`` gave, or raise ``InputError`` where this version does not take them."""
+    settings = dict(settings)
+    for option, tables in settings.pop("when", {}).items():
+        settings |= tables.get(settings.get(option), {})
+    model = complete(model, settings)
     try:
         return model.model_validate_json(json.dumps(settings), strict=True)
     except ValidationError as error:

@@ -160,11 +160,11 @@ def caution(device: Device, rule: str) -> list[str]:
     InputError
         If the device needs the two phases of a contrast, and the rule has none.
     """
-    from contrastive_core.baselines import RULES as EXACT
+    from experiments.setup.own_options import rule_named
 
     if not device.writes_each_phase:
         return []
-    if rule in EXACT:
+    if not rule_named(rule).contrasts:
         raise InputError(
             f"{rule} has no two phases that pulse-train.scheme=two-pass could write; take a rule that contrasts, or scheme=net"
         )
@@ -198,7 +198,7 @@ def check_suits(device: Device, options: LearningOptions, rules: Sequence[str]) 
     from contrastive_core.data.splits import Split, Splits
     from contrastive_core.devices.on_device import OnDevice
     from experiments.setup.build import build_network
-    from experiments.setup.rules import require_held
+    from experiments.setup.checks import require_held
 
     part = Split(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
     small = options.model_copy(update={"hidden": (2,) * len(options.hidden), "device": "cpu"})

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contrastive_core.registry import unknown_name
+from experiments.commandline.completion import complete
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.hardware.device_settings import assemble, caution, check_suits, read_assignment, read_variation, split
@@ -19,7 +20,7 @@ from experiments.report.ending import finish
 from experiments.runs.intervals import mean
 from experiments.runs.records import Task
 from experiments.setup.build import check_data_seed, plan_of
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 from experiments.sweeps.axes import Axis
 from experiments.sweeps.compute import computation, compute, metrics_of, refuse_failed, study_of
 from experiments.trials.engine import check_engine
@@ -223,9 +224,10 @@ def _axis(cells: Mapping[str, HardwareTrialOptions]) -> Axis:
 
 def _point(options: HardwareOptions, rule: str, point: tuple[str, ...]) -> HardwareTrialOptions:
     # The seed stays out: it is the trial's own, and the identity of a checkpoint has the options of the trial.
-    shared = {name: value for name, value in options if name in HardwareTrialOptions.model_fields and name not in ("imperfections", "seed")}
+    model = complete(HardwareTrialOptions, {"rule": rule, "network": options.network})
+    shared = {name: value for name, value in options if name in model.model_fields and name not in ("imperfections", "seed")}
     own = [f"{one.name}={one.value}" for one in map(read_assignment, options.own) if one.part == rule]
     settings = (*own, *options.imperfections, *point)
     for text in settings:
         read_assignment(text)
-    return HardwareTrialOptions.model_validate({**shared, "rule": rule, "imperfections": settings})
+    return model.model_validate({**shared, "rule": rule, "imperfections": settings})

@@ -7,12 +7,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from contrastive_core.devices import EFFECTS
-from experiments.commandline.markers import OneOf, Repeated
+from experiments.commandline.markers import Repeated
 from experiments.commandline.quantities import Positive, distinct
 from experiments.commandline.sections import COMPUTATION, DATA, RULE, Section
 from experiments.hardware.energy_bill import ConstantOptions
-from experiments.setup.options import PlanOptions, TrainOptions
-from experiments.setup.rules import RULES
+from experiments.setup.options import PlanOptions, RuleName, TrainOptions
 
 DEVICE = Section("Device", 25)
 
@@ -61,7 +60,7 @@ class HardwareOptions(PlanOptions):
         Engine that computes the trials.
     """
 
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
+    rules: Annotated[tuple[RuleName, ...], AfterValidator(distinct), RULE] = Field(
         ("ep-centered",), min_length=1, description="Learning rules to compare."
     )
     own: Annotated[tuple[str, ...], Repeated("RULE.SETTING=VALUE"), RULE] = Field(

@@ -11,15 +11,14 @@ from pydantic import Field
 from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.commandline.markers import OneOf
 from experiments.commandline.options import without_effect
 from experiments.commandline.output import format_table, write_text
 from experiments.commandline.quantities import Positive, PositiveFloat
 from experiments.commandline.sections import COMPUTATION
 from experiments.learning.gradient_cases import prepare_case, remember_checkpoint
 from experiments.report.ending import finish
-from experiments.setup.options import TrainOptions
-from experiments.setup.tables import BUILDERS
+from experiments.setup.options import NetworkName, TrainOptions
+from experiments.setup.own_options import network_options
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import Experiment, Metric, Outcome
@@ -62,7 +61,7 @@ class SpiceTrialOptions(TrainOptions):
         Measurement of the gradient in the circuit.
     """
 
-    network: Annotated[str, OneOf("network", BUILDERS)] = Field("resistive", description="Network to draw, which must be resistive.")
+    network: NetworkName = Field("resistive", description="Network to draw, which must be resistive.")
     hidden: tuple[Positive, ...] = Field((16,))
     gain: PositiveFloat = Field(
         1.0, description="Size of the initial conductances, which are uniform in +-gain/sqrt(fan-in) and moved into their bounds."
@@ -207,7 +206,7 @@ def _points(options: SpiceTrialOptions, network: Resistive, batch: Batch) -> lis
         clamped = network.clamp(batch.inputs)
         settled = torch.cat(relax(clamped, network.initial_state(clamped), BlockDescent(), Stop(1e-12, 100_000)).state, 1)
     rows = []
-    scale = options.circuit.diode_scale / THERMAL_VOLTAGE
+    scale = network_options(options, "resistive").diode_scale / THERMAL_VOLTAGE
     for emission in options.emissions if network.parts.diode.ideal else (scale,):
         found = torch.cat(operating_points(network, batch.inputs, drawn=Drawn(emission=emission)), 1)
         rows.append({"emission": emission, "difference": float((found - settled).abs().max()), "voltage": float(settled.abs().max())})

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field
 
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.commandline.markers import OneOf
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive, distinct
 from experiments.commandline.sections import COMPUTATION, RULE
@@ -18,8 +17,8 @@ from experiments.report.ending import finish
 from experiments.runs.records import Record
 from experiments.setup.build import architecture
 from experiments.setup.checks import check
-from experiments.setup.options import PlanOptions
-from experiments.setup.rules import BASELINE, RULES
+from experiments.setup.options import PlanOptions, RuleName
+from experiments.setup.tables import BASELINE, RULES
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import computation, compute, study_of, teller
 from experiments.sweeps.paired import read_paired, refuse_failures, seeds_of, tasks_of
@@ -39,7 +38,7 @@ class CompareOptions(PlanOptions):
         Engine that computes the trials.
     """
 
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
+    rules: Annotated[tuple[RuleName, ...], AfterValidator(distinct), RULE] = Field(
         tuple(RULES), min_length=1, description="Learning rules to compare."
     )
     seeds: Annotated[Positive, RULE] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contrastive_core.errors import CheckpointError, InputError
 from contrastive_core.objectives import OBJECTIVES
@@ -16,6 +16,7 @@ from experiments.learning.objective_batches import present
 from experiments.runs.pages import recall, remember
 from experiments.setup.build import build_network, load_data
 from experiments.setup.options import LearningOptions
+from experiments.setup.own_options import decisive_options
 from experiments.sweeps.compute import Computation
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.objectives.objective import Objective
     from contrastive_core.types import Batch
-
-PHYSICS = ("data", "network", "activation", "output_activation", "energy_scale", "circuit")
-"""Options besides the layer sizes that make a network with given parameters the one that was trained."""
 
 STRENGTH = 0.02
 """Strength at which costs of samples are compared."""
@@ -123,7 +121,7 @@ def prepare_case(
         splits = splits._replace(num_classes=outputs)
     network = build_network(options, splits, seed)
     if checkpoint is not None:
-        _load(network, options, checkpoint)
+        _load(network, options, checkpoint, seed)
     if objective:
         batch = present(objective, splits.train, samples, network, seed)
         with torch.no_grad():
@@ -133,18 +131,24 @@ def prepare_case(
     return GradientCase(splits, network, Batch(splits.train.inputs[:samples].to(dtype), splits.train.labels[:samples]))
 
 
-def _load(network: Network, options: LearningOptions, path: Path) -> None:
+def _load(network: Network, options: LearningOptions, path: Path, seed: int) -> None:
     from contrastive_core.files.checkpoint import check_parameters, load_checkpoint, load_parameters
 
     tensors, record = load_checkpoint(path)
     check_parameters(network, tensors, "best.", path)
-    trained = flatten(json.loads(record["identity"])["options"])
-    asked = flatten(options.resolved())
-    different = [name for name in asked if name.split(".")[0] in PHYSICS and name in trained and trained[name] != asked[name]]
+    identity = json.loads(record["identity"])
+    trained = flatten(identity["options"]) | {"seed": identity.get("seed", seed)}
+    asked = flatten(options.resolved()) | {"seed": seed}
+    decisive = {"data", *decisive_options(options.network)}
+    different = [name for name in asked if name.split(".")[0] in decisive and name in trained and trained[name] != asked[name]]
     if different:
-        flags = " ".join(f"{flag_name(name)} {trained[name]}" for name in different)
+        flags = " ".join(_flag(name, trained[name]) for name in different)
         raise CheckpointError(f"{path} was trained with other settings of the network; give the same: {flags}")
     load_parameters(network, tensors, "best.", path)
+
+
+def _flag(name: str, value: Any) -> str:
+    return f"{flag_name(name)} {','.join(map(str, value)) if isinstance(value, list) else value}"
 
 
 def remember_checkpoint(checkpoint: Path | None, opened: Computation) -> None:

@@ -12,8 +12,8 @@ from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.markers import OneOf
 from experiments.commandline.quantities import Positive, PositiveFloat, distinct
 from experiments.commandline.sections import COMPUTATION, DATA, NETWORK, RULE
-from experiments.setup.options import LearningOptions
-from experiments.setup.rules import RULES
+from experiments.setup.options import LearningOptions, RuleName
+from experiments.setup.tables import RULES
 
 ALL = "all"
 """Name that stands for every objective, one after the other."""
@@ -32,7 +32,7 @@ class GradientsOptions(LearningOptions):
         Smooth by default: with kinks, expansions in the strength hold only as far as no unit crosses one.
     """
 
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
+    rules: Annotated[tuple[RuleName, ...], AfterValidator(distinct), RULE] = Field(
         tuple(RULES), min_length=1, description="Learning rules to compare."
     )
     samples: Annotated[Positive, DATA] = Field(32, description="Number of training samples in the batch.")
@@ -70,7 +70,7 @@ class CommandGradientsOptions(GradientsOptions):
         Engine that computes the comparison.
     """
 
-    cost: Annotated[str, OneOf("cost", (*COSTS, ALL))] = Field(
+    cost: Annotated[str, OneOf("cost", COSTS, ALL)] = Field(
         "squared-error", description="Cost that learning lowers, or an objective on views; all: every objective, one after the other."
     )
     engine: Annotated[str, COMPUTATION] = Field(

@@ -18,8 +18,8 @@ from experiments.learning.relaxation import trajectory
 from experiments.report.ending import finish
 from experiments.runs.arrays import mean_trace
 from experiments.setup.build import architecture, build_setting, ignored
-from experiments.setup.checks import doubts, effort
-from experiments.setup.rules import RULES, require_held
+from experiments.setup.checks import doubts, effort, require_held
+from experiments.setup.tables import RULES
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.rule import Rule, Setting
     from contrastive_core.types import Batch, Gradients
-
-STRENGTH_RULES = ("ep-", "coupled-")
-"""Prefixes of the rules that have a strength or fraction to vary."""
-
 
 METRICS = {
     "free.sweeps": Metric("mean number of sweeps of the free phase", "sweep", bounds=AMOUNT),
@@ -111,8 +107,9 @@ def _measure(
     from contrastive_core.training.loop import generator_of
 
     try:
-        estimate = RULES[name](setting).estimate(network, batch, generator=generator_of(seed, 2))
-        bias = _bias(name, options, setting, network, batch, exact, seed) if name.startswith(STRENGTH_RULES) else None
+        rule = RULES[name](setting)
+        estimate = rule.estimate(network, batch, generator=generator_of(seed, 2))
+        bias = _bias(name, rule.scale, options, setting, network, batch, exact, seed) if rule.scale else None
     except EqlabError as error:
         return {"error": str(error)}
     layers, whole = compare_gradients(estimate.gradients, exact)
@@ -129,13 +126,14 @@ def _measure(
 
 
 def _bias(
-    name: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
+    name: str, scale: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
 ) -> dict[str, Any]:
     from contrastive_core.analysis.gradient_quality import bias_in_strength
     from contrastive_core.training.loop import generator_of
 
     def rule_of(strength: float) -> Rule:
-        return RULES[name](replace(setting, strength=strength, fraction=strength))
+        varied: dict[str, Any] = {scale: strength}
+        return RULES[name](replace(setting, **varied))
 
     return bias_in_strength(rule_of, network, batch, exact, options.strengths or (), lambda: generator_of(seed, 2))._asdict()
 

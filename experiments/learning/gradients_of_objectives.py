@@ -12,7 +12,7 @@ from experiments.learning.gradient_options import CommandGradientsOptions
 from experiments.learning.gradient_table import records_of, table_of_objectives
 from experiments.report.ending import finish
 from experiments.runs.records import Task
-from experiments.setup.rules import require_held
+from experiments.setup.checks import require_held
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import computation, compute, study_of
 

@@ -16,7 +16,7 @@ from experiments.report.ending import finish
 from experiments.setup.build import Prepared, architecture, build_network, build_setting, plan_of, prepare
 from experiments.setup.checks import FEW, check
 from experiments.setup.options import TrainOptions, TrialOptions
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine

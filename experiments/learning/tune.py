@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from contrastive_core.errors import EqlabError, InputError
+from experiments.commandline.completion import complete
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import Cell, format_table, to_toml, write_text
@@ -19,7 +20,7 @@ from experiments.learning.tune_cases import TuneOptions, check_material, curvatu
 from experiments.report.ending import finish
 from experiments.setup.build import architecture, build_setting, ignored, load_data
 from experiments.setup.options import TrainOptions
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
@@ -259,7 +260,7 @@ def _check_place(path: Path) -> None:
 def _write(options: TuneOptions, settings: Mapping[str, float], path: Path) -> None:
     """Write what training needs; the file is there whole or not at all."""
     tuned = options.model_copy(update=dict(settings)).resolved()
-    kept = {key: value for key, value in tuned.items() if key in TrainOptions.model_fields}
+    kept = {key: value for key, value in tuned.items() if key in complete(TrainOptions, tuned).model_fields}
     try:
         write_text(path, f"# Found by eqlab tune for {options.data}; for eqlab train.\n{to_toml(kept)}")
     except OSError as error:

@@ -11,7 +11,8 @@ from contrastive_core.errors import ConvergenceError, InputError
 from experiments.commandline.quantities import PositiveFloat, distinct
 from experiments.setup.build import build_network, build_setting, load_data, plan_of
 from experiments.setup.options import TrainOptions
-from experiments.setup.rules import RULES
+from experiments.setup.own_options import rule_named
+from experiments.setup.tables import RULES
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
@@ -62,10 +63,9 @@ def check_material(options: TuneOptions) -> Splits:
     InputError
         If the rule is none of equilibrium propagation, or the data has too few samples.
     """
-    if not options.rule.startswith("ep-"):
-        raise InputError(
-            f"tune finds the strength of equilibrium propagation, and {options.rule} has none; choose a rule that begins with ep-"
-        )
+    if rule_named(options.rule).scale != "strength":
+        able = ", ".join(name for name in RULES if rule_named(name).scale == "strength")
+        raise InputError(f"tune finds a nudging strength, and {options.rule} has none; choose one of: {able}")
     splits = load_data(options)
     needed, there = 2 * options.batches * options.batch_size, len(splits.train.labels)
     if needed > there:

@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.representations.trial import METRICS
 from experiments.runs.intervals import difference_record, interval_record, mean, percent_cells
-from experiments.setup.rules import BASELINE
+from experiments.setup.tables import BASELINE
 from experiments.sweeps.paired import Found, of_trials
 
 LAYERS = ("hidden", "output")

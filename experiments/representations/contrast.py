@@ -17,7 +17,7 @@ from experiments.representations.stages import follow, remember_stages
 from experiments.runs.records import Record
 from experiments.setup.build import architecture, ignored, load_data
 from experiments.setup.checks import FEW, unused
-from experiments.setup.rules import BASELINE, RULES
+from experiments.setup.tables import BASELINE, RULES
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import computation, compute, study_of, teller
 from experiments.sweeps.paired import read_paired, refuse_failures, seeds_of, tasks_of

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, Field
 from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.commandline.markers import OneOf
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import distinct
 from experiments.commandline.sections import COMPUTATION, Section
@@ -19,7 +18,7 @@ from experiments.report.ending import finish
 from experiments.representations.match_training import plan_pair, second_seed, train_pair
 from experiments.representations.match_trial import MatchTrialOptions, networks_of, tables
 from experiments.runs.directory import place
-from experiments.setup.rules import RULES
+from experiments.setup.options import RuleName
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.worker import Given
@@ -44,7 +43,7 @@ class MatchOptions(MatchTrialOptions):
     like: Annotated[str | None, TRAINING] = Field(
         None, description="Configuration of that command if no runs are given, a file or a shipped name; none: its defaults."
     )
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), TRAINING] = Field(
+    rules: Annotated[tuple[RuleName, ...], AfterValidator(distinct), TRAINING] = Field(
         ("ep-centered", "backprop"), min_length=1, description="Learning rules to train with if no runs are given."
     )
     seeds: Annotated[int, TRAINING] = Field(2, ge=2, description="Number of paired seeds per rule if no runs are given.")

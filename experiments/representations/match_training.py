@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from experiments.commandline.completion import complete
 from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Layer, resolve, resolve_layers
@@ -106,7 +107,7 @@ def second_seed(path: Path, data_dir: Path | None, engine: str, invocation: Invo
     if command == "train":
         settings["rules"] = [settings.pop("rule")]
         command = "compare"
-        own = {name: settings.pop(name) for name in set(settings) - set(CompareOptions.model_fields)}
+        own = {name: settings.pop(name) for name in set(settings) - set(complete(CompareOptions, settings).model_fields)}
         changed = [name for name, value in own.items() if value != CommandTrainOptions.model_fields[name].default]
         if changed:
             invocation.warn(f"{path.name} gets no second seed: 'eqlab compare', which would train it, has no {', '.join(sorted(changed))}")

@@ -15,8 +15,8 @@ from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from experiments.commandline.markers import OneOf
 from experiments.commandline.quantities import Positive, PositiveFloat, Units, distinct
 from experiments.commandline.sections import COMPUTATION, NETWORK, RULE, Section
-from experiments.setup.options import PlanOptions
-from experiments.setup.rules import BASELINE, RULES
+from experiments.setup.options import PlanOptions, RuleName
+from experiments.setup.tables import BASELINE
 
 OBJECTIVE = Section("Objective", 30)
 AUGMENTATION = Section("Views", 12)
@@ -108,7 +108,7 @@ class ContrastiveTrialOptions(ContrastiveOptions):
         The learning rule.
     """
 
-    rule: Annotated[str, OneOf("rule", RULES), RULE] = Field("ep-centered", description="Learning rule to train with.")
+    rule: Annotated[RuleName, RULE] = Field("ep-centered", description="Learning rule to train with.")
 
 
 class ContrastOptions(ContrastiveOptions):
@@ -124,7 +124,7 @@ class ContrastOptions(ContrastiveOptions):
         Engine that computes the trials.
     """
 
-    rules: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], AfterValidator(distinct), RULE] = Field(
+    rules: Annotated[tuple[RuleName, ...], AfterValidator(distinct), RULE] = Field(
         ("ep-centered", BASELINE), min_length=1, description="Learning rules to compare."
     )
     seeds: Annotated[Positive, RULE] = Field(

@@ -15,7 +15,7 @@ from experiments.representations.options import ContrastiveOptions, ContrastOpti
 from experiments.runs.directory import RunDirectory
 from experiments.setup.build import build_network, build_setting, load_data
 from experiments.setup.options import LearningOptions
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 from experiments.sweeps.paired import seeds_of, trial_key
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from experiments.representations.measures import measure, probe_of_stages
 from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, staged
 from experiments.setup.build import architecture, load_data, plan_of
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 

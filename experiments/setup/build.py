@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contrastive_core.costs import SAMPLE_COSTS
 from contrastive_core.data import DATASETS
-from contrastive_core.data.catalog import describe
+from contrastive_core.data.catalog import CATALOG
 from contrastive_core.errors import InputError
+from experiments.setup.anneal_options import AnnealOptions
 from experiments.setup.dynamics import build_dynamics
-from experiments.setup.network_options import AnnealOptions
-from experiments.setup.networks import without_effect
+from experiments.setup.networks import draw_network, without_effect
 from experiments.setup.options import LearningOptions, PlanOptions
-from experiments.setup.tables import ANNEAL, BUILDERS
+from experiments.setup.own_options import instance, rule_options
+from experiments.setup.tables import ANNEAL
 
 if TYPE_CHECKING:
     import torch
@@ -37,10 +38,9 @@ def load_data(options: LearningOptions) -> Splits:
 
 
 def check_data_seed(options: LearningOptions) -> None:
-    """Refuse a seed for data that nothing is drawn of."""
-    from contrastive_core.data.catalog import CATALOG
-
-    if options.data_seed and not CATALOG[options.data].seeded:
+    """Refuse a seed for data that are no random sample; a plug-in may use it as it likes."""
+    entry = CATALOG.get(options.data)
+    if options.data_seed and entry is not None and not entry.seeded:
         seeded = ", ".join(name for name, entry in CATALOG.items() if entry.seeded)
         raise InputError(f"nothing of {options.data} follows from --data-seed, got {options.data_seed}; leave it out, or take {seeded}")
 
@@ -65,7 +65,7 @@ def build_network(options: LearningOptions, splits: Splits, seed: int) -> Networ
     from contrastive_core.training.loop import generator_of
 
     try:
-        return BUILDERS[options.network](options, splits, generator_of(seed, 0)).to(device_of(options))
+        return draw_network(options, splits, generator_of(seed, 0)).to(device_of(options))
     except RuntimeError as error:  # torch's word for weights that do not fit into memory
         sizes = "-".join(map(str, (splits.train.inputs.shape[1], *options.hidden, splits.num_classes)))
         raise InputError(f"a network of {sizes} units does not fit into memory; give fewer --hidden units") from error
@@ -81,7 +81,8 @@ def build_setting(options: LearningOptions, cost: Cost | None = None) -> Setting
     second = Stop(nudged, options.nudged_budget, options.unstable)
     settling = Settling(build_dynamics(options), Stop(free, options.budget), second, options.backend)
     chosen = SAMPLE_COSTS[options.cost]() if cost is None else cost
-    return Setting(chosen, settling, options.strength, options.fraction, options.frozen, options.unroll, options.homeostasis)
+    own: tuple[Any, ...] = tuple(instance(kind, options) for kind in rule_options(options))
+    return Setting(chosen, settling, options.strength, options.fraction, options.frozen, own)
 
 
 def plan_of(options: PlanOptions) -> Plan:
@@ -127,7 +128,7 @@ _STEPS = ("budget", "tolerance", "nudged_budget", "nudged_tolerance")
 
 def ignored(options: LearningOptions) -> list[str]:
     """Return a sentence for each option that has no effect beside the others."""
-    kind, fields = describe(options.data).kind, type(options).model_fields
+    entry, fields = CATALOG.get(options.data), type(options).model_fields
     sentences = without_effect(options)
     if options.node_temperature:
         sentences.append("tolerances have no effect with a --node-temperature: phases last for their budgets")
@@ -137,8 +138,8 @@ def ignored(options: LearningOptions) -> list[str]:
         sentences.append(f"--anneal-... has no effect with --dynamics {options.dynamics}; give --dynamics {ANNEAL}")
     if options.dynamics == ANNEAL and any(getattr(options, name) != fields[name].default for name in _STEPS):
         sentences.append("budgets and tolerances have no effect with --dynamics anneal: a phase is one anneal")
-    if options.data_dir is not None and kind != "download":
-        sentences.append(f"--data-dir has no effect: {options.data} is {kind} data and needs no files")
+    if options.data_dir is not None and entry is not None and entry.kind != "download":
+        sentences.append(f"--data-dir has no effect: {options.data} is {entry.kind} data and needs no files")
     if options.readout and options.output_activation != "linear":
         sentences.append("--output-activation has no effect with --readout: the outputs are a linear readout of the last hidden layer")
     return sentences

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from contrastive_core.errors import InputError
 from experiments.commandline.invocation import Invocation
 from experiments.setup.build import Prepared, architecture, ignored, prepare
 from experiments.setup.options import LearningOptions, PlanOptions
-from experiments.setup.rules import RULES, require_held
+from experiments.setup.own_options import rule_named
+from experiments.setup.tables import RULES
 
 if TYPE_CHECKING:
     from contrastive_core.network import Network
@@ -19,40 +22,62 @@ if TYPE_CHECKING:
 FEW = 32
 """Training samples that settings are tried on, and gradients compared: enough to be typical, few enough for the exact solve."""
 
-_ANOTHER: dict[str, Callable[[Any], Any]] = {
-    "strength": lambda strength: 2 * strength,
-    "fraction": lambda fraction: 2 * fraction,
-    "frozen": lambda frozen: not frozen,
-    "homeostasis": lambda weight: weight + 1,
-    "unroll": lambda steps: (steps or 0) + 1,
-}
-"""For each setting that some rules have, what gives another value of it."""
+SCALES = ("strength", "fraction", "frozen")
+"""Settings that rules share, of which some have no use for some."""
+
+
+def require_held(names: Sequence[str], network: Network) -> None:
+    """Refuse rules that hold the outputs of a network whose outputs cannot be held.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of rules to be run on it.
+    network : Network
+        Any network.
+
+    Raises
+    ------
+    InputError
+        If the outputs cannot be held, and some of the rules hold them. All are named, with what can be run instead.
+    """
+    holding = [name for name in names if rule_named(name).holds_outputs]
+    if network.holds_outputs or not holding:
+        return
+    verb = "holds" if len(holding) == 1 else "hold"
+    others = ",".join(name for name in names if name not in holding)
+    instead = f"run the others: --rules {others}" if others else "take a rule that nudges, such as ep-centered"
+    raise InputError(f"{', '.join(holding)} {verb} the outputs, and here these are computed from the last layer; {instead}")
 
 
 def unused(options: PlanOptions, setting: Setting, rules: Sequence[str]) -> list[str]:
-    """Return a sentence for each option that was set and is none of the schedule, or of any of the rules that are run.
+    """Return a sentence for each option that was set and has no effect on the schedule, or on any of the rules that are run.
 
     Parameters
     ----------
     options : PlanOptions
-        As given.
+        Options as given.
     setting : Setting
-        Which they make.
+        Setting that they make.
     rules : sequence of str
         Names of rules.
 
     Returns
     -------
     list of str
-        Of options without which the same would be built.
+        Warnings for people: without these options the same rules would be built.
     """
     fields, built = type(options).model_fields, [RULES[rule](setting) for rule in rules]
-    given = [name for name in _ANOTHER if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
-    others = {name: replace(setting, **{name: _ANOTHER[name](getattr(setting, name))}) for name in given}
-    idle = [name for name, other in others.items() if built == [RULES[rule](other) for rule in rules]]
-    sentences = [f"--{name} has no effect: no rule that is run has it ({', '.join(rules)})" for name in idle]
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+    without = {name: replace(setting, **{name: defaults[name]}) for name in SCALES if getattr(options, name) != defaults[name]}
+    for one in setting.own:
+        for name in (field.name for field in dataclass_fields(one) if getattr(one, field.name) != defaults[field.name]):
+            plain = replace(one, **{name: defaults[name]})
+            without[name] = replace(setting, own=tuple(plain if other is one else other for other in setting.own))
+    idle = [name for name, other in without.items() if built == [RULES[rule](other) for rule in rules]]
+    sentences = [f"--{name.replace('_', '-')} has no effect: no rule that is run has it ({', '.join(rules)})" for name in idle]
     if options.schedule != "exponential" and options.decay != fields["decay"].default:
-        sentences.append(f"--decay has no effect: it is of the exponential schedule, and this is {options.schedule}")
+        sentences.append(f"--decay has no effect: it belongs to the exponential schedule, and this is {options.schedule}")
     return sentences
 
 

@@ -6,7 +6,9 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from contrastive_core.errors import InputError
-from experiments.setup.tables import ANNEAL, DYNAMICS
+from eqprop import DYNAMICS as SPECIAL
+from experiments.setup.own_options import network_kind
+from experiments.setup.tables import ANNEAL, DYNAMICS, NETWORKS
 
 if TYPE_CHECKING:
     from contrastive_core.dynamics.base import Dynamics
@@ -15,12 +17,16 @@ if TYPE_CHECKING:
 
 def build_dynamics(options: LearningOptions) -> Dynamics:
     """Return the dynamics of free phases that the options ask for, or raise ``InputError`` where two of them do not go together."""
-    if options.node_capacitance is not None and options.network != "layered":
+    kind = network_kind(options.network)
+    if options.node_capacitance is not None and not kind.unit_stiffness:
         raise InputError(f"--node-capacitance is of nodes whose stiffness is 1, and a {options.network} network has others; leave it out")
     if options.node_temperature:
         if options.over_relaxation != 1:
             raise InputError("--over-relaxation is for block descent, and --node-temperature for gradient flow; leave one of them out")
         return _heat_bath(options)
+    if options.dynamics in SPECIAL and options.dynamics not in kind.dynamics:
+        able = " or ".join(name for name in NETWORKS if options.dynamics in NETWORKS[name].dynamics)
+        raise InputError(f"a {options.network} network does not follow {options.dynamics}; give --network {able} or another --dynamics")
     dynamics = _annealing(options) if options.dynamics == ANNEAL else DYNAMICS[options.dynamics]()
     if options.over_relaxation != 1:
         if "over_relaxation" not in {field.name for field in fields(dynamics)}:
@@ -48,8 +54,6 @@ def _heat_bath(options: LearningOptions) -> Dynamics:
 def _annealing(options: LearningOptions) -> Dynamics:
     from eqprop.annealing import Annealing
 
-    if options.network != "ising":
-        raise InputError(f"only an Ising machine anneals, and --network is {options.network}; give --network ising or another --dynamics")
     given = options.anneal
     if given.hot > given.cold:
         raise InputError(

@@ -14,23 +14,27 @@ from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.quantities import Positive, PositiveFloat, Units
 from experiments.commandline.sections import COMPUTATION, DATA, NETWORK, OPTIMISATION, RELAXATION, RULE
-from experiments.setup.network_options import (
-    AnnealOptions,
-    CircuitOptions,
-    GraphOptions,
-    IsingMachineOptions,
-    OscillatorOptions,
-    SpikingOptions,
-)
-from experiments.setup.rules import RULES
-from experiments.setup.tables import BUILDERS, DYNAMICS
+from experiments.setup.anneal_options import AnnealOptions
+from experiments.setup.own_options import options_of_network, settings_of_rule, with_own_options
+from experiments.setup.tables import DYNAMICS, NETWORKS, RULES
 
 DEVICES = ("cpu", "cuda")
 """Kinds of device that a command can compute on; of several CUDA devices it takes the first that is visible."""
 
 
+RuleName = Annotated[str, OneOf("rule", RULES, brings=settings_of_rule)]
+"""Name of a learning rule, which brings its own settings along."""
+
+
+NetworkName = Annotated[str, OneOf("network", NETWORKS, brings=options_of_network)]
+"""Name of a network, which brings its own options along."""
+
+
+@with_own_options
 class LearningOptions(CommandOptions):
     """One network, cost, relaxation and data set, whatever the rule.
+
+    Options that belong to one network or rule are declared with it, and added here from the tables.
 
     Attributes
     ----------
@@ -38,14 +42,12 @@ class LearningOptions(CommandOptions):
         Samples.
     network, hidden, activation, output_activation, energy_scale, readout, gain, dtype
         Network.
-    circuit, oscillator, graph, ising, spiking
-        Settings of one network each.
     cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, unstable, backend
         Cost and relaxation.
     over_relaxation, anneal
         Over-relaxation of sweeps, and anneals of spins.
-    strength, frozen, fraction, homeostasis, unroll
-        Settings of the rules.
+    strength, frozen, fraction
+        Strength of nudges and holds.
     device
         Device of all tensors.
     """
@@ -60,7 +62,7 @@ class LearningOptions(CommandOptions):
     train_size: Annotated[Positive | None, DATA] = Field(
         None, description="Number of training samples to use, such as 500; none: all of them."
     )
-    network: Annotated[str, OneOf("network", BUILDERS), NETWORK] = Field("layered", description="Network to train.")
+    network: Annotated[NetworkName, NETWORK] = Field("layered", description="Network to train.")
     hidden: Annotated[tuple[Units, ...], NETWORK] = Field(
         (256,), description="Number of units in each hidden layer, from the inputs up, such as 128,64."
     )
@@ -80,17 +82,6 @@ class LearningOptions(CommandOptions):
         0.7, description="Size of the initial weights, which are uniform in +-gain/sqrt(fan-in)."
     )
     dtype: Annotated[Literal["float32", "float64"], COMPUTATION] = Field("float32", description="Floating-point type of all computations.")
-    circuit: CircuitOptions = Field(
-        default_factory=lambda: CircuitOptions.model_validate({}), description="Settings of a resistive network."
-    )
-    oscillator: OscillatorOptions = Field(
-        default_factory=lambda: OscillatorOptions.model_validate({}), description="Settings of a network of oscillators."
-    )
-    graph: GraphOptions = Field(default_factory=lambda: GraphOptions.model_validate({}), description="Settings of a graph of resistors.")
-    ising: IsingMachineOptions = Field(
-        default_factory=lambda: IsingMachineOptions.model_validate({}), description="Settings of an Ising machine."
-    )
-    spiking: SpikingOptions = Field(default_factory=lambda: SpikingOptions.model_validate({}), description="Settings of a spiking network.")
     cost: Annotated[str, OneOf("cost", SAMPLE_COSTS), RULE] = Field("squared-error", description="Cost that learning lowers.")
     dynamics: Annotated[str, OneOf("dynamics", DYNAMICS), RELAXATION] = Field(
         "forward",
@@ -146,14 +137,6 @@ class LearningOptions(CommandOptions):
     device: Annotated[str, OneOf("device", DEVICES), COMPUTATION] = Field(
         "cpu", exclude=True, description="Device on which all tensors are computed."
     )
-    homeostasis: Annotated[float, RULE] = Field(
-        0.0,
-        ge=0,
-        description="Weight of the penalty on the Jacobian's asymmetry in equilibrium propagation without tied feedback; 0: no penalty.",
-    )
-    unroll: Annotated[Positive | None, RULE] = Field(
-        None, description="Number of relaxation steps that the unrolled rule goes back through; none: all of them."
-    )
 
 
 class PlanOptions(LearningOptions, section=OPTIMISATION):
@@ -194,7 +177,7 @@ class TrainOptions(PlanOptions, section=RULE):
         The learning rule.
     """
 
-    rule: Annotated[str, OneOf("rule", RULES)] = Field("ep-centered", description="Learning rule to train with.")
+    rule: RuleName = Field("ep-centered", description="Learning rule to train with.")
 
 
 class TrialOptions(TrainOptions, section=RELAXATION):

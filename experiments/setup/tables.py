@@ -1,32 +1,29 @@
-"""Names of all networks and dynamics that the learning commands know; the learning rules are in ``rules``."""
+"""Rules, networks and dynamics that the learning commands know, by name: the unions of the packages' tables."""
 
-from __future__ import annotations
+from contrastive_core.baselines import RULES as BASELINES
+from contrastive_core.baselines.settings import Unrolling
+from contrastive_core.dynamics import DYNAMICS as CORE_DYNAMICS
+from contrastive_core.networks import NETWORKS as CORE_NETWORKS
+from eqprop import DYNAMICS as SPECIAL_DYNAMICS
+from eqprop import NETWORKS as PHYSICAL_NETWORKS
+from eqprop import RULES as EQUILIBRIUM_PROPAGATION
+from eqprop.settings import Homeostasis
+from hebbian import RULES as HEBBIAN
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+RULES = EQUILIBRIUM_PROPAGATION | HEBBIAN | BASELINES
 
-from contrastive_core.dynamics import DYNAMICS as CORE
-from contrastive_core.registry import Table
-from eqprop import DYNAMICS as EQUILIBRIUM_PROPAGATION
+BASELINE = "backprop"
+"""Rule that the others are compared with."""
 
-if TYPE_CHECKING:
-    from contrastive_core.network import Network
+RULE_SETTINGS = (Homeostasis, Unrolling)
+"""Settings of rules that are options of every learning command; those of other rules are options where the rule is named."""
 
-BUILDERS: Table[Callable[..., Network]] = Table(
-    "network",
-    {
-        "layered": "experiments.setup.networks:layered",
-        "resistive": "experiments.setup.networks:resistive",
-        "resistor-graph": "experiments.setup.hardware_networks:resistor_graph",
-        "oscillator": "experiments.setup.networks:oscillator",
-        "ising": "experiments.setup.hardware_networks:ising",
-        "spiking": "experiments.setup.hardware_networks:spiking",
-        "binary": "experiments.setup.hardware_networks:binary",
-    },
-)
-"""Builder of each network from the options, the data and a generator for its initial parameters."""
+NETWORKS = CORE_NETWORKS | PHYSICAL_NETWORKS
 
-DYNAMICS = CORE | EQUILIBRIUM_PROPAGATION
-"""All dynamics, by name: the union of the packages' tables."""
+LIGHT = ("contrastive_core.networks.kinds", "eqprop.kinds")
+"""Modules of kinds of networks that import nothing heavy; their options are options of every learning command, those of other
+networks where the network is named."""
+
+DYNAMICS = CORE_DYNAMICS | SPECIAL_DYNAMICS
 
 ANNEAL = "anneal"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from contrastive_core.errors import EqlabError, InputError
+from experiments.commandline.completion import settings_of_trials
 from experiments.commandline.exits import TrialsFailedError, resumable
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
@@ -94,9 +95,9 @@ def study_of(experiment: str, options: CommandOptions, axes: Sequence[Axis] = ()
     columns = {axis.name: dict(zip(axis.keys, map(list, zip(*axis.values, strict=True)), strict=True)) for axis in axes}
     together = columns.pop("zip", {})
     grid = {key: values for column in columns.values() for key, values in column.items()}
-    shared = find_experiment(experiment).options.model_fields.keys() - {*grid, *together}
-    settings = {name: value for name, value in options.settings().items() if name in shared}
-    stored = {name: value for name, value in options.resolved().items() if name in shared}
+    model = find_experiment(experiment).options
+    settings = settings_of_trials(options.settings(), model, grid | together)
+    stored = settings_of_trials(options.resolved(), model, grid | together)
     declared = {"experiment": experiment, "seeds": seeds, "seed": options.seed if seed is None else seed, "paired": True, "set": stored}
     return Study(declared | {"grid": grid, "zip": together, "random": {}}, settings, tuple(axes))
 

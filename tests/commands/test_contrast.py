@@ -32,7 +32,7 @@ from experiments.representations.build import build_objective
 from experiments.representations.contrast import check_contrast
 from experiments.representations.options import ContrastOptions
 from experiments.runs.directory import RunDirectory
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 
 TINY = ("--train-size", "96", "--hidden", "16", "--embedding", "8", "--epochs", "2", "--batch-size", "24", "--threads", "1")
 SHOWN = MultiView((Noise(0.05),))

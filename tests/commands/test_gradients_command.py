@@ -8,7 +8,7 @@ import pytest
 from command_line import Eqlab, Found
 
 from experiments.runs.directory import RunDirectory
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 
 TINY = ("--train-size", "96", "--hidden", "12", "--epochs", "2", "--quiet", "--threads", "1")
 

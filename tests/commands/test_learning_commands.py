@@ -21,7 +21,7 @@ from experiments.runs.directory import RunDirectory
 from experiments.setup.build import build_setting
 from experiments.setup.checks import unused
 from experiments.setup.options import PlanOptions
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 
 TINY = ("--train-size", "96", "--hidden", "12", "--epochs", "2", "--quiet", "--threads", "1")
 

@@ -9,6 +9,7 @@ import pytest
 import systems
 import torch
 from systems import (
+    NETWORKS,
     RULE_NAMES,
     SETTING,
     TIGHT,
@@ -31,7 +32,8 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import ConvergenceError, DivergenceError, EqlabError, InputError, ShapeError, UnknownNameError
-from contrastive_core.networks import ACTIVATIONS, NETWORKS
+from contrastive_core.networks import ACTIVATIONS
+from contrastive_core.networks import NETWORKS as KINDS
 from contrastive_core.networks.curvature import extreme_eigenvalues
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Hold, Nudge, Sides
@@ -138,7 +140,7 @@ BAD: dict[str, tuple[Callable[[], object], type[EqlabError], list[str]]] = {
     ),
     "unknown exact rule": (lambda: EXACT_RULES["implict"], UnknownNameError, ["did you mean 'implicit'?", "backprop"]),
     "unknown cost": (lambda: COSTS["squared_error"], UnknownNameError, ["unknown cost", "did you mean 'squared-error'?"]),
-    "unknown network": (lambda: NETWORKS["layer"], UnknownNameError, ["unknown network", "did you mean 'layered'?"]),
+    "unknown network": (lambda: KINDS["layer"], UnknownNameError, ["unknown network", "did you mean 'layered'?"]),
     "unknown activation": (lambda: ACTIVATIONS["tan"], UnknownNameError, ["unknown activation", "did you mean 'tanh'?"]),
     "unknown dynamics": (lambda: DYNAMICS["evenodd"], UnknownNameError, ["unknown dynamics", "did you mean 'even-odd'?"]),
     "unknown optimiser": (lambda: OPTIMISERS["adamm"], UnknownNameError, ["unknown optimiser", "did you mean 'adam"]),

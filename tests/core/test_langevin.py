@@ -21,7 +21,7 @@ from contrastive_core.types import Batch
 from experiments.commandline.options import resolve
 from experiments.setup.build import build_setting
 from experiments.setup.options import LearningOptions
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 
 ROWS, STEP, STEPS = 20_000, 0.1, 120
 """Independent samples, and steps of which 120 of .1 time constants forget the start to (1 - .1)^120 = 3e-6."""

@@ -8,6 +8,7 @@ import torch
 from oracles import number
 from systems import (
     LAYERED,
+    NETWORKS,
     QUADRATIC,
     interior_state,
     largest_difference,
@@ -16,7 +17,7 @@ from systems import (
 )
 from torch import Tensor
 
-from contrastive_core.networks import ACTIVATIONS, NETWORKS
+from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Pull
 

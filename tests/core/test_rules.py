@@ -18,12 +18,14 @@ from systems import (
     seeded,
 )
 
+from contrastive_core.baselines.settings import Unrolling
 from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.phases import Sides
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch
+from hebbian.coupled import ContrastiveHebbian
 
 
 @pytest.mark.parametrize("name", RULE_NAMES)
@@ -125,12 +127,11 @@ def test_second_tolerance_is_relative_to_the_contrast() -> None:
 def test_tables_build_what_they_name() -> None:
     """The command line, reports and these tests reach everything through the tables."""
     assert len(RULE_NAMES) == len(set(RULE_NAMES))
-    rules = {
-        name: systems.build_rule(name, Setting(SquaredError(), strength=0.3, fraction=0.4, frozen=True, unroll=5)) for name in RULE_NAMES
-    }
+    setting = Setting(SquaredError(), strength=0.3, fraction=0.4, frozen=True, own=(Unrolling(5),))
+    rules = {name: systems.build_rule(name, setting) for name in RULE_NAMES}
     for name, sides in {"positive": Sides.POSITIVE, "negative": Sides.NEGATIVE, "centered": Sides.CENTERED}.items():
         assert (rules[f"ep-{name}"].strength, rules[f"ep-{name}"].sides, rules[f"ep-{name}"].frozen) == (0.3, sides, True)
         assert (rules[f"coupled-{name}"].fraction, rules[f"coupled-{name}"].sides) == (0.4, sides)
-    assert (rules["contrastive-hebbian"].fraction, rules["contrastive-hebbian"].sides) == (1.0, Sides.POSITIVE)
+    assert rules["contrastive-hebbian"] == ContrastiveHebbian(setting.cost, setting.settling)
     assert rules["ep-random"].sides is Sides.RANDOM
     assert rules["unrolled"].truncation == 5

@@ -21,6 +21,7 @@ from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch, Gradients, State
 from eqprop import RULES
 from eqprop.homeostasis import Homeostatic, asymmetry, asymmetry_gradient
+from eqprop.settings import Homeostasis
 
 SETTING = Setting(COSTS["squared-error"](), Settling(free=Stop(1e-12, 2000), second=Stop(1e-10, 2000)), strength=0.01)
 SIZES = (5, 6, 4, 3)
@@ -168,7 +169,7 @@ def test_a_rule_adds_homeostasis_to_its_own_gradient() -> None:
     """If this fails, the option has no effect, or replaces what it should accompany."""
     network, generator = untied(1.0), torch.Generator().manual_seed(0)
     plain = RULES["ep-centered"](SETTING)
-    both = RULES["ep-centered"](dataclasses.replace(SETTING, homeostasis=0.3))
+    both = RULES["ep-centered"](dataclasses.replace(SETTING, own=(Homeostasis(0.3),)))
     assert isinstance(both, Homeostatic)
     together = both.estimate(network, batch(), generator=torch.Generator().manual_seed(0))
     alone = plain.estimate(network, batch())

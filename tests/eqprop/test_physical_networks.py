@@ -22,7 +22,7 @@ from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.training.loop import generator_of
 from contrastive_core.types import Batch, State
-from eqprop import NETWORKS
+from eqprop import NETWORKS as PHYSICAL
 from eqprop.binary import BinaryWeights
 from eqprop.ising import Ising
 from eqprop.lattice import Graph, scattered
@@ -30,9 +30,9 @@ from eqprop.resistor_graph import ResistorGraph
 from eqprop.spiking import SpikeCount
 from experiments.cli import cli
 from experiments.hardware.device_settings import assemble
-from experiments.setup.networks import without_effect
+from experiments.setup.networks import draw_network, without_effect
 from experiments.setup.options import LearningOptions
-from experiments.setup.tables import BUILDERS
+from experiments.setup.tables import NETWORKS
 
 HELD = {"oscillator"}
 """Networks whose outputs are computed from their last layer, and not by units that could be held: rules that hold outputs refuse them."""
@@ -47,7 +47,7 @@ def build(kind: str, dtype: str = "float64") -> System:
     options = LearningOptions.model_validate(
         {"network": kind, "hidden": (6,), "gain": 1.0, "dtype": dtype, "graph": graph, "circuit": {"input_gain": 3.0}}
     )
-    network = BUILDERS[kind](options, splits, generator_of(0, 0))
+    network = draw_network(options, splits, generator_of(0, 0))
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if "bias" in name:
@@ -63,7 +63,7 @@ def states(system: System) -> tuple[State, State]:
     return tuple(draws[0]), tuple(draws[1])
 
 
-@pytest.mark.parametrize("kind", BUILDERS)
+@pytest.mark.parametrize("kind", NETWORKS)
 def test_force_and_contrast_are_derivatives_of_the_energy_of_every_network(kind: str) -> None:
     """A rule contrasts energies; a network whose force or gradient is of another energy learns something else."""
     system = build(kind)
@@ -82,7 +82,7 @@ def test_force_and_contrast_are_derivatives_of_the_energy_of_every_network(kind:
     assert oracles.gradient_error(network.energy_gradient(plus, system.clamped, minus, 2.0), difference) < 1e-12
 
 
-@pytest.mark.parametrize("kind", BUILDERS)
+@pytest.mark.parametrize("kind", NETWORKS)
 def test_constraints_and_projections_of_every_network_leave_what_is_allowed(kind: str) -> None:
     """They are called after every step: one that moves what it has moved would drift."""
     system = build(kind)
@@ -101,7 +101,7 @@ def test_constraints_and_projections_of_every_network_leave_what_is_allowed(kind
     assert all(torch.equal(one, other) for one, other in zip(projected, network.project(projected), strict=True))
 
 
-@pytest.mark.parametrize("kind", BUILDERS)
+@pytest.mark.parametrize("kind", NETWORKS)
 def test_every_rule_runs_on_every_network_or_says_why_not(kind: str) -> None:
     """A rule that knows what network it trains would not be a rule of the core."""
     system = build(kind)
@@ -118,7 +118,7 @@ def test_every_rule_runs_on_every_network_or_says_why_not(kind: str) -> None:
         assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients.values()), rule
 
 
-@pytest.mark.parametrize("kind", BUILDERS)
+@pytest.mark.parametrize("kind", NETWORKS)
 def test_every_network_runs_on_ideal_devices_and_answers_as_without(kind: str) -> None:
     """A substrate is studied on imperfect devices: perfect ones must change nothing."""
     system = build(kind)
@@ -133,7 +133,7 @@ def test_every_network_runs_on_ideal_devices_and_answers_as_without(kind: str) -
 
 def test_all_physical_networks_are_listed_and_others_options_are_said_to_have_no_effect() -> None:
     """A network that no command trains is tested by nobody; an option that is swallowed is reported as if it had acted."""
-    assert set(NETWORKS) == set(BUILDERS) - {"layered"}
+    assert set(PHYSICAL) == set(NETWORKS) - {"layered"}
     said = without_effect(LearningOptions.model_validate({"network": "spiking", "graph": {"rows": 9}, "activation": "tanh"}))
     assert said == ["activation has no effect on a spiking network", "graph has no effect on a spiking network"]
     assert without_effect(LearningOptions.model_validate({"network": "resistor-graph", "graph": {"rows": 9}})) == []

@@ -29,7 +29,7 @@ from eqprop.circuit import Parts
 from eqprop.diodes import IdealDiode, ShockleyDiode
 from eqprop.resistive import Resistive
 from eqprop.stability import margin, margin_at_least
-from experiments.setup.tables import BUILDERS
+from experiments.setup.tables import NETWORKS
 
 SHOCKLEY = ShockleyDiode(1e-6, 0.05)
 
@@ -273,7 +273,7 @@ def test_errors_say_what_was_wrong_and_what_to_do(case: str) -> None:
 
 def test_commands_can_build_every_physical_network() -> None:
     """A network that is listed but that no command can train would not be tested by anyone."""
-    assert set(PHYSICAL) <= set(BUILDERS)
+    assert set(PHYSICAL) <= set(NETWORKS)
 
 
 def test_training_keeps_conductances_in_their_bounds_and_learns(eqlab: Eqlab, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from experiments.cli import COMMANDS as PROGRAM
 from experiments.cli import cli
 from experiments.learning import compare, gradients
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

@@ -22,7 +22,7 @@ from contrastive_core.relaxation.relax import relax, relax_from_rest
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch
 from experiments.cli import cli
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 
 pytestmark = [
     pytest.mark.gpu,

@@ -35,7 +35,7 @@ from contrastive_core.training.views_of_samples import Contrasting, contrasting
 from contrastive_core.types import Batch
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import resolve
-from experiments.setup.rules import RULES
+from experiments.setup.tables import RULES
 
 VIEWS = MultiView((Noise(0.05),))
 FITTING: tuple[tuple[str, dict[str, Any]], ...] = (

@@ -16,7 +16,7 @@ from contrastive_core.dynamics import DYNAMICS
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.network import Clamped, Network
-from contrastive_core.networks import ACTIVATIONS, NETWORKS
+from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.spin import SpinNetwork
 from contrastive_core.phases import Phase
@@ -31,8 +31,10 @@ torch.set_warn_always(True)
 
 TABLES = (baselines.RULES, EQPROP_RULES, HEBBIAN_RULES)
 RULE_NAMES = [name for table in TABLES for name in table]
-HOLDING_RULES = list(HEBBIAN_RULES)
 QUADRATIC = [name for name in ACTIVATIONS if ACTIVATIONS[name].quadratic]
+
+NETWORKS: dict[str, Any] = {"layered": Layered, "spin": SpinNetwork}
+"""Networks of the core, built from layer sizes."""
 
 LAYERED = [kind for kind in NETWORKS if NETWORKS[kind] is Layered]
 """Networks whose units have an energy of their own, so that a layer has one minimum given the others; spins have not."""
@@ -147,6 +149,10 @@ def build_rule(name: str, setting: Setting) -> Rule:
     """Build a rule of any of the three tables."""
     (table,) = (table for table in TABLES if name in table)
     return table[name](setting)
+
+
+HOLDING_RULES = [name for name in RULE_NAMES if build_rule(name, Setting(COSTS["squared-error"]())).holds_outputs]
+"""Rules that need outputs which can be held."""
 
 
 def make_cost(name: str) -> Cost:

@@ -1,0 +1,228 @@
+"""Plug-ins: rules, networks, costs, data sets and experiments of packages other than these.
+
+A plug-in is named in one of three ways:
+
+- by the name of an entry point of an installed package, in one of ``GROUPS``;
+- as ``MODULE:NAME``, where NAME is an attribute of the module, or a key of its table (``RULES``, ``NETWORKS``, ...);
+- by a key of such a table, if the module is given with ``--plugin MODULE``; the name is then stored as ``MODULE:NAME``.
+
+Nothing is imported before a name is used.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from contrastive_core.errors import PluginError
+
+GROUPS = {
+    "rule": "eqlab.rules",
+    "network": "eqlab.networks",
+    "cost": "eqlab.costs",
+    "data set": "eqlab.datasets",
+    "experiment": "eqlab.experiments",
+}
+"""Entry-point group of each kind of plug-in."""
+
+_TABLES = {kind: group.removeprefix("eqlab.").upper() for kind, group in GROUPS.items()}
+_modules: list[str] = []
+_used: dict[tuple[str, str], None] = {}
+
+
+class Plugin(NamedTuple):
+    """Plug-in of an installed package.
+
+    Attributes
+    ----------
+    kind : str
+        Key of ``GROUPS``, such as "rule".
+    name : str
+        Name of its entry point.
+    target : str
+        ``"module:attribute"`` of the object.
+    package, version : str
+        Package that it comes with.
+    """
+
+    kind: str
+    name: str
+    target: str
+    package: str
+    version: str
+
+
+@cache
+def installed() -> tuple[Plugin, ...]:
+    """List the plug-ins of all installed packages, without importing any."""
+    from importlib.metadata import entry_points  # takes 50 ms to import, which no command without plug-ins has to wait for
+
+    found = entry_points()
+    listed = ((kind, entry) for kind, group in GROUPS.items() for entry in found.select(group=group))
+    return tuple(Plugin(kind, one.name, one.value, one.dist.name, one.dist.version) for kind, one in listed if one.dist is not None)
+
+
+def use_modules(modules: Sequence[str]) -> None:
+    """Import the modules whose tables give names to plug-ins, in place of those of an earlier call.
+
+    Parameters
+    ----------
+    modules : sequence of str
+        Dotted names, as ``--plugin`` gives them.
+
+    Raises
+    ------
+    PluginError
+        If one cannot be imported, or has no table.
+    """
+    _modules.clear()
+    for name in modules:
+        module = _import(name)
+        if not any(isinstance(getattr(module, table, None), Mapping) for table in _TABLES.values()):
+            raise PluginError(
+                f"the plug-in {name} has none of the tables {', '.join(_TABLES.values())}; give it one, such as RULES = {{...}}"
+            )
+        _modules.append(name)
+
+
+def names(kind: str) -> list[str]:
+    """List the names of plug-ins that can be used as they are: those of ``--plugin`` modules and of installed packages."""
+    given = [name for module in _modules for name in _table(kind, import_module(module))]
+    return [*given, *(one.name for one in installed() if one.kind == kind)]
+
+
+def canonical(kind: str, name: str) -> str | None:
+    """Return the name under which any process finds a plug-in.
+
+    Parameters
+    ----------
+    kind : str
+        Key of ``GROUPS``; plug-ins of other kinds do not exist.
+    name : str
+        Any of the three ways to name it.
+
+    Returns
+    -------
+    str or None
+        ``MODULE:NAME``, or the name of an entry point; None if there is no such plug-in.
+
+    Raises
+    ------
+    PluginError
+        If several plug-ins have the name.
+    """
+    if kind not in GROUPS:
+        return None
+    if ":" in name:
+        return name
+    found = [f"{module}:{name}" for module in _modules if name in _table(kind, import_module(module))]
+    packages = sorted({one.package for one in installed() if (one.kind, one.name) == (kind, name)})
+    if len(found) + len(packages) > 1:
+        origins = ", ".join([*(one.partition(":")[0] for one in found), *packages])
+        raise PluginError(f"several plug-ins have a {kind} {name!r} ({origins}); name the one you mean as MODULE:NAME")
+    return found[0] if found else name if packages else None
+
+
+def giving(kind: str, name: str) -> str | None:
+    """Return the module given with ``--plugin`` whose table has the name, or None."""
+    return next((module for module in _modules if kind in GROUPS and name in _table(kind, import_module(module))), None)
+
+
+def note(kind: str, name: str) -> None:
+    """Remember that a run uses a plug-in; ``used`` lists those that were noted."""
+    _used[(kind, name)] = None
+
+
+def forget() -> None:
+    """Forget which plug-ins were used, as a new command begins."""
+    _used.clear()
+
+
+def used() -> list[dict[str, str | None]]:
+    """Describe the plug-ins that were used: name, origin, version and digest of the file, without importing them."""
+    return [{"kind": kind, "name": name, **identify(kind, name)} for kind, name in _used]
+
+
+def identify(kind: str, name: str) -> dict[str, str | None]:
+    """Return the ``object``, ``package``, ``version`` and ``digest`` (SHA-256 of the module's file) of a plug-in."""
+    one = next((one for one in installed() if (one.kind, one.name) == (kind, name)), None)
+    target = one.target if one else name
+    module = target.partition(":")[0]
+    origin = _locate(module)
+    digest = sha256(Path(origin).read_bytes()).hexdigest() if origin and Path(origin).is_file() else None
+    return {"object": target, "package": one.package if one else None, "version": one.version if one else None, "digest": digest}
+
+
+def load(kind: str, name: str) -> Any:
+    """Import a plug-in.
+
+    Parameters
+    ----------
+    kind : str
+        Key of ``GROUPS``.
+    name : str
+        As ``canonical`` returns it.
+
+    Returns
+    -------
+    object
+        The rule's builder, the network's kind, the cost, the loader or the experiment.
+
+    Raises
+    ------
+    PluginError
+        If it cannot be imported, or the module has no such object.
+    """
+    target = name if ":" in name else next(one.target for one in installed() if (one.kind, one.name) == (kind, name))
+    path, _, attribute = target.partition(":")
+    module = _import(path)
+    table = _table(kind, module)
+    if attribute in table:
+        return table[attribute]
+    found: Any = module
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise PluginError(f"the plug-in module {path} has no {kind} {attribute!r}; give MODULE:NAME with a NAME that it defines")
+    return found
+
+
+def _table(kind: str, module: ModuleType) -> Mapping[str, Any]:
+    table = getattr(module, _TABLES[kind], {})
+    return table if isinstance(table, Mapping) else {}
+
+
+def _locate(module: str) -> str | None:
+    try:
+        spec = find_spec(module)  # imports the packages around the module, which its use has imported already
+    except (ImportError, ValueError):
+        return None
+    return spec.origin if spec else None
+
+
+def _import(name: str) -> ModuleType:
+    """Import a module, if need be from the current folder, which the installed program does not search otherwise."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        folder = str(Path.cwd())
+        if error.name != name.partition(".")[0] or folder in sys.path:
+            raise _broken(name, error) from error
+        sys.path.append(folder)  # last, so that no file there hides an installed module
+    except Exception as error:  # whatever a module of somebody else raises
+        raise _broken(name, error) from error
+    try:
+        return import_module(name)
+    except Exception as error:
+        raise _broken(name, error) from error
+
+
+def _broken(name: str, error: Exception) -> PluginError:
+    return PluginError(f"the plug-in {name!r} cannot be imported ({type(error).__name__}: {error}); mend it, or leave it out")

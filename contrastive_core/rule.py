@@ -287,16 +287,5 @@ class Setting:
     own: tuple[Any, ...] = ()
 
     def of(self, kind: type[S]) -> S:
-        """Return the settings of one kind, by default those that the kind itself has.
-
-        Parameters
-        ----------
-        kind : type
-            A frozen dataclass in the ``options`` of a rule.
-
-        Returns
-        -------
-        object
-            An instance of ``kind``.
-        """
+        """Return the settings of a kind in the ``options`` of a rule, by default those that the kind itself has."""
         return next((one for one in self.own if isinstance(one, kind)), None) or kind()

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -141,7 +142,7 @@ def _cases(model: type[BaseModel], file: Layer, given: Sequence[Layer]) -> list[
     for key, tables in when.items():
         field = model.model_fields[key]
         for name in tables:
-            if name not in (choices := field_kind(field).choices):
+            if name not in (choices := field_kind(field).choices) and ":" not in name:
                 raise unknown_name(key, name, list(choices))
         chosen = next((layer.values[key] for layer in [*reversed(given), layers[0]] if key in layer.values), field.default)
         layers.append(Layer(file.origin, tables.get(chosen, {}) if isinstance(chosen, str) else {}))
@@ -163,19 +164,14 @@ def resolve_layers(model: type[M], layers: Sequence[Layer]) -> M:
     Options
         An instance of ``model``.
     """
-    named: dict[str, Any] = {}
-    for layer in layers:
-        named = merge(named, layer.values)
-    model = complete(model, named)
+    model = complete(model, reduce(merge, (layer.values for layer in layers), {}))
     arguments = {key for key, field in model.model_fields.items() if is_positional(field)}
-    merged: dict[str, Any] = {}
-    origins: dict[str, str] = {}
+    merged, origins = dict[str, Any](), dict[str, str]()
     for layer in layers:
         values = _drop_none(layer.values, model)
         merged = merge(merged, values)
-        for key in flatten(values):
-            flag = key.upper() if key in arguments else flag_name(key)
-            origins[key] = layer.origin.format(key=key, flag=flag)
+        flags = {key: key.upper() if key in arguments else flag_name(key) for key in flatten(values)}
+        origins |= {key: layer.origin.format(key=key, flag=flag) for key, flag in flags.items()}
     try:
         return model.model_validate_json(json.dumps(merged, default=str), strict=True)
     except ValidationError as error:
@@ -239,18 +235,6 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[key] = value
     return flat
-
-
-def from_settings(model: type[M], settings: Mapping[str, Any]) -> M:
-    """Make the options that ``Options.settings`` gave, or raise ``InputError`` where this version does not take them."""
-    settings = dict(settings)
-    for option, tables in settings.pop("when", {}).items():
-        settings |= tables.get(settings.get(option), {})
-    model = complete(model, settings)
-    try:
-        return model.model_validate_json(json.dumps(settings), strict=True)
-    except ValidationError as error:
-        raise InputError(complain(error, model, {})) from error
 
 
 def assignment(text: str, model: type[BaseModel]) -> Layer:

@@ -78,7 +78,8 @@ def _on_hardware(run: RunDirectory, trial: str | None, data_dir: Path | None) ->
 def _rebuilt(run: RunDirectory, shared: dict[str, Any], key: str, done: Any, data_dir: Path | None) -> OnDevice:
     from contrastive_core.devices.on_device import OnDevice
     from contrastive_core.files.checkpoint import load_checkpoint, load_parameters
-    from experiments.commandline.options import from_settings, merge, nested
+    from experiments.commandline.options import merge, nested
+    from experiments.commandline.recorded import from_settings
     from experiments.hardware.device_settings import assemble, split
     from experiments.hardware.hardware import changed
     from experiments.hardware.options import HardwareTrialOptions

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from contrastive_core.errors import InputError
 from experiments.commandline.kinds import NONE
-from experiments.commandline.options import Layer, Options, assignment, flatten, from_settings, merge, nested, read_config, resolve_layers
+from experiments.commandline.options import Layer, Options, assignment, flatten, merge, nested, read_config, resolve_layers
+from experiments.commandline.recorded import from_settings
 from experiments.runs.records import Task
 from experiments.sweeps.axes import Axis, make_axes, points, read_axis
 from experiments.trials.experiment import EXPERIMENTS, Experiment, find_experiment

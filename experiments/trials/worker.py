@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from contrastive_core.errors import EqlabError, InputError
-from experiments.commandline.options import Options, from_settings, merge, nested
+from experiments.commandline.options import Options, merge, nested
 from experiments.commandline.output import to_json
+from experiments.commandline.recorded import from_settings
 from experiments.machine import keep_freed_memory
 from experiments.runs.live_epochs import announce
 from experiments.runs.provenance import package_versions, without_home

@@ -17,6 +17,7 @@ from experiments.commandline.arguments import names_in, values_of
 from experiments.commandline.completion import complete
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.kinds import NONE, OptionKind, field_kind, flag_name, from_text, is_positional
+from experiments.commandline.layout import HelpContext
 from experiments.commandline.markers import Repeated
 from experiments.commandline.options import CommandOptions, resolve
 from experiments.commandline.sections import GENERAL, OWN, Section
@@ -126,6 +127,8 @@ class Command(cloup.Command):
         plugins.forget()
         plugins.use_modules(list(values_of("--plugin", args)))
         return cloup.Command.make_context(self._completed(args), info_name, args, parent, **extra)
+
+    context_class = HelpContext
 
     def get_default_option_group(self, ctx: click.Context, is_the_only_visible_option_group: bool = False) -> cloup.OptionGroup:
         """Collect the options that belong to no other section, and ``--help``.

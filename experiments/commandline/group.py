@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import Any
 
 import click
-import cloup
 from cloup.formatting import HelpFormatter, HelpSection
 
 from contrastive_core.registry import unknown_name
 from experiments.commandline.exits import exit_code, sentence
+from experiments.commandline.layout import HelpContext
 from experiments.commandline.output import say
 
 _WHOLE = 500
@@ -30,7 +30,7 @@ class Group(click.Group):
         For each subject, ``"module:object"`` by name of command.
     """
 
-    context_class = cloup.Context
+    context_class = HelpContext
 
     def __init__(self, *args: Any, subjects: Mapping[str, Mapping[str, str]] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -18,6 +18,7 @@ from contrastive_core.devices import EFFECTS
 from contrastive_core.registry import Table
 from experiments.cli import COMMANDS, SUBJECTS, cli
 from experiments.commandline.sections import GENERAL
+from experiments.setup.rules import RULES
 from experiments.trials.experiment import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,3 +174,11 @@ def test_lists_of_names_in_the_help_are_those_of_the_tables(name: str, flag: str
     text = texts(PLAIN[name])[flag]
     assert text is not None
     assert text.endswith(f": {', '.join(table)}.")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_name_is_broken_at_its_hyphens(width: int) -> None:
+    """If this fails, a user cannot find or copy the name of a rule."""
+    shown = CliRunner().invoke(cli, ["train", "--help"], terminal_width=width).output
+    assert all(name in shown for name in RULES)
+    assert not any(line.endswith("-") for line in shown.splitlines())

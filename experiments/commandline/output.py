@@ -40,7 +40,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     words = DataRow("", " ", "")
     style = TableFormat(None, Line("", "-", " ", ""), None, None, words, words, 0, None)
     table = tabulate(lines, tablefmt=style, colalign=["right" if one else "left" for one in numeric], disable_numparse=True)
-    return "\n".join(line.rstrip() for line in table.splitlines())
+    return "\n".join(line.rstrip() for line in table.split("\n"))
 
 
 def to_json(data: Any, *, indent: bool = True) -> str:

@@ -29,6 +29,7 @@ def test_table_aligns_numbers_to_the_right_and_counts_wide_and_combining_letters
 def test_table_shows_truth_values_as_words_and_a_header_without_rows() -> None:
     assert format_table(("a",), [(True,), (False,)]).splitlines()[2:] == ["yes", "no"]
     assert format_table(("a", "bc"), []).splitlines() == ["a bc", "- --"]
+    assert format_table(("a",), [("x",), ("",)]).split("\n") == ["a", "-", "x", ""]
 
 
 def test_json_has_null_where_a_number_is_not_finite() -> None:

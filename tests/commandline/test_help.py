@@ -13,12 +13,12 @@ import click
 import cloup
 import pytest
 from click.testing import CliRunner
-from experiments.setup.rules import RULES
 
 from contrastive_core.devices import EFFECTS
 from contrastive_core.registry import Table
 from experiments.cli import COMMANDS, SUBJECTS, cli
 from experiments.commandline.sections import GENERAL
+from experiments.setup.tables import RULES
 from experiments.trials.experiment import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parents[2]

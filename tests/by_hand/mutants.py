@@ -42,6 +42,7 @@ TRAINING = "contrastive_core/training/loop.py"
 SESSION = "contrastive_core/training/training_state.py"
 CURVATURE = "contrastive_core/networks/curvature.py"
 DYNAMICS = "contrastive_core/dynamics/"
+INTERVALS = "experiments/runs/intervals.py"
 
 MUTATIONS = [
     # Energies and their derivatives
@@ -174,6 +175,16 @@ MUTATIONS = [
     Mutation("anneal: samples pushed away stay", "eqprop/annealing.py", "(phase.frozen is None and phase.strength < 0)", "False", "annealing::test_a_sample_that_costs_nothing"),
     Mutation("anneal: repeated up to the budget", RELAXATION, "stop._replace(budget=1) if dynamics.whole else stop", "stop", "annealing::test_kernel_draws_the_anneal"),
     Mutation("anneal: voters held at the share", "eqprop/ising.py", "(2 * output - 1)", "output", "annealing::test_outputs_are_held_by_all_their_voters"),
+    # Intervals of means
+    Mutation("interval: a degree of freedom too many", INTERVALS, "free, centre = number[known] - 1,", "free, centre = number[known],", "intervals::test_an_interval_is_that_of_students_test"),
+    Mutation("interval: 90 %", INTERVALS, "CONFIDENCE = 0.95", "CONFIDENCE = 0.9", "intervals::test_intervals_of_normal_values"),
+    Mutation("interval: beyond the range", INTERVALS, "np.maximum(centre - margin, bounds[0])", "centre - margin", "intervals::test_an_interval_stays_within"),
+    Mutation("interval: width 0 of equal values", INTERVALS, "most - least > _ROUNDING * scale", "most - least >= 0", "intervals::test_equal_counts_have_no_interval"),
+    Mutation("interval: rounding taken for spread", INTERVALS, "np.maximum(np.abs(ours), np.abs(theirs))", "np.abs(ours - theirs)", "intervals::test_differences_that_are_equal_but_for_rounding"),
+    Mutation("interval: range of one arm for a difference", INTERVALS, "(low - high, high - low)", "(low, high)", "intervals::test_an_interval_stays_within"),
+    Mutation("interval: a failed trial shifts the pairs", INTERVALS, "pairs = [(ours, theirs) for ours, theirs in zip(values, reference, strict=False) if ours is not None and theirs is not None]", "pairs = list(zip([v for v in values if v is not None], [r for r in reference if r is not None]))", "intervals::test_pairs_without_both_values"),
+    Mutation("interval: Wilson without its centre", INTERVALS, "(share + _Z**2 / (2 * number)) / scale", "share", "intervals::test_the_interval_of_a_share"),
+    Mutation("interval: collected without range", "experiments/sweeps/summary.py", "values, bounds))", "values))", "intervals::test_a_collected_interval"),
 ]  # fmt: skip
 
 

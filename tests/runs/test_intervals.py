@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import binom, binomtest, ttest_1samp
 
 from experiments.runs.intervals import (
@@ -22,6 +23,7 @@ from experiments.runs.intervals import (
     percent_cells,
     share_interval,
 )
+from experiments.sweeps.summary import differences, summarise
 from experiments.trials.experiment import SHARE, Experiment, Metric
 
 REPETITIONS = 20_000
@@ -155,6 +157,8 @@ def test_differences_that_are_equal_but_for_rounding_are_equal() -> None:
     assert len({0.3 - 0.2, 0.2 - 0.1, 0.7 - 0.6}) > 1
     assert (found.number, found.low, found.high) == (3, None, None)
     assert found.mean == pytest.approx(0.1)
+    tiny = difference_interval([0.1 + 0.2, 0.2], [0.3, 0.2], SHARE)  # 5e-17 and 0
+    assert (tiny.number, tiny.low, tiny.high) == (2, None, None)
     resolved = difference_interval([0.3, 0.2, 0.7 + 1e-12], [0.2, 0.1, 0.6], SHARE)
     assert resolved.low is not None
 
@@ -166,6 +170,20 @@ def test_pairs_without_both_values_are_left_out() -> None:
     assert record["seeds"] == pytest.approx([0.1, 0.4])
     assert record["mean"] == pytest.approx(0.25)
     assert difference_record([None], [0.1]) is None
+
+
+def test_a_collected_interval_stays_within_the_range_of_its_metric() -> None:
+    """If this fails, ``sweep collect`` shows a test error below 0, or a difference of more than 100 points."""
+    errors = np.array([[0.0, 1 / 360, 0.0], [0.9, 0.0, 1.0]])  # (rule, replicate)
+    coordinates = {"rule": ["a", "b"], "seed": ("replicate", [1, 2, 3])}
+    dims = ("rule", "replicate")
+    dataset = xr.Dataset({"error": (dims, errors), "status": (dims, np.zeros((2, 3), int))}, coordinates)
+    first, second = summarise(dataset, {"error": SHARE}, 10)
+    assert (first["low"], second["low"], second["high"]) == (0.0, 0.0, 1.0)
+    assert first["high"] < 0.01
+    (difference,) = differences(dataset, {"error": SHARE}, "rule", "a", 10)
+    assert (difference["n"], difference["high"]) == (3, 1.0)
+    assert -1 < difference["low"] < 0
 
 
 @pytest.mark.parametrize("number", [1, 20, 1000])

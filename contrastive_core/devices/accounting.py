@@ -120,12 +120,12 @@ class Constants:
         return self.fom * 2**bits if bits else 0.0
 
     def settle_time(self, slowest: float) -> float:
-        """Return how long a circuit takes whose slowest node sees a conductance of ``slowest`` siemens.
+        """Return the settling time of a circuit whose slowest node sees a conductance of ``slowest`` siemens.
 
         Raises
         ------
         InputError
-            If it sees none, and so never settles.
+            If the node sees no conductance, and so never settles.
         """
         if not slowest > 0:
             raise InputError("a node that no conductance leads to never settles by itself; give conductance.g_min a positive value")
@@ -150,7 +150,7 @@ class PhaseBill(NamedTuple):
     settle_energy, convert_energy : float
         Joules.
     seconds : float
-        Samples one after the other.
+        Duration, with the samples one after the other.
     """
 
     sweeps: float
@@ -167,19 +167,19 @@ class Account(NamedTuple):
     Attributes
     ----------
     phases : dict of str to PhaseBill
-        By the name of the phase.
+        Cost of each kind of phase, by its name.
     pulses, longest : float
-        Sent in all, and the sum over writes of the longest train of an array.
+        Pulses sent in all, and the sum over writes of the longest train of an array.
     write_energy, write_seconds : float
         Joules and seconds of the pulses.
     settle_power : float
         Watts while states settle.
     bound : bool
-        Whether that is the bound of units driven at the read voltage, and not the heat of a circuit.
+        Whether the power is the bound of units driven at the read voltage, and not the heat of a circuit.
     settle_time : float
         Seconds of one phase of one sample, where circuits settle by themselves; else of one sweep.
     digital_energy : float
-        Joules of as many digital multiplications and additions, without any memory's.
+        Joules of as many digital multiplications and additions, without those of memory.
     """
 
     phases: dict[str, PhaseBill]
@@ -216,14 +216,14 @@ class Account(NamedTuple):
 def account(
     network: OnDevice, sweeps: Mapping[str, float], samples: float, constants: Constants, circuit: Dissipation | None = None
 ) -> Account:
-    """Add up what was done with a network on a device.
+    """Add up the costs of a training run on a device.
 
     Parameters
     ----------
     network : OnDevice
         Network after training; its present conductances stand for those on the way.
     sweeps : mapping of str to float
-        By phase, of all samples together: each reads all arrays once.
+        Sweeps of all samples together, by phase; each sweep reads all arrays once.
     samples : float
         Samples that went through every phase, and whose states were read at its end.
     constants : Constants

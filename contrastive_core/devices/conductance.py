@@ -24,7 +24,7 @@ class Pairing(Enum):
 
 @dataclass(frozen=True)
 class Conductance:
-    """The range of a device and how devices make weights.
+    """Range of a device, and the weight that devices make.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Conductance:
 
     @property
     def level_of_zero(self) -> float:
-        """Return the normalised conductance at which a device contributes no weight, or least where every conductance is one."""
+        """Return the normalised conductance of weight 0; that of the smallest weight, where a single conductance is the weight."""
         return self.reference if self.pairing is Pairing.OFFSET else 0.0
 
     def largest_weight(self, weight: Tensor) -> float:
@@ -98,8 +98,8 @@ class Conductance:
     def requested(self, levels: Tensor, change: Tensor, w_max: float) -> Tensor:
         """Return the changes of normalised conductances, of shape (1 or 2, ...), that stand for a change of weights.
 
-        They may lead out of the range: who sends pulses does not know where a device is. A differential pair is known, and meets at its
-        reset state where it can.
+        They may lead out of the range, because the sender of pulses does not know the level of a device. The levels of a differential
+        pair are known, and one of them ends at its reset state where it can.
         """
         if self.pairing is Pairing.SINGLE:
             return (change * (self.g_max / w_max / self.span))[None]
@@ -117,7 +117,7 @@ class Conductance:
         return w_max * (levels[0] - levels[1])
 
     def weight_per_siemens(self, w_max: float) -> float:
-        """Return what a conductance, less its reference or the other one of a pair, is multiplied by to be the weight."""
+        """Return the factor from a conductance, less its reference or the other one of a pair, to the weight."""
         if self.pairing is Pairing.SINGLE:
             return w_max / self.g_max
         return w_max / (self.span * (1 - self.reference if self.pairing is Pairing.OFFSET else 1))

@@ -43,8 +43,8 @@ def conductances(held: OnDevice) -> dict[str, Pair]:
     Parameters
     ----------
     held : OnDevice
-        Its layers are numbered as their parameters are; feedback arrays keep their parameters' names. Devices in no rows and columns,
-        such as resistors on a graph, make one column, in the order of their parameter.
+        Network on a device. Layers are numbered as their parameters are; feedback arrays keep the names of their parameters. Devices
+        without rows and columns, such as resistors on a graph, make one column in the order of their parameter.
     """
     kind, found = held.device.conductance, {}
     for name, level in held.levels().items():
@@ -59,7 +59,7 @@ def conductances(held: OnDevice) -> dict[str, Pair]:
 
 
 def weights_per_siemens(held: OnDevice) -> dict[str, float]:
-    """Return by layer what the difference of its two conductances is multiplied by to be the weight."""
+    """Return the factor from the difference of two conductances to the weight, by layer."""
     kind = held.device.conductance
     return {_layer(name): kind.weight_per_siemens(largest) for name, largest in held.largest_weights().items()}
 
@@ -75,9 +75,9 @@ def write_conductances(path: Path, layers: Mapping[str, Pair]) -> None:
     Parameters
     ----------
     path : Path
-        Ending in .csv or .npz.
+        File to write, ending in .csv or .npz.
     layers : mapping of str to Pair
-        By name.
+        Conductances of each layer, by its name.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def write_conductances(path: Path, layers: Mapping[str, Pair]) -> None:
 
 
 def read_conductances(path: Path) -> dict[str, Pair]:
-    """Read what :func:`write_conductances` wrote.
+    """Read a file that :func:`write_conductances` wrote.
 
     Raises
     ------

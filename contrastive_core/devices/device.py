@@ -1,4 +1,4 @@
-"""A device: its conductances, its write law, the effects that are switched on, and the seed of what is drawn."""
+"""A device: its conductances, its write law, the effects that are switched on, and the seed of all draws."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WriteResult(NamedTuple):
     Attributes
     ----------
     level : Tensor of shape (1 or 2, ...)
-        Normalised conductances after it.
+        Normalised conductances after the write.
     pulses : Tensor of the same shape
         Pulses that were sent, of either sign.
     """
@@ -45,7 +45,7 @@ class Device:
     Attributes
     ----------
     conductance : Conductance
-        Range, and how devices make weights.
+        Range of a device, and the weight that devices make.
     law : WriteLaw
         Change of a device by a pulse, depending on its level.
     step : float
@@ -53,9 +53,9 @@ class Device:
     step_up, step_down : float
         Sizes of a potentiating and a depressing pulse at the middle of the range, relative to ``step``.
     effects : tuple of Effect
-        At most one of each type; in any order, they act in that of ``EFFECTS``.
+        Effects, at most one of each type. They act in the order of ``EFFECTS``, whatever the order here.
     seconds : float
-        Between a write and the next use.
+        Time between a write and the next use.
     seed : int
         Seed of all draws.
     """
@@ -137,7 +137,7 @@ class Device:
         return self.conductance.normalised(conductance)
 
     def programmed(self, level: Tensor, place: str) -> Tensor:
-        """Return the levels that devices are set to which are programmed to ``level``, of shape (1 or 2, ...)."""
+        """Return the levels that devices reach when they are programmed to ``level``, of shape (1 or 2, ...)."""
         for effect, programmed in self.acting(lambda hooks: hooks.program):
             level = programmed(level, self.conductance, self.draws(effect, place, use=0))
         return level

@@ -27,9 +27,9 @@ class Draws(NamedTuple):
     Attributes
     ----------
     fixed : torch.Generator
-        In the same state at every call for one effect and one tensor: what is drawn from it was fixed when the device was made.
+        Generator in the same state at every call for one effect and one tensor: its draws were fixed when the device was made.
     fresh : torch.Generator
-        New at every use of the device.
+        Generator that is new at every use of the device.
     octave : callable
         Maps k to a generator that is new at every 2^k-th use, and in the same state at all uses in between.
     """
@@ -51,7 +51,7 @@ class Write(NamedTuple):
     pulses : Tensor of the same shape
         Number of pulses, of either sign; fractions where the number of states is not finite.
     noise : Tensor
-        Pulses of the same polarity that come on top, of either sign and zero on average; 0 unless an effect adds them.
+        Additional pulses with the law of the same polarity, of either sign and zero on average; 0 unless an effect adds them.
     scatter : Tensor
         Further change of the level, whatever the write law; a fraction of the range, 0 unless an effect adds it.
     step : float
@@ -135,7 +135,7 @@ class Hooks(NamedTuple):
 
 
 class Effect(ABC):
-    """One way in which hardware differs from the ideal; subclasses are frozen dataclasses with parameters in the field's names."""
+    """Difference of hardware from the ideal; subclasses are frozen dataclasses whose parameters have the names of the field."""
 
     @property
     @abstractmethod
@@ -150,12 +150,12 @@ def normal(shape: torch.Size, like: Tensor, generator: torch.Generator) -> Tenso
 
 
 def layered(network: Network, parts: str) -> Layered:
-    """Return a network if it is a layered one; ``parts`` are what an effect needs of it.
+    """Return a network if it is a layered one, whose ``parts`` an effect needs.
 
     Raises
     ------
     InputError
-        If it is another.
+        If it is another kind of network.
     """
     if not isinstance(network, Layered):
         raise InputError(f"{parts} belong to layered networks, and this is a {type(network).__name__}; leave the effect out")

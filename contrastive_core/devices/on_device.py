@@ -84,7 +84,7 @@ class OnDevice(SameEnergy[Network], Network):
         return dict(self._largest)
 
     def take_over(self, other: OnDevice) -> None:
-        """Program the arrays to what they are on another device under a network of the same shape, and take over its vectors, in place."""
+        """Program the arrays to the levels of another device under a network of the same shape, and copy its vectors, in place."""
         self._largest = other.largest_weights()
         for name, _ in self.named_parameters():
             level = other.get_buffer(_level(name))
@@ -104,7 +104,7 @@ class OnDevice(SameEnergy[Network], Network):
         self._look_()
 
     def _write_(self, contrast: Contrast | None) -> None:
-        """Send pulses for what an optimiser has changed since the arrays were last read, in place."""
+        """Send pulses for the changes that an optimiser has made since the arrays were last read, in place."""
         changes = {name: parameter - self._seen[name] for name, parameter in self.named_parameters()}
         # The phases are read again with the draws of their own use, so before the clock goes on.
         for part in in_two_passes(changes, self._common_mode(contrast)) if self.device.writes_each_phase else (changes,):
@@ -148,13 +148,13 @@ class OnDevice(SameEnergy[Network], Network):
                 self._seen[name] = parameter.detach().clone()
 
     def clamp(self, inputs: Tensor) -> Clamped:
-        """Hold the inputs that the circuits make of ``inputs``, of shape (B, n_in), with the weights of the present use."""
+        """Hold ``inputs``, of shape (B, n_in), as the circuits convert them, with the weights of the present use."""
         for effect, driven in self.device.acting(lambda hooks: hooks.inputs):
             inputs = driven(inputs, self.device.draws(effect, "inputs", int(self.clock)))
         return self.inside.clamp(inputs)
 
     def _nudge(self, nudge: Nudge) -> Nudge:
-        """Return what the circuits make of a nudge."""
+        """Return a nudge with the errors of the circuits."""
         effects = self.device.acting(lambda hooks: hooks.nudge)
         if not effects:
             return nudge
@@ -178,7 +178,7 @@ class OnDevice(SameEnergy[Network], Network):
         return Dissipation(*({name: value / scales[name] for name, value in part.items()} for part in found))
 
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
-        """Return the contrast that the circuits compute from what they read of the states."""
+        """Return the contrast that the circuits compute from the states as they read them."""
         read_minus = None if minus is None else self.read(minus, "minus")
         gradients = self.inside.energy_gradient(self.read(state, "plus"), clamped, read_minus, factor)
         for effect, computed in self.device.acting(lambda hooks: hooks.contrast):
@@ -187,7 +187,7 @@ class OnDevice(SameEnergy[Network], Network):
         return gradients
 
     def read(self, state: State, phase: str) -> State:
-        """Return what the learning rule is told of a state; ``phase`` names the reading, which has draws of its own."""
+        """Return a state as the learning rule is told; ``phase`` names the reading, which has draws of its own."""
         layers = list(state)
         for effect, told in self.device.acting(lambda hooks: hooks.read):
             for index, layer in enumerate(layers):

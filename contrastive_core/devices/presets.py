@@ -1,8 +1,7 @@
 """Devices by name, with the numbers that were published for them.
 
 The numbers are those of the presets of aihwkit 1.2.0 (Rasch et al., 2021) and of NeuroSim (Chen, Peng and Yu, 2018), whose names they have
-as aliases; they were read in the first, and are recalled of the second. The measurements that they are fits to are named as those
-codes name them, and were not looked up. Weights are dimensionless there, and so are the steps and bounds here; conductances are scaled
+as aliases. Weights are dimensionless there, and so are the steps and bounds here; conductances are scaled
 to the range of the pairing. Left out everywhere: noise of a write that only the next read sees, spreads of the write law's own slopes and
 of lifetimes, and the choice whether noise scales with a saturating step.
 """
@@ -54,7 +53,7 @@ def linear_device(
     w_max, w_min : float
         Bounds, of either sign.
     gamma_up, gamma_down : float
-        Slopes.
+        Slopes :math:`\gamma_p` and :math:`\gamma_d`.
     effects : tuple of Effect
         Effects that the device has.
     """
@@ -165,7 +164,7 @@ PRESETS: dict[str, Preset] = {
         _silver_silicon,
     ),
 }
-"""Every preset. Where the source has more effects than ours, the description says which are left out."""
+"""Every preset. A description names the effects of its source that are left out."""
 
 
 def find_preset(name: str) -> Preset:

@@ -30,9 +30,9 @@ class Train(NamedTuple):
     device, cycle : str
         Name of the device, and number of the repetition.
     potentiating : bool
-        The polarity.
+        Whether the pulses potentiate.
     conductance : ndarray of shape (P + 1,)
-        In siemens, the first one before the first pulse.
+        Conductances in siemens, the first one before the first pulse.
     """
 
     device: str
@@ -94,7 +94,7 @@ def read_pulses(path: Path) -> list[Train]:
     Parameters
     ----------
     path : Path
-        UTF-8, with or without a byte-order mark.
+        File in UTF-8, with or without a byte-order mark.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def fit_pulses(trains: Sequence[Train]) -> Fit:
     Parameters
     ----------
     trains : sequence of Train
-        With at least one of each polarity.
+        Trains, at least one of each polarity.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Response of a device to pulses, one at a time: the picture by which devices are known."""
+"""Response of a device to pulses, one at a time."""
 
 import torch
 from torch import Tensor
@@ -11,15 +11,15 @@ from contrastive_core.errors import InputError
 def pulse_response(device: Device, pulses: int, samples: int) -> Tensor:
     """Send pulses up, and then as many down, to devices that start at their smallest conductance.
 
-    Each pulse is a write of its own, with the device's variation, and each read has its noise. Of a pair it is the first device, which
-    pulses down leave alone where devices can only grow.
+    Each pulse is a write of its own, with the device's variation, and each read has its noise. Of a pair the first device is
+    shown; pulses down do not reach it where devices can only grow.
 
     Parameters
     ----------
     device : Device
         Device that answers.
     pulses : int
-        In each direction.
+        Number of pulses in each direction.
     samples : int
         Number of devices, each with its own draws.
 

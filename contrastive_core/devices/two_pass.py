@@ -13,7 +13,7 @@ from contrastive_core.types import Gradients, State
 
 
 class CommonMode(NamedTuple):
-    """A gradient, and what the two phases that it is the difference of have in common.
+    """A gradient that is the difference of two phases, and their common part.
 
     Attributes
     ----------
@@ -46,11 +46,11 @@ def common_mode(network: Network, clamped: Clamped, plus: State, minus: State, f
 
 
 def in_two_passes(changes: Mapping[str, Tensor], contrast: CommonMode | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    r"""Part a change of weights into those that its two phases ask for.
+    r"""Split a change of weights into the changes that its two phases ask for.
 
     For gradient descent by :math:`\Delta w = -\eta (g^+ - g^-)` they are :math:`-\eta g^+` and :math:`+\eta g^-`. Any other optimiser's
-    :math:`\eta` is taken to be what explains its change best, :math:`-\langle \Delta w, g\rangle / \langle g, g\rangle` for each tensor;
-    what it adds by memory is shared by both passes.
+    :math:`\eta` is taken to be the rate that explains its change best, :math:`-\langle \Delta w, g\rangle / \langle g, g\rangle` for
+    each tensor. The rest of the change, which it adds by memory, is shared by both passes.
 
     Parameters
     ----------

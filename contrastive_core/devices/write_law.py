@@ -71,7 +71,7 @@ class PowerStep:
     Attributes
     ----------
     gamma_up, gamma_down : float
-        Exponents, positive.
+        Exponents :math:`\gamma_p` and :math:`\gamma_d`, positive.
     """
 
     gamma_up: float = 1.0
@@ -135,9 +135,9 @@ def _pulse_by_pulse(law: PowerStep | ExponentialStep, level: Tensor, pulses: Ten
 
 
 WriteLaw = LinearStep | PowerStep | ExponentialStep
-"""Laws of how far a pulse moves a device at a normalised conductance; another one is added here.
+"""Laws of the change of a device by a pulse; another law is added here.
 
-``size(level, up)`` returns how far one pulse moves a device at ``level``, in units of its step, for potentiation where ``up`` and
+``size(level, up)`` returns the change of a device at ``level`` by one pulse, in units of its step, for potentiation where ``up`` and
 depression elsewhere. ``after(level, pulses, step_up, step_down)`` returns the levels after pulses of either sign, positive ones
 potentiating, before the bounds cut them off. Levels lie in [0, 1]; pulses may be fractions; steps are the sizes of a pulse at the middle of
 the range, as fractions of it, and are broadcast against the levels.
@@ -150,7 +150,7 @@ class ExponentialDevice(NamedTuple):
     Attributes
     ----------
     law : LinearStep
-        Its slopes.
+        Write law with its slopes.
     step_up, step_down : float
         Size of a pulse at the middle of the range, as a fraction of the range.
     """
@@ -186,8 +186,8 @@ def nonlinearity_label(alpha: float) -> float:
     r"""Return NeuroSim's label of nonlinearity for the exponential device of ``alpha``.
 
     The largest distance of the normalised curve :math:`y(p) = (1 - e^{-\alpha p})/(1 - e^{-\alpha})` from its diagonal,
-    :math:`y(p^*) - p^*` at :math:`p^* = \ln(\alpha/(1 - e^{-\alpha}))/\alpha`, over 0.098995. A closed form of NeuroSim's published
-    table, which it equals to the table's digits.
+    :math:`y(p^*) - p^*` at :math:`p^* = \ln(\alpha/(1 - e^{-\alpha}))/\alpha`, over 0.098995. It equals NeuroSim's published
+    table to the table's digits.
     """
     if alpha == 0:
         return 0.0

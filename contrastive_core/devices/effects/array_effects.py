@@ -57,12 +57,12 @@ class Drift(Effect):
     nu : float
         Mean exponent.
     nu_std : float
-        Its spread between devices; exponents are cut off at 0.
+        Spread of the exponent between devices; exponents are cut off at 0.
     t0 : float
         Time of the reference read, in seconds.
     nu_k : float
-        By how much the exponent falls per e-fold of conductance, :math:`\nu - \nu_k \ln(G_0/G_\max)`, as Oh et al. (2019) have it; their
-        reference conductance was not looked up, ours is the largest.
+        Fall of the exponent per e-fold of conductance, :math:`\nu - \nu_k \ln(G_0/G_\max)` (Oh et al., 2019). Their
+        reference conductance was not looked up; here it is the largest one.
     model : DriftModel
         Exponents that are all alike, or those measured on a material, which have a mean and a spread of their own.
     """
@@ -133,7 +133,7 @@ class ProgrammingError(Effect):
 class NoiseKind(Enum):
     """Reference of a conductance's noise, itself or the top of the range, and whether it remembers.
 
-    The first two are new at every use. 1/f noise is relative to the conductance and has most of its power in what is slow.
+    The first two are new at every use. 1/f noise is relative to the conductance and has most of its power at low frequencies.
     """
 
     RELATIVE = "rel"
@@ -144,10 +144,10 @@ class NoiseKind(Enum):
 @final
 @dataclass(frozen=True)
 class ConductanceNoise(Effect):
-    r"""Noise of the conductances, fresh whenever inputs are clamped and then the same in all phases.
+    r"""Noise of the conductances, fresh at every use of the device and then the same in all phases.
 
-    :math:`G (1 + \sigma\xi)` or :math:`G + \sigma G_\max \xi`, cut off at 0. Uses of the device, which 1/f noise counts its time by, are
-    batches that are clamped and passes of a write.
+    :math:`G (1 + \sigma\xi)` or :math:`G + \sigma G_\max \xi`, cut off at 0. Time of 1/f noise is counted in uses of the device: batches
+    and passes of a write.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ class ConductanceNoise(Effect):
     kind : NoiseKind
         Reference of the noise.
     octaves : int
-        Over how many octaves of frequency 1/f noise extends, from half of the rate of use down; a whole variance in all.
+        Number of octaves of frequency of 1/f noise, from half of the rate of use down; together they have the whole variance.
     """
 
     sigma_read: float = 0.01

@@ -17,15 +17,15 @@ from contrastive_core.networks.untied import Untied
 class AsymmetricFeedback(Effect):
     r"""Two arrays per layer instead of one that is read both ways: :math:`W^{fb} = W \circ (1 + \sigma\xi)`, fixed, some of it missing.
 
-    The feedback follows the forward weights as they are written, or learns for itself from where it starts; the network learns as
-    :class:`~contrastive_core.networks.untied.Untied` says.
+    The feedback follows the forward weights as they are written, or learns for itself from its start. The network learns as
+    :class:`~contrastive_core.networks.untied.Untied` does.
 
     Attributes
     ----------
     sigma_asym : float
         :math:`\sigma`, relative.
     p_feedback_missing : float
-        Share of feedback connections that are not there; where feedback learns, that start at 0.
+        Share of feedback connections that are missing; if feedback learns, they start at 0.
     learning : bool
         Whether feedback arrays are written by the rule too, instead of together with the forward ones.
     """

@@ -24,16 +24,16 @@ class Rounding(Enum):
 class FiniteStates(Effect):
     r"""A device with finitely many conductances, equally spaced by :math:`\Delta G = R/(n - 1)`; requests are rounded to whole steps.
 
-    What is programmed is rounded to the nearest of them. Steps of a law that depend on the level, or that vary, lead to others.
+    Programmed levels are rounded to the nearest state. Steps of a law that depend on the level, or that vary, lead to levels between.
 
     Attributes
     ----------
     n_states : int
-        At least 2.
+        Number of states, at least 2.
     rounding : Rounding
         Rounding of the number of steps.
     bits : int, optional
-        :math:`2^b` states, whatever ``n_states`` says.
+        Bits b of :math:`2^b` states, which replace ``n_states``.
     """
 
     n_states: int = 64
@@ -77,10 +77,10 @@ class FiniteStates(Effect):
 class Scheme(Enum):
     """Pulses that are sent: as many as the contrast asks for, or one of its sign (the Manhattan rule), or each phase on its own.
 
-    With two passes a circuit needs no memory for the first phase: it writes that one, and takes the other one back. What both phases
-    have in common, many times their difference, then goes through the device twice. Bounds and steps that depend on the level keep what
-    they make of it, and a network does not learn: write the difference (net) wherever the circuit can hold it. How large what is in
-    common is against the change, an optimiser without memory says exactly (:mod:`contrastive_core.devices.two_pass`).
+    With two passes a circuit needs no memory for the first phase: it writes that one, and takes the other one back. The common part of
+    both phases, many times their difference, then goes through the device twice. Bounds and steps that depend on the level do not
+    give all of it back, and a network does not learn: write the difference (net) wherever the circuit can hold it. The size of the common part
+    against the change is known exactly for an optimiser without memory (:mod:`contrastive_core.devices.two_pass`).
     """
 
     NET = "net"
@@ -91,16 +91,16 @@ class Scheme(Enum):
 @final
 @dataclass(frozen=True)
 class PulseTrain(Effect):
-    """The pulses that a write may send.
+    """Limits of the pulses that a write may send.
 
     Attributes
     ----------
     scheme : Scheme
-        All pulses asked for, or one of their sign.
+        Pulses to send: all that are asked for, one of their sign, or each phase on its own.
     desired_bl : int
-        Longest train.
+        Number of pulses in the longest train.
     threshold : float
-        Requests smaller than this fraction of the range send nothing.
+        Fraction of the range below which a request sends nothing.
     """
 
     scheme: Scheme = Scheme.NET

@@ -1,4 +1,4 @@
-"""Noise whose power falls as one over the frequency, at any moment by itself: no history has to be kept or drawn."""
+"""Noise whose power falls as one over the frequency. Any use can be drawn by itself, without a history."""
 
 import math
 
@@ -25,7 +25,7 @@ def flicker(like: Tensor, draws: Draws, octaves: int) -> Tensor:
     draws : Draws
         Draws of an array; ``octaves`` of them are made.
     octaves : int
-        K.
+        Number K of octaves.
 
     Returns
     -------

@@ -15,13 +15,13 @@ from contrastive_core.errors import InputError
 class Leak(Effect):
     r"""A capacitor that loses charge between writes: :math:`w \leftarrow w (1 - 1/\tau)` before each.
 
-    What a level falls towards is that of weight 0: the reference of an offset pair, the smallest conductance otherwise. It is the
-    lifetime of aihwkit; with writes T seconds apart and a time constant RC, :math:`1/\tau = 1 - e^{-T/RC}`.
+    A level falls towards that of weight 0: the reference of an offset pair, the smallest conductance otherwise. The lifetime is that
+    of aihwkit; with writes T seconds apart and a time constant RC, :math:`1/\tau = 1 - e^{-T/RC}`.
 
     Attributes
     ----------
     lifetime : float
-        :math:`\tau`, in writes, each of which follows a batch; at least 1.
+        Lifetime :math:`\tau` in writes, one per batch; at least 1.
     """
 
     lifetime: float = 1e6

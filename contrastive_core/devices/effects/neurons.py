@@ -15,14 +15,14 @@ from contrastive_core.networks.activation import Activation
 @final
 @dataclass(frozen=True)
 class Gained(Activation):
-    r"""A response of which each unit has its own multiple, :math:`a_i \sigma(u)`, with :math:`G(s) = a_i G_\sigma(s/a_i)`.
+    r"""Response with a multiple of its own for each unit, :math:`a_i \sigma(u)`, with :math:`G(s) = a_i G_\sigma(s/a_i)`.
 
     Attributes
     ----------
     response : Activation
-        :math:`\sigma`.
+        Response :math:`\sigma`.
     stretch : Tensor of shape (n,)
-        :math:`a`, positive.
+        Multiples :math:`a`, positive.
     """
 
     response: Activation
@@ -30,7 +30,7 @@ class Gained(Activation):
 
     @property
     def quadratic(self) -> bool:  # type: ignore[override]
-        """Whether that of the response is: the unit's own stiffness is then 1/a."""
+        """Whether the response is quadratic: the unit's own stiffness is then 1/a."""
         return self.response.quadratic
 
     def value(self, drive: Tensor) -> Tensor:

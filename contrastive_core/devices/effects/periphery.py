@@ -1,4 +1,4 @@
-"""The circuits around the arrays: converters, reading, neurons, and what computes the contrast."""
+"""Circuits around the arrays: converters, reading, neurons, nudges, and the computation of the contrast."""
 
 import math
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ def quantise(values: Tensor, bits: int, bound: float) -> Tensor:
     values : Tensor
         Values to round, of any shape.
     bits : int
-        At least 2.
+        Bits b, at least 2.
     bound : float
-        :math:`B`.
+        Largest magnitude :math:`B`.
     """
     # One level less than 2^b, so that their number is odd and the middle one is 0.
     step = 2 * bound / (2**bits - 2)
@@ -48,7 +48,7 @@ class InputConverter(Effect):
     Attributes
     ----------
     dac_bits : int
-        At least 2.
+        Bits of the converter, at least 2.
     dac_range : float
         Largest magnitude; in the units of the inputs.
     """
@@ -77,11 +77,11 @@ class StateConverter(Effect):
     Attributes
     ----------
     adc_bits : int
-        At least 2.
+        Bits of the converter, at least 2.
     adc_range : float
         Largest magnitude; in the units of the states.
     adc_rounding : Rounding
-        To the nearest level, or to one of the two next to the value at random, right on average.
+        Rounding to the nearest level, or at random to one of the two next to the value, which is right on average.
     adc_last_range : float, optional
         Largest magnitude in the last layer, whose states may be far smaller than those of the others; ``adc_range`` without.
     """
@@ -123,7 +123,7 @@ class NodeNoise(Effect):
     sigma_v : float
         :math:`\sigma`, in the units of the states.
     reads : int
-        N.
+        Number N of readings.
     """
 
     sigma_v: float = 0.01
@@ -158,7 +158,7 @@ class NudgeError(Effect):
     beta_pm_mismatch : float
         :math:`\epsilon_\pm`, relative, above -1.
     beta_offset : float
-        :math:`b_0`, the same for all outputs and in their units; for costs whose force is the distance to a target.
+        Offset :math:`b_0` of all outputs, in their units; for costs whose force is the distance to a target.
     nudge_sign_flip : float
         Probability that a batch is nudged with the opposite sign, in all its phases alike.
     """

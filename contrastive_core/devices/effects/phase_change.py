@@ -34,8 +34,8 @@ class DriftModel(Enum):
 class ProgrammingModel(Enum):
     """Programming errors: one for all, or polynomials of the conductance as measured on a material.
 
-    Phase change memory up to 25 microsiemens, the same of Joshi et al. (2020), and resistive memory up to 225 microsiemens of
-    Milo et al.; each with what aihwkit has for it.
+    Phase change memory up to 25 microsiemens, its measurement by Joshi et al. (2020), and resistive memory up to 225 microsiemens by
+    Milo et al., with the numbers of aihwkit.
     """
 
     CONSTANT = "constant"
@@ -75,7 +75,7 @@ class PhaseChangeNoise(Effect):
     q : float
         Noise of the largest conductance.
     t_read : float
-        :math:`t_r`, of a read, in seconds.
+        Time :math:`t_r` of a read, in seconds.
     """
 
     q: float = 0.0088

@@ -24,14 +24,14 @@ class Spread(Enum):
 class DeviceToDevice(Effect):
     r"""Steps and bounds that differ between devices, and steps that differ between directions.
 
-    As aihwkit's code has it, not its documentation, which says :math:`1 \pm u`:
+    The formula follows the code of aihwkit, not its documentation, which has :math:`1 \pm u`:
 
     .. math:: s_p \leftarrow s_p (1 + \min(u, 0) + \sigma\xi + \sigma_u\xi'), \qquad
               s_d \leftarrow s_d (1 - \max(u, 0) + \sigma\xi - \sigma_u\xi').
 
     A step never changes its sign. With a log-normal spread :math:`1 + \sigma\xi` is :math:`e^{\sigma\xi}`. Bounds are spread as their
-    distance from the level of weight 0, and a device runs through its write law within its own: where aihwkit has its step at weight 0,
-    it is here that at the middle of each device's range.
+    distance from the level of weight 0, and a device runs through its write law within its own. The step is that at the middle
+    of each device's range, in aihwkit that at weight 0.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class DeviceToDevice(Effect):
         return write._replace(low=low, high=high)
 
     def programmed(self, level: Tensor, kind: Conductance, draws: Draws) -> Tensor:
-        """Return what each device's own bounds leave of the levels."""
+        """Return the levels within each device's own bounds."""
         if self.w_max_dtod == 0 and self.w_min_dtod == 0:
             return level
         self._steps(level, draws)  # which are drawn before the bounds

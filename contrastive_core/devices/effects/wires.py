@@ -54,7 +54,7 @@ class WireResistance(Effect):
         Raises
         ------
         ShapeError
-            If what is held is no matrix.
+            If the devices are in no rows and columns.
         """
         if conductance.dim() != 3:
             shape = tuple(conductance.shape[1:])

@@ -1,4 +1,4 @@
-"""Equilibrium propagation as on machines that anneal: several output spins vote for each class, and all of them are nudged."""
+"""Equilibrium propagation of machines that anneal: several output spins vote for each class, and all of them are nudged."""
 
 from __future__ import annotations
 
@@ -62,16 +62,16 @@ def annealed_propagation(cost: SpinVotes, strength: float = 5.0, annealing: Anne
     Parameters
     ----------
     cost : SpinVotes
-        Has the targets y.
+        Cost with the targets y.
     strength : float
-        :math:`\beta`.
+        Strength :math:`\beta` of the nudge.
     annealing : Annealing, optional
         Reads, sweeps and temperatures; None is the default.
 
     Returns
     -------
     EquilibriumPropagation
-        One-sided; its network has no voters of its own, since the cost has them.
+        One-sided rule. Its network has no voters of its own, since the cost has them.
     """
     once = Stop(0.0, 1)
     return EquilibriumPropagation(cost, Settling(annealing or Annealing(), once, once), strength, Sides.POSITIVE)

@@ -20,7 +20,7 @@ from eqprop.ising import Ising
 
 
 class Schedule(NamedTuple):
-    """One anneal of a batch, whatever computes it.
+    """One anneal of a batch, for the kernel and for the torch code.
 
     Attributes
     ----------
@@ -29,11 +29,11 @@ class Schedule(NamedTuple):
     below, above : Tensor of shape (B, H) and (B, O)
         Fields on the hidden and the output spins, the nudge included.
     couplings : Tensor of shape (H, O)
-        Between them.
+        Couplings between hidden and output spins.
     betas : ndarray of float32, shape (S,)
         Inverse temperature of each sweep.
     reads : int
-        Anneals, of which the lowest energy counts.
+        Number of anneals, of which that with the lowest energy counts.
     given, held : bool
         Whether anneals start from the state, and whether its outputs stay as they are.
     seed : int
@@ -125,11 +125,11 @@ class Annealing(Dynamics):
         return replace(self, by_kernel=True)
 
     def reversed(self) -> Dynamics:
-        """Return the anneal of the phases that start from the free state; of those, that of free phases."""
+        """Return the anneal of the phases that start from the free state, or back from them that of free phases."""
         return replace(self, back=not self.back)
 
     def schedule(self, state: State, clamped: Clamped, phase: Phase, generator: torch.Generator | None) -> Schedule:
-        """Return what an anneal does, with a seed drawn from the generator."""
+        """Return the schedule of an anneal, with a seed drawn from the generator."""
         network = clamped.network
         if not isinstance(network, Ising):
             raise InputError(f"only an Ising machine anneals, and this is a {type(network).__name__}; take another dynamics")
@@ -144,7 +144,7 @@ class Annealing(Dynamics):
         return Schedule(state, clamped.drive, above, network.weight_2, betas, reads, self.back, isinstance(phase, Hold), seed)
 
     def _stays(self, state: State, clamped: Clamped, phase: Phase) -> Tensor | None:
-        """Return which samples an anneal could only shake, of shape (B,); None where it is none."""
+        """Return a mask of the samples that an anneal could only disturb, of shape (B,); None if there are none."""
         if not (self.back and isinstance(phase, Nudge)) or (phase.frozen is None and phase.strength < 0):
             return None
         output = clamped.network.output(state)
@@ -172,7 +172,7 @@ def _sampled(schedule: Schedule) -> State:
         output = torch.from_numpy(2.0 * (words >> np.uint64(31)) - 1).to(output)
 
     def turned(spins: Tensor, fields: Tensor, step: int) -> Tensor:
-        """Draw each spin by heat bath; a graph goes through, along which the derivative is 0."""
+        """Draw each spin by heat bath; gradients through it are 0."""
         draws = torch.from_numpy(counter_random.uniform(schedule.seed, chains, step, np.arange(spins.shape[1]))).to(fields)
         odds = torch.exp((2 * float(schedule.betas[step // 2]) * fields).clamp(-80, 80))
         margin = 1 - draws * (1 + odds)

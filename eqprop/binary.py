@@ -1,4 +1,4 @@
-"""Binary weights: a layered network whose couplings have one size per layer, and learn by changing their signs."""
+"""Binary weights: a layered network whose couplings have one magnitude per layer, and learn by changes of sign."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BinaryWeights(SameEnergy[Layered], Network):
     .. math:: m \leftarrow (1 - \gamma)\, m + \gamma\, g, \qquad B \leftarrow -B \text{ where } B m > \tau, \qquad
         \tau = \gamma \alpha_l / \eta,
 
-    with the momentum as the inertia of a weight: nothing else is remembered of it. Laydevant et al. (2021), "Training dynamical
+    with the momentum as the only memory of a weight. Laydevant et al. (2021), "Training dynamical
     binary neural networks with equilibrium propagation", whose code was read; they take it from the binary optimiser of
     Helwegen et al. (2019).
 

@@ -1,4 +1,4 @@
-"""The parts of circuits: what they may be, and what a resistor's conductance does to the energy."""
+"""Parts of circuits, and the heat and energy gradient of their resistors."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Parts:
     Attributes
     ----------
     diode : Diode
-        On every hidden node.
+        Diode on every hidden node.
     voltage_gain : float
-        :math:`A`, of the amplifiers between layers: a node's neighbours above see :math:`A v`.
+        Gain :math:`A` of the amplifiers between layers: a node's neighbours above see :math:`A v`.
     current_gain : float, optional
-        :math:`a_c`, the factor on the current that they send back; :math:`1/A` without, as in Kendall et al. (2020).
+        Factor :math:`a_c` on the current that they send back; None takes :math:`1/A`, as in Kendall et al. (2020).
     input_gain : float
         Volt per unit of input.
     rail : float
-        The rails are at plus and minus this voltage; 0 leaves them out.
+        Voltage of the two rails, which are at plus and minus it; 0 leaves them out.
     bounds : sequence of (float, float)
         Smallest and largest conductance, one pair for all layers or one per layer.
 
@@ -66,7 +66,7 @@ class Parts:
 
     @property
     def ratio(self) -> float:
-        r"""The ratio of current gain to voltage gain, :math:`\lambda`: what a layer's energy weighs relative to that of the one below."""
+        r"""Ratio :math:`\lambda` of current gain to voltage gain: the weight of a layer's energy relative to that of the layer below."""
         return (1 / self.voltage_gain if self.current_gain is None else self.current_gain) / self.voltage_gain
 
     def bounds_of(self, num_layers: int) -> tuple[Bounds, ...]:
@@ -75,7 +75,7 @@ class Parts:
         Raises
         ------
         InputError
-            If there are neither one nor so many.
+            If there is neither one pair nor one per layer.
         """
         if len(self.bounds) not in (1, num_layers):
             raise InputError(f"{len(self.bounds)} pairs of conductance bounds for {num_layers} layers; give one for all, or one per layer")
@@ -107,7 +107,7 @@ def dissipation_gradient(below: Tensor, above: Tensor, minus: tuple[Tensor | Non
     below, above : Tensor of shape (B, m) and (B, n)
         p and v, on the two sides of the resistors.
     minus : (Tensor or None, Tensor), optional
-        The voltages to subtract; None for ``below`` where they are the same.
+        Voltages of the state to subtract; None for ``below`` if they are the same.
     scale : float
         Factor.
 

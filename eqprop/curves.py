@@ -1,4 +1,4 @@
-"""Diodes by their measured current-voltage curves, and how such curves are read."""
+"""Diodes with measured current-voltage curves, and the reading of such curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jacobian homeostasis: what keeps feedback near to the transpose of forward weights where nothing ties the two."""
+"""Jacobian homeostasis, which keeps separate feedback near to the transpose of the forward weights."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final
@@ -73,7 +73,7 @@ class Homeostatic(Rule):
         return found._replace(gradients=gradients)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
-        """Return the state that the rule's network answers with."""
+        """Return the state from which outputs are read, as the inner rule does."""
         return self.rule.infer(network, inputs)
 
 
@@ -87,7 +87,7 @@ def asymmetry(network: Network, clamped: Clamped, state: State, noise: State) ->
     state : State
         State at which it is taken; not modified.
     noise : State
-        :math:`\varepsilon`.
+        Noise :math:`\varepsilon`.
     """
     with torch.enable_grad():
         at = tuple(layer.detach().clone().requires_grad_() for layer in state)
@@ -102,7 +102,7 @@ def asymmetry(network: Network, clamped: Clamped, state: State, noise: State) ->
 
 
 def asymmetry_gradient(network: Network, clamped: Clamped, state: State, noise: State) -> Gradients:
-    """Return the gradient of :func:`asymmetry` for every parameter that it depends on; empty where the field has none."""
+    """Return the gradient of :func:`asymmetry` for every parameter that it depends on; empty if it depends on none."""
     value = asymmetry(network, clamped, state, noise)
     named = dict(network.named_parameters())
     values = torch.autograd.grad(value, list(named.values()), allow_unused=True)

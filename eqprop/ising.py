@@ -26,10 +26,10 @@ class Ising(Network):
     gradient passes through the clipping of fields. The network is that of Laydevant et al. (2024), "Training an Ising machine with
     equilibrium propagation", whose code was read.
 
-    With voters an output is the share of so many spins side by side that are 1, in [0, 1]; without, each output is a spin. Nudges move a
-    spin by turning it round or not at all: small ones leave all where they are, and the contrast 0. They are fields on the output spins,
-    clipped together with the bias. Held outputs are no spins any more but fields on the hidden ones: all voters of an output are held at
-    the same value in [-1, 1], the mean spin that gives its share.
+    With voters, an output is the share of its voters that are 1, in [0, 1]; without, each output is a spin. A nudge either turns a spin
+    round or leaves it, so that small nudges change nothing and the contrast is 0. Nudges are fields on the output spins,
+    clipped together with the bias. Held outputs act as fields on the hidden spins: all voters of an output are held at
+    one value in [-1, 1], the mean spin that gives its share.
 
     Parameters ``weight_1`` have shape (n_0, n_1), ``weight_2`` (n_1, n_2); ``hidden_bias`` and ``output_bias`` are vectors, in a
     group of their own for learning rates.

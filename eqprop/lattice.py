@@ -1,4 +1,4 @@
-"""Circuits on any graph: which nodes are joined, held and read."""
+"""Circuits on any graph: nodes that are joined, held and read."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def square_lattice(rows: int, columns: int) -> list[tuple[int, int]]:
     Parameters
     ----------
     rows, columns : int
-        Its size.
+        Size of the lattice.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def square_lattice(rows: int, columns: int) -> list[tuple[int, int]]:
 def scattered(
     lattice: tuple[int, int], links: int, *, sources: int, outputs: int, rails: Sequence[float] = (), generator: torch.Generator
 ) -> Graph:
-    """Return a square lattice with resistors between random nodes besides, on which sources, rails and outputs are put at random.
+    """Return a square lattice with further resistors between random nodes, and with sources, rails and outputs at random places.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def scattered(
     Returns
     -------
     Graph
-        Connected: the lattice is.
+        Connected graph, because the lattice is connected.
 
     Raises
     ------

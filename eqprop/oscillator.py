@@ -27,7 +27,7 @@ class Oscillators(Network):
     Gradient flow of it is the physical dynamics of such machines,
     :math:`\dot\varphi_i = -\sum_j J_{ij}\sin(\varphi_i - \varphi_j) - h_i \sin\varphi_i - K\sin 2\varphi_i`. Inputs are phases of their
     own, g radian per unit; injection K locks phases to 0 and :math:`\pi`, which makes them spins. The outputs are the cosines of the
-    last layer: they are no units, so that they can be nudged but not held.
+    last layer. They are not units, so that they can be nudged but not held.
 
     A block of phases sees a field :math:`(C, S)` in the plane, :math:`-C\cos\varphi - S\sin\varphi - \tfrac12 K\cos 2\varphi`: without
     injection its minimum is at :math:`\mathrm{atan2}(S, C)`. The energy has many minima; a nudged phase has to start from the free one.
@@ -152,7 +152,7 @@ class Oscillators(Network):
         return gradients
 
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
-        """Return the phases that are along the field, at the turn nearest to where they are: the exact minimum.
+        """Return the phases along the field, at the turn nearest to the present ones: the exact minimum.
 
         With an injection or a pull it is one Newton step from the present phases, or a shorter one where that would raise the energy.
         """

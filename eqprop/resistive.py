@@ -116,14 +116,14 @@ class Resistive(Network):
         return Pieces(bounds, ladder=self._ladder if self.parts.diode.ideal else None, dissipation=self._dissipation)
 
     def clamp(self, inputs: Tensor) -> Clamped:
-        """Set the sources, and replace all that acts on the first layer by a current (the drive) and a conductance (the load)."""
+        """Set the sources, and replace their action on the first layer by a current (the drive) and a conductance (the load)."""
         check_inputs(inputs, self.num_inputs)
         inputs = inputs.to(self.conductance(0).dtype)
         drive = torch.addmm(self.bias(0), self.sources(inputs), self.conductance(0))
         return Clamped(self, inputs, drive, self.conductance(0).sum(0))
 
     def _coupling(self, index: int) -> Tensor:
-        """Return what couples block ``index`` to the one below, of shape (n below, n)."""
+        """Return the couplings of block ``index`` to the one below, of shape (n below, n)."""
         factor = self.stiffness[index] * self.parts.voltage_gain
         return self.conductance(index) if factor == 1 else factor * self.conductance(index)
 
@@ -164,7 +164,7 @@ class Resistive(Network):
         return total
 
     def _dissipation(self, state: State, clamped: Clamped) -> Dissipation:
-        """Return the heat of resistors and diodes; amplifiers, which deliver the power that sources do not, are taken to have none."""
+        """Return the heat of resistors and diodes; amplifiers deliver power, and are taken to have no heat."""
         found = Dissipation({}, {})
         for index, (below, layer) in enumerate(self._ends(state, clamped)):
             name, watts = f"conductance_{index + 1}", heat(below, layer, self.conductance(index))

@@ -36,7 +36,7 @@ class ResistorGraph(Network):
     bounds : (float, float)
         Smallest and largest conductance; the smallest is positive, so that no node is cut off.
     initial : (float, float)
-        Conductances start uniform between these, in the middle without a generator.
+        Range of the initial conductances, which are uniform in it; without a generator they are its middle.
     input_gain : float
         Volt per unit of input.
     mirrored : bool
@@ -114,7 +114,7 @@ class ResistorGraph(Network):
         return self.laplacian()[start:, start:]
 
     def _blocks(self, rows: Tensor) -> State:
-        """Split what inner nodes and outputs have side by side, of shape (B, free nodes)."""
+        """Split values of inner nodes and outputs, side by side in (B, free nodes), into blocks."""
         return torch.split_with_sizes(rows, self.sizes, dim=1)
 
     def clamp(self, inputs: Tensor) -> Clamped:

@@ -14,9 +14,9 @@ def noisy_energies(couplings: NDArray[np.float64], noise: float, sweeps: int, se
     Parameters
     ----------
     couplings : ndarray of shape (N, N)
-        Symmetric, without diagonal.
+        Couplings, symmetric and without diagonal.
     noise : float
-        :math:`\sigma` of the first sweep.
+        Noise :math:`\sigma` of the first sweep.
     sweeps, searches : int
         Sweeps of each search, and number of searches.
     seed : int
@@ -25,7 +25,7 @@ def noisy_energies(couplings: NDArray[np.float64], noise: float, sweeps: int, se
     Returns
     -------
     ndarray of shape (searches,)
-        Energies.
+        Energies at the end of each search.
     """
     from contrastive_core.kernels.spins import counter_random
     from contrastive_core.kernels.spins.anneal_cpu import noisy_search

@@ -1,4 +1,4 @@
-"""Resistive networks as SPICE netlists, and their operating points by ngspice: an independent judge of block descent."""
+"""Resistive networks as SPICE netlists, and their operating points by ngspice: an independent check of block descent."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def netlist(network: Resistive, inputs: Tensor, targets: Tensor | None = None, d
     Parameters
     ----------
     network : Resistive
-        With ideal or Shockley diodes.
+        Network with ideal or Shockley diodes.
     inputs : Tensor of shape (B, n_in)
         Inputs that the sources are set to, one row after the other.
     targets : Tensor of shape (B, n_out), optional
@@ -65,7 +65,7 @@ def netlist(network: Resistive, inputs: Tensor, targets: Tensor | None = None, d
     Returns
     -------
     str
-        Ready for ``ngspice -b``.
+        Netlist for ``ngspice -b``.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _model(network: Resistive, drawn: Drawn) -> str:
 
 
 def _layer(network: Resistive, index: int) -> Iterator[str]:
-    """Give the lines of a layer: what joins it to the one below, bias currents, diodes and amplifiers."""
+    """Give the lines of a layer: resistors to the layer below, bias currents, diodes and amplifiers."""
     conductances, bias = network.conductance(index).tolist(), network.bias(index).tolist()
     amplified = network.parts.voltage_gain != 1 or network.parts.ratio != 1
     below = "s" if index == 0 else f"a{index - 1}_" if amplified else f"l{index - 1}_"
@@ -180,7 +180,7 @@ def operating_points(
     targets: Tensor | None = None,
     drawn: Drawn = Drawn(),  # noqa: B008
 ) -> State:
-    """Return what ngspice finds for each of some inputs, as a state of the network in float64.
+    """Return the operating point that ngspice finds for each of some inputs, as a state of the network in float64.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ class SpikeCount(Activation):
     Attributes
     ----------
     window : int
-        T, at least 1.
+        Number T of steps, at least 1.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class SpikeCount(Activation):
         return value
 
     def slope(self, value: Tensor) -> Tensor:
-        """Return the hard sigmoid's: 1 for a unit that neither rests nor fires all the time."""
+        """Return the slope of the hard sigmoid: 1 for a unit that neither rests nor fires all the time."""
         return HARD_SIGMOID.slope(value)
 
     def project(self, value: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def spiking(
     generator: torch.Generator | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Layered:
-    """Return a layered network whose units, outputs included, are integrate-and-fire neurons that tell each other their counts.
+    """Return a layered network whose units, outputs included, are integrate-and-fire neurons that send each other spike counts.
 
     A sweep of block descent is one window per layer. What changes between the phases is counted too: the rule's contrast
     is the sum of the products of rates and changes of rates during the nudge, as in EqSpike (Martin et al., 2021; verified

@@ -11,7 +11,7 @@ from torch import Tensor
 def margin(totals: Sequence[Tensor], couplings: Sequence[Tensor]) -> float:
     r"""Return the smallest eigenvalue of a conductance matrix as it is seen from its last layer.
 
-    That is the Schur complement on the outputs, layer by layer from the inputs up: :math:`S_1 = D_1`,
+    The matrix is the Schur complement on the outputs, computed layer by layer from the inputs up: :math:`S_1 = D_1`,
     :math:`S_l = D_l - K_l^T S_{l-1}^{-1} K_l`. Adding more than minus this to every output leaves the matrix positive definite.
 
     Parameters

@@ -1,7 +1,8 @@
 """Devices by name, with the numbers that were published for them.
 
-The numbers are those of the presets of aihwkit 1.2.0 (Rasch et al., 2021) and of NeuroSim (Chen, Peng and Yu, 2018), whose names they have
-as aliases. Weights are dimensionless there, and so are the steps and bounds here; conductances are scaled
+The numbers are those of the presets of aihwkit 1.2.0 (Rasch et al., 2021) and of NeuroSim (Chen, Peng and Yu, 2018), whose names they
+have as aliases. Those of aihwkit were read in its code, those of NeuroSim are recalled. Measurements are named as the codes name them, and
+were not looked up. Weights are dimensionless there, and so are the steps and bounds here; conductances are scaled
 to the range of the pairing. Left out everywhere: noise of a write that only the next read sees, spreads of the write law's own slopes and
 of lifetimes, and the choice whether noise scales with a saturating step.
 """

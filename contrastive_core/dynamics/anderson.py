@@ -1,4 +1,4 @@
-"""Anderson acceleration of a plain dynamics, watched so that it does not fall behind it."""
+"""Anderson acceleration of a plain dynamics, with a safeguard that keeps it from falling behind."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, final
@@ -15,11 +15,11 @@ from contrastive_core.phases import Phase
 from contrastive_core.types import State
 
 _PAUSE = 10
-"""Plain steps after one that did not help: what is wasted stays below a tenth."""
+"""Plain steps after a leap that did not help: at most a tenth of the steps is wasted."""
 _LEAST_FALL = 0.95
-"""Factor per leap by which the residual has to fall even where plain steps are slower: a plateau is not to be leapt along."""
+"""Factor per leap by which the residual has to fall, even where plain steps are slower: leaps along a plateau lead nowhere."""
 _FAST = 0.4
-"""Factor per plain step at and below which there is no leap: relaxations whose units just leave their bounds end so, by themselves."""
+"""Factor per plain step at and below which there is no leap: plain steps that fall so fast end soon by themselves."""
 _ROUNDINGS = 8
 """Roundings of the state within which differences of residuals are noise."""
 
@@ -32,17 +32,17 @@ class Trail(NamedTuple):
     point : Tensor of shape (B, N)
         Point at which the next plain step is taken.
     leapt : Tensor of shape (B,)
-        Whether that is another place than the last image.
+        Whether that point is not the last image.
     image, change : Tensor of shape (B, N)
-        End of the last plain step that counts, and how far it went.
+        End of the last plain step that counts, and its displacement.
     residual : Tensor of shape (B,)
-        Its residual; infinite before the first.
+        Residual of that step; infinite before the first.
     ratio, rate : Tensor of shape (B,)
         Factor by which the last step that was no leap lowered the residual, and the larger one of the last two.
     bound : Tensor of shape (B,)
         Residual that plain steps at this rate would have reached by now, since the last of them.
     images, changes : Tensor of shape (B, m, N)
-        Differences of successive ones.
+        Differences of successive images and changes.
     filled : Tensor of shape (B, m)
         Whether a difference is there.
     pause : Tensor of shape (B,)
@@ -69,14 +69,14 @@ class Trail(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Anderson(Dynamics):
-    r"""Leaps to where the last few plain steps, were they linear, would have left no residual.
+    r"""Leaps to the point at which the last few plain steps, if linear, would have left no residual.
 
     With :math:`G` the plain step, :math:`f_k = G(p_k) - p_k`, and the differences :math:`\Delta F, \Delta G` of the last m steps,
 
     .. math:: p_{k+1} = G(p_k) - \Delta G\,\gamma, \qquad \gamma = \arg\min |f_k - \Delta F \gamma|^2 + \mu |D\gamma|^2,
 
     D the norms of the columns of :math:`\Delta F`: type II of Fang & Saad (2009), one problem per sample, or one for the batch where
-    its rows are coupled. On a linear map it is GMRES in disguise (Walker & Ni, 2011): a contraction by :math:`\rho` per
+    its rows are coupled. On a linear map it is equivalent to GMRES (Walker & Ni, 2011): a contraction by :math:`\rho` per
     step becomes one by about :math:`(1 - \sqrt{1-\rho})/(1 + \sqrt{1-\rho})` where its spectrum is real.
 
     A leap after which the residual is larger than before is taken back; and where leaps fall behind what plain steps at their last
@@ -128,7 +128,7 @@ class Anderson(Dynamics):
     def advance(
         self, state: State, memory: Trail | None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
     ) -> tuple[State, Tensor, Trail]:
-        """Take the plain step from the point that is remembered, judge it, and find the next point."""
+        """Take the plain step from the remembered point, accept or reject the leap that led there, and find the next point."""
         memory = self._begin(state) if memory is None else memory
         images, residual = self.inner.step(unflatten(memory.point, state), clamped, phase, generator)
         image = flatten(images)
@@ -164,7 +164,7 @@ class Anderson(Dynamics):
         return unflatten(trail.image, state), returned, trail._replace(point=point, leapt=leapt)
 
     def _leap(self, trail: Trail, may: Tensor, joint: bool, like: State, clamped: Clamped, phase: Phase) -> tuple[Tensor, Tensor]:
-        """Return the next points, and which of them are not the last images: those of samples that may leap and can."""
+        """Return the next points, and a mask of those that are leaps: of samples that may leap and can."""
         gamma = mixture(trail.changes, trail.change.detach(), trail.filled, self.regularisation, joint=joint)
         target = unflatten(trail.image - torch.einsum("bm,bmn->bn", gamma, trail.images), like)
         inside = clamped.network.project(target)
@@ -198,7 +198,7 @@ def mixture(changes: Tensor, change: Tensor, filled: Tensor, regularisation: flo
     filled : Tensor of shape (B, m)
         Whether a difference may be used; the others get weight 0.
     regularisation : float
-        Tikhonov's, relative to each difference's squared norm.
+        Tikhonov regularisation, relative to each difference's squared norm.
     joint : bool
         Whether the batch is one system, with one set of weights.
     """

@@ -87,7 +87,7 @@ def is_joint(phase: Phase) -> bool:
 
 
 def pull_of(phase: Phase, clamped: Clamped, state: State) -> Pull | None:
-    r"""Return what a nudge does to the last layer at ``state``; None in other phases.
+    r"""Return the pull of a nudge on the last layer at ``state``; None in other phases.
 
     The nudged cost is modelled by its gradient at the present output and its constant curvature :math:`c`, if it has one:
     linear :math:`= \beta (c\,o - \partial C/\partial o)`, curvature :math:`= \beta c`. A frozen nudge is a constant force.

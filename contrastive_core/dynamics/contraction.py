@@ -75,9 +75,9 @@ def set_radius(network: Layered, radius: float) -> None:
     Parameters
     ----------
     network : Layered
-        With two or more free layers.
+        Network with two or more free layers; changed in place.
     radius : float
-        In (0, 1); 1 is critical.
+        Wanted factor per sweep, in (0, 1); 1 is critical.
 
     Raises
     ------

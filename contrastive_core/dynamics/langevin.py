@@ -15,7 +15,7 @@ from contrastive_core.phases import Phase
 from contrastive_core.types import State
 
 BOLTZMANN = 1.380649e-23
-"""Joule per kelvin, exactly so by definition."""
+"""Boltzmann constant in joule per kelvin, exact by definition."""
 
 
 def temperature_of_nodes(kelvin: float, farad: float) -> float:

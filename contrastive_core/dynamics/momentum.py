@@ -17,13 +17,13 @@ from contrastive_core.types import State
 _PRODUCTS = 12
 """Power iterations for the largest curvature; they need not converge, since a step that is too long is halved."""
 _SAFETY = 0.9
-"""Share of the longest stable step that is taken, for what the power iterations have not found."""
+"""Share of the longest stable step that is taken: power iterations underestimate the curvature."""
 _GROWTH = 10
-"""Growth of the residual at which a step is taken to be unstable: what rolls past a minimum stays below it."""
+"""Growth of the residual at which a step counts as unstable; an overshoot of the minimum stays below it."""
 _PATIENCE = 100
-"""Steps without a smaller residual after which a step is too long as well: units may be thrown from bound to bound."""
+"""Steps without a smaller residual after which a step counts as too long, too: units may jump from bound to bound."""
 _NOISE = 100
-"""Roundings below which a residual that rises says nothing."""
+"""Roundings below which a rise of the residual is noise."""
 
 
 class Motion(NamedTuple):
@@ -57,7 +57,7 @@ class Motion(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Momentum(Dynamics):
-    r"""Projected Euler steps of :math:`\kappa_l\,\dot s_l = -\partial F/\partial s_l` that keep some of their motion.
+    r"""Projected Euler steps of :math:`\kappa_l\,\dot s_l = -\partial F/\partial s_l` with momentum.
 
     With :math:`G(p) = p - h\,\kappa^{-1}\partial_s F(p)` inside the bounds, a number as momentum is the heavy ball of Polyak (1964),
     :math:`p_{k+1} = G(p_k) + \mu (p_k - p_{k-1})`; without one it is the accelerated gradient of Nesterov (1983),
@@ -86,7 +86,7 @@ class Momentum(Dynamics):
             raise InputError(f"momentum must lie in [0, 1), got {self.momentum}; None lets it follow from the motion")
 
     def _begin(self, state: State, clamped: Clamped, phase: Phase) -> Motion:
-        """Return a memory at rest, with the step that the curvature allows."""
+        """Return a memory without motion, with the step size that the curvature allows."""
         like = state[0].detach()[:, :1]
         size = self.step_size
         steps = _SAFETY / largest_curvature(state, clamped, phase)[:, None] if size is None else torch.full_like(like, size)
@@ -97,7 +97,7 @@ class Momentum(Dynamics):
     def advance(
         self, state: State, memory: Motion | None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
     ) -> tuple[State, Tensor, Motion]:
-        """Take an Euler step from the point that is remembered, and move on from its end."""
+        """Take an Euler step from the remembered point, and extrapolate from its end."""
         memory = self._begin(state, clamped, phase) if memory is None else memory
         point, moving = memory.point, moving_blocks(state, phase)
         velocity = velocity_of(point, clamped, phase)
@@ -119,8 +119,8 @@ class Momentum(Dynamics):
         return image, residual, motion
 
     def _pace(self, memory: Motion, image: State, residual: Tensor, velocity: State) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return the next step sizes, clocks, smallest residuals and their ages, and which samples are to stand still for a moment."""
-        # A move against the velocity climbs: momentum has carried the state past the minimum.
+        """Return the next step sizes, clocks, smallest residuals and their ages, and a mask of the samples whose motion is stopped."""
+        # A move against the velocity climbs: the state has gone past the minimum.
         uphill = sum(((g - old) * v).detach().sum(1) for g, old, v in zip(image, memory.image, velocity, strict=True))
         still = torch.as_tensor(uphill < 0)
         size, least = memory.size, torch.minimum(memory.least, residual)

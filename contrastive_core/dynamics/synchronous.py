@@ -24,7 +24,7 @@ class Synchronous(Dynamics):
     Attributes
     ----------
     damping : float
-        :math:`\tau`, in (0, 1].
+        Damping :math:`\tau`, in (0, 1].
     """
 
     damping: float = 1.0

@@ -14,14 +14,14 @@ from contrastive_core.types import State
 
 
 def _differentiable_force(clamped: Clamped, state: State) -> tuple[State, State]:
-    """Return the force with a graph back to the copy of the state that is returned beside it."""
+    """Return the force, and the copy of the state to which its graph leads back."""
     free = tuple(layer.detach().requires_grad_() for layer in state)
     with torch.enable_grad():
         return clamped.network.force(free, clamped._replace(drive=clamped.drive.detach())), free
 
 
 def hessian(clamped: Clamped, state: State) -> Callable[[State], State]:
-    r"""Return products with :math:`H = \partial^2 E/\partial s^2` at a state, the bounds left out of account.
+    r"""Return products with :math:`H = \partial^2 E/\partial s^2` at a state, without regard to the bounds.
 
     Parameters
     ----------
@@ -99,9 +99,9 @@ def as_operator(multiply: Callable[[State], State], like: State) -> LinearOperat
 def extreme_eigenvalues(clamped: Clamped, state: State, *, relative: bool = False) -> tuple[float, float]:
     r"""Return the smallest and the largest curvature of the energy over all samples, by Lanczos.
 
-    With ``relative``, in units of the layers' stiffness: of :math:`\kappa^{-1/2} H \kappa^{-1/2}`. Only directions in which no unit is
-    held by its bounds count. A smallest one near 0 means slow relaxation and large bias; a negative one means that the state is no
-    minimum.
+    With ``relative``, they are those of :math:`\kappa^{-1/2} H \kappa^{-1/2}`, in units of the layers' stiffness. Only directions in which
+    no unit is held by its bounds count. A smallest one near 0 means slow relaxation and large bias; a negative one means that the state
+    is no minimum.
 
     Raises
     ------

@@ -14,7 +14,7 @@ def check_inputs(inputs: Tensor, num_inputs: int) -> None:
     Parameters
     ----------
     inputs : Tensor
-        Expected to be finite and of shape (B, num_inputs), with B at least 1.
+        Inputs, expected to be finite and of shape (B, num_inputs), with B at least 1.
     num_inputs : int
         Number of input units of the network.
 

@@ -1,4 +1,4 @@
-"""Layered Hopfield networks of any depth, in the activity form, with a scale that dials their feedback."""
+"""Layered Hopfield networks of any depth, in the activity form, with a scale of their feedback."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class SpinNetwork(Network):
     Parameters
     ----------
     num_spins : int
-        N.
+        Number N of spins.
     couplings : Tensor of shape (N, N), optional
         Start value, symmetric; 0 without.
     dtype : torch.dtype

@@ -20,9 +20,10 @@ from contrastive_core.types import Gradients, State
 class Untied(SameUnits[Layered], Network):
     r"""A layered network with feedback through weights of its own, :math:`W^{fb}_l = W_l \circ (1 + D_l)`, with D held fixed.
 
-    Layers are stationary at :math:`s_l = \sigma_l(s_{l-1} W_l + b_l + \lambda s_{l+1} (W^{fb}_{l+1})^T)`. There is no energy whose
-    slope this field is, and equilibrium propagation becomes its generalisation to vector fields (Scellier et al., 2018; verified
-    numerically, not re-read): what a rule contrasts is how a parameter changes the field, times how the nudge displaces the state,
+    Layers are stationary at :math:`s_l = \sigma_l(s_{l-1} W_l + b_l + \lambda s_{l+1} (W^{fb}_{l+1})^T)`. This field is
+    the slope of no energy, and equilibrium propagation becomes its generalisation to vector fields (Scellier et al., 2018; verified
+    numerically, not re-read). A rule then contrasts the change of the field by a parameter, times the displacement of the state by the
+    nudge,
 
     .. math:: g_{W_l} = -\lambda^l \langle \bar s_{l-1}^T (s_l^+ - s_l^-) \rangle, \qquad
               g_{b_l} = -\lambda^l \langle s_l^+ - s_l^- \rangle,
@@ -62,7 +63,7 @@ class Untied(SameUnits[Layered], Network):
         return Pieces()
 
     def _excess(self, index: int, state: State) -> Tensor:
-        """Return what block ``index`` receives more than from the transpose of the forward weights; shape (B, n)."""
+        """Return the drive of block ``index`` beyond that of the transposed forward weights, of shape (B, n)."""
         own, forward = self.learning, self.inside.weight(index + 1)
         weight = self.get_parameter(_feedback(index + 1)) - forward if own else forward * self.get_buffer(_deviation(index + 1))
         return self.inside.energy_scale * (state[index + 1] @ weight.T)
@@ -72,7 +73,7 @@ class Untied(SameUnits[Layered], Network):
         return self.inside.clamp(inputs)._replace(network=self)
 
     def energy(self, state: State, clamped: Clamped) -> Tensor:
-        """Return the energy of the tied network, of shape (B,): a measure of a state that this field does not lower, nor is its slope."""
+        """Return the energy of the tied network, of shape (B,): this field neither lowers it nor is its slope."""
         return self.inside.energy(state, clamped)
 
     def force(self, state: State, clamped: Clamped) -> State:
@@ -81,7 +82,7 @@ class Untied(SameUnits[Layered], Network):
         return (*(f + scale * self._excess(i, state) for i, (f, scale) in enumerate(zip(lower, self.stiffness, strict=False))), last)
 
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
-        """Return ``factor`` times the contrast of two states that stands for the energy's.
+        """Return ``factor`` times the contrast of two states that replaces that of an energy.
 
         Raises
         ------
@@ -105,7 +106,7 @@ class Untied(SameUnits[Layered], Network):
         return gradients
 
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
-        """Return the stationary value of a block: that of the tied network, pulled by what the feedback differs by."""
+        """Return the stationary value of a block: that of the tied network, pulled by the difference of the feedback."""
         if index + 1 < len(self.sizes):
             pull = Pull(self.stiffness[index] * self._excess(index, state), 0.0)
         return self.inside.minimiser(index, state, clamped, pull)

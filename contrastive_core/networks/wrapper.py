@@ -19,9 +19,9 @@ N = TypeVar("N", bound=Network)
 
 
 class SameUnits(Generic[N]):
-    """Units of the network inside: their number, their bounds and what is read from them.
+    """Units of the network inside: their number, their bounds and their outputs.
 
-    A network that has this part says itself what moves the units, and what its parameters are.
+    A network that has this part defines the forces on the units and its parameters itself.
     """
 
     _inside: tuple[N]

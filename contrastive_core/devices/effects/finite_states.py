@@ -79,7 +79,7 @@ class Scheme(Enum):
 
     With two passes a circuit needs no memory for the first phase: it writes that one, and takes the other one back. The common part of
     both phases, many times their difference, then goes through the device twice. Bounds and steps that depend on the level do not
-    give all of it back, and a network does not learn: write the difference (net) wherever the circuit can hold it. The size of the common part
+    give it all back, and a network does not learn: write the difference (net) wherever the circuit can hold it. The size of the common part
     against the change is known exactly for an optimiser without memory (:mod:`contrastive_core.devices.two_pass`).
     """
 

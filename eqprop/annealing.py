@@ -1,4 +1,4 @@
-"""Annealing of Ising machines: free phases from hot to cold, later ones back from the free state and forth again."""
+"""Annealing of Ising machines: relaxations by annealed heat bath, and searches for the lowest energy with annealed noise."""
 
 from __future__ import annotations
 
@@ -196,3 +196,32 @@ def _sampled_by_kernel(schedule: Schedule) -> State:
     (k0, k1), spins, energies = counter_random.key_of(schedule.seed), (hidden.numpy(), output.numpy()), np.empty(len(below), np.float32)
     anneal(below, above, forth, back, schedule.betas, schedule.reads, schedule.given, schedule.held, k0, k1, *spins, energies)
     return hidden.to(schedule.below), schedule.state[1] if schedule.held else output.to(schedule.below)
+
+
+def noisy_energies(couplings: NDArray[np.float64], noise: float, sweeps: int, searches: int, seed: int) -> NDArray[np.float64]:
+    r"""Return the energies in which annealed noisy searches end, :math:`-\tfrac12 s^T J s`.
+
+    Asynchronous :math:`s_i = \mathrm{sgn}(\sum_j J_{ij} s_j + \sigma\xi)` from random spins, with :math:`\sigma` falling linearly to 0.
+
+    Parameters
+    ----------
+    couplings : ndarray of shape (N, N)
+        Couplings, symmetric and without diagonal.
+    noise : float
+        Noise :math:`\sigma` of the first sweep.
+    sweeps, searches : int
+        Sweeps of each search, and number of searches.
+    seed : int
+        Seed of the start and of the noise.
+
+    Returns
+    -------
+    ndarray of shape (searches,)
+        Energies at the end of each search.
+    """
+    from contrastive_core.kernels.spins.anneal_cpu import noisy_search
+
+    starts = np.random.default_rng(seed).integers(0, 2, (searches, len(couplings)))
+    spins = (2 * starts - 1).astype(np.float32)
+    noisy_search(couplings.astype(np.float32), np.linspace(noise, 0, sweeps).astype(np.float32), *counter_random.key_of(seed), spins)
+    return np.asarray(-0.5 * np.einsum("bi,ij,bj->b", spins, couplings, spins))

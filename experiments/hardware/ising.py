@@ -204,7 +204,7 @@ def _search(options: IsingTrialOptions, seed: int) -> list[dict[str, Any]]:
     """Search one network of random couplings of variance 1/N from random spins, with each noise."""
     import numpy as np
 
-    from eqprop.search import noisy_energies
+    from eqprop.annealing import noisy_energies
 
     draws = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
     couplings = np.triu(draws.normal(size=(options.spins, options.spins)) / np.sqrt(options.spins), 1)

@@ -23,7 +23,7 @@ from contrastive_core.types import Batch
 from eqprop.annealed_rule import SpinVotes, annealed_propagation
 from eqprop.annealing import Annealing
 from eqprop.ising import Ising
-from eqprop.search import noisy_energies
+from eqprop.annealing import noisy_energies
 from experiments.cli import cli
 
 

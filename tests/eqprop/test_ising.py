@@ -21,9 +21,8 @@ from contrastive_core.kernels.spins import anneal_cpu
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.types import Batch
 from eqprop.annealed_rule import SpinVotes, annealed_propagation
-from eqprop.annealing import Annealing
+from eqprop.annealing import Annealing, noisy_energies
 from eqprop.ising import Ising
-from eqprop.annealing import noisy_energies
 from experiments.cli import cli
 
 

@@ -28,6 +28,7 @@ PUBLIC = {
     "BinaryWeights": "eqprop.binary:BinaryWeights",
     "spiking": "eqprop.spiking:spiking",
     "Activation": "contrastive_core.networks.activation:Activation",
+    "NetworkKind": "contrastive_core.networks.kind:NetworkKind",
     "NETWORKS": "contrastive_core.networks:NETWORKS | eqprop:NETWORKS",
     "ACTIVATIONS": "contrastive_core.networks:ACTIVATIONS",
     # Costs and objectives
@@ -43,6 +44,8 @@ PUBLIC = {
     "Settling": "contrastive_core.rule:Settling",
     "Estimate": "contrastive_core.rule:Estimate",
     "Sides": "contrastive_core.phases:Sides",
+    "Unrolling": "contrastive_core.baselines.unrolled:Unrolling",
+    "Homeostasis": "eqprop.rule:Homeostasis",
     "EquilibriumPropagation": "eqprop.rule:EquilibriumPropagation",
     "CoupledLearning": "hebbian.coupled:CoupledLearning",
     "contrastive_hebbian": "hebbian.coupled:contrastive_hebbian",

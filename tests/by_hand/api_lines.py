@@ -1,10 +1,13 @@
-"""Print the lines of ``docs/api.md`` that come from docstrings: ``python tests/by_hand/api_lines.py``."""
+"""Write the first lines of docstrings into ``docs/api.md``: ``python tests/by_hand/api_lines.py``."""
 
 import inspect
 import re
+from pathlib import Path
 
 import eqlab
 from contrastive_core.registry import Table
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 
 def summary(name: str) -> str | None:
@@ -18,5 +21,14 @@ def summary(name: str) -> str | None:
     return f"- `{name}`: {first}"
 
 
+def updated(text: str) -> str:
+    """Return the document with the present lines; names that are not public any more keep theirs."""
+    lines = (re.match(r"- `(\w+)`: ", line) for line in text.splitlines())
+    names = [match and match[1] for match in lines]
+    return (
+        "\n".join((name in eqlab.PUBLIC and summary(str(name))) or line for name, line in zip(names, text.splitlines(), strict=True)) + "\n"
+    )
+
+
 if __name__ == "__main__":
-    print("\n".join(summary(name) or f"- `{name}`: (table)" for name in eqlab.PUBLIC))
+    DOCUMENT.write_text(updated(DOCUMENT.read_text("utf-8")), "utf-8")

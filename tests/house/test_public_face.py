@@ -8,24 +8,25 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from api_lines import summary
 
 import eqlab
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTED = re.findall(r"^- `(\w+)`: ", (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
+LINES = {line.split("`")[1]: line for line in (ROOT / "docs" / "api.md").read_text("utf-8").splitlines() if line.startswith("- `")}
 
 
 def test_the_document_the_module_and_its_list_have_the_same_names() -> None:
     """If this fails, a name is public without being documented, or documented without being there."""
-    assert list(eqlab.PUBLIC) == DOCUMENTED
+    assert list(eqlab.PUBLIC) == list(LINES)
     assert sorted(eqlab.PUBLIC) == sorted(eqlab.__all__) == dir(eqlab)
-    assert len(DOCUMENTED) > 50
+    assert len(LINES) > 50
 
 
 @pytest.mark.parametrize("name", eqlab.PUBLIC)
-def test_every_public_name_is_something_documented(name: str) -> None:
-    """If this fails, a public name leads nowhere."""
-    assert getattr(eqlab, name).__doc__
+def test_every_public_name_leads_to_what_the_document_says(name: str) -> None:
+    """If this fails, a name leads nowhere or is described as something else; tests/by_hand/api_lines.py prints the lines."""
+    assert summary(name) in (LINES[name], None)
 
 
 def test_tables_of_several_packages_are_one() -> None:

@@ -21,14 +21,12 @@ def summary(name: str) -> str | None:
     return f"- `{name}`: {first}"
 
 
-def updated(text: str) -> str:
-    """Return the document with the present lines; names that are not public any more keep theirs."""
-    lines = (re.match(r"- `(\w+)`: ", line) for line in text.splitlines())
-    names = [match and match[1] for match in lines]
-    return (
-        "\n".join((name in eqlab.PUBLIC and summary(str(name))) or line for name, line in zip(names, text.splitlines(), strict=True)) + "\n"
-    )
+def updated(line: str) -> str:
+    """Return a line of the document as it is to be."""
+    name = re.match(r"- `(\w+)`: ", line)
+    return (summary(name[1]) if name and name[1] in eqlab.PUBLIC else None) or line
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(updated(DOCUMENT.read_text("utf-8")), "utf-8")
+    text = DOCUMENT.read_text("utf-8")
+    DOCUMENT.write_text("".join(f"{updated(line)}\n" for line in text.splitlines()), "utf-8")

@@ -61,6 +61,8 @@ def _paint(figure: Figure, data: dict[str, Any]) -> None:
 
 
 def _paint_halves(axes: Axes, data: dict[str, Any]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     fit, rows = data["monte_carlo"], [row for row in data["midpoints"] if number(row["load"]) is not None]
     places = [row["size"] ** -fit["exponent"] for row in rows]
     below = [max(row["load"] - row["interval"][0], 0.0) for row in rows]
@@ -72,5 +74,6 @@ def _paint_halves(axes: Axes, data: dict[str, Any]) -> None:
     axes.errorbar(
         [0], [fit["load"]], yerr=[[max(fit["load"] - low, 0.0)], [max(high - fit["load"], 0.0)]], color=INK, marker="D", markersize=4
     )
+    axes.xaxis.set_major_locator(MaxNLocator(4))  # small decimals would run into each other
     axes.axhline(data["theory"]["load"], color=FAINT, linestyle=":")
     axes.set(title="Load at which half is retrieved", xlabel=f"N to the power of \N{MINUS SIGN}{fit['exponent']:.2f} (0: infinite N)")

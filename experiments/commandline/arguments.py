@@ -20,7 +20,7 @@ def names_in(args: Sequence[str], model: type[BaseModel]) -> dict[str, Any]:
     args : sequence of str
         Arguments of the command.
     model : type of Options
-        What it takes.
+        Options of the command.
 
     Returns
     -------

@@ -23,7 +23,7 @@ def complete(model: type[M], values: Mapping[str, Any]) -> type[M]:
     Parameters
     ----------
     model : type of Options
-        What a command takes.
+        Options of a command.
     values : mapping
         Settings, of which only the names given here bring options along. Defaults do not: nothing is imported for them.
 
@@ -60,14 +60,14 @@ def extended(model: type[M], options: Mapping[str, Any]) -> type[M]:
     Parameters
     ----------
     model : type of Options
-        What to extend.
+        Options to extend.
     options : mapping
         Annotation and field by name, each marked ``Brought``.
 
     Returns
     -------
     type of Options
-        The same class for the same options.
+        One class for equal options.
     """
     if not options:
         return model

@@ -4,29 +4,20 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import click
 import cloup
-from click.shell_completion import CompletionItem
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from contrastive_core import plugins
 from experiments.commandline.arguments import names_in, values_of
 from experiments.commandline.completion import complete
 from experiments.commandline.invocation import Invocation
-from experiments.commandline.kinds import NONE, OptionKind, field_kind, flag_name, from_text, is_positional
 from experiments.commandline.layout import HelpContext
-from experiments.commandline.markers import Repeated
 from experiments.commandline.options import CommandOptions, resolve
-from experiments.commandline.sections import GENERAL, OWN, Section
+from experiments.commandline.parameters import destination, leaves_of, parameter_of
+from experiments.commandline.sections import GENERAL
 from experiments.machine import keep_freed_memory
-
-if TYPE_CHECKING:
-    _ParamType = click.ParamType[Any]
-else:  # older versions of click have no type parameter here
-    _ParamType = click.ParamType
 
 M = TypeVar("M", bound=CommandOptions)
 MOST_THREADS = 1024
@@ -35,7 +26,6 @@ RUN = "Directory of the run, which keeps its results."
 RUNS = "Directory that holds the runs, in place of the directory runs."
 """Meanings of ``--out``."""
 
-_NO_FLAG = ("mapping", "table")
 _SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")
 
 
@@ -62,12 +52,12 @@ def command(
     """
 
     def decorate(function: Callable[[M, Invocation], None]) -> click.Command:
-        leaves = _leaves(model)
+        leaves = leaves_of(model)
         if "seed" in without:
             del leaves["seed"]
 
         def callback(**given: Any) -> None:
-            flags = {key: given[_destination(key)] for key in leaves if given[_destination(key)] not in (None, ())}
+            flags = {key: given[destination(key)] for key in leaves if given[destination(key)] not in (None, ())}
             options = resolve(model, config=given.get("config"), flags=flags, assignments=given.get("set", ()))
             keep_freed_memory()
             function(options, _invocation(given))
@@ -79,7 +69,7 @@ def command(
         groups = {leaf.section: cloup.OptionGroup(leaf.section.title) for leaf in leaves.values() if leaf.section != GENERAL}
         common = [parameter for parameter in _common(out) if parameter.name not in without]
         ordered = sorted(leaves.items(), key=lambda item: (item[1].section.rank, *item[1].place))
-        parameters = [*(_parameter(key, leaf, groups.get(leaf.section)) for key, leaf in ordered), *common]
+        parameters = [*(parameter_of(key, leaf, groups.get(leaf.section)) for key, leaf in ordered), *common]
         spelled = [spelling for parameter in parameters for spelling in {*parameter.opts, *parameter.secondary_opts}]
         if len(set(spelled)) < len(spelled):
             raise TypeError(f"two options of 'eqlab {name}' share a flag: {sorted(one for one in spelled if spelled.count(one) > 1)}")
@@ -96,10 +86,12 @@ class Command(cloup.Command):
     Parameters
     ----------
     *args, **kwargs
-        As for ``cloup.Command``.
+        Arguments of ``cloup.Command``.
     completed : callable
         Maps the arguments to the same command with the flags that belong to the rules, networks, … that they name.
     """
+
+    context_class = HelpContext
 
     def __init__(self, *args: Any, completed: Callable[[Sequence[str]], click.Command], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,7 +103,7 @@ class Command(cloup.Command):
         Parameters
         ----------
         info_name : str or None
-            Name of the command, as for ``click.Command``.
+            Name of the command.
         args : list of str
             The arguments.
         parent : Context, optional
@@ -127,8 +119,6 @@ class Command(cloup.Command):
         plugins.forget()
         plugins.use_modules(list(values_of("--plugin", args)))
         return cloup.Command.make_context(self._completed(args), info_name, args, parent, **extra)
-
-    context_class = HelpContext
 
     def get_default_option_group(self, ctx: click.Context, is_the_only_visible_option_group: bool = False) -> cloup.OptionGroup:
         """Collect the options that belong to no other section, and ``--help``.
@@ -148,128 +138,6 @@ class Command(cloup.Command):
         group = super().get_default_option_group(ctx, is_the_only_visible_option_group)
         group.title = GENERAL.title
         return group
-
-
-class FieldType(_ParamType):
-    """Reads a flag's text as far as it can, and completes names; the model checks the value, so that all problems are reported at once.
-
-    Parameters
-    ----------
-    kind : OptionKind
-        Shape of the values that the option takes.
-    """
-
-    def __init__(self, kind: OptionKind) -> None:
-        self._kind = kind
-        self.name = kind.name
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Turn the text into a value, or leave it for the model to refuse.
-
-        Parameters
-        ----------
-        value : object
-            Text as typed.
-        param : Parameter, optional
-            Not used.
-        ctx : Context, optional
-            Not used.
-
-        Returns
-        -------
-        object
-            Value, or the text as it was.
-        """
-        return from_text(value, self._kind) if isinstance(value, str) else value
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Complete the names that an option allows.
-
-        Parameters
-        ----------
-        ctx : Context
-            Not used.
-        param : Parameter
-            Not used.
-        incomplete : str
-            Text so far; in a list, the last item is completed.
-
-        Returns
-        -------
-        list of CompletionItem
-            Names that begin with it.
-        """
-        head, comma, last = incomplete.rpartition(",")
-        return [CompletionItem(head + comma + choice) for choice in _choices(self._kind) if choice.startswith(last)]
-
-
-class _Leaf(NamedTuple):
-    """Field that becomes a parameter, its section, and its place in there: own fields of a command precede those that it shares."""
-
-    field: FieldInfo
-    section: Section
-    place: tuple[int, int]
-
-
-def _leaves(model: type[BaseModel], parents: str = "") -> dict[str, _Leaf]:
-    leaves: dict[str, _Leaf] = {}
-    for number, (key, field) in enumerate(model.model_fields.items()):
-        kind = field_kind(field)
-        if kind.model:
-            leaves |= _leaves(kind.model, f"{parents}{key}.")
-        elif kind.name not in _NO_FLAG:
-            # A field stays where it was first declared, in the models too that give it another default.
-            owner = [base for base in model.__mro__ if issubclass(base, BaseModel) and key in inspect.get_annotations(base)][-1]
-            markers = owner.model_fields[key].metadata
-            section = next((marker for marker in markers if isinstance(marker, Section)), getattr(owner, "section", OWN))
-            leaves[parents + key] = _Leaf(field, section, (model.__mro__.index(owner), number))
-    return leaves
-
-
-def _destination(key: str) -> str:
-    return "option_" + key.replace(".", "_")
-
-
-def _parameter(key: str, leaf: _Leaf, group: cloup.OptionGroup | None) -> click.Parameter:
-    field, kind = leaf.field, field_kind(leaf.field)
-    if is_positional(field):
-        if kind.name == "list" and kind.item:
-            many, inner = -1, kind.item
-        else:
-            many, inner = 1, kind
-        shown = f"[{key.upper()}]{'...' if many == -1 else ''}"
-        return cloup.Argument([_destination(key)], nargs=many, required=False, type=FieldType(inner), metavar=shown, help=field.description)
-    flag, name, text = flag_name(key), _destination(key), _help(leaf, kind)
-    repeated = next((marker for marker in field.metadata if isinstance(marker, Repeated)), None)
-    if repeated:
-        return cloup.Option([flag, name], group=group, multiple=True, metavar=repeated.metavar, help=text)
-    if kind.name == "boolean":
-        return cloup.Option([f"{flag}/--no-{flag.removeprefix('--')}", name], group=group, default=None, help=text)
-    return cloup.Option([flag, name], group=group, type=FieldType(kind), metavar=_metavar(kind), default=None, help=text)
-
-
-def _metavar(kind: OptionKind) -> str:
-    if kind.name == "list" and kind.item:
-        return f"{_metavar(kind.item)},..."
-    return "NAME" if kind.choices else {"any": "VALUE"}.get(kind.name, kind.name.upper())
-
-
-def _choices(kind: OptionKind) -> tuple[str, ...]:
-    return kind.choices or (kind.item.choices if kind.item else ())
-
-
-def _help(leaf: _Leaf, kind: OptionKind) -> str:
-    choices = f" One of: {', '.join(_choices(kind))}." if _choices(kind) else ""
-    default = "required" if leaf.field.is_required() else f"default: {_as_flag(leaf.field.get_default(call_default_factory=True), kind)}"
-    return f"{leaf.field.description or ''}{choices}  [{default}]"
-
-
-def _as_flag(value: Any, kind: OptionKind) -> str:
-    if value is None:
-        return NONE
-    if kind.name == "boolean":
-        return "yes" if value else "no"
-    return ",".join(map(str, value)) or "empty" if kind.name == "list" else str(value)
 
 
 def _common(out: str) -> list[click.Parameter]:

@@ -50,7 +50,7 @@ class OneOf:
         Returns
         -------
         str
-            The same name; for a plug-in, the name under which any process finds it.
+            Name, unchanged; for a plug-in, the name under which any process finds it.
 
         Raises
         ------

@@ -150,6 +150,8 @@ MUTATIONS = [
     Mutation("circuit: heat of the diodes dropped", "eqprop/resistive.py", "watts = watts + (forward * self", "watts = watts + 0 * (forward * self", "dissipation::test_heat_is_what_the_sources_deliver"),
     Mutation("circuit: heat below the amplifiers", "eqprop/resistive.py", "*(self.parts.voltage_gain * layer for layer in state[:-1])", "*state[:-1]", "dissipation::test_heat_is_what_the_sources_deliver"),
     Mutation("circuit: nodes in units of the energy", "eqprop/resistive.py", "self._total(index) / self.stiffness[index]", "self._total(index)", "dissipation::test_node_sees"),
+    Mutation("device: training begins no uses", "contrastive_core/training/loop.py", "        network.begin_use_()\n", "", "uses::test_training_begins_a_use"),
+    Mutation("device: clamping is a use", "contrastive_core/devices/on_device.py", "        return self.inside.clamp(inputs)", "        self.clock += 1\n        return self.inside.clamp(inputs)", "uses::test_an_estimate_on_a_noisy_device"),
     Mutation("device: heat at the network's conductances", "contrastive_core/devices/on_device.py", "value / scales[name] for", "value for", "dissipation::test_circuit_that_settles"),
     Mutation("account: heat of sweeps that read arrays", "contrastive_core/devices/accounting.py", "if constants.continuous and circuit is not None:", "if circuit is not None:", "dissipation::test_arrays_that_are_read"),
     # Solvers

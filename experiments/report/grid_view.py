@@ -70,10 +70,11 @@ def show_grid(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
     lengths = [*(len(axis.values) for axis in opened.axes), opened.seeds]
     names = _chosen(opened, paths)
     pairs = [(fronts[0], fronts[1])] if fronts else [(effort, COST) for effort in EFFORTS if effort in paths and COST in paths]
+    # A sweep that is still being planned has fewer trials than its grid has places.
     if not names or math.prod(lengths) != opened.total:
         return Contents([], {})
     wanted = dict.fromkeys([*names, *(name for pair in pairs for name in pair)])
-    columns = read_columns(opened.journal, {name: paths[name] for name in wanted})
+    columns = read_columns(opened.journal, {name: paths[name] for name in wanted})  # one pass over the journal for all figures
     experiment = opened.definition()
     bounds = {name: experiment.metric(name).bounds if experiment else UNBOUNDED for name in names}
     where = positions(lengths, opened.total)
@@ -105,6 +106,7 @@ def _pictures(
     if max((len(str(label)) for label in first.labels), default=0) > max((len(str(label)) for label in second.labels), default=0):
         first, second, varying = second, first, [varying[1], varying[0]]  # long names have more room on the left
     shape = (len(second.labels), len(first.labels))
+    # One number per cell of the map; further axes and seeds are averaged over.
     groups = second.places[where[varying[1]]] * shape[1] + first.places[where[varying[0]]]
     maps = {}
     for name, limits in bounds.items():

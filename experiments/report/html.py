@@ -121,6 +121,7 @@ def caption(name: str) -> str:
 
 def _prepare(table: ReportTable) -> dict[str, Any]:
     rows = [[_text(cell) for cell in row] for row in table.rows]
+    # Most, not all: a column of numbers may hold a word, such as "failed".
     numeric = [2 * sum(bool(_NUMBER.fullmatch(row[index])) for row in rows) > len(rows) for index in range(len(table.header))]
     return {
         "title": table.title,
@@ -179,10 +180,10 @@ def _inline(svg: str, prefix: str, label: str) -> Markup:
 
 
 def _adapt(name: str, value: str, prefix: str) -> str:
-    if name == "id":
+    if name == "id":  # figures of one page would otherwise share the ids of clip paths and markers
         return prefix + value
     if name == "href":
-        return value.replace("#", f"#{prefix}", 1) if value.startswith("#") else ""
+        return value.replace("#", f"#{prefix}", 1) if value.startswith("#") else ""  # nothing from outside the page
     if name in ("d", "x", "y", "transform"):
         return _DECIMALS.sub(lambda found: f"{float(found.group()):.2f}", value)  # of a point: finer than any screen
     value = _REFERENCE.sub(rf"url(#{prefix}\1)", value)

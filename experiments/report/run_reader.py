@@ -131,11 +131,12 @@ def open_for_reading(run: RunDirectory) -> Iterator[OpenedRun | None]:
         if command == COMMAND:
             refuse_edited(run, facts)
         unrecorded = counts["pending"] + counts["running"]
+        # Files of live epochs outlive a kill; they are read only while trials are missing.
         yield OpenedRun(run, journal, command, facts, counts, running(run.live) if unrecorded else [])
 
 
 def refuse_links(run: RunDirectory) -> None:
-    """Raise ``InputError`` if anything that is read of a run is a link to somewhere else."""
+    """Raise ``InputError`` if a file of the run is a link, which could show the content of any file in a report."""
     for path in (run.config, run.provenance, run.journal_file, run.live, run.trajectories):
         if path.is_symlink():
             raise InputError(f"{path} is a link, which may lead out of the run; put the file itself there")
@@ -152,7 +153,7 @@ def state_of(opened: OpenedRun) -> str:
     Returns
     -------
     str
-        Done, failed and total; and while some are missing trials per second since the last start, and the time left at that rate.
+        Trials done, failed and in all. While some are missing also the rate since the last start and the time left at that rate.
     """
     counts = opened.counts
     text = f"{counts['done']} of {opened.total} trials done, {counts['failed']} failed"
@@ -173,7 +174,7 @@ def changed(run: RunDirectory) -> datetime:
     with suppress(OSError):
         paths += run.live.iterdir()
     for path in paths:
-        with suppress(OSError):
+        with suppress(OSError):  # the file of a trial goes when it is recorded, perhaps just now
             times.append(path.stat().st_mtime)
     return datetime.fromtimestamp(max(times), UTC)
 

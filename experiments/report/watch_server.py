@@ -70,6 +70,7 @@ class Viewer:
             A whole document. An unreadable run becomes a page with the error, because the next request may find it whole.
         """
         with self._lock:
+            # The lock lets one browser tab draw while the others wait for the same page.
             if self._page is None or time.monotonic() >= self._rest_until:
                 self._look()
             assert self._page is not None

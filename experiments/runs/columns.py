@@ -88,11 +88,12 @@ def read_columns(journal: Journal, paths: Mapping[str, str]) -> Columns:
     codes = {name: code for code, name in enumerate(STATUSES)}
     wanted = "".join(", json_extract(metrics, ?)" for _ in paths)
     columns = list(values.values())
+    # A writer may add trials meanwhile; the arrays have room for those that were counted.
     rows = journal.connection.execute(f"SELECT status{wanted} FROM trials ORDER BY id LIMIT ?", (*paths.values(), total))
     for index, (state, *found) in enumerate(rows):
         status[index] = codes[state]
         for column, value in zip(columns, found, strict=True):
-            if isinstance(value, int | float):
+            if isinstance(value, int | float):  # not null, which stands for a number that was not finite
                 column[index] = value
     return Columns(status, values)
 

@@ -97,6 +97,7 @@ def group_means(values: Array, groups: Array, count: int, bounds: Bounds = UNBOU
     kept = np.isfinite(values)
     sizes = np.abs(values if sizes is None else sizes)[kept]
     values, groups = values[kept], groups[kept]
+    # bincount adds in the order of the values, so that a group has the same bits alone as among others.
     number = np.bincount(groups, minlength=count)
     mean, low, high = (np.full(count, np.nan) for _ in range(3))
     np.divide(np.bincount(groups, values, count), number, out=mean, where=number > 0)
@@ -105,6 +106,7 @@ def group_means(values: Array, groups: Array, count: int, bounds: Bounds = UNBOU
     np.maximum.at(most, groups, values)
     np.maximum.at(scale, groups, sizes)
     squares = np.bincount(groups, (values - mean[groups]) ** 2, count)  # about the mean: sums of squares alone would cancel
+    # By the range, not by the variance: rounding of the mean gives equal values a variance above 0.
     known = (number > 1) & (most - least > _ROUNDING * scale)
     free, centre = number[known] - 1, mean[known]
     margin = stdtrit(free, 0.5 + CONFIDENCE / 2) * np.sqrt(squares[known] / free / number[known])
@@ -158,6 +160,7 @@ def difference_interval(
 
     ours, theirs = np.asarray(values, dtype=float), np.asarray(reference, dtype=float)
     low, high = bounds
+    # Rounding is judged by the arms: 0.9 - 0.8 carries the error of 0.9, which is large for a difference near 0.
     return mean_interval(ours - theirs, (low - high, high - low), np.maximum(np.abs(ours), np.abs(theirs)))
 
 

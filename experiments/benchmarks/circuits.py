@@ -15,7 +15,12 @@ from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.machine import processor
+from experiments.report.ending import finish
 from experiments.runs.provenance import versions
+from experiments.sweeps.compute import computation, compute_one, study_of
+from experiments.trials.engine import SERIAL
+from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,26 +45,31 @@ class BenchCircuitsOptions(CommandOptions):
     repeats: Positive = Field(5, description="Number of interleaved runs of each case, whose median counts.")
 
 
-@command(BenchCircuitsOptions, "circuits")
-def bench_circuits(options: BenchCircuitsOptions, invocation: Invocation) -> None:
-    """Measure the time per operating point of ngspice and of block descent, on the same circuits in one run.
+METRICS = {
+    "network": Metric("layer sizes"),
+    "samples": Metric("operating points per run"),
+    "processor": Metric("model of the processor"),
+    "versions": Metric("versions of the software"),
+    "rows": Metric("by case: microseconds per operating point, ratio to ngspice, largest difference of a voltage", timing=True),
+}
 
-    Block descent starts from rest and runs to a residual of 1e-9 of the largest voltage. ngspice is one process for all samples, so that
-    reading the netlist is shared among them.
 
-    \b
-    Examples:
-      eqlab bench circuits
-      eqlab bench circuits --hidden 128,64 --samples 16
+def trial(options: BenchCircuitsOptions, seed: int) -> Outcome:
+    """Time every way to an operating point on the same circuits.
 
     Parameters
     ----------
     options : BenchCircuitsOptions
         Cases to measure.
-    invocation : Invocation
-        Destination of the results.
-    """  # noqa: D301
-    network, inputs = _circuit(options)
+    seed : int
+        Seed of conductances and inputs.
+
+    Returns
+    -------
+    Outcome
+        Metrics of ``METRICS``.
+    """
+    network, inputs = _circuit(options, seed)
     cases = _cases(network, inputs)
     states = {name: run() for name, run in cases.items()}
     seconds: dict[str, list[float]] = {name: [] for name in cases}
@@ -79,14 +89,39 @@ def bench_circuits(options: BenchCircuitsOptions, invocation: Invocation) -> Non
         for name in cases
     ]
     sizes = "-".join(map(str, (network.conductance(0).shape[0], *network.sizes)))
-    data = {"network": sizes, "samples": options.samples, "processor": processor(), "versions": versions(), "rows": rows}
+    return Outcome({"network": sizes, "samples": options.samples, "processor": processor(), "versions": versions(), "rows": rows})
+
+
+EXPERIMENT = Experiment(BenchCircuitsOptions, trial, METRICS, headline=())
+
+
+@command(BenchCircuitsOptions, "circuits")
+def bench_circuits(options: BenchCircuitsOptions, invocation: Invocation) -> None:
+    """Measure the time per operating point of ngspice and of block descent, on the same circuits in one run.
+
+    Block descent starts from rest and runs to a residual of 1e-9 of the largest voltage. ngspice is one process for all samples, so that
+    reading the netlist is shared among them.
+
+    \b
+    Examples:
+      eqlab bench circuits
+      eqlab bench circuits --hidden 128,64 --samples 16
+
+    Parameters
+    ----------
+    options : BenchCircuitsOptions
+        Cases to measure.
+    invocation : Invocation
+        Destination of the results.
+    """  # noqa: D301
+    with computation(options, invocation, SERIAL) as opened:
+        result = compute_one(study_of("bench-circuits", options), opened, Given(options))
     header = ("case", "us per operating point", "x ngspice", "difference to ngspice V")
-    invocation.save_result(
-        "bench-circuits", data, f"{sizes}, {options.samples} samples\n\n{format_table(header, [tuple(r.values()) for r in rows])}"
-    )
+    table = format_table(header, [tuple(row.values()) for row in result["rows"]])
+    finish(opened.run, invocation, result, f"{result['network']}, {result['samples']} samples\n\n{table}")
 
 
-def _circuit(options: BenchCircuitsOptions) -> tuple[Resistive, Tensor]:
+def _circuit(options: BenchCircuitsOptions, seed: int) -> tuple[Resistive, Tensor]:
     import torch
 
     from contrastive_core.training.loop import generator_of
@@ -94,8 +129,8 @@ def _circuit(options: BenchCircuitsOptions) -> tuple[Resistive, Tensor]:
     from eqprop.resistive import Resistive
 
     parts = Parts(input_gain=40.0, rail=0.0, bounds=((0.002, 0.5),))
-    network = Resistive((64, *options.hidden, 10), parts, generator=generator_of(options.seed, 0), dtype=torch.float64)
-    return network, torch.rand((options.samples, 64), generator=generator_of(options.seed, 1), dtype=torch.float64)
+    network = Resistive((64, *options.hidden, 10), parts, generator=generator_of(seed, 0), dtype=torch.float64)
+    return network, torch.rand((options.samples, 64), generator=generator_of(seed, 1), dtype=torch.float64)
 
 
 def _cases(network: Resistive, inputs: Tensor) -> dict[str, Callable[[], State]]:

@@ -18,7 +18,13 @@ from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
-from experiments.runs.provenance import provenance
+from experiments.machine import processor
+from experiments.report.ending import finish
+from experiments.runs.provenance import versions
+from experiments.sweeps.compute import computation, compute_one, study_of
+from experiments.trials.engine import SERIAL
+from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -143,6 +149,41 @@ def memory(rows: int, width: int, threads: int, seed: int = 0) -> dict[str, Any]
     return {"rows": rows, "width": width, "seconds": seconds, **sizes}
 
 
+METRICS = {
+    "temperature": Metric("temperature of the objective"),
+    "cases": Metric("by batch: processor time of both ways, their ratio, difference of their gradients", timing=True),
+    "memory": Metric("peak memory of a large batch, and of one dense matrix", "byte", timing=True),
+    "processor": Metric("model of the processor"),
+    "versions": Metric("versions of the software"),
+}
+
+
+def trial(options: BenchObjectivesOptions, seed: int) -> Outcome:
+    """Time both ways on every batch, and measure the memory of the large one.
+
+    Parameters
+    ----------
+    options : BenchObjectivesOptions
+        Cases to measure.
+    seed : int
+        Seed of the batches.
+
+    Returns
+    -------
+    Outcome
+        Metrics of ``METRICS``.
+    """
+    import torch
+
+    cases = [compare(rows, options.width, options.repeats, seed) for rows in options.rows]
+    large = None if options.large is None else memory(options.large, options.width, torch.get_num_threads(), seed)
+    machine = {"processor": processor(), "versions": versions()}
+    return Outcome({"temperature": TEMPERATURE, "cases": cases, "memory": large, **machine})
+
+
+EXPERIMENT = Experiment(BenchObjectivesOptions, trial, METRICS, headline=())
+
+
 @command(BenchObjectivesOptions, "objectives")
 def bench_objectives(options: BenchObjectivesOptions, invocation: Invocation) -> None:
     """Time value and gradient of NT-Xent against a plain dense torch version, and measure the peak memory of a large batch.
@@ -160,8 +201,9 @@ def bench_objectives(options: BenchObjectivesOptions, invocation: Invocation) ->
         Destination of the results.
     """  # noqa: D301
     invocation.use_threads()
-    cases = [compare(rows, options.width, options.repeats, options.seed) for rows in options.rows]
-    large = None if options.large is None else memory(options.large, options.width, invocation.threads, options.seed)
+    with computation(options, invocation, SERIAL) as opened:
+        result = compute_one(study_of("bench-objectives", options), opened, Given(options))
+    cases, large = result["cases"], result["memory"]
     header = ("rows", "width", "dense CPU ms", "streamed CPU ms", "dense / streamed", "gradients differ by")
     body = [
         (c["rows"], c["width"], f"{1e3 * c['dense_s']:.1f}", f"{1e3 * c['streamed_s']:.1f}", f"{c['speed']:.2f}", f"{c['difference']:.1e}")
@@ -174,5 +216,4 @@ def bench_objectives(options: BenchObjectivesOptions, invocation: Invocation) ->
             f"({large['base_bytes'] / 2**30:.2f} GiB before), {large['seconds']:.1f} s; one dense matrix alone is "
             f"{large['dense_bytes'] / 2**30:.2f} GiB"
         )
-    result = {"temperature": TEMPERATURE, "cases": cases, "memory": large, "provenance": provenance(invocation.argv, invocation.threads)}
-    invocation.save_result("objectives", result, text)
+    finish(opened.run, invocation, result, text)

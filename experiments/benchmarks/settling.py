@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from time import process_time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +20,12 @@ from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive, PositiveFloat
 from experiments.machine import available_cores, processor
+from experiments.report.ending import finish
 from experiments.runs.provenance import versions
+from experiments.sweeps.compute import computation, compute_one, study_of
+from experiments.trials.engine import SERIAL
+from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
     from experiments.benchmarks.settling_cases import GradientCase
@@ -110,6 +112,49 @@ def sizes_of(network: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+METRICS = {
+    "processor": Metric("model of the processor"),
+    "versions": Metric("versions of the software"),
+    "repeats": Metric("interleaved measurements of each case, whose median counts"),
+    "rows": Metric("by case and size: samples per CPU-second, sweeps, cosine to the exact gradient, peak memory", timing=True),
+    "first_call_seconds": Metric("time of the first estimate of a process, with a cold and a warm cache of kernels", "second", timing=True),
+}
+
+
+def trial(options: BenchSettleOptions, seed: int, *, on_row: Callable[[], object] = lambda: None) -> Outcome:
+    """Measure every case of every size.
+
+    Parameters
+    ----------
+    options : BenchSettleOptions
+        Cases to measure.
+    seed : int
+        Seed of networks and samples.
+    on_row : callable
+        Called after each size.
+
+    Returns
+    -------
+    Outcome
+        Metrics of ``METRICS``.
+    """
+    from experiments.benchmarks.settling_networks import first_call_seconds
+
+    options, rows = options.model_copy(update={"seed": seed}), list[dict[str, Any]]()
+    for combination in _combinations(options):
+        rows.extend(_rows(options, *combination))
+        on_row()
+    first = {"first_call_seconds": first_call_seconds()} if options.first_call else {}
+    return Outcome({"processor": processor(), "versions": versions(), "repeats": options.repeats, "rows": rows, **first})
+
+
+EXPERIMENT = Experiment(BenchSettleOptions, trial, METRICS, headline=())
+
+
+def _combinations(options: BenchSettleOptions) -> list[tuple[str, float, str, int, int]]:
+    return list(product(options.networks, options.energy_scales, options.weights, options.batches, options.thread_counts))
+
+
 @command(BenchSettleOptions, "settle")
 def bench_settle(options: BenchSettleOptions, invocation: Invocation) -> None:
     """Measure samples per CPU-second of equilibrium propagation and of backpropagation.
@@ -126,26 +171,16 @@ def bench_settle(options: BenchSettleOptions, invocation: Invocation) -> None:
     invocation : Invocation
         Destination of the results.
     """  # noqa: D301
-    combinations = [
-        (network, scale, weights, batch, threads)
-        for network in options.networks
-        for scale in options.energy_scales
-        for weights in options.weights
-        for batch in options.batches
-        for threads in options.thread_counts
-    ]
-    rows: list[dict[str, Any]] = []
-    with invocation.progress(len(combinations), "measuring") as bar:
-        for combination in combinations:
-            rows.extend(_rows(options, *combination))
-            bar.update()
-    data = {"processor": processor(), "versions": versions(), "repeats": options.repeats, "rows": rows}
-    text = _text(rows)
+    with (
+        computation(options, invocation, SERIAL) as opened,
+        invocation.progress(len(_combinations(options)), "measuring") as bar,
+    ):
+        result = compute_one(study_of("bench-settle", options), opened, Given(options, {"on_row": bar.update}))
+    text = _text(result["rows"])
     if options.first_call:
-        data["first_call_seconds"] = seconds = first_call_seconds()
-        cold, warm = seconds["cold"], seconds["warm"]
+        cold, warm = (result["first_call_seconds"][cache] for cache in ("cold", "warm"))
         text += f"\n\nfirst estimate of a process: {cold:.1f} s with a cold cache of kernels, {warm:.1f} s with a warm one"
-    invocation.save_result("bench-settle", data, text)
+    finish(opened.run, invocation, result, text)
 
 
 def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str, batch: int, threads: int) -> Iterator[dict[str, Any]]:
@@ -206,24 +241,6 @@ def _seconds(case: GradientCase) -> float:
     start = process_time()
     case.run()
     return max(process_time() - start, 1e-9)
-
-
-def first_call_seconds() -> dict[str, float]:
-    """Time the first estimate of a process, from its first import, with an empty cache of compiled kernels and with a filled one.
-
-    Returns
-    -------
-    dict of str to float
-        Seconds by "cold" and "warm".
-    """
-    code = (
-        "import time; start = time.perf_counter(); from experiments.benchmarks.settling_networks import network_of; "
-        "network_of((8, 8, 4), 1.0, True, None, 0); network_of((8, 8, 8, 4), 1.0, True, None, 0); print(time.perf_counter() - start)"
-    )
-    with TemporaryDirectory() as cache:
-        environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
-        runs = (subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True) for _ in range(2))
-        return {name: float(run.stdout) for name, run in zip(("cold", "warm"), runs, strict=True)}
 
 
 def _text(rows: Sequence[dict[str, Any]]) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
@@ -94,3 +98,21 @@ def network_of(sizes: Sequence[int], energy_scale: float, trained: bool, data_di
         for parameter in network.parameters():
             parameter.grad = None
     return network
+
+
+def first_call_seconds() -> dict[str, float]:
+    """Time the first estimate of a process, from its first import, with an empty cache of compiled kernels and with a filled one.
+
+    Returns
+    -------
+    dict of str to float
+        Seconds by "cold" and "warm".
+    """
+    code = (
+        "import time; start = time.perf_counter(); from experiments.benchmarks.settling_networks import network_of; "
+        "network_of((8, 8, 4), 1.0, True, None, 0); network_of((8, 8, 8, 4), 1.0, True, None, 0); print(time.perf_counter() - start)"
+    )
+    with TemporaryDirectory() as cache:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+        runs = (subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True) for _ in range(2))
+        return {name: float(run.stdout) for name, run in zip(("cold", "warm"), runs, strict=True)}

@@ -16,7 +16,12 @@ from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.machine import processor
+from experiments.report.ending import finish
 from experiments.runs.provenance import versions
+from experiments.sweeps.compute import computation, compute_one, study_of
+from experiments.trials.engine import SERIAL
+from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -196,6 +201,45 @@ def _reference_case(system: Multitasking, temperature: float) -> SpinCase:
     return SpinCase("dwave-samplers (Gibbs)", run, sweeps * system.num_spins)
 
 
+METRICS = {
+    "processor": Metric("model of the processor"),
+    "versions": Metric("versions of the software"),
+    "threads": Metric("threads"),
+    "repeats": Metric("interleaved measurements of each kernel, whose median counts"),
+    "rows": Metric("by kernel: nanoseconds per update, ratio to the textbook's, overlap at the end", timing=True),
+    "note": Metric("remark on the optional reference"),
+}
+
+
+def trial(options: BenchSpinsOptions, seed: int) -> Outcome:
+    """Time every kernel on one network.
+
+    Parameters
+    ----------
+    options : BenchSpinsOptions
+        Cases to measure.
+    seed : int
+        Seed of patterns and spins.
+
+    Returns
+    -------
+    Outcome
+        Metrics of ``METRICS``.
+    """
+    found = {
+        "processor": processor(),
+        "versions": versions(),
+        "threads": 1,
+        "repeats": options.repeats,
+        "rows": measure(options.model_copy(update={"seed": seed})),
+        "note": reference_note(options.size),
+    }
+    return Outcome(found)
+
+
+EXPERIMENT = Experiment(BenchSpinsOptions, trial, METRICS, headline=())
+
+
 @command(BenchSpinsOptions, "spins")
 def bench_spins(options: BenchSpinsOptions, invocation: Invocation) -> None:
     """Measure the CPU time per spin update of every kernel, on one thread.
@@ -208,16 +252,9 @@ def bench_spins(options: BenchSpinsOptions, invocation: Invocation) -> None:
       eqlab bench spins
       eqlab bench spins --size 2000
     """  # noqa: D301
-    rows = measure(options)
-    data = {
-        "processor": processor(),
-        "versions": versions(),
-        "threads": 1,
-        "repeats": options.repeats,
-        "rows": rows,
-        "note": reference_note(options.size),
-    }
+    with computation(options, invocation, SERIAL) as opened:
+        result = compute_one(study_of("bench-spins", options), opened, Given(options))
     header = ("kernel", "ns per update", "times dense", "overlap")
-    table = format_table(header, [[row["kernel"], row["nanoseconds"], row["times_dense"], row["overlap"]] for row in rows])
+    table = format_table(header, [[row["kernel"], row["nanoseconds"], row["times_dense"], row["overlap"]] for row in result["rows"]])
     network = f"N = {options.size}, P = {options.patterns}, d = {options.dilution:g}, T = {options.ratio:g} T_c"
-    invocation.save_result("bench-spins", data, f"{network}; one thread, median of {options.repeats}\n\n{table}\n\n{data['note']}")
+    finish(opened.run, invocation, result, f"{network}; one thread, median of {options.repeats}\n\n{table}\n\n{result['note']}")

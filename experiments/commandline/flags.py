@@ -22,15 +22,20 @@ from experiments.machine import keep_freed_memory
 M = TypeVar("M", bound=CommandOptions)
 MOST_THREADS = 1024
 """More are a slip of the finger, and with some tens of thousands the system ends the process without a word."""
-RUN = "Directory of the run, which keeps its results."
-RUNS = "Directory that holds the runs, in place of the directory runs."
-"""Meanings of ``--out``."""
+RUN = "--out"
+"""Flag for the directory of one run, or of the results of a command that has no run."""
+RUNS = "--runs"
+"""Flag for the directory that holds the runs."""
+_DIRECTORIES = {
+    RUN: "Directory of the run, which keeps its results.",
+    RUNS: "Directory that holds the runs, in place of the directory runs.",
+}
 
 _SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")
 
 
 def command(
-    model: type[M], name: str, *, without: Collection[str] = (), out: str = RUN
+    model: type[M], name: str, *, without: Collection[str] = (), directory: str = RUN
 ) -> Callable[[Callable[[M, Invocation], None]], click.Command]:
     """Turn a function of options and an invocation into a command; ``docs/options.md`` shows how a model becomes flags.
 
@@ -42,8 +47,8 @@ def command(
         Name that the user types.
     without : collection of str
         Flags of all commands that this one does not have, or has with another meaning of its own.
-    out : str
-        Meaning of ``--out``: ``RUN``, or ``RUNS`` for a command that looks for runs.
+    directory : str
+        Flag of its directory: ``RUN``, or ``RUNS`` for a command that looks for runs by name.
 
     Returns
     -------
@@ -64,10 +69,10 @@ def command(
 
         def completed(args: Sequence[str]) -> click.Command:
             known = complete(model, names_in(args, model))
-            return made if known is model else command(known, name, without=without, out=out)(function)
+            return made if known is model else command(known, name, without=without, directory=directory)(function)
 
         groups = {leaf.section: cloup.OptionGroup(leaf.section.title) for leaf in leaves.values() if leaf.section != GENERAL}
-        common = [parameter for parameter in _common(out) if parameter.name not in without]
+        common = [parameter for parameter in _common(directory) if parameter.name not in without]
         ordered = sorted(leaves.items(), key=lambda item: (item[1].section.rank, *item[1].place))
         parameters = [*(parameter_of(key, leaf, groups.get(leaf.section)) for key, leaf in ordered), *common]
         spelled = [spelling for parameter in parameters for spelling in {*parameter.opts, *parameter.secondary_opts}]
@@ -140,14 +145,14 @@ class Command(cloup.Command):
         return group
 
 
-def _common(out: str) -> list[click.Parameter]:
+def _common(directory: str) -> list[click.Parameter]:
     threads = click.IntRange(1, MOST_THREADS)
     return [
         click.Option(["--config"], metavar="FILE", help="TOML file of options, or name of a shipped configuration; flags win."),
         click.Option(
             ["--set"], metavar="KEY=VALUE", multiple=True, help="Value of one option, such as epochs=5 or circuit.rail=2; wins over flags."
         ),
-        click.Option(["--out"], metavar="DIR", type=click.Path(path_type=Path), help=out),
+        click.Option([directory], metavar="DIR", type=click.Path(path_type=Path), help=_DIRECTORIES[directory]),
         click.Option(["--json"], is_flag=True, help="Print the result as JSON on stdout, and nothing else there."),
         click.Option(["--quiet"], is_flag=True, help="Leave out progress; warnings and errors are still shown."),
         click.Option(["--threads"], type=threads, metavar="INTEGER", help="Number of threads; small networks want one.  [default: 1]"),
@@ -168,4 +173,5 @@ def _invocation(given: Mapping[str, Any]) -> Invocation:
         context = context.parent
         names.insert(0, context.info_name or "")
     argv = context.find_root().obj or ()
-    return Invocation(" ".join(names), tuple(argv), given.get("out"), given["json"], given["quiet"], given.get("threads") or 1)
+    threads = given.get("threads") or 1
+    return Invocation(" ".join(names), tuple(argv), given.get("out"), given["json"], given["quiet"], threads, given.get("runs"))

@@ -29,13 +29,15 @@ class Invocation:
     argv : tuple of str
         The whole command line after the program's name.
     out : Path or None
-        Directory of the run; None for the command's own choice.
+        Directory of the run; None for a new one.
     json : bool
         Whether stdout carries JSON, and nothing else.
     quiet : bool
         Whether to leave out progress.
     threads : int
         Number of threads to compute with.
+    runs : Path or None
+        Directory that holds the runs; None for the directory ``runs``.
     """
 
     command: str
@@ -44,6 +46,7 @@ class Invocation:
     json: bool
     quiet: bool
     threads: int
+    runs: Path | None = None
 
     def result(self, data: Mapping[str, Any], text: str) -> None:
         """Print what the command found.

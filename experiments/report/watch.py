@@ -32,7 +32,7 @@ class WatchOptions(CommandOptions):
     every: float = Field(3.0, ge=0.5, le=3600, description="Time between two readings of the run, in second.")
 
 
-@command(WatchOptions, "watch", without=("config", "set", "seed", "threads"), out=RUNS)
+@command(WatchOptions, "watch", without=("config", "set", "seed", "threads"), directory=RUNS)
 def watch_command(options: WatchOptions, invocation: Invocation) -> None:
     """Show the run RUN in a browser of this machine while it goes on, with its progress, curves and failures.
 
@@ -46,7 +46,7 @@ def watch_command(options: WatchOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     if options.run is None:
         raise InputError("which run? give one of those that 'eqlab runs list' shows")
-    run = find_run(options.run, invocation.out)
+    run = find_run(options.run, invocation.runs)
     from experiments.report.page import build_report
     from experiments.report.watch_server import LOOPBACK, Server, Viewer
 

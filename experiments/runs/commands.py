@@ -52,16 +52,16 @@ class RemoveOptions(NamesOptions):
     yes: bool = Field(False, description="Remove without asking.")
 
 
-@command(CommandOptions, "list", without=("config", "seed", "threads"), out=RUNS)
+@command(CommandOptions, "list", without=("config", "seed", "threads"), directory=RUNS)
 def list_command(options: CommandOptions, invocation: Invocation) -> None:
-    """List the runs in the directory runs, or in that of --out.
+    """List the runs in the directory runs, or in that of --runs.
 
     \b
     Examples:
       eqlab runs list
-      eqlab runs list --out other/runs
+      eqlab runs list --runs other/runs
     """  # noqa: D301
-    root = invocation.out or ROOT
+    root = invocation.runs or ROOT
     found = sorted(path.parent for path in root.glob("*/config.toml")) if root.is_dir() else []
     runs = [_overview(RunDirectory(path)) for path in found]
     header = ("name", "command", "started", "trials", "done", "failed", "problem")
@@ -89,7 +89,7 @@ def _overview(run: RunDirectory) -> dict[str, Any]:
         return {"name": run.path.name, "problem": str(error)}
 
 
-@command(NamesOptions, "show", without=("config", "seed", "threads"), out=RUNS)
+@command(NamesOptions, "show", without=("config", "seed", "threads"), directory=RUNS)
 def show_command(options: NamesOptions, invocation: Invocation) -> None:
     """Show the configuration, the origin and the state of the runs NAMES.
 
@@ -105,7 +105,7 @@ def show_command(options: NamesOptions, invocation: Invocation) -> None:
 def _find(options: NamesOptions, invocation: Invocation, least: int = 1) -> list[RunDirectory]:
     if len(options.names) < least:
         raise InputError(f"which run{'s' if least > 1 else ''}? give at least {least} of those that 'eqlab runs list' shows")
-    return [find_run(name, invocation.out) for name in options.names]
+    return [find_run(name, invocation.runs) for name in options.names]
 
 
 def _whole(run: RunDirectory) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _means(run: RunDirectory) -> dict[str, float]:
         return means(journal)
 
 
-@command(NamesOptions, "compare", without=("config", "seed", "threads"), out=RUNS)
+@command(NamesOptions, "compare", without=("config", "seed", "threads"), directory=RUNS)
 def compare_command(options: NamesOptions, invocation: Invocation) -> None:
     """Show in which settings the runs NAMES differ, and their mean results side by side.
 
@@ -181,7 +181,7 @@ def _shown(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-@command(RemoveOptions, "rm", without=("config", "seed", "threads"), out=RUNS)
+@command(RemoveOptions, "rm", without=("config", "seed", "threads"), directory=RUNS)
 def remove_command(options: RemoveOptions, invocation: Invocation) -> None:
     """Remove the runs NAMES with everything in them, after asking.
 

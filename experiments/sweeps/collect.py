@@ -52,7 +52,7 @@ class CollectOptions(CommandOptions):
     points: Annotated[int, Field(ge=0)] = Field(40, description="Largest number of points of the grid in the summary.")
 
 
-@command(CollectOptions, "collect", without=("config", "seed", "threads"), out=RUNS)
+@command(CollectOptions, "collect", without=("config", "seed", "threads"), directory=RUNS)
 def collect_command(options: CollectOptions, invocation: Invocation) -> None:
     """Write the results of the sweep NAME to results.nc and, if asked, a table; show means with intervals.
 
@@ -68,7 +68,7 @@ def collect_command(options: CollectOptions, invocation: Invocation) -> None:
 
     if options.csv is not None and options.csv.is_dir():
         raise InputError(f"{options.csv} is a directory; give --csv a file")
-    run = RunDirectory(place(options.name, invocation.out))
+    run = RunDirectory(place(options.name, invocation.runs))
     run.read_config()  # whether there is a run at all
     made_by = run.read_provenance()["command"]
     with run.journal(readonly=True) as journal:

@@ -90,7 +90,7 @@ class RunOptions(NameOptions):
     )
 
 
-@command(NewOptions, "new", without=("config", "set", "threads"), out=RUNS)
+@command(NewOptions, "new", without=("config", "set", "threads"), directory=RUNS)
 def new_command(options: NewOptions, invocation: Invocation) -> None:
     """Make a sweep of the experiment EXPERIMENT over a grid, with several seeds per point.
 
@@ -103,7 +103,7 @@ def new_command(options: NewOptions, invocation: Invocation) -> None:
     given: dict[str, Any] = {key: getattr(options, key) for key in ("seeds", "seed", "paired") if key in options.model_fields_set}
     given = {key: value for key, value in given.items() if value is not None}
     study = declare(options.experiment, file=options.file, settings=options.set, grid=options.grid, given=given)
-    run = create_sweep(place(options.name, invocation.out), study, invocation, options.chunk)
+    run = create_sweep(place(options.name, invocation.runs), study, invocation, options.chunk)
     with open_sweep(run.path, invocation, readonly=True) as sweep:
         total, chunk = math.prod(study.shape), sweep.chunk
     axes = {axis.name: len(axis.values) for axis in study.axes}
@@ -115,10 +115,10 @@ def new_command(options: NewOptions, invocation: Invocation) -> None:
 
 def _spelled(name: str, invocation: Invocation) -> str:
     """Return a sweep's name as it is typed, with the directory it is in."""
-    return shlex.join([name] if invocation.out is None else [name, "--out", str(invocation.out)])
+    return shlex.join([name] if invocation.runs is None else [name, "--runs", str(invocation.runs)])
 
 
-@command(RunOptions, "run", without=("config", "seed", "threads"), out=RUNS)
+@command(RunOptions, "run", without=("config", "seed", "threads"), directory=RUNS)
 def run_command(options: RunOptions, invocation: Invocation) -> None:
     """Compute the missing trials of the sweep NAME; a stopped sweep goes on with any engine.
 
@@ -131,7 +131,7 @@ def run_command(options: RunOptions, invocation: Invocation) -> None:
     _compute(options, invocation, retry=False)
 
 
-@command(RunOptions, "resume", without=("config", "seed", "threads"), out=RUNS)
+@command(RunOptions, "resume", without=("config", "seed", "threads"), directory=RUNS)
 def resume_command(options: RunOptions, invocation: Invocation) -> None:
     """Continue the sweep NAME, as 'eqlab sweep run' does.
 
@@ -143,7 +143,7 @@ def resume_command(options: RunOptions, invocation: Invocation) -> None:
     _compute(options, invocation, retry=False)
 
 
-@command(RunOptions, "retry-failed", without=("config", "seed", "threads"), out=RUNS)
+@command(RunOptions, "retry-failed", without=("config", "seed", "threads"), directory=RUNS)
 def retry_command(options: RunOptions, invocation: Invocation) -> None:
     """Compute the failed trials of the sweep NAME again, and those that are missing.
 
@@ -156,7 +156,7 @@ def retry_command(options: RunOptions, invocation: Invocation) -> None:
 
 def _compute(options: RunOptions, invocation: Invocation, *, retry: bool) -> None:
     kind, _ = check_engine(options.engine)
-    path = place(options.name, invocation.out)
+    path = place(options.name, invocation.runs)
     if kind == "serial":
         invocation.one_thread()  # as workers have, so that every engine finds the same bits
     again = f"eqlab sweep run {_spelled(options.name, invocation)} --engine {shlex.quote(options.engine)}"
@@ -192,7 +192,7 @@ class StatusOptions(NameOptions):
     trial: str | None = Field(None, description="Key of a failed trial whose traceback is shown; none: no traceback.")
 
 
-@command(StatusOptions, "status", without=("config", "seed", "threads"), out=RUNS)
+@command(StatusOptions, "status", without=("config", "seed", "threads"), directory=RUNS)
 def status_command(options: StatusOptions, invocation: Invocation) -> None:
     """Show how far the sweep NAME is, even while it runs, and which trials failed.
 
@@ -201,7 +201,7 @@ def status_command(options: StatusOptions, invocation: Invocation) -> None:
       eqlab sweep status gains
       eqlab sweep status gains --trial 17
     """  # noqa: D301
-    path = place(options.name, invocation.out)
+    path = place(options.name, invocation.runs)
     with open_sweep(path, invocation, readonly=True) as sweep:
         if options.trial is not None:
             one = sweep.journal.trial(options.trial)

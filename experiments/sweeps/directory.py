@@ -115,7 +115,7 @@ def create_sweep(path: Path, study: Study, invocation: Invocation, chunk: int | 
         write_text(unfinished.config, _HEADER + to_toml(study.declared))
         unfinished.path.rename(path)
     except OSError as error:
-        raise InputError(f"cannot write to {path.parent} ({error.strerror}); choose another --out") from error
+        raise InputError(f"cannot write to {path.parent} ({error.strerror}); choose another --runs") from error
     finally:
         shutil.rmtree(unfinished.path, ignore_errors=True)
     return RunDirectory(path)

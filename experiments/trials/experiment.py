@@ -106,6 +106,10 @@ EXPERIMENTS: Table[Experiment] = Table(
     "experiment",
     {
         "basins": "experiments.hopfield.basins:EXPERIMENT",
+        "bench-circuits": "experiments.benchmarks.circuits:EXPERIMENT",
+        "bench-objectives": "experiments.benchmarks.objectives:EXPERIMENT",
+        "bench-settle": "experiments.benchmarks.settling:EXPERIMENT",
+        "bench-spins": "experiments.benchmarks.spins:EXPERIMENT",
         "capacity": "experiments.hopfield.capacity:EXPERIMENT",
         "contrastive": "experiments.representations.trial:EXPERIMENT",
         "gradients": "experiments.learning.gradients:EXPERIMENT",

@@ -310,13 +310,13 @@ def test_a_full_disk_loses_nothing(found: Found, refused: Refused, tmp_path: Pat
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk], check=False, capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        new("a", "--grid", "x=1,2", "--seeds", 1000, "--set", "epochs=9", "--out", disk, chunk=100)
-        message = refused("sweep", "run", "a", "--engine", "serial", "--out", disk, code=1)
+        new("a", "--grid", "x=1,2", "--seeds", 1000, "--set", "epochs=9", "--runs", disk, chunk=100)
+        message = refused("sweep", "run", "a", "--engine", "serial", "--runs", disk, code=1)
         assert "full; what was recorded before is kept" in message
-        done = found("sweep", "status", "a", "--out", disk)["counts"]["done"]
+        done = found("sweep", "status", "a", "--runs", disk)["counts"]["done"]
         assert 0 < done < 2000
         subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
-        assert found("sweep", "run", "a", "--engine", "serial", "--out", disk)["counts"]["done"] == 2000
+        assert found("sweep", "run", "a", "--engine", "serial", "--runs", disk)["counts"]["done"] == 2000
         assert kills.inspect(disk / "a" / "journal.sqlite")[1:] == (0, 18000, "ok")
     finally:
         subprocess.run(["umount", disk], check=True)

@@ -36,7 +36,8 @@ class Options(BaseModel):
 
     section: ClassVar[Section] = OWN
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True)
+    # Validators are built at first use: help needs none, and those of all commands together take longer than the rest of it.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True, defer_build=True)
 
     def __init_subclass__(cls, *, section: Section = OWN, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -3,12 +3,15 @@
 With the argument ``registers`` it also assembles the PTX, and prints what the assembler says of registers and spills.
 """
 
+from __future__ import annotations
+
 import importlib
 import subprocess
 import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from numba import cuda, types
 
@@ -27,7 +30,7 @@ BYTES, LANE, STACK = types.int8[:, :, ::1], types.float32[:, :, ::1], types.floa
 RUN = (WORD, WORD, INTEGER, INTEGER, INTEGER, TRACE)
 
 
-def settling(real):
+def settling(real: Any) -> tuple[Any, ...]:
     """Types by the classes that the kernels' module has now: it is loaded anew for every device."""
     row, matrix, stack, flag = real[::1], real[:, ::1], real[:, :, ::1], types.boolean
     network = types.NamedTuple((row, row, row, row, row, COUNTS, matrix), any_depth.PackedNetwork)
@@ -36,7 +39,7 @@ def settling(real):
     return matrix, network, act, matrix, schedule, stack, certificates, flag, flag
 
 
-def contrasting(real):
+def contrasting(real: Any) -> tuple[Any, ...]:
     row, matrix = real[::1], real[:, ::1]
     return matrix, types.int64[::1], CODES, *[matrix] * 4, real, real, matrix, row, matrix, row, types.int8[::1]
 
@@ -56,7 +59,7 @@ class AnyDevice:
     compute_capability = (8, 0)
 
 
-def assemble(ptx, architecture):
+def assemble(ptx: str, architecture: str) -> list[str]:
     """Return what the assembler that comes with the compiler says of the registers and spills of a kernel."""
     program = next(path for folder in sys.path for path in Path(folder).glob("nvidia/**/bin/ptxas"))
     with tempfile.TemporaryDirectory() as folder:

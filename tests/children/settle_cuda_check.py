@@ -1,22 +1,28 @@
 """Run in a process of its own, with numba's CUDA simulator: the CUDA kernel of settling against the torch reference."""
 
+from __future__ import annotations
+
 import itertools
 import math
+from typing import Any
 
 import simulator
 import torch
 from kernel_cases import EQUAL, ORDERS, PHASES, SIZES, assert_equal, build, phase_of
 
-from contrastive_core.certificate import Stop
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.costs import COSTS, SAMPLE_COSTS
+from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import EqlabError
 from contrastive_core.kernels.settling.elements import launch_cuda
 from contrastive_core.kernels.settling.one_hidden import host_cuda
+from contrastive_core.network import Clamped
 from contrastive_core.networks import ACTIVATIONS
-from contrastive_core.phases import Hold, Nudge
+from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.relax import relax, relax_each, relax_from_rest
 from contrastive_core.rule import Setting, Settling
+from contrastive_core.types import State
 from eqprop import RULES
 
 simulator.prepare()
@@ -24,7 +30,7 @@ THREADS = (4, 3, 16)
 """Fewer than units, so that a layer takes several rounds; a number that divides nothing; and more, so that sums are shared out."""
 
 
-def both(clamped, state, dynamics, stop, phase):
+def both(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: Phase | None) -> list[Relaxation]:
     with torch.no_grad():
         return [relax(clamped, state, dynamics, stop, phase, backend=backend) for backend in ("torch", "cuda")]
 
@@ -105,7 +111,7 @@ def gradients() -> None:
     """Settled and contrasted in two launches, of several blocks each, as step by step; and not at all where something is wrong."""
     done, estimate_pair = [], host_cuda.estimate_pair
 
-    def counted(*arguments):
+    def counted(*arguments: Any) -> Any:
         done.append(estimate_pair(*arguments))
         return done[-1]
 

@@ -1,6 +1,9 @@
 """Run in a process of its own, with numba's CUDA simulator: every CUDA kernel against the CPU's states, saved before."""
 
+from __future__ import annotations
+
 import sys
+from typing import Any
 
 import numpy as np
 import simulator
@@ -20,7 +23,7 @@ CASES = {
 }
 
 
-def run(name, saved):
+def run(name: str, saved: Any) -> None:
     spins, counts, gains = saved["start"].copy(), saved["counts"].copy(), saved["gains"]
     trace = np.zeros((len(gains), *counts.shape), np.int64)
     features, key = saved["features"], counter_random.key_of(5)

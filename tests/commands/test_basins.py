@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +14,7 @@ from experiments.hopfield.basins import BasinOptions, expected_overlaps, trial
 from hebbian.theory.capacity import retrieval_overlap
 
 
-def success(seed=0, **options):
+def success(seed: int = 0, **options: Any) -> dict[str, Any]:
     return trial(BasinOptions(seed=0, **options), seed).metrics
 
 

@@ -21,7 +21,7 @@ from hebbian.theory.capacity import capacity, retrieval_overlap
 TRUTH = Transition(load=0.14, shift=2.0, exponent=0.7, width=0.6, deviance=0.0, freedom=0)
 
 
-def drawn(truth, networks, seed):
+def drawn(truth: tuple[float, ...], networks: int, seed: int) -> Trials:
     """Networks of one start each, whose chances of retrieval are exactly those of the form."""
     generator = np.random.default_rng(seed)
     grid = [(size, load) for size in (250.0, 1000.0, 4000.0, 16000.0) for load in np.linspace(0.12, 0.2, 9)]

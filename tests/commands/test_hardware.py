@@ -11,6 +11,7 @@ from command_line import Eqlab
 
 from contrastive_core.devices import EFFECTS
 from contrastive_core.devices.conductance import Pairing
+from contrastive_core.devices.device import Device
 from contrastive_core.devices.effects.array_effects import ConductanceNoise, NoiseKind
 from contrastive_core.devices.effects.finite_states import FiniteStates, Rounding
 from contrastive_core.devices.effects.periphery import StateConverter
@@ -25,7 +26,7 @@ from experiments.hardware.options import HardwareTrialOptions
 TINY = ("--set", "train_size=64", "--epochs", "2", "--hidden", "8", "--strength", "0.05", "--seeds", "2", "--engine", "serial", "--quiet")
 
 
-def device(*assignments, preset="ideal"):
+def device(*assignments: str, preset: str = "ideal") -> Device:
     return assemble(preset, split(assignments)[0], 7)
 
 

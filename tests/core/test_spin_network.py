@@ -16,7 +16,7 @@ from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.networks.spin import SpinNetwork
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Settling
-from contrastive_core.types import Batch
+from contrastive_core.types import Batch, State
 from hebbian.coupled import CoupledLearning, Sides
 from hebbian.patterns import draw_patterns
 from hebbian.storage import hebb, remember
@@ -26,16 +26,16 @@ DTYPE = torch.float64
 
 
 @pytest.fixture
-def patterns():
+def patterns() -> np.ndarray:
     return draw_patterns(2, N, 0.2, seed=1)
 
 
 @pytest.fixture
-def network(patterns: Any):
+def network(patterns: Any) -> SpinNetwork:
     return SpinNetwork(N, torch.from_numpy(hebb(remember(patterns, 0.2))), dtype=DTYPE)
 
 
-def random_state(seed, batch=3):
+def random_state(seed: int, batch: int = 3) -> State:
     return (torch.randn(batch, N, generator=torch.Generator().manual_seed(seed), dtype=DTYPE),)
 
 

@@ -1,5 +1,7 @@
 """Warm starts: free phases that begin where each sample settled at its last visit."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from training_cases import Stopped, assert_same_bits, parameters_of, run
 from contrastive_core.analysis.gradient_quality import compare_gradients
 from contrastive_core.errors import InputError
 from contrastive_core.files.checkpoint import load_checkpoint, save_checkpoint
-from contrastive_core.rule import Setting
+from contrastive_core.rule import Estimate, Setting
 from contrastive_core.training.loop import Plan
 from contrastive_core.training.warm_start import LastStates
 from contrastive_core.types import Batch, State
@@ -39,7 +41,7 @@ def test_a_warm_start_finds_the_gradient_of_a_cold_one_in_fewer_steps(name: str)
     system, before = moved_a_little()
     rule = build_rule(name, Setting(make_cost("squared-error"), exact_settling(), strength=0.1, fraction=0.1))
 
-    def estimate(start: State | None):  # type: ignore[no-untyped-def]
+    def estimate(start: State | None) -> Estimate:  # type: ignore[no-untyped-def]
         return rule.estimate(system.network, system.batch._replace(start=start), generator=seeded(0))
 
     cold, warm, others = estimate(None), estimate(before), estimate(tuple(layer.roll(1, 0) for layer in before))

@@ -64,7 +64,7 @@ def test_soft_reference_rows_are_those_of_a_coarse_quadrature(
     """
     theory = GaussianLearning(2, dilution, example_noise(quality, number), temperature)
 
-    def nearest(target):
+    def nearest(target: np.ndarray) -> np.ndarray:
         return min((s.overlaps for s in theory.solutions()), key=lambda m: np.abs(m - target).max())
 
     ours = nearest(np.array(converged))

@@ -29,7 +29,7 @@ REFERENCE = [
 ]
 
 
-def diluted(num_patterns, dilution, temperature, scale=1.0):
+def diluted(num_patterns: int, dilution: float, temperature: float, scale: float = 1.0) -> MeanField:
     return MeanField(diluted_ensemble(num_patterns, dilution), temperature, scale)
 
 

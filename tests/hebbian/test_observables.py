@@ -14,7 +14,7 @@ from hebbian.storage import remember
 from hebbian.tempering import annealing_schedule, find_ladder, temper
 
 
-def autoregressive(length, chains, memory, seed=0):
+def autoregressive(length: int, chains: int, memory: float, seed: int = 0) -> np.ndarray:
     """x' = a x + noise of unit variance: mean 0, variance 1/(1-a^2), integrated time (1+a)/(1-a)."""
     generator = np.random.default_rng(seed)
     series = np.empty((length, chains))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import naive_spin
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ STIFF = [
 ]
 
 
-def small_system():
+def small_system() -> Any:
     return store_patterns(remember(SMALL, 0.45))
 
 
@@ -52,7 +54,7 @@ def test_exact_sums_equal_the_reference() -> None:
     assert exact.log_partition == pytest.approx(61.924704, abs=0.6e-6)
 
 
-def z_scores(values, exact):
+def z_scores(values: np.ndarray, exact: float) -> np.ndarray:
     """Per observable, of the mean over chains; values (S, R)."""
     means = values.mean(axis=0)
     blocks = values[: len(values) // 10 * 10].reshape(10, -1, values.shape[1]).mean(axis=(1, 2))
@@ -122,7 +124,7 @@ def test_parallel_tempering_samples_every_rung() -> None:
     assert all(len(np.unique(run.rungs[:, replica])) == len(ladder) for replica in range(len(ladder)))
 
 
-def block_score(series, exact):
+def block_score(series: np.ndarray, exact: float) -> float:
     """z of the mean of one correlated series, by 28 blocks of 100."""
     blocks = series[: len(series) // 28 * 28].reshape(28, -1).mean(axis=1)
     return (series.mean() - exact) / (blocks.std(ddof=1) / np.sqrt(28))

@@ -11,14 +11,14 @@ from contrastive_core.errors import InputError
 from hebbian import STORAGE
 from hebbian.losses import energy, energy_from_losses, pattern_losses
 from hebbian.patterns import draw_examples, draw_patterns
-from hebbian.storage import dreaming, hebb, pseudo_inverse, remember, storkey
+from hebbian.storage import Memory, dreaming, hebb, pseudo_inverse, remember, storkey
 from hebbian.theory.ensemble import Convention
 
 N = 40
 
 
 @pytest.fixture
-def memory():
+def memory() -> Memory:
     patterns = draw_patterns(3, N, 0.3, seed=5)
     return remember(patterns, 0.3, draw_examples(patterns, 0.6, 4, seed=6), 0.6)
 

@@ -14,13 +14,14 @@ from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.costs import SAMPLE_COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.availability import CUDA
+from contrastive_core.network import Clamped
 from contrastive_core.networks.layered import Layered
-from contrastive_core.phases import Hold, Nudge
+from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.backends import Case, plan
 from contrastive_core.relaxation.cuda_graph import capture
 from contrastive_core.relaxation.relax import relax, relax_from_rest
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Batch
+from contrastive_core.types import Batch, State
 from experiments.cli import cli
 from experiments.setup.tables import RULES
 
@@ -31,7 +32,7 @@ pytestmark = [
 kernel_works = pytest.mark.skipif(torch.cuda.is_available() and CUDA.missing() is not None, reason="needs eqlab[cuda]")
 
 
-def on_device(network, state, batch, phase):
+def on_device(network: Layered, state: State, batch: Batch, phase: Phase | None) -> tuple[Clamped, State, Phase | None]:
     """Move all tensors of a case to the device; the network is moved in place."""
     network.to("cuda")
     there = Batch(batch.inputs.cuda(), batch.labels.cuda())
@@ -42,7 +43,7 @@ def on_device(network, state, batch, phase):
     return network.clamp(there.inputs), tuple(layer.cuda() for layer in state), phase
 
 
-def fetched(relaxation):
+def fetched(relaxation: Relaxation) -> Relaxation:
     return Relaxation(tuple(layer.cpu() for layer in relaxation.state), *(tensor.cpu() for tensor in relaxation[1:]))
 
 

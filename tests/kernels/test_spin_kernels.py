@@ -23,12 +23,12 @@ N = 700  # more than one span of the kernels and no multiple of a group
 
 
 @pytest.fixture(scope="module")
-def memory():
+def memory() -> Any:
     patterns = draw_patterns(3, N, 0.4, seed=1)
     return remember(patterns, 0.4, draw_examples(patterns, 0.5, 4, seed=2), 0.5)
 
 
-def random_spins(count, seed=3):
+def random_spins(count: int, seed: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).choice(np.array([-1, 1], np.int8), size=(count, N))
 
 
@@ -83,7 +83,7 @@ def test_polynomial_exponential_is_exact_to_float32() -> None:
     x = np.linspace(-79, 79, 4001).astype(np.float32)
 
     @numba.njit
-    def all_of(values, out):
+    def all_of(values: np.ndarray, out: np.ndarray) -> None:
         for index in range(len(values)):
             out[index] = random_cpu.exponential(values[index])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,16 +32,16 @@ WAITING = ("_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal", "uni
 class CountWaits(TorchDispatchMode):
     """Counts the operations of a block that make the host wait where tensors are on a device."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.count = 0
 
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.count += operation.overloadpacket.__name__ in WAITING
         return operation(*args, **(kwargs or {}))
 
 
-def waits(*arguments):
+def waits(*arguments: Any) -> int:
     with torch.no_grad(), CountWaits() as counter:
         relax(*arguments, backend="torch")
     return counter.count

@@ -1,11 +1,15 @@
 """Slow, obvious twins of the kernels: plain loops over plain numbers, without torch or numpy, one sample at a time."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 BOXES = {"hard-sigmoid": (0.0, 1.0), "clipped-relu": (0.0, 6.0), "linear": (-math.inf, math.inf)}
 
 
-def squash(name, drive):
+def squash(name: str, drive: float) -> float:
     if name == "tanh":
         return math.tanh(drive)
     if name == "logistic":
@@ -14,17 +18,17 @@ def squash(name, drive):
     return min(max(drive, low), high)
 
 
-def softmax(values):
+def softmax(values: Sequence[float]) -> list[float]:
     powers = [math.exp(value - max(values)) for value in values]
     return [power / sum(powers) for power in powers]
 
 
-def cost_gradient(cost, output, target):
+def cost_gradient(cost: str | None, output: Sequence[float], target: Sequence[float] | None) -> list[float]:
     guess = softmax(output) if cost == "cross-entropy" else output
     return [a - b for a, b in zip(guess, target, strict=True)]
 
 
-def visits(order, depth):
+def visits(order: str, depth: int) -> list[int]:
     """The layers in the order of their moves."""
     even, odd = list(range(0, depth, 2)), list(range(1, depth, 2))
     return {
@@ -36,9 +40,24 @@ def visits(order, depth):
 
 
 def settle(
-    sizes, weights, biases, readout, activations, scale, inputs, state, *, order, tolerance, budget,
-    cost=None, target=None, strength=0.0, frozen=None, held=None,
-):  # fmt: skip
+    sizes: Sequence[int],
+    weights: list[Any],
+    biases: list[Any],
+    readout: tuple[Any, Any] | None,
+    activations: Sequence[str],
+    scale: float,
+    inputs: Sequence[float],
+    state: Sequence[Sequence[float]],
+    *,
+    order: str,
+    tolerance: float | None,
+    budget: int,
+    cost: str | None = None,
+    target: Sequence[float] | None = None,
+    strength: float = 0.0,
+    frozen: Sequence[float] | None = None,
+    held: Sequence[float] | None = None,
+) -> tuple[list[list[float]], int, float]:
     """Block descent of one sample.
 
     ``weights[l][i][j]`` leads from unit i of layer l-1 (the inputs for l = 0) to unit j of layer l; ``readout`` is a weight and a bias,
@@ -72,7 +91,17 @@ def settle(
     return state, step, residual
 
 
-def _nudged(drive, units, readout, activation, stiffness, cost, target, strength, frozen):
+def _nudged(
+    drive: list[float],
+    units: Sequence[float],
+    readout: tuple[Any, Any] | None,
+    activation: str,
+    stiffness: float,
+    cost: str | None,
+    target: Sequence[float] | None,
+    strength: float,
+    frozen: Sequence[float] | None,
+) -> list[float]:
     curvature = 0.0
     if frozen is not None:
         gradient = frozen

@@ -11,14 +11,14 @@ from scipy.special import gammaln
 from contrastive_core.kernels.spins import counter_random
 
 
-def couplings(features, scale):
+def couplings(features: np.ndarray, scale: float) -> np.ndarray:
     """The dense matrix, without diagonal."""
     matrix = scale / features.shape[1] * features.T.astype(float) @ features.astype(float)
     np.fill_diagonal(matrix, 0)
     return matrix
 
 
-def new_value(field, spin, temperature, draw, rule):
+def new_value(field: float, spin: int, temperature: float, draw: float, rule: str) -> int:
     """One spin by its definition: heat bath, Metropolis, or descent."""
     if rule == "descent":
         return int(np.sign(field)) if abs(field) > 1e-12 else spin
@@ -27,7 +27,19 @@ def new_value(field, spin, temperature, draw, rule):
     return 1 if draw < 1 / (1 + np.exp(-2 * field / temperature)) else -1
 
 
-def sweep(features, scale, spins, temperature, seed, chain, step, *, rule="glauber", order="random", site_chain=None):
+def sweep(
+    features: np.ndarray,
+    scale: float,
+    spins: np.ndarray,
+    temperature: float,
+    seed: int,
+    chain: int,
+    step: int,
+    *,
+    rule: str = "glauber",
+    order: str = "random",
+    site_chain: int | None = None,
+) -> np.ndarray:
     """N sequential updates of one chain."""
     matrix, spins, count = couplings(features, scale), spins.copy(), len(spins)
     draws = counter_random.uniform(seed, chain, step, np.arange(count))
@@ -38,14 +50,14 @@ def sweep(features, scale, spins, temperature, seed, chain, step, *, rule="glaub
     return spins
 
 
-def little(features, scale, spins, temperature, seed, chain, step):
+def little(features: np.ndarray, scale: float, spins: np.ndarray, temperature: float, seed: int, chain: int, step: int) -> np.ndarray:
     """All spins at once, from the fields of the old ones."""
     fields = couplings(features, scale) @ spins
     draws = counter_random.uniform(seed, chain, step, np.arange(len(spins)))
     return np.array([new_value(f, s, temperature, u, "glauber") for f, s, u in zip(fields, spins, draws, strict=True)], np.int8)
 
 
-def block(features, scale, spins, temperature, seed, chain, step):
+def block(features: np.ndarray, scale: float, spins: np.ndarray, temperature: float, seed: int, chain: int, step: int) -> np.ndarray:
     """The Gaussian hidden layer, and then all spins independently."""
     count, (num_features, num_spins) = features @ spins.astype(int), features.shape
     noise = counter_random.normal(seed, chain, step, num_features) * np.sqrt(num_spins * temperature / scale)
@@ -63,7 +75,7 @@ class Exact(NamedTuple):
     log_partition: float
 
 
-def canonical(counts, temperature):
+def canonical(counts: tuple[int, ...], temperature: float) -> Exact:
     """Exact sums for two patterns over the up spins of each type; counts of (1,0), (0,1), (1,1), (1,-1) and (0,0) sites."""
     *used, blank = counts
     total = sum(counts)
@@ -79,7 +91,7 @@ def canonical(counts, temperature):
     return Exact(float((chance * m1**2).sum()), float((chance * m1**2 * m2**2).sum()), float((chance * energy).sum() / total), log_z)
 
 
-def parallel_law(patterns, temperature, diagonal):
+def parallel_law(patterns: np.ndarray, temperature: float, diagonal: bool) -> float:
     """Return <m_1^2> under the stationary law of parallel updates, as the eigenvector of the whole transition matrix."""
     states = np.array(list(product((-1, 1), repeat=patterns.shape[1])), dtype=float)  # (2^N, N)
     couplings = patterns.T.astype(float) @ patterns / patterns.shape[1]
@@ -98,7 +110,7 @@ def parallel_law(patterns, temperature, diagonal):
     return float(law @ np.square(states @ patterns[0] / patterns.shape[1]))
 
 
-def boltzmann(patterns, temperature):
+def boltzmann(patterns: np.ndarray, temperature: float) -> float:
     """Return <m_1^2> under Boltzmann's law, by enumeration."""
     states = np.array(list(product((-1, 1), repeat=patterns.shape[1])), dtype=float)
     overlaps = states @ patterns.T / patterns.shape[1]

@@ -5,9 +5,13 @@ to enter puts the real module back when it leaves, and others, still inside, fai
 in one run of some. Here the last to leave puts it back.
 """
 
+from __future__ import annotations
+
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from numba import cuda
 from numba.cuda.simulator import kernel
@@ -18,7 +22,7 @@ _REAL: dict[int, dict[str, object]] = {}
 
 
 @contextmanager
-def _swapped(fn, fake):
+def _swapped(fn: Any, fake: object) -> Iterator[None]:
     names = fn.__globals__
     place = id(names)
     with _LOCK:

@@ -220,7 +220,7 @@ def test_a_second_call_of_the_deep_kernels_does_not_compile() -> None:
     network, _, _, batch = build(SIZES["two"], rows=2 * FEW, dtype=torch.float32)
     kernels = (
         *(getattr(kernel_cpu, name) for name in ("move_between", "sweep_top")),
-        *(getattr(rows_cpu, name) for name in ("stop_rows", "certify", "take", "contrast_layer")),
+        *(getattr(rows_cpu, name) for name in ("stop_rows", "certify", "take", "contrast_layer", "write_targets")),
         last_samples_cpu.settle_few,
     )
     counts = []

@@ -39,16 +39,11 @@ def estimate_deep(network: Layered, batch: Batch, settings: FromRest) -> Contras
     """
     inputs, labels, signs = batch.inputs, batch.labels, settings.signs
     drive = torch.addmm(network.bias(0).detach(), inputs, network.weight(0).detach())
-    wanted = labels[:, None] == torch.arange(network.sizes[-1])
-    # An input that is not finite makes all of its row of the drive so, and a label without an output has no place to be 1.
-    if not (bool(wanted.any(1).all()) and bool(drive[:, 0].isfinite().all())):
-        return None
     sweeps = Sweeps(network, drive, cast(BlockDescent, settings.dynamics), True)
-    rest = tuple(
-        drive.new_full((1, 1), min(max(0.0, low), high)).expand(len(drive), size)
-        for (low, high), size in zip(sweeps.boxes, network.sizes, strict=True)
-    )
-    rows = Rows.begin(sweeps.layout, drive, rest).act((0.0,), wanted.to(drive.dtype))
+    rows = Rows.begin(sweeps.layout, drive, [min(max(0.0, low), high) for low, high in sweeps.boxes])
+    wanted = rows.part(sweeps.layout.pull, network.sizes[-1])
+    if not rows_cpu.write_targets(drive.numpy(), labels.numpy(), wanted.numpy()):
+        return None
     sweeps.run(rows, settings.free, Action(ActionKind.FREE, (0.0,)))
     if not np.isfinite(rows.residual).all():
         return None

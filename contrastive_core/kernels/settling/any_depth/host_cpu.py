@@ -72,15 +72,22 @@ def settle_deep(clamped: Clamped, start: State | None, dynamics: BlockDescent, s
 def _settle(sweeps: Sweeps, clamped: Clamped, start: State | None, stops: Sequence[Stop], action: Action) -> list[Relaxation]:
     first: list[Relaxation] = []
     if start is None:
-        rows = Rows.begin(sweeps.layout, sweeps.drive, clamped.network.initial_state(clamped)).act((0.0,), None)
+        rows = Rows.begin(sweeps.layout, sweeps.drive, _values(clamped.network.initial_state(clamped)))
         sweeps.run(rows, stops[0], Action(ActionKind.FREE, (0.0,)))
         first = rows.relaxations(stops[0])  # before the rows move on
         action = action._replace(strengths=action.strengths[1:])
     else:
-        rows = Rows.begin(sweeps.layout, sweeps.drive, start)
+        rows = Rows.begin(sweeps.layout, sweeps.drive, _values(start))
     rows = rows.act(action.strengths, action.pull)
     sweeps.run(rows, stops[-1], action, backwards=start is None)
     return [*first, *rows.relaxations(stops[-1], len(action.strengths))]
+
+
+def _values(state: State) -> list[Tensor | float]:
+    """Return the layers of a state, those that are one number seen everywhere, as at rest, as that number."""
+    return [
+        float(layer[0, 0]) if layer.stride()[1] == 0 and layer.stride()[0] * (len(layer) - 1) == 0 else layer.detach() for layer in state
+    ]
 
 
 class Sweeps:

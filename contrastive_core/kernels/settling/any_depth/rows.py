@@ -15,7 +15,6 @@ from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.kernels.settling.any_depth import rows_cpu
 from contrastive_core.kernels.settling.elements.llvm_cpu import VECTOR_BYTES
 from contrastive_core.kernels.settling.elements.simd_cpu import GROUP
-from contrastive_core.types import State
 
 Array = NDArray[Any]
 
@@ -102,13 +101,13 @@ class Rows:
         self._left: tuple[Tensor, Array] | None = None
 
     @staticmethod
-    def begin(layout: RowLayout, drive: Tensor, state: State) -> Rows:
-        """Return rows that start at a state, with the bias in the drive of the first layer."""
+    def begin(layout: RowLayout, drive: Tensor, state: Sequence[Tensor | float]) -> Rows:
+        """Return rows that start at a state, each layer a tensor or one value for all units, with the bias in the first layer's drive."""
         rows = Rows(layout, drive.new_empty(len(drive), layout.width))
-        for at, layer in zip((*layout.units, layout.below[0]), (*state, drive), strict=True):
-            rows.memory[:, at : at + layer.shape[1]] = layer.detach()
-        # A layer at rest is one number seen everywhere, so that looking at it costs nothing.
-        rows.silent = {index for index, layer in enumerate(state) if layer.stride() == (0, 0) and float(layer[0, 0]) == 0}
+        for at, size, layer in zip(layout.units, layout.sizes, state, strict=True):
+            rows.memory[:, at : at + size] = layer
+        rows.memory[:, layout.below[0] : layout.below[0] + drive.shape[1]] = drive
+        rows.silent = {index for index, layer in enumerate(state) if isinstance(layer, float) and layer == 0}
         return rows
 
     def act(self, strengths: Sequence[float], pull: Tensor | None) -> Rows:
@@ -165,7 +164,8 @@ class Rows:
         layers = [self.memory.new_empty(self.count, size) for size in self.layout.sizes]
         for at, layer in zip(self.layout.units, layers, strict=True):
             rows_cpu.take(self.memory.numpy(), at, layer.numpy(), status)
-        parts = zip(
-            *(tensor.chunk(phases) for tensor in (*layers, *map(torch.from_numpy, (self.steps, self.residual, status)))), strict=True
-        )
+        certificate = [torch.from_numpy(array) for array in (self.steps, self.residual, status)]
+        if phases == 1:
+            return [Relaxation(tuple(layers), *certificate)]
+        parts = zip(*(tensor.chunk(phases) for tensor in (*layers, *certificate)), strict=True)
         return [Relaxation(part[:-3], *part[-3:]) for part in parts]

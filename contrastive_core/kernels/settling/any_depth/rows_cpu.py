@@ -1,5 +1,7 @@
 """Numba kernels on packed rows: they let samples stop, certify how each ended, and contrast two states of a layer."""
 
+import numpy as np
+
 from contrastive_core.kernels.settling.elements.codes import BUDGET, CONVERGED, DIVERGED
 from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, all_finite, copy, njit
 
@@ -81,6 +83,21 @@ def take(memory: Array, at: int, layer: Array, status: Array) -> None:
         copy(memory[row, at : at + layer.shape[1]], layer[row])
         if not all_finite(layer[row]):
             status[row] = DIVERGED
+
+
+@njit
+def write_targets(drive: Array, labels: Array, wanted: Array) -> bool:
+    """Write classes, of shape (B,), as one-hot rows of shape (B, k), and return whether the batch makes sense.
+
+    It does if no row of the drive, of shape (B, n), is infinite or NaN and every label has its output.
+    """
+    for row in range(wanted.shape[0]):
+        # An input that is not finite makes all of its row of the drive so: one unit tells.
+        if not (0 <= labels[row] < wanted.shape[1] and np.isfinite(drive[row, 0])):
+            return False
+        for k in range(wanted.shape[1]):
+            wanted[row, k] = k == labels[row]
+    return True
 
 
 @njit

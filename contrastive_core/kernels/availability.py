@@ -39,11 +39,13 @@ def _numba_missing() -> str | None:
 @cache
 def _cuda_missing() -> str | None:
     """Ask once per process: drivers take their time to say that there is no device."""
+    # The simulator needs no device, and its arrays are NumPy's.
     if simulated():
         return _numba_missing()
     if find_spec("numba_cuda") is None:
         return "numba-cuda is not installed; on a machine with an NVIDIA device run: pip install 'eqlab[cuda]'"
     try:
+        # Drivers that do not fit warn at every question; the answer below says all that a user can act on.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             here = import_module("numba.cuda").is_available()

@@ -112,6 +112,7 @@ def plan(case: Case, backend: str = "auto") -> Route:
     if backend not in BACKEND_NAMES:
         raise BackendError(f"unknown backend {backend!r}; choose one of: {', '.join(BACKEND_NAMES)}")
     name = ("cuda" if case.given.is_cuda else "numba") if backend == "auto" else backend
+    # One backend is asked, by memory: asking cuda wakes a driver, which a user of the CPU should not wait for.
     place = PLACES[name]
     reason = place.missing() or _elsewhere(place.memory(), case)
     kind = STEPS
@@ -158,10 +159,12 @@ def _elsewhere(memory: str, case: Case) -> str:
 def _kind(backend: str, case: Case) -> tuple[str, str]:
     """Return the kind of kernel that does a case, and what is against it, as the end of a sentence; empty if nothing is."""
     network, dynamics = case.network, case.dynamics
+    # Exact types: a subclass may override what the kernels have compiled in.
     costs, cpu_only = KNOWN_COSTS, ""
     if type(dynamics) is not BlockDescent:
         if dynamics.compiled is None:
             return STEPS, f"it does block descent, not {type(dynamics).__name__}"
+        # Its compiled steps take whatever phase the dynamics takes.
         kind, costs, cpu_only = STEPS, (), f"{type(dynamics).__name__} has a kernel"
     elif type(network) is Layered:
         if any(type(activation) not in ACTIVATION_CODES for activation in network.activations):
@@ -186,6 +189,7 @@ def _kind(backend: str, case: Case) -> tuple[str, str]:
 def _layered_kind(backend: str, network: Layered, case: Case) -> str:
     """Return the kind of kernel for a layered network."""
     depth = fused_depth(network)
+    # On a device one kernel relaxes all depths; only the gradient has a kernel for one hidden layer.
     if depth == 0 or (backend == "cuda" and case.labels is None):
         return "any-depth"
     if not network.output_is_last_layer:
@@ -205,6 +209,7 @@ def _against_relaxation(case: Case, costs: tuple[type, ...]) -> str:
     tensors = (case.given, *(case.state or ()))  # the drive has the dtype and the place of the parameters
     if case.given.dtype not in FLOATS or any(tensor.dtype != case.given.dtype for tensor in tensors):
         return "it works in float32 or float64, one for all tensors"
+    # Asked last: walking over the parameters takes longest.
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*tensors, *case.network.parameters())):
         return "it leaves no autograd graph; settle under torch.no_grad()"
     return ""
@@ -231,7 +236,7 @@ def _against_gradient(kind: str, case: Case, labels: Tensor) -> str:
             return "it contrasts live nudges by a known cost"
         if not has_minimum(network, phase):
             return "the energy has no minimum at this nudging strength"
-    bias = network.bias(0)
+    bias = network.bias(0)  # stands for all parameters; walking over them takes longer than the plan
     if inputs.dtype != bias.dtype or bias.dtype not in FLOATS or labels.dtype != torch.int64 or bias.device != inputs.device:
         return "it works in float32 or float64, one for all tensors in one memory, with classes of int64"
     if len(shape) != 1 or shape[0] == 0 or inputs.shape != (shape[0], network.num_inputs) or not labels.is_contiguous():

@@ -59,6 +59,7 @@ def capture(clamped: Clamped, state: State, dynamics: Dynamics, budget: int, pha
         def run() -> Relaxation:
             return relax(own_clamped, own_state, dynamics, Stop(None, budget), own_phase, backend="torch")
 
+        # The warm-up must not run in the stream that is captured, and capture needs all of it to be over.
         side = torch.cuda.Stream(clamped.drive.device)  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -73,7 +74,8 @@ def capture(clamped: Clamped, state: State, dynamics: Dynamics, budget: int, pha
         with torch.no_grad():
             for mine, given in zip(own, _tensors(clamped, state, phase), strict=True):
                 mine.copy_(given)
-            graph.replay()
+            graph.replay()  # reads the tensors that were captured, into which the caller's were copied
+            # Copies, because the next replay overwrites the captured results.
             certificate = (tensor.clone() for tensor in (result.steps, result.residual, result.status))
             return Relaxation(tuple(layer.clone() for layer in result.state), *certificate)
 

@@ -39,7 +39,7 @@ def iterate(step: Callable[[State, Any], tuple[State, Tensor, Any]], state: Stat
     for _ in range(stop.budget):
         new, change, memory = step(state, memory)
         change = change.detach()
-        if joint:
+        if joint:  # samples act on each other: none is at rest before all are
             change = change.max().expand(batch_size)
         if whole:
             state, residual = new, change
@@ -52,6 +52,7 @@ def iterate(step: Callable[[State, Any], tuple[State, Tensor, Any]], state: Stat
             if not bool(active.any()):
                 break
             whole = whole and bool(active.all())
+    # Asked once at the end: NaN spreads through the sweeps, but a unit may overflow in the last of them.
     finite = torch.stack([torch.isfinite(layer).all(1) for layer in state]).all(0) & ~torch.isnan(residual)
     reached = residual <= stop.tolerance if stop.tolerance is not None else torch.zeros_like(finite)
     status = torch.where(reached, int(Status.CONVERGED), int(Status.BUDGET))

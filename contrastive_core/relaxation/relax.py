@@ -101,6 +101,7 @@ def relax_each(
     route = required(Case(network, clamped.drive, dynamics, phases, state), backend)
     settled = [phase for phase in phases if stop.unstable or has_minimum(network, phase)]
     if route.kind == STEPS:
+        # Compiled steps are the dynamics' own; the loop around them is the reference's.
         stepping = dynamics if route.backend == "torch" else cast(Dynamics, dynamics.compiled)
         relaxations = iter([_reference(clamped, state, stepping, stop, phase, generator) for phase in settled])
     else:
@@ -135,6 +136,7 @@ def relax_from_rest(
     for stop in (free, second):
         require_sensible(stop)
     route = plan(Case(clamped.network, clamped.drive, dynamics, phases), backend)
+    # Without a kernel for all of it, relax_each may still find one for each phase.
     if route.kind != STEPS:
         return settle_from_rest(route.kernel, clamped, dynamics, free, second, phases)
     first = relax(clamped, clamped.network.initial_state(clamped), dynamics, free, backend=backend)
@@ -174,7 +176,7 @@ def _reference(
 ) -> Relaxation:
     """Relax one phase by the dynamics' own steps; without a tolerance, nothing in them makes the host wait for a device."""
     phase = with_targets(phase, clamped, state)
-    state = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
+    state = (*state[:-1], phase.output) if isinstance(phase, Hold) else state  # held outputs count as having moved already
     return iterate(
         lambda now, memory: dynamics.advance(now, memory, clamped, phase, generator),
         state,
@@ -243,6 +245,7 @@ def require_finite(relaxation: Relaxation, phase: str, network: Network | None =
     if int(relaxation.status.max()) == int(Status.DIVERGED):  # the largest of them: one small operation where all is well
         diverged = relaxation.status == int(Status.DIVERGED)
         where = f"{int(diverged.sum())} of {len(diverged)} samples diverged in the {phase} phase"
+        # Samples without a single step were refused before the first sweep: their energy has no minimum.
         if steps := int(relaxation.steps[diverged].max()):
             hint = "lower the learning rate, the weights' gain or the nudging strength"
             raise DivergenceError(f"{where}: states were not finite within {steps} steps; {hint}")

@@ -22,7 +22,7 @@ from contrastive_core.types import State
 def _move(layer: Array, current: Array, curvature: Array, extra: Number, low: Array, high: Array, worst: Number) -> Number:
     """Set ``layer`` to its minimum, in place, and return the larger of ``worst`` and its largest change; NaN stays."""
     for j in range(layer.shape[0]):
-        value = current[j] / (curvature[j] + extra)
+        value = current[j] / (curvature[j] + extra)  # the minimum of a parabola; the box cuts it off
         value = low[j] if value < low[j] else value  # comparisons that NaN fails, unlike min and max
         value = high[j] if value > high[j] else value
         change = abs(value - layer[j])
@@ -103,7 +103,7 @@ def settle_rows(
                 worst = real(0)
                 for index in order:
                     if held and index == last:
-                        continue
+                        continue  # it acts on the layer below, and stays
                     layer = layers[index]
                     current = scratch[: layer.shape[0]]
                     _gather_current(index, layers, couplings, drive[sample] if index == 0 else biases[index], current)
@@ -115,7 +115,7 @@ def settle_rows(
                     worst = _move(layer, current, curvatures[index], extra, lows[index], highs[index], worst)
                 if tolerance >= 0 and not worst > tolerance:
                     break
-            total = worst * 0
+            total = worst * 0  # NaN if the change is
             for index in range(last + 1):
                 layer = layers[index]
                 for j in range(layer.shape[0]):

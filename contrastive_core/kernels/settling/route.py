@@ -33,7 +33,7 @@ def settle(kernel: str, clamped: Clamped, state: State, dynamics: Dynamics, stop
     relaxations: list[Relaxation] = []
     with torch.no_grad():
         for action in actions_of(clamped, phases, state):
-            phase = phases[len(relaxations)]
+            phase = phases[len(relaxations)]  # the first of those that the action stands for
             start = (*state[:-1], phase.output) if isinstance(phase, Hold) else state
             relaxations.extend(SETTLING[kernel](clamped, start, dynamics, [stop] * len(action.strengths), action))
     return relaxations
@@ -57,6 +57,7 @@ def settle_from_rest(
         The free one first.
     """
     with torch.no_grad():
+        # One action, because the plan lets only phases that are alike start from rest together.
         (action,) = actions_of(clamped, phases, clamped.network.initial_state(clamped))
         action = action._replace(strengths=(0.0, *action.strengths))
         relaxations: list[Relaxation] = SETTLING[kernel](clamped, None, dynamics, [free, *[second] * len(phases)], action)

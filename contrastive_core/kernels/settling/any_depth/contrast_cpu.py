@@ -45,6 +45,7 @@ def estimate_deep(network: Layered, batch: Batch, settings: FromRest) -> Contras
     if not rows_cpu.write_targets(drive.numpy(), labels.numpy(), wanted.numpy()):
         return None
     sweeps.run(rows, settings.free, Action(ActionKind.FREE, (0.0,)))
+    # A sample that diverged at rest would only waste the later phases.
     if not np.isfinite(rows.residual).all():
         return None
     # Several phases get rows of their own, so that those of the free one can wait until they are asked for.

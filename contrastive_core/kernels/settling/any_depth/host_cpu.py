@@ -156,6 +156,7 @@ class Sweeps:
             if self.together and self.sparing and rows.count <= FEW:
                 self._settle_few(rows, moves, output_first, stop, action)
                 break
+            # The kernels raise the residual, layer after layer.
             rows.residual[: rows.count] = 0
             rows.taken[: rows.count] = step
             for index in moves:
@@ -166,7 +167,7 @@ class Sweeps:
                     self._move_top(rows, action, output_first)
                 else:
                     self._move_layer(rows, index, action)
-                    rows.current.discard(index + 1)
+                    rows.current.discard(index + 1)  # the layer above gets something else from below now
                 rows.silent.discard(index)
             if stop.tolerance is not None:
                 rows.stop(stop.tolerance)
@@ -198,6 +199,7 @@ class Sweeps:
             torch.mm(rows.layer(index + 1), self.downward[index], out=above)
         memory, feedback = rows.memory.numpy(), self.network.energy_scale
         source, column, bias = memory, self.layout.below[index], self.biases[index]
+        # The kernel adds up and clips a free layer in one pass; torch prepares the drive of any other, which is left to be clipped.
         if type(activation) is not Clipped or (index == self.last and action.kind is not ActionKind.FREE):
             drive = rows.below(index) + torch.from_numpy(bias)
             if not alone:

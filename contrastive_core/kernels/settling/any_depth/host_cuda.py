@@ -45,6 +45,7 @@ def settle_blocks(clamped: Clamped, start: State | None, dynamics: BlockDescent,
     phases, batch_size, num_units = len(action.strengths), drive.shape[0], sum(network.sizes)
     readout = [network.weight_readout.detach().reshape(-1), network.bias_readout.detach()] if action.kind is ActionKind.READOUT else []
     num_errors = readout[1].shape[0] if readout else network.sizes[-1] if action.kind is ActionKind.SOFTMAX else 1
+    # Errors of a cost that follows the units get room behind them, so that both can move into shared memory together.
     units = drive.new_empty((phases, batch_size, num_units + num_errors))
     if start is not None:
         units[:, :, :num_units] = torch.cat([layer.detach() for layer in start], dim=1)
@@ -57,6 +58,7 @@ def settle_blocks(clamped: Clamped, start: State | None, dynamics: BlockDescent,
     numbers = (real(action.curvature), real(network.stiffness[-1]), real(network.energy_scale))
     size = (launch_cuda.THREADS + units.shape[2]) * drive.element_size()
     fits = size <= launch_cuda.SHARED_BYTES
+    # From rest one block runs all phases of its sample: the later ones need the end of the free one.
     grid = (batch_size, 1 if start is None else phases)
     packed, scalars = kernel_cuda.PackedNetwork(*map(array_of, given)), kernel_cuda.PullScalars(int(action.kind), action.softmax, *numbers)
     schedule = tuple(map(array_of, launch_cuda.schedule(action.strengths, stops, drive)))

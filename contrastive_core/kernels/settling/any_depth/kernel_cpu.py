@@ -38,6 +38,7 @@ def _move(drive: Array, low: Number, high: Number, layer: Array, bits: Array) ->
         value = high if value > high else value
         drive[j] = abs(value - layer[j])
         layer[j] = value
+    # Integers: a maximum of floats that keeps NaN is not vectorised.
     largest = bits[0]
     for j in range(1, layer.shape[0]):
         largest = max(largest, bits[j])
@@ -91,7 +92,7 @@ def move_between(
             sent = above[row]
             for j in range(width):
                 change[j] = bias[j] + below[j] + feedback * sent[j]
-        if over != 1:
+        if over != 1:  # the residual is that of the move to the minimum, whatever the factor
             copy(layer, before)
         residual_bits[row] = max(residual_bits[row], _move(change, low, high, layer, bits))
         if over != 1:
@@ -120,6 +121,7 @@ def move_top(
     for k in range(outputs.shape[0]):
         sent[k] = layers.feedback * outputs[k]
     if over == 1:
+        # One sweep without a tolerance; only its change is wanted.
         return settle_row(
             drive, rows, bias, pull, strength, layers, phase, output_first, real(-1), 1, units, outputs, sums, sent, linear, base
         )[1]
@@ -133,7 +135,7 @@ def move_top(
             )
             largest = larger(change, largest)
             go_beyond(before, over, layers.low, layers.high, units)
-            gather(rows, units, sums)
+            gather(rows, units, sums)  # what the kernel gathered belongs to the units at their minimum
         elif phase != HELD:
             if phase == SOFTMAX:
                 softmax_pull(outputs, pull, linear)

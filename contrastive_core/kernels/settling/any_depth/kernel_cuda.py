@@ -105,7 +105,7 @@ def _errors(network: PackedNetwork, act: PullScalars, units: Array, wanted: Arra
             terms = total(terms, partial, chunk, parts)
             if part == 0 and k < count:
                 errors[k] = terms + network.readout_bias[k]
-    else:
+    else:  # the outputs are the units themselves
         for k in range(thread, count, threads):
             errors[k] = units[first + k]
     cuda.syncthreads()
@@ -177,7 +177,7 @@ def _move(
             value = respond(activation, value, low, high)
             units[first + j] = value
             worst = larger(worst, abs(units[first + j] - old))
-    cuda.syncthreads()
+    cuda.syncthreads()  # the next layer reads these units
     return worst
 
 
@@ -256,7 +256,7 @@ def settle_blocks(
         else:
             for j in range(thread, num_units, threads):
                 row[j] = units[0 if second else number, sample, j]
-        cuda.syncthreads()
+        cuda.syncthreads()  # all units must be there before the first sum
         taken = _settle_row(
             drive[sample], network, acting, pull[sample], strengths[number],
             row, row[num_units:], partial, tolerances[number], budgets[number], second,
@@ -266,4 +266,4 @@ def settle_blocks(
             steps[number, sample] = taken
         for j in range(thread, num_units, threads):
             result[j] = row[j]
-        cuda.syncthreads()
+        cuda.syncthreads()  # before the next phase overwrites the shared row

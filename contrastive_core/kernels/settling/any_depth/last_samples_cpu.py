@@ -13,7 +13,7 @@ from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, 
 @njit
 def _spread_some(chosen: Array, values: Array, count: int, weights: Array, target: Array) -> None:
     """Add to ``target`` what ``count`` chosen units send, in place; shapes (n,), (n,), (n, k) and (k,)."""
-    whole = count - count % 4
+    whole = count - count % 4  # four rows of weights at a time load and store the target once
     for c in range(0, whole, 4):
         i, j, k, l = chosen[c], chosen[c + 1], chosen[c + 2], chosen[c + 3]  # noqa: E741
         p, q, r, s = values[c], values[c + 1], values[c + 2], values[c + 3]
@@ -128,11 +128,12 @@ def settle_few(
                         layer, outputs, sums, sent, linear, base[:size], old[:size],
                     )  # fmt: skip
                 else:
+                    # Layers below the top send on their changes, so that no weight of a unit at rest is read.
                     change = _move_one(below, biases[i], above[i], layers.feedback, lows[i], highs[i], layer)
                     if over != 1:
                         go_beyond(before[:size], over, lows[i], highs[i], layer)
                     _send(before, layer, weights[i], chosen, values, line[at_below[i + 1] :][: biases[i + 1].shape[0]])
-                if i > 0:
+                if i > 0:  # the first layer has only the inputs below it, which do not move
                     _send(before, layer, downward[i - 1], chosen, values, above[i - 1, : biases[i - 1].shape[0]])
                 largest = larger(change, largest)
             if tolerance >= 0 and not largest > tolerance:

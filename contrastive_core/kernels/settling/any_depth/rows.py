@@ -94,7 +94,7 @@ class Rows:
 
     def __init__(self, layout: RowLayout, memory: Tensor) -> None:
         self.layout, self.memory, self.count = layout, memory, len(memory)
-        self.current, self.silent = {0}, set[int]()
+        self.current, self.silent = {0}, set[int]()  # the drive of the first layer stays the same in every state
         self.residual = np.empty(self.count, memory.numpy().dtype)
         self.taken, self.steps = np.zeros(self.count, np.int64), np.empty(self.count, np.int64)
         self._where = np.arange(self.count)
@@ -136,6 +136,7 @@ class Rows:
     def stop(self, tolerance: float) -> None:
         """Let the rows go that have reached a tolerance."""
         residual = self.residual[: self.count]
+        # NaN compares false, so that a diverged sample stops too.
         active = int(np.count_nonzero(residual > tolerance))
         if active == self.count:
             return

@@ -41,7 +41,7 @@ def stop_rows(
         copy(memory[row], left[sample])
         steps[sample], residuals[sample] = taken[row], residual[row]
         count -= 1
-        if row < count:
+        if row < count:  # the last active row fills the gap: its place among the others does not matter
             copy(memory[count], memory[row])
             where[row], residual[row], taken[row] = where[count], residual[count], taken[count]
     return count
@@ -125,5 +125,6 @@ def contrast_layer(plus: Array, minus: Array, scale: Number, pair: Array, change
         for j in range(width):
             difference = first[j] - second[j]
             kept[j], moved[j], scaled[j], rest[j] = first[j], difference, scale * difference, scale * second[j]
+        # A loop of its own, because the compiler checks only few arrays for overlap before it gives up vectors.
         for j in range(width):
             bias[j] += scaled[j]

@@ -36,7 +36,7 @@ def all_finite(units: Array, count: int) -> bool:
     broken = False
     for j in range(cuda.threadIdx.x, count, cuda.blockDim.x):
         broken = broken or not math.isfinite(units[j])
-    return cuda.syncthreads_or(np.int32(broken)) == 0
+    return cuda.syncthreads_or(np.int32(broken)) == 0  # a vote of the block, and a barrier in one
 
 
 @cuda.jit(device=True)
@@ -53,6 +53,7 @@ def certify(worst: Number, finite: bool, tolerance: Number, partial: Array, resi
     thread = cuda.threadIdx.x
     partial[thread] = worst
     cuda.syncthreads()
+    # One thread compares all: it happens once per phase, and a tree of maxima would have to be careful with NaN.
     if thread == 0:
         for other in range(1, cuda.blockDim.x):
             worst = larger(worst, partial[other])

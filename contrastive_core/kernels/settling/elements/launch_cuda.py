@@ -27,7 +27,7 @@ REALS: dict[torch.dtype, type[np.floating[Any]]] = {torch.float32: np.float32, t
 
 def array_of(tensor: Tensor) -> Any:
     """Return a tensor as the array that a kernel takes: on the device, or in the CPU's memory for the simulator."""
-    tensor = tensor.contiguous()
+    tensor = tensor.contiguous()  # kernels are compiled for C order; other strides would compile another kernel
     return tensor.numpy() if tensor.is_cpu else cuda.as_cuda_array(tensor)
 
 

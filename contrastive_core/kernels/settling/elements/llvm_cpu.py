@@ -42,7 +42,7 @@ class Vectors:
     def load(self, data: Any, index: Any) -> Any:
         """Return the vector that starts at an element of an array."""
         vector = self.builder.load(self.pointer(data, index))
-        vector.align = self.size
+        vector.align = self.size  # of one number: rows need not start at a whole vector
         return vector
 
     def store(self, vector: Any, data: Any, index: Any) -> None:
@@ -53,7 +53,7 @@ class Vectors:
         """Write the first lanes of a vector to where an element of an array is the first, eight of them or one at a time."""
         empty, done = ir.Constant(self.real, ir.Undefined), 0
         while done < count:
-            size = 8 if count - done >= 8 else 1
+            size = 8 if count - done >= 8 else 1  # ten outputs take three stores
             lanes = ir.Constant(ir.VectorType(_LANE, size), list(range(done, done + size)))
             part = self.builder.shuffle_vector(vector, empty, lanes)
             place = self.builder.gep(data, [INDEX(start + done)])
@@ -80,7 +80,7 @@ class Vectors:
 
     def totals(self, parts: Sequence[Any]) -> list[Any]:
         """Return the sums over the lanes of each vector, one to a lane: as a tree, which is half the work of one by one."""
-        zero = ir.Constant(self.real, None)
+        zero = ir.Constant(self.real, None)  # pads a group whose number is no power of two
         groups = [list(parts[start : start + self.lanes]) for start in range(0, len(parts), self.lanes)]
         totals = []
         for group in groups:
@@ -125,6 +125,7 @@ class Loop:
         self.builder.branch(self.head)
         self.builder.position_at_end(self.head)
         self.index, *self.carried = (self.builder.phi(value.type) for value in (index, *carried))
+        # What the loop carries stays in registers, as phi nodes instead of memory.
         for phi, value in zip((self.index, *self.carried), (index, *carried), strict=True):
             phi.add_incoming(value, before)
         self.following = self.builder.add(self.index, INDEX(together * vectors.lanes))

@@ -40,7 +40,7 @@ respond, nudged, larger = njit(formulas.respond), njit(formulas.nudged), njit(fo
 def spread(values: Array, weights: Array, drive: Array) -> None:
     """Add ``values @ weights`` to ``drive`` in place, five rows at a time; shapes (k,), (k, n or more), (n,)."""
     count, width = weights.shape[0], drive.shape[0]
-    whole = count - count % 5
+    whole = count - count % 5  # five rows at a time load and store the drive once, and classes come in tens
     for k in range(0, whole, 5):
         a, b, c, d, e = values[k], values[k + 1], values[k + 2], values[k + 3], values[k + 4]
         for j in range(width):
@@ -93,6 +93,7 @@ def fill(value: Number, target: Array) -> None:
 def softmax_pull(output: Array, target: Array, pull: Array) -> None:
     """Write the pull of a cross-entropy of strength 1, the target less the softmax, into ``pull``; all of shape (k,)."""
     # Not formulas.softmax_scale, which returns no terms: here there is memory to keep them in, and they are half of the exponentials.
+    # The largest output becomes exp(0) = 1, so that nothing overflows.
     largest = output[0]
     for k in range(1, output.shape[0]):
         largest = max(largest, output[k])
@@ -229,6 +230,7 @@ def rows_of(weight: Array) -> Array:
     stride, height = (width + lanes - 1) // lanes * lanes, max(count, GROUP)
     memory = np.zeros(height * stride + lanes, weight.dtype)
     shift = -memory.ctypes.data % VECTOR_BYTES // weight.itemsize
+    # Each row starts at a whole vector, so that no load spans two lines of the cache.
     rows = memory[shift : shift + height * stride].reshape(height, stride)
     for j in range(width):
         for k in range(count):

@@ -100,6 +100,7 @@ def actions_of(clamped: Clamped, phases: Sequence[Phase], state: State) -> list[
 def are_alike(phases: Sequence[Phase]) -> bool:
     """Whether phases are one action: a single one, or nudges that differ in strength only."""
     first, *others = phases
+    # Identity, not equality: comparing tensors takes longer than settling the phases apart.
     for phase in others:
         if not isinstance(first, Nudge) or not isinstance(phase, Nudge):
             return False
@@ -117,7 +118,7 @@ def live_action(phases: Sequence[Phase]) -> Action:
 
 def _nudge(clamped: Clamped, nudge: Nudge, state: State) -> Action:
     network, strengths = clamped.network, (nudge.strength,)
-    if nudge.frozen is not None:
+    if nudge.frozen is not None:  # the gradient at the free state, held constant: minus it pulls
         return Action(ActionKind.PULLED, strengths, -network.pull_back(state, nudge.frozen))
     wanted = targets(network.output(state), nudge.batch)
     softmax = type(nudge.cost) is CrossEntropy

@@ -124,6 +124,7 @@ def add_contrasts(
         first, width, scale = values[3], values[4], vectors.splat(values[7])
         loop = Loop(vectors, INDEX(0), [], width, 1)
         rows = [builder.add(builder.mul(INDEX(k), width), loop.index) for k in range(GROUP)]
+        # All contrasts of one vector of units stay in registers while the samples pass.
         totals, whole = [vectors.load(sums, row) for row in rows], vectors.load(bias, loop.index)
         for sample in range(CHUNK):
             place = builder.add(builder.mul(builder.add(first, INDEX(sample)), width), loop.index)

@@ -54,11 +54,13 @@ def contrast_pair(
         for number in range(status.shape[0]):
             if status[number, sample] == DIVERGED:
                 return False
+    # Weights are added up along the hidden units, as vectors need them, and transposed at the end.
     bias[:], bias_out[:] = 0, 0
     weights, steps, bases = np.zeros((max(count, GROUP), width), real), np.zeros((CHUNK, PADDED), real), np.zeros((CHUNK, PADDED), real)
     fits = count <= GROUP and width % (VECTOR_BYTES // drive.itemsize) == 0
     flat_plus, flat_minus, flat_change = plus.reshape(-1), minus.reshape(-1), change.reshape(-1)
     for first in range(0, samples, CHUNK):
+        # The last few samples of a batch, and shapes that fill no vectors, take plain loops.
         together = fits and first + CHUNK <= samples
         for row in range(min(CHUNK, samples - first)):
             sample = first + row

@@ -45,6 +45,7 @@ def contrast_pair(
         for number in range(status.shape[0]):
             if status[number, sample] == DIVERGED:
                 wrong[0] = 1
+    # A thread owns its unit's sums: no two threads write to one place, and the order of the samples is fixed.
     for j in range(first, width, stride):
         for k in range(count):
             weight_out[j, k] = 0

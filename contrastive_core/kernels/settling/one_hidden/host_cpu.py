@@ -164,6 +164,7 @@ def estimate_pair(network: Layered, batch: Batch, settings: FromRest) -> Contras
     if not well:
         return None
     tensor = torch.from_numpy
+    # Inputs are the same in both states, and only the change of the hidden units is left of their contrast.
     weight_in = torch.mm(inputs.t(), tensor(change))
     gradients = {"weight_1": weight_in, "bias_1": tensor(bias), "weight_2": tensor(weight_out), "bias_2": tensor(bias_out)}
     return gradients, memory.relaxations
@@ -225,6 +226,7 @@ def parameters_of(network: Layered) -> Parameters:
 
 def _in_threads(work: Callable[[int, int], None], num_samples: int) -> None:
     """Split samples into one range per thread, as many threads as torch uses, and wait for all."""
+    # Samples do not act on each other, so that ranges of them may run at once; torch's setting is the user's wish for all of the program.
     num_threads = min(torch.get_num_threads(), num_samples // FEWEST_SAMPLES)
     if num_threads <= 1:
         work(0, num_samples)

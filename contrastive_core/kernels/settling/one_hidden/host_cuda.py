@@ -53,6 +53,6 @@ def estimate_pair(network: Layered, batch: Batch, settings: FromRest) -> Contras
         blocks = -(-sizes[0] // launch_cuda.THREADS)
         launch = contrast_cuda.contrast_pair[blocks, launch_cuda.THREADS, stream_of(drive)]
         launch(*map(array_of, states), *scales, *map(array_of, (change, bias, weight_out, bias_out, wrong)))
-    if bool(wrong):
+    if bool(wrong):  # the only question to the device, once for all samples
         return None
     return {"weight_1": inputs.T @ change, "bias_1": bias, "weight_2": weight_out, "bias_2": bias_out}, lambda: relaxations

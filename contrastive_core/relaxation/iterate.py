@@ -39,7 +39,8 @@ def iterate(step: Callable[[State, Any], tuple[State, Tensor, Any]], state: Stat
     for _ in range(stop.budget):
         new, change, memory = step(state, memory)
         change = change.detach()
-        if joint:  # samples act on each other: none is at rest before all are
+        # Samples of a joint system act on each other: none is at rest before all are.
+        if joint:
             change = change.max().expand(batch_size)
         if whole:
             state, residual = new, change

@@ -28,7 +28,7 @@ from experiments.trials.experiment import Experiment, Metric, Outcome
 from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
-    from experiments.benchmarks.settling_cases import GradientCase
+    from experiments.benchmarks.settling_cases import TimedGradient
 
 NETWORKS = ("784-512-10", "784-512-512-10", "784-1024-1024-1024-10")
 
@@ -200,7 +200,7 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
         judged = Batch(data.inputs[:JUDGED], data.labels[:JUDGED])
         measured = cases(network_of(sizes, scale, weights == "trained", options.data_dir, options.seed), chosen, options.backends, judged)
         first = {case: _seconds(case) for case in measured}
-        seconds = {case: [] for case in measured}  # type: dict[GradientCase, list[float]]
+        seconds = {case: [] for case in measured}  # type: dict[TimedGradient, list[float]]
         for _ in range(options.repeats):
             for case in measured:
                 _seconds(case)  # brings its own data back into the caches
@@ -226,7 +226,7 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
         torch.set_num_threads(before)
 
 
-def _setting(case: GradientCase) -> dict[str, Any]:
+def _setting(case: TimedGradient) -> dict[str, Any]:
     """Return how a case relaxes, None where it is not ours."""
     from contrastive_core.dynamics.block_descent import BlockDescent
 
@@ -236,7 +236,7 @@ def _setting(case: GradientCase) -> dict[str, Any]:
     return {"tolerance": case.settling.free.tolerance, "nudged_tolerance": case.settling.second.tolerance, "over_relaxation": over}
 
 
-def _seconds(case: GradientCase) -> float:
+def _seconds(case: TimedGradient) -> float:
     """Return the CPU time of one run; at least the clock's tick."""
     start = process_time()
     case.run()

@@ -50,7 +50,7 @@ Run = Callable[[], Gradients]
 
 
 @dataclass(frozen=True, eq=False)
-class GradientCase:
+class TimedGradient:
     """Something that is timed.
 
     Attributes
@@ -103,7 +103,7 @@ def cosine(found: Gradients, exact: Gradients) -> float:
     return float(torch.nn.functional.cosine_similarity(mine, theirs, dim=0))
 
 
-def cases(network: Layered, batch: Batch, backends: Sequence[str], judged: Batch | None = None) -> list[GradientCase]:
+def cases(network: Layered, batch: Batch, backends: Sequence[str], judged: Batch | None = None) -> list[TimedGradient]:
     """Set up every case on one network and one batch.
 
     Parameters
@@ -119,27 +119,27 @@ def cases(network: Layered, batch: Batch, backends: Sequence[str], judged: Batch
 
     Returns
     -------
-    list of GradientCase
+    list of TimedGradient
         ``ep-matched`` is centered equilibrium propagation with the fewest sweeps whose gradient is as good as the textbook's, by the
         first backend; backpropagation and the floor come last.
     """
     judged = batch if judged is None else judged
     exact = _exact(network, judged)
     runs = ep_textbook(plain(network, batch)), ep_textbook(plain(network, judged))
-    textbook = GradientCase("ep-textbook", runs[0], None, lambda: 3.0 * TEXTBOOK_SWEEPS, runs[1], exact, STRENGTH)
+    textbook = TimedGradient("ep-textbook", runs[0], None, lambda: 3.0 * TEXTBOOK_SWEEPS, runs[1], exact, STRENGTH)
 
-    def centered(name: str, settling: Settling) -> GradientCase:
+    def centered(name: str, settling: Settling) -> TimedGradient:
         rule = EquilibriumPropagation(SquaredError(), settling, STRENGTH)
         run, sweeps, sample = ep_centered(rule, network, batch), ep_sweeps(rule, network, batch), ep_centered(rule, network, judged)
-        return GradientCase(name, run, settling.backend, sweeps, sample, exact, STRENGTH, settling)
+        return TimedGradient(name, run, settling.backend, sweeps, sample, exact, STRENGTH, settling)
 
     return [
         *(centered("ep-centered", Settling(backend=backend)) for backend in backends),
         centered("ep-matched", matched(network, judged, exact, AS_GOOD * (1 - cosine(runs[1](), exact)), backends[0])),
         textbook,
-        GradientCase("backprop-autograd", backprop_autograd(plain(network, batch))),
-        GradientCase("backprop-manual", backprop_manual(plain(network, batch))),
-        GradientCase("floor", floor(plain(network, batch))),
+        TimedGradient("backprop-autograd", backprop_autograd(plain(network, batch))),
+        TimedGradient("backprop-manual", backprop_manual(plain(network, batch))),
+        TimedGradient("floor", floor(plain(network, batch))),
     ]
 
 

@@ -19,7 +19,6 @@ from sources import PACKAGES, ROOT, Source, read
 
 NOT_YET: tuple[str, ...] = (
     "public class names used twice",
-    "comments per 100 lines, contrastive_core/relaxation",
     "comments per 100 lines, experiments/runs",
 )
 """Measures that still fail. The list only shrinks: a measure named here that has become good is a failure."""

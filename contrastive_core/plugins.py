@@ -62,7 +62,7 @@ class Plugin(NamedTuple):
 @cache
 def installed() -> tuple[Plugin, ...]:
     """List the plug-ins of all installed packages, without importing any."""
-    from importlib.metadata import entry_points  # takes 50 ms to import, which no command without plug-ins has to wait for
+    from importlib.metadata import entry_points  # 50 ms that commands without plug-ins need not wait for
 
     found = entry_points()
     listed = ((kind, entry) for kind, group in GROUPS.items() for entry in found.select(group=group))
@@ -93,7 +93,7 @@ def use_modules(modules: Sequence[str]) -> None:
 
 
 def names(kind: str) -> list[str]:
-    """List the names of plug-ins that can be used as they are: those of ``--plugin`` modules and of installed packages."""
+    """List the names of plug-ins that need no module: those of ``--plugin`` modules and of installed packages."""
     given = [name for module in _modules for name in _table(kind, import_module(module))]
     return [*given, *(one.name for one in installed() if one.kind == kind)]
 
@@ -136,12 +136,12 @@ def giving(kind: str, name: str) -> str | None:
 
 
 def note(kind: str, name: str) -> None:
-    """Remember that a run uses a plug-in; ``used`` lists those that were noted."""
+    """Note that a run uses a plug-in, for ``used``."""
     _used[(kind, name)] = None
 
 
 def forget() -> None:
-    """Forget which plug-ins were used, as a new command begins."""
+    """Forget the plug-ins used so far, at the start of a command."""
     _used.clear()
 
 
@@ -168,12 +168,12 @@ def load(kind: str, name: str) -> Any:
     kind : str
         Key of ``GROUPS``.
     name : str
-        As ``canonical`` returns it.
+        Result of ``canonical``.
 
     Returns
     -------
     object
-        The rule's builder, the network's kind, the cost, the loader or the experiment.
+        Builder of a rule, kind of a network, cost, loader or experiment.
 
     Raises
     ------
@@ -201,14 +201,14 @@ def _table(kind: str, module: ModuleType) -> Mapping[str, Any]:
 
 def _locate(module: str) -> str | None:
     try:
-        spec = find_spec(module)  # imports the packages around the module, which its use has imported already
+        spec = find_spec(module)  # imports the parent packages, which using the plug-in has done already
     except (ImportError, ValueError):
         return None
     return spec.origin if spec else None
 
 
 def _import(name: str) -> ModuleType:
-    """Import a module, if need be from the current folder, which the installed program does not search otherwise."""
+    """Import a module, if necessary from the current folder, which the installed program does not search."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -216,7 +216,7 @@ def _import(name: str) -> ModuleType:
         if error.name != name.partition(".")[0] or folder in sys.path:
             raise _broken(name, error) from error
         sys.path.append(folder)  # last, so that no file there hides an installed module
-    except Exception as error:  # whatever a module of somebody else raises
+    except Exception as error:  # foreign modules may raise anything
         raise _broken(name, error) from error
     try:
         return import_module(name)

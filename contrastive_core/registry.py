@@ -38,14 +38,14 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) 
 class Table(Mapping[str, T], Generic[T]):
     """Read-only mapping from a name to an object given as ``"module:attribute"``, imported on first use.
 
-    The command line shows the names in ``--help`` without importing torch; the contract tests walk the values. A missing
-    name raises an error that lists what exists. Plug-ins are found by their names too, but not listed: what a table lists is
-    the same in every installation.
+    The command line lists names without importing torch, and the contract tests cover all values. A missing name raises an error
+    that lists the existing ones. Plug-ins are found by their names too. They are not listed, so that a table lists the same names in
+    every installation.
 
     Parameters
     ----------
     kind : str
-        What the names stand for, in the singular ("rule"); used in error messages, and as the kind of plug-ins.
+        Kind of the named objects, in the singular ("rule"), for messages and for plug-ins.
     entries : dict of str to str
         ``"module:attribute"`` by name.
     """
@@ -56,7 +56,7 @@ class Table(Mapping[str, T], Generic[T]):
         self._imported: dict[str, T] = {}
 
     def canonical(self, name: str) -> str:
-        """Check a name, without importing what it stands for.
+        """Check a name without importing its object.
 
         Parameters
         ----------
@@ -66,14 +66,14 @@ class Table(Mapping[str, T], Generic[T]):
         Returns
         -------
         str
-            The name under which any process finds the same object.
+            Name under which any process finds the same object.
 
         Raises
         ------
         UnknownNameError
             If there is no such name.
         PluginError
-            If a module given with ``--plugin`` has the name too, or several plug-ins have it.
+            If a module given with ``--plugin`` also has the name, or several plug-ins have it.
         """
         if name in self._entries:
             if (module := plugins.giving(self.kind, name)) is not None:

@@ -112,7 +112,7 @@ def bias_in_strength(
     for strength in strengths:
         estimate = rule_of(strength).estimate(network, batch, generator=generator_of())
         errors.append(compare_gradients(estimate.gradients, exact)[1].relative_error)
-    order = float(np.polyfit(np.log(strengths), np.log(np.maximum(errors, 1e-300)), 1)[0])
+    order = float(np.polyfit(np.log(strengths), np.log(np.maximum(errors, 1e-300)), 1)[0])  # an exact estimate has an error of 0
     return Bias(tuple(strengths), tuple(errors), order)
 
 

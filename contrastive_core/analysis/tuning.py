@@ -99,7 +99,7 @@ def measure_exact(network: Network, setting: Setting, batches: Sequence[Batch]) 
     """
     if len(batches) < 2:
         raise InputError(f"the noise of batches is measured on two or more, got {len(batches)}; give more batches")
-    precise = deepcopy(network).double()
+    precise = deepcopy(network).double()  # float32 would limit the exact gradient to the accuracy that is to be measured
     rule = Implicit(setting.cost, replace(setting.settling, free=_EXACT))
     rows = []
     for batch in batches:
@@ -192,7 +192,7 @@ def fit(candidates: Sequence[Candidate], orders: Sequence[float] = (1.0, 1.5, 2.
     fits = []
     for order in orders:
         columns = np.array([[c.strength**order, c.tolerance / c.strength, c.nudged_tolerance] for c in usable])
-        scale = columns.max(0)
+        scale = columns.max(0)  # the columns differ by orders of magnitude, which spoils the fit
         weights, deviation = nnls(columns / scale / errors[:, None], np.ones(len(usable)))
         fits.append((float(deviation), Model(order, *(weights / scale).tolist())))
     return min(fits, key=lambda pair: pair[0])[1]
@@ -215,5 +215,5 @@ def choose(candidates: Sequence[Candidate], passes: Callable[[Candidate], bool])
             f"and {best.nudged_tolerance:g}, has a relative error of {best.error:.2g} and a cosine of {best.cosine:.4f} ({settled}): raise "
             "the budgets, try smaller strengths and tolerances, or lower the energy scale"
         )
-    least = min(c.sweeps for c in good)
+    least = min(c.sweeps for c in good)  # a difference of 2 % in sweeps is noise, so the error decides there
     return min((c for c in good if c.sweeps <= 1.02 * least), key=lambda c: c.error)

@@ -117,7 +117,7 @@ class MixedNegatives(Mixing):
         """Return InfoNCE with the mixtures."""
         rows, queue, scale = unit(output), extra(batch, "queue"), 1 / float(vars(objective)["temperature"])
         sizes = {"hardest": self.hardest, "pairs": self.pairs, "with_query": self.with_query}
-        made = mix_hard_negatives(held, queue, drawing(seed), **sizes)  # (B, S, n)
+        made = mix_hard_negatives(held, queue, drawing(seed), **sizes)  # (B, S, n), chosen at held outputs: no gradient
         positive = scale * (rows * unit(extra(batch, "keys"))).sum(1)
         others = torch.logaddexp(positive, (scale * torch.einsum("bn,bsn->bs", rows, made)).logsumexp(1))
         return through(rows, queue, scale, lambda sums: torch.logaddexp(sums, others).mean()) - positive.mean()

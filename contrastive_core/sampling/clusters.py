@@ -41,7 +41,7 @@ def one_per_class(classes: Tensor, batch_size: int, generator: torch.Generator) 
     members = [group[torch.randperm(len(group), generator=generator)] for group in members]
     left, made = counts.clone(), []
     while int((left > 0).sum()) >= batch_size:
-        chosen = (left + torch.rand(len(left), generator=generator)).topk(batch_size).indices
+        chosen = (left + torch.rand(len(left), generator=generator)).topk(batch_size).indices  # the fraction breaks ties at random
         left[chosen] -= 1
         made.append(torch.stack([members[place][left[place]] for place in chosen.tolist()]))
     return [made[place] for place in torch.randperm(len(made), generator=generator).tolist()]

@@ -74,7 +74,7 @@ def similar_batches(features: Tensor, batch_size: int, generator: torch.Generato
         if not bool(left[first]) or int(left.sum()) < 2:
             continue
         cosines = (unit @ unit[first]).masked_fill(~left, -torch.inf)
-        cosines[first] = torch.inf
+        cosines[first] = torch.inf  # the sample itself comes first, also if it is a row of zeros
         batch = cosines.topk(min(batch_size, int(left.sum()))).indices
         left[batch] = False
         made.append(batch)

@@ -54,7 +54,7 @@ def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting
     generator = torch.Generator().manual_seed(_DRAWS)
     with torch.no_grad():
         for samples in batches(split, _CHUNK if contrasting is None else contrasting.batch_size):
-            size = len(samples.labels)
+            size = len(samples.labels)  # weight of the chunk in the averages; the last one can be smaller
             batch = samples if contrasting is None else contrasting.present(samples, generator)
             if contrasting is not None and not contrasting.contrasts(batch):
                 continue

@@ -270,7 +270,7 @@ def _epoch(
         if plan.clip_norm is not None:
             torch.nn.utils.clip_grads_with_norm_(network.parameters(), plan.clip_norm, norm)
         with torch.no_grad():
-            output = network.output(estimate.relaxations["free"].state)
+            output = network.output(estimate.relaxations["free"].state)  # of the weights before the step
         if contrasting is not None:
             contrasting.learn(output, batch)
         session.optimiser.step()
@@ -285,7 +285,7 @@ def _epoch(
             ]
             if contrasting is not None:
                 contrasting.carry(output, batch)
-        sums += len(batch.labels) * np.array(means)
+        sums += len(batch.labels) * np.array(means)  # by samples, as the last batch can be smaller
         seen += len(batch.labels)
         progress = Progress(epoch, step, num_steps, *(sums / seen).tolist())
         if on_step is not None:

@@ -49,7 +49,7 @@ class Follower:
         self.copy.begin_use_()
         with torch.no_grad():
             outputs = self.copy.output(self.rule.infer(self.copy, batch.inputs).state)
-        return outputs.roll(-(len(outputs) // count), 0)
+        return outputs.roll(-(len(outputs) // count), 0)  # rows are grouped by view, so this is the next view of each sample
 
     def follow(self) -> None:
         """Move the copy towards the network, in place."""

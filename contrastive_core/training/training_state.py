@@ -98,6 +98,7 @@ class Session:
                 state.setdefault(int(index), {})[key] = tensor
         self.optimiser.load_state_dict({"state": state, "param_groups": record["groups"]})
         self.schedule.load_state_dict(record["schedule"])
+        # Extras are copied in place, because the objective and the optimiser hold these tensors.
         for name, extra in self.extras.items():
             extra.copy_(tensors[f"extra.{name}"])
         for name, generator in self.generators.items():

@@ -40,6 +40,6 @@ class Lion(torch.optim.Optimizer):
                 if parameter.grad is None:
                     continue
                 memory = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
-                direction = torch.lerp(parameter.grad, memory, first).sign_()
+                direction = torch.lerp(parameter.grad, memory, first).sign_()  # the step uses the memory before its update
                 parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-group["lr"])
                 memory.lerp_(parameter.grad, 1 - second)

@@ -159,7 +159,7 @@ def test_a_file_that_holds_no_training_run_is_refused(tmp_path: Path) -> None:
     """Another eqlab file in the place of a checkpoint must not end in a KeyError halfway through."""
     path = tmp_path / "other.safetensors"
     save_checkpoint(path, {"parameter.weight_1": torch.zeros(2, 2)}, {"identity": "someone else's"})
-    with pytest.raises(CheckpointError, match=r"no checkpoint of a training run: it lacks .*generator.order.*history.*give another"):
+    with pytest.raises(CheckpointError, match=r"not a checkpoint of a training run: it lacks .*generator.order.*history.*give another"):
         run(Plan(epochs=1), path)
     save_checkpoint(path, {}, [1, 2])  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match=r"damaged or not a checkpoint of eqlab"):

@@ -189,7 +189,7 @@ def test_measured_curvature_gives_gradient_flow_a_step_that_settles(tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--rule", "coupled-centered"), 2, "strength of equilibrium propagation, and coupled-centered has none"),
+        (("--rule", "coupled-centered"), 2, "a nudging strength, and coupled-centered has none"),
         (("--batches", "100"), 2, "need 6400 samples, and there are 400"),
         (("--strengths", "0.1,0.1"), 2, "named twice"),
         (("--strengths", "0"), 2, "strengths"),

@@ -98,6 +98,14 @@ def names(kind: str) -> list[str]:
     return [*given, *(one.name for one in installed() if one.kind == kind)]
 
 
+def listed() -> list[tuple[str, str, str, str]]:
+    """List kind, name, object and origin of the plug-ins of ``--plugin`` modules and of installed packages, importing no others."""
+    given = [
+        (kind, name, f"{module}:{name}", module) for module in _modules for kind in GROUPS for name in _table(kind, import_module(module))
+    ]
+    return given + [(one.kind, one.name, one.target, f"{one.package} {one.version}") for one in installed()]
+
+
 def canonical(kind: str, name: str) -> str | None:
     """Return the name under which any process finds a plug-in.
 

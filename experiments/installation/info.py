@@ -3,8 +3,13 @@
 import os
 import platform
 import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from contrastive_core import plugins
+from contrastive_core.costs import SAMPLE_COSTS
+from contrastive_core.data import DATASETS
+from contrastive_core.errors import PluginError
 from contrastive_core.kernels import PLACES
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
@@ -12,6 +17,9 @@ from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.machine import available_cores, processor
 from experiments.runs.provenance import source_commit, versions
+from experiments.setup.own_options import network_kind, rule_named
+from experiments.setup.tables import NETWORKS, RULES
+from experiments.trials.experiment import EXPERIMENTS, find_experiment
 
 
 @command(CommandOptions, "info")
@@ -45,7 +53,8 @@ def describe(threads: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        Facts under ``versions``, ``commit``, ``platform``, ``processor``, ``cores``, ``cpus``, ``threads``, ``devices`` and ``backends``.
+        Facts under ``versions``, ``commit``, ``platform``, ``processor``, ``cores``, ``cpus``, ``threads``, ``devices``, ``backends`` and
+        ``plugins``.
     """
     commit, changed = source_commit()
     return {
@@ -59,6 +68,7 @@ def describe(threads: int) -> dict[str, Any]:
         "threads": threads,
         "devices": devices(),
         "backends": backends(),
+        "plugins": list_plugins(),
     }
 
 
@@ -91,6 +101,35 @@ def backends() -> dict[str, dict[str, Any]]:
     return {name: {"available": not reason, "reason": reason} for name, reason in reasons.items()}
 
 
+def list_plugins() -> list[dict[str, str]]:
+    """Import all plug-ins and list them; one that cannot be used does not keep the others from being listed.
+
+    Returns
+    -------
+    list of dict
+        ``kind``, ``name``, ``object``, ``origin`` and ``problem`` of each; the problem is empty for one that can be used.
+    """
+    tables: dict[str, Mapping[str, Any]] = {
+        "rule": RULES, "network": NETWORKS, "cost": SAMPLE_COSTS, "data set": DATASETS, "experiment": EXPERIMENTS
+    }  # fmt: skip
+    return [
+        {"kind": kind, "name": name, "object": target, "origin": origin, "problem": _problem(kind, name, tables[kind])}
+        for kind, name, target, origin in plugins.listed()
+    ]
+
+
+def _problem(kind: str, name: str, table: Mapping[str, Any]) -> str:
+    """Say why a plug-in cannot be used."""
+    if name in table:
+        return f"the name is that of a {kind} of eqlab, which is used instead; rename the plug-in"
+    checks: dict[str, Callable[[str], Any]] = {"rule": rule_named, "network": network_kind, "experiment": find_experiment}
+    try:
+        checks.get(kind, table.__getitem__)(name)
+    except PluginError as error:
+        return str(error)
+    return ""
+
+
 def _text(data: dict[str, Any]) -> str:
     commit = f"{data['commit']}{' with changes' if data['changed'] else ''}" if data["commit"] else "not a checkout"
     rows = [
@@ -101,5 +140,6 @@ def _text(data: dict[str, Any]) -> str:
         ("threads", str(data["threads"])),
         *((f"device {device['name']}", device["model"]) for device in data["devices"]),
         *((f"backend {name}", backend["reason"] or "available") for name, backend in data["backends"].items()),
+        *((f"{one['kind']} {one['name']}", one["problem"] or f"{one['object']} of {one['origin']}") for one in data["plugins"]),
     ]
     return format_table(("what", "value"), rows)

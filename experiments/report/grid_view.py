@@ -14,7 +14,7 @@ from experiments.figures.style import Picture
 from experiments.report.contents import Contents, ReportTable
 from experiments.report.run_reader import OpenedRun
 from experiments.runs.columns import Columns, metric_paths, positions, read_columns
-from experiments.runs.intervals import UNBOUNDED, Bounds, Interval, brackets, group_means
+from experiments.runs.intervals import Bounds, Interval, brackets, group_means
 from experiments.runs.records import STATUSES
 from experiments.sweeps.axes import Axis
 
@@ -76,7 +76,7 @@ def show_grid(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
     wanted = dict.fromkeys([*names, *(name for pair in pairs for name in pair)])
     columns = read_columns(opened.journal, {name: paths[name] for name in wanted})  # one pass over the journal for all figures
     experiment = opened.definition()
-    bounds = {name: experiment.metric(name).bounds if experiment else UNBOUNDED for name in names}
+    bounds = {name: experiment.metric(name).bounds for name in names}
     where = positions(lengths, opened.total)
     varying = [index for index, axis in enumerate(opened.axes) if len(axis.values) > 1]
     pictures = _pictures(opened.axes, varying, where, columns, bounds)
@@ -87,8 +87,7 @@ def show_grid(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
 
 
 def _chosen(opened: OpenedRun, paths: Mapping[str, str]) -> list[str]:
-    experiment = opened.definition()
-    headline = [name for name in experiment.headline if name in paths] if experiment else []
+    headline = [name for name in opened.definition().headline if name in paths]
     return (headline or list(paths))[:MOST_METRICS]
 
 

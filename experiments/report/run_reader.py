@@ -15,7 +15,7 @@ from experiments.runs.pages import recall, spent
 from experiments.runs.records import Epoch
 from experiments.sweeps.axes import Axis
 from experiments.sweeps.directory import COMMAND, refuse_edited
-from experiments.trials.experiment import Experiment, find_experiment
+from experiments.trials.experiment import Experiment, described
 from experiments.trials.progress import duration
 
 
@@ -91,11 +91,9 @@ class OpenedRun(NamedTuple):
         """Name of the experiment that the trials belong to."""
         return str(self.facts.get("declared", self.facts).get("experiment", self.command))
 
-    def definition(self) -> Experiment | None:
-        """Import the experiment; return None if that is impossible, because records can be shown without it."""
-        with suppress(InputError):
-            return find_experiment(self.experiment)
-        return None
+    def definition(self) -> Experiment:
+        """Return what is known of the experiment, without importing a plug-in."""
+        return described(self.experiment, self.facts.get("about", {}))
 
     def history(self, key: str) -> list[Epoch]:
         """Read the epochs of a trial, also of one that still runs."""

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from contrastive_core import plugins
 from experiments.machine import processor
 
 _PACKAGES = ("numpy", "torch", "numba", "scipy")
@@ -118,6 +119,7 @@ def provenance(argv: Sequence[str], threads: int) -> dict[str, Any]:
         "processor": processor(),
         "cpus": os.cpu_count(),
         "threads": threads,
+        "plugins": plugins.used(),
     }
 
 

@@ -55,7 +55,10 @@ def rule_named(name: str) -> Rule:
     from contrastive_core.costs.squared_error import SquaredError
     from contrastive_core.rule import Rule, Setting
 
-    rule = RULES[name](Setting(SquaredError()))
+    build = RULES[name]
+    if not callable(build):
+        raise PluginError(f"the rule {name!r} is no builder that maps a Setting to a Rule but a {type(build).__name__}")
+    rule = build(Setting(SquaredError()))
     if not isinstance(rule, Rule):
         raise PluginError(f"the rule {name!r} builds no contrastive_core.rule.Rule but a {type(rule).__name__}; see docs/plugins.md")
     return rule

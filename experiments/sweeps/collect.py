@@ -76,7 +76,7 @@ def collect_command(options: CollectOptions, invocation: Invocation) -> None:
             refuse_edited(run, recall(journal))
         results = read_results(journal)
     dataset = to_dataset(results)
-    experiment = results.study.experiment
+    experiment = results.study.described
     metrics = {name: experiment.metric(name).bounds for name in _chosen(options, dataset, experiment.headline)}
     file = run.path / "results.nc"
     try:

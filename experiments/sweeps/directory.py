@@ -190,7 +190,7 @@ def open_sweep(path: Path, invocation: Invocation, *, readonly: bool = False) ->
         if "declared" not in facts:
             raise InputError(f"{run.journal_file} is not the journal of a sweep; restore it from a copy")
         refuse_edited(run, facts)
-        study = from_facts(facts)
+        study = from_facts(facts, shown=readonly)
         if not readonly:
             starts = [*stored["starts"], provenance(invocation.argv, 1)]
             try:

@@ -84,7 +84,7 @@ def read_results(journal: Journal) -> Results:
     facts = recall(journal)
     if "axes" not in facts:
         raise InputError("this run has one trial and no grid; see it with 'eqlab runs show'")
-    study = from_facts(facts)
+    study = from_facts(facts, shown=True)
     total = sum(journal.counts().values())
     seeds, errors = [], {}
     status, seconds = np.zeros(total, np.int8), np.full(total, np.nan)
@@ -140,7 +140,7 @@ def to_csv(results: Results, *, timing: bool = False) -> str:
     axes = [key for axis in study.axes for key in axis.keys]
     columns: dict[str, Iterator[str]] = {}
     for name in sorted({*results.numbers, *results.texts}):
-        if timing or not study.experiment.metric(name).timing:
+        if timing or not study.described.metric(name).timing:
             columns[name] = _cells(results, name)
     if timing:
         columns["seconds"] = (_cell(value) for value in results.seconds.tolist())
@@ -204,7 +204,7 @@ def to_dataset(results: Results) -> xr.Dataset:
         "seconds": (dims, shaped(results.seconds), {"long_name": "time that the trial took", "units": "second"}),
     }
     for name, column in sorted({**results.numbers, **results.texts}.items()):
-        metric = study.experiment.metric(name)
+        metric = study.described.metric(name)
         text = name in results.texts
         variables[name] = (dims, shaped(column), {"long_name": metric.description, **({} if text else {"units": metric.unit})})
     coordinates = {key: value for axis in study.axes for key, value in _coordinates(study, axis.name).items()}
@@ -226,7 +226,7 @@ def _coordinates(study: Study, name: str) -> dict[str, Any]:
     for position, key in enumerate(axis.keys):
         values = [row[position] for row in axis.values]
         numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-        field = study.experiment.options.model_fields.get(key)
+        field = study.described.options.model_fields.get(key)
         labels = np.array(values) if numeric else np.array([str(_label(value)) for value in values], dtype=object)
         found[key] = (axis.name, labels, {"long_name": (field.description if field else None) or key})
     return found

@@ -6,7 +6,7 @@ import json
 import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import Field
@@ -17,7 +17,7 @@ from experiments.commandline.options import Layer, Options, assignment, flatten,
 from experiments.commandline.recorded import from_settings
 from experiments.runs.records import Task
 from experiments.sweeps.axes import Axis, make_axes, points, read_axis
-from experiments.trials.experiment import EXPERIMENTS, Experiment, find_experiment
+from experiments.trials.experiment import EXPERIMENTS, Experiment, described, find_experiment, self_description
 from experiments.trials.seeds import child_seed
 from experiments.trials.worker import Work
 
@@ -62,11 +62,19 @@ class Study:
         The experiment's options that no axis changes, those of this machine included.
     axes : tuple of Axis
         With all values.
+    about : dict
+        Self-description of an experiment that is a plug-in.
     """
 
     declared: dict[str, Any]
     settings: dict[str, Any]
     axes: tuple[Axis, ...]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def described(self) -> Experiment:
+        """Experiment for showing results; the module of a plug-in is not imported for it."""
+        return described(self.declared["experiment"], self.about)
 
     @property
     def experiment(self) -> Experiment:
@@ -95,14 +103,34 @@ class Study:
 
     def facts(self) -> dict[str, Any]:
         """Give what is stored in the journal; ``from_facts`` makes the study again."""
-        return {"declared": self.declared, "settings": self.settings, "axes": [list(axis) for axis in self.axes]}
+        about = self_description(self.declared["experiment"])
+        return {"declared": self.declared, "settings": self.settings, "axes": [list(axis) for axis in self.axes], **about}
 
 
-def from_facts(facts: Mapping[str, Any]) -> Study:
-    """Make a study from what its journal holds, or raise ``InputError`` where this version cannot run it."""
+def from_facts(facts: Mapping[str, Any], *, shown: bool = False) -> Study:
+    """Make a study from what its journal holds.
+
+    Parameters
+    ----------
+    facts : mapping
+        Facts of the journal.
+    shown : bool
+        Whether the study is only shown. Its settings are then not checked, and no plug-in is imported.
+
+    Returns
+    -------
+    Study
+        As it was declared.
+
+    Raises
+    ------
+    InputError
+        If this version cannot run it.
+    """
     axes = tuple(Axis(name, tuple(keys), values) for name, keys, values in facts["axes"])
-    study = Study(facts["declared"], facts["settings"], axes)
-    from_settings(study.experiment.options, merge(study.settings, nested(next(points(axes)))))
+    study = Study(facts["declared"], facts["settings"], axes, facts.get("about", {}))
+    if not shown:
+        from_settings(study.experiment.options, merge(study.settings, nested(next(points(axes)))))
     return study
 
 

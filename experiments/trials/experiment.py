@@ -3,10 +3,9 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, NamedTuple
 
-from contrastive_core.errors import InputError
+from contrastive_core.errors import PluginError
 from contrastive_core.registry import Table
 from experiments.commandline.options import CommandOptions
 from experiments.runs.intervals import UNBOUNDED, Bounds
@@ -134,7 +133,7 @@ def find_experiment(name: str) -> Experiment:
     Parameters
     ----------
     name : str
-        In ``EXPERIMENTS``, or ``module:object`` for one's own, which workers have to be able to import too.
+        Name in ``EXPERIMENTS`` or of a plug-in; workers have to be able to import it too.
 
     Returns
     -------
@@ -144,15 +143,52 @@ def find_experiment(name: str) -> Experiment:
     Raises
     ------
     InputError
-        If there is none of that name.
+        If there is none of that name, or it is something else.
     """
-    if ":" not in name:
-        return EXPERIMENTS[name]
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"cannot import the experiment {name!r} ({error}); give MODULE:OBJECT as Python finds it") from error
+    found = EXPERIMENTS[name]
     if not isinstance(found, Experiment):
-        raise InputError(f"{name} is no Experiment of experiments.trials.experiment; see CONTRIBUTING.md")
+        raise PluginError(f"{name} is no Experiment of experiments.trials.experiment but a {type(found).__name__}; see docs/plugins.md")
     return found
+
+
+def self_description(name: str) -> dict[str, Any]:
+    """Return what a run records about the experiment of a plug-in; empty for an experiment of this program."""
+    if name in EXPERIMENTS:
+        return {}
+    experiment = find_experiment(name)
+    metrics = {
+        metric: [*declared[:3], [None if math.isinf(one) else one for one in declared.bounds]]
+        for metric, declared in experiment.metrics.items()
+    }
+    return {"about": {"metrics": metrics, "headline": list(experiment.headline)}}
+
+
+def described(name: str, about: Mapping[str, Any]) -> Experiment:
+    """Return an experiment for showing its results, which never imports the module of a plug-in.
+
+    Parameters
+    ----------
+    name : str
+        Name of the experiment.
+    about : mapping
+        ``self_description`` as the run recorded it.
+
+    Returns
+    -------
+    Experiment
+        That of a plug-in has its metrics and headline, but no options and a trial that cannot be called.
+    """
+    if name in EXPERIMENTS:
+        return EXPERIMENTS[name]
+    metrics = {metric: _metric(*declared) for metric, declared in about.get("metrics", {}).items()}
+    return Experiment(CommandOptions, _unknown, metrics, tuple(about.get("headline", ())))
+
+
+def _metric(description: str, unit: str, timing: bool, bounds: Sequence[float | None]) -> Metric:
+    """Read a metric as recorded; JSON has no infinite bounds, and null stands for them."""
+    low, high = bounds
+    return Metric(description, unit, timing, (-math.inf if low is None else low, math.inf if high is None else high))
+
+
+def _unknown(*_: Any) -> Outcome:
+    raise PluginError("an experiment that is only shown cannot compute trials")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from contrastive_core import plugins
 from contrastive_core.errors import EqlabError, InputError
 from experiments.commandline.options import Options, merge, nested
 from experiments.commandline.output import to_json
@@ -62,7 +63,7 @@ NOTHING = Given()
 
 def pack(work: Work, tasks: Sequence[Task]) -> str:
     """Write a chunk as one text, which engines carry without looking into it."""
-    return json.dumps([work, list(tasks), package_versions()])
+    return json.dumps([work, list(tasks), package_versions(), plugins.used()])
 
 
 def run_chunk(packed: str) -> list[Record]:
@@ -118,12 +119,22 @@ def measure(packed: str, seconds: float) -> float:
 
 
 def _unpack(packed: str) -> tuple[Work, list[Task]]:
-    work, tasks, theirs = json.loads(packed)
+    work, tasks, theirs, used = json.loads(packed)
+    _require_same(used)
     ours = package_versions()
     if ours != theirs:
         listed = ", ".join(f"{name} {ours[name]} instead of {theirs.get(name)}" for name in ours if ours[name] != theirs.get(name))
         raise EngineError(f"a worker has other software than this process ({listed}); install the same, or results would not be one table")
     return Work(*work), [Task(*task) for task in tasks]
+
+
+def _require_same(used: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse to compute with another version of a plug-in than the process that sent the chunk."""
+    for plugin in used:
+        kind, name = plugin["kind"], plugin["name"]
+        plugins.load(kind, name)
+        if {"kind": kind, "name": name, **plugins.identify(kind, name)} != plugin:
+            raise EngineError(f"a worker has another version of the {kind} {name!r} than this process; install the same everywhere")
 
 
 def checkpoint_of(folder: Path, key: str) -> Path:

@@ -95,7 +95,7 @@ def use_modules(modules: Sequence[str]) -> None:
 def names(kind: str) -> list[str]:
     """List the names of plug-ins that need no module: those of ``--plugin`` modules and of installed packages."""
     given = [name for module in _modules for name in _table(kind, import_module(module))]
-    return [*given, *(one.name for one in installed() if one.kind == kind)]
+    return list(dict.fromkeys([*given, *(one.name for one in installed() if one.kind == kind)]))
 
 
 def listed() -> list[tuple[str, str, str, str]]:
@@ -131,7 +131,8 @@ def canonical(kind: str, name: str) -> str | None:
     if ":" in name:
         return name
     found = [f"{module}:{name}" for module in _modules if name in _table(kind, import_module(module))]
-    packages = sorted({one.package for one in installed() if (one.kind, one.name) == (kind, name)})
+    others = (one for one in installed() if (one.kind, one.name) == (kind, name) and one.target.partition(":")[0] not in _modules)
+    packages = sorted({one.package for one in others})
     if len(found) + len(packages) > 1:
         origins = ", ".join([*(one.partition(":")[0] for one in found), *packages])
         raise PluginError(f"several plug-ins have a {kind} {name!r} ({origins}); name the one you mean as MODULE:NAME")

@@ -58,7 +58,14 @@ def rule_named(name: str) -> Rule:
     build = RULES[name]
     if not callable(build):
         raise PluginError(f"the rule {name!r} is no builder that maps a Setting to a Rule but a {type(build).__name__}")
-    rule = build(Setting(SquaredError()))
+    try:
+        rule = build(Setting(SquaredError()))
+    except Exception as error:
+        if name in RULES:
+            raise
+        raise PluginError(
+            f"the rule {name!r} cannot be built from a Setting ({type(error).__name__}: {error}); mend the plug-in"
+        ) from error
     if not isinstance(rule, Rule):
         raise PluginError(f"the rule {name!r} builds no contrastive_core.rule.Rule but a {type(rule).__name__}; see docs/plugins.md")
     return rule

@@ -226,9 +226,8 @@ def _coordinates(study: Study, name: str) -> dict[str, Any]:
     for position, key in enumerate(axis.keys):
         values = [row[position] for row in axis.values]
         numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-        field = study.described.options.model_fields.get(key)
         labels = np.array(values) if numeric else np.array([str(_label(value)) for value in values], dtype=object)
-        found[key] = (axis.name, labels, {"long_name": (field.description if field else None) or key})
+        found[key] = (axis.name, labels, {"long_name": study.meaning(key) or key})
     return found
 
 

@@ -81,6 +81,12 @@ class Study:
         """What is run; imported here, not before."""
         return find_experiment(self.declared["experiment"])
 
+    def meaning(self, option: str) -> str | None:
+        """Return the description of an option of the experiment, without importing a plug-in; None if there is none."""
+        field = self.described.options.model_fields.get(option)
+        known: dict[str, str | None] = self.about.get("options", {})
+        return field.description if field else known.get(option)
+
     @property
     def work(self) -> Work:
         """What all trials have in common."""

@@ -160,7 +160,8 @@ def self_description(name: str) -> dict[str, Any]:
         metric: [*declared[:3], [None if math.isinf(one) else one for one in declared.bounds]]
         for metric, declared in experiment.metrics.items()
     }
-    return {"about": {"metrics": metrics, "headline": list(experiment.headline)}}
+    options = {option: field.description for option, field in experiment.options.model_fields.items()}
+    return {"about": {"metrics": metrics, "headline": list(experiment.headline), "options": options}}
 
 
 def described(name: str, about: Mapping[str, Any]) -> Experiment:

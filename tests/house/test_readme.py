@@ -1,4 +1,4 @@
-"""What the README shows works: its commands run, on less data, and its example prints what it should."""
+"""The README works as shown: its commands run, on less data, and its example prints what it should; links of all pages lead somewhere."""
 
 import re
 import shlex
@@ -66,11 +66,32 @@ def test_the_python_example_of_the_readme_runs(capsys: pytest.CaptureFixture[str
     assert int(printed[2]) > 1
 
 
-def test_links_and_pictures_of_the_readme_exist() -> None:
-    """If this fails, a reader meets a dead link."""
-    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)#]+)\)", prose):
-        assert (ROOT / target).is_file(), target
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def links(page: Path) -> list[str]:
+    """Targets of the links and pictures of a page, without those of the web and of places on the page itself."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.DOTALL)
+    return [target for target in re.findall(r"\]\(([^)#]+)", prose) if not target.startswith("http")]
+
+
+def paths(page: Path) -> list[str]:
+    """Paths of our own files and folders that a page names in its text."""
+    top = "contrastive_core|eqlab|eqprop|experiments|hebbian|tests"
+    return re.findall(rf"`((?:{top})/[\w./*]+)", page.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_pictures_and_paths_of_every_page_exist(page: Path) -> None:
+    """If this fails, a reader is sent to a file that is not there."""
+    missing = [target for target in links(page) if not (page.parent / target).is_file()]
+    assert missing + [path for path in paths(page) if not list(ROOT.glob(path))] == []
+
+
+def test_links_and_paths_are_found() -> None:
+    """A control: a check of nothing proves nothing."""
+    assert "docs/api.md" in links(ROOT / "README.md")
+    assert "experiments/runs/intervals.py" in paths(ROOT / "README.md")
 
 
 def test_the_tables_of_the_readme_have_the_columns_and_rules_that_the_demo_prints() -> None:

@@ -345,7 +345,7 @@ def test_write_laws_are_named_by_their_parameters() -> None:
     [
         ("law.model=powr", "did you mean 'power'"),
         ("law.model=neurosim law.alpha_p=1 law.nl_ltp=1", "given once"),
-        ("law.model=power law.m=0.5", "unknown parameter of law"),
+        ("law.model=power law.m=0.5", "unknown setting of law 'm'"),
         ("leak.lifetime=0.5", "at least 1 write"),
         ("growing-pair.refresh_at=0", r"level in \(0, 1\]"),
         ("neuron-gain.sigma_gain=-1", "must not be negative"),

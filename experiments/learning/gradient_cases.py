@@ -50,7 +50,7 @@ def concrete(options: GradientsOptions, network: Network, batch: Batch) -> Gradi
     return options.model_copy(update={"strength": strength, "strengths": strengths})
 
 
-class GradientCase(NamedTuple):
+class SharedCase(NamedTuple):
     """Network and batch on which gradients are compared.
 
     Attributes
@@ -68,7 +68,7 @@ class GradientCase(NamedTuple):
     batch: Batch
 
 
-def case_of(options: GradientsOptions, seed: int) -> GradientCase:
+def case_of(options: GradientsOptions, seed: int) -> SharedCase:
     """Build the case of a comparison of gradients; raises as ``prepare_case`` does."""
     return prepare_case(options, options.samples, options.checkpoint, seed, objective_of(options), options.outputs)
 
@@ -80,7 +80,7 @@ def prepare_case(
     seed: int,
     objective: Objective | None = None,
     outputs: int | None = None,
-) -> GradientCase:
+) -> SharedCase:
     """Build the data, the network and the batch on which rules are compared.
 
     Parameters
@@ -100,7 +100,7 @@ def prepare_case(
 
     Returns
     -------
-    GradientCase
+    SharedCase
         Data, network and batch.
 
     Raises
@@ -126,9 +126,9 @@ def prepare_case(
         batch = present(objective, splits.train, samples, network, seed)
         with torch.no_grad():
             objective.value(network.output(network.feedforward(network.clamp(batch.inputs))), batch)  # says what does not fit it
-        return GradientCase(splits, network, batch)
+        return SharedCase(splits, network, batch)
     dtype = next(network.parameters()).dtype
-    return GradientCase(splits, network, Batch(splits.train.inputs[:samples].to(dtype), splits.train.labels[:samples]))
+    return SharedCase(splits, network, Batch(splits.train.inputs[:samples].to(dtype), splits.train.labels[:samples]))
 
 
 def _load(network: Network, options: LearningOptions, path: Path, seed: int) -> None:

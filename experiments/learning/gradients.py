@@ -10,7 +10,7 @@ from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
-from experiments.learning.gradient_cases import GradientCase, case_of, concrete, objective_of, remember_checkpoint
+from experiments.learning.gradient_cases import SharedCase, case_of, concrete, objective_of, remember_checkpoint
 from experiments.learning.gradient_options import ALL, CommandGradientsOptions, GradientsOptions
 from experiments.learning.gradient_table import table
 from experiments.learning.gradients_of_objectives import compare_all
@@ -38,7 +38,7 @@ METRICS = {
 }
 
 
-def trial(options: GradientsOptions, seed: int, *, prepared: GradientCase | None = None) -> Outcome:
+def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None = None) -> Outcome:
     """Compare every rule with the exact gradient at the same weights and batch.
 
     Parameters
@@ -47,7 +47,7 @@ def trial(options: GradientsOptions, seed: int, *, prepared: GradientCase | None
         Everything but the seed.
     seed : int
         Seed of the initial weights and of the rules' draws.
-    prepared : GradientCase, optional
+    prepared : SharedCase, optional
         Network and batch, if they are built already.
 
     Returns

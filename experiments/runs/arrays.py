@@ -37,6 +37,7 @@ def save_arrays(run: RunDirectory, key: str, arrays: Mapping[str, Any]) -> None:
     """
     import numpy as np
 
+    # In memory first, so that the file appears whole: a half-written archive would be read as none.
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
     path = run.trajectories / f"{key}.npz"
@@ -80,6 +81,7 @@ def read_arrays(run: RunDirectory, key: str) -> dict[str, np.ndarray[Any, Any]]:
     """
     import numpy as np
 
+    # Arrays are for figures only. A page about a run must not fail because one file is damaged.
     try:
         with np.load(run.trajectories / f"{key}.npz", allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from experiments.runs.journal import Journal
 from experiments.runs.provenance import provenance, versions
 
 ROOT = Path("runs")
-"""Where runs go that are not told where."""
+"""Directory of runs that are given no other place."""
 
 
 class RunDirectory(NamedTuple):
@@ -184,6 +185,7 @@ def open_run(options: Options, invocation: Invocation) -> RunDirectory:
     wanted = options.resolved()
     path = invocation.out or _new_name(invocation.command, options.digest())
     with _writable(path):
+        # An existing directory is never emptied: it may hold anything that the user forgot.
         if not path.is_dir() or _is_empty(path):
             path.mkdir(parents=True, exist_ok=True)
             return _begin(RunDirectory(path), wanted, invocation)
@@ -198,24 +200,24 @@ def resume_run(path: Path, options: Options, invocation: Invocation) -> RunDirec
     Parameters
     ----------
     path : Path
-        The directory.
+        Directory of the run.
     options : Options
-        What the run does.
+        Options that identify the run.
     invocation : Invocation
-        The command.
+        Command line of this start.
 
     Returns
     -------
     RunDirectory
-        Marked as resumed.
+        The run, marked as resumed.
 
     Raises
     ------
     InputError
-        If the directory holds no run, cannot be written, or holds a run of another command or configuration; the message names every
-        setting that differs.
+        If the directory holds no run, cannot be written, or holds another run; the message names every setting that differs.
     """
     run = RunDirectory(path, resumed=True)
+    # Settings of one machine, such as the engine and paths of data, are not stored, so that they may differ between starts.
     differences = compare(run.read_config(), options.resolved())
     stored = run.read_provenance()
     if stored["command"] != invocation.command:
@@ -236,16 +238,17 @@ def compare(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     stored : mapping
-        Of the run that is there.
+        Configuration of the existing run.
     wanted : mapping
-        Of the run that is asked for.
+        Configuration of the requested run.
 
     Returns
     -------
     list of str
-        Each with its key and both values.
+        Key and both values of each difference.
     """
     there, here = flatten(stored), flatten(wanted)
+    # A missing key is a difference too, and no default stands in for it: defaults change between versions.
     different = [key for key in {**there, **here} if there.get(key) != here.get(key) or (key in there) != (key in here)]
     return [f"{key} is {_value(there, key)} there and {_value(here, key)} here" for key in different]
 
@@ -261,7 +264,8 @@ def _begin(run: RunDirectory, wanted: Mapping[str, Any], invocation: Invocation)
     record = {"command": invocation.command, "starts": [provenance(invocation.argv, invocation.threads)]}
     write_text(run.provenance, to_json(record) + "\n")
     _make_folders(run)
-    write_text(run.config, f"# Every setting of this run of: eqlab {invocation.command}\n" + to_toml(wanted))  # last: it marks a whole run
+    # Last, because the configuration marks a whole run: a start that is killed before leaves a directory that counts as empty.
+    write_text(run.config, f"# Every setting of this run of: eqlab {invocation.command}\n" + to_toml(wanted))
     return run
 
 
@@ -272,12 +276,8 @@ def _make_folders(run: RunDirectory) -> None:
 
 def _new_name(command: str, digest: str) -> Path:
     stem = f"{command.replace(' ', '-')}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{digest[:8]}"
-    taken = 1
-    path = ROOT / stem
-    while path.exists():
-        taken += 1
-        path = ROOT / f"{stem}-{taken}"
-    return path
+    names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+    return next(path for name in names if not (path := ROOT / name).exists())
 
 
 def _is_empty(path: Path) -> bool:

@@ -90,6 +90,7 @@ class Journal:
         StoreError
             If the file cannot be written.
         """
+        # SQLite has no nested transactions: an inner block joins the outer one, which alone commits.
         if self._connection.in_transaction:
             yield
             return

@@ -31,6 +31,7 @@ def announce(folder: Path, key: str) -> Callable[[Mapping[str, Any]], None]:
         Callback for each epoch. Appends one line and never raises, so that watching cannot make a trial fail or wait.
     """
     path = file_of(folder, key)
+    # An empty file says that the trial has begun, long before its first epoch.
     with suppress(OSError):
         path.touch()
 

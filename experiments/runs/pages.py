@@ -1,4 +1,4 @@
-"""Trials by the thousand: what a sweep writes to and reads from a journal, a chunk at a time."""
+"""Trials in a journal by the thousand, written and read a chunk at a time."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,14 +20,14 @@ _UNFINISHED = "SELECT id, key, options, seed FROM trials WHERE id > ? AND +statu
 
 
 class Page(NamedTuple):
-    """Some trials that are still to be computed.
+    """Trials that are still to be computed.
 
     Attributes
     ----------
     tasks : list of Task
-        In the order in which they were planned; empty when there are no more.
+        Trials in the order in which they were planned; empty at the end.
     last : int
-        Where the next page begins.
+        Row of the last one, after which the next page begins.
     """
 
     tasks: list[Task]
@@ -40,16 +40,16 @@ def unfinished(journal: Journal, after: int, limit: int) -> Page:
     Parameters
     ----------
     journal : Journal
-        Where to read.
+        Journal of the run.
     after : int
-        ``last`` of the page before, 0 for the first.
+        ``last`` of the page before, 0 for the first page.
     limit : int
-        How many at most.
+        Largest number of trials.
 
     Returns
     -------
     Page
-        The next ones.
+        Next trials.
     """
     rows = journal.connection.execute(_UNFINISHED, (after, limit)).fetchall()
     tasks = [Task(key, json.loads(options), int(seed)) for _, key, options, seed in rows]
@@ -57,14 +57,14 @@ def unfinished(journal: Journal, after: int, limit: int) -> Page:
 
 
 def settle(journal: Journal, records: Sequence[Record]) -> None:
-    """Write what became of some trials, with their histories, in one transaction.
+    """Write the records of some trials, with their histories, in one transaction.
 
     Parameters
     ----------
     journal : Journal
-        Where to write; the trials are planned and not yet settled.
+        Journal in which the trials are planned and not yet settled.
     records : sequence of Record
-        Their arrays are not written here.
+        Records of the trials; their arrays are kept elsewhere.
 
     Raises
     ------
@@ -80,9 +80,11 @@ def settle(journal: Journal, records: Sequence[Record]) -> None:
     ]
     epochs = [(epoch, metrics, one.key) for one in records for epoch, metrics in one.history]
     with journal.transaction():
+        # Two processes that compute the same run would each write its results; the second one finds no open trial and stops.
         changed = journal.connection.executemany(_SETTLE, rows).rowcount
         if changed != len(rows):
             raise InputError(f"{len(rows) - changed} of {len(rows)} trials have a result already; another process may be writing this run")
+        # After the trials: an epoch of an unknown trial would be dropped without a word.
         journal.connection.executemany(_EPOCH, epochs)
 
 
@@ -100,17 +102,17 @@ def details(journal: Journal, key: str) -> str | None:
 
 
 def spent(journal: Journal) -> float:
-    """Return how many seconds all trials took together."""
+    """Return the sum of the times of all trials, in seconds."""
     return float(journal.connection.execute("SELECT total(seconds) FROM trials").fetchone()[0])
 
 
 def remember(journal: Journal, facts: Mapping[str, Any]) -> None:
-    """Store what a run is, by name, in place of what was stored before."""
+    """Store facts about a run by name; a fact that is there already is replaced."""
     rows: Iterable[tuple[str, str]] = [(name, to_json(content, indent=False)) for name, content in facts.items()]
     with journal.transaction():
         journal.connection.executemany("INSERT OR REPLACE INTO facts (name, content) VALUES (?, ?)", rows)
 
 
 def recall(journal: Journal) -> dict[str, Any]:
-    """Return everything that was stored by ``remember``."""
+    """Return all facts that ``remember`` stored."""
     return {name: json.loads(content) for name, content in journal.connection.execute("SELECT name, content FROM facts ORDER BY name")}

@@ -1,4 +1,4 @@
-"""What the journal holds: trials and the epochs of their histories."""
+"""Records of a journal: trials, on their way to it and read back from it, and the epochs of their histories."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,20 +7,20 @@ from typing import Any, Literal, NamedTuple
 Status = Literal["pending", "running", "done", "failed"]
 STATUSES: tuple[Status, ...] = ("pending", "running", "done", "failed")
 COLUMNS = "key, options, seed, status, metrics, error, seconds, started, (SELECT content FROM versions WHERE id = trials.versions)"
-"""What to select from ``trials`` for ``read_trial``."""
+"""Columns of ``trials`` that ``read_trial`` takes."""
 
 
 class Task(NamedTuple):
-    """One trial to be computed.
+    """Trial to be computed.
 
     Attributes
     ----------
     key : str
-        Its name in the journal.
+        Name of the trial in the journal.
     changes : mapping
-        Settings, by dotted key, in which it differs from the others.
+        Settings by dotted key in which it differs from the others.
     seed : int
-        From which its randomness follows.
+        Seed of all its randomness.
     """
 
     key: str
@@ -29,28 +29,28 @@ class Task(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """One trial as the journal holds it.
+    """Trial as the journal holds it.
 
     Attributes
     ----------
     key : str
-        Its name within the run.
+        Name of the trial within the run.
     options : dict
-        What it was run with.
+        Settings in which it differs from the others.
     seed : int
-        From which its randomness follows.
+        Seed of all its randomness.
     status : str
-        ``pending``, ``running``, ``done`` or ``failed``; a trial that is running without a process was killed.
+        ``pending``, ``running``, ``done`` or ``failed``; ``running`` without a process means killed.
     metrics : dict or None
-        What it found, once done; a number that was not finite is None.
+        Metrics of a finished trial; a number that was not finite is None.
     error : str or None
-        Why it failed.
+        Reason of a failure.
     seconds : float or None
-        How long it took.
+        Time that it took.
     started : str or None
-        When it was last begun, in UTC.
+        Time of its last record or start, in UTC.
     versions : dict or None
-        Of the software that last began it.
+        Versions of the software that computed it.
     """
 
     key: str
@@ -65,14 +65,14 @@ class Trial(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """One row of a trial's history.
+    """Row of a trial's history.
 
     Attributes
     ----------
     epoch : int
-        Its number.
+        Number of the epoch.
     metrics : dict
-        What was measured; a number that was not finite is None.
+        Measured quantities; a number that was not finite is None.
     """
 
     epoch: int
@@ -80,26 +80,26 @@ class Epoch(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What became of a trial, on its way from a worker to the journal.
+    """Outcome of a trial on its way from a worker to the journal.
 
     Attributes
     ----------
     key : str
-        Its name within the run.
+        Name of the trial within the run.
     metrics : str or None
-        What it found, in JSON; None if it failed.
+        Metrics in JSON; None if it failed.
     error : str or None
-        Why it failed, in a sentence.
+        Reason of a failure, in a sentence.
     details : str or None
-        Where it failed: the traceback.
+        Traceback of a failure.
     seconds : float
-        How long it took.
+        Time that it took.
     history : sequence of (int, str)
-        Epochs, and what was measured at each, in JSON.
+        Epochs, and their metrics in JSON.
     arrays : mapping of str to ndarray
-        Its trajectories.
+        Trajectories by name.
     mistake : bool
-        Whether it failed because of what it was told, which is the user's to mend.
+        Whether it failed because of its options, which the user can mend.
     """
 
     key: str

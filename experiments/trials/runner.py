@@ -21,7 +21,7 @@ from experiments.trials.engine import SERIAL, Engine, EngineError
 from experiments.trials.engines import open_engine
 from experiments.trials.experiment import find_experiment
 from experiments.trials.progress import StatusLine
-from experiments.trials.worker import NOTHING, Given, Trials, Work, checkpoint_of, pack, run_chunk
+from experiments.trials.worker import NOTHING, Given, TrialRunner, Work, checkpoint_of, pack, run_chunk
 
 DEATHS = 3
 """Deaths of a worker that a trial may cause, alone, before it counts as failed."""
@@ -84,7 +84,7 @@ class Run:
         self._prepare()
         with StatusLine(invocation, label, counts) as line:
             if engine == SERIAL:
-                trials = Trials(self.work, self.given)
+                trials = TrialRunner(self.work, self.given)
                 for tasks in self._chunks():
                     self._keep([trials.run(task) for task in tasks], line)
                     line.show()

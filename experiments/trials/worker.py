@@ -86,7 +86,7 @@ def run_chunk(packed: str) -> list[Record]:
     """
     keep_freed_memory()
     work, tasks = _unpack(packed)
-    trials = Trials(work)
+    trials = TrialRunner(work)
     return [trials.run(task) for task in tasks]
 
 
@@ -106,7 +106,7 @@ def measure(packed: str, seconds: float) -> float:
         Seconds per trial.
     """
     work, tasks = _unpack(packed)
-    trials = Trials(work)
+    trials = TrialRunner(work)
     first = trials.run(tasks[0])
     start, done = time.perf_counter(), 0
     for task in tasks:
@@ -142,8 +142,8 @@ def checkpoint_of(folder: Path, key: str) -> Path:
     return folder / f"{key}.safetensors"
 
 
-class Trials:
-    """Trials of one run, computed in this process.
+class TrialRunner:
+    """Computes the trials of one run in this process, one after the other.
 
     Parameters
     ----------

@@ -17,10 +17,7 @@ from import_graph import arrows, circles, siblings
 from overrides import overrides
 from sources import PACKAGES, ROOT, Source, read
 
-NOT_YET: tuple[str, ...] = (
-    "public class names used twice",
-    "comments per 100 lines, experiments/runs",
-)
+NOT_YET: tuple[str, ...] = ()
 """Measures that still fail. The list only shrinks: a measure named here that has become good is a failure."""
 
 COMMENTED = (

@@ -126,7 +126,7 @@ def mean_interval(values: Sequence[float | None] | Array, bounds: Bounds = UNBOU
     bounds : tuple of float
         Range to which the interval is cut.
     sizes : ndarray, optional
-        As in ``group_means``.
+        Size of the operands of each value, see ``group_means``.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def difference_interval(
     Returns
     -------
     Interval
-        Of ``values - reference``.
+        Mean of ``values - reference``, with its interval.
     """
     import numpy as np
 
@@ -197,7 +197,7 @@ def difference_record(
     Returns
     -------
     dict or None
-        As ``interval_record`` returns it, with the differences under ``seeds``; None if no pair is complete.
+        Record like that of ``interval_record``, with the differences under ``seeds``; None if no pair is complete.
     """
     pairs = [(ours, theirs) for ours, theirs in zip(values, reference, strict=False) if ours is not None and theirs is not None]
     if not pairs:
@@ -266,7 +266,7 @@ def percent_cells(record: Mapping[str, Any] | None, digits: int = 2) -> tuple[st
     Parameters
     ----------
     record : mapping or None
-        As ``interval_record`` returns it.
+        Record from ``interval_record``.
     digits : int
         Decimal places.
 

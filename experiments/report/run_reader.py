@@ -97,7 +97,10 @@ class OpenedRun(NamedTuple):
 
     def history(self, key: str) -> list[Epoch]:
         """Read the epochs of a trial, also of one that still runs."""
-        return self.journal.history(key) or (read_live(self.run.live, key) if key in self.running else [])
+        recorded = self.journal.history(key)
+        last = recorded[-1].epoch if recorded else -1
+        # A resumed trial may have epochs of its first start in the journal, and later ones in its file only.
+        return recorded + [one for one in (read_live(self.run.live, key) if key in self.running else []) if one.epoch > last]
 
 
 @contextmanager

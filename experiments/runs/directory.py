@@ -21,14 +21,14 @@ ROOT = Path("runs")
 
 
 class RunDirectory(NamedTuple):
-    """The places of one run.
+    """Files and directories of one run.
 
     Attributes
     ----------
     path : Path
-        Of the directory.
+        Directory of the run.
     resumed : bool
-        Whether the run was there before, so that the journal may hold trials of it.
+        Whether the run existed before, so that its journal may hold trials.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class RunDirectory(NamedTuple):
 
     @property
     def provenance(self) -> Path:
-        """Where the results come from, in JSON: the command, and every start of the run."""
+        """Provenance of the results, in JSON: the command, and every start of the run."""
         return self.path / "provenance.json"
 
     @property
@@ -66,7 +66,7 @@ class RunDirectory(NamedTuple):
 
     @property
     def live(self) -> Path:
-        """The directory of what trials tell while they run; nothing in it is a result."""
+        """The directory of the epochs of running trials; nothing in it is a result."""
         return self.path / "live"
 
     def journal(self, *, readonly: bool = False) -> Journal:
@@ -140,19 +140,19 @@ def find_run(name: str, root: Path | None = None) -> RunDirectory:
     Parameters
     ----------
     name : str
-        As for ``place``.
+        Name or path, as for ``place``.
     root : Path, optional
-        The directory of runs.
+        Directory that holds the runs.
 
     Returns
     -------
     RunDirectory
-        Which has a configuration.
+        Run with a configuration.
 
     Raises
     ------
     InputError
-        If there is none of that name.
+        If there is no run of that name.
     """
     run = RunDirectory(place(name.rstrip("/") or "/", root))
     if not run.path.is_dir():
@@ -168,9 +168,9 @@ def open_run(options: Options, invocation: Invocation) -> RunDirectory:
     Parameters
     ----------
     options : Options
-        What the run does; stored, and compared when the directory holds a run already.
+        Options that identify the run; stored, and compared with those of an existing run.
     invocation : Invocation
-        The command, and where to put the run.
+        Command line, with the place of the run.
 
     Returns
     -------

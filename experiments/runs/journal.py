@@ -28,9 +28,9 @@ class Journal:
     Parameters
     ----------
     path : Path
-        The SQLite file, made if it is not there.
+        SQLite file, created if it is missing.
     versions : mapping, optional
-        Of the software, stored with every trial begun.
+        Versions of the software, stored with every trial.
     readonly : bool
         Whether to open an existing journal for reading only.
 
@@ -123,11 +123,11 @@ class Journal:
         Parameters
         ----------
         key : str
-            Its name within the run.
+            Name of the trial within the run.
         options : mapping
-            What it runs with.
+            Settings in which it differs from the others.
         seed : int
-            From which its randomness follows.
+            Seed of all its randomness.
         forget_from : int, optional
             Delete its history from this epoch on; by default what an earlier attempt recorded stays until recorded again.
 
@@ -159,11 +159,11 @@ class Journal:
         Parameters
         ----------
         key : str
-            The trial.
+            Name of the trial.
         epoch : int
-            Its number.
+            Number of the epoch.
         metrics : mapping
-            What was measured; numbers that are not finite become null.
+            Measured quantities; numbers that are not finite become null.
 
         Raises
         ------
@@ -174,16 +174,16 @@ class Journal:
         self._change(key, insert, (epoch, to_json(metrics, indent=False), key))
 
     def finish(self, key: str, metrics: Mapping[str, Any], seconds: float) -> None:
-        """Mark a running trial as done, together with what it found.
+        """Mark a running trial as done, and write its metrics.
 
         Parameters
         ----------
         key : str
-            The trial.
+            Name of the trial.
         metrics : mapping
-            What it found; numbers that are not finite become null.
+            Metrics; numbers that are not finite become null.
         seconds : float
-            How long it took.
+            Time that it took.
 
         Raises
         ------
@@ -199,11 +199,11 @@ class Journal:
         Parameters
         ----------
         key : str
-            The trial.
+            Name of the trial.
         error : str
-            Why, in a sentence.
+            Reason, in a sentence.
         seconds : float, optional
-            How long it took to fail.
+            Time until the failure.
 
         Raises
         ------
@@ -219,12 +219,12 @@ class Journal:
         Parameters
         ----------
         status : str, optional
-            Only those.
+            Status of the trials to read; by default all.
 
         Yields
         ------
         Trial
-            As it was when read.
+            Trial as it was when read.
         """
         where, values = ("WHERE status = ?", (status,)) if status else ("", ())
         for row in self._connection.execute(f"SELECT {COLUMNS} FROM trials {where} ORDER BY id", values):
@@ -236,12 +236,12 @@ class Journal:
         Parameters
         ----------
         key : str
-            Its name.
+            Name of the trial.
 
         Returns
         -------
         Trial or None
-            None if the journal has none of that name.
+            None if the journal has no trial of that name.
         """
         row = self._connection.execute(f"SELECT {COLUMNS} FROM trials WHERE key = ?", (key,)).fetchone()
         return read_trial(row) if row else None

@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, commit, machine and command line, without names of people, machines or home directories."""
+"""Provenance of a result: versions, commit, machine and command line, without names of people, machines or home directories."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ def package_version(name: str) -> str | None:
     Parameters
     ----------
     name : str
-        As it is installed.
+        Name of the distribution.
 
     Returns
     -------
@@ -80,12 +80,12 @@ def without_home(text: str) -> str:
     Parameters
     ----------
     text : str
-        Such as an argument of the command line.
+        Text, such as an argument of the command line.
 
     Returns
     -------
     str
-        The text with ``~`` in their place.
+        Text with ``~`` in their place.
     """
     home = str(Path.home())
     if len(Path(home).parts) > 1:
@@ -99,14 +99,14 @@ def provenance(argv: Sequence[str], threads: int) -> dict[str, Any]:
     Parameters
     ----------
     argv : sequence of str
-        The command line after the program's name.
+        Command line after the name of the program.
     threads : int
-        How many threads it uses.
+        Number of threads.
 
     Returns
     -------
     dict
-        Ready for JSON.
+        Record that is ready for JSON.
     """
     commit, changed = source_commit()
     return {
@@ -124,12 +124,12 @@ def provenance(argv: Sequence[str], threads: int) -> dict[str, Any]:
 
 
 def utc_now() -> str:
-    """Tell the time.
+    """Return the present time.
 
     Returns
     -------
     str
-        In UTC and ISO format, to the second.
+        Time in UTC and ISO format, to the second.
     """
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

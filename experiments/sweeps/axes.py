@@ -15,7 +15,7 @@ from experiments.commandline.options import Layer, Options, flatten, nested, res
 from experiments.trials.seeds import fraction
 
 _DRAWS = 2**31
-"""Where the random axes' seeds begin: beyond any number of replicates, so that no trial shares draws with an axis."""
+"""First place of the seeds of random axes, beyond any number of replicates: no trial shares draws with an axis."""
 DISTRIBUTIONS = ("choice", "integers", "loguniform", "uniform")
 
 
@@ -25,11 +25,11 @@ class Axis(NamedTuple):
     Attributes
     ----------
     name : str
-        Of the dimension: the setting, ``zip`` for settings that vary together, ``draw`` for those drawn together.
+        Name of the dimension: the setting, ``zip`` for settings that vary together, ``draw`` for those drawn together.
     keys : tuple of str
-        The settings that it changes, dotted.
+        Settings that it changes, with dots.
     values : sequence of list
-        At each position one value per key.
+        One value per key at each position.
     """
 
     name: str
@@ -54,9 +54,9 @@ def read_axis(text: str, model: type[BaseModel]) -> tuple[str, list[Any]]:
     Parameters
     ----------
     text : str
-        Values that are lists stand in brackets, as in ``hidden=[64],[64,32]``.
+        Text as typed; values that are lists stand in brackets, as in ``hidden=[64],[64,32]``.
     model : type
-        Of the experiment's options, which say what kind of values the axis takes.
+        Options of the experiment, which define the values that the axis takes.
 
     Returns
     -------
@@ -83,14 +83,14 @@ def make_axes(
     random: Mapping[str, Any],
     seed: int,
 ) -> tuple[Axis, ...]:
-    """Make and check all axes.
+    """Build and check all axes.
 
     Parameters
     ----------
     model : type of Options
-        Of the experiment.
+        Options of the experiment.
     base : sequence of Layer
-        The settings that no axis changes.
+        Settings that no axis changes.
     grid : mapping of str to sequence
         Values by setting, each an axis.
     together : mapping of str to sequence
@@ -159,7 +159,7 @@ def random_axes(random: Mapping[str, Any], seed: int) -> list[Axis]:
         (both included) or ``choice = [...]``. One with a ``count`` of its own is an axis; all others are drawn together, ``count``
         times, as one axis.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------

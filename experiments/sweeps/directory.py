@@ -1,4 +1,4 @@
-"""A sweep's directory: made whole or not at all, opened again only as the sweep that it was made as."""
+"""Directory of a sweep: created whole or not at all, and opened again only with the configuration that it was created with."""
 
 import math
 import secrets
@@ -32,18 +32,18 @@ _HEADER = "# Every setting of this sweep; it can be given to: eqlab sweep new --
 
 
 class Sweep(NamedTuple):
-    """An opened sweep.
+    """Opened sweep.
 
     Attributes
     ----------
     run : RunDirectory
-        Its places.
+        Directory of the sweep.
     journal : Journal
-        Open.
+        Open journal.
     study : Study
-        What it computes.
+        Trials of the sweep.
     chunk : int
-        Trials per call of an engine, fixed when it was made.
+        Trials per call of an engine, fixed at creation.
     """
 
     run: RunDirectory
@@ -58,13 +58,13 @@ def measure_chunk(study: Study) -> int:
     Parameters
     ----------
     study : Study
-        What is to be computed.
+        Trials to be computed.
 
     Returns
     -------
     int
-        At least 1, which it is also where a trial takes very long or takes the process down with it; and at most an eighth of the
-        whole, so that every worker gets some.
+        At least 1, and at most an eighth of all trials, so that every worker gets some. It is 1 if trials take very long or end the
+        process.
     """
     total = math.prod(study.shape)
     tasks = list(islice(study.tasks(), 0, None, -(-total // 64)))
@@ -84,23 +84,23 @@ def create_sweep(path: Path, study: Study, invocation: Invocation, chunk: int | 
     Parameters
     ----------
     path : Path
-        Where; it is not there, or empty.
+        New or empty directory.
     study : Study
-        What it computes.
+        Trials of the sweep.
     invocation : Invocation
-        For the provenance.
+        Command line, for the provenance.
     chunk : int, optional
         Trials per call of an engine; by default about a second of them.
 
     Returns
     -------
     RunDirectory
-        Of the new sweep.
+        Directory of the new sweep.
 
     Raises
     ------
     InputError
-        If there is something already, or it cannot be written.
+        If the directory is not empty or cannot be written.
     """
     _refuse_taken(path, study)
     chunk = measure_chunk(study) if chunk is None else chunk
@@ -133,19 +133,19 @@ def _refuse_taken(path: Path, study: Study) -> None:
 
 
 def refuse_edited(run: RunDirectory, facts: Mapping[str, Any]) -> None:
-    """Refuse a sweep whose configuration was changed: nobody could tell what its trials were of.
+    """Refuse a sweep whose configuration was changed, because its trials would be attributed to other settings.
 
     Parameters
     ----------
     run : RunDirectory
-        Its places.
+        Directory of the sweep.
     facts : mapping
-        What its journal knows of it.
+        Facts of its journal.
 
     Raises
     ------
     InputError
-        If it is not the one of its trials; the message names every setting that differs.
+        If the configuration is not that of the trials; the message names every setting that differs.
     """
     config = run.read_config()
     if differences := compare(facts.get("declared", config), config):
@@ -160,16 +160,16 @@ def open_sweep(path: Path, invocation: Invocation, *, readonly: bool = False) ->
     Parameters
     ----------
     path : Path
-        Its directory.
+        Directory of the sweep.
     invocation : Invocation
-        For the provenance of this start.
+        Command line of this start, for the provenance.
     readonly : bool
-        For looking at it, also while another process computes.
+        Whether to read only, which is possible while another process computes.
 
     Yields
     ------
     Sweep
-        With its journal open.
+        Sweep with its journal open.
 
     Raises
     ------

@@ -34,21 +34,21 @@ class Results(NamedTuple):
     Attributes
     ----------
     study : Study
-        What was computed.
+        Trials of the run.
     seeds : list of int
-        One per trial.
+        Seed of each trial.
     status : ndarray of shape (trials,)
         Positions in ``STATUSES``.
     seconds : ndarray of shape (trials,)
-        NaN where not computed.
+        Time of each trial; NaN if it was not computed.
     errors : dict of int to str
-        Messages of those that failed.
+        Messages of the failed trials by number.
     numbers : dict of str to ndarray of shape (trials,)
         Metrics that are numbers; NaN where missing.
     texts : dict of str to ndarray of shape (trials,)
         All other metrics; lists are written as JSON.
     integers : frozenset of str
-        The metrics that have whole numbers only.
+        Metrics that have whole numbers only.
     """
 
     study: Study

@@ -22,16 +22,16 @@ from experiments.trials.seeds import child_seed
 from experiments.trials.worker import Work
 
 MOST_TRIALS = 10**8
-"""Of a sweep: about 10 GB of journal and an hour to plan."""
+"""Largest number of trials of a sweep: about 10 GB of journal and an hour to plan."""
 
 
 class Declaration(Options):
-    """A sweep as it is written down: what ``--file`` reads, and what a sweep's ``config.toml`` holds.
+    """Sweep as it is written in a file for ``--file`` and in the ``config.toml`` of a sweep.
 
     Attributes
     ----------
     experiment
-        As ``find_experiment`` takes it.
+        Name of the experiment, or ``module:object``.
     seeds, seed, paired
         Trials per point, the root of all draws, and whether all points meet the same draws.
     set
@@ -52,16 +52,16 @@ class Declaration(Options):
 
 @dataclass(frozen=True)
 class Study:
-    """A sweep ready to be planned.
+    """Trials of a run, ready to be planned.
 
     Attributes
     ----------
     declared : dict
-        What identifies it: a ``Declaration`` with every setting resolved, as stored in ``config.toml``.
+        Identity of the study: a ``Declaration`` with every setting resolved, as stored in the ``config.toml`` of a sweep.
     settings : dict
-        The experiment's options that no axis changes, those of this machine included.
+        Options of the experiment that no axis changes, including those of this machine.
     axes : tuple of Axis
-        With all values.
+        Axes with all values.
     about : dict
         Self-description of an experiment that is a plug-in.
     """
@@ -78,7 +78,7 @@ class Study:
 
     @property
     def experiment(self) -> Experiment:
-        """What is run; imported here, not before."""
+        """Experiment of the trials; imported here, not before."""
         return find_experiment(self.declared["experiment"])
 
     def meaning(self, option: str) -> str | None:
@@ -89,12 +89,12 @@ class Study:
 
     @property
     def work(self) -> Work:
-        """What all trials have in common."""
+        """Common part of all trials."""
         return Work(self.declared["experiment"], self.settings)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """How many values each axis has, and how many seeds."""
+        """Number of values of each axis, and number of seeds."""
         return (*(len(axis.values) for axis in self.axes), self.declared["seeds"])
 
     def tasks(self) -> Iterator[Task]:
@@ -108,7 +108,7 @@ class Study:
                 number += 1
 
     def facts(self) -> dict[str, Any]:
-        """Give what is stored in the journal; ``from_facts`` makes the study again."""
+        """Return the facts for the journal, from which ``from_facts`` makes the study again."""
         about = self_description(self.declared["experiment"])
         return {"declared": self.declared, "settings": self.settings, "axes": [list(axis) for axis in self.axes], **about}
 

@@ -27,12 +27,12 @@ _LOST = "the connection to the scheduler was lost; what was recorded is kept: ru
 
 
 class DaskExecutor(Executor):
-    """A dask client behind the interface of ``concurrent.futures``, with its errors told in terms of that.
+    """Dask client behind the interface of ``concurrent.futures``, whose errors it raises.
 
     Parameters
     ----------
     client : Client
-        Connected.
+        Connected client.
     """
 
     def __init__(self, client: Client) -> None:
@@ -45,7 +45,7 @@ class DaskExecutor(Executor):
         return outer
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Stop; without waiting, what was sent is cancelled."""
+        """Stop; without waiting, calls under way are cancelled."""
         self._inner.shutdown(wait=wait)
 
 
@@ -73,19 +73,19 @@ def open_cluster(kind: str, engine: str, count: int) -> Iterator[Engine]:
     kind : str
         ``dask``, ``slurm``, ``address`` or ``file``.
     engine : str
-        The address or path for the last two.
+        Address or path of a scheduler, for the last two.
     count : int
-        Workers for the first two.
+        Number of workers, for the first two.
 
     Yields
     ------
     Engine
-        Whose workers are there.
+        Engine with at least one worker.
 
     Raises
     ------
     InputError
-        If there is no such scheduler file.
+        If the scheduler file is missing.
     EngineError
         If no scheduler answers, or it gets no workers.
     """

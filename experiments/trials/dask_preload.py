@@ -1,4 +1,4 @@
-"""What a dask worker of this machine loads before it works."""
+"""Module that a dask worker of this machine loads before it works."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""What an experiment is: options, a trial that depends on nothing but options and a seed, and what its metrics mean."""
+"""Experiments: options, a trial that depends on nothing but options and a seed, and the meaning of its metrics."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ AMOUNT: Bounds = (0.0, math.inf)
 
 
 class Outcome(NamedTuple):
-    """What a trial came to.
+    """Result of a trial.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
     history : sequence of mapping
         One record per epoch, each with its ``epoch``.
     arrays : mapping of str to ndarray
-        Trajectories; kept in a file of their own.
+        Trajectories, which get a file of their own.
     """
 
     metrics: Mapping[str, Any]
@@ -65,17 +65,17 @@ class Experiment:
     Attributes
     ----------
     options : type of CommandOptions
-        What a trial can be told.
+        Options of a trial.
     trial : callable
         Maps an instance of ``options`` and a seed to an ``Outcome``. Everything random follows from the seed.
     metrics : mapping of str to Metric
-        What it measures, by name.
+        Measured quantities by name.
     headline : tuple of str
-        The metrics that a summary shows unless told otherwise.
+        Metrics that a summary shows by default.
     checkpoints : bool
-        Whether ``trial`` takes ``checkpoint``, a path from which it goes on if it is there.
+        Whether ``trial`` takes ``checkpoint``, a path of a file from which it resumes if that exists.
     live : bool
-        Whether ``trial`` takes ``on_epoch``, which it tells of every epoch of its history as soon as that is measured.
+        Whether ``trial`` takes ``on_epoch``, which it calls with every epoch of its history as soon as that is measured.
     """
 
     options: type[CommandOptions]

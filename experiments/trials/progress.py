@@ -1,4 +1,4 @@
-"""How a run goes, on stderr: a bar on a terminal, elsewhere a line from time to time."""
+"""Progress of a run on stderr: a bar on a terminal, elsewhere a line from time to time."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,9 @@ class StatusLine:
     Parameters
     ----------
     invocation : Invocation
-        Where to show it.
+        Output for the progress.
     label : str
-        What stands before it.
+        Text before it.
     counts : mapping of str to int
         Trials by status when the run starts.
     """
@@ -28,6 +28,7 @@ class StatusLine:
     def __init__(self, invocation: Invocation, label: str, counts: Mapping[str, int]) -> None:
         self._invocation, self._label = invocation, label
         self._failed, self._total = counts["failed"], sum(counts.values())
+        # The rate counts this start only: earlier trials took time that nobody measured here.
         self._before = self._done = counts["done"] + counts["failed"]
         self._start = self._shown = time.monotonic()
         self._stack = ExitStack()

@@ -7,11 +7,10 @@ def child_seed(root: int, *place: int) -> int:
     Parameters
     ----------
     root : int
-        Of the whole sweep.
+        Root seed of the whole sweep.
     *place : int
-        The ``spawn_key`` of NumPy's ``SeedSequence``. A sweep with paired seeds gives the number of the replicate, so that every
-        point of the grid meets the same draws and differences between points are paired; one with independent seeds gives the
-        number of the trial.
+        ``spawn_key`` of NumPy's ``SeedSequence``: the number of the replicate in a sweep with paired seeds, the number of the trial in
+        one with independent seeds. Paired seeds give every point of the grid the same draws.
 
     Returns
     -------

@@ -17,7 +17,7 @@ _SPLIT_SEED = 20240601
 
 
 class Split(NamedTuple):
-    """Samples of one split.
+    """Inputs and labels of one split.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Split(NamedTuple):
 
 
 class Splits(NamedTuple):
-    """A data set.
+    """Data set with its training, validation and test splits.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from contrastive_core.types import Batch
 @final
 @dataclass(frozen=True)
 class MultiView:
-    """A number of views of each sample, each drawn anew, of a strength that may grow with training.
+    """Plan of the views of each sample: their number and strength, which may grow during training.
 
     Attributes
     ----------

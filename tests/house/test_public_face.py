@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from api_lines import summary
+from sources import PACKAGES, ROOT
 
 import eqlab
 
-ROOT = Path(__file__).resolve().parents[2]
 LINES = {line.split("`")[1]: line for line in (ROOT / "docs" / "api.md").read_text("utf-8").splitlines() if line.startswith("- `")}
 
 
@@ -27,6 +27,13 @@ def test_the_document_the_module_and_its_list_have_the_same_names() -> None:
 def test_every_public_name_leads_to_what_the_document_says(name: str) -> None:
     """If this fails, a name leads nowhere or is described as something else; tests/by_hand/api_lines.py prints the lines."""
     assert summary(name) in (LINES[name], None)
+
+
+def test_every_folder_with_modules_is_a_package() -> None:
+    """If this fails, an installation lacks the folder: setuptools leaves out folders without ``__init__.py``."""
+    files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
+    assert files
+    assert [str(folder) for folder in {file.parent for file in files} if not (folder / "__init__.py").is_file()] == []
 
 
 def test_tables_of_several_packages_are_one() -> None:

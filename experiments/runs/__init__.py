@@ -1,0 +1,1 @@
+"""One run on disk: directory, journal, records, arrays, provenance and intervals."""

@@ -81,11 +81,10 @@ def read_results(journal: Journal) -> Results:
     """
     import numpy as np
 
-    facts = recall(journal)
-    if "axes" not in facts:
+    facts, total = recall(journal), sum(journal.counts().values())
+    if "axes" not in facts or (total == 1 and not facts["axes"]):  # journals of before have no axes at all
         raise InputError("this run has one trial and no grid; see it with 'eqlab runs show'")
     study = from_facts(facts, shown=True)
-    total = sum(journal.counts().values())
     seeds, errors = [], {}
     status, seconds = np.zeros(total, np.int8), np.full(total, np.nan)
     numbers: dict[str, np.ndarray[Any, Any]] = {}

@@ -17,9 +17,6 @@ from import_graph import arrows, circles, siblings
 from overrides import overrides
 from sources import PACKAGES, ROOT, Source, read
 
-NOT_YET: tuple[str, ...] = ()
-"""Measures that still fail. The list only shrinks: a measure named here that has become good is a failure."""
-
 COMMENTED = (
     "contrastive_core/devices",
     "contrastive_core/dynamics",
@@ -168,13 +165,6 @@ def measured() -> list[Measure]:
     return [*(take(sources) for take in ALONE), folder_sizes(all_files()), *several]
 
 
-def verdict(measure: Measure, not_yet: Sequence[str] = NOT_YET) -> str:
-    """Return "yes", "not yet" (fails, and is known to), "NO" (fails), or "LISTED" (good, but on the list of those that fail)."""
-    if measure.name in not_yet:
-        return "LISTED" if measure.ok else "not yet"
-    return "yes" if measure.ok else "NO"
-
-
 def main(words: list[str]) -> int:
     """Print the table and the places, and return the exit code."""
     paths = tuple(word for word in words if word != "--all")
@@ -182,19 +172,16 @@ def main(words: list[str]) -> int:
     width, middle = max(len(m.name) for m in measures), max(len(m.found) for m in measures)
     print(f"{'measure':{width}}  {'found':{middle}}  allowed  ok")
     for m in measures:
-        print(f"{m.name:{width}}  {m.found:{middle}}  {m.allowed:7}  {verdict(m)}")
+        print(f"{m.name:{width}}  {m.found:{middle}}  {m.allowed:7}  {'yes' if m.ok else 'NO'}")
     for m in measures:
         places = [place for place in m.places if not paths or place.startswith(paths)]
-        if places and (verdict(m) in ("NO", "not yet") or "--all" in words):
+        if places and (not m.ok or "--all" in words):
             print(f"\n{m.name}: {m.found}, allowed {m.allowed}")
             shown = places if "--all" in words else places[:SHOWN]
             print("\n".join(f"  {place}" for place in shown))
             if len(shown) < len(places):
                 print(f"  and {len(places) - len(shown)} more: python tests/house/measure.py --all [PATH ...]")
-    unknown = set(NOT_YET) - {m.name for m in measures}
-    for name in sorted(unknown | {m.name for m in measures if verdict(m) == "LISTED"}):
-        print(f"\n{name} is {'no measure' if name in unknown else 'good now'}: take it off NOT_YET in tests/house/measure.py")
-    return int(bool(unknown) or any(verdict(m) in ("NO", "LISTED") for m in measures))
+    return int(not all(m.ok for m in measures))
 
 
 if __name__ == "__main__":

@@ -134,11 +134,3 @@ def test_a_circle_is_counted_and_told() -> None:
     knot = [source("import hebbian.b"), source("import hebbian.a", "hebbian/b.py"), source("", "hebbian/c.py")]
     assert measure.import_circles(knot).places[0] == "circle hebbian.a <-> hebbian.b"
     assert measure.import_circles(knot[1:]).ok
-
-
-def test_the_list_of_failing_measures_can_only_shrink() -> None:
-    """A measure that has become good has to be taken off the list, or it could become bad again unseen."""
-    good, bad = (measure.Measure("m", "1", "0", ok) for ok in (True, False))
-    assert [measure.verdict(good, []), measure.verdict(bad, []), measure.verdict(bad, ["m"]), measure.verdict(good, ["m"])] == [
-        "yes", "NO", "not yet", "LISTED",
-    ]  # fmt: skip

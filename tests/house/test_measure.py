@@ -134,3 +134,13 @@ def test_a_circle_is_counted_and_told() -> None:
     knot = [source("import hebbian.b"), source("import hebbian.a", "hebbian/b.py"), source("", "hebbian/c.py")]
     assert measure.import_circles(knot).places[0] == "circle hebbian.a <-> hebbian.b"
     assert measure.import_circles(knot[1:]).ok
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_a_measure_that_fails_fails_the_program_and_names_its_places(
+    ok: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If this fails, ``make lint`` passes over what the table calls wrong."""
+    monkeypatch.setattr(measure, "measured", lambda: [measure.Measure("m", "1", "0", ok, ["hebbian/a.py:1: A"])])
+    assert measure.main([]) == int(not ok)
+    assert ("hebbian/a.py:1: A" in capsys.readouterr().out) == (not ok)

@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from contrastive_core.networks.activation import Activation
     from contrastive_core.networks.kind import NetworkKind
 
-NETWORKS: Table[NetworkKind] = Table("network", {"layered": "contrastive_core.networks.kinds:LAYERED"})
+NETWORKS: Table[NetworkKind] = Table(
+    "network",
+    {
+        "layered": "contrastive_core.networks.kinds:LAYERED",
+    },
+)
 
 ACTIVATIONS: Table[Activation] = Table(
     "activation",

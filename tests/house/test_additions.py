@@ -28,7 +28,7 @@ class Addition(NamedTuple):
     recorded: str
 
 
-TINY = "--data two-moons --hidden 4 --epochs 1 --train-size 32 --backend torch --quiet"
+TINY = "--data two-moons --hidden 4 --epochs 1 --train-size 32 --backend torch --quiet --out run"
 ADDITIONS = {
     "rule with a setting": Addition(
         "noisy_ep.py",
@@ -112,7 +112,7 @@ def test_an_addition_is_one_file_and_one_line(kind: str, copy: Path, tmp_path: P
     assert list(changed) == [added.file]
     environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *added.arguments.split(), "--out", str(tmp_path / "run")],
+        [sys.executable, "-c", PROGRAM, *added.arguments.split()],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -121,5 +121,5 @@ def test_an_addition_is_one_file_and_one_line(kind: str, copy: Path, tmp_path: P
     )
     git(copy, "reset", "-q", "--hard")
     assert ran.returncode == 0, ran.stderr
-    config = next((tmp_path / "run").rglob("config.toml")).read_text(encoding="utf-8")
+    config = next(tmp_path.rglob("config.toml")).read_text(encoding="utf-8")
     assert added.recorded in config

@@ -10,10 +10,11 @@ from typing import Any
 from experiments.commandline.options import flatten
 from experiments.figures.style import Picture
 from experiments.report.contents import Contents, Report, ReportTable
-from experiments.report.run_reader import OpenedRun, open_for_reading, refuse_links, state_of
+from experiments.report.run_reader import OpenedRun, open_for_reading, state_of
 from experiments.report.views import show
 from experiments.runs.columns import means
 from experiments.runs.directory import RunDirectory, differing
+from experiments.runs.inside import refuse_links
 from experiments.runs.live_epochs import read_live
 
 LARGEST = 330_000
@@ -126,7 +127,7 @@ def _names(runs: Sequence[RunDirectory]) -> list[str]:
 
 
 def _command(run: RunDirectory) -> str:
-    refuse_links(run)
+    refuse_links(run.path)
     return str(run.read_provenance()["command"])
 
 

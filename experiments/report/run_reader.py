@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from contrastive_core.errors import InputError
 from experiments.runs.directory import RunDirectory
+from experiments.runs.inside import refuse_links
 from experiments.runs.journal import Journal
 from experiments.runs.live_epochs import read_live, running
 from experiments.runs.pages import recall, spent
@@ -122,7 +122,7 @@ def open_for_reading(run: RunDirectory) -> Iterator[OpenedRun | None]:
     InputError
         If the run is damaged, has a link out of its directory, or is a sweep whose configuration was edited.
     """
-    refuse_links(run)
+    refuse_links(run.path)
     command = run.read_provenance()["command"]
     if not run.journal_file.exists():
         yield None
@@ -134,13 +134,6 @@ def open_for_reading(run: RunDirectory) -> Iterator[OpenedRun | None]:
         unrecorded = counts["pending"] + counts["running"]
         # Files of live epochs outlive a kill; they are read only while trials are missing.
         yield OpenedRun(run, journal, command, facts, counts, running(run.live) if unrecorded else [])
-
-
-def refuse_links(run: RunDirectory) -> None:
-    """Raise ``InputError`` if a file of the run is a link, which could show the content of any file in a report."""
-    for path in (run.config, run.provenance, run.journal_file, run.live, run.trajectories):
-        if path.is_symlink():
-            raise InputError(f"{path} is a link, which may lead out of the run; put the file itself there")
 
 
 def state_of(opened: OpenedRun) -> str:

@@ -13,6 +13,7 @@ from experiments.representations.activities import Trained
 from experiments.representations.build import build_embedding, build_objective, objective_setting
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.runs.directory import RunDirectory
+from experiments.runs.inside import file_of
 from experiments.setup.build import build_network, build_setting, load_data
 from experiments.setup.options import LearningOptions
 from experiments.setup.tables import RULES
@@ -143,7 +144,7 @@ def load_trained(path: Path, options: LearningOptions, one: Finished, splits: Sp
         build_embedding(options, splits, one.seed) if isinstance(options, ContrastiveOptions) else build_network(options, splits, one.seed)
         for _ in range(2)
     )
-    file = path / "checkpoints" / f"{one.key}.safetensors"
+    file = file_of(path / "checkpoints", one.key, ".safetensors")
     tensors, _ = load_checkpoint(file)
     load_parameters(network, tensors, "best.", file)
     setting = objective_setting(options, build_objective(options)) if isinstance(options, ContrastiveOptions) else build_setting(options)

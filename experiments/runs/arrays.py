@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from contrastive_core.files.writing import write_bytes
 from experiments.runs.directory import RunDirectory
+from experiments.runs.inside import file_of
 from experiments.runs.journal import StoreError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def save_arrays(run: RunDirectory, key: str, arrays: Mapping[str, Any]) -> None:
     # In memory first, so that the file appears whole: a half-written archive would be read as none.
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
-    path = run.trajectories / f"{key}.npz"
+    path = file_of(run.trajectories, key, ".npz")
     try:
         run.trajectories.mkdir(exist_ok=True)
         write_bytes(path, content.getvalue())
@@ -83,9 +84,9 @@ def read_arrays(run: RunDirectory, key: str) -> dict[str, np.ndarray[Any, Any]]:
 
     # Arrays are for figures only. A page about a run must not fail because one file is damaged.
     try:
-        with np.load(run.trajectories / f"{key}.npz", allow_pickle=False) as stored:
+        with np.load(file_of(run.trajectories, key, ".npz"), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, zipfile.BadZipFile):  # a key that is no file name is a ValueError too
         return {}
 
 

@@ -13,6 +13,7 @@ from contrastive_core.errors import InputError
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Options, flatten
 from experiments.commandline.output import to_json, to_toml, write_text
+from experiments.runs.inside import refuse_links
 from experiments.runs.journal import Journal
 from experiments.runs.provenance import provenance, versions
 
@@ -216,6 +217,7 @@ def resume_run(path: Path, options: Options, invocation: Invocation) -> RunDirec
     InputError
         If the directory holds no run, cannot be written, or holds another run; the message names every setting that differs.
     """
+    refuse_links(path)
     run = RunDirectory(path, resumed=True)
     # Settings of one machine, such as the engine and paths of data, are not stored, so that they may differ between starts.
     differences = compare(run.read_config(), options.resolved())

@@ -8,9 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from contrastive_core.errors import InputError
 from experiments.commandline.output import to_json
+from experiments.runs.inside import file_of
 from experiments.runs.records import Epoch
 
+ENDING = ".ndjson"
+"""Ending of the files, whose names are the keys of the trials."""
 LARGEST = 2**20
 """Bytes of a file that are read, so that a long training cannot fill the memory of a watcher."""
 
@@ -30,7 +34,7 @@ def announce(folder: Path, key: str) -> Callable[[Mapping[str, Any]], None]:
     callable
         Callback for each epoch. Appends one line and never raises, so that watching cannot make a trial fail or wait.
     """
-    path = file_of(folder, key)
+    path = file_of(folder, key, ENDING)
     # An empty file says that the trial has begun, long before its first epoch.
     with suppress(OSError):
         path.touch()
@@ -42,15 +46,10 @@ def announce(folder: Path, key: str) -> Callable[[Mapping[str, Any]], None]:
     return tell
 
 
-def file_of(folder: Path, key: str) -> Path:
-    """Return the file of a trial's epochs."""
-    return folder / f"{key}.ndjson"
-
-
 def running(folder: Path) -> list[str]:
     """List the trials that have begun and are not recorded yet, including those of a killed run."""
     try:
-        return sorted(path.stem for path in folder.iterdir() if path.suffix == ".ndjson" and not path.is_symlink())
+        return sorted(path.stem for path in folder.iterdir() if path.suffix == ENDING and not path.is_symlink())
     except OSError:
         return []
 
@@ -72,9 +71,9 @@ def read_live(folder: Path, key: str) -> list[Epoch]:
     """
     epochs: list[Epoch] = []
     try:
-        with file_of(folder, key).open("rb") as stream:
+        with file_of(folder, key, ENDING).open("rb") as stream:
             lines = stream.read(LARGEST).splitlines()
-    except OSError:
+    except (OSError, InputError):
         return []
     for line in lines:
         with suppress(ValueError, KeyError, TypeError):
@@ -90,4 +89,4 @@ def read_live(folder: Path, key: str) -> list[Epoch]:
 def forget(folder: Path, key: str) -> None:
     """Remove a trial's file, because its record is in the journal."""
     with suppress(OSError):
-        file_of(folder, key).unlink(missing_ok=True)
+        file_of(folder, key, ENDING).unlink(missing_ok=True)

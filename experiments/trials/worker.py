@@ -15,6 +15,7 @@ from experiments.commandline.options import Options, merge, nested
 from experiments.commandline.output import to_json
 from experiments.commandline.recorded import from_settings
 from experiments.machine import keep_freed_memory
+from experiments.runs.inside import file_of
 from experiments.runs.live_epochs import announce
 from experiments.runs.provenance import package_versions, without_home
 from experiments.runs.records import Record, Task
@@ -139,7 +140,7 @@ def _require_same(used: Sequence[Mapping[str, Any]]) -> None:
 
 def checkpoint_of(folder: Path, key: str) -> Path:
     """Return the file of a trial's checkpoint."""
-    return folder / f"{key}.safetensors"
+    return file_of(folder, key, ".safetensors")
 
 
 class TrialRunner:

@@ -1,0 +1,91 @@
+"""Runs that somebody else made or edited: their names lead nowhere else, and nothing that they name is run unasked."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from command_line import Found, Refused
+from sweep_cases import new
+
+from contrastive_core.errors import DataError
+from experiments.runs.arrays import read_arrays
+from experiments.runs.directory import RunDirectory
+from experiments.runs.inside import file_of
+from experiments.runs.live_epochs import announce, read_live
+from experiments.trials.worker import checkpoint_of
+
+pytestmark = pytest.mark.usefixtures("here")
+
+OUTSIDE = ("../mine", "/tmp/mine", "a/b", "..", ".", ".hidden", "", "a\0b", "a\nb", "a\\b", "x" * 300)
+
+
+def edit(name: str, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(f"runs/{name}/journal.sqlite")) as connection, connection:
+        connection.execute(statement, values)
+
+
+@pytest.mark.parametrize("key", OUTSIDE)
+def test_a_key_that_is_no_file_name_makes_no_path(key: str, tmp_path: Path) -> None:
+    """If this fails, a received journal chooses files of the user that are deleted or overwritten."""
+    run = RunDirectory(tmp_path)
+    for make in (lambda: checkpoint_of(tmp_path, key), lambda: announce(tmp_path, key), lambda: file_of(tmp_path, key, ".npz")):
+        with pytest.raises(DataError, match="no plain file name"):
+            make()
+    assert read_arrays(run, key) == {}, "a page leaves the arrays out"
+    assert read_live(tmp_path, key) == []
+
+
+@pytest.mark.parametrize("key", ["0", "ep-centered-3", "noisy_ep:noisy-0", "größe 1", "a..b"])
+def test_every_key_that_this_program_makes_is_a_file(key: str, tmp_path: Path) -> None:
+    assert file_of(tmp_path, key, ".npz") == tmp_path / f"{key}.npz"
+
+
+@pytest.mark.parametrize("experiment", ["arrays", "checkpoints"])
+def test_an_edited_sweep_touches_no_file_outside_of_it(experiment: str, refused: Refused) -> None:
+    if experiment == "arrays":
+        new("s", "--seeds", 2, "--set", "arrays=true")
+    else:
+        new("s", "--seeds", 2, "--set", "data=two-moons", "--set", "train_size=20", "--set", "epochs=1", experiment="train", chunk=1)
+    Path("victim").mkdir()
+    kept = {Path(f"victim/mine{ending}") for ending in (".npz", ".safetensors", ".ndjson")}
+    for path in kept:
+        path.write_text("precious")
+    edit("s", "UPDATE trials SET key = '../../../victim/mine' WHERE id = 1")
+    assert "no plain file name" in refused("sweep", "run", "s", "--engine", "serial", "--quiet")
+    assert {path: path.read_text() for path in Path("victim").iterdir()} == dict.fromkeys(kept, "precious")
+
+
+LINKS = {"checkpoints": "folder", "live": "folder", "trajectories/0.npz": "file", "report.html": "file", "provenance.json": "copy"}
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("command", [("sweep", "run"), ("sweep", "collect"), ("report",)])
+def test_a_link_in_a_run_is_not_followed(link: str, command: tuple[str, ...], refused: Refused) -> None:
+    """If this fails, a received run shows or overwrites what its links lead to, because files are written through links."""
+    new("s", "--seeds", 2)
+    path, target = Path("runs/s") / link, Path("target")
+    if LINKS[link] == "folder":
+        target.mkdir()
+        if path.is_dir():
+            path.rmdir()
+    else:
+        target.write_bytes(path.read_bytes() if LINKS[link] == "copy" else b"precious")
+        path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(target.resolve())
+    before = target.read_bytes() if target.is_file() else None
+    assert "is a link, which may lead out of the run" in refused(*command, "s")
+    assert (target.read_bytes() if target.is_file() else None) == before
+
+
+def test_resuming_a_run_follows_no_link(found: Found, refused: Refused) -> None:
+    arguments = ("recall", "--size", 60, "--sweeps", 10, "--burn-in", 2, "--chains", 2, "--quiet", "--out", "r")
+    found(*arguments)
+    Path("elsewhere").mkdir()
+    Path("r/figures").rename("old")
+    Path("r/figures").symlink_to(Path("elsewhere").resolve())
+    assert "is a link" in refused(*arguments)
+    assert not any(Path("elsewhere").iterdir())

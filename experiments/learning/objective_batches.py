@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from contrastive_core.objectives.needs import Labels, Origin
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from contrastive_core.data.splits import Split
     from contrastive_core.network import Network
-    from contrastive_core.objectives.needs import Labels, Origin
     from contrastive_core.objectives.objective import Objective
     from contrastive_core.types import Batch
 

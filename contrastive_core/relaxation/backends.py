@@ -149,6 +149,8 @@ def has_minimum(network: Network, phase: Phase) -> bool:
 def _elsewhere(memory: str, case: Case) -> str:
     """Say in which memory a backend works, if the tensors are in another."""
     tensors = (case.given, *(case.state or ())) if case.labels is None else (case.given, case.labels)
+    if memory == "cpu" and all(tensor.is_cpu for tensor in tensors):
+        return ""  # the common case, asked in every batch: names of devices are made anew at each question
     for tensor in tensors:
         if tensor.device.type != memory:
             found = sorted({tensor.device.type for tensor in tensors})
@@ -237,7 +239,7 @@ def _against_gradient(kind: str, case: Case, labels: Tensor) -> str:
         if not has_minimum(network, phase):
             return "the energy has no minimum at this nudging strength"
     bias = network.bias(0)  # stands for all parameters; walking over them takes longer than the plan
-    if inputs.dtype != bias.dtype or bias.dtype not in FLOATS or labels.dtype != torch.int64 or bias.device != inputs.device:
+    if inputs.dtype != bias.dtype or bias.dtype not in FLOATS or labels.dtype != torch.int64 or bias.is_cpu != inputs.is_cpu:
         return "it works in float32 or float64, one for all tensors in one memory, with classes of int64"
     if len(shape) != 1 or shape[0] == 0 or inputs.shape != (shape[0], network.num_inputs) or not labels.is_contiguous():
         return "it takes a row of inputs and a class for every sample"

@@ -60,6 +60,12 @@ class Vectors:
             self.builder.store(part, self.builder.bitcast(place, part.type.as_pointer())).align = self.size
             done += size
 
+    def fetch(self, data: Any, index: Any) -> None:
+        """Bring the vector that starts at an element of an array into the first-level cache, to be written."""
+        kind = ir.IntType(8).as_pointer()
+        prefetch = self._function("llvm.prefetch.p0i8", ir.VoidType(), [kind, _LANE, _LANE, _LANE])
+        self.builder.call(prefetch, [self.builder.bitcast(self.pointer(data, index), kind), _LANE(1), _LANE(3), _LANE(1)])
+
     def add_product(self, total: Any, left: Any, right: Any) -> Any:
         """Return ``total + left * right``."""
         return self.builder.fadd(total, self.builder.fmul(left, right, flags=_FLAGS), flags=_FLAGS)

@@ -223,15 +223,20 @@ def ended(largest: Number, tolerance: Number, units: Array, outputs: Array) -> i
 
 
 @njit
+def aligned(size: int, like: Array) -> Array:
+    """Return zeros of the type of an array that start at a whole vector, so that no load of one spans two lines of the cache."""
+    memory = np.zeros(size + VECTOR_BYTES // like.itemsize, like.dtype)
+    shift = -memory.ctypes.data % VECTOR_BYTES // like.itemsize
+    return memory[shift : shift + size]
+
+
+@njit
 def rows_of(weight: Array) -> Array:
     """Return weights of shape (n, k) along the hidden units, for :func:`_move_units`: (k or more, n or more), aligned, 0 elsewhere."""
     width, count = weight.shape
     lanes = VECTOR_BYTES // weight.itemsize
     stride, height = (width + lanes - 1) // lanes * lanes, max(count, GROUP)
-    memory = np.zeros(height * stride + lanes, weight.dtype)
-    shift = -memory.ctypes.data % VECTOR_BYTES // weight.itemsize
-    # Each row starts at a whole vector, so that no load spans two lines of the cache.
-    rows = memory[shift : shift + height * stride].reshape(height, stride)
+    rows = aligned(height * stride, weight).reshape(height, stride)
     for j in range(width):
         for k in range(count):
             rows[k, j] = weight[j, k]

@@ -109,11 +109,11 @@ def are_alike(phases: Sequence[Phase]) -> bool:
     return True
 
 
-def live_action(phases: Sequence[Phase]) -> Action:
-    """Return live nudges by one known cost of the units themselves as an action, whose pull is left to whoever has the labels."""
+def live_action(phases: Sequence[Phase], before: tuple[float, ...] = ()) -> Action:
+    """Return live nudges by one known cost of the units as an action without its pull; its strengths come after those ``before``."""
     nudges = cast(Sequence[Nudge], phases)
     kind = ActionKind.SOFTMAX if type(nudges[0].cost) is CrossEntropy else ActionKind.PULLED
-    return Action(kind, tuple(nudge.strength for nudge in nudges), None, nudges[0].cost.curvature, kind is ActionKind.SOFTMAX)
+    return Action(kind, (*before, *[nudge.strength for nudge in nudges]), None, nudges[0].cost.curvature, kind is ActionKind.SOFTMAX)
 
 
 def _nudge(clamped: Clamped, nudge: Nudge, state: State) -> Action:

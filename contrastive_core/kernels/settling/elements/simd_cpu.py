@@ -143,3 +143,18 @@ def add_contrasts(
         return context.get_dummy_value()
 
     return signature, generate
+
+
+@cast(Any, intrinsic)  # type: ignore[untyped-decorator]
+def fetch(typing: Any, array: Any, start: Any, count: Any) -> Any:
+    """Ask for ``count`` elements of a one-dimensional array that are going to be overwritten, so that they wait in the cache."""
+    signature = types.void(array, start, count)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+        vectors, (array,) = Vectors(builder, signature.args[0].dtype), arrays_of(context, builder, signature, values)
+        loop = Loop(vectors, INDEX(0), [], values[2], 1)
+        vectors.fetch(array.data, builder.add(values[1], loop.index))
+        loop.close([])
+        return context.get_dummy_value()
+
+    return signature, generate

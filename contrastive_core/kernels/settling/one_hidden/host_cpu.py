@@ -147,8 +147,7 @@ def estimate_pair(network: Layered, batch: Batch, settings: FromRest) -> Contras
     """
     dynamics, free, second, phases, signs, factor = settings
     sizes, inputs, num_samples = network.sizes, batch.inputs, len(batch.inputs)
-    stops, action = (free, *[second] * len(phases)), live_action(phases)
-    action = action._replace(strengths=(0.0, *action.strengths))
+    stops, action = (free, *[second] * len(phases)), live_action(phases, (0.0,))
     weight, arrays, _ = parameters_of(network)
     drive = torch.mm(inputs, weight).numpy()  # the kernel adds the bias, in passing
     memory, classes = PhaseArrays(drive, len(stops), sizes), batch.labels.numpy()

@@ -6,13 +6,16 @@ A plug-in is named in one of three ways:
 - as ``MODULE:NAME``, where NAME is an attribute of the module, or a key of its table (``RULES``, ``NETWORKS``, ...);
 - by a key of such a table, if the module is given with ``--plugin MODULE``; the name is then stored as ``MODULE:NAME``.
 
-Nothing is imported before a name is used.
+Nothing is imported before a name is used. A name that was read out of a run is used in a block of ``only_told``, because whoever sends a
+run chooses the names in it.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
@@ -35,6 +38,8 @@ GROUPS = {
 _TABLES = {kind: group.removeprefix("eqlab.").upper() for kind, group in GROUPS.items()}
 _modules: list[str] = []
 _used: dict[tuple[str, str], None] = {}
+_told: set[str] = set()
+_guarded: ContextVar[str | None] = ContextVar("guarded", default=None)
 
 
 class Plugin(NamedTuple):
@@ -80,16 +85,59 @@ def use_modules(modules: Sequence[str]) -> None:
     Raises
     ------
     PluginError
-        If one cannot be imported, or has no table.
+        If one cannot be imported.
     """
     _modules.clear()
     for name in modules:
-        module = _import(name)
-        if not any(isinstance(getattr(module, table, None), Mapping) for table in _TABLES.values()):
-            raise PluginError(
-                f"the plug-in {name} has none of the tables {', '.join(_TABLES.values())}; give it one, such as RULES = {{...}}"
-            )
+        _import(name)
         _modules.append(name)
+    tell(modules)
+
+
+def tell(modules: Iterable[str]) -> None:
+    """Trust modules, because the user has named them."""
+    _told.update(modules)
+
+
+def told() -> list[str] | None:
+    """Return the modules that may be imported in a block of ``only_told``; None outside of one, where every name is the user's own."""
+    return sorted(_told) if _guarded.get() else None
+
+
+@contextmanager
+def only_told(advice: str = "add --plugin {module} if you trust it") -> Iterator[None]:
+    """Refuse, inside the block, the names ``MODULE:NAME`` whose module the user has not named in this process.
+
+    Parameters
+    ----------
+    advice : str
+        What the error tells the user to do, with ``{module}`` for the module.
+
+    Yields
+    ------
+    None
+        Inside the block, ``PluginError`` is raised for other names, before anything is imported.
+    """
+    token = _guarded.set(advice)
+    try:
+        yield
+    finally:
+        _guarded.reset(token)
+
+
+@contextmanager
+def looking() -> Iterator[None]:
+    """Refuse, inside the block, all plug-ins that were not in use before, those of installed packages included."""
+    with only_told("looking at a run imports no plug-in"):
+        yield
+
+
+def _refuse_untold(kind: str, name: str, target: str) -> None:
+    module, advice = target.partition(":")[0], _guarded.get()
+    if advice is None:
+        _told.add(module)
+    elif not (module in _told or (":" not in name and "{module}" in advice)):
+        raise PluginError(f"the run names the {kind} {name!r}, which would run a program of its own; {advice.format(module=module)}")
 
 
 def names(kind: str) -> list[str]:
@@ -129,6 +177,7 @@ def canonical(kind: str, name: str) -> str | None:
     if kind not in GROUPS:
         return None
     if ":" in name:
+        _refuse_untold(kind, name, name)
         return name
     found = [f"{module}:{name}" for module in _modules if name in _table(kind, import_module(module))]
     others = (one for one in installed() if (one.kind, one.name) == (kind, name) and one.target.partition(":")[0] not in _modules)
@@ -190,6 +239,7 @@ def load(kind: str, name: str) -> Any:
         If it cannot be imported, or the module has no such object.
     """
     target = name if ":" in name else next(one.target for one in installed() if (one.kind, one.name) == (kind, name))
+    _refuse_untold(kind, name, target)
     path, _, attribute = target.partition(":")
     module = _import(path)
     table = _table(kind, module)

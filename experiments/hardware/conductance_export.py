@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contrastive_core import plugins
 from contrastive_core.errors import CheckpointError, InputError
 from experiments.runs.directory import RunDirectory
 
@@ -64,6 +65,7 @@ def _choose(path: Path, trial: str | None, keys: list[str]) -> str:
     return trial
 
 
+@plugins.only_told()
 def _on_hardware(run: RunDirectory, trial: str | None, data_dir: Path | None) -> tuple[str, OnDevice]:
     from experiments.runs.pages import recall
     from experiments.sweeps.study import from_facts

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from contrastive_core import plugins
 from experiments.runs.directory import RunDirectory
 from experiments.runs.inside import refuse_links
 from experiments.runs.journal import Journal
@@ -127,7 +128,7 @@ def open_for_reading(run: RunDirectory) -> Iterator[OpenedRun | None]:
     if not run.journal_file.exists():
         yield None
         return
-    with run.journal(readonly=True) as journal:
+    with plugins.looking(), run.journal(readonly=True) as journal:
         facts, counts = recall(journal), journal.counts()
         if command == COMMAND:
             refuse_edited(run, facts)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Callable, Sequence
 
+from contrastive_core.errors import EqlabError
 from contrastive_core.registry import Table
-from experiments.report.contents import Contents
+from experiments.report.contents import Contents, ReportTable
 from experiments.report.grid_view import show_grid
 from experiments.report.run_reader import OpenedRun
 
@@ -48,8 +51,25 @@ def show(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
         Tables and figures of the run.
     """
     names = [name for name in (opened.command, opened.experiment) if name in VIEWS]
-    view = VIEWS[names[0]](opened) if names else show_grid(opened) if opened.axes else Contents([], {})
+    view = _special(opened, names[0]) if names else _plain(opened)
     if fronts:
         front = show_grid(opened, fronts).pictures.get("pareto")
         view = Contents(view.tables, {**view.pictures, **({"pareto": front} if front else {})})
     return view
+
+
+def _plain(opened: OpenedRun) -> Contents:
+    return show_grid(opened) if opened.axes else Contents([], {})
+
+
+def _special(opened: OpenedRun, name: str) -> Contents:
+    """Return the view of a command, or the plain one and a table that says why, if the records are not those of the command."""
+    try:
+        return VIEWS[name](opened)
+    except (sqlite3.Error, json.JSONDecodeError):  # a damaged journal, about which the caller says a sentence
+        raise
+    except (EqlabError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # Records of another version, or edited ones, may lack anything; the page about them shows what they have.
+        reason = str(error) if isinstance(error, EqlabError) else f"{type(error).__name__}: {error}"
+        plain = _plain(opened)
+        return Contents([ReportTable("Left out", ("view", "reason"), [(name, reason)]), *plain.tables], plain.pictures)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from contrastive_core import plugins
 from experiments.commandline.completion import complete
 from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.invocation import Invocation
@@ -78,6 +79,7 @@ def train_pair(command: str, options: CompareOptions | ContrastOptions, invocati
     return _train(command, options, replace(invocation, command=command))
 
 
+@plugins.only_told()
 def second_seed(path: Path, data_dir: Path | None, engine: str, invocation: Invocation) -> Path | None:
     """Train one further seed of a run of train, compare or contrast that has one, beside it.
 

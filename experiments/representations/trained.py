@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from contrastive_core import plugins
 from contrastive_core.errors import InputError
 from experiments.commandline.options import Layer, resolve_layers
 from experiments.learning.compare import CompareOptions
@@ -98,7 +99,8 @@ def finished(path: Path, data_dir: Path | None) -> tuple[LearningOptions, list[F
     if command is None:
         raise InputError(f"there is no run {path}; see 'eqlab runs list'")
     model, keys = _model_of(command, path)
-    options = resolve_layers(model, [Layer("{key} (in config.toml)", run.read_config())]).model_copy(update={"data_dir": data_dir})
+    with plugins.only_told():
+        options = resolve_layers(model, [Layer("{key} (in config.toml)", run.read_config())]).model_copy(update={"data_dir": data_dir})
     with run.journal(readonly=True) as journal:
         data = {trial.key: (trial.metrics or {}).get("data_digest", "") for trial in journal.trials("done")}
     return options, [Finished(key, rule, seed, data[key]) for key, rule, seed in keys(options) if key in data]

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from contrastive_core import plugins
 from contrastive_core.errors import InputError
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import to_json, to_toml, write_text
@@ -187,7 +188,7 @@ def open_sweep(path: Path, invocation: Invocation, *, readonly: bool = False) ->
         raise InputError(f"{path} holds a run of 'eqlab {stored['command']}', which is no sweep; repeat that command to go on with it")
     if not run.journal_file.is_file():  # a new one would be empty, and the sweep done
         raise InputError(f"the journal {run.journal_file} is missing; restore it from a copy")
-    with run.journal(readonly=readonly) as journal:
+    with run.journal(readonly=readonly) as journal, plugins.looking() if readonly else plugins.only_told():
         facts = recall(journal)
         if "declared" not in facts:
             raise InputError(f"{run.journal_file} is not the journal of a sweep; restore it from a copy")

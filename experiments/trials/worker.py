@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,7 +65,7 @@ NOTHING = Given()
 
 def pack(work: Work, tasks: Sequence[Task]) -> str:
     """Write a chunk as one text, which engines carry without looking into it."""
-    return json.dumps([work, list(tasks), package_versions(), plugins.used()])
+    return json.dumps([work, list(tasks), package_versions(), plugins.used(), plugins.told()])
 
 
 def run_chunk(packed: str) -> list[Record]:
@@ -86,9 +87,9 @@ def run_chunk(packed: str) -> list[Record]:
         If a package that results depend on has another version than in the process that sent the chunk.
     """
     keep_freed_memory()
-    work, tasks = _unpack(packed)
-    trials = TrialRunner(work)
-    return [trials.run(task) for task in tasks]
+    with _unpacked(packed) as (work, tasks):
+        trials = TrialRunner(work)
+        return [trials.run(task) for task in tasks]
 
 
 def measure(packed: str, seconds: float) -> float:
@@ -106,27 +107,37 @@ def measure(packed: str, seconds: float) -> float:
     float
         Seconds per trial.
     """
-    work, tasks = _unpack(packed)
-    trials = TrialRunner(work)
-    first = trials.run(tasks[0])
-    start, done = time.perf_counter(), 0
-    for task in tasks:
-        trials.run(task)
-        done += 1
-        # The first trial also compiles, so that a long one says little; twice the time is certainly a long one.
-        if time.perf_counter() - start > seconds or first.seconds > 2 * seconds:
-            break
-    return (time.perf_counter() - start) / done
+    with _unpacked(packed) as (work, tasks):
+        trials = TrialRunner(work)
+        first = trials.run(tasks[0])
+        start, done = time.perf_counter(), 0
+        for task in tasks:
+            trials.run(task)
+            done += 1
+            # The first trial also compiles, so that a long one says little; twice the time is certainly a long one.
+            if time.perf_counter() - start > seconds or first.seconds > 2 * seconds:
+                break
+        return (time.perf_counter() - start) / done
 
 
-def _unpack(packed: str) -> tuple[Work, list[Task]]:
-    work, tasks, theirs, used = json.loads(packed)
-    _require_same(used)
+@contextmanager
+def _unpacked(packed: str) -> Iterator[tuple[Work, list[Task]]]:
+    """Read a chunk, inside the block with the plug-ins that the process that sent it may import, and no others."""
+    work, tasks, theirs, used, told = json.loads(packed)
+    if told is not None:
+        plugins.tell(told)
+    with nullcontext() if told is None else plugins.only_told():
+        _require_same(used)
+        _require_versions(theirs)
+        yield Work(*work), [Task(*task) for task in tasks]
+
+
+def _require_versions(theirs: Mapping[str, Any]) -> None:
+    """Refuse to compute with other software than the process that sent the chunk."""
     ours = package_versions()
     if ours != theirs:
         listed = ", ".join(f"{name} {ours[name]} instead of {theirs.get(name)}" for name in ours if ours[name] != theirs.get(name))
         raise EngineError(f"a worker has other software than this process ({listed}); install the same, or results would not be one table")
-    return Work(*work), [Task(*task) for task in tasks]
 
 
 def _require_same(used: Sequence[Mapping[str, Any]]) -> None:

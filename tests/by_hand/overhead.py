@@ -44,7 +44,7 @@ def swept(folder: Path, count: int, name: str, kind: str) -> tuple[float, float]
     axis = ["--grid", f"x={','.join(map(str, range(100)))}", "--seeds", str(count // 100)]
     processes.run(folder, "sweep", "new", name, "trials:EXPERIMENT", *axis, "--set", f"{kind}=0.001")
     start = time.perf_counter()
-    processes.run(folder, "sweep", "run", name, "--engine", ENGINE)
+    processes.run(folder, "sweep", "run", name, "--plugin", "trials", "--engine", ENGINE)
     return time.perf_counter() - start, json.loads(processes.run(folder, "sweep", "status", name, "--json").stdout)["seconds"] / 2
 
 

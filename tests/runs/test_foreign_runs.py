@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
+import processes
 import pytest
 from command_line import Found, Refused
 from sweep_cases import new
@@ -89,3 +91,77 @@ def test_resuming_a_run_follows_no_link(found: Found, refused: Refused) -> None:
     Path("r/figures").symlink_to(Path("elsewhere").resolve())
     assert "is a link" in refused(*arguments)
     assert not any(Path("elsewhere").iterdir())
+
+
+EVIL = """
+from pathlib import Path
+Path("executed").touch()
+from trials import EXPERIMENT
+"""
+
+
+def forge(name: str, old: str, module: str) -> None:
+    """Name another module wherever a run names one, as whoever sends it can."""
+    path = Path(f"runs/{name}/config.toml")
+    path.write_text(path.read_text().replace(old, module))
+    edit(name, "UPDATE facts SET content = replace(content, ?, ?)", old, module)
+
+
+def in_process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process of its own, which has imported nothing before."""
+    return processes.run(Path.cwd(), *arguments, check=False)
+
+
+LOOKING = (("report", "s"), ("sweep", "status", "s"), ("sweep", "collect", "s"), ("runs", "show", "s"), ("runs", "list"))
+
+
+@pytest.mark.parametrize("module", ["evil", "evil.inner"])
+@pytest.mark.parametrize("command", [*LOOKING, ("sweep", "run", "s"), ("sweep", "retry-failed", "s"), ("device", "export", "runs/s")])
+def test_nothing_that_a_run_names_is_imported_unasked(command: tuple[str, ...], module: str) -> None:
+    """If this fails, opening a run that somebody sent runs their program."""
+    new("s", "--seeds", 2)
+    forge("s", "trials:EXPERIMENT", f"{module}:EXPERIMENT")
+    folder = Path(module.partition(".")[0]) if "." in module else Path()
+    folder.mkdir(exist_ok=True)
+    Path(folder, "__init__.py" if "." in module else "evil.py").write_text(EVIL)
+    if "." in module:
+        Path(folder, "inner.py").write_text(EVIL)
+    done = in_process(*command)
+    assert not Path("executed").exists()
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (0 if command in LOOKING else 2), done.stderr
+    if command[:2] in {("sweep", "run"), ("sweep", "retry-failed")}:
+        assert f"add --plugin {module} if you trust it" in done.stderr
+
+
+@pytest.mark.parametrize("engine", ["serial", "process:1"])
+def test_a_run_computes_with_the_module_that_the_user_names(engine: str) -> None:
+    new("s", "--seeds", 2)
+    forge("s", "trials:EXPERIMENT", "evil:EXPERIMENT")
+    Path("evil.py").write_text(EVIL)
+    done = in_process("sweep", "run", "s", "--plugin", "evil", "--engine", engine)
+    assert done.returncode == 0, done.stderr
+    assert Path("executed").exists()
+
+
+@pytest.mark.parametrize("engine", ["serial", "process:1"])
+def test_a_later_value_of_an_axis_is_not_imported_either(engine: str) -> None:
+    """The first point of a grid is checked before the sweep; the module of a later one is named in its trial only."""
+    axis = ("--grid", "rule=ep-centered,backprop", "--set", "data=two-moons", "--set", "train_size=20", "--set", "epochs=1")
+    new("s", *axis, experiment="train")
+    forge("s", "backprop", "evil:RULE")
+    edit("s", "UPDATE trials SET options = replace(options, 'backprop', 'evil:RULE')")
+    Path("evil.py").write_text(EVIL)
+    done = in_process("sweep", "run", "s", "--engine", engine)
+    assert done.returncode == 3, done.stderr
+    assert "add --plugin evil if you trust it" in done.stderr
+    assert not Path("executed").exists()
+
+
+def test_a_page_names_the_view_that_its_records_do_not_fit(found: Found) -> None:
+    found("recall", "--size", 60, "--sweeps", 10, "--burn-in", 2, "--chains", 2, "--quiet", "--out", "runs/r")
+    edit("r", "UPDATE trials SET metrics = '{\"flow\": 3}'")
+    found("report", "r")
+    page = Path("runs/r/report.html").read_text()
+    assert "Left out" in page
+    assert "TypeError" in page

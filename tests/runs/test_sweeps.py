@@ -183,7 +183,7 @@ def test_a_worker_that_dies_once_costs_nothing(found: Found, tmp_path: Path) -> 
 def test_control_c_ends_with_130_and_the_command_that_goes_on(found: Found, number: signal.Signals, engine: str) -> None:
     """If this fails, stopping a sweep is a guess. A terminal sends Ctrl-C to the workers too, as this does."""
     new("a", "--grid", "x=1,2", "--seeds", 100, "--set", "seconds=0.05", chunk=1)
-    command = [*processes.PROGRAM, "sweep", "run", "a", "--engine", engine, "--quiet"]
+    command = [*processes.PROGRAM, "sweep", "run", "a", "--plugin", "trials", "--engine", engine, "--quiet"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=processes.ENVIRONMENT, start_new_session=True, **pipes) as driver:
         wait_for(Path("runs/a"), 3)

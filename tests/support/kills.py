@@ -64,7 +64,7 @@ def ordeal(folder: Path, kills: int, seed: int, *, verbose: bool = False) -> Tol
     """
     chance = random.Random(seed)
     new(folder, "peace")
-    run(folder, "sweep", "run", "peace", "--engine", "serial")
+    run(folder, "sweep", "run", "peace", "--plugin", "trials", "--engine", "serial")
     struck = {"driver": 0, "worker": 0}
     starts = part = 0
     while sum(struck.values()) < kills:
@@ -75,7 +75,7 @@ def ordeal(folder: Path, kills: int, seed: int, *, verbose: bool = False) -> Tol
         while count_done(journal) < TRIALS:
             starts += 1
             engine = ("process:2", "dask:2")[starts % 2]
-            arguments = [*PROGRAM, "sweep", "run", name, "--engine", engine]
+            arguments = [*PROGRAM, "sweep", "run", name, "--plugin", "trials", "--engine", engine]
             with subprocess.Popen(arguments, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
                 victim = strike(driver, journal, chance) if sum(struck.values()) < kills else None
                 driver.wait(timeout=300)

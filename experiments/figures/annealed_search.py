@@ -35,5 +35,5 @@ def _paint(figure: Figure, data: Any) -> None:
     axes.xaxis.set_major_formatter(plain)
     axes.xaxis.set_minor_formatter("")
     axes.set_xlabel("initial noise, in units of the fields")
-    axes.set_ylabel("share of searches that find the lowest energy")
+    axes.set_ylabel("share that finds the lowest energy")
     axes.set_ylim(bottom=0)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures.style import FAINT, MINUS, gaps, shown
+from experiments.figures.style import FAINT, LONGEST_NAME, MINUS, gaps, names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,9 @@ FLOOR = 1e-12
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def add_key(figure: Figure | SubFigure, entries: Sequence[tuple[str, Mapping[str, Any]]], *, beside: bool = True) -> None:
+def add_key(
+    figure: Figure | SubFigure, entries: Sequence[tuple[str, Mapping[str, Any]]], *, beside: bool = True, longest: int = LONGEST_NAME
+) -> None:
     """Add a legend beside or below the panels.
 
     Parameters
@@ -28,20 +30,25 @@ def add_key(figure: Figure | SubFigure, entries: Sequence[tuple[str, Mapping[str
         Names, and the properties of a line.
     beside : bool
         Whether the legend stands on the right of the panels; otherwise below them.
+    longest : int
+        Number of characters of a name that are shown.
     """
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], **properties) for _, properties in entries]
+    labels = names([name for name, _ in entries], longest)
     numbers = [str(index) for index in range(len(entries))]
     if beside:
         legend = figure.legend(handles, numbers, loc="outside right upper")
     else:
-        legend = figure.legend(handles, numbers, loc="outside lower left", ncols=min(len(entries), 6) or 1)
-    for text, (name, _) in zip(legend.get_texts(), entries, strict=True):
-        text.set_text(shown(name))  # not as a label: matplotlib drops those that begin with an underscore
+        width = 0.08 * max(map(len, labels), default=0) + 0.5  # inches of an entry, its line included
+        across = max(1, min(len(entries), 6, int(figure.bbox.width / figure.dpi / width)))
+        legend = figure.legend(handles, numbers, loc="outside lower left", ncols=across)
+    for text, name in zip(legend.get_texts(), labels, strict=True):
+        text.set_text(name)  # not as a label: matplotlib drops those that begin with an underscore
 
 
-def scale(axes: Axes, values: Sequence[float], *, along: str = "y", ratio: float = 5.0) -> None:
+def scale(axes: Axes, values: Sequence[float], *, along: str = "y", ratio: float = 5.0, most: int = 7) -> None:
     """Make an axis logarithmic, in place, if its values are positive and far apart; label it with plain numbers.
 
     Parameters
@@ -54,16 +61,19 @@ def scale(axes: Axes, values: Sequence[float], *, along: str = "y", ratio: float
         Axis to scale, x or y.
     ratio : float
         Smallest ratio of largest to smallest value that counts as far apart.
+    most : int
+        Number of ticks that the axis has room for; x has room for five.
     """
-    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
+    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
     axis = axes.xaxis if along == "x" else axes.yaxis
     axis.set_major_formatter(FuncFormatter(plain))
+    axis.set_major_locator(MaxNLocator(most - 1))
     if not values or min(values) <= 0 or max(values) <= ratio * min(values):
         return
     axes.set(**{f"{along}scale": "log"})
     low, high = axis.get_view_interval()
-    ticks = decades(low, high, 5 if along == "x" else 7)
+    ticks = decades(low, high, min(most, 5) if along == "x" else most)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FixedFormatter([plain(tick) for tick in ticks]))
     axis.set_minor_locator(NullLocator())
@@ -243,17 +253,17 @@ def angle_axis(axes: Axes, angles: Sequence[float]) -> None:
     axes.axvspan(1.0, 3.0, color=FAINT, alpha=0.18, linewidth=0, zorder=0)
 
 
-def label_rows(axes: Axes, names: Sequence[str]) -> None:
+def label_rows(axes: Axes, rows: Sequence[str]) -> None:
     """Give axes one row per name, in place, the first at the top.
 
     Parameters
     ----------
     axes : Axes
         After plotting.
-    names : sequence of str
+    rows : sequence of str
         Names of the rows at y = 0, 1, 2, ...
     """
-    axes.set(ylim=(max(len(names), 1) - 0.5, -0.5), yticks=range(len(names)))  # the first on top
-    axes.set_yticklabels(list(names))
+    axes.set(ylim=(max(len(rows), 1) - 0.5, -0.5), yticks=range(len(rows)))  # the first on top
+    axes.set_yticklabels(list(rows))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -25,7 +25,7 @@ def basins_picture(cells: Sequence[Mapping[str, Any]]) -> Picture:
     Picture
         Figure whose data are the argument.
     """
-    return draw(_paint, {"cells": [dict(cell) for cell in cells]}, 8.6, 3.2)
+    return draw(_paint, {"cells": [dict(cell) for cell in cells]}, 9.6, 3.2)
 
 
 def _paint(figure: Figure, data: dict[str, Any]) -> None:
@@ -39,6 +39,6 @@ def _paint(figure: Figure, data: dict[str, Any]) -> None:
         above = [max(c["interval"][1] - c["success"], 0.0) for c in cells]
         chances.errorbar(places, [c["success"] for c in cells], yerr=[below, above], linewidth=1, **look)
         ends.plot(places, [c["final_overlap"] for c in cells], linewidth=1, **look)
-    chances.set(title="Share of networks that retrieve, 95 % intervals", xlabel="overlap of the start with pattern 1")
+    chances.set(title="Share that retrieves, 95 % intervals", xlabel="overlap of the start with pattern 1")
     ends.set(title="Mean final overlap with pattern 1", xlabel="overlap of the start with pattern 1")
-    add_key(figure, list(zip(targets, looks, strict=True)))
+    add_key(figure, list(zip(targets, looks, strict=True)), longest=36)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, angle_axis, angle_of, label_ends, label_rows, plain, scale
-from experiments.figures.style import FAINT, INK, MARKERS, MINUS, Picture, copy_numbers, draw, look, number, present, shown
+from experiments.figures.style import FAINT, INK, MARKERS, MINUS, Picture, copy_numbers, draw, looks, names, number, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,8 +66,9 @@ def _spot(index: int) -> dict[str, Any]:
 
 def _paint_cosines(axes: Axes, rules: Mapping[str, Any], parameters: Sequence[str]) -> None:
     angles = []
-    for row, rule in enumerate(rules.values()):
-        color = look(row)["color"] if rule["bias"] else INK
+    look_of = looks(list(rules))
+    for row, (name, rule) in enumerate(rules.items()):
+        color = look_of[name]["color"] if rule["bias"] else INK
         for index, parameter in enumerate(parameters):
             cosine = rule["cosine"].get(parameter)
             if cosine is None:
@@ -78,19 +79,20 @@ def _paint_cosines(axes: Axes, rules: Mapping[str, Any], parameters: Sequence[st
         if not present(rule["cosine"].values()):
             place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 7.5, "color": FAINT}
             axes.text(0.02, row, "no cosine", **place)
-    label_rows(axes, [shown(name) for name in rules])
+    label_rows(axes, names(rules))
     angle_axis(axes, angles)
     axes.set(title="Distance from the exact gradient", xlabel=f"1 {MINUS} cosine (shaded: negative cosine)")
 
 
 def _paint_bias(axes: Axes, rules: Mapping[str, Any], height: float) -> None:
     ends, values = [], []
-    for index, (name, rule) in enumerate(rules.items()):
+    look_of = looks(list(rules))
+    for index, (name, text, rule) in enumerate(zip(rules, names(rules), rules.values(), strict=True)):
         if not rule["bias"]:
             continue
         strengths, errors = rule["bias"]["strengths"], [max(error, _SMALLEST_ERROR) for error in rule["bias"]["errors"]]
-        axes.plot(strengths, errors, **look(index), marker="o", markersize=3, gid=f"bias-{index}")
-        ends.append((f"{shown(name)}{_order(rule['order'])}", errors[-1], look(index)))
+        axes.plot(strengths, errors, **look_of[name], marker="o", markersize=3, gid=f"bias-{index}")
+        ends.append((f"{text}{_order(rule['order'])}", errors[-1], look_of[name]))
         values += errors
     strengths = sorted({strength for rule in rules.values() if rule["bias"] for strength in rule["bias"]["strengths"]})
     axes.margins(x=0.03)

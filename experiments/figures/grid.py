@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import lengths, plain, scale
-from experiments.figures.style import COLOURS, FAINT, INK, Picture, draw, gaps, number, present, shown
+from experiments.figures.style import COLOURS, FAINT, INK, Picture, draw, gaps, in_words, names, number, present, shown, with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,10 +18,19 @@ MOST_CELLS = 24
 MOST_POINTS = 60
 _WRITTEN = 8
 """Largest number of cells along an axis for which numbers are written in the cells."""
+_LETTERS = 30
+"""Number of letters that fit side by side below one of three panels."""
+_TITLE = 34
+"""Number of letters that fit above one of three panels."""
+_SHADES = 48
+"""Number of shades of a map. Bars of 50 or more are drawn as an image, and a report takes no images."""
+NO_UNITS: Mapping[str, str] = {}
 _HATCH: dict[str, Any] = {"facecolor": "none", "edgecolor": FAINT, "linewidth": 0}
 
 
-def profile(axis: str, labels: Sequence[object], metrics: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Picture:
+def profile(
+    axis: str, labels: Sequence[object], metrics: Mapping[str, Mapping[str, Sequence[float | None]]], units: Mapping[str, str] = NO_UNITS
+) -> Picture:
     """Show means with intervals along one axis, in a panel per metric.
 
     Parameters
@@ -33,6 +42,8 @@ def profile(axis: str, labels: Sequence[object], metrics: Mapping[str, Mapping[s
     metrics : mapping of str to mapping
         For each metric ``mean``, ``low`` and ``high`` (ends of the interval), one number or None per value of the axis. ``failed``
         is the share of trials that failed there.
+    units : mapping of str to str
+        Units of metrics by name; those without are pure numbers.
 
     Returns
     -------
@@ -42,7 +53,8 @@ def profile(axis: str, labels: Sequence[object], metrics: Mapping[str, Mapping[s
     values = [number(label) for label in labels]
     data = {
         "axis": axis,
-        "labels": [shown(str(label)) for label in labels],
+        "labels": names([str(label) for label in labels]),
+        "units": {name: units.get(name, "") for name in metrics},
         "positions": values if labels and None not in values else None,
         "metrics": {name: {key: [number(v) for v in column] for key, column in columns.items()} for name, columns in metrics.items()},
     }
@@ -65,10 +77,11 @@ def _paint_profiles(figure: Figure, data: dict[str, Any]) -> None:
             scale(axes, places, along="x", ratio=20.0)
         else:
             axes.set_xticks(places, data["labels"])
-            axes.tick_params(axis="x", labelrotation=30 if max(map(len, data["labels"]), default=0) * len(places) > 30 else 0)
+            if max(map(len, data["labels"]), default=0) * len(places) > _LETTERS:
+                axes.tick_params(axis="x", labelrotation=90)
         _hatch_failed(axes, places, metric.get("failed") or [])
-        axes.set_title(shown(name, 40))
-        axes.set_xlabel(shown(data["axis"]))
+        axes.set_title(shown(with_unit(name, data["units"][name]), _TITLE))
+        axes.set_xlabel(shown(in_words(data["axis"]), _TITLE))
 
 
 def _hatch_failed(axes: Axes, places: Sequence[float], failed: Sequence[float | None]) -> None:
@@ -86,6 +99,7 @@ def heat_map(
     labels: tuple[Sequence[object], Sequence[object]],
     means: Sequence[Sequence[float | None]],
     failed: Sequence[Sequence[float | None]],
+    unit: str = "",
 ) -> Picture:
     """Show a metric's mean over two axes in colour.
 
@@ -101,6 +115,8 @@ def heat_map(
         One row per value of the vertical axis; None for a cell without results.
     failed : sequence of sequences
         Share of trials that failed, in the same layout; None for a cell in which no trial has ended.
+    unit : str
+        Unit of the metric; empty for a pure number.
 
     Returns
     -------
@@ -110,8 +126,9 @@ def heat_map(
     """
     data = {
         "metric": metric,
+        "unit": unit,
         "axes": list(axes),
-        "labels": [[_label(value) for value in values] for values in labels],
+        "labels": [names([_label(value) for value in values], 20) for values in labels],
         "means": [[number(value) for value in row] for row in means],
         "failed": [[number(value) for value in row] for row in failed],
     }
@@ -120,27 +137,30 @@ def heat_map(
 
 def _label(value: object) -> str:
     known = None if isinstance(value, bool) else number(value)
-    return shown(str(value), 20) if known is None else plain(known)
+    return str(value) if known is None else plain(float(f"{known:.4g}"))
 
 
 def _paint_map(figure: Figure, data: dict[str, Any]) -> None:
+    from matplotlib import colormaps
+    from matplotlib.ticker import FuncFormatter
+
     axes = figure.subplots()
     right, up = data["labels"]
     cells = [gaps(row) for row in data["means"]]
     if present(value for row in data["means"] for value in row):
         edges = [[index - 0.5 for index in range(len(values) + 1)] for values in (right, up)]
-        mesh = axes.pcolormesh(*edges, cells, cmap="cividis", gid="cells")
-        bar = figure.colorbar(mesh, ax=axes)
+        mesh = axes.pcolormesh(*edges, cells, cmap=colormaps["cividis"].resampled(_SHADES), gid="cells")
+        bar = figure.colorbar(mesh, ax=axes, format=FuncFormatter(plain))
         bar.outline.set_visible(False)
         if len(right) <= _WRITTEN and len(up) <= _WRITTEN:
             _write_numbers(axes, data["means"])
     _mark_failures(axes, data["failed"])
-    axes.set(xlim=(-0.5, len(right) - 0.5), ylim=(-0.5, len(up) - 0.5), title=shown(data["metric"], 60))
+    axes.set(xlim=(-0.5, len(right) - 0.5), ylim=(-0.5, len(up) - 0.5), title=shown(with_unit(data["metric"], data["unit"]), 60))
     for which, labels, most in (("x", right, 9), ("y", up, 12)):
         every = -(-len(labels) // most) if labels else 1
         axes.set(**{f"{which}ticks": range(0, len(labels), every), f"{which}ticklabels": labels[::every]})
-    axes.tick_params(axis="x", labelrotation=30 if sum(map(len, right[:: -(-len(right) // 9) or 1])) > 45 else 0)
-    axes.set(xlabel=shown(data["axes"][0]), ylabel=shown(data["axes"][1]))
+    axes.tick_params(axis="x", labelrotation=90 if sum(map(len, right[:: -(-len(right) // 9) or 1])) > 2 * _LETTERS else 0)
+    axes.set(xlabel=shown(in_words(data["axes"][0])), ylabel=shown(in_words(data["axes"][1])))
     axes.grid(visible=False)
 
 
@@ -165,20 +185,23 @@ def _mark_failures(axes: Axes, failed: Sequence[Sequence[float | None]]) -> None
                 axes.plot([x - 0.5, x + 0.5], [y - 0.5, y + 0.5], color=FAINT, linewidth=0.8, gid=f"some-failed-{x}-{y}")
 
 
-def histogram(metrics: Mapping[str, Sequence[float | None]]) -> Picture:
+def histogram(metrics: Mapping[str, Sequence[float | None]], units: Mapping[str, str] = NO_UNITS) -> Picture:
     """Show the distributions of some metrics, in a panel each.
 
     Parameters
     ----------
     metrics : mapping of str to sequence
         Values of all trials, by metric.
+    units : mapping of str to str
+        Units of metrics by name; those without are pure numbers.
 
     Returns
     -------
     Picture
         Figure whose data hold the edges and counts of the bins. Values that are not finite are left out.
     """
-    data = {"metrics": {name: _bins(values) for name, values in metrics.items()}}
+    units = {name: units.get(name, "") for name in metrics}
+    data = {"metrics": {name: _bins(values) for name, values in metrics.items()}, "units": units}
     return draw(_paint_histograms, data, 9.0, 2.8)
 
 
@@ -197,8 +220,12 @@ def _bins(values: Sequence[float | None]) -> dict[str, list[float]]:
 
 
 def _paint_histograms(figure: Figure, data: dict[str, Any]) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     panels = figure.subplots(1, max(len(data["metrics"]), 1), squeeze=False)[0]
     for index, (axes, (name, bins)) in enumerate(zip(panels, data["metrics"].items(), strict=False)):
         if bins["edges"]:
             axes.stairs(bins["counts"], bins["edges"], fill=True, color=COLOURS[index % len(COLOURS)], gid=f"bins-{index}")
-        axes.set(title=shown(name, 40), ylabel="trials" if index == 0 else "")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(FuncFormatter(plain))
+        axes.set(title=shown(with_unit(name, data["units"][name]), _TITLE), ylabel="trials" if index == 0 else "")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures.axes import add_key
+from experiments.figures.axes import add_key, scale
 from experiments.figures.pareto import pareto
-from experiments.figures.style import FAINT, MARKERS, Picture, draw, gaps, look
+from experiments.figures.style import FAINT, MARKERS, Picture, draw, gaps, in_words, looks, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,11 +31,12 @@ def effect_picture(rows: Sequence[Mapping[str, Any]]) -> Picture:
     """
     names = list(dict.fromkeys(row["varied"] for row in rows if row["value"]))
     height = 2.5 * max(1, -(-len(names) // _ACROSS))
-    return draw(_paint_effects, {"rows": [dict(row) for row in rows], "names": names}, 9.0, height + 0.3)
+    return draw(_paint_effects, {"rows": [dict(row) for row in rows], "names": names}, 9.0, height + 0.5)
 
 
 def _paint_effects(figure: Figure, data: dict[str, Any]) -> None:
     rules = list(dict.fromkeys(row["rule"] for row in data["rows"]))
+    look_of = looks(rules)
     down = max(1, -(-len(data["names"]) // _ACROSS))
     grid = figure.subplots(down, min(_ACROSS, max(1, len(data["names"]))), squeeze=False)
     for axes in grid.flat[len(data["names"]) :]:
@@ -46,26 +47,40 @@ def _paint_effects(figure: Figure, data: dict[str, Any]) -> None:
         beside = axes.twinx() if any(row["signal_to_noise"] for row in chosen) else None
         for index, rule in enumerate(rules):
             mine = [row for row in chosen if row["rule"] == rule]
-            _plot_accuracy(axes, mine, data["rows"], rule, index)
+            _plot_accuracy(axes, mine, data["rows"], rule, {**look_of[rule], "marker": MARKERS[index % len(MARKERS)]})
             if beside is not None:
-                beside.plot(range(len(mine)), gaps(row["signal_to_noise"] for row in mine), color=look(index)["color"], linestyle=":")
-                beside.set(yscale="log", ylabel="signal / noise" if len(data["names"]) == 1 else "")
+                beside.plot(range(len(mine)), gaps(row["signal_to_noise"] for row in mine), color=look_of[rule]["color"], linestyle=":")
+        if beside is not None:
+            scale(beside, present(row["signal_to_noise"] for row in chosen), ratio=1.5)
+            beside.set_ylabel("signal / noise" if len(data["names"]) == 1 else "")
+            beside.grid(visible=False)
         axes.set_xticks(range(len(values)), values)
-        axes.set_title(name.replace(" ", "\n"), fontsize="small")
+        axes.set(title=in_words(name.rpartition(".")[0]), xlabel=_setting(name))
     for axes in grid[:, 0]:
         axes.set_ylabel("accuracy (%)")
-    dotted = [("signal / noise", {"color": FAINT, "linestyle": ":"})] if any(row["signal_to_noise"] for row in data["rows"]) else []
-    add_key(figure, [(rule, {**look(index), "marker": MARKERS[index % len(MARKERS)]}) for index, rule in enumerate(rules)] + dotted)
+    keys = [(rule, {**look_of[rule], "marker": MARKERS[index % len(MARKERS)]}) for index, rule in enumerate(rules)]
+    if any(row["signal_to_noise"] for row in data["rows"] if row["value"]):
+        keys.append(("signal / noise (right)", {"color": FAINT, "linestyle": ":"}))
+    if any(row["accuracy"]["mean"] is not None for row in data["rows"] if not row["value"]):
+        keys.append(("nothing varied", {"color": FAINT, "linestyle": "--", "linewidth": 0.9}))
+    add_key(figure, keys)
 
 
-def _plot_accuracy(axes: Axes, mine: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], rule: str, index: int) -> None:
+def _setting(name: str) -> str:
+    """Name a varied setting in words, without the effect that it belongs to."""
+    return in_words(name.rpartition(".")[2])
+
+
+def _plot_accuracy(
+    axes: Axes, mine: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], rule: str, look: Mapping[str, Any]
+) -> None:
     means = gaps((row["accuracy"]["mean"] for row in mine), 100)
     lows, highs = (gaps((row["accuracy"]["ci95"][end] for row in mine), 100) for end in (0, 1))
-    axes.vlines(range(len(mine)), lows, highs, color=look(index)["color"], linewidth=0.8)
-    axes.plot(range(len(mine)), means, marker=MARKERS[index % len(MARKERS)], markersize=4, **look(index))
+    axes.vlines(range(len(mine)), lows, highs, color=look["color"], linewidth=0.8)
+    axes.plot(range(len(mine)), means, markersize=4, **look)
     unvaried = next((row["accuracy"]["mean"] for row in rows if row["rule"] == rule and not row["value"]), None)
     if unvaried is not None:
-        axes.axhline(100 * unvaried, color=look(index)["color"], linewidth=0.6, linestyle="--")
+        axes.axhline(100 * unvaried, color=look["color"], linewidth=0.9, linestyle="--")
 
 
 def front_picture(rows: Sequence[Mapping[str, Any]]) -> Picture:
@@ -84,5 +99,8 @@ def front_picture(rows: Sequence[Mapping[str, Any]]) -> Picture:
     points: dict[str, tuple[float | None, float | None]] = {}
     for row in rows:
         error = None if row["accuracy"]["mean"] is None else 100 * (1 - row["accuracy"]["mean"])
-        points[f"{row['rule']} {row['varied']} {row['value']}".strip()] = (None if row["energy"] is None else 1e6 * row["energy"], error)
+        points[f"{row['rule']}, {_setting(row['varied'])} {row['value']}".strip()] = (
+            None if row["energy"] is None else 1e6 * row["energy"],
+            error,
+        )
     return pareto({"energy (µJ)": points}, "test error (%)")

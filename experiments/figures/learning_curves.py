@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, label_ends, scale
-from experiments.figures.style import FAINT, Picture, draw, gaps, look, number, present, shown
+from experiments.figures.style import FAINT, Picture, draw, gaps, looks, names, number, present, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _TOGETHER = 4
 _COLUMNS = 4
+_TITLE = 20
+"""Number of characters of a name above one of the small panels."""
 _METRICS = ("validation_error", "sweeps_per_sample")
 
 
@@ -58,16 +60,16 @@ def _summary(seeds: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
 def _paint_together(figure: Figure, data: dict[str, Any]) -> None:
     rules = data["rules"]
     errors, sweeps = figure.subplots(1, 2)
-    for index, rule in enumerate(rules.values()):
-        _plot(errors, rule, "validation_error", index)
-        _plot(sweeps, rule, "sweeps_per_sample", index)
+    look_of = looks(list(rules))
+    for index, (name, rule) in enumerate(rules.items()):
+        _plot(errors, rule, "validation_error", index, look_of[name])
+        _plot(sweeps, rule, "sweeps_per_sample", index, look_of[name])
     for axes, metric in ((errors, "validation_error"), (sweeps, "sweeps_per_sample")):
         scale(axes, _values(rules, metric))
         _finish(axes)
     errors.set(title=_heading(rules), xlabel="epoch")
     sweeps.set(title="Sweeps per sample, all phases", xlabel="epoch")
-    names = [name if rule["epochs"] else f"{shown(name)}: no records" for name, rule in rules.items()]
-    add_key(figure, [(name, look(index)) for index, name in enumerate(names)])
+    add_key(figure, [(name if rule["epochs"] else f"{shown(name)}: no records", look_of[name]) for name, rule in rules.items()])
 
 
 def _paint_apart(figure: Figure, data: dict[str, Any]) -> None:
@@ -80,13 +82,14 @@ def _paint_grid(figure: SubFigure, data: dict[str, Any]) -> None:
     rules = data["rules"]
     num_rows = -(-len(rules) // _COLUMNS)
     panels = figure.subplots(num_rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).flatten()
-    reference = rules.get(data["baseline"])
+    reference, look_of = rules.get(data["baseline"]), looks(list(rules))
+    titles = names(rules, _TITLE)
     for index, (axes, (name, rule)) in enumerate(zip(panels, rules.items(), strict=False)):
         if reference is not None and rule is not reference:
             median = gaps(reference["validation_error"]["median"], 100.0)
             axes.plot(reference["epochs"], median, color=FAINT, linewidth=0.8, gid=f"reference-{index}")
-        _plot(axes, rule, "validation_error", index)
-        axes.set_title(shown(name), fontsize=8.5, pad=3)
+        _plot(axes, rule, "validation_error", index, look_of[name])
+        axes.set_title(titles[index], fontsize=8.5, pad=3)
         if not rule["epochs"]:
             axes.text(0.5, 0.5, "no records", transform=axes.transAxes, ha="center", va="center", color=FAINT, fontsize=8)
     for axes in panels[len(rules) :]:
@@ -94,7 +97,7 @@ def _paint_grid(figure: SubFigure, data: dict[str, Any]) -> None:
     for axes in panels[max(len(rules) - _COLUMNS, 0) : len(rules)]:
         axes.tick_params(labelbottom=True)
         axes.set_xlabel("epoch", fontsize=8.5)
-    scale(panels[0], _values(rules, "validation_error"))
+    scale(panels[0], _values(rules, "validation_error"), most=4)
     _finish(panels[0], 4)
     note = "" if reference is None else f"; grey: {shown(data['baseline'])}"
     figure.suptitle(_heading(rules) + note, x=0.01, ha="left", fontsize=9.5)
@@ -106,28 +109,28 @@ def _heading(rules: Mapping[str, Any]) -> str:
 
 
 def _paint_sweeps(figure: SubFigure, rules: Mapping[str, Any], height: float) -> None:
-    axes = figure.subplots()
-    for index, rule in enumerate(rules.values()):
-        _plot(axes, rule, "sweeps_per_sample", index)
+    axes, look_of = figure.subplots(), looks(list(rules))
+    for index, (name, rule) in enumerate(rules.items()):
+        _plot(axes, rule, "sweeps_per_sample", index, look_of[name])
     scale(axes, _values(rules, "sweeps_per_sample"))
     _finish(axes, 4)
     axes.set(xlabel="epoch")
     axes.margins(x=0)
     figure.suptitle("Sweeps per sample, all phases", x=0.01, ha="left", fontsize=9.5)
     last = {name: present(rule["sweeps_per_sample"]["median"])[-1:] for name, rule in rules.items()}
-    ends = [(shown(name), last[name][0], look(index)) for index, name in enumerate(rules) if last[name]]
+    ends = [(text, last[name][0], look_of[name]) for text, name in zip(names(rules, _TITLE), rules, strict=True) if last[name]]
     axes.set_ylim(axes.get_ylim())
     label_ends(axes, ends, height)
 
 
-def _plot(axes: Axes, rule: Mapping[str, Any], metric: str, index: int) -> None:
+def _plot(axes: Axes, rule: Mapping[str, Any], metric: str, index: int, look: Mapping[str, Any]) -> None:
     factor = 100.0 if metric == "validation_error" else 1.0
     epochs, curve = rule["epochs"], rule[metric]
     marker: dict[str, Any] = {"marker": "o", "markersize": 2.5} if len(epochs) <= 3 else {}
-    axes.plot(epochs, gaps(curve["median"], factor), **look(index), **marker, gid=f"{metric}-{index}")
+    axes.plot(epochs, gaps(curve["median"], factor), **look, **marker, gid=f"{metric}-{index}")
     if rule["num_seeds"] > 1:
         low, high = gaps(curve["least"], factor), gaps(curve["most"], factor)
-        axes.fill_between(epochs, low, high, color=look(index)["color"], alpha=0.2, linewidth=0, gid=f"{metric}-band-{index}")
+        axes.fill_between(epochs, low, high, color=look["color"], alpha=0.2, linewidth=0, gid=f"{metric}-band-{index}")
 
 
 def _values(rules: Mapping[str, Any], metric: str) -> list[float]:

@@ -144,7 +144,7 @@ def _paint_dilution(figure: Figure, data: dict[str, Any]) -> None:
             means, errors = ([row[key][index] for row in one["rows"]] for key in ("sampled", "error"))
             panel.plot(places, [row["theory"][index] for row in one["rows"]], color=colour)
             panel.errorbar(places, means, yerr=errors, color=colour, marker=MARKERS[index % len(MARKERS)], markersize=3.5, linestyle="none")
-        panel.set(title=f"T = {one['ratio']:g} T_c", xlabel="dilution d")
+        panel.set(title=f"{one['ratio']:g} of the critical temperature", xlabel="dilution d")
     axes[0].set_ylabel("overlap / (1 \N{MINUS SIGN} d)")
     names: list[tuple[str, dict[str, Any]]] = [
         (f"pattern {index + 1}", {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]})

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, scale
-from experiments.figures.style import Picture, draw, gaps, look, number, present
+from experiments.figures.style import Picture, draw, gaps, looks, number, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,10 +55,11 @@ def _paint(figure: Figure, data: dict[str, Any]) -> None:
     _panel(residuals, data["traces"], "residual_sweeps", "residual")
     energies.set(title="Energy above its last value", xlabel="sweep")
     residuals.set(title="Residual", xlabel="sweep")
-    add_key(figure, [(name, look(index)) for index, name in enumerate(data["traces"])])
+    add_key(figure, list(looks(list(data["traces"])).items()))
 
 
 def _panel(axes: Axes, traces: Mapping[str, Any], sweeps: str, values: str) -> None:
-    for index, trace in enumerate(traces.values()):
-        axes.plot(trace[sweeps], gaps(trace[values]), **look(index), gid=f"{values}-{index}")
+    look_of = looks(list(traces))
+    for index, (name, trace) in enumerate(traces.items()):
+        axes.plot(trace[sweeps], gaps(trace[values]), **look_of[name], gid=f"{values}-{index}")
     scale(axes, [value for trace in traces.values() for value in present(trace[values])], ratio=1.0)

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, scale
-from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, draw, gaps, look, number, present, shown
+from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, draw, gaps, looks, number, present, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _COLUMNS = 4
+_LONG_NAME = 44
+"""Number of characters of a kind of pairs, such as ``contrastive-hebbian and backprop, same start``."""
 
 
 def embeddings(networks: Mapping[str, Mapping[str, Any]]) -> Picture:
@@ -46,7 +48,9 @@ def _paint_embeddings(figure: Figure, data: dict[str, Any]) -> None:
         for index, label in enumerate(classes):
             points = [p for p, c in zip(one["embedding"], one["classes"], strict=True) if c == label]
             axes.plot(gaps([p[0] for p in points]), gaps([p[1] for p in points]), **_dots(index), gid=f"class-{label}")
-        axes.set(title=shown(name), xticks=[], yticks=[])
+        axes.set(
+            title=shown(name), xticks=[], yticks=[], xlabel="first principal axis", ylabel="second" if axes in panels[::_COLUMNS] else ""
+        )
     for axes in panels[len(networks) :]:
         axes.set_visible(False)
     add_key(figure, [(f"class {label}", _dots(index)) for index, label in enumerate(classes[:24])])
@@ -57,7 +61,7 @@ def _dots(index: int) -> dict[str, Any]:
         "color": COLOURS[index % len(COLOURS)],
         "marker": MARKERS[index // len(COLOURS) % len(MARKERS)],
         "linestyle": "none",
-        "markersize": 2.6,
+        "markersize": 3.0,
         "markeredgewidth": 0,
     }
 
@@ -82,15 +86,18 @@ def spectra(networks: Mapping[str, Mapping[str, Any]]) -> Picture:
 
 def _paint_spectra(figure: Figure, data: dict[str, Any]) -> None:
     panels = figure.subplots(1, 2)
+    look_of = looks(list(data["networks"]))
     for axes, layer, title in zip(panels, ("spectrum_hidden", "spectrum_output"), ("Hidden layer", "Outputs"), strict=True):
         values: list[float] = []
-        for index, one in enumerate(data["networks"].values()):
+        for index, (name, one) in enumerate(data["networks"].items()):
             curve = one[layer]
-            axes.plot(range(1, len(curve) + 1), gaps([v if v and v > 1e-6 else None for v in curve]), **look(index), gid=f"{layer}-{index}")
+            axes.plot(
+                range(1, len(curve) + 1), gaps([v if v and v > 1e-6 else None for v in curve]), **look_of[name], gid=f"{layer}-{index}"
+            )
             values += [value for value in present(curve) if value > 1e-6]
         scale(axes, values)
         axes.set(title=f"{title}: standard deviations", xlabel="principal axis")
-    add_key(figure, [(name, look(index)) for index, name in enumerate(data["networks"])])
+    add_key(figure, list(look_of.items()))
 
 
 def curves(histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], collapsed: float | None = None) -> Picture:
@@ -128,12 +135,13 @@ def _paint_curves(figure: Figure, data: dict[str, Any]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     panels: Sequence[Axes] = figure.subplots(1, 2)
+    look_of = looks(list(data["rules"]))
     for axes, (key, title) in zip(panels, _CURVES.items(), strict=True):
-        for index, rule in enumerate(data["rules"].values()):
-            axes.plot(rule["epochs"], gaps(rule[key]), **look(index), gid=f"{key}-{index}")
+        for index, (name, rule) in enumerate(data["rules"].items()):
+            axes.plot(rule["epochs"], gaps(rule[key]), **look_of[name], gid=f"{key}-{index}")
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    entries: list[tuple[str, Mapping[str, Any]]] = [(name, look(index)) for index, name in enumerate(data["rules"])]
+    entries: list[tuple[str, Mapping[str, Any]]] = list(look_of.items())
     if data["collapsed"] is not None:
         line: dict[str, Any] = {"color": FAINT, "linestyle": ":", "linewidth": 1.0}
         panels[0].axhline(data["collapsed"], **line, gid="collapsed")
@@ -155,17 +163,17 @@ def matches(groups: Mapping[str, Mapping[str, Sequence[float]]]) -> Picture:
         Figure whose data are the same.
     """
     data = {name: {layer: [number(value) for value in values] for layer, values in one.items()} for name, one in groups.items()}
-    return draw(_paint_matches, {"groups": data}, 9.0, 3.2)
+    return draw(_paint_matches, {"groups": data}, 9.6, max(3.2, 0.5 + 0.19 * len(data)))
 
 
 def _paint_matches(figure: Figure, data: dict[str, Any]) -> None:
     groups = data["groups"]
-    layers = list(next(iter(groups.values()), {}))
+    layers, look_of = list(next(iter(groups.values()), {})), looks(list(groups))
     panels = figure.subplots(1, max(1, len(layers)), squeeze=False, sharey=True)[0]
     for axes, layer in zip(panels, layers, strict=False):
-        for index, one in enumerate(groups.values()):
-            axes.plot(gaps(one[layer]), **look(index), gid=f"{layer}-{index}")
+        for index, (name, one) in enumerate(groups.items()):
+            axes.plot(gaps(one[layer]), **look_of[name], gid=f"{layer}-{index}")
         axes.axhline(0.0, color=INK, linewidth=0.6)
         axes.set(title=shown(layer), xlabel="pairs of units, best first", ylim=(None, 1.02))
     panels[0].set_ylabel("size of the correlation")
-    add_key(figure, [(name, look(index)) for index, name in enumerate(groups)], beside=False)
+    add_key(figure, list(look_of.items()), longest=_LONG_NAME)

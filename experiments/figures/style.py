@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,10 +20,15 @@ INK = "#222222"
 PAPER = "#ffffff"
 GRID = "#d9d9d9"
 FAINT = "#767676"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's palette; its black is the ink, and its yellow is left out because it vanishes on white paper."""
+COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
+    *("#6a4fd8", "#999933", "#8c4a2f", "#b0208c", "#d3a3a3", "#c00018"),
+)
+"""Okabe and Ito's palette without the yellow, which vanishes on white paper, and six colours far from these and from each other."""
 DASHES: tuple[Any, ...] = ("solid", (0, (4, 1.3)), (0, (1.2, 1.2)), (0, (6, 1.2, 1.2, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+SYMBOLS = {"second": "s", "joule": "J", "volt": "V", "watt": "W", "byte": "B"}
+"""Symbols of units; other units are written out."""
 LONGEST_NAME = 28
 """Number of characters of a name that are shown."""
 _STYLE = Path(__file__).with_name("eqlab.mplstyle")
@@ -66,7 +72,7 @@ def draw(paint: Callable[[Figure, Any], None], data: dict[str, Any], width: floa
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with _style():
+    with in_style():
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         paint(figure, data)
@@ -90,7 +96,7 @@ def to_png(figure: Figure) -> bytes:
         A PNG file at twice the size that a README shows.
     """
     content = io.BytesIO()
-    with _style():
+    with in_style():
         figure.savefig(content, format="png", dpi=180, metadata={"Software": None})
     return content.getvalue()
 
@@ -164,8 +170,59 @@ def shown(name: str, longest: int = LONGEST_NAME) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
+def names(texts: Iterable[str], longest: int = LONGEST_NAME) -> list[str]:
+    """Shorten names so that they fit and still differ.
+
+    Words that all names share at the same place are left out first; then names are cut in the middle, because ends differ most often.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Different names, such as labels of points: ``rule ep-centered, tolerance 0.001``.
+    longest : int
+        Number of characters that fit.
+
+    Returns
+    -------
+    list of str
+        Names of printable characters; those that the cut would make equal are numbered.
+    """
+    found = [shown(text, max(len(text), 1)) for text in texts]
+    if len(found) > 1 and max(map(len, found)) > longest:
+        words = [name.split(" ") for name in found]
+        if len({len(row) for row in words}) == 1:
+            kept = [index for index, column in enumerate(zip(*words, strict=True)) if len(set(column)) > 1]
+            found = [" ".join(row[index] for index in kept).rstrip(",") for row in words]
+    front = 2 * (longest - 1) // 3
+    cut = [name if len(name) <= longest else f"{name[:front]}…{name[len(name) + 1 + front - longest :]}" for name in found]
+    return [name if cut.count(name) == 1 else f"{name[: longest - 4]} #{cut[:index].count(name) + 1}" for index, name in enumerate(cut)]
+
+
+def in_words(name: str) -> str:
+    """Write a name of the program in words: ``theory.free_energy`` becomes ``theory: free energy``."""
+    return name.replace("_", " ").replace(".", ": ")
+
+
+def with_unit(name: str, unit: str) -> str:
+    """Write a quantity in words, with its unit in brackets unless it is a pure number.
+
+    Parameters
+    ----------
+    name : str
+        Name of a metric, such as ``cpu_seconds_per_sample``.
+    unit : str
+        Its unit, such as ``second``; ``1`` or nothing for a pure number.
+
+    Returns
+    -------
+    str
+        Title of a panel or an axis, such as ``cpu seconds per sample (s)``.
+    """
+    return in_words(name) if unit in ("", "1") else f"{in_words(name)} ({SYMBOLS.get(unit, unit)})"
+
+
 def look(index: int) -> dict[str, Any]:
-    """Return colour and dash of the line at an index; the first 24 differ.
+    """Return colour and dash of the line at an index; the first 48 differ, and the first twelve also in colour.
 
     Parameters
     ----------
@@ -178,6 +235,27 @@ def look(index: int) -> dict[str, Any]:
         Properties of a line.
     """
     return {"color": COLOURS[index % len(COLOURS)], "linestyle": DASHES[index // len(COLOURS) % len(DASHES)]}
+
+
+def looks(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Choose the look of each of some lines: a learning rule has the same in every figure.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Different names of rules, or of anything else.
+
+    Returns
+    -------
+    dict of str to dict
+        Properties of a line by name; no two are equal among the first 48.
+    """
+    from experiments.setup.tables import RULES
+
+    places = {rule: index for index, rule in enumerate(RULES)}
+    taken = {places[name] for name in texts if name in places}
+    free = (index for index in count() if index not in taken)
+    return {name: look(places[name] if name in places else next(free)) for name in texts}
 
 
 def copy_numbers(record: Mapping[str, Any]) -> dict[str, float | None]:
@@ -197,7 +275,8 @@ def copy_numbers(record: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def in_style() -> Iterator[None]:
+    """Draw in the project's style, whatever the user's own matplotlib settings are."""
     from matplotlib import style
 
     with warnings.catch_warnings(), style.context(["default", _STYLE]):

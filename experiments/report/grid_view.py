@@ -79,7 +79,8 @@ def show_grid(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
     bounds = {name: experiment.metric(name).bounds for name in names}
     where = positions(lengths, opened.total)
     varying = [index for index, axis in enumerate(opened.axes) if len(axis.values) > 1]
-    pictures = _pictures(opened.axes, varying, where, columns, bounds)
+    units = {name: experiment.metric(name).unit for name in names}
+    pictures = _pictures(opened.axes, varying, where, columns, bounds, units)
     labels = point_labels(opened.axes)
     if pairs and len(varying) > 0:
         pictures["pareto"] = _fronts(columns, labels, opened.seeds, pairs)
@@ -92,15 +93,20 @@ def _chosen(opened: OpenedRun, paths: Mapping[str, str]) -> list[str]:
 
 
 def _pictures(
-    axes: Sequence[Axis], varying: Sequence[int], where: Sequence[Array], columns: Columns, bounds: Mapping[str, Bounds]
+    axes: Sequence[Axis],
+    varying: Sequence[int],
+    where: Sequence[Array],
+    columns: Columns,
+    bounds: Mapping[str, Bounds],
+    units: Mapping[str, str],
 ) -> dict[str, Picture]:
     if not varying:
-        return {"distribution": histogram({name: columns.values[name].tolist() for name in bounds})}
+        return {"distribution": histogram({name: columns.values[name].tolist() for name in bounds}, units)}
     if len(varying) == 1:
         axis = binned(axes[varying[0]], MOST_POINTS)
         groups = axis.places[where[varying[0]]]
         metrics = {name: _summary(columns, name, groups, len(axis.labels), limits) for name, limits in bounds.items()}
-        return {f"over-{axis.name}": profile(axis.name, axis.labels, metrics)}
+        return {f"over-{axis.name}": profile(axis.name, axis.labels, metrics, units)}
     first, second = (binned(axes[index], MOST_CELLS) for index in varying[:2])
     if max((len(str(label)) for label in first.labels), default=0) > max((len(str(label)) for label in second.labels), default=0):
         first, second, varying = second, first, [varying[1], varying[0]]  # long names have more room on the left
@@ -111,7 +117,9 @@ def _pictures(
     for name, limits in bounds.items():
         cells = _summary(columns, name, groups, shape[0] * shape[1], limits)
         rows = {key: [cells[key][start : start + shape[1]] for start in range(0, shape[0] * shape[1], shape[1])] for key in cells}
-        maps[f"map-of-{name}"] = heat_map(name, (first.name, second.name), (first.labels, second.labels), rows["mean"], rows["failed"])
+        maps[f"map-of-{name}"] = heat_map(
+            name, (first.name, second.name), (first.labels, second.labels), rows["mean"], rows["failed"], units[name]
+        )
     return maps
 
 

@@ -28,6 +28,8 @@ _NUMBER = re.compile(rf"-|{EQUAL}|{_SIGNED}|\[{_SIGNED}, *{_SIGNED}\]")
 """Texts that are aligned to the right: a number, an interval, or a dash."""
 _DECIMALS = re.compile(r"\d+\.\d{3,}")
 _FAMILY = re.compile(r"font-family:[^;]*;? *")
+_INSIDE = ("#", "data:image/png;base64,")
+"""Beginnings of references that stay inside of the page: a part of the figure, and pixels that the figure carries."""
 _DROPPED = ("metadata", "style", "script")
 _THEME = {INK: "currentColor", PAPER: "var(--paper)", GRID: "var(--grid)", FAINT: "var(--faint)"}
 """Colours of figures that follow the page when it is dark. The others are legible on white and on black."""
@@ -171,6 +173,8 @@ def _inline(svg: str, prefix: str, label: str) -> Markup:
             if _NAMESPACE.sub("", child.tag) in _DROPPED:
                 parent.remove(child)
         attributes = {_NAMESPACE.sub("", name): value for name, value in parent.attrib.items()}
+        if not attributes.get("href", "#").startswith(_INSIDE):
+            del attributes["href"]  # nothing from outside the page
         parent.attrib.clear()
         parent.attrib.update({name: _adapt(name, value, prefix) for name, value in attributes.items()})
     for name in ("width", "height", "version"):
@@ -183,7 +187,7 @@ def _adapt(name: str, value: str, prefix: str) -> str:
     if name == "id":  # figures of one page would otherwise share the ids of clip paths and markers
         return prefix + value
     if name == "href":
-        return value.replace("#", f"#{prefix}", 1) if value.startswith("#") else ""  # nothing from outside the page
+        return value.replace("#", f"#{prefix}", 1)
     if name in ("d", "x", "y", "transform"):
         return _DECIMALS.sub(lambda found: f"{float(found.group()):.2f}", value)  # of a point: finer than any screen
     value = _REFERENCE.sub(rf"url(#{prefix}\1)", value)

@@ -1,10 +1,14 @@
-"""Records that figures are drawn of, and what a drawn figure shows."""
+"""Records that figures are drawn of, what a drawn figure shows, and faults of its texts."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from typing import Any
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+from unittest.mock import patch
 from xml.etree import ElementTree
 
 from experiments.figures.writing import Picture
@@ -15,6 +19,15 @@ RULES = (
 )
 
 HOSTILE = ["<script>alert(1)</script>", "a&b", 'say "]]>"', "_hidden", "$\\frac{", "two\nlines", "\x00\x0b\ud800", "漢字", "x" * 500, ""]
+
+PAGE_WIDTH = 1016
+"""Width of a figure in a report, in pixels of a browser."""
+SMALLEST = 7.0
+"""Smallest legible size of a text on a page, in pixels of a browser."""
+
+
+SLACK = 2.0
+"""Pixels of 1/72 inch by which a box may stick out: the blank rim of a letter."""
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -77,3 +90,114 @@ def check(picture: Picture) -> None:
         for name in ("d", "x", "y", "transform", "width", "height", "viewBox"):
             assert not re.search(r"nan|inf", element.get(name, "")), element.attrib
     assert json.loads(json.dumps(picture.data, allow_nan=False)) == picture.data
+
+
+class Box(NamedTuple):
+    """A drawn text, and the corners of its rectangle, which may be turned."""
+
+    text: str
+    size: float
+    corners: list[tuple[float, float]]
+
+
+def faults(figure: Any) -> list[str]:
+    """Draw a figure in the project's style and list what is wrong with its texts.
+
+    Parameters
+    ----------
+    figure : Figure
+        Figure of a picture.
+
+    Returns
+    -------
+    list of str
+        One sentence per fault.
+    """
+    boxes, width, height = _drawn(figure)
+    found = [f"raw TeX: {box.text!r}" for box in boxes if re.search(r"[$\\]|mathdefault", box.text)]
+    found += [f"underscore in {box.text!r}" for box in boxes if "_" in box.text]
+    found += [f"u for micro in {box.text!r}" for box in boxes if re.search(r"\bu[AJSVsm]\b", box.text)]
+    found += [
+        f"outside of the figure: {box.text!r}"
+        for box in boxes
+        if not all(-SLACK <= x <= width + SLACK and -SLACK <= y <= height + SLACK for x, y in box.corners)
+    ]
+    scale = PAGE_WIDTH / width * figure.dpi / 72  # from points to pixels of the page
+    found += [f"too small on a page: {box.text!r}" for box in boxes if box.size * scale < SMALLEST]
+    found += [f"over each other: {one.text!r} and {other.text!r}" for one, other in combinations(boxes, 2) if _overlap(one, other)]
+    for name, labels in _labels(figure):
+        repeated = sorted({label for label in labels if label and labels.count(label) > 1})
+        found += [f"equal {name}: {label!r}" for label in repeated]
+    return found
+
+
+def _drawn(figure: Any) -> tuple[list[Box], float, float]:
+    """Record every text that is drawn, in the order and with the properties of the drawing."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    from experiments.figures.style import in_style
+
+    seen: list[Any] = []
+    draw = Text.draw
+
+    def record(text: Any, renderer: Any) -> None:
+        if text.get_visible() and text.get_text().strip():
+            seen.append(text)
+        draw(text, renderer)
+
+    old = figure.canvas
+    with in_style():
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        with patch.object(Text, "draw", record):
+            canvas.draw()
+        renderer = canvas.get_renderer()
+        boxes = [_box(text, renderer) for text in dict.fromkeys(seen)]
+        size = figure.bbox.width, figure.bbox.height
+    figure.set_canvas(old)
+    return boxes, *size
+
+
+def _box(text: Any, renderer: Any) -> Box:
+    from matplotlib.text import Text
+
+    bounds = Text.get_window_extent(text, renderer)
+    centre = (bounds.x0 + bounds.x1) / 2, (bounds.y0 + bounds.y1) / 2
+    angle = text.get_rotation()
+    text.set_rotation(0)
+    flat = Text.get_window_extent(text, renderer)
+    text.set_rotation(angle)
+    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    halves = [(x * flat.width / 2, y * flat.height / 2) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    return Box(
+        text.get_text(), text.get_fontsize(), [(centre[0] + x * cosine - y * sine, centre[1] + x * sine + y * cosine) for x, y in halves]
+    )
+
+
+def _overlap(one: Box, other: Box, slack: float = 1.0) -> bool:
+    """Tell whether two turned rectangles overlap by more than a pixel: no side of either separates them."""
+    for corners in (one.corners, other.corners):
+        for (x, y), (x_next, y_next) in ((corners[0], corners[1]), (corners[1], corners[2])):
+            length = math.hypot(x_next - x, y_next - y)
+            along = (x_next - x) / length, (y_next - y) / length
+            first, second = ([a * along[0] + b * along[1] for a, b in box.corners] for box in (one, other))
+            if max(first) <= min(second) + slack or max(second) <= min(first) + slack:
+                return False
+    return True
+
+
+def _labels(figure: Any) -> list[tuple[str, Sequence[str]]]:
+    from matplotlib.legend import Legend
+
+    found: list[tuple[str, Sequence[str]]] = []
+    for axes in figure.findobj(lambda artist: hasattr(artist, "get_xticklabels")):
+        for name, axis in (("ticks along x", axes.xaxis), ("ticks along y", axes.yaxis)):
+            low, high = sorted(axis.get_view_interval())
+            shown = [
+                label.get_text() for label, place in zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=False) if low <= place <= high
+            ]
+            found.append((name, shown))
+        found.append(("names in a panel", [text.get_text() for text in axes.texts]))
+    found += [("names in a legend", [text.get_text() for text in legend.get_texts()]) for legend in figure.findobj(Legend)]
+    return found

@@ -1,0 +1,195 @@
+"""Pictures of every kind, from records as large as commands make them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from pictures import RULES, gradients, history, record, trace
+
+from experiments.figures import annealed_search, basins, capacity, devices, grid, hardware, learning_from_examples, phases, representations
+from experiments.figures.writing import Picture, comparison, gradient_alignment, learning_curves, pareto, relaxation, tuning
+
+EFFECTS = ("adc.adc_bits", "device-to-device.dw_min_dtod", "node-noise.standard_deviation", "stuck-at.p_sa0")
+TIGHT = {"ep-centered": 0.0301, "contrastive-hebbian": 0.0302, "backprop": 0.0303}
+"""Test errors that differ by less than a symbol."""
+
+
+def _profile(numeric: bool) -> Picture:
+    labels: list[object] = [0.1, 0.2, 0.5] if numeric else [f"rule ep-centered, tolerance {10.0**-n:g}" for n in range(2, 9)]
+    column = [0.1 + 0.01 * index for index in range(len(labels))]
+    metric = {"mean": column, "low": [m - 0.02 for m in column], "high": [m + 0.02 for m in column], "failed": [0.0] * len(labels)}
+    return grid.profile("gain", labels, {"test_error": metric, "cpu_seconds_per_sample": metric, "theory.free_energy": metric})
+
+
+def _map(across: int, down: int) -> Picture:
+    means = [[1e-5 * x + 1e-4 * y for x in range(across)] for y in range(down)]
+    labels = ([10.0**-x for x in range(across)], list(RULES[:down]))
+    return grid.heat_map("cpu_seconds_per_sample", ("nudged_tolerance", "rule"), labels, means, [[0.0] * across] * down)
+
+
+def _effects(names: tuple[str, ...], rules: tuple[str, ...]) -> list[dict[str, Any]]:
+    rows = []
+    for index, rule in enumerate(rules):
+        for name, value in [("unvaried", ""), *((name, value) for name in names for value in ("0.01", "0.1", "1"))]:
+            mean = 0.9 - 0.01 * index - (0.1 * float(value) if value else 0)
+            noise = 30.0 / float(value) if value else None
+            accuracy = {"mean": mean, "ci95": [mean - 0.02, mean + 0.02]}
+            rows.append({"varied": name, "value": value, "rule": rule, "accuracy": accuracy, "signal_to_noise": noise, "energy": 3e-6})
+    return rows
+
+
+def _phase_cells(patterns: int) -> list[dict[str, Any]]:
+    states = ("pure", "hierarchical", "mixed", "symmetric", "disordered")
+    cells = []
+    for i in range(10):
+        for j in range(10):
+            sampled = {"overlaps": [0.5 - 0.1 * k for k in range(patterns)], "error": [0.01] * patterns, "warnings": []}
+            agrees = (True, None, False)[(i + j) % 3]
+            theory = {"overlaps": [0.5 - 0.1 * k for k in range(patterns)], "branch": states[(i + j) % 5]}
+            cells.append({"dilution": 0.05 + 0.09 * i, "ratio": 0.05 + 0.1 * j, "agrees": agrees, "monte_carlo": sampled, **theory})
+    return cells
+
+
+def _phase() -> Picture:
+    places = [0.05 + 0.01 * index for index in range(80)]
+    names = ("pure unstable below", "symmetric unstable below", "hierarchical state exists up to, at T = 0")
+    return phases.phase_picture(
+        _phase_cells(3), {name: [(d, 0.5 * d * (1 + index / 3)) for d in places] for index, name in enumerate(names)}
+    )
+
+
+def _recall() -> Picture:
+    rows = [[0.4 + 0.03 * t, 0.2, 0.1] for t in range(16)]
+    flow = {"dynamics": "random-site", "measured": rows, "predicted": rows, "energy": [-0.02 * t for t in range(16)], "losses": rows}
+    return phases.recall_picture({"flow": flow})
+
+
+def _learning() -> Picture:
+    columns = {"signal_to_noise": 0.5, "gaussian": 0.6, "instance": 0.6, "supervised": 0.7, "unsupervised": 0.5}
+    errors = {"supervised_error": 0.01, "unsupervised_error": 0.01}
+    cells = [{"quality": q, "examples": n, **columns, **errors} for q in (0.2, 0.5, 0.8) for n in (1, 3, 10, 30, 100, 300)]
+    return learning_from_examples.learning_picture(cells, {"0.2": 100.0, "0.5": 10.0, "0.8": 3.0})
+
+
+def _thresholds() -> Picture:
+    thresholds = {"0.2": 100.0, "0.5": 10.0, "0.8": 3.0}
+    return learning_from_examples.threshold_picture(
+        thresholds, {"supervised": dict(thresholds), "unsupervised": {**thresholds, "0.2": None}}
+    )
+
+
+def _capacity() -> Picture:
+    points = [
+        {"size": size, "load": load, "retrieved_overlap": 0.98, "retrieved": max(0.0, 1 - 6 * load), "trials": 50, "fitted": 1 - 5 * load}
+        for size in (500, 1000, 2000, 4000)
+        for load in (0.1, 0.12, 0.14, 0.16)
+    ]
+    fit = {"exponent": 0.5, "load": 0.138, "shift": 0.2, "load_interval": [0.136, 0.14]}
+    halves = [{"size": size, "load": 0.138 + 0.2 * size**-0.5, "interval": [0.138, 0.15]} for size in (500, 1000, 2000, 4000)]
+    return capacity.capacity_picture({"theory": {"load": 0.13790}, "points": points, "monte_carlo": fit, "midpoints": halves})
+
+
+def _basins() -> Picture:
+    targets = [f"pattern 1, noise {noise:g} and load {load:g}" for noise in (0.1, 0.2) for load in (0.05, 0.1)]
+    cell = {"final_overlap": 0.9, "success": 0.8, "interval": [0.7, 0.9]}
+    return basins.basins_picture([{"target": target, "initial_overlap": 0.1 * m, **cell} for target in targets for m in range(1, 10)])
+
+
+def _networks(count: int) -> dict[str, Any]:
+    points = [[math.cos(i), math.sin(i)] for i in range(60)]
+    one = {"embedding": points, "classes": [i % 10 for i in range(60)], "spectrum_hidden": [1.0, 0.1], "spectrum_output": [0.5, 1e-3]}
+    return dict.fromkeys(("untrained", *RULES[: count - 1]), one)
+
+
+def _match() -> Picture:
+    kinds = [f"{rule} and backprop, {state}" for rule in RULES[:6] for state in ("same start", "two starts", "untrained")]
+    return representations.matches({kind: {"hidden": [0.9, 0.5, 0.1], "output": [0.8, 0.4]} for kind in kinds})
+
+
+def _tuning() -> Picture:
+    candidates = [
+        {"strength": 10.0**-s, "tolerance": 10.0**-t, "nudged_tolerance": 10.0**-n, "error": 10.0 ** (-s - t)}
+        for s in range(1, 5)
+        for t in (3, 4, 5, 6)
+        for n in (4, 5, 6)
+    ]
+    return tuning({"candidates": candidates, "chosen": candidates[0], "bound": 1e-3, "noise": 2e-3})
+
+
+def _fit() -> Picture:
+    trains = [{"up": up, "siemens": [1e-6 * (n if up else 20 - n) for n in range(21)]} for up in (True, False)]
+    return devices.fit_picture(trains, [1e-6 * n for n in range(21)], [1e-6 * (20 - n) for n in range(21)])
+
+
+def _front(labels: list[str], spread: float) -> Picture:
+    points = {label: (1.0 + spread * index, 3.0 + spread * (index % 3)) for index, label in enumerate(labels)}
+    return pareto({"CPU time (µs/sample)": points, "sweeps per sample": points}, "test error (%)")
+
+
+GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
+    "learning_curves": {
+        "of three rules": lambda: learning_curves({rule: [history(0.01 * i)] for i, rule in enumerate(RULES[:3])}),
+        "of twelve rules": lambda: learning_curves({rule: [history(0.001 * i), history(0.002)] for i, rule in enumerate(RULES)}),
+        "of a sweep": lambda: learning_curves(
+            {f"rule {rule}, tolerance {t:g}": [history(), history(0.1)] for rule in RULES[:4] for t in (1e-2, 1e-3, 1e-4)}
+        ),
+    },
+    "comparison": {
+        "of two rules": lambda: comparison({"ep-centered": record(), "backprop": record(0.02)}),
+        "of twelve rules": lambda: comparison({rule: record(0.01 + 0.001 * i) for i, rule in enumerate(RULES)}),
+        "of equal rules": lambda: comparison({rule: record(0.03) | {"cpu_seconds_per_sample": 4.1e-5} for rule in RULES}),
+    },
+    "gradient_alignment": {
+        "of two rules": lambda: gradient_alignment({"ep-centered": gradients(2.0), "backprop": gradients(None)}),
+        "of twelve rules": lambda: gradient_alignment({rule: gradients(1.0 + i % 2) for i, rule in enumerate(RULES)}),
+    },
+    "relaxation": {
+        "of one phase": lambda: relaxation({"free phase": trace()}),
+        "of eight points": lambda: relaxation({f"gain {0.1 * i:.1f}, activation hard-sigmoid": trace() for i in range(8)}),
+    },
+    "tuning": {"of twelve tolerances": _tuning},
+    "pareto": {
+        "of rules that are far apart": lambda: _front(list(RULES), 1.0),
+        "of rules that are equal": lambda: _front(list(RULES), 0.0),
+        "of rules with errors that are close": lambda: pareto({"sweeps": {r: (30.0 + 9 * e, e) for r, e in TIGHT.items()}}, "test error"),
+        "of a sweep": lambda: _front([f"rule {rule}, tolerance 1e-{t}" for rule in RULES[:3] for t in (3, 4, 5)], 0.1),
+    },
+    "profile": {"of numbers": lambda: _profile(True), "of names": lambda: _profile(False)},
+    "heat_map": {"of two axes": lambda: _map(4, 3), "of long axes": lambda: _map(12, 12)},
+    "histogram": {
+        "of three metrics": lambda: grid.histogram({"test_error": [0.1, 0.2, 0.4], "energy_decrease": [1e-5, 2e-5], "value": [1.0]})
+    },
+    "effect_picture": {
+        "of one effect": lambda: hardware.effect_picture(_effects(EFFECTS[:1], RULES[:1])),
+        "of four effects": lambda: hardware.effect_picture(_effects(EFFECTS, ("ep-centered", "contrastive-hebbian"))),
+    },
+    "front_picture": {
+        "of two rules": lambda: hardware.front_picture(_effects(EFFECTS[:1], ("ep-centered", "contrastive-hebbian"))),
+        "of four effects": lambda: hardware.front_picture(_effects(EFFECTS, ("ep-centered", "contrastive-hebbian"))),
+    },
+    "response_picture": {
+        "of two devices": lambda: devices.response_picture("a soft-bounds device of hafnium oxide, from a table", [[1.0, 2.0, 1.0]] * 2, 1)
+    },
+    "fit_picture": {"of two trains": _fit},
+    "embeddings": {"of five networks": lambda: representations.embeddings(_networks(5))},
+    "spectra": {"of five networks": lambda: representations.spectra(_networks(5))},
+    "curves": {"of four rules": lambda: representations.curves({r: [_contrast(i)] for i, r in enumerate(RULES[:4])}, 4.6)},
+    "matches": {"of eighteen kinds": _match},
+    "recall_picture": {"of three patterns": _recall},
+    "phase_picture": {"of five states": _phase},
+    "dilution_picture": {"of three patterns": lambda: phases.dilution_picture(_phase_cells(3))},
+    "learning_picture": {"of three qualities": _learning},
+    "threshold_picture": {"of three qualities": _thresholds},
+    "capacity_picture": {"of four sizes": _capacity},
+    "basins_picture": {"of four targets": _basins},
+    "search_picture": {
+        "of eight noises": lambda: annealed_search.search_picture([{"noise": n, "success": 0.1} for n in (0.0, 0.1, 0.2, 0.5, 1, 2, 5, 10)])
+    },
+}
+"""Pictures by the function that draws them."""
+
+
+def _contrast(offset: int) -> list[dict[str, Any]]:
+    return [{"epoch": epoch, "validation_cost": 4.0 - 0.1 * epoch + 0.1 * offset, "sweeps_per_sample": 20.0} for epoch in range(1, 21)]

@@ -250,9 +250,11 @@ def looks(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     dict of str to dict
         Properties of a line by name; no two are equal among the first 48.
     """
-    from experiments.setup.tables import RULES
+    from contrastive_core.baselines import RULES as BASELINES
+    from eqprop import RULES as EQUILIBRIUM_PROPAGATION
+    from hebbian import RULES as HEBBIAN
 
-    places = {rule: index for index, rule in enumerate(RULES)}
+    places = {rule: index for index, rule in enumerate(EQUILIBRIUM_PROPAGATION | HEBBIAN | BASELINES)}
     taken = {places[name] for name in texts if name in places}
     free = (index for index in count() if index not in taken)
     return {name: look(places[name] if name in places else next(free)) for name in texts}

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
-from zipfile import BadZipFile
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from contrastive_core.errors import DataError, InputError
+from contrastive_core.files.arrays import load_arrays
 from contrastive_core.files.numbers import is_number
 
 
@@ -143,14 +142,14 @@ def read_curve(path: Path) -> MeasuredDiode:
     """
     try:
         if path.suffix.lower() == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                points = [(0, float(v), float(i)) for v, i in zip(arrays["v"].ravel(), arrays["i"].ravel(), strict=True)]
+            arrays = load_arrays(path)
+            points = [(0, float(v), float(i)) for v, i in zip(arrays["v"].ravel(), arrays["i"].ravel(), strict=True)]
             unit = "point"
         else:
             points, unit = _rows(path), "line"
     except OSError as error:
         raise DataError(f"cannot read the curve {path}: {error.strerror}; give a CSV or NPZ file") from error
-    except (KeyError, ValueError, BadZipFile) as error:
+    except (KeyError, ValueError, csv.Error) as error:
         raise DataError(f"{path} is no curve: {error}; give columns, or arrays v and i, of voltages and currents") from error
     voltages, currents = tuple(v for _, v, _ in points), tuple(i for _, _, i in points)
     if len(points) < 2:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contrastive_core.errors import DataError, InputError
+from contrastive_core.files.arrays import load_array
 from hebbian.arrays import Entries
 from hebbian.theory.ensemble import check_dilutions, check_examples_asked, diluted_ensemble
 
@@ -199,11 +200,11 @@ def load_patterns(path: str | Path) -> Entries:
         If the file is missing, is no array of numbers, or does not hold patterns.
     """
     try:
-        values = np.load(path, allow_pickle=False)
+        values = load_array(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, EOFError) as error:  # NumPy's own message advises to unpickle, which could run code
-        raise DataError(f"{path} is not an .npy array of numbers; write one with numpy.save") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not an .npy array of numbers ({error}); write one with numpy.save") from error
     try:
         return check_patterns(values)
     except InputError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from contrastive_core.devices.conductance import Pairing
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.errors import DataError, InputError
+from contrastive_core.files.arrays import load_arrays
 from contrastive_core.files.writing import write_bytes
 
 COLUMNS = ("layer", "i", "j", "G_plus", "G_minus")
@@ -135,16 +135,16 @@ def read_conductances(path: Path) -> dict[str, Pair]:
 
 def _from_npz(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {column: stored[column] for column in COLUMNS}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        stored = load_arrays(path)
+        return {column: stored[column] for column in COLUMNS}
+    except (OSError, ValueError, KeyError) as error:
         raise DataError(f"cannot read conductances from {path} ({error}); give a file with the arrays {', '.join(COLUMNS)}") from error
 
 
 def _from_csv(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
         rows = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read conductances from {path} ({error}); give a CSV file with {','.join(COLUMNS)}") from error
     if not rows or tuple(rows[0]) != COLUMNS or len(rows) < 2:
         raise DataError(f"line 1 of {path} is not {','.join(COLUMNS)}, followed by a line per device")

@@ -53,7 +53,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors = parse_tensors(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         record: dict[str, Any] = dict(json.loads(header["__metadata__"]["eqlab"]))
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is damaged or not a checkpoint of eqlab ({type(error).__name__}); delete it to start afresh, or give another"
         ) from error

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from experiments.commandline.assignments import read_text
+from experiments.commandline.documents import read_toml
 from experiments.commandline.markers import OneOf, Positional
 
 NONE = "none"
@@ -191,7 +192,7 @@ def from_toml(text: str) -> Any:
         The value.
     """
     try:
-        document = tomllib.loads(f"value = {text}")
+        document = read_toml(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
     return document["value"] if len(document) == 1 else text

@@ -15,6 +15,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
 from experiments.commandline.assignments import split_assignment
 from experiments.commandline.completion import complete
+from experiments.commandline.documents import read_bounded, read_toml
 from experiments.commandline.kinds import NONE, field_kind, flag_name, from_assignment, is_positional, kind_at
 from experiments.commandline.messages import complain
 from experiments.commandline.sections import GENERAL, OWN, Section
@@ -138,6 +139,9 @@ def _cases(model: type[BaseModel], file: Layer, given: Sequence[Layer]) -> list[
     when = values.get("when")
     if not isinstance(when, Mapping) or not all(key in model.model_fields and isinstance(when[key], Mapping) for key in when):
         return [file]  # refused like any other unknown option
+    for key, tables in when.items():
+        if wrong := [name for name, table in tables.items() if not isinstance(table, Mapping)]:
+            raise InputError(f"when.{key}.{wrong[0]} must be a table of options, got {tables[wrong[0]]!r}; write [when.{key}.{wrong[0]}]")
     del values["when"]
     layers = [Layer(file.origin, values)]
     for key, tables in when.items():
@@ -206,13 +210,15 @@ def read_config(name: str) -> Layer:
         path = shipped[name]
     origin = "{key} (in " + path.name.replace("{", "{{").replace("}", "}}") + ")"
     try:
-        return Layer(origin, tomllib.loads(path.read_bytes().decode("utf-8-sig")))
+        return Layer(origin, read_toml(read_bounded(path).decode("utf-8-sig")))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} is not a TOML file: {error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{name} is not a TOML file: it is not UTF-8 text") from error
     except OSError as error:
         raise InputError(f"cannot read the configuration {name}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{name} is not a configuration: {error}") from error
 
 
 def shipped_configurations() -> dict[str, Path]:

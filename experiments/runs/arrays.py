@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +79,12 @@ def read_arrays(run: RunDirectory, key: str) -> dict[str, np.ndarray[Any, Any]]:
     dict of str to ndarray
         Arrays by name; empty if the trial kept none, or its file is damaged.
     """
-    import numpy as np
+    from contrastive_core.files.arrays import load_arrays
 
     # Arrays are for figures only. A page about a run must not fail because one file is damaged.
     try:
-        with np.load(file_of(run.trajectories, key, ".npz"), allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile):  # a key that is no file name is a ValueError too
+        return load_arrays(file_of(run.trajectories, key, ".npz"))
+    except (OSError, ValueError):  # a key that is no file name is a ValueError too
         return {}
 
 

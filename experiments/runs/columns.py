@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from experiments.commandline.documents import read_json
 from experiments.runs.journal import Journal
 from experiments.runs.records import STATUSES
 
@@ -50,7 +50,7 @@ def metric_paths(journal: Journal) -> dict[str, str]:
     found: dict[str, str] = {}
     rows = journal.connection.execute("SELECT metrics FROM trials WHERE status = 'done' LIMIT ?", (_SAMPLE,))
     for (metrics,) in rows:
-        found |= dict(_paths(json.loads(metrics)))
+        found |= dict(_paths(read_json(metrics)))
     return {name: path for name, path in found.items() if name not in _OWN}
 
 

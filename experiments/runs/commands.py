@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from itertools import islice
@@ -22,7 +21,7 @@ from experiments.commandline.output import format_table, to_toml
 from experiments.runs.columns import means
 from experiments.runs.directory import ROOT, RunDirectory, differing, find_run
 from experiments.runs.pages import details, spent
-from experiments.runs.sqlite_file import lock
+from experiments.runs.sqlite_file import locked
 
 SHOWN_FAILURES = 3
 _Names = Annotated[tuple[str, ...], Positional()]
@@ -194,7 +193,8 @@ def remove_command(options: RemoveOptions, invocation: Invocation) -> None:
     for run in runs:
         if run.path.is_symlink():
             raise InputError(f"{run.path} is a link; remove what it points to by its own path")
-        _refuse_if_written(run)
+        with locked(run.path):  # every run, before the first one goes
+            pass
     listed = ", ".join(str(run.path) for run in runs)
     if not options.yes and not click.confirm(f"remove {listed} with everything in it?", err=True):
         raise InputError("nothing was removed; say --yes to remove without being asked")
@@ -203,14 +203,11 @@ def remove_command(options: RemoveOptions, invocation: Invocation) -> None:
     invocation.result({"removed": [str(run.path) for run in runs]}, f"removed {listed}")
 
 
-def _refuse_if_written(run: RunDirectory) -> None:
-    os.close(lock(run.path))
-
-
 def _remove(path: Path) -> None:
-    # The configuration goes first: without it, what is left of an interrupted removal is no run any more.
-    RunDirectory(path).config.unlink()
-    shutil.rmtree(path)
+    with locked(path):
+        # The configuration goes first: without it, what is left of an interrupted removal is no run any more.
+        RunDirectory(path).config.unlink()
+        shutil.rmtree(path)
 
 
 runs = lazy_group(

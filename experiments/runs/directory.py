@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from contrastive_core.errors import InputError
+from experiments.commandline.documents import read_bounded, read_json, read_toml
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Options, flatten
 from experiments.commandline.output import to_json, to_toml, write_text
 from experiments.runs.inside import refuse_links
 from experiments.runs.journal import Journal
 from experiments.runs.provenance import provenance, versions
+from experiments.runs.sqlite_file import locked
 
 ROOT = Path("runs")
 """Directory of runs that are given no other place."""
@@ -99,10 +101,10 @@ class RunDirectory(NamedTuple):
             If it is missing or damaged.
         """
         try:
-            return tomllib.loads(self.config.read_text(encoding="utf-8"))
+            return read_toml(read_bounded(self.config).decode())
         except FileNotFoundError as error:
             raise InputError(f"{self.path} is not the directory of a run: it has no {self.config.name}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, ValueError) as error:
             raise InputError(f"{self.config} is damaged ({error}); restore it, or choose another --out") from error
 
     def read_provenance(self) -> dict[str, Any]:
@@ -119,7 +121,7 @@ class RunDirectory(NamedTuple):
             If it is missing or damaged.
         """
         try:
-            stored = json.loads(self.provenance.read_text(encoding="utf-8"))
+            stored = read_json(read_bounded(self.provenance))
             starts = [dict(start) for start in stored["starts"]]
             for start in starts:
                 datetime.fromisoformat(start["started"])
@@ -186,10 +188,10 @@ def open_run(options: Options, invocation: Invocation) -> RunDirectory:
     wanted = options.resolved()
     path = invocation.out or _new_name(invocation.command, options.digest())
     with _writable(path):
-        # An existing directory is never emptied: it may hold anything that the user forgot.
-        if not path.is_dir() or _is_empty(path):
-            path.mkdir(parents=True, exist_ok=True)
-            return _begin(RunDirectory(path), wanted, invocation)
+        path.mkdir(parents=True, exist_ok=True)
+        with locked(path):  # two commands begun at once would both find an empty directory, and mix results and configurations
+            if _is_empty(path):  # an existing directory is never emptied: it may hold anything that the user forgot
+                return _begin(RunDirectory(path), wanted, invocation)
     if not RunDirectory(path).config.is_file():
         raise InputError(f"{path} is not empty and holds no run; choose another --out")
     return resume_run(path, options, invocation)
@@ -218,17 +220,15 @@ def resume_run(path: Path, options: Options, invocation: Invocation) -> RunDirec
         If the directory holds no run, cannot be written, or holds another run; the message names every setting that differs.
     """
     refuse_links(path)
-    run = RunDirectory(path, resumed=True)
-    # Settings of one machine, such as the engine and paths of data, are not stored, so that they may differ between starts.
+    run = RunDirectory(path, resumed=True)  # settings of one machine, such as the engine, are not stored and may differ between starts
     differences = compare(run.read_config(), options.resolved())
-    stored = run.read_provenance()
-    if stored["command"] != invocation.command:
-        raise InputError(f"{path} holds a run of 'eqlab {stored['command']}', not 'eqlab {invocation.command}'; choose another --out")
-    if differences:
-        listed = "; ".join(differences)
+    command = run.read_provenance()["command"]
+    if command != invocation.command:
+        raise InputError(f"{path} holds a run of 'eqlab {command}', not 'eqlab {invocation.command}'; choose another --out")
+    if listed := "; ".join(differences):
         raise InputError(f"{path} holds a run with another configuration ({listed}); resume it as it was, or choose another --out")
-    with _writable(path):
-        starts = [*stored["starts"], provenance(invocation.argv, invocation.threads)]
+    with _writable(path), locked(path):
+        starts = [*run.read_provenance()["starts"], provenance(invocation.argv, invocation.threads)]
         write_text(run.provenance, to_json({"command": invocation.command, "starts": starts}) + "\n")
         _make_folders(run)
     return run
@@ -283,9 +283,11 @@ def _new_name(command: str, digest: str) -> Path:
 
 
 def _is_empty(path: Path) -> bool:
-    unfinished = {"provenance.json", "checkpoints", "figures"}  # of a start that was killed before it wrote its configuration
     found = {entry.name for entry in path.iterdir() if not entry.name.endswith(".tmp")}
-    return not found - unfinished and not any((path / name).is_dir() and any((path / name).iterdir()) for name in found)
+    # A start that was killed before it wrote its configuration leaves these.
+    return not found - {"provenance.json", "checkpoints", "figures"} and not any(
+        (path / name).is_dir() and any((path / name).iterdir()) for name in found
+    )
 
 
 def _value(settings: Mapping[str, Any], key: str) -> str:

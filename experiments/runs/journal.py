@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from contrastive_core.errors import EqlabError, InputError
+from experiments.commandline.documents import read_json
 from experiments.commandline.output import to_json
 from experiments.runs.provenance import utc_now
 from experiments.runs.records import COLUMNS, STATUSES, Epoch, Status, Trial, read_trial
@@ -146,7 +147,7 @@ class Journal:
             identity, known, known_seed, status = row
             if status == "done":
                 raise InputError(f"trial {key!r} is done already; leave it out, or choose another --out")
-            if json.loads(known) != json.loads(content) or int(known_seed) != seed:
+            if read_json(known) != read_json(content) or int(known_seed) != seed:
                 raise InputError(f"trial {key!r} is in the journal with other options or another seed; choose another --out")
             renew = "status = 'running', metrics = NULL, error = NULL, details = NULL, seconds = NULL, started = ?, versions = ?"
             self._connection.execute(f"UPDATE trials SET {renew} WHERE id = ?", (utc_now(), self._versions, identity))
@@ -271,7 +272,7 @@ class Journal:
             By epoch; empty for a trial without any.
         """
         query = "SELECT epoch, history.metrics FROM history JOIN trials ON trials.id = trial WHERE key = ? ORDER BY epoch"
-        return [Epoch(epoch, json.loads(metrics)) for epoch, metrics in self._connection.execute(query, (key,))]
+        return [Epoch(epoch, read_json(metrics)) for epoch, metrics in self._connection.execute(query, (key,))]
 
     def _change(self, key: str, statement: str, values: tuple[Any, ...]) -> None:
         with self.transaction():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from contrastive_core.errors import InputError
+from experiments.commandline.documents import read_json
 from experiments.commandline.output import to_json
 from experiments.runs.inside import file_of
 from experiments.runs.records import Epoch
@@ -77,7 +77,7 @@ def read_live(folder: Path, key: str) -> list[Epoch]:
         return []
     for line in lines:
         with suppress(ValueError, KeyError, TypeError):
-            metrics = json.loads(line)
+            metrics = read_json(line)
             epoch = Epoch(int(metrics["epoch"]), dict(metrics))
             # A trial without a usable checkpoint begins again: its new epochs replace those of the earlier attempt.
             while epochs and epochs[-1].epoch >= epoch.epoch:

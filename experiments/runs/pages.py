@@ -1,10 +1,10 @@
 """Trials in a journal by the thousand, written and read a chunk at a time."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from contrastive_core.errors import InputError
+from experiments.commandline.documents import read_json
 from experiments.commandline.output import to_json
 from experiments.runs.journal import Journal
 from experiments.runs.provenance import utc_now
@@ -52,7 +52,7 @@ def unfinished(journal: Journal, after: int, limit: int) -> Page:
         Next trials.
     """
     rows = journal.connection.execute(_UNFINISHED, (after, limit)).fetchall()
-    tasks = [Task(key, json.loads(options), int(seed)) for _, key, options, seed in rows]
+    tasks = [Task(key, read_json(options), int(seed)) for _, key, options, seed in rows]
     return Page(tasks, rows[-1][0] if rows else after)
 
 
@@ -115,4 +115,4 @@ def remember(journal: Journal, facts: Mapping[str, Any]) -> None:
 
 def recall(journal: Journal) -> dict[str, Any]:
     """Return all facts that ``remember`` stored."""
-    return {name: json.loads(content) for name, content in journal.connection.execute("SELECT name, content FROM facts ORDER BY name")}
+    return {name: read_json(content) for name, content in journal.connection.execute("SELECT name, content FROM facts ORDER BY name")}

@@ -4,6 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from contrastive_core.errors import DataError
+from experiments.commandline.documents import read_json
+
 Status = Literal["pending", "running", "done", "failed"]
 STATUSES: tuple[Status, ...] = ("pending", "running", "done", "failed")
 COLUMNS = "key, options, seed, status, metrics, error, seconds, started, (SELECT content FROM versions WHERE id = trials.versions)"
@@ -26,6 +29,14 @@ class Task(NamedTuple):
     key: str
     changes: Mapping[str, Any]
     seed: int
+
+
+class Metrics(dict[str, Any]):
+    """Metrics of a finished trial; asking for one that the journal does not have is a ``DataError``, not a bug."""
+
+    def __missing__(self, key: str) -> Any:
+        """Refuse a record that another version wrote, or that was edited."""
+        raise DataError(f"a record of the run has no {key!r}, so another version wrote it; use that version, or choose another --out")
 
 
 class Trial(NamedTuple):
@@ -126,5 +137,14 @@ def read_trial(row: tuple[Any, ...]) -> Trial:
         With its JSON parsed.
     """
     key, options, seed, status, metrics, error, seconds, started, versions = row
-    found = json.loads(metrics) if metrics else None
-    return Trial(key, json.loads(options), int(seed), status, found, error, seconds, started, json.loads(versions) if versions else None)
+    found = Metrics(_object(metrics)) if metrics else None
+    if not str(seed).removeprefix("-").isdecimal():
+        raise json.JSONDecodeError("a seed is no whole number", str(seed), 0)
+    return Trial(key, _object(options), int(seed), status, found, error, seconds, started, _object(versions) if versions else None)
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = read_json(text)
+    if not isinstance(found, dict):
+        raise json.JSONDecodeError("a record is no object", text, 0)
+    return found

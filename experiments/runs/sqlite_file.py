@@ -199,6 +199,16 @@ def file_system(path: Path) -> str:
     return kind
 
 
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep other writers out of a run's directory inside the block, or raise ``InputError`` if there is one."""
+    descriptor = lock(directory)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def lock(directory: Path) -> int:
     """Keep other writers out of a run's directory, or raise ``InputError`` if there is one; closing what is returned ends it."""
     descriptor = os.open(directory, os.O_RDONLY)

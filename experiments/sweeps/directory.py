@@ -195,7 +195,7 @@ def open_sweep(path: Path, invocation: Invocation, *, readonly: bool = False) ->
         refuse_edited(run, facts)
         study = from_facts(facts, shown=readonly)
         if not readonly:
-            starts = [*stored["starts"], provenance(invocation.argv, 1)]
+            starts = [*run.read_provenance()["starts"], provenance(invocation.argv, 1)]
             try:
                 write_text(run.provenance, to_json({"command": COMMAND, "starts": starts}) + "\n")
             except OSError as error:

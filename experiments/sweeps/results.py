@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contrastive_core.errors import InputError
 from contrastive_core.files.writing import write_bytes
+from experiments.commandline.documents import read_json
 from experiments.commandline.options import flatten
 from experiments.runs.journal import Journal
 from experiments.runs.pages import recall
@@ -98,7 +99,7 @@ def read_results(journal: Journal) -> Results:
             seconds[index] = spent
         if error is not None:
             errors[index] = error
-        for name, value in _leaves(json.loads(metrics), reserved) if metrics else ():
+        for name, value in _leaves(read_json(metrics), reserved) if metrics else ():
             if isinstance(value, str):
                 if name not in texts:
                     texts[name] = np.full(total, "", dtype=object)

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from experiments.commandline.options import CommandOptions
 from experiments.runs import provenance as provenance_module
 from experiments.runs.directory import RunDirectory, open_run, resume_run
 from experiments.runs.provenance import provenance, source_commit, without_home
+from experiments.runs.sqlite_file import locked
 
 
 class Demo(CommandOptions):
@@ -151,3 +153,33 @@ def test_a_copy_outside_a_checkout_has_no_commit(tmp_path: Path, monkeypatch: py
         assert source_commit() == (None, None)
     finally:
         source_commit.cache_clear()
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_what_identifies_a_run_is_written_under_its_lock(tmp_path: Path, resumed: bool) -> None:
+    """If this fails, two commands begun at once label the results of one with the configuration of the other."""
+    if resumed:
+        open_run(Demo(), invocation(tmp_path))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with locked(tmp_path), pytest.raises(InputError, match="another process is writing"):
+        open_run(Demo(), invocation(tmp_path, "demo", "second"))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    open_run(Demo(), invocation(tmp_path))
+
+
+def test_of_two_configurations_begun_at_once_one_is_refused(tmp_path: Path) -> None:
+    """All threads find an empty directory at first; whoever locks it writes, the others see a run or its lock."""
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(open_run, Demo(rate=0.1 * (1 + number)), invocation(tmp_path / "run")) for number in range(8)]
+    opened = [number for number, call in enumerate(calls) if call.exception() is None]
+    assert len(opened) == 1
+    assert RunDirectory(tmp_path / "run").read_config()["rate"] == 0.1 * (1 + opened[0])
+    assert all(isinstance(call.exception(), InputError) for number, call in enumerate(calls) if number not in opened)
+
+
+def test_a_start_of_a_run_is_not_lost_to_one_at_the_same_time(tmp_path: Path) -> None:
+    open_run(Demo(), invocation(tmp_path))
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(open_run, Demo(), invocation(tmp_path, "demo", str(number))) for number in range(8)]
+    done = sum(call.exception() is None for call in calls)
+    assert len(RunDirectory(tmp_path).read_provenance()["starts"]) == 1 + done

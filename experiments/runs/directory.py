@@ -185,13 +185,12 @@ def open_run(options: Options, invocation: Invocation) -> RunDirectory:
     InputError
         If the directory cannot be written, holds something else, or holds a run with another configuration.
     """
-    wanted = options.resolved()
     path = invocation.out or _new_name(invocation.command, options.digest())
     with _writable(path):
         path.mkdir(parents=True, exist_ok=True)
         with locked(path):  # two commands begun at once would both find an empty directory, and mix results and configurations
             if _is_empty(path):  # an existing directory is never emptied: it may hold anything that the user forgot
-                return _begin(RunDirectory(path), wanted, invocation)
+                return _begin(RunDirectory(path), options.resolved(), invocation)
     if not RunDirectory(path).config.is_file():
         raise InputError(f"{path} is not empty and holds no run; choose another --out")
     return resume_run(path, options, invocation)
@@ -263,8 +262,7 @@ def differing(configurations: Sequence[Mapping[str, Any]]) -> dict[str, list[Any
 
 
 def _begin(run: RunDirectory, wanted: Mapping[str, Any], invocation: Invocation) -> RunDirectory:
-    record = {"command": invocation.command, "starts": [provenance(invocation.argv, invocation.threads)]}
-    write_text(run.provenance, to_json(record) + "\n")
+    write_text(run.provenance, to_json({"command": invocation.command, "starts": [provenance(invocation.argv, invocation.threads)]}) + "\n")
     _make_folders(run)
     # Last, because the configuration marks a whole run: a start that is killed before leaves a directory that counts as empty.
     write_text(run.config, f"# Every setting of this run of: eqlab {invocation.command}\n" + to_toml(wanted))

@@ -1,7 +1,6 @@
 # Two commands do everything: `make demo` runs the main job, `make test` passes the tests. Both set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
-THREADS := OMP_NUM_THREADS=1
 
 .PHONY: setup demo test lint coverage clean
 
@@ -17,7 +16,7 @@ demo: setup
 	$(BIN)/eqlab compare --out runs/demo
 
 test: setup
-	$(THREADS) $(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2
 
 lint: setup
 	$(BIN)/ruff check .
@@ -26,7 +25,7 @@ lint: setup
 	$(BIN)/python tests/house/measure.py
 
 coverage: setup
-	$(THREADS) $(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term-missing:skip-covered
+	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term-missing:skip-covered
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -10,7 +10,10 @@ import sys
 from functools import cache
 from pathlib import Path
 
-THREAD_LIMITS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+_ALGEBRA = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Environment variables with the number of threads of linear algebra, whose sums depend on it."""
+
+THREAD_LIMITS = dict.fromkeys((*_ALGEBRA, "NUMBA_NUM_THREADS"), "1")
 """Environment variables that keep a process to one thread in every numerical library."""
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
@@ -40,6 +43,26 @@ def keep_freed_memory() -> bool:
     except AttributeError:  # another C library
         return False
     return all([mallopt(TRIM_THRESHOLD, KEPT), mallopt(MMAP_THRESHOLD, KEPT)])
+
+
+def limit_threads(count: int) -> None:
+    """Make linear algebra compute with a number of threads, in libraries that are loaded already and in those that come later.
+
+    Results depend on the number: NumPy, SciPy and torch have pools of their own, and each sums in another order with more threads. The
+    kernels of numba give the same bits with any number, and keep theirs. Imports none of these libraries.
+
+    Parameters
+    ----------
+    count : int
+        Number of threads, at least 1.
+    """
+    from threadpoolctl import threadpool_limits
+
+    # Libraries read their variable when they are loaded, which for SciPy's is often in the middle of a trial.
+    os.environ.update(dict.fromkeys(_ALGEBRA, str(count)))
+    threadpool_limits(count)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(count)  # knows the pool of MKL too, which torch may link statically
 
 
 def available_cores() -> int:

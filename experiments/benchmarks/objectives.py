@@ -200,7 +200,7 @@ def bench_objectives(options: BenchObjectivesOptions, invocation: Invocation) ->
     invocation : Invocation
         Destination of the results.
     """  # noqa: D301
-    invocation.use_threads()
+    invocation.warn_of_threads()
     with computation(options, invocation, SERIAL) as opened:
         result = compute_one(study_of("bench-objectives", options), opened, Given(options))
     cases, large = result["cases"], result["memory"]

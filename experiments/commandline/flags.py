@@ -17,7 +17,7 @@ from experiments.commandline.layout import HelpContext
 from experiments.commandline.options import CommandOptions, resolve
 from experiments.commandline.parameters import destination, leaves_of, parameter_of
 from experiments.commandline.sections import GENERAL
-from experiments.machine import keep_freed_memory
+from experiments.machine import keep_freed_memory, limit_threads
 
 M = TypeVar("M", bound=CommandOptions)
 MOST_THREADS = 1024
@@ -174,4 +174,5 @@ def _invocation(given: Mapping[str, Any]) -> Invocation:
         names.insert(0, context.info_name or "")
     argv = context.find_root().obj or ()
     threads = given.get("threads") or 1
+    limit_threads(threads)
     return Invocation(" ".join(names), tuple(argv), given.get("out"), given["json"], given["quiet"], threads, given.get("runs"))

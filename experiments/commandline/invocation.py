@@ -137,26 +137,12 @@ class Invocation:
         """Whether progress is a bar on a terminal."""
         return not self.quiet and sys.stderr.isatty()
 
-    def use_threads(self) -> None:
-        """Make torch compute with the number of threads asked for; imports torch.
-
-        More threads than cores are slow, not wrong, and a run must go on by its own command line on a smaller machine: hence a warning.
-        """
-        import torch
-
+    def warn_of_threads(self) -> None:
+        """Warn of more threads than cores: they are slow, not wrong, and a run must go on by its own command line on a smaller machine."""
         if self.threads > (cores := available_cores()):
             self.warn(
                 f"--threads {self.threads} is more than the {cores} cores that this process may use: threads will wait for each other"
             )
-        torch.set_num_threads(self.threads)
-
-    def one_thread(self) -> None:
-        """Make every library of this process compute with one thread, as workers do; imports torch."""
-        import torch
-        from threadpoolctl import threadpool_limits
-
-        torch.set_num_threads(1)
-        threadpool_limits(1)
 
     def resume_command(self, path: Path) -> str:
         """Write the command line that continues a run.

@@ -149,7 +149,7 @@ def ising_command(options: IsingRunOptions, invocation: Invocation) -> None:
     lowest energy that any search found. With --epochs 0 there is only the search: no machine is trained, and no accuracy is shown.
     """  # noqa: D301
     check_engine(options.engine)
-    invocation.use_threads()
+    invocation.warn_of_threads()
     for warning in without_effect(options, _TRAINING, "--epochs 0 trains no machine") if not options.epochs else ():
         invocation.warn(warning)
 

@@ -69,7 +69,7 @@ def compare_command(options: CompareOptions, invocation: Invocation) -> None:
       eqlab compare --config mnist --data-dir DIRECTORY-OF-IDX-FILES --rules ep-centered,backprop
     """  # noqa: D301
     check_engine(options.engine)
-    invocation.use_threads()
+    invocation.warn_of_threads()
     prepared = check(options, invocation, rules=options.rules)
     network = architecture(prepared.network, prepared.splits)
     seeds = seeds_of(options.seed, options.seeds)

@@ -157,7 +157,7 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
     if options.strengths is not None and len(set(options.strengths)) < 2:
         raise InputError("--strengths needs two different values to fit an order through")
     check_engine(options.engine)
-    invocation.use_threads()
+    invocation.warn_of_threads()
     if options.cost == ALL:
         compare_all(options, invocation)
         return

@@ -192,7 +192,7 @@ def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
     same --out goes on where a killed run stopped, to the same bits.
     """  # noqa: D301
     check_engine(options.engine)
-    invocation.use_threads()
+    invocation.warn_of_threads()
     prepared = check(options, invocation, options.rule, warm_start=options.warm_start)
     steps = -(-len(prepared.splits.train.labels) // options.batch_size)
     study = study_of("train", options)

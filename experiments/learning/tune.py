@@ -227,7 +227,7 @@ def tune_command(options: CommandTuneOptions, invocation: Invocation) -> None:
     if options.write is not None:
         _check_place(options.write)
     check_engine(options.engine)
-    invocation.use_threads()
+    invocation.warn_of_threads()
     check_material(options)
     with computation(options, invocation, options.engine) as opened:
         result = compute_one(study_of("tune", options), opened, Given(options))

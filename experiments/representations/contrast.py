@@ -125,7 +125,7 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
       eqlab contrast --after RUN
     """  # noqa: D301
     check_engine(options.engine)
-    invocation.use_threads()
+    invocation.warn_of_threads()
     options, stages = follow(options)
     network = check_contrast(options, invocation)
     seeds = seeds_of(options.seed, options.seeds)

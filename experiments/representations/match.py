@@ -71,7 +71,7 @@ def match_command(options: MatchOptions, invocation: Invocation) -> None:
       eqlab match RUN-BY-EP RUN-BY-BACKPROP --out runs/matched
     """  # noqa: D301
     check_engine(options.engine)
-    invocation.use_threads()
+    invocation.warn_of_threads()
     _refuse_unused(options)
     _refuse_missing(options)
     if options.runs:

@@ -155,10 +155,8 @@ def retry_command(options: RunOptions, invocation: Invocation) -> None:
 
 
 def _compute(options: RunOptions, invocation: Invocation, *, retry: bool) -> None:
-    kind, _ = check_engine(options.engine)
+    check_engine(options.engine)
     path = place(options.name, invocation.runs)
-    if kind == "serial":
-        invocation.one_thread()  # as workers have, so that every engine finds the same bits
     again = f"eqlab sweep run {_spelled(options.name, invocation)} --engine {shlex.quote(options.engine)}"
     with resumable(again), open_sweep(path, invocation) as sweep:
         if retry:

@@ -15,7 +15,7 @@ from contrastive_core.errors import EqlabError, InputError
 from experiments.commandline.options import Options, merge, nested
 from experiments.commandline.output import to_json
 from experiments.commandline.recorded import from_settings
-from experiments.machine import keep_freed_memory
+from experiments.machine import keep_freed_memory, limit_threads
 from experiments.runs.inside import file_of
 from experiments.runs.live_epochs import announce
 from experiments.runs.provenance import package_versions, without_home
@@ -123,6 +123,7 @@ def measure(packed: str, seconds: float) -> float:
 @contextmanager
 def _unpacked(packed: str) -> Iterator[tuple[Work, list[Task]]]:
     """Read a chunk, inside the block with the plug-ins that the process that sent it may import, and no others."""
+    limit_threads(1)  # whoever started this worker: every engine finds the same bits
     work, tasks, theirs, used, told = json.loads(packed)
     if told is not None:
         plugins.tell(told)

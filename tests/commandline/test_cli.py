@@ -151,12 +151,11 @@ def test_an_invocation_knows_its_command_line_and_threads() -> None:
     assert 1 <= json.loads(run("--json").stdout)["threads"] <= len(os.sched_getaffinity(0))
 
 
-def test_progress_is_shown_on_terminals_only_and_threads_reach_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_shown_on_terminals_only_and_threads_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     counts: list[int] = []
-    monkeypatch.setattr("torch.set_num_threads", counts.append)
+    monkeypatch.setattr("experiments.commandline.flags.limit_threads", counts.append)
 
     def work(options: Demo, invocation: Invocation) -> None:
-        invocation.use_threads()
         for terminal in (False, True):
             monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)  # noqa: B023, used at once
             with invocation.progress(3, "epochs", done=1) as bar:
@@ -168,16 +167,16 @@ def test_progress_is_shown_on_terminals_only_and_threads_reach_torch(monkeypatch
     assert "epochs:" in bar
     assert "1/3" in bar
     assert run("--quiet", act=work).stderr == "eqlab: warning: careful\n"
-    assert counts[0] == 3
+    assert counts == [3, 1]
 
 
 def test_more_threads_than_cores_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a command is many times slower than it could be, and says nothing."""
-    monkeypatch.setattr("torch.set_num_threads", lambda count: None)
+    monkeypatch.setattr("experiments.commandline.flags.limit_threads", lambda count: None)
     monkeypatch.setattr("experiments.commandline.invocation.available_cores", lambda: 2)
 
     def work(options: Demo, invocation: Invocation) -> None:
-        invocation.use_threads()
+        invocation.warn_of_threads()
 
     assert "--threads 3 is more than the 2 cores" in run("--threads", "3", act=work).stderr
     assert "more than" not in run("--threads", "2", act=work).stderr

@@ -8,9 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from experiments.machine import THREAD_LIMITS
+
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = os.pathsep.join((str(ROOT), str(ROOT / "tests" / "support")))
-ENVIRONMENT = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+# Without the limits of this process, which a user's shell does not have either.
+_OURS = {name: value for name, value in os.environ.items() if name not in THREAD_LIMITS}
+ENVIRONMENT = _OURS | {"PYTHONPATH": PATHS, "PYTHONWARNINGS": "ignore"}
 PROGRAM = [sys.executable, "-c", "from experiments.cli import main; main()"]
 
 

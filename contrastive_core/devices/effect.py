@@ -135,7 +135,11 @@ class Hooks(NamedTuple):
 
 
 class Effect(ABC):
-    """Difference of hardware from the ideal; subclasses are frozen dataclasses whose parameters have the names of the field."""
+    """Difference of hardware from the ideal; subclasses are frozen dataclasses whose parameters have the names of the field.
+
+    Defaults are neutral: a setting that is not given adds no imperfection. Only settings that an effect cannot do without, such as the
+    range of a converter or the time of a reference read, have another value.
+    """
 
     @property
     @abstractmethod

@@ -115,7 +115,7 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
     Returns
     -------
     Device
-        With each named effect, its other parameters those of the preset or the default.
+        Device with each named effect. Other parameters of an effect are those of the preset, or neutral defaults.
 
     Raises
     ------
@@ -143,6 +143,21 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
         values = read_settings(kind, part, given)
         effects[kind] = replace(effects[kind], **values) if kind in effects else kind(**values)
     return replace(device, conductance=conductance, law=law, effects=tuple(effects.values()), **numbers)
+
+
+def idle(device: Device, settings: Sequence[Assignment]) -> list[str]:
+    """Return warnings of settings that change nothing.
+
+    Parameters
+    ----------
+    device : Device
+        Device that the settings were put together to.
+    settings : sequence of Assignment
+        Settings as given.
+    """
+    from contrastive_core.devices.settings import without_effect
+
+    return without_effect(device, [f"{one.part}.{one.name}" for one in settings])
 
 
 def caution(device: Device, rule: str) -> list[str]:

@@ -11,7 +11,7 @@ from contrastive_core.registry import unknown_name
 from experiments.commandline.completion import complete
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.hardware.device_settings import assemble, caution, check_suits, read_assignment, read_variation, split
+from experiments.hardware.device_settings import assemble, caution, check_suits, idle, read_assignment, read_variation, split
 from experiments.hardware.measures import measure
 from experiments.hardware.options import HardwareOptions, HardwareTrialOptions
 from experiments.hardware.table import base_of, key_of, rows_of, table
@@ -47,7 +47,8 @@ METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost
     "settle_time": Metric("of one sweep, or of one phase where circuits settle by themselves", "second", bounds=AMOUNT),
     "pulses": Metric("sent in all", "pulse", bounds=AMOUNT),
     "phases": Metric("sweeps, operations, conversions, joules and seconds of each kind of phase, and of writing"),
-    "constants": Metric("what an operation costs: value, unit and source"),
+    "constants": Metric("value, unit and source of the cost of each operation"),
+    "device": Metric("effective settings of conductance, law, device and effects, given and default ones"),
 }
 
 
@@ -81,6 +82,7 @@ def trial(
 
     from contrastive_core.data.splits import join
     from contrastive_core.devices.on_device import OnDevice
+    from contrastive_core.devices.settings import effective_settings
     from contrastive_core.training.evaluation import evaluate
     from contrastive_core.training.loop import train
     from experiments.setup.build import architecture, build_network, build_setting, load_data
@@ -121,7 +123,7 @@ def trial(
         "sweeps_per_sample": mean([record["sweeps_per_sample"] for record in result.history]),
     }
     measured = measure(held, rule, splits, plan.batch_size, result.history, options.constants)
-    return Outcome(metrics | measured, result.history)
+    return Outcome(metrics | measured | {"device": effective_settings(device)}, result.history)
 
 
 EXPERIMENT = Experiment(HardwareTrialOptions, trial, METRICS, headline=("test_error", "energy"), checkpoints=True, live=True)
@@ -188,7 +190,7 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
         trained = changed(cell, changes)
         check_data_seed(trained)
         check_suits(device, trained, options.rules if trained.rule in options.rules else (trained.rule,))
-        for warning in caution(device, trained.rule):
+        for warning in (*idle(device, settings), *caution(device, trained.rule)):
             if warning not in told:
                 invocation.warn(warning)
             told.add(warning)

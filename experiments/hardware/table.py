@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.commandline.output import format_table
 from experiments.hardware.device_settings import read_variation
+from experiments.hardware.effective import HEADER, device_rows
 from experiments.runs.intervals import interval_record, mean, percent_cells
 from experiments.trials.experiment import SHARE
 
@@ -40,7 +41,8 @@ def rows_of(options: HardwareOptions, found: Mapping[str, Mapping[str, Any] | No
     Returns
     -------
     list of dict
-        Varied parameter, value, rule, accuracy and the means of ``MEANS``; the device without varied parameters first.
+        Varied parameter, value, rule, accuracy, the means of ``MEANS`` and the settings of the device; the device without varied
+        parameters first.
     """
     variations = [read_variation(text) for text in options.vary]
     places = [(base_of(options), "")] + [(variation.name, value) for variation in variations for value in variation.values]
@@ -53,7 +55,8 @@ def rows_of(options: HardwareOptions, found: Mapping[str, Mapping[str, Any] | No
             accuracy = interval_record([1 - metrics["test_error"] for metrics in done], SHARE)
             averages = {key: mean([metrics.get(key) for metrics in done]) for key in MEANS}
             trained = done[0]["rule"] if done else rule  # a variation may be one of rules
-            rows.append({"varied": name, "value": value, "rule": trained, "accuracy": accuracy, **averages})
+            device = done[0].get("device") if done else None  # journals of earlier versions have none
+            rows.append({"varied": name, "value": value, "rule": trained, "accuracy": accuracy, **averages, "device": device})
     return rows
 
 
@@ -77,7 +80,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         )
         for row in rows
     ]
-    return format_table(header, body)
+    devices = device_rows(rows)
+    shown = f"\n\nsettings of the devices\n\n{format_table(HEADER, devices)}" if devices else ""
+    return format_table(header, body) + shown
 
 
 def _percent(value: float | None) -> str:

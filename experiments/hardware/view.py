@@ -5,6 +5,7 @@ from __future__ import annotations
 from experiments.commandline.options import Layer, resolve_layers
 from experiments.figures.annealed_search import search_picture
 from experiments.figures.hardware import effect_picture, front_picture
+from experiments.hardware.effective import HEADER, device_rows
 from experiments.hardware.ising import tables as tables_of_ising
 from experiments.hardware.options import HardwareOptions
 from experiments.hardware.spice import tables as tables_of_spice
@@ -21,7 +22,8 @@ def show_hardware(opened: OpenedRun) -> Contents:
         return view
     options = resolve_layers(HardwareOptions, [Layer("{key} (in config.toml)", opened.run.read_config())])
     rows = rows_of(options, {trial.key: trial.metrics for trial in opened.journal.trials("done")})
-    return Contents(view.tables, {"effects": effect_picture(rows), "front": front_picture(rows)} if rows else {})
+    devices = [ReportTable("Settings of the devices", HEADER, device_rows(rows))] if rows else []
+    return Contents([*view.tables, *devices], {"effects": effect_picture(rows), "front": front_picture(rows)} if rows else {})
 
 
 def show_spice(opened: OpenedRun) -> Contents:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Eqlab
+from device_cases import SWITCHED_ON
 
 from contrastive_core.devices import EFFECTS
 from contrastive_core.devices.conductance import Pairing
@@ -40,10 +41,10 @@ def test_what_is_written_is_the_device_that_is_meant() -> None:
         "law.m=0.5",
         "device.seconds=9",
     )
-    assert made.effects == (StateConverter(6, 2.0), FiniteStates(64, Rounding.STOCHASTIC))
+    assert made.effects == (StateConverter(6, 2.0), FiniteStates(None, Rounding.STOCHASTIC))
     assert made.conductance.pairing is Pairing.SINGLE
     assert (made.law, made.seconds, made.seed) == (LinearStep(0.5, 0.5), 9.0, 7)
-    assert device("conductance-noise.kind=abs").effects == (ConductanceNoise(0.01, NoiseKind.ABSOLUTE),)
+    assert device("conductance-noise.kind=abs").effects == (ConductanceNoise(0.0, NoiseKind.ABSOLUTE),)
 
 
 def test_a_setting_changes_a_preset_and_leaves_the_rest_of_it() -> None:
@@ -131,7 +132,8 @@ def test_final_training_keeps_nothing_for_validation_and_reports_its_last_epoch(
 
 def test_every_effect_that_is_listed_can_be_trained_with_all_others() -> None:
     """If this fails, an effect can be set and not be studied, or two of them cannot meet."""
-    chosen = tuple(f"{name}.{(first := fields(kind)[0]).name}={getattr(kind(), first.name)}" for name, kind in EFFECTS.items())
+    assert list(SWITCHED_ON) == list(EFFECTS)
+    chosen = tuple(f"{name}.{(first := fields(effect)[0]).name}={getattr(effect, first.name)}" for name, effect in SWITCHED_ON.items())
     options = HardwareTrialOptions(
         imperfections=tuple(text.replace("Scheme.NET", "net") for text in chosen), train_size=64, epochs=1, hidden=(8,)
     )

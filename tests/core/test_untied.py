@@ -155,4 +155,4 @@ def test_what_has_no_energy_says_so() -> None:
         AsymmetricFeedback(-0.1)
     circuit = Resistive((6, 4), generator=torch.Generator().manual_seed(0))
     with pytest.raises(InputError, match="leave the effect out"):
-        OnDevice(circuit, Device(effects=(AsymmetricFeedback(),)))
+        OnDevice(circuit, Device(effects=(AsymmetricFeedback(0.1),)))

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from device_cases import SWITCHED_ON
 from torch import Tensor
 
 from contrastive_core.analysis.gradient_quality import compare_gradients
@@ -216,7 +217,7 @@ def test_drift_is_a_power_of_time() -> None:
 
 
 def every_effect() -> list[Effect]:
-    return [kind() for kind in EFFECTS.values()]
+    return list(SWITCHED_ON.values())
 
 
 @pytest.mark.parametrize("name", list(EFFECTS))

@@ -101,10 +101,10 @@ def test_noise_of_phase_change_memory_grows_with_the_logarithm_of_time() -> None
     """If this fails, a chip read a day later is as quiet as one just written. n = 40000."""
     t_read, kind = 250e-9, Conductance(0.0, 1.0, Pairing.SINGLE)
     for level, seconds in ((1.0, 20.0), (0.3, 1e5)):
-        seen = Device(kind, effects=(PhaseChangeNoise(),), seconds=seconds).seen(levels(level), "weight", 1)[0]
+        seen = Device(kind, effects=(PhaseChangeNoise(0.0088),), seconds=seconds).seen(levels(level), "weight", 1)[0]
         sigma = min(0.0088 / level**0.65, 0.2) * math.sqrt(math.log((seconds + t_read) / (2 * t_read)))
         assert abs(float((seen / level - 1).std()) / sigma - 1) < Z / math.sqrt(2 * MANY)
-    still = Device(kind, effects=(PhaseChangeNoise(),)).seen(levels(0.5), "weight", 1)
+    still = Device(kind, effects=(PhaseChangeNoise(0.0088),)).seen(levels(0.5), "weight", 1)
     torch.testing.assert_close(still, levels(0.5), rtol=0, atol=0)
 
 
@@ -213,7 +213,7 @@ def test_gains_have_their_spread_and_limit_the_nudge() -> None:
     # s^2 / (2 a) - s u + (c s^2 / 2 - l s) is least at s = a (u + l) / (1 + a c).
     at = one.minimiser(0, (torch.zeros(1, 1, dtype=torch.float64),), one.clamp(clamped.inputs), Pull(torch.tensor([[0.5]]), 0.25))
     assert float(at.detach()) == pytest.approx(2 * (0.3 + 0.5) / (1 + 2 * 0.25), rel=1e-12)
-    together = OnDevice(network(), Device(effects=(NeuronGain(), AsymmetricFeedback())))  # in either order of mention
+    together = OnDevice(network(), Device(effects=(NeuronGain(0.05), AsymmetricFeedback(0.1))))  # in either order of mention
     assert type(together.inside).__name__ == "Untied"
 
 
@@ -337,7 +337,7 @@ def test_write_laws_are_named_by_their_parameters() -> None:
     assert made.step * made.step_down == pytest.approx(twin.step_down, rel=1e-14)
     assert device("law.model=neurosim", "law.alpha_p=0").law == LinearStep(0, 0)
     assert device("law.m=0.5", "law.m_down=0.1").law == LinearStep(0.5, 0.1)
-    assert device("conductance-noise.kind=1/f").effects == (ConductanceNoise(0.01, NoiseKind.FLICKER),)
+    assert device("conductance-noise.kind=1/f").effects == (ConductanceNoise(0.0, NoiseKind.FLICKER),)
 
 
 @pytest.mark.parametrize(

@@ -101,4 +101,4 @@ def test_wires_that_cannot_be_are_refused() -> None:
     with pytest.raises(InputError, match="0 ohm or more"):
         WireResistance(-1.0)
     with pytest.raises(ShapeError, match="arrays of rows and columns"):
-        Device(effects=(WireResistance(),)).seen(torch.zeros(1, 2, 3, 4), "weight", 1)
+        Device(effects=(WireResistance(0.35, 0.35),)).seen(torch.zeros(1, 2, 3, 4), "weight", 1)

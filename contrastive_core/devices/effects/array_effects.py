@@ -27,8 +27,8 @@ class StuckAt(Effect):
         Share stuck at the largest conductance, the low-resistance state.
     """
 
-    p_sa0: float = 0.05
-    p_sa1: float = 0.05
+    p_sa0: float = 0.0
+    p_sa1: float = 0.0
 
     def __post_init__(self) -> None:
         if not (self.p_sa0 >= 0 and self.p_sa1 >= 0 and self.p_sa0 + self.p_sa1 <= 1):
@@ -57,7 +57,7 @@ class Drift(Effect):
     nu : float
         Mean exponent.
     nu_std : float
-        Spread of the exponent between devices; exponents are cut off at 0.
+        Spread of the exponent between devices. Constant exponents are cut off at 0; of those of a material the absolute value is taken.
     t0 : float
         Time of the reference read, in seconds.
     nu_k : float
@@ -67,8 +67,8 @@ class Drift(Effect):
         Exponents that are all alike, or those measured on a material, which have a mean and a spread of their own.
     """
 
-    nu: float = 0.05
-    nu_std: float = 0.02
+    nu: float = 0.0
+    nu_std: float = 0.0
     t0: float = 20.0
     nu_k: float = 0.0
     model: DriftModel = DriftModel.CONSTANT
@@ -91,8 +91,9 @@ class Drift(Effect):
         share = (conductance / kind.g_max).clamp(min=1e-12)
         mean, spread = self.model.exponents(share, self.nu, self.nu_std)
         nu = mean - self.nu_k * share.log() + spread * normal(conductance.shape, conductance, draws.fixed)
-        # A negative exponent, from the tail of the spread, would be growth.
-        return conductance * (seconds / self.t0) ** -nu.clamp(min=0)
+        # A negative exponent, from the tail of the spread, would be growth. The model of PCM takes the absolute value, as its source does.
+        falling = nu.clamp(min=0) if self.model is DriftModel.CONSTANT else nu.abs()
+        return conductance * (seconds / self.t0) ** -falling
 
 
 @final
@@ -110,7 +111,7 @@ class ProgrammingError(Effect):
         One spread for all conductances, or :math:`\sigma` as measured on a material, which depends on the conductance.
     """
 
-    sigma_prog: float = 0.02
+    sigma_prog: float = 0.0
     model: ProgrammingModel = ProgrammingModel.CONSTANT
 
     def __post_init__(self) -> None:
@@ -159,7 +160,7 @@ class ConductanceNoise(Effect):
         Number of octaves of frequency of 1/f noise, from half of the rate of use down; together they have the whole variance.
     """
 
-    sigma_read: float = 0.01
+    sigma_read: float = 0.0
     kind: NoiseKind = NoiseKind.RELATIVE
     octaves: int = 12
 

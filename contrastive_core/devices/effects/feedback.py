@@ -30,7 +30,7 @@ class AsymmetricFeedback(Effect):
         Whether feedback arrays are written by the rule too, instead of together with the forward ones.
     """
 
-    sigma_asym: float = 0.1
+    sigma_asym: float = 0.0
     p_feedback_missing: float = 0.0
     learning: bool = False
 

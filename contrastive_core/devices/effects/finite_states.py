@@ -1,5 +1,6 @@
 """Pulses for a requested change: finite states, trains of limited length, and schemes of sending."""
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import final
@@ -28,40 +29,45 @@ class FiniteStates(Effect):
 
     Attributes
     ----------
-    n_states : int
-        Number of states, at least 2.
+    n_states : int, optional
+        Number of states, at least 2; infinitely many if neither this nor ``bits`` is given.
     rounding : Rounding
         Rounding of the number of steps.
     bits : int, optional
         Bits b of :math:`2^b` states, which replace ``n_states``.
     """
 
-    n_states: int = 64
+    n_states: int | None = None
     rounding: Rounding = Rounding.NEAREST
     bits: int | None = None
 
     def __post_init__(self) -> None:
-        if self.n_states < 2:
+        if self.n_states is not None and self.n_states < 2:
             raise InputError(f"a device needs at least 2 states, got {self.n_states}; leave the effect out for infinitely many")
         if self.bits is not None and not 1 <= self.bits <= 32:
             raise InputError(f"states are told apart by 1 to 32 bits, got {self.bits}; leave the effect out for infinitely many")
 
     @property
-    def _steps(self) -> int:
-        return (self.n_states if self.bits is None else 2**self.bits) - 1
+    def _steps(self) -> int | None:
+        states = self.n_states if self.bits is None else 2**self.bits
+        return None if states is None else states - 1
 
     @property
     def hooks(self) -> Hooks:
         """Act on writes and on programming."""
-        return Hooks(write=self.written, program=self.programmed)
+        return Hooks() if self._steps is None else Hooks(write=self.written, program=self.programmed)
 
     def programmed(self, level: Tensor, kind: Conductance, draws: Draws) -> Tensor:
         """Return the nearest states."""
-        return (level * self._steps).round() / self._steps
+        steps = self._steps
+        return level if steps is None else (level * steps).round() / steps
 
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write in whole pulses of one state each."""
-        step = 1 / self._steps
+        steps = self._steps
+        if steps is None:
+            return write
+        step = 1 / steps
         # Counted anew from the request: the pulses so far are in steps of another size.
         exact = write.request / step
         if self.rounding is Rounding.STOCHASTIC:
@@ -97,18 +103,18 @@ class PulseTrain(Effect):
     ----------
     scheme : Scheme
         Pulses to send: all that are asked for, one of their sign, or each phase on its own.
-    desired_bl : int
-        Number of pulses in the longest train.
+    desired_bl : int, optional
+        Number of pulses in the longest train; None is any number.
     threshold : float
         Fraction of the range below which a request sends nothing.
     """
 
     scheme: Scheme = Scheme.NET
-    desired_bl: int = 31
+    desired_bl: int | None = None
     threshold: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.desired_bl < 1 or not self.threshold >= 0:
+        if (self.desired_bl is not None and self.desired_bl < 1) or not self.threshold >= 0:
             raise InputError(f"a pulse train needs desired_bl >= 1 and threshold >= 0, got {self.desired_bl} and {self.threshold}")
 
     @property
@@ -118,6 +124,10 @@ class PulseTrain(Effect):
 
     def written(self, write: Write, kind: Conductance, draws: Draws) -> Write:
         """Return the write with the pulses that are sent."""
-        sent = write.request.sign() if self.scheme is Scheme.SIGN else write.pulses.round().clamp(-self.desired_bl, self.desired_bl)
+        if self.scheme is Scheme.SIGN:
+            sent = write.request.sign()
+        else:
+            longest = math.inf if self.desired_bl is None else self.desired_bl
+            sent = write.pulses.round().clamp(-longest, longest)
         # The threshold looks at the request: rounding may have left no pulses to compare with.
         return write._replace(pulses=torch.where(write.request.abs() < self.threshold, torch.zeros_like(sent), sent))

@@ -1,5 +1,6 @@
 """Leaking capacitors, and pairs of devices that can only grow and share what they hold."""
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -21,10 +22,10 @@ class Leak(Effect):
     Attributes
     ----------
     lifetime : float
-        Lifetime :math:`\tau` in writes, one per batch; at least 1.
+        Lifetime :math:`\tau` in writes, one per batch; at least 1, infinite without a leak.
     """
 
-    lifetime: float = 1e6
+    lifetime: float = math.inf
 
     def __post_init__(self) -> None:
         if not self.lifetime >= 1:

@@ -66,7 +66,7 @@ class NeuronGain(Effect):
         :math:`\sigma_g`, relative; gains are cut off at a twentieth.
     """
 
-    sigma_gain: float = 0.05
+    sigma_gain: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.sigma_gain < float("inf"):

@@ -14,7 +14,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.phases import Nudge
 
 
-def quantise(values: Tensor, bits: int, bound: float) -> Tensor:
+def quantise(values: Tensor, bits: int | None, bound: float) -> Tensor:
     r"""Round to the levels of a converter, :math:`\Delta = 2B/(2^b - 2)` apart.
 
     :math:`\operatorname{clip}(\Delta\,\mathrm{round}(x/\Delta), -B, B)`:
@@ -24,19 +24,21 @@ def quantise(values: Tensor, bits: int, bound: float) -> Tensor:
     ----------
     values : Tensor
         Values to round, of any shape.
-    bits : int
-        Bits b, at least 2.
+    bits : int, optional
+        Bits b, at least 2; None has no steps, only bounds.
     bound : float
         Largest magnitude :math:`B`.
     """
+    if bits is None:
+        return values.clamp(-bound, bound)
     # One level less than 2^b, so that their number is odd and the middle one is 0.
     step = 2 * bound / (2**bits - 2)
     rounded: Tensor = (step * (values / step).round()).clamp(-bound, bound)
     return rounded
 
 
-def _check_converter(bits: int, bound: float) -> None:
-    if not 2 <= bits <= 32 or not 0 < bound < float("inf"):
+def _check_converter(bits: int | None, bound: float) -> None:
+    if (bits is not None and not 2 <= bits <= 32) or not 0 < bound < float("inf"):
         raise InputError(f"a converter needs 2 to 32 bits and a positive bound, got {bits} bits and bound {bound}")
 
 
@@ -47,13 +49,13 @@ class InputConverter(Effect):
 
     Attributes
     ----------
-    dac_bits : int
-        Bits of the converter, at least 2.
+    dac_bits : int, optional
+        Bits of the converter, at least 2; None only cuts values off at the range.
     dac_range : float
         Largest magnitude; in the units of the inputs.
     """
 
-    dac_bits: int = 7
+    dac_bits: int | None = None
     dac_range: float = 1.0
 
     def __post_init__(self) -> None:
@@ -76,8 +78,8 @@ class StateConverter(Effect):
 
     Attributes
     ----------
-    adc_bits : int
-        Bits of the converter, at least 2.
+    adc_bits : int, optional
+        Bits of the converter, at least 2; None only cuts values off at the range.
     adc_range : float
         Largest magnitude; in the units of the states.
     adc_rounding : Rounding
@@ -86,7 +88,7 @@ class StateConverter(Effect):
         Largest magnitude in the last layer, whose states may be far smaller than those of the others; ``adc_range`` without.
     """
 
-    adc_bits: int = 8
+    adc_bits: int | None = None
     adc_range: float = 1.0
     adc_rounding: Rounding = Rounding.NEAREST
     adc_last_range: float | None = None
@@ -106,7 +108,7 @@ class StateConverter(Effect):
     def read(self, values: Tensor, last: bool, draws: Draws) -> Tensor:
         """Return the states rounded to the converter's levels."""
         bound = self._bound(last)
-        if self.adc_rounding is Rounding.STOCHASTIC:
+        if self.adc_bits is not None and self.adc_rounding is Rounding.STOCHASTIC:
             # Rounding x + step (u - 1/2) to the nearest is rounding x at random, in proportion to the distances.
             step = 2 * bound / (2**self.adc_bits - 2)
             values = values + step * (torch.rand(values.shape, generator=draws.fresh, dtype=torch.float64).to(values) - 0.5)
@@ -126,7 +128,7 @@ class NodeNoise(Effect):
         Number N of readings.
     """
 
-    sigma_v: float = 0.01
+    sigma_v: float = 0.0
     reads: int = 1
 
     def __post_init__(self) -> None:
@@ -163,8 +165,8 @@ class NudgeError(Effect):
         Probability that a batch is nudged with the opposite sign, in all its phases alike.
     """
 
-    beta_gain_err: float = 0.05
-    beta_pm_mismatch: float = 0.05
+    beta_gain_err: float = 0.0
+    beta_pm_mismatch: float = 0.0
     beta_offset: float = 0.0
     nudge_sign_flip: float = 0.0
 
@@ -219,7 +221,7 @@ class NeuronOffset(Effect):
         Whether the units of the last layer have offsets too.
     """
 
-    sigma_offset: float = 0.05
+    sigma_offset: float = 0.0
     last: bool = True
 
     def __post_init__(self) -> None:
@@ -253,7 +255,7 @@ class RuleBias(Effect):
         Contrasts smaller than this count as 0.
     """
 
-    sigma_rule_bias: float = 1e-3
+    sigma_rule_bias: float = 0.0
     rule_gain_sigma: float = 0.0
     comparator_threshold: float = 0.0
 

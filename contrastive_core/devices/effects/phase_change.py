@@ -73,12 +73,12 @@ class PhaseChangeNoise(Effect):
     Attributes
     ----------
     q : float
-        Noise of the largest conductance.
+        Noise of the largest conductance; .0088 was measured, see the source of the formula.
     t_read : float
         Time :math:`t_r` of a read, in seconds.
     """
 
-    q: float = 0.0088
+    q: float = 0.0
     t_read: float = 250e-9
 
     def __post_init__(self) -> None:

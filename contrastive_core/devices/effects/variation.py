@@ -47,7 +47,7 @@ class DeviceToDevice(Effect):
         Distribution of the steps.
     """
 
-    dw_min_dtod: float = 0.3
+    dw_min_dtod: float = 0.0
     up_down: float = 0.0
     up_down_dtod: float = 0.0
     w_max_dtod: float = 0.0
@@ -122,7 +122,7 @@ class CycleToCycle(Effect):
         One pulse (``dw_min_std`` of aihwkit), or the range, as in NeuroSim.
     """
 
-    sigma_c2c: float = 0.3
+    sigma_c2c: float = 0.0
     relative_to: PulseNoise = PulseNoise.PULSE
 
     def __post_init__(self) -> None:

@@ -36,8 +36,8 @@ class WireResistance(Effect):
         Resistance of a piece of a row's or a column's wire, in ohm; 0 is a perfect wire. 0.35 is aihwkit's.
     """
 
-    r_wire_row: float = 0.35
-    r_wire_col: float = 0.35
+    r_wire_row: float = 0.0
+    r_wire_col: float = 0.0
 
     def __post_init__(self) -> None:
         if not (0 <= self.r_wire_row < float("inf") and 0 <= self.r_wire_col < float("inf")):

@@ -1,44 +1,21 @@
-"""Measured pulse responses: reading them, and fitting a device to them."""
+"""Fit of a device to measured pulse responses, with noise of writing apart from noise of reading."""
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from contrastive_core.devices.pulse_files import Array, Train
 from contrastive_core.errors import DataError
-from contrastive_core.files.numbers import is_number
 
-Array = NDArray[np.float64]
-_FEWEST = 3
-_TIDY = ("device_id", "cycle", "pulse", "polarity", "conductance_S")
-_LAYOUTS = f"expected two columns of conductances in siemens without a header, up and down, or a header with {','.join(_TIDY)}"
+_STEEPEST = 50.0
+"""Largest nonlinearity of a fit: such a curve reaches its end within a fiftieth of the pulses."""
 
-
-class Train(NamedTuple):
-    """Consecutive conductances under pulses of one polarity.
-
-    Attributes
-    ----------
-    device, cycle : str
-        Name of the device, and number of the repetition.
-    potentiating : bool
-        Whether the pulses potentiate.
-    conductance : ndarray of shape (P + 1,)
-        Conductances in siemens, the first one before the first pulse.
-    """
-
-    device: str
-    cycle: str
-    potentiating: bool
-    conductance: Array
+_FLAT, _POOR = 1e-3, 0.1
+"""Nonlinearity below which a curve is a line, and residual, as a share of the range, from which a fit is no description."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +27,15 @@ class Fit:
     g_min, g_max : float
         Range, in siemens: from the mean first to the mean last conductance of a train.
     alpha_p, alpha_d : float
-        Nonlinearity of potentiation and depression.
+        Nonlinearity of potentiation and depression, from 0 (linear) to 50.
     num_pulses : int
         Pulses over the range.
     n_states : int
         Conductances that a train visits.
     sigma_c2c : float
-        Spread of a pulse's step about the fitted one, relative to the mean step. Noise of the measurement counts too: an upper bound.
+        Spread of a pulse's step from cycle to cycle within a device, relative to the mean step, without noise of reading.
+    sigma_read : float
+        Spread of a reading of a conductance, as a fraction of ``g_max``.
     sigma_d2d : float, optional
         Spread of the devices' mean steps, relative to their mean; None with one device.
     residual : float
@@ -70,6 +49,7 @@ class Fit:
     num_pulses: int
     n_states: int
     sigma_c2c: float
+    sigma_read: float
     sigma_d2d: float | None
     residual: float
 
@@ -80,98 +60,41 @@ class Fit:
             return self.g_min + (self.g_max - self.g_min) * _rise(share, self.alpha_p)
         return self.g_max - (self.g_max - self.g_min) * _rise(share, self.alpha_d)
 
+    def settings(self) -> dict[str, dict[str, float | int | str]]:
+        """Return the settings of the device of the fit, by part and name, as a file of a device holds them.
+
+        Pulses are whole. Their rounding is stochastic, a choice of the circuit that sends them, which no measurement of a device shows.
+        """
+        spread = {} if self.sigma_d2d is None else {"device-to-device": {"dw_min_dtod": self.sigma_d2d}}
+        return {
+            "conductance": {"g_min": self.g_min, "g_max": self.g_max},
+            "law": {"model": "neurosim", "alpha_p": self.alpha_p, "alpha_d": self.alpha_d, "num_pulses": self.num_pulses},
+            "conductance-noise": {"sigma_read": self.sigma_read, "kind": "abs"},
+            "finite-states": {"n_states": self.n_states, "rounding": "stochastic"},
+            **spread,
+            "cycle-to-cycle": {"sigma_c2c": self.sigma_c2c},
+        }
+
+    def cautions(self) -> list[str]:
+        """Return sentences about what the fit cannot show, for the user."""
+        told = []
+        for direction, alpha in (("potentiation", self.alpha_p), ("depression", self.alpha_d)):
+            if alpha < _FLAT:
+                told.append(f"{direction} is fitted as linear; steps that grow along a train are not part of the write law")
+            elif alpha > _STEEPEST * (1 - 1e-6):
+                told.append(f"the nonlinearity of {direction} is at the bound of the fit, {_STEEPEST:g}; check the columns and polarities")
+        if self.residual > _POOR:
+            told.append(f"data lie {100 * self.residual:.0f} % of the range from the fitted curve (root mean square); check the file")
+        return told
+
     def record(self) -> dict[str, float | int | None]:
         """Return the parameters by name."""
         return asdict(self)
 
 
-def read_pulses(path: Path) -> list[Train]:
-    """Read pulse responses from a CSV file in either of two layouts.
-
-    Without a header: two columns of consecutive conductances, under potentiating and under depressing pulses. With a header:
-    ``device_id,cycle,pulse,polarity,conductance_S`` in any order, polarity P or D; other columns are not read.
-
-    Parameters
-    ----------
-    path : Path
-        File in UTF-8, with or without a byte-order mark.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, a value is not a positive number, or a train is shorter than three pulses; with the line's number.
-    """
-    try:
-        rows = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read pulse data {path} ({error}); give a CSV file of conductances") from error
-    numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
-    if not numbered:
-        raise DataError(f"{path} is empty; {_LAYOUTS}")
-    first, cells = numbered[0][0], [cell.strip() for cell in numbered[0][1]]
-    if "conductance_S" not in cells and not any(map(is_number, cells)):
-        raise DataError(f"line {first} of {path} is another header, {','.join(cells)!r}; {_LAYOUTS}")
-    trains = list(_tidy(path, numbered) if "conductance_S" in cells else _columns(path, numbered))
-    for last, train in trains:
-        if len(train.conductance) < _FEWEST + 1:
-            what = "potentiating" if train.potentiating else "depressing"
-            raise DataError(
-                f"line {last} of {path} ends a train of {len(train.conductance) - 1} {what} pulses of device {train.device}; a fit needs "
-                f"{_FEWEST} at least"
-            )
-    return [train for _, train in trains]
-
-
-def _positive(path: Path, number: int, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise DataError(
-            f"line {number} of {path}: conductances are positive numbers in siemens, got {text.strip()!r}; correct or remove it"
-        )
-    return value
-
-
-def _columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[tuple[int, Train]]:
-    """Read two columns; each train with the number of its last line."""
-    for number, row in rows:
-        if len(row) != 2:
-            raise DataError(f"line {number} of {path} has {len(row)} columns; {_LAYOUTS}")
-    for column, potentiating in ((0, True), (1, False)):
-        yield rows[-1][0], Train("1", "1", potentiating, np.array([_positive(path, number, row[column]) for number, row in rows]))
-
-
-def _tidy(path: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[tuple[int, Train]]:
-    """Read one row per pulse; each train with the number of its last line."""
-    header = [cell.strip() for cell in rows[0][1]]
-    missing = set(_TIDY) - set(header)
-    if missing:
-        raise DataError(f"line {rows[0][0]} of {path} lacks the columns {', '.join(sorted(missing))}; add them")
-    groups: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
-    lasts: dict[tuple[str, str, str], int] = {}
-    for number, row in rows[1:]:
-        if len(row) != len(header):
-            raise DataError(f"line {number} of {path} has {len(row)} columns, the header {len(header)}; correct it")
-        cells = dict(zip(header, (cell.strip() for cell in row), strict=True))
-        if cells["polarity"] not in ("P", "D"):
-            raise DataError(f"line {number} of {path}: polarity is P or D, got {cells['polarity']!r}")
-        try:
-            order = float(cells["pulse"])
-        except ValueError as error:
-            raise DataError(f"line {number} of {path}: pulse is a number, got {cells['pulse']!r}") from error
-        key = (cells["device_id"], cells["cycle"], cells["polarity"])
-        groups.setdefault(key, []).append((order, _positive(path, number, cells["conductance_S"])))
-        lasts[key] = number
-    for (device, cycle, polarity), values in groups.items():
-        # Rows may stand in any order; the pulse number sorts them.
-        yield lasts[device, cycle, polarity], Train(device, cycle, polarity == "P", np.array([value for _, value in sorted(values)]))
-
-
 def _rise(share: Array, alpha: float) -> Array:
-    """Return the normalised exponential rise; ``alpha`` 0 is a straight line, below 0 the steps grow."""
-    return share if abs(alpha) < 1e-9 else np.expm1(-alpha * share) / np.expm1(-alpha)
+    """Return the normalised exponential rise; ``alpha`` 0 is a straight line."""
+    return share if alpha < 1e-9 else np.expm1(-alpha * share) / np.expm1(-alpha)
 
 
 def fit_pulses(trains: Sequence[Train]) -> Fit:
@@ -203,15 +126,51 @@ def fit_pulses(trains: Sequence[Train]) -> Fit:
 
     # Siemens are millionths beside nonlinearities of order 1: without scales the solver would leave them.
     start = np.array([low, high - low, 1.0, 1.0])
-    solution = least_squares(distances, start, x_scale=[high - low, high - low, 1, 1], bounds=([0, 0, -50, -50], [np.inf, np.inf, 50, 50]))
+    ends = [0, 0, 0, 0], [np.inf, np.inf, _STEEPEST, _STEEPEST]
+    solution = least_squares(distances, start, x_scale=[high - low, high - low, 1, 1], bounds=ends)
     floor, span, alpha_p, alpha_d = (float(value) for value in solution.x)
     num_pulses = max(len(train) - 1 for train in (*ups, *downs))
-    steps = [(np.diff(train), span * np.diff(_rise(_shares(train), alpha_p))) for train in ups]
-    steps += [(np.diff(train), -span * np.diff(_rise(_shares(train), alpha_d))) for train in downs]
-    mean_step = float(np.mean([np.mean(np.abs(expected)) for _, expected in steps]))
-    noise = float(np.sqrt(np.mean(np.concatenate([got - expected for got, expected in steps]) ** 2))) / mean_step
+    mean_step = span / num_pulses
+    written, read = _noises(trains, span, {True: alpha_p, False: alpha_d})
     residual = float(np.sqrt(np.mean(solution.fun**2)))
-    return Fit(floor, floor + span, alpha_p, alpha_d, num_pulses, num_pulses + 1, noise, _between_devices(trains), residual)
+    return Fit(
+        *(floor, floor + span, alpha_p, alpha_d, num_pulses, num_pulses + 1),
+        *(written / mean_step, read / (floor + span), _between_devices(trains), residual),
+    )
+
+
+def _noises(trains: Sequence[Train], span: float, alphas: dict[bool, float]) -> tuple[float, float]:
+    r"""Return the standard deviations of a write and of a reading, in siemens.
+
+    A deviation of writing stays in the device, one of reading does not. Increments of a train therefore deviate by
+    :math:`w_n + r_n - r_{n-1}`, with variance :math:`\sigma_w^2 + 2\sigma_r^2` and covariance :math:`-\sigma_r^2` of neighbours: pure read
+    noise has a correlation of -1/2, pure write noise of 0.
+    """
+    squares, products = [], []
+    for deviations, lost in _deviations(trains, span, alphas):
+        # A mean that was taken out of m cycles takes a share of 1/m of the variance with it.
+        squares.append(deviations**2 / (1 - lost))
+        products.append(deviations[:, 1:] * deviations[:, :-1] / (1 - lost))
+    variance = float(np.mean(np.concatenate([square.ravel() for square in squares])))
+    neighbours = float(np.mean(np.concatenate([product.ravel() for product in products])))
+    # Both are variances, and their estimates may come out below 0 by chance.
+    return float(np.sqrt(max(variance + 2 * min(neighbours, 0.0), 0.0))), float(np.sqrt(max(-neighbours, 0.0)))
+
+
+def _deviations(trains: Sequence[Train], span: float, alphas: dict[bool, float]) -> Iterator[tuple[Array, float]]:
+    """Yield increments less those of their own device, of shape (cycles, P), and the share of their variance that is lost so."""
+    groups: dict[tuple[str, bool, int], list[Array]] = {}
+    for train in trains:
+        groups.setdefault((train.device, train.potentiating, len(train.conductance)), []).append(np.diff(train.conductance))
+    for (_, potentiating, length), increments in groups.items():
+        cycles = np.stack(increments)
+        if len(cycles) > 1:
+            # The mean of the cycles is the device's own curve, whatever its shape.
+            yield cycles - cycles.mean(0), 1 / len(cycles)
+        else:
+            expected = span * np.diff(_rise(np.linspace(0, 1, length), alphas[potentiating]))
+            # Scaled to the device: the spread between devices is none of its cycles.
+            yield cycles - expected * (cycles @ expected / (expected @ expected))[:, None], 1 / (length - 1)
 
 
 def _shares(train: Array) -> Array:
@@ -222,6 +181,8 @@ def _between_devices(trains: Sequence[Train]) -> float | None:
     """Return the relative spread of the devices' mean steps."""
     by_device: dict[str, list[float]] = {}
     for train in trains:
-        by_device.setdefault(train.device, []).append(float(np.mean(np.abs(np.diff(train.conductance)))))
+        # From end to end, so that noise of the single steps does not count.
+        way = abs(float(train.conductance[-1] - train.conductance[0]))
+        by_device.setdefault(train.device, []).append(way / (len(train.conductance) - 1))
     means = [float(np.mean(values)) for values in by_device.values()]
     return float(np.std(means, ddof=1) / np.mean(means)) if len(means) > 1 else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
 from experiments.commandline.assignments import read_settings, split_assignment, split_values
+from experiments.hardware.device_files import is_device_file, read_device
 from experiments.hardware.write_laws import read_law
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
     Parameters
     ----------
     preset : str
-        A published device to start from; "ideal" has no imperfection.
+        Published device to start from ("ideal" has no imperfection), or the file of a device.
     settings : sequence of Assignment
         Parts are ``conductance``, ``law``, ``device`` and the names of ``EFFECTS``; a named effect is switched on.
     seed : int
@@ -125,6 +126,8 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
     from contrastive_core.devices import EFFECTS
     from contrastive_core.devices.presets import find_preset
 
+    if is_device_file(preset):
+        preset, settings = "ideal", [*split(read_device(preset))[0], *settings]
     device = find_preset(preset).build(seed)
     changes: dict[str, dict[str, str]] = {}
     for one in settings:

@@ -11,6 +11,7 @@ from contrastive_core.registry import unknown_name
 from experiments.commandline.completion import complete
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
+from experiments.hardware.device_files import is_device_file, read_device
 from experiments.hardware.device_settings import assemble, caution, check_suits, idle, read_assignment, read_variation, split
 from experiments.hardware.measures import measure
 from experiments.hardware.options import HardwareOptions, HardwareTrialOptions
@@ -229,7 +230,11 @@ def _point(options: HardwareOptions, rule: str, point: tuple[str, ...]) -> Hardw
     model = complete(HardwareTrialOptions, {"rule": rule, "network": options.network})
     shared = {name: value for name, value in options if name in model.model_fields and name not in ("imperfections", "seed")}
     own = [f"{one.name}={one.value}" for one in map(read_assignment, options.own) if one.part == rule]
-    settings = (*own, *options.imperfections, *point)
+    # The trial holds what a file of a device says, so that its record does not hang on the file.
+    filed = read_device(options.preset) if is_device_file(options.preset) else ()
+    if filed:
+        shared["preset"] = "ideal"
+    settings = (*own, *filed, *options.imperfections, *point)
     for text in settings:
         read_assignment(text)
     return model.model_validate({**shared, "rule": rule, "imperfections": settings})

@@ -20,6 +20,8 @@ _Settings = Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=VALUE")]
 Transfer = Literal["none", "ideal", "device"]
 """Device on which conductances are learnt: the judged one itself, one without imperfections, or another of its kind."""
 
+_PRESET = "Device to start from: a published one, as 'eqlab device list' shows them, or the path of a device.toml or of a fit's run."
+
 _TRANSFER = "Network whose conductances the device is judged with: an ideal one, or another device of its kind; none: it learns itself."
 
 
@@ -38,7 +40,7 @@ class HardwareTrialOptions(TrainOptions):
         Whether nothing is kept for validation.
     """
 
-    preset: Annotated[str, DEVICE] = Field("ideal", description="Published device to start from, as 'eqlab device list' shows them.")
+    preset: Annotated[str, DEVICE] = Field("ideal", description=_PRESET)
     imperfections: Annotated[_Settings, DEVICE] = Field(
         (), description="Setting of the device or, without a dot, of training; may be repeated."
     )
@@ -75,7 +77,7 @@ class HardwareOptions(PlanOptions):
     imperfections: Annotated[_Settings, DEVICE] = Field(
         (), description="Setting of the device in all trials, such as adc.adc_bits=8; may be repeated."
     )
-    preset: Annotated[str, DEVICE] = Field("ideal", description="Published device to start from, as 'eqlab device list' shows them.")
+    preset: Annotated[str, DEVICE] = Field("ideal", description=_PRESET)
     transfer: Annotated[Transfer, DEVICE] = Field("none", description=_TRANSFER)
     constants: ConstantOptions = Field(
         default_factory=lambda: ConstantOptions.model_validate({}), description="Constants of the energy bill, in SI units."

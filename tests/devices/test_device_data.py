@@ -13,7 +13,8 @@ from contrastive_core.devices.device import Device
 from contrastive_core.devices.effects.finite_states import FiniteStates
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.devices.presets import PRESETS, find_preset, linear_device
-from contrastive_core.devices.pulse_fit import Train, fit_pulses, read_pulses
+from contrastive_core.devices.pulse_files import Train, read_pulses
+from contrastive_core.devices.pulse_fit import fit_pulses
 from contrastive_core.errors import DataError, InputError, UnknownNameError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
@@ -87,7 +88,9 @@ def test_a_fit_recovers_the_device_that_made_the_pulses() -> None:
     assert fit.residual == pytest.approx(0.002, rel=0.2)  # 260 points: the deviation is known to 4 %
     np.testing.assert_allclose(fit.curve(True), 1e-6 + 9e-5 * rise(2.0, 64), atol=3e-7)
     wrong = fit_pulses([Train("a", "1", True, trains[1].conductance[::-1]), trains[1]])
-    assert wrong.alpha_p < 0  # the control: mirrored pulses are no saturating device
+    assert wrong.alpha_p == pytest.approx(0, abs=1e-3)  # the control: mirrored pulses are no saturating device, and the law has none
+    assert "steps that grow" in wrong.cautions()[0]
+    assert fit.cautions() == []
 
 
 def test_both_layouts_of_pulse_data_are_read(tmp_path: Path) -> None:

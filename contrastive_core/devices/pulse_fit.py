@@ -65,7 +65,9 @@ class Fit:
 
         Pulses are whole. Their rounding is stochastic, a choice of the circuit that sends them, which no measurement of a device shows.
         """
-        spread = {} if self.sigma_d2d is None else {"device-to-device": {"dw_min_dtod": self.sigma_d2d}}
+        spread: dict[str, dict[str, float | int | str]] = (
+            {} if self.sigma_d2d is None else {"device-to-device": {"dw_min_dtod": self.sigma_d2d}}
+        )
         return {
             "conductance": {"g_min": self.g_min, "g_max": self.g_max},
             "law": {"model": "neurosim", "alpha_p": self.alpha_p, "alpha_d": self.alpha_d, "num_pulses": self.num_pulses},

@@ -12,7 +12,8 @@ from experiments.commandline.quantities import NotNegative
 from experiments.commandline.sections import Section
 
 if TYPE_CHECKING:
-    from contrastive_core.devices.accounting import Account, Constants
+    from contrastive_core.devices.accounting import Account
+    from contrastive_core.devices.operation_costs import Constants
 
 Bits = Annotated[int, Field(ge=0, le=32)]
 
@@ -52,7 +53,7 @@ class ConstantOptions(Options, section=Section("Constants of the energy bill")):
 
     def constants(self) -> Constants:
         """Return them as the library takes them."""
-        from contrastive_core.devices.accounting import Constants
+        from contrastive_core.devices.operation_costs import Constants
 
         return Constants(**self.model_dump())
 
@@ -70,7 +71,14 @@ def billed(bill: Account) -> dict[str, Any]:
     dict
         Joules and seconds by kind, and all counts by phase.
     """
+    inference, sample = bill.per_inference(), bill.per_training_sample()
     return {
+        "inference_energy": inference.energy,
+        "inference_digital_energy": inference.digital_energy,
+        "inference_seconds": inference.seconds,
+        "sample_energy": sample.energy,
+        "sample_digital_energy": sample.digital_energy,
+        "sample_seconds": sample.seconds,
         "energy": bill.energy,
         "settle_energy": bill.settle_energy,
         "convert_energy": bill.convert_energy,

@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost", "validation_error", "best_epoch", "epochs")} | {
     "sweeps_per_sample": TRAINING["sweeps_per_sample"],
     "signal_to_noise": Metric("rms displacement between the phases over rms error of reading a state, at the end", bounds=AMOUNT),
+    "inference_energy": Metric("of one inference: a free phase and its conversions", "joule", bounds=AMOUNT),
+    "inference_digital_energy": Metric("of as many digital multiplications and additions as one inference", "joule", bounds=AMOUNT),
+    "inference_seconds": Metric("of one inference", "second", bounds=AMOUNT),
+    "sample_energy": Metric("of one training sample: all phases, and its share of the writes", "joule", bounds=AMOUNT),
+    "sample_digital_energy": Metric("of as many digital multiplications and additions as one training sample", "joule", bounds=AMOUNT),
+    "sample_seconds": Metric("of one training sample", "second", bounds=AMOUNT),
     "energy": Metric("of all training", "joule", bounds=AMOUNT),
     "settle_energy": Metric("of arrays while states settle, or of resistors and diodes", "joule", bounds=AMOUNT),
     "settle_power": Metric(

@@ -14,7 +14,13 @@ from experiments.trials.experiment import SHARE
 if TYPE_CHECKING:
     from experiments.hardware.options import HardwareOptions
 
-MEANS = ("validation_error", "signal_to_noise", "energy", "settle_energy", "settle_is_bound", "device_seconds", "pulses")
+PER_SAMPLE = (
+    *("inference_energy", "inference_digital_energy", "inference_seconds"),
+    *("sample_energy", "sample_digital_energy", "sample_seconds"),
+)
+"""Metrics of one inference and of one training sample, in joules and seconds."""
+
+MEANS = ("validation_error", "signal_to_noise", "energy", "settle_energy", "settle_is_bound", "device_seconds", "pulses", *PER_SAMPLE)
 """Metrics whose means over seeds a row has, beside the accuracy."""
 
 
@@ -80,9 +86,25 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         )
         for row in rows
     ]
+    costs = f"\n\nenergy uJ is that of all training; per sample:\n\n{format_table(PER_SAMPLE_HEADER, cost_rows(rows))}"
     devices = device_rows(rows)
     shown = f"\n\nsettings of the devices\n\n{format_table(HEADER, devices)}" if devices else ""
-    return format_table(header, body) + shown
+    return format_table(header, body) + costs + shown
+
+
+def cost_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Return the costs of one inference and of one training sample, as rows under ``PER_SAMPLE_HEADER``; "-" where none are recorded."""
+    return [
+        (row["varied"], row["value"] or "-", row["rule"], *("-" if row[name] is None else f"{row[name]:.3g}" for name in PER_SAMPLE))
+        for row in rows
+    ]
+
+
+PER_SAMPLE_HEADER = (
+    *("varied", "value", "rule", "J per inference", "digital J", "s per inference"),
+    *("J per training sample", "digital J of it", "s of it"),
+)
+"""Columns of the costs per sample. Digital joules are those of as many multiplications and additions."""
 
 
 def _percent(value: float | None) -> str:

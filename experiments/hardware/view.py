@@ -9,7 +9,7 @@ from experiments.hardware.effective import HEADER, device_rows
 from experiments.hardware.ising import tables as tables_of_ising
 from experiments.hardware.options import HardwareOptions
 from experiments.hardware.spice import tables as tables_of_spice
-from experiments.hardware.table import rows_of
+from experiments.hardware.table import PER_SAMPLE_HEADER, cost_rows, rows_of
 from experiments.report.contents import Contents, ReportTable
 from experiments.report.grid_view import show_grid
 from experiments.report.run_reader import OpenedRun
@@ -22,7 +22,8 @@ def show_hardware(opened: OpenedRun) -> Contents:
         return view
     options = resolve_layers(HardwareOptions, [Layer("{key} (in config.toml)", opened.run.read_config())])
     rows = rows_of(options, {trial.key: trial.metrics for trial in opened.journal.trials("done")})
-    devices = [ReportTable("Settings of the devices", HEADER, device_rows(rows))] if rows else []
+    costs = ReportTable("Energy and time per inference and per training sample", PER_SAMPLE_HEADER, cost_rows(rows))
+    devices = [costs, ReportTable("Settings of the devices", HEADER, device_rows(rows))] if rows else []
     return Contents([*view.tables, *devices], {"effects": effect_picture(rows), "front": front_picture(rows)} if rows else {})
 
 

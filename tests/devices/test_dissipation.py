@@ -18,11 +18,12 @@ from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split, Splits
-from contrastive_core.devices.accounting import Account, Constants, account
+from contrastive_core.devices.accounting import Account, account
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.effects.array_effects import ConductanceNoise
 from contrastive_core.devices.on_device import OnDevice
+from contrastive_core.devices.operation_costs import Constants
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.networks.layered import Layered
@@ -89,14 +90,14 @@ def test_two_sources_and_one_node_by_hand() -> None:
     network.conductance(0).copy_(torch.tensor([[2.0], [1.0]]))
     inputs = torch.tensor([[3.0], [6.0]], dtype=torch.float64)
     state = settled(network, inputs)
-    assert state[0].flatten().tolist() == pytest.approx([1.0, 2.0], rel=1e-14)
-    assert watts(network, state, inputs).tolist() == pytest.approx([24.0, 96.0], rel=1e-14)
+    assert state[0].flatten().tolist() == pytest.approx([1.0, 2.0], rel=1e-14, abs=0)
+    assert watts(network, state, inputs).tolist() == pytest.approx([24.0, 96.0], rel=1e-14, abs=0)
     # The same with a node between two resistors in parallel and an output that carries no current.
     graph = Graph(4, [(0, 2), (1, 2), (2, 3)], (0, 1), (3,))
     resistors = ResistorGraph(graph, dtype=torch.float64).requires_grad_(False)
     resistors.conductance.copy_(torch.tensor([2.0, 1.0, 7.0]))
     held = torch.tensor([[3.0, -3.0]], dtype=torch.float64)
-    assert float(watts(resistors, settled(resistors, held), held)) == pytest.approx(24.0, rel=1e-13)
+    assert float(watts(resistors, settled(resistors, held), held)) == pytest.approx(24.0, rel=1e-13, abs=0)
 
 
 def test_diode_turns_its_voltage_times_its_current_into_heat() -> None:
@@ -109,10 +110,10 @@ def test_diode_turns_its_voltage_times_its_current_into_heat() -> None:
     drop = -float(state[0][0, 0])  # an excitatory node's diode conducts from ground
     current = 1e-3 * math.expm1(drop / 0.1)
     assert drop > 0.3
-    assert current == pytest.approx(2.0 * (1.0 - drop), rel=1e-12)
-    assert float(watts(network, state, inputs)) == pytest.approx(1.0 * current, rel=1e-12)
+    assert current == pytest.approx(2.0 * (1.0 - drop), rel=1e-12, abs=0)
+    assert float(watts(network, state, inputs)) == pytest.approx(1.0 * current, rel=1e-12, abs=0)
     found = network.dissipation(state, network.clamp(inputs))
-    assert float(found.heat["conductance_1"]) - 2.0 * (1.0 - drop) ** 2 == pytest.approx(drop * current, rel=1e-12)
+    assert float(found.heat["conductance_1"]) - 2.0 * (1.0 - drop) ** 2 == pytest.approx(drop * current, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("amplifier", AMPLIFIERS)
@@ -172,7 +173,7 @@ def test_heat_is_what_sources_deliver_inside_ngspice(amplifier: str) -> None:
     power = -sum(voltage * current for voltage, current in zip(sources, currents, strict=True))
     power += sum(float(layer[0] @ network.bias(index)) for index, layer in enumerate(state))
     # SPICE's tolerance of 1e-9 of each current, and the last digit of the thermal voltage.
-    assert float(watts(network, state, inputs)[0]) == pytest.approx(power, rel=1e-6)
+    assert float(watts(network, state, inputs)[0]) == pytest.approx(power, rel=1e-6, abs=0)
 
 
 def put_on(network: Any, pairing: Pairing = Pairing.SINGLE, w_max: float = 5.0, **more: Any) -> OnDevice:
@@ -192,10 +193,10 @@ def test_circuit_that_settles_by_itself_is_billed_for_the_heat_of_its_devices() 
     # 5 S stand for 1e-4 S: 4e-5 and 2e-5 S, and 24 W and 96 W become 480 and 1920 microwatts; their mean counts.
     torch.testing.assert_close(held.device.conductance.siemens(held.levels()["conductance_1"]).flatten().tolist(), [4e-5, 2e-5])
     found, time = bill(held, inputs), 1e-12 / 6e-5 * math.log(1000)
-    assert found.settle_power == pytest.approx(1200e-6, rel=1e-12)
-    assert found.settle_time == pytest.approx(time, rel=1e-12)
-    assert found.phases["free"].settle_energy == pytest.approx(5 * 1200e-6 * time, rel=1e-12)
-    assert found.settle_energy == pytest.approx(2 * 5 * 1200e-6 * time, rel=1e-12)  # two phases, as long as each other
+    assert found.settle_power == pytest.approx(1200e-6, rel=1e-12, abs=0)
+    assert found.settle_time == pytest.approx(time, rel=1e-12, abs=0)
+    assert found.phases["free"].settle_energy == pytest.approx(5 * 1200e-6 * time, rel=1e-12, abs=0)
+    assert found.settle_energy == pytest.approx(2 * 5 * 1200e-6 * time, rel=1e-12, abs=0)  # two phases, as long as each other
     assert not found.bound
     other = bill(held, inputs, Constants(continuous=True, adc_bits=0, v_read=7.0))
     assert other.settle_energy == found.settle_energy  # voltages are the circuit's own
@@ -216,7 +217,7 @@ def test_heat_is_that_of_the_noise_that_states_settled_with() -> None:
     free = relax(clamped, twin.initial_state(clamped), BlockDescent(), Stop(1e-12, 5000)).state
     heat = twin.dissipation(free, clamped)
     assert heat is not None
-    assert found == pytest.approx(float(sum(watts.mean() for watts in heat.heat.values())), rel=1e-9)
+    assert found == pytest.approx(float(sum(watts.mean() for watts in heat.heat.values())), rel=1e-9, abs=0)
 
 
 def test_arrays_that_are_read_sweep_by_sweep_keep_the_bound() -> None:
@@ -226,8 +227,8 @@ def test_arrays_that_are_read_sweep_by_sweep_keep_the_bound() -> None:
     total = sum(float(held.device.conductance.siemens(level).sum()) for level in held.levels().values())
     for constants, time in ((Constants(), 40 * 10e-9), (Constants(v_read=0.5, t_read=1e-9), 40e-9)):
         found = bill(held, inputs, constants)
-        assert (found.bound, found.settle_power) == (True, pytest.approx(constants.v_read**2 * total, rel=1e-12))
-        assert found.settle_energy == pytest.approx(time * constants.v_read**2 * total, rel=1e-12)
+        assert (found.bound, found.settle_power) == (True, pytest.approx(constants.v_read**2 * total, rel=1e-12, abs=0))
+        assert found.settle_energy == pytest.approx(time * constants.v_read**2 * total, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("pairing", [Pairing.OFFSET, Pairing.DIFFERENTIAL])
@@ -269,7 +270,7 @@ def test_graph_settles_as_its_slowest_node_and_not_as_one_node_of_all_resistors(
         seen[first] += value
         seen[second] += value
     slowest = min(seen[node] for node in range(12) if node not in graph.held)
-    assert bill(held, inputs).settle_time == pytest.approx(1e-12 / slowest * math.log(1000), rel=1e-12)
+    assert bill(held, inputs).settle_time == pytest.approx(1e-12 / slowest * math.log(1000), rel=1e-12, abs=0)
 
 
 def test_node_without_any_conductance_is_refused() -> None:
@@ -292,6 +293,6 @@ def test_command_and_run_show_the_joules_of_settling_and_whether_they_are_a_boun
     assert f" {1e6 * single['settle_energy']:.3g}" in shown
     assert f"<= {1e6 * paired['settle_energy']:.3g}" in shown
     listed = json.loads(eqlab("runs", "show", tmp_path / "o", "--json").stdout)["runs"][0]["metrics"]
-    assert listed["settle_energy"] == pytest.approx((single["settle_energy"] + paired["settle_energy"]) / 2, rel=1e-12)
+    assert listed["settle_energy"] == pytest.approx((single["settle_energy"] + paired["settle_energy"]) / 2, rel=1e-12, abs=0)
     assert listed["settle_is_bound"] == 0.5
     assert listed["settle_power"] > 0

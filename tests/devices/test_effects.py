@@ -203,7 +203,7 @@ def test_gains_have_their_spread_and_limit_the_nudge() -> None:
     assert isinstance(stretch, Tensor)
     assert abs(float(stretch.mean()) - 1) < Z * 0.1 / math.sqrt(MANY)
     assert abs(float(stretch.std()) / 0.1 - 1) < Z / math.sqrt(2 * MANY)
-    assert built.least_curvature() == pytest.approx(-1 / float(stretch.max()), rel=1e-12)
+    assert built.least_curvature() == pytest.approx(-1 / float(stretch.max()), rel=1e-12, abs=0)
     assert built.has_minimum(-0.99 / float(stretch.max()))
     assert not built.has_minimum(-1.01 / float(stretch.max()))
     one = Layered((1, 1), dtype=torch.float64).responding([Gained(ACTIVATIONS["linear"], torch.tensor([2.0], dtype=torch.float64))])
@@ -212,7 +212,7 @@ def test_gains_have_their_spread_and_limit_the_nudge() -> None:
         one.bias(0).fill_(0.3)
     # s^2 / (2 a) - s u + (c s^2 / 2 - l s) is least at s = a (u + l) / (1 + a c).
     at = one.minimiser(0, (torch.zeros(1, 1, dtype=torch.float64),), one.clamp(clamped.inputs), Pull(torch.tensor([[0.5]]), 0.25))
-    assert float(at.detach()) == pytest.approx(2 * (0.3 + 0.5) / (1 + 2 * 0.25), rel=1e-12)
+    assert float(at.detach()) == pytest.approx(2 * (0.3 + 0.5) / (1 + 2 * 0.25), rel=1e-12, abs=0)
     together = OnDevice(network(), Device(effects=(NeuronGain(0.05), AsymmetricFeedback(0.1))))  # in either order of mention
     assert type(together.inside).__name__ == "Untied"
 
@@ -333,8 +333,8 @@ def test_write_laws_are_named_by_their_parameters() -> None:
     made = device("law.model=neurosim", "law.nl_ltp=2.4", "law.nl_ltd=-4.88", "law.num_pulses=97")
     twin = exponential_device(alpha_of_label(2.4), alpha_of_label(4.88), 97)
     assert made.law == twin.law
-    assert made.step * made.step_up == pytest.approx(twin.step_up, rel=1e-14)
-    assert made.step * made.step_down == pytest.approx(twin.step_down, rel=1e-14)
+    assert made.step * made.step_up == pytest.approx(twin.step_up, rel=1e-14, abs=0)
+    assert made.step * made.step_down == pytest.approx(twin.step_down, rel=1e-14, abs=0)
     assert device("law.model=neurosim", "law.alpha_p=0").law == LinearStep(0, 0)
     assert device("law.m=0.5", "law.m_down=0.1").law == LinearStep(0.5, 0.1)
     assert device("conductance-noise.kind=1/f").effects == (ConductanceNoise(0.0, NoiseKind.FLICKER),)

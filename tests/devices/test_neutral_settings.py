@@ -60,7 +60,7 @@ def test_a_pulse_train_without_settings_has_no_longest_one() -> None:
     effects = assemble("ideal", split(("pulse-train.threshold=0",))[0], 0).effects
     device = Device(Conductance(0.0, 1.0, Pairing.SINGLE), step=1e-3, effects=effects)
     level = torch.zeros(1, 1, dtype=torch.float64)
-    assert float(device.write(level, level + 0.9, "weight", 1).level) == pytest.approx(0.9, rel=1e-12)
+    assert float(device.write(level, level + 0.9, "weight", 1).level) == pytest.approx(0.9, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_perfect_wires_change_nothing(r_row: float, r_col: float) -> None:
 def test_one_perfect_wire_leaves_independent_ladders(r_row: float, r_col: float) -> None:
     """If this fails, a wire of 0 ohm is a cut one. A single cell is three resistances in series, of which one may be absent."""
     g = np.array([[1e-3]])
-    assert effective_conductance(g, r_row, r_col)[0, 0] == pytest.approx(1 / (1e3 + r_row + r_col), rel=1e-12)
+    assert effective_conductance(g, r_row, r_col)[0, 0] == pytest.approx(1 / (1e3 + r_row + r_col), rel=1e-12, abs=0)
     if r_col == 0:  # cells of one row with its columns at 0 volts, and other rows do not act on it
         both = effective_conductance(cells(4, 3), r_row, 0.0)
         np.testing.assert_allclose(both[1:2], effective_conductance(cells(4, 3)[1:2], r_row, 0.0), rtol=1e-12)

@@ -128,6 +128,12 @@ def test_final_training_keeps_nothing_for_validation_and_reports_its_last_epoch(
     assert chosen["validation_error"] is not None
     assert last["validation_error"] is None
     assert last["settle_energy"] / chosen["settle_energy"] == pytest.approx((64 + 250) / 64, rel=0.05, abs=0)
+    # Three epochs of 64 and of 314 samples, each through every phase: a sample is counted once per epoch.
+    for found, samples in ((chosen, 64), (last, 314)):
+        assert found["energy"] / found["sample_energy"] == pytest.approx(3 * samples, rel=1e-12, abs=0)
+        sweeps = sum(phase["sweeps"] for name, phase in found["phases"].items() if name != "write")
+        assert sweeps / found["sweeps_per_sample"] == pytest.approx(3 * samples, rel=1e-9, abs=0)
+        assert 0 < found["inference_energy"] < found["sample_energy"]
 
 
 def test_every_effect_that_is_listed_can_be_trained_with_all_others() -> None:

@@ -44,7 +44,7 @@ def close(value: float) -> object:
 
 
 def test_a_sweep_reads_all_devices() -> None:
-    """If this fails, settling is off by a power of the voltage or the number of devices. 6 x 2 + 3 x 5 = 27 microsiemens at 3 V for 2 ns."""
+    """If this fails, settling is off by a power of the voltage. 6 x 2 + 3 x 5 = 27 microsiemens at 3 V for 2 ns."""
     found = bill(v_read=3.0, t_read=2e-9)
     assert found.settle_power == close(9 * 27e-6)
     assert found.settle_time == close(2e-9)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from contrastive_core.errors import InputError
+from experiments.commandline.documents import LARGEST_FILE, read_toml
 
 NAME = "device.toml"
 """File that a fit writes in its run directory."""
@@ -39,6 +39,15 @@ def write_device(path: Path, settings: Mapping[str, Mapping[str, Any]], source: 
         raise InputError(f"cannot write {path} ({error.strerror}); choose another directory") from error
 
 
+def _text(path: Path) -> str:
+    """Return the text of a file of at most ``LARGEST_FILE`` bytes."""
+    with path.open("rb") as stream:
+        content = stream.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"it is larger than {LARGEST_FILE} bytes")
+    return content.decode("utf-8-sig")
+
+
 def is_device_file(preset: str) -> bool:
     """Whether a device is given as a path, which ends in .toml or has a separator, and not as the name of a published device."""
     return preset.endswith(".toml") or len(Path(preset).parts) > 1
@@ -64,10 +73,10 @@ def read_device(preset: str) -> tuple[str, ...]:
     """
     path = Path(preset) / NAME if Path(preset).is_dir() else Path(preset)
     try:
-        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        document = read_toml(_text(path))
     except OSError as error:
         raise InputError(f"cannot read the device {path} ({error.strerror}); give a file that 'eqlab device fit' wrote") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{path} is not a TOML file: {error}; give a file that 'eqlab device fit' wrote") from error
     settings = []
     for part, table in document.items():

@@ -7,8 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from circuits import SWITCHED_ON
 from command_line import Eqlab
-from device_cases import SWITCHED_ON
 
 from contrastive_core.devices import EFFECTS
 from contrastive_core.devices.conductance import Pairing

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from device_cases import SWITCHED_ON
+from circuits import SWITCHED_ON
 from torch import Tensor
 
 from contrastive_core.analysis.gradient_quality import compare_gradients

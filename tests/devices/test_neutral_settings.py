@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
+from circuits import SWITCHED_ON
 from command_line import Eqlab
-from device_cases import SWITCHED_ON
 
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device

@@ -199,6 +199,14 @@ class Network(nn.Module, ABC):
     def compliance(self, state: State) -> State:
         """Return the diagonal of the inverse of each unit's own curvature at ``state``; 0 for a unit held by its bounds."""
 
+    def unit_scales(self, clamped: Clamped) -> tuple[Tensor | float, ...]:
+        """Return what turns a force on each unit into a displacement: its own curvature, of shape (n,), or one number for a layer.
+
+        Flows take it as the time constant, and certificates measure forces by it. It is the stiffness, unless a network overrides it
+        because its units have a curvature of another size or unit, such as the conductance of a node.
+        """
+        return self.stiffness
+
     @abstractmethod
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
         """Return the start of a free phase: rest, or a random state if a generator is given."""

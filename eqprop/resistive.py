@@ -225,6 +225,10 @@ class Resistive(Network):
             compliances.append(1 / total)
         return tuple(compliances)
 
+    def unit_scales(self, clamped: Clamped) -> tuple[Tensor | float, ...]:
+        """Return the conductance between each node and all its neighbours, in siemens: forces are currents."""
+        return tuple(self._total(index, clamped.load) for index in range(len(self.sizes)))
+
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
         """Return all nodes at 0 V, or at normal voltages of 1 V drawn from the generator, on the side their diodes allow."""
         drive = clamped.drive

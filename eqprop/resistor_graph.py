@@ -166,6 +166,10 @@ class ResistorGraph(Network):
         diagonal = torch.diagonal(self._free()).detach()
         return self._blocks((1 / diagonal).expand(len(state[0]), -1))
 
+    def unit_scales(self, clamped: Clamped) -> tuple[Tensor | float, ...]:
+        """Return each node's whole conductance, in siemens: forces are currents."""
+        return torch.split_with_sizes(torch.diagonal(self._free()), self.sizes)
+
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
         """Return all nodes at 0 V, or at normal voltages of 1 V drawn from the generator."""
         drive = clamped.drive

@@ -18,9 +18,9 @@ from contrastive_core.types import State
 class GradientFlow(Dynamics):
     r"""Projected Euler steps of :math:`\kappa_l\, \dot s_l = -\partial F/\partial s_l`.
 
-    Each layer's time constant is its stiffness :math:`\kappa_l`, so that a small layer energy scale does not slow the upper
-    layers; the energy falls all the same. With smooth activations the flow is stiff near the bounds: prefer ``Synchronous``
-    with damping there. Scellier & Bengio (2017) use a step of one half.
+    The time constants :math:`\kappa_l` are the network's unit scales: a layer's stiffness, so that a small layer energy scale does not slow
+    the upper layers, or the conductance of a circuit's node. The energy falls all the same. With smooth activations the flow is stiff near
+    the bounds: prefer ``Synchronous`` with damping there. Scellier & Bengio (2017) use a step of one half.
 
     Attributes
     ----------
@@ -63,8 +63,9 @@ def velocity_of(state: State, clamped: Clamped, phase: Phase) -> State:
     r"""Return :math:`-\kappa_l^{-1}\, \partial F/\partial s_l` for every layer, bounds and held layers left out of account."""
     network = clamped.network
     pull = pull_of(phase, clamped, state)
-    # Each layer has its stiffness as time constant, so that a small energy scale slows none.
-    velocity = [f / k for f, k in zip(network.force(state, clamped), network.stiffness, strict=True)]
+    # A force over a constant would be no displacement: amperes are not volts, and would pass for convergence at small conductances.
+    scales = network.unit_scales(clamped)
+    velocity = [f / k for f, k in zip(network.force(state, clamped), scales, strict=True)]
     if pull is not None:
-        velocity[-1] = velocity[-1] + (pull.linear - pull.curvature * state[-1]) / network.stiffness[-1]
+        velocity[-1] = velocity[-1] + (pull.linear - pull.curvature * state[-1]) / scales[-1]
     return tuple(velocity)

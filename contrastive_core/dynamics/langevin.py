@@ -82,11 +82,12 @@ class Langevin(Dynamics):
             raise InputError("thermal noise needs a generator; pass generator=torch.Generator().manual_seed(...) to relax")
         moving = moving_blocks(state, phase)
         shaken = []
-        for layer, stiffness in zip(drifted, clamped.network.stiffness, strict=True):
+        for layer, scale in zip(drifted, clamped.network.unit_scales(clamped), strict=True):
             # Drawn where the generator lives, so that a run on a device can be repeated on the CPU.
             noise = torch.randn(layer.shape, generator=generator, dtype=layer.dtype, device=generator.device).to(layer)
             # The variance 2 T h / k balances the drift: the stationary density is that of the temperature.
-            shaken.append(layer + math.sqrt(2 * self.temperature * self.step_size / stiffness) * noise)
+            variance = 2 * self.temperature * self.step_size / scale
+            shaken.append(layer + (variance.sqrt() if isinstance(variance, Tensor) else math.sqrt(variance)) * noise)
         allowed = clamped.network.project(tuple(shaken))
         return tuple(new if index in moving else old for index, (old, new) in enumerate(zip(state, allowed, strict=True))), residual, None
 

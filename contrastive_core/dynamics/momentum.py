@@ -149,7 +149,7 @@ class Momentum(Dynamics):
 
 def largest_curvature(state: State, clamped: Clamped, phase: Phase = None) -> Tensor:
     r"""Estimate the largest eigenvalue of :math:`\kappa^{-1/2} (\partial^2 F/\partial s^2)\, \kappa^{-1/2}` from below, of shape (B,)."""
-    roots = tuple(stiffness**0.5 for stiffness in clamped.network.stiffness)
+    roots = tuple(scale**0.5 for scale in clamped.network.unit_scales(clamped))
     product = hessian(clamped, state)
     pull = pull_of(phase, clamped, tuple(layer.detach() for layer in state))
     with torch.no_grad():

@@ -115,7 +115,7 @@ def extreme_eigenvalues(clamped: Clamped, state: State, *, relative: bool = Fals
     product = hessian(clamped, state)
     sizes = [layer.shape[1] for layer in state]
     units = torch.cat(
-        [torch.full((n,), k if relative else 1.0).to(state[0]) for n, k in zip(sizes, clamped.network.stiffness, strict=True)]
+        [torch.ones(n).to(state[0]) * (k if relative else 1.0) for n, k in zip(sizes, clamped.network.unit_scales(clamped), strict=True)]
     )
     root = units.sqrt()  # (n,)
 

@@ -118,6 +118,8 @@ class Pieces(NamedTuple):
         Returns the energy at clamped inputs as a :class:`Ladder`, which kernels can settle.
     dissipation : callable, optional
         Returns the :class:`Dissipation` at a state and clamped inputs, for a network that is a circuit.
+    scales : callable, optional
+        Returns each unit's own curvature at clamped inputs, one (n,) tensor per layer, where stiffness is no measure of it.
     """
 
     bounds: Mapping[str, tuple[float, float]] = {}
@@ -127,6 +129,7 @@ class Pieces(NamedTuple):
     nudge: Callable[[Nudge], Nudge] | None = None
     ladder: Callable[[Clamped], Ladder] | None = None
     dissipation: Callable[[State, Clamped], Dissipation | None] | None = None
+    scales: Callable[[Clamped], tuple[Tensor, ...]] | None = None
 
 
 class Network(nn.Module, ABC):
@@ -198,14 +201,6 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def compliance(self, state: State) -> State:
         """Return the diagonal of the inverse of each unit's own curvature at ``state``; 0 for a unit held by its bounds."""
-
-    def unit_scales(self, clamped: Clamped) -> tuple[Tensor | float, ...]:
-        """Return what turns a force on each unit into a displacement: its own curvature, of shape (n,), or one number for a layer.
-
-        Flows take it as the time constant, and certificates measure forces by it. It is the stiffness, unless a network overrides it
-        because its units have a curvature of another size or unit, such as the conductance of a node.
-        """
-        return self.stiffness
 
     @abstractmethod
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
@@ -283,6 +278,11 @@ class Network(nn.Module, ABC):
                 return
             for name, (low, high) in pieces.bounds.items():
                 self.get_parameter(name).clamp_(low, high)
+
+    @final
+    def unit_scales(self, clamped: Clamped) -> tuple[Tensor | float, ...]:
+        """Return what turns a force on each unit into a displacement, and is the time constant of flows."""
+        return self.stiffness if (scales := self.pieces.scales) is None else scales(clamped)
 
     @final
     def ladder(self, clamped: Clamped) -> Ladder | None:

@@ -104,6 +104,8 @@ def asymmetry(network: Network, clamped: Clamped, state: State, noise: State) ->
 def asymmetry_gradient(network: Network, clamped: Clamped, state: State, noise: State) -> Gradients:
     """Return the gradient of :func:`asymmetry` for every parameter that it depends on; empty if it depends on none."""
     value = asymmetry(network, clamped, state, noise)
+    if not value.requires_grad:  # the Jacobian of a single layer is symmetric whatever the parameters are
+        return {}
     named = dict(network.named_parameters())
     values = torch.autograd.grad(value, list(named.values()), allow_unused=True)
     return {name: gradient for name, gradient in zip(named, values, strict=True) if gradient is not None}

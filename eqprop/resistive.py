@@ -113,7 +113,8 @@ class Resistive(Network):
     def pieces(self) -> Pieces:
         """Return the bounds of conductances in siemens, the heat and, with ideal diodes, the ladder."""
         bounds = {f"conductance_{number}": pair for number, pair in enumerate(self.bounds, start=1)}
-        return Pieces(bounds, ladder=self._ladder if self.parts.diode.ideal else None, dissipation=self._dissipation)
+        ladder = self._ladder if self.parts.diode.ideal else None
+        return Pieces(bounds, ladder=ladder, dissipation=self._dissipation, scales=self._scales)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Set the sources, and replace their action on the first layer by a current (the drive) and a conductance (the load)."""
@@ -225,7 +226,7 @@ class Resistive(Network):
             compliances.append(1 / total)
         return tuple(compliances)
 
-    def unit_scales(self, clamped: Clamped) -> tuple[Tensor | float, ...]:
+    def _scales(self, clamped: Clamped) -> tuple[Tensor, ...]:
         """Return the conductance between each node and all its neighbours, in siemens: forces are currents."""
         return tuple(self._total(index, clamped.load) for index in range(len(self.sizes)))
 

@@ -94,7 +94,7 @@ class ResistorGraph(Network):
     @property
     def pieces(self) -> Pieces:
         """Return the bounds of the conductances, in siemens, and the heat of the resistors."""
-        return Pieces(bounds={"conductance": self.bounds}, dissipation=self._dissipation)
+        return Pieces(bounds={"conductance": self.bounds}, dissipation=self._dissipation, scales=self._scales)
 
     def laplacian(self) -> Tensor:
         """Return the conductance matrix of held nodes, inner nodes and outputs, in this order; shape (N, N)."""
@@ -166,7 +166,7 @@ class ResistorGraph(Network):
         diagonal = torch.diagonal(self._free()).detach()
         return self._blocks((1 / diagonal).expand(len(state[0]), -1))
 
-    def unit_scales(self, clamped: Clamped) -> tuple[Tensor | float, ...]:
+    def _scales(self, clamped: Clamped) -> tuple[Tensor, ...]:
         """Return each node's whole conductance, in siemens: forces are currents."""
         return torch.split_with_sizes(torch.diagonal(self._free()), self.sizes)
 

@@ -45,10 +45,6 @@ class SameUnits(Generic[N]):
         """Return the diagonal of the inverse of each unit's own curvature."""
         return self.inside.compliance(state)
 
-    def unit_scales(self, clamped: Clamped) -> tuple[Tensor | float, ...]:
-        """Return each unit's own curvature, or one number for a layer."""
-        return self.inside.unit_scales(clamped)
-
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
         """Return the start of a free phase."""
         return self.inside.initial_state(clamped, generator)

@@ -21,6 +21,7 @@ from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch, Gradients, State
 from eqprop import RULES
 from eqprop.homeostasis import Homeostatic, asymmetry, asymmetry_gradient
+from eqprop.resistive import Resistive
 from eqprop.settings import Homeostasis
 
 SETTING = Setting(COSTS["squared-error"](), Settling(free=Stop(1e-12, 2000), second=Stop(1e-10, 2000)), strength=0.01)
@@ -197,3 +198,15 @@ def test_feedback_arrays_that_learn_are_arrays_of_the_device() -> None:
     held.constrain_()
     torch.testing.assert_close(held.get_parameter("feedback_2").detach(), before + 0.01, rtol=0, atol=1e-9)
     assert float(held.pulses[0]) > 0
+
+
+@pytest.mark.parametrize("build", [Layered, Resistive])
+def test_a_single_layer_has_no_asymmetry_and_adds_no_gradient(build: type[Layered | Resistive]) -> None:
+    """Its Jacobian is diagonal whatever the parameters are; a network without hidden layers is learned all the same."""
+    network = build((3, 2), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with torch.no_grad():
+        clamped = network.clamp(torch.rand((4, 3), dtype=torch.float64, generator=torch.Generator().manual_seed(1)))
+        state = network.initial_state(clamped)
+    noise = (torch.ones(4, 2, dtype=torch.float64),)
+    assert float(asymmetry(network, clamped, state, noise)) == 0
+    assert asymmetry_gradient(network, clamped, state, noise) == {}

@@ -1,5 +1,7 @@
 """The program ``eqlab``: finds the command, imports it when it is used, and ends with one sentence and an exit code when it fails."""
 
+import os
+
 import click
 
 from experiments.commandline.group import Group, show_help
@@ -64,4 +66,6 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the program as installed."""
+    # A notebook sets a backend for its own figures, with which matplotlib cannot be imported here; the program shows no windows.
+    os.environ.pop("MPLBACKEND", None)
     cli.main(prog_name="eqlab")

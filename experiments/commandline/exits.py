@@ -16,6 +16,14 @@ FAILED = 1
 USAGE = 2
 SOME_FAILED = 3
 INTERRUPTED = 130
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "array is too big",
+    "Maximum allowed dimension exceeded",
+    "Storage size calculation overflowed",
+)
 
 
 class TrialsFailedError(EqlabError):
@@ -68,6 +76,8 @@ def exit_code(error: BaseException) -> int | None:
     int or None
         None for an error that nobody foresaw: a bug, which deserves its traceback.
     """
+    if _ran_out_of_memory(error) or _ended_early(error):
+        return FAILED
     codes: tuple[tuple[type[BaseException], int], ...] = (
         (TrialsFailedError, SOME_FAILED),
         (InterruptedRunError, INTERRUPTED),
@@ -94,6 +104,10 @@ def sentence(error: BaseException) -> str:
     str
         The sentence, without the program's name.
     """
+    if _ran_out_of_memory(error):
+        return f"there is not enough memory ({error}); choose smaller sizes, or fewer samples at a time"
+    if _ended_early(error):
+        return "a file or an answer ended before its end; restore the file, or answer the question"
     if isinstance(error, click.UsageError):
         help_hint = f"; see '{error.ctx.command_path} --help'" if error.ctx else ""
         message = error.format_message().rstrip(".")
@@ -105,3 +119,14 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
+
+
+def _ran_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was missing, which NumPy and torch say in several ways."""
+    told = isinstance(error, RuntimeError | ValueError) and not isinstance(error, EqlabError)
+    return isinstance(error, MemoryError) or (told and any(words in str(error) for words in _NO_MEMORY))
+
+
+def _ended_early(error: BaseException) -> bool:
+    """Whether click took the end of a file for Ctrl-C."""
+    return isinstance(error, click.Abort) and isinstance(error.__cause__, EOFError)

@@ -135,7 +135,7 @@ class Invocation:
     @property
     def has_bar(self) -> bool:
         """Whether progress is a bar on a terminal."""
-        return not self.quiet and sys.stderr.isatty()
+        return not self.quiet and sys.stderr is not None and sys.stderr.isatty()
 
     def warn_of_threads(self) -> None:
         """Warn of more threads than cores: they are slow, not wrong, and a run must go on by its own command line on a smaller machine."""

@@ -178,9 +178,15 @@ def resolve_layers(model: type[M], layers: Sequence[Layer]) -> M:
         flags = {key: key.upper() if key in arguments else flag_name(key) for key in flatten(values)}
         origins |= {key: layer.origin.format(key=key, flag=flag) for key, flag in flags.items()}
     try:
-        return model.model_validate_json(json.dumps(merged, default=str), strict=True)
+        made = model.model_validate_json(json.dumps(merged, default=str), strict=True)
     except ValidationError as error:
         raise InputError(complain(error, model, origins)) from error
+    for key, value in flatten(merged).items():
+        # Seeds are hashed and may be wider; sizes and counts are numbers of 64 bits in every library.
+        wide = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int) and not -(2**63) <= one < 2**63]
+        if wide and not key.endswith("seed"):
+            raise InputError(f"{origins.get(key, key)} must be less than 2**63, got {wide[0]}")
+    return made
 
 
 def read_config(name: str) -> Layer:

@@ -1,5 +1,6 @@
 """Printing and writing: aligned tables, JSON without NaN, TOML, and files that are there whole or not at all."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -15,6 +16,7 @@ __all__ = ["Cell", "format_table", "say", "to_json", "to_toml", "write_bytes", "
 
 Cell = str | float | None
 """Content of a table: text, a number, a truth value or nothing."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
@@ -120,7 +122,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line, with question marks for characters that the terminal's encoding lacks.
+    """Print a line, with question marks for control characters and for those that the terminal's encoding lacks.
 
     Parameters
     ----------
@@ -129,7 +131,12 @@ def say(text: str, *, err: bool = False) -> None:
     err : bool
         Whether to print to stderr.
     """
-    encoding = (sys.stderr if err else sys.stdout).encoding or "utf-8"
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:  # closed by whoever started the program
+        return
+    encoding = stream.encoding or "utf-8"
+    # Names of files and runs may hold commands for the terminal, such as colours or the title of its window.
+    text = _CONTROLS.sub("?", text)
     click.echo(text.encode(encoding, "replace").decode(encoding), err=err)
 
 

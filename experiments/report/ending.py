@@ -28,14 +28,19 @@ def finish(run: RunDirectory, invocation: Invocation, result: Mapping[str, Any],
     Raises
     ------
     InputError
-        If the directory cannot be written.
+        If the directory cannot be written; the result is printed all the same.
     """
     from experiments.figures.writing import write_pictures
     from experiments.report.html import render, write_report
     from experiments.report.page import build_report, contents_of
 
-    view = contents_of(run)
     report = run.path / "report.html"
-    write_pictures(run.figures, view.pictures)
-    write_report(report, render(build_report(run, view=view)))
+    try:
+        view = contents_of(run)
+        write_pictures(run.figures, view.pictures)
+        write_report(report, render(build_report(run, view=view)))
+    except Exception:
+        # A disk that is full for figures is no reason to keep the result of hours to ourselves.
+        invocation.result({"run": str(run.path), **result}, f"{text}\n\nrun directory: {run.path}")
+        raise
     invocation.result({"run": str(run.path), **result}, f"{text}\n\nrun directory: {run.path}\nreport: {report}")

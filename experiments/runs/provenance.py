@@ -87,7 +87,10 @@ def without_home(text: str) -> str:
     str
         Text with ``~`` in their place.
     """
-    home = str(Path.home())
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # a user of a container without an entry, and so without a home
+        home = ""
     if len(Path(home).parts) > 1:
         text = re.sub(rf"{re.escape(home)}(?=/|$)", "~", text)
     return _HOME.sub("~", text)

@@ -1,5 +1,6 @@
 """Names of the engines that compute trials, and the interface of an open one; ``experiments.trials.engines`` opens them."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
@@ -63,7 +64,7 @@ def check_engine(engine: str) -> tuple[str, int]:
         return engine, available_cores()
     if kind in LOCAL and count.isdigit() and int(count) > 0:
         return kind, int(count)
-    if kind in ("tcp", "tls") and count.startswith("//"):
+    if re.fullmatch(r"(tcp|tls)://(\[[^]]+\]|[^:/\s]+):\d+/?", engine):
         return "address", 0
     if engine.endswith(".json"):
         return "file", 0

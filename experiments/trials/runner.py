@@ -80,6 +80,7 @@ class Run:
         """
         counts = self.journal.counts()
         if not counts["pending"] + counts["running"]:
+            self._tidy_up()
             return
         self._prepare()
         with StatusLine(invocation, label, counts) as line:
@@ -91,7 +92,11 @@ class Run:
             else:
                 with open_engine(engine) as opened:
                     self._spread(opened, line)
-        shutil.rmtree(self.directory.live, ignore_errors=True)  # all is recorded
+        self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        """Remove the announced epochs, once all is recorded; those of a run that was killed at its end too."""
+        shutil.rmtree(self.directory.live, ignore_errors=True)
 
     def _prepare(self) -> None:
         """Make the directories of checkpoints and announced epochs."""

@@ -16,6 +16,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from contrastive_core.kernels.caching import compiler
 from contrastive_core.kernels.spins import counter_random, lane_formulas
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,10 +27,10 @@ Number = Any
 
 # No nnan and ninf: a field that is not finite must not become a spin silently.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
-_options = partial(numba.njit, cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-compiled: Callable[[F], F] = cast("Callable[[F], F]", _options)
+_options = partial(compiler, nogil=True, error_model="numpy", fastmath=FAST)
+compiled: Callable[[F], F] = _options()
 inlined: Callable[[F], F] = cast("Callable[[F], F]", numba.njit(inline="always"))
-threaded: Callable[[F], F] = cast("Callable[[F], F]", _options(parallel=True))
+threaded: Callable[[F], F] = _options(parallel=True)
 
 philox = inlined(counter_random.philox)
 clipped = inlined(lane_formulas.clipped)

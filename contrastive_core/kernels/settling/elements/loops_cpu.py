@@ -10,12 +10,11 @@ diverged sample is found. Kernels that call each other live in one file, if they
 
 import math
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
-import numba
 import numpy as np
 
+from contrastive_core.kernels.caching import compiler
 from contrastive_core.kernels.settling.elements import formulas
 from contrastive_core.kernels.settling.elements.codes import BUDGET, CONVERGED, DIVERGED, FREE, HELD, SOFTMAX
 from contrastive_core.kernels.settling.elements.llvm_cpu import VECTOR_BYTES
@@ -29,9 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Number = Any
 """A scalar of whatever type numba finds, often made one of the arrays' own type on the way."""
 
-njit: Callable[[F], F] = cast(
-    Any, partial(numba.njit, cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
-)
+njit: Callable[[F], F] = compiler(nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
 
 respond, nudged, larger = njit(formulas.respond), njit(formulas.nudged), njit(formulas.larger)
 

@@ -17,7 +17,7 @@ from command_line import Found, Refused
 from sweep_cases import new
 
 from contrastive_core.errors import DivergenceError, InputError
-from contrastive_core.kernels.caching import private_folder
+from contrastive_core.files.private import private_folder
 from experiments.cli import cli
 from experiments.commandline.exits import FAILED, INTERRUPTED, exit_code, sentence
 from experiments.commandline.output import say
@@ -184,15 +184,14 @@ def test_without_a_place_for_machine_code_it_lies_in_a_temporary_directory(tmp_p
 def test_only_a_directory_of_the_user_alone_is_a_cache(tmp_path: Path) -> None:
     """If this fails, another user of the machine puts programs where kernels are read from."""
     folder = tmp_path / f"eqlab-kernels-{os.getuid()}"
-    assert private_folder(tmp_path) == folder
-    assert private_folder(tmp_path) == folder, "again, for the next process"
+    assert private_folder("eqlab-kernels", tmp_path) == folder
+    assert private_folder("eqlab-kernels", tmp_path) == folder, "again, for the next process"
     folder.chmod(0o777)
-    assert private_folder(tmp_path) is None
+    assert private_folder("eqlab-kernels", tmp_path) is None
     folder.rmdir()
     folder.symlink_to(tmp_path)
-    assert private_folder(tmp_path) is None
+    assert private_folder("eqlab-kernels", tmp_path) is None
     folder.unlink()
     folder.write_text("in the way")
-    assert private_folder(tmp_path) is None
-    assert private_folder(tmp_path / "missing") is None
-    assert private_folder(None) is None
+    assert private_folder("eqlab-kernels", tmp_path) is None
+    assert private_folder("eqlab-kernels", tmp_path / "missing") is None

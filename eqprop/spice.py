@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ THERMAL_VOLTAGE = 1.380649e-23 * 300.15 / 1.602176634e-19
 """kT/e in volt at ngspice's nominal temperature of 27 degrees Celsius."""
 
 _OPTIONS = ".options reltol=1e-9 abstol=1e-18 vntol=1e-12 gmin=1e-18 itl1=1000"
+_INHERITED = ("PATH", "LD_LIBRARY_PATH", "SPICE_LIB_DIR", "SPICE_SCRIPTS", "TMPDIR")
 _VALUE = re.compile(r"^v\((l\d+_\d+)\)\s*=\s*(\S+)\s*$", re.MULTILINE | re.IGNORECASE)
 
 
@@ -165,13 +167,23 @@ def run_ngspice(text: str, *, timeout: float = 600.0) -> str:
         path = Path(folder) / "net.cir"
         path.write_text(text, encoding="ascii")
         try:
-            ended = subprocess.run([program, "-b", str(path)], capture_output=True, text=True, timeout=timeout, check=False)
+            ended = _run_alone([str(Path(program).absolute()), "-n", "-b", str(path)], folder, timeout)
         except subprocess.TimeoutExpired as error:
             raise ConvergenceError(f"ngspice did not end within {timeout:g} s; give a smaller network or fewer samples") from error
     if ended.returncode or "Error" in ended.stdout + ended.stderr:
         reason = next((line for line in (ended.stderr + ended.stdout).splitlines() if "rror" in line), f"exit code {ended.returncode}")
         raise ConvergenceError(f"ngspice failed: {reason.strip()}")
     return ended.stdout
+
+
+def _run_alone(command: Sequence[str], folder: str, timeout: float) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder that is also its home, with an empty input and the few variables that it needs.
+
+    ngspice runs the start-up files of the current folder and of the home directory, which may hold commands for the shell.
+    """
+    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ} | {"HOME": folder, "LC_ALL": "C"}
+    nothing = subprocess.DEVNULL
+    return subprocess.run(command, cwd=folder, env=environment, stdin=nothing, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def operating_points(

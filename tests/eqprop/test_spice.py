@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,28 @@ def test_nudge_beyond_the_bound_is_refused_before_ngspice_runs_away(eqlab: Eqlab
     result = eqlab("spice", "--strength", 100)
     assert result.exit_code == 2
     assert "give a --strength below" in result.output
+
+
+FAKE = """#!/bin/sh
+here=$(pwd)
+{ echo "cwd=$here"; echo "args=$*"; echo "input=$(wc -c)"; env; } > "$0.told"
+"""
+
+
+def test_ngspice_meets_neither_start_up_files_nor_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a folder that somebody sent runs shell commands through the start-up file in it."""
+    program = tmp_path / "bin" / "ngspice"
+    program.parent.mkdir()
+    program.write_text(FAKE)
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"bin:{os.environ['PATH']}")  # relative to a folder that the program does not see
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("API_TOKEN", "SPICE_USERINIT_DIR", "BASH_ENV", "LD_PRELOAD"):
+        monkeypatch.setenv(name, "")
+    run_ngspice("* nothing")
+    told = dict(line.split("=", 1) for line in (tmp_path / "bin" / "ngspice.told").read_text().splitlines())
+    assert told["args"].startswith("-n -b ")
+    assert told["input"].strip() == "0"
+    assert told["cwd"] == told["HOME"] != str(tmp_path)
+    assert set(told) <= {"cwd", "args", "input", "PATH", "HOME", "LC_ALL", "PWD", "OLDPWD", "SHLVL", "_", "TMPDIR", "LD_LIBRARY_PATH"}

@@ -111,7 +111,7 @@ def only_told(advice: str = "add --plugin {module} if you trust it") -> Iterator
     Parameters
     ----------
     advice : str
-        What the error tells the user to do, with ``{module}`` for the module.
+        Advice of the error, with ``{module}`` in place of the module's name.
 
     Yields
     ------

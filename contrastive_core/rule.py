@@ -50,7 +50,7 @@ class Rule(ABC):
     Attributes
     ----------
     settles : bool
-        Whether it relaxes a free state by steps, from where a batch says.
+        Whether it relaxes a free state by steps, from the start that a batch may give.
     contrasts : bool
         Whether the estimate is the contrast of two phases, which a device could write one after the other.
     holds_outputs : bool
@@ -74,7 +74,8 @@ class Rule(ABC):
         Parameters
         ----------
         network : Network
-            Read, never changed: the same call gives the same estimate. Hardware is read as :meth:`Network.begin_use_` left it.
+            Network, which is not changed, so that a repeated call gives the same estimate. Weights on hardware are those of the last
+            :meth:`Network.begin_use_`.
         batch : Batch
             Inputs of shape (B, n_in), labels, and optionally the states from which free phases start.
         generator : torch.Generator, optional

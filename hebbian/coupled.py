@@ -102,7 +102,7 @@ class ContrastiveHebbian(Rule):
 
 
 def contrastive_hebbian(setting: Setting) -> ContrastiveHebbian:
-    """Return contrastive Hebbian learning, whatever the fraction."""
+    """Return contrastive Hebbian learning, which does not use the fraction."""
     return ContrastiveHebbian(setting.cost, setting.settling)
 
 

@@ -96,7 +96,7 @@ class Multitasking:
 
 
 def store_patterns(memory: Memory, convention: Convention = Convention.RAW) -> Multitasking:
-    """Return the network that has stored the patterns themselves: :func:`hebbian.storage.hebb` without the matrix."""
+    """Return the network that has stored the patterns themselves, like :func:`hebbian.storage.hebb` but without a matrix."""
     return Multitasking(memory.patterns, memory.patterns, convention.scale(memory.dilution), convention)
 
 

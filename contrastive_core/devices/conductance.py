@@ -24,7 +24,7 @@ class Pairing(Enum):
 
 @dataclass(frozen=True)
 class Conductance:
-    """Range of a device, and the weight that devices make.
+    """Range of the conductances of a device, and their conversion to weights.
 
     Attributes
     ----------

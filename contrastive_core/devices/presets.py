@@ -76,7 +76,7 @@ def _reram_exponential(seed: int) -> Device:
 
 
 def _phase_change(seed: int) -> Device:
-    # Of weights from 0 to 2: their measure -w is a (2z - 1) + b at both -1.
+    # For weights w from 0 to 2: the published law is in terms of -w, which is a (2z - 1) + b for a = b = -1.
     law = ExponentialStep(a_up=-27.235, a_down=-2.235, gamma_up=2.5, gamma_down=2.5, a=-1.0, b=-1.0)
     effects = (GrowingPair(), DeviceToDevice(0.2, 0.0, 0.05, 0.1), CycleToCycle(0.6))
     return Device(Conductance(1e-7, 25e-6, Pairing.DIFFERENTIAL, w_max=2.0), law, 0.01 / 2, effects=effects, seed=seed)

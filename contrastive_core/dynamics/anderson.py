@@ -69,7 +69,7 @@ class Trail(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Anderson(Dynamics):
-    r"""Leaps to the point at which the last few plain steps, if linear, would have left no residual.
+    r"""Leaps to the point at which the last few plain steps, extrapolated linearly, leave no residual.
 
     With :math:`G` the plain step, :math:`f_k = G(p_k) - p_k`, and the differences :math:`\Delta F, \Delta G` of the last m steps,
 

@@ -90,4 +90,4 @@ SHARED = ("hidden", "activation", "output_activation", "energy_scale", "readout"
 """Fields of :class:`Blueprint` that a kind uses or not."""
 
 INITIAL = frozenset({"hidden", "readout", "gain"})
-"""Those of them that a checkpoint need not agree on: sizes show in the parameters, and the gain is that of the initial ones."""
+"""Fields of ``SHARED`` in which a checkpoint may differ: parameters show the sizes, and the gain acts on initial ones only."""

@@ -74,7 +74,7 @@ class Route(NamedTuple):
     kind : str
         Kind of the kernel, or STEPS.
     reason : str
-        Why no kernel does it, as the end of a sentence; empty if one does.
+        Reason why no kernel does it, as the end of a sentence; empty if one does.
     """
 
     backend: str

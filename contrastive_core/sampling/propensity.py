@@ -23,7 +23,7 @@ def draw_pairs(propensities: Tensor, count: int, generator: torch.Generator) -> 
     Parameters
     ----------
     propensities : Tensor of shape (B, K)
-        Propensity of each partner by what shall not count, positive; 0 for a partner that is not allowed.
+        Propensity of each partner, positive, from the similarity that shall not count; 0 for a partner that is not allowed.
     count : int
         Partners per row, drawn with replacement.
     generator : torch.Generator

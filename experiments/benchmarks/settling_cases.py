@@ -91,10 +91,10 @@ FREE, SECOND = (1e-1, 6e-2, 3e-2, 2e-2, 1e-2, 3e-3), (1e-1, 6e-2, 3e-2, 1e-2, 3e
 """Tolerances that ``ep-matched`` may take: of the free phase, and of the nudged ones, relative to the size of their contrast."""
 
 OVER_RELAXATIONS = (1.0, 1.1, 1.15, 1.2, 1.25, 1.3)
-"""How far layers may go in a sweep of ``ep-matched``; networks with one hidden layer take the first."""
+"""Over-relaxations that ``ep-matched`` tries; networks with one hidden layer take the first."""
 
 AS_GOOD = 1.05
-"""How much larger the distance of its cosine from 1 may be than the textbook's."""
+"""Largest ratio of the distances of the cosines from 1, that of ``ep-matched`` over that of the textbook."""
 
 
 def cosine(found: Gradients, exact: Gradients) -> float:
@@ -149,11 +149,11 @@ def matched(network: Layered, judged: Batch, exact: Gradients, allowed: float, b
     Parameters
     ----------
     network, judged
-        Whose gradient is estimated, and on which samples.
+        Network whose gradient is estimated, and samples of the estimate.
     exact : tuple of Tensor
         Gradients of the equilibrium.
     allowed : float
-        Largest distance of its cosine with the exact one from 1.
+        Largest distance from 1 of the cosine between the estimated and the exact gradient.
     backend : str
         Backend that relaxes.
 

@@ -26,7 +26,7 @@ DRAWN = 2048
 """Samples of the data that are drawn where no files are given."""
 
 RATE, MOMENTUM, LARGEST_NORM, STEP = 0.02, 0.9, 1.0, 32
-"""Of the epoch of training: learning rate, momentum, largest norm of the gradient, and samples per step."""
+"""Settings of the epoch of training: learning rate, momentum, largest norm of the gradient, and samples per step."""
 
 
 @lru_cache(maxsize=2)

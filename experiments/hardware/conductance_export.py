@@ -26,7 +26,7 @@ def held_by(path: Path, trial: str | None, chosen: Conductance | None, data_dir:
     chosen : Conductance, optional
         The range for runs without devices; None is the default one. Runs of hardware have their own.
     data_dir : Path, optional
-        Where the files of the run's data set are.
+        Folder with the files of the run's data set.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What hardware lacks, as people write it: ``adc.adc_bits=6``, put together to a device."""
+"""Imperfections of hardware in written form, such as ``adc.adc_bits=6``, and the device that they describe."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from experiments.setup.options import LearningOptions
 
 NUMBERS = ("step", "step_up", "step_down", "seconds")
-"""The settings of a device that are numbers of its own."""
+"""Settings of the device itself, which are numbers."""
 
 _VARIATION = "EFFECT.PARAMETER=V1,V2,..."
 
 
 class Assignment(NamedTuple):
-    """A setting as it is written.
+    """Setting in written form.
 
     Attributes
     ----------
@@ -37,16 +37,16 @@ class Assignment(NamedTuple):
 
 
 class Variation(NamedTuple):
-    """One thing that is varied: its name, its values, and what each stands for.
+    """Varied setting: its name, its values, and the assignments that each value stands for.
 
     Attributes
     ----------
     name : str
-        What is varied, with what is held beside it.
+        Name of the varied setting, and of the settings given beside it.
     values : tuple of str
-        As written.
+        Values in written form.
     points : tuple of tuple of str
-        The assignments of each value.
+        Assignments of each value.
     """
 
     name: str
@@ -70,12 +70,12 @@ def read_assignment(text: str, flag: str = "--imperfections", form: str = "EFFEC
 
 
 def read_variation(text: str) -> Variation:
-    """Read assignments apart by spaces; those that have values apart by commas vary together, the others are held.
+    """Read assignments separated by spaces; those with several values, separated by commas, vary together, and the others are constant.
 
     Raises
     ------
     InputError
-        If a later one has another number of values than the first, and more than one, or one has none.
+        If an assignment has no value, or a later one has several values but not as many as the first.
     """
     parts = text.split() or [""]
     read = [split_values(part, "--vary", _VARIATION) for part in parts]
@@ -111,7 +111,7 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
     settings : sequence of Assignment
         Parts are ``conductance``, ``law``, ``device`` and the names of ``EFFECTS``; a named effect is switched on.
     seed : int
-        Of everything that is drawn.
+        Seed of all random draws of the device.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def idle(device: Device, settings: Sequence[Assignment]) -> list[str]:
     Parameters
     ----------
     device : Device
-        Device that the settings were put together to.
+        Device that was made from the settings.
     settings : sequence of Assignment
         Settings as given.
     """
@@ -164,14 +164,14 @@ def idle(device: Device, settings: Sequence[Assignment]) -> list[str]:
 
 
 def caution(device: Device, rule: str) -> list[str]:
-    """Return warnings of what a device makes of a rule.
+    """Return warnings about a device that spoils the updates of a rule.
 
     Parameters
     ----------
     device : Device
-        What weights are held by.
+        Device that holds the weights.
     rule : str
-        What trains them.
+        Name of the rule that trains the weights.
 
     Raises
     ------
@@ -183,28 +183,26 @@ def caution(device: Device, rule: str) -> list[str]:
     if not device.writes_each_phase:
         return []
     if not rule_named(rule).contrasts:
-        raise InputError(
-            f"{rule} has no two phases that pulse-train.scheme=two-pass could write; take a rule that contrasts, or scheme=net"
-        )
+        raise InputError(f"{rule} has no two phases, which pulse-train.scheme=two-pass needs; take a rule that contrasts, or scheme=net")
     return [
-        "two-pass writes each phase on its own, and what both have in common moves conductances to their bounds or wherever the write law "
-        "pulls them: expect accuracies at chance; pulse-train.scheme=net writes the difference once"
+        "two-pass writes each phase on its own; the part that both have in common moves conductances to their bounds or to the balance of "
+        "the write law, so expect accuracies at chance; pulse-train.scheme=net writes the difference once"
     ]
 
 
 def check_suits(device: Device, options: LearningOptions, rules: Sequence[str]) -> None:
     """Put a device on a network of the same kind and few units, without any data.
 
-    What a device suits depends on the kind of network and not on its size, and wires of large arrays take minutes to solve.
+    Whether a device suits a network depends on the kind of network and not on its size. Wires of large arrays would take minutes.
 
     Parameters
     ----------
     device : Device
-        What weights are to be held by.
+        Device that is to hold the weights.
     options : LearningOptions
-        Of the network.
+        Options of the network.
     rules : sequence of str
-        What trains it.
+        Names of the rules that train the network.
 
     Raises
     ------

@@ -35,24 +35,24 @@ if TYPE_CHECKING:
 METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost", "validation_error", "best_epoch", "epochs")} | {
     "sweeps_per_sample": TRAINING["sweeps_per_sample"],
     "signal_to_noise": Metric("rms displacement between the phases over rms error of reading a state, at the end", bounds=AMOUNT),
-    "inference_energy": Metric("of one inference: a free phase and its conversions", "joule", bounds=AMOUNT),
-    "inference_digital_energy": Metric("of as many digital multiplications and additions as one inference", "joule", bounds=AMOUNT),
-    "inference_seconds": Metric("of one inference", "second", bounds=AMOUNT),
-    "sample_energy": Metric("of one training sample: all phases, and its share of the writes", "joule", bounds=AMOUNT),
-    "sample_digital_energy": Metric("of as many digital multiplications and additions as one training sample", "joule", bounds=AMOUNT),
-    "sample_seconds": Metric("of one training sample", "second", bounds=AMOUNT),
-    "energy": Metric("of all training", "joule", bounds=AMOUNT),
-    "settle_energy": Metric("of arrays while states settle, or of resistors and diodes", "joule", bounds=AMOUNT),
+    "inference_energy": Metric("energy of one inference: a free phase and its conversions", "joule", bounds=AMOUNT),
+    "inference_digital_energy": Metric("energy of as many digital operations as one inference", "joule", bounds=AMOUNT),
+    "inference_seconds": Metric("time of one inference", "second", bounds=AMOUNT),
+    "sample_energy": Metric("energy of one training sample: all phases, and its share of the writes", "joule", bounds=AMOUNT),
+    "sample_digital_energy": Metric("energy of as many digital operations as one training sample", "joule", bounds=AMOUNT),
+    "sample_seconds": Metric("time of one training sample", "second", bounds=AMOUNT),
+    "energy": Metric("energy of all training", "joule", bounds=AMOUNT),
+    "settle_energy": Metric("energy of arrays while states settle, or of resistors and diodes", "joule", bounds=AMOUNT),
     "settle_power": Metric(
         "heat of a circuit that settles by itself, or else the bound v_read^2 times all conductances", "watt", bounds=AMOUNT
     ),
-    "settle_is_bound": Metric("whether it is the bound"),
-    "convert_energy": Metric("of converting inputs and states", "joule", bounds=AMOUNT),
-    "write_energy": Metric("of pulses", "joule", bounds=AMOUNT),
-    "digital_energy": Metric("of as many digital multiplications and additions", "joule", bounds=AMOUNT),
+    "settle_is_bound": Metric("whether the power of settling is the bound"),
+    "convert_energy": Metric("energy of converting inputs and states", "joule", bounds=AMOUNT),
+    "write_energy": Metric("energy of pulses", "joule", bounds=AMOUNT),
+    "digital_energy": Metric("energy of as many digital multiplications and additions", "joule", bounds=AMOUNT),
     "device_seconds": Metric("time of all training on the device", "second", bounds=AMOUNT),
-    "settle_time": Metric("of one sweep, or of one phase where circuits settle by themselves", "second", bounds=AMOUNT),
-    "pulses": Metric("sent in all", "pulse", bounds=AMOUNT),
+    "settle_time": Metric("time of one sweep, or of one phase if circuits settle by themselves", "second", bounds=AMOUNT),
+    "pulses": Metric("number of pulses sent in training", "pulse", bounds=AMOUNT),
     "phases": Metric("sweeps, operations, conversions, joules and seconds of each kind of phase, and of writing"),
     "constants": Metric("value, unit and source of the cost of each operation"),
     "device": Metric("effective settings of conductance, law, device and effects, given and default ones"),
@@ -67,23 +67,23 @@ def trial(
     on_step: Callable[..., None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> Outcome:
-    """Train one network on one device, from one seed that is the device's too.
+    """Train one network on one device; network and device share the seed.
 
     Parameters
     ----------
     options : HardwareTrialOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
-        Of initial weights, data order, the rule's draws and the device's.
+        Seed of initial weights, data order, the rule's draws and the device's draws.
     checkpoint : Path, optional
-        Written after every epoch, and gone on from if it is there.
+        Checkpoint, written after every epoch; training resumes from it if it exists.
     on_step, on_epoch : callable, optional
-        Told how it goes.
+        Called with the progress after every step, and with the record of every epoch.
 
     Returns
     -------
     Outcome
-        The metrics of ``METRICS`` and a record per epoch.
+        Metrics of ``METRICS``, and a record per epoch.
     """
     from dataclasses import replace
 
@@ -142,9 +142,9 @@ def changed(options: HardwareTrialOptions, changes: Mapping[str, str]) -> Hardwa
     Parameters
     ----------
     options : HardwareTrialOptions
-        Of the trial.
+        Options of the trial.
     changes : mapping of str to str
-        The second of what :func:`experiments.hardware.device_settings.split` gives.
+        Settings of training, the second result of :func:`experiments.hardware.device_settings.split`.
     """
     from experiments.commandline.options import resolve
 
@@ -152,18 +152,18 @@ def changed(options: HardwareTrialOptions, changes: Mapping[str, str]) -> Hardwa
 
 
 def moved(held: OnDevice, network: Network, device: Device, seed: int) -> OnDevice:
-    """Return what was learnt on one device on another of its kind, with draws of its own.
+    """Return the network that was learnt on one device, programmed into another device of the same kind with draws of its own.
 
     Parameters
     ----------
     held : OnDevice
-        As training left it.
+        Trained network on its device.
     network : Network
-        Another one like that inside, to be put on the other device.
+        New network of the same shape, to be put on the other device.
     device : Device
-        That it was trained on.
+        Device of the training.
     seed : int
-        Of the trial; the other device's follows from it.
+        Seed of the trial, from which the seed of the other device follows.
     """
     from dataclasses import replace
 

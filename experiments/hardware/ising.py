@@ -107,7 +107,7 @@ def trial(
     Parameters
     ----------
     options : IsingTrialOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
         Seed of initial weights, anneals, couplings and searches.
     checkpoint : Path, optional

@@ -1,4 +1,4 @@
-"""What is measured of a network on a device when it is trained: signal to noise of its contrast, and the bill."""
+"""Measures of a trained network on a device: signal to noise of its contrast, and its energy and time."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 def measure(
     held: OnDevice, rule: Rule, splits: Splits, batch_size: int, history: Sequence[Mapping[str, float]], costs: ConstantOptions
 ) -> dict[str, Any]:
-    """Measure what training took, and how far the contrast stands out of the errors of reading.
+    """Measure the costs of training, and the contrast relative to the errors of reading.
 
     Parameters
     ----------
     held : OnDevice
-        As training left it.
+        Trained network on its device.
     rule : Rule
-        That trained it.
+        Rule that trained the network.
     splits : Splits
-        What on.
+        Data set of the training.
     batch_size : int
-        Of the batch on which the contrast is measured.
+        Size of the batch on which the contrast is measured.
     history : sequence of mappings
-        A record per epoch.
+        Record of each epoch.
     costs : ConstantOptions
-        Of operations.
+        Costs of operations.
 
     Returns
     -------

@@ -128,7 +128,7 @@ def trial(options: SpiceTrialOptions, seed: int, *, prepared: SpiceCase | None =
     Parameters
     ----------
     options : SpiceTrialOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
         Seed of the initial conductances, and of the choice of those whose gradient is measured.
     prepared : SpiceCase, optional

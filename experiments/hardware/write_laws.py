@@ -18,12 +18,12 @@ MODELS = ("linear", "power", "exponential", "neurosim")
 
 
 class Written(NamedTuple):
-    """A law, and what it says of the device's steps.
+    """Write law, with the steps of the device that follow from it.
 
     Attributes
     ----------
     law : WriteLaw
-        How far a pulse moves a device.
+        Change of a device by a pulse.
     steps : dict of str to float
         Settings of the device; empty where the law leaves them alone.
     """

@@ -112,9 +112,9 @@ def trial(options: BasinOptions, seed: int) -> Outcome:
     Parameters
     ----------
     options : BasinOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
-        Of patterns, cues and dynamics.
+        Seed of patterns, cues and dynamics.
 
     Returns
     -------

@@ -88,9 +88,9 @@ def trial(options: StorageOptions, seed: int) -> Outcome:
     Parameters
     ----------
     options : StorageOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
-        Of the patterns.
+        Seed of the patterns.
 
     Returns
     -------

@@ -122,9 +122,9 @@ def trial(options: LessonOptions, seed: int) -> Outcome:
     Parameters
     ----------
     options : LessonOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
-        Of patterns, examples and chains.
+        Seed of patterns, examples and chains.
 
     Returns
     -------
@@ -264,18 +264,18 @@ def crossing(cells: list[dict[str, Any]], quality: float, rule: str, largest: fl
     Parameters
     ----------
     cells : list of dict
-        Of all points.
+        Results of all points.
     quality : float
-        Which of them.
+        Quality of the examples, which selects the points.
     rule : str
         ``supervised`` or ``unsupervised``.
     largest : float
-        The overlap of an archetype with itself, 1 - d.
+        Overlap of an archetype with itself, 1 - d.
 
     Returns
     -------
     float or None
-        Interpolated in the logarithm of M between the first neighbours on both sides; None where there are none.
+        Number of examples M, interpolated in log M between the first two neighbours that enclose the level; None if there are none.
     """
     level = THRESHOLD_OVERLAP * largest
     mine = sorted((cell["examples"], cell[rule]) for cell in cells if cell["quality"] == quality and cell[rule] is not None)

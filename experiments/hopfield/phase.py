@@ -88,9 +88,9 @@ def trial(options: PointOptions, seed: int) -> Outcome:
     Parameters
     ----------
     options : PointOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
-        Of the patterns' order and the chains.
+        Seed of the patterns' order and of the chains.
 
     Returns
     -------
@@ -135,14 +135,14 @@ def boundaries(num_patterns: int, dilutions: tuple[float, ...]) -> dict[str, lis
     Parameters
     ----------
     num_patterns : int
-        K.
+        Number K of patterns.
     dilutions : tuple of float
-        Of the diagram.
+        Dilutions of the diagram.
 
     Returns
     -------
     dict of str to list of (dilution, ratio)
-        With None where there is no boundary; empty for a single pattern, which is always pure.
+        Points of each line, with None where there is no boundary; empty for a single pattern, which is always pure.
     """
     from hebbian.theory.boundaries import critical_dilution, pure_temperature, symmetric_temperature
 

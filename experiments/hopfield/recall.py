@@ -103,7 +103,7 @@ def trial(options: RecallOptions, seed: int, *, prepared: tuple[Multitasking, Me
     Parameters
     ----------
     options : RecallOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
         Seed of patterns and chains.
     prepared : tuple of Multitasking and MeanField, optional

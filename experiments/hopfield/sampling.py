@@ -1,4 +1,4 @@
-"""What the commands on multitasking networks share: options, where patterns come from, sampling, and the verdict on theory."""
+"""Common parts of the commands on multitasking networks: options, sources of patterns, sampling, and the verdict on theory."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def image_patterns(name: str, count: int, data_dir: Path | None) -> Entries:
     Parameters
     ----------
     name : str
-        Of a data set.
+        Name of a data set.
     count : int
-        How many images.
+        Number of images.
     data_dir : Path or None
-        Of its files; None is the download cache.
+        Folder with the files of the data set; None is the download cache.
 
     Returns
     -------
@@ -113,14 +113,14 @@ def sample(system: Multitasking, start: Floats, options: SpinOptions, seed: int,
     options : SpinOptions
         Sampler, chains and sweeps; ``temperature`` too, unless given.
     seed : int
-        Of the chains.
+        Seed of the chains.
     temperature : float, optional
-        In place of the options' own.
+        Temperature in place of that of the options.
 
     Returns
     -------
     dict
-        Lists over the patterns, and ``energy`` per spin.
+        Lists of values per pattern, and ``energy`` per spin.
     """
     from hebbian.montecarlo import simulate
     from hebbian.multitasking import cue

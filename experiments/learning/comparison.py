@@ -17,14 +17,14 @@ def summarise(metrics: Mapping[str, Sequence[Mapping[str, Any] | None]], errors:
     Parameters
     ----------
     metrics : mapping of str to sequence
-        For each rule its trials' metrics in the order of the seeds, None where a trial failed.
+        Metrics of the trials of each rule, in the order of the seeds; None for a failed trial.
     errors : mapping of str to str
-        Why a rule failed, None for one that did not.
+        Reason why a rule failed; None if it did not fail.
 
     Returns
     -------
     dict
-        As ``--json`` prints it under ``rules``.
+        Records that ``--json`` prints under ``rules``.
     """
     baseline = metrics.get(BASELINE, [])
     return {rule: _record(trials, baseline, errors[rule]) for rule, trials in metrics.items()}

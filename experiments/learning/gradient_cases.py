@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 STRENGTH = 0.02
 """Strength at which costs of samples are compared."""
 FACTORS = (2.0, 1.0, 0.5, 0.25)
-"""Where along the strength the bias is measured."""
+"""Multiples of the strength at which the bias is measured."""
 
 
 def objective_of(options: GradientsOptions) -> Objective | None:

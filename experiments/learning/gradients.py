@@ -44,7 +44,7 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
     Parameters
     ----------
     options : GradientsOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
         Seed of the initial weights and of the rules' draws.
     prepared : SharedCase, optional

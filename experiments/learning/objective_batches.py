@@ -26,20 +26,20 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
     Parameters
     ----------
     objective : Objective
-        What is to be examined.
+        Objective to be examined.
     split : Split
-        Where samples and classes come from; numbers and vectors are made of the class.
+        Split with samples and classes; labels that are numbers or vectors are made from the class.
     samples : int
-        How many.
+        Number of samples.
     network : Network
-        Its width, and stands in for a second network where one is needed.
+        Network that gives the width and takes the place of a second network if the objective needs one.
     seed : int
-        Of the noise and of what is drawn.
+        Seed of the noise and of all other draws.
 
     Returns
     -------
     Batch
-        With the fewest views that the objective takes, at least two; all first views stand first.
+        Batch with the fewest views that the objective takes, at least two; all first views stand first.
     """
     import torch
 

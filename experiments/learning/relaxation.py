@@ -81,9 +81,9 @@ def trial(options: RelaxationOptions, seed: int) -> Outcome:
     Parameters
     ----------
     options : RelaxationOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
-        Of weights and inputs.
+        Seed of weights and inputs.
 
     Returns
     -------
@@ -136,18 +136,18 @@ def trial(options: RelaxationOptions, seed: int) -> Outcome:
 
 
 def trajectory(clamped: Clamped, state: State, dynamics: Dynamics, steps: int) -> dict[str, Any]:
-    """Relax once more, a step at a time, and keep what is seen on the way; samples that had stopped go on.
+    """Relax once more, step by step, and record energy and residual; samples that had stopped continue.
 
     Parameters
     ----------
     clamped : Clamped
-        A network and its inputs.
+        Network with its inputs held.
     state : State
-        Where to start.
+        Start state.
     dynamics : Dynamics
-        How.
+        Dynamics to follow.
     steps : int
-        How far.
+        Number of steps.
 
     Returns
     -------

@@ -40,7 +40,7 @@ class CommandTrainOptions(TrialOptions, section=COMPUTATION):
     Attributes
     ----------
     engine
-        What computes; only the serial one shows progress within the trial.
+        Engine that computes; only the serial one shows progress within the trial.
     """
 
     engine: str = Field(
@@ -79,17 +79,17 @@ def trial(
     Parameters
     ----------
     options : TrialOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
-        Of initial weights, data order and the rule's draws.
+        Seed of initial weights, data order and the rule's draws.
     prepared : Prepared, optional
-        What the options and the seed build, if it is built already; the network is trained in place.
+        Network, data and setting of these options and this seed, if they are built already; the network is trained in place.
     checkpoint : Path, optional
         Checkpoint, written after every epoch; training resumes from it if it exists.
     on_start : callable, optional
-        Told how the untrained network does on the validation split, unless training goes on from a checkpoint.
+        Called with the result of the untrained network on the validation split, unless training resumes from a checkpoint.
     on_step, on_epoch : callable, optional
-        Told how it goes.
+        Called with the progress after every step, and with the record of every epoch.
 
     Returns
     -------

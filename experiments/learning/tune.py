@@ -73,9 +73,9 @@ def trial(options: TuneOptions, seed: int) -> Outcome:
     Parameters
     ----------
     options : TuneOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
-        Of the initial weights, the choice of the batches and the rule's draws.
+        Seed of the initial weights, the choice of the batches and the rule's draws.
 
     Returns
     -------

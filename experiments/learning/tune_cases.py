@@ -130,18 +130,18 @@ def curvature(options: TuneOptions, networks: Sequence[Network], batch: Batch) -
     Parameters
     ----------
     options : TuneOptions
-        Whose dynamics may want a step.
+        Options with the dynamics, which may need the size of a step.
     networks : sequence of Network
-        From ``material``.
+        Networks from ``material``.
     batch : Batch
-        Whose free states are looked at.
+        Batch whose free states are examined.
 
     Returns
     -------
     extremes : dict of str to float or None
         The ``smallest`` and the ``largest`` eigenvalue over all networks; None where no unit can move.
     step : float or None
-        None where the dynamics takes none, or one is given.
+        Size of a step; None if the dynamics needs none, or if the options give one.
 
     Raises
     ------

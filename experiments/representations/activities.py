@@ -18,22 +18,22 @@ _CHUNK = 500
 
 
 class Trained(NamedTuple):
-    """A trained network, and the same before training.
+    """Network after and before training.
 
     Attributes
     ----------
     run : str
-        The name of its run.
+        Name of the run.
     rule : str
-        Which trained it.
+        Rule that trained the network.
     seed : int
-        Of its initial weights.
+        Seed of the initial weights.
     network, untrained : Network
-        After and before.
+        Network after training, and before.
     answer : Rule
-        What answers inputs.
+        Rule that infers outputs from inputs.
     splits : Splits
-        The data of the run.
+        Data of the run.
     """
 
     run: str

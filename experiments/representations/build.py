@@ -1,4 +1,4 @@
-"""What a contrastive trial is made of: objective, mixing, views, batches and network, built from the options."""
+"""Parts of a contrastive trial, built from the options: objective, mixing, views, batches and network."""
 
 from __future__ import annotations
 

@@ -25,12 +25,12 @@ def summarise(found: Found) -> dict[str, dict[str, Any]]:
     Parameters
     ----------
     found : Found
-        What became of the trials.
+        Results of the trials.
 
     Returns
     -------
     dict
-        As ``--json`` prints it under ``rules``.
+        Records that ``--json`` prints under ``rules``.
     """
     baseline = found.metrics.get(BASELINE, [])
     return {rule: _record(trials, baseline, found.errors[rule]) for rule, trials in found.metrics.items()}

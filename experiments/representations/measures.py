@@ -1,4 +1,4 @@
-"""What a representation is worth: every measure of one network, at its last hidden layer and at its outputs."""
+"""Measures of the quality of a representation, at the last hidden layer and at the outputs of a network."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def measure(
     Parameters
     ----------
     options : ContrastiveOptions
-        How many samples probes get.
+        Options with the numbers of samples for probes.
     network : Network
-        As it is.
+        Network to measure, not changed.
     rule : Rule
-        Which answers inputs.
+        Rule that infers outputs from inputs.
     contrasting : Contrasting
-        Views, and what is lowered on them.
+        Views, and the cost that training lowers on them.
     splits : Splits
-        Probes learn from training samples and are tested on those of another split.
+        Data set; probes learn from training samples and are tested on those of another split.
     objective : Objective
-        Whose value is judged, of outputs as they are.
+        Objective whose value is measured, on outputs without mixing.
 
     Returns
     -------
     metrics : dict
-        By the names of ``experiments.representations.trial.METRICS``.
+        Metrics by the names of ``experiments.representations.trial.METRICS``.
     arrays : dict of str to ndarray
-        For pictures: the plane of the outputs' largest variance, classes, and the singular values of both layers.
+        Arrays for figures: the plane of the outputs' largest variance, classes, and the singular values of both layers.
     """
     from contrastive_core.data.splits import Split
     from contrastive_core.representation.geometry import effective_rank, isotropy, spectrum, tolerance, uniformity
@@ -79,7 +79,7 @@ def measure(
 
 
 def probe_of_stages(options: ContrastiveOptions, stages: Sequence[Trained], splits: Splits) -> float:
-    """Return what a linear probe gets right of the outputs of all stages' networks side by side."""
+    """Return the accuracy of a linear probe on the concatenated outputs of the networks of all stages."""
     from contrastive_core.data.splits import Split
     from contrastive_core.representation.probes import linear_probe
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contrastive_core.sampling.sampler import Sampler
 
 SAMPLING = "inside-clusters"
-"""How a run samples that comes after another."""
+"""Sampling of a run that comes after another one."""
 
 
 def earlier(options: ContrastiveOptions, rule: str, seed: int, splits: Splits) -> list[Trained]:
@@ -32,18 +32,18 @@ def earlier(options: ContrastiveOptions, rule: str, seed: int, splits: Splits) -
     Parameters
     ----------
     options : ContrastiveOptions
-        Of the run; its ``after`` names the stage before, whose own ``after`` names the one before that.
+        Options of the run; ``after`` names the run of the previous stage, and that run's ``after`` the one before it.
     rule : str
-        Of the networks.
+        Rule that trained the networks.
     seed : int
-        Of the networks.
+        Seed of the networks.
     splits : Splits
-        The data of the run.
+        Data of the run.
 
     Returns
     -------
     list of Trained
-        Empty for a first stage.
+        Networks of the earlier stages; empty for a first stage.
 
     Raises
     ------

@@ -30,14 +30,14 @@ def trained_networks(path: Path, data_dir: Path | None) -> list[Trained]:
     Parameters
     ----------
     path : Path
-        The run's directory.
+        Directory of the run.
     data_dir : Path, optional
-        Where the files of its data set are.
+        Folder with the files of the data set.
 
     Returns
     -------
     list of Trained
-        In the order of its rules and seeds.
+        Networks in the order of rules and seeds.
 
     Raises
     ------
@@ -64,13 +64,13 @@ class Finished(NamedTuple):
     Attributes
     ----------
     key : str
-        Its name in the journal.
+        Name of the trial in the journal.
     rule : str
-        Which trained the network.
+        Rule that trained the network.
     seed : int
-        Of its initial weights.
+        Seed of the initial weights.
     data : str
-        The digest of its data.
+        Digest of the data.
     """
 
     key: str
@@ -85,9 +85,9 @@ def finished(path: Path, data_dir: Path | None) -> tuple[LearningOptions, list[F
     Parameters
     ----------
     path : Path
-        The run's directory.
+        Directory of the run.
     data_dir : Path, optional
-        Where the files of its data set are.
+        Folder with the files of the data set.
 
     Raises
     ------
@@ -127,9 +127,9 @@ def load_trained(path: Path, options: LearningOptions, one: Finished, splits: Sp
     Parameters
     ----------
     path : Path
-        The run's directory.
+        Directory of the run.
     options : LearningOptions
-        Of the run, from ``finished``.
+        Options of the run, from ``finished``.
     one : Finished
         The trial.
     splits : Splits

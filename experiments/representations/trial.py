@@ -1,4 +1,4 @@
-"""One network trained on views by one rule: the options, the trial, and what its representation is worth before and after."""
+"""Trial of a network that one rule trains on views: its metrics, and measures of the representation before and after training."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ METRICS = {
     "probe_hidden": Metric(
         "share of samples, of the test split by default, that a linear probe of the last hidden layer gets right", bounds=SHARE
     ),
-    "probe_output": Metric("the same of the outputs", bounds=SHARE),
-    "lift_hidden": Metric("what training added to the probe of the hidden layer", bounds=COSINE),
-    "lift_output": Metric("the same for the outputs", bounds=COSINE),
+    "probe_output": Metric("share of those samples that a linear probe of the outputs gets right", bounds=SHARE),
+    "lift_hidden": Metric("gain of the probe of the hidden layer by training", bounds=COSINE),
+    "lift_output": Metric("gain of the probe of the outputs by training", bounds=COSINE),
     "neighbours_hidden": Metric("share of those samples that their nearest neighbours in the hidden layer get right", bounds=SHARE),
-    "neighbours_output": Metric("the same for the outputs", bounds=SHARE),
-    "probe_stages": Metric("what a linear probe gets right of the outputs of this and all earlier stages side by side", bounds=SHARE),
-    "untrained": Metric("the measures of the network with its initial weights"),
-    "objective": Metric("the objective on views of that split"),
-    "collapsed": Metric("the value that it would have there if all outputs were the same"),
-    "view_error": Metric("share of views of that split whose nearest other view is no positive", bounds=SHARE),
+    "neighbours_output": Metric("share of those samples that their nearest neighbours among the outputs get right", bounds=SHARE),
+    "probe_stages": Metric("share that a linear probe of the joined outputs of this and all earlier stages gets right", bounds=SHARE),
+    "untrained": Metric("measures of the network with its initial weights"),
+    "objective": Metric("objective on views of the tested split"),
+    "collapsed": Metric("objective on these views if all outputs were equal"),
+    "view_error": Metric("share of these views whose nearest other view is not a positive", bounds=SHARE),
     "alignment": Metric("mean squared distance of two views of a sample on the sphere", bounds=AMOUNT),
     "uniformity": Metric("log of the mean Gaussian potential of outputs on the sphere"),
     "tolerance": Metric("mean cosine of outputs of one class", bounds=COSINE),
@@ -44,7 +44,7 @@ METRICS = {
     "rank_output": Metric("effective rank of the outputs", bounds=AMOUNT),
     "hardness": Metric("share of the repulsion that comes from the hardest tenth of the negatives", bounds=SHARE),
     "gap": Metric("distance of the centres of first and second views on the sphere", bounds=AMOUNT),
-    "separability": Metric("how well a hyperplane tells first from second views; 1/2 is not at all", bounds=SHARE),
+    "separability": Metric("share of views that a hyperplane puts on the right side, first or second; 1/2 is chance", bounds=SHARE),
     "shortest": Metric("least length of an output", bounds=AMOUNT),
     **SPENT,
     "seconds_per_sample": Metric("time to train on all views of a sample", "second", timing=True, bounds=AMOUNT),
@@ -66,18 +66,18 @@ def trial(
     Parameters
     ----------
     options : ContrastiveTrialOptions
-        Everything but the seed.
+        All options but the seed.
     seed : int
-        Of initial weights, data order, views, extras and the rule's draws.
+        Seed of initial weights, data order, views, extras and the rule's draws.
     checkpoint : Path, optional
-        Written after every epoch, and gone on from if it is there.
+        Checkpoint, written after every epoch; training resumes from it if it exists.
     on_step, on_epoch : callable, optional
-        Told how it goes.
+        Called with the progress after every step, and with the record of every epoch.
 
     Returns
     -------
     Outcome
-        The metrics of ``METRICS`` at the last epoch, a record per epoch, and what figures show.
+        Metrics of ``METRICS`` at the last epoch, a record per epoch, and arrays for figures.
     """
     from contrastive_core.training.loop import generator_of, train
 

@@ -83,7 +83,7 @@ class RunDirectory(NamedTuple):
         Returns
         -------
         Journal
-            To be used in a ``with`` statement.
+            Journal, to be used in a ``with`` statement.
         """
         return Journal(self.journal_file, readonly=True) if readonly else Journal(self.journal_file, versions=versions())
 
@@ -93,7 +93,7 @@ class RunDirectory(NamedTuple):
         Returns
         -------
         dict
-            As ``Options.resolved`` gave it.
+            Configuration, as ``Options.resolved`` returned it.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Records of a journal: trials, on their way to it and read back from it, and the epochs of their histories."""
+"""Records of a journal: trials before and after they are stored, and the epochs of their histories."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class Task(NamedTuple):
     key : str
         Name of the trial in the journal.
     changes : mapping
-        Settings by dotted key in which it differs from the others.
+        Settings, by dotted key, in which the trial differs from the others.
     seed : int
         Seed of all its randomness.
     """
@@ -129,12 +129,12 @@ def read_trial(row: tuple[Any, ...]) -> Trial:
     Parameters
     ----------
     row : tuple
-        The values of ``COLUMNS``.
+        Values of ``COLUMNS``.
 
     Returns
     -------
     Trial
-        With its JSON parsed.
+        Trial with its JSON parsed.
     """
     key, options, seed, status, metrics, error, seconds, started, versions = row
     found = Metrics(_object(metrics)) if metrics else None

@@ -1,4 +1,4 @@
-"""How a journal's SQLite file is opened: made or checked, locked against a second writer, and logged as its file system allows."""
+"""Opening of a journal's SQLite file: creation or check, lock against a second writer, and a log mode that its file system allows."""
 
 import fcntl
 import json
@@ -35,25 +35,25 @@ CREATE TABLE history (
     PRIMARY KEY (trial, epoch)
 ) WITHOUT ROWID;
 """
-# Write-ahead logging shares memory between processes, and that does not reach across the machines that mount these.
+# Write-ahead logging shares memory between processes, which the machines that mount these file systems do not share.
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "orangefs", "fuse.")
 _SECONDS_TO_WAIT = 30.0
 
 
 def open_writer(path: Path) -> tuple[sqlite3.Connection, int]:
-    """Open a journal to write it, making it if it is not there and checking it if it is.
+    """Open a journal for writing; a missing one is created, and an existing one is checked.
 
     Parameters
     ----------
     path : Path
-        The SQLite file; its directory exists.
+        SQLite file, whose directory exists.
 
     Returns
     -------
     connection : sqlite3.Connection
-        Outside of any transaction.
+        Connection without an open transaction.
     descriptor : int
-        Open descriptor that keeps other writers out until it is closed, which the end of the process does too.
+        Open descriptor that keeps other writers out until it is closed or the process ends.
 
     Raises
     ------
@@ -85,17 +85,17 @@ def open_writer(path: Path) -> tuple[sqlite3.Connection, int]:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open a journal to look at it, also while another process writes it.
+    """Open a journal for reading, even while another process writes it.
 
     Parameters
     ----------
     path : Path
-        The SQLite file.
+        SQLite file.
 
     Returns
     -------
     sqlite3.Connection
-        Which refuses to write.
+        Connection that refuses to write.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def close_writer(connection: sqlite3.Connection, descriptor: int) -> None:
-    """Close a journal, leaving one plain file that can also be read from where nothing can be written.
+    """Close a journal and leave one plain file, which can also be read from a read-only place.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def close_writer(connection: sqlite3.Connection, descriptor: int) -> None:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn errors about a file, SQLite's and those of JSON in it, into ours: ``InputError`` and ``DataError``."""
+    """Turn errors of SQLite, and of JSON in its file, into ``InputError`` and ``DataError``."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -179,12 +179,12 @@ def file_system(path: Path) -> str:
     Parameters
     ----------
     path : Path
-        Existing or not.
+        Path, which need not exist.
 
     Returns
     -------
     str
-        Such as ``ext4``; empty where the system does not tell.
+        Name such as ``ext4``; empty if the system does not tell.
     """
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
@@ -210,7 +210,7 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def lock(directory: Path) -> int:
-    """Keep other writers out of a run's directory, or raise ``InputError`` if there is one; closing what is returned ends it."""
+    """Lock a run's directory against other writers, or raise ``InputError`` if there is one; closing the returned descriptor unlocks it."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

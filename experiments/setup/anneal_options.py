@@ -13,7 +13,7 @@ class AnnealOptions(Options, section=Section("Dynamics anneal")):
     Attributes
     ----------
     reads, sweeps
-        Number of anneals per free phase, and of sweeps per anneal.
+        Number of anneals per free phase, and number of sweeps per anneal.
     hot, cold, reverse
         Inverse temperatures, and the position between them at which a nudged phase starts.
     """

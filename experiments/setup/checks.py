@@ -84,22 +84,22 @@ def unused(options: PlanOptions, setting: Setting, rules: Sequence[str]) -> list
 def check(
     options: PlanOptions, invocation: Invocation, rule: str | None = None, *, rules: Sequence[str] = (), warm_start: bool = False
 ) -> Prepared:
-    """Refuse settings that cannot be run, before anything is written, and warn of those that are not what they seem.
+    """Refuse settings that cannot be run, before anything is written, and warn of settings without their expected effect.
 
-    Of a single rule it says first what is to be trained, as soon as that is known: compilers and optimisers take seconds to import.
+    For a single rule it first prints what will be trained, because compilers and optimisers then take seconds to import.
 
     Parameters
     ----------
     options : PlanOptions
-        What is to be run.
+        Options of the run.
     invocation : Invocation
-        Where to warn.
+        Invocation that shows the warnings.
     rule : str, optional
-        A rule to try on a few samples; a comparison leaves it out, since one rule that fails must not stop the others.
+        Rule to try on a few samples. A comparison leaves it out, because a rule that fails must not stop the others.
     rules : sequence of str
-        Those of a comparison, to be refused only where they hold outputs and the network has none to hold.
+        Rules of a comparison, which are refused only if they hold outputs and the network's outputs cannot be held.
     warm_start : bool
-        Whether the rule is to remember states, which is refused where it has none, and else said with what it takes.
+        Whether the rule keeps free states. A rule without free states is refused; otherwise a note states the memory that they take.
 
     Returns
     -------

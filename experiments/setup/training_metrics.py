@@ -1,4 +1,4 @@
-"""What every trial that trains a network says of itself: its identity, its data, and what the training cost."""
+"""Metrics of every trial that trains a network: its identity, its data, and the costs of training."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def spent(history: Sequence[Mapping[str, float]], splits: Splits) -> dict[str, A
     history : sequence of mapping
         A record per epoch, of ``contrastive_core.training.loop``.
     splits : Splits
-        What was trained on.
+        Data set of the training.
 
     Returns
     -------
     dict
-        By the names of ``SPENT``.
+        Metrics by the names of ``SPENT``.
     """
     epochs = len(history)
     samples = len(splits.train.labels) * epochs

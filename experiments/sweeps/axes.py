@@ -94,11 +94,11 @@ def make_axes(
     grid : mapping of str to sequence
         Values by setting, each an axis.
     together : mapping of str to sequence
-        Values by setting, all of one axis and so equally many.
+        Values by setting, all on one axis and therefore equally many.
     random : mapping
         Distributions by setting, and ``count``.
     seed : int
-        From which random values are drawn.
+        Seed from which random values are drawn.
 
     Returns
     -------

@@ -68,12 +68,12 @@ def read_results(journal: Journal) -> Results:
     Parameters
     ----------
     journal : Journal
-        Of a sweep, or of another command that runs one.
+        Journal of a sweep, or of another command that runs one.
 
     Returns
     -------
     Results
-        Of trials that are not done, only what is known.
+        Results of all trials; a trial that is not done has its known fields only.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def to_csv(results: Results, *, timing: bool = False) -> str:
     Parameters
     ----------
     results : Results
-        Of all trials.
+        Results of all trials.
     timing : bool
         Whether to add what depends on the machine: seconds, and metrics of time.
 
@@ -182,7 +182,7 @@ def to_dataset(results: Results) -> xr.Dataset:
     Parameters
     ----------
     results : Results
-        Of all trials.
+        Results of all trials.
 
     Returns
     -------

@@ -114,7 +114,7 @@ class Study:
 
 
 def from_facts(facts: Mapping[str, Any], *, shown: bool = False) -> Study:
-    """Make a study from what its journal holds.
+    """Make a study from the facts in its journal.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def from_facts(facts: Mapping[str, Any], *, shown: bool = False) -> Study:
     Returns
     -------
     Study
-        As it was declared.
+        Study as it was declared.
 
     Raises
     ------

@@ -20,7 +20,7 @@ def summarise(dataset: xr.Dataset, metrics: Mapping[str, Bounds], most: int) -> 
     Parameters
     ----------
     dataset : Dataset
-        From ``experiments.sweeps.results``.
+        Data set from ``experiments.sweeps.results``.
     metrics : mapping of str to tuple
         Metrics to average, with their bounds.
     most : int
@@ -44,7 +44,7 @@ def differences(dataset: xr.Dataset, metrics: Mapping[str, Bounds], axis: str, r
     Parameters
     ----------
     dataset : Dataset
-        From ``experiments.sweeps.results``.
+        Data set from ``experiments.sweeps.results``.
     metrics : mapping of str to tuple
         Metrics to compare, with their bounds.
     axis : str

@@ -96,7 +96,7 @@ class Experiment:
         Returns
         -------
         Metric
-            Without description, unit and bounds if the experiment does not declare it.
+            Meaning of the column; without description, unit and bounds if the experiment does not declare it.
         """
         return self.metrics.get(name) or self.metrics.get(name.split(".")[0]) or Metric("", "")
 
@@ -138,12 +138,12 @@ def find_experiment(name: str) -> Experiment:
     Returns
     -------
     Experiment
-        The object.
+        Experiment of that name.
 
     Raises
     ------
     InputError
-        If there is none of that name, or it is something else.
+        If no experiment has that name, or if the name leads to something else.
     """
     found = EXPERIMENTS[name]
     if not isinstance(found, Experiment):
@@ -177,7 +177,7 @@ def described(name: str, about: Mapping[str, Any]) -> Experiment:
     Returns
     -------
     Experiment
-        That of a plug-in has its metrics and headline, but no options and a trial that cannot be called.
+        Experiment. If it comes from a plug-in it has metrics and headline, but neither options nor a trial that can be called.
     """
     if name in EXPERIMENTS:
         return EXPERIMENTS[name]

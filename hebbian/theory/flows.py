@@ -62,7 +62,7 @@ def fixed_order(mean_field: MeanField, start: Floats, num_sweeps: int) -> Floats
     have nothing to do with the patterns. Arguments are those of :func:`parallel`.
     """
     overlaps = _checked(mean_field, start, num_sweeps)
-    left = np.broadcast_to(overlaps, (_STEPS + 1, len(overlaps)))  # what leaves during a sweep, at each of its steps
+    left = np.broadcast_to(overlaps, (_STEPS + 1, len(overlaps)))  # old parts of the overlaps, replaced in the steps of a sweep
     track = [overlaps]
     for _ in range(num_sweeps):
         enters = [mean_field.response(overlaps)]

@@ -22,12 +22,12 @@ Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
 
 def errors(expected: float) -> Draw:
-    """Draw test errors on 360 samples, so many of which are expected to be wrong."""
+    """Draw test errors on 360 samples, with the given expected number of wrong ones."""
     return lambda generator, shape: generator.binomial(COUNTED, expected / COUNTED, shape) / COUNTED
 
 
 def difference(expected: float) -> Draw:
-    """Draw paired differences: each rule errs alone on so many samples; errors that they share cancel."""
+    """Draw paired differences: each rule alone is expected to err on the given number of samples; errors of both rules cancel."""
     return lambda generator, shape: errors(expected)(generator, shape) - errors(expected)(generator, shape)
 
 

@@ -104,7 +104,7 @@ def test_the_collapsed_value_of_nt_xent_is_its_closed_form(contrasted: tuple[dic
     ("name", "expected"), [("nt-xent", np.log(2 * 6 - 1)), ("dcl", np.log(2 * 6 - 2)), ("mv-infonce", np.log(2 * 6 - 1))]
 )
 def test_collapse_has_its_closed_form(name: str, expected: float) -> None:
-    """If this fails, a collapsed network is not recognised (losses.md, identities 8 and 10)."""
+    """If this fails, a collapsed network is not recognised."""
     batch = SHOWN.present(Batch(torch.rand(6, 4), torch.arange(6)), seeded(0))
     assert collapsed_value(OBJECTIVES[name](), batch, 5) == pytest.approx(float(expected), abs=1e-10)
 

@@ -1,4 +1,4 @@
-"""What every physical network promises: its energy, its constraints, the rules that it takes, and what it learns."""
+"""Properties of every physical network: its energy, its constraints, the rules that it takes, and its learning."""
 
 from __future__ import annotations
 

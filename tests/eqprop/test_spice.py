@@ -1,4 +1,4 @@
-"""Circuits in ngspice: operating points beside block descent, the gradient measured inside the circuit, and life without ngspice."""
+"""Circuits in ngspice: operating points beside block descent, the gradient measured inside the circuit, and behaviour without ngspice."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_inverse_propensity_draws_are_unbiased_with_their_weights() -> None:
 
 
 def test_hard_pairs_select_true_positives_even_where_all_cosines_are_positive() -> None:
-    """If this fails, masked pairs win the minimum, as in the published code (losses.md, numerically delicate)."""
+    """If this fails, masked pairs win the minimum, as in the published code."""
     features = normal(12, 4).abs() + 0.5  # all cosines positive
     labels = torch.arange(12) % 3
     pairs = hard_pairs(features, labels, 3, seeded(0), least=1.0)  # weight 1: the selected samples themselves

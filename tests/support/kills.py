@@ -1,4 +1,4 @@
-"""Kill drivers and workers of a sweep at random moments, and check that nothing is lost and nothing twice."""
+"""Kill drivers and workers of a sweep at random moments, and check that every record is kept once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRIALS = 1200
 
 
 class Toll(NamedTuple):
-    """What an ordeal came to: processes killed, starts of drivers, and over all journals together what is in them."""
+    """Result of the kills: killed processes, starts of drivers, and sums over the content of all journals."""
 
     drivers: int
     workers: int
@@ -30,7 +30,7 @@ class Toll(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """What a journal holds."""
+    """Content of a journal."""
 
     done: int
     twice: int
@@ -44,7 +44,7 @@ def new(folder: Path, name: str) -> None:
 
 
 def workers(driver: int) -> list[psutil.Process]:
-    """The processes that compute: those that were spawned, without the one that tracks resources."""
+    """List the processes that compute: the spawned ones, without the tracker of resources."""
     try:
         children = psutil.Process(driver).children(recursive=True)
         return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
@@ -58,9 +58,9 @@ def table(folder: Path, name: str) -> str:
 
 
 def ordeal(folder: Path, kills: int, seed: int, *, verbose: bool = False) -> Toll:
-    """Compute a sweep under changing engines while processes are killed, and compare with one that was left in peace.
+    """Compute a sweep under changing engines while processes are killed, and compare with an undisturbed sweep.
 
-    A kill comes at a random moment after the first new record, so that it hits the computing and not the starting.
+    A kill comes at a random moment after the first new record, so that it hits the computation and not the start.
     """
     chance = random.Random(seed)
     new(folder, "peace")

@@ -32,7 +32,7 @@ class StuckAt(Effect):
 
     def __post_init__(self) -> None:
         if not (self.p_sa0 >= 0 and self.p_sa1 >= 0 and self.p_sa0 + self.p_sa1 <= 1):
-            raise InputError(f"shares of stuck devices are not negative and add up to at most 1, got {self.p_sa0} and {self.p_sa1}")
+            raise InputError(f"shares of stuck devices must be at least 0 and add up to at most 1, got {self.p_sa0} and {self.p_sa1}")
 
     @property
     def hooks(self) -> Hooks:
@@ -101,7 +101,7 @@ class Drift(Effect):
 class ProgrammingError(Effect):
     r"""Conductances that missed their target when they were programmed, :math:`G + \sigma G_\max \xi`, drawn once.
 
-    For weights that were trained elsewhere and transferred. A device ends somewhere in its range, so errors are cut off at its ends.
+    It describes weights that were trained elsewhere and transferred. Errors are cut off at the ends of the range.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class ProgrammingError(Effect):
 
     def __post_init__(self) -> None:
         if not 0 <= self.sigma_prog < float("inf"):
-            raise InputError(f"sigma_prog must not be negative, got {self.sigma_prog}; 0 is none")
+            raise InputError(f"sigma_prog must not be negative, got {self.sigma_prog}; use 0 for no errors")
 
     @property
     def hooks(self) -> Hooks:
@@ -132,9 +132,9 @@ class ProgrammingError(Effect):
 
 
 class NoiseKind(Enum):
-    """Reference of a conductance's noise, itself or the top of the range, and whether it remembers.
+    """Reference of the noise of a conductance, itself or the top of the range, and its correlation in time.
 
-    The first two are new at every use. 1/f noise is relative to the conductance and has most of its power at low frequencies.
+    Relative and absolute noise are drawn anew at every use. 1/f noise is relative and has most of its power at low frequencies.
     """
 
     RELATIVE = "rel"
@@ -166,9 +166,9 @@ class ConductanceNoise(Effect):
 
     def __post_init__(self) -> None:
         if not 0 <= self.sigma_read < float("inf"):
-            raise InputError(f"sigma_read must not be negative, got {self.sigma_read}; 0 is none")
+            raise InputError(f"sigma_read must not be negative, got {self.sigma_read}; use 0 for no errors")
         if not 1 <= self.octaves <= 48:
-            raise InputError(f"1/f noise extends over 1 to 48 octaves, got {self.octaves}")
+            raise InputError(f"the octaves of 1/f noise must be from 1 to 48, got {self.octaves}")
 
     @property
     def hooks(self) -> Hooks:

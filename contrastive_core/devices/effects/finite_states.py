@@ -14,7 +14,7 @@ from contrastive_core.errors import InputError
 
 
 class Rounding(Enum):
-    """Rounding of a fraction of a pulse; stochastic rounding is right on average, and so keeps changes smaller than a step."""
+    """Rounding of a fraction of a pulse. Stochastic rounding is right on average, so that changes smaller than a step are not lost."""
 
     NEAREST = "nearest"
     STOCHASTIC = "stochastic"
@@ -25,7 +25,7 @@ class Rounding(Enum):
 class FiniteStates(Effect):
     r"""A device with finitely many conductances, equally spaced by :math:`\Delta G = R/(n - 1)`; requests are rounded to whole steps.
 
-    Programmed levels are rounded to the nearest state. Steps of a law that depend on the level, or that vary, lead to levels between.
+    Programmed levels are rounded to the nearest state. Steps that vary or depend on the level lead to levels between the states.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class FiniteStates(Effect):
         if self.n_states is not None and self.n_states < 2:
             raise InputError(f"a device needs at least 2 states, got {self.n_states}; leave the effect out for infinitely many")
         if self.bits is not None and not 1 <= self.bits <= 32:
-            raise InputError(f"states are told apart by 1 to 32 bits, got {self.bits}; leave the effect out for infinitely many")
+            raise InputError(f"the number of bits must be from 1 to 32, got {self.bits}; leave the effect out for infinitely many")
 
     @property
     def _steps(self) -> int | None:
@@ -68,7 +68,7 @@ class FiniteStates(Effect):
         if steps is None:
             return write
         step = 1 / steps
-        # Counted anew from the request: the pulses so far are in steps of another size.
+        # Pulses are counted anew from the request, because the pulses so far assume steps of another size.
         exact = write.request / step
         if self.rounding is Rounding.STOCHASTIC:
             # Rounding x + u down, u uniform, rounds x up with the probability of its fraction.
@@ -81,7 +81,7 @@ class FiniteStates(Effect):
 
 
 class Scheme(Enum):
-    """Pulses that are sent: as many as the contrast asks for, or one of its sign (the Manhattan rule), or each phase on its own.
+    """Choice of the pulses: as many as the contrast asks for, one with its sign (the Manhattan rule), or those of each phase.
 
     With two passes a circuit needs no memory for the first phase: it writes that one, and takes the other one back. The common part of
     both phases, many times their difference, then goes through the device twice. Bounds and steps that depend on the level do not

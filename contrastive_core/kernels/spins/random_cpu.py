@@ -21,7 +21,7 @@ from contrastive_core.kernels.spins import counter_random, lane_formulas
 
 F = TypeVar("F", bound=Callable[..., Any])
 Array = NDArray[Any]
-"""Of the type and shape that a docstring says; numba infers it."""
+"""Array whose dtype and shape a docstring states; numba infers both."""
 Number = Any
 """A NumPy scalar."""
 

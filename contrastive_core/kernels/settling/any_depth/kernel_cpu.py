@@ -1,4 +1,4 @@
-"""Numba kernels for networks of any depth: the parts of a sweep that lie between the products that BLAS does.
+"""Numba kernels for networks of any depth: the parts of a sweep between the products, which BLAS computes.
 
 All parts of a sample lie in one row of memory, one after the other, so that a sample moves by one copy. Rows are independent of each
 other, as in :mod:`contrastive_core.kernels.settling.one_hidden.kernel_cpu`.
@@ -135,7 +135,7 @@ def move_top(
             )
             largest = larger(change, largest)
             go_beyond(before, over, layers.low, layers.high, units)
-            gather(rows, units, sums)  # what the kernel gathered belongs to the units at their minimum
+            gather(rows, units, sums)  # the kernel's sums are those of units not yet over-relaxed
         elif phase != HELD:
             if phase == SOFTMAX:
                 softmax_pull(outputs, pull, linear)
@@ -178,7 +178,7 @@ def sweep_top(
     over : float
         Factor of over-relaxation; 1 moves units to their minimum.
     begin : bool
-        Whether the sums are not known yet.
+        Whether the sums still have to be computed.
     residual : array of shape (m,)
         Overwritten with the larger of itself and the row's largest change.
     """

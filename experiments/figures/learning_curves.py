@@ -44,11 +44,13 @@ def learning_curves(histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]
 
 
 def _summary(seeds: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    records = [record for history in seeds for record in history if number(record.get("epoch")) is not None]
-    epochs = sorted({int(record["epoch"]) for record in records})
+    at: dict[int, list[Mapping[str, Any]]] = {}
+    for record in (record for history in seeds for record in history if number(record.get("epoch")) is not None):
+        at.setdefault(int(record["epoch"]), []).append(record)
+    epochs = sorted(at)
     summary: dict[str, Any] = {"num_seeds": len(seeds), "epochs": epochs}
     for metric in _METRICS:
-        columns = [present(number(record.get(metric)) for record in records if int(record["epoch"]) == epoch) for epoch in epochs]
+        columns = [present(number(record.get(metric)) for record in at[epoch]) for epoch in epochs]
         summary[metric] = {
             "median": [statistics.median(column) if column else None for column in columns],
             "least": [min(column, default=None) for column in columns],

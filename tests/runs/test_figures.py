@@ -281,3 +281,29 @@ def test_ticks_are_written_plainly() -> None:
     assert [plain(value) for value in (0, 0.05, 20, -0.5, 1e-6, 2e-6, 1e7, 1e-12)] == [
         "0", "0.05", "20", "\N{MINUS SIGN}0.5", "10⁻⁶", "2·10⁻⁶", "10⁷", "10⁻¹²",
     ]  # fmt: skip
+
+
+class Counted(dict[str, float]):
+    """Record of an epoch that counts how often it is read."""
+
+    reads = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        Counted.reads += 1
+        return super().get(key, default)
+
+    def __getitem__(self, key: str) -> float:
+        Counted.reads += 1
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_curves_of_four_times_the_epochs_read_four_times_the_records(seeds: int) -> None:
+    """If this fails, the page about a long training takes hours."""
+    reads = []
+    for epochs in (50, 200):
+        Counted.reads = 0
+        histories = [[Counted(epoch=epoch, validation_error=1 / epoch) for epoch in range(1, epochs + 1)] for _ in range(seeds)]
+        learning_curves({"a": histories})
+        reads.append(Counted.reads)
+    assert reads[1] == 4 * reads[0]

@@ -82,12 +82,14 @@ def write_conductances(path: Path, layers: Mapping[str, Pair]) -> None:
     Raises
     ------
     InputError
-        If the ending is another one, or the file cannot be written.
+        If the ending is another one, a conductance is not finite, or the file cannot be written.
     """
     if path.suffix not in (".csv", ".npz"):
         raise InputError(f"conductances are written as .csv or .npz, got {path}; choose one of these endings")
     names, rows, columns, plus, minus = [], [], [], [], []
     for name, pair in layers.items():
+        if lost := int((~(np.isfinite(pair.plus) & np.isfinite(pair.minus))).sum()):
+            raise InputError(f"{lost} conductances of layer {name} are not finite, so that the training diverged; train with a lower rate")
         grid = np.indices(pair.plus.shape)
         names.append(np.full(pair.plus.size, name))
         rows.append(grid[0].ravel())

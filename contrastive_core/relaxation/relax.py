@@ -19,6 +19,9 @@ from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, plan,
 from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.types import Batch, State
 
+_LEAST_STRENGTH = 1e-12
+"""Strength that is advised at least, in units of the outputs' stiffness: well above roundings, and below the leaks of circuits."""
+
 
 def relax(
     clamped: Clamped,
@@ -249,6 +252,21 @@ def require_finite(relaxation: Relaxation, phase: str, network: Network | None =
         if steps := int(relaxation.steps[diverged].max()):
             hint = "lower the learning rate, the weights' gain or the nudging strength"
             raise DivergenceError(f"{where}: states were not finite within {steps} steps; {hint}")
-        bound = "" if network is None else f"{-network.least_curvature() / network.stiffness[-1]:.4g}, "
-        hint = f"bring the strength nearer to 0 than {bound}the stiffness of the outputs"
-        raise UnstableNudgeError(f"{where}: the energy has no minimum at this nudging strength; {hint}")
+        raise UnstableNudgeError(f"{where}: the energy has no minimum at this nudging strength; {advised_strength(network)}")
+
+
+def advised_strength(network: Network | None) -> str:
+    """Say which negative strengths leave the energy a minimum, as the end of a sentence.
+
+    Parameters
+    ----------
+    network : Network, optional
+        Network that is nudged.
+    """
+    if network is None:
+        return "bring the strength nearer to 0 than the stiffness of the outputs"
+    bound = -network.least_curvature() / network.stiffness[-1]
+    # Roundings of a least curvature of 0 would be advised as a strength that nobody can use.
+    if bound < _LEAST_STRENGTH:
+        return "no negative one has one, because nothing holds some of the outputs; use a positive nudge, or raise the smallest weights"
+    return f"bring the strength nearer to 0 than {bound:.4g}, the stiffness of the outputs"

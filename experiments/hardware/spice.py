@@ -218,6 +218,7 @@ def _gradients(options: SpiceTrialOptions, network: Resistive, batch: Batch, see
     import torch
 
     from contrastive_core.costs.labels import targets
+    from contrastive_core.relaxation.relax import advised_strength
     from contrastive_core.training.loop import generator_of
     from eqprop.spice import Drawn, operating_points
 
@@ -225,8 +226,7 @@ def _gradients(options: SpiceTrialOptions, network: Resistive, batch: Batch, see
         return []
     wanted = targets(torch.zeros(len(batch.labels), network.sizes[-1], dtype=torch.float64), batch)
     if not network.has_minimum(-options.strength * network.stiffness[-1]):
-        bound = -network.least_curvature() / network.stiffness[-1]
-        raise InputError(f"nudged by -{options.strength:g} S the circuit does not settle; give a --strength below {bound:.4g}")
+        raise InputError(f"nudged by -{options.strength:g} S the circuit does not settle; {advised_strength(network)}")
     with torch.no_grad():
         clamped = network.clamp(batch.inputs)
         plus, minus = (

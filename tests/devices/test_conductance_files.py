@@ -95,6 +95,18 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("side", ["plus", "minus"])
+@pytest.mark.parametrize("ending", ["csv", "npz"])
+def test_conductances_that_are_not_finite_are_not_written(ending: str, side: str, lost: float, tmp_path: Path) -> None:
+    """If this fails, a chip is programmed from a training that diverged."""
+    layers = conductances(held())
+    getattr(layers["2"], side)[1, 0] = lost
+    with pytest.raises(InputError, match="1 conductances of layer 2 are not finite"):
+        write_conductances(tmp_path / f"g.{ending}", layers)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_trained_devices_are_exported_as_they_were_chosen(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, the file holds another network than the one whose accuracy is reported: the one of the chosen epoch."""
     run, file = tmp_path / "study", tmp_path / "g.npz"

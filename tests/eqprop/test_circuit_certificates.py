@@ -7,13 +7,17 @@ import torch
 from systems import seeded
 
 from contrastive_core.certificate import Stop
+from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.anderson import Anderson
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.dynamics.momentum import Momentum
 from contrastive_core.dynamics.synchronous import Synchronous
-from contrastive_core.relaxation.relax import relax
+from contrastive_core.errors import UnstableNudgeError
+from contrastive_core.phases import Nudge
+from contrastive_core.relaxation.relax import relax, require_finite
+from contrastive_core.types import Batch
 from eqprop.circuit import Parts
 from eqprop.lattice import Graph, square_lattice
 from eqprop.resistive import Resistive
@@ -67,3 +71,17 @@ def test_the_unit_of_conductance_is_free(name: str, dynamics: Dynamics) -> None:
     assert torch.equal(ends[0].steps, ends[1].steps)
     torch.testing.assert_close(ends[0].residual, ends[1].residual, rtol=1e-6, atol=1e-12)
     torch.testing.assert_close(ends[0].state, ends[1].state, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (3, 4, 2), (3, 4, 4, 2)])
+def test_no_strength_is_advised_where_nothing_holds_an_output(sizes: tuple[int, ...]) -> None:
+    """If this fails, a user is told to nudge by less than 1e-17, which is a rounding of 0."""
+    network = Resistive(sizes, generator=seeded(0))
+    with torch.no_grad():
+        network.conductance(len(sizes) - 2)[:, 0] = 0.0
+        clamped = network.clamp(torch.rand(4, 3))
+        start = network.initial_state(clamped)
+        batch = Batch(clamped.inputs, torch.zeros(4, dtype=torch.int64))
+        ended = relax(clamped, start, BlockDescent(), Stop(), Nudge(SquaredError(), batch, -0.1))
+    with pytest.raises(UnstableNudgeError, match="no negative one has one, because nothing holds some of the outputs"):
+        require_finite(ended, "negative", network)

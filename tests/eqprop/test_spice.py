@@ -194,7 +194,7 @@ def test_nudge_beyond_the_bound_is_refused_before_ngspice_runs_away(eqlab: Eqlab
     """An active circuit that does not settle still has an operating point, which SPICE finds and which is no minimum."""
     result = eqlab("spice", "--strength", 100)
     assert result.exit_code == 2
-    assert "give a --strength below" in result.output
+    assert "bring the strength nearer to 0 than" in result.output
 
 
 FAKE = """#!/bin/sh

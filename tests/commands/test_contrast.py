@@ -214,7 +214,7 @@ def test_bad_input_is_one_sentence(contrast_refused: Refused) -> None:
     assert "greater than or equal to 2" in contrast_refused("--batch-size", "1")
     assert "would have 1 sample" in contrast_refused("--train-size", "97")
     assert "needs labels" in contrast_refused("--cost", "supcon", "--no-labels")
-    assert "no square" in contrast_refused("--data", "two-moons")
+    assert "not a square" in contrast_refused("--data", "two-moons")
     assert "did you mean 'nt-xent'" in contrast_refused("--cost", "nt-xnt")
     assert "did you mean 'affine'" in contrast_refused("--views", "afine")
     assert "--hidden needs at least 1" in contrast_refused("--hidden", "")

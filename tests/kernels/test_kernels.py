@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import naive
 import pytest
 import torch
-from kernel_cases import EQUAL, ORDERS, PHASES, SIZES, assert_equal, both, build, phase_of
+from kernel_cases import EQUAL, ORDERS, PHASES, SIZES, amplification, assert_equal, both, build, phase_of
 
 from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import COSTS, SAMPLE_COSTS
@@ -18,10 +20,6 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import BackendError, DivergenceError, InputError, ShapeError
 from contrastive_core.kernels import BACKEND_NAMES
-from contrastive_core.kernels.settling.any_depth import kernel_cpu as any_depth
-from contrastive_core.kernels.settling.any_depth import rows_cpu
-from contrastive_core.kernels.settling.one_hidden import contrast_cpu
-from contrastive_core.kernels.settling.one_hidden import kernel_cpu as one_hidden
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
@@ -45,7 +43,8 @@ def test_kernel_equals_reference_at_a_fixed_budget(sizes: str, cost: str, phase:
         network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last, dtype=dtype)
         phase_here = phase_of(phase, cost, network, state, batch)
         reference, kernel = both(clamped, state, BlockDescent(order), Stop(None, 6), phase_here)
-        assert_equal(reference, kernel, EQUAL[dtype])
+        bound = EQUAL[dtype] * amplification(clamped, state, BlockDescent(order), Stop(None, 6), phase_here)
+        assert_equal(reference, kernel, bound)
         assert kernel.steps.tolist() == reference.steps.tolist()
 
 
@@ -387,20 +386,14 @@ def test_inputs_are_not_mutated(sizes: str, phase: str) -> None:
 
 
 def test_a_second_call_never_compiles() -> None:
-    """Types that vary from call to call would cost seconds each."""
-    for sizes, dtype, rows in itertools.product(SIZES, EQUAL, (1, 5)):
-        network, clamped, state, batch = build(SIZES[sizes], dtype=dtype, rows=rows)
-        for phase, transposed in itertools.product(PHASES, (False, True)):
-            start = tuple(layer.T.contiguous().T for layer in state) if transposed else state
-            action = phase_of(phase, "cross-entropy", network, state, batch)
-            with torch.no_grad():
-                relax(clamped, start, BlockDescent(), Stop(1e-3, 5), action, backend="numba")
-        for name, cost in itertools.product(RULES, SAMPLE_COSTS):
-            setting = Setting(COSTS[cost](), Settling(backend="numba"))
-            RULES[name](setting).estimate(network, batch, generator=torch.Generator().manual_seed(0))
-    one = (one_hidden.settle_pair, one_hidden.rows_of, contrast_cpu.contrast_pair)
-    for kernel in (*one, any_depth.move_between, any_depth.sweep_top, rows_cpu.take):
-        assert len(kernel.signatures) == len(EQUAL), kernel.__name__
+    """Types that vary from call to call would cost seconds each: one signature for each dtype must be all."""
+    script = Path(__file__).resolve().parents[1] / "children" / "compile_check.py"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    counts = dict(line.split() for line in done.stdout.splitlines())
+    assert len(counts) == 6
+    assert set(counts.values()) == {str(len(EQUAL))}, counts
 
 
 def test_auto_takes_the_kernel_where_it_can_and_the_reference_elsewhere() -> None:

@@ -79,6 +79,20 @@ def both(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: 
         return [relax(clamped, state, dynamics, stop, phase, backend=backend) for backend in ("torch", "numba")]
 
 
+def amplification(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: Phase | None) -> float:
+    """Return how many times the reference magnifies a small change of its start, at least 1: it does the same to rounding.
+
+    A sweep that is no contraction makes more of each rounding than ``EQUAL`` allows for.
+    """
+    generator = torch.Generator().manual_seed(2)
+    size = 1e-3  # small beside units of order one, large beside the rounding of float32
+    shifts = [size * (2 * torch.rand(layer.shape, generator=generator, dtype=layer.dtype) - 1) for layer in state]
+    moved = tuple(layer + shift for layer, shift in zip(state, shifts, strict=True))
+    with torch.no_grad():
+        ends = [relax(clamped, start, dynamics, stop, phase, backend="torch").state for start in (state, moved)]
+    return max(1.0, *(float((one - other).abs().max()) / size for one, other in zip(*ends, strict=True)))
+
+
 def assert_equal(reference: Relaxation, kernel: Relaxation, bound: float) -> None:
     """Compare two relaxations; ``bound`` is relative to the largest unit or residual."""
     for expected, found in zip(reference.state, kernel.state, strict=True):

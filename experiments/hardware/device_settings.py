@@ -109,7 +109,8 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
     preset : str
         Published device to start from ("ideal" has no imperfection), or the file of a device.
     settings : sequence of Assignment
-        Parts are ``conductance``, ``law``, ``device`` and the names of ``EFFECTS``; a named effect is switched on.
+        Parts are ``conductance``, ``law``, ``device`` and the names of ``EFFECTS``; a named effect is switched on, unless its setting
+        ``off`` is true. Without its law, a device has equal and constant steps.
     seed : int
         Seed of all random draws of the device.
 
@@ -125,6 +126,7 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
     """
     from contrastive_core.devices import EFFECTS
     from contrastive_core.devices.presets import find_preset
+    from contrastive_core.devices.write_law import LinearStep
 
     if is_device_file(preset):
         preset, settings = "ideal", [*split(read_device(preset))[0], *settings]
@@ -134,6 +136,7 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
         if one.part not in ("conductance", "law", "device", *EFFECTS):
             raise unknown_name("part of a device", one.part, ["conductance", "law", "device", *EFFECTS])
         changes.setdefault(one.part, {})[one.name] = one.value
+    off = [part for part, given in changes.items() if _switched_off(part, given)]
     numbers = read_settings(type(device), "device", changes.pop("device", {}), NUMBERS)
     conductance = replace(device.conductance, **read_settings(type(device.conductance), "conductance", changes.pop("conductance", {})))
     law = device.law
@@ -145,7 +148,20 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
         kind: Any = EFFECTS[part]
         values = read_settings(kind, part, given)
         effects[kind] = replace(effects[kind], **values) if kind in effects else kind(**values)
+    for part in off:
+        if part == "law":
+            law, numbers = LinearStep(), numbers | {"step_up": 1.0, "step_down": 1.0}
+        else:
+            effects.pop(EFFECTS[part])
     return replace(device, conductance=conductance, law=law, effects=tuple(effects.values()), **numbers)
+
+
+def _switched_off(part: str, given: dict[str, str]) -> bool:
+    """Take ``off`` out of the settings of an effect or the law, in place, and return whether it is true."""
+    text = given.pop("off", None) if part not in ("conductance", "device") else None
+    if text not in (None, "true", "false"):
+        raise InputError(f"{part}.off must be true or false, got {text!r}; correct the value")
+    return text == "true"
 
 
 def idle(device: Device, settings: Sequence[Assignment]) -> list[str]:

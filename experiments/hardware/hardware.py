@@ -11,11 +11,12 @@ from contrastive_core.registry import unknown_name
 from experiments.commandline.completion import complete
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
+from experiments.hardware.ablation import verdict
 from experiments.hardware.device_files import is_device_file, read_device
-from experiments.hardware.device_settings import assemble, caution, check_suits, idle, read_assignment, read_variation, split
+from experiments.hardware.device_settings import assemble, caution, check_suits, idle, read_assignment, split
 from experiments.hardware.measures import measure
 from experiments.hardware.options import HardwareOptions, HardwareTrialOptions
-from experiments.hardware.table import base_of, key_of, rows_of, table
+from experiments.hardware.table import base_of, key_of, rows_of, table, variations_of
 from experiments.learning.train import METRICS as TRAINING
 from experiments.report.ending import finish
 from experiments.runs.intervals import mean
@@ -211,7 +212,7 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
     with computation(options, invocation, options.engine) as opened:
         trials = metrics_of(compute(study, tasks, opened))
     rows = rows_of(options, trials)
-    finish(opened.run, invocation, {"rows": rows}, table(rows))
+    finish(opened.run, invocation, {"rows": rows, "verdict": verdict(rows)}, table(rows))
     refuse_failed(trials, "trials")
 
 
@@ -219,7 +220,7 @@ def cells_of(options: HardwareOptions) -> dict[str, HardwareTrialOptions]:
     """Return the options of every cell of a study by name: a rule on the device as it is, and at each value of what is varied."""
     base = base_of(options)
     cells = {key_of(rule, base, ""): _point(options, rule, ()) for rule in options.rules}
-    for variation in map(read_variation, options.vary):
+    for variation in variations_of(options):
         for rule in options.rules:
             for value, point in zip(variation.values, variation.points, strict=True):
                 cells[key_of(rule, variation.name, value)] = _point(options, rule, point)

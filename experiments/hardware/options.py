@@ -56,7 +56,7 @@ class HardwareOptions(PlanOptions):
 
     Attributes
     ----------
-    rules, own, vary, imperfections, preset, transfer, constants, final, seeds
+    rules, own, vary, ablate, imperfections, preset, transfer, constants, final, seeds
         The study.
     engine
         Engine that computes the trials.
@@ -72,8 +72,9 @@ class HardwareOptions(PlanOptions):
         ("node-noise.sigma_v=0.001,0.01,0.1",),
         description="Parameter of an effect, or of conductance, law or device, and its values; without a dot, a setting of training. "
         "Others after spaces are held, or vary along if they have as many values. May be repeated. "
-        f"Effects: {', '.join(EFFECTS)}.",
+        f"none: only the device itself. Effects: {', '.join(EFFECTS)}.",
     )
+    ablate: Annotated[bool, DEVICE] = Field(False, description="Switch each effect of the device off in turn, and say which costs most.")
     imperfections: Annotated[_Settings, DEVICE] = Field(
         (), description="Setting of the device in all trials, such as adc.adc_bits=8; may be repeated."
     )

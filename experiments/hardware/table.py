@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.commandline.output import format_table
-from experiments.hardware.device_settings import read_variation
+from experiments.hardware.ablation import ablation, verdict
+from experiments.hardware.device_settings import Variation, read_variation
 from experiments.hardware.effective import HEADER, device_rows
 from experiments.runs.intervals import interval_record, mean, percent_cells
 from experiments.trials.experiment import SHARE
@@ -22,6 +23,12 @@ PER_SAMPLE = (
 
 MEANS = ("validation_error", "signal_to_noise", "energy", "settle_energy", "settle_is_bound", "device_seconds", "pulses", *PER_SAMPLE)
 """Metrics whose means over seeds a row has, beside the accuracy."""
+
+
+def variations_of(options: HardwareOptions) -> list[Variation]:
+    """Return what a study varies: its own variations, none for ``none``, and the ablation of its device."""
+    chosen = [read_variation(text) for text in options.vary if text.strip() != "none"]
+    return [*chosen, *([ablation(options.preset, options.imperfections)] if options.ablate else [])]
 
 
 def key_of(rule: str, name: str, value: str) -> str:
@@ -50,7 +57,7 @@ def rows_of(options: HardwareOptions, found: Mapping[str, Mapping[str, Any] | No
         Varied parameter, value, rule, accuracy, the means of ``MEANS`` and the settings of the device; the device without varied
         parameters first.
     """
-    variations = [read_variation(text) for text in options.vary]
+    variations = variations_of(options)
     places = [(base_of(options), "")] + [(variation.name, value) for variation in variations for value in variation.values]
     seeds = range(options.seed, options.seed + options.seeds)
     rows = []
@@ -89,7 +96,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     costs = f"\n\nenergy uJ is that of all training; per sample:\n\n{format_table(PER_SAMPLE_HEADER, cost_rows(rows))}"
     devices = device_rows(rows)
     shown = f"\n\nsettings of the devices\n\n{format_table(HEADER, devices)}" if devices else ""
-    return format_table(header, body) + costs + shown
+    told = "".join(f"\n\n{sentence}" for sentence in verdict(rows))
+    return format_table(header, body) + costs + shown + told
 
 
 def cost_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:

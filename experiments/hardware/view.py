@@ -5,6 +5,8 @@ from __future__ import annotations
 from experiments.commandline.options import Layer, resolve_layers
 from experiments.figures.annealed_search import search_picture
 from experiments.figures.hardware import effect_picture, front_picture
+from experiments.hardware.ablation import HEADER as ABLATION
+from experiments.hardware.ablation import ablation_rows
 from experiments.hardware.effective import HEADER, device_rows
 from experiments.hardware.ising import tables as tables_of_ising
 from experiments.hardware.options import HardwareOptions
@@ -23,7 +25,8 @@ def show_hardware(opened: OpenedRun) -> Contents:
     options = resolve_layers(HardwareOptions, [Layer("{key} (in config.toml)", opened.run.read_config())])
     rows = rows_of(options, {trial.key: trial.metrics for trial in opened.journal.trials("done")})
     costs = ReportTable("Energy and time per inference and per training sample", PER_SAMPLE_HEADER, cost_rows(rows))
-    devices = [costs, ReportTable("Settings of the devices", HEADER, device_rows(rows))] if rows else []
+    lost = [ReportTable("Accuracy without each effect", ABLATION, ablation_rows(rows))] if options.ablate else []
+    devices = [costs, *lost, ReportTable("Settings of the devices", HEADER, device_rows(rows))] if rows else []
     return Contents([*view.tables, *devices], {"effects": effect_picture(rows), "front": front_picture(rows)} if rows else {})
 
 

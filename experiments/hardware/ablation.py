@@ -1,0 +1,81 @@
+"""Ablation of a device: each of its effects switched off in turn, and the one that costs most accuracy in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from contrastive_core.errors import InputError
+from experiments.hardware.device_settings import Variation, assemble, split
+
+NAME = "without"
+"""Name of the variation, and of its rows."""
+
+HEADER = ("rule", "without", "accuracy %", "points gained")
+
+
+def ablation(preset: str, imperfections: Sequence[str]) -> Variation:
+    """Return the variation that switches off each effect of a device, and then all.
+
+    Parameters
+    ----------
+    preset : str
+        Name or file of the device.
+    imperfections : sequence of str
+        Its further settings.
+
+    Returns
+    -------
+    Variation
+        A point for each effect, for the law if its steps are not constant and equal, and for all of them if there are several.
+
+    Raises
+    ------
+    InputError
+        If the device has no effect.
+    """
+    from contrastive_core.devices import EFFECTS
+    from contrastive_core.devices.write_law import LinearStep
+
+    device = assemble(preset, split(imperfections)[0], 0)
+    kinds = [type(effect) for effect in device.effects]
+    parts = [name for name, kind in EFFECTS.items() if kind in kinds]
+    if device.law != LinearStep() or device.step_up != device.step_down:
+        parts.append("law")
+    if not parts:
+        raise InputError("an ablation switches effects off, and this device has none; give --preset or --imperfections")
+    values = (*parts, "all") if len(parts) > 1 else tuple(parts)
+    points = [tuple(f"{part}.off=true" for part in (parts if value == "all" else [value])) for value in values]
+    return Variation(NAME, values, tuple(points))
+
+
+def ablation_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float, float]]:
+    """Return rule, part, accuracy without it and the gain in points, of those rows of a study that have an accuracy, best gain first."""
+    base = {row["rule"]: _accuracy(row) for row in rows if row["varied"] in ("ideal", "unvaried")}
+    found = []
+    for row in rows:
+        with_it, without = base.get(row["rule"]), _accuracy(row)
+        if row["varied"] == NAME and with_it is not None and without is not None:
+            found.append((row["rule"], row["value"], 100 * without, 100 * (without - with_it)))
+    return sorted(found, key=lambda row: (list(base).index(row[0]), -row[3]))
+
+
+def _accuracy(row: Mapping[str, Any]) -> float | None:
+    mean: float | None = None if row["accuracy"] is None else row["accuracy"]["mean"]
+    return mean
+
+
+def verdict(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each rule: its accuracy on the device, and the effect that costs most; none without an ablation."""
+    told = []
+    ranked = ablation_rows(rows)
+    for rule in dict.fromkeys(rule for rule, *_ in ranked):
+        single = [(part, accuracy, gain) for name, part, accuracy, gain in ranked if name == rule and part != "all"]
+        part, accuracy, gain = single[0]
+        sentence = f"{rule}: {accuracy - gain:.1f} % on this device; "
+        if gain > 0:
+            sentence += f"{part} costs most: without it accuracy is {accuracy:.1f} %, {gain:.1f} points higher (means over seeds)"
+        else:
+            sentence += "no effect on its own costs accuracy (means over seeds)"
+        told.append(sentence)
+    return told

@@ -1,0 +1,80 @@
+"""Ablation of devices: each effect is switched off alone, and the one that costs most is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Eqlab
+
+from contrastive_core.devices.effects.variation import CycleToCycle, DeviceToDevice
+from contrastive_core.devices.presets import PRESETS
+from contrastive_core.devices.write_law import LinearStep
+from contrastive_core.errors import InputError
+from experiments.hardware.ablation import ablation, ablation_rows, verdict
+from experiments.hardware.device_settings import assemble, split
+
+
+def row(varied: str, value: str, accuracy: float | None, rule: str = "ep-centered") -> dict[str, Any]:
+    return {"varied": varied, "value": value, "rule": rule, "accuracy": {"mean": accuracy}}
+
+
+def test_each_point_lacks_one_effect_and_keeps_the_others() -> None:
+    """If this fails, an ablation says of one effect what is another's."""
+    found = ablation("ReRamSB", ("node-noise.sigma_v=0.1",))
+    assert found.values == ("node-noise", "device-to-device", "cycle-to-cycle", "law", "all")
+    whole = assemble("ReRamSB", split(("node-noise.sigma_v=0.1",))[0], 0)
+    for value, point in zip(found.values[:3], found.points[:3], strict=True):
+        device = assemble("ReRamSB", split(("node-noise.sigma_v=0.1", *point))[0], 0)
+        gone = set(whole.effects) - set(device.effects)
+        assert len(gone) == 1
+        assert set(device.effects) < set(whole.effects)
+        assert type(next(iter(gone))).__name__.lower() == value.replace("-", "")
+        assert device.law == whole.law
+    without_law = assemble("ReRamSB", split(found.points[3])[0], 0)
+    assert (without_law.law, without_law.step_up, without_law.step_down) == (LinearStep(), 1.0, 1.0)
+    assert without_law.effects == PRESETS["reram-soft-bounds"].build(0).effects
+    assert assemble("ReRamSB", split(("node-noise.sigma_v=0.1", *found.points[4]))[0], 0).effects == ()
+
+
+def test_off_is_true_or_false() -> None:
+    """If this fails, an effect is switched off by a typing error."""
+    effects = assemble("ReRamSB", split(("cycle-to-cycle.off=false",))[0], 0).effects
+    assert {type(effect) for effect in effects} == {DeviceToDevice, CycleToCycle}
+    with pytest.raises(InputError, match="true or false"):
+        assemble("ReRamSB", split(("cycle-to-cycle.off=maybe",))[0], 0)
+    with pytest.raises(InputError, match="has none"):
+        ablation("ideal", ())
+
+
+def test_the_verdict_names_the_effect_with_the_largest_gain() -> None:
+    """If this fails, the engineer mends what costs little."""
+    rows = [row("unvaried", "", 0.9), row("without", "adc", 0.92), row("without", "law", 0.95), row("without", "all", 0.97)]
+    assert [(part, round(gain, 9)) for _, part, _, gain in ablation_rows(rows)] == [("all", 7.0), ("law", 5.0), ("adc", 2.0)]
+    assert verdict(rows) == [
+        "ep-centered: 90.0 % on this device; law costs most: without it accuracy is 95.0 %, 5.0 points higher (means over seeds)"
+    ]
+    worse = [row("unvaried", "", 0.9), row("without", "adc", 0.88)]
+    assert "no effect on its own costs accuracy" in verdict(worse)[0]
+    assert verdict([row("unvaried", "", 0.9), row("stuck-at.p_sa0", "0.1", 0.95), row("without", "adc", None)]) == []
+
+
+def test_an_ablation_is_run_and_told(eqlab: Eqlab, tmp_path: Path) -> None:
+    """If this fails, the question of the engineer has no answer."""
+    tiny = ("hardware", "--set", "train_size=64", "--epochs", "1", "--hidden", "4", "--seeds", "1", "--engine", "serial", "--quiet")
+    one = ("--imperfections", "stuck-at.p_sa1=0.5", "--imperfections", "node-noise.sigma_v=0.01", "--vary", "none", "--ablate")
+    found = eqlab(*tiny, *one, "--json", "--out", str(tmp_path / "run"))
+    assert found.exit_code == 0, found.output
+    result = json.loads(found.stdout)
+    assert [(row["varied"], row["value"]) for row in result["rows"]] == [
+        ("unvaried", ""),
+        ("without", "stuck-at"),
+        ("without", "node-noise"),
+        ("without", "all"),
+    ]
+    assert "stuck-at" not in result["rows"][1]["device"]
+    assert result["rows"][1]["device"]["node-noise"]["sigma_v"] == 0.01
+    assert len(result["verdict"]) == 1
+    assert "Accuracy without each effect" in (tmp_path / "run" / "report.html").read_text()

@@ -1,5 +1,6 @@
 """Evaluation of a network on a split: error, cost, and effort to settle."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from contrastive_core.certificate import Relaxation, Status
 from contrastive_core.cost import Cost
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split
+from contrastive_core.errors import DivergenceError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule
 from contrastive_core.training.views_of_samples import Contrasting
@@ -49,6 +51,11 @@ def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting
 
     Costs that couple the rows of a batch are averaged over chunks of 500 samples. Objectives of views are averaged over batches of views,
     without batches in which there is nothing to contrast; views are equal in all evaluations and have full strength.
+
+    Raises
+    ------
+    DivergenceError
+        If a cost is not finite, which no summary could count.
     """
     totals, seen = torch.zeros(5, dtype=torch.float64), 0
     generator = torch.Generator().manual_seed(_DRAWS)
@@ -71,6 +78,8 @@ def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting
                 unconverged(answer),
                 float(fall.double().mean()),
             ]
+            if not math.isfinite(means[1]):
+                raise DivergenceError("the cost of the settled outputs is not finite; lower the learning rate or the gain")
             totals += size * torch.tensor(means, dtype=torch.float64)
             seen += size
     return Evaluation(*(totals / max(seen, 1)).tolist())

@@ -121,6 +121,17 @@ def test_progress_counts_samples_sweeps_and_steps() -> None:
     assert result.history[0]["train_cost"] == seen[-1].train_cost
 
 
+@pytest.mark.parametrize("bias", [1e30, -1e30, float("nan")])
+@pytest.mark.parametrize("rule", ["ep-centered", "ep-positive", "backprop"])
+def test_an_evaluation_without_a_finite_cost_is_no_result(rule: str, bias: float) -> None:
+    """If this fails, a training whose outputs are finite and whose cost is not is recorded as done, with no test cost."""
+    network = make_network()
+    with torch.no_grad():
+        network.bias(len(network.sizes) - 1).fill_(bias)
+    with pytest.raises(DivergenceError, match="not finite"):
+        evaluate(network, build_rule(rule, SETTING), COST, make_splits().train)
+
+
 def test_evaluation_averages_over_samples_not_chunks() -> None:
     """Chunks of 500 with a smaller last one: a mean of means would weigh its samples more."""
     generator = seeded(4)

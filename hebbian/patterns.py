@@ -77,7 +77,7 @@ def stratified_patterns(num_patterns: int, num_spins: int, dilution: float | Seq
     if len(ensemble.weights) > num_spins:
         raise InputError(
             f"{num_patterns} patterns have {len(ensemble.weights)} types of site, more than the {num_spins} spins; "
-            "use fewer patterns, more spins, or independent patterns instead of stratified ones"
+            "use fewer patterns or more spins; only stratified patterns need as many"
         )
     ideal = ensemble.weights * num_spins
     counts = np.floor(ideal).astype(np.int64)

@@ -119,7 +119,11 @@ def dilution_picture(cells: Sequence[Mapping[str, Any]]) -> Picture:
     for ratio in shown:
         known = sorted((c for c in cells if c["ratio"] == ratio and c["branch"] is not None), key=lambda c: float(c["dilution"]))
         rows = [
-            {"dilution": c["dilution"], **{key: [m / (1 - c["dilution"]) for m in c_of(c)] for key, c_of in _SOURCES.items()}}
+            {
+                "dilution": c["dilution"],
+                "agrees": c["agrees"],
+                **{key: [m / (1 - c["dilution"]) for m in c_of(c)] for key, c_of in _SOURCES.items()},
+            }
             for c in known
         ]
         panels.append({"ratio": ratio, "rows": rows})
@@ -133,6 +137,12 @@ _SOURCES: dict[str, Callable[[Mapping[str, Any]], Sequence[float]]] = {
 }
 
 
+_SAMPLED: list[tuple[str, dict[str, Any]]] = [
+    ("Monte Carlo", {"color": INK, "marker": "o", "linestyle": "none"}),
+    ("undecided", {"color": INK, "marker": "o", "markerfacecolor": "none", "linestyle": "none"}),
+]
+
+
 def _paint_dilution(figure: Figure, data: dict[str, Any]) -> None:
     axes = figure.subplots(1, len(data["panels"]), sharey=True, squeeze=False)[0]
     count = 0
@@ -143,11 +153,15 @@ def _paint_dilution(figure: Figure, data: dict[str, Any]) -> None:
             colour = COLOURS[index % len(COLOURS)]
             means, errors = ([row[key][index] for row in one["rows"]] for key in ("sampled", "error"))
             panel.plot(places, [row["theory"][index] for row in one["rows"]], color=colour)
-            panel.errorbar(places, means, yerr=errors, color=colour, marker=MARKERS[index % len(MARKERS)], markersize=3.5, linestyle="none")
+            look: dict[str, Any] = {"color": colour, "marker": MARKERS[index % len(MARKERS)], "markersize": 3.5, "linestyle": "none"}
+            for undecided in (False, True):
+                chosen = [place for place, row in enumerate(one["rows"]) if (row["agrees"] is None) is undecided]
+                x, y, bars = ([column[place] for place in chosen] for column in (places, means, errors))
+                panel.errorbar(x, y, yerr=bars, **look, markerfacecolor="none" if undecided else colour, gid=f"sampled-{index}-{undecided}")
         panel.set(title=f"{one['ratio']:g} of the critical temperature", xlabel="dilution d")
     axes[0].set_ylabel("overlap / (1 \N{MINUS SIGN} d)")
     names: list[tuple[str, dict[str, Any]]] = [
         (f"pattern {index + 1}", {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]})
         for index in range(count)
     ]
-    add_key(figure, [*names, ("theory", {"color": INK}), ("Monte Carlo", {"color": INK, "marker": "o", "linestyle": "none"})])
+    add_key(figure, [*names, ("theory", {"color": INK}), *_SAMPLED])

@@ -103,13 +103,15 @@ class LearnOptions(PatternOptions):
 
 
 METRICS = {
-    "signal_to_noise": Metric("overlaps from the signal and noise of the fields in the hierarchical state, at T = 0 and without feedback"),
-    "gaussian": Metric("overlaps with the patterns in the theory of Gaussian example noise"),
-    "instance": Metric("overlaps in the mean field of this instance"),
-    "supervised": Metric("overlaps sampled, examples averaged by a teacher"),
-    "supervised_error": Metric("standard errors of these", bounds=AMOUNT),
-    "unsupervised": Metric("overlaps sampled, without a teacher"),
-    "unsupervised_error": Metric("standard errors of these", bounds=AMOUNT),
+    "signal_to_noise": Metric(
+        "overlaps from the signal and noise of the fields in the hierarchical state, at T = 0 and without feedback", along="pattern"
+    ),
+    "gaussian": Metric("overlaps with the patterns in the theory of Gaussian example noise", along="pattern"),
+    "instance": Metric("overlaps in the mean field of this instance", along="pattern"),
+    "supervised": Metric("overlaps sampled, examples averaged by a teacher", along="pattern"),
+    "supervised_error": Metric("standard errors of these", bounds=AMOUNT, along="pattern"),
+    "unsupervised": Metric("overlaps sampled, without a teacher", along="pattern"),
+    "unsupervised_error": Metric("standard errors of these", bounds=AMOUNT, along="pattern"),
     "warnings": Metric("what the chains warn of"),
 }
 
@@ -165,7 +167,7 @@ def trial(options: LessonOptions, seed: int) -> Outcome:
     return Outcome(record | {"warnings": warnings})
 
 
-EXPERIMENT = Experiment(LessonOptions, trial, METRICS, headline=())
+EXPERIMENT = Experiment(LessonOptions, trial, METRICS, headline=("supervised", "unsupervised"))
 
 
 def _theory(options: LessonOptions, ladder: Any) -> dict[str, list[float] | None]:

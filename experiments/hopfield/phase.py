@@ -16,7 +16,7 @@ from experiments.report.ending import finish
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
 from experiments.trials.engine import check_engine
-from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Ratio = Annotated[float, Field(gt=0)]
@@ -72,13 +72,16 @@ class PhaseOptions(SpinOptions):
 METRICS = {
     "temperature": Metric("temperature in the units of the convention", bounds=AMOUNT),
     "branch": Metric("ground state of the theory"),
-    "overlaps": Metric("overlaps of that state with the patterns"),
+    "overlaps": Metric("overlaps of that state with the patterns", bounds=COSINE, along="pattern"),
     "free_energy": Metric("free energy per spin of that state"),
     "min_eigenvalue": Metric("smallest eigenvalue of its stability matrix"),
     "marginal": Metric("whether that state is at a critical point, neither stable nor unstable"),
     "stable_states": Metric("number of stable states of the theory", bounds=AMOUNT),
     "monte_carlo": Metric("what the chains found"),
+    "monte_carlo.overlaps": Metric("sampled overlaps with the patterns", bounds=COSINE, along="pattern"),
+    "monte_carlo.error": Metric("standard errors of the sampled overlaps", bounds=AMOUNT, along="pattern"),
     "verdict": Metric("whether theory and Monte Carlo agree"),
+    "verdict.agrees": Metric("share of decided points whose theory and Monte Carlo agree", bounds=SHARE),
 }
 
 
@@ -121,12 +124,12 @@ def trial(options: PointOptions, seed: int) -> Outcome:
         "marginal": ground.marginal,
         "stable_states": len(branches),
         "monte_carlo": sampled,
-        "verdict": judge(sampled, own, branch_at(own, ground.overlaps), system.num_spins),
+        "verdict": judge(sampled, own, branch_at(own, ground.overlaps), system.num_spins, options.sweeps),
     }
     return Outcome(metrics)
 
 
-EXPERIMENT = Experiment(PointOptions, trial, METRICS, headline=("free_energy",))
+EXPERIMENT = Experiment(PointOptions, trial, METRICS, headline=("monte_carlo.overlaps", "verdict.agrees"))
 
 
 def boundaries(num_patterns: int, dilutions: tuple[float, ...]) -> dict[str, list[tuple[float, float | None]]]:
@@ -158,7 +161,7 @@ def boundaries(num_patterns: int, dilutions: tuple[float, ...]) -> dict[str, lis
     return {
         "pure unstable below": [(d, ratio(pure_temperature(d), d)) for d in fine],
         "symmetric unstable below": [(d, ratio(symmetric_temperature(num_patterns, d), d)) for d in fine],
-        "hierarchical up to, at T = 0": [(critical, 0.0), (critical, 0.05)],
+        "hierarchical state exists up to, at T = 0": [(critical, 0.0), (critical, 0.05)],
     }
 
 
@@ -217,8 +220,8 @@ def cell_of(dilution: float, ratio: float, metrics: dict[str, Any] | None) -> di
     return cell if metrics is None else cell | metrics | {"agrees": metrics["verdict"]["agrees"]}
 
 
-def _summary(count: int, cells: list[dict[str, Any]]) -> tuple[int | float, ...]:
+def _summary(count: int, cells: list[dict[str, Any]]) -> tuple[int | float | None, ...]:
     decided = [cell["verdict"]["deviation"] for cell in cells if cell["agrees"] is not None]
     failed = sum(cell["branch"] is None for cell in cells)
     agree, disagree = (sum(cell["agrees"] is truth for cell in cells) for truth in (True, False))
-    return count, len(cells), agree, len(cells) - agree - disagree - failed, disagree, failed, max(decided, default=float("nan"))
+    return count, len(cells), agree, len(cells) - agree - disagree - failed, disagree, failed, max(decided, default=None)

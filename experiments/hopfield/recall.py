@@ -19,7 +19,7 @@ from experiments.hopfield.sampling import PATTERNS, SAMPLING, Images, SpinOption
 from experiments.report.ending import finish
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
@@ -91,9 +91,14 @@ METRICS = {
     "temperature": Metric("in these units"),
     "theory": Metric("the ground state of the self-consistency equations, and all stable states"),
     "instance": Metric("the same state in the mean field of this network"),
+    "theory.overlaps": Metric("overlaps of the ground state with the patterns", bounds=COSINE, along="pattern"),
+    "instance.overlaps": Metric("overlaps of the same state in the mean field of this network", bounds=COSINE, along="pattern"),
     "monte_carlo": Metric("what the chains found"),
+    "monte_carlo.overlaps": Metric("sampled overlaps with the patterns", bounds=COSINE, along="pattern"),
+    "monte_carlo.error": Metric("standard errors of the sampled overlaps", bounds=AMOUNT, along="pattern"),
     "flow": Metric("overlaps, energy and losses from a cue on, sampled and predicted"),
     "verdict": Metric("whether theory and Monte Carlo agree"),
+    "verdict.agrees": Metric("share of decided networks whose theory and Monte Carlo agree", bounds=SHARE),
 }
 
 
@@ -129,12 +134,12 @@ def trial(options: RecallOptions, seed: int, *, prepared: tuple[Multitasking, Me
         "instance": _state(instance),
         "monte_carlo": sampled,
         "flow": _flow(system, ground.overlaps, options, seed),
-        "verdict": judge(sampled, own, instance, system.num_spins),
+        "verdict": judge(sampled, own, instance, system.num_spins, options.sweeps),
     }
     return Outcome(metrics)
 
 
-EXPERIMENT = Experiment(RecallOptions, trial, METRICS, headline=("theory.free_energy",))
+EXPERIMENT = Experiment(RecallOptions, trial, METRICS, headline=("monte_carlo.overlaps", "verdict.agrees"))
 
 
 def _network(options: RecallOptions, seed: int) -> tuple[Multitasking, MeanField]:
@@ -245,15 +250,16 @@ def _text(result: dict[str, Any]) -> str:
     agreement = {
         True: "theory and Monte Carlo agree",
         False: "theory and Monte Carlo DISAGREE",
-        None: "undecided: a soft state, short chains, or chains that hop",
+        None: f"undecided: {verdict.get('undecided') or 'the state is soft, or chains are short or hop'}",
     }
+    frozen = "; overlaps that never change have no sampling error" if 0.0 in sampled["error"] else ""
     critical = "; a critical point, where it is marginal" if theory["marginal"] else ""
     scores = ", ".join("-" if z is None else f"{z:.1f}" for z in verdict["standard_errors"])
     return (
         f"{theory['branch']} state at T = {result['temperature']:g} ({result['convention']}): free energy {theory['free_energy']:.8f}, "
         f"smallest eigenvalue {theory['min_eigenvalue']:.3f}{critical}\n\n{table}\n\n"
         f"{agreement[verdict['agrees']]}: largest difference {_digits(verdict['deviation'])} ({scores} standard errors; finite size "
-        f"{_digits(verdict['finite_size'])})\nflow from a cue ({result['flow']['dynamics']}): largest difference "
+        f"{_digits(verdict['finite_size'])}{frozen})\nflow from a cue ({result['flow']['dynamics']}): largest difference "
         f"{result['flow']['largest_difference']:.4f}"
     )
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Images = Annotated[str, OneOf("data set", DATASETS)]
 
 
+ROUNDING = 1e-12
+"""Standard errors up to which an overlap counts as frozen: its chains never change, and sums of equal numbers round."""
 PATTERNS = Section("Network and patterns", 10)
 SAMPLING = Section("Equilibrium and its sampling", 20)
 
@@ -135,7 +137,7 @@ def sample(system: Multitasking, start: Floats, options: SpinOptions, seed: int,
     return {
         "sampler": sampler,
         "overlaps": [s.mean for s in found],
-        "error": [s.error for s in found],
+        "error": [s.error if s.error > ROUNDING else 0.0 for s in found],
         "autocorrelation_time": [s.autocorrelation_time for s in found],
         "effective_size": [s.effective_size for s in found],
         "r_hat": [s.r_hat for s in found],
@@ -144,7 +146,7 @@ def sample(system: Multitasking, start: Floats, options: SpinOptions, seed: int,
     }
 
 
-def judge(sampled: dict[str, Any], field: MeanField, instance: Branch, num_spins: int) -> dict[str, Any]:
+def judge(sampled: dict[str, Any], field: MeanField, instance: Branch, num_spins: int, num_sweeps: int) -> dict[str, Any]:
     """Compare sampled overlaps with the instance's mean field and its finite-size shift, in standard errors.
 
     Half the shift, for the orders beyond the first, and 1/N are added to four standard errors.
@@ -152,20 +154,48 @@ def judge(sampled: dict[str, Any], field: MeanField, instance: Branch, num_spins
     Returns
     -------
     dict
-        ``agrees`` is None where the chains cannot be trusted or the state is soft (an eigenvalue below .1); there are no standard errors
-        where it is not stable.
+        ``agrees`` is None where the chains cannot be trusted or the state is soft, and ``undecided`` then says why. There are no standard
+        errors where the state is not stable, and for overlaps that never change.
     """
     from hebbian.theory.branches import MARGINAL
 
     if instance.min_eigenvalue <= MARGINAL:
-        return {"agrees": None, "deviation": None, "standard_errors": [None] * len(instance.overlaps), "finite_size": None}
+        unstable = {"agrees": None, "deviation": None, "standard_errors": [None] * len(instance.overlaps), "finite_size": None}
+        return unstable | {"undecided": f"the state is not stable: its smallest eigenvalue is {instance.min_eigenvalue:.1e}"}
     shift = field.finite_size_shift(instance.overlaps, num_spins)
     deviations = [float(abs(m - t)) for m, t in zip(sampled["overlaps"], instance.overlaps + shift, strict=True)]
     finite_size = float(abs(shift).max()) / 2 + 1 / num_spins
     agrees = all(d <= 4 * e + finite_size for d, e in zip(deviations, sampled["error"], strict=True))
+    least = softest(num_spins, num_sweeps)
+    soft = f"the state is soft: its smallest eigenvalue {instance.min_eigenvalue:.1e} is below {least:.1e}; take more spins and sweeps"
+    reasons = [*sampled["warnings"], *([soft] if instance.min_eigenvalue < least else [])]
     return {
-        "agrees": None if sampled["warnings"] or instance.min_eigenvalue < 0.1 else agrees,
+        "agrees": None if reasons else agrees,
         "deviation": max(deviations),
         "standard_errors": [d / e if e > 0 else None for d, e in zip(deviations, sampled["error"], strict=True)],
         "finite_size": finite_size,
+        "undecided": "; ".join(reasons) or None,
     }
+
+
+def softest(num_spins: int, num_sweeps: int) -> float:
+    r"""Return the smallest eigenvalue of a state that Monte Carlo can decide on.
+
+    Along a direction of eigenvalue :math:`\lambda` overlaps fluctuate by :math:`\langle x^2 \rangle \sim 1/(N \lambda)`, so that the
+    quartic term of the free energy counts as :math:`1/(N \lambda^2)` beside the quadratic one, and they relax within
+    :math:`\sim 1/\lambda` sweeps. Both are kept below a hundredth and a twentieth; at 10,000 spins or fewer the finite-size shift
+    covers what is left from 0.1 on.
+
+    Parameters
+    ----------
+    num_spins : int
+        Size of the network, N.
+    num_sweeps : int
+        Number of recorded sweeps per chain.
+
+    Returns
+    -------
+    float
+        Bound, at most 0.1.
+    """
+    return min(0.1, max(10.0 / num_spins**0.5, 20.0 / num_sweeps))

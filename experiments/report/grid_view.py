@@ -63,7 +63,8 @@ def show_grid(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
     Contents
         A bounded number of figures and rows, however many trials there are.
     """
-    paths = metric_paths(opened.journal)
+    experiment = opened.definition()
+    paths = metric_paths(opened.journal, experiment.lists())
     for name in fronts:
         if name not in paths:
             raise unknown_name("metric", name, sorted(paths))
@@ -75,7 +76,6 @@ def show_grid(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
         return Contents([], {})
     wanted = dict.fromkeys([*names, *(name for pair in pairs for name in pair)])
     columns = read_columns(opened.journal, {name: paths[name] for name in wanted})  # one pass over the journal for all figures
-    experiment = opened.definition()
     bounds = {name: experiment.metric(name).bounds for name in names}
     where = positions(lengths, opened.total)
     varying = [index for index, axis in enumerate(opened.axes) if len(axis.values) > 1]
@@ -88,7 +88,8 @@ def show_grid(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
 
 
 def _chosen(opened: OpenedRun, paths: Mapping[str, str]) -> list[str]:
-    headline = [name for name in opened.definition().headline if name in paths]
+    wanted = opened.definition().headline
+    headline = [path for name in wanted for path in paths if path in (name, f"{name}_{path.rpartition('_')[2]}")]
     return (headline or list(paths))[:MOST_METRICS]
 
 

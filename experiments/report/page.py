@@ -97,7 +97,9 @@ def build_joint_report(runs: Sequence[RunDirectory], fronts: Sequence[str] = ())
         ReportTable("How far they are", ("run", "what", "state"), [(name, page.intro, page.state) for name, page in pages.items()]),
         ReportTable("Settings that differ" if rows else "The settings are the same", ("setting", *names), rows),
         ReportTable(
-            "Means over the trials that are done", ("metric", *names), [(name, *(one.get(name) for one in found)) for name in metrics]
+            "Means over the seeds that are done",
+            ("metric", *names),
+            [(name, *(one.get(name) for one in found)) for name in metrics],
         ),
         *(ReportTable(f"{name}: {table.title}", table.header, table.rows) for name, page in pages.items() for table in page.tables[:1]),
     ]

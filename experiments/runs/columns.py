@@ -34,13 +34,15 @@ class Columns(NamedTuple):
     values: dict[str, Array]
 
 
-def metric_paths(journal: Journal) -> dict[str, str]:
+def metric_paths(journal: Journal, lists: Sequence[str] = ()) -> dict[str, str]:
     """Find the metrics that are numbers.
 
     Parameters
     ----------
     journal : Journal
         Journal of the run.
+    lists : sequence of str
+        Metrics that are lists of numbers; each value is named after its place, ``overlaps_1``, ``overlaps_2``, ...
 
     Returns
     -------
@@ -50,17 +52,19 @@ def metric_paths(journal: Journal) -> dict[str, str]:
     found: dict[str, str] = {}
     rows = journal.connection.execute("SELECT metrics FROM trials WHERE status = 'done' LIMIT ?", (_SAMPLE,))
     for (metrics,) in rows:
-        found |= dict(_paths(read_json(metrics)))
+        found |= dict(_paths(read_json(metrics), lists))
     return {name: path for name, path in found.items() if name not in _OWN}
 
 
-def _paths(metrics: Mapping[str, Any], name: str = "", path: str = "$") -> Iterator[tuple[str, str]]:
+def _paths(metrics: Mapping[str, Any], lists: Sequence[str], name: str = "", path: str = "$") -> Iterator[tuple[str, str]]:
     for key, value in metrics.items():
         if '"' in key or "\\" in key:  # such a key cannot be written in a path
             continue
         inner = (f"{name}.{key}" if name else key), f'{path}."{key}"'
         if isinstance(value, Mapping):
-            yield from _paths(value, *inner)
+            yield from _paths(value, lists, *inner)
+        elif isinstance(value, list) and inner[0] in lists:
+            yield from ((f"{inner[0]}_{place + 1}", f"{inner[1]}[{place}]") for place in range(len(value)))
         elif isinstance(value, int | float):
             yield inner
 
@@ -98,16 +102,56 @@ def read_columns(journal: Journal, paths: Mapping[str, str]) -> Columns:
     return Columns(status, values)
 
 
-def means(journal: Journal) -> dict[str, float]:
-    """Average every metric that is a number over the trials that are done."""
+def means(journal: Journal, most: int = 40) -> dict[str, float]:
+    """Average every metric that is a number over the trials that are done, at each point of the run by itself.
+
+    Parameters
+    ----------
+    journal : Journal
+        Journal of the run.
+    most : int
+        Largest number of points.
+
+    Returns
+    -------
+    dict of str to float
+        Means by metric; by ``METRIC at POINT`` where settings of the trials differ.
+    """
     paths = metric_paths(journal)
+    labels = point_labels(journal, most)
     found: dict[str, float] = {}
-    for name in sorted(paths):  # one at a time: SQLite has a limit on columns
-        query = "SELECT avg(json_extract(metrics, ?)) FROM trials WHERE status = 'done'"
-        (value,) = journal.connection.execute(query, (paths[name],)).fetchone()
-        if value is not None:
-            found[name] = float(value)
+    # One metric at a time, because SQLite has a limit on columns.
+    query = "SELECT options, avg(json_extract(metrics, ?)) FROM trials WHERE status = 'done' GROUP BY options"
+    for name in sorted(paths):
+        values = {options: value for options, value in journal.connection.execute(query, (paths[name],)) if value is not None}
+        found |= {f"{name} at {label}" if label else name: float(values[key]) for key, label in labels.items() if key in values}
     return found
+
+
+def point_labels(journal: Journal, most: int) -> dict[str, str]:
+    """Name the points of a run by the settings that differ between them.
+
+    Parameters
+    ----------
+    journal : Journal
+        Journal of the run.
+    most : int
+        Largest number of points.
+
+    Returns
+    -------
+    dict of str to str
+        Labels such as ``gain 0.5``, by the settings as the journal writes them; the label of a single point is empty.
+    """
+    rows = journal.connection.execute("SELECT options FROM trials GROUP BY options ORDER BY min(id) LIMIT ?", (most,))
+    points = {text: read_json(text) for (text,) in rows}
+    keys = list(dict.fromkeys(key for point in points.values() for key in point))
+    varied = [key for key in keys if len({json.dumps(point.get(key)) for point in points.values()}) > 1]
+    return {text: ", ".join(f"{key} {_shown(point.get(key))}" for key in varied) for text, point in points.items()}
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def positions(lengths: Sequence[int], trials: int) -> list[Array]:

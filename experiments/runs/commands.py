@@ -21,9 +21,11 @@ from experiments.commandline.output import format_table, to_toml
 from experiments.runs.columns import means
 from experiments.runs.directory import ROOT, RunDirectory, differing, find_run
 from experiments.runs.pages import details, spent
+from experiments.runs.records import Trial
 from experiments.runs.sqlite_file import locked
 
 SHOWN_FAILURES = 3
+SHOWN_TRIALS = 40
 _Names = Annotated[tuple[str, ...], Positional()]
 
 
@@ -111,6 +113,7 @@ def _whole(run: RunDirectory) -> dict[str, Any]:
     stored = run.read_provenance()
     with run.journal(readonly=True) as journal:
         counts, seconds, metrics = journal.counts(), spent(journal), means(journal)
+        trials = [_trial(trial) for trial in islice(journal.trials(), SHOWN_TRIALS)]
         failures = [
             {"trial": trial.key, "error": trial.error, "details": details(journal, trial.key)}
             for trial in islice(journal.trials("failed"), SHOWN_FAILURES)
@@ -124,9 +127,26 @@ def _whole(run: RunDirectory) -> dict[str, Any]:
         "seconds": seconds,
         "configuration": run.read_config(),
         "metrics": metrics,
+        "trials": trials,
         "failures": failures,
         "files": sorted(str(path.relative_to(run.path)) for path in run.path.glob("*")),
     }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {"trial": trial.key, "settings": trial.options, "seed": trial.seed, "status": trial.status, "seconds": trial.seconds}
+
+
+def _tables(run: Mapping[str, Any]) -> list[str]:
+    """List the trials, whose keys other commands ask for, and the means over the seeds of every point."""
+    total = sum(run["counts"].values())
+    rows = [
+        (one["trial"], ", ".join(f"{key} {value}" for key, value in one["settings"].items()) or "-", str(one["seed"]), one["status"])
+        for one in run["trials"]
+    ]
+    more = [f"and {total - len(rows)} more trials"] if total > len(rows) else []
+    trials = [format_table(("trial", "settings", "seed", "status"), rows), *more, ""]
+    return [*(trials if total > 1 else []), format_table(("mean over seeds", "value"), list(run["metrics"].items()))]
 
 
 def _describe(run: Mapping[str, Any]) -> str:
@@ -139,7 +159,7 @@ def _describe(run: Mapping[str, Any]) -> str:
         "",
         to_toml(run["configuration"]).rstrip(),
         "",
-        format_table(("mean over trials done", "value"), list(run["metrics"].items())),
+        *_tables(run),
         *(f"\ntrial {one['trial']} failed: {one['error']}\n{one['details'] or ''}".rstrip() for one in run["failures"]),
     ]
     return "\n".join(lines)
@@ -170,7 +190,7 @@ def compare_command(options: NamesOptions, invocation: Invocation) -> None:
             format_table(("setting", *names), [(key, *map(_shown, values)) for key, values in settings.items()])
             if settings
             else "the configurations are the same",
-            format_table(("mean over trials done", *names), [(name, *values) for name, values in metrics.items()]),
+            format_table(("mean over seeds", *names), [(name, *values) for name, values in metrics.items()]),
         )
     )
     invocation.result({"runs": names, "settings": settings, "metrics": metrics}, text)

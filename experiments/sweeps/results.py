@@ -50,6 +50,8 @@ class Results(NamedTuple):
         All other metrics; lists are written as JSON.
     integers : frozenset of str
         Metrics that have whole numbers only.
+    lists : dict of str to ndarray of shape (trials, values)
+        Metrics that have a value each along an axis; NaN beyond the end of a shorter one.
     """
 
     study: Study
@@ -60,6 +62,7 @@ class Results(NamedTuple):
     numbers: dict[str, np.ndarray[Any, Any]]
     texts: dict[str, np.ndarray[Any, Any]]
     integers: frozenset[str]
+    lists: dict[str, np.ndarray[Any, Any]]
 
 
 def read_results(journal: Journal) -> Results:
@@ -90,6 +93,7 @@ def read_results(journal: Journal) -> Results:
     status, seconds = np.zeros(total, np.int8), np.full(total, np.nan)
     numbers: dict[str, np.ndarray[Any, Any]] = {}
     texts: dict[str, np.ndarray[Any, Any]] = {}
+    lists: dict[str, dict[int, list[float | None]]] = {name: {} for name in study.described.lists()}
     fractions: set[str] = set()
     reserved = {*_OWN, *(key for axis in study.axes for key in axis.keys)}
     for index, (seed, state, metrics, error, spent) in enumerate(journal.connection.execute(_ROWS)):
@@ -100,6 +104,11 @@ def read_results(journal: Journal) -> Results:
         if error is not None:
             errors[index] = error
         for name, value in _leaves(read_json(metrics), reserved) if metrics else ():
+            if isinstance(value, list) and name in lists:
+                lists[name][index] = value
+                continue
+            if isinstance(value, list | dict):
+                value = json.dumps(value)
             if isinstance(value, str):
                 if name not in texts:
                     texts[name] = np.full(total, "", dtype=object)
@@ -111,14 +120,29 @@ def read_results(journal: Journal) -> Results:
                 numbers[name][index] = value
                 if isinstance(value, float):
                     fractions.add(name)
-    return Results(study, seeds, status, seconds, errors, numbers, texts, frozenset(numbers.keys() - fractions))
+    return Results(
+        study, seeds, status, seconds, errors, numbers, texts, frozenset(numbers.keys() - fractions), _padded(lists, study, total)
+    )
+
+
+def _padded(lists: Mapping[str, Mapping[int, list[float | None]]], study: Study, total: int) -> dict[str, np.ndarray[Any, Any]]:
+    """Make arrays of lists; those along one axis get the length of the longest of them."""
+    import numpy as np
+
+    axes = {name: study.described.metric(name).along for name, rows in lists.items() if rows}
+    lengths = {axis: max(len(row) for name in axes if axes[name] == axis for row in lists[name].values()) for axis in set(axes.values())}
+    found = {name: np.full((total, lengths[axis]), np.nan) for name, axis in axes.items()}
+    for name, column in found.items():
+        for index, row in lists[name].items():
+            column[index, : len(row)] = [np.nan if value is None else value for value in row]
+    return found
 
 
 def _leaves(metrics: Mapping[str, Any], reserved: set[str]) -> Iterator[tuple[str, Any]]:
     """Walk the metrics with dotted names; those that only repeat the trial's options are left out."""
     for name, value in metrics.items() if not any(isinstance(v, dict) for v in metrics.values()) else flatten(metrics).items():
         if name not in reserved:
-            yield name, json.dumps(value) if isinstance(value, list | dict) else value
+            yield name, value
 
 
 def to_csv(results: Results, *, timing: bool = False) -> str:
@@ -139,9 +163,9 @@ def to_csv(results: Results, *, timing: bool = False) -> str:
     study = results.study
     axes = [key for axis in study.axes for key in axis.keys]
     columns: dict[str, Iterator[str]] = {}
-    for name in sorted({*results.numbers, *results.texts}):
+    for name in sorted({*results.numbers, *results.texts, *results.lists}):
         if timing or not study.described.metric(name).timing:
-            columns[name] = _cells(results, name)
+            columns |= _columns(results, name)
     if timing:
         columns["seconds"] = (_cell(value) for value in results.seconds.tolist())
     text = io.StringIO()
@@ -157,6 +181,12 @@ def to_csv(results: Results, *, timing: bool = False) -> str:
 
 def _places(study: Study, seeds: int) -> Iterator[tuple[dict[str, Any], int]]:
     return ((point, replicate) for point in points(study.axes) for replicate in range(seeds))
+
+
+def _columns(results: Results, name: str) -> dict[str, Iterator[str]]:
+    if name in results.lists:
+        return {f"{name}_{place + 1}": map(_cell, column.tolist()) for place, column in enumerate(results.lists[name].T)}
+    return {name: _cells(results, name)}
 
 
 def _cells(results: Results, name: str) -> Iterator[str]:
@@ -207,6 +237,10 @@ def to_dataset(results: Results) -> xr.Dataset:
         metric = study.described.metric(name)
         text = name in results.texts
         variables[name] = (dims, shaped(column), {"long_name": metric.description, **({} if text else {"units": metric.unit})})
+    for name, column in sorted(results.lists.items()):
+        metric = study.described.metric(name)
+        attributes = {"long_name": metric.description, "units": metric.unit}
+        variables[name] = ([*dims, metric.along], column.reshape(*study.shape, -1), attributes)
     coordinates = {key: value for axis in study.axes for key, value in _coordinates(study, axis.name).items()}
     coordinates["replicate"] = ("replicate", np.arange(study.shape[-1]), {"long_name": "number of the repetition"})
     seeds = np.array(results.seeds, dtype=np.uint64)

@@ -32,9 +32,10 @@ def summarise(dataset: xr.Dataset, metrics: Mapping[str, Bounds], most: int) -> 
         A record per point and metric, with ``point``, ``metric``, ``n``, ``mean``, ``low`` and ``high``. Missing values are left out.
     """
     return [
-        _record(point, metric, mean_interval(dataset[metric][place].values, bounds))
+        _record(point, name, mean_interval(values[place].values, bounds))
         for place, point in _points(dataset, ())[:most]
         for metric, bounds in metrics.items()
+        for name, values in _single(dataset, metric)
     ]
 
 
@@ -74,13 +75,23 @@ def differences(dataset: xr.Dataset, metrics: Mapping[str, Bounds], axis: str, r
     found = []
     for place, point in _points(dataset, (axis,))[:most]:
         for metric, bounds in metrics.items():
-            values = dataset[metric][place]
-            base = values.isel({axis: labels.index(reference)}).values
-            for arm, label in enumerate(labels):
-                if label != reference:
-                    change = difference_interval(values.isel({axis: arm}).values, base, bounds)
-                    found.append(_record({**point, axis: f"{label} - {reference}"}, metric, change))
+            for name, whole in _single(dataset, metric):
+                values = whole[place]
+                base = values.isel({axis: labels.index(reference)}).values
+                for arm, label in enumerate(labels):
+                    if label != reference:
+                        change = difference_interval(values.isel({axis: arm}).values, base, bounds)
+                        found.append(_record({**point, axis: f"{label} - {reference}"}, name, change))
     return found
+
+
+def _single(dataset: xr.Dataset, metric: str) -> list[tuple[str, xr.DataArray]]:
+    """Split a metric that has a value each along an axis of its own, as in the columns of the table."""
+    values = dataset[metric]
+    own = [dim for dim in values.dims if dim not in dataset["status"].dims]
+    if not own:
+        return [(metric, values)]
+    return [(f"{metric}_{place + 1}", values.isel({own[0]: place})) for place in range(values.sizes[own[0]])]
 
 
 def _record(point: dict[str, Any], metric: str, found: Interval) -> dict[str, Any]:

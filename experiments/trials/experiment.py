@@ -24,12 +24,15 @@ class Metric(NamedTuple):
         Whether it depends on the machine and its load. Tables that are compared leave such columns out.
     bounds : tuple of float
         Lowest and highest value that it can have; intervals are cut there.
+    along : str
+        Axis along which it has a value each, such as ``pattern``; empty for a single number.
     """
 
     description: str
     unit: str = "1"
     timing: bool = False
     bounds: Bounds = UNBOUNDED
+    along: str = ""
 
 
 SHARE: Bounds = (0.0, 1.0)
@@ -98,7 +101,14 @@ class Experiment:
         Metric
             Meaning of the column; without description, unit and bounds if the experiment does not declare it.
         """
+        whole, _, place = name.rpartition("_")
+        if place.isdigit() and whole in self.metrics and self.metrics[whole].along:
+            return self.metrics[whole]
         return self.metrics.get(name) or self.metrics.get(name.split(".")[0]) or Metric("", "")
+
+    def lists(self) -> tuple[str, ...]:
+        """Return the names of the metrics that have a value each along an axis."""
+        return tuple(name for name, metric in self.metrics.items() if metric.along)
 
 
 EXPERIMENTS: Table[Experiment] = Table(
@@ -157,7 +167,7 @@ def self_description(name: str) -> dict[str, Any]:
         return {}
     experiment = find_experiment(name)
     metrics = {
-        metric: [*declared[:3], [None if math.isinf(one) else one for one in declared.bounds]]
+        metric: [*declared[:3], [None if math.isinf(one) else one for one in declared.bounds], declared.along]
         for metric, declared in experiment.metrics.items()
     }
     options = {option: field.description for option, field in experiment.options.model_fields.items()}
@@ -185,10 +195,10 @@ def described(name: str, about: Mapping[str, Any]) -> Experiment:
     return Experiment(CommandOptions, _unknown, metrics, tuple(about.get("headline", ())))
 
 
-def _metric(description: str, unit: str, timing: bool, bounds: Sequence[float | None]) -> Metric:
+def _metric(description: str, unit: str, timing: bool, bounds: Sequence[float | None], along: str = "") -> Metric:
     """Read a metric as recorded; JSON has no infinite bounds, and null stands for them."""
     low, high = bounds
-    return Metric(description, unit, timing, (-math.inf if low is None else low, math.inf if high is None else high))
+    return Metric(description, unit, timing, (-math.inf if low is None else low, math.inf if high is None else high), along)
 
 
 def _unknown(*_: Any) -> Outcome:

@@ -231,3 +231,51 @@ def test_bench_spins_says_why_the_reference_is_missing(monkeypatch: pytest.Monke
     monkeypatch.setattr(spins, "has_reference", lambda: True)
     assert "does not use that these have low rank" in spins.reference_note(2000)
     assert "up to 4000 spins" in spins.reference_note(10_000)
+
+
+def test_the_bound_on_soft_states_follows_the_size_and_the_chains() -> None:
+    """If this fails, no network and no length of chains decides on a soft state, or a small one decides wrongly.
+
+    With a quartic well of unit coefficients the correction to the fluctuation is 3 / (N lambda^2), which the bound keeps at 3 %.
+    """
+    for num_spins in (10**2, 10**4, 10**6, 10**8):
+        for num_sweeps in (100, 400, 20_000, 10**7):
+            least = softest(num_spins, num_sweeps)
+            assert least <= 0.1
+            if least < 0.1:
+                assert 1 / (num_spins * least**2) <= 0.01 * (1 + 1e-9)
+                assert num_sweeps * least >= 20 * (1 - 1e-9)
+    assert softest(10**6, 20_000) < 0.02
+    assert softest(10**6, 400) == pytest.approx(0.05)
+    assert softest(10**4, 10**7) == pytest.approx(0.1)
+
+
+def test_a_soft_state_is_decided_by_a_larger_network_with_longer_chains() -> None:
+    """One state and one set of chains that hold what theory says: only the size and the length differ."""
+    field = SimpleNamespace(finite_size_shift=lambda overlaps, num_spins: np.zeros(len(overlaps)))
+    state = SimpleNamespace(min_eigenvalue=0.05, overlaps=np.array([0.5, 0.3]))
+    sampled = {"overlaps": [0.5, 0.3], "error": [1e-4, 0.0], "warnings": []}
+    small = judge(sampled, field, state, 10_000, 20_000)  # type: ignore[arg-type]
+    assert small["agrees"] is None
+    assert "soft" in small["undecided"]
+    large = judge(sampled, field, state, 10**6, 20_000)  # type: ignore[arg-type]
+    assert (large["agrees"], large["undecided"]) == (True, None)
+    assert large["standard_errors"] == [0.0, None]  # an overlap that never changes has none
+    short = judge(sampled, field, state, 10**6, 100)  # type: ignore[arg-type]
+    assert short["agrees"] is None
+    hopping = judge({**sampled, "warnings": ["chains hop"]}, field, state, 10**6, 20_000)  # type: ignore[arg-type]
+    assert (hopping["agrees"], hopping["undecided"]) == (None, "chains hop")
+    wrong = judge({**sampled, "overlaps": [0.5, 0.31]}, field, state, 10**6, 20_000)  # type: ignore[arg-type]
+    assert wrong["agrees"] is False
+
+
+def test_frozen_overlaps_have_no_sampling_error(found: Found, tmp_path: Path) -> None:
+    """At T = 0 nothing moves: rounding of 1e-17 is no error, and no difference is 1e11 of it."""
+    for dilution, seed in ((0.0, 0), (0.3, 1), (0.5, 2)):
+        small = ("--size", 200, "--sweeps", 20, "--burn-in", 5, "--chains", 2, "--temperature", 0, "--seed", seed, "--dilution", dilution)
+        result = found("recall", *small, "--out", tmp_path / f"r{seed}")
+        still = [error < 1e-12 for error in result["monte_carlo"]["error"]]
+        assert any(still)
+        for frozen, error, score in zip(still, result["monte_carlo"]["error"], result["verdict"]["standard_errors"], strict=True):
+            if frozen:
+                assert (error, score) == (0.0, None)

@@ -342,11 +342,20 @@ def test_runs_are_listed_shown_compared_and_removed(eqlab: Eqlab, found: Found, 
     assert [(run["name"], run["done"]) for run in found("runs", "list")["runs"]] == [("a", 2), ("b", 2)]
     shown = found("runs", "show", "a")["runs"][0]
     assert shown["configuration"]["grid"] == {"x": [1.0, 2.0]}
-    assert shown["metrics"]["value"] == 1.5 + child_seed(0, 0) % 1000
+    seed = child_seed(0, 0)
+    assert {name: value for name, value in shown["metrics"].items() if name.startswith("value ")} == {
+        "value at x 1.0": 1 + seed % 1000,
+        "value at x 2.0": 2 + seed % 1000,
+    }
+    assert [(one["trial"], one["settings"], one["seed"], one["status"]) for one in shown["trials"]] == [
+        ("0", {"x": 1.0}, seed, "done"),
+        ("1", {"x": 2.0}, seed, "done"),
+    ]
     assert "2 done" in eqlab("runs", "show", "a").stdout
     compared = found("runs", "compare", "a", "b")
     assert compared["settings"] == {"grid.x": [[1.0, 2.0], [1.0, 3.0]]}
-    assert compared["metrics"]["value"][1] - compared["metrics"]["value"][0] == 0.5
+    assert compared["metrics"]["value at x 1.0"] == [1 + seed % 1000] * 2
+    assert compared["metrics"]["value at x 3.0"] == [None, 3 + seed % 1000]
     assert "grid.x" in eqlab("runs", "compare", "a", "b").stdout
     assert "there is no run runs/c" in refused("runs", "show", "c")
     assert "which run" in refused("runs", "rm")
@@ -406,3 +415,30 @@ def test_the_example_of_an_experiment_runs(found: Found, monkeypatch: pytest.Mon
     new("coins", "--grid", "bias=0,1", "--seeds", 3, experiment="coin:EXPERIMENT")
     found("sweep", "run", "coins", "--engine", "serial")
     assert [row["heads"] for row in rows("coins")] == ["0", "0", "0", "100", "100", "100"]
+
+
+def test_overlaps_of_a_sweep_have_an_axis_of_patterns_columns_and_means(found: Found, tmp_path: Path) -> None:
+    """If this fails, the order parameters of a Monte Carlo study cannot be averaged. The twin averages what the journal holds."""
+    tiny = [f"--set={setting}" for setting in ("size=60", "patterns=2", "chains=2", "sweeps=20", "burn_in=5", "flow_sweeps=2")]
+    new("mc", "--grid", "temperature=0.05,0.1", "--seeds", 3, *tiny, experiment="recall")
+    found("sweep", "run", "mc", "--engine", "serial")
+    with RunDirectory(Path("runs/mc")).journal(readonly=True) as journal:
+        drawn = np.array([trial.metrics["monte_carlo"]["overlaps"] for trial in journal.trials("done") if trial.metrics])
+    assert drawn.shape == (6, 2)
+    collected = found("sweep", "collect", "mc", "--csv", "mc.csv")
+    means = {(one["point"]["temperature"], one["metric"]): one["mean"] for one in collected["summary"]}
+    for index, temperature in enumerate((0.05, 0.1)):
+        for pattern in (0, 1):
+            expected = drawn[3 * index : 3 * index + 3, pattern].mean()
+            assert means[temperature, f"monte_carlo.overlaps_{pattern + 1}"] == pytest.approx(expected, rel=1e-12)
+    with closing(xr.open_dataset("runs/mc/results.nc")) as data:
+        assert data["monte_carlo.overlaps"].dims == ("temperature", "replicate", "pattern")
+        assert (data["monte_carlo.overlaps"].values == drawn.reshape(2, 3, 2)).all()
+        assert {"theory.overlaps", "instance.overlaps", "monte_carlo.error"} <= {str(name) for name in data if "pattern" in data[name].dims}
+    with Path("mc.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [float(row["monte_carlo.overlaps_2"]) for row in table] == drawn[:, 1].tolist()
+    only = found("sweep", "collect", "mc", "--metrics", "monte_carlo.overlaps", "--against", "temperature=0.05")
+    changes = {one["metric"]: one["mean"] for one in only["differences"]}
+    assert changes["monte_carlo.overlaps_1"] == pytest.approx((drawn[3:, 0] - drawn[:3, 0]).mean(), abs=1e-12)
+    assert "over-temperature" in found("report", "mc")["figures"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -198,4 +199,4 @@ def softest(num_spins: int, num_sweeps: int) -> float:
     float
         Bound, at most 0.1.
     """
-    return min(0.1, max(10.0 / num_spins**0.5, 20.0 / num_sweeps))
+    return min(0.1, max(10.0 / math.sqrt(num_spins), 20.0 / num_sweeps))

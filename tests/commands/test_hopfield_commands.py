@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from contrastive_core.errors import ConvergenceError
 from experiments.benchmarks import spins
 from experiments.hopfield.learn import crossing
 from experiments.hopfield.phase import PointOptions, trial
+from experiments.hopfield.sampling import judge, softest
 
 QUICK = ("--size", "3000", "--sweeps", "300", "--burn-in", "50", "--chains", "4", "--quiet")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _SAMPLE = 100
 """Number of trials that are searched for names of metrics."""
 _OWN = ("seed",)
+LONGEST_LIST = 256
+"""Number of values of a metric that get a column each; a longer list is kept as text."""
 
 
 class Columns(NamedTuple):
@@ -63,10 +66,15 @@ def _paths(metrics: Mapping[str, Any], lists: Sequence[str], name: str = "", pat
         inner = (f"{name}.{key}" if name else key), f'{path}."{key}"'
         if isinstance(value, Mapping):
             yield from _paths(value, lists, *inner)
-        elif isinstance(value, list) and inner[0] in lists:
+        elif inner[0] in lists and is_list_of_numbers(value):
             yield from ((f"{inner[0]}_{place + 1}", f"{inner[1]}[{place}]") for place in range(len(value)))
         elif isinstance(value, int | float):
             yield inner
+
+
+def is_list_of_numbers(value: Any) -> bool:
+    """Tell whether a metric is a list that columns can be made of: a bounded number of numbers, None for missing ones."""
+    return isinstance(value, list) and len(value) <= LONGEST_LIST and all(one is None or isinstance(one, int | float) for one in value)
 
 
 def read_columns(journal: Journal, paths: Mapping[str, str]) -> Columns:

@@ -15,6 +15,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.files.writing import write_bytes
 from experiments.commandline.documents import read_json
 from experiments.commandline.options import flatten
+from experiments.runs.columns import is_list_of_numbers
 from experiments.runs.journal import Journal
 from experiments.runs.pages import recall
 from experiments.runs.records import STATUSES
@@ -104,7 +105,7 @@ def read_results(journal: Journal) -> Results:
         if error is not None:
             errors[index] = error
         for name, value in _leaves(read_json(metrics), reserved) if metrics else ():
-            if isinstance(value, list) and name in lists:
+            if name in lists and is_list_of_numbers(value):
                 lists[name][index] = value
                 continue
             if isinstance(value, list | dict):

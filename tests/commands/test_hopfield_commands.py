@@ -199,7 +199,8 @@ def test_text_is_no_pattern_file_and_nobody_is_told_to_unpickle_it(eqlab: Eqlab,
     (tmp_path / "patterns.npy").write_text("hello")
     result = eqlab("recall", "--pattern-file", "patterns.npy")
     assert result.exit_code == 2
-    assert "is not an .npy array of numbers; write one with numpy.save" in result.output
+    assert "is not an .npy array of numbers" in result.output
+    assert "write one with numpy.save" in result.output
     assert "pickle" not in result.output
 
 

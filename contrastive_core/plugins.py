@@ -177,6 +177,8 @@ def canonical(kind: str, name: str) -> str | None:
     if kind not in GROUPS:
         return None
     if ":" in name:
+        if not all(name.partition(":")[::2]):  # half a name is a slip of the user's, and no module to import
+            return None
         _refuse_untold(kind, name, name)
         return name
     found = [f"{module}:{name}" for module in _modules if name in _table(kind, import_module(module))]

@@ -69,7 +69,7 @@ class Study:
     declared: dict[str, Any]
     settings: dict[str, Any]
     axes: tuple[Axis, ...]
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def described(self) -> Experiment:

@@ -106,7 +106,6 @@ def test_broken_and_clashing_plug_ins_are_listed_beside_the_others(site: Path, f
 
 WRONG = {
     "has the name of a shipped one; rename it": ("RULES = {'backprop': None}", ("--plugin", "wrong_one", "--rule", "backprop")),
-    "has none of the tables RULES, NETWORKS": ("", ("--plugin", "wrong_one")),
     "has no rule 'absent'": ("", ("--rule", "wrong_one:absent")),
     "cannot be imported (ZeroDivisionError": ("1 / 0", ("--plugin", "wrong_one")),
     "cannot be built from a Setting (TypeError": ("def x(): ...", ("--rule", "wrong_one:x")),

@@ -316,7 +316,7 @@ def test_settings_of_techniques_that_make_no_sense_are_refused_with_a_sentence(c
         (("--set", "mixer.shape=2"), "give --mixing"),
         (("--sampling", "replication", "--set", "sampler.times=0"), "times must be at least 1"),
         (("--sampling", "balanced-propensity", "--set", "sampler.sharpness=800"), "sharpness must be at most 300"),
-        (("--sampling", "replication", "--set", "sampler.time=2"), "no setting 'time'; it has: times"),
+        (("--sampling", "replication", "--set", "sampler.time=2"), "unknown setting of replication 'time'; did you mean 'times'?"),
         (("--mixing", "gated-pairs", "--no-labels"), "needs labels"),
         (("--cost", "infonce-queue", "--momentum-keys", "1"), "less than 1"),
     ):

@@ -277,13 +277,14 @@ def _import(name: str) -> ModuleType:
         if error.name != name.partition(".")[0] or folder in sys.path:
             raise _broken(name, error) from error
         sys.path.append(folder)  # last, so that no file there hides an installed module
-    except Exception as error:  # foreign modules may raise anything
+    except (Exception, SystemExit) as error:  # foreign modules may raise anything, and a script without a guard ends the program
         raise _broken(name, error) from error
     try:
         return import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _broken(name, error) from error
 
 
-def _broken(name: str, error: Exception) -> PluginError:
-    return PluginError(f"the plug-in {name!r} cannot be imported ({type(error).__name__}: {error}); mend it, or leave it out")
+def _broken(name: str, error: BaseException) -> PluginError:
+    words = " ".join(str(error).split())  # a message of several lines would not be one sentence
+    return PluginError(f"the plug-in {name!r} cannot be imported ({type(error).__name__}: {words}); mend it, or leave it out")

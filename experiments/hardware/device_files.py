@@ -49,8 +49,13 @@ def _text(path: Path) -> str:
 
 
 def is_device_file(preset: str) -> bool:
-    """Whether a device is given as a path, which ends in .toml or has a separator, and not as the name of a published device."""
-    return preset.endswith(".toml") or len(Path(preset).parts) > 1
+    """Whether a device is given as a path, not as the name of a published device.
+
+    A path ends in .toml, has a separator, or is a directory with a ``device.toml`` and none of the published names.
+    """
+    from contrastive_core.devices.presets import PRESETS  # imports torch
+
+    return preset.endswith(".toml") or "/" in preset or (preset not in PRESETS and (Path(preset) / NAME).is_file())
 
 
 def read_device(preset: str) -> tuple[str, ...]:

@@ -108,6 +108,8 @@ WRONG = {
     "has the name of a shipped one; rename it": ("RULES = {'backprop': None}", ("--plugin", "wrong_one", "--rule", "backprop")),
     "has no rule 'absent'": ("", ("--rule", "wrong_one:absent")),
     "cannot be imported (ZeroDivisionError": ("1 / 0", ("--plugin", "wrong_one")),
+    "cannot be imported (SystemExit: 0)": ("raise SystemExit(0)", ("--plugin", "wrong_one")),
+    "cannot be imported (ValueError: two lines)": ("raise ValueError('two\\nlines')", ("--plugin", "wrong_one")),
     "cannot be built from a Setting (TypeError": ("def x(): ...", ("--rule", "wrong_one:x")),
     "is no contrastive_core.networks.kind.NetworkKind": ("def x(): ...", ("--network", "wrong_one:x")),
     "has an option 'strength', and there is another of that name; rename it": (

@@ -15,7 +15,7 @@ from contrastive_core.devices.effects.variation import CycleToCycle, DeviceToDev
 from contrastive_core.devices.pulse_files import UNITS, Train, read_pulses
 from contrastive_core.devices.pulse_fit import fit_pulses
 from contrastive_core.errors import DataError, InputError
-from experiments.hardware.device_files import read_device, write_device
+from experiments.hardware.device_files import is_device_file, read_device, write_device
 from experiments.hardware.device_settings import assemble, split
 
 LOW, SPAN, PULSES = 1e-6, 9e-5, 50
@@ -218,3 +218,13 @@ def test_pulses_lead_to_a_trained_network(eqlab: Eqlab, tmp_path: Path) -> None:
     assert first["device"]["cycle-to-cycle"]["sigma_c2c"] == fit["sigma_c2c"]
     assert second["device"]["cycle-to-cycle"]["sigma_c2c"] == 0
     assert eqlab("device", "show", str(tmp_path / "fit" / "device.toml"), "--quiet", "--out", str(tmp_path / "show")).exit_code == 0
+
+
+def test_a_directory_with_a_device_is_one_whatever_its_path_looks_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fit could not be given to ``hardware`` if its directory were taken for the name of a published device."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("fit", "ideal"):
+        (tmp_path / name).mkdir()
+        write_device(tmp_path / name / "device.toml", {}, "a fit")
+    assert all(is_device_file(path) for path in ("fit", "./fit", "fit/", "./ideal", "none.toml"))
+    assert not any(is_device_file(name) for name in ("ideal", "none"))  # no directory shadows a published name

@@ -1,4 +1,4 @@
-"""What every test process needs before torch is imported, and the fixtures of tests that run commands."""
+"""Settings of every test process before torch is imported, and the fixtures of tests that run commands."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_errors_of_ours_that_speak_of_memory_keep_their_sentence() -> None:
 
 
 def ended(error: BaseException) -> click.Abort:
-    """What click makes of an error."""
+    """Exit code and words that click makes of an error."""
     abort = click.Abort()
     abort.__cause__ = error
     return abort

@@ -63,7 +63,7 @@ def test_recall_of_patterns_from_a_file(found: Found, tmp_path: Path) -> None:
 
 
 def test_recall_is_a_run_that_is_not_computed_twice(eqlab: Eqlab, found: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same call reads the journal; another setting in the same place is refused."""
+    """An equal call reads the journal; another setting in the same place is refused."""
     call = ("recall", "--patterns", 2, "--temperature", 0.14, "--engine", "serial", "--out", tmp_path / "run", *QUICK)
     first = found(*call)
     assert (tmp_path / "run" / "figures" / "recall.svg").is_file()
@@ -206,7 +206,7 @@ def test_text_is_no_pattern_file_and_nobody_is_told_to_unpickle_it(eqlab: Eqlab,
 
 @pytest.mark.parametrize(("values", "message"), [([[1, 3]], "got 3"), ([1, -1], "shape"), ([[1.0, float("nan")]], "got nan")])
 def test_wrong_pattern_files_leave_no_run_behind(eqlab: Eqlab, values: list[Any], message: str, tmp_path: Path) -> None:
-    """What cannot be stored is the user's mistake, said before a run is made."""
+    """Patterns that cannot be stored are the user's mistake, said before a run is made."""
     np.save(tmp_path / "patterns.npy", np.array(values))
     result = eqlab("recall", "--pattern-file", tmp_path / "patterns.npy", "--out", tmp_path / "run")
     assert result.exit_code == 2

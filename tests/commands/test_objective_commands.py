@@ -19,7 +19,7 @@ SMALL = ("--hidden", "6", "--rules", "ep-centered,implicit", "--strengths", "1e-
 
 
 def test_objectives_lists_every_objective_with_what_it_needs() -> None:
-    """What is not listed will not be found, and what is not said to be needed will be missed at run time."""
+    """An objective that is not listed is not found, and a need that is not named is missed at run time."""
     result = CliRunner().invoke(cli, ["objectives", "--json"])
     assert result.exit_code == 0, result.output
     listed = json.loads(result.stdout)["objectives"]

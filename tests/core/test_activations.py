@@ -1,4 +1,4 @@
-"""What every activation promises: its potential, its slope and its bounds."""
+"""Contract of every activation: its potential, its slope and its bounds."""
 
 from __future__ import annotations
 

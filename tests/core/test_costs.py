@@ -1,4 +1,4 @@
-"""What every cost promises: its gradient, its curvature and its decisions."""
+"""Contract of every cost: its gradient, its curvature and its decisions."""
 
 from __future__ import annotations
 

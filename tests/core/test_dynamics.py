@@ -1,4 +1,4 @@
-"""What every dynamics promises: where it settles, what it leaves alone, and what its status and residual mean."""
+"""Contract of every dynamics: where it settles, what it leaves alone, and what its status and residual mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused, and the sentence that says why and what to do."""
+"""Refusals, and the sentences that say why and what to do."""
 
 from __future__ import annotations
 

@@ -257,7 +257,7 @@ def test_centered_estimate_tends_to_the_exact_gradient(activation: str, cost_nam
 
 @pytest.mark.parametrize("name", DYNAMICS)
 def test_centered_estimate_does_not_depend_on_the_dynamics(name: str) -> None:
-    """The same theorem whatever lowers the energy."""
+    """The theorem must hold for every dynamics."""
     system, cost = make_system("tanh"), make_cost("squared-error")
     rule = EquilibriumPropagation(cost, exact_settling(DYNAMICS[name]()), 1e-4)
     # Slow dynamics stop at the same residual, further from the equilibrium: 1e-11 * 10 for Euler's half steps.

@@ -1,4 +1,4 @@
-"""What every network promises: its energy, forces, gradients and the minimum of each of its blocks."""
+"""Contract of every network: its energy, forces, gradients and the minimum of each of its blocks."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_every_rule_sees_the_same_data_in_the_same_order(rule: str, monkeypatch:
 
 
 def test_initial_weights_depend_on_the_generator_only() -> None:
-    """The same seed must give the same weights whatever else the network is told."""
+    """Equal seeds must give equal weights, whatever else the network is told."""
     first, second = (make_system(a, sizes=(6, 8, 3), energy_scale=s).network for a, s in (("tanh", 1.0), ("hard-sigmoid", 0.3)))
     assert_same_bits(parameters_of(first), parameters_of(second))
     for index, fan_in in enumerate((6, 8)):

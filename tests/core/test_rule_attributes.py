@@ -1,4 +1,4 @@
-"""What rules declare about themselves is what they do."""
+"""Declared attributes of rules, held against their behaviour."""
 
 from __future__ import annotations
 

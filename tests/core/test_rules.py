@@ -1,4 +1,4 @@
-"""What every learning rule promises: a gradient for every parameter, the same for any order of samples, and nothing changed."""
+"""Contract of every learning rule: a gradient for every parameter, the same for any order of samples, and nothing changed."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def near_critical(activation: str, radius: float, sizes: tuple[int, ...] = (12, 
 
 @cache
 def settled_near_critical(activation: str, radius: float, sizes: tuple[int, ...]) -> tuple[System, State]:
-    """The same and its free state, which takes thousands of plain sweeps, shared by the tests, none of which changes it."""
+    """Network and its free state, which takes thousands of plain sweeps; shared by the tests, and changed by none."""
     system = near_critical(activation, radius, sizes)
     return system, settle(system, BlockDescent(), Stop(1e-12, 20_000)).state
 

@@ -115,7 +115,7 @@ def test_synchronous_nudged_steps_are_truncated_backpropagation(sweeps: int, act
 
 
 def partial_gradients(system: System, state: State, sweep: Dynamics, sweeps: int) -> list[Gradients]:
-    """What backpropagation through time adds for the copy of the parameters used 1, 2, ... steps before the end.
+    """Term of backpropagation through time for the copy of the parameters used 1, 2, ... steps before the end.
 
     At a fixed point all steps are the same function, so one graph serves them all.
     """
@@ -134,7 +134,7 @@ def partial_gradients(system: System, state: State, sweep: Dynamics, sweeps: int
 
 
 def increments(system: System, state: State, sweep: Dynamics, sweeps: int) -> list[Gradients]:
-    """What each nudged step adds to the centered estimate, from ``Dynamics.step`` alone."""
+    """Term that each nudged step adds to the centered estimate, from ``Dynamics.step`` alone."""
     network, clamped = system.network, system.clamped
     strength = STRENGTH * network.stiffness[-1]
     plus, minus, steps = state, state, []
@@ -192,7 +192,7 @@ def exact(system: System, cost_name: str = "squared-error") -> Gradients:
 def test_coupled_learning_tends_to_the_gradient_with_the_error_times_the_outputs_curvature(
     activation: str, cost_name: str, scale: float
 ) -> None:
-    """What coupled learning does compute: the error g is replaced by H g, H the curvature of the energy left to the outputs."""
+    """Coupled learning computes another direction: the error g is replaced by H g, H the curvature of the energy left to the outputs."""
     system, cost = toy(activation, energy_scale=scale), make_cost(cost_name)
     state = settle(system, BlockDescent()).state
     stiffness = system.network.stiffness[-1]  # the unit of the outputs' curvature

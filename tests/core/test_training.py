@@ -24,7 +24,7 @@ from contrastive_core.types import Batch
 
 
 def poisoned(splits: Splits) -> Splits:
-    """The same data with the test labels rotated, so that what is good on validation is bad on test."""
+    """Data with rotated test labels, so that a good validation error is a bad test error."""
     return splits._replace(test=Split(splits.test.inputs, (splits.test.labels + 1) % 3))
 
 

@@ -48,7 +48,7 @@ def system_batches(count: int = 4) -> list[Batch]:
 
 
 def test_noise_is_the_standard_deviation_of_batches_over_their_size() -> None:
-    """What an error is compared with: equal batches have no noise, opposite ones nothing else."""
+    """Noise that an error is compared with: equal batches have no noise, opposite ones nothing else."""
     network, batches = make_system("tanh").network, system_batches(3)
     exact = measure_exact(network, SETTING, batches)
     rows = exact.gradients
@@ -155,7 +155,7 @@ def test_tune_writes_a_configuration_that_train_reads_as_it_is(tmp_path: Path) -
 
 
 def test_tuned_configuration_gives_training_the_options_that_were_tuned(tmp_path: Path) -> None:
-    """What train runs must be what was measured: an option lost on the way through the file would change the gradient's error."""
+    """Training must run with the measured settings: an option lost on the way through the file would change the gradient's error."""
     file = tmp_path / "tuned.toml"
     ladder = ("--strengths", "0.05", "--tolerances", "3e-3", "--nudged-tolerances", "1e-2", "--noise-share", "0.5")
     own = ("--dynamics", "momentum", "--step", "0.4", "--cost", "cross-entropy", "--dtype", "float64", "--seed", "3", "--patience", "2")

@@ -1,4 +1,4 @@
-"""What circuits turn into heat: by hand, against what their sources deliver, inside ngspice, and in the account of a device."""
+"""Heat of circuits: by hand, against what their sources deliver, inside ngspice, and in the account of a device."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def watts(network: Any, state: State, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def delivered(network: Resistive, state: State, inputs: torch.Tensor) -> torch.Tensor:
-    """What sources, bias currents and amplifiers deliver: voltage times current of each, device by device."""
+    """Power of sources, bias currents and amplifiers: voltage times current of each, device by device."""
     gain, ratio = network.parts.voltage_gain, network.parts.ratio
     power = torch.zeros(len(inputs), dtype=torch.float64)
     below, own = network.sources(inputs), 1.0  # the share of a source's power that is its own, not taken from the node before it
@@ -130,7 +130,7 @@ def test_heat_is_what_the_sources_deliver_where_currents_balance(diode: str, amp
 
 
 def test_heat_of_a_graph_is_what_its_sources_and_rails_deliver() -> None:
-    """The same on a lattice, from the currents at the held nodes only."""
+    """Power delivered to a lattice, from the currents at the held nodes only."""
     graph = Graph(12, [*square_lattice(3, 4), (0, 5), (1, 2)], (0, 3, 8), (10, 5), ((11, 1.0),))
     network = ResistorGraph(graph, generator=seeded(2), input_gain=3.0, dtype=torch.float64).requires_grad_(False)
     inputs = torch.randn((4, 3), generator=seeded(3), dtype=torch.float64)
@@ -162,7 +162,7 @@ def test_node_sees_the_current_that_it_takes_to_lift_it_by_a_volt(amplifier: str
 @pytest.mark.skipif(not available(), reason="ngspice is not installed (Debian: apt-get install ngspice)")
 @pytest.mark.parametrize("amplifier", ["none", "conserving"])
 def test_heat_is_what_sources_deliver_inside_ngspice(amplifier: str) -> None:
-    """The same circuit in a program that shares nothing with this one; amplifiers that conserve power deliver none."""
+    """Heat of the circuit in a program that shares nothing with this one; amplifiers that conserve power deliver none."""
     network, inputs = build(ShockleyDiode(1e-3, 0.1), amplifier)
     state = settled(network, inputs)
     text = netlist(network, inputs[:1])

@@ -1,4 +1,4 @@
-"""What hardware does to a gradient: orders in the nudge, the best nudge under noise, unfinished phases, mismatch and converters.
+"""Effects of hardware on a gradient: orders in the nudge, the best nudge under noise, unfinished phases, mismatch and converters.
 
 A published-size table was reproduced with a tanh network of 6-10-4 units, whose weights and data are not known: exponents and
 orders are asserted as the theory has them, values with the spread between networks (a few hundredths of a cosine) as tolerance.

@@ -30,7 +30,7 @@ from experiments.hardware.device_settings import assemble, caution, split
 
 SETTING = Setting(COSTS["squared-error"](), Settling(free=Stop(1e-12, 2000), second=Stop(1e-10, 2000)), strength=0.01)
 STEP = 1e-9
-"""Of a pulse, as a fraction of the range: small enough to leave no trace of its rounding above 1e-9."""
+"""Step of a pulse, as a fraction of the range: small enough to leave no trace of its rounding above 1e-9."""
 
 
 def circuit() -> Resistive:

@@ -184,7 +184,7 @@ SHORT = [*ANNEAL, "--anneal-sweeps", "10", "--epochs", "1", "--train-size", "64"
 
 
 def test_commands_train_and_compare_rules_with_anneals(tmp_path: Path) -> None:
-    """What is printed must have been annealed: one step a phase, whatever the budgets."""
+    """The printed result must have been annealed: one step a phase, whatever the budgets."""
     trained = CliRunner().invoke(cli, ["train", *SHORT, "--rule", "contrastive-hebbian", "--out", str(tmp_path / "one")])
     assert trained.exit_code == 0, trained.output
     assert json.loads(trained.stdout)["sweeps_per_sample"] == 2

@@ -148,7 +148,7 @@ def test_errors_say_what_was_wrong() -> None:
 
 
 def test_command_learns_and_shows_the_optimum(tmp_path: Path) -> None:
-    """What is printed must be what was trained."""
+    """The printed result must be that of the training."""
     flags = ["--epochs", "1", "--hidden", "20", "--sweeps", "20", "--reads", "2", "--searches", "100", "--out", str(tmp_path), "--json"]
     result = CliRunner().invoke(cli, ["ising", *flags])
     assert result.exit_code == 0, result.output

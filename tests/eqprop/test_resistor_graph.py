@@ -112,7 +112,7 @@ def test_force_and_energy_gradient_are_derivatives_of_the_dissipation() -> None:
 
 
 def test_equilibrium_propagation_is_the_gradient_of_the_dense_solution_and_of_finite_differences() -> None:
-    """What each resistor computes from its own voltages must be the derivative of the cost at far outputs."""
+    """Each resistor's own voltages must give the derivative of the cost at far outputs."""
     network, batch = build()
     setting = Setting(SquaredError(), exact_settling(), strength=1e-4)
     estimate = build_rule("ep-centered", setting).estimate(network, batch).gradients

@@ -147,7 +147,7 @@ def test_broken_netlist_is_an_error_not_an_empty_answer() -> None:
 
 @needs_ngspice
 def test_command_compares_points_and_gradients_and_keeps_the_netlist(eqlab: Eqlab, tmp_path: Path) -> None:
-    """What a user sees must be the two measurements, not one of them twice."""
+    """The user must see the two measurements, not one of them twice."""
     circuit = ("--hidden", "12,8", "--circuit-voltage-gain", 4)
     result = eqlab("spice", *circuit, "--samples", 2, "--edges", 2, "--out", tmp_path / "fine", "--json")
     assert result.exit_code == 0, result.output

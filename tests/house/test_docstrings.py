@@ -56,7 +56,7 @@ def fields_by_class() -> dict[str, list[str]]:
 
 
 def complaints(path: str, source: str, known: dict[str, list[str]]) -> list[str]:
-    """What is wrong with a file, as ``file:line: reason``."""
+    """Faults of a file, as ``file:line: reason``."""
     tree, found = ast.parse(source), []
     if not (ast.get_docstring(tree) or source == ""):
         found.append(f"{path}:1: module without docstring")

@@ -77,7 +77,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def violations(path: str, source: str) -> list[str]:
-    """What a file at a path under the root imports against the rules, as ``file:line: reason``."""
+    """Imports against the rules of a file at a path under the root, as ``file:line: reason``."""
     package, found = path.split("/")[0], []
     for line, module in imports(ast.parse(source)):
         top = module.split(".")[0]
@@ -148,7 +148,7 @@ def test_floors_name_what_there_is() -> None:
 
 
 def test_no_test_imports_another() -> None:
-    """What tests share lies in ``tests/support``, so that each of them can be read, moved and run alone."""
+    """Shared code of tests lies in ``tests/support``, so that each of them can be read, moved and run alone."""
     tests = read("tests")
     names = {Path(test.path).stem for test in tests if Path(test.path).name.startswith("test_")}
     found = [f"{test.path}:{line}: imports {module}" for test in tests for line, module in imports(test.tree) if module in names]

@@ -37,7 +37,7 @@ def relax(state, order):
 
 
 X = 1
-"""What the figure shows."""
+"""Quantity that the figure shows."""
 '''
 
 

@@ -1,4 +1,4 @@
-"""Which units of two networks correspond: planted permutations, rotations and mixtures, found again."""
+"""Matching of the units of two networks: planted permutations, rotations and mixtures, found again."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_queue_clip_and_cmim_are_their_formulas() -> None:
 
 
 def test_weighted_dcl_is_its_formula_and_its_weights_carry_gradient_only_live() -> None:
-    """The same value, another gradient: which of the two is trained must be known."""
+    """Equal values with different gradients: the trained one must be known."""
     output, batch = embeddings(2 * N), batch_of(N)
     positive = cosines(output)[torch.arange(2 * N), partner(2 * N)]
     weights = (2 - N * (positive[:N] / 0.5).softmax(0)).repeat(2)

@@ -1,4 +1,4 @@
-"""What objectives hold at a time: tiles of some rows by all, never all pairs."""
+"""Memory of objectives: tiles of some rows by all, never all pairs."""
 
 from __future__ import annotations
 

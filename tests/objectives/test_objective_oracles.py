@@ -35,7 +35,7 @@ from contrastive_core.types import Batch
 
 N = 7
 pytestmark = pytest.mark.filterwarnings("ignore")
-"""What the libraries warn of, such as how they copy their tensors, is not ours."""
+"""Warnings of the libraries, such as about copies of their tensors, are not ours."""
 
 
 def library(name: str, *bare: str) -> Any:

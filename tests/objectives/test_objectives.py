@@ -203,7 +203,7 @@ def test_labels_that_are_no_numbers_are_refused(name: str) -> None:
 
 
 def test_costs_are_those_of_samples_and_objectives() -> None:
-    """What couples rows is known from the table, without trying."""
+    """Coupling of rows is known from the table, without trying."""
     assert list(COSTS) == [*SAMPLE_COSTS, *OBJECTIVES]
     assert not any(SAMPLE_COSTS[name].coupled for name in SAMPLE_COSTS)
     for name in OBJECTIVES:

@@ -1,4 +1,4 @@
-"""What an HTML page holds, and a text that must not become a part of it."""
+"""Parser of an HTML page, and a text that must not become a part of it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def relax(state, order):
 
 
 X = 1
-"""Quantity that the figure shows."""
+"""What the figure shows."""
 '''
 
 

@@ -10,6 +10,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from contrastive_core.threads import share_among
+
 _ALGEBRA = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Environment variables with the number of threads of linear algebra, whose sums depend on it."""
 
@@ -45,24 +47,26 @@ def keep_freed_memory() -> bool:
     return all([mallopt(TRIM_THRESHOLD, KEPT), mallopt(MMAP_THRESHOLD, KEPT)])
 
 
-def limit_threads(count: int) -> None:
-    """Make linear algebra compute with a number of threads, in libraries that are loaded already and in those that come later.
+def limit_threads(kernels: int | None) -> None:
+    """Make linear algebra compute with one thread, in libraries loaded already and later, and kernels with a number of threads.
 
-    Results depend on the number: NumPy, SciPy and torch have pools of their own, and each sums in another order with more threads. The
-    kernels of numba give the same bits with any number, and keep theirs. Imports none of these libraries.
+    With more threads NumPy, SciPy and torch sum in another order, each in a pool of its own; kernels give the same bits with any number.
+    None of these libraries is imported.
 
     Parameters
     ----------
-    count : int
-        Number of threads, at least 1.
+    kernels : int or None
+        Number of threads among which kernels share out samples and chains, at least 1; None for chains of spins on every core, and one
+        thread for all other kernels.
     """
     from threadpoolctl import threadpool_limits
 
     # Libraries read their variable when they are loaded, which for SciPy's is often in the middle of a trial.
-    os.environ.update(dict.fromkeys(_ALGEBRA, str(count)))
-    threadpool_limits(count)
+    os.environ.update(dict.fromkeys(_ALGEBRA, "1"))
+    threadpool_limits(1)
+    share_among(kernels)
     if torch := sys.modules.get("torch"):
-        torch.set_num_threads(count)  # knows the pool of MKL too, which torch may link statically
+        torch.set_num_threads(1)  # knows the pool of MKL too, which torch may link statically
 
 
 def available_cores() -> int:

@@ -184,7 +184,7 @@ def trial(options: BenchObjectivesOptions, seed: int) -> Outcome:
 EXPERIMENT = Experiment(BenchObjectivesOptions, trial, METRICS, headline=())
 
 
-@command(BenchObjectivesOptions, "objectives")
+@command(BenchObjectivesOptions, "objectives", without=("threads",))
 def bench_objectives(options: BenchObjectivesOptions, invocation: Invocation) -> None:
     """Time value and gradient of NT-Xent against a plain dense torch version, and measure the peak memory of a large batch.
 
@@ -200,7 +200,6 @@ def bench_objectives(options: BenchObjectivesOptions, invocation: Invocation) ->
     invocation : Invocation
         Destination of the results.
     """  # noqa: D301
-    invocation.warn_of_threads()
     with computation(options, invocation, SERIAL) as opened:
         result = compute_one(study_of("bench-objectives", options), opened, Given(options))
     cases, large = result["cases"], result["memory"]

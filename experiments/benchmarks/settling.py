@@ -187,12 +187,14 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
     """Measure every case of one size; the measurements of different cases take turns."""
     import torch
 
+    from contrastive_core.threads import chosen_threads, share_among
     from contrastive_core.types import Batch
     from experiments.benchmarks.settling_cases import cases, peak_memory_mb
     from experiments.benchmarks.settling_networks import network_of, samples
 
-    before = torch.get_num_threads()
+    before = torch.get_num_threads(), chosen_threads()
     torch.set_num_threads(threads)
+    share_among(threads)
     try:
         sizes = sizes_of(network)
         data = samples(sizes[0], sizes[-1], options.data_dir, options.seed)
@@ -223,7 +225,8 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
                 "first_call_seconds": first[case],
             }
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        share_among(before[1])
 
 
 def _setting(case: TimedGradient) -> dict[str, Any]:

@@ -31,6 +31,11 @@ _DIRECTORIES = {
     RUNS: "Directory that holds the runs, in place of the directory runs.",
 }
 
+_THREADS = (
+    "Number of threads that share out the samples of large batches, and chains of spins; results do not depend on it. "
+    "[default: every core for chains of spins, else 1]"
+)
+
 _SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")
 
 
@@ -155,7 +160,7 @@ def _common(directory: str) -> list[click.Parameter]:
         click.Option([directory], metavar="DIR", type=click.Path(path_type=Path), help=_DIRECTORIES[directory]),
         click.Option(["--json"], is_flag=True, help="Print the result as JSON on stdout, and nothing else there."),
         click.Option(["--quiet"], is_flag=True, help="Leave out progress; warnings and errors are still shown."),
-        click.Option(["--threads"], type=threads, metavar="INTEGER", help="Number of threads; small networks want one.  [default: 1]"),
+        click.Option(["--threads"], type=threads, metavar="INTEGER", help=_THREADS),
         click.Option(
             ["--plugin"],
             metavar="MODULE",
@@ -173,6 +178,6 @@ def _invocation(given: Mapping[str, Any]) -> Invocation:
         context = context.parent
         names.insert(0, context.info_name or "")
     argv = context.find_root().obj or ()
-    threads = given.get("threads") or 1
+    threads = given.get("threads")
     limit_threads(threads)
-    return Invocation(" ".join(names), tuple(argv), given.get("out"), given["json"], given["quiet"], threads, given.get("runs"))
+    return Invocation(" ".join(names), tuple(argv), given.get("out"), given["json"], given["quiet"], threads or 1, given.get("runs"))

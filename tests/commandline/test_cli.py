@@ -152,7 +152,7 @@ def test_an_invocation_knows_its_command_line_and_threads() -> None:
 
 
 def test_progress_is_shown_on_terminals_only_and_threads_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts: list[int] = []
+    counts: list[int | None] = []
     monkeypatch.setattr("experiments.commandline.flags.limit_threads", counts.append)
 
     def work(options: Demo, invocation: Invocation) -> None:
@@ -167,7 +167,7 @@ def test_progress_is_shown_on_terminals_only_and_threads_are_limited(monkeypatch
     assert "epochs:" in bar
     assert "1/3" in bar
     assert run("--quiet", act=work).stderr == "eqlab: warning: careful\n"
-    assert counts == [3, 1]
+    assert counts == [3, None]
 
 
 def test_more_threads_than_cores_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import processes
 import pytest
+import same_bits
 
 POOLS = """
 import json
 from experiments.machine import limit_threads
 {before}
-limit_threads(1)
+limit_threads({kernels})
 {after}
 import torch
 from threadpoolctl import threadpool_info
@@ -25,28 +26,37 @@ LOADED = "import numpy, torch, scipy.linalg, sklearn.cluster"
 
 @pytest.mark.parametrize("given", [None, "2"])
 @pytest.mark.parametrize(("before", "after"), [(LOADED, ""), ("import torch", LOADED), ("", LOADED)])
-def test_a_limit_holds_for_libraries_loaded_before_and_after(before: str, after: str, given: str | None) -> None:
-    """If this fails, SciPy sums in another order in the calling process than in a worker, and a sweep depends on its engine."""
+@pytest.mark.parametrize("kernels", [None, 1, 3])
+def test_a_limit_holds_for_libraries_loaded_before_and_after(before: str, after: str, given: str | None, kernels: int | None) -> None:
+    """If this fails, SciPy sums in another order in the calling process than in a worker, or with --threads."""
     environment = processes.ENVIRONMENT | ({} if given is None else {"OMP_NUM_THREADS": given})
-    code = POOLS.format(before=before, after=after)
+    code = POOLS.format(before=before, after=after, kernels=kernels)
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[1]"
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("here")
-def test_every_engine_finds_the_same_bytes_whatever_the_shell_says_of_threads() -> None:
-    """If this fails, a table depends on OMP_NUM_THREADS, or on whether the trial ran in a worker."""
-    found = set()
-    for given, engine in ((None, "serial"), (None, "process:2"), ("2", "serial"), ("3", "dask:2")):
-        environment = processes.ENVIRONMENT | ({} if given is None else {"OMP_NUM_THREADS": given, "OPENBLAS_NUM_THREADS": given})
-        name = f"{engine.split(':')[0]}-{given}"
-        for command in (
-            ("new", name, "gradients", "--grid", "strength=0.01,0.02", "--set", "rules=implicit,unrolled", "--chunk", "1"),
-            ("run", name, "--engine", engine),
-            ("collect", name, "--csv", f"{name}.csv"),
-        ):
-            line = [*processes.PROGRAM, "sweep", *command, "--quiet"]
-            subprocess.run(line, env=environment, capture_output=True, check=True)
-        found.add(hashlib.sha256(Path(f"{name}.csv").read_bytes()).hexdigest())
-    assert len(found) == 1
+def test_every_engine_finds_the_same_bytes_whatever_is_said_of_threads(tmp_path: Path) -> None:
+    """If this fails, a table depends on OMP_NUM_THREADS, on --threads, or on whether the trial ran in a worker."""
+    chosen = [("serial", None), ("serial", 3), ("process:2", 2), ("dask:2", None)]
+    command = list(same_bits.COMMANDS)[-1]
+    digests = {same_bits.digest(tmp_path, command, engine, threads) for engine, threads in chosen}
+    assert len(digests) == 1
+
+
+def test_chosen_threads_share_out_samples_and_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, ``--threads`` is read and does nothing."""
+    from contrastive_core.kernels.settling.one_hidden import host_cpu
+    from contrastive_core.kernels.spins import threads
+
+    ranges: list[tuple[int, int]] = []
+    monkeypatch.setattr("contrastive_core.threads._chosen", 3)
+    host_cpu._in_threads(lambda first, last: ranges.append((first, last)), 3 * host_cpu.FEWEST_SAMPLES)
+    assert sorted(ranges) == [(n * host_cpu.FEWEST_SAMPLES, (n + 1) * host_cpu.FEWEST_SAMPLES) for n in range(3)]
+    most = numba.get_num_threads()
+    for given, expected in ((1, 1), (most, most), (most + 5, most), (None, most)):
+        monkeypatch.setattr("contrastive_core.threads._chosen", given)
+        with threads.threads_for(threads.WORTH_A_THREAD):
+            assert numba.get_num_threads() == expected
+        with threads.threads_for(threads.WORTH_A_THREAD - 1):
+            assert numba.get_num_threads() == 1

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import numba
 
+from contrastive_core.threads import chosen_threads
+
 WORTH_A_THREAD = 2_000_000
 """Spin updates, some 20 ms of work, below which one thread is used: on a busy machine the barrier at the end of a parallel loop
 was measured at 12 ms."""
@@ -14,7 +16,7 @@ was measured at 12 ms."""
 
 @contextmanager
 def threads_for(updates: int) -> Iterator[None]:
-    """Limit numba to one thread inside the block if there are few updates to make, and restore its number after.
+    """Limit numba inside the block to the chosen threads, or to one if there are few updates to make, and restore its number after.
 
     Parameters
     ----------
@@ -22,18 +24,22 @@ def threads_for(updates: int) -> Iterator[None]:
         Spin updates that the block will make.
     """
     # Inside the kernel numba would wait for all threads of the machine, however little each of them has to do.
-    if updates < WORTH_A_THREAD:
-        with one_thread():
-            yield
-    else:
+    most = numba.get_num_threads()
+    with _limit(1 if updates < WORTH_A_THREAD else min(chosen_threads() or most, most)):
         yield
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Limit numba to one thread inside the block, and restore its number after."""
+    with _limit(1):
+        yield
+
+
+@contextmanager
+def _limit(threads: int) -> Iterator[None]:
     before = numba.get_num_threads()
-    numba.set_num_threads(1)
+    numba.set_num_threads(threads)
     try:
         yield
     finally:

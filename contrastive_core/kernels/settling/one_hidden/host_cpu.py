@@ -23,6 +23,7 @@ from contrastive_core.kernels.settling.one_hidden import contrast_cpu, kernel_cp
 from contrastive_core.network import Clamped
 from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
+from contrastive_core.threads import chosen_threads
 from contrastive_core.types import Batch, State
 
 Array = NDArray[Any]
@@ -224,9 +225,9 @@ def parameters_of(network: Layered) -> Parameters:
 
 
 def _in_threads(work: Callable[[int, int], None], num_samples: int) -> None:
-    """Split samples into one range per thread, as many threads as torch uses, and wait for all."""
-    # Samples do not act on each other, so that ranges of them may run at once; torch's setting is the user's wish for all of the program.
-    num_threads = min(torch.get_num_threads(), num_samples // FEWEST_SAMPLES)
+    """Split samples into one range per thread, and wait for all."""
+    # Samples do not act on each other, so that ranges of them may run at once. Unless told otherwise, torch's setting is the user's wish.
+    num_threads = min(chosen_threads() or torch.get_num_threads(), num_samples // FEWEST_SAMPLES)
     if num_threads <= 1:
         work(0, num_samples)
         return

@@ -25,7 +25,9 @@ def search_picture(rows: Sequence[Mapping[str, float]]) -> Picture:
     Picture
         Figure whose data are the rows.
     """
-    return draw(_paint, {"rows": [{name: row[name] for name in ("noise", "success")} for row in rows]}, 5.0, 3.2)
+    data = {"rows": [{name: row[name] for name in ("noise", "success")} for row in rows]}
+    table = [{"initial_noise_over_field": row["noise"], "share_that_finds_the_lowest_energy": row["success"]} for row in data["rows"]]
+    return draw(_paint, data, 5.0, 3.2, table)
 
 
 def _paint(figure: Figure, data: Any) -> None:

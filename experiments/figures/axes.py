@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -212,6 +213,30 @@ def plain(value: float, _: object = None) -> str:
     mantissa = value / 10.0**exponent
     front = "" if abs(mantissa - 1) < 1e-6 else f"{mantissa:g}·".replace("-", MINUS)
     return f"{front}10{str(exponent).translate(_SUPERSCRIPTS)}"
+
+
+def column(label: str) -> str:
+    """Turn the label of an axis into the name of a column: ``CPU time (µs/sample)`` becomes ``CPU_time_us_per_sample``.
+
+    Parameters
+    ----------
+    label : str
+        Label with its unit in brackets, if it has one.
+
+    Returns
+    -------
+    str
+        Letters, digits, dots and underscores.
+    """
+    for sign, word in (("%", " percent "), ("µ", "u"), ("/", " per ")):
+        label = label.replace(sign, word)
+    return re.sub(r"[^\w.]+", "_", label).strip("_")
+
+
+def at(values: Sequence[float | None], index: int, factor: float = 1.0) -> float | None:
+    """Return the value at an index in the unit of the plot, or None beyond the end."""
+    value = values[index] if index < len(values) else None
+    return None if value is None else factor * value
 
 
 def angle_of(cosine: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key
-from experiments.figures.style import COLOURS, MARKERS, Picture, draw
+from experiments.figures.style import COLOURS, MARKERS, Picture, Row, draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +25,19 @@ def basins_picture(cells: Sequence[Mapping[str, Any]]) -> Picture:
     Picture
         Figure whose data are the argument.
     """
-    return draw(_paint, {"cells": [dict(cell) for cell in cells]}, 9.6, 3.2)
+    data = {"cells": [dict(cell) for cell in cells]}
+    return draw(_paint, data, 9.6, 3.2, [_row(cell) for cell in data["cells"]])
+
+
+def _row(cell: Mapping[str, Any]) -> Row:
+    return {
+        "target": cell["target"],
+        "initial_overlap": cell["initial_overlap"],
+        "share_retrieved": cell["success"],
+        "share_retrieved_low": cell["interval"][0],
+        "share_retrieved_high": cell["interval"][1],
+        "final_overlap": cell["final_overlap"],
+    }
 
 
 def _paint(figure: Figure, data: dict[str, Any]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, lengths
-from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, draw, gaps, number
+from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, Row, draw, gaps, number
 from experiments.runs.intervals import share_interval
 
 if TYPE_CHECKING:
@@ -34,7 +34,38 @@ def capacity_picture(result: Mapping[str, Any]) -> Picture:
     # The overlap falls as a square root at the end of the line: points crowd there.
     loads = [end - (end - 0.9 * lowest) * (1 - index / 40) ** 2 for index in range(41)]
     line = [[load, retrieval_overlap(min(load, end * (1 - 1e-12)))] for load in loads]
-    return draw(_paint, dict(result) | {"line": line}, 11.0, 3.4)
+    data = dict(result) | {"line": line}
+    return draw(_paint, data, 11.0, 3.4, _rows(data))
+
+
+def _rows(data: Mapping[str, Any]) -> Iterator[Row]:
+    for load, overlap in data["line"]:
+        yield {"series": "replica theory", "patterns_per_spin": load, "overlap": overlap}
+    for point in data["points"]:
+        low, high = share_interval(point["retrieved"], point["trials"])
+        yield {
+            "series": "Monte Carlo",
+            "spins": point["size"],
+            "patterns_per_spin": point["load"],
+            "overlap": number(point["retrieved_overlap"]),
+            "share_retrieved": point["retrieved"],
+            "share_retrieved_low": low,
+            "share_retrieved_high": high,
+            "share_retrieved_fitted": point["fitted"],
+        }
+    fit = data["monte_carlo"]
+    found = [(row["size"], row["size"] ** -fit["exponent"], row["load"], row["interval"]) for row in data["midpoints"]]
+    for size, place, load, (low, high) in [*found, (None, 0.0, fit["load"], fit["load_interval"])]:
+        if number(load) is not None:
+            yield {
+                "series": "half retrieved" if size else "half retrieved by infinite networks",
+                "spins": size,
+                "spins_to_minus_x": place,
+                "load_at_half": load,
+                "load_at_half_low": low,
+                "load_at_half_high": high,
+            }
+    yield {"series": "capacity in replica theory", "load_at_half": data["theory"]["load"]}
 
 
 def _paint(figure: Figure, data: dict[str, Any]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, angle_axis, angle_of, label_rows, plain, scale
-from experiments.figures.style import COLOURS, FAINT, INK, MINUS, PAPER, Picture, copy_numbers, draw, number, present, shown
+from experiments.figures.style import COLOURS, FAINT, INK, MINUS, PAPER, Picture, Row, copy_numbers, draw, number, present, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,8 +47,27 @@ def comparison(rules: Mapping[str, Mapping[str, Any]], baseline: str = "backprop
     Picture
         Figure whose data hold the same without numbers that are not finite; errors in [0, 1], cost in seconds.
     """
-    data = {"baseline": baseline, "rules": {name: _record(record) for name, record in rules.items()}}
-    return draw(_paint, data, 9.6, 1.2 + 0.26 * max(len(rules), 3))
+    data: dict[str, Any] = {"baseline": baseline, "rules": {name: _record(record) for name, record in rules.items()}}
+    return draw(_paint, data, 9.6, 1.2 + 0.26 * max(len(rules), 3), _rows(data["rules"]))
+
+
+_INTERVALS = {"test_error": "test_error_percent", "paired_difference": "difference_percent_points"}
+
+
+def _rows(rules: Mapping[str, Any]) -> Iterator[Row]:
+    for name, rule in rules.items():
+        row: dict[str, Any] = {"rule": name, "series": "mean over seeds"}
+        for key, column in _INTERVALS.items():
+            ends: Sequence[Any] = rule[key]["ci95"] if rule[key] else (None, None)
+            row[column] = 100 * rule[key]["mean"] if rule[key] else None
+            row |= {f"{column}_{name}": None if None in ends else 100 * end for name, end in zip(("low", "high"), ends, strict=True)}
+        cost, cosine = rule["cpu_seconds_per_sample"], rule["lowest_cosine"]
+        row["CPU_time_us_per_sample"] = None if cost is None else 1e6 * cost
+        row["one_minus_lowest_cosine"] = None if cosine is None else angle_of(cosine)
+        yield row
+        for key, column in _INTERVALS.items():
+            for value in present(rule[key]["seeds"]) if rule[key] else ():
+                yield {"rule": name, "series": "one seed", column: 100 * value}
 
 
 def _record(record: Mapping[str, Any]) -> dict[str, Any]:

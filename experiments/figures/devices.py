@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key
-from experiments.figures.style import COLOURS, FAINT, INK, Picture, draw
+from experiments.figures.style import COLOURS, FAINT, INK, Picture, Row, draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,10 @@ def response_picture(title: str, curves: Sequence[Sequence[float]], pulses: int)
         Figure whose data are the arguments, and the mean.
     """
     mean = [sum(values) / len(values) for values in zip(*curves, strict=True)]
-    return draw(_paint_response, {"title": title, "pulses": pulses, "curves": [list(c) for c in curves], "mean": mean}, 6.0, 3.4)
+    data: dict[str, Any] = {"title": title, "pulses": pulses, "curves": [list(c) for c in curves], "mean": mean}
+    named = [*((f"device {index + 1}", curve) for index, curve in enumerate(curves)), ("mean", mean)]
+    rows = [{"series": name, "pulse": pulse, "conductance_uS": value} for name, curve in named for pulse, value in enumerate(curve)]
+    return draw(_paint_response, data, 6.0, 3.4, rows)
 
 
 def _paint_response(figure: Figure, data: dict[str, Any]) -> None:
@@ -58,19 +61,34 @@ def fit_picture(measured: Sequence[Mapping[str, Any]], rising: Sequence[float], 
     Picture
         Figure whose data are the arguments.
     """
-    data = {"measured": [dict(train) for train in measured], "rising": list(rising), "falling": list(falling)}
-    return draw(_paint_fit, data, 8.0, 3.4)
+    data: dict[str, Any] = {"measured": [dict(train) for train in measured], "rising": list(rising), "falling": list(falling)}
+    return draw(_paint_fit, data, 8.0, 3.4, _rows(data))
+
+
+def _rows(data: Mapping[str, Any]) -> Iterator[Row]:
+    for index, train in enumerate(data["measured"]):
+        for row in _residuals(train, data["rising"] if train["up"] else data["falling"]):
+            yield {"series": f"train {index + 1}", "direction": "potentiation" if train["up"] else "depression"} | dict(row)
+    for name, direction in (("rising", "potentiation"), ("falling", "depression")):
+        for index, siemens in enumerate(data[name]):
+            yield {"series": "fit", "direction": direction, "position": index / (len(data[name]) - 1), "conductance_uS": 1e6 * siemens}
+
+
+def _residuals(train: Mapping[str, Any], fitted: Sequence[float]) -> Iterator[Row]:
+    last = len(train["siemens"]) - 1
+    for index, siemens in enumerate(train["siemens"]):
+        near = fitted[round(index / last * (len(fitted) - 1))]
+        yield {"position": index / last, "conductance_uS": 1e6 * siemens, "residual_uS": 1e6 * (siemens - near)}
 
 
 def _paint_fit(figure: Figure, data: dict[str, Any]) -> None:
     curves, residuals = figure.subplots(1, 2)
     for train in data["measured"]:
         colour = COLOURS[0] if train["up"] else COLOURS[1]
-        fitted = data["rising"] if train["up"] else data["falling"]
-        place = [index / (len(train["siemens"]) - 1) for index in range(len(train["siemens"]))]
-        curves.plot(place, [1e6 * g for g in train["siemens"]], ".", color=colour, markersize=2)
-        at = [fitted[round(p * (len(fitted) - 1))] for p in place]
-        residuals.plot(place, [1e6 * (g - f) for g, f in zip(train["siemens"], at, strict=True)], ".", color=colour, markersize=2)
+        rows = list(_residuals(train, data["rising"] if train["up"] else data["falling"]))
+        place = [row["position"] for row in rows]
+        curves.plot(place, [row["conductance_uS"] for row in rows], ".", color=colour, markersize=2)
+        residuals.plot(place, [row["residual_uS"] for row in rows], ".", color=colour, markersize=2)
     for name in ("rising", "falling"):
         curves.plot([i / (len(data[name]) - 1) for i in range(len(data[name]))], [1e6 * g for g in data[name]], color=INK, linewidth=0.9)
     residuals.axhline(0, color=INK, linewidth=0.6)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, angle_axis, angle_of, label_ends, label_rows, plain, scale
-from experiments.figures.style import FAINT, INK, MARKERS, MINUS, Picture, copy_numbers, draw, looks, names, number, present
+from experiments.figures.style import FAINT, INK, MARKERS, MINUS, Picture, Row, copy_numbers, draw, looks, names, number, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,8 +33,23 @@ def gradient_alignment(rules: Mapping[str, Mapping[str, Any]]) -> Picture:
     Picture
         Figure whose data hold the same without numbers that are not finite.
     """
-    data = {"rules": {name: _record(record) for name, record in rules.items()}}
-    return draw(_paint, data, 9.0, 1.4 + 0.27 * max(len(rules), 7))
+    data: dict[str, Any] = {"rules": {name: _record(record) for name, record in rules.items()}}
+    return draw(_paint, data, 9.0, 1.4 + 0.27 * max(len(rules), 7), _rows(data["rules"]))
+
+
+def _rows(rules: Mapping[str, Any]) -> Iterator[Row]:
+    for name, rule in rules.items():
+        for parameter, cosine in rule["cosine"].items():
+            if cosine is not None:
+                yield {"rule": name, "parameter": parameter, "one_minus_cosine": angle_of(cosine)}
+        bias = rule["bias"] or {"strengths": (), "errors": ()}
+        for strength, error in zip(bias["strengths"], bias["errors"], strict=True):
+            yield {
+                "rule": name,
+                "nudging_strength": strength,
+                "relative_error": max(error, _SMALLEST_ERROR),
+                "fitted_order": rule["order"],
+            }
 
 
 def _record(record: Mapping[str, Any]) -> dict[str, Any]:

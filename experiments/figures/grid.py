@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures.axes import lengths, plain, scale
-from experiments.figures.style import COLOURS, FAINT, INK, Picture, draw, gaps, in_words, names, number, present, shown, with_unit
+from experiments.figures.axes import at, column, lengths, plain, scale
+from experiments.figures.style import COLOURS, FAINT, INK, Picture, Row, draw, gaps, in_words, names, number, present, shown, with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,14 +51,26 @@ def profile(
         Figure whose data are the arguments. Values at which every trial failed are hatched.
     """
     values = [number(label) for label in labels]
-    data = {
+    data: dict[str, Any] = {
         "axis": axis,
         "labels": names([str(label) for label in labels]),
         "units": {name: units.get(name, "") for name in metrics},
         "positions": values if labels and None not in values else None,
         "metrics": {name: {key: [number(v) for v in column] for key, column in columns.items()} for name, columns in metrics.items()},
     }
-    return draw(_paint_profiles, data, 9.0, 3.2)
+    return draw(_paint_profiles, data, 9.0, 3.2, _profile_rows(data, labels))
+
+
+def _profile_rows(data: Mapping[str, Any], labels: Sequence[object]) -> Iterator[Row]:
+    for index, label in enumerate(data["positions"] or map(str, labels)):
+        row: dict[str, Any] = {column(data["axis"]): label}
+        for name, metric in data["metrics"].items():
+            title = column(with_unit(name, data["units"][name]))
+            row[title] = at(metric["mean"], index)
+            row |= {f"{title}_{end}": at(metric[end], index) for end in ("low", "high")}
+            if metric.get("failed"):
+                row[f"{title}_share_failed"] = at(metric["failed"], index)
+        yield row
 
 
 def _paint_profiles(figure: Figure, data: dict[str, Any]) -> None:
@@ -124,7 +136,7 @@ def heat_map(
         Figure whose data are the arguments. Cells in which all trials failed are hatched, cells in which some failed have a diagonal,
         and cells without results stay empty.
     """
-    data = {
+    data: dict[str, Any] = {
         "metric": metric,
         "unit": unit,
         "axes": list(axes),
@@ -132,7 +144,16 @@ def heat_map(
         "means": [[number(value) for value in row] for row in means],
         "failed": [[number(value) for value in row] for row in failed],
     }
-    return draw(_paint_map, data, 7.0, min(6.5, 1.7 + 0.32 * len(labels[1])))
+    return draw(_paint_map, data, 7.0, min(6.5, 1.7 + 0.32 * len(labels[1])), _map_rows(data, labels))
+
+
+def _map_rows(data: Mapping[str, Any], labels: tuple[Sequence[object], Sequence[object]]) -> Iterator[Row]:
+    across, up = map(column, data["axes"])
+    metric = column(with_unit(data["metric"], data["unit"]))
+    for y, (means, failed) in enumerate(zip(data["means"], data["failed"], strict=True)):
+        for x, (mean, share) in enumerate(zip(means, failed, strict=True)):
+            places = (number(label) if number(label) is not None else str(label) for label in (labels[0][x], labels[1][y]))
+            yield dict(zip((across, up), places, strict=True)) | {metric: mean, "share_failed": share}
 
 
 def _label(value: object) -> str:
@@ -201,8 +222,13 @@ def histogram(metrics: Mapping[str, Sequence[float | None]], units: Mapping[str,
         Figure whose data hold the edges and counts of the bins. Values that are not finite are left out.
     """
     units = {name: units.get(name, "") for name in metrics}
-    data = {"metrics": {name: _bins(values) for name, values in metrics.items()}, "units": units}
-    return draw(_paint_histograms, data, 9.0, 2.8)
+    data: dict[str, Any] = {"metrics": {name: _bins(values) for name, values in metrics.items()}, "units": units}
+    rows = [
+        {"metric": column(with_unit(name, units[name])), "bin_from": low, "bin_to": high, "trials": count}
+        for name, bins in data["metrics"].items()
+        for (low, high), count in zip(pairwise(bins["edges"]), bins["counts"], strict=True)
+    ]
+    return draw(_paint_histograms, data, 9.0, 2.8, rows)
 
 
 def _bins(values: Sequence[float | None]) -> dict[str, list[float]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, scale
 from experiments.figures.pareto import pareto
-from experiments.figures.style import FAINT, MARKERS, Picture, draw, gaps, in_words, looks, present
+from experiments.figures.style import FAINT, MARKERS, Picture, Row, draw, gaps, in_words, looks, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,22 @@ def effect_picture(rows: Sequence[Mapping[str, Any]]) -> Picture:
     """
     names = list(dict.fromkeys(row["varied"] for row in rows if row["value"]))
     height = 2.5 * max(1, -(-len(names) // _ACROSS))
-    return draw(_paint_effects, {"rows": [dict(row) for row in rows], "names": names}, 9.0, height + 0.5)
+    return draw(_paint_effects, {"rows": [dict(row) for row in rows], "names": names}, 9.0, height + 0.5, map(_row, rows))
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    """Tabulate a point; of the unvaried device the mean alone is drawn."""
+    accuracy = row["accuracy"]
+    ends = [100 * end if end is not None and row["value"] else None for end in accuracy["ci95"]]
+    return {
+        "rule": row["rule"],
+        "varied": row["varied"],
+        "value": row["value"],
+        "accuracy_percent": None if accuracy["mean"] is None else 100 * accuracy["mean"],
+        "accuracy_percent_low": ends[0],
+        "accuracy_percent_high": ends[1],
+        "signal_to_noise": row["signal_to_noise"] if row["value"] else None,
+    }
 
 
 def _paint_effects(figure: Figure, data: dict[str, Any]) -> None:

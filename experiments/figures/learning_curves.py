@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures.axes import add_key, label_ends, scale
-from experiments.figures.style import FAINT, Picture, draw, gaps, looks, names, number, present, shown
+from experiments.figures.axes import add_key, at, label_ends, scale
+from experiments.figures.style import FAINT, Picture, Row, draw, gaps, looks, names, number, present, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,9 +38,22 @@ def learning_curves(histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]
     Picture
         Figure whose data hold the epochs of each rule and, per panel, the median, least and largest value over the seeds.
     """
-    data = {"baseline": baseline, "rules": {rule: _summary(seeds) for rule, seeds in histories.items()}}
+    data: dict[str, Any] = {"baseline": baseline, "rules": {rule: _summary(seeds) for rule, seeds in histories.items()}}
     num_rows = -(-len(histories) // _COLUMNS)
-    return draw(_paint_apart, data, 9.6, 0.6 + 1.35 * num_rows) if len(histories) > _TOGETHER else draw(_paint_together, data, 9.0, 3.2)
+    rows = _rows(data["rules"])
+    if len(histories) > _TOGETHER:
+        return draw(_paint_apart, data, 9.6, 0.6 + 1.35 * num_rows, rows)
+    return draw(_paint_together, data, 9.0, 3.2, rows)
+
+
+def _rows(rules: Mapping[str, Any]) -> Iterator[Row]:
+    columns = {"validation_error": ("validation_error_percent", 100.0), "sweeps_per_sample": ("sweeps_per_sample", 1.0)}
+    for name, rule in rules.items():
+        for index, epoch in enumerate(rule["epochs"]):
+            row: dict[str, Any] = {"rule": name, "epoch": epoch}
+            for metric, (title, factor) in columns.items():
+                row |= {f"{title}_{key}": at(values, index, factor) for key, values in rule[metric].items()}
+            yield row
 
 
 def _summary(seeds: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Any]:

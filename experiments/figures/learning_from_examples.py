@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, scale
-from experiments.figures.style import COLOURS, FAINT, INK, Picture, draw, gaps, number
+from experiments.figures.style import COLOURS, FAINT, INK, Picture, Row, draw, gaps, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,9 +29,20 @@ def learning_picture(cells: Sequence[Mapping[str, Any]], thresholds: Mapping[str
     Picture
         Figure whose data are the arguments.
     """
-    data = {"cells": [dict(cell) for cell in cells], "thresholds": dict(thresholds)}
+    data: dict[str, Any] = {"cells": [dict(cell) for cell in cells], "thresholds": dict(thresholds)}
     count = len(data["thresholds"])
-    return draw(_paint_learning, data, 1.6 + 3.0 * count, 3.2)
+    return draw(_paint_learning, data, 1.6 + 3.0 * count, 3.2, _rows(data))
+
+
+_DRAWN = ("signal_to_noise", "gaussian", "instance", *(f"{rule}{end}" for rule in ("supervised", "unsupervised") for end in ("", "_error")))
+
+
+def _rows(data: Mapping[str, Any]) -> Iterator[Row]:
+    for cell in data["cells"]:
+        row = {"series": "overlap with the first pattern", "quality": cell["quality"], "examples_per_pattern": cell["examples"]}
+        yield row | {name: number(cell[name]) for name in _DRAWN}
+    for quality, threshold in data["thresholds"].items():
+        yield {"series": "threshold", "quality": float(quality), "examples_per_pattern": threshold}
 
 
 def _paint_learning(figure: Figure, data: dict[str, Any]) -> None:
@@ -79,8 +90,13 @@ def threshold_picture(thresholds: Mapping[str, float], measured: Mapping[str, Ma
     Picture
         Figure whose data are the arguments.
     """
-    data = {"thresholds": dict(thresholds), "measured": {rule: dict(values) for rule, values in measured.items()}}
-    return draw(_paint_thresholds, data, 5.6, 3.2)
+    data: dict[str, Any] = {"thresholds": dict(thresholds), "measured": {rule: dict(values) for rule, values in measured.items()}}
+    rows = [
+        {"quality": float(quality), "predicted_examples_per_pattern": number(data["thresholds"][quality])}
+        | {f"{rule}_examples_per_pattern": number(values[quality]) for rule, values in data["measured"].items()}
+        for quality in sorted(data["thresholds"], key=float)
+    ]
+    return draw(_paint_thresholds, data, 5.6, 3.2, rows)
 
 
 def _paint_thresholds(figure: Figure, data: dict[str, Any]) -> None:

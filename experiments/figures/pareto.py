@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures.axes import scale
+from experiments.figures.axes import column, scale
 from experiments.figures.style import COLOURS, FAINT, INK, Picture, draw, names, number, shown
 
 if TYPE_CHECKING:
@@ -63,8 +63,14 @@ def pareto(panels: Mapping[str, Mapping[str, tuple[float | None, float | None]]]
     Picture
         Figure whose data hold names and both costs of the drawn points, those of the front apart.
     """
-    data = {"cost": cost, "panels": {name: _record(points) for name, points in panels.items()}}
-    return draw(_paint, data, 1.0 + 4.2 * max(len(panels), 1), 3.4)
+    data: dict[str, Any] = {"cost": cost, "panels": {name: _record(points) for name, points in panels.items()}}
+    rows = [
+        {"point": point["name"], "on_the_front": which == "front", column(name): point["x"], column(cost): point["y"]}
+        for name, panel in data["panels"].items()
+        for which in ("front", "others")
+        for point in panel[which]
+    ]
+    return draw(_paint, data, 1.0 + 4.2 * max(len(panels), 1), 3.4, rows)
 
 
 def _record(points: Mapping[str, tuple[float | None, float | None]]) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key
-from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, draw, gaps, number
+from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, Row, draw, gaps, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,19 @@ def recall_picture(result: Mapping[str, Any]) -> Picture:
     """
     flow = result["flow"]
     data = {key: flow[key] for key in ("dynamics", "measured", "predicted", "energy", "losses")}
-    return draw(_paint_recall, data, 9.0, 3.2)
+    rows = [
+        {
+            "sweep": sweep,
+            "pattern": index + 1,
+            "overlap": data["measured"][sweep][index],
+            "predicted_overlap": data["predicted"][sweep][index],
+            "energy_per_spin": data["energy"][sweep],
+            "loss": data["losses"][sweep][index],
+        }
+        for sweep in range(len(data["measured"]))
+        for index in range(len(data["measured"][sweep]))
+    ]
+    return draw(_paint_recall, data, 9.0, 3.2, rows)
 
 
 def _paint_recall(figure: Figure, data: dict[str, Any]) -> None:
@@ -65,8 +77,26 @@ def phase_picture(cells: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequen
     Picture
         Figure whose data are the arguments.
     """
-    data = {"cells": [dict(cell) for cell in cells], "lines": {name: [list(point) for point in line] for name, line in lines.items()}}
-    return draw(_paint_phase, data, 7.6, 4.6)
+    data: dict[str, Any] = {
+        "cells": [dict(cell) for cell in cells],
+        "lines": {name: [list(point) for point in line] for name, line in lines.items()},
+    }
+    return draw(_paint_phase, data, 7.6, 4.6, _phase_rows(data))
+
+
+def _phase_rows(data: Mapping[str, Any]) -> Iterator[Row]:
+    verdicts = {True: "agrees", False: "disagrees", None: "undecided"}
+    for cell in data["cells"]:
+        row = {"series": "point", "dilution": cell["dilution"], "temperature_over_critical": cell["ratio"]}
+        row |= {"state": cell["branch"], "monte_carlo": verdicts[cell["agrees"]] if cell["branch"] else "failed"}
+        sampled = cell.get("monte_carlo") or {}
+        for title, values in (("theory", cell.get("overlaps")), ("sampled", sampled.get("overlaps")), ("error", sampled.get("error"))):
+            row |= {f"m_{index + 1}_{title}": value for index, value in enumerate(values or ())}
+        yield row
+    for name, line in data["lines"].items():
+        for dilution, ratio in line:
+            if number(ratio) is not None:
+                yield {"series": name, "dilution": dilution, "temperature_over_critical": ratio}
 
 
 def _paint_phase(figure: Figure, data: dict[str, Any]) -> None:
@@ -127,7 +157,21 @@ def dilution_picture(cells: Sequence[Mapping[str, Any]]) -> Picture:
             for c in known
         ]
         panels.append({"ratio": ratio, "rows": rows})
-    return draw(_paint_dilution, {"panels": panels}, 1.6 + 3.0 * len(panels), 3.2)
+    return draw(_paint_dilution, {"panels": panels}, 1.6 + 3.0 * len(panels), 3.2, _dilution_rows(panels))
+
+
+def _dilution_rows(panels: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    titles = {"theory": "theory_over_1_minus_d", "sampled": "sampled_over_1_minus_d", "error": "sampled_over_1_minus_d_error"}
+    for panel in panels:
+        for row in panel["rows"]:
+            for index in range(len(row["theory"])):
+                yield {
+                    "temperature_over_critical": panel["ratio"],
+                    "dilution": row["dilution"],
+                    "pattern": index + 1,
+                    **{title: row[key][index] for key, title in titles.items()},
+                    "agrees": row["agrees"],
+                }
 
 
 _SOURCES: dict[str, Callable[[Mapping[str, Any]], Sequence[float]]] = {

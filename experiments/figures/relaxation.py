@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, scale
-from experiments.figures.style import Picture, draw, gaps, looks, number, present
+from experiments.figures.style import Picture, Row, draw, gaps, looks, number, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +28,23 @@ def relaxation(traces: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Pi
         Figure whose data hold sweeps, energies above the last one and residuals; None for values that are not positive, which a
         logarithmic axis cannot show.
     """
-    data = {"traces": {name: _record(trace) for name, trace in traces.items()}}
-    return draw(_paint, data, 9.0, max(3.0, 1.0 + 0.2 * len(traces)))
+    data: dict[str, Any] = {"traces": {name: _record(trace) for name, trace in traces.items()}}
+    return draw(_paint, data, 9.0, max(3.0, 1.0 + 0.2 * len(traces)), _rows(data["traces"]))
+
+
+def _rows(traces: Mapping[str, Any]) -> Iterator[Row]:
+    for name, trace in traces.items():
+        energies, residuals = (dict(zip(trace[f"{of}_sweeps"], trace[key], strict=True)) for of, key in _PANELS)
+        for sweep in sorted(energies.keys() | residuals.keys()):
+            yield {
+                "series": name,
+                "sweep": sweep,
+                "energy_above_last_value": energies.get(sweep),
+                "residual": residuals.get(sweep),
+            }
+
+
+_PANELS = (("energy", "energy_above_final"), ("residual", "residual"))
 
 
 def _record(trace: Mapping[str, Sequence[float | None]]) -> dict[str, Any]:

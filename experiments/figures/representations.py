@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, scale
-from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, draw, gaps, looks, number, present, shown
+from experiments.figures.style import COLOURS, FAINT, INK, MARKERS, Picture, Row, draw, gaps, looks, number, present, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _COLUMNS = 4
+_COLLAPSED = "value if all outputs are equal"
 _LONG_NAME = 44
 """Number of characters of a kind of pairs, such as ``contrastive-hebbian and backprop, same start``."""
 
@@ -31,12 +32,17 @@ def embeddings(networks: Mapping[str, Mapping[str, Any]]) -> Picture:
     Picture
         Figure whose data are the points.
     """
-    data = {
+    data: dict[str, Any] = {
         name: {"embedding": [[number(x) for x in point] for point in one["embedding"]], "classes": [int(c) for c in one["classes"]]}
         for name, one in networks.items()
     }
     rows = max(1, -(-len(data) // _COLUMNS))
-    return draw(_paint_embeddings, {"networks": data}, 9.6, 0.5 + 2.5 * rows)
+    table = [
+        {"network": name, "class": label, "first_principal_axis": point[0], "second_principal_axis": point[1]}
+        for name, one in data.items()
+        for point, label in zip(one["embedding"], one["classes"], strict=True)
+    ]
+    return draw(_paint_embeddings, {"networks": data}, 9.6, 0.5 + 2.5 * rows, table)
 
 
 def _paint_embeddings(figure: Figure, data: dict[str, Any]) -> None:
@@ -81,7 +87,17 @@ def spectra(networks: Mapping[str, Mapping[str, Any]]) -> Picture:
     """
     layers = ("spectrum_hidden", "spectrum_output")
     data = {name: {layer: [number(value) for value in one[layer]] for layer in layers} for name, one in networks.items()}
-    return draw(_paint_spectra, {"networks": data}, 9.0, 3.0)
+    table = [
+        {"network": name, "layer": layer.removeprefix("spectrum_"), "principal_axis": rank, "standard_deviation": _visible(value)}
+        for name, one in data.items()
+        for layer in layers
+        for rank, value in enumerate(one[layer], start=1)
+    ]
+    return draw(_paint_spectra, {"networks": data}, 9.0, 3.0, table)
+
+
+def _visible(deviation: float | None) -> float | None:
+    return deviation if deviation and deviation > 1e-6 else None  # smaller ones are collapsed, and roundings
 
 
 def _paint_spectra(figure: Figure, data: dict[str, Any]) -> None:
@@ -91,10 +107,9 @@ def _paint_spectra(figure: Figure, data: dict[str, Any]) -> None:
         values: list[float] = []
         for index, (name, one) in enumerate(data["networks"].items()):
             curve = one[layer]
-            axes.plot(
-                range(1, len(curve) + 1), gaps([v if v and v > 1e-6 else None for v in curve]), **look_of[name], gid=f"{layer}-{index}"
-            )
-            values += [value for value in present(curve) if value > 1e-6]
+            shown_values = [_visible(value) for value in curve]
+            axes.plot(range(1, len(curve) + 1), gaps(shown_values), **look_of[name], gid=f"{layer}-{index}")
+            values += present(shown_values)
         scale(axes, values)
         axes.set(title=f"{title}: standard deviations", xlabel="principal axis")
     add_key(figure, list(look_of.items()))
@@ -120,7 +135,20 @@ def curves(histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], colla
         records = [record for history in seeds for record in history if number(record.get("epoch")) is not None]
         epochs = sorted({int(record["epoch"]) for record in records})
         rules[rule] = {"epochs": epochs} | {key: [_median(records, epoch, key) for epoch in epochs] for key in _CURVES}
-    return draw(_paint_curves, {"rules": rules, "collapsed": number(collapsed)}, 9.0, 3.0)
+    return draw(_paint_curves, {"rules": rules, "collapsed": number(collapsed)}, 9.0, 3.0, _curve_rows(rules, number(collapsed)))
+
+
+def _curve_rows(rules: Mapping[str, Any], collapsed: float | None) -> Iterator[Row]:
+    for name, rule in rules.items():
+        for index, epoch in enumerate(rule["epochs"]):
+            yield {
+                "rule": name,
+                "epoch": epoch,
+                "objective": rule["validation_cost"][index],
+                "sweeps_per_view": rule["sweeps_per_sample"][index],
+            }
+    if collapsed is not None:
+        yield {"rule": _COLLAPSED, "objective": collapsed}
 
 
 _CURVES = {"validation_cost": "Objective on validation views", "sweeps_per_sample": "Sweeps per view, all phases"}
@@ -145,7 +173,7 @@ def _paint_curves(figure: Figure, data: dict[str, Any]) -> None:
     if data["collapsed"] is not None:
         line: dict[str, Any] = {"color": FAINT, "linestyle": ":", "linewidth": 1.0}
         panels[0].axhline(data["collapsed"], **line, gid="collapsed")
-        entries.append(("value if all outputs are equal", line))
+        entries.append((_COLLAPSED, line))
     add_key(figure, entries)
 
 
@@ -163,7 +191,13 @@ def matches(groups: Mapping[str, Mapping[str, Sequence[float]]]) -> Picture:
         Figure whose data are the same.
     """
     data = {name: {layer: [number(value) for value in values] for layer, values in one.items()} for name, one in groups.items()}
-    return draw(_paint_matches, {"groups": data}, 9.6, max(3.2, 0.5 + 0.19 * len(data)))
+    rows = [
+        {"networks": name, "layer": layer, "pair": rank, "correlation": value}
+        for name, one in data.items()
+        for layer, values in one.items()
+        for rank, value in enumerate(values)
+    ]
+    return draw(_paint_matches, {"groups": data}, 9.6, max(3.2, 0.5 + 0.19 * len(data)), rows)
 
 
 def _paint_matches(figure: Figure, data: dict[str, Any]) -> None:

@@ -34,6 +34,10 @@ LONGEST_NAME = 28
 _STYLE = Path(__file__).with_name("eqlab.mplstyle")
 
 
+Row = Mapping[str, str | float | None]
+"""A point of a figure: what it belongs to, and its quantities by names with units; quantities that it lacks are left out or None."""
+
+
 class Picture(NamedTuple):
     """A figure, and the numbers that it shows.
 
@@ -45,14 +49,17 @@ class Picture(NamedTuple):
         Plotted numbers, None for missing ones and those that are not finite.
     figure : Figure, optional
         Figure from which other formats are made.
+    rows : sequence of Row
+        Drawn numbers as a table: a row per point, a column per quantity, in the units of the axes.
     """
 
     svg: str
     data: dict[str, Any]
     figure: Figure | None = None
+    rows: Sequence[Row] = ()
 
 
-def draw(paint: Callable[[Figure, Any], None], data: dict[str, Any], width: float, height: float) -> Picture:
+def draw(paint: Callable[[Figure, Any], None], data: dict[str, Any], width: float, height: float, rows: Iterable[Row] = ()) -> Picture:
     """Draw a picture in the project's style, independent of the user's own matplotlib settings.
 
     Parameters
@@ -63,6 +70,8 @@ def draw(paint: Callable[[Figure, Any], None], data: dict[str, Any], width: floa
         Data that JSON can hold.
     width, height : float
         Size in inches.
+    rows : iterable of Row
+        Table of the numbers that ``paint`` draws.
 
     Returns
     -------
@@ -79,25 +88,23 @@ def draw(paint: Callable[[Figure, Any], None], data: dict[str, Any], width: floa
         content = io.StringIO()
         nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
         figure.savefig(content, format="svg", metadata=nothing)
-    return Picture(content.getvalue(), data, figure)
+    return Picture(content.getvalue(), data, figure, list(rows))
 
 
 def to_png(figure: Figure) -> bytes:
-    """Draw the figure of a picture as pixels.
+    """Draw the figure of a picture as pixels, at twice the size that a README shows."""
+    return _saved(figure, "png", {"Software": None})
 
-    Parameters
-    ----------
-    figure : Figure
-        Figure of a picture.
 
-    Returns
-    -------
-    bytes
-        A PNG file at twice the size that a README shows.
-    """
+def to_pdf(figure: Figure) -> bytes:
+    """Draw the figure of a picture as vectors for print; the same figure gives the same bytes, without a date."""
+    return _saved(figure, "pdf", {"Creator": None, "Producer": None, "CreationDate": None})
+
+
+def _saved(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
     content = io.BytesIO()
     with in_style():
-        figure.savefig(content, format="png", dpi=180, metadata={"Software": None})
+        figure.savefig(content, format=kind, dpi=180, metadata=metadata)
     return content.getvalue()
 
 

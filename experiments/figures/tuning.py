@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key, scale
-from experiments.figures.style import FAINT, INK, Picture, draw, look, number
+from experiments.figures.style import FAINT, INK, Picture, Row, draw, look, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +33,7 @@ def tuning(result: Mapping[str, Any]) -> Picture:
             name = f"tolerances {record['tolerance']:g} and {record['nudged_tolerance']:g}"
             lines.setdefault(name, []).append((record["strength"], error))
     chosen = result.get("chosen") or {}
-    data = {
+    data: dict[str, Any] = {
         "lines": {
             name: {"strengths": [p[0] for p in sorted(points)], "errors": [p[1] for p in sorted(points)]} for name, points in lines.items()
         },
@@ -41,7 +41,16 @@ def tuning(result: Mapping[str, Any]) -> Picture:
         "bound": number(result.get("bound")),
         "noise": number(result.get("noise")),
     }
-    return draw(_paint, data, 8.0, 4.2)
+    rows: list[Row] = [
+        {"series": name, "nudging_strength": strength, "relative_error": error}
+        for name, line in data["lines"].items()
+        for strength, error in zip(line["strengths"], line["errors"], strict=True)
+    ]
+    if data["chosen"]["strength"] and data["chosen"]["error"]:
+        rows.append({"series": "chosen", "nudging_strength": data["chosen"]["strength"], "relative_error": data["chosen"]["error"]})
+    levels = (("noise of a mini-batch", data["noise"]), ("bound", data["bound"]))
+    rows += [{"series": name, "relative_error": level} for name, level in levels if level]
+    return draw(_paint, data, 8.0, 4.2, rows)
 
 
 def _paint(figure: Figure, data: dict[str, Any]) -> None:

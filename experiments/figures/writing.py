@@ -2,9 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from contrastive_core.errors import InputError
 from experiments.commandline.output import to_json, write_bytes, write_text
@@ -14,10 +13,11 @@ from experiments.figures.grid import heat_map, histogram, profile
 from experiments.figures.learning_curves import learning_curves
 from experiments.figures.pareto import pareto
 from experiments.figures.relaxation import relaxation
-from experiments.figures.style import Picture, to_png
+from experiments.figures.style import Picture, Row, to_pdf, to_png
 from experiments.figures.tuning import tuning
 
 __all__ = [
+    "FORMATS",
     "Picture",
     "comparison",
     "gradient_alignment",
@@ -32,69 +32,69 @@ __all__ = [
 ]
 
 
-def write_pictures(directory: Path, pictures: Mapping[str, Picture], *, png: bool = False) -> None:
-    """Write each picture as NAME.svg with its data beside it in NAME.json and NAME.csv, each file whole or not at all.
+def write_pictures(directory: Path, pictures: Mapping[str, Picture], formats: Sequence[str] = ()) -> None:
+    """Write each picture as NAME.svg with its numbers beside it in NAME.csv and NAME.json, each file whole or not at all.
 
-    The JSON holds the data of the picture. The CSV has one line per number or text, with its place in the data.
+    The CSV has a line per point and a column per quantity. The JSON holds the nested data that the picture was drawn from.
 
     Parameters
     ----------
     directory : Path
         Directory, made if it does not exist; files of the same names are replaced.
     pictures : mapping of str to Picture
-        Pictures by name.
-    png : bool
-        Whether to write NAME.png, too.
+        Pictures by name; slashes and colons of a name become hyphens in that of its file.
+    formats : sequence of str
+        Further formats to write, of those in ``FORMATS``.
 
     Raises
     ------
     InputError
-        If a name cannot be that of a file, a picture has no figure to make a PNG from, or the directory cannot be written.
+        If a name cannot be that of a file, a picture has no figure to make other formats from, or the directory cannot be written.
     """
-    for name, picture in pictures.items():
+    files = {file_name(name): picture for name, picture in pictures.items()}
+    for name, picture in files.items():
         if not name or name.startswith(".") or Path(name).name != name or not name.isprintable():
             raise InputError(f"a picture's name becomes a file's, which {name!r} cannot be; use letters, digits and hyphens")
-        if png and picture.figure is None:
-            raise InputError(f"picture {name!r} has no figure to draw a PNG from; write it as SVG only")
+        if formats and picture.figure is None:
+            raise InputError(f"picture {name!r} has no figure to draw other formats from; write it as SVG only")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name, picture in pictures.items():
+        for name, picture in files.items():
             write_text(directory / f"{name}.json", to_json(picture.data) + "\n")
-            write_text(directory / f"{name}.csv", to_csv(picture.data))
+            write_text(directory / f"{name}.csv", to_csv(picture.rows))
             write_text(directory / f"{name}.svg", picture.svg)
-            if png and picture.figure is not None:
-                write_bytes(directory / f"{name}.png", to_png(picture.figure))
+            if picture.figure is not None:
+                for kind in formats:
+                    write_bytes(directory / f"{name}.{kind}", FORMATS[kind](picture.figure))
     except OSError as error:
         raise InputError(f"cannot write figures to {directory} ({error.strerror}); choose another --out") from error
 
 
-def to_csv(data: Mapping[str, Any]) -> str:
-    """Write a picture's data as a table.
+FORMATS = {"pdf": to_pdf, "png": to_png}
+"""Formats beside SVG: vectors for a paper, and pixels."""
+
+
+def file_name(name: str) -> str:
+    """Return the name of a picture's files, without their endings."""
+    return name.replace("/", "-").replace(": ", "-")
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Write the points of a picture as a table.
 
     Parameters
     ----------
-    data : mapping
-        Nested mappings and lists of numbers, texts, truth values and None.
+    rows : sequence of Row
+        Points; each may have columns of its own.
 
     Returns
     -------
     str
-        Columns ``series`` (the names on the way to a list, joined by slashes), ``index`` (positions in nested lists, by dots) and
-        ``value``, which is empty for None. Floats have all their digits.
+        Header of all columns in the order of their first use, and a line per point. Floats have all their digits; a cell is empty where a
+        point has no such quantity.
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("series", "index", "value"))
-    writer.writerows(_cells(data, (), ()))
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue().encode("utf-8", "backslashreplace").decode()  # a name that is no Unicode text is spelled
-
-
-def _cells(value: Any, names: tuple[str, ...], indices: tuple[int, ...]) -> Iterator[tuple[str, str, Any]]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _cells(inner, (*names, str(name).replace("/", "\\/")), indices)
-    elif isinstance(value, list | tuple):
-        for index, inner in enumerate(value):
-            yield from _cells(inner, names, (*indices, index))
-    else:
-        yield "/".join(names), ".".join(map(str, indices)), value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -24,8 +25,8 @@ class ReportOptions(CommandOptions):
     ----------
     runs
         Names in the directory ``runs``, or paths.
-    out, figures
-        File of the report, and directory of its figures with their data.
+    out, figures, formats
+        File of the report, directory of its figures with their numbers, and formats of these beside SVG.
     front
         Metrics of the Pareto front.
     """
@@ -33,8 +34,11 @@ class ReportOptions(CommandOptions):
     runs: Annotated[tuple[str, ...], Positional()] = Field((), description="Names of runs in the directory runs, or paths.")
     out: Path | None = Field(None, description="File of the report; none: report.html in the run, or beside the first of several runs.")
     figures: Path | None = Field(
-        None, description="Directory to write every figure to, as SVG with its data as CSV and JSON; none: no files."
+        None,
+        description="Directory to write every figure to, as SVG with its numbers as CSV and JSON; none: the folder figures of the run, and "
+        "no files for several runs or with --out.",
     )
+    formats: tuple[Literal["pdf", "png"], ...] = Field((), description="Formats in which figures are written beside SVG: pdf, png.")
     front: tuple[str, ...] = Field((), description="Two metrics, both better if smaller, whose Pareto front is shown.")
 
 
@@ -50,6 +54,7 @@ def report_command(options: ReportOptions, invocation: Invocation) -> None:
       eqlab report gains
       eqlab report demo other/runs/demo --out both.html
       eqlab report gains --front steps,residual
+      eqlab report phase --formats pdf,png
     """  # noqa: D301
     if not options.runs:
         raise InputError("which run? give at least one of those that 'eqlab runs list' shows")
@@ -61,13 +66,16 @@ def report_command(options: ReportOptions, invocation: Invocation) -> None:
 
     runs = [find_run(name) for name in dict.fromkeys(options.runs)]
     page = build_report(runs[0], options.front) if len(runs) == 1 else build_joint_report(runs, options.front)
-    html = render(page)
     path = options.out or _default(runs)
+    figures = options.figures or (runs[0].figures if len(runs) == 1 and options.out is None else None)
     if path.is_dir():
         raise InputError(f"{path} is a directory; give --out a file")
+    if options.formats and figures is None:
+        raise InputError("--formats needs a directory for the figures; give --figures DIRECTORY")
+    html = render(page, figures=None if figures is None else os.path.relpath(figures, path.parent))
     write_report(path, html)
-    if options.figures is not None:
-        write_pictures(options.figures, {name.replace("/", "-").replace(": ", "-"): picture for name, picture in page.pictures.items()})
+    if figures is not None:
+        write_pictures(figures, page.pictures, options.formats)
     size = len(html.encode())
     data: dict[str, Any] = {"report": str(path), "bytes": size, "figures": list(page.pictures)}
     invocation.result(data, f"{path}: {size / 1000:.0f} kB, {len(page.pictures)} figures")

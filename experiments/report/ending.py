@@ -38,7 +38,7 @@ def finish(run: RunDirectory, invocation: Invocation, result: Mapping[str, Any],
     try:
         view = contents_of(run)
         write_pictures(run.figures, view.pictures)
-        write_report(report, render(build_report(run, view=view)))
+        write_report(report, render(build_report(run, view=view), figures=run.figures.name))
     except Exception:
         # A disk that is full for figures is no reason to keep the result of hours to ourselves.
         invocation.result({"run": str(run.path), **result}, f"{text}\n\nrun directory: {run.path}")

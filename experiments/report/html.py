@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 from contrastive_core.errors import InputError
 from experiments.commandline.output import Cell, write_text
 from experiments.figures.style import FAINT, GRID, INK, PAPER
+from experiments.figures.writing import file_name
 from experiments.report.contents import Report, ReportTable
 from experiments.runs.intervals import EQUAL
 
@@ -50,7 +52,7 @@ class Refresh(NamedTuple):
     nonce: str
 
 
-def render(page: Report, refresh: Refresh | None = None) -> str:
+def render(page: Report, refresh: Refresh | None = None, figures: str | None = None) -> str:
     """Write a report.
 
     Parameters
@@ -59,6 +61,8 @@ def render(page: Report, refresh: Refresh | None = None) -> str:
         Contents of the report.
     refresh : Refresh, optional
         Settings of a page that is served. Without them the report has no script.
+    figures : str, optional
+        Directory of the figures' files, relative to the page, which then links to them.
 
     Returns
     -------
@@ -75,11 +79,19 @@ def render(page: Report, refresh: Refresh | None = None) -> str:
         refresh=refresh,
         tables=[_prepare(table) for table in page.tables],
         pictures=[
-            (caption(name), _inline(picture.svg, f"f{index}-", caption(name)))
+            (caption(name), _inline(picture.svg, f"f{index}-", caption(name)), _links(name, figures))
             for index, (name, picture) in enumerate(page.pictures.items())
         ],
         sections=[("Configuration", list(_lines(page.config))), ("Provenance", list(_lines(page.provenance)))],
     )
+
+
+def _links(name: str, figures: str | None) -> list[tuple[str, str]]:
+    """Return name and address of each file of a figure: its numbers, and itself."""
+    if figures is None:
+        return []
+    kinds = (("numbers (CSV)", "csv"), ("figure (SVG)", "svg"))
+    return [(title, f"{quote(figures)}/{quote(file_name(name))}.{kind}") for title, kind in kinds]
 
 
 def write_report(path: Path, html: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from pictures import RULES, gradients, history, record, trace
@@ -189,6 +190,12 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
     },
 }
 """Pictures by the function that draws them."""
+
+
+@cache
+def picture_of(function: str, case: str) -> Picture:
+    """Draw a picture of the gallery once, for all tests that look at it."""
+    return GALLERY[function][case]()
 
 
 def _contrast(offset: int) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gallery import GALLERY
+from gallery import GALLERY, picture_of
 from pictures import RULES, faults
 
 from experiments.figures.style import COLOURS, draw, looks, names
@@ -34,7 +34,7 @@ def test_every_function_that_draws_is_in_the_gallery() -> None:
 @pytest.mark.parametrize(("function", "case"), [(function, case) for function, cases in GALLERY.items() for case in cases])
 def test_no_text_of_a_figure_is_cut_covered_raw_or_ambiguous(function: str, case: str) -> None:
     """If this fails, a figure shows names that cannot be read or told apart."""
-    picture = GALLERY[function][case]()
+    picture = picture_of(function, case)
     assert faults(picture.figure) == []
     page = render(Report("run", "", "", [], {"figure": picture}, {}, {}))
     assert 'href=""' not in page

@@ -227,15 +227,16 @@ def test_a_hostile_error_message_is_shown_as_text() -> None:
 
 def test_files_hold_the_picture_and_its_data(tmp_path: Any) -> None:
     picture = comparison({"ep-centered": record(), "coupled": failure()})
-    write_pictures(tmp_path / "new" / "figures", {"comparison": picture}, png=True)
+    write_pictures(tmp_path / "new" / "figures", {"comparison": picture}, ("pdf", "png"))
     directory = tmp_path / "new" / "figures"
-    assert sorted(path.name for path in directory.iterdir()) == ["comparison.csv", "comparison.json", "comparison.png", "comparison.svg"]
+    assert sorted(path.name for path in directory.iterdir()) == [f"comparison.{kind}" for kind in ("csv", "json", "pdf", "png", "svg")]
     assert json.loads((directory / "comparison.json").read_text(encoding="utf-8")) == picture.data
     assert (directory / "comparison.svg").read_text(encoding="utf-8") == picture.svg
-    content = (directory / "comparison.png").read_bytes()
-    assert content.startswith(b"\x89PNG")
-    write_pictures(directory, {"comparison": picture}, png=True)
-    assert (directory / "comparison.png").read_bytes() == content
+    first = {kind: (directory / f"comparison.{kind}").read_bytes() for kind in ("pdf", "png")}
+    assert first["png"].startswith(b"\x89PNG")
+    assert first["pdf"].startswith(b"%PDF")
+    write_pictures(directory, {"comparison": picture}, ("pdf", "png"))
+    assert first == {kind: (directory / f"comparison.{kind}").read_bytes() for kind in ("pdf", "png")}
 
 
 @pytest.mark.parametrize("name", ["", "..", "../up", ".hidden", "a/b", "a\nb"])
@@ -250,7 +251,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Any) -> None:
     with pytest.raises(InputError, match="choose another --out"):
         write_pictures(tmp_path / "file" / "figures", {"a": Picture("<svg/>", {})})
     with pytest.raises(InputError, match="SVG only"):
-        write_pictures(tmp_path, {"a": Picture("<svg/>", {})}, png=True)
+        write_pictures(tmp_path, {"a": Picture("<svg/>", {})}, ("png",))
 
 
 def test_importing_figures_and_reports_imports_no_matplotlib() -> None:

@@ -6,24 +6,26 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import processes
 import pytest
-from command_line import Eqlab, Found, Refused
+from command_line import Eqlab, Found, Refused, refused
 from pages import HOSTILE
 from pages import Page as Parsed
 from pictures import check, group, points, texts
 from sweep_cases import digest, new
 
 from experiments.figures.pareto import front
-from experiments.figures.writing import heat_map, histogram, pareto, profile, to_csv
+from experiments.figures.writing import heat_map, histogram, pareto, profile
 from experiments.report.grid_view import binned
 from experiments.report.html import render
 from experiments.report.page import build_report
@@ -97,24 +99,15 @@ def test_grids_of_numbers_that_cannot_be_drawn_break_nothing(odd: float) -> None
     check(pareto({}, ""))
 
 
-def test_the_table_beside_a_figure_holds_every_number_of_it() -> None:
-    """If this fails, a figure cannot be drawn again elsewhere."""
-    data = {"a/b": {"means": [[1.0, None], [0.1 + 0.2, 3.0]]}, "title": "x,\ud800"}
-    rows = list(csv.reader(to_csv(data).splitlines()))
-    assert rows[0] == ["series", "index", "value"]
-    assert [row[1:] for row in rows[1:5]] == [["0.0", "1.0"], ["0.1", ""], ["1.0", repr(0.1 + 0.2)], ["1.1", "3.0"]]
-    assert {row[0] for row in rows[1:5]} == {"a\\/b/means"}
-    assert rows[5:] == [["title", "", "x,\\ud800"]]
-
-
 def test_a_report_of_a_sweep_shows_its_map_its_failures_and_its_means(found: Found) -> None:
     """If this fails, what a page says is not what the records hold. Toy values are x plus the seed modulo 1000, computed by hand."""
     new("a", "--grid", "x=1,2", "--grid", "how=well,raise", "--seeds", 3, "--set", f"name={HOSTILE}")
     found("sweep", "run", "a", "--engine", "serial", code=3)
     result = found("report", "a", "--figures", "figures")
     html, page = page_of("a")
-    assert Path(result["report"]).read_text() == html
-    assert result["bytes"] == len(html.encode()) < 500_000
+    written = Path(result["report"]).read_text()
+    assert re.sub(r'<p class="files">.*\n', "", written) == html
+    assert result["bytes"] == len(written.encode()) < 500_000
     assert "6 of 12 trials done, 6 failed" in page.text
     assert "Failures; the first 5 of 6" in page.text
     assert "ZeroDivisionError: x is not to be divided by" in page.text
@@ -128,7 +121,25 @@ def test_a_report_of_a_sweep_shows_its_map_its_failures_and_its_means(found: Fou
     assert np.nansum(columns.values["value"]) == sum(values)
     assert data["means"][0] == pytest.approx([sum(values[:3]) / 3, sum(values[3:]) / 3])
     assert data["means"][1] == [None, None]
-    assert Path("figures/map-of-value.csv").exists()
+    rows = list(csv.DictReader(Path("figures/map-of-value.csv").read_text().splitlines()))
+    assert [float(row["value_V"]) for row in rows if row["how"] == "well"] == pytest.approx(data["means"][0])
+    assert {row["share_failed"] for row in rows if row["how"] == "raise"} == {"1.0"}
+
+
+def test_a_report_links_to_the_numbers_of_its_figures_where_it_writes_them(found: Found) -> None:
+    """If this fails, a link leads nowhere, or the numbers of a figure are not found."""
+    new("a b", "--grid", "x=1,2", "--seeds", 2)
+    found("sweep", "run", "a b", "--engine", "serial")
+    places = {"runs/a b/report.html": (), "elsewhere/c.html": ("--figures", "my figures"), "d.html": ()}
+    for path, options in places.items():
+        out = () if path.startswith("runs") else ("--out", path)
+        found("report", "a b", *out, *options, *(("--formats", "pdf") if path != "d.html" else ()))
+        links = [str(one["href"]) for tag, one in Parsed(Path(path).read_text()).elements if tag == "a"]
+        assert len(links) == (0 if path == "d.html" else 2)
+        assert all((Path(path).parent / unquote(link)).is_file() for link in links)
+    assert Path("my figures/over-x.pdf").exists()
+    assert Path("runs/a b/figures/over-x.pdf").exists()
+    assert "--figures" in refused("report", "a b", "--out", "d.html", "--formats", "pdf")
 
 
 def test_several_runs_are_compared_in_one_page(found: Found) -> None:

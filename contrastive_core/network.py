@@ -10,6 +10,8 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor, nn
 
+from contrastive_core.errors import InputError
+from contrastive_core.forms import Dissipation, Ladder
 from contrastive_core.phases import Hold, Nudge, Phase, Pull
 from contrastive_core.types import Gradients, State
 
@@ -56,48 +58,6 @@ class Contrast(NamedTuple):
     factor: float
 
 
-class Ladder(NamedTuple):
-    r"""Quadratic energy whose layers act on their neighbours, with bounds for each unit.
-
-    .. math:: E = \sum_l \left[ \tfrac12\, d_l \cdot s_l^2 - b_l \cdot s_l - s_{l-1} K_l s_l \right] + \mathrm{const},
-        \qquad low_l \le s_l \le high_l.
-
-    Attributes
-    ----------
-    drives : tuple of Tensor
-        :math:`b_l`, of shape (B, n_1) for the first layer, with the contribution of the inputs, and (n_l,) for the others.
-    curvatures : tuple of Tensor of shape (n_l,)
-        :math:`d_l`, positive.
-    couplings : tuple of Tensor of shape (n_{l-1}, n_l)
-        :math:`K_l` of every free layer but the first.
-    lows, highs : tuple of Tensor of shape (n_l,)
-        Bounds of the boxes, infinite where there is none.
-    """
-
-    drives: tuple[Tensor, ...]
-    curvatures: tuple[Tensor, ...]
-    couplings: tuple[Tensor, ...]
-    lows: tuple[Tensor, ...]
-    highs: tuple[Tensor, ...]
-
-
-class Dissipation(NamedTuple):
-    """Heat of a circuit and conductance of its nodes, by the parameter that holds the conductances.
-
-    Sources, amplifiers and nudges deliver the power and are not counted.
-
-    Attributes
-    ----------
-    heat : dict of str to Tensor of shape (B,)
-        Watts in the resistors, and in the diodes of the nodes above them.
-    nodes : dict of str to Tensor of shape (n,)
-        Siemens of all resistors that each node above them sees, through amplifiers too.
-    """
-
-    heat: dict[str, Tensor]
-    nodes: dict[str, Tensor]
-
-
 class Pieces(NamedTuple):
     """Optional abilities of a network; a piece is None, or empty, where a network lacks it.
 
@@ -120,6 +80,8 @@ class Pieces(NamedTuple):
         Returns the :class:`Dissipation` at a state and clamped inputs, for a network that is a circuit.
     scales : callable, optional
         Returns each unit's own curvature at clamped inputs, one (n,) tensor per layer, where stiffness is no measure of it.
+    describe : callable, optional
+        Returns what ``repr`` shows beside the sizes, such as activations.
     """
 
     bounds: Mapping[str, tuple[float, float]] = {}
@@ -130,6 +92,7 @@ class Pieces(NamedTuple):
     ladder: Callable[[Clamped], Ladder] | None = None
     dissipation: Callable[[State, Clamped], Dissipation | None] | None = None
     scales: Callable[[Clamped], tuple[Tensor, ...]] | None = None
+    describe: Callable[[], str] | None = None
 
 
 class Network(nn.Module, ABC):
@@ -141,6 +104,8 @@ class Network(nn.Module, ABC):
 
     Attributes
     ----------
+    num_inputs : int
+        Number of values that a sample has.
     sizes : tuple of int
         Number of units of each free layer, input side first.
     stiffness : tuple of float
@@ -151,6 +116,7 @@ class Network(nn.Module, ABC):
         Whether the outputs are read from the last hidden layer by weights of their own, so that no layer is theirs.
     """
 
+    num_inputs: int
     sizes: tuple[int, ...]
     stiffness: tuple[float, ...]
     output_is_last_layer: bool
@@ -164,6 +130,8 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs, of shape (B, n_in), and compute their contribution to the first layer, once.
+
+        Inputs may be a tensor, an array or nested lists of any real dtype, and are converted to the dtype of the parameters.
 
         Raises
         ------
@@ -229,6 +197,26 @@ class Network(nn.Module, ABC):
         Minus infinity means that every nudge leaves one. If an upper bound is below ``enough``, it may be returned instead, because it
         can be cheaper.
         """
+
+    def forward(self, *inputs: object) -> Tensor:
+        """Refuse a call: outputs are those of a state, which a rule infers.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
+        raise InputError(
+            "a network is no function of its inputs, because its outputs are read from a relaxed state; "
+            "write network.output(rule.infer(network, inputs).state), with a rule such as RULES['ep-centered']('squared-error')"
+        )
+
+    @final
+    def extra_repr(self) -> str:
+        """Return what ``repr`` shows: the number of units of each layer, and what is particular to the network."""
+        units = "-".join(str(size) for size in (self.num_inputs, *self.sizes))
+        describe = self.pieces.describe
+        return units if describe is None else f"{units}, {describe()}"
 
     @final
     def has_minimum(self, curvature: float) -> bool:

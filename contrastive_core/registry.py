@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from contrastive_core import plugins
-from contrastive_core.errors import PluginError, UnknownNameError
+from contrastive_core.errors import InputError, PluginError, UnknownNameError
+from contrastive_core.expect import shown, with_article
 
 T = TypeVar("T")
 
@@ -102,6 +103,33 @@ class Table(Mapping[str, T], Generic[T]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def made(self, given: object, kind: type[Any]) -> Any:
+        """Return the object that a caller means: the entry of a name, or the object itself; classes are called without arguments.
+
+        Parameters
+        ----------
+        given : object
+            Name in the table, class, or object.
+        kind : type
+            Base class of the objects.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such name.
+        InputError
+            If it is something else, or a class with settings that have no defaults.
+        """
+        entry = self[given] if isinstance(given, str) else given
+        if isinstance(entry, kind):
+            return entry
+        if isinstance(given, str) or (isinstance(given, type) and issubclass(given, kind)):
+            try:
+                return entry()  # type: ignore[operator]
+            except TypeError as error:
+                raise InputError(f"{shown(given)} has settings without defaults; make it with them ({error})") from error
+        raise InputError(f"{self.kind} must be {with_article(kind)} or a name such as {next(iter(self))!r}, got {shown(given)}")
 
     @property
     def entries(self) -> dict[str, str]:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from contrastive_core.certificate import Deferred, Relaxation, Stop
+from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.cost import Cost
+from contrastive_core.costs import COSTS
+from contrastive_core.dynamics import DYNAMICS
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
-from contrastive_core.gradients import direct_gradient
+from contrastive_core.expect import expect, expect_number
 from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
 from contrastive_core.network import Clamped, Contrast, Network
-from contrastive_core.phases import PHASE_NAMES, SIDE_NAMES, Phase
+from contrastive_core.phases import Phase
 from contrastive_core.relaxation.relax import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite, require_sensible
-from contrastive_core.types import Batch, Gradients, State
+from contrastive_core.types import Batch, Gradients, Samples, State, as_batch
 
 S = TypeVar("S")
 
@@ -68,7 +70,7 @@ class Rule(ABC):
     options: ClassVar[tuple[type[Any], ...]] = ()
 
     @abstractmethod
-    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+    def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
         """Estimate the gradient of the mean cost of a batch.
 
         Parameters
@@ -76,8 +78,9 @@ class Rule(ABC):
         network : Network
             Network, which is not changed, so that a repeated call gives the same estimate. Weights on hardware are those of the last
             :meth:`Network.begin_use_`.
-        batch : Batch
-            Inputs of shape (B, n_in), labels, and optionally the states from which free phases start.
+        batch : Batch, or pair of inputs and labels
+            Inputs of shape (B, n_in), labels, and optionally the states from which free phases start. :func:`presented` makes a batch
+            of pairs, arrays and lists.
         generator : torch.Generator, optional
             Source of randomness, for rules that have any.
 
@@ -88,6 +91,8 @@ class Rule(ABC):
 
         Raises
         ------
+        InputError
+            If the network or the batch is something else.
         DivergenceError
             If a phase diverges.
         """
@@ -95,6 +100,25 @@ class Rule(ABC):
     @abstractmethod
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the state from which outputs are read, for inputs of shape (B, n_in)."""
+
+
+def presented(network: Network, samples: Samples) -> Batch:
+    """Return what a rule is given as a batch of tensors, the first step of every estimate.
+
+    Parameters
+    ----------
+    network : Network
+        Network of the estimate.
+    samples : Batch, or pair of inputs and labels
+        Samples, as tensors, arrays or lists.
+
+    Raises
+    ------
+    InputError
+        If the network is no network, or the samples are no batch.
+    """
+    expect(network, Network, "network", "a rule estimates the gradient of a network on a batch, in this order")
+    return as_batch(samples)
 
 
 @dataclass(frozen=True)
@@ -107,7 +131,7 @@ class Settling:
     Attributes
     ----------
     dynamics : Dynamics
-        Dynamics of the free phase; later phases visit its blocks in reverse order.
+        Dynamics of the free phase, or its name in ``DYNAMICS`` of the core; later phases visit its blocks in reverse order.
     free : Stop
         Tolerance and budget of the free phase.
     second : Stop
@@ -124,8 +148,10 @@ class Settling:
     backend: str = "auto"
 
     def __post_init__(self) -> None:
-        for stop in (self.free, self.second):  # once here, because fused kernels do not check every batch
-            require_sensible(stop)
+        object.__setattr__(self, "dynamics", DYNAMICS.made(self.dynamics, Dynamics))
+        for name, stop in (("free", self.free), ("second", self.second)):
+            expect(stop, Stop, name, "write Stop(tolerance, budget)")
+            require_sensible(stop)  # once here, because fused kernels do not check every batch
 
     def free_phase(self, clamped: Clamped, start: State | None = None, generator: torch.Generator | None = None) -> Relaxation:
         """Relax the free phase, from a given state or from rest."""
@@ -177,89 +203,6 @@ class Settling:
         return Stop(None if tolerance is None else tolerance * unit * stiffness[-1] / stiffness[0], budget, unstable)
 
 
-def contrast(
-    network: Network,
-    batch: Batch,
-    cost: Cost,
-    settling: Settling,
-    signs: tuple[int, ...],
-    displacement: float,
-    strength: float,
-    phases: Sequence[Phase] | Callable[[State], Sequence[Phase]],
-    generator: torch.Generator | None = None,
-) -> Estimate:
-    r"""Estimate a gradient by the contrast of two relaxed states.
-
-    :math:`[\partial_\theta E(s^+) - \partial_\theta E(s^-)] / (\beta\, n)`, where :math:`s^\pm` are the ends of the phases of the n
-    signs. The free state takes the place of a sign that is not run. With a readout, its direct gradient is added.
-
-    Parameters
-    ----------
-    network, batch, cost, settling
-        Network and samples to relax, cost to lower, and dynamics, tolerances and budgets.
-    signs : tuple of int
-        Signs of the phases: (1,), (-1,) or (1, -1).
-    displacement : float
-        Displacement of the outputs by a phase, per unit of error.
-    strength : float
-        Divisor :math:`\beta` of the contrast.
-    phases : sequence of Nudge or Hold, or callable
-        Phases to run, one per sign, or a function that returns them for the free state.
-    generator : torch.Generator, optional
-        Source of noise for noisy dynamics.
-
-    Returns
-    -------
-    Estimate
-        Estimate with the relaxations "free" and "positive", "negative" or both.
-
-    Raises
-    ------
-    InputError
-        If the strength is 0 or infinite in the network's dtype.
-    DivergenceError
-        If a phase diverges.
-    """
-    if not 1e-4 <= strength <= 6e4:  # safe in every dtype; looking up the network's dtype costs as much as sweeps
-        _require_representable(strength, next(network.parameters()).dtype)
-    factor = 1 / (strength * len(signs))
-    if not callable(phases):
-        phases = [network.applied(phase) for phase in phases]
-        from_rest = batch.start is None
-        at_once = settling.contrast(network, batch, phases, displacement, signs, factor) if from_rest else None
-        if at_once is not None:
-            return Estimate(at_once[0], Deferred(PHASE_NAMES[signs], at_once[1]))
-    with torch.no_grad():
-        clamped = network.clamp(batch.inputs)
-    if batch.start is None and not callable(phases):
-        free, *later = settling.all_phases(clamped, phases, displacement, generator)
-        require_finite(free, "free")
-    else:
-        free = settling.free_phase(clamped, batch.start, generator)
-        with torch.no_grad():
-            chosen = [network.applied(phase) for phase in phases(free.state)] if callable(phases) else phases
-        later = settling.second_phases(clamped, free.state, chosen, displacement, generator)
-    seconds = dict(zip(signs, later, strict=True))
-    for sign, second in seconds.items():
-        require_finite(second, SIDE_NAMES[sign], network)
-    plus, minus = seconds.get(1, free), seconds.get(-1, free)
-    with torch.no_grad():
-        gradients = network.energy_gradient(plus.state, clamped, minus.state, factor)
-    for name, value in direct_gradient(network, free.state, cost, batch).items():
-        gradients[name] = gradients[name] + value
-    relaxations = {"free": free} | {SIDE_NAMES[sign]: second for sign, second in seconds.items()}
-    return Estimate(gradients, relaxations, Contrast(clamped, plus.state, minus.state, factor))
-
-
-def _require_representable(strength: float, dtype: torch.dtype) -> None:
-    limits = torch.finfo(dtype)
-    if not limits.tiny <= strength <= limits.max:
-        name = str(dtype).removeprefix("torch.")
-        raise InputError(
-            f"a strength or fraction of {strength:g} is {'0' if strength < 1 else 'infinite'} in {name}; use one nearer to 0.1, or float64"
-        )
-
-
 @dataclass(frozen=True)
 class Setting:
     r"""Configuration from which every rule is built, so that two runs differ in the rule only.
@@ -267,7 +210,7 @@ class Setting:
     Attributes
     ----------
     cost : Cost
-        Cost to be lowered.
+        Cost to be lowered, or its name or class in ``COSTS``.
     settling : Settling
         Dynamics, tolerances and budgets of the relaxations.
     strength : float
@@ -287,6 +230,35 @@ class Setting:
     frozen: bool = False
     own: tuple[Any, ...] = ()
 
+    def __post_init__(self) -> None:
+        accept_parts(self)
+        expect_number(self.strength, "strength", "0.2 is the default")
+        expect_number(self.fraction, "fraction", "0.2 is the default")
+        expect(self.own, tuple, "own", "give the settings of rules as a tuple of their dataclasses")
+
     def of(self, kind: type[S]) -> S:
         """Return the settings of a kind in the ``options`` of a rule, by default those that the kind itself has."""
         return next((one for one in self.own if isinstance(one, kind)), None) or kind()
+
+
+def as_setting(given: Setting | Cost | type[Cost] | str) -> Setting:
+    """Return the setting that a rule is built from; a cost, its class or its name stands for the setting with defaults."""
+    return given if isinstance(given, Setting) else Setting(COSTS.made(given, Cost))
+
+
+def accept_parts(holder: Any) -> None:
+    """Put the cost that a name or a class means into a rule or a setting, in place, and refuse parts of other types.
+
+    Parameters
+    ----------
+    holder : object
+        Frozen dataclass with a ``cost``, and a ``settling`` unless it relaxes nothing.
+
+    Raises
+    ------
+    InputError
+        If the cost is no cost, or the settling no :class:`Settling`.
+    """
+    object.__setattr__(holder, "cost", COSTS.made(holder.cost, Cost))
+    if "settling" in type(holder).__dataclass_fields__:
+        expect(holder.settling, Settling, "settling", "write Settling(free=Stop(tolerance, budget))")

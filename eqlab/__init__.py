@@ -83,7 +83,7 @@ PUBLIC = {
     # Training
     "train": "contrastive_core.training.loop:train",
     "evaluate": "contrastive_core.training.evaluation:evaluate",
-    "generator_of": "contrastive_core.training.loop:generator_of",
+    "generator_of": "contrastive_core.generators:generator_of",
     "TrainingPlan": "contrastive_core.training.loop:Plan",
     "save_checkpoint": "contrastive_core.files.checkpoint:save_checkpoint",
     "load_checkpoint": "contrastive_core.files.checkpoint:load_checkpoint",

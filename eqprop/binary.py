@@ -65,7 +65,9 @@ class BinaryWeights(SameEnergy[Layered], Network):
     def pieces(self) -> Pieces:
         """Return the two values of each layer's weights as bounds, and the move to the nearer one."""
         scales = {number: float(self.get_buffer(f"scale_{number}")) for number in range(1, len(self.sizes) + 1)}
-        return Pieces({f"weight_{number}": (-scale, scale) for number, scale in scales.items()}, self._round_)
+        return Pieces(
+            {f"weight_{number}": (-scale, scale) for number, scale in scales.items()}, self._round_, describe=self.inside.pieces.describe
+        )
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs, of shape (B, n_in)."""

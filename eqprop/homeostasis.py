@@ -9,8 +9,8 @@ from torch import Tensor
 from contrastive_core.certificate import Relaxation
 from contrastive_core.errors import InputError
 from contrastive_core.network import Clamped, Network
-from contrastive_core.rule import Estimate, Rule
-from contrastive_core.types import Batch, Gradients, State
+from contrastive_core.rule import Estimate, Rule, presented
+from contrastive_core.types import Gradients, Samples, State
 from eqprop.settings import Homeostasis
 
 
@@ -51,7 +51,7 @@ class Homeostatic(Rule):
         if not 0 < self.weight < float("inf") or self.samples < 1:
             raise InputError(f"homeostasis needs a positive weight and at least 1 sample, got {self.weight} and {self.samples}")
 
-    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+    def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
         """Estimate the gradient of the mean cost, with that of the asymmetry.
 
         Raises
@@ -61,6 +61,7 @@ class Homeostatic(Rule):
         """
         if generator is None:
             raise InputError("homeostasis probes the network with noise; pass generator=torch.Generator().manual_seed(...)")
+        batch = presented(network, batch)
         found = self.rule.estimate(network, batch, generator=generator)
         state = found.relaxations["free"].state
         with torch.no_grad():

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
+from contrastive_core.generators import source_of
 from contrastive_core.network import Clamped, Contrast, Network, Pieces
-from contrastive_core.networks.input_checks import check_inputs
+from contrastive_core.networks.initial import initial_weight, layer_sizes
+from contrastive_core.networks.input_checks import as_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
@@ -45,9 +47,9 @@ class Ising(Network):
     voters : int, optional
         Output spins that vote for each output.
     gains : tuple of float
-        Initial weights are uniform in these over :math:`\sqrt{\mathrm{fan\ in}}`.
-    generator : torch.Generator, optional
-        Draws the initial weights; without it they are 0.
+        Initial weights are uniform in plus and minus these over :math:`\sqrt{\mathrm{fan\ in}}`; gains of 0 make them 0.
+    generator : torch.Generator or int
+        Source of the initial weights, or a seed.
     dtype : torch.dtype
         Dtype of the parameters.
 
@@ -65,11 +67,12 @@ class Ising(Network):
         coupling_limit: float = 1.0,
         voters: int | None = None,
         gains: tuple[float, float] = (0.5, 0.25),
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        if len(sizes) != 3 or min(sizes) < 1:
+        sizes, source = layer_sizes(sizes), source_of(generator)
+        if len(sizes) != 3:
             raise InputError(f"an Ising machine has inputs, hidden spins and outputs, three positive numbers; got {tuple(sizes)}")
         if not (field_limit > 0 and coupling_limit > 0):
             raise InputError(f"the largest field and coupling must be positive, got {field_limit} and {coupling_limit}")
@@ -79,13 +82,8 @@ class Ising(Network):
         self.stiffness = (1.0, 1.0)  # spins have no energy of their own
         self.output_is_last_layer, self.has_readout = voters is None, False
         self.field_limit, self.coupling_limit = field_limit, coupling_limit
-
-        def uniform(fan_in: int, fan_out: int, gain: float) -> nn.Parameter:
-            weight, bound = torch.zeros(fan_in, fan_out, dtype=dtype), gain / math.sqrt(fan_in)
-            return nn.Parameter(weight if generator is None else weight.uniform_(-bound, bound, generator=generator))
-
-        self.weight_1 = uniform(sizes[0], sizes[1], gains[0])
-        self.weight_2 = uniform(sizes[1], sizes[2], gains[1])
+        self.weight_1 = initial_weight(sizes[0], sizes[1], gains[0], source, dtype, "each of the gains")
+        self.weight_2 = initial_weight(sizes[1], sizes[2], gains[1], source, dtype, "each of the gains")
         self.hidden_bias = nn.Parameter(torch.zeros(sizes[1], dtype=dtype))
         self.output_bias = nn.Parameter(torch.zeros(sizes[2], dtype=dtype))
 
@@ -106,8 +104,7 @@ class Ising(Network):
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Set the fields of the hidden spins."""
-        check_inputs(inputs, self.num_inputs)
-        inputs = inputs.to(self.weight_1.dtype)
+        inputs = as_inputs(inputs, self.num_inputs, self.weight_1.dtype)
         drive = torch.addmm(self.hidden_bias, inputs, self.weight_1)
         # Outside its limits a field keeps its derivative: a clipped one would never be learned back.
         return Clamped(self, inputs, drive + (drive.clamp(-self.field_limit, self.field_limit) - drive).detach())

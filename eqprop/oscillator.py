@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
+from contrastive_core.generators import source_of
 from contrastive_core.network import Clamped, Network, Pieces
-from contrastive_core.networks.input_checks import check_inputs
+from contrastive_core.networks.initial import initial_weight, layer_sizes
+from contrastive_core.networks.input_checks import as_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
@@ -45,9 +47,9 @@ class Oscillators(Network):
     input_gain : float
         g, radian per unit of input.
     gain : float
-        Initial weights are uniform in plus and minus this over the square root of the fan-in.
-    generator : torch.Generator, optional
-        Draws the initial weights; without it they are 0.
+        Initial weights are uniform in plus and minus this over the square root of the fan-in; 0 makes all of them 0.
+    generator : torch.Generator or int
+        Source of the initial weights, or a seed.
     dtype : torch.dtype
         Dtype of the parameters, and so of everything computed with them.
 
@@ -64,12 +66,11 @@ class Oscillators(Network):
         injection: float = 0.0,
         input_gain: float = math.pi,
         gain: float = 0.7,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        if len(sizes) < 2 or min(sizes) < 1:
-            raise InputError(f"layer sizes must be two or more positive numbers (inputs first), got {tuple(sizes)}")
+        sizes, source = layer_sizes(sizes), source_of(generator)
         if not 0 <= injection < math.inf:
             raise InputError(f"injection must be 0 or a positive number, got {injection}; 0 leaves the second harmonic out")
         if not 0 < input_gain < math.inf:
@@ -80,9 +81,7 @@ class Oscillators(Network):
         self.output_is_last_layer, self.has_readout = False, False
         self.injection, self.input_gain = injection, input_gain
         for number, (below, above) in enumerate(pairwise(sizes), start=1):
-            weight, bound = torch.zeros(below, above, dtype=dtype), gain / math.sqrt(below)
-            weight = weight if generator is None else weight.uniform_(-bound, bound, generator=generator)
-            self.register_parameter(f"weight_{number}", nn.Parameter(weight))
+            self.register_parameter(f"weight_{number}", initial_weight(below, above, gain, source, dtype))
             self.register_parameter(f"bias_{number}", nn.Parameter(torch.zeros(above, dtype=dtype)))
 
     def weight(self, index: int) -> Tensor:
@@ -102,8 +101,7 @@ class Oscillators(Network):
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Set the phases of the inputs; the drive is the field of the first layer, its two components side by side."""
-        check_inputs(inputs, self.num_inputs)
-        inputs = inputs.to(self.weight(0).dtype)
+        inputs = as_inputs(inputs, self.num_inputs, self.weight(0).dtype)
         return Clamped(self, inputs, torch.cat(self._bottom_up(0, self.input_gain * inputs), 1))
 
     def _bottom_up(self, index: int, below: Tensor) -> tuple[Tensor, Tensor]:

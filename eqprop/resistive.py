@@ -10,9 +10,11 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped, Dissipation, Ladder, Network, Pieces
-from contrastive_core.networks.input_checks import check_inputs
+from contrastive_core.forms import Dissipation, Ladder
+from contrastive_core.generators import source_of
+from contrastive_core.network import Clamped, Network, Pieces
+from contrastive_core.networks.initial import initial_weight, layer_sizes
+from contrastive_core.networks.input_checks import as_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 from eqprop import stability
@@ -46,9 +48,9 @@ class Resistive(Network):
     parts : Parts
         Diodes, amplifiers, sources and bounds.
     gain : float
-        :math:`g` of the initial conductances.
-    generator : torch.Generator, optional
-        Draws the initial conductances; without it they are at their lower bounds.
+        :math:`g` of the initial conductances; 0 puts all of them at their lower bounds.
+    generator : torch.Generator or int
+        Source of the initial conductances, or a seed.
     dtype : torch.dtype
         Dtype of the parameters, and so of everything computed with them.
 
@@ -64,12 +66,11 @@ class Resistive(Network):
         parts: Parts | None = None,
         *,
         gain: float = 1.0,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        if len(sizes) < 2 or min(sizes) < 1:
-            raise InputError(f"layer sizes must be two or more positive numbers (inputs first), got {tuple(sizes)}")
+        sizes, source = layer_sizes(sizes), source_of(generator)
         self.parts = Parts() if parts is None else parts
         self.num_inputs, self.sizes = sizes[0], tuple(sizes[1:])
         self.bounds = self.parts.bounds_of(len(self.sizes))
@@ -78,10 +79,7 @@ class Resistive(Network):
         self.output_is_last_layer, self.has_readout = True, False
         sources = 2 * sizes[0] + (2 if self.parts.rail else 0)
         for number, (below, above) in enumerate(pairwise((sources, *self.sizes)), start=1):
-            conductance = torch.zeros(below, above, dtype=dtype)
-            if generator is not None:
-                conductance.uniform_(-gain / math.sqrt(below), gain / math.sqrt(below), generator=generator)
-            self.register_parameter(f"conductance_{number}", nn.Parameter(conductance))
+            self.register_parameter(f"conductance_{number}", initial_weight(below, above, gain, source, dtype))
             self.register_parameter(f"bias_{number}", nn.Parameter(torch.zeros(above, dtype=dtype)))
         # An excitatory node has its diode's anode at ground, an inhibitory one the cathode; +1 and -1.
         for index, size in enumerate(self.sizes[:-1]):
@@ -118,8 +116,7 @@ class Resistive(Network):
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Set the sources, and replace their action on the first layer by a current (the drive) and a conductance (the load)."""
-        check_inputs(inputs, self.num_inputs)
-        inputs = inputs.to(self.conductance(0).dtype)
+        inputs = as_inputs(inputs, self.num_inputs, self.conductance(0).dtype)
         drive = torch.addmm(self.bias(0), self.sources(inputs), self.conductance(0))
         return Clamped(self, inputs, drive, self.conductance(0).sum(0))
 

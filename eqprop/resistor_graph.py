@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped, Dissipation, Network, Pieces
-from contrastive_core.networks.input_checks import check_inputs
+from contrastive_core.expect import expect
+from contrastive_core.forms import Dissipation
+from contrastive_core.generators import source_of
+from contrastive_core.network import Clamped, Network, Pieces
+from contrastive_core.networks.input_checks import as_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 from eqprop.lattice import Graph
@@ -36,13 +39,13 @@ class ResistorGraph(Network):
     bounds : (float, float)
         Smallest and largest conductance; the smallest is positive, so that no node is cut off.
     initial : (float, float)
-        Range of the initial conductances, which are uniform in it; without a generator they are its middle.
+        Range of the initial conductances, which are uniform in it; equal ends make all of them equal.
     input_gain : float
         Volt per unit of input.
     mirrored : bool
         Whether the second half of the sources is held at minus the inputs of the first: an average weighs nothing negatively.
-    generator : torch.Generator, optional
-        Draws the initial conductances.
+    generator : torch.Generator or int
+        Source of the initial conductances, or a seed.
     dtype : torch.dtype
         Dtype of the parameters, and so of everything computed with them.
 
@@ -65,10 +68,11 @@ class ResistorGraph(Network):
         initial: tuple[float, float] = (0.5, 1.5),
         input_gain: float = 1.0,
         mirrored: bool = False,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
+        expect(graph, Graph, "graph", "make one of its nodes and resistors")
         for low, high in (bounds, initial):
             if not 0 < low <= high:
                 raise InputError(f"conductances need a positive lower and a larger upper bound, got {low:g} and {high:g} S")
@@ -87,8 +91,8 @@ class ResistorGraph(Network):
         self.register_buffer("first", ends[:, 0], persistent=False)
         self.register_buffer("second", ends[:, 1], persistent=False)
         self.register_buffer("rails", torch.tensor([voltage for _, voltage in graph.rails], dtype=dtype), persistent=False)
-        start = torch.full((len(graph.edges),), sum(initial) / 2, dtype=dtype)
-        self.conductance = nn.Parameter(start if generator is None else start.uniform_(*initial, generator=generator))
+        start = torch.zeros(len(graph.edges), dtype=dtype)
+        self.conductance = nn.Parameter(start.uniform_(*initial, generator=source_of(generator)))
         self.constrain_()
 
     @property
@@ -119,8 +123,7 @@ class ResistorGraph(Network):
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the sources; the drive is the current that held nodes send into inner nodes and outputs, side by side, at 0 V."""
-        check_inputs(inputs, self.num_inputs)
-        inputs = inputs.to(self.conductance.dtype)
+        inputs = as_inputs(inputs, self.num_inputs, self.conductance.dtype)
         held = self._held(inputs)
         return Clamped(self, inputs, -held @ self.laplacian()[: held.shape[1], held.shape[1] :])
 

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation
+from contrastive_core.contrast import contrast
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.phases import Nudge, Sides
-from contrastive_core.rule import Estimate, Rule, Setting, Settling, contrast
-from contrastive_core.types import Batch, State
+from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
+from contrastive_core.types import Batch, Samples, State
 from eqprop.homeostasis import Homeostatic
 from eqprop.settings import Homeostasis
 
@@ -54,13 +55,14 @@ class EquilibriumPropagation(Rule):
     frozen: bool = False
 
     def __post_init__(self) -> None:
+        accept_parts(self)
         if not 0 < self.strength < float("inf"):
             raise InputError(f"strength must be positive, got {self.strength}; the rule's sides give the sign of the nudge")
 
-    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+    def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
         """Relax free and nudged, and contrast."""
+        batch = presented(network, batch)
         strength = self.strength * network.stiffness[-1]
-
         signs = self.sides.signs(generator)
 
         def frozen(free: State) -> list[Nudge]:
@@ -84,6 +86,7 @@ class EquilibriumPropagation(Rule):
 
 
 def _build(setting: Setting, sides: Sides) -> Rule:
+    setting = as_setting(setting)
     rule = EquilibriumPropagation(setting.cost, setting.settling, setting.strength, sides, setting.frozen)
     weight = setting.of(Homeostasis).homeostasis
     return Homeostatic(rule, weight) if weight else rule

@@ -73,7 +73,7 @@ def spiking(
     window: int = 64,
     energy_scale: float = 1.0,
     gain: float = 0.7,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> Layered:
     """Return a layered network whose units, outputs included, are integrate-and-fire neurons that send each other spike counts.

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation
+from contrastive_core.contrast import contrast
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.phases import Hold, Phase, Sides
-from contrastive_core.rule import Estimate, Rule, Setting, Settling, contrast
-from contrastive_core.types import Batch, State
+from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
+from contrastive_core.types import Samples, State
 
 
 @final
@@ -51,11 +52,13 @@ class CoupledLearning(Rule):
     sides: Sides = Sides.CENTERED
 
     def __post_init__(self) -> None:
+        accept_parts(self)
         if not 0 < self.fraction < float("inf"):
             raise InputError(f"fraction must be positive, got {self.fraction}; the rule's sides give the direction of the hold")
 
-    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+    def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
         """Contrast the free phase with the held ones, or these with each other."""
+        batch = presented(network, batch)
         signs = self.sides.signs(generator)
 
         def holds(free: State) -> list[Phase]:
@@ -91,7 +94,10 @@ class ContrastiveHebbian(Rule):
     cost: Cost
     settling: Settling
 
-    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+    def __post_init__(self) -> None:
+        accept_parts(self)
+
+    def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
         """Relax free and held at the targets, and contrast."""
         return CoupledLearning(self.cost, self.settling, 1.0, Sides.POSITIVE).estimate(network, batch, generator=generator)
 
@@ -103,10 +109,12 @@ class ContrastiveHebbian(Rule):
 
 def contrastive_hebbian(setting: Setting) -> ContrastiveHebbian:
     """Return contrastive Hebbian learning, which does not use the fraction."""
+    setting = as_setting(setting)
     return ContrastiveHebbian(setting.cost, setting.settling)
 
 
 def _build(setting: Setting, sides: Sides) -> CoupledLearning:
+    setting = as_setting(setting)
     return CoupledLearning(setting.cost, setting.settling, setting.fraction, sides)
 
 

@@ -10,8 +10,8 @@ from contrastive_core.certificate import Relaxation, Status
 from contrastive_core.cost import Cost
 from contrastive_core.gradients import complete, named_gradients
 from contrastive_core.network import Network
-from contrastive_core.rule import Estimate, Rule, Setting
-from contrastive_core.types import Batch, State
+from contrastive_core.rule import Estimate, Rule, Setting, accept_parts, as_setting, presented
+from contrastive_core.types import Samples, State
 
 
 @final
@@ -32,8 +32,12 @@ class FeedforwardBackprop(Rule):
 
     cost: Cost
 
-    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+    def __post_init__(self) -> None:
+        accept_parts(self)
+
+    def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
         """Run the bottom-up pass and differentiate the cost through it."""
+        batch = presented(network, batch)
         with torch.enable_grad():
             state = network.feedforward(network.clamp(batch.inputs))
             gradients = named_gradients(self.cost.value(network.output(state), batch).mean(), network)
@@ -55,4 +59,4 @@ def _single_pass(state: State) -> Relaxation:
 
 def build(setting: Setting) -> FeedforwardBackprop:
     """Return feedforward backpropagation."""
-    return FeedforwardBackprop(setting.cost)
+    return FeedforwardBackprop(as_setting(setting).cost)

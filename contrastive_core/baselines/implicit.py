@@ -15,8 +15,8 @@ from contrastive_core.cost import Cost
 from contrastive_core.errors import ConvergenceError
 from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.curvature import as_operator, dense, flatten, scaled_hessian, unflatten
-from contrastive_core.rule import Estimate, Rule, Setting, Settling
-from contrastive_core.types import Batch, State
+from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
+from contrastive_core.types import Samples, State
 
 _NO_MINIMUM = (
     "{} of {} samples are not at a minimum of the energy (its curvature there is singular or negative), so there is no exact gradient; "
@@ -48,7 +48,10 @@ class Implicit(Rule):
     settling: Settling
     dense_units: int = 128
 
-    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+    def __post_init__(self) -> None:
+        accept_parts(self)
+
+    def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
         """Relax the free phase, and solve for the adjoint.
 
         Raises
@@ -56,6 +59,7 @@ class Implicit(Rule):
         ConvergenceError
             If the Krylov solver does not reach its tolerance, or the curvature is singular.
         """
+        batch = presented(network, batch)
         with torch.no_grad():
             clamped = network.clamp(batch.inputs)
         free = self.settling.free_phase(clamped, batch.start, generator)
@@ -111,4 +115,5 @@ def _krylov(multiply: Callable[[State], State], state: State, weighted: Tensor) 
 
 def build(setting: Setting) -> Implicit:
     """Return the implicit gradient."""
+    setting = as_setting(setting)
     return Implicit(setting.cost, setting.settling)

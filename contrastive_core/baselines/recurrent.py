@@ -13,8 +13,8 @@ from contrastive_core.dynamics.base import largest_change
 from contrastive_core.network import Clamped, Network
 from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.relaxation.relax import require_finite
-from contrastive_core.rule import Estimate, Rule, Setting, Settling
-from contrastive_core.types import Batch, State
+from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
+from contrastive_core.types import Samples, State
 
 
 @final
@@ -37,8 +37,12 @@ class RecurrentBackprop(Rule):
     cost: Cost
     settling: Settling
 
-    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+    def __post_init__(self) -> None:
+        accept_parts(self)
+
+    def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
         """Relax the free phase, and iterate the adjoint."""
+        batch = presented(network, batch)
         with torch.no_grad():
             clamped = network.clamp(batch.inputs)
         free = self.settling.free_phase(clamped, batch.start, generator)
@@ -79,4 +83,5 @@ def _synchronous(clamped: Clamped, state: State) -> State:
 
 def build(setting: Setting) -> RecurrentBackprop:
     """Return recurrent backpropagation."""
+    setting = as_setting(setting)
     return RecurrentBackprop(setting.cost, setting.settling)

@@ -13,8 +13,8 @@ from contrastive_core.errors import InputError
 from contrastive_core.gradients import complete, named_gradients
 from contrastive_core.network import Network
 from contrastive_core.relaxation.relax import relax, require_finite
-from contrastive_core.rule import Estimate, Rule, Setting, Settling
-from contrastive_core.types import Batch
+from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
+from contrastive_core.types import Samples
 
 
 @final
@@ -42,11 +42,13 @@ class Unrolled(Rule):
     truncation: int | None = None
 
     def __post_init__(self) -> None:
+        accept_parts(self)
         if self.truncation is not None and self.truncation < 1:
             raise InputError(f"truncation must be a positive number of steps, got {self.truncation}; None goes through all steps")
 
-    def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
+    def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
         """Relax with a graph and differentiate."""
+        batch = presented(network, batch)
         relaxations: dict[str, Relaxation] = {}
         with torch.enable_grad():
             clamped = network.clamp(batch.inputs)
@@ -72,4 +74,5 @@ class Unrolled(Rule):
 
 def build(setting: Setting) -> Unrolled:
     """Return BPTT through the setting's number of steps."""
+    setting = as_setting(setting)
     return Unrolled(setting.cost, setting.settling, setting.of(Unrolling).unroll)

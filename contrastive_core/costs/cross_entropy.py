@@ -6,7 +6,7 @@ from torch import Tensor
 
 from contrastive_core.cost import Cost
 from contrastive_core.costs.labels import targets, wrong_decisions
-from contrastive_core.types import Batch
+from contrastive_core.types import Samples
 
 
 @final
@@ -20,14 +20,14 @@ class CrossEntropy(Cost):
 
     one_hot = True
 
-    def value(self, output: Tensor, batch: Batch) -> Tensor:
+    def value(self, output: Tensor, batch: Samples) -> Tensor:
         """Return the cross-entropy of each sample in nats, of shape (B,)."""
         return -(targets(output, batch) * output.log_softmax(1)).sum(1)
 
-    def gradient(self, output: Tensor, batch: Batch) -> Tensor:
+    def gradient(self, output: Tensor, batch: Samples) -> Tensor:
         """Return :math:`p - y`, of shape (B, n_out)."""
         return output.softmax(1) - targets(output, batch)
 
-    def errors(self, output: Tensor, batch: Batch) -> Tensor:
+    def errors(self, output: Tensor, batch: Samples) -> Tensor:
         """Return a mask that is True where the most probable class is not the label."""
         return wrong_decisions(output, batch)

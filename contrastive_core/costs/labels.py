@@ -6,21 +6,21 @@ from torch import Tensor
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.network import Clamped
 from contrastive_core.phases import Nudge, Phase
-from contrastive_core.types import Batch, State
+from contrastive_core.types import Samples, State, as_batch
 
 INDICES = (torch.int64, torch.int32)
 """Types of class indices."""
 
 
-def targets(output: Tensor, batch: Batch) -> Tensor:
+def targets(output: Tensor, batch: Samples) -> Tensor:
     """Return the target of each output unit.
 
     Parameters
     ----------
     output : Tensor of shape (B, n_out)
         Outputs, whose shape and dtype the targets take.
-    batch : Batch
-        Batch whose labels are class indices of shape (B,) or targets of shape (B, n_out).
+    batch : Batch, or pair of inputs and labels
+        Samples whose labels are class indices of shape (B,) or targets of shape (B, n_out).
 
     Returns
     -------
@@ -34,7 +34,7 @@ def targets(output: Tensor, batch: Batch) -> Tensor:
     InputError
         If a class index has no output unit, or labels of shape (B,) are neither int64 nor int32.
     """
-    labels = batch.labels
+    labels = as_batch(batch).labels
     if labels.dim() != 1:
         if labels.shape != output.shape:
             raise ShapeError(f"targets have shape {tuple(labels.shape)}, the outputs {tuple(output.shape)}; they must be equal")
@@ -78,7 +78,8 @@ def with_targets(phase: Phase, clamped: Clamped, state: State) -> Phase:
     return phase._replace(batch=phase.batch._replace(labels=wanted))
 
 
-def wrong_decisions(output: Tensor, batch: Batch) -> Tensor:
+def wrong_decisions(output: Tensor, batch: Samples) -> Tensor:
     """Return a mask of shape (B,) that is True where the largest output is not the labelled class, or not the largest target."""
-    truth = batch.labels if batch.labels.dim() == 1 else batch.labels.argmax(1)
+    labels = as_batch(batch).labels
+    truth = labels if labels.dim() == 1 else labels.argmax(1)
     return output.argmax(1) != truth

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from contrastive_core.cost import Cost
 from contrastive_core.costs.labels import targets, wrong_decisions
-from contrastive_core.types import Batch
+from contrastive_core.types import Samples
 
 
 @final
@@ -22,14 +22,14 @@ class SquaredError(Cost):
     curvature = 1.0
     one_hot = True
 
-    def value(self, output: Tensor, batch: Batch) -> Tensor:
+    def value(self, output: Tensor, batch: Samples) -> Tensor:
         """Return half the squared distance of each output to its target, of shape (B,)."""
         return 0.5 * (output - targets(output, batch)).square().sum(1)
 
-    def gradient(self, output: Tensor, batch: Batch) -> Tensor:
+    def gradient(self, output: Tensor, batch: Samples) -> Tensor:
         """Return :math:`o - y`, of shape (B, n_out)."""
         return output - targets(output, batch)
 
-    def errors(self, output: Tensor, batch: Batch) -> Tensor:
+    def errors(self, output: Tensor, batch: Samples) -> Tensor:
         """Return a mask that is True where the largest output is not the label."""
         return wrong_decisions(output, batch)

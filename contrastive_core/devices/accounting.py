@@ -9,7 +9,7 @@ from torch import Tensor
 
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.devices.operation_costs import Constants
-from contrastive_core.network import Dissipation
+from contrastive_core.forms import Dissipation
 
 
 class PhaseBill(NamedTuple):

@@ -13,7 +13,8 @@ from contrastive_core.devices.conductance import Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.two_pass import CommonMode, common_mode, in_two_passes
 from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped, Contrast, Dissipation, Network, Pieces
+from contrastive_core.forms import Dissipation
+from contrastive_core.network import Clamped, Contrast, Network, Pieces
 from contrastive_core.networks.wrapper import SameEnergy
 from contrastive_core.phases import Nudge
 from contrastive_core.types import Gradients, State
@@ -95,7 +96,12 @@ class OnDevice(SameEnergy[Network], Network):
     def pieces(self) -> Pieces:
         """Return reading and writing of the arrays, errors of nudges, and the heat at the devices' scale."""
         return Pieces(
-            write_=self._write_, read_=self._read_, hold=self.inside.pieces.hold, nudge=self._nudge, dissipation=self._dissipation
+            write_=self._write_,
+            read_=self._read_,
+            hold=self.inside.pieces.hold,
+            nudge=self._nudge,
+            dissipation=self._dissipation,
+            describe=self.inside.pieces.describe,
         )
 
     def _read_(self) -> None:

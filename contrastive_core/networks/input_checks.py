@@ -6,29 +6,42 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError, ShapeError
+from contrastive_core.types import as_tensor
 
 
-def check_inputs(inputs: Tensor, num_inputs: int) -> None:
-    """Refuse inputs that a network cannot be clamped to.
+def as_inputs(inputs: Tensor, num_inputs: int, dtype: torch.dtype) -> Tensor:
+    """Return inputs in the dtype of a network, whatever theirs is, and refuse those that it cannot be clamped to.
 
     Parameters
     ----------
-    inputs : Tensor
-        Inputs, expected to be finite and of shape (B, num_inputs), with B at least 1.
+    inputs : Tensor, ndarray or nested sequence of numbers
+        Inputs, expected to be real, finite and of shape (B, num_inputs), with B at least 1.
     num_inputs : int
         Number of input units of the network.
+    dtype : torch.dtype
+        Dtype of its parameters; inputs of more digits are rounded to it.
+
+    Returns
+    -------
+    Tensor of shape (B, num_inputs)
+        The inputs.
 
     Raises
     ------
     ShapeError
         If the shape is another one.
     InputError
-        If a value is not finite.
+        If a value is complex, not finite, or infinite in the network's dtype.
     """
+    inputs = as_tensor(inputs, "inputs")
     if inputs.dim() != 2 or inputs.shape[1] != num_inputs:
         raise ShapeError(f"inputs must have shape (batch, {num_inputs}), got {tuple(inputs.shape)}")
     if inputs.shape[0] == 0:
         raise ShapeError(f"inputs have shape {tuple(inputs.shape)}, which is no sample; present at least one")
+    if inputs.is_complex():
+        raise InputError("inputs are complex; present real and imaginary parts, or sizes, as inputs of their own")
+    converted = inputs.to(dtype)
     # A sum is not finite if an input is not, and is much faster than asking each input. It may overflow too, so ask each one then.
-    if not math.isfinite(float(inputs.sum())) and not bool(torch.isfinite(inputs).all()):
+    if not math.isfinite(float(converted.sum())) and not bool(torch.isfinite(converted).all()):
         raise InputError("inputs contain NaN or infinity; clean the data before presenting it")
+    return converted

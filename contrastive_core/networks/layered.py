@@ -6,15 +6,20 @@ import math
 from collections.abc import Sequence
 from copy import copy
 from itertools import pairwise
+from numbers import Integral
 from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
+from contrastive_core.expect import expect_number, shown
+from contrastive_core.generators import source_of
 from contrastive_core.network import Clamped, Network, Pieces
+from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.activation import HARD_SIGMOID, LINEAR, Activation
-from contrastive_core.networks.input_checks import check_inputs
+from contrastive_core.networks.initial import initial_weight, layer_sizes
+from contrastive_core.networks.input_checks import as_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
@@ -41,65 +46,58 @@ class Layered(Network):
     ----------
     sizes : sequence of int
         Units of each layer from the inputs to the last: (n_0, n_1, ..., n_L), at least two.
-    activation : Activation
-        Activation of the hidden layers.
-    output_activation : Activation
-        Activation of the last layer; the hidden one's with a readout.
+    activation : Activation or str
+        Activation of the hidden layers, or its name in ``ACTIVATIONS``.
+    output_activation : Activation or str
+        Activation of the last layer, or its name; with a readout, that of the hidden layers takes its place.
     energy_scale : float
         :math:`\lambda`, in (0, 1].
     readout : int, optional
         Number of outputs of a trained linear readout of the last layer.
     gain : float
-        :math:`g` of the initial weights.
-    generator : torch.Generator, optional
-        Draws the initial weights; without it they are 0.
+        :math:`g` of the initial weights; 0 makes all of them 0.
+    generator : torch.Generator or int
+        Source of the initial weights, or a seed. Equal seeds give equal weights, which are those of ``eqlab train`` with that seed.
     dtype : torch.dtype
         Dtype of the parameters, and so of everything computed with them.
 
     Raises
     ------
     InputError
-        If a size is not positive or the scale is outside (0, 1].
+        If a size is not positive, the scale is outside (0, 1], or an argument has another type.
     """
 
     def __init__(
         self,
         sizes: Sequence[int],
         *,
-        activation: Activation = HARD_SIGMOID,
-        output_activation: Activation = LINEAR,
+        activation: Activation | str = HARD_SIGMOID,
+        output_activation: Activation | str = LINEAR,
         energy_scale: float = 1.0,
         readout: int | None = None,
         gain: float = 0.7,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        if len(sizes) < 2 or min(sizes) < 1:
-            raise InputError(f"layer sizes must be two or more positive numbers (inputs first), got {tuple(sizes)}")
-        if readout is not None and readout < 1:
-            raise InputError(f"readout must be a positive number of outputs, got {readout}; leave it out for none")
-        if not 0 < energy_scale <= 1:
+        sizes, source = layer_sizes(sizes), source_of(generator)
+        hidden, last = (ACTIVATIONS.made(given, Activation) for given in (activation, output_activation))
+        if readout is not None and not (isinstance(readout, Integral) and readout >= 1):
+            raise InputError(f"readout must be a positive number of outputs, got {shown(readout)}; leave it out for none")
+        if not 0 < expect_number(energy_scale, "energy_scale", "1 is the usual symmetric network") <= 1:
             raise InputError(f"energy_scale must lie in (0, 1], got {energy_scale}; 1 is the usual symmetric network")
         self.num_inputs, self.sizes = sizes[0], tuple(sizes[1:])
         self.energy_scale = energy_scale
         self.stiffness = tuple(energy_scale ** (index + 1) for index in range(len(self.sizes)))
         self.has_readout = readout is not None
         self.output_is_last_layer = not self.has_readout
-        last = activation if self.has_readout else output_activation
-        self.activations: tuple[Activation, ...] = (activation,) * (len(self.sizes) - 1) + (last,)
-
-        def uniform(fan_in: int, fan_out: int) -> nn.Parameter:
-            weight = torch.zeros(fan_in, fan_out, dtype=dtype)
-            bound = gain / math.sqrt(fan_in)
-            return nn.Parameter(weight if generator is None else weight.uniform_(-bound, bound, generator=generator))
-
+        self.activations: tuple[Activation, ...] = (hidden,) * (len(self.sizes) - 1) + (hidden if self.has_readout else last,)
         for number, (below, above) in enumerate(pairwise(sizes), start=1):
-            self.register_parameter(f"weight_{number}", uniform(below, above))
+            self.register_parameter(f"weight_{number}", initial_weight(below, above, gain, source, dtype))
             self.register_parameter(f"bias_{number}", nn.Parameter(torch.zeros(above, dtype=dtype)))
         if readout is not None:
-            self.weight_readout = uniform(sizes[-1], readout)
-            self.bias_readout = nn.Parameter(torch.zeros(readout, dtype=dtype))
+            self.weight_readout: nn.Parameter = initial_weight(sizes[-1], readout, gain, source, dtype)
+            self.bias_readout: nn.Parameter = nn.Parameter(torch.zeros(readout, dtype=dtype))
 
     def weight(self, index: int) -> Tensor:
         """Return the weights into block ``index``, of shape (n below, n)."""
@@ -111,13 +109,18 @@ class Layered(Network):
 
     @property
     def pieces(self) -> Pieces:
-        """Return none: weights and biases have no bounds."""
-        return Pieces()
+        """Return the description: weights and biases have no bounds."""
+        return Pieces(describe=self._describe)
+
+    def _describe(self) -> str:
+        """Return the activations, and the outputs of a readout."""
+        names = list(dict.fromkeys(_name_of(one) for one in self.activations))
+        readout = f", readout of {self.weight_readout.shape[1]}" if self.has_readout else ""
+        return f"activation {names[0]}" + (f", outputs {names[-1]}" if len(names) > 1 else "") + readout
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs and compute the drive of the first layer, ``inputs @ weight_1 + bias_1``, once."""
-        check_inputs(inputs, self.num_inputs)
-        inputs = inputs.to(self.weight(0).dtype)
+        inputs = as_inputs(inputs, self.num_inputs, self.weight(0).dtype)
         return Clamped(self, inputs, torch.addmm(self.bias(0), inputs, self.weight(0)))
 
     def _bottom_up(self, index: int, state: State, clamped: Clamped) -> Tensor:
@@ -235,3 +238,8 @@ class Layered(Network):
         twin = copy(self)
         twin.activations = tuple(activations)
         return twin
+
+
+def _name_of(activation: Activation) -> str:
+    """Return the name of a listed activation, and how another one is written."""
+    return next((name for name in ACTIVATIONS if ACTIVATIONS[name] == activation), repr(activation))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.network import Clamped, Network, Pieces
-from contrastive_core.networks.input_checks import check_inputs
+from contrastive_core.networks.input_checks import as_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
@@ -54,7 +54,7 @@ class SpinNetwork(Network):
             raise ShapeError(f"couplings must have shape ({num_spins}, {num_spins}), got {tuple(values.shape)}")
         if not bool(torch.isfinite(values).all()) or not torch.equal(values, values.T):
             raise InputError("couplings must be finite and symmetric; average them with their transpose")
-        self.num_spins, self.sizes = num_spins, (num_spins,)
+        self.num_inputs, self.num_spins, self.sizes = num_spins, num_spins, (num_spins,)
         self.stiffness = (1.0,)  # spins have no energy of their own
         self.output_is_last_layer, self.has_readout = True, False
         self.couplings = nn.Parameter(values)
@@ -71,8 +71,7 @@ class SpinNetwork(Network):
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Apply an external field of shape (B, N) to the spins; zeros leave the network to itself."""
-        check_inputs(inputs, self.num_spins)
-        inputs = inputs.to(self.bias.dtype)
+        inputs = as_inputs(inputs, self.num_spins, self.bias.dtype)
         return Clamped(self, inputs, inputs + self.bias)
 
     def energy(self, state: State, clamped: Clamped) -> Tensor:

@@ -59,8 +59,8 @@ class Untied(SameUnits[Layered], Network):
 
     @property
     def pieces(self) -> Pieces:
-        """Return none: weights and biases have no bounds."""
-        return Pieces()
+        """Return the description of the layers: weights and biases have no bounds."""
+        return Pieces(describe=self.inside.pieces.describe)
 
     def _excess(self, index: int, state: State) -> Tensor:
         """Return the drive of block ``index`` beyond that of the transposed forward weights, of shape (B, n)."""

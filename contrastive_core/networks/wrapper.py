@@ -25,6 +25,7 @@ class SameUnits(Generic[N]):
     """
 
     _inside: tuple[N]
+    num_inputs: int
     sizes: tuple[int, ...]
     stiffness: tuple[float, ...]
     output_is_last_layer: bool
@@ -33,7 +34,7 @@ class SameUnits(Generic[N]):
     def enclose(self, network: N) -> None:
         """Put a network inside, in place; its parameters are not registered."""
         self._inside = (network,)  # in a tuple: a submodule would show its parameters a second time, with a prefix
-        self.sizes, self.stiffness = network.sizes, network.stiffness
+        self.num_inputs, self.sizes, self.stiffness = network.num_inputs, network.sizes, network.stiffness
         self.output_is_last_layer, self.has_readout = network.output_is_last_layer, network.has_readout
 
     @property

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Status
 from contrastive_core.cost import Cost
+from contrastive_core.costs import COSTS
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split
 from contrastive_core.errors import DivergenceError
+from contrastive_core.expect import expect
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule
 from contrastive_core.training.views_of_samples import Contrasting
@@ -54,9 +56,13 @@ def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting
 
     Raises
     ------
+    InputError
+        If an argument has another type.
     DivergenceError
         If a cost is not finite, which no summary could count.
     """
+    check_parts(network, rule)
+    cost = COSTS.made(cost, Cost)
     totals, seen = torch.zeros(5, dtype=torch.float64), 0
     generator = torch.Generator().manual_seed(_DRAWS)
     with torch.no_grad():
@@ -83,6 +89,12 @@ def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting
             totals += size * torch.tensor(means, dtype=torch.float64)
             seen += size
     return Evaluation(*(totals / max(seen, 1)).tolist())
+
+
+def check_parts(network: Network, rule: Rule) -> None:
+    """Refuse what is no network or no rule."""
+    expect(network, Network, "network", "Layered((64, 32, 10)) is one")
+    expect(rule, Rule, "rule", "RULES['ep-centered']('squared-error') is one")
 
 
 def outputs(network: Network, rule: Rule, inputs: Tensor) -> Tensor:

@@ -14,12 +14,15 @@ import torch
 from torch import Tensor
 
 from contrastive_core.cost import Cost
+from contrastive_core.costs import COSTS
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Splits
 from contrastive_core.errors import DivergenceError, InputError
+from contrastive_core.expect import expect
+from contrastive_core.generators import generator_of
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule
-from contrastive_core.training.evaluation import Evaluation, evaluate, outputs, unconverged
+from contrastive_core.training.evaluation import Evaluation, check_parts, evaluate, outputs, unconverged
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
 from contrastive_core.training.training_state import Session
@@ -118,15 +121,6 @@ class Result(NamedTuple):
     test: Evaluation
 
 
-def generator_of(seed: int, purpose: int = 0) -> torch.Generator:
-    """Return a generator for one purpose of a seed: 0 initial weights, 1 data order, 2 the rule's own draws, 3 views.
-
-    Each purpose has an independent stream. Two rules with one seed therefore share initial weights and data order exactly.
-    """
-    state = np.random.SeedSequence(seed, spawn_key=(purpose,)).generate_state(2)
-    return torch.Generator().manual_seed((int(state[0]) << 31) ^ int(state[1]))
-
-
 def train(
     network: Network,
     rule: Rule,
@@ -150,7 +144,7 @@ def train(
     rule : Rule
         Rule that estimates gradients.
     cost : Cost
-        Cost that is reported; it should be the cost of the rule.
+        Cost that is reported, or its name; it should be the cost of the rule.
     splits : Splits
         Data set; the test split is used once, at the end.
     plan : Plan
@@ -174,12 +168,16 @@ def train(
     Raises
     ------
     InputError
-        If the plan asks for a warm start, but the rule does not settle states or views are drawn anew.
+        If an argument has another type. If the plan asks for a warm start, but the rule does not settle states or views are drawn anew.
     DivergenceError
         If a phase, the cost or the gradient is not finite.
     CheckpointError
         If the checkpoint is damaged or belongs to another network or other settings.
     """
+    check_parts(network, rule)
+    cost = COSTS.made(cost, Cost)
+    expect(splits, Splits, "splits", "DATASETS[name](None, 0) gives them")
+    expect(plan, Plan, "plan", "TrainingPlan(epochs=10) is one")
     last = memory(network, rule, splits.train, drawn_anew=contrasting is not None) if plan.warm_start else None
     extras = ({} if contrasting is None else contrasting.kept) | ({} if last is None else last.named)
     groups = layer_groups(network, plan.learning_rates)

@@ -124,7 +124,7 @@ def bench_circuits(options: BenchCircuitsOptions, invocation: Invocation) -> Non
 def _circuit(options: BenchCircuitsOptions, seed: int) -> tuple[Resistive, Tensor]:
     import torch
 
-    from contrastive_core.training.loop import generator_of
+    from contrastive_core.generators import generator_of
     from eqprop.circuit import Parts
     from eqprop.resistive import Resistive
 

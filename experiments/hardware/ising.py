@@ -176,8 +176,9 @@ def _train(
 ) -> list[dict[str, float]]:
     """Train, and test after every epoch: the test errors of a machine that anneals fluctuate from epoch to epoch."""
     from contrastive_core.data import DATASETS
+    from contrastive_core.generators import generator_of
     from contrastive_core.training.evaluation import evaluate
-    from contrastive_core.training.loop import Plan, generator_of, train
+    from contrastive_core.training.loop import Plan, train
     from eqprop.annealed_rule import SpinVotes, annealed_propagation
     from eqprop.annealing import Annealing
     from eqprop.ising import Ising

@@ -218,8 +218,8 @@ def _gradients(options: SpiceTrialOptions, network: Resistive, batch: Batch, see
     import torch
 
     from contrastive_core.costs.labels import targets
+    from contrastive_core.generators import generator_of
     from contrastive_core.relaxation.relax import advised_strength
-    from contrastive_core.training.loop import generator_of
     from eqprop.spice import Drawn, operating_points
 
     if not options.edges:

@@ -104,7 +104,7 @@ def _measure(
     name: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
 ) -> dict[str, Any]:
     from contrastive_core.analysis.gradient_quality import compare_gradients
-    from contrastive_core.training.loop import generator_of
+    from contrastive_core.generators import generator_of
 
     try:
         rule = RULES[name](setting)
@@ -129,7 +129,7 @@ def _bias(
     name: str, scale: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
 ) -> dict[str, Any]:
     from contrastive_core.analysis.gradient_quality import bias_in_strength
-    from contrastive_core.training.loop import generator_of
+    from contrastive_core.generators import generator_of
 
     def rule_of(strength: float) -> Rule:
         varied: dict[str, Any] = {scale: strength}

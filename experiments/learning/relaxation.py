@@ -95,9 +95,9 @@ def trial(options: RelaxationOptions, seed: int) -> Outcome:
     from contrastive_core.certificate import Status, Stop
     from contrastive_core.dynamics.block_descent import BlockDescent
     from contrastive_core.dynamics.contraction import set_radius, spectral_radius
+    from contrastive_core.generators import generator_of
     from contrastive_core.networks.layered import Layered
     from contrastive_core.relaxation.relax import relax, require_finite
-    from contrastive_core.training.loop import generator_of
 
     sizes = (options.inputs, *options.hidden, options.outputs)
     network = Layered(

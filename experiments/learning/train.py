@@ -98,8 +98,9 @@ def trial(
         errors lie in [0, 1].
     """
     from contrastive_core.data.batches import batches
+    from contrastive_core.generators import generator_of
     from contrastive_core.training.evaluation import evaluate
-    from contrastive_core.training.loop import generator_of, train
+    from contrastive_core.training.loop import train
 
     splits, network, setting = prepared or prepare(options, seed)
     rule = RULES[options.rule](setting)
@@ -147,8 +148,8 @@ def gradient_cosine(options: TrainOptions, splits: Splits, seed: int) -> dict[st
     from contrastive_core.analysis.gradient_quality import compare_gradients
     from contrastive_core.baselines.implicit import Implicit
     from contrastive_core.certificate import Stop
+    from contrastive_core.generators import generator_of
     from contrastive_core.rule import Settling
-    from contrastive_core.training.loop import generator_of
     from contrastive_core.types import Batch
 
     precise = options.model_copy(update={"dtype": "float64"})

@@ -90,7 +90,7 @@ def trial(options: TuneOptions, seed: int) -> Outcome:
         If there is no exact gradient, or nothing is good enough.
     """
     from contrastive_core.analysis.tuning import choose, fit, measure, measure_exact, with_tolerances, worst
-    from contrastive_core.training.loop import generator_of
+    from contrastive_core.generators import generator_of
 
     networks, tuned_on, checked_on = material(options, seed)
     spread, step = curvature(options, networks, tuned_on[0])

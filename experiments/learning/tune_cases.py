@@ -98,7 +98,7 @@ def material(options: TuneOptions, seed: int) -> tuple[list[Network], list[Batch
         As ``check_material``.
     """
     from contrastive_core.data.batches import batches
-    from contrastive_core.training.loop import generator_of
+    from contrastive_core.generators import generator_of
 
     splits = check_material(options)
     source = batches(splits.train, options.batch_size, generator_of(seed, 1))

@@ -77,7 +77,7 @@ def build_contrasting(
     import torch
 
     from contrastive_core.data.views.multiview import MultiView
-    from contrastive_core.training.loop import generator_of
+    from contrastive_core.generators import generator_of
     from contrastive_core.training.momentum_encoder import follower
     from contrastive_core.training.views_of_samples import contrasting
 

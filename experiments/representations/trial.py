@@ -79,7 +79,8 @@ def trial(
     Outcome
         Metrics of ``METRICS`` at the last epoch, a record per epoch, and arrays for figures.
     """
-    from contrastive_core.training.loop import generator_of, train
+    from contrastive_core.generators import generator_of
+    from contrastive_core.training.loop import train
 
     splits = load_data(options)
     network, objective = build_embedding(options, splits, seed), build_objective(options)

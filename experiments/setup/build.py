@@ -62,7 +62,7 @@ def _read(name: str, data_dir: Path | None, seed: int) -> Splits:
 
 def build_network(options: LearningOptions, splits: Splits, seed: int) -> Network:
     """Return the network with its initial weights, which depend on the seed and on nothing else, not on the device either."""
-    from contrastive_core.training.loop import generator_of
+    from contrastive_core.generators import generator_of
 
     try:
         return draw_network(options, splits, generator_of(seed, 0)).to(device_of(options))

@@ -107,7 +107,7 @@ def check(
         Data, network with its initial weights, and setting, as a trial of this seed builds them.
     """
     from contrastive_core.analysis.gradient_quality import review
-    from contrastive_core.training.loop import generator_of
+    from contrastive_core.generators import generator_of
     from contrastive_core.training.optimisers.builders import layer_groups
     from contrastive_core.training.warm_start import require_settling
     from contrastive_core.types import Batch

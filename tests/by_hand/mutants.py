@@ -36,6 +36,7 @@ class Mutation(NamedTuple):
 ACTIVATION = "contrastive_core/networks/activation.py"
 LAYERED = "contrastive_core/networks/layered.py"
 RULE = "contrastive_core/rule.py"
+CONTRAST = "contrastive_core/contrast.py"
 RELAXATION = "contrastive_core/relaxation/relax.py"
 ITERATION = "contrastive_core/relaxation/iterate.py"
 TRAINING = "contrastive_core/training/loop.py"
@@ -79,15 +80,15 @@ MUTATIONS = [
     Mutation("stopping: all samples go on together", ITERATION, "        if whole:\n", "        if True:\n", "dynamics::test_result_does_not_depend_on_the_rest"),
     Mutation("stopping: coupled rows stop one by one", ITERATION, "        if joint:\n", "        if False:\n", "dynamics::test_coupled_rows_relax_and_stop_together"),
     Mutation("status: budget passes for convergence", ITERATION, "int(Status.CONVERGED), int(Status.BUDGET))", "int(Status.CONVERGED), int(Status.CONVERGED))", "dynamics::test_status_says_which_samples"),
-    Mutation("divergence: not raised", RULE, "        require_finite(second, SIDE_NAMES[sign], network)\n", "        pass\n", "theorems::test_rule_without_a_minimum_raises"),
+    Mutation("divergence: not raised", CONTRAST, "        require_finite(second, SIDE_NAMES[sign], network)\n", "        pass\n", "theorems::test_rule_without_a_minimum_raises"),
     # Rules
-    Mutation("EP: 1 / beta dropped", RULE, "1 / (strength * len(signs))", "1 / len(signs)", "gradients::test_centered_estimate_tends"),
-    Mutation("EP: half of the centered estimate dropped", RULE, "1 / (strength * len(signs))", "1 / strength", "gradients::test_centered_estimate_tends"),
-    Mutation("EP: sign of the contrast", RULE, "network.energy_gradient(plus.state, clamped, minus.state,", "network.energy_gradient(minus.state, clamped, plus.state,", "gradients::test_every_sign_of_the_gradient"),
+    Mutation("EP: 1 / beta dropped", CONTRAST, "1 / (strength * len(signs))", "1 / len(signs)", "gradients::test_centered_estimate_tends"),
+    Mutation("EP: half of the centered estimate dropped", CONTRAST, "1 / (strength * len(signs))", "1 / strength", "gradients::test_centered_estimate_tends"),
+    Mutation("EP: sign of the contrast", CONTRAST, "network.energy_gradient(plus.state, clamped, minus.state,", "network.energy_gradient(minus.state, clamped, plus.state,", "gradients::test_every_sign_of_the_gradient"),
     Mutation("EP: strength not in units of the stiffness", "eqprop/rule.py", "strength = self.strength * network.stiffness[-1]", "strength = self.strength", "gradients::test_centered_estimate_equals_unrolled"),
     Mutation("EP: nudged phase in the free order", RELAXATION, "dynamics.reversed()", "dynamics", "theorems::test_nudged_sweeps_in_reversed_order"),
     Mutation("EP: second phase starts from rest", RELAXATION, "relax_each(clamped, first.state", "relax_each(clamped, clamped.network.initial_state(clamped)", "theorems::test_nudged_sweeps_in_reversed_order"),
-    Mutation("EP: readout's own gradient dropped", RULE, "gradients[name] = gradients[name] + value", "pass", "gradients::test_centered_estimate_tends"),
+    Mutation("EP: readout's own gradient dropped", CONTRAST, "gradients[name] = gradients[name] + value", "pass", "gradients::test_centered_estimate_tends"),
     Mutation("EP: frozen nudge follows", "eqprop/rule.py", "frozen if self.frozen else joint", "joint", "gradients::test_frozen_and_live"),
     Mutation("EP: second tolerance absolute", RULE, "tolerance * unit * stiffness[-1] / stiffness[0], ", "tolerance, ", "rules::test_second_tolerance_is_relative"),
     Mutation("random sign: the generator stands still", "contrastive_core/phases.py", "bool(torch.randint(2, (), generator=generator))", "True", "rules::test_random_sign_draws_both"),
@@ -124,7 +125,7 @@ MUTATIONS = [
     Mutation("fused gradient: nudges of other labels pass", "contrastive_core/kernels/settling/elements/output_phase.py", " or phase.batch.labels is not first.batch.labels", "", "kernels::test_nudges_to_different_labels"),
     Mutation("fused gradient: a transposed matrix passes", "contrastive_core/kernels/settling/one_hidden/host_cpu.py", "(parameter.data_ptr(), parameter.stride())", "parameter.data_ptr()", "kept_parameters::test_estimates_follow_parameters"),
     Mutation("fused gradient: outputs rest at zero outside their bounds", "contrastive_core/kernels/settling/one_hidden/kernel_cpu.py", "outputs[k] = rest_out if", "outputs[k] = real(0) if", "kernels::test_hidden_units_hear"),
-    Mutation("stops: those of a rule pass", RULE, "for stop in (self.free, self.second):", "for stop in ():", "kernels::test_a_bad_stop"),
+    Mutation("stops: those of a rule pass", RULE, "for name, stop in ((\"free\", self.free), (\"second\", self.second)):", "for name, stop in ():", "kernels::test_a_bad_stop"),
     Mutation("stops: those from rest pass", RELAXATION, "for stop in (free, second):", "for stop in ():", "kernels::test_a_bad_stop"),
     Mutation("kernel: residual of the outputs forgotten", "contrastive_core/kernels/settling/elements/loops_cpu.py", "largest = larger(abs(value - outputs[k]), largest)", "largest = larger(abs(outputs[k] - outputs[k]), largest)", "kernels::test_backends_equal_plain_loops"),
     Mutation("kernel: feedback without the scale", "contrastive_core/kernels/settling/elements/loops_cpu.py", "value, layers.feedback * value", "value, value", "kernels::test_backends_equal_plain_loops"),

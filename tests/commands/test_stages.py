@@ -14,9 +14,9 @@ from systems import seeded
 from torch import Tensor
 
 from contrastive_core.errors import InputError
+from contrastive_core.generators import generator_of
 from contrastive_core.sampling.clusters import InsideClusters, InsideGiven
 from contrastive_core.sampling.sampler import cluster
-from contrastive_core.training.loop import generator_of
 from experiments.representations.activities import activities
 from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, fingerprint, side_by_side, staged

@@ -14,9 +14,10 @@ from training_cases import COST, SETTING, assert_same_bits, make_network, make_s
 from contrastive_core.baselines.feedforward import FeedforwardBackprop
 from contrastive_core.certificate import Relaxation
 from contrastive_core.data.batches import batches
+from contrastive_core.generators import generator_of
 from contrastive_core.network import Network
 from contrastive_core.rule import Estimate
-from contrastive_core.training.loop import Plan, generator_of, train
+from contrastive_core.training.loop import Plan, train
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
 from contrastive_core.training.optimisers.lion import Lion

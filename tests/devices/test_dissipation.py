@@ -103,7 +103,7 @@ def test_two_sources_and_one_node_by_hand() -> None:
 def test_diode_turns_its_voltage_times_its_current_into_heat() -> None:
     """One source, one resistor, one diode at ground: all that the source delivers is heat in the two."""
     diode = ShockleyDiode(1e-3, 0.1)
-    network = Resistive((1, 2, 1), Parts(diode, rail=0.0), dtype=torch.float64).requires_grad_(False)
+    network = Resistive((1, 2, 1), Parts(diode, rail=0.0), gain=0.0, dtype=torch.float64).requires_grad_(False)
     network.conductance(0)[0, 0], network.conductance(1)[1, 0] = 2.0, 1e-9
     inputs = torch.tensor([[-1.0]], dtype=torch.float64)
     state = settled(network, inputs)

@@ -206,7 +206,9 @@ def test_gains_have_their_spread_and_limit_the_nudge() -> None:
     assert built.least_curvature() == pytest.approx(-1 / float(stretch.max()), rel=1e-12, abs=0)
     assert built.has_minimum(-0.99 / float(stretch.max()))
     assert not built.has_minimum(-1.01 / float(stretch.max()))
-    one = Layered((1, 1), dtype=torch.float64).responding([Gained(ACTIVATIONS["linear"], torch.tensor([2.0], dtype=torch.float64))])
+    one = Layered((1, 1), gain=0.0, dtype=torch.float64).responding(
+        [Gained(ACTIVATIONS["linear"], torch.tensor([2.0], dtype=torch.float64))]
+    )
     clamped = one.clamp(torch.ones(1, 1, dtype=torch.float64))
     with torch.no_grad():
         one.bias(0).fill_(0.3)

@@ -18,9 +18,9 @@ from contrastive_core.data.splits import Split, Splits
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
+from contrastive_core.generators import generator_of
 from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.training.loop import generator_of
 from contrastive_core.types import Batch, State
 from eqprop import NETWORKS as PHYSICAL
 from eqprop.binary import BinaryWeights
@@ -178,7 +178,7 @@ def test_votes_are_shares_of_spins_and_their_pull_is_the_derivative() -> None:
 
 ERRORS: dict[str, tuple[Any, list[str]]] = {
     "no window": (lambda: SpikeCount(0), ["at least 1 step", "0"]),
-    "binary zeros": (lambda: BinaryWeights(Layered((2, 2))), ["layer 1", "all 0", "random"]),
+    "binary zeros": (lambda: BinaryWeights(Layered((2, 2), gain=0.0)), ["layer 1", "all 0", "random"]),
     "binary readout": (lambda: BinaryWeights(Layered((2, 2), readout=2, generator=seeded(0))), ["leave the readout out"]),
     "full lattice": (
         lambda: scattered((2, 2), 0, sources=3, outputs=1, generator=seeded(0)),

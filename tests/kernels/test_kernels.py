@@ -15,6 +15,7 @@ import torch
 from kernel_cases import EQUAL, ORDERS, PHASES, SIZES, amplification, assert_equal, both, build, phase_of
 
 from contrastive_core.certificate import Status, Stop
+from contrastive_core.contrast import contrast
 from contrastive_core.costs import COSTS, SAMPLE_COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.synchronous import Synchronous
@@ -26,7 +27,7 @@ from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Hold, Nudge
 from contrastive_core.relaxation.backends import Case, plan, required
 from contrastive_core.relaxation.relax import relax, relax_from_rest
-from contrastive_core.rule import Setting, Settling, contrast
+from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch
 from eqprop import RULES
 

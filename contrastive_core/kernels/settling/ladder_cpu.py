@@ -10,11 +10,12 @@ import torch
 
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.forms import Ladder
 from contrastive_core.kernels.settling.elements.codes import BUDGET, CONVERGED, DIVERGED, ActionKind
 from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, njit
 from contrastive_core.kernels.settling.elements.output_phase import Action
 from contrastive_core.kernels.settling.elements.request import order_of
-from contrastive_core.network import Clamped, Ladder
+from contrastive_core.network import Clamped
 from contrastive_core.types import State
 
 

@@ -110,7 +110,7 @@ MUTATIONS = [
     Mutation("training: clipping skipped", TRAINING, "        if plan.clip_norm is not None:", "        if False:", "optimisers::test_clipping_bounds"),
     Mutation("training: gradient not checked", TRAINING, "if not bool(torch.isfinite(norm))", "if False", "training::test_gradient_that_is_not_finite"),
     Mutation("training: schedule stands still", TRAINING, "        schedule.step()\n", "", "optimisers::test_training_steps_the_schedule"),
-    Mutation("training: streams shared", TRAINING, "spawn_key=(purpose,)", "spawn_key=()", "optimisers::test_purposes_of_a_seed"),
+    Mutation("training: streams shared", "contrastive_core/generators.py", "spawn_key=(purpose,)", "spawn_key=()", "optimisers::test_purposes_of_a_seed"),
     Mutation("resume: draws start afresh", SESSION, 'generator.set_state(tensors[f"generator.{name}"])', "pass", "resuming::test_every_rule_resumes"),
     Mutation("resume: schedule starts afresh", SESSION, '        self.schedule.load_state_dict(record["schedule"])\n', "", "resuming::test_resumed_run_is_the_run"),
     Mutation("resume: momentum starts afresh", SESSION, '{"state": state, "param', '{"state": {}, "param', "resuming::test_resumed_run_is_the_run"),

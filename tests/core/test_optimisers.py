@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import pytest
 import torch
@@ -16,7 +15,7 @@ from contrastive_core.certificate import Relaxation
 from contrastive_core.data.batches import batches
 from contrastive_core.generators import generator_of
 from contrastive_core.network import Network
-from contrastive_core.rule import Estimate
+from contrastive_core.rule import Estimate, Rule
 from contrastive_core.training.loop import Plan, train
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
@@ -41,7 +40,7 @@ def test_every_rule_sees_the_same_data_in_the_same_order(rule: str, monkeypatch:
     seen: list[Tensor] = []
     built = build_rule(rule, SETTING)
 
-    class Watched:
+    class Watched(Rule):
         """Records what it is shown."""
 
         def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
@@ -52,7 +51,7 @@ def test_every_rule_sees_the_same_data_in_the_same_order(rule: str, monkeypatch:
             return built.infer(network, inputs)
 
     splits = make_splits()
-    train(make_network(), Watched(), COST, splits, Plan(epochs=2, batch_size=32), 3)  # type: ignore[arg-type]
+    train(make_network(), Watched(), COST, splits, Plan(epochs=2, batch_size=32), 3)
     order = generator_of(3, 1)
     expected = [batch.inputs for _ in range(2) for batch in batches(splits.train, 32, order)]
     assert len(seen) == len(expected)
@@ -125,7 +124,7 @@ def test_schedules_step_once_an_epoch(schedule: str, factors: tuple[float, ...])
     assert rates == pytest.approx([0.4 * factor for factor in factors], rel=1e-12)
 
 
-class Constant:
+class Constant(Rule):
     """A rule whose gradient is 1 everywhere, so that parameters show the learning rates they were moved by."""
 
     def estimate(self, network: Network, batch: Batch, *, generator: torch.Generator | None = None) -> Estimate:
@@ -142,7 +141,7 @@ def test_training_steps_the_schedule_once_an_epoch_and_the_optimiser_once_a_batc
     network = make_system("tanh", sizes=(6, 8, 3)).network
     values = [float(network.bias_1.detach()[0])]
     plan = Plan(epochs=3, batch_size=40, momentum=0.0, schedule="exponential", decay=0.5, learning_rates=(0.001,))
-    rule: Any = Constant()
+    rule = Constant()
     train(network, rule, COST, make_splits(), plan, 0, on_epoch=lambda _: values.append(float(network.bias_1.detach()[0])))
     # 96 samples in batches of 40: three steps an epoch.
     moved = [before - after for before, after in pairwise(values)]

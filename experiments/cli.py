@@ -5,6 +5,7 @@ import os
 import click
 
 from experiments.commandline.group import Group, show_help
+from experiments.commandline.interruption import interruptible
 
 SUBJECTS = {
     "Learning": {
@@ -68,4 +69,5 @@ def main() -> None:
     """Run the program as installed."""
     # A notebook sets a backend for its own figures, with which matplotlib cannot be imported here; the program shows no windows.
     os.environ.pop("MPLBACKEND", None)
-    cli.main(prog_name="eqlab")
+    with interruptible():
+        cli.main(prog_name="eqlab")

@@ -3,19 +3,14 @@
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 some trials failed, 130 interrupted.
 """
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 
 from contrastive_core.errors import EqlabError, InputError
+from experiments.commandline.interruption import INTERRUPTED, InterruptedRunError
 
 FAILED = 1
 USAGE = 2
 SOME_FAILED = 3
-INTERRUPTED = 130
 _NO_MEMORY = (
     "can't allocate memory",
     "not enough memory",
@@ -28,39 +23,6 @@ _NO_MEMORY = (
 
 class TrialsFailedError(EqlabError):
     """Some trials of a run failed; their messages are in its journal, the others' results are complete."""
-
-
-class InterruptedRunError(EqlabError):
-    """A run stopped by the user; the message says how to go on with it."""
-
-
-@contextmanager
-def resumable(resume_command: str) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM inside the block into an error that tells the user how to go on.
-
-    Parameters
-    ----------
-    resume_command : str
-        The command line that continues the run, as ``Invocation.resume_command`` gives it.
-
-    Raises
-    ------
-    InterruptedRunError
-        If the block is interrupted.
-    """
-    is_main = threading.current_thread() is threading.main_thread()  # the only one that may handle signals
-    before = signal.signal(signal.SIGTERM, _interrupt) if is_main else None
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        raise InterruptedRunError(f"interrupted; continue with: {resume_command}") from interrupt
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def exit_code(error: BaseException) -> int | None:

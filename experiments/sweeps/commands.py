@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from contrastive_core.errors import InputError
-from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.flags import RUNS, command
 from experiments.commandline.group import lazy_group
+from experiments.commandline.interruption import resumable
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional, Repeated
 from experiments.commandline.options import CommandOptions

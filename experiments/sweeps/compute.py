@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from contrastive_core.errors import EqlabError, InputError
 from experiments.commandline.completion import settings_of_trials
-from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.exits import TrialsFailedError
+from experiments.commandline.interruption import resumable
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.runs.directory import RunDirectory, open_run

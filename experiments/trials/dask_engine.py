@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from contrastive_core.errors import InputError
+from experiments.commandline.interruption import uncut
 from experiments.machine import THREAD_LIMITS
-from experiments.trials.engine import Engine, EngineError
+from experiments.trials.engine import Engine, EngineError, explained
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -142,19 +143,22 @@ def _local(count: int, stack: ExitStack) -> Any:
     """Start workers on this machine that nobody outside can reach; their processes are spawned, with one thread each."""
     from distributed import LocalCluster
 
-    return LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        scheduler_kwargs={"dashboard": False},
-        memory_limit=0,
-        silence_logs=logging.CRITICAL,
-        local_directory=stack.enter_context(tempfile.TemporaryDirectory(prefix="eqlab-", ignore_cleanup_errors=True)),
-        env=THREAD_LIMITS,
-        preload="experiments.trials.dask_preload",
-    )
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="eqlab-", ignore_cleanup_errors=True))
+    # A cluster that an interruption leaves half started can be neither used nor closed.
+    with uncut(), explained(RuntimeError):
+        return LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+            local_directory=folder,
+            env=THREAD_LIMITS,
+            preload="experiments.trials.dask_preload",
+        )
 
 
 def _slurm(count: int, stack: ExitStack) -> Any:

@@ -1,8 +1,9 @@
 """Names of the engines that compute trials, and the interface of an open one; ``experiments.trials.engines`` opens them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from contrastive_core.errors import EqlabError, InputError
@@ -35,6 +36,38 @@ class Engine(NamedTuple):
 
     executor: Executor
     workers: Callable[[], int]
+
+
+@contextmanager
+def explained(*others: type[Exception]) -> Iterator[None]:
+    """Say in a sentence that the system refuses to start workers, which is often for want of shared memory for their locks.
+
+    Parameters
+    ----------
+    *others : type of Exception
+        Errors besides ``OSError`` that mean the same.
+
+    Raises
+    ------
+    EngineError
+        If the block ends with one of these errors.
+    """
+    refusals: tuple[type[Exception], ...] = (OSError, *others)
+    try:
+        yield
+    except refusals as error:
+        cause = next((one for one in causes(error) if isinstance(one, OSError) and one.strerror), error)
+        reason = cause.strerror if isinstance(cause, OSError) else str(cause)
+        needs = "they need a writable /dev/shm with some room, and leave to start more processes"
+        raise EngineError(f"workers cannot start ({reason}): {needs}; provide it, or use --engine serial") from error
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Follow an error to those that it came from, itself first."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
 
 
 def check_engine(engine: str) -> tuple[str, int]:

@@ -10,9 +10,10 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
+from experiments.commandline.interruption import uncut
 from experiments.machine import THREAD_LIMITS
 from experiments.trials.dask_engine import open_cluster
-from experiments.trials.engine import Engine, check_engine
+from experiments.trials.engine import Engine, check_engine, explained
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,29 +30,32 @@ class RestartingPool(Executor):
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._pool = self._start()
+        with explained():
+            self._pool = self._start()
 
     def _start(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_settle_in)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue the call, in new processes if the old ones died."""
-        # One death breaks a pool for good, and every call after it.
-        try:
-            return self._pool.submit(fn, *args, **kwargs)
-        except BrokenExecutor:
-            self._pool.shutdown(wait=True)
-            self._pool = self._start()
-            return self._pool.submit(fn, *args, **kwargs)
+        # An interruption between the start of a process and its registration would leave a process that nobody ends.
+        with uncut(), explained():
+            # One death breaks a pool for good, and every call after it.
+            try:
+                return self._pool.submit(fn, *args, **kwargs)
+            except BrokenExecutor:
+                self._pool.shutdown(wait=True)
+                self._pool = self._start()
+                return self._pool.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Stop the processes; without waiting, calls under way are stopped too, because their results have no reader."""
-        # A pool of the standard library has no public way to end a call that runs.
-        running = list((getattr(self._pool, "_processes", None) or {}).values())
-        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
         if not wait:
-            for process in running:
+            # A pool of the standard library has no public way to end a call that runs.
+            for process in list((getattr(self._pool, "_processes", None) or {}).values()):
                 process.terminate()
+        # Its thread is waited for in any case: while the interpreter ends, it may close the pipe that the interpreter is about to use.
+        self._pool.shutdown(wait=True, cancel_futures=cancel_futures)
 
 
 @contextmanager

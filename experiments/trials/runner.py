@@ -10,6 +10,7 @@ from pathlib import Path
 
 from contrastive_core.errors import EqlabError
 from contrastive_core.files.writing import remove
+from experiments.commandline.interruption import heed
 from experiments.commandline.invocation import Invocation
 from experiments.runs.arrays import save_arrays
 from experiments.runs.directory import RunDirectory
@@ -89,6 +90,7 @@ class Run:
                 for tasks in self._chunks():
                     self._keep([trials.run(task) for task in tasks], line)
                     line.show()
+                    heed()
             else:
                 with open_engine(engine) as opened:
                     self._spread(opened, line)
@@ -136,6 +138,7 @@ class Run:
                 else:
                     self._keep(_result(future), line)
             line.show()
+            heed()
 
     def _chunks(self) -> Iterator[list[Task]]:
         """Read the pending trials a chunk at a time, so that a million of them need no memory."""

@@ -19,9 +19,10 @@ from contrastive_core.errors import BackendError, ConvergenceError, InputError
 from contrastive_core.kernels import PLACES
 from contrastive_core.registry import Table
 from experiments.cli import COMMANDS, cli
-from experiments.commandline.exits import TrialsFailedError, resumable
+from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.flags import command
 from experiments.commandline.group import Group
+from experiments.commandline.interruption import resumable
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf, Positional
 from experiments.commandline.options import CommandOptions, Options
@@ -243,7 +244,7 @@ def test_an_interrupted_run_tells_how_to_go_on() -> None:
 def test_control_c_ends_a_process_with_130() -> None:
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom experiments.cli import Group\n"
-        "from experiments.commandline.exits import resumable\n"
+        "from experiments.commandline.interruption import resumable\n"
         "from experiments.commandline.flags import command\nfrom experiments.commandline.options import CommandOptions\n"
         "@command(CommandOptions, 'wait')\n"
         "def wait(options, invocation):\n"

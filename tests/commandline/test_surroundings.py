@@ -19,7 +19,8 @@ from sweep_cases import new
 from contrastive_core.errors import DivergenceError, InputError
 from contrastive_core.files.private import private_folder
 from experiments.cli import cli
-from experiments.commandline.exits import FAILED, INTERRUPTED, exit_code, sentence
+from experiments.commandline.exits import FAILED, exit_code, sentence
+from experiments.commandline.interruption import INTERRUPTED
 from experiments.commandline.output import say
 from experiments.figures import writing
 from experiments.runs.provenance import without_home

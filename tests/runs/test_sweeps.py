@@ -179,25 +179,6 @@ def test_a_worker_that_dies_once_costs_nothing(found: Found, tmp_path: Path) -> 
     assert found("sweep", "run", "a", "--engine", "dask:2")["counts"]["done"] == 6
 
 
-@pytest.mark.parametrize(("number", "engine"), [(signal.SIGINT, "process:2"), (signal.SIGINT, "dask:2"), (signal.SIGTERM, "process:2")])
-def test_control_c_ends_with_130_and_the_command_that_goes_on(found: Found, number: signal.Signals, engine: str) -> None:
-    """If this fails, stopping a sweep is a guess. A terminal sends Ctrl-C to the workers too, as this does."""
-    new("a", "--grid", "x=1,2", "--seeds", 100, "--set", "seconds=0.05", chunk=1)
-    command = [*processes.PROGRAM, "sweep", "run", "a", "--plugin", "trials", "--engine", engine, "--quiet"]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=processes.ENVIRONMENT, start_new_session=True, **pipes) as driver:
-        wait_for(Path("runs/a"), 3)
-        if number == signal.SIGINT:
-            os.killpg(driver.pid, number)
-        else:
-            driver.send_signal(number)
-        stdout, stderr = driver.communicate(timeout=30)
-    assert driver.returncode == 130
-    assert stdout == ""
-    assert stderr == f"eqlab: error: interrupted; continue with: eqlab sweep run a --engine {engine}\n"
-    assert 3 <= found("sweep", "status", "a")["counts"]["done"] < 200
-
-
 def test_the_size_of_chunks_is_measured_once_and_kept(found: Found) -> None:
     """If this fails, short trials drown in overhead, or long ones are lost by the dozen when a worker dies."""
     found("sweep", "new", "fast", TOY, "--grid", "x=1,2", "--seeds", 50)

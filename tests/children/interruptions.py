@@ -1,0 +1,73 @@
+"""A program that is signalled in the place that its argument names; prints ``done`` where it gets to its end."""
+
+import os
+import signal
+import sys
+import time
+
+from experiments.commandline import interruption
+from experiments.commandline.interruption import heed, interruptible, uncut
+
+
+def send(number: signal.Signals = signal.SIGTERM) -> None:
+    os.kill(os.getpid(), number)
+
+
+def twice() -> None:
+    send()
+    send()
+
+
+def in_a_step_that_must_not_be_cut() -> None:
+    with uncut():
+        with uncut():
+            send()
+            print("inner", flush=True)
+        print("outer", flush=True)
+
+
+def in_a_failing_step() -> None:
+    with uncut():
+        send()
+        raise ValueError("half started")
+
+
+def where_everything_is_caught() -> None:
+    try:
+        send()
+    except BaseException:  # the fault of a library
+        print("caught", flush=True)
+    heed()
+
+
+def in_a_clean_up_that_hangs() -> None:
+    try:
+        send()
+    finally:
+        time.sleep(1.5 * interruption.SECONDS_OF_ONE)
+        print("hangs", flush=True)
+        send()
+        time.sleep(60)
+
+
+def within_the_clean_up() -> None:
+    try:
+        send()
+    finally:
+        send(signal.SIGINT)
+        print("clean", flush=True)
+
+
+def while_it_is_ignored() -> None:
+    send(signal.SIGHUP)
+
+
+if sys.argv[1] == "while_it_is_ignored":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+with interruptible():
+    try:
+        globals()[sys.argv[1]]()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        sys.exit(interruption.INTERRUPTED)
+print("done", flush=True)

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from contrastive_core import plugins
 from contrastive_core.errors import InputError, PluginError, UnknownNameError
 from contrastive_core.expect import shown, with_article
+from contrastive_core.familiar import translated
 
 T = TypeVar("T")
 
@@ -31,8 +32,8 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) 
     UnknownNameError
         Error to raise.
     """
-    close = get_close_matches(name, list(known), n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    ours, close = translated(kind, name, known), get_close_matches(name, list(known), n=1)
+    hint = f"it is {ours!r} here; " if ours else f"did you mean {close[0]!r}? " if close else ""
     return UnknownNameError(f"unknown {kind} {name!r}; {hint}choose one of: {', '.join(known)}")
 
 

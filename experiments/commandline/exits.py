@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 some tri
 import click
 
 from contrastive_core.errors import EqlabError, InputError
+from contrastive_core.familiar import translated
 from experiments.commandline.interruption import INTERRUPTED, InterruptedRunError
 
 FAILED = 1
@@ -72,7 +73,7 @@ def sentence(error: BaseException) -> str:
         return "a file or an answer ended before its end; restore the file, or answer the question"
     if isinstance(error, click.UsageError):
         help_hint = f"; see '{error.ctx.command_path} --help'" if error.ctx else ""
-        message = error.format_message().rstrip(".")
+        message = _unknown_option(error) if isinstance(error, click.NoSuchOption) else error.format_message().rstrip(".")
         return message[:1].lower() + message[1:] + help_hint
     if isinstance(error, click.ClickException):
         return error.format_message()
@@ -81,6 +82,13 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
+
+
+def _unknown_option(error: click.NoSuchOption) -> str:
+    """Say what a familiar option is called here, or which options are spelt like it."""
+    options = [] if error.ctx is None else [name for option in error.ctx.command.params for name in option.opts]
+    ours = translated("option", error.option_name.lstrip("-"), [name.removeprefix("--") for name in options])
+    return f"no such option {error.option_name}: it is --{ours} here" if ours else error.format_message().rstrip(".")
 
 
 def _ran_out_of_memory(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from contrastive_core.familiar import translated
 from experiments.commandline.kinds import OptionKind, field_kind
 
 _LONGEST_VALUE = 60
@@ -88,7 +89,11 @@ def _unknown(keys: tuple[str, ...], model: type[BaseModel], name: str) -> str:
     prefix = "".join(f"{key}." for key in keys[:-1])
     known = [prefix + key for key in owner.model_fields]
     close = get_close_matches(".".join(keys), known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"choose one of: {', '.join(known)}"
+    ours = translated("option", ".".join(keys), [one.replace("_", "-") for one in known])
+    if ours:
+        hint = f"it is {ours.replace('-', '_')!r} here"
+    else:
+        hint = f"did you mean {close[0]!r}?" if close else f"choose one of: {', '.join(known)}"
     return f"unknown option {name}; {hint}"
 
 

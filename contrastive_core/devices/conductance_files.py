@@ -1,163 +1,275 @@
-"""Conductances in files that other programs read: one line per device, as CSV or as NPZ."""
+"""Programming tables as files that other programs read and write: a matrix with a header for each array, as CSV files or in one NPZ."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from contrastive_core.devices.conductance import Pairing
-from contrastive_core.devices.on_device import OnDevice
+from contrastive_core.devices.conductance import Conductance, Pairing
+from contrastive_core.devices.programming import Matrix, ProgrammedArray, ProgrammingTable
+from contrastive_core.devices.pulse_files import UNITS
 from contrastive_core.errors import DataError, InputError
 from contrastive_core.files.arrays import load_arrays
+from contrastive_core.files.numbers import is_number
 from contrastive_core.files.writing import write_bytes
 
-COLUMNS = ("layer", "i", "j", "G_plus", "G_minus")
-"""Columns of both formats: the array, its row (the unit below) and column (the unit above), and two conductances in siemens."""
+FORMAT = "eqlab programming table 1"
+
+SIDES = {Pairing.SINGLE: ("g",), Pairing.OFFSET: ("g",), Pairing.DIFFERENTIAL: ("plus", "minus")}
+"""Arrays that hold the weights of a parameter, by the pairing."""
+
+FORMULAS = {
+    Pairing.SINGLE: "weight_per_siemens * g",
+    Pairing.OFFSET: "weight_per_siemens * (g - reference_siemens)",
+    Pairing.DIFFERENTIAL: "weight_per_siemens * (plus - minus)",
+}
+"""Weights in terms of conductances in siemens: the convention of signs, as headers state it."""
+
+_LARGEST_FILE = 2**28
+_TOO_LARGE = 100.0
+"""Conductances beyond this many times the end of the range are numbers in another unit, not deviations."""
 
 
-class Pair(NamedTuple):
-    """The two conductances of every weight of a layer.
+class Sheet(NamedTuple):
+    """A matrix with its header.
 
     Attributes
     ----------
-    plus, minus : ndarray of shape (below, above)
-        Siemens.
+    header : dict of str to str
+        Lines ``# key: value`` of a CSV file.
+    values : ndarray of shape (rows, columns)
+        Numbers.
     """
 
-    plus: NDArray[np.float64]
-    minus: NDArray[np.float64]
+    header: dict[str, str]
+    values: np.ndarray
 
 
-def conductances(held: OnDevice) -> dict[str, Pair]:
-    """Return the programmed conductances of a network by layer.
-
-    Weights are :func:`weights_per_siemens` times the difference of the two: the second is the reference of an offset pair, and 0 where
-    a single conductance is the weight.
-
-    Parameters
-    ----------
-    held : OnDevice
-        Network on a device. Layers are numbered as their parameters are; feedback arrays keep the names of their parameters. Devices
-        without rows and columns, such as resistors on a graph, make one column in the order of their parameter.
-    """
-    kind, found = held.device.conductance, {}
-    for name, level in held.levels().items():
-        siemens = kind.siemens(level.detach().double()).cpu().numpy()
-        if kind.pairing is Pairing.DIFFERENTIAL:
-            minus = siemens[1]
-        else:
-            minus = np.full_like(siemens[0], kind.g_min + kind.span * kind.reference if kind.pairing is Pairing.OFFSET else 0.0)
-        below = len(minus)
-        found[_layer(name)] = Pair(siemens[0].reshape(below, -1), minus.reshape(below, -1))
+def sheets_of(table: ProgrammingTable) -> dict[str, Sheet]:
+    """Return the sheets of a table: conductances and pulses of every array by its side, and each vector as one row."""
+    kind, found = table.conductance, {}
+    for name, array in table.arrays.items():
+        for index, side in enumerate(SIDES[kind.pairing]):
+            place = {"format": FORMAT, "array": name, "side": side, "rows": f"{array.siemens.shape[1]} units below"}
+            place |= {"columns": f"{array.siemens.shape[2]} units above"}
+            scale = {
+                "unit": "siemens",
+                "weight": FORMULAS[kind.pairing],
+                "weight_per_siemens": repr(kind.weight_per_siemens(array.w_max)),
+                **({"reference_siemens": repr(kind.g_min + kind.span * kind.reference)} if kind.pairing is Pairing.OFFSET else {}),
+                "pairing": kind.pairing.value,
+                "g_min": repr(kind.g_min),
+                "g_max": repr(kind.g_max),
+                "tolerance": repr(table.tolerance),
+            }
+            found[f"{name}.{side}"] = Sheet(place | scale, array.siemens[index])
+            if name in table.pulses:
+                counted = {"unit": "pulses", "start": "g_min", "direction": "potentiating"}
+                found[f"{name}.{side}.pulses"] = Sheet(place | counted, table.pulses[name][index])
+    for name, vector in table.vectors.items():
+        place = {"format": FORMAT, "vector": name, "rows": "1", "columns": f"{vector.size} units", "unit": "dimensionless"}
+        found[name] = Sheet(place, vector[None])
     return found
 
 
-def weights_per_siemens(held: OnDevice) -> dict[str, float]:
-    """Return the factor from the difference of two conductances to the weight, by layer."""
-    kind = held.device.conductance
-    return {_layer(name): kind.weight_per_siemens(largest) for name, largest in held.largest_weights().items()}
-
-
-def _layer(name: str) -> str:
-    kind, _, number = name.rpartition("_")
-    return name if kind == "feedback" else number
-
-
-def write_conductances(path: Path, layers: Mapping[str, Pair]) -> None:
-    """Write conductances to a CSV or NPZ file, whole or not at all.
+def write_table(path: Path, table: ProgrammingTable) -> list[str]:
+    """Write a programming table.
 
     Parameters
     ----------
     path : Path
-        File to write, ending in .csv or .npz.
-    layers : mapping of str to Pair
-        Conductances of each layer, by its name.
+        An NPZ file, if it ends in .npz; else a directory for a CSV file per sheet, which is made.
+    table : ProgrammingTable
+        Table to write.
+
+    Returns
+    -------
+    list of str
+        Names of the sheets.
 
     Raises
     ------
     InputError
-        If the ending is another one, a conductance is not finite, or the file cannot be written.
+        If the path has another ending, cannot be written, or is a directory with other files.
     """
-    if path.suffix not in (".csv", ".npz"):
-        raise InputError(f"conductances are written as .csv or .npz, got {path}; choose one of these endings")
-    names, rows, columns, plus, minus = [], [], [], [], []
-    for name, pair in layers.items():
-        if lost := int((~(np.isfinite(pair.plus) & np.isfinite(pair.minus))).sum()):
-            raise InputError(f"{lost} conductances of layer {name} are not finite, so that the training diverged; train with a lower rate")
-        grid = np.indices(pair.plus.shape)
-        names.append(np.full(pair.plus.size, name))
-        rows.append(grid[0].ravel())
-        columns.append(grid[1].ravel())
-        plus.append(pair.plus.ravel())
-        minus.append(pair.minus.ravel())
-    table = dict(zip(COLUMNS, (np.concatenate(part) for part in (names, rows, columns, plus, minus)), strict=True))
-    if path.suffix == ".npz":
-        stream = io.BytesIO()
-        np.savez_compressed(stream, **table)  # type: ignore[arg-type]
-        content = stream.getvalue()
-    else:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))  # floats in as few digits as are exact
-        content = text.getvalue().encode()
+    if path.suffix not in ("", ".npz"):
+        raise InputError(f"a programming table is a directory of CSV files or one .npz file, got {path}; give either")
+    sheets = sheets_of(table)
     try:
-        write_bytes(path, content)
+        if path.suffix == ".npz":
+            stream = io.BytesIO()
+            arrays = {name: sheet.values for name, sheet in sheets.items()}
+            texts = {f"{name}.header": np.array("\n".join(_lines(sheet))) for name, sheet in sheets.items()}
+            np.savez_compressed(stream, **arrays, **texts)  # type: ignore[arg-type]
+            write_bytes(path, stream.getvalue())
+        else:
+            path.mkdir(exist_ok=True)
+            if others := sorted({entry.name for entry in path.iterdir()} - {f"{name}.csv" for name in sheets}):
+                raise InputError(f"{path} holds other files ({', '.join(others[:3])}); choose an empty directory, or a new one")
+            for name, sheet in sheets.items():
+                write_bytes(path / f"{name}.csv", _csv_of(sheet))
     except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror}); choose another file") from error
+        raise InputError(f"cannot write {path} ({error.strerror}); choose another place") from error
+    return list(sheets)
 
 
-def read_conductances(path: Path) -> dict[str, Pair]:
-    """Read a file that :func:`write_conductances` wrote.
+def _lines(sheet: Sheet) -> Iterator[str]:
+    return (f"{key}: {value}" for key, value in sheet.header.items())
+
+
+def _csv_of(sheet: Sheet) -> bytes:
+    text = io.StringIO()
+    text.writelines(f"# {line}\n" for line in _lines(sheet))
+    csv.writer(text, lineterminator="\n").writerows(sheet.values.tolist())  # floats in as few digits as are exact
+    return text.getvalue().encode()
+
+
+def read_table(path: Path, shapes: Mapping[str, tuple[int, int]], sizes: Mapping[str, int]) -> tuple[ProgrammingTable, list[str]]:
+    """Read the conductances of a chip, in the files of a programming table; pulses may be left out.
+
+    Parameters
+    ----------
+    path : Path
+        Directory of CSV files, or an NPZ file.
+    shapes : mapping of str to tuple of int
+        Rows and columns of every array that the network has. Ranges and scales are those of the headers.
+    sizes : mapping of str to int
+        Length of every vector that the network has.
+
+    Returns
+    -------
+    table : ProgrammingTable
+        Measured conductances, without pulses.
+    warnings : list of str
+        Doubts about the unit.
 
     Raises
     ------
     DataError
-        If the file cannot be read, or is not of this kind; with the number of the line of a CSV file.
+        If a file is missing, too much or damaged, or has another shape, an unknown unit, or values that are no conductances.
     """
-    table = _from_npz(path) if path.suffix == ".npz" else _from_csv(path)
-    names, rows, columns, plus, minus = (table[column] for column in COLUMNS)
-    layers = {}
-    for name in dict.fromkeys(names.tolist()):
-        mine = names == name
-        shape = (int(rows[mine].max()) + 1, int(columns[mine].max()) + 1)
-        if mine.sum() != shape[0] * shape[1]:
-            raise DataError(f"{path}: layer {name} has {mine.sum()} devices, and {shape[0]} x {shape[1]} places; give each once")
-        pair = Pair(np.empty(shape), np.empty(shape))
-        pair.plus[rows[mine], columns[mine]], pair.minus[rows[mine], columns[mine]] = plus[mine], minus[mine]
-        layers[str(name)] = pair
-    return layers
+    sheets = _from_npz(path) if path.suffix == ".npz" else _from_directory(path)
+    sheets = {name: sheet for name, sheet in sheets.items() if not name.endswith(".pulses")}
+    kind = _conductance(path, sheets)
+    wanted = [f"{name}.{side}" for name in shapes for side in SIDES[kind.pairing]]
+    if missing := [name for name in (*wanted, *sizes) if name not in sheets]:
+        raise DataError(f"{path} lacks {', '.join(missing)}; give every file that 'eqlab device export' wrote for this trial")
+    if others := sorted(sheets.keys() - set(wanted) - set(sizes)):
+        raise DataError(f"{path} has {', '.join(others)}, which this network does not have; give the table of this trial")
+    arrays, warnings = {}, []
+    for name, expected in shapes.items():
+        sides = [sheets[f"{name}.{side}"] for side in SIDES[kind.pairing]]
+        siemens = np.stack([_siemens(path, f"{name}.{side}", sheets[f"{name}.{side}"]) for side in SIDES[kind.pairing]])
+        _check_shape(path, name, siemens.shape[1:], expected)
+        if (largest := float(siemens.max())) > _TOO_LARGE * kind.g_max:
+            warnings.append(
+                f"conductances of {name} reach {largest:g} siemens, {largest / kind.g_max:.3g} times g_max; if they are microsiemens, "
+                "state '# unit: microsiemens' in the headers"
+            )
+        # The factor from siemens to weights is linear in the weight at the end of the range.
+        factor = _number(path, f"{name}.{SIDES[kind.pairing][0]}", sides[0].header, "weight_per_siemens")
+        arrays[name] = ProgrammedArray(siemens, factor / kind.weight_per_siemens(1.0))
+    vectors = {}
+    for name, size in sizes.items():
+        _check_shape(path, name, sheets[name].values.shape, (1, size))
+        if not np.isfinite(sheets[name].values).all():
+            raise DataError(f"{path}: {name} has values that are not finite; correct them")
+        vectors[name] = sheets[name].values[0]
+    tolerance = _number(path, wanted[0], sheets[wanted[0]].header, "tolerance")
+    return ProgrammingTable(kind, tolerance, arrays, vectors, {}), warnings
 
 
-def _from_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+def _conductance(path: Path, sheets: Mapping[str, Sheet]) -> Conductance:
+    """Return the range that the headers state, which is the same in all of them."""
+    stated = {}
+    for name, sheet in sheets.items():
+        if "array" in sheet.header:
+            pairing = sheet.header.get("pairing", "none")
+            if pairing not in [one.value for one in Pairing]:
+                raise DataError(f"{path}: the header of {name} has the pairing {pairing!r}; keep the lines that begin with #")
+            low, high = (_number(path, name, sheet.header, key) for key in ("g_min", "g_max"))
+            stated[name] = Conductance(low, high, Pairing(pairing))
+            if pairing == "offset":
+                fixed = _number(path, name, sheet.header, "reference_siemens")
+                stated[name] = replace(stated[name], reference=(fixed - low) / (high - low))
+    if not stated:
+        raise DataError(f"{path} has no array with the header of a programming table; keep the lines that begin with #")
+    if len(set(stated.values())) > 1:
+        raise DataError(f"{path}: the headers of {', '.join(stated)} state different ranges; give files of one table")
+    return next(iter(stated.values()))
+
+
+def _number(path: Path, name: str, header: Mapping[str, str], key: str) -> float:
+    text = header.get(key, "nothing")
+    if not is_number(text) or not np.isfinite(float(text)):
+        raise DataError(f"{path}: the header of {name} has {text!r} for {key}, which must be a number; keep the lines that begin with #")
+    return float(text)
+
+
+def _siemens(path: Path, name: str, sheet: Sheet) -> Matrix:
+    unit = sheet.header.get("unit", "none")
+    if unit not in UNITS:
+        raise DataError(f"{path}: the header of {name} states the unit {unit!r}; state one of: {', '.join(UNITS)}")
+    values = np.asarray(sheet.values, dtype=np.float64)
+    # A resistance of 0 has no conductance; a conductance of 0 is an open device.
+    if not np.isfinite(values).all() or values.min() < 0 or (unit.endswith("ohm") and values.min() == 0):
+        raise DataError(f"{path}: {name} has values that are no conductances; they must be finite numbers from 0 upwards")
+    convert = UNITS[unit]
+    return np.vectorize(convert, otypes=[np.float64])(values) if unit != "siemens" else values
+
+
+def _check_shape(path: Path, name: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if shape != expected:
+        found, wanted = ("x".join(map(str, one)) for one in (shape, expected))
+        raise DataError(f"{path}: {name} has {found} values and the network needs {wanted} (rows are units below, columns units above)")
+
+
+def _from_npz(path: Path) -> dict[str, Sheet]:
     try:
         stored = load_arrays(path)
-        return {column: stored[column] for column in COLUMNS}
+        headers = {name.removesuffix(".header"): str(text) for name, text in stored.items() if name.endswith(".header")}
+        if texts := [name for name in headers if stored[name].dtype.kind not in "iuf"]:
+            raise ValueError(f"{', '.join(texts)} has no numbers")
+        return {name: Sheet(_read_header(text.splitlines()), np.atleast_2d(stored[name])) for name, text in headers.items()}
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"cannot read conductances from {path} ({error}); give a file with the arrays {', '.join(COLUMNS)}") from error
+        raise DataError(f"cannot read a programming table from {path} ({error}); give a file that 'eqlab device export' wrote") from error
 
 
-def _from_csv(path: Path) -> dict[str, NDArray[np.generic]]:
+def _from_directory(path: Path) -> dict[str, Sheet]:
+    if not path.is_dir():
+        raise DataError(f"{path} is not a directory of CSV files nor an .npz file; give the table that 'eqlab device export' wrote")
+    return {file.name.removesuffix(".csv"): _read_sheet(file) for file in sorted(path.glob("*.csv"))}
+
+
+def _read_sheet(file: Path) -> Sheet:
     try:
-        rows = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read conductances from {path} ({error}); give a CSV file with {','.join(COLUMNS)}") from error
-    if not rows or tuple(rows[0]) != COLUMNS or len(rows) < 2:
-        raise DataError(f"line 1 of {path} is not {','.join(COLUMNS)}, followed by a line per device")
-    read: list[tuple[str, int, int, float, float]] = []
-    for number, row in enumerate(rows[1:], start=2):
-        try:
-            name, i, j, plus, minus = row
-            device = (name, int(i), int(j), float(plus), float(minus))
-        except ValueError as error:
-            raise DataError(f"line {number} of {path} is no device ({error}); expected {','.join(COLUMNS)}") from error
-        if min(device[1], device[2]) < 0 or not (0 <= device[3] < np.inf and 0 <= device[4] < np.inf):
-            raise DataError(f"line {number} of {path}: places and conductances are finite and not negative, got {','.join(row)}")
-        read.append(device)
-    return dict(zip(COLUMNS, (np.array(column) for column in zip(*read, strict=True)), strict=True))
+        if file.stat().st_size > _LARGEST_FILE:
+            raise DataError(f"{file} is larger than {_LARGEST_FILE} bytes; give a file per array")
+        lines = file.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {file} ({error}); give a CSV file of a programming table") from error
+    header = _read_header([line[1:] for line in lines if line.startswith("#")])
+    rows: list[list[float]] = []
+    for number, line in enumerate(lines, start=1):
+        if line.startswith("#") or not line.strip():
+            continue
+        cells = line.split(",")
+        if not all(map(is_number, cells)) or (rows and len(cells) != len(rows[0])):
+            raise DataError(
+                f"line {number} of {file} is no row of numbers like the others; give {len(rows[0]) if rows else 'only'} numbers"
+            )
+        rows.append([float(cell) for cell in cells])
+    if not rows:
+        raise DataError(f"{file} has no numbers; give a row per unit below")
+    return Sheet(header, np.array(rows))
+
+
+def _read_header(lines: list[str]) -> dict[str, str]:
+    parts = [line.partition(":") for line in lines]
+    return {key.strip(): value.strip() for key, _, value in parts}

@@ -84,6 +84,14 @@ class OnDevice(SameEnergy[Network], Network):
         """Return the largest weight that each array can hold."""
         return dict(self._largest)
 
+    def stored(self) -> dict[str, Tensor]:
+        """Return the parameters that the arrays and vectors hold, without the errors of reading them."""
+        found = {}
+        for name, _ in self.named_parameters():
+            level = self.get_buffer(_level(name)).detach()
+            found[name] = self.device.conductance.weight(level, self._largest[name]) if name in self._largest else level.clone()
+        return found
+
     def take_over(self, other: OnDevice) -> None:
         """Program the arrays to the levels of another device under a network of the same shape, and copy its vectors, in place."""
         self._largest = other.largest_weights()

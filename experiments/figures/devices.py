@@ -98,3 +98,40 @@ def _paint_fit(figure: Figure, data: dict[str, Any]) -> None:
     add_key(
         figure, [("potentiation", {"color": COLOURS[0], **dots}), ("depression", {"color": COLOURS[1], **dots}), ("fit", {"color": INK})]
     )
+
+
+def deviation_picture(cells: Mapping[str, Mapping[str, Sequence[float]]], tolerance: float) -> Picture:
+    """Show measured conductances against their targets, and their deviations.
+
+    Parameters
+    ----------
+    cells : mapping of str to mapping
+        By array: ``target`` and ``written`` conductances of some devices, in siemens.
+    tolerance : float
+        Deviation within which a conductance counts as written, in siemens.
+
+    Returns
+    -------
+    Picture
+        Figure whose data are the arguments.
+    """
+    copied = {name: {key: list(values) for key, values in pair.items()} for name, pair in cells.items()}
+    return draw(_paint_deviations, {"cells": copied, "tolerance": tolerance}, 8.0, 3.4)
+
+
+def _paint_deviations(figure: Figure, data: dict[str, Any]) -> None:
+    measured, apart = figure.subplots(1, 2)
+    entries: list[tuple[str, Mapping[str, Any]]] = []
+    for index, (name, pair) in enumerate(data["cells"].items()):
+        dots = {"marker": ".", "linestyle": "none", "color": COLOURS[index % len(COLOURS)]}
+        target, written = ([1e6 * siemens for siemens in pair[key]] for key in ("target", "written"))
+        measured.plot(target, written, markersize=3, **dots)
+        apart.plot(target, [after - before for before, after in zip(target, written, strict=True)], markersize=3, **dots)
+        entries.append((name, dots))
+    ends = [1e6 * end(pair["target"]) for pair in data["cells"].values() for end in (min, max)]
+    measured.plot([min(ends), max(ends)], [min(ends), max(ends)], color=INK, linewidth=0.9)
+    for side in (-1, 1):
+        apart.axhline(side * 1e6 * data["tolerance"], color=FAINT, linewidth=0.9, linestyle="--")
+    measured.set(title="Measured conductances", xlabel="target (µS)", ylabel="measured (µS)")
+    apart.set(title="Deviation", xlabel="target (µS)", ylabel="measured less target (µS)")
+    add_key(figure, [*entries, ("target", {"color": INK}), ("tolerance", {"color": FAINT, "linestyle": "--"})])

@@ -60,39 +60,6 @@ class FitOptions(CommandOptions):
     unit: Unit | None = Field(None, description="Unit of two columns without a header; none: siemens, if they are plausible.")
 
 
-class ExportOptions(CommandOptions):
-    """A trained network, and the file that its conductances are written to.
-
-    Attributes
-    ----------
-    run, trial
-        Directory of the run that holds the network.
-    write
-        The file.
-    g_min, g_max, pairing, w_max
-        The range, for runs that have no devices.
-    data_dir
-        Directory with the files of the run's data set.
-    """
-
-    run: Annotated[Path, Positional()] = Field(
-        Path(), exclude=True, description="Directory of a run of hardware, train, compare or contrast."
-    )
-    trial: str | None = Field(None, description="Key of the trial, as 'eqlab runs show' lists it; none: the only trial of the run.")
-    write: Path | None = Field(None, exclude=True, description="File to write, which ends in .csv or .npz; required.")
-    g_min: float | None = Field(None, ge=0, description="Smallest conductance in siemens, for runs without devices; none: 1e-6.")
-    g_max: float | None = Field(None, gt=0, description="Largest conductance in siemens, for runs without devices; none: 1e-4.")
-    pairing: Literal["single", "offset", "differential"] | None = Field(
-        None, description="Conductances that make a weight, for runs without devices; none: the library's default."
-    )
-    w_max: float | None = Field(
-        None, gt=0, description="Largest weight, for runs without devices; none: three times the largest weight of the network."
-    )
-    data_dir: Path | None = Field(
-        None, exclude=True, description="Directory with the IDX files of the run's data set; none: the download cache."
-    )
-
-
 @command(CommandOptions, "list")
 def list_devices(options: CommandOptions, invocation: Invocation) -> None:
     """List the published devices with the sources of their numbers.
@@ -216,56 +183,14 @@ def _unequal(trains: Sequence[Train]) -> list[str]:
     return [f"trains have {pulses[0]} to {pulses[-1]} pulses; each is taken as a run over the whole range, num_pulses is the longest"]
 
 
-@command(ExportOptions, "export")
-def export_device(options: ExportOptions, invocation: Invocation) -> None:
-    """Write the conductances of a trained network to a CSV or NPZ file: layer, i, j, G_plus and G_minus in siemens, one line per device.
-
-    RUN is the directory of a run of hardware, or of train, compare or contrast, whose weights are put on ideal devices of a range. i is
-    the unit below, j the unit above; weights are the difference of both conductances times the printed factor of their layer. Biases
-    are held by no devices and are left out. Resistors on a graph have neither: i is their number, and j is 0.
-
-    \b
-    Examples:
-      eqlab device export runs/train-1 --write weights.csv --g-min 1e-6 --g-max 1e-4
-      eqlab device export runs/hardware-1 --trial "ep-centered ideal #0" --write weights.npz
-
-    Parameters
-    ----------
-    options : ExportOptions
-        Network and file.
-    invocation : Invocation
-        Start of the command, for output.
-
-    Raises
-    ------
-    InputError
-        If no run or file is named, or the file cannot be written.
-    """  # noqa: D301
-    from contrastive_core.devices.conductance import Conductance, Pairing
-    from contrastive_core.devices.conductance_files import conductances, weights_per_siemens, write_conductances
-    from experiments.hardware.conductance_export import held_by
-
-    if not options.run.name or options.write is None:
-        raise InputError("which run, and to which file? give: eqlab device export RUN --write FILE.csv (or .npz)")
-    given = {name: getattr(options, name) for name in ("g_min", "g_max", "w_max", "pairing") if getattr(options, name) is not None}
-    chosen = Conductance(**given | {"pairing": Pairing(options.pairing or "differential")}) if given else None
-    key, held = held_by(options.run, options.trial, chosen, options.data_dir)
-    layers, factors = conductances(held), weights_per_siemens(held)
-    write_conductances(options.write, layers)
-    shapes = {name: pair.plus.shape for name, pair in layers.items()}
-    rows = [(name, "x".join(map(str, shape)), f"{factors[name]:.9g}") for name, shape in shapes.items()]
-    listed = [{"layer": name, "shape": list(shape), "weight_per_siemens": factors[name]} for name, shape in shapes.items()]
-    result = {"file": str(options.write), "trial": key, "layers": listed}
-    invocation.result(result, f"{key}: {options.write}\n\n{format_table(('layer', 'devices', 'weight per siemens'), rows)}")
-
-
 device = lazy_group(
     "device",
-    "Show published devices, fit devices to measured pulses, and export trained conductances.",
+    "Show published devices, fit devices to measured pulses, and write and read back the conductances of trained networks.",
     {
         "list": "experiments.hardware.device:list_devices",
         "show": "experiments.hardware.device:show_device",
         "fit": "experiments.hardware.device:fit_device",
-        "export": "experiments.hardware.device:export_device",
+        "export": "experiments.hardware.device_export:export_device",
+        "import": "experiments.hardware.device_import:import_device",
     },
 )

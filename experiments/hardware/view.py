@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from experiments.commandline.options import Layer, resolve_layers
 from experiments.figures.annealed_search import search_picture
+from experiments.figures.devices import deviation_picture
 from experiments.figures.hardware import effect_picture, front_picture
 from experiments.hardware.ablation import HEADER as ABLATION
 from experiments.hardware.ablation import ablation_rows
+from experiments.hardware.device_import import CAPTION as DEVIATION_CAPTION
+from experiments.hardware.device_import import HEADER as DEVIATIONS
+from experiments.hardware.device_import import deviation_rows
+from experiments.hardware.device_import import verdict as verdict_of_import
 from experiments.hardware.effective import HEADER, device_rows
 from experiments.hardware.ising import tables as tables_of_ising
 from experiments.hardware.options import HardwareOptions
@@ -47,3 +52,13 @@ def show_ising(opened: OpenedRun) -> Contents:
         return view
     tables = [ReportTable(*table) for table in tables_of_ising(found.metrics)]
     return Contents([*tables, *view.tables], {"noise": search_picture(found.metrics["search"]), **view.pictures})
+
+
+def show_import(opened: OpenedRun) -> Contents:
+    """Show how far a chip is from its targets, and what its network gets wrong."""
+    found = next(opened.journal.trials("done"), None)
+    if found is None or found.metrics is None:
+        return Contents([], {})
+    caption = f"{verdict_of_import(found.metrics)}. {DEVIATION_CAPTION}"
+    table = ReportTable("Deviations", DEVIATIONS, deviation_rows(found.metrics), caption)
+    return Contents([table], {"deviations": deviation_picture(found.metrics["cells"], found.metrics["tolerance"])})

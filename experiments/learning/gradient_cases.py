@@ -13,11 +13,10 @@ from experiments.commandline.kinds import flag_name
 from experiments.commandline.options import flatten
 from experiments.learning.gradient_options import GradientsOptions
 from experiments.learning.objective_batches import present
-from experiments.runs.pages import recall, remember
 from experiments.setup.build import build_network, load_data
 from experiments.setup.options import LearningOptions
 from experiments.setup.own_options import decisive_options
-from experiments.sweeps.compute import Computation
+from experiments.sweeps.compute import Computation, remember_input
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
@@ -155,9 +154,4 @@ def remember_checkpoint(checkpoint: Path | None, opened: Computation) -> None:
     """Refuse to show the result of one checkpoint as that of another."""
     # The configuration cannot tell them apart: the path is of this machine, and is not stored.
     digest = sha256(checkpoint.read_bytes()).hexdigest() if checkpoint else None
-    known = recall(opened.journal)
-    if known.get("checkpoint", digest) != digest:
-        raise InputError(
-            f"{opened.run.path} holds a run with other parameters than --checkpoint has; give the same file, or choose another --out"
-        )
-    remember(opened.journal, {"checkpoint": digest})
+    remember_input(opened, "checkpoint", digest, "parameters than --checkpoint has")

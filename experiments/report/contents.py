@@ -20,11 +20,14 @@ class ReportTable(NamedTuple):
         One name per column.
     rows : sequence of sequences
         Texts and numbers. Floats are shown with four significant digits, None as a dash.
+    caption : str
+        Explanation of the columns, below the heading.
     """
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    caption: str = ""
 
 
 class Contents(NamedTuple):

@@ -139,6 +139,7 @@ def _prepare(table: ReportTable) -> dict[str, Any]:
     numeric = [2 * sum(bool(_NUMBER.fullmatch(row[index])) for row in rows) > len(rows) for index in range(len(table.header))]
     return {
         "title": table.title,
+        "caption": table.caption,
         "columns": list(zip(table.header, numeric, strict=True)),
         "rows": [list(zip(map(_typeset, row), numeric, strict=True)) for row in rows],
     }

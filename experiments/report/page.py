@@ -101,7 +101,7 @@ def build_joint_report(runs: Sequence[RunDirectory], fronts: Sequence[str] = ())
             ("metric", *names),
             [(name, *(one.get(name) for one in found)) for name in metrics],
         ),
-        *(ReportTable(f"{name}: {table.title}", table.header, table.rows) for name, page in pages.items() for table in page.tables[:1]),
+        *(table._replace(title=f"{name}: {table.title}") for name, page in pages.items() for table in page.tables[:1]),
     ]
     longest = max(len(page.pictures) for page in pages.values())
     turns = (

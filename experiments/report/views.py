@@ -19,6 +19,7 @@ VIEWS: Table[Callable[[OpenedRun], Contents]] = Table(
         "capacity": "experiments.hopfield.view:show_capacity",
         "compare": "experiments.learning.view:show_compare",
         "contrast": "experiments.representations.view:show_contrast",
+        "device-import": "experiments.hardware.view:show_import",
         "gradients": "experiments.learning.view:show_gradients",
         "hardware": "experiments.hardware.view:show_hardware",
         "ising": "experiments.hardware.view:show_ising",

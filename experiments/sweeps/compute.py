@@ -15,7 +15,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.runs.directory import RunDirectory, open_run
 from experiments.runs.journal import Journal
-from experiments.runs.pages import remember, retry_failed
+from experiments.runs.pages import recall, remember, retry_failed
 from experiments.runs.records import Record, Task, Trial
 from experiments.sweeps.axes import Axis
 from experiments.sweeps.axes import points as walk
@@ -138,6 +138,30 @@ def compute(
     shown = replace(invocation, quiet=True) if len(planned) == 1 else invocation  # of one trial there is nothing to count
     Run(run, journal, work, on_record=told or teller(invocation), given=given).compute(engine, shown, invocation.command)
     return {trial.key: trial for trial in journal.trials() if trial.key in planned}
+
+
+def remember_input(opened: Computation, name: str, digest: str | None, other: str) -> None:
+    """Refuse to show the result of one input as that of another.
+
+    Parameters
+    ----------
+    opened : Computation
+        Open run, whose configuration has only the path of the input, or not even that.
+    name : str
+        Name of the fact in the journal.
+    digest : str or None
+        Digest of the input; None without one.
+    other : str
+        End of the message "holds a run with other", such as ``parameters than --checkpoint has``.
+
+    Raises
+    ------
+    InputError
+        If the run was begun with another input.
+    """
+    if recall(opened.journal).get(name, digest) != digest:
+        raise InputError(f"{opened.run.path} holds a run with other {other}; give the same file, or choose another --out")
+    remember(opened.journal, {name: digest})
 
 
 def teller(invocation: Invocation, sentence: Callable[[Record], str] | None = None) -> Callable[[Record], None]:

@@ -121,6 +121,7 @@ EXPERIMENTS: Table[Experiment] = Table(
         "bench-spins": "experiments.benchmarks.spins:EXPERIMENT",
         "capacity": "experiments.hopfield.capacity:EXPERIMENT",
         "contrastive": "experiments.representations.trial:EXPERIMENT",
+        "device-import": "experiments.hardware.device_import:EXPERIMENT",
         "gradients": "experiments.learning.gradients:EXPERIMENT",
         "hardware": "experiments.hardware.hardware:EXPERIMENT",
         "ising": "experiments.hardware.ising:EXPERIMENT",

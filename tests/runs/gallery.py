@@ -174,6 +174,11 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
         "of two devices": lambda: devices.response_picture("a soft-bounds device of hafnium oxide, from a table", [[1.0, 2.0, 1.0]] * 2, 1)
     },
     "fit_picture": {"of two trains": _fit},
+    "deviation_picture": {
+        "of two arrays": lambda: devices.deviation_picture(
+            {name: {"target": [1e-6, 5e-5, 1e-4], "written": [1.1e-6, 4.8e-5, 1.05e-4]} for name in ("weight_1", "feedback_2")}, 5e-8
+        )
+    },
     "embeddings": {"of five networks": lambda: representations.embeddings(_networks(5))},
     "spectra": {"of five networks": lambda: representations.spectra(_networks(5))},
     "curves": {"of four rules": lambda: representations.curves({r: [_contrast(i)] for i, r in enumerate(RULES[:4])}, 4.6)},

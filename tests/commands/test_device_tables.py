@@ -1,0 +1,134 @@
+"""``eqlab device export`` and ``import``: trained networks leave for a chip, and what the chip holds comes back and is tested."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Eqlab
+
+from contrastive_core.devices.conductance_files import read_table
+from experiments.hardware.learnt import error_with, learnt_by
+
+TINY = ("--set", "train_size=64", "--epochs", "1", "--hidden", "4", "--quiet")
+
+
+def run_of(eqlab: Eqlab, path: Path, *arguments: str) -> Path:
+    command, *rest = arguments
+    result = eqlab(command, *TINY, *rest, "--out", path)
+    assert result.exit_code == 0, result.output
+    return path
+
+
+@pytest.mark.parametrize("transfer", ["none", "ideal", "device"])
+def test_trained_devices_are_exported_as_they_were_chosen(eqlab: Eqlab, transfer: str, tmp_path: Path) -> None:
+    """If this fails, the table holds another network than the one whose accuracy is reported: the one of the chosen epoch."""
+    study = ("hardware", "--vary", "finite-states.n_states=64", "--preset", "ecram", "--seeds", "1", "--engine", "serial")
+    run, table = run_of(eqlab, tmp_path / "study", *study, "--transfer", transfer), tmp_path / "table"
+    refused = eqlab("device", "export", run, "--write", table)
+    assert (refused.exit_code, "name one with --trial" in refused.stderr) == (2, True)
+    key = "ep-centered finite-states.n_states 64 #0"
+    result = eqlab("device", "export", run, "--trial", key, "--write", table, "--json")
+    assert result.exit_code == 0, result.output
+    learnt = learnt_by(run, key, None)
+    read, _ = read_table(table, learnt.shapes(), learnt.vectors())
+    for array in json.loads(result.stdout)["arrays"]:
+        wanted = learnt.weights[array["array"]].double().numpy()
+        np.testing.assert_allclose(read.weight(array["array"]), wanted, rtol=0, atol=1e-6)  # float32 weights of size 1
+        assert max(abs(array["lowest"] / read.conductance.g_min - 1), abs(array["highest"] / read.conductance.g_max - 1)) < 1  # one end
+    assert {name for name in learnt.weights if name not in learnt.arrays} == {"bias_1", "bias_2"}
+
+
+def test_a_table_that_is_read_back_unchanged_has_the_accuracy_of_the_run(eqlab: Eqlab, tmp_path: Path) -> None:
+    """If this fails, what is tested is not the network that was trained, with the data that it was trained for."""
+    run = run_of(eqlab, tmp_path / "run", "train")
+    assert eqlab("device", "export", run, "--write", tmp_path / "t.npz").exit_code == 0
+    result = eqlab("device", "import", run, "--read", tmp_path / "t.npz", "--json", "--out", tmp_path / "chip")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    trained = json.loads(eqlab("runs", "show", run, "--json").stdout)["runs"][0]["metrics"]["test_error"]
+    assert found["target_error"] == pytest.approx(trained, abs=1e-12)
+    assert found["test_error"] == pytest.approx(trained, abs=1 / 360)  # a rounding may turn one sample
+    assert all(array["worst"] == 0 for array in found["arrays"].values())
+    report = (tmp_path / "chip" / "report.html").read_text()
+    assert found["verdict"] in report
+    assert "Deviations" in report
+    assert (tmp_path / "chip" / "figures" / "deviations.svg").exists()
+
+
+def test_a_chip_is_tested_as_it_is(eqlab: Eqlab, tmp_path: Path) -> None:
+    """If this fails, the accuracy of a chip is that of its targets. All weights of the last array are exchanged in sign on the chip."""
+    run, table = (
+        run_of(eqlab, tmp_path / "run", "train", "--set", "epochs=5", "--set", "train_size=500", "--set", "hidden=16"),
+        tmp_path / "t",
+    )
+    assert eqlab("device", "export", run, "--write", table).exit_code == 0
+    plus, minus = table / "weight_2.plus.csv", table / "weight_2.minus.csv"
+    texts = plus.read_text(), minus.read_text()
+    plus.write_text(texts[1])
+    minus.write_text(texts[0])
+    (table / "weight_1.plus.pulses.csv").unlink()  # pulses are not measured
+    result = eqlab("device", "import", run, "--read", table, "--json", "--out", tmp_path / "chip")
+    assert result.exit_code == 0, result.output
+    found, learnt = json.loads(result.stdout), learnt_by(run, None, None)
+    flipped = {**learnt.weights, "weight_2": -learnt.weights["weight_2"]}
+    assert found["test_error"] == pytest.approx(error_with(learnt, flipped), abs=1 / 360)
+    assert found["test_error"] > found["target_error"] + 0.1
+    assert found["arrays"]["weight_2"]["worst"] > 1e-5 > found["arrays"]["weight_1"]["worst"] == 0
+    again = eqlab("device", "import", run, "--read", table, "--json", "--out", tmp_path / "chip")
+    assert (json.loads(again.stdout), "is complete" in again.stderr) == (found, True)
+    plus.write_text(texts[0])
+    other = eqlab("device", "import", run, "--read", table, "--out", tmp_path / "chip")
+    assert (other.exit_code, "holds a run with other conductances" in other.stderr) == (2, True)
+
+
+def test_a_run_of_train_is_exported_in_a_range_of_choice(eqlab: Eqlab, tmp_path: Path) -> None:
+    """If this fails, weights that were trained without devices cannot be put on a chip."""
+    run, table = run_of(eqlab, tmp_path / "run", "train"), tmp_path / "t"
+    result = eqlab("device", "export", run, "--write", table, "--g-min", "2e-6", "--g-max", "5e-5", "--pairing", "offset", "--json")
+    assert result.exit_code == 0, result.output
+    for array in json.loads(result.stdout)["arrays"]:
+        assert 2e-6 * (1 - 1e-9) <= array["lowest"] < array["highest"] <= 5e-5 * (1 + 1e-9)
+    for arguments, words in (
+        (("--g-min", "1", "--g-max", "0.5"), "g_min < g_max"),
+        (("--trial", "nothing"), "no finished trial 'nothing'"),
+        (("--pairing", "single"), "give --pairing differential"),
+    ):
+        refused = eqlab("device", "export", run, "--write", table, *arguments)
+        assert (refused.exit_code, words in refused.stderr) == (2, True), refused.output
+    for command in (("export", run), ("import", run), ("export",), ("import", "--read", table)):
+        refused = eqlab("device", *command)
+        assert (refused.exit_code, "which run" in refused.stderr) == (2, True), refused.output
+    assert eqlab("device", "export", tmp_path / "none", "--write", table).exit_code == 2
+
+
+def test_the_range_and_pulses_may_be_those_of_a_fitted_device(eqlab: Eqlab, tmp_path: Path) -> None:
+    """If this fails, a chip that was measured is programmed as another one. Linear pulses of 1 µS from 1 to 11 µS: a target is a count."""
+    lines = [f"{1e-6 + 1e-6 * n},{11e-6 - 1e-6 * n}" for n in range(11)]
+    (tmp_path / "pulses.csv").write_text("\n".join(lines))
+    assert eqlab("device", "fit", tmp_path / "pulses.csv", "--out", tmp_path / "fit").exit_code == 0
+    run, table = run_of(eqlab, tmp_path / "run", "train"), tmp_path / "t"
+    result = eqlab("device", "export", run, "--write", table, "--device-file", tmp_path / "fit", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["tolerance"] == pytest.approx(5e-7, rel=1e-6, abs=0)
+    most = 0
+    for side in ("plus", "minus"):
+        target, pulses = (np.loadtxt(table / f"weight_1.{side}{kind}.csv", delimiter=",") for kind in ("", ".pulses"))
+        np.testing.assert_allclose(1e-6 + 1e-6 * pulses, target, rtol=0, atol=0.5001e-6)
+        most = max(most, pulses.max())
+    assert most == 10
+
+
+def test_resistors_on_a_graph_are_exported_in_one_column(eqlab: Eqlab, tmp_path: Path) -> None:
+    """If this fails, what a graph of resistors has learnt cannot leave the program."""
+    small = ("--network", "resistor-graph", "--graph-links", "40")
+    run, table = run_of(eqlab, tmp_path / "run", "train", *small), tmp_path / "t"
+    result = eqlab("device", "export", run, "--write", table, "--pairing", "single", "--json")
+    assert result.exit_code == 0, result.output
+    learnt = learnt_by(run, None, None)
+    read, _ = read_table(table, learnt.shapes(), learnt.vectors())
+    ((name, shape),) = learnt.shapes().items()
+    assert shape == (len(learnt.weights[name]), 1)
+    np.testing.assert_allclose(read.weight(name)[:, 0], learnt.weights[name].double().numpy(), rtol=1e-5, atol=0)  # float32

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.axes import add_key
-from experiments.figures.style import COLOURS, FAINT, INK, Picture, Row, draw
+from experiments.figures.style import COLOURS, FAINT, INK, Picture, Row, draw, in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,8 +115,13 @@ def deviation_picture(cells: Mapping[str, Mapping[str, Sequence[float]]], tolera
     Picture
         Figure whose data are the arguments.
     """
-    copied = {name: {key: list(values) for key, values in pair.items()} for name, pair in cells.items()}
-    return draw(_paint_deviations, {"cells": copied, "tolerance": tolerance}, 8.0, 3.4)
+    copied = {in_words(name): {key: list(values) for key, values in pair.items()} for name, pair in cells.items()}
+    rows = [
+        {"array": name, "target_uS": 1e6 * target, "measured_uS": 1e6 * written}
+        for name, pair in copied.items()
+        for target, written in zip(pair["target"], pair["written"], strict=True)
+    ]
+    return draw(_paint_deviations, {"cells": copied, "tolerance": tolerance}, 8.0, 3.4, rows)
 
 
 def _paint_deviations(figure: Figure, data: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.stats import chi2
 
 from contrastive_core.errors import ConvergenceError, InputError
 from experiments.cli import cli
@@ -51,6 +52,20 @@ def test_scaling_fit_finds_the_transition_that_made_the_data() -> None:
 def test_scaling_fit_notices_a_form_that_does_not_fit() -> None:
     """The p value must reject a wrong exponent, or the interval of the capacity would mean nothing."""
     assert fit_transition(drawn(TRUTH, 2000, seed=1), exponent=0.4).plausibility < 1e-6
+
+
+def test_plausibility_is_that_of_the_points_beyond_the_parameters() -> None:
+    """A p value of too many degrees of freedom accepts forms that do not fit. 36 points; 4 parameters, or 3 with a given exponent."""
+    trials = drawn(TRUTH, 200, seed=3)
+    free, fixed = fit_transition(trials), fit_transition(trials, exponent=0.7)
+    assert (free.freedom, fixed.freedom) == (36 - 4, 36 - 3)
+    # The deviance is twice the log-likelihood ratio to shares that are fitted one by one, written out with logarithms.
+    won, total = trials.totals
+    chance = free.chance(trials.sizes, trials.loads)
+    terms = [w * np.log(w / (n * p)) if w else 0.0 for w, n, p in zip(won, total, chance, strict=True)]
+    terms += [(n - w) * np.log((n - w) / (n * (1 - p))) if w < n else 0.0 for w, n, p in zip(won, total, chance, strict=True)]
+    assert free.deviance == pytest.approx(2 * sum(terms), rel=1e-6)
+    assert free.plausibility == pytest.approx(chi2.sf(2 * sum(terms), 32), rel=1e-4)
 
 
 def test_scaling_fit_refuses_what_cannot_be_fitted() -> None:

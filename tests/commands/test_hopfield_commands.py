@@ -272,6 +272,23 @@ def test_a_soft_state_is_decided_by_a_larger_network_with_longer_chains() -> Non
     assert wrong["agrees"] is False
 
 
+def test_the_verdict_adds_the_shift_of_a_finite_network_to_its_mean_field() -> None:
+    """If this fails, theory of N spins is compared with the wrong side of the infinite network, or N counts twice in the tolerance."""
+    shift = np.array([-0.04, 0.02])
+    field = SimpleNamespace(finite_size_shift=lambda overlaps, num_spins: shift)
+    state = SimpleNamespace(min_eigenvalue=0.5, overlaps=np.array([0.5, 0.3]))
+
+    def verdict(*overlaps: float) -> dict[str, Any]:
+        return judge({"overlaps": list(overlaps), "error": [0.001, 0.002], "warnings": []}, field, state, 1000, 20_000)  # type: ignore[arg-type]
+
+    exact = verdict(0.46, 0.32)
+    assert exact["deviation"] == pytest.approx(0, abs=1e-15)
+    assert exact["finite_size"] == pytest.approx(0.04 / 2 + 1 / 1000)
+    # Four errors, half the largest shift and 1/N: .004 + .021 for the first overlap.
+    assert [verdict(0.46 + 0.0249, 0.32)["agrees"], verdict(0.46 + 0.0251, 0.32)["agrees"]] == [True, False]
+    assert verdict(0.46 + 0.003, 0.32 - 0.004)["standard_errors"] == pytest.approx([3, 2])
+
+
 def test_frozen_overlaps_have_no_sampling_error(found: Found, tmp_path: Path) -> None:
     """At T = 0 nothing moves: rounding of 1e-17 is no error, and no difference is 1e11 of it."""
     for dilution, seed in ((0.0, 0), (0.3, 1), (0.5, 2)):

@@ -121,6 +121,29 @@ def test_an_inference_is_a_free_phase_and_a_training_sample_is_all_phases_and_wr
     assert (metrics["sample_energy"], metrics["sample_seconds"]) == (sample.energy, sample.seconds)
 
 
+def test_both_devices_of_a_pair_read_load_their_nodes_and_disturb() -> None:
+    """If this fails, differential arrays cost and settle as one device a weight. Pairs of 2 and 1 microsiemens below, 5 and 4 above."""
+    network = Layered((2, 3, 1), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    held = OnDevice(network, Device(Conductance(0.0, 1e-5, Pairing.DIFFERENTIAL, w_max=1.0)))
+    for name, pair in (("level_weight_1", (0.2, 0.1)), ("level_weight_2", (0.5, 0.4))):
+        held.get_buffer(name).copy_(torch.tensor(pair, dtype=torch.float64).reshape(2, 1, 1).expand_as(held.get_buffer(name)))
+    held.pulses.copy_(torch.tensor([PULSES, LONGEST]))
+    sweeps, on = {"free": FREE}, {"v_read": 3.0, "t_read": 2e-9, "adc_bits": 0, "v_write": 2.0, "t_write": 10e-9, "e_mac": 2e-12}
+    total = 6 * 3e-6 + 3 * 9e-6
+    read = account(held, sweeps, SAMPLES, Constants(**on))  # type: ignore[arg-type]
+    assert read.settle_energy == close(60 * 9 * total * 2e-9)
+    assert read.phases["free"].operations == 60 * 18
+    assert read.digital_energy == close(60 * 18 * 2e-12)
+    assert read.write_energy == close(100 * 4 * total / 18 * 10e-9)
+    disturbed = account(held, sweeps, SAMPLES, Constants(**on, half_selected=True))  # type: ignore[arg-type]
+    # 2 + 1 others for each of 12 devices, 0 + 2 for each of 6: 48/18 on average, at a quarter of the square.
+    assert disturbed.write_energy == close(100 * 4 * total / 18 * 10e-9 * (1 + 48 / 18 / 4))
+    # A hidden node sees 2 x (2 + 1) + (5 + 4) = 15 microsiemens, the output 3 x (5 + 4) = 27.
+    settled = account(held, sweeps, SAMPLES, Constants(**on, continuous=True, c_node=2e-12, settle_error=0.01))  # type: ignore[arg-type]
+    assert settled.settle_time == close(2e-12 / 15e-6 * math.log(100))
+    assert settled.settle_energy == close(4 * 2e-12 / 15e-6 * math.log(100) * 9 * total)
+
+
 def test_sweeps_are_divided_in_the_proportions_of_a_batch() -> None:
     """If this fails, a phase is billed for another one's sweeps. 12 and 3 steps of 45 are 36 and 9; without steps, halves."""
     assert by_phase([("free", 12.0), ("positive", 3.0)], 45.0) == {"free": 36.0, "positive": 9.0}

@@ -138,6 +138,16 @@ def test_thresholds_are_inverse_to_each_other_and_equal_the_reference() -> None:
     assert hierarchical_threshold_examples(1, 0.0, 0.3) == pytest.approx(threshold_examples(0.3), abs=1e-12)
 
 
+@pytest.mark.parametrize(("count", "dilution"), [(1, 0.3), (2, 0.2), (3, 0.4), (5, 0.3)])
+def test_threshold_of_a_hierarchy_is_where_its_smallest_signal_equals_the_noise(count: int, dilution: float) -> None:
+    """From the definition, term by term: m_1 - m_2 - ... = Theta sqrt(2 rho (m_1^2 + m_2^2 + ...)) with m_mu = (1 - d) d^(mu - 1)."""
+    quality, margin = 0.4, 0.9
+    overlaps = [(1 - dilution) * dilution**index for index in range(count)]
+    noise = example_noise(quality, 1) / hierarchical_threshold_examples(count, dilution, quality, margin)
+    signal = overlaps[0] - sum(overlaps[1:])
+    assert signal == pytest.approx(margin * np.sqrt(2 * noise * sum(m * m for m in overlaps)), rel=1e-12)
+
+
 def test_exact_threshold_is_that_of_a_majority_of_examples() -> None:
     """By enumeration: the smallest odd number whose majority is right often enough."""
     from scipy.stats import binom

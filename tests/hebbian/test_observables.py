@@ -43,6 +43,36 @@ def test_error_bars_cover_the_true_mean() -> None:
     assert hits > 50  # P(fewer) = 7e-4 at 95 per cent; ignoring correlation would give 0.49 * 60 = 30
 
 
+def test_error_of_few_chains_is_that_of_their_autocorrelation() -> None:
+    """The spread of two means estimates their error within a factor of its own size: the larger of the two errors would be biased upwards.
+
+    x' = x/2 + noise has the variance 4/3 and the time 3, so that 2 chains of 2000 have an error of sqrt(4/3 * 3/4000) but for edges of
+    1/1000. An estimate varies by 6 %, the mean of 150 by 0.5 %. The maximum with the spread of two means would be 1.17 times as large, with
+    that of seven 1.08 times.
+    """
+    for chains in (2, 7):
+        exact = np.sqrt(4 / (2000 * chains))
+        found = np.mean([summarise(autoregressive(2000, chains, 0.5, seed)).error for seed in range(150)])
+        assert found / exact == pytest.approx(1, abs=0.035)
+
+
+def test_error_of_many_chains_is_the_spread_of_their_means_where_that_is_larger() -> None:
+    """Chains in different states have the error of as many independent numbers, however long they are. Means 0, 1, ..., 8."""
+    series = np.arange(9.0) + 1e-3 * autoregressive(2000, 9, 0.0)
+    # The sample variance of 0, ..., 8 is 60/8.
+    assert summarise(series).error == pytest.approx(np.sqrt(7.5 / 9), rel=1e-3)
+
+
+def test_split_r_hat_by_hand() -> None:
+    """A ratio too large distrusts good chains, one too small trusts bad ones.
+
+    Halves (0, 2) and (1, 3) have variances of 2, and means 1 and 2 of variance 1/2: R-hat squared is (2 - 1)/2 + (1/2)/2.
+    """
+    assert split_r_hat([[0.0], [2.0], [1.0], [3.0]]) == pytest.approx(np.sqrt(0.75), rel=1e-12)
+    # A second chain with equal halves (0, 2): means 1, 2, 1, 1 of variance 1/4.
+    assert split_r_hat([[0.0, 0.0], [2.0, 2.0], [1.0, 0.0], [3.0, 2.0]]) == pytest.approx(np.sqrt(0.5 + 0.25 / 2), rel=1e-12)
+
+
 def test_chains_in_different_states_are_not_trusted() -> None:
     """A mean over two states is the property of none."""
     series = autoregressive(2000, 4, 0.5) + np.array([0, 0, 8, 8])

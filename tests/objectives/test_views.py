@@ -173,6 +173,32 @@ def test_warps_keep_a_round_spot_in_the_middle(view: Rotate | Zoom | Affine) -> 
     assert float(centre.abs().max()) < 1e-3  # bilinear interpolation of a spot of width 2 is symmetric up to its cut tails, e^-12
 
 
+def test_affine_shifts_are_uniform_up_to_their_share_of_the_side() -> None:
+    """If this fails, offsets in units of half the side are taken for ones of the whole side, or the other way round."""
+    side, count, share = 41, 2000, 0.1
+    places = torch.arange(side, dtype=torch.float64) - 20
+    spot = torch.exp(-(places[:, None].square() + places.square()) / 8).reshape(1, -1).repeat(count, 1)
+    moved = Affine(degrees=0.0, zoom=0.0, shear=0.0, shift=share)(spot, 1.0, seeded(0)).view(count, side, side)
+    centre = torch.stack([(moved.sum(axis) * places).sum(1) for axis in (1, 2)]) / moved.sum((1, 2))
+    most = share * side
+    assert float(centre.abs().max()) == pytest.approx(most, rel=0.01)
+    # Uniform in [-b, b]: the square has the mean b²/3 and the variance 4 b⁴/45.
+    assert float(centre.square().mean()) == pytest.approx(most**2 / 3, abs=4.5 * most**2 * math.sqrt(4 / 45 / (2 * count)))
+
+
+def test_ratio_of_the_sides_of_what_is_erased_is_log_uniform_up_to_the_aspect() -> None:
+    """If this fails, erased rectangles are longer than they are said to be, or all squares."""
+    count, side, aspect = 1500, 100, 2.0
+    kept = Erase(0.2, aspect)(torch.ones(count, side * side), 1.0, seeded(0)).view(count, side, side)
+    heights, widths = ((kept == 0).any(axis).sum(1).double() for axis in (2, 1))
+    large = heights * widths > 400  # where rounding of the sides by half a pixel is below 1/28 of them
+    ratios = (heights / widths)[large].log()
+    assert float(ratios.abs().max()) < math.log(aspect) + 2 / 28
+    # Uniform in [-b, b], with the variance of two roundings, at most 2/12/14², beside it.
+    expected, error = math.log(aspect) ** 2 / 3, 4.5 * math.log(aspect) ** 2 * math.sqrt(4 / 45 / int(large.sum()))
+    assert float(ratios.square().mean()) == pytest.approx(expected, abs=error + 1e-3)
+
+
 def test_strength_grows_linearly_and_then_stays() -> None:
     """If this fails, growing augmentations jump or never reach their amplitude."""
     growing = MultiView((), strength=2.0, growth=0.5)

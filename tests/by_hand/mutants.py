@@ -16,21 +16,13 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+
+from more_mutations import MORE
+from mutation import Mutation
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("contrastive_core", "eqprop", "hebbian", "experiments", "eqlab", "tests", "setup.cfg", "pyproject.toml")
 WORKERS = 2
-
-
-class Mutation(NamedTuple):
-    """One change of the source, and the test that must fail."""
-
-    what: str
-    file: str
-    old: str
-    new: str
-    test: str
 
 
 ACTIVATION = "contrastive_core/networks/activation.py"
@@ -188,6 +180,7 @@ MUTATIONS = [
     Mutation("interval: a failed trial shifts the pairs", INTERVALS, "pairs = [(ours, theirs) for ours, theirs in zip(values, reference, strict=False) if ours is not None and theirs is not None]", "pairs = list(zip([v for v in values if v is not None], [r for r in reference if r is not None]))", "intervals::test_pairs_without_both_values"),
     Mutation("interval: Wilson without its centre", INTERVALS, "(share + _Z**2 / (2 * number)) / scale", "share", "intervals::test_the_interval_of_a_share"),
     Mutation("interval: collected without range", "experiments/sweeps/summary.py", "values, bounds))", "values))", "intervals::test_a_collected_interval"),
+    *MORE,
 ]  # fmt: skip
 
 

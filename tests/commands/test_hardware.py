@@ -7,22 +7,26 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import torch
 from circuits import SWITCHED_ON
 from command_line import Eqlab
 
 from contrastive_core.devices import EFFECTS
-from contrastive_core.devices.conductance import Pairing
+from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
-from contrastive_core.devices.effects.array_effects import ConductanceNoise, NoiseKind
+from contrastive_core.devices.effects.array_effects import ConductanceNoise, NoiseKind, ProgrammingError
 from contrastive_core.devices.effects.finite_states import FiniteStates, Rounding
 from contrastive_core.devices.effects.periphery import StateConverter
 from contrastive_core.devices.effects.variation import CycleToCycle
+from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.devices.presets import PRESETS
 from contrastive_core.devices.write_law import LinearStep
 from contrastive_core.errors import InputError
+from contrastive_core.networks.layered import Layered
 from experiments.hardware.device_settings import assemble, read_variation, split
-from experiments.hardware.hardware import trial
+from experiments.hardware.hardware import moved, trial
 from experiments.hardware.options import HardwareTrialOptions
+from experiments.hardware.table import PER_SAMPLE, PER_SAMPLE_HEADER, cost_rows, table
 
 TINY = ("--set", "train_size=64", "--epochs", "2", "--hidden", "8", "--strength", "0.05", "--seeds", "2", "--engine", "serial", "--quiet")
 
@@ -169,6 +173,49 @@ def test_a_network_that_was_trained_elsewhere_suffers_more_from_static_errors_th
         assert accuracy["none"][1] > accuracy[source][1] + 0.1
         assert abs(accuracy["none"][0] - accuracy[source][0]) < 0.1  # a control: without errors they are alike
     assert accuracy["none"][0] == accuracy["device"][0]  # conductances and all
+
+
+def test_another_chip_has_the_levels_of_the_first_and_draws_of_its_own() -> None:
+    """If this fails, a transfer is made to the very chip that the network was trained on.
+
+    Errors of two chips are independent: the correlation of 1200 of them is within 4.5 / sqrt(1200).
+    """
+    device = Device(Conductance(w_max=5.0), effects=(ProgrammingError(0.05),), seed=3)
+    first = OnDevice(Layered((40, 30), generator=torch.Generator().manual_seed(0)), device)
+    other = moved(first, Layered((40, 30), generator=torch.Generator().manual_seed(1)), device, 3)
+    assert torch.equal(other.levels()["weight_1"], first.levels()["weight_1"])
+    meant = device.conductance.weight(first.levels()["weight_1"], 5.0)
+    errors = [held.get_parameter("weight_1").detach() - meant for held in (first, other)]
+    assert all(0.2 < float(error.std()) < 0.5 for error in errors)  # a control: there are errors
+    correlation = torch.corrcoef(torch.stack([error.flatten() for error in errors]))[0, 1]
+    assert abs(float(correlation)) < 4.5 / 1200**0.5
+
+
+def test_columns_of_the_tables_are_the_metrics_of_their_names() -> None:
+    """If this fails, joules of one kind stand under the name of another. Every number is another one."""
+    costs = {name: float(number) for number, name in enumerate(PER_SAMPLE, start=11)}
+    row = {
+        "varied": "adc.adc_bits",
+        "value": "4",
+        "rule": "ep-centered",
+        "accuracy": None,
+        "validation_error": 0.25,
+        "device": None,
+        **costs,
+    }
+    row |= {"signal_to_noise": 3.0, "energy": 2e-6, "settle_energy": 1e-6, "settle_is_bound": 1.0, "device_seconds": 8.0, "pulses": 7.0}
+    header, _, line = table([row]).splitlines()[:3]
+    assert header.split()[-7:] == ["%", "signal/noise", "energy", "uJ", "settling", "uJ", "pulses"]
+    assert line.split()[-6:] == ["75.0", "3", "2", "<=", "1", "7"]
+    assert PER_SAMPLE_HEADER[3:] == (
+        "J per inference",
+        "digital J",
+        "s per inference",
+        "J per training sample",
+        "digital J of it",
+        "s of it",
+    )
+    assert cost_rows([row]) == [("adc.adc_bits", "4", "ep-centered", "11", "12", "13", "14", "15", "16")]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import torch
 from command_line import Eqlab, Found
 
 from contrastive_core.files.checkpoint import load_checkpoint
+from experiments.learning.comparison import summarise
 from experiments.runs.directory import RunDirectory
 from experiments.setup.build import build_setting
 from experiments.setup.checks import unused
@@ -96,6 +97,27 @@ def test_compare_keeps_the_others_when_one_rule_fails(eqlab: Eqlab, tmp_path: Pa
     assert "no minimum" in rules["ep-centered"]["error"]
     assert rules["backprop"]["status"] == "done"
     assert "1 of 2 rules" in result.stderr
+
+
+def test_means_of_a_rule_are_those_of_its_finished_trials() -> None:
+    """If this fails, a failed trial counts as one that took no sweeps, or shifts the pairs of the others."""
+
+    def trial(value: float, error: float) -> dict[str, Any]:
+        means = ("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged", "energy_decrease", "validation_error")
+        return {"test_error": error, "best_epoch": 1, "gradient_cosine": {"free": value}} | dict.fromkeys(means, value)
+
+    metrics = {"ep-centered": [trial(10, 0.3), None, trial(20, 0.6)], "backprop": [trial(1, 0.1), trial(1, 0.9), trial(1, 0.2)]}
+    records = summarise(metrics, {"ep-centered": "diverged", "backprop": None})
+    record = records["ep-centered"]
+    assert (record["status"], record["sweeps_per_sample"], record["unconverged"], record["gradient_cosine"]) == (
+        "failed",
+        15,
+        15,
+        {"free": 15},
+    )
+    assert record["test_error"]["mean"] == pytest.approx(0.45)
+    assert record["paired_difference"]["seeds"] == pytest.approx([0.2, 0.4])
+    assert records["backprop"]["paired_difference"] is None
 
 
 def test_train_prints_only_json_when_asked(found: Found, tmp_path: Path) -> None:

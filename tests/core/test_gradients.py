@@ -385,7 +385,8 @@ def test_a_single_layer_is_a_network_under_every_rule(rule: str, readout: int | 
     assert gradient_error(estimate, exact) < 1e-3
 
 
-def test_implicit_refuses_a_state_that_is_no_minimum() -> None:
+@pytest.mark.parametrize("dense_units", [128, 0])
+def test_implicit_refuses_a_state_that_is_no_minimum(dense_units: int) -> None:
     """At a saddle the implicit function theorem still gives a number, of a state that no relaxation would stay at."""
     generator = torch.Generator().manual_seed(0)
     network = Layered((2, 4, 3), activation=ACTIVATIONS["linear"], gain=20.0, generator=generator, dtype=torch.float64)
@@ -394,4 +395,4 @@ def test_implicit_refuses_a_state_that_is_no_minimum() -> None:
     curvature = torch.linalg.eigvalsh(dense(network.clamp(batch.inputs), state)[0])
     assert float(curvature.min()) < 0
     with pytest.raises(ConvergenceError, match="2 of 2 samples are not at a minimum"):
-        Implicit(SquaredError(), exact_settling()).estimate(network, batch)
+        Implicit(SquaredError(), exact_settling(), dense_units).estimate(network, batch)

@@ -100,7 +100,8 @@ def test_flicker_noise_has_its_spectrum_and_white_noise_has_not() -> None:
 def test_noise_of_phase_change_memory_grows_with_the_logarithm_of_time() -> None:
     """If this fails, a chip read a day later is as quiet as one just written. n = 40000."""
     t_read, kind = 250e-9, Conductance(0.0, 1.0, Pairing.SINGLE)
-    for level, seconds in ((1.0, 20.0), (0.3, 1e5)):
+    # At three read times the logarithm is that of 2: nothing of it is hidden by a day of noise.
+    for level, seconds in ((1.0, 20.0), (0.3, 1e5), (0.6, 3 * t_read)):
         seen = Device(kind, effects=(PhaseChangeNoise(0.0088),), seconds=seconds).seen(levels(level), "weight", 1)[0]
         sigma = min(0.0088 / level**0.65, 0.2) * math.sqrt(math.log((seconds + t_read) / (2 * t_read)))
         assert abs(float((seen / level - 1).std()) / sigma - 1) < Z / math.sqrt(2 * MANY)
@@ -323,6 +324,15 @@ def test_pairs_that_can_only_grow_reach_any_weight_and_keep_it_when_they_are_ref
     assert refreshed == 1  # at .3 + .25 + .1 against .2
     with pytest.raises(InputError, match="only differential pairs"):
         Device(RANGE, effects=(GrowingPair(),)).write(levels(0.5, count=1), levels(0.1, count=1), "weight", 1)
+
+
+def test_refresh_of_a_pair_takes_its_own_common_part_and_leaves_pairs_that_are_not_full() -> None:
+    """If this fails, a refresh moves the weights of neighbours. Pairs (.7, .3), (.5, .2) and (.1, .9), and a level of .6."""
+    device = Device(Conductance(0.0, 1.0, Pairing.DIFFERENTIAL, w_max=1.0), step=1e-6, effects=(GrowingPair(0.6),))
+    level = torch.tensor([[0.7, 0.5, 0.1], [0.3, 0.2, 0.9]], dtype=torch.float64)
+    written = device.write(level, torch.zeros_like(level), "weight", 1)
+    torch.testing.assert_close(written.level, torch.tensor([[0.4, 0.5, 0.0], [0.0, 0.2, 0.8]], dtype=torch.float64), rtol=0, atol=1e-15)
+    assert float(written.pulses.abs().max()) == 0
 
 
 def device(*texts: str) -> Device:

@@ -17,6 +17,8 @@ from contrastive_core.devices.pulse_fit import fit_pulses
 from contrastive_core.errors import DataError, InputError
 from experiments.hardware.device_files import is_device_file, read_device, write_device
 from experiments.hardware.device_settings import assemble, split
+from experiments.hardware.hardware import cells_of
+from experiments.hardware.options import HardwareOptions
 
 LOW, SPAN, PULSES = 1e-6, 9e-5, 50
 STEP = SPAN / PULSES
@@ -57,6 +59,20 @@ def test_noise_of_reading_is_no_noise_of_writing(write: float, read: float) -> N
     scale = (write**2 + 2 * read**2) / np.sqrt(8000)
     assert abs(found_write**2 - write**2) < 4.5 * 2.6 * scale
     assert abs(found_read**2 - read**2) < 4.5 * 1.3 * scale
+
+
+def test_noises_of_two_cycles_are_not_those_of_their_mean() -> None:
+    """If this fails, few cycles look less noisy: their mean takes half of the variance with it, and half of the covariance.
+
+    40 devices, 2 directions, 50 pulses and one free deviation each are n = 4000 increments; the tolerances are those of many cycles.
+    """
+    write, read = 0.2, 0.3
+    fit = fit_pulses(measured(write, read, devices=40, cycles=2))
+    found_write, found_read = fit.sigma_c2c * (fit.g_max - fit.g_min) / PULSES / STEP, fit.sigma_read * fit.g_max / STEP
+    scale = (write**2 + 2 * read**2) / np.sqrt(4000)
+    assert abs(found_write**2 - write**2) < 4.5 * 2.6 * scale
+    assert abs(found_read**2 - read**2) < 4.5 * 1.3 * scale
+    assert abs(read**2 / 2 - read**2) > 4.5 * 1.3 * scale  # what the mean leaves of it is told apart
 
 
 @pytest.mark.parametrize("cycles", [1, 2, 20])
@@ -176,6 +192,17 @@ def test_a_fit_is_a_device(tmp_path: Path) -> None:
     }
     changed = assemble(str(tmp_path), split(("cycle-to-cycle.sigma_c2c=0",))[0], 3)
     assert CycleToCycle(0.0) in changed.effects
+
+
+def test_settings_beside_a_file_of_a_device_win_over_it(tmp_path: Path) -> None:
+    """If this fails, what is said on the command line has no effect. A study holds the settings of the file, and then the others."""
+    write_device(tmp_path / "device.toml", fit_pulses(measured(0.3, 0.1)).settings(), "a fit")
+    options = HardwareOptions(preset=str(tmp_path), imperfections=("cycle-to-cycle.sigma_c2c=0.75",), vary=("law.alpha_p=0.5",))
+    for cell in cells_of(options).values():
+        device = assemble(cell.preset, split(cell.imperfections)[0], 0)
+        assert CycleToCycle(0.75) in device.effects
+        assert FiniteStates(PULSES + 1, Rounding.STOCHASTIC) in device.effects  # the rest of the file is there
+    assert device.law.m_up == pytest.approx(np.tanh(0.5 / 2), rel=1e-12)  # type: ignore[union-attr]  # the varied cell is the last
 
 
 @pytest.mark.parametrize(

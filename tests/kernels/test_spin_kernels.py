@@ -169,6 +169,17 @@ def test_draws_do_not_depend_on_threads_or_on_cutting_a_run(sampler: str, memory
     assert np.array_equal(rest.spins, results[0].spins)
 
 
+@pytest.mark.parametrize("rule", ["supervised-hebb", "unsupervised-hebb"])
+@pytest.mark.parametrize("sampler", ["glauber", "metropolis-fixed", "block"])
+def test_sweeps_of_networks_of_examples_do_not_depend_on_how_often_they_are_recorded(sampler: str, rule: str, memory: Any) -> None:
+    """Archetypes that are no features are measured between sweeps, which must not draw the same numbers again and again."""
+    system, start = LOW_RANK[rule](memory), random_spins(3)
+    often, once = (simulate(system, start, 0.3, sampler, 4, num_sweeps=6, every=every) for every in (1, 6))
+    assert np.array_equal(often.spins, once.spins)
+    assert np.array_equal(often.counts[-1], once.counts[-1])
+    assert not np.array_equal(often.counts[-1], often.counts[0])  # a control: something moves
+
+
 def test_energy_from_counts_equals_the_double_sum(memory: Any) -> None:
     """The O(P) energy must be the Hamiltonian without diagonal."""
     for rule, build in LOW_RANK.items():

@@ -220,6 +220,10 @@ def test_a_follower_is_the_moving_average_of_the_network_and_answers_with_the_ne
     batch = VIEWS.present(Batch(torch.rand(5, 9, generator=seeded(0)), torch.arange(5)), seeded(1))
     own = second.copy.output(rule.infer(second.copy, batch.inputs).state)
     assert torch.equal(second.keys(batch, 2), torch.cat([own[5:], own[:5]]))
+    # With three views the next one is not the one before.
+    batch = MultiView((Noise(0.1),), count=3).present(Batch(torch.rand(5, 9, generator=seeded(0)), torch.arange(5)), seeded(1))
+    own = second.copy.output(rule.infer(second.copy, batch.inputs).state)
+    assert torch.equal(second.keys(batch, 3), torch.cat([own[5:], own[:5]]))
     with pytest.raises(InputError, match="below 1"):
         follower(network, rule, 1.0)
 

@@ -142,6 +142,20 @@ def test_a_report_links_to_the_numbers_of_its_figures_where_it_writes_them(found
     assert "--figures" in refused("report", "a b", "--out", "d.html", "--formats", "pdf")
 
 
+def test_table_of_a_report_has_the_mean_of_each_point(found: Found) -> None:
+    """If this fails, trials of different settings are averaged. Three seeds a point, the last axis fastest."""
+    new("a", "--grid", "x=1,20", "--grid", "layers=[1],[2],[3]", "--seeds", 3)
+    found("sweep", "run", "a", "--engine", "serial")
+    run = RunDirectory(Path("runs/a"))
+    with run.journal(readonly=True) as journal:
+        values = [trial.metrics["value"] for trial in journal.trials("done") if trial.metrics]
+    (means,) = [table for table in build_report(run).tables if table.title == "Means over seeds"]
+    assert means.header[:2] == ["point", "value"]
+    assert [row[0] for row in means.rows] == [f"x {x}, layers [{number}]" for x in (1, 20) for number in (1, 2, 3)]
+    assert [row[1] for row in means.rows] == pytest.approx([sum(values[first : first + 3]) / 3 for first in range(0, 18, 3)])
+    assert [row[3] for row in means.rows] == [3] * 6
+
+
 def test_several_runs_are_compared_in_one_page(found: Found) -> None:
     for name, x in (("a", "1,2"), ("b", "1,3")):
         new(name, "--grid", f"x={x}", "--seeds", 2)

@@ -238,7 +238,8 @@ def _from_npz(path: Path) -> dict[str, Sheet]:
             raise ValueError(f"{', '.join(texts)} has no numbers")
         return {name: Sheet(_read_header(text.splitlines()), np.atleast_2d(stored[name])) for name, text in headers.items()}
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"cannot read a programming table from {path} ({error}); give a file that 'eqlab device export' wrote") from error
+        reason = error.strerror if isinstance(error, OSError) else f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise DataError(f"cannot read a programming table from {path} ({reason}); give a file that 'eqlab device export' wrote") from error
 
 
 def _from_directory(path: Path) -> dict[str, Sheet]:
@@ -252,8 +253,10 @@ def _read_sheet(file: Path) -> Sheet:
         if file.stat().st_size > _LARGEST_FILE:
             raise DataError(f"{file} is larger than {_LARGEST_FILE} bytes; give a file per array")
         lines = file.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {file} ({error}); give a CSV file of a programming table") from error
+    except OSError as error:
+        raise DataError(f"cannot read {file} ({error.strerror}); give a CSV file of a programming table") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} is not text in UTF-8 ({error}); give a CSV file of a programming table") from error
     header = _read_header([line[1:] for line in lines if line.startswith("#")])
     rows: list[list[float]] = []
     for number, line in enumerate(lines, start=1):

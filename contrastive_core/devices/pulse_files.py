@@ -34,6 +34,9 @@ UNITS: dict[str, Callable[[float], float]] = {
 _LARGEST, _SMALLEST = 0.1, 1e-12
 """Siemens between which conductances of memory devices lie; other values are taken for another unit unless it is named."""
 
+_USUAL = (1e-9, 1e-2)
+"""Siemens between which most of them lie, for the advice of a unit."""
+
 
 class Train(NamedTuple):
     """Consecutive conductances under pulses of one polarity.
@@ -76,8 +79,10 @@ def read_pulses(path: Path, unit: str | None = None) -> list[Train]:
     """
     try:
         rows = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read pulse data {path} ({error}); give a CSV file of conductances") from error
+    except OSError as error:
+        raise DataError(f"cannot read pulse data {path} ({error.strerror}); give a CSV file of conductances") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a CSV file in UTF-8 ({error}); give a CSV file of conductances") from error
     numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
     if not numbered:
         raise DataError(f"{path} is empty; {_LAYOUTS}")
@@ -91,7 +96,7 @@ def read_pulses(path: Path, unit: str | None = None) -> list[Train]:
     else:
         trains = list(_columns(path, numbered, UNITS[unit or "siemens"]))
     if unit is None:
-        _check_unit(path, [train for _, train in trains])
+        _check_unit(path, [train for _, train in trains], "conductance_S" in cells)
     for last, train in trains:
         if len(train.conductance) < _FEWEST + 1:
             what = "potentiating" if train.potentiating else "depressing"
@@ -102,13 +107,16 @@ def read_pulses(path: Path, unit: str | None = None) -> list[Train]:
     return [train for _, train in trains]
 
 
-def _check_unit(path: Path, trains: Sequence[Train]) -> None:
+def _check_unit(path: Path, trains: Sequence[Train], headed: bool) -> None:
     """Refuse conductances that no memory device has, which are values in another unit."""
     largest = max(float(train.conductance.max()) for train in trains)
     if not _SMALLEST <= largest <= _LARGEST:
+        # A number alone does not tell microsiemens from ohms, so that every unit with a usual value is offered.
+        likely = [unit for unit, siemens in UNITS.items() if _USUAL[0] <= siemens(largest) <= _USUAL[1]]
+        advice = "convert the column conductance_S to siemens" if headed else f"name the unit with --unit ({', '.join(likely or UNITS)})"
         raise DataError(
             f"conductances in {path} reach {largest:g} siemens, and those of memory devices lie between {_SMALLEST:g} and {_LARGEST:g}; "
-            f"name the unit of two columns with --unit ({', '.join(UNITS)}), or convert conductance_S"
+            f"{advice}"
         )
 
 

@@ -116,7 +116,7 @@ def deviation_picture(cells: Mapping[str, Mapping[str, Sequence[float]]], tolera
         Figure whose data are the arguments.
     """
     copied = {in_words(name): {key: list(values) for key, values in pair.items()} for name, pair in cells.items()}
-    rows = [
+    rows: list[Row] = [
         {"array": name, "target_uS": 1e6 * target, "measured_uS": 1e6 * written}
         for name, pair in copied.items()
         for target, written in zip(pair["target"], pair["written"], strict=True)

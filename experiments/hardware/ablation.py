@@ -11,7 +11,12 @@ from experiments.hardware.device_settings import Variation, assemble, split
 NAME = "without"
 """Name of the variation, and of its rows."""
 
+BASES = ("ideal", "unvaried")
+"""Names of the rows of the device without varied parameters."""
+
 HEADER = ("rule", "without", "accuracy %", "points gained")
+
+CAPTION = "Accuracy with one effect switched off, and how many points it is above that of the whole device. Means over seeds."
 
 
 def ablation(preset: str, imperfections: Sequence[str]) -> Variation:
@@ -51,7 +56,7 @@ def ablation(preset: str, imperfections: Sequence[str]) -> Variation:
 
 def ablation_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float, float]]:
     """Return rule, part, accuracy without it and the gain in points, of those rows of a study that have an accuracy, best gain first."""
-    base = {row["rule"]: _accuracy(row) for row in rows if row["varied"] in ("ideal", "unvaried")}
+    base = {row["rule"]: _accuracy(row) for row in rows if row["varied"] in BASES}
     found = []
     for row in rows:
         with_it, without = base.get(row["rule"]), _accuracy(row)
@@ -66,9 +71,14 @@ def _accuracy(row: Mapping[str, Any]) -> float | None:
 
 
 def verdict(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a sentence for each rule: its accuracy on the device, and the effect that costs most; none without an ablation."""
+    """Return a sentence for each rule: its accuracy on the device, and the effect that costs most.
+
+    Without an ablation, the variation with the lowest accuracy stands in place of the effect.
+    """
     told = []
     ranked = ablation_rows(rows)
+    if not ranked:
+        return _lowest(rows)
     for rule in dict.fromkeys(rule for rule, *_ in ranked):
         single = [(part, accuracy, gain) for name, part, accuracy, gain in ranked if name == rule and part != "all"]
         part, accuracy, gain = single[0]
@@ -77,5 +87,21 @@ def verdict(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             sentence += f"{part} costs most: without it accuracy is {accuracy:.1f} %, {gain:.1f} points higher (means over seeds)"
         else:
             sentence += "no effect on its own costs accuracy (means over seeds)"
-        told.append(sentence)
+        ideal = [accuracy for name, part, accuracy, _ in ranked if name == rule and part == "all"]
+        told.append(sentence + (f"; without any effect it is {ideal[0]:.1f} %" if ideal else ""))
+    return told
+
+
+def _lowest(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the accuracy of each rule on the device without varied parameters, and the lowest one with them."""
+    told = []
+    measured = [(row, 100 * accuracy) for row in rows if (accuracy := _accuracy(row)) is not None]
+    for row, base in measured:
+        if row["varied"] in BASES:
+            sentence = f"{row['rule']}: {base:.1f} % on the {'ideal' if row['varied'] == 'ideal' else 'given'} device"
+            others = [(accuracy, other) for other, accuracy in measured if other["rule"] == row["rule"] and other["varied"] not in BASES]
+            if others:
+                accuracy, other = min(others, key=lambda pair: pair[0])
+                sentence += f"; lowest with {other['varied']} {other['value']}, {accuracy:.1f} %"
+            told.append(f"{sentence} (means over seeds)")
     return told

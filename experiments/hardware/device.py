@@ -1,10 +1,12 @@
-"""``eqlab device``: published devices, how they answer to pulses, devices fitted to measured pulses, and trained conductances."""
+"""``eqlab device``: published devices, and how they answer to pulses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -15,12 +17,9 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
-from experiments.figures.devices import fit_picture, response_picture
-from experiments.figures.writing import write_pictures
-from experiments.runs.directory import open_run
-
-if TYPE_CHECKING:
-    from contrastive_core.devices.pulse_files import Train
+from experiments.report.ending import finish
+from experiments.sweeps.compute import computation, compute_one, remember_input, study_of
+from experiments.trials.experiment import Experiment, Metric, Outcome
 
 
 class ShowOptions(CommandOptions):
@@ -39,25 +38,6 @@ class ShowOptions(CommandOptions):
     )
     pulses: int = Field(200, gt=0, le=100_000, description="Number of pulses up, and then down.")
     samples: int = Field(5, gt=0, le=10_000, description="Number of devices, each with random draws of its own.")
-
-
-Unit = Literal["siemens", "millisiemens", "microsiemens", "nanosiemens", "ohm", "kiloohm", "megaohm"]
-"""Keys of ``contrastive_core.devices.pulse_files.UNITS``, which a command's help must not import."""
-
-
-class FitOptions(CommandOptions):
-    """Measured pulses.
-
-    Attributes
-    ----------
-    file
-        CSV file of measured pulse responses.
-    unit
-        Unit of two columns without a header.
-    """
-
-    file: Annotated[str, Positional()] = Field("", description="CSV file of measured pulse responses.")
-    unit: Unit | None = Field(None, description="Unit of two columns without a header; none: siemens, if they are plausible.")
 
 
 @command(CommandOptions, "list")
@@ -107,80 +87,69 @@ def show_device(options: ShowOptions, invocation: Invocation) -> None:
     InputError
         If no device is named.
     """  # noqa: D301
-    from contrastive_core.devices.presets import PRESETS, find_preset
-    from contrastive_core.devices.pulse_response import pulse_response
-    from experiments.hardware.device_files import is_device_file
+    from contrastive_core.devices.presets import PRESETS
+    from contrastive_core.devices.settings import effective_settings
     from experiments.hardware.device_settings import assemble
 
     if not options.name:
         raise InputError(f"which device? name one of: {', '.join(PRESETS)}")
+    settings = json.dumps(effective_settings(assemble(options.name, (), options.seed)), sort_keys=True)
+    with computation(options, invocation, "serial") as opened:
+        remember_input(opened, "device", sha256(settings.encode()).hexdigest(), f"settings than {options.name} has")
+        result = compute_one(study_of("device-show", options), opened)
+    table = format_table(RESPONSE_HEADER, response_rows(result))
+    finish(opened.run, invocation, {"device": options.name, **result}, f"{result['description']}; {result['source']}\n\n{table}")
+
+
+def response(options: ShowOptions, seed: int) -> Outcome:
+    """Send pulses up and down to a device.
+
+    Parameters
+    ----------
+    options : ShowOptions
+        Device, and the pulses that it gets.
+    seed : int
+        Seed of all draws.
+
+    Returns
+    -------
+    Outcome
+        Metrics of ``EXPERIMENT``.
+    """
+    from contrastive_core.devices.presets import find_preset
+    from contrastive_core.devices.pulse_response import pulse_response
+    from experiments.hardware.device_files import is_device_file
+    from experiments.hardware.device_settings import assemble
+
     if is_device_file(options.name):
         description, source = Path(options.name).name, "a file"
     else:
         description, _, source, _ = find_preset(options.name)
-    device = assemble(options.name, (), options.seed)
-    run = open_run(options, invocation)
-    curves = 1e6 * pulse_response(device, options.pulses, options.samples)
-    mean = curves.mean(1)
-    write_pictures(run.figures, {"pulse-response": response_picture(description, curves.T.tolist(), options.pulses)})
-    shown = sorted({0, 1, options.pulses // 2, options.pulses, options.pulses + 1, 3 * options.pulses // 2, 2 * options.pulses})
-    rows = [(f"{min(n, options.pulses)} up{f', {n - options.pulses} down' if n > options.pulses else ''}", f"{mean[n]:.3f}") for n in shown]
-    result = {"run": str(run.path), "device": options.name, "pulses": options.pulses, "microsiemens": curves.T.tolist()}
-    text = f"{description}; {source}\n\n{format_table(('pulses', 'mean conductance, uS'), rows)}\n\nfigure: {run.figures}"
-    invocation.result(result, text)
+    curves = 1e6 * pulse_response(assemble(options.name, (), seed), options.pulses, options.samples)
+    return Outcome({"description": description, "source": source, "pulses": options.pulses, "microsiemens": curves.T.tolist()})
 
 
-@command(FitOptions, "fit")
-def fit_device(options: FitOptions, invocation: Invocation) -> None:
-    """Fit a device to the measured pulse responses in the CSV file FILE.
+EXPERIMENT = Experiment(
+    ShowOptions,
+    response,
+    {
+        "description": Metric("kind of the device"),
+        "source": Metric("origin of its numbers"),
+        "pulses": Metric("number of pulses up, and then down", "pulse"),
+        "microsiemens": Metric("conductances of each device, from before the first pulse"),
+    },
+    headline=(),
+)
 
-    Either two columns without a header, consecutive conductances under potentiating and under depressing pulses, or a header with
-    device_id, cycle, pulse, polarity (P or D) and conductance_S. The device is written to device.toml in the run directory, for
-    'eqlab hardware --preset RUN'.
-
-    \b
-    Examples:
-      eqlab device fit pulses.csv
-      eqlab device fit pulses.csv --unit microsiemens --out runs/fit
-
-    Parameters
-    ----------
-    options : FitOptions
-        File of measurements.
-    invocation : Invocation
-        Start of the command, for output.
-
-    Raises
-    ------
-    InputError
-        If no file is named.
-    """  # noqa: D301
-    from contrastive_core.devices.pulse_files import read_pulses
-    from contrastive_core.devices.pulse_fit import fit_pulses
-    from experiments.hardware.device_files import NAME, write_device
-
-    if not options.file:
-        raise InputError("which file? give the path of a CSV file of conductances")
-    trains = read_pulses(Path(options.file), options.unit)
-    fit = fit_pulses(trains)
-    for caution in (*_unequal(trains), *fit.cautions()):
-        invocation.warn(caution)
-    run = open_run(options, invocation)
-    write_device(run.path / NAME, fit.settings(), f"device fitted to {len(trains)} pulse trains of {Path(options.file).name}")
-    measured = [{"device": train.device, "up": train.potentiating, "siemens": train.conductance.tolist()} for train in trains]
-    write_pictures(run.figures, {"fit": fit_picture(measured, fit.curve(True).tolist(), fit.curve(False).tolist())})
-    result: dict[str, Any] = {"run": str(run.path), "device": str(run.path / NAME), "trains": len(trains), **fit.record()}
-    rows = [(name, "-" if value is None else f"{value:.6g}") for name, value in fit.record().items()]
-    places = f"device: {run.path / NAME}\nfigure: {run.figures}"
-    invocation.result(result, f"{len(trains)} trains\n\n{format_table(('parameter', 'value'), rows)}\n\n{places}")
+RESPONSE_HEADER = ("pulses", "mean conductance, µS")
 
 
-def _unequal(trains: Sequence[Train]) -> list[str]:
-    """Return what was assumed of trains of several lengths."""
-    pulses = sorted({len(train.conductance) - 1 for train in trains})
-    if len(pulses) == 1:
-        return []
-    return [f"trains have {pulses[0]} to {pulses[-1]} pulses; each is taken as a run over the whole range, num_pulses is the longest"]
+def response_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the mean conductance after some pulses, as rows under ``RESPONSE_HEADER``."""
+    pulses, curves = result["pulses"], result["microsiemens"]
+    shown = sorted({0, 1, pulses // 2, pulses, pulses + 1, 3 * pulses // 2, 2 * pulses})
+    names = [f"{min(n, pulses)} up{f', {n - pulses} down' if n > pulses else ''}" for n in shown]
+    return [(name, f"{sum(curve[n] for curve in curves) / len(curves):.3f}") for name, n in zip(names, shown, strict=True)]
 
 
 device = lazy_group(
@@ -189,7 +158,7 @@ device = lazy_group(
     {
         "list": "experiments.hardware.device:list_devices",
         "show": "experiments.hardware.device:show_device",
-        "fit": "experiments.hardware.device:fit_device",
+        "fit": "experiments.hardware.device_fit:fit_device",
         "export": "experiments.hardware.device_export:export_device",
         "import": "experiments.hardware.device_import:import_device",
     },

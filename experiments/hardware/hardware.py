@@ -187,10 +187,13 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
       eqlab hardware --config hardware-digits
     """  # noqa: D301
     check_engine(options.engine)
+    if options.ablate and "vary" not in options.model_fields_set:
+        options = options.model_copy(update={"vary": ()})  # the default variation answers another question
     for one in (read_assignment(text, "--own", "RULE.SETTING=VALUE") for text in options.own):
         if one.part not in options.rules:
             raise unknown_name("rule of this study", one.part, list(options.rules))
     cells = cells_of(options)
+    filed = split(read_device(options.preset))[0] if is_device_file(options.preset) else []
     told: set[str] = set()
     for cell in cells.values():
         settings, changes = split(cell.imperfections)
@@ -198,7 +201,8 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
         trained = changed(cell, changes)
         check_data_seed(trained)
         check_suits(device, trained, options.rules if trained.rule in options.rules else (trained.rule,))
-        for warning in (*idle(device, settings), *caution(device, trained.rule)):
+        given = [one for one in settings if one not in filed]  # a fit states more than has an effect
+        for warning in (*idle(device, given), *caution(device, trained.rule)):
             if warning not in told:
                 invocation.warn(warning)
             told.add(warning)

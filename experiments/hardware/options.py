@@ -72,7 +72,7 @@ class HardwareOptions(PlanOptions):
         ("node-noise.sigma_v=0.001,0.01,0.1",),
         description="Parameter of an effect, or of conductance, law or device, and its values; without a dot, a setting of training. "
         "Others after spaces are held, or vary along if they have as many values. May be repeated. "
-        f"none: only the device itself. Effects: {', '.join(EFFECTS)}.",
+        f"none: only the device itself, as with --ablate unless --vary is given. Effects: {', '.join(EFFECTS)}.",
     )
     ablate: Annotated[bool, DEVICE] = Field(False, description="Switch each effect of the device off in turn, and say which costs most.")
     imperfections: Annotated[_Settings, DEVICE] = Field(

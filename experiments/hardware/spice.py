@@ -181,6 +181,8 @@ def spice_command(options: SpiceOptions, invocation: Invocation) -> None:
         file = opened.run.path / "circuit.cir"
         write_text(file, text)
         if options.netlist_only:
+            if opened.run.resumed:
+                invocation.note(f"{opened.run.path} is complete; this is its netlist")
             invocation.result({"run": str(opened.run.path), "netlist": str(file)}, f"netlist: {file}")
             return
         result = compute_one(study_of("spice", options), opened, Given(options, {"prepared": prepared}))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from experiments.commandline.output import format_table
 from experiments.hardware.ablation import ablation, verdict
 from experiments.hardware.device_settings import Variation, read_variation
-from experiments.hardware.effective import HEADER, device_rows
+from experiments.hardware.effective import HEADER as SETTINGS
+from experiments.hardware.effective import device_rows
 from experiments.runs.intervals import interval_record, mean, percent_cells
 from experiments.trials.experiment import SHARE
 
@@ -75,11 +76,37 @@ def rows_of(options: HardwareOptions, found: Mapping[str, Mapping[str, Any] | No
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the rows as a table for people."""
-    header = (
-        *("varied", "value", "rule", "accuracy %", "95 % interval", "validation %"),
-        *("signal/noise", "energy uJ", "settling uJ", "pulses"),
-    )
-    body = [
+    costs = f"\n\nenergy µJ is that of all training; per sample:\n\n{format_table(PER_SAMPLE_HEADER, cost_rows(rows))}"
+    devices = device_rows(rows)
+    shown = f"\n\nsettings of the devices\n\n{format_table(SETTINGS, devices)}" if devices else ""
+    told = "".join(f"\n\n{sentence}" for sentence in verdict(rows))
+    return format_table(HEADER, result_rows(rows)) + costs + shown + told
+
+
+HEADER = (
+    *("varied", "value", "rule", "accuracy %", "95 % interval", "validation %"),
+    *("signal/noise", "energy µJ", "settling µJ", "pulses"),
+)
+"""Columns of the results."""
+
+CAPTION = (
+    "Accuracy is the share of correct test samples, as the mean over seeds with its 95 % interval; validation is that of the validation "
+    "split, after learning. Signal to noise is the rms displacement between the phases over the rms error of reading a state. Energy is "
+    "that of all training in microjoule; settling is its part while states settle, an upper bound where it has the sign <=. Pulses are "
+    "those of all writes."
+)
+"""Explanation of the columns under ``HEADER``."""
+
+COST_CAPTION = (
+    "Joules and seconds of one inference, which is a free phase with its conversions, and of one training sample, which is all phases with "
+    "a share of the writes. Digital joules are those of as many digital multiplications and additions. Means over seeds."
+)
+"""Explanation of the columns under ``PER_SAMPLE_HEADER``."""
+
+
+def result_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Return accuracy, signal to noise, energy and pulses of each cell, as rows under ``HEADER``."""
+    return [
         (
             row["varied"],
             row["value"] or "-",
@@ -93,11 +120,6 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         )
         for row in rows
     ]
-    costs = f"\n\nenergy uJ is that of all training; per sample:\n\n{format_table(PER_SAMPLE_HEADER, cost_rows(rows))}"
-    devices = device_rows(rows)
-    shown = f"\n\nsettings of the devices\n\n{format_table(HEADER, devices)}" if devices else ""
-    told = "".join(f"\n\n{sentence}" for sentence in verdict(rows))
-    return format_table(header, body) + costs + shown + told
 
 
 def cost_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:

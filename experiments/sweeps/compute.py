@@ -135,7 +135,8 @@ def compute(
     if journal.counts()["done"] == len(planned):
         invocation.note(f"{run.path} is complete; these are its results")
     work = study.work._replace(checkpoints=str(run.checkpoints.resolve())) if study.experiment.checkpoints else study.work
-    shown = replace(invocation, quiet=True) if len(planned) == 1 else invocation  # of one trial there is nothing to count
+    # A command that follows its only trial tells of it itself.
+    shown = replace(invocation, quiet=True) if len(planned) == 1 and given.arguments else invocation
     Run(run, journal, work, on_record=told or teller(invocation), given=given).compute(engine, shown, invocation.command)
     return {trial.key: trial for trial in journal.trials() if trial.key in planned}
 

@@ -3,13 +3,17 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from experiments.commandline.invocation import Invocation
+from experiments.runs.live_epochs import read_live, running
 from experiments.runs.records import Record
 
 SECONDS_BETWEEN_LINES = 10.0
+_MOST_READ = 16
+"""Running trials whose epochs are read for a line."""
 
 
 class StatusLine:
@@ -23,9 +27,12 @@ class StatusLine:
         Text before it.
     counts : mapping of str to int
         Trials by status when the run starts.
+    live : Path, optional
+        Directory of the epochs of running trials, if trials have epochs.
     """
 
-    def __init__(self, invocation: Invocation, label: str, counts: Mapping[str, int]) -> None:
+    def __init__(self, invocation: Invocation, label: str, counts: Mapping[str, int], live: Path | None = None) -> None:
+        self._live = live
         self._invocation, self._label = invocation, label
         self._failed, self._total = counts["failed"], sum(counts.values())
         # The rate counts this start only: earlier trials took time that nobody measured here.
@@ -59,7 +66,19 @@ class StatusLine:
         """Return the line, after so many seconds of computing."""
         rate = (self._done - self._before) / seconds if seconds > 0 else 0.0
         left = f"{duration((self._total - self._done) / rate)} left" if rate > 0 else "time left unknown"
-        return f"{self._label}: {self._done} of {self._total} trials, {rate:.3g} per second, {left}, {self._failed} failed"
+        shown = f"{self._label}: {self._done} of {self._total} trials, {rate:.3g} per second, {left}, {self._failed} failed"
+        return shown + under_way(self._live)
+
+
+def under_way(live: Path | None) -> str:
+    """Return how many epochs the running trials have finished, such as ``; 2 under way after 3 to 5 epochs``; empty without trials."""
+    keys = [] if live is None else running(live)
+    if live is None or not keys:
+        return ""
+    told = [read_live(live, key) for key in keys[:_MOST_READ]]
+    epochs = sorted(one[-1].epoch if one else 0 for one in told)
+    span = f"{epochs[0]}" if epochs[0] == epochs[-1] else f"{epochs[0]} to {epochs[-1]}"
+    return f"; {len(keys)} under way after {span} epochs"
 
 
 def duration(seconds: float) -> str:

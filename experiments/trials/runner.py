@@ -84,9 +84,12 @@ class Run:
             self._tidy_up()
             return
         self._prepare()
-        with StatusLine(invocation, label, counts) as line:
+        live = self.directory.live if find_experiment(self.work.experiment).live else None
+        with StatusLine(invocation, label, counts, live) as line:
             if engine == SERIAL:
-                trials = TrialRunner(self.work, self.given)
+                # The only process is busy with the trial: its epochs are the moments to tell of progress.
+                told = {"on_epoch": lambda _: line.show()} if live else {}
+                trials = TrialRunner(self.work, self.given._replace(arguments={**told, **self.given.arguments}))
                 for tasks in self._chunks():
                     self._keep([trials.run(task) for task in tasks], line)
                     line.show()

@@ -132,3 +132,37 @@ def test_resistors_on_a_graph_are_exported_in_one_column(eqlab: Eqlab, tmp_path:
     ((name, shape),) = learnt.shapes().items()
     assert shape == (len(learnt.weights[name]), 1)
     np.testing.assert_allclose(read.weight(name)[:, 0], learnt.weights[name].double().numpy(), rtol=1e-5, atol=0)  # float32
+
+
+def test_devices_that_are_shown_or_fitted_are_runs(eqlab: Eqlab, tmp_path: Path) -> None:
+    """If this fails, a finished fit is listed as damaged, or the fit of one file is shown as that of another."""
+    lines = [f"{1e-6 + 1e-6 * n},{11e-6 - 1e-6 * n}" for n in range(11)]
+    (tmp_path / "pulses.csv").write_text("\n".join(lines))
+    commands = {"fit": (tmp_path / "pulses.csv",), "show": ("ecram", "--pulses", "10", "--samples", "2")}
+    for name, arguments in commands.items():
+        results = [eqlab("device", name, *arguments, "--json", "--out", tmp_path / "runs" / name) for _ in range(2)]
+        assert [result.exit_code for result in results] == [0, 0], results[0].output
+        assert results[0].stdout == results[1].stdout
+        assert ["is complete" in result.stderr for result in results] == [False, True]
+        assert "<svg" in (tmp_path / "runs" / name / "report.html").read_text()
+    listed = json.loads(eqlab("runs", "list", "--runs", tmp_path / "runs", "--json").stdout)["runs"]
+    assert [(run["command"], run["done"], run["failed"]) for run in listed] == [("device fit", 1, 0), ("device show", 1, 0)]
+    (tmp_path / "pulses.csv").write_text("\n".join(reversed(lines[::-1][:9])))
+    other = eqlab("device", "fit", *commands["fit"], "--out", tmp_path / "runs" / "fit")
+    assert (other.exit_code, "holds a run with other measurements" in other.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "(No such file or directory); give a CSV file"),
+        ("1,11\n2,10\n3,8\n4,5\n6,1\n", "name the unit with --unit (microsiemens, nanosiemens, kiloohm, megaohm)"),
+        ("device_id,cycle,pulse,polarity,conductance_S\n" + "".join(f"a,1,{n},P,{1.5 * n + 1}\n" for n in range(5)), "convert the column"),
+    ],
+)
+def test_files_that_cannot_be_fitted_are_told_apart(eqlab: Eqlab, content: str | None, words: str, tmp_path: Path) -> None:
+    """If this fails, the advice is one that cannot be followed: a header has its unit in its name."""
+    if content is not None:
+        (tmp_path / "p.csv").write_text(content)
+    result = eqlab("device", "fit", tmp_path / "p.csv")
+    assert (result.exit_code, words in result.stderr, "Errno" in result.stderr) == (2, True, False), result.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from contrastive_core.devices.write_law import LinearStep
 from contrastive_core.errors import InputError
 from experiments.hardware.ablation import ablation, ablation_rows, verdict
 from experiments.hardware.device_settings import assemble, split
+from experiments.hardware.table import CAPTION
 
 
 def row(varied: str, value: str, accuracy: float | None, rule: str = "ep-centered") -> dict[str, Any]:
@@ -54,17 +56,25 @@ def test_the_verdict_names_the_effect_with_the_largest_gain() -> None:
     rows = [row("unvaried", "", 0.9), row("without", "adc", 0.92), row("without", "law", 0.95), row("without", "all", 0.97)]
     assert [(part, round(gain, 9)) for _, part, _, gain in ablation_rows(rows)] == [("all", 7.0), ("law", 5.0), ("adc", 2.0)]
     assert verdict(rows) == [
-        "ep-centered: 90.0 % on this device; law costs most: without it accuracy is 95.0 %, 5.0 points higher (means over seeds)"
+        "ep-centered: 90.0 % on this device; law costs most: without it accuracy is 95.0 %, 5.0 points higher (means over seeds); "
+        "without any effect it is 97.0 %"
     ]
     worse = [row("unvaried", "", 0.9), row("without", "adc", 0.88)]
     assert "no effect on its own costs accuracy" in verdict(worse)[0]
-    assert verdict([row("unvaried", "", 0.9), row("stuck-at.p_sa0", "0.1", 0.95), row("without", "adc", None)]) == []
+
+
+def test_without_an_ablation_the_verdict_names_the_lowest_accuracy() -> None:
+    """If this fails, a report leaves its reader to find the worst row."""
+    rows = [row("unvaried", "", 0.9), row("stuck-at.p_sa0", "0.1", 0.85), row("adc.adc_bits", "4", 0.5), row("without", "adc", None)]
+    assert verdict(rows) == ["ep-centered: 90.0 % on the given device; lowest with adc.adc_bits 4, 50.0 % (means over seeds)"]
+    assert verdict([row("ideal", "", 0.96)]) == ["ep-centered: 96.0 % on the ideal device (means over seeds)"]
+    assert verdict([row("ideal", "", None)]) == []
 
 
 def test_an_ablation_is_run_and_told(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, the question of the engineer has no answer."""
     tiny = ("hardware", "--set", "train_size=64", "--epochs", "1", "--hidden", "4", "--seeds", "1", "--engine", "serial", "--quiet")
-    one = ("--imperfections", "stuck-at.p_sa1=0.5", "--imperfections", "node-noise.sigma_v=0.01", "--vary", "none", "--ablate")
+    one = ("--imperfections", "stuck-at.p_sa1=0.5", "--imperfections", "node-noise.sigma_v=0.01", "--ablate")
     found = eqlab(*tiny, *one, "--json", "--out", str(tmp_path / "run"))
     assert found.exit_code == 0, found.output
     result = json.loads(found.stdout)
@@ -77,4 +87,7 @@ def test_an_ablation_is_run_and_told(eqlab: Eqlab, tmp_path: Path) -> None:
     assert "stuck-at" not in result["rows"][1]["device"]
     assert result["rows"][1]["device"]["node-noise"]["sigma_v"] == 0.01
     assert len(result["verdict"]) == 1
-    assert "Accuracy without each effect" in (tmp_path / "run" / "report.html").read_text()
+    report = unescape((tmp_path / "run" / "report.html").read_text())
+    assert all(title in report for title in ("Accuracy, energy and pulses", "Accuracy without each effect", result["verdict"][0], CAPTION))
+    assert report.count("<svg") == 2  # the effects and the front, as the command draws them
+    assert "pareto" not in report.lower().replace("pareto front", "")

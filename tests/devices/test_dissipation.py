@@ -289,7 +289,7 @@ def test_command_and_run_show_the_joules_of_settling_and_whether_they_are_a_boun
     single, paired = json.loads(result.stdout)["rows"]
     assert (single["settle_is_bound"], paired["settle_is_bound"]) == (0, 1)
     shown = eqlab("hardware", *tiny, *vary, "--quiet").stdout
-    assert "settling uJ" in shown
+    assert "settling µJ" in shown
     assert f" {1e6 * single['settle_energy']:.3g}" in shown
     assert f"<= {1e6 * paired['settle_energy']:.3g}" in shown
     listed = json.loads(eqlab("runs", "show", tmp_path / "o", "--json").stdout)["runs"][0]["metrics"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
 from experiments.commandline.completion import complete
 from experiments.commandline.flags import command
@@ -187,6 +188,7 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
       eqlab hardware --config hardware-digits
     """  # noqa: D301
     check_engine(options.engine)
+    options = _from_file(options)
     if options.ablate and "vary" not in options.model_fields_set:
         options = options.model_copy(update={"vary": ()})  # the default variation answers another question
     for one in (read_assignment(text, "--own", "RULE.SETTING=VALUE") for text in options.own):
@@ -218,6 +220,17 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
     rows = rows_of(options, trials)
     finish(opened.run, invocation, {"rows": rows, "verdict": verdict(rows)}, table(rows))
     refuse_failed(trials, "trials")
+
+
+def _from_file(options: HardwareOptions) -> HardwareOptions:
+    """Return the options with the file of a device as their preset."""
+    if options.device_file is None:
+        return options
+    if options.preset != "ideal":
+        raise InputError(f"a device is given once, and here by --preset {options.preset} and by --device-file; leave one of them out")
+    read_device(options.device_file)  # a name of a published device is no file
+    path = options.device_file
+    return options.model_copy(update={"preset": path if is_device_file(path) else f"./{path}", "device_file": None})
 
 
 def cells_of(options: HardwareOptions) -> dict[str, HardwareTrialOptions]:

@@ -56,7 +56,7 @@ class HardwareOptions(PlanOptions):
 
     Attributes
     ----------
-    rules, own, vary, ablate, imperfections, preset, transfer, constants, final, seeds
+    rules, own, vary, ablate, imperfections, preset, device_file, transfer, constants, final, seeds
         The study.
     engine
         Engine that computes the trials.
@@ -79,6 +79,9 @@ class HardwareOptions(PlanOptions):
         (), description="Setting of the device in all trials, such as adc.adc_bits=8; may be repeated."
     )
     preset: Annotated[str, DEVICE] = Field("ideal", description=_PRESET)
+    device_file: Annotated[str | None, DEVICE] = Field(
+        None, description="Device to start from, in place of --preset: the path of a device.toml, or of the run of a fit."
+    )
     transfer: Annotated[Transfer, DEVICE] = Field("none", description=_TRANSFER)
     constants: ConstantOptions = Field(
         default_factory=lambda: ConstantOptions.model_validate({}), description="Constants of the energy bill, in SI units."

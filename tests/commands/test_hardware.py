@@ -205,7 +205,7 @@ def test_columns_of_the_tables_are_the_metrics_of_their_names() -> None:
     }
     row |= {"signal_to_noise": 3.0, "energy": 2e-6, "settle_energy": 1e-6, "settle_is_bound": 1.0, "device_seconds": 8.0, "pulses": 7.0}
     header, _, line = table([row]).splitlines()[:3]
-    assert header.split()[-7:] == ["%", "signal/noise", "energy", "uJ", "settling", "uJ", "pulses"]
+    assert header.split()[-7:] == ["%", "signal/noise", "energy", "µJ", "settling", "µJ", "pulses"]
     assert line.split()[-6:] == ["75.0", "3", "2", "<=", "1", "7"]
     assert PER_SAMPLE_HEADER[3:] == (
         "J per inference",

@@ -1,0 +1,68 @@
+"""Story of an engineer: from measured pulses to joules per inference, and to a programmed chip, by the lines of the documents."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Eqlab
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "hardware.md"
+SMALL = ("--set", "train_size=64", "--epochs", "1", "--hidden", "4", "--seeds", "1", "--engine", "serial", "--quiet")
+
+
+def documented() -> list[list[str]]:
+    """Return the commands of the section, without the name of the program."""
+    section = DOCUMENT.read_text().split("## From measured pulses to a chip\n")[1].split("\n## ")[0]
+    return [shlex.split(line.removeprefix("$ eqlab ")) for line in section.splitlines() if line.startswith("$ eqlab ")]
+
+
+def measure(path: Path) -> None:
+    """Write pulses of two devices in three cycles, as a laboratory would: exponential curves with noise of reading, from 2 to 50 µS."""
+    draws, lines = np.random.default_rng(0), ["device_id,cycle,pulse,polarity,conductance_S"]
+    rise = -np.expm1(-2 * np.arange(51) / 50) / -np.expm1(-2)
+    for device in "ab":
+        for cycle in range(3):
+            for polarity, share in (("P", rise), ("D", 1 - rise)):
+                siemens = 2e-6 + 48e-6 * share + 1e-7 * draws.normal(size=51)
+                lines += [f"{device},{cycle},{pulse},{polarity},{value:.6e}" for pulse, value in enumerate(siemens)]
+    path.write_text("\n".join(lines))
+
+
+def test_an_engineer_goes_from_pulses_to_a_chip_by_documented_lines(eqlab: Eqlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, the way of the user for whom the hardware is simulated ends before its last step."""
+    monkeypatch.chdir(tmp_path)
+    measure(tmp_path / "pulses.csv")
+    found = {}
+    for command in documented():
+        result = eqlab(*command, *(SMALL if command[0] == "hardware" else ()), "--json")
+        assert result.exit_code == 0, (command, result.output)
+        found[" ".join(command[:2] if command[0] == "device" else command[:1])] = json.loads(result.stdout)
+    assert found["device fit"]["g_max"] == pytest.approx(50e-6, rel=0.05, abs=0)
+    study = found["hardware"]
+    assert study["rows"][0]["device"]["conductance"]["g_max"] == found["device fit"]["g_max"]
+    # Digital joules are those of another machine; the device's are a sum of parts, none of which is more than the whole.
+    for row in study["rows"]:
+        assert 0 < row["inference_energy"] < row["sample_energy"] < row["energy"]
+        assert 0 < row["inference_seconds"] < row["sample_seconds"]
+        assert row["inference_digital_energy"] > 0
+    assert "without any effect it is" in study["verdict"][0]
+    keys = [trial["trial"] for trial in found["runs"]["runs"][0]["trials"]]
+    assert found["device export"]["trial"] in keys
+    table = tmp_path / "table"
+    target, pulses = (np.loadtxt(table / f"weight_1.plus{kind}.csv", delimiter=",") for kind in ("", ".pulses"))
+    assert target.shape == pulses.shape == (64, 4)
+    assert 2e-6 * 0.9 < target.min() < target.max() < 50e-6 * 1.1
+    assert pulses.max() <= 50
+    assert found["device import"]["test_error"] == pytest.approx(found["device import"]["target_error"], abs=1 / 360)
+
+
+def test_a_device_is_given_once(eqlab: Eqlab, tmp_path: Path) -> None:
+    """If this fails, one of two devices is ignored."""
+    result = eqlab("hardware", "--preset", "ecram", "--device-file", tmp_path, *SMALL)
+    assert (result.exit_code, "a device is given once" in result.stderr) == (2, True)
+    missing = eqlab("hardware", "--device-file", "ecram", *SMALL)
+    assert (missing.exit_code, "cannot read the device ecram" in missing.stderr) == (2, True)

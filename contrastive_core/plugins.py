@@ -6,8 +6,8 @@ A plug-in is named in one of three ways:
 - as ``MODULE:NAME``, where NAME is an attribute of the module, or a key of its table (``RULES``, ``NETWORKS``, ...);
 - by a key of such a table, if the module is given with ``--plugin MODULE``; the name is then stored as ``MODULE:NAME``.
 
-Nothing is imported before a name is used. A name that was read out of a run is used in a block of ``only_told``, because whoever sends a
-run chooses the names in it.
+Nothing is imported before a name is used. A name that was read out of a run or a configuration is used in a block of ``only_told``,
+because whoever sends the file chooses the names in it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, reduce
 from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
@@ -39,7 +39,7 @@ _TABLES = {kind: group.removeprefix("eqlab.").upper() for kind, group in GROUPS.
 _modules: list[str] = []
 _used: dict[tuple[str, str], None] = {}
 _told: set[str] = set()
-_guarded: ContextVar[str | None] = ContextVar("guarded", default=None)
+_guarded: ContextVar[tuple[str, str] | None] = ContextVar("guarded", default=None)
 
 
 class Plugin(NamedTuple):
@@ -89,7 +89,11 @@ def use_modules(modules: Sequence[str]) -> None:
     """
     _modules.clear()
     for name in modules:
-        _import(name)
+        if "/" in name or name.endswith(".py"):
+            raise PluginError(f"--plugin takes a module, got the file {name!r}; go to its folder and give --plugin {Path(name).stem}")
+        module = _import(name)
+        if empty := [table for kind, table in _TABLES.items() if hasattr(module, table) and not _table(kind, module)]:
+            raise PluginError(f"the table {empty[0]} of the plug-in {name} is empty; give it an entry, or leave it out")
         _modules.append(name)
     tell(modules)
 
@@ -105,20 +109,22 @@ def told() -> list[str] | None:
 
 
 @contextmanager
-def only_told(advice: str = "add --plugin {module} if you trust it") -> Iterator[None]:
+def only_told(advice: str = "add --plugin {module} if you trust it", source: str = "the run") -> Iterator[None]:
     """Refuse, inside the block, the names ``MODULE:NAME`` whose module the user has not named in this process.
 
     Parameters
     ----------
     advice : str
         Advice of the error, with ``{module}`` in place of the module's name.
+    source : str
+        Words for what gives the names.
 
     Yields
     ------
     None
         Inside the block, ``PluginError`` is raised for other names, before anything is imported.
     """
-    token = _guarded.set(advice)
+    token = _guarded.set((advice, source))
     try:
         yield
     finally:
@@ -133,11 +139,11 @@ def looking() -> Iterator[None]:
 
 
 def _refuse_untold(kind: str, name: str, target: str) -> None:
-    module, advice = target.partition(":")[0], _guarded.get()
-    if advice is None:
+    module, (advice, source) = target.partition(":")[0], _guarded.get() or ("", "")
+    if not advice:
         _told.add(module)
     elif not (module in _told or (":" not in name and "{module}" in advice)):
-        raise PluginError(f"the run names the {kind} {name!r}, which would run a program of its own; {advice.format(module=module)}")
+        raise PluginError(f"{source} names the {kind} {name!r}, which would run a program of its own; {advice.format(module=module)}")
 
 
 def names(kind: str) -> list[str]:
@@ -177,8 +183,8 @@ def canonical(kind: str, name: str) -> str | None:
     if kind not in GROUPS:
         return None
     if ":" in name:
-        if not all(name.partition(":")[::2]):  # half a name is a slip of the user's, and no module to import
-            return None
+        if not all(name.partition(":")[::2]):  # no module to import
+            raise PluginError(f"{name!r} is half the name of a {kind}; give MODULE:NAME, or a name without a colon")
         _refuse_untold(kind, name, name)
         return name
     found = [f"{module}:{name}" for module in _modules if name in _table(kind, import_module(module))]
@@ -213,11 +219,10 @@ def used() -> list[dict[str, str | None]]:
 def identify(kind: str, name: str) -> dict[str, str | None]:
     """Return the ``object``, ``package``, ``version`` and ``digest`` (SHA-256 of the module's file) of a plug-in."""
     one = next((one for one in installed() if (one.kind, one.name) == (kind, name)), None)
-    target = one.target if one else name
-    module = target.partition(":")[0]
-    origin = _locate(module)
+    target, package, version = (one.target, one.package, one.version) if one else (name, None, None)
+    origin = _locate(target.partition(":")[0])
     digest = sha256(Path(origin).read_bytes()).hexdigest() if origin and Path(origin).is_file() else None
-    return {"object": target, "package": one.package if one else None, "version": one.version if one else None, "digest": digest}
+    return {"object": target, "package": package, "version": version, "digest": digest}
 
 
 def load(kind: str, name: str) -> Any:
@@ -247,17 +252,19 @@ def load(kind: str, name: str) -> Any:
     table = _table(kind, module)
     if attribute in table:
         return table[attribute]
-    found: Any = module
-    for part in attribute.split("."):
-        found = getattr(found, part, None)
+    found: Any = reduce(lambda whole, part: getattr(whole, part, None), attribute.split("."), module)
     if found is None:
-        raise PluginError(f"the plug-in module {path} has no {kind} {attribute!r}; give MODULE:NAME with a NAME that it defines")
+        listed = f"its {_TABLES[kind]} are: {', '.join(table)}" if table else f"it has no table {_TABLES[kind]}"
+        raise PluginError(f"the plug-in module {path} has no {kind} {attribute!r}, and {listed}; give a NAME that it has")
     return found
 
 
 def _table(kind: str, module: ModuleType) -> Mapping[str, Any]:
     table = getattr(module, _TABLES[kind], {})
-    return table if isinstance(table, Mapping) else {}
+    if isinstance(table, Mapping) and all(isinstance(name, str) for name in table):
+        return table
+    what = "names that are no texts" if isinstance(table, Mapping) else f"the type {type(table).__name__}"
+    raise PluginError(f"the table {_TABLES[kind]} of the plug-in {module.__name__} has {what}; make it a dict of objects by name")
 
 
 def _locate(module: str) -> str | None:

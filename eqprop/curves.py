@@ -14,6 +14,7 @@ from torch import Tensor
 
 from contrastive_core.errors import DataError, InputError
 from contrastive_core.files.arrays import load_arrays
+from contrastive_core.files.bounded import read_table
 from contrastive_core.files.numbers import is_number
 
 
@@ -163,11 +164,10 @@ def read_curve(path: Path) -> MeasuredDiode:
 
 def _rows(path: Path) -> list[tuple[int, float, float]]:
     rows: list[tuple[int, float, float]] = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            if not row or (number == 1 and not is_number(row[0])):
-                continue
-            if len(row) != 2 or not all(map(is_number, row)):
-                raise ValueError(f"line {number} is not two numbers: {','.join(row)!r}")
-            rows.append((number, float(row[0]), float(row[1])))
+    for number, row in enumerate(csv.reader(read_table(path).splitlines()), start=1):
+        if not row or (number == 1 and not is_number(row[0])):
+            continue
+        if len(row) != 2 or not all(map(is_number, row)):
+            raise ValueError(f"line {number} is not two numbers: {','.join(row)[:60]!r}")
+        rows.append((number, float(row[0]), float(row[1])))
     return rows

@@ -1,6 +1,7 @@
 """IDX files, the format of MNIST: reading, and one clear error for each kind of damage."""
 
 import gzip
+import io
 import zlib
 from hashlib import sha256
 from math import prod
@@ -11,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contrastive_core.errors import DataError
+from contrastive_core.files.bounded import LARGEST, read_bytes
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _TYPES = {0x08: "unsigned byte", 0x09: "signed byte", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 _CONTENTS = {1: "labels", 3: "images"}
+_LONGEST_HEADER = 16
+_MOST_TRAILING = 2**20
 _AGAIN = "copy or download the file again"
 
 
@@ -81,17 +85,34 @@ def open_idx(path: Path) -> IdxFile:
         If the file cannot be read, or its compression is damaged.
     """
     try:
-        raw = path.read_bytes()
+        raw = read_bytes(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    except ValueError as error:
+        raise DataError(f"{path}: is no file of this data set, because {error}; check the path") from error
     archive = sha256(raw).hexdigest()
     if not raw.startswith(_GZIP_MAGIC):
         return IdxFile(path, len(raw), archive, archive, raw)
     try:
-        data = gzip.decompress(raw)
+        data = _unpack(path, raw)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: corrupt gzip ({error}), expected a whole gzip file; {_AGAIN}") from error
     return IdxFile(path, len(raw), archive, sha256(data).hexdigest(), data)
+
+
+def _unpack(path: Path, raw: bytes) -> bytes:
+    """Unpack as many bytes as the header declares, and what may follow them by mistake."""
+    with gzip.open(io.BytesIO(raw)) as stream:
+        head = stream.read(_LONGEST_HEADER)
+        # A gzip file of a megabyte can hold a gigabyte of zeros, which are no IDX header.
+        axes = head[3] if len(head) > 3 and not any(head[:2]) and head[2] in _TYPES else 0
+        declared = prod(int.from_bytes(head[start : start + 4], "big") for start in range(4, 4 + 4 * axes, 4)) if 0 < axes < 4 else 0
+        if declared > LARGEST:
+            raise DataError(f"{path}: declares {declared} bytes, at most {LARGEST} are read; {_AGAIN}")
+        data = head + stream.read(declared + _MOST_TRAILING)
+        if stream.read(1):
+            raise DataError(f"{path}: unpacks to more than {len(data)} bytes, its header declares {declared}; {_AGAIN}")
+        return data
 
 
 def parse_images(file: IdxFile) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contrastive_core.errors import DataError
+from contrastive_core.files.bounded import read_table
 from contrastive_core.files.numbers import is_number
 
 Array = NDArray[np.float64]
@@ -78,10 +79,10 @@ def read_pulses(path: Path, unit: str | None = None) -> list[Train]:
         are repeated or left out, or a train is shorter than three pulses; with the line's number.
     """
     try:
-        rows = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
+        rows = list(csv.reader(read_table(path).splitlines()))
     except OSError as error:
         raise DataError(f"cannot read pulse data {path} ({error.strerror}); give a CSV file of conductances") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV file in UTF-8 ({error}); give a CSV file of conductances") from error
     numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
     if not numbered:

@@ -13,8 +13,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-LARGEST = 2**32
-"""Bytes of all arrays of a file together, unpacked."""
+from contrastive_core.files.bounded import LARGEST
+
 _KINDS = "biufU"
 # NumPy reads a header as Python code, and has no error of its own for one that is none.
 _DAMAGE = (zlib.error, EOFError, struct.error, SyntaxError, TokenError, RecursionError, MemoryError, TypeError, OverflowError)

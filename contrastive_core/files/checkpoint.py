@@ -11,6 +11,7 @@ from safetensors.torch import save as format_tensors
 from torch import Tensor, nn
 
 from contrastive_core.errors import CheckpointError
+from contrastive_core.files.bounded import read_bytes
 from contrastive_core.files.writing import write_bytes
 
 
@@ -46,9 +47,11 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         If the file is missing, damaged or not a checkpoint of eqlab.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror}; give the path of an existing checkpoint") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} is no checkpoint of eqlab: {error}; give the path of a checkpoint") from error
     try:
         tensors = parse_tensors(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])

@@ -1,5 +1,6 @@
 """First look at the arguments of a command: the names that decide which flags it has."""
 
+import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,6 +11,9 @@ from pydantic import BaseModel
 from contrastive_core.errors import InputError
 from experiments.commandline.kinds import field_kind, flag_name, from_text
 from experiments.commandline.options import assignment, read_config
+
+_FILES = ("--config", "--file")
+_BETWEEN = re.compile(r"[=,\[\]\"'\s]+")
 
 
 def names_in(args: Sequence[str], model: type[BaseModel]) -> dict[str, Any]:
@@ -35,6 +39,13 @@ def names_in(args: Sequence[str], model: type[BaseModel]) -> dict[str, Any]:
     with suppress(InputError):
         layers += [assignment(text, model).values for text in values_of("--set", args)]
     return dict(ChainMap(*(dict(layer) for layer in reversed(layers))))
+
+
+def modules_in(args: Sequence[str]) -> Iterator[str]:
+    """Find the modules of names ``MODULE:NAME`` that the user has typed; those in files are chosen by whoever wrote the file."""
+    for before, text in zip(("", *args), args, strict=False):
+        if before not in _FILES and not text.startswith(tuple(f"{flag}=" for flag in _FILES)):
+            yield from (word.partition(":")[0] for word in _BETWEEN.split(text) if ":" in word)
 
 
 def values_of(flag: str, args: Sequence[str]) -> Iterator[str]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from contrastive_core.files.bounded import read_bytes
+
 LARGEST_FILE = 2**24
 """Bytes of a configuration or provenance that are read; those that eqlab writes have some thousand."""
 _LONGEST_INTEGER = 4096
@@ -70,30 +72,8 @@ def read_json(text: str | bytes) -> Any:
 
 
 def read_bounded(path: Path) -> bytes:
-    """Read a small file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    bytes
-        Its content.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    ValueError
-        If it has more than ``LARGEST_FILE`` bytes.
-    """
-    with path.open("rb") as stream:
-        content = stream.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise ValueError(f"it has more than {LARGEST_FILE} bytes")
-    return content
+    """Read a file of at most ``LARGEST_FILE`` bytes; ``contrastive_core.files.bounded.read_bytes`` says what is raised."""
+    return read_bytes(path, LARGEST_FILE)
 
 
 def _refuse_long_integers(value: Any) -> None:

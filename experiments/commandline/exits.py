@@ -3,6 +3,8 @@
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 some trials failed, 130 interrupted.
 """
 
+from difflib import get_close_matches
+
 import click
 
 from contrastive_core.errors import EqlabError, InputError
@@ -12,6 +14,8 @@ from experiments.commandline.interruption import INTERRUPTED, InterruptedRunErro
 FAILED = 1
 USAGE = 2
 SOME_FAILED = 3
+_CLOSE = 0.75
+"""Likeness of a word that is suggested; --batch-size and --size have 0.67, and mean different things."""
 _NO_MEMORY = (
     "can't allocate memory",
     "not enough memory",
@@ -85,10 +89,14 @@ def sentence(error: BaseException) -> str:
 
 
 def _unknown_option(error: click.NoSuchOption) -> str:
-    """Say what a familiar option is called here, or which options are spelt like it."""
-    options = [] if error.ctx is None else [name for option in error.ctx.command.params for name in option.opts]
+    """Say what a familiar option is called here, or name the one that begins as typed, or else the closest one."""
+    options = [] if error.ctx is None else [name for one in error.ctx.command.params if isinstance(one, click.Option) for name in one.opts]
     ours = translated("option", error.option_name.lstrip("-"), [name.removeprefix("--") for name in options])
-    return f"no such option {error.option_name}: it is --{ours} here" if ours else error.format_message().rstrip(".")
+    if ours:
+        return f"no such option {error.option_name}: it is --{ours} here"
+    begin = sorted((name for name in options if name.startswith(error.option_name)), key=len)
+    close = begin[:1] or get_close_matches(error.option_name, options, n=1, cutoff=_CLOSE)
+    return f"no such option {error.option_name!r}{f': did you mean {close[0]!r}?' if close else ''}"
 
 
 def _ran_out_of_memory(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ import click
 import cloup
 
 from contrastive_core import plugins
-from experiments.commandline.arguments import names_in, values_of
+from experiments.commandline.arguments import modules_in, names_in, values_of
 from experiments.commandline.completion import complete
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.layout import HelpContext
@@ -30,6 +30,7 @@ _DIRECTORIES = {
     RUN: "Directory of the run, which keeps its results.",
     RUNS: "Directory that holds the runs, in place of the directory runs.",
 }
+_CONFIGURATION = "the configuration"
 
 _THREADS = (
     "Number of threads that share out the samples of large batches, and chains of spins; results do not depend on it. "
@@ -68,9 +69,10 @@ def command(
 
         def callback(**given: Any) -> None:
             flags = {key: given[destination(key)] for key in leaves if given[destination(key)] not in (None, ())}
-            options = resolve(model, config=given.get("config"), flags=flags, assignments=given.get("set", ()))
-            keep_freed_memory()
-            function(options, _invocation(given))
+            with plugins.only_told(source=_CONFIGURATION):
+                options = resolve(model, config=given.get("config"), flags=flags, assignments=given.get("set", ()))
+                keep_freed_memory()
+                function(options, _invocation(given))
 
         def completed(args: Sequence[str]) -> click.Command:
             known = complete(model, names_in(args, model))
@@ -128,7 +130,10 @@ class Command(cloup.Command):
         """
         plugins.forget()
         plugins.use_modules(list(values_of("--plugin", args)))
-        return cloup.Command.make_context(self._completed(args), info_name, args, parent, **extra)
+        plugins.tell(modules_in(args))
+        with plugins.only_told(source=_CONFIGURATION):
+            completed = self._completed(args)
+        return cloup.Command.make_context(completed, info_name, args, parent, **extra)
 
     def get_default_option_group(self, ctx: click.Context, is_the_only_visible_option_group: bool = False) -> cloup.OptionGroup:
         """Collect the options that belong to no other section, and ``--help``.

@@ -1,11 +1,9 @@
 """Options of commands: a checked model, filled from defaults, then a TOML file, then flags, then ``--set key=value``."""
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from hashlib import sha256
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
@@ -15,7 +13,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
 from experiments.commandline.assignments import split_assignment
 from experiments.commandline.completion import complete
-from experiments.commandline.documents import read_bounded, read_toml
+from experiments.commandline.configurations import read_configuration
 from experiments.commandline.kinds import NONE, field_kind, flag_name, from_assignment, is_positional, kind_at
 from experiments.commandline.messages import complain
 from experiments.commandline.sections import GENERAL, OWN, Section
@@ -105,7 +103,14 @@ class Layer(NamedTuple):
     values: Mapping[str, Any]
 
 
-def resolve(model: type[M], *, config: str | None = None, flags: Mapping[str, Any] | None = None, assignments: Sequence[str] = ()) -> M:
+def resolve(
+    model: type[M],
+    *,
+    config: str | None = None,
+    flags: Mapping[str, Any] | None = None,
+    assignments: Sequence[str] = (),
+    assigned_by: str = "--set",
+) -> M:
     """Merge all sources of settings and check the result, later sources winning.
 
     Parameters
@@ -118,6 +123,8 @@ def resolve(model: type[M], *, config: str | None = None, flags: Mapping[str, An
         Values given as flags, by dotted key.
     assignments : sequence of str
         ``key=value`` each, with dotted keys for nested options.
+    assigned_by : str
+        Flag of the assignments, for messages.
 
     Returns
     -------
@@ -129,7 +136,7 @@ def resolve(model: type[M], *, config: str | None = None, flags: Mapping[str, An
     InputError
         If the file cannot be read, or any setting is unknown or wrong; one message names them all.
     """
-    given = [Layer("{flag}", nested(flags or {})), *(assignment(text, model) for text in assignments)]
+    given = [Layer("{flag}", nested(flags or {})), *(assignment(text, model, assigned_by) for text in assignments)]
     return resolve_layers(model, given if config is None else [*_cases(model, read_config(config), given), *given])
 
 
@@ -207,36 +214,8 @@ def read_config(name: str) -> Layer:
     InputError
         If there is neither, or the file is not TOML.
     """
-    shipped = shipped_configurations()
-    path = Path(name)
-    if not path.is_file():
-        if name not in shipped:
-            problem = unknown_name("configuration", name, list(shipped))
-            raise InputError(f"there is no file {name!r}, and no shipped configuration of that name: {problem}")
-        path = shipped[name]
-    origin = "{key} (in " + path.name.replace("{", "{{").replace("}", "}}") + ")"
-    try:
-        return Layer(origin, read_toml(read_bounded(path).decode("utf-8-sig")))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name} is not a TOML file: {error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not a TOML file: it is not UTF-8 text") from error
-    except OSError as error:
-        raise InputError(f"cannot read the configuration {name}: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{name} is not a configuration: {error}") from error
-
-
-def shipped_configurations() -> dict[str, Path]:
-    """List the configurations that come with the program.
-
-    Returns
-    -------
-    dict of str to Path
-        By name.
-    """
-    folder = Path(str(resources.files("experiments"))) / "configs"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    path, document = read_configuration(name)
+    return Layer("{key} (in " + path.name.replace("{", "{{").replace("}", "}}") + ")", document)
 
 
 def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,10 +229,10 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def assignment(text: str, model: type[BaseModel]) -> Layer:
-    """Read ``key=value``, with the value as the option of that key takes it."""
-    key, value = split_assignment(text, "--set", "KEY=VALUE")
-    return Layer("{key} (by --set)", nested({key: from_assignment(value, kind_at(model, tuple(key.split("."))))}))
+def assignment(text: str, model: type[BaseModel], flag: str = "--set") -> Layer:
+    """Read ``key=value`` of a flag, with the value as the option of that key takes it."""
+    key, value = split_assignment(text, flag, "KEY=VALUE")
+    return Layer(f"{{key}} (by {flag})", nested({key: from_assignment(value, kind_at(model, tuple(key.split("."))))}))
 
 
 def without_effect(options: CommandOptions, names: Sequence[str], reason: str) -> list[str]:

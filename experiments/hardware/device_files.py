@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from contrastive_core.errors import InputError
-from experiments.commandline.documents import LARGEST_FILE, read_toml
+from experiments.commandline.documents import read_bounded, read_toml
 
 NAME = "device.toml"
 """File that a fit writes in its run directory."""
@@ -37,15 +37,6 @@ def write_device(path: Path, settings: Mapping[str, Mapping[str, Any]], source: 
         write_text(path, f"# {comment}; give this file to 'eqlab hardware --preset'.\n{to_toml(settings)}")
     except OSError as error:
         raise InputError(f"cannot write {path} ({error.strerror}); choose another directory") from error
-
-
-def _text(path: Path) -> str:
-    """Return the text of a file of at most ``LARGEST_FILE`` bytes."""
-    with path.open("rb") as stream:
-        content = stream.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise ValueError(f"it is larger than {LARGEST_FILE} bytes")
-    return content.decode("utf-8-sig")
 
 
 def is_device_file(preset: str) -> bool:
@@ -78,7 +69,7 @@ def read_device(preset: str) -> tuple[str, ...]:
     """
     path = Path(preset) / NAME if Path(preset).is_dir() else Path(preset)
     try:
-        document = read_toml(_text(path))
+        document = read_toml(read_bounded(path).decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"cannot read the device {path} ({error.strerror}); give a file that 'eqlab device fit' wrote") from error
     except ValueError as error:

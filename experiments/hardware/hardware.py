@@ -150,7 +150,8 @@ def changed(options: HardwareTrialOptions, changes: Mapping[str, str]) -> Hardwa
     """
     from experiments.commandline.options import resolve
 
-    return resolve(HardwareTrialOptions, flags=options.settings(), assignments=[f"{key}={value}" for key, value in changes.items()])
+    given = [f"{key}={value}" for key, value in changes.items()]
+    return resolve(HardwareTrialOptions, flags=options.settings(), assignments=given, assigned_by="--vary or --imperfections")
 
 
 def moved(held: OnDevice, network: Network, device: Device, seed: int) -> OnDevice:

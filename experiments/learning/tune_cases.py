@@ -69,8 +69,10 @@ def check_material(options: TuneOptions) -> Splits:
     splits = load_data(options)
     needed, there = 2 * options.batches * options.batch_size, len(splits.train.labels)
     if needed > there:
+        most = there // (2 * options.batch_size)
+        advice = f"--batches {most}" if most else f"--batches 1 --batch-size {max(1, there // 2)}" if there > 1 else "a larger --train-size"
         raise InputError(
-            f"2 x {options.batches} batches of {options.batch_size} need {needed} samples, and there are {there}; give fewer --batches"
+            f"2 x {options.batches} batches of {options.batch_size} need {needed} samples, and there are {there}; give {advice} at most"
         )
     return splits
 

@@ -32,7 +32,10 @@ class ReportOptions(CommandOptions):
     """
 
     runs: Annotated[tuple[str, ...], Positional()] = Field((), description="Names of runs in the directory runs, or paths.")
-    out: Path | None = Field(None, description="File of the report; none: report.html in the run, or beside the first of several runs.")
+    out: Path | None = Field(
+        None,
+        description="File of the report, by default with the ending .html; none: report.html in the run, or beside the first of several.",
+    )
     figures: Path | None = Field(
         None,
         description="Directory to write every figure to, as SVG with its numbers as CSV and JSON; none: the folder figures of the run, and "
@@ -66,7 +69,9 @@ def report_command(options: ReportOptions, invocation: Invocation) -> None:
 
     runs = [find_run(name) for name in dict.fromkeys(options.runs)]
     page = build_report(runs[0], options.front) if len(runs) == 1 else build_joint_report(runs, options.front)
-    path = options.out or _default(runs)
+    path = _default(runs) if options.out is None else options.out
+    if not path.suffix and not path.exists():  # a browser shows a file without an ending as text
+        path = path.with_name(f"{path.name}.html")
     figures = options.figures or (runs[0].figures if len(runs) == 1 and options.out is None else None)
     if path.is_dir():
         raise InputError(f"{path} is a directory; give --out a file")

@@ -13,6 +13,7 @@ from experiments.commandline.flags import RUNS, command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
+from experiments.runs.advice import listing
 from experiments.runs.directory import RunDirectory, find_run
 
 
@@ -45,7 +46,7 @@ def watch_command(options: WatchOptions, invocation: Invocation) -> None:
       eqlab watch runs/demo --port 8765
     """  # noqa: D301
     if options.run is None:
-        raise InputError("which run? give one of those that 'eqlab runs list' shows")
+        raise InputError(f"which run? give one of those that '{listing(invocation.runs)}' shows")
     run = find_run(options.run, invocation.runs)
     from experiments.report.page import build_report
     from experiments.report.watch_server import LOOPBACK, Server, Viewer

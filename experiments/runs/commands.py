@@ -18,6 +18,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table, to_toml
+from experiments.runs.advice import listing
 from experiments.runs.columns import means
 from experiments.runs.directory import ROOT, RunDirectory, differing, find_run
 from experiments.runs.pages import details, spent
@@ -63,6 +64,8 @@ def list_command(options: CommandOptions, invocation: Invocation) -> None:
       eqlab runs list --runs other/runs
     """  # noqa: D301
     root = invocation.runs or ROOT
+    if invocation.runs is not None and not root.is_dir():
+        raise InputError(f"there is no directory {root}; give --runs the directory that holds the runs")
     found = sorted(path.parent for path in root.glob("*/config.toml")) if root.is_dir() else []
     runs = [_overview(RunDirectory(path)) for path in found]
     header = ("name", "command", "started", "trials", "done", "failed", "problem")
@@ -105,7 +108,7 @@ def show_command(options: NamesOptions, invocation: Invocation) -> None:
 
 def _find(options: NamesOptions, invocation: Invocation, least: int = 1) -> list[RunDirectory]:
     if len(options.names) < least:
-        raise InputError(f"which run{'s' if least > 1 else ''}? give at least {least} of those that 'eqlab runs list' shows")
+        raise InputError(f"which run{'s' if least > 1 else ''}? give at least {least} of those that '{listing(invocation.runs)}' shows")
     return [find_run(name, invocation.runs) for name in options.names]
 
 
@@ -197,6 +200,10 @@ def compare_command(options: NamesOptions, invocation: Invocation) -> None:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_shown, value)) or "empty"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "-" if value is None else str(value)
 
 

@@ -14,6 +14,7 @@ from experiments.commandline.documents import read_bounded, read_json, read_toml
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Options, flatten
 from experiments.commandline.output import to_json, to_toml, write_text
+from experiments.runs.advice import listing
 from experiments.runs.inside import refuse_links
 from experiments.runs.journal import Journal
 from experiments.runs.provenance import provenance, versions
@@ -158,10 +159,9 @@ def find_run(name: str, root: Path | None = None) -> RunDirectory:
         If there is no run of that name.
     """
     run = RunDirectory(place(name.rstrip("/") or "/", root))
-    if not run.path.is_dir():
-        raise InputError(f"there is no run {run.path}; see 'eqlab runs list'")
     if not run.config.is_file():
-        raise InputError(f"{run.path} is not the directory of a run: it has no {run.config.name}; see 'eqlab runs list'")
+        problem = f"{run.path} is not the directory of a run: it has no {run.config.name}"
+        raise InputError(f"{problem if run.path.is_dir() else f'there is no run {run.path}'}; see '{listing(root)}'")
     return run
 
 

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from contrastive_core.errors import DataError, InputError
+from experiments.runs.damage import leave_out
 
 SCHEMA_VERSION = 2
 _SCHEMA = """
@@ -95,7 +96,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     Returns
     -------
     sqlite3.Connection
-        Connection that refuses to write.
+        Connection that refuses to write, and in which trials with a damaged record have failed.
 
     Raises
     ------
@@ -111,6 +112,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     try:
         with explained(path):
             _check_schema(connection, path, create=False)
+            leave_out(connection)
     except BaseException:
         connection.close()
         raise

@@ -57,7 +57,7 @@ def rule_named(name: str) -> Rule:
 
     build = RULES[name]
     if not callable(build):
-        raise PluginError(f"the rule {name!r} is no builder that maps a Setting to a Rule but a {type(build).__name__}")
+        raise PluginError(f"the rule {name!r} is no builder that maps a Setting to a Rule but of type {type(build).__name__}")
     try:
         rule = build(Setting(SquaredError()))
     except Exception as error:
@@ -67,7 +67,9 @@ def rule_named(name: str) -> Rule:
             f"the rule {name!r} cannot be built from a Setting ({type(error).__name__}: {error}); mend the plug-in"
         ) from error
     if not isinstance(rule, Rule):
-        raise PluginError(f"the rule {name!r} builds no contrastive_core.rule.Rule but a {type(rule).__name__}; see docs/plugins.md")
+        raise PluginError(
+            f"the rule {name!r} builds no contrastive_core.rule.Rule but an object of type {type(rule).__name__}; see docs/plugins.md"
+        )
     return rule
 
 
@@ -75,7 +77,7 @@ def network_kind(name: str) -> NetworkKind:
     """Return what commands know about a network, or raise ``PluginError`` if a plug-in of that name is no kind of network."""
     kind = NETWORKS[name]
     if not isinstance(kind, NetworkKind):
-        raise PluginError(f"the network {name!r} is no contrastive_core.networks.kind.NetworkKind but a {type(kind).__name__}")
+        raise PluginError(f"the network {name!r} is no contrastive_core.networks.kind.NetworkKind but of type {type(kind).__name__}")
     return kind
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,8 @@ from experiments.sweeps.directory import COMMAND, refuse_edited
 
 if TYPE_CHECKING:
     import xarray as xr
+
+_SHOWN_FAILURES = 5
 
 
 class CollectOptions(CommandOptions):
@@ -92,6 +95,7 @@ def collect_command(options: CollectOptions, invocation: Invocation) -> None:
         "csv": str(options.csv) if options.csv else None,
         "csv_sha256": digest,
         "counts": {status: int((results.status == code).sum()) for code, status in enumerate(STATUSES)},
+        "failures": [{"trial": number, "error": error} for number, error in islice(results.errors.items(), _SHOWN_FAILURES)],
         "summary": summarise(dataset, metrics, options.points),
         "differences": [],
     }
@@ -112,6 +116,7 @@ def _chosen(options: CollectOptions, dataset: xr.Dataset, headline: Sequence[str
 def _describe(data: Mapping[str, Any]) -> str:
     counts = data["counts"]
     lines = [f"{data['dataset']}: {counts['done']} done, {counts['failed']} failed, {counts['pending'] + counts['running']} missing"]
+    lines += [f"trial {one['trial']} has no result: {one['error']}" for one in data["failures"]]
     if data["csv"]:
         lines.append(f"{data['csv']}: SHA-256 {data['csv_sha256']}")
     for title, records in (("means over seeds", data["summary"]), ("paired differences", data["differences"])):

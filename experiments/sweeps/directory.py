@@ -16,6 +16,7 @@ from contrastive_core import plugins
 from contrastive_core.errors import InputError
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import to_json, to_toml, write_text
+from experiments.runs.advice import listing
 from experiments.runs.directory import RunDirectory, compare
 from experiments.runs.inside import refuse_links
 from experiments.runs.journal import Journal
@@ -180,7 +181,9 @@ def open_sweep(path: Path, invocation: Invocation, *, readonly: bool = False) ->
     """
     run = RunDirectory(path, resumed=True)
     if not path.is_dir():
-        raise InputError(f"there is no sweep {path}; make it with 'eqlab sweep new', or list what there is with 'eqlab runs list'")
+        raise InputError(
+            f"there is no sweep {path}; make it with 'eqlab sweep new', or list what there is with '{listing(invocation.runs)}'"
+        )
     refuse_links(path)
     run.read_config()  # whether there is a run at all
     stored = run.read_provenance()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from contrastive_core.errors import InputError
+from experiments.commandline.documents import read_bounded, read_json
 from experiments.commandline.interruption import uncut
 from experiments.machine import THREAD_LIMITS
 from experiments.trials.engine import Engine, EngineError, explained
@@ -119,7 +119,7 @@ def open_cluster(kind: str, engine: str, count: int) -> Iterator[Engine]:
 
 def _read_address(file: Path) -> str:
     try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["address"])
+        return str(read_json(read_bounded(file))["address"])
     except FileNotFoundError as error:
         raise InputError(f"there is no scheduler file {file}; start one with: dask scheduler --scheduler-file {file}") from error
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -160,7 +160,9 @@ def find_experiment(name: str) -> Experiment:
     """
     found = EXPERIMENTS[name]
     if not isinstance(found, Experiment):
-        raise PluginError(f"{name} is no Experiment of experiments.trials.experiment but a {type(found).__name__}; see docs/plugins.md")
+        raise PluginError(
+            f"{name} is no Experiment of experiments.trials.experiment but of type {type(found).__name__}; see docs/plugins.md"
+        )
     return found
 
 

@@ -16,8 +16,13 @@ import numpy as np
 import pytest
 from command_line import Found, Refused
 
+from contrastive_core.data.idx import open_idx
+from contrastive_core.devices.pulse_files import read_pulses
+from contrastive_core.errors import InputError
 from contrastive_core.files import arrays
 from contrastive_core.files.arrays import load_array, load_arrays
+from contrastive_core.files.checkpoint import load_checkpoint
+from eqprop.curves import read_curve
 from experiments.commandline.documents import read_bounded, read_json, read_toml
 
 DEEP = "[" * 3000 + "]" * 3000
@@ -148,3 +153,22 @@ def test_a_record_of_another_version_is_one_sentence(metrics: str, found: Found,
     with closing(sqlite3.connect("r/journal.sqlite")) as connection, connection:
         connection.execute("UPDATE trials SET metrics = ?", (metrics,))
     refused(*command)
+
+
+READERS = {
+    "checkpoint": load_checkpoint,
+    "pulses": read_pulses,
+    "curve": read_curve,
+    "pictures": open_idx,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("size", [2**33, 2**42])
+def test_a_file_beyond_all_bounds_is_one_sentence(reader: str, size: int, tmp_path: Path) -> None:
+    """A sparse file of terabytes takes no disk to send; reading it would take the memory of the machine."""
+    path = tmp_path / "sparse.csv"
+    with path.open("wb") as stream:
+        stream.truncate(size)
+    with pytest.raises(InputError, match=r"it has more than \d+ bytes"):
+        READERS[reader](path)

@@ -12,10 +12,11 @@ from pydantic import Field, ValidationError
 
 from contrastive_core.errors import InputError
 from contrastive_core.registry import Table
-from experiments.commandline import options as options_module
+from experiments.commandline import configurations
 from experiments.commandline.assignments import read_settings
+from experiments.commandline.configurations import shipped_configurations
 from experiments.commandline.markers import OneOf
-from experiments.commandline.options import CommandOptions, Options, assignment, read_config, resolve, shipped_configurations
+from experiments.commandline.options import CommandOptions, Options, assignment, read_config, resolve
 from experiments.commandline.output import to_toml
 from experiments.hardware.device_settings import read_assignment, read_variation
 from experiments.sweeps.axes import read_axis
@@ -176,7 +177,7 @@ def test_a_name_finds_the_shipped_configuration_unless_there_is_such_a_file(tmp_
     shipped = tmp_path / "shipped" / "mnist.toml"
     shipped.parent.mkdir()
     shipped.write_text("seed = 5\n")
-    monkeypatch.setattr(options_module, "shipped_configurations", lambda: {"mnist": shipped})
+    monkeypatch.setattr(configurations, "shipped_configurations", lambda: {"mnist": shipped})
     monkeypatch.chdir(tmp_path)
     assert read_config("mnist").values == {"seed": 5}
     Path("mnist").write_text("seed = 6\n")

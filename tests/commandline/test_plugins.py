@@ -106,7 +106,17 @@ def test_broken_and_clashing_plug_ins_are_listed_beside_the_others(site: Path, f
 
 WRONG = {
     "has the name of a shipped one; rename it": ("RULES = {'backprop': None}", ("--plugin", "wrong_one", "--rule", "backprop")),
-    "has no rule 'absent'": ("", ("--rule", "wrong_one:absent")),
+    "has no rule 'absent', and it has no table RULES": ("", ("--rule", "wrong_one:absent")),
+    "has no rule 'absent', and its RULES are: mine": ("RULES = {'mine': 1}", ("--rule", "wrong_one:absent")),
+    "the table RULES of the plug-in wrong_one has the type list": ("RULES = []", ("--plugin", "wrong_one")),
+    "the table COSTS of the plug-in wrong_one has the type str": ("COSTS = 'x'", ("--rule", "wrong_one:x", "--plugin", "wrong_one")),
+    "the table NETWORKS of the plug-in wrong_one has names that are no texts": ("NETWORKS = {1: 2}", ("--plugin", "wrong_one")),
+    "the table DATASETS of the plug-in wrong_one is empty; give it an entry": ("DATASETS = {}", ("--plugin", "wrong_one")),
+    "takes a module, got the file 'wrong_one.py'; go to its folder and give --plugin wrong_one": ("", ("--plugin", "wrong_one.py")),
+    "takes a module, got the file './wrong_one'": ("", ("--plugin", "./wrong_one")),
+    "'wrong_one:' is half the name of a rule; give MODULE:NAME": ("", ("--rule", "wrong_one:")),
+    "':x' is half the name of a cost; give MODULE:NAME": ("", ("--cost", ":x")),
+    "is no builder that maps a Setting to a Rule but of type int": ("x = 1", ("--rule", "wrong_one:x")),
     "cannot be imported (ZeroDivisionError": ("1 / 0", ("--plugin", "wrong_one")),
     "cannot be imported (SystemExit: 0)": ("raise SystemExit(0)", ("--plugin", "wrong_one")),
     "cannot be imported (ValueError: two lines)": ("raise ValueError('two\\nlines')", ("--plugin", "wrong_one")),
@@ -157,3 +167,50 @@ def test_workers_refuse_another_version_of_a_plug_in(site: Path) -> None:
     module.write_text(module.read_text() + "# changed\n")
     with pytest.raises(EngineError, match="another version of the experiment 'coin'"):
         run_chunk(packed)
+
+
+FILES = {
+    "a rule": ('rule = "{0}:noisy"', ("train", "--config", "given.toml")),
+    "a network": ('network = "{0}:x"', ("train", "--config=given.toml")),
+    "a rule of a list": ('rules = ["backprop", "{0}:noisy"]', ("compare", "--config", "given.toml")),
+    "a rule of a case": ('rule = "ep-centered"\ncost = "{0}:x"', ("train", "--config", "given.toml")),
+    "an experiment": ('experiment = "{0}:EXPERIMENT"\nseeds = 2', ("sweep", "new", "s", "--file", "given.toml")),
+    "a rule of a sweep": (
+        'experiment = "train"\n[set]\ndata = "two-moons"\n[grid]\nrule = ["backprop", "{0}:noisy"]',
+        ("sweep", "new", "s", "--file", "given.toml"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_runs_no_program_that_the_user_has_not_named(
+    case: str, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a configuration that somebody sends runs the module that lies beside it."""
+    text, arguments = FILES[case]
+    module = f"sent_{list(FILES).index(case)}"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / f"{module}.py").write_text("open('executed', 'w')\n" + files()["noisy_ep.py"])
+    (tmp_path / "given.toml").write_text(text.format(module))
+    try:
+        words = refused(*arguments)
+        assert "the configuration names the" in words
+        assert f"which would run a program of its own; add --plugin {module} if you trust it" in words
+        assert not Path("executed").exists()
+    finally:
+        forget()
+
+
+@pytest.mark.parametrize("told", [("--plugin", "noisy_sent"), ("--rule", "noisy_sent:noisy-ep"), ("--set", "rule=noisy_sent:noisy-ep")])
+def test_a_module_that_the_user_names_may_stand_in_a_file(
+    told: tuple[str, ...], tmp_path: Path, found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "noisy_sent.py").write_text(files()["noisy_ep.py"])
+    (tmp_path / "given.toml").write_text('rule = "noisy_sent:noisy-ep"\n')
+    try:
+        assert found("train", *TINY, "--config", "given.toml", *told)["rule"] == "noisy_sent:noisy-ep"
+    finally:
+        forget()

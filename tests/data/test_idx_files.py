@@ -16,6 +16,7 @@ from idx_files import HEIGHT, NUM_TEST, NUM_TRAIN, WIDTH, idx, small_arrays, wri
 from contrastive_core.data import DATASETS
 from contrastive_core.data.catalog import CATALOG, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Entry, describe
 from contrastive_core.data.files import fetch, find, verify
+from contrastive_core.data.idx import open_idx
 from contrastive_core.errors import DataError
 
 NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
@@ -192,10 +193,10 @@ def test_missing_files_are_all_named_and_nothing_is_downloaded(folder: Path, ser
 
 
 def test_a_file_that_cannot_be_read_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, *_: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte: cannot be read \(Permission denied\); check"):
         DATASETS["mnist"](folder, 0)
 
@@ -320,3 +321,33 @@ def test_verify_does_not_judge_what_it_cannot_know(folder: Path, server: Server)
     """Only the archives' digests of kmnist are known, so an unpacked file is neither the published one nor another."""
     assert [report.published for report in verify("kmnist", folder)] == [None] * 4
     assert "could not be compared with the published ones" in DATASETS["kmnist"](folder, 0).source
+
+
+def lying(shape: tuple[int, ...], content: bytes) -> bytes:
+    """A packed file whose header declares another shape than its content has."""
+    return gzip.compress(bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape) + content)
+
+
+BOMBS = {
+    "zeros without a header": (gzip.compress(bytes(2**21)), "unpacks to more than"),
+    "more than the header declares": (lying((3, 2, 2), bytes(2**21)), "its header declares 12"),
+    "terabytes of pictures": (lying((2**32 - 1, 2**20, 1), b""), "declares 4503599626321920 bytes, at most 4294967296 are read"),
+    "terabytes of labels": (lying((2**32 - 1, 2, 2), b""), "at most 4294967296 are read"),
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_a_packed_file_is_unpacked_as_far_as_it_declares(case: str, tmp_path: Path) -> None:
+    """If this fails, a file of some megabytes takes the memory of the machine; unpacked here are some bytes."""
+    content, words = BOMBS[case]
+    (tmp_path / "bomb").write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        open_idx(tmp_path / "bomb")
+
+
+def test_a_file_larger_than_any_data_set_is_not_read(tmp_path: Path) -> None:
+    """A sparse file takes no disk, and the memory of its declared size once it is read."""
+    with (tmp_path / "sparse").open("wb") as stream:
+        stream.truncate(2**40)
+    with pytest.raises(DataError, match="more than 4294967296 bytes"):
+        open_idx(tmp_path / "sparse")

@@ -165,3 +165,54 @@ def test_a_page_names_the_view_that_its_records_do_not_fit(found: Found) -> None
     page = Path("runs/r/report.html").read_text()
     assert "Left out" in page
     assert "TypeError" in page
+
+
+LONG, DEEP = "9" * 5000, "[" * 950 + "]" * 950
+DAMAGE = {
+    "no JSON": ("metrics", "nothing"),
+    "a list": ("metrics", "[1]"),
+    "a number that is none": ("metrics", '{"steps": NaN}'),
+    "a number without end": ("metrics", f'{{"steps": {LONG}}}'),
+    "deep metrics": ("metrics", f'{{"steps": {DEEP}}}'),
+    "bytes": ("metrics", b"\xff\xfe"),
+    "no metrics": ("metrics", None),
+    "settings": ("options", "7"),
+    "seed": ("seed", "one"),
+    "status": ("status", "finished"),
+    "seconds": ("seconds", "long"),
+    "error": ("error", b"\x00"),
+    "name": ("key", b"1"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_one_damaged_record_is_named_and_takes_nothing_with_it(case: str, found: Found) -> None:
+    """If this fails, one bad record takes the page about all others, or its trial is averaged as if it were whole."""
+    column, value = DAMAGE[case]
+    new("s", "--seeds", 3)
+    assert found("sweep", "run", "s", "--engine", "serial")
+    whole = found("sweep", "collect", "s", "--csv", "whole.csv")
+    with closing(sqlite3.connect("runs/s/journal.sqlite")) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(f"UPDATE trials SET {column} = ? WHERE id = 2", (value,))
+    words = "its record is damaged"
+    collected = found("sweep", "collect", "s", "--csv", "s.csv")
+    assert words in collected["failures"][0]["error"]
+    assert collected["failures"][0]["trial"] == 1
+    assert collected["counts"] == {"pending": 0, "running": 0, "done": whole["counts"]["done"] - 1, "failed": 1}
+    before, after = (Path(name).read_text().splitlines() for name in ("whole.csv", "s.csv"))
+    assert [line for line in before if line.split(",")[0] != "1"] == [line for line in after if line.split(",")[0] != "1"], "others changed"
+    assert words in found("sweep", "status", "s")["failures"][0]["error"]
+    assert words in found("runs", "show", "s")["runs"][0]["failures"][0]["error"]
+    assert found("report", "s", "--out", "s.html")
+    assert words in Path("s.html").read_text()
+    assert found("runs", "list")["runs"][0]["failed"] == 1
+
+
+@pytest.mark.parametrize("epoch", ['{"loss": 1', "7", b"\xff"])
+def test_a_damaged_epoch_is_left_out_of_a_history(epoch: object, found: Found) -> None:
+    found("train", "--data", "two-moons", "--train-size", 20, "--hidden", 4, "--epochs", 3, "--rule", "backprop", "--out", "runs/t")
+    edit("t", "UPDATE history SET metrics = ? WHERE epoch = 2", epoch)
+    with RunDirectory(Path("runs/t")).journal(readonly=True) as journal:
+        assert [one.epoch for one in journal.history("train")] in ([0, 1, 3], [1, 3])
+    assert found("report", "t")

@@ -1,0 +1,72 @@
+"""Advice in messages: it can be followed as it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command_line import Eqlab, Found, Refused
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train", "--rul", "backprop"), "no such option '--rul': did you mean '--rule'?; see 'eqlab train --help'"),
+        (("train", "--epoch", "3"), "no such option '--epoch': did you mean '--epochs'?; see"),
+        (("train", "--lerning-rates", "1"), "no such option '--lerning-rates': did you mean '--learning-rates'?; see"),
+        (("recall", "--batch-size", "3"), "no such option '--batch-size'; see 'eqlab recall --help'"),
+        (("sweep", "new", "s", "train", "--rule", "backprop"), "no such option '--rule'; see 'eqlab sweep new --help'"),
+    ],
+)
+def test_an_option_that_does_not_exist_is_compared_with_those_that_do(arguments: tuple[str, ...], words: str, refused: Refused) -> None:
+    """If this fails, a user is sent to an option with another meaning."""
+    assert words in refused(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("runs", "show", "x", "--runs", "some place"), "see 'eqlab runs list --runs 'some place''"),
+        (("runs", "compare", "x", "--runs", "some place"), "those that 'eqlab runs list --runs 'some place'' shows"),
+        (("sweep", "status", "x", "--runs", "other"), "list what there is with 'eqlab runs list --runs other'"),
+        (("watch", "x", "--runs", "other"), "see 'eqlab runs list --runs other'"),
+        (("runs", "list", "--runs", "other"), "there is no directory other; give --runs the directory that holds the runs"),
+        (("runs", "show", "x"), "there is no run runs/x; see 'eqlab runs list'"),
+    ],
+)
+def test_a_hint_names_the_directory_of_the_runs(arguments: tuple[str, ...], words: str, refused: Refused) -> None:
+    """If this fails, the command that the hint advises lists other runs."""
+    assert words in refused(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("size", "flags", "advice"),
+    [
+        (100, ("--batch-size", 16), "--batches 3 at most"),
+        (20, ("--batch-size", 16), "--batches 1 --batch-size 10 at most"),
+        (3, ("--batch-size", 3), "--batches 1 --batch-size 1 at most"),
+    ],
+)
+def test_tune_gives_settings_that_fit(size: int, flags: tuple[object, ...], advice: str, refused: Refused) -> None:
+    """If this fails, who follows the advice is refused again."""
+    tune = ("tune", "--data", "two-moons", "--train-size", size, "--hidden", 4, *flags)
+    assert f"there are {size}; give {advice}" in refused(*tune)
+
+
+def test_a_variation_that_is_no_setting_names_its_own_flag(refused: Refused) -> None:
+    assert "unknown option nosuch (by --vary or --imperfections)" in refused("hardware", "--vary", "nosuch=3")
+
+
+def test_a_report_has_an_ending_and_settings_are_written_as_they_are_given(eqlab: Eqlab, found: Found) -> None:
+    tiny = ("train", "--data", "two-moons", "--train-size", 20, "--epochs", 1, "--rule", "backprop")
+    for name, hidden in (("a", "4,3"), ("b", "5")):
+        found(*tiny, "--hidden", hidden, "--out", f"runs/{name}")
+    assert found("report", "a", "--out", "page")["report"] == "page.html"
+    assert Path("page.html").is_file()
+    assert not Path("page").exists()
+    assert found("report", "a", "--out", "page.txt")["report"] == "page.txt"
+    listed = eqlab("runs", "compare", "a", "b").stdout
+    assert "4,3" in listed
+    assert "[" not in listed

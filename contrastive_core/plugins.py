@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, reduce
+from functools import cache
 from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
@@ -252,7 +252,9 @@ def load(kind: str, name: str) -> Any:
     table = _table(kind, module)
     if attribute in table:
         return table[attribute]
-    found: Any = reduce(lambda whole, part: getattr(whole, part, None), attribute.split("."), module)
+    found: Any = module
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
     if found is None:
         listed = f"its {_TABLES[kind]} are: {', '.join(table)}" if table else f"it has no table {_TABLES[kind]}"
         raise PluginError(f"the plug-in module {path} has no {kind} {attribute!r}, and {listed}; give a NAME that it has")

@@ -229,7 +229,11 @@ def test_a_record_that_is_no_json_is_damage_and_not_a_bug(path: Path) -> None:
         journal.plan([("a", {}, 0)])
         with journal.transaction():
             journal.connection.execute("UPDATE trials SET options = '{broken'")
-    with pytest.raises(DataError, match=r"journal.sqlite is damaged .*; restore it from a copy"), Journal(path, readonly=True) as journal:
+    with Journal(path, readonly=True) as journal:
+        trial = journal.trial("a")
+    assert trial is not None
+    assert (trial.status, trial.error) == ("failed", "its record is damaged (settings) and left out; restore it from a copy")
+    with pytest.raises(DataError, match=r"journal.sqlite is damaged .*; restore it from a copy"), Journal(path) as journal:
         journal.trial("a")
 
 

@@ -13,7 +13,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
 from experiments.commandline.assignments import split_assignment
 from experiments.commandline.completion import complete
-from experiments.commandline.configurations import read_configuration
+from experiments.commandline.documents import read_configuration
 from experiments.commandline.kinds import NONE, field_kind, flag_name, from_assignment, is_positional, kind_at
 from experiments.commandline.messages import complain
 from experiments.commandline.sections import GENERAL, OWN, Section

@@ -12,9 +12,9 @@ from pydantic import Field, ValidationError
 
 from contrastive_core.errors import InputError
 from contrastive_core.registry import Table
-from experiments.commandline import configurations
+from experiments.commandline import documents
 from experiments.commandline.assignments import read_settings
-from experiments.commandline.configurations import shipped_configurations
+from experiments.commandline.documents import shipped_configurations
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions, Options, assignment, read_config, resolve
 from experiments.commandline.output import to_toml
@@ -177,7 +177,7 @@ def test_a_name_finds_the_shipped_configuration_unless_there_is_such_a_file(tmp_
     shipped = tmp_path / "shipped" / "mnist.toml"
     shipped.parent.mkdir()
     shipped.write_text("seed = 5\n")
-    monkeypatch.setattr(configurations, "shipped_configurations", lambda: {"mnist": shipped})
+    monkeypatch.setattr(documents, "shipped_configurations", lambda: {"mnist": shipped})
     monkeypatch.chdir(tmp_path)
     assert read_config("mnist").values == {"seed": 5}
     Path("mnist").write_text("seed = 6\n")

@@ -118,7 +118,7 @@ def test_help_shows_every_option_with_its_default_and_names() -> None:
         (["--hidden", "4,x"], "item 2 of --hidden must be a valid integer, got 'x'"),
         (["--optimiser-rate", "-1"], "--optimiser-rate must be greater than 0, got -1.0"),
         (["--rule", "backprob"], "--rule: unknown rule 'backprob'; did you mean 'backprop'? choose one of: ep-centered, backprop"),
-        (["ep"], "item 1 of RULES: unknown rule 'ep'; choose one of: ep-centered, backprop"),
+        (["ep"], "item 1 of RULES: unknown rule 'ep'; it is 'ep-centered' here; choose one of: ep-centered, backprop"),
         (["--seed", "-3"], "--seed must be greater than or equal to 0, got -3"),
         (["--set", "hiden=3"], "unknown option hiden (by --set); did you mean 'hidden'?"),
         (["--config", "nowhere.toml"], "there is no file 'nowhere.toml'; configurations that need no file are: binary-digits, "),

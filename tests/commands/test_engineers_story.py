@@ -37,11 +37,14 @@ def test_an_engineer_goes_from_pulses_to_a_chip_by_documented_lines(eqlab: Eqlab
     monkeypatch.chdir(tmp_path)
     measure(tmp_path / "pulses.csv")
     found = {}
+    warned = ""
     for command in documented():
         result = eqlab(*command, *(SMALL if command[0] == "hardware" else ()), "--json")
         assert result.exit_code == 0, (command, result.output)
+        warned += result.stderr if command[0] == "hardware" else ""
         found[" ".join(command[:2] if command[0] == "device" else command[:1])] = json.loads(result.stdout)
     assert found["device fit"]["g_max"] == pytest.approx(50e-6, rel=0.05, abs=0)
+    assert "has no effect" not in warned  # a fit states more than has an effect, and the engineer did not write it
     study = found["hardware"]
     assert study["rows"][0]["device"]["conductance"]["g_max"] == found["device fit"]["g_max"]
     # Digital joules are those of another machine; the device's are a sum of parts, none of which is more than the whole.

@@ -183,6 +183,8 @@ def test_command_writes_a_netlist_without_ngspice_and_refuses_what_is_no_circuit
     """The netlist is useful on its own, on another machine."""
     monkeypatch.setenv("PATH", "")
     assert eqlab("spice", "--netlist-only", "--out", tmp_path).exit_code == 0
+    again = eqlab("spice", "--netlist-only", "--out", tmp_path)
+    assert (again.exit_code, "is complete; this is its netlist" in again.stderr) == (0, True)
     assert (tmp_path / "circuit.cir").read_text().startswith("* deep resistive network")
     result = eqlab("spice", "--network", "layered", "--out", tmp_path / "other")
     assert (result.exit_code, "no circuit" in result.output) == (2, True), result.output

@@ -33,7 +33,7 @@ _DIRECTORIES = {
 _CONFIGURATION = "the configuration"
 
 _THREADS = (
-    "Number of threads that share out the samples of large batches, and chains of spins; results do not depend on it. "
+    "Number of threads that share out the samples of large batches, and chains of spins; results do not depend on it.  "
     "[default: every core for chains of spins, else 1]"
 )
 

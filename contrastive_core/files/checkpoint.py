@@ -64,12 +64,12 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def check_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
-    """Check that the tensors named ``prefix + parameter`` fit a network's parameters.
+    """Check that the tensors named ``prefix + parameter`` fit a network's parameters, and are numbers.
 
     Raises
     ------
     CheckpointError
-        If a name or shape differs, because the checkpoint is of another network.
+        If a name or shape differs, because the checkpoint is of another network; or a number is not finite.
     """
     expected = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     found = {name.removeprefix(prefix): tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith(prefix)}
@@ -78,6 +78,9 @@ def check_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: 
             f"{path} is of another network: it holds {_shapes(found)}, this network needs {_shapes(expected)}; "
             "use the configuration that the checkpoint was trained with"
         )
+    odd = [name for name in found if not bool(tensors[prefix + name].isfinite().all())]
+    if odd:
+        raise CheckpointError(f"{path} holds numbers that are not finite, in {', '.join(odd)}; take another checkpoint, or train again")
 
 
 def load_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
@@ -86,7 +89,7 @@ def load_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: s
     Raises
     ------
     CheckpointError
-        If a name or shape differs, because the checkpoint is of another network. Nothing has been changed then.
+        If a name or shape differs, because the checkpoint is of another network; or a number is not finite. Nothing has been changed then.
     """
     check_parameters(network, tensors, prefix, path)
     for name, parameter in network.named_parameters():

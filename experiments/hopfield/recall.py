@@ -217,7 +217,7 @@ def recall_command(options: RecallRunOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     check_engine(options.engine)
     prepared = _network(options, options.seed)  # refuses what cannot be stored before anything is written
-    for sentence in _ignored(options):
+    for sentence in (*_ignored(options), *_odd(options, prepared[0])):
         invocation.warn(sentence)
     with computation(options, invocation, options.engine) as opened:
         result = compute_one(study_of("recall", options), opened, Given(options, {"prepared": prepared}))
@@ -226,6 +226,15 @@ def recall_command(options: RecallRunOptions, invocation: Invocation) -> None:
     finish(opened.run, invocation, result, _text(result))
     if result["verdict"]["agrees"] is False:
         raise TrialsFailedError("theory and Monte Carlo disagree by more than four standard errors and the finite-size correction")
+
+
+def _odd(options: RecallOptions, system: Multitasking) -> list[str]:
+    """Return a warning if a file's patterns have blanks and one sign only, as those have that are written with 0 and 1."""
+    signs = {int(sign) for sign in (-1, 1) if (system.patterns == sign).any()}
+    if options.pattern_file is None or len(signs) == 2 or not (system.patterns == 0).any():
+        return []
+    missing = "no entry is 1 or -1" if not signs else f"no entry is {-signs.pop()}"
+    return [f"{options.pattern_file}: {missing}, and 0 is a blank; if 0 and 1 stand for the two spins, store 2 p - 1"]
 
 
 def _ignored(options: RecallOptions) -> list[str]:

@@ -181,8 +181,10 @@ def declare(
     model = find_experiment(declared.experiment).options
     base = [Layer("{key} (in [set])", nested(declared.set)), *(assignment(text, model) for text in settings)]
     listed: dict[str, list[Any]] = {key: list(values) for key, values in flatten(declared.grid).items()}
-    for text in grid:
-        key, values = read_axis(text, model)
+    typed = [read_axis(text, model) for text in grid]
+    for key, values in typed:
+        if sum(other == key for other, _ in typed) > 1:
+            raise InputError(f"--grid gives {key} more than once; give it once with all its values, as in --grid {key}=V1,V2")
         listed[key] = values
     _check_fixed(base, [*listed, *flatten(declared.zip), *declared.random])
     axes = make_axes(model, base, listed, flatten(declared.zip), declared.random, declared.seed)

@@ -62,6 +62,21 @@ def test_recall_of_patterns_from_a_file(found: Found, tmp_path: Path) -> None:
     assert record["verdict"]["agrees"] is True
 
 
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [((0, 1), "no entry is -1, and 0 is a blank"), ((-1, 0), "no entry is 1, and 0 is a blank"), ((-1, 0, 1), ""), ((-1, 1), "")],
+)
+def test_patterns_of_zeros_and_ones_are_warned_of(eqlab: Eqlab, entries: tuple[int, ...], words: str, tmp_path: Path) -> None:
+    """If this fails, patterns in the other usual coding are stored as blanks, as another memory, without a word."""
+    path = tmp_path / "patterns.npy"
+    np.save(path, np.random.default_rng(0).choice(entries, size=(3, 300)))
+    small = ("--sweeps", "20", "--burn-in", "5", "--chains", "2", "--flow-sweeps", "2", "--quiet")
+    result = eqlab("recall", "--pattern-file", path, *small, "--out", tmp_path / "out")
+    assert result.exit_code in (0, 3), result.output
+    assert ("is a blank" in result.stderr) == bool(words)
+    assert words in result.stderr
+
+
 def test_recall_is_a_run_that_is_not_computed_twice(eqlab: Eqlab, found: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An equal call reads the journal; another setting in the same place is refused."""
     call = ("recall", "--patterns", 2, "--temperature", 0.14, "--engine", "serial", "--out", tmp_path / "run", *QUICK)

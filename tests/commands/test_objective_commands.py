@@ -76,7 +76,7 @@ def test_all_objectives_are_compared_by_one_command(tmp_path: Path, monkeypatch:
     assert "lowest cosine: 1 - " in shown.stdout
     refused = CliRunner().invoke(cli, [*arguments, "--outputs", "5", "--out", str(tmp_path / "other")])
     assert refused.exit_code == 2, refused.output
-    assert "whitenedcse: 5 outputs cannot be cut into groups of 6" in refused.output
+    assert "whitenedcse: 5 outputs cannot be cut into groups of 6; take another number of outputs, or a group_size" in refused.output
     assert not (tmp_path / "other").exists()
 
 
@@ -104,7 +104,7 @@ def test_an_objective_that_cannot_be_is_refused_in_one_sentence(tmp_path: Path) 
         (("--cost", "nt-xnet"), "did you mean 'nt-xent'?"),
         (("--cost", "nt-xent", "--samples", "1"), "at least 2 samples"),
         (("--cost", "amcl", "--outputs", "7"), "multiple of 3"),
-        (("--cost", "whitenedcse", "--outputs", "7"), "multiple of the group size"),
+        (("--cost", "whitenedcse", "--outputs", "7"), "a group_size that divides it"),
     ):
         result = CliRunner().invoke(cli, ["gradients", *SMALL, *arguments, "--out", str(tmp_path / "run")])
         assert result.exit_code == 2, (arguments, result.output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import signal
@@ -207,3 +208,15 @@ def test_parameters_load_into_another_network_of_the_same_shape() -> None:
     source, target = make_network(0), make_network(1)
     load_parameters(target, {f"best.{name}": value for name, value in parameters_of(source).items()}, "best.", Path("x"))
     assert_same_bits(parameters_of(source), parameters_of(target))
+
+
+@pytest.mark.parametrize(("name", "value"), [("weight_1", math.nan), ("bias_1", math.inf), ("weight_2", -math.inf)])
+def test_parameters_that_are_not_finite_are_refused_by_the_name_of_their_file(name: str, value: float) -> None:
+    """If this fails, a user is told to lower a learning rate where a file is broken."""
+    tensors = {f"best.{key}": tensor for key, tensor in parameters_of(make_network()).items()}
+    tensors[f"best.{name}"].view(-1)[0] = value
+    target = make_network(seed=1)
+    before = parameters_of(target)
+    with pytest.raises(CheckpointError, match=f"broken.safetensors holds numbers that are not finite, in {name};"):
+        load_parameters(target, tensors, "best.", Path("broken.safetensors"))
+    assert_same_bits(parameters_of(target), before)

@@ -116,7 +116,10 @@ class WhitenedCSE(Objective):
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples and shuffles."""
         if output.shape[1] % self.group_size:
-            raise ShapeError(f"{output.shape[1]} outputs cannot be cut into groups of {self.group_size}; give a multiple of the group size")
+            raise ShapeError(
+                f"{output.shape[1]} outputs cannot be cut into groups of {self.group_size}; "
+                "take another number of outputs, or a group_size that divides it"
+            )
         judged = two_views(output if self.live else held, batch)
         views = two_views(output, batch)
         orders = extra(batch, "permutations")

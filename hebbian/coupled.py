@@ -78,12 +78,15 @@ class CoupledLearning(Rule):
 @final
 @dataclass(frozen=True)
 class ContrastiveHebbian(Rule):
-    """Coupled learning that holds the outputs all the way at their targets, so that it has no fraction to vary.
+    r"""Coupled learning that holds the outputs a whole step down the cost, at :math:`o - \partial C/\partial o`; it has no fraction.
+
+    With squared error the outputs are held at their targets y, the clamped phase of Hopfield networks. With cross-entropy they are held
+    at :math:`o - p + y`, so that a right prediction, :math:`p = y`, changes nothing. Objectives of several samples have no targets.
 
     Attributes
     ----------
     cost : Cost
-        Cost to be lowered; with squared error, the outputs are held at the targets.
+        Cost to be lowered.
     settling : Settling
         Dynamics, tolerances and budgets of the phases.
     """
@@ -98,7 +101,7 @@ class ContrastiveHebbian(Rule):
         accept_parts(self)
 
     def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
-        """Relax free and held at the targets, and contrast."""
+        """Relax free and held a step down the cost, and contrast."""
         return CoupledLearning(self.cost, self.settling, 1.0, Sides.POSITIVE).estimate(network, batch, generator=generator)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:

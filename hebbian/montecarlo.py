@@ -145,8 +145,14 @@ SAMPLERS: dict[str, Advance] = {
 through the Gaussian hidden layer, spin by spin and type by type; they are no dynamics of the network.
 """
 
-EQUILIBRIUM = tuple(name for name in SAMPLERS if "descent" not in name and "little" not in name)
-"""The samplers whose stationary law is the Boltzmann distribution; Little's has another, with the same mean-field fixed points."""
+_NO_EQUILIBRIUM = ("descent", "descent-fixed", "little", "lumped-little", "metropolis-fixed")
+
+EQUILIBRIUM = tuple(name for name in SAMPLERS if name not in _NO_EQUILIBRIUM)
+"""The samplers that reach the Boltzmann distribution from any state.
+
+Little's law is another, with the same mean-field fixed points. "metropolis-fixed" keeps the Boltzmann distribution but may not reach it:
+it turns a spin without a field in every sweep, so that blank spins alternate for ever.
+"""
 
 
 def simulate(

@@ -10,8 +10,9 @@ from scipy.special import erfcinv
 
 from contrastive_core.errors import InputError
 from contrastive_core.kernels.spins import counter_random
+from contrastive_core.registry import unknown_name
 from hebbian.arrays import Entries, Floats, Integers
-from hebbian.montecarlo import simulate
+from hebbian.montecarlo import EQUILIBRIUM, simulate
 from hebbian.multitasking import Multitasking
 
 
@@ -141,7 +142,14 @@ def temper(
     -------
     Tempering
         Records after every round.
+
+    Raises
+    ------
+    InputError
+        If the ladder is none, or the sampler does not reach the equilibrium, which exchanges take for granted.
     """
+    if sampler not in EQUILIBRIUM:
+        raise unknown_name("sampler of the equilibrium", sampler, list(EQUILIBRIUM))
     temperatures = np.asarray(ladder, dtype=np.float64)
     count = len(temperatures)
     if count < 2 or len(spins) != count or not bool(np.all(np.diff(temperatures) > 0)) or not temperatures[0] > 0:

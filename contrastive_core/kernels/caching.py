@@ -3,11 +3,13 @@
 import warnings
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
 
 from contrastive_core.files.private import private_folder
+from contrastive_core.files.sources import digest_of
 
 
 def compiler(**options: Any) -> Callable[..., Any]:
@@ -15,9 +17,13 @@ def compiler(**options: Any) -> Callable[..., Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return numba.njit(cache=True, **options)(function)
+            made = numba.njit(cache=True, **options)(function)
         except RuntimeError:  # numba refuses a function without a place for its cache
-            return numba.njit(cache=_use_temporary_folder(), **options)(function)
+            made = numba.njit(cache=_use_temporary_folder(), **options)(function)
+        if made.stats.cache_path is not None:
+            # Numba looks at the function's own file only, and would keep machine code that has older functions of other files in it.
+            made._cache._cache_file._source_stamp = digest_of(Path(__file__).parent)
+        return made
 
     return decorate
 

@@ -85,10 +85,10 @@ def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
     list of dict
         Record per kernel: ``nanoseconds`` of CPU per update, ``times_dense`` and the final ``overlap``, which is the same for all.
     """
-    from contrastive_core.kernels.spins.threads import one_thread
+    from contrastive_core.kernels.spins.threads import limited
 
     cases = _cases(options)
-    with one_thread():
+    with limited(1):
         overlaps = {case.name: case.run() for case in cases}  # compiles, and warms the caches
         seconds: dict[str, list[float]] = {case.name: [] for case in cases}
         for _ in range(options.repeats):

@@ -181,7 +181,7 @@ def describe(metrics: Mapping[str, Any]) -> str:
 
 @command(CommandTrainOptions, "train")
 def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
-    """Train one network with one learning rule and report its test error at the epoch that validation chooses.
+    """Train one network with one learning rule and report its test error at the epoch that validation chooses, or at the last one.
 
     \b
     Examples:
@@ -195,6 +195,8 @@ def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
     check_engine(options.engine)
     invocation.warn_of_threads()
     prepared = check(options, invocation, options.rule, warm_start=options.warm_start)
+    if options.keep_last and options.patience is not None:
+        invocation.warn("--patience has no effect with --keep-last, which trains all epochs")
     steps = -(-len(prepared.splits.train.labels) // options.batch_size)
     study = study_of("train", options)
     with (

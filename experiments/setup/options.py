@@ -1,5 +1,6 @@
 """Options that all learning commands share, and those of the commands that train."""
 
+import operator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -181,14 +182,22 @@ class TrainOptions(PlanOptions, section=RULE):
 
 
 class TrialOptions(TrainOptions, section=RELAXATION):
-    """Training of a network by one rule, and its memory between epochs.
+    """Training of a network by one rule, its memory between epochs, and the epoch that it keeps.
 
     Attributes
     ----------
     warm_start
         Whether a sample's free phase starts where it ended at the last visit.
+    keep_last
+        Whether the weights of the last epoch are kept, and not those of the epoch that validation chooses.
     """
 
     warm_start: bool = Field(
         False, description="Start each sample's free phase at the state of the epoch before; all states are kept in memory."
+    )
+    # Recorded only where it is set: runs and checkpoints from before it existed hold no such setting, and must still resume.
+    keep_last: Annotated[bool, OPTIMISATION] = Field(
+        False,
+        exclude_if=operator.not_,
+        description="Keep and test the weights of the last epoch, instead of the epoch with the smallest validation error.",
     )

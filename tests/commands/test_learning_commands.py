@@ -128,6 +128,16 @@ def test_train_prints_only_json_when_asked(found: Found, tmp_path: Path) -> None
     assert result["best_epoch"] in (1, 2)
 
 
+def test_train_keeps_the_best_epoch_or_the_last_as_asked(eqlab: Eqlab, found: Found, tmp_path: Path) -> None:
+    """Where nothing changes, the first of three equal epochs is the best one; patience would then have stopped after the second."""
+    still = ("train", *TINY, "--epochs", 3, "--learning-rates", "1e-30", "--quiet")
+    assert found(*still, "--out", tmp_path / "best")["best_epoch"] == 1
+    assert found(*still, "--out", tmp_path / "last", "--keep-last")["best_epoch"] == 3
+    patient = eqlab(*still, "--out", tmp_path / "patient", "--keep-last", "--patience", 1, "--json")
+    assert json.loads(patient.stdout)["epochs"] == 3
+    assert "--patience has no effect with --keep-last" in patient.stderr
+
+
 def parameters_of(out: Path) -> dict[str, torch.Tensor]:
     tensors, _ = load_checkpoint(out / "checkpoints" / "train.safetensors")
     return {name: tensor for name, tensor in tensors.items() if name.startswith("parameter.")}

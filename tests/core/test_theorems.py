@@ -16,6 +16,7 @@ from contrastive_core.baselines.implicit import Implicit
 from contrastive_core.baselines.unrolled import Unrolled
 from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import SAMPLE_COSTS
+from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics import DYNAMICS
 from contrastive_core.dynamics.base import Dynamics
@@ -26,7 +27,7 @@ from contrastive_core.network import Clamped
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.phases import Nudge, Phase, Sides
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.types import Gradients, State
+from contrastive_core.types import Batch, Gradients, State
 from eqprop.rule import EquilibriumPropagation
 from hebbian.coupled import CoupledLearning
 
@@ -252,6 +253,18 @@ def test_contrastive_hebbian_learning_holds_the_outputs_at_their_targets() -> No
     free = estimate.relaxations["free"].state
     expected = system.network.energy_gradient(held, system.clamped, free)
     assert gradient_error(estimate.gradients, {name: value.detach() for name, value in expected.items()}) == 0
+
+
+def test_contrastive_hebbian_learning_leaves_a_right_prediction_as_it_is() -> None:
+    """With cross-entropy the outputs are held at o - p + y, and not at y, where learning would leave the minimum of the cost."""
+    system = toy()
+    rule = build_rule("contrastive-hebbian", Setting(CrossEntropy(), exact_settling()))
+    output = rule.infer(system.network, system.batch.inputs).state[-1]
+    held = rule.estimate(system.network, system.batch).relaxations["positive"].state[-1]
+    targets = torch.nn.functional.one_hot(system.batch.labels, 4).double()
+    torch.testing.assert_close(held, output - output.softmax(1) + targets, rtol=0, atol=1e-10)  # relaxed to 1e-11
+    right = rule.estimate(system.network, Batch(system.batch.inputs, output.softmax(1)))
+    assert max(float(gradient.abs().max()) for gradient in right.gradients.values()) < 1e-9
 
 
 def test_held_states_are_those_of_the_fraction_on_both_sides() -> None:

@@ -8,7 +8,8 @@ import naive_spin
 import numpy as np
 import pytest
 
-from hebbian.montecarlo import EQUILIBRIUM, simulate
+from contrastive_core.errors import InputError
+from hebbian.montecarlo import EQUILIBRIUM, SAMPLERS, simulate
 from hebbian.multitasking import LOW_RANK, cue, store_patterns
 from hebbian.patterns import draw_examples, draw_patterns, stratified_patterns
 from hebbian.storage import remember
@@ -63,7 +64,7 @@ def z_scores(values: np.ndarray, exact: float) -> np.ndarray:
     return (values.mean() - exact) / error
 
 
-@pytest.mark.parametrize("sampler", EQUILIBRIUM)
+@pytest.mark.parametrize("sampler", [*EQUILIBRIUM, "metropolis-fixed"])  # its blank spins enter no sum
 def test_every_sampler_reproduces_the_exact_sums_and_not_those_of_another_temperature(sampler: str) -> None:
     """Within 4 standard errors of the exact averages, and far from those at 1.1 beta.
 
@@ -82,6 +83,32 @@ def test_every_sampler_reproduces_the_exact_sums_and_not_those_of_another_temper
     assert abs(z_scores(squares[:, :, 0], exact.m1_squared)) < 4
     assert abs(z_scores(energies, control.energy_per_spin)) > 8
     assert abs(z_scores(squares.prod(axis=2), control.both_squared)) > 8
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_samplers_of_the_equilibrium_are_those_that_mix_blank_spins(sampler: str) -> None:
+    """A spin without a field ends up or down with equal chances, wherever it begins.
+
+    Power: chains side by side visit the same sites, so that 256 spins are independent at least. They know the chance to .03, and
+    "metropolis-fixed" turns every spin in every sweep.
+    """
+    patterns = np.zeros((1, 257), np.int8)
+    patterns[0, 0] = 1
+    system = store_patterns(remember(patterns, 0.45))
+    spins = simulate(system, np.ones((8, 257), np.int8), 1.0, sampler, 3, num_sweeps=20).spins
+    turned = spins[:, 1:] == -1
+    if sampler in EQUILIBRIUM:
+        assert abs(turned.mean() - 0.5) < 4.5 * 0.5 / np.sqrt(256)
+    elif sampler == "metropolis-fixed":
+        assert not turned.any()  # after an even number of sweeps
+
+
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name not in EQUILIBRIUM])
+def test_tempering_refuses_dynamics_that_sample_nothing(sampler: str) -> None:
+    """If this fails, exchanges are accepted by energies that no equilibrium has."""
+    system = small_system()
+    with pytest.raises(InputError, match="sampler of the equilibrium"):
+        temper(system, np.ones((2, 48), np.int8), np.array([0.1, 0.2]), 2, 1, sampler=sampler)
 
 
 LITTLE = {"little": False, "lumped-little": True}

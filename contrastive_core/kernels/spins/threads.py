@@ -25,19 +25,13 @@ def threads_for(updates: int) -> Iterator[None]:
     """
     # Inside the kernel numba would wait for all threads of the machine, however little each of them has to do.
     most = numba.get_num_threads()
-    with _limit(1 if updates < WORTH_A_THREAD else min(chosen_threads() or most, most)):
+    with limited(1 if updates < WORTH_A_THREAD else min(chosen_threads() or most, most)):
         yield
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Limit numba to one thread inside the block, and restore its number after."""
-    with _limit(1):
-        yield
-
-
-@contextmanager
-def _limit(threads: int) -> Iterator[None]:
+def limited(threads: int) -> Iterator[None]:
+    """Limit numba to a number of threads inside the block, and restore its number after."""
     before = numba.get_num_threads()
     numba.set_num_threads(threads)
     try:

@@ -143,8 +143,13 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
         "seeds": list(seeds),
         "rules": records,
     }
+    head = (
+        f"{options.cost} on views of {options.data}, {network}, {options.seeds} paired seeds\n"
+        f"linear probes of the hidden layer and of the {options.embedding} outputs: {options.probe_split} samples that they get right,\n"
+        "compared with backprop and with the same network before training, of the same seed"
+    )
     body = "\n\n".join(format_table(*table) for table in (probe_table(records), measure_table(records)))
-    finish(opened.run, invocation, result, f"{options.cost} on views of {options.data}, {network}, {options.seeds} paired seeds\n\n{body}")
+    finish(opened.run, invocation, result, f"{head}\n\n{body}")
     refuse_failures(records)
 
 

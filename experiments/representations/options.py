@@ -64,13 +64,13 @@ class ContrastiveOptions(PlanOptions):
     momentum_keys: Annotated[float, OBJECTIVE] = Field(
         0.99, ge=0, lt=1, description="Momentum of the network whose outputs are keys, from 0 to below 1; larger values follow more slowly."
     )
-    embedding: Annotated[Units, NETWORK] = Field(32, description="Number of output units, the width of the embedding.")
+    embedding: Annotated[Units, NETWORK] = Field(8, description="Number of output units, the width of the embedding.")
     views: Annotated[tuple[Annotated[str, OneOf("view", VIEWS)], ...], AfterValidator(distinct), AUGMENTATION] = Field(
         ("affine", "erase"), description="Augmentations that make a view, one after the other."
     )
     num_views: Annotated[int, AUGMENTATION] = Field(2, ge=2, description="Number of views of each sample.")
     view_strength: Annotated[float, AUGMENTATION] = Field(
-        1.0, ge=0, description="Factor of the augmentations' amplitudes; 1: full amplitude."
+        0.5, ge=0, description="Factor of the augmentations' amplitudes; 1: full amplitude."
     )
     view_growth: Annotated[float, AUGMENTATION] = Field(
         0.0, ge=0, le=1, description="Fraction of the training over which the amplitudes grow from 0."
@@ -81,7 +81,7 @@ class ContrastiveOptions(PlanOptions):
         "test", description="Split that probes are tested on; settings are chosen on validation."
     )
     neighbours: Annotated[Positive, PROBES] = Field(5, description="Number of nearest neighbours that vote.")
-    hidden: tuple[Units, ...] = Field((256,), min_length=1)
+    hidden: tuple[Units, ...] = Field((64,), min_length=1)
     activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh")
     output_activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh")
     energy_scale: float = Field(0.1, gt=0, le=1)
@@ -94,7 +94,7 @@ class ContrastiveOptions(PlanOptions):
     epochs: Positive = Field(20)
     batch_size: int = Field(128, ge=2)
     optimiser: Annotated[str, OneOf("optimiser", OPTIMISERS)] = Field("adam")
-    learning_rates: tuple[PositiveFloat, ...] = Field((1e-3,))
+    learning_rates: tuple[PositiveFloat, ...] = Field((3e-3,))
     schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("constant")
     clip_norm: PositiveFloat | None = Field(None)
 

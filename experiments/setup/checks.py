@@ -69,7 +69,9 @@ def unused(options: PlanOptions, setting: Setting, rules: Sequence[str]) -> list
     """
     fields, built = type(options).model_fields, [RULES[rule](setting) for rule in rules]
     defaults = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
-    without = {name: replace(setting, **{name: defaults[name]}) for name in SCALES if getattr(options, name) != defaults[name]}
+    # A strength without a default is that of the objective; any other value tells whether a rule has it.
+    others = {name: defaults[name] or 2 * getattr(setting, name) for name in SCALES if getattr(options, name) != defaults[name]}
+    without = {name: replace(setting, **{name: other}) for name, other in others.items()}
     for one in setting.own:
         for name in (field.name for field in dataclass_fields(one) if getattr(one, field.name) != defaults[field.name]):
             plain = replace(one, **{name: defaults[name]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 import struct
 import zipfile
 import zlib
@@ -64,6 +65,8 @@ def load_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
     ValueError
         If it is damaged, larger than ``LARGEST``, or an array has not the size that it declares.
     """
+    if not stat.S_ISREG(Path(path).stat().st_mode):  # the end of a device, where an archive has its directory, is never reached
+        raise ValueError("it is no regular file")
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()

@@ -1,5 +1,6 @@
 """Trials in a journal by the thousand, written and read a chunk at a time."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,10 @@ _SETTLE = (
 _EPOCH = "INSERT OR REPLACE INTO history (trial, epoch, metrics) SELECT id, ?, ? FROM trials WHERE key = ?"
 # The rows come in the order of the ids; without the plus signs SQLite would collect and sort them all for every page.
 _UNFINISHED = "SELECT id, key, options, seed FROM trials WHERE id > ? AND +status IN ('pending', 'running') ORDER BY id LIMIT ?"
+
+
+_FORMS = {"declared": dict, "settings": dict, "about": dict, "chunk": int, "axes": list}
+"""Type of each fact; a journal that others sent may hold any."""
 
 
 class Page(NamedTuple):
@@ -114,5 +119,21 @@ def remember(journal: Journal, facts: Mapping[str, Any]) -> None:
 
 
 def recall(journal: Journal) -> dict[str, Any]:
-    """Return all facts that ``remember`` stored."""
-    return {name: read_json(content) for name, content in journal.connection.execute("SELECT name, content FROM facts ORDER BY name")}
+    """Return all facts that ``remember`` stored; facts of another form are damage, which the journal explains."""
+    facts = {name: read_json(content) for name, content in journal.connection.execute("SELECT name, content FROM facts ORDER BY name")}
+    wrong = [name for name, form in _FORMS.items() if name in facts and not isinstance(facts[name], form)]
+    if not wrong and not all(_is_axis(axis) for axis in facts.get("axes", ())):
+        wrong = ["axes"]
+    if wrong or ("axes" in facts and not {"declared", "settings"} <= facts.keys()):
+        raise json.JSONDecodeError(f"the fact {wrong[0]} has another form" if wrong else "the facts of its grid are missing", "", 0)
+    return facts
+
+
+def _is_axis(axis: Any) -> bool:
+    """Tell whether a fact is an axis: its name, the settings that it changes, and a list of their values for each place."""
+    if not (
+        isinstance(axis, list) and len(axis) == 3 and isinstance(axis[0], str) and isinstance(axis[1], list) and isinstance(axis[2], list)
+    ):
+        return False
+    whole = all(isinstance(values, list) and len(values) == len(axis[1]) for values in axis[2])
+    return whole and bool(axis[2]) and all(isinstance(key, str) for key in axis[1])

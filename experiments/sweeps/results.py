@@ -6,12 +6,13 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from contrastive_core.errors import InputError
+from contrastive_core.errors import DataError, InputError
 from contrastive_core.files.writing import write_bytes
 from experiments.commandline.documents import read_json
 from experiments.commandline.options import flatten
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _OWN = ("trial", "replicate", "seed", "status", "error", "seconds")
-_ROWS = "SELECT seed, status, metrics, error, seconds FROM trials ORDER BY id"
+_ROWS = "SELECT seed, status, metrics, error, seconds FROM trials ORDER BY id LIMIT ?"
 
 
 class Results(NamedTuple):
@@ -90,6 +91,8 @@ def read_results(journal: Journal) -> Results:
     if "axes" not in facts or (total == 1 and not facts["axes"]):  # journals of before have no axes at all
         raise InputError("this run has one trial and no grid; see it with 'eqlab runs show'")
     study = from_facts(facts, shown=True)
+    if math.prod(study.shape) != total:
+        raise DataError(f"the journal has {total} trials, and its grid {math.prod(study.shape)} places; restore the run from a copy")
     seeds, errors = [], {}
     status, seconds = np.zeros(total, np.int8), np.full(total, np.nan)
     numbers: dict[str, np.ndarray[Any, Any]] = {}
@@ -97,7 +100,7 @@ def read_results(journal: Journal) -> Results:
     lists: dict[str, dict[int, list[float | None]]] = {name: {} for name in study.described.lists()}
     fractions: set[str] = set()
     reserved = {*_OWN, *(key for axis in study.axes for key in axis.keys)}
-    for index, (seed, state, metrics, error, spent) in enumerate(journal.connection.execute(_ROWS)):
+    for index, (seed, state, metrics, error, spent) in enumerate(journal.connection.execute(_ROWS, (total,))):
         seeds.append(int(seed))
         status[index] = STATUSES.index(state)
         if spent is not None:

@@ -108,6 +108,8 @@ def open_cluster(kind: str, engine: str, count: int) -> Iterator[Engine]:
             client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
         except OSError as error:  # a timeout is one too
             raise EngineError(_no_answer(engine, error)) from error
+        except ValueError as error:
+            raise InputError(f"{where!r} is no address of a scheduler ({error}); give --engine tcp://HOST:PORT or its file") from error
         pool = DaskExecutor(client)
         try:
             yield Engine(pool, partial(_count_workers, client))

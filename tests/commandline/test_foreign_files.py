@@ -172,3 +172,9 @@ def test_a_file_beyond_all_bounds_is_one_sentence(reader: str, size: int, tmp_pa
         stream.truncate(size)
     with pytest.raises(InputError, match=r"it has more than \d+ bytes"):
         READERS[reader](path)
+
+
+def test_a_device_is_no_archive_of_arrays() -> None:
+    """If this fails, a link to a device without end takes the memory of the machine."""
+    with pytest.raises(ValueError, match="no regular file"):
+        load_arrays("/dev/zero")

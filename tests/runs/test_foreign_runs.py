@@ -216,3 +216,22 @@ def test_a_damaged_epoch_is_left_out_of_a_history(epoch: object, found: Found) -
     with RunDirectory(Path("runs/t")).journal(readonly=True) as journal:
         assert [one.epoch for one in journal.history("train")] in ([0, 1, 3], [1, 3])
     assert found("report", "t")
+
+
+FACTS = ('{"seeds": 2}', "7", "[[1]]", '[["gain", ["gain"], [[1], 2]]]', '[["gain", "gain", []]]', "null")
+
+
+@pytest.mark.parametrize("command", [("sweep", "collect", "s"), ("sweep", "status", "s"), ("report", "s")])
+@pytest.mark.parametrize("content", FACTS)
+def test_axes_of_another_form_are_damage(content: str, command: tuple[str, ...], refused: Refused) -> None:
+    """If this fails, an edited journal ends in a traceback."""
+    new("s", "--seeds", 2)
+    edit("s", "UPDATE facts SET content = ? WHERE name = 'axes'", content)
+    assert "is damaged (the fact axes has another form" in refused(*command)
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM trials WHERE id = 1", "DELETE FROM facts WHERE name = 'declared'"])
+def test_a_journal_without_a_part_of_its_grid_is_damage(statement: str, refused: Refused) -> None:
+    new("s", "--seeds", 3)
+    edit("s", statement)
+    refused("sweep", "collect", "s")

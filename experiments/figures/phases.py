@@ -61,7 +61,7 @@ def _paint_recall(figure: Figure, data: dict[str, Any]) -> None:
     add_key(figure, names)
 
 
-def phase_picture(cells: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence[Sequence[float | None]]]) -> Picture:
+def phase_picture(cells: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence[Sequence[float | None]]], network: str = "") -> Picture:
     """Show the theory's ground state at each point of the grid, with Monte Carlo's agreement, and boundary lines.
 
     Parameters
@@ -71,6 +71,8 @@ def phase_picture(cells: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequen
         ``branch`` None.
     lines : mapping of str to sequence of (dilution, ratio)
         Boundaries of the theory.
+    network : str
+        Patterns, spins and sweeps, for the title.
 
     Returns
     -------
@@ -81,7 +83,14 @@ def phase_picture(cells: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequen
         "cells": [dict(cell) for cell in cells],
         "lines": {name: [list(point) for point in line] for name, line in lines.items()},
     }
-    return draw(_paint_phase, data, 7.6, 4.6, _phase_rows(data))
+    picture = draw(_paint_phase, data | {"network": network}, 7.6, 4.6, _phase_rows(data))
+    return picture._replace(caption=f"{network}. {_PHASE}".removeprefix(". "))
+
+
+_PHASE = (
+    "Colours are ground states of the theory. Points are filled where Monte Carlo agrees, open where it decides nothing, and crosses where "
+    "it disagrees. Temperatures are relative to the critical one, so that raw and normalised units give one figure."
+)
 
 
 def _phase_rows(data: Mapping[str, Any]) -> Iterator[Row]:
@@ -112,7 +121,7 @@ def _paint_phase(figure: Figure, data: dict[str, Any]) -> None:
     for index, line in enumerate(data["lines"].values()):
         axes.plot([p[0] for p in line], gaps([number(p[1]) for p in line]), color=INK, **_dash(index))
     axes.set(
-        title="Ground state: theory in colour; filled where Monte Carlo agrees",
+        title="\n".join(filter(None, ("Ground state: theory in colour; filled where Monte Carlo agrees", data["network"]))),
         xlabel="dilution",
         ylabel="temperature / critical temperature",
     )
@@ -129,7 +138,7 @@ def _dash(index: int) -> dict[str, Any]:
     return {"linestyle": ("-", "--", ":", "-.")[index % 4], "linewidth": 1.1}
 
 
-def dilution_picture(cells: Sequence[Mapping[str, Any]]) -> Picture:
+def dilution_picture(cells: Sequence[Mapping[str, Any]], network: str = "") -> Picture:
     """Show every overlap against the dilution, by theory and Monte Carlo: retrieval turns from hierarchical to parallel.
 
     Parameters
@@ -137,6 +146,8 @@ def dilution_picture(cells: Sequence[Mapping[str, Any]]) -> Picture:
     cells : sequence of mapping
         Cells as in :func:`phase_picture`, with ``overlaps`` of the theory and ``monte_carlo``. The lowest, the middle and the highest
         temperature are shown.
+    network : str
+        Patterns, spins and sweeps, for the caption.
 
     Returns
     -------
@@ -157,7 +168,8 @@ def dilution_picture(cells: Sequence[Mapping[str, Any]]) -> Picture:
             for c in known
         ]
         panels.append({"ratio": ratio, "rows": rows})
-    return draw(_paint_dilution, {"panels": panels}, 1.6 + 3.0 * len(panels), 3.2, _dilution_rows(panels))
+    picture = draw(_paint_dilution, {"panels": panels}, 1.6 + 3.0 * len(panels), 3.2, _dilution_rows(panels))
+    return picture._replace(caption=f"{network}. Symbols are sampled overlaps, with standard errors; open ones decide nothing.")
 
 
 def _dilution_rows(panels: Sequence[Mapping[str, Any]]) -> Iterator[Row]:

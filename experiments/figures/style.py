@@ -49,6 +49,8 @@ class Picture(NamedTuple):
         Plotted numbers, None for missing ones and those that are not finite.
     figure : Figure, optional
         Figure from which other formats are made.
+    caption : str
+        Sentences that explain the figure.
     rows : sequence of Row
         Drawn numbers as a table: a row per point, a column per quantity, in the units of the axes.
     """
@@ -57,6 +59,7 @@ class Picture(NamedTuple):
     data: dict[str, Any]
     figure: Figure | None = None
     rows: Sequence[Row] = ()
+    caption: str = ""
 
 
 def draw(paint: Callable[[Figure, Any], None], data: dict[str, Any], width: float, height: float, rows: Iterable[Row] = ()) -> Picture:

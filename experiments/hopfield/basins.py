@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -10,10 +11,10 @@ from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
-from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import COMPUTATION
 from experiments.hopfield.sampling import PATTERNS, ground_state
+from experiments.report.contents import ReportTable
 from experiments.report.ending import finish
 from experiments.runs.intervals import share_interval
 from experiments.sweeps.axes import axis_of
@@ -222,8 +223,13 @@ def basins_command(options: BasinsOptions, invocation: Invocation) -> None:
         found = compute_points("basins", points, axes, options.seed, opened)
     refuse_failed(found)
     cells: list[dict[str, Any]] = [{"target": point.target, "quality": point.quality} | (found[key] or {}) for key, point in points.items()]
-    rows = [
-        (c["target"], c["quality"], c["initial_overlap"], c["final_overlap"], c["successes"], c["networks"], *c["interval"]) for c in cells
-    ]
-    table = format_table(("target", "quality", "start m_1", "end m_1", "retrieved", "of", "from", "to"), rows)
-    finish(opened.run, invocation, {"convention": "raw", "points": cells}, f"raw convention\n\n{table}")
+    finish(opened.run, invocation, {"convention": "raw", "points": cells}, f"raw convention\n\n{tables(cells)[0].in_text()}")
+
+
+def tables(cells: Sequence[Mapping[str, Any]]) -> list[ReportTable]:
+    """Tabulate how many networks retrieve, as terminal and report show it."""
+    names = ("target", "quality", "initial_overlap", "final_overlap", "successes", "networks")
+    rows = [(*(cell[name] for name in names), *cell["interval"]) for cell in cells]
+    header = ("target", "quality", "start m_1", "end m_1", "retrieved", "of", "from", "to")
+    note = "Overlap with the first pattern at the start and at the end, and networks that retrieve, with the 95 % interval of their share."
+    return [ReportTable("Networks that retrieve", header, rows, note)]

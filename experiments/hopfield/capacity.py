@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -10,9 +11,9 @@ from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
-from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import COMPUTATION
+from experiments.report.contents import ReportTable
 from experiments.report.ending import finish
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
@@ -145,7 +146,8 @@ def capacity_command(options: CapacityOptions, invocation: Invocation) -> None:
         found = compute_points("capacity", points, axes, options.seed, opened)
     refuse_failed(found)
     result = analyse([{"size": point.size} | (found[key] or {}) for key, point in points.items()], options)
-    finish(opened.run, invocation, result, _text(result))
+    text = "\n\n".join(f"{table.caption}\n\n{table.in_text()}" for table in tables(result))
+    finish(opened.run, invocation, result, text)
 
 
 def analyse(cells: list[dict[str, Any]], options: CapacityOptions) -> dict[str, Any]:
@@ -224,18 +226,21 @@ def _interval(values: list[float]) -> list[float]:
     return [float(bound) for bound in np.nanpercentile(values, [2.5, 97.5])]
 
 
-def _text(result: dict[str, Any]) -> str:
+def tables(result: Mapping[str, Any]) -> list[ReportTable]:
+    """Tabulate the scaling and its alternatives, as terminal and report show them; the notes hold the two capacities."""
     theory, measured = result["theory"], result["monte_carlo"]
     halves = [(row["size"], row["load"], *row["interval"]) for row in result["midpoints"]]
-    table = format_table(("N", "half retrieved at P/N", "from", "to"), halves)
     rows = [(row["threshold"], row["exponent"], row["load"], row["plausibility"]) for row in result["alternatives"]]
-    others = format_table(("threshold", "exponent x", "capacity", "p value"), rows)
     low, high = measured["load_interval"]
     first, last = measured["exponent_interval"]
-    return (
-        f"replica-symmetric theory: capacity {theory['load']:.4f}, where m = {theory['overlap']:.4f}\n\n{table}\n\n"
+    found = (
         f"Monte Carlo, {measured['descents']} descents from patterns: capacity {measured['load']:.4f} [{low:.4f}, {high:.4f}], shift "
         f"N^-x with x = {measured['exponent']:.2f} [{first:.2f}, {last:.2f}]; deviance {measured['deviance']:.1f} for "
         f"{measured['freedom']} degrees of freedom (p = {measured['plausibility']:.2f})\n"
-        f"95 % intervals by bootstrap over networks. They hold for this form of the shift; other forms and thresholds give\n\n{others}"
+        "95 % intervals by bootstrap over networks. They hold for this form of the shift; other forms and thresholds give"
     )
+    predicted = f"replica-symmetric theory: capacity {theory['load']:.4f}, where m = {theory['overlap']:.4f}"
+    return [
+        ReportTable("Load at which half is retrieved", ("N", "half retrieved at P/N", "from", "to"), halves, predicted),
+        ReportTable("Capacity by other forms of the fit", ("threshold", "exponent x", "capacity", "p value"), rows, found),
+    ]

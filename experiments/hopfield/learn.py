@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from math import erf, sqrt
 from pathlib import Path
@@ -13,10 +13,10 @@ from pydantic import Field
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions, without_effect
-from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import COMPUTATION
 from experiments.hopfield.sampling import PATTERNS, SAMPLING, Images, SpinOptions, image_patterns, sample
+from experiments.report.contents import ReportTable
 from experiments.report.ending import finish
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
@@ -24,8 +24,6 @@ from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
 
 Quality = Annotated[float, Field(gt=0, le=1)]
-
-
 THRESHOLD_OVERLAP = erf(1 / sqrt(2))
 """Overlap at which signal equals noise, over the largest."""
 
@@ -219,12 +217,8 @@ def learn_command(options: LearnOptions, invocation: Invocation) -> None:
     thresholds = {str(r): hierarchical_threshold_examples(options.patterns, dilution, r) for r in options.qualities}
     cells = [cell_of(point.quality, point.examples, found[key]) for key, point in points.items()]
     measured = crossings(cells, options.qualities, 1 - dilution)
-    rows = [[*(cell[name] for name in _COLUMNS), thresholds[str(cell["quality"])]] for cell in cells]
-    table = format_table((*(name.replace("_", " ") for name in _COLUMNS), "threshold"), rows)
-    rows = [[r, thresholds[str(r)], *(measured[rule][str(r)] for rule in _RULES)] for r in options.qualities]
-    halves = format_table(("quality", "predicted examples", *_RULES), rows)
     result = {"convention": "normalized", "thresholds": thresholds, "measured_thresholds": measured, "points": found}
-    text = f"overlap with the first pattern\n\n{table}\n\nexamples at which it reaches erf(1/sqrt 2) of its largest value\n\n{halves}"
+    text = "\n\n".join(f"{table.title}\n\n{table.in_text()}" for table in tables(cells, thresholds, measured))
     finish(opened.run, invocation, result, text)
     refuse_failed(found)
 
@@ -253,6 +247,18 @@ def _ignored(options: LearnOptions) -> list[str]:
 
 _COLUMNS = ("quality", "examples", "signal_to_noise", "gaussian", "instance", "supervised", "unsupervised")
 _RULES = ("supervised", "unsupervised")
+
+
+def tables(cells: list[dict[str, Any]], thresholds: Mapping[str, float], measured: Mapping[str, Any]) -> list[ReportTable]:
+    """Tabulate overlaps and thresholds, as terminal and report show them."""
+    overlaps = [[*(cell[name] for name in _COLUMNS), thresholds[str(cell["quality"])]] for cell in cells]
+    halves = [[float(r), found, *(measured[rule][r] for rule in _RULES)] for r, found in thresholds.items()]
+    header = (*(name.replace("_", " ") for name in _COLUMNS), "threshold")
+    note = "By theory, in this instance, and sampled with and without a teacher."
+    return [
+        ReportTable("overlap with the first pattern", header, overlaps, note),
+        ReportTable("examples at which it reaches erf(1/sqrt 2) of its largest value", ("quality", "predicted examples", *_RULES), halves),
+    ]
 
 
 def crossings(cells: list[dict[str, Any]], qualities: Iterable[float], largest: float) -> dict[str, dict[str, float | None]]:

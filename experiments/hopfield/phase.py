@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -9,9 +10,9 @@ from pydantic import Field
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
-from experiments.commandline.output import format_table
 from experiments.commandline.sections import COMPUTATION
 from experiments.hopfield.sampling import SpinOptions, ground_state, judge, sample
+from experiments.report.contents import ReportTable
 from experiments.report.ending import finish
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
@@ -19,7 +20,7 @@ from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Ratio = Annotated[float, Field(gt=0)]
+Ratio = Annotated[float, Field(ge=0)]
 
 
 class PointOptions(SpinOptions):
@@ -29,11 +30,14 @@ class PointOptions(SpinOptions):
     ----------
     patterns, dilution, ratio
         K, d, and the temperature over its critical value, whatever the convention.
+    theory_only
+        Whether Monte Carlo is left out.
     """
 
     patterns: Annotated[int, Field(gt=0)] = Field(3, description="Number of patterns.")
     dilution: Fraction = Field(0.3, description="Fraction of blank entries in the patterns, from 0 to below 1.")
     ratio: Ratio = Field(0.2, description="Temperature relative to the critical one.")
+    theory_only: bool = Field(False, description="Solve the theory and sample nothing.")
 
 
 class PhaseOptions(SpinOptions):
@@ -43,6 +47,8 @@ class PhaseOptions(SpinOptions):
     ----------
     patterns, dilutions, ratios
         The grid; by default 20 dilutions and 20 temperatures.
+    theory_only
+        Whether Monte Carlo is left out.
     engine
         Engine that computes the points.
     """
@@ -58,6 +64,7 @@ class PhaseOptions(SpinOptions):
     ratios: tuple[Ratio, ...] = Field(
         tuple(round(0.025 + 0.05 * index, 3) for index in range(20)), min_length=1, description="Temperatures relative to the critical one."
     )
+    theory_only: bool = Field(False, description="Solve the theory and sample nothing, on a finer grid if one is given.")
     chains: Annotated[int, Field(gt=0)] = Field(4)
     sweeps: int = Field(1500, ge=10)
     burn_in: int = Field(150, ge=0)
@@ -99,7 +106,7 @@ def trial(options: PointOptions, seed: int) -> Outcome:
     -------
     Outcome
         ``branch``, ``overlaps``, ``free_energy``, ``min_eigenvalue``, ``marginal`` and the number of ``stable_states`` of the theory;
-        ``monte_carlo`` and ``verdict`` as for ``eqlab recall``.
+        ``monte_carlo`` and ``verdict`` as for ``eqlab recall``, None where only theory is asked for.
     """
     from hebbian.multitasking import store_patterns
     from hebbian.patterns import stratified_patterns
@@ -114,7 +121,7 @@ def trial(options: PointOptions, seed: int) -> Outcome:
     branches = stable_branches(MeanField(diluted_ensemble(options.patterns, options.dilution), temperature, system.scale))
     ground = ground_state(branches)
     own = system.mean_field(temperature)
-    sampled = sample(system, ground.overlaps, options, seed, temperature)
+    sampled = None if options.theory_only else sample(system, ground.overlaps, options, seed, temperature)
     metrics = {
         "temperature": temperature,
         "branch": ground.name,
@@ -124,7 +131,7 @@ def trial(options: PointOptions, seed: int) -> Outcome:
         "marginal": ground.marginal,
         "stable_states": len(branches),
         "monte_carlo": sampled,
-        "verdict": judge(sampled, own, branch_at(own, ground.overlaps), system.num_spins, options.sweeps),
+        "verdict": judge(sampled, own, branch_at(own, ground.overlaps), system.num_spins, options.sweeps) if sampled else None,
     }
     return Outcome(metrics)
 
@@ -172,7 +179,8 @@ def phase_command(options: PhaseOptions, invocation: Invocation) -> None:
     \b
     Examples:
       eqlab phase
-      eqlab phase --patterns 2,3,4 --dilutions 0.1,0.3,0.5,0.7,0.9 --ratios 0.1,0.3,0.5,0.7,0.9 --out runs/phase
+      eqlab phase --patterns 2,3,4 --dilutions 0.1,0.3,0.5,0.7,0.9 --ratios 0,0.1,0.3,0.5,0.7,0.9 --out runs/phase
+      eqlab phase --theory-only --ratios 0,0.1,0.2
     """  # noqa: D301
     check_engine(options.engine)
     _check(options)
@@ -184,8 +192,7 @@ def phase_command(options: PhaseOptions, invocation: Invocation) -> None:
         count: [cell_of(point.dilution, point.ratio, found[key]) for key, point in points.items() if point.patterns == count]
         for count in options.patterns
     }
-    rows = [_summary(count, cells[count]) for count in options.patterns]
-    text = format_table(("patterns", "points", "agree", "undecided", "disagree", "failed", "largest difference where decided"), rows)
+    text = tables(cells)[0].in_text()
     result = {"convention": options.convention, "points": {str(count): cells[count] for count in cells}}
     finish(opened.run, invocation, result, text)
     refuse_failed(found)
@@ -199,13 +206,15 @@ def _check(options: PhaseOptions) -> None:
     from hebbian.patterns import stratified_patterns
     from hebbian.theory.ensemble import check_temperature
 
-    check_temperature(min(options.ratios) * (1 - max(options.dilutions)))
+    for ratio in options.ratios:
+        check_temperature(ratio * (1 - max(options.dilutions)))
     for count in options.patterns:
         stratified_patterns(count, options.size, max(options.dilutions), options.seed)
 
 
 def _points(options: PhaseOptions) -> dict[str, PointOptions]:
-    shared = {name: value for name, value in options if name in SpinOptions.model_fields and name not in CommandOptions.model_fields}
+    names = (SpinOptions.model_fields.keys() | {"theory_only"}) - CommandOptions.model_fields.keys()
+    shared = {name: value for name, value in options if name in names}
     return by_name(
         (f"K{count}-d{dilution:g}-T{ratio:g}", PointOptions(patterns=count, dilution=dilution, ratio=ratio, **shared))
         for count in options.patterns
@@ -217,7 +226,17 @@ def _points(options: PhaseOptions) -> dict[str, PointOptions]:
 def cell_of(dilution: float, ratio: float, metrics: dict[str, Any] | None) -> dict[str, Any]:
     """Return a point of the diagram as its figure takes it; one that failed has no metrics."""
     cell: dict[str, Any] = {"dilution": dilution, "ratio": ratio, "branch": None, "agrees": None}
-    return cell if metrics is None else cell | metrics | {"agrees": metrics["verdict"]["agrees"]}
+    return cell if metrics is None else cell | metrics | {"agrees": metrics["verdict"] and metrics["verdict"]["agrees"]}
+
+
+def tables(cells: Mapping[int, list[dict[str, Any]]]) -> list[ReportTable]:
+    """Count the points of each diagram by the verdict on them, as terminal and report show it."""
+    header = ("patterns", "points", "agree", "undecided", "disagree", "failed", "largest difference where decided")
+    note = (
+        "Points at which theory and Monte Carlo agree to four standard errors and the finite-size correction. Temperatures are relative "
+        "to the critical one, which is 1 - d in raw and 1 in normalised units, so that both units give one diagram."
+    )
+    return [ReportTable("Points of the diagram", header, [_summary(count, found) for count, found in cells.items()], note)]
 
 
 def _summary(count: int, cells: list[dict[str, Any]]) -> tuple[int | float | None, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,10 +13,10 @@ from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import without_effect
-from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import COMPUTATION, Section
 from experiments.hopfield.sampling import PATTERNS, SAMPLING, Images, SpinOptions, ground_state, image_patterns, judge, sample
+from experiments.report.contents import ReportTable
 from experiments.report.ending import finish
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
@@ -251,11 +252,23 @@ def _ignored(options: RecallOptions) -> list[str]:
     return found
 
 
-def _text(result: dict[str, Any]) -> str:
-    theory, sampled, verdict = result["theory"], result["monte_carlo"], result["verdict"]
+def tables(result: Mapping[str, Any]) -> list[ReportTable]:
+    """Tabulate the overlaps with the patterns, as terminal and report show them."""
+    theory, sampled = result["theory"], result["monte_carlo"]
     columns = (theory["overlaps"], result["instance"]["overlaps"], sampled["overlaps"], sampled["error"], sampled["autocorrelation_time"])
     rows = [(f"m_{index + 1}", *row) for index, row in enumerate(zip(*columns, strict=True))]
-    table = format_table(("overlap", "theory", "instance", "Monte Carlo", "error", "time (sweeps)"), [[*row] for row in rows])
+    note = (
+        f"The {theory['branch']} state at T = {result['temperature']:g} ({result['convention']} units): the overlap with each pattern in "
+        "the theory of infinite networks, in the mean field of this network, and sampled, with its standard error and autocorrelation time."
+    )
+    return [
+        ReportTable("Overlaps with the patterns", ("overlap", "theory", "instance", "Monte Carlo", "error", "time (sweeps)"), rows, note)
+    ]
+
+
+def _text(result: dict[str, Any]) -> str:
+    theory, sampled, verdict = result["theory"], result["monte_carlo"], result["verdict"]
+    table = tables(result)[0].in_text()
     agreement = {
         True: "theory and Monte Carlo agree",
         False: "theory and Monte Carlo DISAGREE",

@@ -11,11 +11,16 @@ from experiments.figures.capacity import capacity_picture
 from experiments.figures.learning_from_examples import learning_picture, threshold_picture
 from experiments.figures.phases import dilution_picture, phase_picture, recall_picture
 from experiments.figures.writing import Picture
+from experiments.hopfield.basins import tables as tables_of_basins
 from experiments.hopfield.capacity import CapacityOptions, analyse
+from experiments.hopfield.capacity import tables as tables_of_capacity
 from experiments.hopfield.learn import cell_of as lesson_of
 from experiments.hopfield.learn import crossings
+from experiments.hopfield.learn import tables as tables_of_learn
 from experiments.hopfield.phase import boundaries
 from experiments.hopfield.phase import cell_of as phase_of
+from experiments.hopfield.phase import tables as tables_of_phase
+from experiments.hopfield.recall import tables as tables_of_recall
 from experiments.report.contents import Contents
 from experiments.report.grid_view import show_grid
 from experiments.report.run_reader import OpenedRun
@@ -31,7 +36,7 @@ def show_recall(opened: OpenedRun) -> Contents:
     found = next(opened.journal.trials("done"), None)
     if found is None or not found.metrics or "flow" not in found.metrics:
         return view
-    return Contents(view.tables, {"recall": recall_picture(found.metrics), **view.pictures})
+    return Contents([*tables_of_recall(found.metrics), *view.tables], {"recall": recall_picture(found.metrics), **view.pictures})
 
 
 def show_phase(opened: OpenedRun) -> Contents:
@@ -39,15 +44,19 @@ def show_phase(opened: OpenedRun) -> Contents:
     if not {"dilution", "ratio"} <= _keys(opened) or opened.total > MOST_CELLS:
         return show_grid(opened)
     cells: dict[int, list[dict[str, Any]]] = {}
+    network = ""
     for options, trial in _settled(opened):
         cells.setdefault(options["patterns"], []).append(phase_of(options["dilution"], options["ratio"], trial.metrics))
+        sampled = "" if options.get("theory_only") else f", {options['chains']} chains of {options['sweeps']} sweeps"
+        network = f"N = {options['size']} spins{sampled}"
     pictures: dict[str, Picture] = {}
     for count, found in sorted(cells.items()):
-        pictures[f"phase-{count}"] = phase_picture(found, boundaries(count, tuple(cell["dilution"] for cell in found)))
+        named = f"K = {count} patterns, {network}"
+        pictures[f"phase-{count}"] = phase_picture(found, boundaries(count, tuple(cell["dilution"] for cell in found)), named)
         ordered = [cell for cell in found if cell.get("monte_carlo")]
         if ordered:
-            pictures[f"dilution-{count}"] = dilution_picture(ordered)
-    return Contents([], pictures)
+            pictures[f"dilution-{count}"] = dilution_picture(ordered, named)
+    return Contents(tables_of_phase(cells) if cells else [], pictures)
 
 
 def show_learn(opened: OpenedRun) -> Contents:
@@ -66,7 +75,8 @@ def show_learn(opened: OpenedRun) -> Contents:
     if not cells:
         return Contents([], {})
     measured = crossings(cells, [float(quality) for quality in thresholds], largest)
-    return Contents([], {"learning": learning_picture(cells, thresholds), "thresholds": threshold_picture(thresholds, measured)})
+    pictures = {"learning": learning_picture(cells, thresholds), "thresholds": threshold_picture(thresholds, measured)}
+    return Contents(tables_of_learn(cells, thresholds, measured), pictures)
 
 
 def show_basins(opened: OpenedRun) -> Contents:
@@ -79,7 +89,7 @@ def show_basins(opened: OpenedRun) -> Contents:
         for options, trial in _settled(opened)
         if trial.metrics
     ]
-    return Contents(view.tables, {"basins": basins_picture(cells)} if cells else {})
+    return Contents([*(tables_of_basins(cells) if cells else []), *view.tables], {"basins": basins_picture(cells)} if cells else {})
 
 
 def show_capacity(opened: OpenedRun) -> Contents:
@@ -89,7 +99,8 @@ def show_capacity(opened: OpenedRun) -> Contents:
         return view
     options = resolve_layers(CapacityOptions, [Layer("{key} (in config.toml)", opened.run.read_config())])
     cells = [{"size": settings["size"], **(trial.metrics or {})} for settings, trial in _settled(opened)]
-    return Contents(view.tables, {"capacity": capacity_picture(analyse(cells, options)), **view.pictures})
+    result = analyse(cells, options)
+    return Contents([*tables_of_capacity(result), *view.tables], {"capacity": capacity_picture(result), **view.pictures})
 
 
 def _keys(opened: OpenedRun) -> set[str]:

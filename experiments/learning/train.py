@@ -161,8 +161,8 @@ def gradient_cosine(options: TrainOptions, splits: Splits, seed: int) -> dict[st
     return {name: measured.cosine for name, measured in agreements.items()}
 
 
-def describe(metrics: Mapping[str, Any]) -> str:
-    """Return a trial's metrics as a table for people."""
+def table(metrics: Mapping[str, Any]) -> tuple[tuple[str, str], list[tuple[str, str]]]:
+    """Return header and rows of a trial's metrics for people, as terminal and report show them."""
     cosines = [value for value in metrics["gradient_cosine"].values() if value is not None]
     rows = [
         ("network", metrics["network"]),
@@ -176,7 +176,7 @@ def describe(metrics: Mapping[str, Any]) -> str:
         ("energy decrease", f"{metrics['energy_decrease']:.3f}"),
         ("lowest cosine to exact gradient", f"{min(cosines):.4f}" if cosines else "-"),
     ]
-    return format_table(("quantity", "value"), rows)
+    return ("quantity", "value"), rows
 
 
 @command(CommandTrainOptions, "train")
@@ -205,7 +205,7 @@ def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
     ):
         callbacks = _callbacks(options, invocation, bar)
         metrics = compute_one(study, opened, Given(options, {"prepared": prepared, **callbacks}))
-    finish(opened.run, invocation, metrics, describe(metrics))
+    finish(opened.run, invocation, metrics, format_table(*table(metrics)))
 
 
 def _callbacks(options: CommandTrainOptions, invocation: Invocation, bar: tqdm[Any]) -> dict[str, Callable[..., None]]:

@@ -9,6 +9,7 @@ from experiments.figures.writing import comparison, gradient_alignment, learning
 from experiments.learning.comparison import summarise, table
 from experiments.learning.gradient_table import table as table_of_gradients
 from experiments.learning.gradient_table import table_of_objectives
+from experiments.learning.train import table as table_of_training
 from experiments.learning.tune import table as table_of_candidates
 from experiments.report.contents import Contents, ReportTable
 from experiments.report.grid_view import point_labels, show_grid
@@ -28,7 +29,9 @@ def show_train(opened: OpenedRun) -> Contents:
     view = show_grid(opened) if opened.axes else Contents([], {})
     histories = curves(opened)
     picture = {"learning-curves": learning_curves(histories)} if any(any(seeds) for seeds in histories.values()) else {}
-    return Contents(view.tables, {**picture, **view.pictures})
+    found = next(opened.journal.trials("done"), None) if opened.command == "train" else None
+    learnt = [ReportTable("Training", *table_of_training(found.metrics))] if found and found.metrics else []
+    return Contents([*learnt, *view.tables], {**picture, **view.pictures})
 
 
 def curves(opened: OpenedRun) -> dict[str, list[list[dict[str, Any]]]]:
@@ -129,4 +132,7 @@ def show_tune(opened: OpenedRun) -> Contents:
     if found is None or found.metrics is None:
         return view
     header, rows = table_of_candidates(found.metrics)
-    return Contents([ReportTable("Candidates", header, rows), *view.tables], {"errors": tuning(found.metrics), **view.pictures})
+    return Contents(
+        [ReportTable("Candidates", header, rows, "; ".join(found.metrics["reasons"])), *view.tables],
+        {"errors": tuning(found.metrics), **view.pictures},
+    )

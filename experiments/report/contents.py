@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments.commandline.output import Cell
+from experiments.commandline.output import Cell, format_table
 from experiments.figures.style import Picture
 
 
@@ -28,6 +28,10 @@ class ReportTable(NamedTuple):
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
+
+    def in_text(self) -> str:
+        """Write header and rows as a terminal shows them."""
+        return format_table(self.header, self.rows)
 
 
 class Contents(NamedTuple):

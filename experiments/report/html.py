@@ -79,7 +79,7 @@ def render(page: Report, refresh: Refresh | None = None, figures: str | None = N
         refresh=refresh,
         tables=[_prepare(table) for table in page.tables],
         pictures=[
-            (caption(name), _inline(picture.svg, f"f{index}-", caption(name)), _links(name, figures))
+            (caption(name), _inline(picture.svg, f"f{index}-", caption(name)), picture.caption, _links(name, figures))
             for index, (name, picture) in enumerate(page.pictures.items())
         ],
         sections=[("Configuration", list(_lines(page.config))), ("Provenance", list(_lines(page.provenance)))],
@@ -138,7 +138,7 @@ def _prepare(table: ReportTable) -> dict[str, Any]:
     # Most, not all: a column of numbers may hold a word, such as "failed".
     numeric = [2 * sum(bool(_NUMBER.fullmatch(row[index])) for row in rows) > len(rows) for index in range(len(table.header))]
     return {
-        "title": table.title,
+        "title": table.title[:1].upper() + table.title[1:],
         "caption": table.caption,
         "columns": list(zip(table.header, numeric, strict=True)),
         "rows": [list(zip(map(_typeset, row), numeric, strict=True)) for row in rows],

@@ -314,3 +314,16 @@ def test_frozen_overlaps_have_no_sampling_error(found: Found, tmp_path: Path) ->
         for frozen, error, score in zip(still, result["monte_carlo"]["error"], result["verdict"]["standard_errors"], strict=True):
             if frozen:
                 assert (error, score) == (0.0, None)
+
+
+@pytest.mark.parametrize("patterns", [2, 3, 4])
+def test_phase_at_zero_temperature_and_without_sampling_knows_the_hierarchical_overlaps(found: Found, patterns: int) -> None:
+    """At T = 0 and low dilution m_k = (1 - d) d^(k - 1) exactly; if this fails, the row at T = 0 shows another state."""
+    ask = ("phase", "--patterns", patterns, "--dilutions", 0.2, "--ratios", "0,0.1", "--engine", "serial", "--quiet")
+    theory = found(*ask, "--theory-only")["points"][str(patterns)]
+    assert theory[0]["overlaps"] == pytest.approx([0.8 * 0.2**k for k in range(patterns)], abs=1e-9)
+    assert [point["monte_carlo"] for point in theory] == [None, None]
+    sampled = found(*ask, *QUICK[:-1])["points"][str(patterns)]
+    assert [point["overlaps"] for point in sampled] == [point["overlaps"] for point in theory]
+    # 3000 spins have counts of types that are rounded by one part in 3000.
+    assert sampled[0]["monte_carlo"]["overlaps"] == pytest.approx(theory[0]["overlaps"], abs=0.002)

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Redraw the figures of docs/multitasking.md by the commands that stand there; each takes up to two minutes of two cores.
+# Usage: docs/images/redraw.sh [RUNS], from the root of the repository; runs that are there already are drawn again, not computed again.
+set -e
+runs=${1:-runs/images}
+images=$(dirname "$0")
+draw() { # image figure command
+    image=$1 figure=$2
+    shift 2
+    [ -d "$runs/$image" ] || eqlab "$@" --quiet --out "$runs/$image"
+    eqlab report "$runs/$image" --quiet
+    cp "$runs/$image/figures/$figure.svg" "$images/$image.svg"
+}
+draw recall recall recall --patterns 3 --dilution 0.5 --temperature 0.1 --stratified --size 50000
+draw learning learning learn --patterns 2 --dilution 0.2 --qualities 0.3,0.5,0.8 --examples 1,3,5,11,21,41,81
+draw thresholds thresholds learn --temperature 0 --qualities 0.15,0.2,0.3,0.4,0.5,0.7 --examples 1,3,5,7,9,13,19,27,39,55,79
+draw basins basins basins
+draw dilution dilution-3 phase --ratios 0.05,0.25,0.4 --sweeps 400
+draw phase phase-3 phase
+draw capacity capacity capacity

@@ -1,0 +1,71 @@
+"""The documents work as shown: their commands run in small form, their code runs, and every option stands in them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import flag_tables
+import pytest
+from click.testing import CliRunner
+from documents import ELSEWHERE, PAGES, SMALL, blocks, commands, prepare, run_on
+
+from experiments.cli import cli
+
+TESTED = ("measurements.md", "performance.md", "cluster.md", "cuda.md")
+"""Pages whose commands take seconds.
+
+The README and the page of plug-ins have tests of their own; tests/by_hand/run_documents.py runs the other pages.
+"""
+
+
+def test_the_tables_of_options_are_fresh() -> None:
+    """If this fails, an option is not in the documents, or described as it was; tests/by_hand/flag_tables.py writes them."""
+    assert flag_tables.DOCUMENT.read_text("utf-8") == flag_tables.written()
+
+
+def test_every_option_of_every_command_is_in_the_documents() -> None:
+    """If this fails, a user cannot find an option by searching; the words are looked up apart from how the tables are made."""
+    text = "\n".join(page.read_text("utf-8") for page in PAGES.values())
+    known = set(re.findall(r"--[a-z][\w-]*", text))
+    missing = {
+        flag for command in flag_tables.ALL.values() for option in flag_tables.flags(command).values() for flag in option.opts
+    } - known
+    assert {flag for flag in missing if flag.startswith("--")} == set()
+    assert len(known) > 200
+
+
+@pytest.mark.parametrize("page", TESTED)
+def test_the_commands_of_a_page_run_in_order(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a documented line does not work where the page shows it."""
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path)
+    for arguments in run_on(page):
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 0, f"eqlab {' '.join(arguments)}\n{result.output}"
+        assert result.stdout.strip()
+
+
+def test_every_reason_to_make_a_command_small_or_to_leave_it_out_is_used() -> None:
+    """If this fails, an override outlived its command, and would hide a fault in the next one that it fits."""
+    lines = [" ".join(words) + " " for page in PAGES for words in commands(page)]
+    first = [next((i for i, (pattern, _, _) in enumerate(SMALL) if re.match(pattern, line)), None) for line in lines]
+    assert {pattern for i, (pattern, _, _) in enumerate(SMALL) if i not in first} == set()
+    for where, pattern, reason in ELSEWHERE:
+        assert any(re.search(pattern, " ".join(words)) for words in commands(where)), reason
+
+
+NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+@pytest.mark.parametrize("page", ["circuits.md", "objectives.md", "api.md"])
+def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """If this fails, the documented interface is not the real one, or its numbers are those of another version."""
+    code = [block for block in blocks(page) if block.language == "python"]
+    assert code
+    for block in code:
+        exec(compile(block.text, page, "exec"), {"__name__": "page"})
+        printed = [float(number) for number in NUMBERS.findall(capsys.readouterr().out)]
+        shown = [float(number) for number in NUMBERS.findall(block.after)]
+        # Phases settle to 1e-9 of a volt, and their contrast is divided by a fraction of 0.1: 1e-8 in every conductance, over 150 steps.
+        assert not shown or printed == pytest.approx(shown, abs=1e-6)

@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-
 from documents import PAGES, ROOT, commands, prepare, run_on
 
 

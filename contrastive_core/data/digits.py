@@ -11,6 +11,8 @@ from contrastive_core.data.catalog import describe
 from contrastive_core.data.splits import Split, Splits, assemble, split_stratified
 from contrastive_core.errors import DataError, InputError
 
+_SHAPE = (1, 8, 8)
+
 
 def load(data_dir: Path | None, seed: int) -> Splits:
     """Load the digits.
@@ -35,6 +37,7 @@ def load(data_dir: Path | None, seed: int) -> Splits:
         test,
         num_classes=entry.num_classes,
         source="digits: scikit-learn's load_digits, inputs / 16, fixed stratified split",
+        shape=_SHAPE,
     )
 
 
@@ -65,7 +68,7 @@ def load_shuffled(data_dir: Path | None, seed: int) -> Splits:
     parts = np.split(order, (entry.num_train, entry.num_train + entry.num_validation))
     train, validation, test = (Split(samples.inputs[part], samples.labels[part]) for part in map(torch.from_numpy, parts))
     source = f"digits-shuffled: scikit-learn's load_digits, inputs / 16, split at random by seed {seed}"
-    return assemble(train, validation, test, num_classes=entry.num_classes, source=source)
+    return assemble(train, validation, test, num_classes=entry.num_classes, source=source, shape=_SHAPE)
 
 
 def _samples() -> Split:

@@ -43,9 +43,9 @@ def load_folder(name: str, data_dir: Path | None) -> Splits:
     files = {file_name: open_idx(path) for file_name, path in paths.items()}
     for file_name, file in files.items():
         check_name(name, file_name, file)
-    training = _read_pair(files[TRAIN_IMAGES], files[TRAIN_LABELS], entry.num_classes)
-    test = _read_pair(files[TEST_IMAGES], files[TEST_LABELS], entry.num_classes)
-    _check_sizes(files, training, test)
+    training, shape = _read_pair(files[TRAIN_IMAGES], files[TRAIN_LABELS], entry.num_classes)
+    test, test_shape = _read_pair(files[TEST_IMAGES], files[TEST_LABELS], entry.num_classes)
+    _check_sizes(files, len(training.labels), shape, test_shape)
     num_train = len(training.labels) - len(training.labels) // _VALIDATION_SHARE
     return assemble(
         Split(training.inputs[:num_train], training.labels[:num_train]),
@@ -54,6 +54,7 @@ def load_folder(name: str, data_dir: Path | None) -> Splits:
         num_classes=entry.num_classes,
         source=f"{name}: {_describe_files(entry, files)}, pixels / 255, the last {len(training.labels) - num_train} of "
         f"{len(training.labels)} training images as validation",
+        shape=shape,
     )
 
 
@@ -72,27 +73,26 @@ def kmnist(data_dir: Path | None, seed: int) -> Splits:
     return load_folder("kmnist", data_dir)
 
 
-def _read_pair(images_file: IdxFile, labels_file: IdxFile, num_classes: int) -> Split:
-    """Read images and their labels."""
+def _read_pair(images_file: IdxFile, labels_file: IdxFile, num_classes: int) -> tuple[Split, tuple[int, ...]]:
+    """Read images and their labels, and return the images' shape (1, rows, columns) beside them."""
     images = parse_images(images_file)  # (N, rows, columns)
     labels = parse_labels(labels_file, num_classes)
     check_counts(images_file.path, labels_file.path, len(images), len(labels))
     inputs = images.reshape(len(images), -1).astype(np.float32)  # (N, n_in)
     inputs /= 255
-    return Split(torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.int64)))
+    return Split(torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.int64))), (1, *images.shape[1:])
 
 
-def _check_sizes(files: Mapping[str, IdxFile], training: Split, test: Split) -> None:
+def _check_sizes(files: Mapping[str, IdxFile], num_training: int, shape: tuple[int, ...], test_shape: tuple[int, ...]) -> None:
     """Refuse images of different sizes, and too few images to leave one for validation."""
-    found, expected = test.inputs.shape[1], training.inputs.shape[1]
-    if found != expected:
+    if test_shape != shape:
         raise DataError(
-            f"{files[TEST_IMAGES].path}: {found} pixels per image, expected {expected} as in {files[TRAIN_IMAGES].path.name}; "
-            "check that both files belong to the same data set"
+            f"{files[TEST_IMAGES].path}: images of {test_shape[1]}x{test_shape[2]} pixels, expected {shape[1]}x{shape[2]} as in "
+            f"{files[TRAIN_IMAGES].path.name}; check that both files belong to the same data set"
         )
-    if len(training.labels) < _VALIDATION_SHARE:
+    if num_training < _VALIDATION_SHARE:
         raise DataError(
-            f"{files[TRAIN_IMAGES].path}: {len(training.labels)} images, expected at least {_VALIDATION_SHARE} to leave one "
+            f"{files[TRAIN_IMAGES].path}: {num_training} images, expected at least {_VALIDATION_SHARE} to leave one "
             "for validation; give a larger file"
         )
 

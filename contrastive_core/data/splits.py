@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +49,9 @@ class Splits(NamedTuple):
         Origin, scaling and division of the samples, in one sentence.
     digest : str
         SHA-256 over the bytes of all tensors, in hexadecimal; equal digests mean equal data.
+    shape : tuple of int
+        Channels, height and width (C, H, W) of the picture in each row of inputs, row-major, so that ``inputs.reshape(-1, *shape)`` are
+        the pictures; empty if rows are vectors without neighbours.
     """
 
     train: Split
@@ -56,13 +60,14 @@ class Splits(NamedTuple):
     num_classes: int
     source: str
     digest: str
+    shape: tuple[int, ...] = ()
 
 
 Loader = Callable[[Path | None, int], Splits]
 """``load(data_dir, seed)``: data sets in files use ``data_dir``, seeded ones use ``seed``."""
 
 
-def assemble(train: Split, validation: Split, test: Split, *, num_classes: int, source: str) -> Splits:
+def assemble(train: Split, validation: Split, test: Split, *, num_classes: int, source: str, shape: tuple[int, ...] = ()) -> Splits:
     """Put three splits together and compute their digest.
 
     Parameters
@@ -73,13 +78,25 @@ def assemble(train: Split, validation: Split, test: Split, *, num_classes: int, 
         Number of classes.
     source : str
         Origin of the samples, in one sentence.
+    shape : tuple of int
+        Channels, height and width of the picture in each row; empty for vectors.
 
     Returns
     -------
     Splits
         The data set.
+
+    Raises
+    ------
+    InputError
+        If pictures of this shape have another number of values than a row.
     """
-    return Splits(train, validation, test, num_classes, source, _digest(train, validation, test))
+    width = train.inputs.shape[1]
+    if shape and (len(shape) != 3 or prod(shape) != width):
+        raise InputError(
+            f"rows of {width} inputs are no pictures of shape {shape}; give channels, height and width whose product is {width}"
+        )
+    return Splits(train, validation, test, num_classes, source, _digest(train, validation, test), shape)
 
 
 def place(splits: Splits, device: torch.device) -> Splits:
@@ -180,7 +197,7 @@ def limit(splits: Splits, *, train: int) -> Splits:
         raise InputError(f"cannot keep {train} training samples; choose a number from 1 to {available}")
     kept = Split(splits.train.inputs[:train], splits.train.labels[:train])
     source = f"{splits.source}; only the first {train} of {available} training samples"
-    return assemble(kept, splits.validation, splits.test, num_classes=splits.num_classes, source=source)
+    return assemble(kept, splits.validation, splits.test, num_classes=splits.num_classes, source=source, shape=splits.shape)
 
 
 def _spread(length: int, count: int) -> NDArray[np.bool_]:

@@ -91,6 +91,7 @@ def test_images_are_read_as_the_files_say(folder: Path) -> None:
         assert torch.equal(split.inputs, torch.tensor(expected, dtype=torch.float32))
         assert split.labels.tolist() == labels.tolist()
     assert splits.num_classes == 10
+    assert splits.shape == (1, HEIGHT, WIDTH)
     assert "IDX files other than the published ones" in splits.source
     assert str(folder) not in splits.source
 
@@ -146,7 +147,12 @@ BAD_FILES = {
     "label out of range": (TEST_LABELS, header(0x0801, 10) + LABELS[:7] + b"\x0a\x0b\x08", "label 10 at index 7, expected 0 to 9; check"),
     "too few labels": (TEST_LABELS, header(0x0801, 9) + LABELS[:9], f"9 labels, expected 10, the number of images in {TEST_IMAGES}; check"),
     "too many labels": (TRAIN_LABELS, header(0x0801, 25) + bytes(25), f"25 labels, expected 24, the number of images in {TRAIN_IMAGES}"),
-    "other image size": (TEST_IMAGES, header(0x0803, 10, 5, 1) + bytes(50), f"5 pixels per image, expected 6 as in {TRAIN_IMAGES}; check"),
+    "other image size": (
+        TEST_IMAGES,
+        header(0x0803, 10, 5, 1) + bytes(50),
+        f"images of 5x1 pixels, expected 3x2 as in {TRAIN_IMAGES}; check",
+    ),
+    "turned images": (TEST_IMAGES, header(0x0803, 10, 2, 3) + bytes(60), f"images of 2x3 pixels, expected 3x2 as in {TRAIN_IMAGES}; check"),
     "gzip cut short": (
         TRAIN_IMAGES,
         gzip.compress(bytes(100))[:-12],

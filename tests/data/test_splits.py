@@ -118,3 +118,14 @@ def test_the_order_is_drawn_when_batches_are_asked_for() -> None:
 def test_batch_size_is_checked_before_the_first_batch(batch_size: int) -> None:
     with pytest.raises(InputError, match=f"batch_size must be at least 1, got {batch_size}"):
         batches(numbered(4, 2), batch_size)
+
+
+def test_a_shape_says_how_rows_are_pictures() -> None:
+    """A convolution over rows of another shape would mix pixels that are no neighbours."""
+    parts = [Split(torch.zeros(count, 12), torch.zeros(count, dtype=torch.int64)) for count in (5, 2, 2)]
+    splits = assemble(*parts, num_classes=2, source="", shape=(3, 2, 2))
+    assert splits.shape == limit(splits, train=3).shape == (3, 2, 2)
+    assert splits.digest == assemble(*parts, num_classes=2, source="").digest  # records of old runs stay comparable
+    for wrong in ((3, 2), (2, 2, 2), (12,)):
+        with pytest.raises(InputError, match="rows of 12 inputs are no pictures of shape"):
+            assemble(*parts, num_classes=2, source="", shape=wrong)

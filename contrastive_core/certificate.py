@@ -37,9 +37,9 @@ class Status(IntEnum):
     CONVERGED = 0
     """The residual reached the tolerance."""
     BUDGET = 1
-    """The budget ran out first; always so without a tolerance."""
+    """The budget ran out first, or the tolerance is below the roundings of the state; always so without a tolerance."""
     DIVERGED = 2
-    """The state is not finite, or the energy has no minimum at this strength."""
+    """The state or its energy is not finite, or the energy has no minimum at this strength."""
 
 
 class Relaxation(NamedTuple):
@@ -52,7 +52,8 @@ class Relaxation(NamedTuple):
     steps : Tensor of shape (B,)
         Number of steps of each sample (int64).
     residual : Tensor of shape (B,)
-        Largest undamped change over each sample's units in its last step; 0 at an equilibrium.
+        Largest difference, over each sample's units, from the stationary value with the other units of the moment held: the change by a
+        sweep of block descent. 0 at an equilibrium, and not below the roundings of the state where these are above the tolerance.
     status : Tensor of shape (B,)
         :class:`Status` of each sample (int8).
     """

@@ -66,8 +66,7 @@ class Pieces(NamedTuple):
     bounds : mapping of str to (float, float)
         Smallest and largest value of each parameter that has bounds.
     write_ : callable, optional
-        Gives the parameters, in place, the nearest values that they may have; None clips them to the bounds. Its argument is the
-        contrast that the last step followed, or None.
+        Moves the parameters, in place, to the nearest allowed values after a step along a contrast or None; by default clips them.
     read_ : callable, optional
         Reads the hardware that holds the parameters into them, in place.
     hold : callable, optional
@@ -82,6 +81,8 @@ class Pieces(NamedTuple):
         Returns each unit's own curvature at clamped inputs, one (n,) tensor per layer, where stiffness is no measure of it.
     describe : callable, optional
         Returns what ``repr`` shows beside the sizes, such as activations.
+    magnitudes : callable, optional
+        Returns the size of all that acts on each unit without regard to signs, shaped and scaled as the state; by default the state's.
     """
 
     bounds: Mapping[str, tuple[float, float]] = {}
@@ -93,6 +94,7 @@ class Pieces(NamedTuple):
     dissipation: Callable[[State, Clamped], Dissipation | None] | None = None
     scales: Callable[[Clamped], tuple[Tensor, ...]] | None = None
     describe: Callable[[], str] | None = None
+    magnitudes: Callable[[State, Clamped], State] | None = None
 
 
 class Network(nn.Module, ABC):
@@ -192,7 +194,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def least_curvature(self, enough: float = -math.inf) -> float:
-        """Return the curvature above which a nudge of the last layer leaves the energy a minimum.
+        """Return the curvature above which a nudge of the outputs leaves the energy a minimum.
 
         Minus infinity means that every nudge leaves one. If an upper bound is below ``enough``, it may be returned instead, because it
         can be cheaper.
@@ -220,7 +222,7 @@ class Network(nn.Module, ABC):
 
     @final
     def has_minimum(self, curvature: float) -> bool:
-        """Whether the energy keeps a minimum in the last layer when a nudge adds this curvature to it."""
+        """Whether the energy keeps a minimum when a nudge adds this curvature to the outputs."""
         return curvature >= 0 or curvature > self.least_curvature(curvature)
 
     @property

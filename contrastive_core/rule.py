@@ -171,7 +171,7 @@ class Settling:
         ``unit`` is the displacement of the outputs in a phase, per unit of error. The first layer moves by ``unit`` times the ratio of
         stiffness of last and first layer; the relative tolerance is measured in this displacement.
         """
-        stop, noise = self._second_stop(clamped.network, unit), self._noise(generator)
+        stop, noise = self.second_stop(clamped.network, unit), self._noise(generator)
         with torch.no_grad():
             return relax_each(clamped, start, self.dynamics.reversed(), stop, phases, backend=self.backend, generator=noise)
 
@@ -183,7 +183,7 @@ class Settling:
             noise = self._noise(generator)
             free = self.free_phase(clamped, None, noise)
             return [free, *self.second_phases(clamped, free.state, phases, unit, noise)]
-        stop = self._second_stop(clamped.network, unit)
+        stop = self.second_stop(clamped.network, unit)
         with torch.no_grad():
             return relax_from_rest(clamped, self.dynamics, self.free, stop, phases, backend=self.backend)
 
@@ -194,11 +194,12 @@ class Settling:
         self, network: Network, batch: Batch, phases: Sequence[Phase], unit: float, signs: tuple[int, ...], factor: float
     ) -> Contrasted | None:
         """Relax as in ``all_phases`` and contrast the phases in one kernel; None if no kernel covers the case."""
-        stop = self._second_stop(network, unit)
+        stop = self.second_stop(network, unit)
         settings = FromRest(self.dynamics, self.free, stop, phases, signs, factor)
         return contrast_from_rest(network, batch, settings, backend=self.backend)
 
-    def _second_stop(self, network: Network, unit: float) -> Stop:
+    def second_stop(self, network: Network, unit: float) -> Stop:
+        """Return the stop of nudged or held phases whose outputs move by ``unit`` per unit of error."""
         stiffness, (tolerance, budget, unstable) = network.stiffness, self.second
         return Stop(None if tolerance is None else tolerance * unit * stiffness[-1] / stiffness[0], budget, unstable)
 

@@ -96,8 +96,8 @@ class Oscillators(Network):
 
     @property
     def pieces(self) -> Pieces:
-        """Return none: couplings have no bounds."""
-        return Pieces()
+        """Return the magnitudes: couplings have no bounds."""
+        return Pieces(magnitudes=self._magnitudes)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Set the phases of the inputs; the drive is the field of the first layer, its two components side by side."""
@@ -152,7 +152,8 @@ class Oscillators(Network):
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
         """Return the phases along the field, at the turn nearest to the present ones: the exact minimum.
 
-        With an injection or a pull it is one Newton step from the present phases, or a shorter one where that would raise the energy.
+        With an injection or a pull it is one Newton step from the present phases, or a shorter one where that would raise the energy; a phase
+        near the top of its well leaves it by up to a quarter turn.
         """
         phase, (cosine, sine) = state[index], self._field(index, state, clamped)
         if self.injection == 0 and pull is None:
@@ -171,7 +172,26 @@ class Oscillators(Network):
         # Where the curvature is a small part of its bound, a step over it may leave the well.
         convex = curvature > 0.1 * bound
         newton = phase + force / torch.where(convex, curvature, 1.0)
-        return torch.where(convex & (energy(newton) <= energy(safe)), newton, safe)
+        target = torch.where(convex & (energy(newton) <= energy(safe)), newton, safe)
+        if pull is not None:
+            return target
+        # Near the top of a well the force is as small as at its bottom: long moves downhill tell them apart.
+        for part in (1 / 8, 1 / 4, 1 / 2):
+            leap = phase + part * math.pi * torch.sign(force)
+            target = torch.where(~convex & (energy(leap) < energy(target)), leap, target)
+        return target
+
+    def _magnitudes(self, state: State, clamped: Clamped) -> State:
+        """Return the sum of all couplings of each phase over the field that is left of them, in radian."""
+        found: State = ()
+        for index in range(len(state)):
+            total = self.weight(index).abs().sum(0) + self.bias(index).abs()
+            if index + 1 < len(state):
+                total = total + self.weight(index + 1).abs().sum(1)
+            field = torch.hypot(*self._field(index, state, clamped)) + 2 * self.injection
+            # A phase that nothing pulls on stays where it is.
+            found = (*found, torch.where(total + self.injection > 0, total / field, 0.0))
+        return found
 
     def compliance(self, state: State) -> State:
         """Return ones: phases have no bounds, and their curvature is all their neighbours'."""

@@ -112,7 +112,7 @@ class Resistive(Network):
         """Return the bounds of conductances in siemens, the heat and, with ideal diodes, the ladder."""
         bounds = {f"conductance_{number}": pair for number, pair in enumerate(self.bounds, start=1)}
         ladder = self._ladder if self.parts.diode.ideal else None
-        return Pieces(bounds, ladder=ladder, dissipation=self._dissipation, scales=self._scales)
+        return Pieces(bounds, ladder=ladder, dissipation=self._dissipation, scales=self._scales, magnitudes=self._magnitudes)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Set the sources, and replace their action on the first layer by a current (the drive) and a conductance (the load)."""
@@ -226,6 +226,15 @@ class Resistive(Network):
     def _scales(self, clamped: Clamped) -> tuple[Tensor, ...]:
         """Return the conductance between each node and all its neighbours, in siemens: forces are currents."""
         return tuple(self._total(index, clamped.load) for index in range(len(self.sizes)))
+
+    def _magnitudes(self, state: State, clamped: Clamped) -> State:
+        """Return the highest voltage that each layer sees, which no mean exceeds: plus and minus the inputs cancel in a node's own."""
+        ends = (self.sources(clamped.inputs), *(self.parts.voltage_gain * layer for layer in state[:-1]))
+        above = (*(layer / self.parts.voltage_gain for layer in state[1:]), state[-1])
+        return tuple(
+            torch.maximum(low.abs().amax(1, keepdim=True), high.abs().amax(1, keepdim=True)).expand_as(layer)
+            for low, layer, high in zip(ends, state, above, strict=True)
+        )
 
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
         """Return all nodes at 0 V, or at normal voltages of 1 V drawn from the generator, on the side their diodes allow."""

@@ -97,8 +97,8 @@ class ResistorGraph(Network):
 
     @property
     def pieces(self) -> Pieces:
-        """Return the bounds of the conductances, in siemens, and the heat of the resistors."""
-        return Pieces(bounds={"conductance": self.bounds}, dissipation=self._dissipation, scales=self._scales)
+        """Return the bounds of the conductances, in siemens, the heat of the resistors, and the measures of a node."""
+        return Pieces(bounds={"conductance": self.bounds}, dissipation=self._dissipation, scales=self._scales, magnitudes=self._magnitudes)
 
     def laplacian(self) -> Tensor:
         """Return the conductance matrix of held nodes, inner nodes and outputs, in this order; shape (N, N)."""
@@ -172,6 +172,16 @@ class ResistorGraph(Network):
     def _scales(self, clamped: Clamped) -> tuple[Tensor, ...]:
         """Return each node's whole conductance, in siemens: forces are currents."""
         return torch.split_with_sizes(torch.diagonal(self._free()), self.sizes)
+
+    def _magnitudes(self, state: State, clamped: Clamped) -> State:
+        """Return the voltages that solving a block makes of a rounding of every current, in units of it: weakly held nodes magnify it."""
+        matrix, found, start = self._free(), [], 0
+        highest = self._held(clamped.inputs).abs().amax(1, keepdim=True)  # no voltage is higher
+        for size in self.sizes:
+            block = matrix[start : start + size, start : start + size]
+            found.append(highest * torch.linalg.solve(block, torch.diagonal(block)))
+            start += size
+        return tuple(found)
 
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
         """Return all nodes at 0 V, or at normal voltages of 1 V drawn from the generator."""

@@ -11,6 +11,8 @@ from torch import Tensor
 from contrastive_core.certificate import Stop
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
+from contrastive_core.relaxation.relax import advised_strength
+from contrastive_core.relaxation.resolution import resolution
 from contrastive_core.rule import Rule, Setting
 from contrastive_core.types import Batch, Gradients
 
@@ -148,11 +150,16 @@ def review(network: Network, setting: Setting, inputs: Tensor) -> list[str]:
             f"the free state is the bottom-up pass to within {distance:.1g}: there is no relaxation, and a local rule here is "
             "backpropagation in disguise; raise the energy scale or the budget to study equilibria"
         )
+    finest, name = float(resolution(free.state, clamped).max()), str(clamped.drive.dtype).removeprefix("torch.")
+    for phase, stop in (("free", settling.free), ("nudged", settling.second_stop(network, setting.strength))):
+        if stop.tolerance is not None and stop.tolerance < finest:
+            warnings.append(
+                f"the tolerance of the {phase} phase, {stop.tolerance:.1g}, is below the roundings of states of this size in {name}, "
+                f"{finest:.1g}: samples count as not converged; use a larger one or float64"
+            )
     curvature = setting.cost.curvature * network.stiffness[-1] * setting.strength
-    if network.output_is_last_layer and not setting.frozen and not network.has_minimum(-curvature):
-        bound = -network.least_curvature() / (setting.cost.curvature * network.stiffness[-1])
+    if not setting.frozen and not network.has_minimum(-curvature):
         warnings.append(
-            f"at strength {setting.strength:g} the negative phase has no minimum; keep the strength below {bound:.4g} (squared error on "
-            "quadratic outputs), or freeze the nudge"
+            f"at strength {setting.strength:g} the negative phase has no minimum; {advised_strength(network)}, or freeze the nudge"
         )
     return warnings

@@ -111,6 +111,24 @@ def moving_blocks(state: State, phase: Phase) -> range:
     return range(len(state) - 1 if isinstance(phase, Hold) else len(state))
 
 
+def stationary(state: State, clamped: Clamped, phase: Phase) -> State:
+    """Return every layer that a phase leaves free at its stationary value, with the others held at ``state``."""
+    moving, pull = moving_blocks(state, phase), pull_of(phase, clamped, state)
+    return tuple(
+        clamped.network.minimiser(index, state, clamped, pull if index == len(state) - 1 else None) if index in moving else layer
+        for index, layer in enumerate(state)
+    )
+
+
+def flow_residual(state: State, stepped: State, clamped: Clamped, phase: Phase) -> Tensor:
+    """Return the residual of a flow, of shape (B,): the larger of what a step of size 1 and what a sweep of block descent would move.
+
+    A step alone would not do, because spins have no curvature of their own, phases only that of the field, and a nudge may take most of a
+    unit's away: weak forces would pass for convergence. A sweep alone would not do where units are so stiff that a step overshoots.
+    """
+    return torch.maximum(largest_change(state, stepped), largest_change(state, stationary(state, clamped, phase)))
+
+
 def largest_change(old: State, new: State) -> Tensor:
     """Return the largest absolute difference over each sample's units, of shape (B,); 0 where no layer may move."""
     # Held layers are handed on as they are, and need no pass over their memory.

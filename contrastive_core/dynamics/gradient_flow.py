@@ -6,7 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.dynamics.base import Dynamics, largest_change, moving_blocks, pull_of
+from contrastive_core.dynamics.base import Dynamics, flow_residual, moving_blocks, pull_of
 from contrastive_core.errors import InputError
 from contrastive_core.network import Clamped
 from contrastive_core.phases import Phase
@@ -37,7 +37,7 @@ class GradientFlow(Dynamics):
     def advance(
         self, state: State, memory: None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
     ) -> tuple[State, Tensor, None]:
-        """Return the state after one Euler step, and the largest change that a step of size 1 would make."""
+        """Return the state after one Euler step, and the larger of what a step of size 1 and what a sweep of block descent would move."""
         network = clamped.network
         moving = moving_blocks(state, phase)
         velocity = velocity_of(state, clamped, phase)
@@ -46,8 +46,8 @@ class GradientFlow(Dynamics):
             moved = network.project(tuple(s + size * v for s, v in zip(state, velocity, strict=True)))
             return tuple(new if index in moving else old for index, (old, new) in enumerate(zip(state, moved, strict=True)))
 
-        # The residual is that of a whole step: a short one would look converged anywhere.
-        return euler(self.step_size), largest_change(state, euler(1.0)), None
+        # The residual is that of a whole step at least: a short one would look converged anywhere.
+        return euler(self.step_size), flow_residual(state, euler(1.0), clamped, phase), None
 
     @property
     def compiled(self) -> Dynamics | None:

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple, final
 import torch
 from torch import Tensor
 
-from contrastive_core.dynamics.base import Dynamics, largest_change, moving_blocks, pull_of
+from contrastive_core.dynamics.base import Dynamics, flow_residual, largest_change, moving_blocks, pull_of
 from contrastive_core.dynamics.gradient_flow import velocity_of
 from contrastive_core.errors import ConvergenceError, InputError
 from contrastive_core.network import Clamped
@@ -19,11 +19,11 @@ _PRODUCTS = 12
 _SAFETY = 0.9
 """Share of the longest stable step that is taken: power iterations underestimate the curvature."""
 _GROWTH = 10
-"""Growth of the residual at which a step counts as unstable; an overshoot of the minimum stays below it."""
+"""Growth of the speed at which a step counts as unstable; an overshoot of the minimum stays below it."""
 _PATIENCE = 100
-"""Steps without a smaller residual after which a step counts as too long, too: units may jump from bound to bound."""
+"""Steps without a smaller speed after which a step counts as too long, too: units may jump from bound to bound."""
 _NOISE = 100
-"""Roundings below which a rise of the residual is noise."""
+"""Roundings below which a rise of the speed is noise."""
 
 
 class Motion(NamedTuple):
@@ -40,7 +40,7 @@ class Motion(NamedTuple):
     clock : Tensor of shape (B, 1)
         Nesterov's t, 1 after a restart.
     least : Tensor of shape (B,)
-        Smallest residual since the step was last halved.
+        Smallest displacement by a step of size 1, since the step was last halved.
     age : Tensor of shape (B,)
         Steps since then.
     """
@@ -69,7 +69,7 @@ class Momentum(Dynamics):
     ----------
     step_size : float, optional
         h in units of the time constant. None measures the largest curvature at the start of every relaxation, sample by sample, by
-        power iterations, takes a little less than its inverse, and halves it where the residual
+        power iterations, takes a little less than its inverse, and halves it where the speed
         grows tenfold or has not fallen for long.
     momentum : float, optional
         Momentum of the heavy ball, in [0, 1); None for Nesterov's.
@@ -106,9 +106,9 @@ class Momentum(Dynamics):
             allowed = clamped.network.project(target)
             return tuple(new if index in moving else old for index, (old, new) in enumerate(zip(point, allowed, strict=True)))
 
-        residual = largest_change(point, inside(tuple(p + v for p, v in zip(point, velocity, strict=True))))
+        stepped = inside(tuple(p + v for p, v in zip(point, velocity, strict=True)))
         image = inside(tuple(p + memory.size * v for p, v in zip(point, velocity, strict=True)))
-        size, clock, least, age, still = self._pace(memory, image, residual.detach(), velocity)
+        size, clock, least, age, still = self._pace(memory, image, largest_change(point, stepped).detach(), velocity)
         if self.momentum is None:
             weight = (memory.clock - 1) / clock * ~still
             ahead = tuple(g + weight * (g - old) for g, old in zip(image, memory.image, strict=True))
@@ -116,20 +116,20 @@ class Momentum(Dynamics):
             weight = self.momentum * (~still).to(size)
             ahead = tuple(g + weight * (p - old) for g, p, old in zip(image, point, memory.before, strict=True))
         motion = Motion(inside(ahead), point, image, size, clock, least, age)
-        return image, residual, motion
+        return image, flow_residual(point, stepped, clamped, phase), motion
 
-    def _pace(self, memory: Motion, image: State, residual: Tensor, velocity: State) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return the next step sizes, clocks, smallest residuals and their ages, and a mask of the samples whose motion is stopped."""
+    def _pace(self, memory: Motion, image: State, speed: Tensor, velocity: State) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return the next step sizes, clocks, smallest speeds and their ages, and a mask of the samples whose motion is stopped."""
         # A move against the velocity climbs: the state has gone past the minimum.
         uphill = sum(((g - old) * v).detach().sum(1) for g, old, v in zip(image, memory.image, velocity, strict=True))
         still = torch.as_tensor(uphill < 0)
-        size, least = memory.size, torch.minimum(memory.least, residual)
-        age = torch.where(residual < memory.least, 0.0, memory.age + 1)
+        size, least = memory.size, torch.minimum(memory.least, speed)
+        age = torch.where(speed < memory.least, 0.0, memory.age + 1)
         if self.step_size is None:
-            noise = _NOISE * torch.finfo(residual.dtype).eps
-            unstable = ((residual > _GROWTH * memory.least) | (age > _PATIENCE)) & (residual > noise)
+            noise = _NOISE * torch.finfo(speed.dtype).eps
+            unstable = ((speed > _GROWTH * memory.least) | (age > _PATIENCE)) & (speed > noise)
             size = torch.where(unstable[:, None], size / 2, size)
-            least, age = torch.where(unstable, residual, least), torch.where(unstable, 0.0, age)
+            least, age = torch.where(unstable, speed, least), torch.where(unstable, 0.0, age)
             still = still | unstable
         elif self.momentum is not None:
             still = torch.zeros_like(still)  # a heavy ball told how to roll does so

@@ -6,7 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.dynamics.base import Dynamics, largest_change, moving_blocks, pull_of
+from contrastive_core.dynamics.base import Dynamics, largest_change, stationary
 from contrastive_core.errors import InputError
 from contrastive_core.network import Clamped
 from contrastive_core.phases import Phase
@@ -37,12 +37,7 @@ class Synchronous(Dynamics):
         self, state: State, memory: None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
     ) -> tuple[State, Tensor, None]:
         """Return the state after one damped move of all layers, and the largest undamped change."""
-        moving = moving_blocks(state, phase)
-        pull = pull_of(phase, clamped, state)
-        target = tuple(
-            clamped.network.minimiser(index, state, clamped, pull if index == len(state) - 1 else None) if index in moving else layer
-            for index, layer in enumerate(state)
-        )
+        target = stationary(state, clamped, phase)
         # Before damping, which would shrink the change without an equilibrium.
         residual = largest_change(state, target)
         if self.damping == 1:

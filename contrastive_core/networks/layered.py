@@ -23,6 +23,9 @@ from contrastive_core.networks.input_checks import as_inputs
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
+_TINY = 1e-300
+"""Least square of a readout that limits a nudge: one without weights limits none."""
+
 
 @final
 class Layered(Network):
@@ -109,8 +112,8 @@ class Layered(Network):
 
     @property
     def pieces(self) -> Pieces:
-        """Return the description: weights and biases have no bounds."""
-        return Pieces(describe=self._describe)
+        """Return the description and the magnitudes: weights and biases have no bounds."""
+        return Pieces(describe=self._describe, magnitudes=self._magnitudes)
 
     def _describe(self) -> str:
         """Return the activations, and the outputs of a readout."""
@@ -134,6 +137,17 @@ class Layered(Network):
         if index + 1 == len(self.sizes):
             return bottom_up
         return torch.addmm(bottom_up, state[index + 1], self.weight(index + 1).T, alpha=self.energy_scale)
+
+    def _magnitudes(self, state: State, clamped: Clamped) -> State:
+        """Return the absolute inputs to each unit, summed, times its slope."""
+        found: State = ()
+        for index, layer in enumerate(state):
+            below = (clamped.inputs if index == 0 else state[index - 1]).abs()
+            total = torch.addmm(self.bias(index).abs(), below, self.weight(index).abs())
+            if index + 1 < len(state):
+                total = torch.addmm(total, state[index + 1].abs(), self.weight(index + 1).abs().T, alpha=self.energy_scale)
+            found = (*found, total * self.activations[index].slope(layer))
+        return found
 
     def energy(self, state: State, clamped: Clamped) -> Tensor:
         """Return the energy of each sample, of shape (B,)."""
@@ -226,12 +240,19 @@ class Layered(Network):
     def least_curvature(self, enough: float = -math.inf) -> float:
         r"""Return minus the stiffness of the softest output; minus infinity where the last layer's activation is smooth and so bounded.
 
-        A box of quadratic units is refused from there on too: its minima are then corners, which a nudge does not move.
+        Through a readout a nudge adds :math:`\beta c\, W_r W_r^T` to the last layer, so that it is over the largest eigenvalue of
+        :math:`W_r W_r^T`. A box of quadratic units is refused from there on too: its minima are then corners, which a nudge does not move.
         """
         last = self.activations[-1]
         if not last.quadratic:
             return -math.inf
-        return -self.stiffness[-1] / (float(last.stretch.max()) if isinstance(last.stretch, Tensor) else last.stretch)
+        softest = -self.stiffness[-1] / (float(last.stretch.max()) if isinstance(last.stretch, Tensor) else last.stretch)
+        if not self.has_readout:
+            return softest
+        readout = self.weight_readout.detach()
+        # No eigenvalue is larger than the sum of them all, which needs no decomposition.
+        bound = softest / max(float(readout.square().sum()), _TINY)
+        return bound if bound < enough else softest / max(float(torch.linalg.matrix_norm(readout, 2)) ** 2, _TINY)
 
     def responding(self, activations: Sequence[Activation]) -> Layered:
         """Return the same network, its parameters shared, whose layers respond by other activations."""

@@ -59,8 +59,9 @@ class Untied(SameUnits[Layered], Network):
 
     @property
     def pieces(self) -> Pieces:
-        """Return the description of the layers: weights and biases have no bounds."""
-        return Pieces(describe=self.inside.pieces.describe)
+        """Return the description and the magnitudes of the tied network: weights and biases have no bounds."""
+        inside = self.inside.pieces
+        return Pieces(describe=inside.describe, magnitudes=inside.magnitudes)
 
     def _excess(self, index: int, state: State) -> Tensor:
         """Return the drive of block ``index`` beyond that of the transposed forward weights, of shape (B, n)."""

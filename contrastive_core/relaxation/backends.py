@@ -140,10 +140,10 @@ def required(case: Case, backend: str) -> Route:
 
 
 def has_minimum(network: Network, phase: Phase) -> bool:
-    """Whether the energy keeps a minimum in the outputs; through a readout the cost's curvature does not act on them."""
+    """Whether the energy keeps a minimum under a phase: a frozen nudge adds no curvature, a live one that of the cost at the outputs."""
     if not isinstance(phase, Nudge) or phase.frozen is not None:
         return True
-    return not network.output_is_last_layer or network.has_minimum(phase.strength * phase.cost.curvature)
+    return network.has_minimum(phase.strength * phase.cost.curvature)
 
 
 def _elsewhere(memory: str, case: Case) -> str:

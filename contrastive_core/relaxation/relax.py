@@ -17,6 +17,7 @@ from contrastive_core.network import Clamped, Network
 from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, plan, required
 from contrastive_core.relaxation.iterate import iterate
+from contrastive_core.relaxation.resolution import certified
 from contrastive_core.types import Batch, State
 
 _LEAST_STRENGTH = 1e-12
@@ -109,7 +110,10 @@ def relax_each(
         relaxations = iter([_reference(clamped, state, stepping, stop, phase, generator) for phase in settled])
     else:
         relaxations = iter(settle(route.kernel, clamped, state, dynamics, stop, settled))
-    return [next(relaxations) if stop.unstable or has_minimum(network, phase) else _hopeless(state) for phase in phases]
+    return [
+        certified(next(relaxations), lambda: clamped, stop) if stop.unstable or has_minimum(network, phase) else _hopeless(state)
+        for phase in phases
+    ]
 
 
 def relax_from_rest(
@@ -141,7 +145,8 @@ def relax_from_rest(
     route = plan(Case(clamped.network, clamped.drive, dynamics, phases), backend)
     # Without a kernel for all of it, relax_each may still find one for each phase.
     if route.kind != STEPS:
-        return settle_from_rest(route.kernel, clamped, dynamics, free, second, phases)
+        relaxed = settle_from_rest(route.kernel, clamped, dynamics, free, second, phases)
+        return [certified(one, lambda: clamped, stop) for one, stop in zip(relaxed, (free, *[second] * len(phases)), strict=True)]
     first = relax(clamped, clamped.network.initial_state(clamped), dynamics, free, backend=backend)
     require_finite(first, "free")
     return [first, *relax_each(clamped, first.state, dynamics.reversed(), second, phases, backend=backend)]
@@ -171,7 +176,15 @@ def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, ba
     """
     route = plan(Case(network, batch.inputs, settings.dynamics, settings.phases, None, batch.labels), backend)
     contrasted: Contrasted | None = None if route.kind == STEPS else CONTRASTING[route.kernel](network, batch, settings)
-    return contrasted
+    if contrasted is None:
+        return None
+    gradients, ends = contrasted
+
+    def relaxations() -> list[Relaxation]:
+        stops = (settings.free, *[settings.second] * len(settings.phases))
+        return [certified(one, lambda: network.clamp(batch.inputs), stop) for one, stop in zip(ends(), stops, strict=True)]
+
+    return gradients, relaxations
 
 
 def _reference(

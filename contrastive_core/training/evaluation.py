@@ -59,7 +59,7 @@ def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting
     InputError
         If an argument has another type.
     DivergenceError
-        If a cost is not finite, which no summary could count.
+        If the mean cost or energy is not finite, which no summary could count.
     """
     check_parts(network, rule)
     cost = COSTS.made(cost, Cost)
@@ -84,8 +84,9 @@ def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting
                 unconverged(answer),
                 float(fall.double().mean()),
             ]
-            if not math.isfinite(means[1]):
-                raise DivergenceError("the cost of the settled outputs is not finite; lower the learning rate or the gain")
+            for quantity, value in (("cost of the settled outputs", means[1]), ("energy of the settled states", means[4])):
+                if not math.isfinite(value):
+                    raise DivergenceError(f"the {quantity} is not finite; lower the learning rate or the gain")
             totals += size * torch.tensor(means, dtype=torch.float64)
             seen += size
     return Evaluation(*(totals / max(seen, 1)).tolist())

@@ -160,3 +160,20 @@ def _path_as_text(value: object) -> str:
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _without_none(value) if isinstance(value, Mapping) else value for key, value in values.items() if value is not None}
+
+
+def cell(value: float | None, form: str, missing: int = 0) -> str:
+    """Return a number as a table shows it.
+
+    Parameters
+    ----------
+    value : float or None
+        Value, or mean of the values that are present; None if there is none.
+    form : str
+        Format specification, such as ".2f" or ".1%".
+    missing : int
+        Number of trials without a value, which are said beside the mean of the others.
+    """
+    if value is None:
+        return "-"
+    return f"{value:{form}} ({missing} without)" if missing else f"{value:{form}}"

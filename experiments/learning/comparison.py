@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.commandline.output import cell
 from experiments.learning.train import METRICS
 from experiments.runs.intervals import difference_record, interval_record, mean, percent_cells
 from experiments.setup.tables import BASELINE
 from experiments.sweeps.paired import of_trials
+
+MEANS = ("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged", "energy_decrease", "validation_error")
+"""Metrics whose means over the seeds a comparison records."""
+
+COLUMNS = (
+    ("sweeps_per_sample", 1, ".1f"),
+    ("cpu_seconds_per_sample", 1e6, ".0f"),
+    ("unconverged", 100, ".2f"),
+    ("energy_decrease", 1, ".3f"),
+)
+"""Means that the table shows, with the factor to its unit and the format."""
 
 
 def summarise(metrics: Mapping[str, Sequence[Mapping[str, Any] | None]], errors: Mapping[str, str | None]) -> dict[str, dict[str, Any]]:
@@ -40,8 +52,11 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
     record["test_error"] = interval_record(of_trials(done, "test_error"), bounds)
     if trials is not baseline:
         record["paired_difference"] = difference_record(of_trials(trials, "test_error"), of_trials(baseline, "test_error"), bounds)
-    for name in ("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged", "energy_decrease", "validation_error"):
-        record[name] = sum(trial[name] for trial in done) / len(done)
+    for name in MEANS:
+        record[name] = mean([trial[name] for trial in done])
+    # Journals of earlier versions hold trials that ended without a finite value: a mean over the others says so.
+    if without := {name: count for name in MEANS if (count := sum(trial[name] is None for trial in done))}:
+        record["without_value"] = without
     record["best_epochs"] = [trial["best_epoch"] for trial in done]
     cosines = [trial["gradient_cosine"] for trial in done]
     record["gradient_cosine"] = {name: mean([cosine[name] for cosine in cosines]) for name in cosines[0]}
@@ -60,16 +75,18 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], li
             rows.append((rule, "failed", *("-",) * (len(header) - 2)))
             continue
         cosines = [value for value in record["gradient_cosine"].values() if value is not None]
+        without = record.get("without_value", {})
         rows.append(
             (
                 rule if record["status"] == "done" else f"{rule} (some failed)",
                 *percent_cells(record["test_error"]),
                 *percent_cells(record["paired_difference"]),
-                f"{record['sweeps_per_sample']:.1f}",
-                f"{1e6 * record['cpu_seconds_per_sample']:.0f}",
-                f"{100 * record['unconverged']:.2f}",
-                f"{record['energy_decrease']:.3f}",
+                *(cell(_scaled(record[name], factor), form, without.get(name, 0)) for name, factor, form in COLUMNS),
                 f"{min(cosines):.4f}" if cosines else "-",
             )
         )
     return header, rows
+
+
+def _scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else factor * value

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.commandline.output import format_table
+from experiments.commandline.output import cell, format_table
 from experiments.commandline.sections import COMPUTATION
 from experiments.report.ending import finish
 from experiments.setup.build import Prepared, architecture, build_network, build_setting, plan_of, prepare
@@ -164,19 +164,25 @@ def gradient_cosine(options: TrainOptions, splits: Splits, seed: int) -> dict[st
 def table(metrics: Mapping[str, Any]) -> tuple[tuple[str, str], list[tuple[str, str]]]:
     """Return header and rows of a trial's metrics for people, as terminal and report show them."""
     cosines = [value for value in metrics["gradient_cosine"].values() if value is not None]
+    seconds = metrics["cpu_seconds_per_sample"]
     rows = [
         ("network", metrics["network"]),
         ("rule", metrics["rule"]),
-        ("test error", f"{100 * metrics['test_error']:.2f} %"),
-        ("validation error", f"{100 * metrics['validation_error']:.2f} %"),
+        ("test error", _percent(metrics["test_error"])),
+        ("validation error", _percent(metrics["validation_error"])),
         ("chosen epoch", f"{metrics['best_epoch']} of {metrics['epochs']}"),
-        ("sweeps per sample", f"{metrics['sweeps_per_sample']:.1f}"),
-        ("CPU microseconds per sample", f"{1e6 * metrics['cpu_seconds_per_sample']:.0f}"),
-        ("unconverged", f"{100 * metrics['unconverged']:.2f} %, worst epoch {100 * metrics['unconverged_worst']:.2f} %"),
-        ("energy decrease", f"{metrics['energy_decrease']:.3f}"),
+        ("sweeps per sample", cell(metrics["sweeps_per_sample"], ".1f")),
+        ("CPU microseconds per sample", cell(None if seconds is None else 1e6 * seconds, ".0f")),
+        ("unconverged", f"{_percent(metrics['unconverged'])}, worst epoch {_percent(metrics['unconverged_worst'])}"),
+        ("energy decrease", cell(metrics["energy_decrease"], ".3f")),
         ("lowest cosine to exact gradient", f"{min(cosines):.4f}" if cosines else "-"),
     ]
     return ("quantity", "value"), rows
+
+
+def _percent(share: float | None) -> str:
+    """Return a share in percent; a dash if a trial of an earlier version ended without one."""
+    return cell(None if share is None else 100 * share, ".2f") + (" %" if share is not None else "")
 
 
 @command(CommandTrainOptions, "train")

@@ -17,7 +17,8 @@ import torch
 from command_line import Eqlab, Found
 
 from contrastive_core.files.checkpoint import load_checkpoint
-from experiments.learning.comparison import summarise
+from experiments.learning.comparison import summarise, table
+from experiments.learning.train import describe
 from experiments.runs.directory import RunDirectory
 from experiments.setup.build import build_setting
 from experiments.setup.checks import unused
@@ -85,6 +86,35 @@ def test_engines_agree_to_the_bit(found: Found, compared: tuple[dict[str, Any], 
     for rule in ("ep-random", "backprop"):
         assert other["rules"][rule]["test_error"]["seeds"] == result["rules"][rule]["test_error"]["seeds"]
         assert other["rules"][rule]["gradient_cosine"] == result["rules"][rule]["gradient_cosine"]
+
+
+TRIAL = {
+    **{"network": "layered", "rule": "backprop", "best_epoch": 1, "epochs": 2, "test_error": 0.1, "validation_error": 0.1},
+    **{"sweeps_per_sample": 1.0, "seconds_per_sample": 1.0, "cpu_seconds_per_sample": 1.0, "unconverged": 0.0, "unconverged_worst": 0.0},
+    **{"energy_decrease": 0.5, "gradient_cosine": {"weight_1": 0.9}},
+}
+
+
+SHOWN = {
+    "energy_decrease": "energy decrease",
+    "sweeps_per_sample": "sweeps per sample",
+    "unconverged": "unconverged",
+    "cpu_seconds_per_sample": "CPU microseconds per sample",
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_summaries_count_and_say_what_has_no_value(name: str) -> None:
+    """Journals of earlier versions hold null where a number was infinite: a traceback there would hide the other trials."""
+    trials = [{**TRIAL, name: 2.0}, {**TRIAL, name: 4.0}, {**TRIAL, name: None}]
+    (found,) = (records := summarise({"backprop": trials}, {"backprop": None})).values()
+    assert found[name] == 3.0
+    assert found["without_value"] == {name: 1}
+    assert sum("(1 without)" in text for text in table(records)[1][0]) == 1
+    (nothing,) = summarise({"backprop": trials[2:]}, {"backprop": None}).values()
+    assert nothing[name] is None
+    (line,) = (line for line in describe(trials[2]).splitlines() if line.strip().startswith(SHOWN[name]))
+    assert line.strip().removeprefix(SHOWN[name]).strip()[0] == "-"
 
 
 def test_compare_keeps_the_others_when_one_rule_fails(eqlab: Eqlab, tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""Resolution of a certificate: roundings of the state, below which no residual means anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from contrastive_core.certificate import Relaxation, Status, Stop
+from contrastive_core.network import Clamped
+from contrastive_core.types import State
+
+_ROUNDINGS = 2
+"""Roundings of the sum of all that acts on a unit within which its stationary value is known."""
+_FAR = 128
+"""Roundings of the state from which on a tolerance is far above them all, unless what acts on a unit is many times its value."""
+
+
+def certified(relaxation: Relaxation, clamp: Callable[[], Clamped], stop: Stop) -> Relaxation:
+    """Return a relaxation whose certificate claims no more than its precision and its energy allow.
+
+    A sample whose tolerance is below the resolution of its state is not converged, however small its residual: steps that are lost in
+    rounding have stopped, which is no equilibrium. Its residual is then the resolution. A state so large that its energy overflows has
+    diverged: nothing holds it.
+
+    Parameters
+    ----------
+    relaxation : Relaxation
+        End of a phase.
+    clamp : callable
+        Function that returns the network that was relaxed, with its inputs held; called only where the tolerance is near the roundings.
+    stop : Stop
+        Tolerance and budget of the phase.
+    """
+    state, status, residual = relaxation.state, relaxation.status, relaxation.residual
+    with torch.no_grad():
+        size = torch.stack([layer.abs().amax(1) for layer in state]).amax(0)
+        limits = torch.finfo(size.dtype)
+        status = torch.where(size > limits.max**0.5, int(Status.DIVERGED), status)
+        if stop.tolerance is not None and bool((stop.tolerance < _FAR * limits.eps * size).any()):
+            finest = resolution(state, clamp())
+            lost = (finest > stop.tolerance) & (status == int(Status.CONVERGED))
+            status = torch.where(lost, int(Status.BUDGET), status)
+            residual = torch.where(lost, torch.maximum(residual, finest), residual)
+    return relaxation._replace(status=status.to(torch.int8), residual=residual)
+
+
+def resolution(state: State, clamped: Clamped) -> Tensor:
+    """Return the change of a unit that rounding alone can cause or hide, the largest over each sample's units; shape (B,).
+
+    Parameters
+    ----------
+    state : State
+        State of the network.
+    clamped : Clamped
+        Network with its inputs held.
+    """
+    network = clamped.network
+    acting = state if network.pieces.magnitudes is None else network.pieces.magnitudes(state, clamped)
+    # A unit that its bounds hold does not follow what acts on it.
+    free = tuple(slope > 0 for slope in network.compliance(state))
+    terms = [torch.where(movable, total, 0.0).amax(1) for movable, total in zip(free, acting, strict=True)]
+    values = [layer.abs().amax(1) for layer in state]
+    return _ROUNDINGS * torch.finfo(state[0].dtype).eps * torch.stack([*terms, *values]).nan_to_num(nan=torch.inf).amax(0)

@@ -152,8 +152,8 @@ class Oscillators(Network):
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
         """Return the phases along the field, at the turn nearest to the present ones: the exact minimum.
 
-        With an injection or a pull it is one Newton step from the present phases, or a shorter one where that would raise the energy; a phase
-        near the top of its well leaves it by up to a quarter turn.
+        With an injection or a pull it is one Newton step from the present phases, or a shorter one where that would raise the energy.
+        A phase near the top of its well leaves it by up to a quarter turn.
         """
         phase, (cosine, sine) = state[index], self._field(index, state, clamped)
         if self.injection == 0 and pull is None:

@@ -56,10 +56,11 @@ def resolution(state: State, clamped: Clamped) -> Tensor:
     clamped : Clamped
         Network with its inputs held.
     """
-    network = clamped.network
-    acting = state if network.pieces.magnitudes is None else network.pieces.magnitudes(state, clamped)
-    # A unit that its bounds hold does not follow what acts on it.
-    free = tuple(slope > 0 for slope in network.compliance(state))
-    terms = [torch.where(movable, total, 0.0).amax(1) for movable, total in zip(free, acting, strict=True)]
-    values = [layer.abs().amax(1) for layer in state]
-    return _ROUNDINGS * torch.finfo(state[0].dtype).eps * torch.stack([*terms, *values]).nan_to_num(nan=torch.inf).amax(0)
+    network, eps = clamped.network, torch.finfo(state[0].dtype).eps
+    with torch.no_grad():
+        acting = state if network.pieces.magnitudes is None else network.pieces.magnitudes(state, clamped)
+        # A unit that its bounds hold does not follow what acts on it.
+        free = tuple(slope > 0 for slope in network.compliance(state))
+        terms = [torch.where(movable, total, 0.0).amax(1) for movable, total in zip(free, acting, strict=True)]
+        values = [layer.abs().amax(1) for layer in state]
+        return _ROUNDINGS * eps * torch.stack([*terms, *values]).nan_to_num(nan=torch.inf).amax(0)

@@ -23,7 +23,7 @@ MORE = [
     # Statistics
     Mutation("interval: Wilson without its second term", "experiments/runs/intervals.py", "share * (1 - share) / number + (_Z / (2 * number)) ** 2", "share * (1 - share) / number", "intervals::test_the_interval_of_a_share"),
     Mutation("interval: none for two values", "experiments/runs/intervals.py", "known = (number > 1) &", "known = (number > 2) &", "intervals::test_an_interval_is_written"),
-    Mutation("comparison: failed trials count", "experiments/learning/comparison.py", "for trial in done) / len(done)", "for trial in done) / len(trials)", "learning_commands::test_means_of_a_rule"),
+    Mutation("comparison: failed trials count", "experiments/learning/comparison.py", "mean([trial[name] for trial in done])", "mean([trial[name] for trial in done]) * len(done) / len(trials)", "learning_commands::test_means_of_a_rule"),
     Mutation("collect: differences the other way round", "experiments/sweeps/summary.py", "difference_interval(values.isel({axis: arm}).values, base, bounds)", "difference_interval(base, values.isel({axis: arm}).values, bounds)", "sweeps::test_summary_and_paired"),
     Mutation("chains: spread of two is an error", "hebbian/observables.py", "if values.shape[1] >= 8:", "if values.shape[1] >= 2:", "observables::test_error_of_few_chains"),
     Mutation("chains: R-hat within counts whole", "hebbian/observables.py", "(half - 1) / half + between / within", "1 + between / within", "observables::test_split_r_hat_by_hand"),

@@ -7,6 +7,8 @@ from glob import escape
 from pathlib import Path
 
 _UNFINISHED = ".tmp"
+_LONGEST_NAME = 255
+"""Bytes of a name that file systems of Linux and macOS take."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -30,7 +32,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():  # renaming over /dev/null would remove the device for the whole machine
         code = errno.EISDIR if path.is_dir() else errno.EINVAL
         raise OSError(code, "Is a directory" if path.is_dir() else "Not a regular file, and is not replaced", str(path))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
+    temporary = path.with_name(f"{_beginning(path)}{secrets.token_hex(4)}{_UNFINISHED}")
     try:
         with temporary.open("xb") as stream:
             stream.write(content)
@@ -58,5 +60,11 @@ def remove(path: Path) -> None:
         File that nobody is writing.
     """
     path.unlink(missing_ok=True)
-    for left in path.parent.glob(f".{escape(path.name)}.*{_UNFINISHED}"):
+    for left in path.parent.glob(f"{escape(_beginning(path))}*{_UNFINISHED}"):
         left.unlink(missing_ok=True)
+
+
+def _beginning(path: Path) -> str:
+    """Return the beginning of the temporary names of a file, which leaves room for their ends in the longest name that is allowed."""
+    room = _LONGEST_NAME - len("..") - 8 - len(_UNFINISHED)
+    return f".{os.fsdecode(os.fsencode(path.name)[:room])}."

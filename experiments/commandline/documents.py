@@ -1,9 +1,11 @@
 """TOML and JSON that others may have written, read within bounds and refused by one kind of error each; configurations among them."""
 
+import errno
 import json
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,14 @@ def read_json(text: str | bytes) -> Any:
 
 def read_bounded(path: Path) -> bytes:
     """Read a file of at most ``LARGEST_FILE`` bytes; ``contrastive_core.files.bounded.read_bytes`` says what is raised."""
+    if path.exists() and not path.is_file() and not path.is_dir():  # opening a pipe in a run from elsewhere would wait for ever
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return read_bytes(path, LARGEST_FILE)
+
+
+@cache
+def _drained(path: Path, inode: int) -> bytes:
+    """Read a pipe, whose content comes only once, and keep it: a configuration is looked at before the flags are known, and again."""
     return read_bytes(path, LARGEST_FILE)
 
 
@@ -101,14 +111,15 @@ def read_configuration(name: str) -> tuple[Path, dict[str, Any]]:
     """
     shipped = shipped_configurations()
     path = Path(name)
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         if name not in shipped:
             close = get_close_matches(name, list(shipped), n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise InputError(f"there is no file {name!r}; {hint}configurations that need no file are: {', '.join(shipped)}")
         path = shipped[name]
     try:
-        return path, read_toml(read_bounded(path).decode("utf-8-sig"))
+        content = read_bounded(path) if path.is_file() else _drained(path, path.stat().st_ino)
+        return path, read_toml(content.decode("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} is not a TOML file: {error}") from error
     except UnicodeDecodeError as error:

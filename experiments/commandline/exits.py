@@ -43,7 +43,7 @@ def exit_code(error: BaseException) -> int | None:
     int or None
         None for an error that nobody foresaw: a bug, which deserves its traceback.
     """
-    if _ran_out_of_memory(error) or _ended_early(error):
+    if _ran_out_of_memory(error) or ended_early(error):
         return FAILED
     codes: tuple[tuple[type[BaseException], int], ...] = (
         (TrialsFailedError, SOME_FAILED),
@@ -73,7 +73,7 @@ def sentence(error: BaseException) -> str:
     """
     if _ran_out_of_memory(error):
         return f"there is not enough memory ({error}); choose smaller sizes, or fewer samples at a time"
-    if _ended_early(error):
+    if ended_early(error):
         return "a file or an answer ended before its end; restore the file, or answer the question"
     if isinstance(error, click.UsageError):
         help_hint = f"; see '{error.ctx.command_path} --help'" if error.ctx else ""
@@ -105,6 +105,6 @@ def _ran_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (told and any(words in str(error) for words in _NO_MEMORY))
 
 
-def _ended_early(error: BaseException) -> bool:
-    """Whether click took the end of a file for Ctrl-C."""
-    return isinstance(error, click.Abort) and isinstance(error.__cause__, EOFError)
+def ended_early(error: BaseException) -> bool:
+    """Whether click took the end of a file, or of the answers to its questions, for Ctrl-C."""
+    return isinstance(error, click.Abort) and isinstance(error.__cause__ or error.__context__, EOFError)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from contrastive_core.errors import InputError
 from contrastive_core.familiar import translated
 from experiments.commandline.kinds import OptionKind, field_kind
 
@@ -38,6 +39,29 @@ def complain(error: ValidationError, model: type[BaseModel], origins: Mapping[st
     if len(sentences) == 1:
         return sentences[0]
     return "\n  - ".join((f"{len(sentences)} settings are wrong:", *sentences))
+
+
+def refuse_other_encodings(values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """Refuse texts that are not Unicode, such as names of files in another encoding, which no configuration or record could hold.
+
+    Parameters
+    ----------
+    values : mapping
+        Values by dotted key.
+    origins : mapping
+        Names of the given settings in the message, by dotted key.
+
+    Raises
+    ------
+    InputError
+        If there is such a text.
+    """
+    for key, value in values.items():
+        for text in map(str, value if isinstance(value, list | tuple) else [value]):
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise InputError(f"{origins.get(key, key)} is not Unicode text, got {text!r}; rename the file or directory") from error
 
 
 def _sentence(problem: ErrorDetails, model: type[BaseModel], origins: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from experiments.commandline.assignments import split_assignment
 from experiments.commandline.completion import complete
 from experiments.commandline.documents import read_configuration
 from experiments.commandline.kinds import NONE, field_kind, flag_name, from_assignment, is_positional, kind_at
-from experiments.commandline.messages import complain
+from experiments.commandline.messages import complain, refuse_other_encodings
 from experiments.commandline.sections import GENERAL, OWN, Section
 
 M = TypeVar("M", bound="Options")
@@ -184,6 +184,7 @@ def resolve_layers(model: type[M], layers: Sequence[Layer]) -> M:
         merged = merge(merged, values)
         flags = {key: key.upper() if key in arguments else flag_name(key) for key in flatten(values)}
         origins |= {key: layer.origin.format(key=key, flag=flag) for key, flag in flags.items()}
+    refuse_other_encodings(flatten(merged), origins)
     try:
         made = model.model_validate_json(json.dumps(merged, default=str), strict=True)
     except ValidationError as error:

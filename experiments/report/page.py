@@ -14,7 +14,7 @@ from experiments.report.run_reader import OpenedRun, open_for_reading, state_of
 from experiments.report.views import show
 from experiments.runs.columns import means
 from experiments.runs.directory import RunDirectory, differing
-from experiments.runs.inside import refuse_links
+from experiments.runs.inside import refuse_special_files
 from experiments.runs.live_epochs import read_live
 
 LARGEST = 330_000
@@ -129,7 +129,7 @@ def _names(runs: Sequence[RunDirectory]) -> list[str]:
 
 
 def _command(run: RunDirectory) -> str:
-    refuse_links(run.path)
+    refuse_special_files(run.path)
     return str(run.read_provenance()["command"])
 
 

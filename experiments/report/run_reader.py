@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from contrastive_core import plugins
 from experiments.runs.directory import RunDirectory
-from experiments.runs.inside import refuse_links
+from experiments.runs.inside import refuse_special_files
 from experiments.runs.journal import Journal
 from experiments.runs.live_epochs import read_live, running
 from experiments.runs.pages import recall, spent
@@ -123,7 +123,7 @@ def open_for_reading(run: RunDirectory) -> Iterator[OpenedRun | None]:
     InputError
         If the run is damaged, has a link out of its directory, or is a sweep whose configuration was edited.
     """
-    refuse_links(run.path)
+    refuse_special_files(run.path)
     command = run.read_provenance()["command"]
     if not run.journal_file.exists():
         yield None

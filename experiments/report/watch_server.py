@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
@@ -21,6 +22,8 @@ SHARE = 0.2
 LONGEST_REST = 20.0
 """Seconds after which new records are drawn, whatever that costs."""
 _SECONDS_TO_ASK = 10.0
+_OURS = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+"""Names of this machine for itself, which no other site can have."""
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -111,7 +114,6 @@ class Server(ThreadingHTTPServer):
     def __init__(self, port: int, viewer: Viewer) -> None:
         self.viewer = viewer
         super().__init__((LOOPBACK, port), _Handler)
-        self.hosts = {f"{name}:{self.server_port}" for name in (LOOPBACK, "localhost")}
 
     @property
     def url(self) -> str:
@@ -136,8 +138,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         nonce = secrets.token_urlsafe(16)
-        if self.headers.get_all("Host") != [self.headers.get("Host")] or self.headers["Host"].lower() not in self.server.hosts:
-            # A foreign name that resolves to this machine is how another site's script would try to read the page.
+        hosts = self.headers.get_all("Host") or []
+        if len(hosts) != 1 or not _OURS.fullmatch(hosts[0]):
+            # A foreign name that resolves to this machine is how another site's script would try to read the page. Another port of
+            # loopback is the near end of a tunnel, such as 'ssh -L'.
             self._send(HTTPStatus.MISDIRECTED_REQUEST, "text/plain", "this server answers to its own address only\n", nonce, with_body)
         elif self.path != "/":
             self._send(HTTPStatus.NOT_FOUND, "text/plain", "there is one page here: /\n", nonce, with_body)

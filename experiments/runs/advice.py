@@ -7,3 +7,8 @@ from pathlib import Path
 def listing(root: Path | None) -> str:
     """Return the command that lists the runs in a directory, by default ``runs``."""
     return "eqlab runs list" if root is None else shlex.join(("eqlab", "runs", "list", "--runs", str(root)))
+
+
+def beside(name: str) -> str:
+    """Point to a run of this name in the current directory, which is spelled with a slash; nothing if there is none."""
+    return f"; the run here is ./{name}" if name and "/" not in name and (Path(name) / "config.toml").is_file() else ""

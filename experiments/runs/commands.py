@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -12,6 +14,7 @@ import click
 from pydantic import Field
 
 from contrastive_core.errors import EqlabError, InputError
+from experiments.commandline.exits import ended_early
 from experiments.commandline.flags import RUNS, command
 from experiments.commandline.group import lazy_group
 from experiments.commandline.invocation import Invocation
@@ -75,6 +78,7 @@ def list_command(options: CommandOptions, invocation: Invocation) -> None:
 
 def _overview(run: RunDirectory) -> dict[str, Any]:
     """Describe a run in a line; one that cannot be read is listed with the reason."""
+    name = os.fsencode(run.path.name).decode(errors="backslashreplace")  # JSON takes no name in another encoding
     try:
         stored = run.read_provenance()
         with run.journal(readonly=True) as journal:
@@ -82,7 +86,7 @@ def _overview(run: RunDirectory) -> dict[str, Any]:
         starts = stored["starts"]
         started = starts[0]["started"] if starts else None
         return {
-            "name": run.path.name,
+            "name": name,
             "command": stored["command"],
             "started": started,
             "trials": sum(counts.values()),
@@ -90,7 +94,7 @@ def _overview(run: RunDirectory) -> dict[str, Any]:
             "failed": counts["failed"],
         }
     except EqlabError as error:
-        return {"name": run.path.name, "problem": str(error)}
+        return {"name": name, "problem": str(error)}
 
 
 @command(NamesOptions, "show", without=("config", "seed", "threads"), directory=RUNS)
@@ -223,11 +227,23 @@ def remove_command(options: RemoveOptions, invocation: Invocation) -> None:
         with locked(run.path):  # every run, before the first one goes
             pass
     listed = ", ".join(str(run.path) for run in runs)
-    if not options.yes and not click.confirm(f"remove {listed} with everything in it?", err=True):
+    if not options.yes and not _agreed(f"remove {listed} with everything in it?"):
         raise InputError("nothing was removed; say --yes to remove without being asked")
     for run in runs:
         _remove(run.path)
     invocation.result({"removed": [str(run.path) for run in runs]}, f"removed {listed}")
+
+
+def _agreed(question: str) -> bool:
+    """Ask the user, whose missing answer is a no."""
+    if sys.stdin is None:  # closed by whoever started the program
+        return False
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort as abort:
+        if ended_early(abort):
+            return False
+        raise
 
 
 def _remove(path: Path) -> None:

@@ -14,8 +14,8 @@ from experiments.commandline.documents import read_bounded, read_json, read_toml
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Options, flatten
 from experiments.commandline.output import to_json, to_toml, write_text
-from experiments.runs.advice import listing
-from experiments.runs.inside import refuse_links
+from experiments.runs.advice import beside, listing
+from experiments.runs.inside import refuse_special_files
 from experiments.runs.journal import Journal
 from experiments.runs.provenance import provenance, versions
 from experiments.runs.sqlite_file import locked
@@ -158,10 +158,10 @@ def find_run(name: str, root: Path | None = None) -> RunDirectory:
     InputError
         If there is no run of that name.
     """
-    run = RunDirectory(place(name.rstrip("/") or "/", root))
+    run = RunDirectory(Path(name) if "/" in name and not name.strip("/.") else place(name.rstrip("/") or "/", root))
     if not run.config.is_file():
         problem = f"{run.path} is not the directory of a run: it has no {run.config.name}"
-        raise InputError(f"{problem if run.path.is_dir() else f'there is no run {run.path}'}; see '{listing(root)}'")
+        raise InputError(f"{problem if run.path.is_dir() else f'there is no run {run.path}'}; see '{listing(root)}'{beside(name)}")
     return run
 
 
@@ -218,7 +218,7 @@ def resume_run(path: Path, options: Options, invocation: Invocation) -> RunDirec
     InputError
         If the directory holds no run, cannot be written, or holds another run; the message names every setting that differs.
     """
-    refuse_links(path)
+    refuse_special_files(path)
     run = RunDirectory(path, resumed=True)  # settings of one machine, such as the engine, are not stored and may differ between starts
     differences = compare(run.read_config(), options.resolved())
     command = run.read_provenance()["command"]

@@ -39,8 +39,8 @@ def file_of(folder: Path, key: str, ending: str) -> Path:
     return folder / f"{key}{ending}"
 
 
-def refuse_links(path: Path) -> None:
-    """Refuse a run with links in it, which could lead reading and writing out of its directory.
+def refuse_special_files(path: Path) -> None:
+    """Refuse a run with links, pipes, sockets or devices in it: they could lead out of its directory, or make its reader wait for ever.
 
     Parameters
     ----------
@@ -50,11 +50,13 @@ def refuse_links(path: Path) -> None:
     Raises
     ------
     DataError
-        If a file or folder in it is a link; the message names the first one.
+        If there is one; the message names the first.
     """
     for entry in _entries(path):
         if entry.is_symlink():
             raise DataError(f"{entry.path} is a link, which may lead out of the run; put the file itself there")
+        if not entry.is_file() and not entry.is_dir():
+            raise DataError(f"{entry.path} is neither a file nor a directory, and no run has such a thing; remove it")
 
 
 def _entries(path: str | Path) -> Iterator["os.DirEntry[str]"]:

@@ -19,7 +19,7 @@ from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.sections import OUTPUT
 from experiments.runs.directory import RunDirectory, place
-from experiments.runs.inside import refuse_links
+from experiments.runs.inside import refuse_special_files
 from experiments.runs.intervals import brackets
 from experiments.runs.pages import recall
 from experiments.runs.records import STATUSES
@@ -74,7 +74,7 @@ def collect_command(options: CollectOptions, invocation: Invocation) -> None:
         raise InputError(f"{options.csv} is a directory; give --csv a file")
     run = RunDirectory(place(options.name, invocation.runs))
     run.read_config()  # whether there is a run at all
-    refuse_links(run.path)
+    refuse_special_files(run.path)
     made_by = run.read_provenance()["command"]
     with run.journal(readonly=True) as journal:
         if made_by == COMMAND:

@@ -18,7 +18,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import to_json, to_toml, write_text
 from experiments.runs.advice import listing
 from experiments.runs.directory import RunDirectory, compare
-from experiments.runs.inside import refuse_links
+from experiments.runs.inside import refuse_special_files
 from experiments.runs.journal import Journal
 from experiments.runs.pages import recall, remember
 from experiments.runs.provenance import provenance
@@ -184,7 +184,7 @@ def open_sweep(path: Path, invocation: Invocation, *, readonly: bool = False) ->
         raise InputError(
             f"there is no sweep {path}; make it with 'eqlab sweep new', or list what there is with '{listing(invocation.runs)}'"
         )
-    refuse_links(path)
+    refuse_special_files(path)
     run.read_config()  # whether there is a run at all
     stored = run.read_provenance()
     if stored["command"] != COMMAND:

@@ -18,6 +18,7 @@ from sweep_cases import new
 
 from contrastive_core.errors import DivergenceError, InputError
 from contrastive_core.files.private import private_folder
+from contrastive_core.files.writing import remove, write_bytes
 from experiments.cli import cli
 from experiments.commandline.exits import FAILED, exit_code, sentence
 from experiments.commandline.interruption import INTERRUPTED
@@ -196,3 +197,63 @@ def test_only_a_directory_of_the_user_alone_is_a_cache(tmp_path: Path) -> None:
     folder.write_text("in the way")
     assert private_folder("eqlab-kernels", tmp_path) is None
     assert private_folder("eqlab-kernels", tmp_path / "missing") is None
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_question_that_nobody_can_answer_is_answered_with_no(closed: bool) -> None:
+    new("a", "--grid", "x=1,2")
+    answers = "<&-" if closed else "</dev/null"
+    argv = ["bash", "-c", f'exec "$0" -c "$1" runs rm a {answers}', sys.executable, processes.PROGRAM[2]]
+    done = subprocess.run(argv, env=processes.ENVIRONMENT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("eqlab: error: nothing was removed; say --yes to remove without being asked\n")
+    assert Path("runs/a/config.toml").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_run_that_one_stands_in_is_found(found: Found, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    new("a", "--grid", "x=1,2")
+    monkeypatch.chdir("runs")
+    assert "the run here is ./a" in refused("report", "a")
+    monkeypatch.chdir("a")
+    for name in ("./", "./.", "../a", "../../runs/a/"):
+        assert found("report", name)
+    assert "names no run" in refused("report", ".")
+
+
+@pytest.mark.parametrize("name", ["c" * 251 + ".csv", "é" * 125 + ".csv", "[*]" * 80 + ".csv"])
+def test_a_name_near_the_limit_is_written_and_tidied_up(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    write_bytes(path, b"old")
+    write_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+    beginning = os.fsdecode(os.fsencode(name)[:241])
+    (tmp_path / f".{beginning}.01234567.tmp").touch()
+    remove(path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("here")
+def test_names_in_another_encoding_are_listed_and_otherwise_refused_by_name(found: Found, refused: Refused) -> None:
+    """If this fails, one directory with an old name makes every listing end in an error, or the error names nothing."""
+    new("a", "--grid", "x=1,2")
+    name = os.fsdecode(b"b\xff")
+    Path("runs/a").rename(f"runs/{name}")
+    assert [run["name"] for run in found("runs", "list")["runs"]] == ["b\\xff"]
+    arguments = (
+        ("runs", "show", name),
+        ("report", name),
+        ("sweep", "status", name),
+        ("sweep", "new", name, "relaxation"),
+        ("recall", "--pattern-file", name),
+        ("device", "fit", name),
+        ("train", "--data-dir", name),
+        ("train", "--set", f"data_dir={name}"),
+        ("train", "--config", name),
+    )
+    for line in arguments:
+        assert r"b\udcff" in refused(*line), line
+    message = refused(*SMALL, "--out", name)
+    assert "not Unicode" in message

@@ -99,13 +99,21 @@ def test_nothing_but_the_page_can_be_asked_for(tmp_path: Path) -> None:
         assert (answer.status, text) == (200, "")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{port}", "[::1]:{port}", ""])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:{port}", "localhost:", "[::2]:1", ""])
 def test_a_foreign_name_for_this_machine_is_refused(host: str) -> None:
     """If this fails, a page of another site whose name resolves to 127.0.0.1 reads the run (DNS rebinding)."""
     run, _ = train_run()
     with serving(run) as server:
         assert ask(server, Host=host.format(port=server.server_port))[0].status == 421
         assert ask(server, Host=f"localhost:{server.server_port}")[0].status == 200
+
+
+@pytest.mark.parametrize("host", ["localhost:9999", "127.0.0.1:1", "[::1]:65535", "LOCALHOST:80", "localhost"])
+def test_the_near_end_of_a_tunnel_is_this_machine(host: str) -> None:
+    """If this fails, the page of a run on a cluster cannot be read through ``ssh -L`` with another port."""
+    run, _ = train_run()
+    with serving(run) as server:
+        assert ask(server, Host=host)[0].status == 200
 
 
 def test_only_this_machine_is_listened_to_and_only_the_own_script_runs() -> None:

@@ -21,6 +21,7 @@ from contrastive_core.devices.pulse_files import read_pulses
 from contrastive_core.errors import InputError
 from contrastive_core.files import arrays
 from contrastive_core.files.arrays import load_array, load_arrays
+from contrastive_core.files.bounded import read_bytes
 from contrastive_core.files.checkpoint import load_checkpoint
 from eqprop.curves import read_curve
 from experiments.commandline.documents import read_bounded, read_json, read_toml
@@ -51,6 +52,8 @@ def test_documents_within_bounds_are_read_as_they_are() -> None:
 
 def test_a_file_without_end_is_not_read_whole() -> None:
     with pytest.raises(ValueError, match="more than"):
+        read_bytes(Path("/dev/zero"))
+    with pytest.raises(OSError, match="Not a regular file"):
         read_bounded(Path("/dev/zero"))
 
 

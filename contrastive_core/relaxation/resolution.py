@@ -59,8 +59,10 @@ def resolution(state: State, clamped: Clamped) -> Tensor:
     network, eps = clamped.network, torch.finfo(state[0].dtype).eps
     with torch.no_grad():
         acting = state if network.pieces.magnitudes is None else network.pieces.magnitudes(state, clamped)
-        # A unit that its bounds hold does not follow what acts on it.
+        # A unit that its bounds hold has its value exactly, and does not follow what acts on it: a spin flips, or it does not.
         free = tuple(slope > 0 for slope in network.compliance(state))
-        terms = [torch.where(movable, total, 0.0).amax(1) for movable, total in zip(free, acting, strict=True)]
-        values = [layer.abs().amax(1) for layer in state]
-        return _ROUNDINGS * eps * torch.stack([*terms, *values]).nan_to_num(nan=torch.inf).amax(0)
+        terms = [
+            torch.where(movable, torch.maximum(total, layer.abs()), 0.0).amax(1)
+            for movable, total, layer in zip(free, acting, state, strict=True)
+        ]
+        return _ROUNDINGS * eps * torch.stack(terms).nan_to_num(nan=torch.inf).amax(0)

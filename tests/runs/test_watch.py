@@ -76,7 +76,8 @@ def train_run(epochs: int = 0) -> tuple[RunDirectory, list[dict[str, float]]]:
 
 OUTSIDE = (
     "/config.toml", "/journal.sqlite", "/../secret", "/..%2fsecret", "/%2e%2e/secret", "/%2e%2e%2fsecret", "/..\\secret", "//etc/passwd",
-    "/runs/a/config.toml", "/./", "/?file=../secret", "/..;/secret", "/%00", "http://127.0.0.1/etc/passwd", "http://evil.example/", "*", "/" + "a" * 5000,
+    "/runs/a/config.toml", "/./", "/?file=../secret", "/..;/secret", "/%00", "http://127.0.0.1/etc/passwd", "http://evil.example/", "*",
+    "/" + "a" * 5000,
 )  # fmt: skip
 
 

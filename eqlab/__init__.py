@@ -84,7 +84,7 @@ PUBLIC = {
     "train": "contrastive_core.training.loop:train",
     "evaluate": "contrastive_core.training.evaluation:evaluate",
     "generator_of": "contrastive_core.generators:generator_of",
-    "TrainingPlan": "contrastive_core.training.loop:Plan",
+    "TrainingPlan": "contrastive_core.training.plan:Plan",
     "save_checkpoint": "contrastive_core.files.checkpoint:save_checkpoint",
     "load_checkpoint": "contrastive_core.files.checkpoint:load_checkpoint",
     "OPTIMISERS": "contrastive_core.training.optimisers:OPTIMISERS",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.costs import COSTS
 from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Splits
+from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.errors import DivergenceError, InputError
 from contrastive_core.expect import expect
 from contrastive_core.generators import generator_of
@@ -25,57 +25,10 @@ from contrastive_core.rule import Rule
 from contrastive_core.training.evaluation import Evaluation, check_parts, evaluate, outputs, unconverged
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
+from contrastive_core.training.plan import Plan
 from contrastive_core.training.training_state import Session
-from contrastive_core.training.views_of_samples import Contrasting
+from contrastive_core.training.views_of_samples import Contrasting, augmentation
 from contrastive_core.training.warm_start import LastStates, memory
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Plan of a training run: epochs, optimiser, schedule and stopping, the same for every rule.
-
-    Attributes
-    ----------
-    epochs, batch_size : int
-        Passes over the training split, and samples per step.
-    optimiser, schedule : str
-        Names in ``OPTIMISERS`` and ``SCHEDULES``; schedules step once per epoch.
-    learning_rates : tuple of float
-        One rate for all layers, or one per layer from the input side.
-    momentum, weight_decay : float
-        Momentum of the optimiser (first-moment decay for adaptive ones) and its weight decay.
-    decay : float
-        Factor per epoch of the exponential schedule.
-    clip_norm : float, optional
-        Largest norm of the whole gradient.
-    patience : int, optional
-        Epochs without a better validation error after which training stops.
-    keep_last : bool
-        Whether to keep the network of the last epoch instead of the epoch with the smallest validation error.
-    warm_start : bool
-        Whether the free phase of a sample starts from its last free state instead of rest. Evaluation starts at rest.
-    """
-
-    epochs: int = 10
-    batch_size: int = 32
-    optimiser: str = "sgd"
-    schedule: str = "cosine"
-    learning_rates: tuple[float, ...] = (0.02,)
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    decay: float = 0.99
-    clip_norm: float | None = None
-    patience: int | None = None
-    keep_last: bool = False
-    warm_start: bool = False
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise InputError(f"training needs at least 1 epoch and 1 sample per batch, got {self.epochs} and {self.batch_size}")
-        if self.patience is not None and self.patience < 1:
-            raise InputError(f"patience must be at least 1 epoch, got {self.patience}; None never stops early")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise InputError(f"clip_norm must be positive, got {self.clip_norm}; None does not clip")
 
 
 class Progress(NamedTuple):
@@ -152,7 +105,7 @@ def train(
     seed : int
         Seed of the data order, the views and the rule's draws.
     contrasting : Contrasting, optional
-        Views of the samples, for objectives; None presents each sample once and unchanged.
+        Views of the samples, for objectives; None presents each sample once, as the plan augments it.
     checkpoint : Path, optional
         Checkpoint, written after every epoch; training resumes from it if it exists.
     identity : str
@@ -168,7 +121,8 @@ def train(
     Raises
     ------
     InputError
-        If an argument has another type. If the plan asks for a warm start, but the rule does not settle states or views are drawn anew.
+        If an argument has another type. If the plan asks for a warm start, but the rule does not settle states or views are drawn
+        anew. If the plan augments samples that are contrasted.
     DivergenceError
         If a phase, the cost or the gradient is not finite.
     CheckpointError
@@ -178,7 +132,9 @@ def train(
     cost = COSTS.made(cost, Cost)
     expect(splits, Splits, "splits", "DATASETS[name](None, 0) gives them")
     expect(plan, Plan, "plan", "TrainingPlan(epochs=10) is one")
-    last = memory(network, rule, splits.train, drawn_anew=contrasting is not None) if plan.warm_start else None
+    augmenting = augmentation(plan.augment, splits.shape, contrasting)
+    drawn_anew = contrasting is not None or augmenting is not None
+    last = memory(network, rule, splits.train, drawn_anew=drawn_anew) if plan.warm_start else None
     extras = ({} if contrasting is None else contrasting.kept) | ({} if last is None else last.named)
     groups = layer_groups(network, plan.learning_rates)
     if contrasting is not None and contrasting.learnt:
@@ -186,7 +142,7 @@ def train(
     optimiser = OPTIMISERS[plan.optimiser](groups, plan.momentum, plan.weight_decay)
     schedule = SCHEDULES[plan.schedule](optimiser, plan.epochs, plan.decay)
     generators = {"order": generator_of(seed, 1), "rule": generator_of(seed, 2)}
-    if contrasting is not None:
+    if drawn_anew:
         generators["views"] = generator_of(seed, 3)
     session = Session(network, optimiser, schedule, generators, _snapshot(network), extras)
     if checkpoint is not None and checkpoint.exists():
@@ -197,7 +153,7 @@ def train(
     while not _finished(session, plan):
         epoch = len(session.history) + 1
         start, cpu_start = time.perf_counter(), time.process_time()
-        progress = _epoch(session, rule, cost, splits, plan, contrasting, last, epoch, on_step)
+        progress = _epoch(session, rule, cost, splits, plan, contrasting, augmenting, last, epoch, on_step)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
         schedule.step()
         validation = evaluate(network, rule, cost, splits.validation, contrasting)
@@ -237,6 +193,7 @@ def _epoch(
     splits: Splits,
     plan: Plan,
     contrasting: Contrasting | None,
+    augmenting: MultiView | None,
     last: LastStates | None,
     epoch: int,
     on_step: Callable[[Progress], None] | None,
@@ -252,6 +209,8 @@ def _epoch(
         num_steps, shown = contrasting.gather(splits.train, features, plan.batch_size, session.generators["order"])
     progress = Progress(epoch, 0, num_steps, 0.0, 0.0, 0.0, 0.0)
     for step, batch in enumerate(shown, start=1):
+        if augmenting is not None:
+            batch = augmenting.present(batch, session.generators["views"])
         if contrasting is not None:
             batch = contrasting.present(batch, session.generators["views"], (epoch - 1 + (step - 1) / num_steps) / plan.epochs)
             if not contrasting.contrasts(batch):

@@ -1,4 +1,4 @@
-"""Training on views: how samples are presented to an objective, and the tensors that it keeps beside the network."""
+"""Training on views: augmented samples, samples presented to an objective, and the tensors that it keeps beside the network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.data.splits import Split
+from contrastive_core.data.views import VIEWS
 from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.errors import InputError
 from contrastive_core.objectives.instances.queue import KEYS
@@ -104,6 +105,32 @@ class Contrasting:
             self.extras[name].copy_(value)
         if self.follower is not None:
             self.follower.follow()
+
+
+def augmentation(names: tuple[str, ...], shape: tuple[int, ...], contrasted: Contrasting | None) -> MultiView | None:
+    """Return one view of each sample through augmentations, or None without any.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names in ``VIEWS``, in the order in which they are applied.
+    shape : tuple of int
+        Channels, height and width of the picture in each row; empty for vectors.
+    contrasted : Contrasting, optional
+        Views of the samples for an objective, which leave nothing to augment.
+
+    Raises
+    ------
+    InputError
+        If samples are contrasted too.
+    UnknownNameError
+        If there is no such augmentation.
+    """
+    if not names:
+        return None
+    if contrasted is not None:
+        raise InputError(f"views are contrasted already, and the plan augments samples by {', '.join(names)}; make these part of the views")
+    return MultiView(tuple(VIEWS[name]() for name in names), count=1, shape=shape)
 
 
 def contrasting(

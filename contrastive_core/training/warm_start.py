@@ -63,16 +63,16 @@ def at_rest(network: Network, split: Split) -> LastStates:
     return LastStates(tuple(torch.cat(layers) for layers in zip(*parts, strict=True)))
 
 
-def require_settling(rule: Rule) -> None:
-    """Raise ``InputError`` if a rule has no free phase that could start from a given state."""
+def require_return(rule: Rule, *, drawn_anew: bool) -> None:
+    """Raise ``InputError`` if a rule has no free phase to start from a given state, or samples do not come back as they were."""
     if not rule.settles:
         name = type(rule).__name__
         raise InputError(f"{name} settles no states that a warm start could reuse; leave the warm start out, or take another rule")
+    if drawn_anew:
+        raise InputError("a warm start needs samples that come back unchanged, but views are drawn anew; leave out one of the two")
 
 
 def memory(network: Network, rule: Rule, samples: Split, *, drawn_anew: bool) -> LastStates:
     """Return the start states of samples, or raise ``InputError`` if a warm start is useless for the rule or the samples."""
-    require_settling(rule)
-    if drawn_anew:
-        raise InputError("a warm start needs samples that come back unchanged, but views are drawn anew; leave out one of the two")
+    require_return(rule, drawn_anew=drawn_anew)
     return at_rest(network, samples)

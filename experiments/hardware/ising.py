@@ -178,7 +178,8 @@ def _train(
     from contrastive_core.data import DATASETS
     from contrastive_core.generators import generator_of
     from contrastive_core.training.evaluation import evaluate
-    from contrastive_core.training.loop import Plan, train
+    from contrastive_core.training.loop import train
+    from contrastive_core.training.plan import Plan
     from eqprop.annealed_rule import SpinVotes, annealed_propagation
     from eqprop.annealing import Annealing
     from eqprop.ising import Ising

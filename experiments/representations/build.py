@@ -81,7 +81,10 @@ def build_contrasting(
     from contrastive_core.training.momentum_encoder import follower
     from contrastive_core.training.views_of_samples import contrasting
 
-    chosen = MultiView(tuple(VIEWS[name]() for name in options.views), options.num_views, options.view_strength, options.view_growth)
+    if options.augment:
+        raise InputError(f"contrast shows samples by --views alone; add {','.join(options.augment)} to --views, and leave out --augment")
+    augmentations = tuple(VIEWS[name]() for name in options.views)
+    chosen = MultiView(augmentations, options.num_views, options.view_strength, options.view_growth, splits.shape)
     samples = max(len(split.labels) for split in (splits.train, splits.validation, splits.test))
     dtype = getattr(torch, options.dtype)
     made = contrasting(

@@ -24,17 +24,19 @@ if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
     from contrastive_core.network import Network
     from contrastive_core.rule import Setting
-    from contrastive_core.training.loop import Plan
+    from contrastive_core.training.plan import Plan
 
 
 def load_data(options: LearningOptions) -> Splits:
     """Return the splits that the options ask for; what is drawn follows from a seed of its own, whatever the training seed."""
     from contrastive_core.data.splits import limit, place
+    from contrastive_core.data.standardise import standardise
 
     check_data_seed(options)
     device = device_of(options)
     splits = _read(options.data, options.data_dir, options.data_seed)
-    return place(splits if options.train_size is None else limit(splits, train=options.train_size), device)
+    splits = splits if options.train_size is None else limit(splits, train=options.train_size)
+    return place(splits if options.standardise is None else standardise(splits, options.standardise), device)
 
 
 def check_data_seed(options: LearningOptions) -> None:
@@ -87,7 +89,7 @@ def build_setting(options: LearningOptions, cost: Cost | None = None) -> Setting
 
 def plan_of(options: PlanOptions) -> Plan:
     """Return the part of the options that training itself takes."""
-    from contrastive_core.training.loop import Plan
+    from contrastive_core.training.plan import Plan
 
     names = Plan.__dataclass_fields__
     return Plan(**{name: value for name, value in options.model_dump().items() if name in names})

@@ -111,7 +111,8 @@ def check(
     from contrastive_core.analysis.gradient_quality import review
     from contrastive_core.generators import generator_of
     from contrastive_core.training.optimisers.builders import layer_groups
-    from contrastive_core.training.warm_start import require_settling
+    from contrastive_core.training.views_of_samples import augmentation
+    from contrastive_core.training.warm_start import require_return
     from contrastive_core.types import Batch
 
     prepared = prepare(options, options.seed)
@@ -122,6 +123,9 @@ def check(
         count, samples = sum(parameter.numel() for parameter in network.parameters()), len(splits.train.labels)
         invocation.note(f"{rule} on {options.data}: {architecture(network, splits)}, {count} parameters, {samples} training samples")
     few = Batch(splits.train.inputs[:FEW], splits.train.labels[:FEW])
+    shown = augmentation(options.augment, splits.shape, None)
+    if shown is not None:
+        shown.present(few, generator_of(options.seed, 3))  # refuses what cannot be shown like this
     idle = unused(options, setting, rules if rule is None else (rule,))
     for warning in [*ignored(options), *idle, *review(network, setting, few.inputs)]:
         invocation.warn(warning)
@@ -130,7 +134,7 @@ def check(
     if rule is not None:
         built = RULES[rule](setting)
         if warm_start:
-            require_settling(built)
+            require_return(built, drawn_anew=bool(options.augment))
             units = sum(network.sizes)
             megabytes = samples * units * next(network.parameters()).element_size() / 1e6
             few = few._replace(start=network.initial_state(network.clamp(few.inputs)))

@@ -4,16 +4,17 @@ import operator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from contrastive_core.costs import SAMPLE_COSTS
 from contrastive_core.data import DATASETS
+from contrastive_core.data.views import VIEWS
 from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
-from experiments.commandline.quantities import Positive, PositiveFloat, Units
+from experiments.commandline.quantities import Positive, PositiveFloat, Units, distinct
 from experiments.commandline.sections import COMPUTATION, DATA, NETWORK, OPTIMISATION, RELAXATION, RULE
 from experiments.setup.anneal_options import AnnealOptions
 from experiments.setup.own_options import options_of_network, settings_of_rule, with_own_options
@@ -39,7 +40,7 @@ class LearningOptions(CommandOptions):
 
     Attributes
     ----------
-    data, data_dir, data_seed, train_size
+    data, data_dir, data_seed, train_size, standardise
         Samples.
     network, hidden, activation, output_activation, energy_scale, readout, gain, dtype
         Network.
@@ -62,6 +63,13 @@ class LearningOptions(CommandOptions):
     )
     train_size: Annotated[Positive | None, DATA] = Field(
         None, description="Number of training samples to use, such as 500; none: all of them."
+    )
+    # Recorded only where it is set, like every option that is younger than recorded runs, which must still resume.
+    standardise: Annotated[PositiveFloat | None, DATA] = Field(
+        None,
+        exclude_if=operator.not_,
+        description="Standard deviation to which each channel of the inputs is scaled, with mean 0, by the training samples, such as 1; "
+        "none: inputs as they are.",
     )
     network: Annotated[NetworkName, NETWORK] = Field("layered", description="Network to train.")
     hidden: Annotated[tuple[Units, ...], NETWORK] = Field(
@@ -147,6 +155,8 @@ class PlanOptions(LearningOptions, section=OPTIMISATION):
     ----------
     epochs, batch_size, patience
         Length of the training, and size of a batch.
+    augment
+        Augmentation of training samples.
     optimiser, learning_rates, momentum, weight_decay, schedule, decay, clip_norm
         Update of the parameters by the gradient.
     """
@@ -163,6 +173,11 @@ class PlanOptions(LearningOptions, section=OPTIMISATION):
     weight_decay: float = Field(0.0, ge=0, description="Coefficient of weight decay, such as 1e-4; 0: no decay.")
     schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("cosine", description="Schedule of the learning rates over the epochs.")
     decay: PositiveFloat = Field(0.99, description="Factor per epoch of the exponential schedule.")
+    augment: Annotated[tuple[Annotated[str, OneOf("view", VIEWS)], ...], AfterValidator(distinct), DATA] = Field(
+        (),
+        exclude_if=operator.not_,
+        description="Augmentations through which training samples are shown, drawn anew in every epoch, such as crop,flip.",
+    )
     clip_norm: PositiveFloat | None = Field(1.0, description="Largest norm of a gradient, to which longer ones are scaled; none: no limit.")
     patience: Positive | None = Field(
         None, description="Number of epochs without a better validation error after which training stops; none: never."

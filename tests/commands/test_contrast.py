@@ -22,7 +22,8 @@ from contrastive_core.networks.layered import Layered
 from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.representation.collapse import collapsed_value
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.training.loop import Plan, train
+from contrastive_core.training.loop import train
+from contrastive_core.training.plan import Plan
 from contrastive_core.training.views_of_samples import Contrasting, contrasting
 from contrastive_core.types import Batch
 from experiments.commandline.invocation import Invocation

@@ -40,9 +40,9 @@ from contrastive_core.phases import Hold, Nudge, Sides
 from contrastive_core.registry import Table, unknown_name
 from contrastive_core.relaxation.relax import relax, require_finite
 from contrastive_core.rule import Settling
-from contrastive_core.training.loop import Plan
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
+from contrastive_core.training.plan import Plan
 from contrastive_core.types import Batch
 from eqprop import RULES as EQPROP_RULES
 from eqprop.rule import EquilibriumPropagation

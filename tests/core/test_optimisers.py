@@ -16,10 +16,11 @@ from contrastive_core.data.batches import batches
 from contrastive_core.generators import generator_of
 from contrastive_core.network import Network
 from contrastive_core.rule import Estimate, Rule
-from contrastive_core.training.loop import Plan, train
+from contrastive_core.training.loop import train
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
 from contrastive_core.training.optimisers.lion import Lion
+from contrastive_core.training.plan import Plan
 from contrastive_core.types import Batch
 
 

@@ -20,8 +20,8 @@ from training_cases import Stopped, assert_same_bits, make_network, parameters_o
 from contrastive_core.errors import CheckpointError
 from contrastive_core.files.checkpoint import load_checkpoint, load_parameters, save_checkpoint
 from contrastive_core.files.writing import remove
-from contrastive_core.training.loop import Plan
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
+from contrastive_core.training.plan import Plan
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -73,7 +73,7 @@ CHILD = """
 import os, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[2].split(os.pathsep)
-from contrastive_core.training.loop import Plan
+from contrastive_core.training.plan import Plan
 from training_cases import run
 waits = sys.argv[3] == "wait"
 

@@ -14,7 +14,7 @@ from contrastive_core.analysis.gradient_quality import compare_gradients
 from contrastive_core.errors import InputError
 from contrastive_core.files.checkpoint import load_checkpoint, save_checkpoint
 from contrastive_core.rule import Estimate, Setting
-from contrastive_core.training.loop import Plan
+from contrastive_core.training.plan import Plan
 from contrastive_core.training.warm_start import LastStates
 from contrastive_core.types import Batch, State
 from experiments.cli import cli

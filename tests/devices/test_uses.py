@@ -16,7 +16,8 @@ from contrastive_core.devices.effects.periphery import NodeNoise, NudgeError, St
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.training.loop import Plan, train
+from contrastive_core.training.loop import train
+from contrastive_core.training.plan import Plan
 from contrastive_core.types import Batch, Gradients
 
 SETTING = Setting(SquaredError(), Settling(free=Stop(1e-8, 500), second=Stop(1e-6, 500)))

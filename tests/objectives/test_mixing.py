@@ -29,8 +29,9 @@ from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.objectives.objective import Objective
 from contrastive_core.rule import Rule, Setting
 from contrastive_core.sampling import SAMPLERS
-from contrastive_core.training.loop import Plan, train
+from contrastive_core.training.loop import train
 from contrastive_core.training.momentum_encoder import follower
+from contrastive_core.training.plan import Plan
 from contrastive_core.training.views_of_samples import Contrasting, contrasting
 from contrastive_core.types import Batch
 from experiments.commandline.invocation import Invocation

@@ -52,7 +52,7 @@ def test_strength_zero_is_the_identity_and_equal_seeds_give_equal_views(name: st
 def test_every_sample_draws_its_own_change(name: str) -> None:
     """If this fails, all samples of a batch are changed alike, and the change itself tells them from other batches."""
     same = images(1).repeat(64, 1)
-    assert len(torch.unique(VIEWS[name]()(same, 1.0, seeded(0)), dim=0)) > 4
+    assert len(torch.unique(VIEWS[name]()(same, 1.0, seeded(0)), dim=0)) > (1 if name == "flip" else 4)
 
 
 @pytest.mark.parametrize("name", sorted(set(VIEWS) - {"mask", "noise"}))
@@ -229,8 +229,8 @@ def test_wrong_views_are_refused_with_a_sentence() -> None:
     """If this fails, one sample is contrasted with nothing, or a negative strength mirrors images."""
     with pytest.raises(InputError, match="at least 2 samples"):
         MultiView(()).present(Batch(images(1), torch.zeros(1, dtype=torch.int64)), seeded(0))
-    with pytest.raises(InputError, match="at least 2 views"):
-        MultiView((), count=1)
+    with pytest.raises(InputError, match="at least 1 view"):
+        MultiView((), count=0)
     for wrong in ({"strength": -1.0}, {"growth": 1.5}, {"strength": math.nan}):
         with pytest.raises(InputError, match="strength must be at least 0"):
             MultiView((), **wrong)

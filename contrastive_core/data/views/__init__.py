@@ -1,4 +1,4 @@
-"""Table of augmentations of images and vectors by name; a new augmentation is a file and one line here."""
+"""Table of augmentations of pictures and vectors by name; a new augmentation is a file and one line here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ VIEWS: Table[Callable[[], View]] = Table(
     {
         "affine": "contrastive_core.data.views.affine:Affine",
         "blur": "contrastive_core.data.views.blur:Blur",
+        "crop": "contrastive_core.data.views.crop:Crop",
         "erase": "contrastive_core.data.views.erase:Erase",
+        "flip": "contrastive_core.data.views.flip:Flip",
         "mask": "contrastive_core.data.views.mask:Mask",
         "noise": "contrastive_core.data.views.noise:Noise",
         "rotate": "contrastive_core.data.views.rotate:Rotate",
@@ -23,4 +25,4 @@ VIEWS: Table[Callable[[], View]] = Table(
         "zoom": "contrastive_core.data.views.zoom:Zoom",
     },
 )
-"""Every augmentation, with its default amplitude. ``mask`` and ``noise`` apply to any vector, the others need square images."""
+"""Every augmentation, with its default amplitude. ``mask`` and ``noise`` apply to any vector, the others need pictures."""

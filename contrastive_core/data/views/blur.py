@@ -31,7 +31,7 @@ class Blur:
 
 
 def blur(inputs: Tensor, widths: Tensor) -> Tensor:
-    """Blur flat images, of shape (N, side²), with standard deviations in pixels, of shape (N,)."""
+    """Blur images with standard deviations in pixels, of shape (N,)."""
     if len(inputs) == 0:
         return inputs
     images = as_images(inputs)
@@ -41,6 +41,6 @@ def blur(inputs: Tensor, widths: Tensor) -> Tensor:
     taps = torch.exp(-0.5 * (places / widths.clamp(min=tiny)[:, None]).square())
     taps = taps / taps.sum(1, keepdim=True)  # (N, 2 reach + 1)
     count = len(images)
-    padded = pad(images.transpose(0, 1), (reach, reach, reach, reach), mode="replicate")  # one group per image
+    padded = pad(images.transpose(0, 1), (reach, reach, reach, reach), mode="replicate")  # (C, N, H, W): a group per image
     across = conv2d(padded, taps[:, None, None, :], groups=count)
-    return conv2d(across, taps[:, None, :, None], groups=count).reshape(inputs.shape)
+    return conv2d(across, taps[:, None, :, None], groups=count).transpose(0, 1).reshape(inputs.shape)

@@ -30,17 +30,17 @@ class Erase:
     def __call__(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         """Erase up to ``strength * most`` of each image."""
         images, count = as_images(inputs), len(inputs)
-        side = images.shape[-1]
+        height, width = images.shape[2:]
 
         def draw() -> Tensor:
             return torch.rand(count, generator=generator, dtype=inputs.dtype, device=inputs.device)
 
-        areas = draw() * strength * self.most * side * side
+        areas = draw() * strength * self.most * height * width
         ratios = uniform(count, 0.5 * math.log(self.aspect), inputs, generator).exp()
-        heights, widths = ((areas.sqrt() * factor).clamp(max=side).round() for factor in (ratios, 1 / ratios))
-        tops, lefts = (draw() * (side + 1 - heights)).floor(), (draw() * (side + 1 - widths)).floor()
-        places = torch.arange(side, device=inputs.device)
-        rows = (places >= tops[:, None]) & (places < (tops + heights)[:, None])  # (N, side)
-        columns = (places >= lefts[:, None]) & (places < (lefts + widths)[:, None])
-        kept = ~(rows[:, :, None] & columns[:, None, :])
-        return inputs * kept.reshape(inputs.shape)
+        heights, widths = (areas.sqrt() * ratios).clamp(max=height).round(), (areas.sqrt() * (1 / ratios)).clamp(max=width).round()
+        tops, lefts = (draw() * (height + 1 - heights)).floor(), (draw() * (width + 1 - widths)).floor()
+        down, across = torch.arange(height, device=inputs.device), torch.arange(width, device=inputs.device)
+        rows = (down >= tops[:, None]) & (down < (tops + heights)[:, None])  # (N, H)
+        columns = (across >= lefts[:, None]) & (across < (lefts + widths)[:, None])
+        kept = ~(rows[:, None, :, None] & columns[:, None, None, :])
+        return (images * kept).reshape(inputs.shape)

@@ -1,4 +1,4 @@
-"""Batches of several views of each sample."""
+"""Batches of views of each sample."""
 
 from dataclasses import dataclass
 from typing import final
@@ -20,22 +20,26 @@ class MultiView:
     views : tuple of View
         Augmentations, applied one after the other; none leaves the samples unchanged.
     count : int
-        Views of each sample, at least 2.
+        Views of each sample, at least 1; contrasting them needs 2.
     strength : float
         Strength of every view, once grown.
     growth : float
         Share of the training in which the strength grows linearly from 0; 0 starts at the final strength. Zhang et al. (2022, HiCLR)
         let augmentations grow by adding kinds, where we scale amplitudes.
+    shape : tuple of int
+        Channels, height and width of the picture in each row of inputs; empty takes rows as they are, which views of pictures then
+        take for squares.
     """
 
     views: tuple[View, ...]
     count: int = 2
     strength: float = 1.0
     growth: float = 0.0
+    shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.count < 2:
-            raise InputError(f"contrasting needs at least 2 views of each sample, got {self.count}")
+        if self.count < 1:
+            raise InputError(f"a sample is shown in at least 1 view, got {self.count}")
         if not 0 <= self.strength < float("inf") or not 0 <= self.growth <= 1:
             raise InputError(
                 f"the views' strength must be at least 0 and their growth a share in [0, 1], got {self.strength} and {self.growth}"
@@ -66,15 +70,18 @@ class MultiView:
         Raises
         ------
         InputError
-            If there is only one sample, which has no negatives.
+            If one sample alone is to be contrasted, which has no negatives.
         """
         size = len(batch.inputs)
-        if size < 2:
+        if self.count > 1 and size < 2:
             raise InputError(f"contrasting needs at least 2 samples in every batch, got {size}; choose another batch size or train size")
         inputs = batch.inputs.repeat(self.count, 1)
+        if self.shape:
+            inputs = inputs.reshape(-1, *self.shape)
         strength = self.strength_at(progress)
         for view in self.views:
             inputs = view(inputs, strength, generator)
+        inputs = inputs.flatten(1)
         labels = batch.labels.repeat(self.count, *(1,) * (batch.labels.dim() - 1))
         places = torch.arange(size, device=inputs.device)
         instances = (places if batch.instances is None else batch.instances).repeat(self.count)

@@ -30,5 +30,5 @@ class Rotate:
 
 
 def turn(inputs: Tensor, angles: Tensor) -> Tensor:
-    """Turn flat images, of shape (N, side²), counter-clockwise by angles in radians, of shape (N,)."""
+    """Turn images counter-clockwise by angles in radians, of shape (N,)."""
     return warp(inputs, rotations(angles), inputs.new_zeros(len(inputs), 2))

@@ -30,6 +30,6 @@ class Zoom:
 
 
 def magnify(inputs: Tensor, factors: Tensor) -> Tensor:
-    """Magnify flat images, of shape (N, side²), by factors, of shape (N,)."""
+    """Magnify images by factors, of shape (N,)."""
     matrices = factors[:, None, None] * torch.eye(2, dtype=inputs.dtype, device=inputs.device)
     return warp(inputs, matrices, inputs.new_zeros(len(inputs), 2))

@@ -1,0 +1,110 @@
+"""Views of pictures with channels: windows, reflections, and one change for all channels."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from systems import seeded
+from torch import Tensor
+
+from contrastive_core.data.views import VIEWS
+from contrastive_core.data.views.crop import Crop, window
+from contrastive_core.data.views.flip import Flip
+from contrastive_core.data.views.images import warp
+from contrastive_core.data.views.multiview import MultiView
+from contrastive_core.data.views.rotate import turn
+from contrastive_core.types import Batch
+
+OF_PICTURES = sorted(set(VIEWS) - {"mask", "noise"})
+
+
+def pictures(count: int = 6, channels: int = 3, height: int = 8, width: int = 8) -> Tensor:
+    return torch.rand(count, channels, height, width, generator=seeded(0), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 6, 10), (2, 7, 5)])
+def test_every_crop_is_a_window_of_the_picture_with_its_edges_repeated(shape: tuple[int, int, int]) -> None:
+    """If this fails, crops tear pictures apart, or pad with something else than what the published settings pad with."""
+    border, (channels, height, width) = 3, shape
+    images = pictures(49, *shape)
+    padded = torch.nn.functional.pad(images, (border,) * 4, mode="replicate")
+    corners = torch.cartesian_prod(torch.arange(7), torch.arange(7))
+    cut = window(images, corners[:, 0], corners[:, 1], border)
+    for picture, whole, (down, right) in zip(cut, padded, corners.tolist(), strict=True):
+        assert torch.equal(picture, whole[:, down : down + height, right : right + width])
+    assert torch.equal(cut[24], images[24])  # the middle window is the picture
+    assert cut.shape == (49, channels, height, width)
+
+
+def test_crops_are_uniform_over_all_windows() -> None:
+    """If this fails, some windows are never seen, or the picture drifts to a side."""
+    count, border = 8100, 1
+    images = torch.arange(9.0).reshape(1, 1, 3, 3).repeat(count, 1, 1, 1)
+    centres = Crop(border)(images, 1.0, seeded(0))[:, 0, 1, 1].long()  # names the window
+    found = centres.bincount(minlength=9)
+    # Nine windows, each with probability 1/9: mean 900, standard deviation 28.3.
+    assert float((found - count / 9).abs().max()) < 4.5 * math.sqrt(count * 8 / 81)
+    assert torch.equal(Crop(4)(images[:5], 0.1, seeded(0)), images[:5])  # 0.4 pixels round to none
+
+
+def test_a_flip_of_a_flip_is_the_picture_and_half_are_flipped() -> None:
+    """If this fails, a reflection loses pixels, or turns pictures upside down."""
+    count = 2000
+    images = pictures(count, 3, 2, 3)
+    once = Flip()(images, 1.0, seeded(3))
+    assert torch.equal(Flip()(once, 1.0, seeded(3)), images)  # the same draws flip the same pictures back
+    flipped = (once != images).flatten(1).any(1)
+    assert torch.equal(once[flipped], images[flipped][:, :, :, [2, 1, 0]])
+    # A fair coin: mean 1000, standard deviation 22.4. A tenth of the strength flips 5 %, standard deviation 9.7.
+    assert abs(int(flipped.sum()) - count / 2) < 4.5 * math.sqrt(count / 4)
+    rare = (Flip()(images, 0.1, seeded(4)) != images).flatten(1).any(1)
+    assert abs(int(rare.sum()) - 0.05 * count) < 4.5 * math.sqrt(count * 0.05 * 0.95)
+
+
+@pytest.mark.parametrize("name", OF_PICTURES)
+def test_channels_change_together(name: str) -> None:
+    """If this fails, the colours of a picture come apart, or channels are taken for pictures of their own."""
+    grey = pictures(5, 1, 8, 8)
+    coloured = torch.cat((grey, 0.5 * grey, grey), 1)
+    before = coloured.clone()
+    view = VIEWS[name]()
+    alone, together = view(grey, 1.0, seeded(1)), view(coloured, 1.0, seeded(1))
+    assert together.shape == coloured.shape
+    assert torch.allclose(together, torch.cat((alone, 0.5 * alone, alone), 1), atol=1e-12, rtol=0)
+    assert torch.equal(coloured, before)
+    # Rows are squares of one channel.
+    assert torch.equal(view(grey.flatten(1), 1.0, seeded(1)), alone.flatten(1))
+
+
+@pytest.mark.parametrize("name", OF_PICTURES)
+def test_oblong_pictures_keep_their_shape(name: str) -> None:
+    """If this fails, spectrograms cannot be augmented."""
+    images = pictures(4, 2, 6, 10)
+    assert VIEWS[name]()(images, 1.0, seeded(0)).shape == images.shape
+    assert torch.allclose(VIEWS[name]()(images, 0.0, seeded(0)), images, atol=1e-12, rtol=0)
+
+
+def test_a_quarter_turn_of_an_oblong_keeps_distances() -> None:
+    """If this fails, turning an oblong picture also shears it, because its sides count as equally long."""
+    images = torch.zeros(1, 1, 5, 9, dtype=torch.float64)
+    images[0, 0, 2, 6] = 1.0  # two pixels right of the centre (2, 4)
+    turned = turn(images, torch.tensor([math.pi / 2], dtype=torch.float64))
+    expected = torch.zeros_like(images)
+    expected[0, 0, 0, 4] = 1.0  # two pixels above it
+    assert torch.allclose(turned, expected, atol=1e-12, rtol=0)
+    half = torch.eye(2, dtype=torch.float64)[None]
+    right = warp(images, half, torch.tensor([[2 / 9, 0.0]], dtype=torch.float64))  # a pixel is 2/9 of half the width
+    assert float(right[0, 0, 2, 7]) == pytest.approx(1.0)
+
+
+def test_multi_view_shows_rows_as_pictures_of_the_shape_it_is_given() -> None:
+    """If this fails, augmentations of colour pictures mix their channels, or refuse them."""
+    images = pictures(4, 3, 8, 8)
+    batch = Batch(images.flatten(1), torch.arange(4))
+    shown = MultiView((Flip(1.0),), count=1, shape=(3, 8, 8)).present(batch, seeded(0))
+    assert torch.equal(shown.inputs, images.flip(3).flatten(1))
+    assert torch.equal(shown.labels, batch.labels)
+    pairs = MultiView((Flip(1.0),), count=2, shape=(3, 8, 8)).present(batch, seeded(0))
+    assert torch.equal(pairs.inputs, images.flip(3).flatten(1).repeat(2, 1))

@@ -54,6 +54,7 @@ class Relaxation(NamedTuple):
     residual : Tensor of shape (B,)
         Largest difference, over each sample's units, from the stationary value with the other units of the moment held: the change by a
         sweep of block descent. 0 at an equilibrium, and not below the roundings of the state where these are above the tolerance.
+        In difference coordinates it is that of the displacements, in units of what an output moves per unit of error.
     status : Tensor of shape (B,)
         :class:`Status` of each sample (int8).
     """

@@ -12,6 +12,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.network import Contrast, Network
 from contrastive_core.phases import PHASE_NAMES, SIDE_NAMES, Phase
+from contrastive_core.relaxation.displace import has_differences
 from contrastive_core.relaxation.relax import require_finite
 from contrastive_core.rule import Estimate, Settling
 from contrastive_core.types import Batch, State
@@ -31,7 +32,8 @@ def contrast(
     r"""Estimate a gradient by the contrast of two relaxed states.
 
     :math:`[\partial_\theta E(s^+) - \partial_\theta E(s^-)] / (\beta\, n)`, where :math:`s^\pm` are the ends of the phases of the n
-    signs. The free state takes the place of a sign that is not run. With a readout, its direct gradient is added.
+    signs. The free state takes the place of a sign that is not run. With a readout, its direct gradient is added. Nudges of layered
+    networks relax in difference coordinates, in which nothing cancels (:mod:`contrastive_core.networks.differences`).
 
     Parameters
     ----------
@@ -65,26 +67,32 @@ def contrast(
     factor = 1 / (strength * len(signs))
     if not callable(phases):
         phases = [network.applied(phase) for phase in phases]
-        from_rest = batch.start is None
-        at_once = settling.contrast(network, batch, phases, displacement, signs, factor) if from_rest else None
+        displaced = has_differences(network, settling.dynamics, phases)
+        at_once = settling.contrast(network, batch, phases, signs, factor) if displaced and batch.start is None else None
         if at_once is not None:
             return Estimate(at_once[0], Deferred(PHASE_NAMES[signs], at_once[1]))
+    noise = settling.noise(generator)
     with torch.no_grad():
         clamped = network.clamp(batch.inputs)
-    if batch.start is None and not callable(phases):
-        free, *later = settling.all_phases(clamped, phases, displacement, generator)
-        require_finite(free, "free")
+    free = settling.free_phase(clamped, batch.start, noise)
+    with torch.no_grad():
+        chosen = [network.applied(phase) for phase in phases(free.state)] if callable(phases) else phases
+    if has_differences(network, settling.dynamics, chosen):
+        around, ends = settling.displaced(clamped, free.state, chosen)
+        later = [relaxation for _, relaxation in ends]
     else:
-        free = settling.free_phase(clamped, batch.start, generator)
-        with torch.no_grad():
-            chosen = [network.applied(phase) for phase in phases(free.state)] if callable(phases) else phases
-        later = settling.second_phases(clamped, free.state, chosen, displacement, generator)
+        around, ends = None, []
+        later = settling.second_phases(clamped, free.state, chosen, displacement, noise)
     seconds = dict(zip(signs, later, strict=True))
     for sign, second in seconds.items():
         require_finite(second, SIDE_NAMES[sign], network)
     plus, minus = seconds.get(1, free), seconds.get(-1, free)
     with torch.no_grad():
-        gradients = network.energy_gradient(plus.state, clamped, minus.state, factor)
+        if around is None:
+            gradients = network.energy_gradient(plus.state, clamped, minus.state, factor)
+        else:
+            sides = dict(zip(signs, (displacement for displacement, _ in ends), strict=True))
+            gradients = around.contrast(sides.get(1), sides.get(-1), factor * network.stiffness[-1])
     for name, value in direct_gradient(network, free.state, cost, batch).items():
         gradients[name] = gradients[name] + value
     relaxations = {"free": free} | {SIDE_NAMES[sign]: second for sign, second in seconds.items()}

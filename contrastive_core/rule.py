@@ -18,10 +18,11 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.expect import expect, expect_number
-from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
+from contrastive_core.kernels.settling.elements.request import FromRest
 from contrastive_core.network import Clamped, Contrast, Network
 from contrastive_core.phases import Phase
-from contrastive_core.relaxation.relax import contrast_from_rest, relax, relax_each, relax_from_rest, require_finite, require_sensible
+from contrastive_core.relaxation.displace import Displaced, Estimated, contrast_from_rest, displace_each
+from contrastive_core.relaxation.relax import relax, relax_each, require_finite, require_sensible
 from contrastive_core.types import Batch, Gradients, Samples, State, as_batch
 
 S = TypeVar("S")
@@ -159,7 +160,7 @@ class Settling:
             raise InputError(f"{type(self.dynamics).__name__} forgets where a free phase starts; leave the warm start out")
         with torch.no_grad():
             state = clamped.network.initial_state(clamped) if start is None else start
-            relaxation = relax(clamped, state, self.dynamics, self.free, backend=self.backend, generator=self._noise(generator))
+            relaxation = relax(clamped, state, self.dynamics, self.free, backend=self.backend, generator=self.noise(generator))
         require_finite(relaxation, "free")
         return relaxation
 
@@ -171,32 +172,23 @@ class Settling:
         ``unit`` is the displacement of the outputs in a phase, per unit of error. The first layer moves by ``unit`` times the ratio of
         stiffness of last and first layer; the relative tolerance is measured in this displacement.
         """
-        stop, noise = self.second_stop(clamped.network, unit), self._noise(generator)
+        stop, noise = self.second_stop(clamped.network, unit), self.noise(generator)
         with torch.no_grad():
             return relax_each(clamped, start, self.dynamics.reversed(), stop, phases, backend=self.backend, generator=noise)
 
-    def all_phases(
-        self, clamped: Clamped, phases: Sequence[Phase], unit: float, generator: torch.Generator | None = None
-    ) -> list[Relaxation]:
-        """Relax the free phase from rest, and then phases that do not depend on the free state, as in ``second_phases``."""
-        if self.dynamics.noisy:
-            noise = self._noise(generator)
-            free = self.free_phase(clamped, None, noise)
-            return [free, *self.second_phases(clamped, free.state, phases, unit, noise)]
-        stop = self.second_stop(clamped.network, unit)
-        with torch.no_grad():
-            return relax_from_rest(clamped, self.dynamics, self.free, stop, phases, backend=self.backend)
-
-    def _noise(self, generator: torch.Generator | None) -> torch.Generator | None:
+    def noise(self, generator: torch.Generator | None) -> torch.Generator | None:
+        """Return the source of noise of all phases: the given one or, for noisy dynamics without one, a generator of seed 0."""
         return torch.Generator().manual_seed(0) if generator is None and self.dynamics.noisy else generator
 
-    def contrast(
-        self, network: Network, batch: Batch, phases: Sequence[Phase], unit: float, signs: tuple[int, ...], factor: float
-    ) -> Contrasted | None:
-        """Relax as in ``all_phases`` and contrast the phases in one kernel; None if no kernel covers the case."""
-        stop = self.second_stop(network, unit)
-        settings = FromRest(self.dynamics, self.free, stop, phases, signs, factor)
+    def contrast(self, network: Network, batch: Batch, nudges: Sequence[Phase], signs: tuple[int, ...], factor: float) -> Estimated | None:
+        """Relax the free phase from rest and nudges from its end, and contrast them in one kernel; None if no kernel covers the case."""
+        settings = FromRest(self.dynamics, self.free, self.second, nudges, signs, factor)
         return contrast_from_rest(network, batch, settings, backend=self.backend)
+
+    def displaced(self, clamped: Clamped, free: State, nudges: Sequence[Phase]) -> Displaced:
+        """Relax nudges in difference coordinates around a free state, with blocks in reverse order; the tolerance needs no unit there."""
+        with torch.no_grad():
+            return displace_each(clamped, free, self.dynamics, self.second, nudges, backend=self.backend)
 
     def second_stop(self, network: Network, unit: float) -> Stop:
         """Return the stop of nudged or held phases whose outputs move by ``unit`` per unit of error."""

@@ -66,6 +66,18 @@ class SpikeCount(Activation):
         """Return the nearest rate."""
         return torch.floor(HARD_SIGMOID.project(value) * self.window + 0.5) / self.window
 
+    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
+        """Return the drives inside the step of the staircase that each value is."""
+        half = (0.5 - 1e-6) / self.window  # just inside: at the edge itself a spike is added
+        low = torch.where(value <= 0, drive, drive.maximum(value - half))
+        return torch.where(value >= 1, low, low.minimum(value + half))
+
+    def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:
+        """Return the difference of two rates over the scale; at a scale of 0, where no spike is added, that of the hard sigmoid."""
+        if scale == 0:
+            return HARD_SIGMOID.change(value, drive, step, scale)
+        return (self.value(drive + scale * step) - value) / scale
+
 
 def spiking(
     sizes: Sequence[int],

@@ -1,5 +1,6 @@
 """Block descent: layers move one after the other, each to its minimum with the others held."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics, largest_change, moving_blocks, pull_of
 from contrastive_core.errors import InputError
-from contrastive_core.network import Clamped, Network
+from contrastive_core.network import Clamped
 from contrastive_core.phases import Phase
 from contrastive_core.types import State
 
@@ -56,28 +57,45 @@ class BlockDescent(Dynamics):
         self, state: State, memory: None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
     ) -> tuple[State, Tensor, None]:
         """Return the state after one sweep, and the largest change that a unit made in it."""
-        moving = moving_blocks(state, phase)
+        last = len(state) - 1
+
+        def lowest(index: int, current: State) -> Tensor:
+            # The pull is taken at the newest state, and acts on the last layer alone.
+            pull = pull_of(phase, clamped, current) if index == last else None
+            return clamped.network.minimiser(index, current, clamped, pull)
+
+        return (*self.sweep(state, moving_blocks(state, phase), lowest, clamped.network.project), None)
+
+    def sweep(
+        self, state: State, moving: range, lowest: Callable[[int, State], Tensor], project: Callable[[State], State]
+    ) -> tuple[State, Tensor]:
+        """Move the blocks once, in whatever coordinates, and return the state with its residual of shape (B,).
+
+        Parameters
+        ----------
+        state : State
+            Start of the sweep; not modified.
+        moving : range
+            Blocks that are free to move.
+        lowest : callable
+            Stationary value of a block, given by its number, at a state.
+        project : callable
+            State inside the bounds of its units that is nearest to a state.
+        """
         current, residual = state, state[0].new_zeros(len(state[0]))
         for group in self.groups(len(state)):
-            moved = {
-                # The pull is taken at the newest state, and acts on the last layer alone.
-                index: clamped.network.minimiser(
-                    index, current, clamped, pull_of(phase, clamped, current) if index == len(state) - 1 else None
-                )
-                for index in group
-                if index in moving
-            }
-            lowest = tuple(moved.get(index, layer) for index, layer in enumerate(current))
+            moved = {index: lowest(index, current) for index in group if index in moving}
+            minimum = tuple(moved.get(index, layer) for index, layer in enumerate(current))
             # Measured to the minimum, so that going less far cannot pass for convergence.
-            residual = torch.maximum(residual, largest_change(current, lowest))
-            current = lowest if self.over_relaxation == 1 else self._beyond(current, lowest, clamped.network)
-        return current, residual, None
+            residual = torch.maximum(residual, largest_change(current, minimum))
+            current = minimum if self.over_relaxation == 1 else self._beyond(current, minimum, project)
+        return current, residual
 
-    def _beyond(self, state: State, lowest: State, network: Network) -> State:
+    def _beyond(self, state: State, lowest: State, project: Callable[[State], State]) -> State:
         """Return the state with the layers that moved past their minimum, inside their bounds."""
         # Bounds cut the overshoot off: beyond them the energy is not the quadratic that it relies on.
         factor = self.over_relaxation
-        gone = network.project(tuple(layer + factor * (low - layer) for layer, low in zip(state, lowest, strict=True)))
+        gone = project(tuple(layer + factor * (low - layer) for layer, low in zip(state, lowest, strict=True)))
         return tuple(layer if low is layer else new for layer, low, new in zip(state, lowest, gone, strict=True))
 
     @property

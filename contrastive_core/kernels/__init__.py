@@ -27,12 +27,21 @@ SETTLING: Table[Any] = Table(
 )
 """Kernels that relax one phase per strength of an action, by backend and kind."""
 
+DISPLACING: Table[Any] = Table(
+    "kernel",
+    {
+        "numba one-hidden": "contrastive_core.kernels.settling.one_hidden.host_cpu:displace_pair",
+        "numba deep": "contrastive_core.kernels.settling.any_depth.host_cpu:displace_deep",
+        "numba any-depth": "contrastive_core.kernels.settling.any_depth.host_cpu:displace_blocks",
+    },
+)
+"""Kernels that relax one nudge per strength of an action in displacements from a free state."""
+
 CONTRASTING: Table[Any] = Table(
     "kernel",
     {
         "numba one-hidden": "contrastive_core.kernels.settling.one_hidden.host_cpu:estimate_pair",
         "numba deep": "contrastive_core.kernels.settling.any_depth.contrast_cpu:estimate_deep",
-        "cuda one-hidden": "contrastive_core.kernels.settling.one_hidden.host_cuda:estimate_pair",
     },
 )
 """Kernels that relax from rest and contrast the phases into a gradient, with nothing in between."""

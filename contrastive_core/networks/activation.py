@@ -11,6 +11,9 @@ from typing import final
 import torch
 from torch import Tensor
 
+LEAST_SCALE = 1e-30
+"""Scale of a difference below which float32 has no room for it, and its limit is used."""
+
 
 class Activation(ABC):
     r"""A monotone unit response :math:`\sigma` with its energy.
@@ -45,6 +48,34 @@ class Activation(ABC):
     @abstractmethod
     def project(self, value: Tensor) -> Tensor:
         """Return the nearest allowed value."""
+
+    @abstractmethod
+    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
+        r"""Return the drives nearest to the given ones at which units rest at their values: :math:`\sigma(u)` is the value exactly.
+
+        Units that rest on a bound keep what presses them there. Others have a drive of their own, whatever an unfinished relaxation left.
+
+        Parameters
+        ----------
+        value, drive : Tensor of shape (B, n)
+            Values of the units, and their present drives.
+        """
+
+    @abstractmethod
+    def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:
+        r"""Return :math:`[\sigma(u + \eta\epsilon) - \sigma(u)] / \eta` without the cancellation of two large numbers.
+
+        Parameters
+        ----------
+        value : Tensor of shape (B, n)
+            Values :math:`\sigma(u)` of the units.
+        drive : Tensor of shape (B, n)
+            Settled drives :math:`u` (see :meth:`settled`). They are used where a value does not tell its drive: at the bounds of a unit.
+        step : Tensor of shape (B, n)
+            Changes :math:`\epsilon` of the drives, in units of the scale.
+        scale : float
+            Scale :math:`\eta`, positive or negative. Near 0, where the quotient has no digits, it is the limit :math:`\sigma' \epsilon`.
+        """
 
 
 @final
@@ -86,6 +117,21 @@ class Clipped(Activation):
         unbounded = self.low == -float("inf") and self.high == float("inf")
         return value if unbounded else value.clamp(self.low, self.high)
 
+    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
+        """Return the value itself inside the box, and the drive on the face that it presses on."""
+        pressed = torch.where(value <= self.low, drive.clamp(max=self.low), value)
+        return torch.where(value >= self.high, drive.clamp(min=self.high), pressed)
+
+    def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:
+        """Return the step, cut where the unit meets its bounds; a unit that rests on one must first use up what presses it there."""
+        if self.low == -float("inf") and self.high == float("inf"):
+            return step
+        if abs(scale) < LEAST_SCALE:
+            return self.slope(value) * step
+        faces = ((self.low - value) / scale, (self.high - value) / scale)
+        nearest, farthest = faces if scale > 0 else faces[::-1]
+        return torch.clamp(step + (drive - value) / scale, nearest, farthest)
+
 
 @final
 @dataclass(frozen=True)
@@ -116,6 +162,17 @@ class Tanh(Activation):
         bound = 1 - torch.finfo(value.dtype).eps
         return value.clamp(-bound, bound)
 
+    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
+        """Return the given drives: a value tells its drive, so that nothing asks for it."""
+        return drive
+
+    def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:
+        """Return the difference by the addition theorem of the hyperbolic tangent, in which nothing cancels."""
+        if abs(scale) < LEAST_SCALE:
+            return self.slope(value) * step
+        angle = torch.tanh(scale * step)
+        return angle * self.slope(value) / (scale * (1 + value * angle))
+
 
 @final
 @dataclass(frozen=True)
@@ -144,6 +201,18 @@ class Logistic(Activation):
         """Return the value clipped to the open interval (0, 1), one rounding step inside."""
         eps = torch.finfo(value.dtype).eps
         return value.clamp(eps, 1 - eps)
+
+    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
+        """Return the given drives: a value tells its drive, so that nothing asks for it."""
+        return drive
+
+    def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:
+        """Return the difference by ``expm1``, in which nothing cancels."""
+        if abs(scale) < LEAST_SCALE:
+            return self.slope(value) * step
+        # Half the step on each side of the quotient, so that no exponential overflows where the step is large.
+        rise = torch.tanh(scale * step / 2)
+        return 2 * rise * self.slope(value) / (scale * (1 - rise + 2 * value * rise))
 
 
 HARD_SIGMOID = Clipped(0.0, 1.0)

@@ -131,7 +131,7 @@ class Layered(Network):
             return clamped.drive
         return torch.addmm(self.bias(index), state[index - 1], self.weight(index))  # (B, n)
 
-    def _drive(self, index: int, state: State, clamped: Clamped) -> Tensor:
+    def drive(self, index: int, state: State, clamped: Clamped) -> Tensor:
         """Return the total input to block ``index``, feedback included, of shape (B, n)."""
         bottom_up = self._bottom_up(index, state, clamped)
         if index + 1 == len(self.sizes):
@@ -160,7 +160,7 @@ class Layered(Network):
     def force(self, state: State, clamped: Clamped) -> State:
         r"""Return :math:`\lambda^l (u_l - \sigma_l^{-1}(s_l))`, with :math:`u_l` the total input to layer l."""
         return tuple(
-            scale * (self._drive(index, state, clamped) - activation.inverse(layer))
+            scale * (self.drive(index, state, clamped) - activation.inverse(layer))
             for index, (layer, activation, scale) in enumerate(zip(state, self.activations, self.stiffness, strict=True))
         )
 
@@ -194,7 +194,7 @@ class Layered(Network):
         With a smooth activation the pull acts inside it, :math:`\sigma(u + (linear - curvature\, s)/\lambda^L)`, as the
         step-by-step theorem of Ernoult et al. (2019) needs.
         """
-        drive = self._drive(index, state, clamped)
+        drive = self.drive(index, state, clamped)
         activation = self.activations[index]
         if pull is not None:
             scale = self.stiffness[index]

@@ -28,7 +28,7 @@ from contrastive_core.kernels.settling.elements.codes import ACTIVATION_CODES
 from contrastive_core.kernels.settling.elements.output_phase import KNOWN_COSTS, are_alike, fused_depth
 from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
-from contrastive_core.phases import Hold, Nudge, Phase
+from contrastive_core.phases import Nudge, Phase
 from contrastive_core.types import State
 
 STEPS = "steps"
@@ -51,9 +51,11 @@ class Case(NamedTuple):
     phases : sequence of Nudge, Hold or None
         Nudges and holds, one for each phase; from rest, for each after the free one.
     state : State, optional
-        Start of every phase; None puts a free phase from rest before them.
+        Start of every phase; None if the phases are to be contrasted, which begins with a free phase from rest.
     labels : Tensor, optional
-        Labels of the batch if the phases are to be contrasted into a gradient in the same call, from rest.
+        Labels of the batch if the phases are to be contrasted into a gradient in the same call.
+    displaced : bool
+        Whether the phases are displacements from the state.
     """
 
     network: Network
@@ -62,6 +64,7 @@ class Case(NamedTuple):
     phases: Sequence[Phase]
     state: State | None = None
     labels: Tensor | None = None
+    displaced: bool = False
 
 
 class Route(NamedTuple):
@@ -181,18 +184,18 @@ def _kind(backend: str, case: Case) -> tuple[str, str]:
         return STEPS, f"it settles Layered networks and quadratic energies in boxes, and this is a {type(network).__name__} that is neither"
     if cpu_only and backend != "numba":
         return kind, f"{cpu_only} on the CPU only"
+    if backend == "cuda" and (case.displaced or case.labels is not None):
+        return STEPS, "its kernels settle states, not displacements from a free state"
     if case.labels is not None:
         return kind, _against_gradient(kind, case, case.labels)
-    if case.state is None:
-        return kind, _against_rest(kind, case) or _against_relaxation(case, costs)
     return kind, _against_relaxation(case, costs)
 
 
 def _layered_kind(backend: str, network: Layered, case: Case) -> str:
     """Return the kind of kernel for a layered network."""
     depth = fused_depth(network)
-    # On a device one kernel relaxes all depths; only the gradient has a kernel for one hidden layer.
-    if depth == 0 or (backend == "cuda" and case.labels is None):
+    # On a device one kernel relaxes all depths.
+    if depth == 0 or backend == "cuda":
         return "any-depth"
     if not network.output_is_last_layer:
         for phase in case.phases:
@@ -215,15 +218,6 @@ def _against_relaxation(case: Case, costs: tuple[type, ...]) -> str:
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*tensors, *case.network.parameters())):
         return "it leaves no autograd graph; settle under torch.no_grad()"
     return ""
-
-
-def _against_rest(kind: str, case: Case) -> str:
-    """Say why the free phase and those that follow it cannot be one call."""
-    if kind in (STEPS, "ladder"):
-        return "it starts from a state, not from rest"
-    if not case.phases or any(isinstance(phase, Hold) for phase in case.phases) or not are_alike(case.phases):
-        return "it relaxes phases from rest together that are nudges and differ in strength only"
-    return "" if all(has_minimum(case.network, phase) for phase in case.phases) else "the energy has no minimum at this nudging strength"
 
 
 def _against_gradient(kind: str, case: Case, labels: Tensor) -> str:

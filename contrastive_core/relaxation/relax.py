@@ -10,15 +10,13 @@ from contrastive_core.certificate import Relaxation, Status, Stop
 from contrastive_core.costs.labels import with_targets
 from contrastive_core.dynamics.base import Dynamics, is_joint
 from contrastive_core.errors import DivergenceError, InputError, ShapeError, UnstableNudgeError
-from contrastive_core.kernels import CONTRASTING
-from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
-from contrastive_core.kernels.settling.route import settle, settle_from_rest
+from contrastive_core.kernels.settling.route import settle
 from contrastive_core.network import Clamped, Network
 from contrastive_core.phases import Hold, Nudge, Phase
-from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, plan, required
+from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, required
 from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.relaxation.resolution import certified
-from contrastive_core.types import Batch, State
+from contrastive_core.types import State
 
 _LEAST_STRENGTH = 1e-12
 """Strength that is advised at least, in units of the outputs' stiffness: well above roundings, and below the leaks of circuits."""
@@ -111,80 +109,9 @@ def relax_each(
     else:
         relaxations = iter(settle(route.kernel, clamped, state, dynamics, stop, settled))
     return [
-        certified(next(relaxations), lambda: clamped, stop) if stop.unstable or has_minimum(network, phase) else _hopeless(state)
+        certified(next(relaxations), lambda: clamped, stop) if stop.unstable or has_minimum(network, phase) else hopeless(state)
         for phase in phases
     ]
-
-
-def relax_from_rest(
-    clamped: Clamped, dynamics: Dynamics, free: Stop, second: Stop, phases: Sequence[Phase], *, backend: str = "auto"
-) -> list[Relaxation]:
-    """Relax the free phase from rest, and from its end each of some phases, blocks in reverse order.
-
-    Parameters
-    ----------
-    clamped, dynamics, backend
-        Same as in :func:`relax`.
-    free, second : Stop
-        Stop of the free phase, and of the others.
-    phases : sequence of Nudge, Hold or None
-        Action besides the inputs in each phase after the free one.
-
-    Returns
-    -------
-    list of Relaxation
-        The free phase, and the others in order.
-
-    Raises
-    ------
-    InputError
-        If a budget or tolerance makes no sense.
-    """
-    for stop in (free, second):
-        require_sensible(stop)
-    route = plan(Case(clamped.network, clamped.drive, dynamics, phases), backend)
-    # Without a kernel for all of it, relax_each may still find one for each phase.
-    if route.kind != STEPS:
-        relaxed = settle_from_rest(route.kernel, clamped, dynamics, free, second, phases)
-        return [certified(one, lambda: clamped, stop) for one, stop in zip(relaxed, (free, *[second] * len(phases)), strict=True)]
-    first = relax(clamped, clamped.network.initial_state(clamped), dynamics, free, backend=backend)
-    require_finite(first, "free")
-    return [first, *relax_each(clamped, first.state, dynamics.reversed(), second, phases, backend=backend)]
-
-
-def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, backend: str = "auto") -> Contrasted | None:
-    """Relax as :func:`relax_from_rest` does and contrast the phases into gradients, if one kernel does all of it.
-
-    Parameters
-    ----------
-    network, batch : Network, Batch
-        Network and the batch that is clamped.
-    settings : FromRest
-        Phases, and how they are relaxed and contrasted. Its stops are those of a Settling, which has checked them.
-    backend : str
-        Same as in :func:`relax`.
-
-    Returns
-    -------
-    Contrasted, optional
-        None if there is no such kernel, or if a sample diverged or a label has no output: relaxing step by step then raises the error.
-
-    Raises
-    ------
-    BackendError
-        If the backend does not exist.
-    """
-    route = plan(Case(network, batch.inputs, settings.dynamics, settings.phases, None, batch.labels), backend)
-    contrasted: Contrasted | None = None if route.kind == STEPS else CONTRASTING[route.kernel](network, batch, settings)
-    if contrasted is None:
-        return None
-    gradients, ends = contrasted
-
-    def relaxations() -> list[Relaxation]:
-        stops = (settings.free, *[settings.second] * len(settings.phases))
-        return [certified(one, lambda: network.clamp(batch.inputs), stop) for one, stop in zip(ends(), stops, strict=True)]
-
-    return gradients, relaxations
 
 
 def _reference(
@@ -201,7 +128,7 @@ def _reference(
     )
 
 
-def _hopeless(state: State) -> Relaxation:
+def hopeless(state: State) -> Relaxation:
     """Return the relaxation of a phase without a minimum: diverged before the first step."""
     steps = torch.zeros(state[0].shape[0], dtype=torch.int64, device=state[0].device)
     status = torch.full_like(steps, int(Status.DIVERGED), dtype=torch.int8)

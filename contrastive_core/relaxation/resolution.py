@@ -46,6 +46,27 @@ def certified(relaxation: Relaxation, clamp: Callable[[], Clamped], stop: Stop) 
     return relaxation._replace(status=status.to(torch.int8), residual=residual)
 
 
+def certified_displacement(relaxation: Relaxation, layers: State, stop: Stop) -> Relaxation:
+    """Return a nudged relaxation whose certificate claims no more than the roundings of its displacements allow.
+
+    Parameters
+    ----------
+    relaxation : Relaxation
+        End of a nudged phase in difference coordinates.
+    layers : State
+        Displacements, of which the residual is the largest change.
+    stop : Stop
+        Tolerance and budget of the phase.
+    """
+    if stop.tolerance is None:
+        return relaxation
+    size = torch.stack([layer.abs().amax(1) for layer in layers]).amax(0)
+    finest = _ROUNDINGS * torch.finfo(size.dtype).eps * size
+    lost = (finest > stop.tolerance) & (relaxation.status == int(Status.CONVERGED))
+    status = torch.where(lost, int(Status.BUDGET), relaxation.status).to(torch.int8)
+    return relaxation._replace(status=status, residual=torch.where(lost, torch.maximum(relaxation.residual, finest), relaxation.residual))
+
+
 def resolution(state: State, clamped: Clamped) -> Tensor:
     """Return the change of a unit that rounding alone can cause or hide, the largest over each sample's units; shape (B,).
 

@@ -17,7 +17,6 @@ from numba import cuda, types
 
 from contrastive_core.kernels.settling.any_depth import kernel_cuda as any_depth
 from contrastive_core.kernels.settling.elements import block_cuda
-from contrastive_core.kernels.settling.one_hidden import contrast_cuda
 from contrastive_core.kernels.spins import chains_cuda, replicas_cuda
 
 CODES = types.int8[:, ::1]
@@ -39,17 +38,11 @@ def settling(real: Any) -> tuple[Any, ...]:
     return matrix, network, act, matrix, schedule, stack, certificates, flag, flag
 
 
-def contrasting(real: Any) -> tuple[Any, ...]:
-    row, matrix = real[::1], real[:, ::1]
-    return matrix, types.int64[::1], CODES, *[matrix] * 4, real, real, matrix, row, matrix, row, types.int8[::1]
-
-
 KERNELS = [
     (chains_cuda, "sequential", lambda: (CODES, *SPIN, INTEGER, INTEGER, *RUN)),
     (chains_cuda, "simultaneous", lambda: (CODES, *SPIN, types.boolean, *RUN, GAINS)),
     (replicas_cuda, "lanes", lambda: (CODES, types.int64[::1], BYTES, LANE, LANE, INTEGER, INTEGER, *RUN[:-1], STACK)),
     *((any_depth, "settle_blocks", partial(settling, real)) for real in (types.float32, types.float64)),
-    *((contrast_cuda, "contrast_pair", partial(contrasting, real)) for real in (types.float32, types.float64)),
 ]
 
 

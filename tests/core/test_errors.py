@@ -70,6 +70,14 @@ def estimate_with(dense_units: int) -> object:
     return Implicit(SquaredError(), Settling(BlockDescent(), Stop(None, 3)), dense_units).estimate(single_layer(1.0), batch)
 
 
+def solved_by_krylov() -> object:
+    network, ones = single_layer(1.0), torch.ones(1, 1).double()
+    with torch.no_grad():
+        clamped = network.clamp(ones)
+        state = network.feedforward(clamped)
+    return Implicit(SquaredError(), Settling(), 0).solve(clamped, state, tuple(torch.ones_like(layer) for layer in state))
+
+
 def exploding() -> None:
     network = single_layer(1e3)
     clamped = network.clamp(torch.ones(2, 1).double())
@@ -146,7 +154,8 @@ BAD: dict[str, tuple[Callable[[], object], type[EqlabError], list[str]]] = {
     "unknown optimiser": (lambda: OPTIMISERS["adamm"], UnknownNameError, ["unknown optimiser", "did you mean 'adam"]),
     "unknown schedule": (lambda: SCHEDULES["cosin"], UnknownNameError, ["unknown schedule", "did you mean 'cosine'?"]),
     "singular curvature, dense": (lambda: estimate_with(128), ConvergenceError, ["singular", "relax further"]),
-    "singular curvature, Krylov": (lambda: estimate_with(0), ConvergenceError, ["MINRES", "nearly singular", "energy scale"]),
+    "singular curvature, sweeps": (lambda: estimate_with(0), ConvergenceError, ["singular", "relax further"]),
+    "singular curvature, Krylov": (solved_by_krylov, ConvergenceError, ["MINRES", "nearly singular", "energy scale"]),
     "no curvature": (
         lambda: extreme_eigenvalues(make_system(sizes=(5, 2)).clamped, (torch.zeros(1, 2).double(),)),
         ConvergenceError,

@@ -119,8 +119,8 @@ def test_second_tolerance_is_relative_to_the_contrast() -> None:
         setting = Setting(SquaredError(), Settling(BlockDescent(), TIGHT, Stop(1e-3, 500)), strength=0.05, fraction=0.02)
         phases = systems.build_rule(name, setting).estimate(system.network, system.batch).relaxations
         for sign in ("positive", "negative"):
-            # Stiffness of the last over the first layer: .5^3 / .5.
-            assert number(phases[sign].residual.max()) <= 1e-3 * unit * 0.25
+            # Held outputs: stiffness of the last over the first layer, .5^3 / .5. Nudges are measured in the displacement itself.
+            assert number(phases[sign].residual.max()) <= 1e-3 * (1 if name == "ep-centered" else unit * 0.25)
             assert phases[sign].status.tolist() == [int(Status.CONVERGED)] * 4
 
 

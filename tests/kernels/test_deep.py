@@ -13,7 +13,7 @@ from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError, DivergenceError, InputError
 from contrastive_core.kernels.settling.any_depth import kernel_cpu, last_samples_cpu, rows_cpu
-from contrastive_core.kernels.settling.any_depth.host_cpu import FEW
+from contrastive_core.kernels.settling.any_depth.sweeps import FEW
 from contrastive_core.networks.layered import Layered
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling

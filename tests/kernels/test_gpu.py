@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from kernel_cases import EQUAL, PHASES, SIZES, assert_equal, build, phase_of
+from kernel_cases import EQUAL, PHASES, SIZES, assert_equal, build, nudged_from_rest, phase_of
 
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.costs import SAMPLE_COSTS
@@ -19,7 +19,7 @@ from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.backends import Case, plan
 from contrastive_core.relaxation.cuda_graph import capture
-from contrastive_core.relaxation.relax import relax, relax_from_rest
+from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch, State
 from experiments.cli import cli
@@ -67,17 +67,18 @@ def test_kernel_on_the_device_equals_the_reference_on_the_cpu(sizes: tuple[int, 
 
 
 @kernel_works
-def test_phases_from_rest_stop_where_the_reference_stops_them() -> None:
+def test_nudges_from_rest_stop_where_the_reference_stops_them() -> None:
     """With a tolerance, each sample must stop on the device where it stops on the CPU."""
-    network, clamped, state, batch = build((784, 512, 10), rows=40)
+    network, clamped, _, batch = build((784, 512, 10), rows=40)
     cost = SAMPLE_COSTS["squared-error"]()
-    phases = [Nudge(cost, batch, sign * 0.1 * network.stiffness[-1]) for sign in (1, -1)]
+    nudges = [Nudge(cost, batch, sign * 0.1 * network.stiffness[-1]) for sign in (1, -1)]
     with torch.no_grad():
-        expected = relax_from_rest(clamped, BlockDescent(), Stop(1e-6, 60), Stop(1e-7, 60), phases, backend="torch")
+        expected = nudged_from_rest(clamped, BlockDescent(), Stop(1e-6, 60), Stop(1e-6, 60), nudges, "torch")
+        state = clamped.network.initial_state(clamped)
         clamped, _, _ = on_device(network, state, batch, None)
         there = Batch(batch.inputs.cuda(), batch.labels.cuda())
-        moved = [phase._replace(batch=there) for phase in phases]
-        found = relax_from_rest(clamped, BlockDescent(), Stop(1e-6, 60), Stop(1e-7, 60), moved, backend="cuda")
+        moved = [nudge._replace(batch=there) for nudge in nudges]
+        found = nudged_from_rest(clamped, BlockDescent(), Stop(1e-6, 60), Stop(1e-6, 60), moved, "cuda")
     for reference, kernel in zip(expected, found, strict=True):
         assert int((reference.steps - kernel.steps.cpu()).abs().max()) <= 1
         for first, second in zip(reference.state, kernel.state, strict=True):

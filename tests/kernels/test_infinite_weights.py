@@ -12,7 +12,7 @@ from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import DivergenceError
-from contrastive_core.kernels.settling.any_depth.host_cpu import FEW
+from contrastive_core.kernels.settling.any_depth.sweeps import FEW
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch

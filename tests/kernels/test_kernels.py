@@ -12,7 +12,7 @@ from pathlib import Path
 import naive
 import pytest
 import torch
-from kernel_cases import EQUAL, ORDERS, PHASES, SIZES, amplification, assert_equal, both, build, phase_of
+from kernel_cases import EQUAL, ORDERS, PHASES, SIZES, amplification, assert_equal, both, build, nudged_from_rest, phase_of
 
 from contrastive_core.certificate import Status, Stop
 from contrastive_core.contrast import contrast
@@ -26,7 +26,8 @@ from contrastive_core.networks.activation import Clipped
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Hold, Nudge
 from contrastive_core.relaxation.backends import Case, plan, required
-from contrastive_core.relaxation.relax import relax, relax_from_rest
+from contrastive_core.relaxation.displace import displace_each
+from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch
 from eqprop import RULES
@@ -113,25 +114,38 @@ def test_backends_equal_plain_loops(sizes: str, backend: str) -> None:
 
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("cost", SAMPLE_COSTS)
-def test_phases_from_rest_are_the_phases_one_by_one(sizes: str, cost: str) -> None:
-    """Doing phases together is bookkeeping, and must not change what any of them does."""
-    network, clamped, _, batch = build(SIZES[sizes], rows=40)
-    strength = 0.2 * network.stiffness[-1]
-    frozen = torch.full((40, SIZES[sizes][-1]), 0.1, dtype=clamped.drive.dtype)
-    # With a tolerance samples leave one by one, and each strength has to stay with its sample.
-    for order, force, second in itertools.product(("forward", "odd-even"), (None, frozen), (Stop(None, 2), Stop(1e-4, 60))):
-        lowered = COSTS[cost]()  # one cost for both, as rules have it: phases are done together only then
-        phases = [Nudge(lowered, batch, sign * strength, force) for sign in (1, -1)]
-        phases.append(Hold(torch.full_like(frozen, 0.5)))
-        dynamics, free = BlockDescent(order), Stop(1e-4, 60)
+def test_displacements_of_the_kernels_are_those_of_the_reference(sizes: str, cost: str) -> None:
+    """Nudges together or apart, live or frozen, with a readout or without, and whatever the free phase has left undone."""
+    for order, frozen, second, readout in itertools.product(ORDERS, (False, True), (Stop(None, 2), Stop(1e-6, 60)), (None, 4)):
+        network, clamped, state, batch = build(SIZES[sizes], rows=40, readout=readout)
+        strength, lowered = 0.2 * network.stiffness[-1], COSTS[cost]()  # one cost for both, as rules have it
         with torch.no_grad():
-            first = relax(clamped, network.initial_state(clamped), dynamics, free, backend="torch")
-            expected = [first, *(relax(clamped, first.state, dynamics.reversed(), second, phase, backend="torch") for phase in phases)]
-            for count in (2, 3):  # with the hold, the phases are not all alike
-                found = relax_from_rest(clamped, dynamics, free, second, phases[:count], backend="numba")
-                assert len(found) == count + 1
-                for reference, kernel in zip(expected, found, strict=False):
-                    assert_equal(reference, kernel, EQUAL[torch.float64])
+            free = relax(clamped, state, BlockDescent(order), Stop(None, 5), backend="torch").state
+            force = lowered.gradient(network.output(free), batch) if frozen else None
+            nudges = [Nudge(lowered, batch, sign * strength, force) for sign in (1, -1)]
+            (_, expected), (_, found) = (
+                displace_each(clamped, free, BlockDescent(order), second, nudges, backend=backend) for backend in ("torch", "numba")
+            )
+        for (reference, end), (kernel, relaxed) in zip(expected, found, strict=True):
+            assert kernel.strength == reference.strength
+            assert relaxed.steps.tolist() == end.steps.tolist()
+            assert_equal(end, relaxed, 2 * EQUAL[torch.float64])
+            for one, other in zip(reference.layers, kernel.layers, strict=True):
+                assert float((one - other).abs().max()) <= 1e3 * EQUAL[torch.float64] * max(1.0, float(one.abs().max()))
+
+
+@pytest.mark.parametrize("hidden", ["hard-sigmoid", "tanh", "logistic"])
+@pytest.mark.parametrize("sizes", ["one", "two", "three"])
+def test_over_relaxed_displacements_are_those_of_the_reference(sizes: str, hidden: str) -> None:
+    """The overshoot is measured from the displacement, and cut at the bounds of the units, not of their displacements."""
+    network, clamped, state, batch = build(SIZES[sizes], rows=20, hidden=hidden, last="hard-sigmoid")
+    dynamics, nudge = BlockDescent("forward", 1.2), Nudge(COSTS["squared-error"](), batch, 0.2 * network.stiffness[-1])
+    with torch.no_grad():
+        free = relax(clamped, state, dynamics, Stop(1e-9, 200), backend="torch").state
+        (_, expected), (_, found) = (
+            displace_each(clamped, free, dynamics, Stop(1e-8, 200), [nudge], backend=backend) for backend in ("torch", "auto")
+        )
+    assert_equal(expected[0][1], found[0][1], 1e-9)
 
 
 def test_hidden_units_that_move_further_than_the_outputs_go_on() -> None:
@@ -147,8 +161,7 @@ def test_hidden_units_that_move_further_than_the_outputs_go_on() -> None:
         with torch.no_grad():
             clamped = network.clamp(batch.inputs)
             reference, found = (
-                relax_from_rest(clamped, BlockDescent(), free, Stop(tolerance, 200), nudges, backend=backend)
-                for backend in ("torch", "numba")
+                nudged_from_rest(clamped, BlockDescent(), free, Stop(tolerance, 200), nudges, backend) for backend in ("torch", "numba")
             )
         for expected, relaxation in zip(reference, found, strict=True):
             assert relaxation.steps.tolist() == expected.steps.tolist()
@@ -168,7 +181,7 @@ def test_hidden_units_hear_outputs_that_cannot_rest_at_zero() -> None:
     for budget in (1, 2, 5):
         with torch.no_grad():
             reference, found = (
-                relax_from_rest(network.clamp(inputs), BlockDescent(), Stop(None, budget), Stop(None, 1), nudges, backend=backend)
+                nudged_from_rest(network.clamp(inputs), BlockDescent(), Stop(None, budget), Stop(None, 1), nudges, backend)
                 for backend in ("torch", "numba")
             )
         for expected, relaxation in zip(reference, found, strict=True):
@@ -213,8 +226,7 @@ def test_a_bad_stop_ends_in_the_same_sentence_for_every_backend(
         lambda: Settling(free=bad, backend=backend),
         lambda: Settling(second=bad, backend=backend),
         lambda: relax(clamped, state, BlockDescent(), bad, backend=backend),
-        lambda: relax_from_rest(clamped, BlockDescent(), bad, Stop(), nudges, backend=backend),
-        lambda: relax_from_rest(clamped, BlockDescent(), Stop(), bad, nudges, backend=backend),
+        lambda: displace_each(clamped, state, BlockDescent(), bad, nudges, backend=backend),
     )
     for way in ways:
         with torch.no_grad(), pytest.raises(InputError) as caught:
@@ -421,7 +433,7 @@ def test_every_way_to_ask_for_a_relaxation_gets_the_same_kernel(sizes):
     cost = COSTS["squared-error"]()
     nudges = [Nudge(cost, batch, sign * 0.1 * network.stiffness[-1]) for sign in (1, -1)]
     with torch.no_grad():
-        routes = [plan(Case(network, clamped.drive, BlockDescent(), nudges, start)) for start in (state, None)]
+        routes = [plan(Case(network, clamped.drive, BlockDescent(), nudges, state, displaced=displaced)) for displaced in (False, True)]
         gradient = plan(Case(network, batch.inputs, BlockDescent(), nudges, None, batch.labels))
     assert [route.kernel for route in routes] == [f"numba {KINDS[sizes]}"] * 2
     assert gradient.kernel == ("torch steps" if KINDS[sizes] == "any-depth" else f"numba {KINDS[sizes]}")
@@ -450,9 +462,9 @@ def refused():
     return {
         "dynamics": (Case(network, drive, Synchronous(), [nudge], state), "not Synchronous"),
         "type": (Case(*half), "float32 or float64"),
-        "hold from rest": (Case(network, drive, sweeps, [nudge, Hold(state[-1])]), "differ in strength only"),
-        "labels from rest": (Case(network, drive, sweeps, [nudge, other]), "differ in strength only"),
-        "no minimum": (Case(network, drive, sweeps, [nudge._replace(strength=-9.0)]), "no minimum"),
+        "gradient with a hold": (Case(*wanted, [nudge, Hold(state[-1])], None, batch.labels), "differ in strength only"),
+        "gradient of other labels": (Case(*wanted, [nudge, other], None, batch.labels), "differ in strength only"),
+        "no minimum": (Case(*wanted, [nudge._replace(strength=-9.0)], None, batch.labels), "no minimum"),
         "gradient of a frozen nudge": (Case(*wanted, [frozen], None, batch.labels), "live nudges"),
         "gradient without classes": (Case(*wanted, [nudge], None, batch.labels.double()), "classes of int64"),
         "gradient with too few classes": (Case(*wanted, [nudge], None, batch.labels[:4]), "every sample"),

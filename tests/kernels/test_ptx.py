@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SETTLING = ("settle_blocks", "contrast_pair")
+SETTLING = ("settle_blocks",)
 
 
 @pytest.mark.skipif(

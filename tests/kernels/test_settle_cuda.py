@@ -15,7 +15,7 @@ from kernel_cases import build
 from contrastive_core.certificate import Stop
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
-from contrastive_core.kernels import CONTRASTING, PLACES, SETTLING, availability
+from contrastive_core.kernels import PLACES, SETTLING, availability
 from contrastive_core.relaxation import backends
 from contrastive_core.relaxation.backends import Case, plan
 from contrastive_core.relaxation.relax import relax
@@ -30,7 +30,7 @@ def test_cuda_kernel_settles_as_the_reference_does() -> None:
     script = CHILDREN / "settle_cuda_check.py"
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["fixed_budget", "readout", "stopping", "together", "divergence", "gradients", "inputs_stay"]
+    assert done.stdout.split() == ["fixed_budget", "readout", "stopping", "together", "divergence", "inputs_stay"]
 
 
 def functions(path: Path) -> dict[str, list[str]]:
@@ -45,14 +45,14 @@ def test_cuda_and_cpu_mirror_each_other_name_for_name() -> None:
     there = {path: functions(path) for path in (ROOT / "contrastive_core" / "kernels").rglob("*_cuda.py")}
     kernels = {path: {name for name, found in names.items() if "cuda.jit" in found} for path, names in there.items()}
     assert {name for names in kernels.values() for name in names} == {
-        *("settle_blocks", "contrast_pair"),
+        "settle_blocks",
         *("sequential", "simultaneous", "lanes"),
     }
     # A folder holds both sides of its kernels: each CUDA kernel has a function of its name on the CPU.
     for path, names in kernels.items():
         on_cpu = {name for cpu in path.parent.glob("*_cpu.py") for name in functions(cpu)}
         assert names <= on_cpu, path
-    assert {kernel.split()[0] for kernel in SETTLING} == {kernel.split()[0] for kernel in CONTRASTING} == set(PLACES)
+    assert {kernel.split()[0] for kernel in SETTLING} == set(PLACES)
     checked = (CHILDREN / "ptx_check.py").read_text()
     assert [name for names in kernels.values() for name in names if f'"{name}"' not in checked] == []
 

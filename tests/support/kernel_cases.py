@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.base import Dynamics
+from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.network import Clamped
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Hold, Nudge, Phase
+from contrastive_core.relaxation.displace import displace_each
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.types import Batch, State
 
@@ -77,6 +81,15 @@ def both(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: 
     """Relax by the reference and by the kernel."""
     with torch.no_grad():
         return [relax(clamped, state, dynamics, stop, phase, backend=backend) for backend in ("torch", "numba")]
+
+
+def nudged_from_rest(
+    clamped: Clamped, dynamics: BlockDescent, free: Stop, second: Stop, nudges: Sequence[Nudge], backend: str
+) -> list[Relaxation]:
+    """Relax the free phase from rest, and from its end nudges in difference coordinates."""
+    first = relax(clamped, clamped.network.initial_state(clamped), dynamics, free, backend=backend)
+    _, ends = displace_each(clamped, first.state, dynamics, second, nudges, backend=backend)
+    return [first, *(relaxation for _, relaxation in ends)]
 
 
 def amplification(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: Phase | None) -> float:

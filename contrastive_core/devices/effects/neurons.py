@@ -54,6 +54,14 @@ class Gained(Activation):
         """Return the value inside the stretched bounds."""
         return self.stretch * self.response.project(value / self.stretch)
 
+    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
+        """Return the settled drives of the response."""
+        return self.response.settled(value / self.stretch, drive)
+
+    def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:
+        """Return the multiple of the response's difference."""
+        return self.stretch * self.response.change(value / self.stretch, drive, step, scale)
+
 
 @final
 @dataclass(frozen=True)

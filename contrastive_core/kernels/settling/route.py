@@ -8,11 +8,14 @@ import torch
 
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.dynamics.base import Dynamics
-from contrastive_core.kernels import SETTLING
+from contrastive_core.kernels import DISPLACING, SETTLING
 from contrastive_core.kernels.settling.elements.output_phase import actions_of
 from contrastive_core.network import Clamped
 from contrastive_core.phases import Hold, Phase
 from contrastive_core.types import State
+
+Ended = tuple[State, Relaxation]
+"""Displacements of the layers from a free state, and the state that they lead to."""
 
 
 def settle(kernel: str, clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phases: Sequence[Phase]) -> list[Relaxation]:
@@ -39,26 +42,23 @@ def settle(kernel: str, clamped: Clamped, state: State, dynamics: Dynamics, stop
     return relaxations
 
 
-def settle_from_rest(
-    kernel: str, clamped: Clamped, dynamics: Dynamics, free: Stop, second: Stop, phases: Sequence[Phase]
-) -> list[Relaxation]:
-    """Relax a free phase from rest, and from its end phases that differ in strength only, in one call of the kernel.
+def displace(kernel: str, clamped: Clamped, free: State, dynamics: Dynamics, stop: Stop, nudges: Sequence[Phase]) -> list[Ended]:
+    """Relax nudges in displacements from a free state; those that differ in strength only are one call of the kernel.
 
     Parameters
     ----------
     kernel : str
-        Name in :data:`contrastive_core.kernels.SETTLING`.
-    clamped, dynamics, free, second, phases
-        Same as in :func:`contrastive_core.relaxation.relax.relax_from_rest`.
+        Name in :data:`contrastive_core.kernels.DISPLACING`.
+    clamped, free, dynamics, stop, nudges
+        Same as in :func:`contrastive_core.relaxation.displace.displace_each`.
 
     Returns
     -------
-    list of Relaxation
-        The free one first.
+    list of (State, Relaxation)
+        Displacements of the layers, and the states that they lead to, per nudge.
     """
+    ends: list[Ended] = []
     with torch.no_grad():
-        # One action, because the plan lets only phases that are alike start from rest together.
-        (action,) = actions_of(clamped, phases, clamped.network.initial_state(clamped))
-        action = action._replace(strengths=(0.0, *action.strengths))
-        relaxations: list[Relaxation] = SETTLING[kernel](clamped, None, dynamics, [free, *[second] * len(phases)], action)
-    return relaxations
+        for action in actions_of(clamped, nudges, free):
+            ends.extend(DISPLACING[kernel](clamped, free, dynamics, stop, action))
+    return ends

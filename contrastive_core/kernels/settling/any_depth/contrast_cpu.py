@@ -11,13 +11,13 @@ from torch import Tensor
 from contrastive_core.certificate import Relaxation, Status
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.settling.any_depth import rows_cpu
-from contrastive_core.kernels.settling.any_depth.host_cpu import Sweeps
 from contrastive_core.kernels.settling.any_depth.rows import Rows
+from contrastive_core.kernels.settling.any_depth.sweeps import Sweeps
 from contrastive_core.kernels.settling.elements.codes import ActionKind
 from contrastive_core.kernels.settling.elements.output_phase import Action, live_action
 from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
 from contrastive_core.networks.layered import Layered
-from contrastive_core.types import Batch, Gradients
+from contrastive_core.types import Batch, Gradients, State
 
 
 def estimate_deep(network: Layered, batch: Batch, settings: FromRest) -> Contrasted | None:
@@ -26,7 +26,7 @@ def estimate_deep(network: Layered, batch: Batch, settings: FromRest) -> Contras
     Parameters
     ----------
     network : Layered
-        Deep network, in the sense of :mod:`contrastive_core.kernels.settling.any_depth.host_cpu`.
+        Deep network, in the sense of :mod:`contrastive_core.kernels.settling.any_depth.sweeps`.
     batch : Batch
         Inputs of shape (B, n_in), of the dtype of the network, and classes of shape (B,).
     settings : FromRest
@@ -40,7 +40,7 @@ def estimate_deep(network: Layered, batch: Batch, settings: FromRest) -> Contras
     inputs, labels, signs = batch.inputs, batch.labels, settings.signs
     drive = torch.addmm(network.bias(0).detach(), inputs, network.weight(0).detach())
     sweeps = Sweeps(network, drive, cast(BlockDescent, settings.dynamics), True)
-    rows = Rows.begin(sweeps.layout, drive, [min(max(0.0, low), high) for low, high in sweeps.boxes])
+    rows = Rows.begin(sweeps.layout, sweeps.frame, drive, [min(max(0.0, low), high) for low, high in sweeps.boxes])
     wanted = rows.part(sweeps.layout.pull, network.sizes[-1])
     if not rows_cpu.write_targets(drive.numpy(), labels.numpy(), wanted.numpy()):
         return None
@@ -48,27 +48,32 @@ def estimate_deep(network: Layered, batch: Batch, settings: FromRest) -> Contras
     # A sample that diverged at rest would only waste the later phases.
     if not np.isfinite(rows.residual).all():
         return None
-    # Several phases get rows of their own, so that those of the free one can wait until they are asked for.
-    first = None if len(signs) > 1 else rows.relaxations(settings.free)[0]
     action = live_action(settings.phases)
-    later_rows = rows.act(action.strengths, None)
+    # Read anew: samples have changed places, and are back in them in other memory.
+    later_rows = sweeps.displaced(rows, action.strengths, rows.part(sweeps.layout.pull, network.sizes[-1]))
     sweeps.run(later_rows, settings.second, action, backwards=True)
     later = later_rows.relaxations(settings.second, len(signs))
     if any((relaxation.status.numpy() == Status.DIVERGED).any() for relaxation in later):
         return None
-    plus, minus = (later[signs.index(sign)] if sign in signs else cast(Relaxation, first) for sign in (1, -1))
-    return _contrast(network, inputs, plus, minus, settings.factor), lambda: [first or rows.relaxations(settings.free)[0], *later]
+    free = rows.relaxations(settings.free)[0]
+    plus, minus = (later[signs.index(sign)].state if sign in signs else None for sign in (1, -1))
+
+    def ended() -> tuple[Relaxation, list[tuple[State, Relaxation]]]:
+        return free, [(end.state, end._replace(state=tuple(map(torch.add, free.state, end.state)))) for end in later]
+
+    return _contrast(network, inputs, free.state, plus, minus, settings.factor), ended
 
 
-def _contrast(network: Layered, inputs: Tensor, plus: Relaxation, minus: Relaxation, factor: float) -> Gradients:
-    """Return the scaled contrast of two states, one product per layer: products of differences lose fewer digits than the reverse."""
+def _contrast(network: Layered, inputs: Tensor, free: State, plus: State | None, minus: State | None, factor: float) -> Gradients:
+    """Return the scaled contrast of two displacements, one product per layer; None is no displacement."""
     gradients: Gradients = {}
     size, below = len(inputs), inputs
-    for index, (first, second) in enumerate(zip(plus.state, minus.state, strict=True)):
-        pair, change = (first.new_empty(2 * size, first.shape[1]) for _ in range(2))
-        bias = first.new_empty(first.shape[1])
+    for index, middle in enumerate(free):
+        first, second = (torch.zeros_like(middle) if side is None else side[index] for side in (plus, minus))
+        pair, change = (middle.new_empty(2 * size, middle.shape[1]) for _ in range(2))
+        bias = middle.new_empty(middle.shape[1])
         scale = -factor * network.stiffness[index] / size
-        rows_cpu.contrast_layer(first.numpy(), second.numpy(), scale, pair.numpy(), change.numpy(), bias.numpy())
+        rows_cpu.contrast_layer(middle.numpy(), first.numpy(), second.numpy(), scale, pair.numpy(), change.numpy(), bias.numpy())
         # The inputs are the same in both states, and so only the change of what they meet is left.
         gradients[f"weight_{index + 1}"] = below.T @ change[: len(below)]
         gradients[f"bias_{index + 1}"] = bias

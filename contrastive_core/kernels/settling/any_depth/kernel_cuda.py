@@ -1,4 +1,4 @@
-"""Numba CUDA kernel of block descent in layered networks of any depth: the mirror of ``any_depth/host_cpu.py``.
+"""Numba CUDA kernel of block descent in layered networks of any depth: the mirror of ``any_depth/sweeps.py``.
 
 One block of threads settles one sample, its units in shared memory where they fit there; its threads share the units of a layer out,
 and where a layer has fewer units than the block has threads, the terms of each unit's sum as well. What BLAS multiplies on the CPU is one

@@ -71,6 +71,25 @@ def row_layout(sizes: tuple[int, ...], targets: int, itemsize: int) -> RowLayout
     return RowLayout(sizes, tuple(starts[:depth]), tuple(starts[depth : 2 * depth]), pull, strength, width + lanes)
 
 
+class Frame(NamedTuple):
+    """Constant inputs of units, and the values from which these are measured.
+
+    Attributes
+    ----------
+    memory : array of shape (B or 1, w)
+        Rows of both, one for each sample, or one for all.
+    base, origin : tuple of int
+        Column where each layer's constant input begins, and its origin.
+    displaced : bool
+        Whether units are displacements from the origin, and not states measured from 0.
+    """
+
+    memory: Array
+    base: tuple[int, ...]
+    origin: tuple[int, ...]
+    displaced: bool
+
+
 class Rows:
     """The samples that are still active, in the first ``count`` rows of the memory.
 
@@ -78,6 +97,10 @@ class Rows:
     ----------
     layout : RowLayout
         Columns of the parts of a row.
+    frame : Frame
+        Constant inputs and origins.
+    where : array of shape (M,)
+        Place of each active row in the batch, or in the batches of several phases one after the other.
     memory : Tensor of shape (M, w)
         All parts of all rows.
     count : int
@@ -92,18 +115,18 @@ class Rows:
         Sweeps of each sample that has stopped.
     """
 
-    def __init__(self, layout: RowLayout, memory: Tensor) -> None:
-        self.layout, self.memory, self.count = layout, memory, len(memory)
+    def __init__(self, layout: RowLayout, frame: Frame, memory: Tensor) -> None:
+        self.layout, self.frame, self.memory, self.count = layout, frame, memory, len(memory)
         self.current, self.silent = {0}, set[int]()  # the drive of the first layer stays the same in every state
         self.residual = np.empty(self.count, memory.numpy().dtype)
         self.taken, self.steps = np.zeros(self.count, np.int64), np.empty(self.count, np.int64)
-        self._where = np.arange(self.count)
+        self.where = np.arange(self.count)
         self._left: tuple[Tensor, Array] | None = None
 
     @staticmethod
-    def begin(layout: RowLayout, drive: Tensor, state: Sequence[Tensor | float]) -> Rows:
+    def begin(layout: RowLayout, frame: Frame, drive: Tensor, state: Sequence[Tensor | float]) -> Rows:
         """Return rows that start at a state, each layer a tensor or one value for all units, with the bias in the first layer's drive."""
-        rows = Rows(layout, drive.new_empty(len(drive), layout.width))
+        rows = Rows(layout, frame, drive.new_empty(len(drive), layout.width))
         for at, size, layer in zip(layout.units, layout.sizes, state, strict=True):
             rows.memory[:, at : at + size] = layer
         rows.memory[:, layout.below[0] : layout.below[0] + drive.shape[1]] = drive
@@ -112,7 +135,7 @@ class Rows:
 
     def act(self, strengths: Sequence[float], pull: Tensor | None) -> Rows:
         """Return these rows once for each of some strengths, one after the other, under a pull of shape (B, k); it ends these."""
-        rows = Rows(self.layout, torch.cat([self.memory] * len(strengths)) if len(strengths) > 1 else self.memory)
+        rows = Rows(self.layout, self.frame, torch.cat([self.memory] * len(strengths)) if len(strengths) > 1 else self.memory)
         rows.current, rows.silent = set(self.current), set(self.silent)
         parts = rows.memory.view(len(strengths), len(self.memory), -1)
         for part, strength in zip(parts, strengths, strict=True):
@@ -121,9 +144,26 @@ class Rows:
             parts[:, :, self.layout.pull : self.layout.pull + pull.shape[1]] = pull
         return rows
 
+    def displaced(self, frame: Frame, strengths: Sequence[float], pull: Tensor | None) -> Rows:
+        """Return rows of no displacement and of what it sends, once for each of some strengths, under a pull of shape (B, k)."""
+        layout = self.layout
+        rows = Rows(layout, frame, self.memory.new_zeros(len(strengths) * self.count, layout.width))
+        rows.current, rows.silent = set(range(len(layout.sizes))), set(range(len(layout.sizes)))
+        parts = rows.memory.view(len(strengths), self.count, -1)
+        for part, strength in zip(parts, strengths, strict=True):
+            part[:, layout.strength] = strength
+        if pull is not None:
+            parts[:, :, layout.pull : layout.pull + pull.shape[1]] = pull
+        return rows
+
     def part(self, start: int, width: int) -> Tensor:
         """Return a part of the active rows, of shape (count, width), as a view."""
         return self.memory[: self.count, start : start + width]
+
+    def given(self, start: int, width: int) -> Tensor:
+        """Return a part of the frame for every active row, of shape (count or 1, width)."""
+        memory = torch.from_numpy(self.frame.memory[:, start : start + width])
+        return memory if len(memory) == 1 else memory[torch.from_numpy(self.where[: self.count]) % len(memory)]
 
     def layer(self, index: int) -> Tensor:
         """Return the units of a layer of the active rows, as a view."""
@@ -147,7 +187,7 @@ class Rows:
             self._left = torch.empty_like(self.memory), np.empty_like(self.residual)
         left, residuals = self._left
         self.count = rows_cpu.stop_rows(
-            self.memory.numpy(), self._where, residual, tolerance, self.taken, left.numpy(), self.steps, residuals
+            self.memory.numpy(), self.where, residual, tolerance, self.taken, left.numpy(), self.steps, residuals
         )
 
     def end(self) -> None:
@@ -159,7 +199,7 @@ class Rows:
         self.count = len(self.memory)
 
     def relaxations(self, stop: Stop, phases: int = 1) -> list[Relaxation]:
-        """Return what ended, in memory of its own, for each of some phases that lie one after the other."""
+        """Return what ended, in memory of its own, for each of some phases that lie one after the other; displacements as they are."""
         status = np.empty(self.count, np.int8)
         rows_cpu.certify(self.residual, -1.0 if stop.tolerance is None else stop.tolerance, status)
         layers = [self.memory.new_empty(self.count, size) for size in self.layout.sizes]

@@ -1,9 +1,9 @@
-"""Numba kernels on packed rows: they let samples stop, certify how each ended, and contrast two states of a layer."""
+"""Numba kernels on packed rows: they let samples stop, certify how each ended, and contrast displacements."""
 
 import numpy as np
 
 from contrastive_core.kernels.settling.elements.codes import BUDGET, CONVERGED, DIVERGED
-from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, all_finite, copy, njit
+from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, all_finite, copy, njit, press
 
 
 @njit
@@ -101,30 +101,59 @@ def write_targets(drive: Array, labels: Array, wanted: Array) -> bool:
 
 
 @njit
-def contrast_layer(plus: Array, minus: Array, scale: Number, pair: Array, change: Array, bias: Array) -> None:
-    """Write the parts that two states of a layer contribute to the contrasts with the layer above and with the one below.
+def press_rows(
+    rows: Array, at_below: int, bias: Array, above: Array, feedback: Number, low: Number, high: Number, at: int, frame: Array,
+    at_base: int, at_origin: int,
+) -> None:  # fmt: skip
+    """Write a layer of a free state as the origin of displacements, and what presses its units on their bounds as their constant input.
 
     Parameters
     ----------
-    plus, minus : arrays of shape (B, n)
-        Units.
+    rows : array of shape (B, w)
+        Rows that hold the layer from the column ``at`` on and, from ``at_below`` on, its input from below, without the bias.
+    bias, above, feedback, low, high
+        Same as in :func:`contrastive_core.kernels.settling.any_depth.kernel_cpu.move_between`.
+    frame : array of shape (B, v)
+        Written from the columns ``at_base`` and ``at_origin`` on.
+    """
+    width, real = bias.shape[0], rows.dtype.type
+    low, high, feedback = real(low), real(high), real(feedback)
+    drive, pressed = np.empty(width, rows.dtype), np.empty(width, rows.dtype)
+    for row in range(rows.shape[0]):
+        units, below, sent = rows[row, at : at + width], rows[row, at_below : at_below + width], above[row]
+        for j in range(width):
+            drive[j] = bias[j] + below[j] + feedback * sent[j]
+        press(drive, units, low, high, pressed)
+        copy(pressed, frame[row, at_base : at_base + width])
+        copy(units, frame[row, at_origin : at_origin + width])
+
+
+@njit
+def contrast_layer(free: Array, plus: Array, minus: Array, scale: Number, pair: Array, change: Array, bias: Array) -> None:
+    """Write the parts that two displacements of a layer contribute to the contrasts with the layer above and with the one below.
+
+    Parameters
+    ----------
+    free, plus, minus : arrays of shape (B, n)
+        Units of the free state, and both displacements.
     scale : float
         Factor of the layer's contrast.
     pair : array of shape (2 B, n)
-        Overwritten with ``plus`` and the difference.
+        Overwritten with the mean of both states and the difference of the displacements.
     change : array of shape (2 B, n)
-        Overwritten with the scaled difference and the scaled ``minus``: ``pair.T @ change`` of the layer above is its contrast.
+        Overwritten with the scaled difference and the scaled mean: ``pair.T @ change`` of the layer above is its contrast.
     bias : array of shape (n,)
         Overwritten with the scaled difference, summed over the samples in their order.
     """
-    scale, size, width = plus.dtype.type(scale), plus.shape[0], plus.shape[1]
+    real = free.dtype.type
+    scale, half, size, width = real(scale), real(0.5), free.shape[0], free.shape[1]
     bias[:] = 0
     for row in range(size):
-        first, second = plus[row], minus[row]
+        middle, first, second = free[row], plus[row], minus[row]
         kept, moved, scaled, rest = pair[row], pair[size + row], change[row], change[size + row]
         for j in range(width):
-            difference = first[j] - second[j]
-            kept[j], moved[j], scaled[j], rest[j] = first[j], difference, scale * difference, scale * second[j]
+            mean, difference = middle[j] + half * (first[j] + second[j]), first[j] - second[j]
+            kept[j], moved[j], scaled[j], rest[j] = mean, difference, scale * difference, scale * mean
         # A loop of its own, because the compiler checks only few arrays for overlap before it gives up vectors.
         for j in range(width):
             bias[j] += scaled[j]

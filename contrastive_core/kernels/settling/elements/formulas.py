@@ -76,15 +76,15 @@ def softmax_scale(outputs: Array) -> tuple[Number, Number]:
     return largest, total
 
 
-def contrasted(plus: Number, minus: Number, step: Number, base: Number) -> Number:
-    """Return the contribution of a sample to the contrast of a weight.
+def contrasted(free: Number, plus: Number, minus: Number, step: Number, base: Number) -> Number:
+    r"""Return the contribution of a sample to the contrast of a weight.
 
     Parameters
     ----------
-    plus, minus : float
-        The unit below in the two states, :math:`s^+` and :math:`s^-`.
+    free, plus, minus : float
+        The unit below in the free state, and its displacements :math:`\delta^+` and :math:`\delta^-` in the two others.
     step, base : float
-        The unit above, both times a factor: :math:`o^+ - o^-`, and :math:`o^-`. The sum is :math:`s^+ o^+ - s^- o^-`, without the
-        cancellation of two large products.
+        The unit above, both times a factor: the difference of its displacements, and its value in the negative state. The sum is
+        :math:`s^+ o^+ - s^- o^-` without the cancellation of two large products.
     """
-    return step * plus + base * (plus - minus)
+    return step * (free + plus) + base * (plus - minus)

@@ -87,16 +87,16 @@ def fill(value: Number, target: Array) -> None:
 
 
 @njit
-def softmax_pull(output: Array, target: Array, pull: Array) -> None:
-    """Write the pull of a cross-entropy of strength 1, the target less the softmax, into ``pull``; all of shape (k,)."""
+def softmax_pull(output: Array, origin: Array, target: Array, pull: Array) -> None:
+    """Write the pull of a cross-entropy of strength 1 into ``pull``: the target less the softmax of ``origin + output``; shapes (k,)."""
     # Not formulas.softmax_scale, which returns no terms: here there is memory to keep them in, and they are half of the exponentials.
     # The largest output becomes exp(0) = 1, so that nothing overflows.
-    largest = output[0]
+    largest = origin[0] + output[0]
     for k in range(1, output.shape[0]):
-        largest = max(largest, output[k])
+        largest = max(largest, origin[k] + output[k])
     total = output.dtype.type(0)
     for k in range(output.shape[0]):
-        pull[k] = math.exp(output[k] - largest)
+        pull[k] = math.exp(origin[k] + output[k] - largest)
         total += pull[k]
     for k in range(output.shape[0]):
         pull[k] = target[k] - pull[k] / total
@@ -114,23 +114,24 @@ def all_finite(layer: Array) -> bool:
 
 
 @njit
-def _move_units(drive: Array, rows: Array, sent: Array, low: Number, high: Number, units: Array, sums: Array, base: Array) -> Number:
-    """Set ``units`` to their minimum and ``sums`` to ``rows @ units``, and return the largest change.
+def _move_units(
+    drive: Array, rows: Array, sent: Array, low: Number, high: Number, origin: Array, units: Array, sums: Array, base: Array
+) -> Number:  # fmt: skip
+    """Set ``units``, measured from ``origin``, to their minimum and ``sums`` to ``rows @ units``, and return the largest change.
 
-    Shapes (n,), (k, n or more), (k,), (n,), (k,) and (n,) with k at least GROUP; ``base`` is overwritten. Covers what
+    Shapes (n,), (k, n or more), (k,), (n,), (n,), (k,) and (n,) with k at least GROUP; ``base`` is overwritten. Covers what
     :func:`move_hidden` leaves over: outputs beyond the first GROUP, and units that fill no vector.
     """
     width = units.shape[0]
     whole = width - width % (VECTOR_BYTES // units.itemsize)
     base[:] = drive
     spread(sent[GROUP:], rows[GROUP:], base)
-    largest = move_hidden(base, rows, sent, low, high, units, sums, whole)
+    largest = move_hidden(base, rows, sent, low, high, origin, units, sums, whole)
     for j in range(whole, width):
         value = base[j]
         for k in range(GROUP):
             value += sent[k] * rows[k, j]
-        value = low if value < low else value  # comparisons that NaN fails, unlike min and max
-        value = high if value > high else value
+        value = respond(formulas.CLIPPED, value, low - origin[j], high - origin[j])
         largest = larger(abs(value - units[j]), largest)
         units[j] = value
         for k in range(GROUP):
@@ -175,13 +176,18 @@ def last_layers(numbers: tuple[Number, ...], like: Array) -> LastLayers:
 @njit
 def settle_row(
     drive: Array, rows: Array, bias: Array, pull: Array, strength: Number, layers: LastLayers, phase: int, output_first: bool,
-    tolerance: Number, budget: int, units: Array, outputs: Array, sums: Array, sent: Array, linear: Array, base: Array,
+    tolerance: Number, budget: int, origins: tuple[Array, Array], scales: tuple[Number, Number], units: Array, outputs: Array, sums: Array,
+    sent: Array, linear: Array, base: Array,
 ) -> tuple[int, Number]:  # fmt: skip
     """Settle one row in place, and return its number of sweeps and the largest change in the last of them.
 
-    ``sums`` must hold what the units send to the outputs, and ``sent`` what the outputs send back; both still do so at the end.
+    Units and outputs are measured from their ``origins``: from 0 they are a state, whose ``drive`` and ``bias`` are the constant inputs
+    of both layers. From a free state they are displacements, and the constant inputs are what presses units on their bounds. Changes of
+    the layers count times their ``scales``. ``sums`` must hold what the units send to the outputs, and ``sent`` what the outputs send back;
+    both still do so at the end.
     """
     real = units.dtype.type
+    (origin, origin_out), (scale, scale_out) = origins, scales
     limited, fits = tolerance >= 0, rows.shape[0] == GROUP and units.shape[0] % (VECTOR_BYTES // units.itemsize) == 0
     step, largest = 0, real(0)
     while step < budget:
@@ -191,24 +197,35 @@ def settle_row(
             if output_first == (part == 1):
                 # Whole vectors take one pass, called from here: numba counts references on every call that is handed a slice.
                 if fits:
-                    change = move_hidden(drive, rows, sent, layers.low, layers.high, units, sums, units.shape[0])
+                    change = move_hidden(drive, rows, sent, layers.low, layers.high, origin, units, sums, units.shape[0])
                 else:
-                    change = _move_units(drive, rows, sent, layers.low, layers.high, units, sums, base)
-                largest = larger(change, largest)
+                    change = _move_units(drive, rows, sent, layers.low, layers.high, origin, units, sums, base)
+                largest = larger(scale * change, largest)
             elif phase != HELD:
                 if phase == SOFTMAX:
-                    softmax_pull(outputs, pull, linear)
+                    softmax_pull(outputs, origin_out, pull, linear)
                 for k in range(outputs.shape[0]):
                     value = bias[k] + sums[k]
                     if phase != FREE:
-                        force = linear[k] if phase == SOFTMAX else pull[k]
+                        force = linear[k] if phase == SOFTMAX else pull[k] - layers.curvature * origin_out[k]
                         value = nudged(value, force, outputs[k], strength, layers.curvature, layers.stiffness, formulas.CLIPPED)
-                    value = respond(formulas.CLIPPED, value, layers.low_out, layers.high_out)
-                    largest = larger(abs(value - outputs[k]), largest)
+                    value = respond(formulas.CLIPPED, value, layers.low_out - origin_out[k], layers.high_out - origin_out[k])
+                    largest = larger(scale_out * abs(value - outputs[k]), largest)
                     outputs[k], sent[k] = value, layers.feedback * value
         if limited and not largest > tolerance:  # NaN compares false: a diverged sample stops here
             break
     return step, largest
+
+
+@njit
+def press(drive: Array, units: Array, low: Number, high: Number, pressed: Array) -> None:
+    """Write what presses each unit on the bound where it rests into ``pressed``; 0 inside. All of shape (n,).
+
+    A unit inside its bounds counts as settled, so that the residual of a free phase is no force on its displacement.
+    """
+    for j in range(units.shape[0]):
+        excess = min(drive[j] - low, 0) if units[j] <= low else 0
+        pressed[j] = max(drive[j] - high, 0) if units[j] >= high else excess
 
 
 @njit

@@ -9,7 +9,7 @@ from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.phases import Phase
-from contrastive_core.types import Gradients
+from contrastive_core.types import Gradients, State
 
 
 class FromRest(NamedTuple):
@@ -37,8 +37,8 @@ class FromRest(NamedTuple):
     factor: float
 
 
-Contrasted = tuple[Gradients, Callable[[], list[Relaxation]]]
-"""A gradient, and a function that returns the relaxations it came from, the free one first."""
+Contrasted = tuple[Gradients, Callable[[], tuple[Relaxation, list[tuple[State, Relaxation]]]]]
+"""A gradient, and a function that returns the free relaxation, and the displacements from it with the states that they lead to."""
 
 
 def order_of(dynamics: Dynamics, num_layers: int) -> list[int]:

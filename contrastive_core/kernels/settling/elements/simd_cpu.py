@@ -32,11 +32,13 @@ PADDED = 16
 
 
 @cast(Any, intrinsic)  # type: ignore[untyped-decorator]
-def move_hidden(typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, units: Any, sums: Any, count: Any) -> Any:
+def move_hidden(
+    typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, origin: Any, units: Any, sums: Any, count: Any
+) -> Any:  # fmt: skip
     """Set hidden units to their minimum, and gather what they send to ten outputs, in one pass over the weights.
 
-    ``units = clip(drive + sent @ rows)`` and ``sums = rows @ units`` for the first ``count`` units, in place; returns the largest
-    absolute change, which is NaN if any change is NaN.
+    ``units = clip(drive + sent @ rows)``, between the bounds less the origin, and ``sums = rows @ units`` for the first ``count`` units,
+    in place; returns the largest absolute change, which is NaN if any change is NaN.
 
     Parameters
     ----------
@@ -50,16 +52,18 @@ def move_hidden(typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: A
         The first GROUP elements of ``sent`` are used, those of ``sums`` overwritten.
     low, high : float
         Bounds of the units, of the arrays' own type.
+    origin : array of shape (n,)
+        Values from which units are measured.
     units : array of shape (n,)
         Overwritten.
     count : int
         Number of units to move, a multiple of the lanes of a vector.
     """
-    signature = drive.dtype(drive, rows, sent, low, high, units, sums, count)
+    signature = drive.dtype(drive, rows, sent, low, high, origin, units, sums, count)
 
     def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
         vectors, arrays = Vectors(builder, signature.args[0].dtype), arrays_of(context, builder, signature, values)
-        drive, rows, sent, units, sums = (array.data for array in arrays)
+        drive, rows, sent, origin, units, sums = (array.data for array in arrays)
         width, (low, high) = builder.extract_value(arrays[1].shape, 1), (vectors.splat(bound) for bound in values[3:5])
         starts = [builder.mul(width, INDEX(k)) for k in range(GROUP)]
         outputs = [vectors.splat(builder.load(builder.gep(sent, [INDEX(k)]))) for k in range(GROUP)]
@@ -70,7 +74,9 @@ def move_hidden(typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: A
             for start, output in zip(starts, outputs, strict=True):
                 weights = [vectors.load(rows, builder.add(start, place)) for place in loop.places]
                 moved = [vectors.add_product(value, weight, output) for value, weight in zip(moved, weights, strict=True)]
-            moved = [vectors.clipped(value, low, high) for value in moved]
+            starts_at = [vectors.load(origin, place) for place in loop.places]
+            faces = [(builder.fsub(low, value), builder.fsub(high, value)) for value in starts_at]
+            moved = [vectors.clipped(value, *pair) for value, pair in zip(moved, faces, strict=True)]
             largest, *totals = loop.carried
             for value, place in zip(moved, loop.places, strict=True):
                 largest = vectors.larger(vectors.distance(value, vectors.load(units, place)), largest)
@@ -90,19 +96,20 @@ def move_hidden(typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: A
 
 @cast(Any, intrinsic)  # type: ignore[untyped-decorator]
 def add_contrasts(
-    typing: Any, plus: Any, minus: Any, change: Any, first: Any, width: Any, steps: Any, bases: Any, scale: Any, sums: Any, bias: Any
-) -> Any:
+    typing: Any, origin: Any, plus: Any, minus: Any, change: Any, first: Any, width: Any, steps: Any, bases: Any, scale: Any, sums: Any,
+    bias: Any,
+) -> Any:  # fmt: skip
     """Add the contributions of CHUNK samples to the contrasts of the weights to ten outputs and of the hidden units' bias.
 
-    With ``moved = plus - minus``, ``sums += steps.T @ plus + bases.T @ moved`` and ``change = scale * moved``, whose sum is added to
-    ``bias``; sample after sample, in place.
+    With ``moved = plus - minus``, ``sums += steps.T @ (origin + plus) + bases.T @ moved`` and ``change = scale * moved``, whose sum is
+    added to ``bias``; sample after sample, in place.
 
     Parameters
     ----------
     typing : object
         Typing context of numba.
-    plus, minus, change : arrays
-        One-dimensional: rows of hidden units one after the other; ``change`` is overwritten.
+    origin, plus, minus, change : arrays
+        One-dimensional: rows of hidden units one after the other. Both states are measured from the origin; ``change`` is overwritten.
     first : int
         The first sample.
     width : int
@@ -116,20 +123,21 @@ def add_contrasts(
     bias : array of shape (n,)
         Added to.
     """
-    signature = types.void(plus, minus, change, first, width, steps, bases, scale, sums, bias)
+    signature = types.void(origin, plus, minus, change, first, width, steps, bases, scale, sums, bias)
 
     def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
         vectors, arrays = Vectors(builder, signature.args[0].dtype), arrays_of(context, builder, signature, values)
-        plus, minus, change, steps, bases, sums, bias = (array.data for array in arrays)
-        first, width, scale = values[3], values[4], vectors.splat(values[7])
+        origin, plus, minus, change, steps, bases, sums, bias = (array.data for array in arrays)
+        first, width, scale = values[4], values[5], vectors.splat(values[8])
         loop = Loop(vectors, INDEX(0), [], width, 1)
         rows = [builder.add(builder.mul(INDEX(k), width), loop.index) for k in range(GROUP)]
         # All contrasts of one vector of units stay in registers while the samples pass.
         totals, whole = [vectors.load(sums, row) for row in rows], vectors.load(bias, loop.index)
         for sample in range(CHUNK):
             place = builder.add(builder.mul(builder.add(first, INDEX(sample)), width), loop.index)
-            above = vectors.load(plus, place)
-            moved = builder.fsub(above, vectors.load(minus, place))
+            ahead = vectors.load(plus, place)
+            above = builder.fadd(vectors.load(origin, place), ahead)
+            moved = builder.fsub(ahead, vectors.load(minus, place))
             for k in range(GROUP):
                 step, base = (vectors.splat(builder.load(builder.gep(part, [INDEX(sample * PADDED + k)]))) for part in (steps, bases))
                 totals[k] = vectors.add_product(vectors.add_product(totals[k], step, above), base, moved)

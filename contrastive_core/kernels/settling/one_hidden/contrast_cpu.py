@@ -13,10 +13,10 @@ _contrasted = njit(formulas.contrasted)
 
 @njit
 def contrast_pair(
-    drive: Array, labels: Array, status: Array, plus: Array, minus: Array, plus_out: Array, minus_out: Array,
+    drive: Array, labels: Array, status: Array, free: Array, plus: Array, minus: Array, free_out: Array, plus_out: Array, minus_out: Array,
     scale: Number, scale_out: Number, change: Array, bias: Array, weight_out: Array, bias_out: Array,
 ) -> bool:  # fmt: skip
-    """Contrast two states in one pass over them, and return whether all is well with them.
+    """Contrast two displacements from a free state in one pass over them, and return whether all is well with them.
 
     Samples are added up in their order, whatever the number of threads that settled them.
 
@@ -28,10 +28,10 @@ def contrast_pair(
         Classes.
     status : array of shape (P, B)
         Status of every phase.
-    plus, minus : arrays of shape (B, n)
-        Hidden units.
-    plus_out, minus_out : arrays of shape (B, k)
-        Outputs.
+    free, plus, minus : arrays of shape (B, n)
+        Hidden units of the free state, and both displacements.
+    free_out, plus_out, minus_out : arrays of shape (B, k)
+        The same of the outputs.
     scale, scale_out : float
         Factor of each layer's contrast.
     change : array of shape (B, n)
@@ -58,23 +58,24 @@ def contrast_pair(
     bias[:], bias_out[:] = 0, 0
     weights, steps, bases = np.zeros((max(count, GROUP), width), real), np.zeros((CHUNK, PADDED), real), np.zeros((CHUNK, PADDED), real)
     fits = count <= GROUP and width % (VECTOR_BYTES // drive.itemsize) == 0
-    flat_plus, flat_minus, flat_change = plus.reshape(-1), minus.reshape(-1), change.reshape(-1)
+    flat, flat_plus, flat_minus, flat_change = free.reshape(-1), plus.reshape(-1), minus.reshape(-1), change.reshape(-1)
     for first in range(0, samples, CHUNK):
         # The last few samples of a batch, and shapes that fill no vectors, take plain loops.
         together = fits and first + CHUNK <= samples
         for row in range(min(CHUNK, samples - first)):
             sample = first + row
             for k in range(count):
-                base, step = scale_out * minus_out[sample, k], scale_out * (plus_out[sample, k] - minus_out[sample, k])
+                base = scale_out * (free_out[sample, k] + minus_out[sample, k])
+                step = scale_out * (plus_out[sample, k] - minus_out[sample, k])
                 bias_out[k] += step
                 if together:
                     steps[row, k], bases[row, k] = step, base
                 else:
-                    _add_contrast(plus[sample], minus[sample], step, base, weights[k])
+                    _add_contrast(free[sample], plus[sample], minus[sample], step, base, weights[k])
             if not together:
                 _add_change(plus[sample], minus[sample], scale, change[sample], bias)
         if together:
-            add_contrasts(flat_plus, flat_minus, flat_change, first, width, steps, bases, scale, weights, bias)
+            add_contrasts(flat, flat_plus, flat_minus, flat_change, first, width, steps, bases, scale, weights, bias)
     for j in range(width):
         for k in range(count):
             weight_out[j, k] = weights[k, j]
@@ -82,10 +83,10 @@ def contrast_pair(
 
 
 @njit
-def _add_contrast(plus: Array, minus: Array, step: Number, base: Number, weights: Array) -> None:
+def _add_contrast(free: Array, plus: Array, minus: Array, step: Number, base: Number, weights: Array) -> None:
     """Add the contribution of one sample to the contrast of the weights to one output, in place; shapes (n,)."""
     for j in range(plus.shape[0]):
-        weights[j] += _contrasted(plus[j], minus[j], step, base)
+        weights[j] += _contrasted(free[j], plus[j], minus[j], step, base)
 
 
 @njit

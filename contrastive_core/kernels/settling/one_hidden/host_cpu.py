@@ -43,10 +43,9 @@ def settle_pair(clamped: Clamped, start: State | None, dynamics: BlockDescent, s
     clamped : Clamped
         Network with one hidden layer that ``fused_depth`` finds, and its inputs.
     start : State, optional
-        Start of every phase. None puts a free phase from rest before the others, which start where it ends and visit the layers
-        in the other order; the action's strengths then begin with one for it, which is not used.
+        Start of every phase; None for rest.
     dynamics : BlockDescent
-        Dynamics of the first phase.
+        Dynamics of the phases.
     stops : sequence of Stop
         One per phase.
     action : Action
@@ -57,14 +56,46 @@ def settle_pair(clamped: Clamped, start: State | None, dynamics: BlockDescent, s
     list of Relaxation
         One per phase.
     """
-    network = cast(Layered, clamped.network)
-    memory = PhaseArrays(clamped.drive.detach().contiguous().numpy(), len(action.strengths), network.sizes)
+    memory, parameters, pull = _prepared(clamped, len(stops), action)
     if start is not None:
         memory.hidden[:], memory.output[:] = (layer.detach().numpy() for layer in start)
-    pull = memory.output[0] if action.pull is None else action.pull.contiguous().numpy()
-    parameters = (np.zeros(network.sizes[0], memory.drive.dtype), *parameters_of(network).arrays[1:])  # the drive has its bias
-    run_pair(network, memory, parameters, pull, NO_LABELS, dynamics, stops, action, start is None)
+    run_pair(cast(Layered, clamped.network), memory, parameters, pull, NO_LABELS, dynamics, stops, action, start is None, False)
     return memory.relaxations()
+
+
+def displace_pair(clamped: Clamped, free: State, dynamics: BlockDescent, stop: Stop, action: Action) -> list[tuple[State, Relaxation]]:
+    """Settle the displacements from a free state, one per strength, with the fused kernel.
+
+    Parameters
+    ----------
+    clamped, action
+        Same as in :func:`settle_pair`.
+    free : State
+        Free state.
+    dynamics : BlockDescent
+        Dynamics of the free phase; displacements visit the layers in the other order.
+    stop : Stop
+        Stop of every phase, its tolerance relative to the size of the displacements.
+
+    Returns
+    -------
+    list of (State, Relaxation)
+        Displacements, and the states that they lead to, per strength.
+    """
+    strengths = (0.0, *action.strengths)
+    memory, parameters, pull = _prepared(clamped, len(strengths), action)
+    memory.hidden[0], memory.output[0] = (layer.detach().numpy() for layer in free)
+    stops, action = (Stop(None, 0), *[stop] * len(action.strengths)), action._replace(strengths=strengths)
+    run_pair(cast(Layered, clamped.network), memory, parameters, pull, NO_LABELS, dynamics, stops, action, False, True)
+    return memory.ended()[1]
+
+
+def _prepared(clamped: Clamped, phases: int, action: Action) -> tuple[PhaseArrays, tuple[Array, Array, Array], Array]:
+    """Return memory for the phases, the parameters with the bias of the first layer in the drive, and the pull."""
+    network = cast(Layered, clamped.network)
+    memory = PhaseArrays(clamped.drive.detach().contiguous().numpy(), phases, network.sizes)
+    pull = memory.output[0] if action.pull is None else action.pull.contiguous().numpy()
+    return memory, (np.zeros(network.sizes[0], memory.drive.dtype), *parameters_of(network).arrays[1:]), pull
 
 
 class PhaseArrays:
@@ -81,12 +112,17 @@ class PhaseArrays:
         return self.hidden, self.output, self.steps, self.residual, self.status
 
     def relaxations(self) -> list[Relaxation]:
-        """Return one relaxation per phase."""
+        """Return one relaxation per phase, displacements as they are."""
         tensor = torch.from_numpy
         return [
             Relaxation((tensor(s1), tensor(s2)), tensor(steps), tensor(residual), tensor(status))
             for s1, s2, steps, residual, status in zip(*self.results(), strict=True)
         ]
+
+    def ended(self) -> tuple[Relaxation, list[tuple[State, Relaxation]]]:
+        """Return the free relaxation, and the displacements from it with the states that they lead to."""
+        free, *ends = self.relaxations()
+        return free, [(end.state, end._replace(state=tuple(map(torch.add, free.state, end.state)))) for end in ends]
 
 
 def run_pair(
@@ -99,6 +135,7 @@ def run_pair(
     stops: Sequence[Stop],
     action: Action,
     from_rest: bool,
+    displaced: bool,
 ) -> None:
     """Run the kernel on memory, in place.
 
@@ -117,14 +154,16 @@ def run_pair(
     dynamics, stops, action
         Same as in :func:`settle_pair`.
     from_rest : bool
-        Whether the first phase is a free one from rest.
+        Whether the first phase starts at rest.
+    displaced : bool
+        Whether the phases after the first, a free one, are displacements from its end.
     """
     given, output_first = memory.drive, dynamics.groups(2)[0][0] == 1
     low, high = (cast(Clipped, activation) for activation in network.activations)
     schedule = _as_arrays(action.strengths, tuple(stops), given.dtype)
     numbers = (action.curvature, network.stiffness[1], network.energy_scale, low.low, low.high, high.low, high.high)
     arguments: tuple[Any, ...] = (
-        given, parameters, pull, labels, memory.results(), numbers, int(action.kind), output_first, schedule, from_rest,
+        given, parameters, pull, labels, memory.results(), numbers, int(action.kind), output_first, schedule, from_rest, displaced,
     )  # fmt: skip
     _in_threads(lambda first, last: kernel_cpu.settle_pair(first, last, *arguments), len(given))
 
@@ -152,13 +191,14 @@ def estimate_pair(network: Layered, batch: Batch, settings: FromRest) -> Contras
     weight, arrays, _ = parameters_of(network)
     drive = torch.mm(inputs, weight).numpy()  # the kernel adds the bias, in passing
     memory, classes = PhaseArrays(drive, len(stops), sizes), batch.labels.numpy()
-    run_pair(network, memory, arrays, memory.output[0], classes, cast(BlockDescent, dynamics), stops, action, True)
-    plus, minus = (1 + signs.index(sign) if sign in signs else 0 for sign in (1, -1))
+    run_pair(network, memory, arrays, memory.output[0], classes, cast(BlockDescent, dynamics), stops, action, True, True)
+    hidden, output = memory.hidden, memory.output
+    # A side that is not run stays at the free state: no displacement.
+    sides = [[layer[1 + signs.index(sign)] if sign in signs else np.zeros_like(layer[0]) for layer in (hidden, output)] for sign in (1, -1)]
     scale, scale_out = (-factor * stiffness / num_samples for stiffness in network.stiffness)
     change, bias, weight_out, bias_out = (np.empty(shape, drive.dtype) for shape in ((num_samples, sizes[0]), sizes[0], sizes, sizes[1]))
-    hidden, output = memory.hidden, memory.output
     well = contrast_cpu.contrast_pair(
-        drive, classes, memory.status, hidden[plus], hidden[minus], output[plus], output[minus], scale, scale_out,
+        drive, classes, memory.status, hidden[0], sides[0][0], sides[1][0], output[0], sides[0][1], sides[1][1], scale, scale_out,
         change, bias, weight_out, bias_out,
     )  # fmt: skip
     if not well:
@@ -167,7 +207,7 @@ def estimate_pair(network: Layered, batch: Batch, settings: FromRest) -> Contras
     # Inputs are the same in both states, and only the change of the hidden units is left of their contrast.
     weight_in = torch.mm(inputs.t(), tensor(change))
     gradients = {"weight_1": weight_in, "bias_1": tensor(bias), "weight_2": tensor(weight_out), "bias_2": tensor(bias_out)}
-    return gradients, memory.relaxations
+    return gradients, memory.ended
 
 
 @lru_cache(maxsize=16)

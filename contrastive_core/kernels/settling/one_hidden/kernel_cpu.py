@@ -16,8 +16,10 @@ from contrastive_core.kernels.settling.elements.loops_cpu import (
     gather,
     last_layers,
     njit,
+    press,
     rows_of,
     settle_row,
+    spread,
 )
 from contrastive_core.kernels.settling.elements.simd_cpu import fetch
 
@@ -25,12 +27,13 @@ from contrastive_core.kernels.settling.elements.simd_cpu import fetch
 @njit
 def settle_pair(
     first: int, last: int, drive: Array, parameters: tuple[Array, Array, Array], pull: Array, labels: Array, results: tuple[Array, ...],
-    numbers: tuple[Number, ...], phase: int, output_first: bool, schedule: tuple[Array, Array, Array], from_rest: bool,
+    numbers: tuple[Number, ...], phase: int, output_first: bool, schedule: tuple[Array, Array, Array], from_rest: bool, displaced: bool,
 ) -> None:  # fmt: skip
     """Settle samples ``first`` to ``last`` of a network with one hidden layer in P phases, each until it has converged.
 
     A sample's whole relaxation runs in the first-level cache: its own units and the weights between hidden layer and outputs.
-    From rest, the first phase is the free one, and the others start where it ends and visit the layers in the other order.
+    Displaced phases come after a free one. They are measured from its end, in which no digits are lost, and visit the layers in the
+    other order.
 
     Parameters
     ----------
@@ -45,8 +48,8 @@ def settle_pair(
     labels : array of shape (B,) or (0,)
         Classes, whose one-hot targets stand for the pull; empty if the pull is given.
     results : tuple of arrays
-        Hidden units of shape (P, B, n) and outputs of shape (P, B, k), which hold the start state unless phases start from rest; and
-        steps, residual and status of shape (P, B). All are overwritten.
+        Hidden units of shape (P, B, n) and outputs of shape (P, B, k), which hold the start states; and steps, residual and status of
+        shape (P, B). All are overwritten. Displaced phases have no start state, and their results are displacements.
     numbers : tuple of float
         Fields of :class:`contrastive_core.kernels.settling.elements.loops_cpu.LastLayers`.
     phase : int
@@ -54,9 +57,11 @@ def settle_pair(
     output_first : bool
         Whether a sweep of the first phase starts at the outputs.
     schedule : tuple of arrays of shape (P,)
-        Strength of each phase's nudge, its tolerance (negative for none) and its budget.
+        Strength of each phase's nudge, its tolerance (negative for none) and its budget; a budget of 0 keeps the first phase as it is.
     from_rest : bool
-        Whether to put a free phase before the others.
+        Whether the first phase starts at rest.
+    displaced : bool
+        Whether the phases after the first are displacements from its end.
     """
     real = drive.dtype.type
     (bias_in, weight, bias), (strengths, tolerances, budgets) = parameters, schedule
@@ -66,40 +71,61 @@ def settle_pair(
     flat = hidden.reshape(-1)
     rest, rest_out = min(max(real(0), layers.low), layers.high), min(max(real(0), layers.low_out), layers.high_out)
     bounded = abs(layers.low) + abs(layers.high) < np.inf
-    outputs, sent, sums, free_sums = np.zeros(count, real), np.zeros(len(rows), real), np.zeros(len(rows), real), np.zeros(len(rows), real)
+    outputs, sent, sums = np.zeros(count, real), np.zeros(len(rows), real), np.zeros(len(rows), real)
     wanted, linear, base = np.empty(count, real), np.empty(count, real), np.empty(width, real)
     # The units of one sample stay in aligned memory of their own: results are cold, and stores into them would hold up the sweeps.
-    given, units, free_units = aligned(width, drive), aligned(width, drive), aligned(width, drive)
+    given, units = aligned(width, drive), aligned(width, drive)
+    zeros, none, pressed, free = (
+        (aligned(width, drive), np.zeros(count, real)),
+        (real(1), real(1)),
+        aligned(width, drive),
+        aligned(width, drive),
+    )
+    pressed_out, free_out = np.empty(count, real), np.empty(count, real)
     for sample in range(first, last):
         for j in range(width):
             given[j] = drive[sample, j] + bias_in[j]
         for k in range(count):
             wanted[k] = real(k == labels[sample]) if labels.shape[0] > 0 else pull[sample, k]
         for number in range(strengths.shape[0]):
-            second = from_rest and number > 0
-            # Phases after the free one start from its end, and with the sums that its last sweep has left.
-            origin = 0 if second else number
             # Asked for now, the memory of the result is in the cache when the phase has settled: 5 % at 256 samples.
             fetch(flat, (number * drive.shape[0] + sample) * width, width)
-            if second:
-                copy(free_units, units)
-                copy(free_sums, sums)
-            elif from_rest:
-                fill(rest, units)
+            if displaced and number > 0:
+                fill(real(0), units)
+                fill(real(0), sums)
+                fill(real(0), outputs)
+                fill(real(0), sent)
+                # Sizes of the displacements, by which their changes are measured: an error of 1 moves an output by 1.
+                scale_out = layers.stiffness / abs(strengths[number])
+                taken, largest = settle_row(
+                    pressed, rows, pressed_out, wanted, strengths[number], layers, phase, not output_first, tolerances[number],
+                    budgets[number], (free, free_out), (scale_out / layers.feedback, scale_out), units, outputs, sums, sent, linear, base,
+                )  # fmt: skip
             else:
-                copy(hidden[number, sample], units)
-            if output_first and not second:
-                gather(rows, units, sums)
-            for k in range(count):
-                outputs[k] = rest_out if from_rest and not second else output[origin, sample, k]
-                sent[k] = layers.feedback * outputs[k]
-            taken, largest = settle_row(
-                given, rows, bias, wanted, strengths[number], layers, FREE if from_rest and number == 0 else phase,
-                output_first != second, tolerances[number], budgets[number], units, outputs, sums, sent, linear, base,
-            )  # fmt: skip
-            if from_rest and number == 0:
-                copy(sums, free_sums)
-                copy(units, free_units)
+                if from_rest:
+                    fill(rest, units)
+                else:
+                    copy(hidden[number, sample], units)
+                if output_first or budgets[number] == 0:
+                    gather(rows, units, sums)
+                for k in range(count):
+                    outputs[k] = rest_out if from_rest else output[number, sample, k]
+                    sent[k] = layers.feedback * outputs[k]
+                taken, largest = settle_row(
+                    given, rows, bias, wanted, strengths[number], layers, FREE if displaced else phase, output_first, tolerances[number],
+                    budgets[number], zeros, none, units, outputs, sums, sent, linear, base,
+                )  # fmt: skip
+                if displaced:
+                    copy(units, free)
+                    copy(outputs, free_out)
+                    copy(given, base)
+                    spread(sent, rows, base)
+                    press(base, free, layers.low, layers.high, pressed)
+                    for k in range(count):
+                        linear[k] = bias[k] + sums[k]
+                    press(linear, free_out, layers.low_out, layers.high_out, pressed_out)
+                    if budgets[number] == 0:
+                        continue
             copy(units, hidden[number, sample])
             copy(outputs, output[number, sample])
             steps[number, sample], residual[number, sample] = taken, largest

@@ -1,0 +1,197 @@
+"""Relaxing nudged phases in difference coordinates, where the network has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from contrastive_core.certificate import Relaxation, Stop
+from contrastive_core.costs.labels import with_targets
+from contrastive_core.dynamics.base import Dynamics, is_joint, pull_of
+from contrastive_core.dynamics.block_descent import BlockDescent, backward
+from contrastive_core.kernels import CONTRASTING
+from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
+from contrastive_core.kernels.settling.route import displace as displace_by_kernel
+from contrastive_core.network import Clamped, Network
+from contrastive_core.networks.differences import Differences, Displacement
+from contrastive_core.networks.layered import Layered
+from contrastive_core.phases import Nudge, Phase, Pull
+from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, plan, required
+from contrastive_core.relaxation.iterate import iterate
+from contrastive_core.relaxation.relax import hopeless, require_sensible
+from contrastive_core.relaxation.resolution import certified, certified_displacement
+from contrastive_core.types import Batch, Gradients, State
+
+Estimated = tuple[Gradients, Callable[[], list[Relaxation]]]
+"""A gradient, and a function that returns the relaxations it came from, the free one first."""
+
+Displaced = tuple[Differences, list[tuple[Displacement, Relaxation]]]
+"""A network around its free state, and where nudges have taken it."""
+
+
+def has_differences(network: Network, dynamics: Dynamics, phases: Sequence[Phase]) -> bool:
+    """Whether phases can relax in difference coordinates: nudges of a layered network by block descent.
+
+    Networks around a layered one keep states: devices read them, and feedback of its own has no mirror image.
+    """
+    return type(network) is Layered and type(dynamics) is BlockDescent and all(isinstance(phase, Nudge) for phase in phases)
+
+
+def displace_each(
+    clamped: Clamped, free: State, dynamics: Dynamics, stop: Stop, nudges: Sequence[Phase], *, backend: str = "auto"
+) -> Displaced:
+    """Relax nudges from a free state, in difference coordinates.
+
+    Parameters
+    ----------
+    clamped : Clamped
+        Layered network with its inputs held.
+    free : State
+        Free state.
+    dynamics : BlockDescent
+        Dynamics of the free phase; nudges visit the blocks in reverse order.
+    stop : Stop
+        Tolerance and budget. The tolerance is relative: displacements are in units of what an output moves per unit of error.
+    nudges : sequence of Nudge
+        Nudges, none of strength 0.
+    backend : str
+        Backend of the relaxations, as in :func:`contrastive_core.relaxation.relax.relax`.
+
+    Returns
+    -------
+    around : Differences
+        Network around its free state.
+    ends : list of (Displacement, Relaxation)
+        Displacement at the end of each phase, and the nudged state that it stands for with the certificate of the displacement.
+
+    Raises
+    ------
+    InputError
+        If the budget or tolerance makes no sense.
+    BackendError
+        If the backend does not exist, or is named and cannot do the case.
+    """
+    require_sensible(stop)
+    around = Differences(cast(Layered, clamped.network), clamped, free)
+    # On a CUDA device the reference computes them, from tensors that are there already.
+    backend = "auto" if backend == "cuda" else backend
+    route = required(Case(clamped.network, clamped.drive, dynamics, nudges, free, displaced=True), backend)
+    settled = [nudge for nudge in cast(Sequence[Nudge], nudges) if stop.unstable or has_minimum(clamped.network, nudge)]
+    if route.kind == STEPS:
+        ends = iter([_displace(around, cast(BlockDescent, dynamics.reversed()), stop, nudge) for nudge in settled])
+    else:
+        found = displace_by_kernel(route.kernel, clamped, free, dynamics, stop, settled)
+        ends = iter([(around.scaled(layers, _units(around, nudge)), end) for nudge, (layers, end) in zip(settled, found, strict=True)])
+    ends = ((moved, certified_displacement(end, moved.layers, stop)) for moved, end in ends)
+    none = (Displacement(around.rest(), 1.0), hopeless(free))
+    return around, [next(ends) if any(nudge is one for one in settled) else none for nudge in nudges]
+
+
+def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, backend: str = "auto") -> Estimated | None:
+    """Relax the free phase from rest and nudges from its end, and contrast them into gradients, if one kernel does all of it.
+
+    Parameters
+    ----------
+    network, batch : Network, Batch
+        Network and the batch that is clamped.
+    settings : FromRest
+        Phases, and how they are relaxed and contrasted. Its stops are those of a Settling, which has checked them.
+    backend : str
+        Same as in :func:`displace_each`.
+
+    Returns
+    -------
+    (Gradients, callable), optional
+        Gradients, and a function that returns the relaxations that they come from, the free one first. None if there is no such kernel,
+        or if a sample diverged or a label has no output: relaxing step by step then raises the error.
+
+    Raises
+    ------
+    BackendError
+        If the backend does not exist.
+    """
+    route = plan(Case(network, batch.inputs, settings.dynamics, settings.phases, None, batch.labels), backend)
+    contrasted: Contrasted | None = None if route.kind == STEPS else CONTRASTING[route.kernel](network, batch, settings)
+    if contrasted is None:
+        return None
+    gradients, ended = contrasted
+
+    def relaxations() -> list[Relaxation]:
+        first, ends = ended()
+        with torch.no_grad():
+            clamped = network.clamp(batch.inputs)
+            around, nudges = Differences(cast(Layered, network), clamped, first.state), cast(Sequence[Nudge], settings.phases)
+            layers = [around.scaled(moved, _units(around, nudge)).layers for nudge, (moved, _) in zip(nudges, ends, strict=True)]
+        later = [certified_displacement(end, moved, settings.second) for moved, (_, end) in zip(layers, ends, strict=True)]
+        return [certified(first, lambda: clamped, settings.free), *later]
+
+    return gradients, relaxations
+
+
+def _units(around: Differences, nudge: Nudge) -> float:
+    """Return the strength of a nudge in units of the outputs' stiffness."""
+    return nudge.strength / around.network.stiffness[-1]
+
+
+def _displace(differences: Differences, dynamics: BlockDescent, stop: Stop, nudge: Nudge) -> tuple[Displacement, Relaxation]:
+    """Relax one nudge by the sweeps of the dynamics."""
+    strength = _units(differences, nudge)
+    sweep = _sweep_of(differences, dynamics, nudge, strength)
+    relaxed = iterate(lambda layers, _: (*sweep(layers), None), differences.rest(), stop, joint=is_joint(nudge))
+    displacement = Displacement(relaxed.state, strength)
+    return displacement, relaxed._replace(state=differences.state(displacement))
+
+
+def _sweep_of(differences: Differences, dynamics: BlockDescent, nudge: Nudge, strength: float) -> Callable[[State], tuple[State, Tensor]]:
+    """Return one sweep over the displacements at a strength in units of the outputs' stiffness; it also returns the residual."""
+    clamped, last = differences.clamped, len(differences.free) - 1
+    # The pull of strength 1: the strength itself is in the coordinates.
+    unit = with_targets(nudge._replace(strength=1.0), clamped, differences.free)
+
+    def lowest(index: int, layers: State) -> Tensor:
+        now = Displacement(layers, strength)
+        return differences.moved(index, now, pull_of(unit, clamped, differences.outputs(now)) if index == last else None)
+
+    def project(layers: State) -> State:
+        return differences.inside_bounds(Displacement(layers, strength))
+
+    return lambda layers: dynamics.sweep(layers, range(last + 1), lowest, project)
+
+
+def adjoint(differences: Differences, error: Tensor, stop: Stop) -> tuple[Displacement, Tensor]:
+    """Solve for the exact adjoint: the displacement by a vanishing nudge, per unit of its strength.
+
+    Sweeps of block descent converge wherever the free state is a minimum of the energy, and diverge where it is not: Ostrowski's
+    theorem for the method of Gauss and Seidel.
+
+    Parameters
+    ----------
+    differences : Differences
+        Network around its free state.
+    error : Tensor of shape (B, n_L)
+        Gradient of the cost on the last layer.
+    stop : Stop
+        Tolerance, relative to the largest entry of a sample's adjoint, and budget.
+
+    Returns
+    -------
+    displacement : Displacement
+        Adjoint in difference coordinates, of strength 0.
+    residual : Tensor of shape (B,)
+        Relative change in the last sweep; not finite where the sweeps diverged.
+    """
+    pull = Pull(-error, 0.0)
+
+    def lowest(index: int, layers: State) -> Tensor:
+        return differences.moved(index, Displacement(layers, 0.0), pull if index == len(layers) - 1 else None)
+
+    def step(layers: State, _: None) -> tuple[State, Tensor, None]:
+        new, change = backward().sweep(layers, range(len(layers)), lowest, lambda same: same)
+        size = torch.stack([layer.abs().amax(1) for layer in new]).amax(0)
+        return new, torch.where(change == 0, change, change / size), None
+
+    relaxed = iterate(step, differences.rest(), stop)
+    return Displacement(relaxed.state, 0.0), relaxed.residual

@@ -3,33 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from contrastive_core.data.published import CIFAR10, CIFAR100, FASHION_MNIST, KMNIST, MNIST, SVHN, PublishedFile
 from contrastive_core.registry import unknown_name
 
-TRAIN_IMAGES = "train-images-idx3-ubyte"
-TRAIN_LABELS = "train-labels-idx1-ubyte"
-TEST_IMAGES = "t10k-images-idx3-ubyte"
-TEST_LABELS = "t10k-labels-idx1-ubyte"
-
 _PACKAGE = "contrastive_core.data"
-
-
-@dataclass(frozen=True)
-class PublishedFile:
-    """A file of a downloadable data set and the digests by which it is recognised.
-
-    Attributes
-    ----------
-    name : str
-        File name without ``.gz``.
-    archive : str
-        SHA-256 of the gzip file as published, in hexadecimal; a download must match it.
-    content : str, optional
-        SHA-256 of the uncompressed file, which copies that were compressed again still match; None if unknown.
-    """
-
-    name: str
-    archive: str
-    content: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +37,10 @@ class Entry:
         Address of the downloads, ending in ``/``; empty without downloads.
     files : tuple of PublishedFile
         Images and labels for training, then for testing; empty without downloads.
+    format : {"idx", "records", "mat"}
+        Format of the files: IDX, the binary records of the CIFAR data sets, or the MAT files of SVHN.
+    folder : str
+        Folder that the published archive unpacks to, which is looked for too; empty without an archive.
     """
 
     name: str
@@ -75,61 +56,9 @@ class Entry:
     seeded: bool = False
     mirror: str = ""
     files: tuple[PublishedFile, ...] = ()
+    format: Literal["idx", "records", "mat"] = "idx"
+    folder: str = ""
 
-
-# Digests of archives are those of TensorFlow Datasets. Those of Fashion-MNIST were also recomputed, from files whose restored gzip
-# headers gave the MD5 that torchvision publishes. Digests of MNIST's contents come from files with the known MD5 and size. The contents
-# of KMNIST were not available, so their digests are unknown.
-_MNIST = (
-    PublishedFile(
-        TRAIN_IMAGES,
-        archive="440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-        content="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    ),
-    PublishedFile(
-        TRAIN_LABELS,
-        archive="3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-        content="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    ),
-    PublishedFile(
-        TEST_IMAGES,
-        archive="8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-        content="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    ),
-    PublishedFile(
-        TEST_LABELS,
-        archive="f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        content="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
-)
-_FASHION_MNIST = (
-    PublishedFile(
-        TRAIN_IMAGES,
-        archive="3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-        content="c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    ),
-    PublishedFile(
-        TRAIN_LABELS,
-        archive="a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-        content="bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    ),
-    PublishedFile(
-        TEST_IMAGES,
-        archive="346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-        content="5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    ),
-    PublishedFile(
-        TEST_LABELS,
-        archive="67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-        content="0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-    ),
-)
-_KMNIST = (
-    PublishedFile(TRAIN_IMAGES, archive="51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
-    PublishedFile(TRAIN_LABELS, archive="e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
-    PublishedFile(TEST_IMAGES, archive="edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
-    PublishedFile(TEST_LABELS, archive="20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
-)
 
 _ENTRIES = (
     Entry(
@@ -169,7 +98,7 @@ _ENTRIES = (
         origin="LeCun, Bottou, Bengio & Haffner (1998), Proc. IEEE 86:2278",
         loader=f"{_PACKAGE}.folder:mnist",
         mirror="https://ossci-datasets.s3.amazonaws.com/mnist/",
-        files=_MNIST,
+        files=MNIST,
     ),
     Entry(
         name="fashion-mnist",
@@ -183,7 +112,7 @@ _ENTRIES = (
         origin="Xiao, Rasul & Vollgraf (2017), arXiv:1708.07747, MIT licence",
         loader=f"{_PACKAGE}.folder:fashion_mnist",
         mirror="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-        files=_FASHION_MNIST,
+        files=FASHION_MNIST,
     ),
     Entry(
         name="kmnist",
@@ -197,7 +126,54 @@ _ENTRIES = (
         origin="Clanuwat et al. (2018), arXiv:1812.01718, CC BY-SA 4.0",
         loader=f"{_PACKAGE}.folder:kmnist",
         mirror="https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-        files=_KMNIST,
+        files=KMNIST,
+    ),
+    Entry(
+        name="cifar10",
+        task="32x32 colour pictures of animals and vehicles",
+        num_train=45000,
+        num_validation=5000,
+        num_test=10000,
+        num_inputs=3072,
+        num_classes=10,
+        kind="download",
+        origin="Krizhevsky (2009), Learning multiple layers of features from tiny images, University of Toronto",
+        loader=f"{_PACKAGE}.folder:cifar10",
+        mirror="https://www.cs.toronto.edu/~kriz/",
+        files=CIFAR10,
+        format="records",
+        folder="cifar-10-batches-bin",
+    ),
+    Entry(
+        name="cifar100",
+        task="32x32 colour pictures of 100 classes",
+        num_train=45000,
+        num_validation=5000,
+        num_test=10000,
+        num_inputs=3072,
+        num_classes=100,
+        kind="download",
+        origin="Krizhevsky (2009), as cifar10; fine labels",
+        loader=f"{_PACKAGE}.folder:cifar100",
+        mirror="https://www.cs.toronto.edu/~kriz/",
+        files=CIFAR100,
+        format="records",
+        folder="cifar-100-binary",
+    ),
+    Entry(
+        name="svhn",
+        task="32x32 colour pictures of digits in house numbers",
+        num_train=65932,
+        num_validation=7325,
+        num_test=26032,
+        num_inputs=3072,
+        num_classes=10,
+        kind="download",
+        origin="Netzer et al. (2011), NIPS workshop on deep learning; cropped digits, for non-commercial use",
+        loader=f"{_PACKAGE}.folder:svhn",
+        mirror="http://ufldl.stanford.edu/housenumbers/",
+        files=SVHN,
+        format="mat",
     ),
     Entry(
         name="two-moons",

@@ -1,47 +1,40 @@
-"""Files of a data set: finding, downloading and verifying."""
+"""Files of a data set: finding, downloading, opening and recognising."""
 
 import sys
+from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from textwrap import shorten
-from typing import NamedTuple
 
 import pooch
 
-from contrastive_core.data.catalog import CATALOG, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Entry, PublishedFile, describe
-from contrastive_core.data.idx import IdxFile, check_counts, locate, open_idx, parse_images, parse_labels
+from contrastive_core.data.catalog import CATALOG, Entry, describe
+from contrastive_core.data.formats.idx import open_idx
+from contrastive_core.data.formats.opening import DataFile, open_members, open_plain, read_file
+from contrastive_core.data.published import PublishedFile
 from contrastive_core.errors import DataError
 
-_IMAGES_OF = {TRAIN_LABELS: TRAIN_IMAGES, TEST_LABELS: TEST_IMAGES}
+_OPENERS: dict[str, Callable[[Path], DataFile]] = {"idx": open_idx, "records": open_plain, "mat": open_plain}
 
 
-class FileReport(NamedTuple):
-    """Findings about one file of a data set.
+def locate(folder: Path, published: PublishedFile) -> Path | None:
+    """Find a file of a data set under one of its common names.
 
-    Attributes
+    Parameters
     ----------
-    name : str
-        Published name without ``.gz``.
-    path : Path or None
-        Path of the file; None if it is missing.
-    num_bytes : int or None
-        Size on disk.
-    digest : str or None
-        SHA-256 of its uncompressed content.
-    published : bool or None
-        Whether it is the published file; None if unknown.
-    num_samples : int or None
-        Images or labels in it.
-    problem : str or None
-        Reason for which it cannot be used, in one sentence; None if it can.
-    """
+    folder : Path
+        Folder to search, without subfolders.
+    published : PublishedFile
+        The file.
 
-    name: str
-    path: Path | None = None
-    num_bytes: int | None = None
-    digest: str | None = None
-    published: bool | None = None
-    num_samples: int | None = None
-    problem: str | None = None
+    Returns
+    -------
+    Path or None
+        First existing file of: the published name, the download that it comes in, and for IDX files both with a dot before ``idx``.
+    """
+    dotted = published.name.replace("-idx", ".idx")
+    names = (published.name, published.download, *(() if published.source else (dotted, f"{dotted}.gz")))
+    return next((path for path in (folder / name for name in names) if path.is_file()), None)
 
 
 def find(name: str, data_dir: Path) -> dict[str, Path]:
@@ -65,12 +58,12 @@ def find(name: str, data_dir: Path) -> dict[str, Path]:
         If the folder does not exist, or a file is missing in it.
     """
     entry = describe(name)
-    folder = _folder(entry, data_dir)
-    found = {file.name: locate(folder, file.name) for file in entry.files}
+    folder = folder_of(entry, data_dir)
+    found = {file.name: locate(folder, file) for file in entry.files}
     missing = [file_name for file_name, path in found.items() if path is None]
     if missing:
         what = f"{folder}: no {', '.join(missing)}" if folder.is_dir() else f"{folder}: no such folder"
-        raise DataError(f"{what}; data set {name!r} needs {_list_files(entry)} there, or no --data-dir to download them")
+        raise DataError(f"{what}; data set {name!r} needs {list_files(entry)} there, or no --data-dir to download them")
     return {file_name: path for file_name, path in found.items() if path is not None}
 
 
@@ -96,46 +89,61 @@ def fetch(name: str, data_dir: Path | None = None) -> dict[str, Path]:
         If a download fails, its SHA-256 is not the published one, or ``data_dir`` has another file of that name.
     """
     entry = describe(name)
-    folder = _folder(entry, data_dir)
-    return {file.name: _fetch_file(entry, file, folder, keep=data_dir is not None) for file in entry.files}
+    folder = folder_of(entry, data_dir)
+    downloads: dict[str, Path] = {}  # one for all files of an archive
+    found: dict[str, Path] = {}
+    for file in entry.files:
+        present = None if data_dir is None else locate(folder, file)
+        if present is None or present.name == file.download:
+            if file.download not in downloads:
+                downloads[file.download] = _download(entry, file, folder, present)
+            found[file.name] = downloads[file.download]
+        else:
+            _refuse_other(entry, file, present, is_published(file, _OPENERS[entry.format](present)))
+            found[file.name] = present
+    return found
 
 
-def verify(name: str, data_dir: Path | None = None) -> tuple[FileReport, ...]:
-    """Examine the files of a data set without downloading or changing anything.
+def opened(entry: Entry, paths: Mapping[str, Path]) -> dict[str, DataFile | DataError]:
+    """Read files of a data set, each archive once.
 
     Parameters
     ----------
-    name : str
-        Name in ``DATASETS``.
-    data_dir : Path, optional
-        Folder with the files, or with a subfolder ``name`` that has them; None takes the download cache.
+    entry : Entry
+        Description of the data set.
+    paths : mapping of str to Path
+        Path of each file, or of the archive that it is in, by its published name.
 
     Returns
     -------
-    tuple of FileReport
-        One report per file, in the order of the catalog; empty for a data set without files.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such data set.
+    dict of str to DataFile or DataError
+        The bytes, or the reason for which a file cannot be read, by published name.
     """
-    entry = describe(name)
-    folder = _folder(entry, data_dir)
-    reports: dict[str, FileReport] = {}
-    for file in entry.files:
-        reports[file.name] = _verify_file(entry, file, folder, reports)
-    return tuple(reports.values())
+    packed = {file.name: paths[file.name] for file in entry.files if file.name in paths and _in_archive(file, paths[file.name])}
+    found: dict[str, DataFile | DataError] = {}
+    for path in dict.fromkeys(packed.values()):
+        names = [name for name, archive in packed.items() if archive == path]
+        try:
+            found |= open_members(path, names)
+        except DataError as error:
+            found |= dict.fromkeys(names, error)
+    for name, path in paths.items():
+        if name not in packed:
+            try:
+                found[name] = _OPENERS[entry.format](path)
+            except DataError as error:
+                found[name] = error
+    return {name: found[name] for name in paths}
 
 
-def is_published(published: PublishedFile, file: IdxFile) -> bool | None:
+def is_published(published: PublishedFile, file: DataFile) -> bool | None:
     """Compare a file with the published one.
 
     Parameters
     ----------
     published : PublishedFile
         File with its published digests.
-    file : IdxFile
+    file : DataFile
         File that was read.
 
     Returns
@@ -149,7 +157,7 @@ def is_published(published: PublishedFile, file: IdxFile) -> bool | None:
     return None if published.content is None else file.content == published.content
 
 
-def check_name(name: str, file_name: str, file: IdxFile) -> None:
+def check_name(name: str, file_name: str, file: DataFile) -> None:
     """Refuse a published file of another data set, or another file of the same one.
 
     Parameters
@@ -158,7 +166,7 @@ def check_name(name: str, file_name: str, file: IdxFile) -> None:
         Data set that the file is used for.
     file_name : str
         Published name that the file is used as.
-    file : IdxFile
+    file : DataFile
         File that was read.
 
     Raises
@@ -175,57 +183,53 @@ def check_name(name: str, file_name: str, file: IdxFile) -> None:
                 )
 
 
-def _folder(entry: Entry, data_dir: Path | None) -> Path:
-    """Return the folder with the files of a data set."""
+def folder_of(entry: Entry, data_dir: Path | None) -> Path:
+    """Return the folder with the files of a data set: a subfolder of ``data_dir`` with its name or that of its archive, or ``data_dir``."""
     if data_dir is None:
         return Path(pooch.os_cache("eqlab")) / entry.name
-    named = data_dir / entry.name
-    return named if named.is_dir() else data_dir
+    named = (data_dir / name for name in (entry.name, entry.folder) if name)
+    return next((folder for folder in named if folder.is_dir()), data_dir)
 
 
-def _list_files(entry: Entry) -> str:
+def list_files(entry: Entry) -> str:
     """List the files that a data set needs, for messages."""
-    return f"{', '.join(file.name for file in entry.files)} (.gz or not)"
+    names = ", ".join(file.name for file in entry.files)
+    if entry.format == "idx":
+        return f"{names} (.gz or not)"
+    archives = {file.source for file in entry.files} - {file.name for file in entry.files}
+    return f"{names} or {', '.join(sorted(archives))}" if archives else names
 
 
-def _fetch_file(entry: Entry, published: PublishedFile, folder: Path, *, keep: bool) -> Path:
-    """Return the path of one file, after downloading it if it is missing."""
-    present = locate(folder, published.name) if keep else None
-    if present is not None:
-        if is_published(published, open_idx(present)):
-            return present
+def _in_archive(published: PublishedFile, path: Path) -> bool:
+    """Whether a path is that of an archive of several files."""
+    return published.source not in ("", published.name) and path.name == published.source
+
+
+def _refuse_other(entry: Entry, published: PublishedFile, present: Path, verdict: bool | None) -> None:
+    """Refuse to take a file for the published one, or to write over it."""
+    if not verdict:
         raise DataError(f"{present}: not the published file of {entry.name!r}, and existing files are not overwritten; move it away")
-    url = f"{entry.mirror}{published.name}.gz"
+
+
+def _download(entry: Entry, published: PublishedFile, folder: Path, present: Path | None) -> Path:
+    """Return the path of a download, after fetching it if it is missing; a file that is present must be it."""
+    if present is not None:
+        _refuse_other(entry, published, present, _is_download(entry, published, present))
+        return present
+    url = f"{entry.mirror}{published.download}"
     try:
-        path = pooch.retrieve(
-            url, f"sha256:{published.archive}", fname=f"{published.name}.gz", path=folder, progressbar=sys.stderr.isatty()
-        )
+        path = pooch.retrieve(url, f"sha256:{published.archive}", fname=published.download, path=folder, progressbar=sys.stderr.isatty())
     # Errors of the network and of the disk are OSErrors; pooch raises ValueError for a wrong digest.
     except (OSError, ValueError) as error:
         raise DataError(
             f"{url}: download failed ({shorten(f'{type(error).__name__}: {error}', 100)}); "
-            f"get {_list_files(entry)} by other means and give their folder with --data-dir"
+            f"get {list_files(entry)} by other means and give their folder with --data-dir"
         ) from error
     return Path(path)
 
 
-def _verify_file(entry: Entry, published: PublishedFile, folder: Path, reports: dict[str, FileReport]) -> FileReport:
-    """Examine one file; the number of labels must be that of the images, which are examined first."""
-    path = locate(folder, published.name)
-    if path is None:
-        return FileReport(published.name, problem=f"no {published.name} (.gz or not) in {folder}; download or copy it there")
-    report = FileReport(published.name, path)
-    try:
-        file = open_idx(path)
-        report = report._replace(num_bytes=file.num_bytes, digest=file.content, published=is_published(published, file))
-        check_name(entry.name, published.name, file)
-        if published.name not in _IMAGES_OF:
-            return report._replace(num_samples=len(parse_images(file)))
-        num_labels = len(parse_labels(file, entry.num_classes))
-        report = report._replace(num_samples=num_labels)
-        images = reports[_IMAGES_OF[published.name]]
-        if images.path is not None and images.num_samples is not None:
-            check_counts(images.path, path, images.num_samples, num_labels)
-    except DataError as error:
-        return report._replace(problem=str(error))
-    return report
+def _is_download(entry: Entry, published: PublishedFile, present: Path) -> bool | None:
+    """Whether a file is the published download, or has its content."""
+    if _in_archive(published, present):
+        return sha256(read_file(present)).hexdigest() == published.archive
+    return is_published(published, _OPENERS[entry.format](present))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from experiments.hardware.learnt import TrainedNetwork
 
 TRIAL = "Key of the trial, as 'eqlab runs show' lists it; none: the only trial of the run."
-DATA_DIR = "Directory with the IDX files of the run's data set; none: the download cache."
+DATA_DIR = "Directory with the files of the run's data set; none: the download cache."
 
 
 class ExportOptions(CommandOptions):

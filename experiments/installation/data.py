@@ -116,7 +116,7 @@ def verify_data(options: FileOptions, invocation: Invocation) -> None:
     DataError
         If any file is missing, damaged or not the published one.
     """  # noqa: D301
-    from contrastive_core.data.files import verify
+    from contrastive_core.data.verification import verify
 
     reports = {name: verify(name, options.data_dir) for name in options.names or _with_files()}
     rows, data, problems = [], {}, []

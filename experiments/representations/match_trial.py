@@ -58,7 +58,7 @@ class MatchTrialOptions(CommandOptions):
     )
     more_seeds: bool = Field(True, description="Train a second seed of a run that has one, beside it.")
     data_dir: Annotated[Path | None, DATA] = Field(
-        None, exclude=True, description="Directory with the IDX files of the data set; none: download them once and cache them."
+        None, exclude=True, description="Directory with the files of the data set; none: download them once and cache them."
     )
     samples: Annotated[int, DATA] = Field(1000, ge=3, description="Largest number of test samples on which units are compared.")
     pairs: Positive = Field(3, description="Largest number of pairs of networks of each kind.")

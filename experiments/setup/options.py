@@ -56,7 +56,7 @@ class LearningOptions(CommandOptions):
 
     data: Annotated[str, OneOf("data set", DATASETS), DATA] = Field("digits", description="Data set to learn.")
     data_dir: Annotated[Path | None, DATA] = Field(
-        None, exclude=True, description="Directory with the IDX files of the data set; none: download them once and cache them."
+        None, exclude=True, description="Directory with the files of the data set; none: download them once and cache them."
     )
     data_seed: Annotated[int, Field(ge=0), DATA] = Field(
         0, description="Seed of generated data (two-moons, teacher) and of the random split of digits-shuffled."

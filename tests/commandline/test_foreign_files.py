@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from command_line import Found, Refused
 
-from contrastive_core.data.idx import open_idx
+from contrastive_core.data.formats.idx import open_idx
 from contrastive_core.devices.pulse_files import read_pulses
 from contrastive_core.errors import InputError
 from contrastive_core.files import arrays

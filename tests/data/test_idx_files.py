@@ -1,22 +1,22 @@
 """Data sets in files: what is read is what the files say, and what is damaged is refused."""
 
 import gzip
-from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-import pooch
 import pytest
-import requests
 import torch
+from download_server import Server
 from idx_files import HEIGHT, NUM_TEST, NUM_TRAIN, WIDTH, idx, small_arrays, write
 
 from contrastive_core.data import DATASETS
-from contrastive_core.data.catalog import CATALOG, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, Entry, describe
-from contrastive_core.data.files import fetch, find, verify
-from contrastive_core.data.idx import open_idx
+from contrastive_core.data.catalog import CATALOG, Entry, describe
+from contrastive_core.data.files import fetch, find
+from contrastive_core.data.formats.idx import open_idx
+from contrastive_core.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from contrastive_core.data.verification import verify
 from contrastive_core.errors import DataError
 
 NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
@@ -24,7 +24,7 @@ NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 SELF_CONTAINED = [name for name, entry in CATALOG.items() if entry.kind != "download"]
 
-DOWNLOADED = [name for name, entry in CATALOG.items() if entry.kind == "download"]
+IN_IDX_FILES = [name for name, entry in CATALOG.items() if entry.kind == "download" and entry.format == "idx"]
 
 
 @pytest.fixture
@@ -35,31 +35,6 @@ def contents() -> dict[str, bytes]:
 @pytest.fixture
 def folder(tmp_path: Path, contents: dict[str, bytes]) -> Path:
     return write(tmp_path / "images", contents)
-
-
-class Server:
-    """Stands for the network: serves bytes by address, or fails as requests does, and counts what it was asked for."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.asked: list[str] = []
-
-    def choose_downloader(self, url: str, progressbar: bool = False) -> Callable[[str, str, object], None]:
-        return self.download
-
-    def download(self, url: str, output: str, _: object) -> None:
-        self.asked.append(url)
-        if url not in self.files:
-            raise requests.exceptions.ConnectionError("Name or service not known")
-        Path(output).write_bytes(self.files[url])
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
-    server = Server()
-    monkeypatch.setattr(pooch.core, "choose_downloader", server.choose_downloader)
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
-    return server
 
 
 @pytest.fixture
@@ -272,7 +247,7 @@ def test_sets_without_files_have_nothing_to_fetch_or_verify(name: str, tmp_path:
     assert verify(name, tmp_path) == ()
 
 
-@pytest.mark.parametrize("name", DOWNLOADED)
+@pytest.mark.parametrize("name", IN_IDX_FILES)
 def test_catalog_of_files_is_complete(name: str) -> None:
     """A digest with a typing error would refuse every download."""
     entry = CATALOG[name]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contrastive_core.data.catalog import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from contrastive_core.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 
 NUM_TRAIN, NUM_TEST, HEIGHT, WIDTH = 24, 10, 3, 2
 

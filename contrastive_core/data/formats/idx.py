@@ -2,71 +2,25 @@
 
 import gzip
 import io
-import zlib
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from contrastive_core.data.formats.opening import AGAIN, GZIP_DAMAGE, DataFile, read_file
 from contrastive_core.errors import DataError
-from contrastive_core.files.bounded import LARGEST, read_bytes
+from contrastive_core.files.bounded import LARGEST
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _TYPES = {0x08: "unsigned byte", 0x09: "signed byte", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 _CONTENTS = {1: "labels", 3: "images"}
 _LONGEST_HEADER = 16
 _MOST_TRAILING = 2**20
-_AGAIN = "copy or download the file again"
 
 
-class IdxFile(NamedTuple):
-    """Bytes of an IDX file, unpacked but not yet interpreted.
-
-    Attributes
-    ----------
-    path : Path
-        Path of the file.
-    num_bytes : int
-        Size on disk.
-    archive : str
-        SHA-256 of the file on disk.
-    content : str
-        SHA-256 of the unpacked bytes; equal to ``archive`` if the file is not compressed.
-    data : bytes
-        Unpacked bytes.
-    """
-
-    path: Path
-    num_bytes: int
-    archive: str
-    content: str
-    data: bytes
-
-
-def locate(folder: Path, name: str) -> Path | None:
-    """Find an IDX file under one of its common names.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder to search, without subfolders.
-    name : str
-        Published name without ``.gz``, such as ``train-images-idx3-ubyte``.
-
-    Returns
-    -------
-    Path or None
-        First existing file of four: the published name, the same with ``.gz``, and both with a dot before ``idx``.
-    """
-    dotted = name.replace("-idx", ".idx")
-    candidates = (folder / (stem + suffix) for stem in (name, dotted) for suffix in ("", ".gz"))
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def open_idx(path: Path) -> IdxFile:
+def open_idx(path: Path) -> DataFile:
     """Read a file, and unpack it if its content is gzip, whatever its name.
 
     Parameters
@@ -76,7 +30,7 @@ def open_idx(path: Path) -> IdxFile:
 
     Returns
     -------
-    IdxFile
+    DataFile
         Unpacked bytes and digests.
 
     Raises
@@ -84,20 +38,15 @@ def open_idx(path: Path) -> IdxFile:
     DataError
         If the file cannot be read, or its compression is damaged.
     """
-    try:
-        raw = read_bytes(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
-    except ValueError as error:
-        raise DataError(f"{path}: is no file of this data set, because {error}; check the path") from error
+    raw = read_file(path)
     archive = sha256(raw).hexdigest()
     if not raw.startswith(_GZIP_MAGIC):
-        return IdxFile(path, len(raw), archive, archive, raw)
+        return DataFile(path, len(raw), archive, archive, raw)
     try:
         data = _unpack(path, raw)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: corrupt gzip ({error}), expected a whole gzip file; {_AGAIN}") from error
-    return IdxFile(path, len(raw), archive, sha256(data).hexdigest(), data)
+    except GZIP_DAMAGE as error:
+        raise DataError(f"{path}: corrupt gzip ({error}), expected a whole gzip file; {AGAIN}") from error
+    return DataFile(path, len(raw), archive, sha256(data).hexdigest(), data)
 
 
 def _unpack(path: Path, raw: bytes) -> bytes:
@@ -108,19 +57,19 @@ def _unpack(path: Path, raw: bytes) -> bytes:
         axes = head[3] if len(head) > 3 and not any(head[:2]) and head[2] in _TYPES else 0
         declared = prod(int.from_bytes(head[start : start + 4], "big") for start in range(4, 4 + 4 * axes, 4)) if 0 < axes < 4 else 0
         if declared > LARGEST:
-            raise DataError(f"{path}: declares {declared} bytes, at most {LARGEST} are read; {_AGAIN}")
+            raise DataError(f"{path}: declares {declared} bytes, at most {LARGEST} are read; {AGAIN}")
         data = head + stream.read(declared + _MOST_TRAILING)
         if stream.read(1):
-            raise DataError(f"{path}: unpacks to more than {len(data)} bytes, its header declares {declared}; {_AGAIN}")
+            raise DataError(f"{path}: unpacks to more than {len(data)} bytes, its header declares {declared}; {AGAIN}")
         return data
 
 
-def parse_images(file: IdxFile) -> NDArray[np.uint8]:
+def parse_images(file: DataFile) -> NDArray[np.uint8]:
     """Interpret a file as images.
 
     Parameters
     ----------
-    file : IdxFile
+    file : DataFile
         Result of ``open_idx``.
 
     Returns
@@ -136,12 +85,12 @@ def parse_images(file: IdxFile) -> NDArray[np.uint8]:
     return _parse(file, 3)
 
 
-def parse_labels(file: IdxFile, num_classes: int) -> NDArray[np.uint8]:
+def parse_labels(file: DataFile, num_classes: int) -> NDArray[np.uint8]:
     """Interpret a file as labels.
 
     Parameters
     ----------
-    file : IdxFile
+    file : DataFile
         Result of ``open_idx``.
     num_classes : int
         Number of classes; labels must be smaller.
@@ -189,15 +138,15 @@ def check_counts(images: Path, labels: Path, num_images: int, num_labels: int) -
         )
 
 
-def _parse(file: IdxFile, num_axes: int) -> NDArray[np.uint8]:
+def _parse(file: DataFile, num_axes: int) -> NDArray[np.uint8]:
     """Check header and length, and return a view of the data in the header's shape."""
     data, expected = file.data, f"0x{0x0800 + num_axes:08X} ({_CONTENTS[num_axes]})"
     if len(data) < 4:
-        raise DataError(f"{file.path}: truncated, {len(data)} bytes where a header starting with {expected} is expected; {_AGAIN}")
+        raise DataError(f"{file.path}: truncated, {len(data)} bytes where a header starting with {expected} is expected; {AGAIN}")
     magic = int.from_bytes(data[:4], "big")
     code, found_axes = data[2], data[3]
     if magic >> 16 or code not in _TYPES:
-        raise DataError(f"{file.path}: magic number 0x{magic:08X}, expected {expected}; this is not an IDX file, {_AGAIN}")
+        raise DataError(f"{file.path}: magic number 0x{magic:08X}, expected {expected}; this is not an IDX file, {AGAIN}")
     if code != 0x08:
         raise DataError(f"{file.path}: type code 0x{code:02X} ({_TYPES[code]}), expected 0x08 (unsigned byte); convert it to bytes")
     if found_axes != num_axes:
@@ -205,12 +154,12 @@ def _parse(file: IdxFile, num_axes: int) -> NDArray[np.uint8]:
         raise DataError(f"{file.path}: magic number {found}, expected {expected}; check that no files were swapped or renamed")
     start = 4 + 4 * num_axes
     if len(data) < start:
-        raise DataError(f"{file.path}: truncated, a header of {len(data)} bytes where {start} are expected; {_AGAIN}")
+        raise DataError(f"{file.path}: truncated, a header of {len(data)} bytes where {start} are expected; {AGAIN}")
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", num_axes, offset=4))
     if prod(shape) == 0:
-        raise DataError(f"{file.path}: holds no samples (shape {shape}), expected at least one; {_AGAIN}")
+        raise DataError(f"{file.path}: holds no samples (shape {shape}), expected at least one; {AGAIN}")
     found_bytes = len(data) - start
     if found_bytes != prod(shape):
         problem = "truncated" if found_bytes < prod(shape) else "trailing bytes"
-        raise DataError(f"{file.path}: {problem}, {found_bytes} bytes of data, expected {prod(shape)} for shape {shape}; {_AGAIN}")
+        raise DataError(f"{file.path}: {problem}, {found_bytes} bytes of data, expected {prod(shape)} for shape {shape}; {AGAIN}")
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)

@@ -1,0 +1,1 @@
+"""File formats of data sets: reading, and one clear sentence for each kind of damage."""

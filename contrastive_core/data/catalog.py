@@ -25,8 +25,9 @@ class Entry:
         Values per sample.
     num_classes : int
         Number of labels.
-    kind : {"bundled", "download", "synthetic"}
-        Source of the samples: an installed library, downloaded files, or a computation from a seed.
+    kind : {"bundled", "download", "folder", "synthetic"}
+        Source of the samples: an installed library, published files that can be downloaded, a folder of one's own, or a computation
+        from a seed.
     origin : str
         Authors and licence, in one sentence.
     loader : str
@@ -50,7 +51,7 @@ class Entry:
     num_test: int
     num_inputs: int
     num_classes: int
-    kind: Literal["bundled", "download", "synthetic"]
+    kind: Literal["bundled", "download", "folder", "synthetic"]
     origin: str
     loader: str
     seeded: bool = False
@@ -174,6 +175,18 @@ _ENTRIES = (
         mirror="http://ufldl.stanford.edu/housenumbers/",
         files=SVHN,
         format="mat",
+    ),
+    Entry(
+        name="spoken-digits",
+        task="spectrograms of spoken digits",
+        num_train=2400,
+        num_validation=300,
+        num_test=300,
+        num_inputs=768,
+        num_classes=10,
+        kind="folder",
+        origin="Free Spoken Digit Dataset (Jackson et al. 2018), CC BY-SA 4.0, from a folder of its recordings",
+        loader=f"{_PACKAGE}.spoken_digits:load",
     ),
     Entry(
         name="two-moons",

@@ -12,6 +12,7 @@ from contrastive_core.data.catalog import CATALOG, Entry, describe
 from contrastive_core.data.formats.idx import open_idx
 from contrastive_core.data.formats.opening import DataFile, open_members, open_plain, read_file
 from contrastive_core.data.published import PublishedFile
+from contrastive_core.data.recordings import find_recordings
 from contrastive_core.errors import DataError
 
 _OPENERS: dict[str, Callable[[Path], DataFile]] = {"idx": open_idx, "records": open_plain, "mat": open_plain}
@@ -86,9 +87,13 @@ def fetch(name: str, data_dir: Path | None = None) -> dict[str, Path]:
     Raises
     ------
     DataError
-        If a download fails, its SHA-256 is not the published one, or ``data_dir`` has another file of that name.
+        If a download fails, its SHA-256 is not the published one, or ``data_dir`` has another file of that name. If the data set is
+        a folder of one's own and there is none.
     """
     entry = describe(name)
+    if entry.kind == "folder":
+        find_recordings(data_dir)
+        return {}
     folder = folder_of(entry, data_dir)
     downloads: dict[str, Path] = {}  # one for all files of an archive
     found: dict[str, Path] = {}

@@ -145,7 +145,7 @@ def split_stratified(samples: Split, num_validation: int, num_test: int) -> tupl
             f"cannot take {num_validation} validation and {num_test} test samples from {num_samples}; "
             "every split needs at least one sample, choose smaller positive numbers"
         )
-    order = np.argsort(np.random.PCG64(_SPLIT_SEED).random_raw(num_samples), kind="stable")
+    order = fixed_order(num_samples)
     rank = np.argsort(order)
     by_class = order[np.argsort(samples.labels.numpy()[order], kind="stable")]
     in_test = _spread(num_samples, num_test)
@@ -154,6 +154,11 @@ def split_stratified(samples: Split, num_validation: int, num_test: int) -> tupl
     parts = (rest[~in_validation], rest[in_validation], by_class[in_test])
     train, validation, test = (_take(samples, part[np.argsort(rank[part])]) for part in parts)
     return train, validation, test
+
+
+def fixed_order(count: int) -> NDArray[np.intp]:
+    """Return an order of ``count`` samples that looks random, and is the same on every machine and for every version of NumPy."""
+    return np.argsort(np.random.PCG64(_SPLIT_SEED).random_raw(count), kind="stable")
 
 
 def join(one: Split, other: Split) -> Split:

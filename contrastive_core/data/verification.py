@@ -10,6 +10,7 @@ from contrastive_core.data.formats.matlab import parse_mat
 from contrastive_core.data.formats.opening import DataFile
 from contrastive_core.data.formats.records import parse_records
 from contrastive_core.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, PublishedFile
+from contrastive_core.data.recordings import examine
 from contrastive_core.errors import DataError
 
 _IMAGES_OF = {TRAIN_LABELS: TRAIN_IMAGES, TEST_LABELS: TEST_IMAGES}
@@ -58,7 +59,7 @@ def verify(name: str, data_dir: Path | None = None) -> tuple[FileReport, ...]:
     Returns
     -------
     tuple of FileReport
-        One report per file, in the order of the catalog; empty for a data set without files.
+        One report per file, in the order of the catalog, or one for all recordings of a folder; empty for a data set without files.
 
     Raises
     ------
@@ -66,6 +67,8 @@ def verify(name: str, data_dir: Path | None = None) -> tuple[FileReport, ...]:
         If there is no such data set.
     """
     entry = describe(name)
+    if entry.kind == "folder":
+        return (_examined_recordings(data_dir),)
     folder = folder_of(entry, data_dir)
     paths = {file.name: path for file in entry.files if (path := locate(folder, file)) is not None}
     files = opened(entry, paths)
@@ -78,6 +81,15 @@ def verify(name: str, data_dir: Path | None = None) -> tuple[FileReport, ...]:
             wanted = f"{file.name} (.gz or not)" if entry.format == "idx" else file.name
             reports[file.name] = FileReport(file.name, problem=f"no {wanted} in {folder}; download or copy it there")
     return tuple(reports.values())
+
+
+def _examined_recordings(data_dir: Path | None) -> FileReport:
+    """Examine the recordings of a folder, of which no digest is published."""
+    try:
+        found, num_bytes, digest = examine(data_dir)
+    except DataError as error:
+        return FileReport("*.wav", data_dir, problem=str(error))
+    return FileReport("*.wav", found.folder, num_bytes, digest, num_samples=len(found.paths))
 
 
 def _examined(

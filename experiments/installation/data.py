@@ -86,9 +86,9 @@ def fetch_data(options: FileOptions, invocation: Invocation) -> None:
         raise InputError(f"which data sets? name one or more of: {', '.join(_with_files())}")
     found: dict[str, dict[str, str]] = {}
     for name in options.names:
-        invocation.note(
-            f"{name}: {'looking for its files' if CATALOG[name].files else f'{CATALOG[name].kind}, there is nothing to download'}"
-        )
+        entry = CATALOG[name]
+        sought = "looking for its files" if entry.files or entry.kind == "folder" else f"{entry.kind}, there is nothing to download"
+        invocation.note(f"{name}: {sought}")
         found[name] = {file: str(path) for file, path in fetch(name, options.data_dir).items()}
     rows = [(name, file, path) for name, files in found.items() for file, path in files.items()]
     text = format_table(("data set", "file", "path"), rows) if rows else "nothing to download"

@@ -34,7 +34,7 @@ def load_data(options: LearningOptions) -> Splits:
 
     check_data_seed(options)
     device = device_of(options)
-    splits = _read(options.data, options.data_dir, options.data_seed)
+    splits = _read(options.data, options.data_dir, options.data_seed, options.left_out)
     splits = splits if options.train_size is None else limit(splits, train=options.train_size)
     return place(splits if options.standardise is None else standardise(splits, options.standardise), device)
 
@@ -58,8 +58,15 @@ def device_of(options: LearningOptions) -> torch.device:
 
 
 @lru_cache(maxsize=1)
-def _read(name: str, data_dir: Path | None, seed: int) -> Splits:
-    return DATASETS[name](data_dir, seed)
+def _read(name: str, data_dir: Path | None, seed: int, left_out: str | None) -> Splits:
+    if left_out is None:
+        return DATASETS[name](data_dir, seed)
+    from contrastive_core.data.recordings import NAME
+    from contrastive_core.data.spoken_digits import load
+
+    if name != NAME:
+        raise InputError(f"--left-out names a speaker, and {name} has none; leave it out, or take --data {NAME}")
+    return load(data_dir, seed, left_out=left_out)
 
 
 def build_network(options: LearningOptions, splits: Splits, seed: int) -> Network:
@@ -140,7 +147,7 @@ def ignored(options: LearningOptions) -> list[str]:
         sentences.append(f"--anneal-... has no effect with --dynamics {options.dynamics}; give --dynamics {ANNEAL}")
     if options.dynamics == ANNEAL and any(getattr(options, name) != fields[name].default for name in _STEPS):
         sentences.append("budgets and tolerances have no effect with --dynamics anneal: a phase is one anneal")
-    if options.data_dir is not None and entry is not None and entry.kind != "download":
+    if options.data_dir is not None and entry is not None and entry.kind not in ("download", "folder"):
         sentences.append(f"--data-dir has no effect: {options.data} is {entry.kind} data and needs no files")
     if options.readout and options.output_activation != "linear":
         sentences.append("--output-activation has no effect with --readout: the outputs are a linear readout of the last hidden layer")

@@ -40,7 +40,7 @@ class LearningOptions(CommandOptions):
 
     Attributes
     ----------
-    data, data_dir, data_seed, train_size, standardise
+    data, data_dir, data_seed, train_size, left_out, standardise
         Samples.
     network, hidden, activation, output_activation, energy_scale, readout, gain, dtype
         Network.
@@ -65,6 +65,11 @@ class LearningOptions(CommandOptions):
         None, description="Number of training samples to use, such as 500; none: all of them."
     )
     # Recorded only where it is set, like every option that is younger than recorded runs, which must still resume.
+    left_out: Annotated[str | None, DATA] = Field(
+        None,
+        exclude_if=operator.not_,
+        description="Speaker of spoken-digits to test on, who is left out of training; none: the published division.",
+    )
     standardise: Annotated[PositiveFloat | None, DATA] = Field(
         None,
         exclude_if=operator.not_,

@@ -32,5 +32,8 @@ def test_unsuitable_data_options_are_refused_in_a_sentence(refused: Eqlab) -> No
     assert "unknown view 'flop'; did you mean 'flip'" in refused("train", *TINY, "--augment", "flop")
     assert "needs square images" in refused("train", "--data", "two-moons", *TINY, "--augment", "crop")
     assert "greater than 0" in refused("train", *TINY, "--standardise", "0")
+    assert "--left-out names a speaker, and digits has none" in refused("train", *TINY, "--left-out", "theo")
+    assert "spoken-digits is not downloaded; give --data-dir" in refused("train", "--data", "spoken-digits", *TINY)
+    assert "spoken-digits is not downloaded; give --data-dir" in refused("data", "fetch", "spoken-digits", "--quiet")
     assert "views are drawn anew" in refused("train", "--train-size", "96", "--epochs", "1", "--quiet", "--warm-start", "--augment", "flip")
     assert "contrast shows samples by --views alone; add flip to --views" in refused("contrast", "--quiet", "--augment", "flip")

@@ -22,7 +22,7 @@ from contrastive_core.errors import DataError
 NAMES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
-SELF_CONTAINED = [name for name, entry in CATALOG.items() if entry.kind != "download"]
+SELF_CONTAINED = [name for name, entry in CATALOG.items() if entry.kind in ("bundled", "synthetic")]
 
 IN_IDX_FILES = [name for name, entry in CATALOG.items() if entry.kind == "download" and entry.format == "idx"]
 

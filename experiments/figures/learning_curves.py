@@ -17,6 +17,10 @@ _TOGETHER = 4
 _COLUMNS = 4
 _TITLE = 20
 """Number of characters of a name above one of the small panels."""
+_MOST_EPOCHS = 400
+"""Epochs of a curve that are drawn; a curve of more is as fine as a screen without them, and a page of more would be too large."""
+_MOST_POINTS = 2400
+"""Epochs that are drawn of all curves together."""
 _METRICS = ("validation_error", "sweeps_per_sample")
 
 
@@ -40,10 +44,33 @@ def learning_curves(histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]
     """
     data: dict[str, Any] = {"baseline": baseline, "rules": {rule: _summary(seeds) for rule, seeds in histories.items()}}
     num_rows = -(-len(histories) // _COLUMNS)
-    rows = _rows(data["rules"])
+    rows, drawn = _rows(data["rules"]), {**data, "rules": _thinned(data["rules"])}
     if len(histories) > _TOGETHER:
-        return draw(_paint_apart, data, 9.6, 0.6 + 1.35 * num_rows, rows)
-    return draw(_paint_together, data, 9.0, 3.2, rows)
+        picture = draw(_paint_apart, drawn, 9.6, 0.6 + 1.35 * num_rows, rows)
+    else:
+        picture = draw(_paint_together, drawn, 9.0, 3.2, rows)
+    return picture._replace(data=data, caption=_note(data["rules"], drawn["rules"]))
+
+
+def _thinned(rules: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep equally distant epochs of long curves, and the last one."""
+    most = max(2, min(_MOST_EPOCHS, _MOST_POINTS // max(len(rules), 1)))
+    return {name: _every(rule, -(-len(rule["epochs"]) // most)) for name, rule in rules.items()}
+
+
+def _every(rule: Mapping[str, Any], step: int) -> Mapping[str, Any]:
+    if step < 2:
+        return rule
+    kept = slice((len(rule["epochs"]) - 1) % step, None, step)
+    metrics = {metric: {key: values[kept] for key, values in rule[metric].items()} for metric in _METRICS}
+    return {**rule, "epochs": rule["epochs"][kept], **metrics}
+
+
+def _note(rules: Mapping[str, Any], drawn: Mapping[str, Any]) -> str:
+    longest = max(rules, key=lambda name: len(rules[name]["epochs"]), default="")
+    if not rules or len(drawn[longest]["epochs"]) == len(rules[longest]["epochs"]):
+        return ""
+    return f"{len(drawn[longest]['epochs'])} of {len(rules[longest]['epochs'])} epochs are drawn; the numbers of the figure have them all."
 
 
 def _rows(rules: Mapping[str, Any]) -> Iterator[Row]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
 from experiments.commandline.options import flatten
-from experiments.figures.style import Picture
+from experiments.report.bounds import MOST_SETTINGS, bounded_pictures, bounded_settings, bounded_tables, said_once, short
 from experiments.report.contents import Contents, Report, ReportTable
 from experiments.report.run_reader import OpenedRun, open_for_reading, state_of
 from experiments.report.views import show
@@ -17,11 +17,6 @@ from experiments.runs.directory import RunDirectory, differing
 from experiments.runs.inside import refuse_special_files
 from experiments.runs.live_epochs import read_live
 
-LARGEST = 330_000
-"""Bytes of figures in a report; those beyond are named and left out, so that a browser opens the file at once."""
-_LONGEST = 1500
-"""Number of characters of a setting that are shown."""
-_MOST_SETTINGS = 200
 _MOST_ROWS = 40
 _MOST_FAILURES = 5
 _MOST_RUNNING = 16
@@ -55,16 +50,17 @@ def build_report(run: RunDirectory, fronts: Sequence[str] = (), view: Contents |
     InputError
         If the run is damaged.
     """
-    config = run.read_config()
+    shown = bounded_settings(run.read_config(), "config.toml")
+    provenance = bounded_settings(_provenance(run), "provenance.json")
     with open_for_reading(run) as opened:
         if opened is None:
-            return Report(run.path.name, f"A run of eqlab {_command(run)}", "nothing is recorded yet", [], {}, config, _provenance(run))
+            return Report(run.path.name, f"A run of eqlab {_command(run)}", "nothing is recorded yet", [], {}, shown, provenance)
         state, view = state_of(opened), view or show(opened, fronts)
         tables = [*view.tables, *_single(opened), *_running(opened), *_failures(opened)]
         intro = _introduce(opened)
         done, total = opened.counts["done"] + opened.counts["failed"], opened.total
-    kept, left_out = _bounded(view.pictures)
-    return Report(run.path.name, intro + left_out, state, tables, kept, _bounded_settings(config), _provenance(run), (done, total))
+    kept, left_out = bounded_pictures(view.pictures)
+    return Report(run.path.name, intro + left_out, state, bounded_tables(tables), kept, shown, provenance, (done, total))
 
 
 def build_joint_report(runs: Sequence[RunDirectory], fronts: Sequence[str] = ()) -> Report:
@@ -90,9 +86,9 @@ def build_joint_report(runs: Sequence[RunDirectory], fronts: Sequence[str] = ())
     names = _names(runs)
     pages = {name: build_report(run, fronts) for name, run in zip(names, runs, strict=True)}
     settings = differing([run.read_config() for run in runs])
-    rows = [(key, *(_short(value) for value in values)) for key, values in islice(settings.items(), _MOST_SETTINGS)]
+    rows = [(key, *(short(value) for value in values)) for key, values in islice(settings.items(), MOST_SETTINGS)]
     found = [_means(run) for run in runs]
-    metrics = sorted({name for one in found for name in one})[:_MOST_SETTINGS]
+    metrics = sorted({name for one in found for name in one})[:MOST_SETTINGS]
     tables = [
         ReportTable("How far they are", ("run", "what", "state"), [(name, page.intro, page.state) for name, page in pages.items()]),
         ReportTable("Settings that differ" if rows else "The settings are the same", ("setting", *names), rows),
@@ -111,10 +107,11 @@ def build_joint_report(runs: Sequence[RunDirectory], fronts: Sequence[str] = ())
     for name, page, index in turns:
         for caption, picture in islice(page.pictures.items(), index, index + 1):
             pictures[f"{name}: {caption}"] = picture
-    kept, left_out = _bounded(pictures)
-    config = {name: page.config for name, page in pages.items()}
-    provenance = {name: page.provenance for name, page in pages.items()}
-    return Report(" and ".join(names), f"{len(runs)} runs{left_out}", "", tables, kept, config, provenance)
+    kept, left_out = bounded_pictures(pictures)
+    # Settings that differ have a table of their own.
+    config = bounded_settings(said_once({name: page.config for name, page in pages.items()})["all runs"], "config.toml")
+    provenance = bounded_settings(said_once({name: page.provenance for name, page in pages.items()}), "provenance.json")
+    return Report(" and ".join(names), f"{len(runs)} runs{left_out}", "", bounded_tables(tables), kept, config, provenance)
 
 
 def _introduce(opened: OpenedRun) -> str:
@@ -146,7 +143,7 @@ def _single(opened: OpenedRun) -> list[ReportTable]:
     if trial is None or not trial.metrics:
         return []
     flat = {key: value for key, value in flatten(trial.metrics).items() if isinstance(value, int | float | str)}
-    rows = [(key, _short(value) if isinstance(value, str) else value) for key, value in islice(flat.items(), _MOST_ROWS)]
+    rows = [(key, short(value) if isinstance(value, str) else value) for key, value in islice(flat.items(), _MOST_ROWS)]
     more = f"; the first {len(rows)} of {len(flat)}" if len(flat) > len(rows) else ""
     return [ReportTable(f"Result{more}", ("metric", "value"), rows)] if rows else []
 
@@ -170,36 +167,11 @@ def _failures(opened: OpenedRun) -> list[ReportTable]:
     if not failed:
         return []
     rows = [
-        (trial.key, _short(json.dumps(trial.options)), _short(trial.error or ""))
+        (trial.key, short(json.dumps(trial.options)), short(trial.error or ""))
         for trial in islice(opened.journal.trials("failed"), _MOST_FAILURES)
     ]
     more = f"; the first {len(rows)} of {failed}" if failed > len(rows) else ""
     return [ReportTable(f"Failures{more}", ("trial", "settings", "error"), rows)]
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else "-" if value is None else json.dumps(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def _bounded(pictures: Mapping[str, Picture]) -> tuple[dict[str, Picture], str]:
-    """Keep the figures that fit into a report, and return a sentence that names the others."""
-    kept: dict[str, Picture] = {}
-    room, left_out = LARGEST, []
-    for name, picture in pictures.items():
-        size = len(picture.svg.encode())
-        if size > room:
-            left_out.append(name)
-            continue
-        room -= size
-        kept[name] = picture
-    return kept, f". Left out, to keep the page small: {_short(', '.join(left_out))}" if left_out else ""
-
-
-def _bounded_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    flat = flatten(config)
-    shown = {key: _short(value) for key, value in islice(flat.items(), _MOST_SETTINGS)}
-    return shown | ({"…": f"and {len(flat) - len(shown)} more in config.toml"} if len(flat) > len(shown) else {})
 
 
 def _provenance(run: RunDirectory) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from pictures import HOSTILE, RULES, check, failure, gradients, group, history, points, record, texts, trace
 
 from contrastive_core.errors import InputError
@@ -240,7 +242,28 @@ def test_files_hold_the_picture_and_its_data(tmp_path: Any) -> None:
     assert (directory / "comparison.png").read_bytes() == first["png"]
 
 
-@pytest.mark.parametrize("name", ["", "..", "../up", ".hidden", "a/b", "a\nb"])
+@pytest.mark.parametrize("rules", [1, 6])
+def test_long_learning_curves_are_drawn_thinned_and_say_so(rules: int) -> None:
+    """If this fails, 10 000 epochs fill a page, or a reader takes some of the epochs for all of them."""
+
+    def curve(epochs: int) -> Picture:
+        history = [{"epoch": epoch, "validation_error": 1 / epoch, "sweeps_per_sample": 5.0} for epoch in range(1, epochs + 1)]
+        return learning_curves({f"rule {index}": [history] for index in range(rules)})
+
+    long, longer = curve(1_000), curve(10_000)
+    assert longer.caption == "400 of 10000 epochs are drawn; the numbers of the figure have them all."
+    assert len(longer.svg) < 1.3 * len(long.svg)
+    assert [row["epoch"] for row in longer.rows] == [*range(1, 10_001)] * rules
+    assert longer.figure is not None
+    (line,) = (line for axes in longer.figure.findobj(Axes) for line in axes.lines if line.get_gid() == "validation_error-0")
+    drawn = np.asarray(line.get_xdata())
+    assert drawn[-1] == 10_000
+    assert set(np.diff(drawn)) == {25}
+    assert np.asarray(line.get_ydata()) == pytest.approx(100 / drawn)
+    assert curve(400).caption == ""
+
+
+@pytest.mark.parametrize("name", ["", "..", "../up", ".hidden", "a\nb"])
 def test_a_name_that_is_no_file_name_is_refused_before_anything_is_written(tmp_path: Any, name: str) -> None:
     with pytest.raises(InputError, match="name"):
         write_pictures(tmp_path, {"fine": Picture("<svg/>", {}), name: Picture("<svg/>", {})})

@@ -26,10 +26,12 @@ from sweep_cases import digest, new
 
 from experiments.figures.pareto import front
 from experiments.figures.writing import heat_map, histogram, pareto, profile
+from experiments.report.contents import Contents
 from experiments.report.grid_view import binned
 from experiments.report.html import render
-from experiments.report.page import build_report
+from experiments.report.page import build_joint_report, build_report
 from experiments.report.run_reader import open_for_reading, state_of
+from experiments.report.views import show
 from experiments.runs.columns import metric_paths, read_columns
 from experiments.runs.directory import RunDirectory
 from experiments.runs.live_epochs import announce, forget, read_live, running
@@ -170,6 +172,37 @@ def test_several_runs_are_compared_in_one_page(found: Found) -> None:
     assert cells[first + 1] == cells[first + 2]
     assert (cells[cells.index("value at x 2.0") + 2], cells[cells.index("value at x 3.0") + 1]) == ("\N{EN DASH}",) * 2
     assert found("report", "a", "b")["report"] == "runs/report-a-b.html"
+
+
+def test_sixty_runs_are_one_page_that_says_once_what_is_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a comparison of many runs is larger than documented: it repeats for each run what all runs share."""
+    new("run-0", "--grid", "x=1,2")
+    with sqlite3.connect("runs/run-0/journal.sqlite") as connection:
+        connection.execute("UPDATE trials SET status = 'done', metrics = json_object('value', id), seconds = 0")
+    connection.close()
+    common = "\n".join(f'common-{index} = "{"c" * 100}"' for index in range(80))
+    for index in range(1, 60):
+        shutil.copytree("runs/run-0", f"runs/run-{index}")
+    for index in range(60):
+        config = Path(f"runs/run-{index}/config.toml")
+        config.write_text(f'{config.read_text()}\n[filler]\n{common}\nown = "{index}{"o" * 900}"\n')
+        provenance = Path(f"runs/run-{index}/provenance.json")
+        written = json.loads(provenance.read_text())
+        written["starts"] = [{"argv": ["eqlab", f"run-{index}"], "machine": "m" * 500, "started": f"2026-01-01T00:00:{index:02d}+00:00"}]
+        provenance.write_text(json.dumps(written))
+    views: list[Contents] = []
+    monkeypatch.setattr("experiments.report.page.refuse_special_files", lambda path: None)
+    monkeypatch.setattr("experiments.report.run_reader.refuse_edited", lambda run, facts: None)
+    monkeypatch.setattr("experiments.report.page.show", lambda run, fronts: views[0] if views else views.append(show(run)) or views[0])
+    page = build_joint_report([RunDirectory(Path(f"runs/run-{index}")) for index in range(60)])
+    html = render(page)
+    assert len(html.encode()) < 500_000
+    assert len(page.pictures) > 1
+    assert sum(key.endswith("common-7") for key in page.config) == 1
+    assert sum(value == "m" * 500 for value in page.provenance.values()) == 1
+    assert [page.provenance[f"run-{index}.start.argv"] for index in (0, 59)] == ['["eqlab", "run-0"]', '["eqlab", "run-59"]']
+    assert len(page.tables[0].rows) == 60
+    assert page.tables[1].title == "Means over the seeds that are done"  # a setting of 60 x 900 letters has no room
 
 
 def test_a_run_that_was_killed_has_a_report_also_before_its_first_trial() -> None:

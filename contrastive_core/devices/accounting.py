@@ -18,7 +18,7 @@ class PhaseBill(NamedTuple):
     Attributes
     ----------
     sweeps, operations, conversions : float
-        Reads of all arrays, multiplications and additions in them, and conversions of states.
+        Reads of all arrays, a multiplication and addition per weight and read, and conversions of states.
     settle_energy, convert_energy : float
         Joules.
     seconds : float
@@ -151,6 +151,7 @@ def account(
     """
     arrays = {name: network.device.conductance.siemens(level) for name, level in network.levels().items()}
     total, devices = (float(sum(part)) for part in zip(*((g.sum(), g.numel()) for g in arrays.values()), strict=True))
+    weights = sum(level[0].numel() for level in network.levels().values())  # a pair of devices is one weight
     power, time = constants.v_read**2 * total, constants.t_read
     if constants.continuous and circuit is not None:
         power = float(sum(watts.double().mean() for watts in circuit.heat.values()))
@@ -166,7 +167,7 @@ def account(
         behind = samples * outputs if constants.adc_bits else 0.0
         convert = before * constants.conversion(constants.dac_bits) + behind * constants.conversion(constants.adc_bits)
         converting = samples * constants.t_convert * (bool(before) + bool(behind))
-        phases[name] = PhaseBill(count, count * devices, before + behind, power * settling, convert, settling + converting)
+        phases[name] = PhaseBill(count, count * weights, before + behind, power * settling, convert, settling + converting)
     pulses, longest = (float(count) for count in network.pulses)
     each = constants.v_write**2 * (total / devices * constants.t_write + constants.c_wire)
     if constants.half_selected:

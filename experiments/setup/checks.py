@@ -130,7 +130,7 @@ def check(
     for warning in [*ignored(options), *idle, *review(network, setting, few.inputs)]:
         invocation.warn(warning)
     if "other than the published" in splits.source:
-        invocation.warn(f"{options.data} is read from {splits.source}")
+        invocation.warn(f"{options.data} is read from {splits.source.removeprefix(f'{options.data}: ')}")
     if rule is not None:
         built = RULES[rule](setting)
         if warm_start:

@@ -87,6 +87,7 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
 ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("cluster.md", r"", "needs a cluster; tests/runs/test_compute.py runs sweeps on a scheduler of its own"),
     ("cuda.md", r"--device cuda", "needs a CUDA device"),
+    ("data.md", r"^data |--left-out", "needs the network or recordings; tests/data has small files of its own"),
     ("plugins.md", r"", "tests/commandline/test_plugins.py runs this page with the package that it shows"),
 )
 """Page, pattern and reason of the commands that do not run here."""

@@ -153,12 +153,42 @@ def point_labels(journal: Journal, most: int) -> dict[str, str]:
     """
     rows = journal.connection.execute("SELECT options FROM trials GROUP BY options ORDER BY min(id) LIMIT ?", (most,))
     points = {text: read_json(text) for (text,) in rows}
-    keys = list(dict.fromkeys(key for point in points.values() for key in point))
-    varied = [key for key in keys if len({json.dumps(point.get(key)) for point in points.values()}) > 1]
-    return {text: ", ".join(f"{key} {_shown(point.get(key))}" for key in varied) for text, point in points.items()}
+    return dict(zip(points, labels_of(list(points.values())), strict=True))
+
+
+def labels_of(points: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name points by the settings, and of lists by the members, that differ between them.
+
+    A device of a hardware study is a list of fifteen settings, of which one differs.
+
+    Parameters
+    ----------
+    points : sequence of mappings of str to object
+        Settings of each point.
+
+    Returns
+    -------
+    list of str
+        Labels such as ``gain 0.5``, in the order of the points; the label of a single point is empty.
+    """
+    keys = list(dict.fromkeys(key for point in points for key in point))
+    varied = [key for key in keys if len({json.dumps(point.get(key)) for point in points}) > 1]
+    short = [{key: _members(point.get(key), [other.get(key) for other in points]) for key in varied} for point in points]
+    if len({json.dumps(one) for one in short}) < len(points):  # lists that differ in their order or in repetitions
+        short = [{key: point.get(key) for key in varied} for point in points]
+    return [", ".join(f"{key} {_shown(value)}" for key, value in one.items()) for one in short]
+
+
+def _members(value: Any, values: Sequence[Any]) -> Any:
+    """Return a list of names without those that all lists have; numbers have a meaning by their place, and stay."""
+    if not all(isinstance(other, list) and all(isinstance(member, str) for member in other) for other in values):
+        return value
+    return [member for member in value if not all(member in other for other in values)]
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list) and value and all(isinstance(member, str) for member in value):
+        return " ".join(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 

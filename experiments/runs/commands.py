@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -22,7 +23,7 @@ from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table, to_toml
 from experiments.runs.advice import listing
-from experiments.runs.columns import means
+from experiments.runs.columns import labels_of, means
 from experiments.runs.directory import ROOT, RunDirectory, differing, find_run
 from experiments.runs.pages import details, spent
 from experiments.runs.records import Trial
@@ -147,13 +148,21 @@ def _trial(trial: Trial) -> dict[str, Any]:
 def _tables(run: Mapping[str, Any]) -> list[str]:
     """List the trials, whose keys other commands ask for, and the means over the seeds of every point."""
     total = sum(run["counts"].values())
-    rows = [
-        (one["trial"], ", ".join(f"{key} {value}" for key, value in one["settings"].items()) or "-", str(one["seed"]), one["status"])
-        for one in run["trials"]
-    ]
+    points = {json.dumps(one["settings"]): one["settings"] for one in run["trials"]}
+    labels = dict(zip(points, labels_of(list(points.values())), strict=True))
+    rows = [(one["trial"], labels[json.dumps(one["settings"])] or "-", str(one["seed"]), one["status"]) for one in run["trials"]]
     more = [f"and {total - len(rows)} more trials"] if total > len(rows) else []
-    trials = [format_table(("trial", "settings", "seed", "status"), rows), *more, ""]
-    return [*(trials if total > 1 else []), format_table(("mean over seeds", "value"), list(run["metrics"].items()))]
+    trials = [format_table(("trial", "differs in", "seed", "status"), rows), *more, ""]
+    return [*(trials if total > 1 else []), format_table(("mean over seeds", "value"), _without_repetition(run["metrics"]))]
+
+
+def _without_repetition(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Show a metric once if it has one value at all points, as constants have."""
+    values: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        values.setdefault(name.partition(" at ")[0], {})[name] = value
+    rows = ([(name, next(iter(one.values())))] if len(set(one.values())) == 1 else list(one.items()) for name, one in values.items())
+    return [row for metric in rows for row in metric]
 
 
 def _describe(run: Mapping[str, Any]) -> str:

@@ -22,18 +22,21 @@ class Block(NamedTuple):
     after: str
 
 
-def blocks(page: str) -> list[Block]:
-    """Return the fenced blocks of a page, in order."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```", PAGES[page].read_text("utf-8"), re.DOTALL | re.MULTILINE)
+def blocks(page: str, section: str = "") -> list[Block]:
+    """Return the fenced blocks of a page or of one of its sections, in order."""
+    text = PAGES[page].read_text("utf-8")
+    if section:
+        text = re.split(r"^## ", text.split(f"\n## {section}\n")[1], flags=re.MULTILINE)[0]
+    found = re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     return [
         Block(*one, following[1] if following[0] == "text" else "") for one, following in zip(found, [*found, ("", "")][1:], strict=True)
     ]
 
 
-def commands(page: str) -> list[list[str]]:
-    """Return the arguments of every command of the program on a page, without comments, in order."""
+def commands(page: str, section: str = "") -> list[list[str]]:
+    """Return the arguments of every command of the program on a page or in its section, without comments, in order."""
     found = []
-    for block in blocks(page):
+    for block in blocks(page, section):
         if block.language in ("console", "sh", "bash"):
             for line in block.text.replace("\\\n", " ").splitlines():
                 words = shlex.split(line.removeprefix("$ "), comments=True) if re.match(r"(\$ )?eqlab ", line) else []
@@ -53,13 +56,17 @@ SERIAL = ["--engine", "serial"]
 SMALL: tuple[tuple[str, list[str], str], ...] = (
     (r"train .*ising", sets(**FEW, hidden="[4]", ising__voters=1), "an Ising machine anneals every sample"),
     (r"train .*graph-digits", sets(**FEW, graph__links=40), "a graph solves one matrix per sample"),
-    (r"train .*drn", sets(**FEW), "training on all samples takes minutes; its strength needs the conductance of all hidden nodes"),
+    (r"train .*(drn|resistive)", sets(**FEW), "takes minutes; the strength needs the conductance of all hidden nodes"),
     (r"train ", sets(**FEW, hidden="[8]"), "training on all samples takes seconds to minutes"),
     (r"compare .*ising", [*sets(**FEW, hidden="[4]", seeds=1, ising__voters=1), *SERIAL], "an Ising machine anneals every sample"),
     (r"compare ", [*sets(**FEW, hidden="[8]", seeds=1), *SERIAL], "several rules and seeds"),
     (r"gradients ", sets(samples=4), "exact gradients of 32 samples"),
     (r"spice ", sets(hidden="[4]", edges=1, samples=2), "a circuit of 784 sources"),
-    (r"ising ", sets(train_size=20, epochs=1, hidden="[4]", searches=4, spins=8), "machines anneal every sample and problem"),
+    (
+        r"ising ",
+        sets(epochs=1, hidden=4, voters=1, reads=1, sweeps=2, searches=4, spins=8),
+        "machines anneal every sample and problem",
+    ),
     (r"bench circuits", sets(hidden="[4]", repeats=1, samples=2), "repeats for a median"),
     (r"bench spins", sets(size=64, replicas=2, repeats=1, patterns=2), "repeats for a median"),
     (
@@ -74,23 +81,55 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
         sets(train_size=128, hidden="[8]", batches=2, warmup=5, strengths="[0.1,0.02]", tolerances="[0.01]"),
         "a search over 24 points",
     ),
+    (
+        r"hardware .*config",
+        [*sets(**FEW, seeds=1), *SERIAL],
+        "one training per device and seed; the strength of a circuit needs the conductance of all hidden nodes",
+    ),
     (r"hardware ", [*sets(**FEW, hidden="[4]", seeds=1), *SERIAL], "one training per device, rule and seed"),
     (r"recall ", sets(**SPINS, flow_sweeps=5), "chains of 50 000 spins"),
     (r"phase ", [*sets(**SPINS, dilutions="[0.3]"), *SERIAL], "400 points of a diagram"),
     (r"learn ", [*sets(**SPINS, examples="[1,5]"), *SERIAL], "a chain for every quality and number of examples"),
     (r"basins ", [*sets(size=64, networks=2, qualities="[0.1,0.5]"), *SERIAL], "100 networks of 4000 spins"),
-    (r"capacity ", [*sets(sizes="[64,96,128]", loads="[0.1,0.15,0.2]", spins=256, starts=1, resamples=20), *SERIAL], "21 824 descents"),
+    (
+        r"capacity ",
+        [*sets(sizes="[100,200,400]", loads="[0.14,0.18,0.22]", spins=12000, resamples=20), *SERIAL],
+        "21 824 descents; with fewer of these the fit does not settle",
+    ),
+    (
+        r"sweep new .* contrastive ",
+        [*sets(**FEW, hidden="[8]", batch_size=24), "--seeds", "1"],
+        "a trial is computed to measure the size of chunks",
+    ),
+    (r"sweep new .* recall ", [*sets(**SPINS, flow_sweeps=5), "--seeds", "2"], "chains of 10 000 spins; an interval needs two seeds"),
     (r"sweep new ", ["--seeds", "1"], "every point of the grid, with many seeds"),
 )
 """For each command, in the order of preference: a pattern, overriding options, and the reason for them."""
 
 ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("cluster.md", r"", "needs a cluster; tests/runs/test_compute.py runs sweeps on a scheduler of its own"),
+    ("README.md", r"^watch ", "ends with Ctrl-C; tests/runs/test_watch.py watches a run, and so does tests/by_hand/stories.py"),
     ("cuda.md", r"--device cuda", "needs a CUDA device"),
     ("data.md", r"^data |--left-out", "needs the network or recordings; tests/data has small files of its own"),
     ("plugins.md", r"", "tests/commandline/test_plugins.py runs this page with the package that it shows"),
 )
 """Page, pattern and reason of the commands that do not run here."""
+
+SLOW: tuple[tuple[str, str, str], ...] = (
+    ("README.md", r"^sweep new ", "3 s to measure chunks; sweeps.md has the same command"),
+    ("circuits.md", r"^ising ", "8 s, a training on all digits"),
+    ("circuits.md", r"^train --config drn-mnist", "3 s, and digits stand in for MNIST as in drn-digits"),
+    (
+        "hardware.md",
+        r"^hardware --config hardware-digits$",
+        "6 s for 61 devices; other lines have this configuration",
+    ),
+    ("multitasking.md", r"^bench spins", "8 s, samplers that are compiled for this measurement; tests/commands/test_bench.py"),
+    ("multitasking.md", r"^capacity ", "3 s; tests/commands/test_capacity.py"),
+    ("multitasking.md", r"^phase .*dilution$|^learn --temperature 0", "3 s each; other lines have these commands"),
+    ("tuning.md", r"^sweep ", "11 s; sweeps.md has these commands"),
+)
+"""Page, pattern and reason of the commands that ``run_documents.py`` runs and the suite does not, with processor times."""
 
 RUNS = {"contrastive.md": "runs/first", "hardware.md": "runs/first"}
 """Run that RUN stands for, that of the first command on the page."""
@@ -102,7 +141,8 @@ def placed(words: list[str], page: str) -> list[str]:
         where = words.index("--data-dir")
         words = [*words[:where], *words[where + 2 :], *(() if words[0] == "bench" else ("--set", "data=digits"))]
         words = ["initial" if word == "trained" else word for word in words]
-    return [{"RUN": RUNS.get(page, "RUN"), "FILE.csv": "pulses.csv"}.get(word, word) for word in words]
+    stands = {"RUN": RUNS.get(page, "RUN"), "FILE.csv": "pulses.csv", "KEY": "ep-centered ideal #0"}
+    return [stands.get(word, word) for word in words]
 
 
 def small(words: list[str]) -> list[str]:
@@ -116,19 +156,37 @@ def elsewhere(words: list[str], page: str) -> bool:
     return any(page == where and re.search(pattern, " ".join(words)) for where, pattern, _ in ELSEWHERE)
 
 
-def run_on(page: str, long: bool = False) -> list[list[str]]:
-    """Return the arguments of the commands of a page that run in its order, in small form or as they are."""
+def slow(words: list[str], page: str) -> bool:
+    """Whether a command is run by hand only."""
+    return any(page == where and re.search(pattern, " ".join(words)) for where, pattern, _ in SLOW)
+
+
+def run_on(page: str, long: bool = False, quick: bool = False) -> list[list[str]]:
+    """Return the arguments of the commands of a page that run in its order, in small form or as they are, all or those of the suite."""
     found = []
     for number, words in enumerate(commands(page)):
-        if not elsewhere(words, page):
+        if not elsewhere(words, page) and not (quick and slow(words, page)):
             arguments = placed(words, page) if long else small(placed(words, page))
             found.append([*arguments, "--out", RUNS[page]] if page in RUNS and number == 0 else arguments)
     return found
 
 
 def prepare(folder: Path) -> None:
-    """Write the one file that the documents take from their reader: measured pulses, in microsiemens."""
+    """Write the files that the documents take from their reader: measured pulses, by rows and in two columns of microsiemens."""
+    measure(folder / "pulses.csv")
     rise = 20 + 60 * (1 - np.exp(-np.arange(40) / 15))
     fall = rise[-1] - 60 * (1 - np.exp(-np.arange(40) / 15))
     noise = np.random.default_rng(0).normal(0, 0.3, (40, 2))
-    np.savetxt(folder / "pulses.csv", np.stack([rise, fall], 1) + noise, delimiter=",")
+    np.savetxt(folder / "columns.csv", np.stack([rise, fall], 1) + noise, delimiter=",")
+
+
+def measure(path: Path) -> None:
+    """Write pulses of two devices in three cycles, as a laboratory would: exponential curves with noise of reading, from 2 to 50 µS."""
+    draws, lines = np.random.default_rng(0), ["device_id,cycle,pulse,polarity,conductance_S"]
+    rise = -np.expm1(-2 * np.arange(51) / 50) / -np.expm1(-2)
+    for device in "ab":
+        for cycle in range(3):
+            for polarity, share in (("P", rise), ("D", 1 - rise)):
+                siemens = 2e-6 + 48e-6 * share + 1e-7 * draws.normal(size=51)
+                lines += [f"{device},{cycle},{pulse},{polarity},{value:.6e}" for pulse, value in enumerate(siemens)]
+    path.write_text("\n".join(lines))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import Eqlab
+from documents import measure
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "hardware.md"
 SMALL = ("--set", "train_size=64", "--epochs", "1", "--hidden", "4", "--seeds", "1", "--engine", "serial", "--quiet")
@@ -18,18 +19,6 @@ def documented() -> list[list[str]]:
     """Return the commands of the section, without the name of the program."""
     section = DOCUMENT.read_text().split("## From measured pulses to a chip\n")[1].split("\n## ")[0]
     return [shlex.split(line.removeprefix("$ eqlab ")) for line in section.splitlines() if line.startswith("$ eqlab ")]
-
-
-def measure(path: Path) -> None:
-    """Write pulses of two devices in three cycles, as a laboratory would: exponential curves with noise of reading, from 2 to 50 µS."""
-    draws, lines = np.random.default_rng(0), ["device_id,cycle,pulse,polarity,conductance_S"]
-    rise = -np.expm1(-2 * np.arange(51) / 50) / -np.expm1(-2)
-    for device in "ab":
-        for cycle in range(3):
-            for polarity, share in (("P", rise), ("D", 1 - rise)):
-                siemens = 2e-6 + 48e-6 * share + 1e-7 * draws.normal(size=51)
-                lines += [f"{device},{cycle},{pulse},{polarity},{value:.6e}" for pulse, value in enumerate(siemens)]
-    path.write_text("\n".join(lines))
 
 
 def test_an_engineer_goes_from_pulses_to_a_chip_by_documented_lines(eqlab: Eqlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,15 +8,13 @@ from pathlib import Path
 import flag_tables
 import pytest
 from click.testing import CliRunner
-from documents import ELSEWHERE, PAGES, SMALL, blocks, commands, prepare, run_on
+from documents import ELSEWHERE, PAGES, SLOW, SMALL, blocks, commands, elsewhere, prepare, run_on, slow
+from stories import STORIES, Story
 
 from experiments.cli import cli
 
-TESTED = ("measurements.md", "performance.md", "cluster.md", "cuda.md")
-"""Pages whose commands take seconds.
-
-The README and the page of plug-ins have tests of their own; tests/by_hand/run_documents.py runs the other pages.
-"""
+TESTED = [page for page in PAGES if commands(page) and page != "plugins.md"]
+"""Pages with commands; the page of plug-ins has a test of its own."""
 
 
 def test_the_tables_of_options_are_fresh() -> None:
@@ -40,7 +38,7 @@ def test_the_commands_of_a_page_run_in_order(page: str, tmp_path: Path, monkeypa
     """If this fails, a documented line does not work where the page shows it."""
     monkeypatch.chdir(tmp_path)
     prepare(tmp_path)
-    for arguments in run_on(page):
+    for arguments in run_on(page, quick=True):
         result = CliRunner().invoke(cli, arguments)
         assert result.exit_code == 0, f"eqlab {' '.join(arguments)}\n{result.output}"
         assert result.stdout.strip()
@@ -51,8 +49,21 @@ def test_every_reason_to_make_a_command_small_or_to_leave_it_out_is_used() -> No
     lines = [" ".join(words) + " " for page in PAGES for words in commands(page)]
     first = [next((i for i, (pattern, _, _) in enumerate(SMALL) if re.match(pattern, line)), None) for line in lines]
     assert {pattern for i, (pattern, _, _) in enumerate(SMALL) if i not in first} == set()
-    for where, pattern, reason in ELSEWHERE:
+    for where, pattern, reason in (*ELSEWHERE, *SLOW):
         assert any(re.search(pattern, " ".join(words)) for words in commands(where)), reason
+
+
+@pytest.mark.parametrize("page", [page for page in TESTED if page != "cluster.md"])
+def test_the_first_command_of_every_page_runs_in_the_suite(page: str) -> None:
+    """If this fails, a page is left to a program that is run by hand."""
+    assert not elsewhere(commands(page)[0], page)
+    assert not slow(commands(page)[0], page)
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
+def test_every_story_has_documented_lines(story: Story) -> None:
+    """If this fails, a user's way is not in the documents; tests/by_hand/stories.py goes it in an installed wheel."""
+    assert commands(story.page, story.section) or blocks(story.page, story.section)
 
 
 NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from torch import Tensor
 from contrastive_core.errors import CheckpointError
 from contrastive_core.files.checkpoint import check_parameters, load_checkpoint, load_parameters, save_checkpoint
 from contrastive_core.network import Network
+
+_NUMBERS = ("epoch", "train_error", "validation_error", "sweeps_per_sample", "unconverged", "seconds", "cpu_seconds")
+"""Records of an epoch that training goes on from, or adds up."""
 
 
 @dataclass
@@ -88,6 +92,7 @@ class Session:
         check_parameters(self.network, tensors, "parameter.", path)
         if not _same(record["identity"], identity):
             raise CheckpointError(f"{path} was trained with other settings; use its own, or start in another directory")
+        _check_history(record, path)
         load_parameters(self.network, tensors, "parameter.", path)
         for name, buffer in self.network.named_buffers():
             buffer.copy_(tensors[f"buffer.{name}"])
@@ -105,6 +110,18 @@ class Session:
             generator.set_state(tensors[f"generator.{name}"])
         self.best = {name.removeprefix("best."): t for name, t in tensors.items() if name.startswith("best.")}
         self.history, self.best_epoch = record["history"], record["best_epoch"]
+
+
+def _check_history(record: Mapping[str, Any], path: Path) -> None:
+    """Refuse a history that was edited: the loop compares and shows its numbers."""
+    history, best = record["history"], record["best_epoch"]
+    if not isinstance(history, list) or not isinstance(best, int) or not 0 <= best <= len(history):
+        raise CheckpointError(f"{path} is damaged: its best epoch is {best!r}; restore it, or delete it to train from the beginning")
+    for place, epoch in enumerate(history, start=1):
+        wrong = [name for name in _NUMBERS if not (isinstance(epoch, dict) and isinstance(epoch.get(name), int | float))]
+        if wrong:
+            problem = f"epoch {place} has no number for {', '.join(wrong)}"
+            raise CheckpointError(f"{path} is damaged: {problem}; restore it, or delete it to train from the beginning")
 
 
 def _same(one: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from contrastive_core.errors import EqlabError, InputError
 from experiments.commandline.documents import read_json
 from experiments.commandline.output import to_json
 from experiments.runs.provenance import utc_now
-from experiments.runs.records import COLUMNS, STATUSES, Epoch, Status, Trial, read_trial
+from experiments.runs.records import COLUMNS, STATUSES, Epoch, Status, Trial, read_seed, read_trial
 from experiments.runs.sqlite_file import close_writer, explained, open_reader, open_writer
 
 
@@ -147,7 +147,7 @@ class Journal:
             identity, known, known_seed, status = row
             if status == "done":
                 raise InputError(f"trial {key!r} is done already; leave it out, or choose another --out")
-            if read_json(known) != read_json(content) or int(known_seed) != seed:
+            if read_json(known) != read_json(content) or read_seed(key, known_seed) != seed:
                 raise InputError(f"trial {key!r} is in the journal with other options or another seed; choose another --out")
             renew = "status = 'running', metrics = NULL, error = NULL, details = NULL, seconds = NULL, started = ?, versions = ?"
             self._connection.execute(f"UPDATE trials SET {renew} WHERE id = ?", (utc_now(), self._versions, identity))

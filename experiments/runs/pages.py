@@ -9,7 +9,7 @@ from experiments.commandline.documents import read_json
 from experiments.commandline.output import to_json
 from experiments.runs.journal import Journal
 from experiments.runs.provenance import utc_now
-from experiments.runs.records import Record, Task
+from experiments.runs.records import Record, Task, read_seed
 
 _SETTLE = (
     "UPDATE trials SET status = ?, metrics = ?, error = ?, details = ?, seconds = ?, started = ifnull(started, ?), versions = ? "
@@ -57,7 +57,7 @@ def unfinished(journal: Journal, after: int, limit: int) -> Page:
         Next trials.
     """
     rows = journal.connection.execute(_UNFINISHED, (after, limit)).fetchall()
-    tasks = [Task(key, read_json(options), int(seed)) for _, key, options, seed in rows]
+    tasks = [Task(key, read_json(options), read_seed(key, seed)) for _, key, options, seed in rows]
     return Page(tasks, rows[-1][0] if rows else after)
 
 

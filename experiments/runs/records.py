@@ -138,9 +138,22 @@ def read_trial(row: tuple[Any, ...]) -> Trial:
     """
     key, options, seed, status, metrics, error, seconds, started, versions = row
     found = Metrics(_object(metrics)) if metrics else None
+    return Trial(
+        key, _object(options), read_seed(key, seed), status, found, error, seconds, started, _object(versions) if versions else None
+    )
+
+
+def read_seed(key: str, seed: Any) -> int:
+    """Read the seed of a trial, which a journal keeps as text.
+
+    Raises
+    ------
+    JSONDecodeError
+        If it is no whole number.
+    """
     if not str(seed).removeprefix("-").isdecimal():
-        raise json.JSONDecodeError("a seed is no whole number", str(seed), 0)
-    return Trial(key, _object(options), int(seed), status, found, error, seconds, started, _object(versions) if versions else None)
+        raise json.JSONDecodeError(f"the seed of trial {key!r} is no whole number", str(seed), 0)
+    return int(seed)
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,13 +15,14 @@ from experiments.commandline.interruption import resumable
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.runs.directory import RunDirectory, open_run
+from experiments.runs.intervals import UNBOUNDED
 from experiments.runs.journal import Journal
 from experiments.runs.pages import recall, remember, retry_failed
 from experiments.runs.records import Record, Task, Trial
 from experiments.sweeps.axes import Axis
 from experiments.sweeps.axes import points as walk
 from experiments.sweeps.study import Study
-from experiments.trials.experiment import find_experiment
+from experiments.trials.experiment import Experiment, find_experiment
 from experiments.trials.runner import Run
 from experiments.trials.worker import NOTHING, Given
 
@@ -132,6 +134,8 @@ def compute(
         remember(journal, study.facts())
         journal.plan(planned.values())
         retry_failed(journal)
+    for trial in journal.trials("done"):  # of an earlier start: a record that was edited, or damaged, must not reach a table
+        _require_numbers(study.experiment, trial, run)
     if journal.counts()["done"] == len(planned):
         invocation.note(f"{run.path} is complete; these are its results")
     work = study.work._replace(checkpoints=str(run.checkpoints.resolve())) if study.experiment.checkpoints else study.work
@@ -139,6 +143,20 @@ def compute(
     shown = replace(invocation, quiet=True) if len(planned) == 1 and given.arguments else invocation
     Run(run, journal, work, on_record=told or teller(invocation), given=given).compute(engine, shown, invocation.command)
     return {trial.key: trial for trial in journal.trials() if trial.key in planned}
+
+
+def _require_numbers(experiment: Experiment, trial: Trial, run: RunDirectory) -> None:
+    for name, value in (trial.metrics or {}).items():
+        if experiment.metric(name).bounds != UNBOUNDED and not _has_numbers(value):
+            problem = f"trial {trial.key!r} in {run.journal_file} has {json.dumps(value):.60} for {name}, where a number belongs"
+            raise InputError(f"{problem}; restore the journal, or choose another --out")
+
+
+def _has_numbers(value: Any) -> bool:
+    """Tell whether a metric is a number, missing, or a collection of these."""
+    if isinstance(value, Mapping | list):
+        return all(map(_has_numbers, value.values() if isinstance(value, Mapping) else value))
+    return value is None or isinstance(value, int | float)
 
 
 def remember_input(opened: Computation, name: str, digest: str | None, other: str) -> None:

@@ -4,21 +4,25 @@ import gzip
 import json
 import os
 import random
+import re
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from command_line import Eqlab, Found
+from command_line import Eqlab, Found, refused
 
 from contrastive_core.files.checkpoint import load_checkpoint
+from experiments.commandline.output import format_table
 from experiments.learning.comparison import summarise, table
-from experiments.learning.train import describe
+from experiments.learning.train import table as table_of_training
 from experiments.runs.directory import RunDirectory
 from experiments.setup.build import build_setting
 from experiments.setup.checks import unused
@@ -113,7 +117,7 @@ def test_summaries_count_and_say_what_has_no_value(name: str) -> None:
     assert sum("(1 without)" in text for text in table(records)[1][0]) == 1
     (nothing,) = summarise({"backprop": trials[2:]}, {"backprop": None}).values()
     assert nothing[name] is None
-    (line,) = (line for line in describe(trials[2]).splitlines() if line.strip().startswith(SHOWN[name]))
+    (line,) = (line for line in format_table(*table_of_training(trials[2])).splitlines() if line.strip().startswith(SHOWN[name]))
     assert line.strip().removeprefix(SHOWN[name]).strip()[0] == "-"
 
 
@@ -171,6 +175,17 @@ def test_train_keeps_the_best_epoch_or_the_last_as_asked(eqlab: Eqlab, found: Fo
 def parameters_of(out: Path) -> dict[str, torch.Tensor]:
     tensors, _ = load_checkpoint(out / "checkpoints" / "train.safetensors")
     return {name: tensor for name, tensor in tensors.items() if name.startswith("parameter.")}
+
+
+@pytest.mark.parametrize(("name", "value"), [("validation_error", "x"), ("best_epoch", [1, "x"]), ("gradient_cosine", {"weight_1": "x"})])
+def test_an_edited_record_is_one_sentence_that_names_the_trial(found: Found, tmp_path: Path, name: str, value: Any) -> None:
+    """If this fails, a complete run whose record was edited ends in a traceback when it is shown again."""
+    command = ("train", *TINY, "--out", tmp_path / "run")
+    found(*command)
+    with closing(sqlite3.connect(tmp_path / "run" / "journal.sqlite")) as connection, connection:
+        (metrics,) = connection.execute("SELECT metrics FROM trials").fetchone()
+        connection.execute("UPDATE trials SET metrics = ?", (json.dumps(json.loads(metrics) | {name: value}),))
+    assert re.search(rf"trial 'train' in .* has .* for {name}, where a number belongs; restore the journal", refused(*command))
 
 
 def test_a_killed_training_command_resumes_to_the_same_bits(tmp_path: Path) -> None:

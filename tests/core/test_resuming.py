@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -159,6 +161,26 @@ def test_truncated_checkpoint_is_refused(kept: int, tmp_path: Path) -> None:
     (tmp_path / "checkpoint").write_bytes(content[:kept])
     with pytest.raises(CheckpointError, match=r"is damaged or not a checkpoint of eqlab .*delete it to start afresh, or give another"):
         run(Plan(epochs=2), tmp_path / "checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda record: record["history"][0].update(validation_error=None), "epoch 1 has no number for validation_error"),
+        (lambda record: record["history"][1].update(unconverged="0.1"), "epoch 2 has no number for unconverged"),
+        (lambda record: record["history"][1].pop("seconds"), "epoch 2 has no number for seconds"),
+        (lambda record: record.update(best_epoch=None), "its best epoch is None"),
+        (lambda record: record.update(best_epoch=7), "its best epoch is 7"),
+    ],
+)
+def test_history_that_was_edited_is_refused(tmp_path: Path, change: Callable[[dict[str, Any]], None], problem: str) -> None:
+    """If this fails, a resumed training ends in a traceback, or goes on from an epoch that it does not have."""
+    run(Plan(epochs=2), tmp_path / "checkpoint")
+    tensors, record = load_checkpoint(tmp_path / "checkpoint")
+    change(record)
+    save_checkpoint(tmp_path / "checkpoint", tensors, record)
+    with pytest.raises(CheckpointError, match=rf"is damaged: {problem}.*; restore it, or delete it to train from the beginning"):
+        run(Plan(epochs=3), tmp_path / "checkpoint")
 
 
 def test_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_the_header_says_how_weights_follow_from_the_matrices(pairing: Pairing, 
 def test_the_largest_weight_is_at_the_end_of_the_range(pairing: Pairing) -> None:
     """If this fails, a chip is used in a part of its range. Of an offset pair of reference .4 either end may be reached."""
     for array in table_of(pairing).arrays.values():
-        ends = array.siemens.max() == pytest.approx(1e-4, rel=1e-12), array.siemens.min() == pytest.approx(1e-6, rel=1e-12)
+        ends = array.siemens.max() == pytest.approx(1e-4, rel=1e-12, abs=0), array.siemens.min() == pytest.approx(1e-6, rel=1e-12, abs=0)
         assert any(ends) if pairing is Pairing.OFFSET else ends[0]
         assert array.siemens.min() >= 1e-6 * (1 - 1e-12)
         assert array.siemens.max() <= 1e-4 * (1 + 1e-12)

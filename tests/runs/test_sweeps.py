@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -268,6 +269,14 @@ def test_a_configuration_that_changed_is_refused_with_the_difference(found: Foun
     config.write_text(original)
     for command in commands:
         found(*command)
+
+
+@pytest.mark.parametrize("seed", ["null", "1.5", "", "x"])
+def test_a_seed_that_is_no_number_is_one_sentence_that_names_the_trial(refused: Refused, seed: str) -> None:
+    new("a", "--grid", "x=1,2")
+    with closing(sqlite3.connect("runs/a/journal.sqlite")) as connection, connection:
+        connection.execute("UPDATE trials SET seed = ? WHERE key = '1'", (seed,))
+    assert "the seed of trial '1' is no whole number" in refused("sweep", "run", "a", "--engine", "serial")
 
 
 def test_a_damaged_or_missing_journal_is_one_sentence(refused: Refused) -> None:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Redraw the figures of docs/multitasking.md by the commands that stand there; each takes up to two minutes of two cores.
+# Redraw the figures of docs/multitasking.md by the commands that stand there; the longest takes minutes.
 # Usage: docs/images/redraw.sh [RUNS], from the root of the repository; runs that are there already are drawn again, not computed again.
 set -e
 runs=${1:-runs/images}

@@ -97,7 +97,8 @@ def _phase_rows(data: Mapping[str, Any]) -> Iterator[Row]:
     verdicts = {True: "agrees", False: "disagrees", None: "undecided"}
     for cell in data["cells"]:
         row = {"series": "point", "dilution": cell["dilution"], "temperature_over_critical": cell["ratio"]}
-        row |= {"state": cell["branch"], "monte_carlo": verdicts[cell["agrees"]] if cell["branch"] else "failed"}
+        verdict = "not sampled" if _is_unsampled(cell) else verdicts[cell["agrees"]]
+        row |= {"state": cell["branch"], "monte_carlo": verdict if cell["branch"] else "failed"}
         sampled = cell.get("monte_carlo") or {}
         for title, values in (("theory", cell.get("overlaps")), ("sampled", sampled.get("overlaps")), ("error", sampled.get("error"))):
             row |= {f"m_{index + 1}_{title}": value for index, value in enumerate(values or ())}
@@ -106,6 +107,11 @@ def _phase_rows(data: Mapping[str, Any]) -> Iterator[Row]:
         for dilution, ratio in line:
             if number(ratio) is not None:
                 yield {"series": name, "dilution": dilution, "temperature_over_critical": ratio}
+
+
+def _is_unsampled(cell: Mapping[str, Any]) -> bool:
+    """Tell whether only the theory was asked for."""
+    return cell["branch"] is not None and cell.get("verdict", cell) is None
 
 
 def _paint_phase(figure: Figure, data: dict[str, Any]) -> None:
@@ -120,16 +126,18 @@ def _paint_phase(figure: Figure, data: dict[str, Any]) -> None:
     axes.scatter([c["dilution"] for c in failed], [c["ratio"] for c in failed], s=60, marker="s", **hatched)
     for index, line in enumerate(data["lines"].values()):
         axes.plot([p[0] for p in line], gaps([number(p[1]) for p in line]), color=INK, **_dash(index))
+    sampled = not any(map(_is_unsampled, data["cells"]))  # all points of a diagram are sampled, or none is
+    agreement = "; filled where Monte Carlo agrees" if sampled else ""
     axes.set(
-        title="\n".join(filter(None, ("Ground state: theory in colour; filled where Monte Carlo agrees", data["network"]))),
+        title="\n".join(filter(None, ("Ground state: theory in colour" + agreement, data["network"]))),
         xlabel="dilution",
         ylabel="temperature / critical temperature",
     )
     dots: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 5}
     keys = [(state, {"color": colour, **dots}) for state, colour in STATES.items()]
     keys += [
-        ("undecided", {"color": INK, **dots, "marker": "s", "markerfacecolor": "none"}),
-        ("disagrees", {"color": INK, **dots, "marker": "X"}),
+        ("undecided" if sampled else "not sampled", {"color": INK, **dots, "marker": "s", "markerfacecolor": "none"}),
+        *([("disagrees", {"color": INK, **dots, "marker": "X"})] if sampled else []),
     ]
     add_key(figure, [*keys, *((name, {"color": INK, **_dash(index)}) for index, name in enumerate(data["lines"]))])
 

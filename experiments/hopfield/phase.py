@@ -231,7 +231,7 @@ def cell_of(dilution: float, ratio: float, metrics: dict[str, Any] | None) -> di
 
 def tables(cells: Mapping[int, list[dict[str, Any]]]) -> list[ReportTable]:
     """Count the points of each diagram by the verdict on them, as terminal and report show it."""
-    header = ("patterns", "points", "agree", "undecided", "disagree", "failed", "largest difference where decided")
+    header = ("patterns", "points", "agree", "undecided", "disagree", "not sampled", "failed", "largest difference where decided")
     note = (
         "Points at which theory and Monte Carlo agree to four standard errors and the finite-size correction. Temperatures are relative "
         "to the critical one, which is 1 - d in raw and 1 in normalised units, so that both units give one diagram."
@@ -243,4 +243,6 @@ def _summary(count: int, cells: list[dict[str, Any]]) -> tuple[int | float | Non
     decided = [cell["verdict"]["deviation"] for cell in cells if cell["agrees"] is not None]
     failed = sum(cell["branch"] is None for cell in cells)
     agree, disagree = (sum(cell["agrees"] is truth for cell in cells) for truth in (True, False))
-    return count, len(cells), agree, len(cells) - agree - disagree - failed, disagree, failed, max(decided, default=None)
+    unsampled = sum(cell["branch"] is not None and cell["verdict"] is None for cell in cells)
+    undecided = len(cells) - agree - disagree - unsampled - failed
+    return count, len(cells), agree, undecided, disagree, unsampled, failed, max(decided, default=None)

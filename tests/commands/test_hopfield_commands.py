@@ -13,8 +13,9 @@ from command_line import Eqlab, Found
 
 from contrastive_core.errors import ConvergenceError
 from experiments.benchmarks import spins
+from experiments.figures.phases import phase_picture
 from experiments.hopfield.learn import crossing
-from experiments.hopfield.phase import PointOptions, trial
+from experiments.hopfield.phase import PointOptions, cell_of, tables, trial
 from experiments.hopfield.sampling import judge, softest
 
 QUICK = ("--size", "3000", "--sweeps", "300", "--burn-in", "50", "--chains", "4", "--quiet")
@@ -314,6 +315,22 @@ def test_frozen_overlaps_have_no_sampling_error(found: Found, tmp_path: Path) ->
         for frozen, error, score in zip(still, result["monte_carlo"]["error"], result["verdict"]["standard_errors"], strict=True):
             if frozen:
                 assert (error, score) == (0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "word", "counted"),
+    [(None, "not sampled", 5), ({"agrees": None}, "undecided", 3), ({"agrees": False, "deviation": 0.1}, "disagrees", 4)],
+)
+def test_points_of_theory_alone_are_not_called_undecided(verdict: dict[str, Any] | None, word: str, counted: int) -> None:
+    """If this fails, a diagram without sampling reads as one whose sampling decided nothing."""
+    point = {"branch": "hierarchical", "overlaps": [0.8, 0.1], "monte_carlo": None, "verdict": verdict}
+    cells = [cell_of(0.2, ratio, point) for ratio in (0.1, 0.2)] + [cell_of(0.2, 0.3, None)]
+    (row,) = tables({2: cells})[0].rows
+    assert [place for place, count in enumerate(row) if count == 2] == [0, counted]
+    assert row[6] == 1
+    picture = phase_picture(cells, {})
+    assert [found["monte_carlo"] for found in picture.rows] == [word, word, "failed"]
+    assert ("not sampled" in picture.svg) is (word == "not sampled")
 
 
 @pytest.mark.parametrize("patterns", [2, 3, 4])

@@ -8,7 +8,7 @@ from contrastive_core.data import DATASETS
 from contrastive_core.data.catalog import CATALOG
 from contrastive_core.errors import InputError
 
-SELF_CONTAINED = [name for name, entry in CATALOG.items() if entry.kind != "download"]
+SELF_CONTAINED = [name for name, entry in CATALOG.items() if entry.kind in ("bundled", "synthetic")]
 
 SEEDED = [name for name, entry in CATALOG.items() if entry.seeded]
 

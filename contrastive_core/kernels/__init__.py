@@ -33,6 +33,7 @@ DISPLACING: Table[Any] = Table(
         "numba one-hidden": "contrastive_core.kernels.settling.one_hidden.host_cpu:displace_pair",
         "numba deep": "contrastive_core.kernels.settling.any_depth.host_cpu:displace_deep",
         "numba any-depth": "contrastive_core.kernels.settling.any_depth.host_cpu:displace_blocks",
+        "cuda any-depth": "contrastive_core.kernels.settling.any_depth.host_cuda:displace_blocks",
     },
 )
 """Kernels that relax one nudge per strength of an action in displacements from a free state."""

@@ -54,8 +54,6 @@ class Case(NamedTuple):
         Start of every phase; None if the phases are to be contrasted, which begins with a free phase from rest.
     labels : Tensor, optional
         Labels of the batch if the phases are to be contrasted into a gradient in the same call.
-    displaced : bool
-        Whether the phases are displacements from the state.
     """
 
     network: Network
@@ -64,7 +62,6 @@ class Case(NamedTuple):
     phases: Sequence[Phase]
     state: State | None = None
     labels: Tensor | None = None
-    displaced: bool = False
 
 
 class Route(NamedTuple):
@@ -184,9 +181,9 @@ def _kind(backend: str, case: Case) -> tuple[str, str]:
         return STEPS, f"it settles Layered networks and quadratic energies in boxes, and this is a {type(network).__name__} that is neither"
     if cpu_only and backend != "numba":
         return kind, f"{cpu_only} on the CPU only"
-    if backend == "cuda" and (case.displaced or case.labels is not None):
-        return STEPS, "its kernels settle states, not displacements from a free state"
     if case.labels is not None:
+        if backend == "cuda":
+            return kind, "its kernels relax phases, and contrast none"
         return kind, _against_gradient(kind, case, case.labels)
     return kind, _against_relaxation(case, costs)
 

@@ -76,9 +76,7 @@ def displace_each(
     """
     require_sensible(stop)
     around = Differences(cast(Layered, clamped.network), clamped, free)
-    # On a CUDA device the reference computes them, from tensors that are there already.
-    backend = "auto" if backend == "cuda" else backend
-    route = required(Case(clamped.network, clamped.drive, dynamics, nudges, free, displaced=True), backend)
+    route = required(Case(clamped.network, clamped.drive, dynamics, nudges, free), backend)
     settled = [nudge for nudge in cast(Sequence[Nudge], nudges) if stop.unstable or has_minimum(clamped.network, nudge)]
     if route.kind == STEPS:
         ends = iter([_displace(around, cast(BlockDescent, dynamics.reversed()), stop, nudge) for nudge in settled])

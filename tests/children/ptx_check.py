@@ -32,10 +32,11 @@ RUN = (WORD, WORD, INTEGER, INTEGER, INTEGER, TRACE)
 def settling(real: Any) -> tuple[Any, ...]:
     """Types by the classes that the kernels' module has now: it is loaded anew for every device."""
     row, matrix, stack, flag = real[::1], real[:, ::1], real[:, :, ::1], types.boolean
-    network = types.NamedTuple((row, row, row, row, row, COUNTS, matrix), any_depth.PackedNetwork)
-    act = types.NamedTuple((INTEGER, flag, real, real, real), any_depth.PullScalars)
+    frame = types.NamedTuple((matrix, matrix, matrix), any_depth.PackedFrame)
+    network = types.NamedTuple((row, row, row, COUNTS, matrix), any_depth.PackedNetwork)
+    act = types.NamedTuple((INTEGER, flag, real, real, flag), any_depth.PullScalars)
     schedule, certificates = types.Tuple((row, row, types.int64[::1])), types.Tuple((COUNTS, matrix, CODES))
-    return matrix, network, act, matrix, schedule, stack, certificates, flag, flag
+    return frame, network, act, matrix, schedule, stack, certificates, flag
 
 
 KERNELS = [

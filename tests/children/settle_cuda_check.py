@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 
 import simulator
 import torch
@@ -17,6 +18,7 @@ from contrastive_core.kernels.settling.elements import launch_cuda
 from contrastive_core.network import Clamped
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.phases import Hold, Nudge, Phase
+from contrastive_core.relaxation.displace import displace_each
 from contrastive_core.relaxation.relax import relax, relax_each
 from contrastive_core.types import State
 
@@ -51,6 +53,35 @@ def readout() -> None:
         network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, readout=5, dtype=dtype, rows=2)
         reference, kernel = both(clamped, state, BlockDescent(), Stop(None, 3), phase_of(phase, cost, network, state, batch))
         assert_equal(reference, kernel, EQUAL[dtype])
+
+
+def displacements() -> None:
+    """Nudges of both signs in difference coordinates, from free states with units on their bounds and settled to any degree."""
+    draw, pressed = random.Random(0).choice, 0
+    for sizes, cost, frozen, outputs in itertools.product(("none", "one", "two", "three"), SAMPLE_COSTS, (False, True), (None, 5)):
+        # Drawn, because circles would bring the same values together again and again.
+        hidden, last, dtype, order = draw(tuple(ACTIVATIONS)), draw(tuple(ACTIVATIONS)), draw(tuple(EQUAL)), draw(ORDERS)
+        launch_cuda.THREADS = draw(THREADS)
+        network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last, readout=outputs, dtype=dtype, rows=2)
+        lowered, dynamics, strength = COSTS[cost](), BlockDescent(order), 0.2 * network.stiffness[-1]
+        with torch.no_grad():
+            network.bias(0).mul_(3.0)  # so that more units rest on their bounds
+            clamped = network.clamp(batch.inputs)
+            free = relax(clamped, state, dynamics, Stop(None, 4), backend="torch").state
+            force = lowered.gradient(network.output(free), batch) if frozen else None
+            nudges = [Nudge(lowered, batch, sign * strength, force) for sign in (1, -1)]
+            for stop in (Stop(None, 2), Stop(1e-2, 4)):
+                (around, expected), (_, found) = (
+                    displace_each(clamped, free, dynamics, stop, nudges, backend=backend) for backend in ("torch", "cuda")
+                )
+                if hidden == "hard-sigmoid":
+                    pressed += int((around.drives[0] != free[0]).sum())
+                for (reference, end), (kernel, relaxed) in zip(expected, found, strict=True):
+                    assert relaxed.steps.tolist() == end.steps.tolist()
+                    assert_equal(end, relaxed, 2 * EQUAL[dtype])
+                    for one, other in zip(reference.layers, kernel.layers, strict=True):
+                        assert float((one - other).abs().max()) <= 10 * EQUAL[dtype] * max(1.0, float(one.abs().max()))
+    assert pressed > 10
 
 
 def stopping() -> None:
@@ -115,6 +146,6 @@ def inputs_stay() -> None:
     assert all(torch.equal(old, new) for old, new in zip(kept, first.state, strict=True))
 
 
-for check in (fixed_budget, readout, stopping, together, divergence, inputs_stay):
+for check in (fixed_budget, readout, displacements, stopping, together, divergence, inputs_stay):
     check()
     print(check.__name__, flush=True)

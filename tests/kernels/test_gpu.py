@@ -19,6 +19,7 @@ from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.backends import Case, plan
 from contrastive_core.relaxation.cuda_graph import capture
+from contrastive_core.relaxation.displace import displace_each
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch, State
@@ -64,6 +65,29 @@ def test_kernel_on_the_device_equals_the_reference_on_the_cpu(sizes: tuple[int, 
             assert_equal(
                 reference, fetched(relax(clamped, state, BlockDescent(), Stop(None, 6), action, backend="torch")), 5 * EQUAL[dtype]
             )
+
+
+@kernel_works
+@pytest.mark.parametrize("cost", SAMPLE_COSTS)
+@pytest.mark.parametrize("readout", [None, 5])
+@pytest.mark.parametrize("sizes", [*SIZES.values(), (784, 512, 512, 10)])
+def test_displacements_on_the_device_are_those_of_the_reference_on_the_cpu(sizes: tuple[int, ...], readout: int | None, cost: str) -> None:
+    """Nudges of both signs run in one launch, each from the same free state."""
+    for dtype, hidden, rows in ((torch.float64, "logistic", 5), (torch.float32, "hard-sigmoid", 130)):
+        network, clamped, state, batch = build(sizes, hidden=hidden, readout=readout, dtype=dtype, rows=rows)
+        lowered = SAMPLE_COSTS[cost]()
+        nudges = [Nudge(lowered, batch, sign * 0.2 * network.stiffness[-1]) for sign in (1, -1)]
+        with torch.no_grad():
+            free = relax(clamped, state, BlockDescent(), Stop(None, 6), backend="torch").state
+            _, expected = displace_each(clamped, free, BlockDescent(), Stop(None, 6), nudges, backend="torch")
+            clamped, free, _ = on_device(network, free, batch, None)
+            there = Batch(batch.inputs.cuda(), batch.labels.cuda())
+            moved = [nudge._replace(batch=there) for nudge in nudges]
+            _, found = displace_each(clamped, free, BlockDescent(), Stop(None, 6), moved, backend="cuda")
+        for (reference, end), (kernel, relaxed) in zip(expected, found, strict=True):
+            assert_equal(end, fetched(relaxed), 5 * EQUAL[dtype])
+            for one, other in zip(reference.layers, kernel.layers, strict=True):
+                assert float((one - other.cpu()).abs().max()) <= 50 * EQUAL[dtype] * max(1.0, float(one.abs().max()))
 
 
 @kernel_works

@@ -13,9 +13,11 @@ import torch
 from kernel_cases import build
 
 from contrastive_core.certificate import Stop
+from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
-from contrastive_core.kernels import PLACES, SETTLING, availability
+from contrastive_core.kernels import DISPLACING, PLACES, SETTLING, availability
+from contrastive_core.phases import Nudge
 from contrastive_core.relaxation import backends
 from contrastive_core.relaxation.backends import Case, plan
 from contrastive_core.relaxation.relax import relax
@@ -30,7 +32,7 @@ def test_cuda_kernel_settles_as_the_reference_does() -> None:
     script = CHILDREN / "settle_cuda_check.py"
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["fixed_budget", "readout", "stopping", "together", "divergence", "inputs_stay"]
+    assert done.stdout.split() == ["fixed_budget", "readout", "displacements", "stopping", "together", "divergence", "inputs_stay"]
 
 
 def functions(path: Path) -> dict[str, list[str]]:
@@ -52,7 +54,7 @@ def test_cuda_and_cpu_mirror_each_other_name_for_name() -> None:
     for path, names in kernels.items():
         on_cpu = {name for cpu in path.parent.glob("*_cpu.py") for name in functions(cpu)}
         assert names <= on_cpu, path
-    assert {kernel.split()[0] for kernel in SETTLING} == set(PLACES)
+    assert {kernel.split()[0] for kernel in SETTLING} == {kernel.split()[0] for kernel in DISPLACING} == set(PLACES)
     checked = (CHILDREN / "ptx_check.py").read_text()
     assert [name for names in kernels.values() for name in names if f'"{name}"' not in checked] == []
 
@@ -71,6 +73,18 @@ def test_cuda_backend_refuses_tensors_of_the_cpu(monkeypatch: pytest.MonkeyPatch
     _, clamped, state, _ = build((6, 9, 7))
     with torch.no_grad(), pytest.raises(BackendError, match=r"memory of cuda, and these are on cpu\. What works here: torch, numba\."):
         relax(clamped, state, BlockDescent(), Stop(), backend="cuda")
+
+
+def test_cuda_relaxes_nudges_and_leaves_the_contrast_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Displacements have a kernel there, and no kernel makes a gradient of them: a plan for one must not look it up."""
+    monkeypatch.setattr(backends, "PLACES", {"numba": availability.CPU, "cuda": availability.Place(lambda: None, lambda: "cpu")})
+    network, clamped, state, batch = build((6, 9, 7))
+    nudge = Nudge(COSTS["squared-error"](), batch, 0.1)
+    with torch.no_grad():
+        relaxed = plan(Case(network, clamped.drive, BlockDescent(), [nudge], state), "cuda")
+        gradient = plan(Case(network, batch.inputs, BlockDescent(), [nudge], None, batch.labels), "cuda")
+    assert relaxed.kernel in DISPLACING
+    assert (gradient.kernel, gradient.reason) == ("torch steps", "its kernels relax phases, and contrast none")
 
 
 def test_auto_takes_cuda_on_a_device_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,25 @@ def respond(activation: int, drive: Number, low: Number, high: Number) -> Number
     return high if drive > high else drive
 
 
+def displaced(activation: int, drive: Number, origin: Number) -> Number:
+    """Return the displacement of a smooth unit from a value, by addition theorems in which nothing cancels.
+
+    Parameters
+    ----------
+    activation : int
+        TANH or LOGISTIC.
+    drive : float
+        Change of the total input.
+    origin : float
+        Value of the unit without it.
+    """
+    if activation == TANH:
+        rise = math.tanh(drive)
+        return rise * (1 - origin * origin) / (1 + origin * rise)
+    rise = math.tanh(drive / 2)  # half the step on each side of the quotient, so that nothing overflows
+    return 2 * rise * origin * (1 - origin) / (1 - rise + 2 * origin * rise)
+
+
 def nudged(drive: Number, linear: Number, unit: Number, strength: Number, curvature: Number, stiffness: Number, activation: int) -> Number:
     r"""Return the drive of an output unit with a nudge in it, as ``Layered.minimiser`` defines it.
 

@@ -110,11 +110,17 @@ def press_rows(
     Parameters
     ----------
     rows : array of shape (B, w)
-        Rows that hold the layer from the column ``at`` on and, from ``at_below`` on, its input from below, without the bias.
+        Rows of the free state.
+    at_below : int
+        Column where the layer's input from below begins, without the bias.
     bias, above, feedback, low, high
         Same as in :func:`contrastive_core.kernels.settling.any_depth.kernel_cpu.move_between`.
+    at : int
+        Column where the layer begins.
     frame : array of shape (B, v)
-        Written from the columns ``at_base`` and ``at_origin`` on.
+        Overwritten from the columns ``at_base`` and ``at_origin`` on.
+    at_base, at_origin : int
+        Columns where the constant input and the origin of the layer begin.
     """
     width, real = bias.shape[0], rows.dtype.type
     low, high, feedback = real(low), real(high), real(feedback)

@@ -31,7 +31,8 @@ def lines(numbers: range, seed: int, workspace: Path, names: tuple[str, ...], pl
     for number in numbers:
         arguments = fuzz_lines.line(random.Random(f"line {seed} {number}"), names)
         folder = fuzz_cases.copied(workspace, place)
-        yield f"line {number}: {shlex.join(arguments)}", fuzz_cases.attempt(arguments, folder, large=fuzz_lines.is_large(arguments))
+        kind = {"large": fuzz_lines.is_large(arguments), "serves": fuzz_lines.serves(arguments)}
+        yield f"line {number}: {shlex.join(arguments)}", fuzz_cases.attempt(arguments, folder, **kind)
 
 
 def files(numbers: range, seed: int, workspace: Path, place: Path) -> Iterator[tuple[str, fuzz_cases.Ended]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -12,7 +14,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +28,7 @@ MEMORY = 2 * 2**30
 _GRACE = 5.0
 _PATIENCE = 10
 _CODES = (0, 1, 2, 3, 130)
+_ADDRESS = re.compile(rb"http://([\d.]+:\d+)/")
 
 
 class Ended(NamedTuple):
@@ -63,7 +66,7 @@ def load() -> None:
     commands()
 
 
-def attempt(arguments: Sequence[str], folder: Path, *, large: bool = False, seconds: float = SECONDS) -> Ended:
+def attempt(arguments: Sequence[str], folder: Path, *, large: bool = False, serves: bool = False, seconds: float = SECONDS) -> Ended:
     """Run the program in a forked child.
 
     Parameters
@@ -74,6 +77,8 @@ def attempt(arguments: Sequence[str], folder: Path, *, large: bool = False, seco
         Current folder of the run.
     large : bool
         Whether a long time is what the arguments ask for: it is interrupted then, and has to end with the code for that.
+    serves : bool
+        Whether it is to serve a page on loopback; the page is read once its address is printed, and then it is interrupted.
     seconds : float
         Limit of its time.
 
@@ -88,7 +93,10 @@ def attempt(arguments: Sequence[str], folder: Path, *, large: bool = False, seco
         if not child:
             _child(arguments, folder, out.fileno(), err.fileno())
         interrupted = False
-        status, usage = _wait(child, min(seconds, 5.0) if large else seconds)
+        page: list[bytes] = []
+        ready = (lambda: bool(page.extend(_ADDRESS.findall(os.pread(out.fileno(), 10_000, 0))) or page)) if serves else None
+        status, usage = _wait(child, min(seconds, 5.0) if large else seconds, ready)
+        unread = _unread(page[0].decode()) if page else []
         if status is None:
             interrupted = True
             os.kill(child, signal.SIGINT)
@@ -103,8 +111,8 @@ def attempt(arguments: Sequence[str], folder: Path, *, large: bool = False, seco
     ended = Ended(os.waitstatus_to_exitcode(status), *texts, took, usage.ru_maxrss * 1024, interrupted, [])
     if hung:
         return ended._replace(problems=[f"ended neither within {took:.0f} s nor when it was interrupted"])
-    slow = [f"did not end within {seconds:.0f} s"] if interrupted and not large else []
-    return ended._replace(problems=[*slow, *_problems(ended, arguments), *_bad_files(folder, begun)])
+    slow = [f"did not end within {seconds:.0f} s"] if interrupted and not large and not page else []
+    return ended._replace(problems=[*slow, *unread, *_problems(ended, arguments), *_bad_files(folder, begun)])
 
 
 def copied(workspace: Path, place: Path) -> Path:
@@ -114,14 +122,28 @@ def copied(workspace: Path, place: Path) -> Path:
     return place / "w"
 
 
-def _wait(child: int, limit: float) -> tuple[int | None, Any]:
-    """Wait until a child ends, or has used so many seconds of a processor; one that only waits gets ten times as long."""
+def _unread(host: str) -> list[str]:
+    """Read the page of a server, and say what is wrong with it."""
+    connection = http.client.HTTPConnection(host, timeout=SECONDS)
+    try:
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        text = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        return [f"serves no page: {error!r}"]
+    finally:
+        connection.close()
+    return [] if answer.status == 200 and b"<html" in text and b"Traceback" not in text else [f"served {answer.status}: {text[:200]!r}"]
+
+
+def _wait(child: int, limit: float, ready: Callable[[], bool] | None = None) -> tuple[int | None, Any]:
+    """Wait until a child ends, is ready, or has used so many seconds of a processor; one that only waits gets ten times as long."""
     pause, until = 0.002, time.monotonic() + _PATIENCE * limit
     while True:
         found, status, usage = os.wait4(child, os.WNOHANG)
         if found:
             return status, usage
-        if time.monotonic() > until or _used(child) > limit:
+        if time.monotonic() > until or _used(child) > limit or (ready is not None and ready()):
             return None, None
         time.sleep(pause)
         pause = min(pause * 1.3, 0.05)

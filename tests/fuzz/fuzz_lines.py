@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from functools import cache
 
 import click
+import fuzz_ordinary
 
 from experiments.cli import cli
 from experiments.commandline.kinds import OptionKind
 from experiments.commandline.parameters import FieldType
 
-SMALL = 8
-"""Sizes and counts of lines that are to be computed; a longer time than the limit is then a hang."""
+TAME = 0.65
+"""Share of the lines whose arguments and values are all ordinary, so that about half of all lines compute something."""
 _DEFAULT = re.compile(r"\[default: ([^\]]*)\]")
 _NUMBERS = (
     "0",
@@ -58,7 +59,7 @@ _ABSURD = (
     "a=b",
 )
 _PATHS = ("", ".", "..", "nowhere", "nowhere/deep/er", "/dev/null", "/dev/full", "/proc/self/mem", "~", "a\x00b", "x" * 300, "é", "-x")
-_HUGE = re.compile(r"\d{3,}|e\d")
+_HUGE = re.compile(r"(?<![\d.])\d{3,}|e\d")
 
 
 def commands() -> dict[tuple[str, ...], click.Command]:
@@ -83,20 +84,28 @@ def line(rng: random.Random, names: tuple[str, ...]) -> list[str]:
     """
     words, command = rng.choice(sorted(_commands().items()))
     options = [one for one in command.params if isinstance(one, click.Option)]
-    base = [token for one in options if rng.random() < 0.97 for token in _small(one, rng)]
-    for one in command.params:
-        if isinstance(one, click.Argument):
-            many = 1 if one.nargs == 1 else rng.choice((1, 1, 2, 3))
-            base += [rng.choice(names) if rng.random() < 0.8 else _value(rng, _kind(one), names) for _ in range(many)]
-    wild = [
-        token for one in rng.sample(options, min(len(options), rng.choice((0, 1, 2, 2, 3, 3, 5, 8)))) for token in _given(one, rng, names)
-    ]
-    if rng.random() < 0.05:
-        wild.insert(rng.randrange(len(wild) + 1), rng.choice((*_ABSURD, "--nosuch", "--sed=1", "-q")))
+    tame = rng.random() < TAME
+    base = [token for one in options if tame or rng.random() < 0.97 for token in _small(one, rng)]
+    if tame or rng.random() < 0.5:
+        base += fuzz_ordinary.arguments(words, rng)
+    else:
+        base += [token for one in command.params if isinstance(one, click.Argument) for token in _wild_argument(one, rng, names)]
+    base += [token for one in rng.sample(options, min(len(options), rng.choice((0, 1, 1, 2, 3)))) for token in _ordinary(one, rng)]
+    wild: list[str] = []
+    if not tame:
+        count = min(len(options), rng.choice((1, 1, 2, 2, 3, 5)))
+        wild = [token for one in rng.sample(options, count) for token in _given(one, rng, names)]
+        if rng.random() < 0.1:
+            wild.insert(rng.randrange(len(wild) + 1), rng.choice((*_ABSURD, "--nosuch", "--sed=1", "-q")))
     if rng.random() < 0.5 and any("--json" in one.opts for one in options):
         wild.append("--json")
     # Arguments of a process cannot hold a zero byte, nor what is no Unicode.
     return [one.replace("\x00", "") for one in (*words, *base, *wild)]
+
+
+def serves(arguments: list[str]) -> bool:
+    """Whether a line starts a server, which ends by an interruption only."""
+    return arguments[0] == "watch"
 
 
 def is_large(arguments: list[str]) -> bool:
@@ -125,18 +134,35 @@ def _kind(parameter: click.Parameter) -> OptionKind:
     return OptionKind({"integer range": "integer"}.get(parameter.type.name, parameter.type.name))
 
 
+def _wild_argument(argument: click.Argument, rng: random.Random, names: tuple[str, ...]) -> list[str]:
+    many = 1 if argument.nargs == 1 else rng.choice((1, 1, 2, 3))
+    return [rng.choice(names) if rng.random() < 0.8 else _value(rng, _kind(argument), names) for _ in range(many)]
+
+
 def _small(option: click.Option, rng: random.Random) -> list[str]:
-    """Give an option of whole numbers a small value; others keep their default."""
-    kind, found = _kind(option), _DEFAULT.search(option.help or "")
-    default = found[1] if found else ""
-    item = kind.item or kind
-    if item.name != "integer" or option.is_flag or "seed" in option.opts[0] or "port" in option.opts[0] or option.name == "threads":
+    """Give an option on which the time depends a value that takes seconds; others keep their default."""
+    kind, key = _kind(option), _key(option)
+    if (word := fuzz_ordinary.word(key, (kind.item or kind).choices, rng)) is not None:
+        return [option.opts[0], word]
+    if (kind.item or kind).name != "integer" or option.is_flag or key in ("seed", "data_seed", "port", "threads", "trial"):
         return []
-    if kind.name == "list":
-        sizes = [int(one) for one in default.split(",") if one.isdecimal()] or [SMALL]
-        return [option.opts[0], ",".join(str(min(one, SMALL)) for one in sizes[:2])]
-    size = int(default) if default.isdecimal() else rng.choice((SMALL, 20))
-    return [option.opts[0], str(min(size, rng.choice((2, SMALL, 20))))]
+    sizes = {fuzz_ordinary.size(key, rng) for _ in range(rng.choice((1, 2)) if kind.name == "list" else 1)}
+    return [option.opts[0], ",".join(sorted(sizes))]
+
+
+def _ordinary(option: click.Option, rng: random.Random) -> list[str]:
+    """Give an option a value that it accepts, or leave it out."""
+    if option.is_flag:
+        return [rng.choice([*option.opts, *option.secondary_opts])]
+    kind, found = _kind(option), _DEFAULT.search(option.help or "")
+    if (kind.item or kind).name == "integer" and _key(option) not in ("seed", "threads", "trial"):
+        return []
+    value = fuzz_ordinary.value(_key(option), found[1] if found else "", (kind.item or kind).choices, rng)
+    return [] if value is None else [option.opts[0], value]
+
+
+def _key(option: click.Parameter) -> str:
+    return option.opts[0].removeprefix("--").replace("-", "_")
 
 
 def _given(option: click.Option, rng: random.Random, names: tuple[str, ...]) -> list[str]:
@@ -144,7 +170,7 @@ def _given(option: click.Option, rng: random.Random, names: tuple[str, ...]) -> 
     flag = rng.choice([*option.opts, *option.secondary_opts])
     if option.is_flag:
         return [flag]
-    key = option.opts[0].removeprefix("--").replace("-", "_")
+    key = _key(option)
     value = _value(rng, _kind(option), names)
     if option.multiple:
         value = rng.choice((value, f"{key}={value}", f"{rng.choice(_keys())}={value}"))
@@ -155,7 +181,7 @@ def _given(option: click.Option, rng: random.Random, names: tuple[str, ...]) -> 
 @cache
 def _keys() -> tuple[str, ...]:
     """Keys of all options of all commands."""
-    return tuple(sorted({one.opts[0].removeprefix("--").replace("-", "_") for command in _commands().values() for one in command.params}))
+    return tuple(sorted({_key(one) for command in _commands().values() for one in command.params}))
 
 
 def _value(rng: random.Random, kind: OptionKind, names: tuple[str, ...]) -> str:

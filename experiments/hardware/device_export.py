@@ -15,6 +15,7 @@ from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import PositiveFloat
+from experiments.runs.directory import find_run
 
 if TYPE_CHECKING:
     from contrastive_core.devices.device import Device
@@ -30,7 +31,7 @@ class ExportOptions(CommandOptions):
     Attributes
     ----------
     run, trial
-        Directory of the run that holds the network.
+        Run that holds the network.
     write
         Place of the table.
     device_file, g_min, g_max, pairing, w_max, tolerance
@@ -39,7 +40,9 @@ class ExportOptions(CommandOptions):
         Directory with the files of the run's data set.
     """
 
-    run: Annotated[str, Positional()] = Field("", exclude=True, description="Directory of a run of hardware, train, compare or contrast.")
+    run: Annotated[str, Positional()] = Field(
+        "", exclude=True, description="Name or path of a run of hardware, train, compare or contrast."
+    )
     trial: str | None = Field(None, description=TRIAL)
     write: Path | None = Field(None, exclude=True, description="Directory for CSV files, or file that ends in .npz; required.")
     device_file: str | None = Field(None, description="Device to program: a device.toml, or the run of a fit; none: that of the run.")
@@ -103,7 +106,7 @@ def export_device(options: ExportOptions, invocation: Invocation) -> None:
 
     if not options.run or options.write is None:
         raise InputError("which run, and to which place? give: eqlab device export RUN --write DIRECTORY (or FILE.npz)")
-    learnt = learnt_by(Path(options.run), options.trial, options.data_dir)
+    learnt = learnt_by(find_run(options.run).path, options.trial, options.data_dir)
     table = program(learnt.weights, _device_of(options, learnt), dict.fromkeys(learnt.arrays, options.w_max))
     if options.tolerance is not None:
         table = table._replace(tolerance=options.tolerance)

@@ -18,6 +18,7 @@ from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.hardware.device_export import DATA_DIR, TRIAL
 from experiments.report.ending import finish
+from experiments.runs.directory import find_run
 from experiments.sweeps.compute import computation, compute_one, remember_input, study_of
 from experiments.trials.experiment import AMOUNT, SHARE, Experiment, Metric, Outcome
 from experiments.trials.worker import Given
@@ -40,7 +41,7 @@ class ImportOptions(CommandOptions):
         Directory with the files of the run's data set.
     """
 
-    run: Annotated[str, Positional()] = Field("", description="Directory of a run of hardware, train or compare.")
+    run: Annotated[str, Positional()] = Field("", description="Name or path of a run of hardware, train or compare.")
     trial: str | None = Field(None, description=TRIAL)
     read: str | None = Field(None, description="Directory or .npz file of conductances read back, as 'device export' writes it; required.")
     data_dir: Path | None = Field(None, exclude=True, description=DATA_DIR)
@@ -93,7 +94,7 @@ def read_back(options: ImportOptions) -> Compared:
 
     if not options.run or options.read is None:
         raise InputError("which run, and which table? give: eqlab device import RUN --read DIRECTORY (or FILE.npz)")
-    learnt = learnt_by(Path(options.run), options.trial, options.data_dir)
+    learnt = learnt_by(find_run(options.run).path, options.trial, options.data_dir)
     if learnt.cost is None:
         raise InputError(f"{options.run} is a run of contrast, whose network has no classes; give a run of train, compare or hardware")
     written, warnings = read_table(Path(options.read), learnt.shapes(), learnt.vectors())

@@ -41,6 +41,19 @@ def test_trained_devices_are_exported_as_they_were_chosen(eqlab: Eqlab, transfer
     assert {name for name in learnt.weights if name not in learnt.arrays} == {"bias_1", "bias_2"}
 
 
+def test_a_run_is_found_by_its_name_as_everywhere(eqlab: Eqlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a run that ``eqlab runs list`` names is unknown to the commands for chips."""
+    monkeypatch.chdir(tmp_path)
+    run_of(eqlab, Path("runs/t"), "train")
+    for name in ("t", "runs/t", str(tmp_path / "runs" / "t")):
+        assert eqlab("device", "export", name, "--write", "t.npz").exit_code == 0
+        result = eqlab("device", "import", name, "--read", "t.npz", "--json", "--out", tmp_path / "chip" / str(len(name)))
+        assert json.loads(result.stdout)["trial"]
+    for words in (("export", "u", "--write", "t.npz"), ("import", "u", "--read", "t.npz")):
+        refused = eqlab("device", *words)
+        assert (refused.exit_code, "there is no run runs/u" in refused.stderr) == (2, True), refused.output
+
+
 def test_a_table_that_is_read_back_unchanged_has_the_accuracy_of_the_run(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, what is tested is not the network that was trained, with the data that it was trained for."""
     run = run_of(eqlab, tmp_path / "run", "train")

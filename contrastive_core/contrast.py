@@ -12,7 +12,6 @@ from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.network import Contrast, Network
 from contrastive_core.phases import PHASE_NAMES, SIDE_NAMES, Phase
-from contrastive_core.relaxation.displace import has_differences
 from contrastive_core.relaxation.relax import require_finite
 from contrastive_core.rule import Estimate, Settling
 from contrastive_core.types import Batch, State
@@ -33,7 +32,8 @@ def contrast(
 
     :math:`[\partial_\theta E(s^+) - \partial_\theta E(s^-)] / (\beta\, n)`, where :math:`s^\pm` are the ends of the phases of the n
     signs. The free state takes the place of a sign that is not run. With a readout, its direct gradient is added. Nudges of layered
-    networks relax in difference coordinates, in which nothing cancels (:mod:`contrastive_core.networks.differences`).
+    networks relax in difference coordinates, in which nothing cancels (:mod:`contrastive_core.networks.differences`), and so do held
+    outputs where the contrast of states would be rounding.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def contrast(
     factor = 1 / (strength * len(signs))
     if not callable(phases):
         phases = [network.applied(phase) for phase in phases]
-        displaced = has_differences(network, settling.dynamics, phases)
+        displaced = settling.in_differences(network, phases, displacement)
         at_once = settling.contrast(network, batch, phases, signs, factor) if displaced and batch.start is None else None
         if at_once is not None:
             return Estimate(at_once[0], Deferred(PHASE_NAMES[signs], at_once[1]))
@@ -77,8 +77,8 @@ def contrast(
     free = settling.free_phase(clamped, batch.start, noise)
     with torch.no_grad():
         chosen = [network.applied(phase) for phase in phases(free.state)] if callable(phases) else phases
-    if has_differences(network, settling.dynamics, chosen):
-        around, ends = settling.displaced(clamped, free.state, chosen)
+    if settling.in_differences(network, chosen, displacement):
+        around, ends = settling.displaced(clamped, free.state, chosen, displacement)
         later = [relaxation for _, relaxation in ends]
     else:
         around, ends = None, []

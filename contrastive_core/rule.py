@@ -20,12 +20,15 @@ from contrastive_core.errors import InputError
 from contrastive_core.expect import expect, expect_number
 from contrastive_core.kernels.settling.elements.request import FromRest
 from contrastive_core.network import Clamped, Contrast, Network
-from contrastive_core.phases import Phase
-from contrastive_core.relaxation.displace import Displaced, Estimated, contrast_from_rest, displace_each
+from contrastive_core.phases import Nudge, Phase
+from contrastive_core.relaxation.displace import Displaced, Estimated, contrast_from_rest, displace_each, has_differences
 from contrastive_core.relaxation.relax import relax, relax_each, require_finite, require_sensible
 from contrastive_core.types import Batch, Gradients, Samples, State, as_batch
 
 S = TypeVar("S")
+
+_ACCURACY = 1e-3
+"""Relative accuracy that is wanted of displacements if a phase has no tolerance, the tolerance by default."""
 
 
 class Estimate(NamedTuple):
@@ -185,10 +188,26 @@ class Settling:
         settings = FromRest(self.dynamics, self.free, self.second, nudges, signs, factor)
         return contrast_from_rest(network, batch, settings, backend=self.backend)
 
-    def displaced(self, clamped: Clamped, free: State, nudges: Sequence[Phase]) -> Displaced:
-        """Relax nudges in difference coordinates around a free state, with blocks in reverse order; the tolerance needs no unit there."""
+    def displaced(self, clamped: Clamped, free: State, phases: Sequence[Phase], unit: float) -> Displaced:
+        """Relax nudged or held phases in difference coordinates around a free state, with blocks in reverse order.
+
+        ``unit`` is as in :meth:`second_phases`; in these coordinates the tolerance is relative already.
+        """
         with torch.no_grad():
-            return displace_each(clamped, free, self.dynamics, self.second, nudges, backend=self.backend)
+            return displace_each(clamped, free, self.dynamics, self.second, phases, unit=unit, backend=self.backend)
+
+    def in_differences(self, network: Network, phases: Sequence[Phase], unit: float) -> bool:
+        """Whether nudged or held phases relax in difference coordinates.
+
+        Nudges do wherever the network has these coordinates. Held outputs keep states, for which there are kernels, as long as a float
+        has room beside the state for the accuracy that is wanted of the smallest displacement.
+        """
+        if not has_differences(network, self.dynamics, phases):
+            return False
+        if all(isinstance(phase, Nudge) for phase in phases):
+            return True
+        accuracy, stiffness = self.second.tolerance or _ACCURACY, network.stiffness
+        return accuracy * unit * stiffness[-1] / stiffness[0] < torch.finfo(next(network.parameters()).dtype).eps
 
     def second_stop(self, network: Network, unit: float) -> Stop:
         """Return the stop of nudged or held phases whose outputs move by ``unit`` per unit of error."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from contrastive_core.certificate import Stop
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
+from contrastive_core.relaxation.displace import has_differences
 from contrastive_core.relaxation.relax import advised_strength
 from contrastive_core.relaxation.resolution import resolution
 from contrastive_core.rule import Rule, Setting
@@ -151,7 +152,10 @@ def review(network: Network, setting: Setting, inputs: Tensor) -> list[str]:
             "backpropagation in disguise; raise the energy scale or the budget to study equilibria"
         )
     finest, name = float(resolution(free.state, clamped).max()), str(clamped.drive.dtype).removeprefix("torch.")
-    for phase, stop in (("free", settling.free), ("nudged", settling.second_stop(network, setting.strength))):
+    # A displacement has the roundings of its own size, which is of order 1: its tolerance is relative already.
+    displaced = has_differences(network, settling.dynamics, ())
+    second = settling.second if displaced else settling.second_stop(network, setting.strength)
+    for phase, stop in (("free", settling.free), ("nudged", second)):
         if stop.tolerance is not None and stop.tolerance < finest:
             warnings.append(
                 f"the tolerance of the {phase} phase, {stop.tolerance:.1g}, is below the roundings of states of this size in {name}, "

@@ -1,16 +1,20 @@
 """The curvature of the energy at a state, as products with vectors, restricted to the units that can move."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, cg, eigsh
 from torch import Tensor
 
 from contrastive_core.errors import ConvergenceError
 from contrastive_core.network import Clamped
 from contrastive_core.types import State
+
+_GRADED = 1e-2
+"""Ratio of the softest to the stiffest unit below which the smallest curvature is found by solving with the curvature."""
 
 
 def _differentiable_force(clamped: Clamped, state: State) -> tuple[State, State]:
@@ -114,27 +118,49 @@ def extreme_eigenvalues(clamped: Clamped, state: State, *, relative: bool = Fals
         raise ConvergenceError("fewer than 3 units are inside their bounds, so there is no curvature to measure; lower the gain")
     product = hessian(clamped, state)
     sizes = [layer.shape[1] for layer in state]
-    units = torch.cat(
-        [torch.ones(n).to(state[0]) * (k if relative else 1.0) for n, k in zip(sizes, clamped.network.unit_scales(clamped), strict=True)]
-    )
-    root = units.sqrt()  # (n,)
+    units = torch.cat([torch.ones(n).to(state[0]) * k for n, k in zip(sizes, clamped.network.unit_scales(clamped), strict=True)])  # (n,)
 
-    def compressed(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    def compressed(vector: NDArray[np.float64], root: Tensor) -> NDArray[np.float64]:
         rows = torch.zeros(movable.shape, dtype=state[0].dtype, device=state[0].device)
         rows[movable] = torch.from_numpy(np.asarray(vector).ravel()).to(rows)
         image: NDArray[np.float64] = (flatten(product(unflatten(rows / root, state))) / root)[movable].double().cpu().numpy()
         return image
 
-    operator = LinearOperator((count, count), matvec=compressed, dtype=np.float64)
+    def operator(root: Tensor) -> LinearOperator:
+        return LinearOperator((count, count), matvec=lambda vector: compressed(vector, root), dtype=np.float64)
+
+    in_units, plain = operator(units.sqrt()), operator(torch.ones_like(units))
+    asked = in_units if relative else plain
     start = np.random.default_rng(0).standard_normal(count)  # a fixed start makes the result reproducible
+    settings: dict[str, Any] = {"k": 1, "v0": start, "ncv": min(count, 60), "tol": 1e-6}
     try:
-        smallest, largest = (
-            float(eigsh(operator, k=1, which=which, v0=start, ncv=min(count, 60), tol=1e-6, return_eigenvectors=False)[0])
-            for which in ("SA", "LA")
-        )
+        largest = float(eigsh(asked, which="LA", return_eigenvectors=False, **settings)[0])
+        if not relative and float(units.min()) < _GRADED * float(units.max()):
+            root = units.sqrt().expand(movable.shape)[movable].double().cpu().numpy()
+            return _smallest_graded(plain, in_units, root, settings), largest
+        return float(eigsh(asked, which="SA", return_eigenvectors=False, **settings)[0]), largest
     except ArpackNoConvergence as error:
         raise ConvergenceError("Lanczos did not converge on the curvature of the energy; use float64 or fewer samples") from error
-    return smallest, largest
+
+
+def _smallest_graded(plain: LinearOperator, in_units: LinearOperator, root: NDArray[np.float64], settings: dict[str, Any]) -> float:
+    """Return the smallest curvature where units differ in stiffness by orders of magnitude, so that Lanczos would not see the soft ones.
+
+    Where the curvature is negative, it is an upper bound: that along the most negative direction in units of the stiffness.
+    """
+    # Stretching by the stiffness keeps the signs of the eigenvalues (Sylvester), and leaves a well conditioned matrix.
+    least, direction = eigsh(in_units, which="SA", **settings | {"tol": 1e-2})
+    if least[0] <= 0:
+        return float(least[0] / np.square(direction[:, 0] / root).sum())
+
+    def solve(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        found, _ = cg(in_units, np.asarray(vector).ravel() / root, rtol=1e-7)
+        solution: NDArray[np.float64] = found / root
+        return solution
+
+    inverse = LinearOperator(plain.shape, matvec=solve, dtype=np.float64)
+    fewer = settings | {"ncv": min(settings["ncv"], 30), "tol": 1e-4}  # each product is a solution
+    return float(1 / eigsh(inverse, which="LA", return_eigenvectors=False, **fewer)[0])
 
 
 def dense(clamped: Clamped, state: State) -> tuple[Tensor, State]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.costs.labels import with_targets
-from contrastive_core.dynamics.base import Dynamics, is_joint, pull_of
+from contrastive_core.dynamics.base import Dynamics, is_joint, moving_blocks, pull_of
 from contrastive_core.dynamics.block_descent import BlockDescent, backward
 from contrastive_core.kernels import CONTRASTING
 from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
@@ -18,7 +18,7 @@ from contrastive_core.kernels.settling.route import displace as displace_by_kern
 from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.differences import Differences, Displacement
 from contrastive_core.networks.layered import Layered
-from contrastive_core.phases import Nudge, Phase, Pull
+from contrastive_core.phases import Hold, Nudge, Phase, Pull
 from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, plan, required
 from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.relaxation.relax import hopeless, require_sensible
@@ -33,17 +33,17 @@ Displaced = tuple[Differences, list[tuple[Displacement, Relaxation]]]
 
 
 def has_differences(network: Network, dynamics: Dynamics, phases: Sequence[Phase]) -> bool:
-    """Whether phases can relax in difference coordinates: nudges of a layered network by block descent.
+    """Whether phases can relax in difference coordinates: nudges and held outputs of a layered network by block descent.
 
     Networks around a layered one keep states: devices read them, and feedback of its own has no mirror image.
     """
-    return type(network) is Layered and type(dynamics) is BlockDescent and all(isinstance(phase, Nudge) for phase in phases)
+    return type(network) is Layered and type(dynamics) is BlockDescent and None not in phases
 
 
 def displace_each(
-    clamped: Clamped, free: State, dynamics: Dynamics, stop: Stop, nudges: Sequence[Phase], *, backend: str = "auto"
+    clamped: Clamped, free: State, dynamics: Dynamics, stop: Stop, phases: Sequence[Phase], *, unit: float = 1.0, backend: str = "auto"
 ) -> Displaced:
-    """Relax nudges from a free state, in difference coordinates.
+    """Relax nudges or phases with held outputs from a free state, in difference coordinates.
 
     Parameters
     ----------
@@ -55,10 +55,12 @@ def displace_each(
         Dynamics of the free phase; nudges visit the blocks in reverse order.
     stop : Stop
         Tolerance and budget. The tolerance is relative: displacements are in units of what an output moves per unit of error.
-    nudges : sequence of Nudge
-        Nudges, none of strength 0.
+    phases : sequence of Nudge or Hold
+        Nudges, none of strength 0, or holds; not both.
+    unit : float
+        Displacement of held outputs per unit of error.
     backend : str
-        Backend of the relaxations, as in :func:`contrastive_core.relaxation.relax.relax`.
+        Backend of the relaxations, as in :func:`contrastive_core.relaxation.relax.relax`. Kernels do nudges only.
 
     Returns
     -------
@@ -76,16 +78,19 @@ def displace_each(
     """
     require_sensible(stop)
     around = Differences(cast(Layered, clamped.network), clamped, free)
-    route = required(Case(clamped.network, clamped.drive, dynamics, nudges, free), backend)
-    settled = [nudge for nudge in cast(Sequence[Nudge], nudges) if stop.unstable or has_minimum(clamped.network, nudge)]
+    # No kernel displaces held outputs, so that the reference does.
+    backend = "torch" if any(isinstance(phase, Hold) for phase in phases) else backend
+    route = required(Case(clamped.network, clamped.drive, dynamics, phases, free), backend)
+    settled = [phase for phase in phases if stop.unstable or has_minimum(clamped.network, phase)]
     if route.kind == STEPS:
-        ends = iter([_displace(around, cast(BlockDescent, dynamics.reversed()), stop, nudge) for nudge in settled])
+        backwards = cast(BlockDescent, dynamics.reversed())
+        ends = iter([_displace(around, backwards, stop, phase, _units(around, phase, unit)) for phase in settled])
     else:
         found = displace_by_kernel(route.kernel, clamped, free, dynamics, stop, settled)
         ends = iter([(around.scaled(layers, _units(around, nudge)), end) for nudge, (layers, end) in zip(settled, found, strict=True)])
     ends = ((moved, certified_displacement(end, moved.layers, stop)) for moved, end in ends)
     none = (Displacement(around.rest(), 1.0), hopeless(free))
-    return around, [next(ends) if any(nudge is one for one in settled) else none for nudge in nudges]
+    return around, [next(ends) if any(phase is one for one in settled) else none for phase in phases]
 
 
 def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, backend: str = "auto") -> Estimated | None:
@@ -121,33 +126,36 @@ def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, ba
         first, ends = ended()
         with torch.no_grad():
             clamped = network.clamp(batch.inputs)
-            around, nudges = Differences(cast(Layered, network), clamped, first.state), cast(Sequence[Nudge], settings.phases)
-            layers = [around.scaled(moved, _units(around, nudge)).layers for nudge, (moved, _) in zip(nudges, ends, strict=True)]
+            around = Differences(cast(Layered, network), clamped, first.state)
+            layers = [around.scaled(moved, _units(around, one)).layers for one, (moved, _) in zip(settings.phases, ends, strict=True)]
         later = [certified_displacement(end, moved, settings.second) for moved, (_, end) in zip(layers, ends, strict=True)]
         return [certified(first, lambda: clamped, settings.free), *later]
 
     return gradients, relaxations
 
 
-def _units(around: Differences, nudge: Nudge) -> float:
-    """Return the strength of a nudge in units of the outputs' stiffness."""
-    return nudge.strength / around.network.stiffness[-1]
+def _units(around: Differences, phase: Phase, unit: float = 1.0) -> float:
+    """Return the strength of a nudge in units of the outputs' stiffness, or the unit in which held outputs are displaced."""
+    return phase.strength / around.network.stiffness[-1] if isinstance(phase, Nudge) else unit
 
 
-def _displace(differences: Differences, dynamics: BlockDescent, stop: Stop, nudge: Nudge) -> tuple[Displacement, Relaxation]:
-    """Relax one nudge by the sweeps of the dynamics."""
-    strength = _units(differences, nudge)
-    sweep = _sweep_of(differences, dynamics, nudge, strength)
-    relaxed = iterate(lambda layers, _: (*sweep(layers), None), differences.rest(), stop, joint=is_joint(nudge))
+def _displace(
+    differences: Differences, dynamics: BlockDescent, stop: Stop, phase: Phase, strength: float
+) -> tuple[Displacement, Relaxation]:
+    """Relax one phase by the sweeps of the dynamics."""
+    sweep, start = _sweep_of(differences, dynamics, phase, strength), differences.rest()
+    if isinstance(phase, Hold):
+        start = (*start[:-1], (phase.output - differences.free[-1]) / strength)
+    relaxed = iterate(lambda layers, _: (*sweep(layers), None), start, stop, joint=is_joint(phase))
     displacement = Displacement(relaxed.state, strength)
     return displacement, relaxed._replace(state=differences.state(displacement))
 
 
-def _sweep_of(differences: Differences, dynamics: BlockDescent, nudge: Nudge, strength: float) -> Callable[[State], tuple[State, Tensor]]:
+def _sweep_of(differences: Differences, dynamics: BlockDescent, phase: Phase, strength: float) -> Callable[[State], tuple[State, Tensor]]:
     """Return one sweep over the displacements at a strength in units of the outputs' stiffness; it also returns the residual."""
     clamped, last = differences.clamped, len(differences.free) - 1
     # The pull of strength 1: the strength itself is in the coordinates.
-    unit = with_targets(nudge._replace(strength=1.0), clamped, differences.free)
+    unit = with_targets(phase._replace(strength=1.0) if isinstance(phase, Nudge) else phase, clamped, differences.free)
 
     def lowest(index: int, layers: State) -> Tensor:
         now = Displacement(layers, strength)
@@ -156,7 +164,7 @@ def _sweep_of(differences: Differences, dynamics: BlockDescent, nudge: Nudge, st
     def project(layers: State) -> State:
         return differences.inside_bounds(Displacement(layers, strength))
 
-    return lambda layers: dynamics.sweep(layers, range(last + 1), lowest, project)
+    return lambda layers: dynamics.sweep(layers, moving_blocks(layers, phase), lowest, project)
 
 
 def adjoint(differences: Differences, error: Tensor, stop: Stop) -> tuple[Displacement, Tensor]:

@@ -138,6 +138,11 @@ def _bias(
     return bias_in_strength(rule_of, network, batch, exact, options.strengths or (), lambda: generator_of(seed, 2))._asdict()
 
 
+def _shown(curvature: float) -> str:
+    """Write a curvature, which small layer energy scales make tiny, with three digits."""
+    return f"{curvature:.3f}" if abs(curvature) >= 0.1 else f"{curvature:.3g}"
+
+
 @command(CommandGradientsOptions, "gradients")
 def gradients_command(options: CommandGradientsOptions, invocation: Invocation) -> None:
     """Compare every rule's gradient with the exact one (implicit differentiation) at the same weights and batch.
@@ -172,7 +177,7 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
         invocation.warn(warning)
     header, rows = table(result)
     curvature, free = result["curvature"], result["free"]
-    spread = "not known" if curvature["smallest"] is None else f"{curvature['smallest']:.3f} to {curvature['largest']:.3f}"
+    spread = "not known" if curvature["smallest"] is None else " to ".join(_shown(curvature[end]) for end in ("smallest", "largest"))
     shown = f"{result['views']} views each, {result['cost']}" if result["views"] > 1 else ""
     text = (
         f"{result['network']} on {result['samples']} samples of {result['data']}{', ' * bool(shown)}{shown}; strength "

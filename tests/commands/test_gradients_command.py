@@ -41,6 +41,17 @@ def test_gradients_shows_coupled_learning_and_contrastive_hebbian_as_no_gradient
     assert gradients["rules"]["contrastive-hebbian"]["relative_error"] > 0.05
 
 
+def test_gradients_of_a_deep_network_with_little_feedback_end_settled(found: Found, tmp_path: Path) -> None:
+    """Forces on the outputs are 1e-20 of those on the first layer, and every rule keeps its digits; this once ran without end."""
+    hidden = ",".join(["16"] * 10)
+    deep = found("gradients", "--hidden", hidden, "--energy-scale", "0.01", "--samples", "8", "--threads", "1", "--out", tmp_path / "deep")
+    assert not deep["warnings"]
+    for name, rule in deep["rules"].items():
+        assert rule["unconverged"] == 0, name
+        assert rule["cosine"]["weight_1"] > 0.999, name
+    assert 0.5e-22 < deep["curvature"]["smallest"] <= 1e-22  # the energy scale to the number of layers
+
+
 def test_gradients_json_has_the_documented_fields(gradients: dict[str, Any]) -> None:
     """If this fails, scripts that read the output break."""
     record = gradients["rules"]["ep-centered"]

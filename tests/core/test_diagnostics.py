@@ -86,7 +86,7 @@ def test_hessian_products_are_the_second_derivatives_of_the_energy(activation: s
         assert relative_error(flatten(multiply(vector))[sample], expected @ flatten(vector)[sample]) < 1e-14
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.3])
+@pytest.mark.parametrize("scale", [1.0, 0.3, 0.03])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_extreme_curvatures_are_those_of_the_dense_hessian_on_the_units_that_can_move(activation: str, scale: float) -> None:
     """Units held by their bounds have no say in how fast the others relax; counting them would hide a slow direction."""
@@ -101,7 +101,8 @@ def test_extreme_curvatures_are_those_of_the_dense_hessian_on_the_units_that_can
         values.append(torch.linalg.eigvalsh(matrix[inside][:, inside]))
     every = torch.cat(values)
     smallest, largest = extreme_eigenvalues(system.clamped, state)
-    assert smallest == pytest.approx(float(every.min()), rel=1e-5)  # Lanczos is asked for 1e-6
+    # Lanczos is asked for 1e-6, and for 1e-4 where the outputs are so soft that it has to solve with the curvature.
+    assert smallest == pytest.approx(float(every.min()), rel=1e-5 if scale > 0.1 else 1e-4)
     assert largest == pytest.approx(float(every.max()), rel=1e-5)
     assert extreme_eigenvalues(system.clamped, state) == (smallest, largest)
 
@@ -110,6 +111,8 @@ def test_negative_curvature_shows_where_the_state_is_no_minimum() -> None:
     """A strongly coupled linear network has no equilibrium that is a minimum, and the diagnostic must say so."""
     system = make_system("linear", gain=6.0)
     assert extreme_eigenvalues(system.clamped, system.network.initial_state(system.clamped))[0] < -0.1
+    soft = make_system("linear", gain=30.0, energy_scale=0.03)
+    assert extreme_eigenvalues(soft.clamped, soft.network.initial_state(soft.clamped))[0] < 0
 
 
 def test_review_finds_nothing_wrong_with_a_sound_setting() -> None:

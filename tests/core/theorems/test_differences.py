@@ -20,13 +20,14 @@ from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.activation import HARD_SIGMOID, TANH, Activation
 from contrastive_core.networks.differences import Differences, Displacement
 from contrastive_core.networks.layered import Layered
-from contrastive_core.phases import Nudge, Sides
+from contrastive_core.phases import Hold, Nudge, Sides
 from contrastive_core.relaxation.displace import displace_each
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Settling
 from contrastive_core.types import Batch, Gradients
 from eqprop.rule import EquilibriumPropagation
 from eqprop.spiking import SpikeCount
+from hebbian.coupled import CoupledLearning
 
 ORDERS = ("forward", "backward", "even-odd", "odd-even")
 UNITS = {
@@ -101,6 +102,23 @@ def test_displacements_lead_to_the_nudged_states(order: str, activation: str, co
         # Gradients are of order one; those of a readout whose units all rest on bounds are 0.
         for pair in ((found, expected_gradient), (one_side, other)):
             assert max(float((pair[0][name] - value).abs().max()) for name, value in pair[1].items()) <= 1e-9
+
+
+@pytest.mark.parametrize("activation", ["hard-sigmoid", "tanh", "logistic"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_displacements_lead_to_the_states_of_held_outputs(order: str, activation: str) -> None:
+    """In whatever unit they are measured: it cancels in the states."""
+    system = make_system(activation, energy_scale=0.3, biases=(-0.4, 0.4))
+    network, clamped = system.network, system.clamped
+    with torch.no_grad():
+        free = relax(clamped, network.initial_state(clamped), BlockDescent(order), TIGHT).state
+        hold = Hold(free[-1] + 0.1 * torch.linspace(-1, 1, free[-1].shape[1], dtype=torch.float64))
+        expected = relax(clamped, free, BlockDescent(order), TIGHT, hold, backend="torch").state
+        for unit in (0.1, 1.0):
+            _, ((_, relaxation),) = displace_each(clamped, free, BlockDescent(order), Stop(1e-12, 2000), [hold], unit=unit)
+            assert relaxation.status.tolist() == [int(Status.CONVERGED)] * len(relaxation.status)
+            for layer, wanted in zip(relaxation.state, expected, strict=True):
+                assert float((layer - wanted).abs().max()) <= 1e-11
 
 
 def test_over_relaxed_displacements_end_where_the_others_do() -> None:
@@ -198,6 +216,20 @@ def test_the_adjoint_by_sweeps_is_the_dense_one(unit: str, scale: float) -> None
         Implicit(SquaredError(), Settling(free=TIGHT), units).estimate(system.network, system.batch).gradients for units in (1000, 0)
     )
     assert gradient_error(swept, dense) <= 1e-10
+
+
+@pytest.mark.parametrize("fraction", [0.2, 1.0])
+def test_coupled_learning_keeps_the_first_layer_in_float32(fraction: float) -> None:
+    """Held outputs, too, move the first of ten layers by 1e-10; the estimate is that of float64."""
+    found = []
+    for dtype, free, second in ((torch.float64, 1e-13, 1e-10), (torch.float32, 1e-6, 1e-4)):
+        network, batch = tower(TANH, 10, 0.1, 1.2, dtype)
+        estimate = CoupledLearning(SquaredError(), Settling(free=Stop(free, 100), second=Stop(second, 100)), fraction).estimate(
+            network, batch
+        )
+        assert all(int(phase.status.max()) == int(Status.CONVERGED) for phase in estimate.relaxations.values())
+        found.append(estimate.gradients)
+    assert first_layer_cosine(found[1], found[0]) >= 0.9999
 
 
 def test_the_exact_gradient_of_ten_layers_is_found_in_float32() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
     from experiments.benchmarks.settling_cases import TimedGradient
 
 NETWORKS = ("784-512-10", "784-512-512-10", "784-1024-1024-1024-10")
-
-
 WEIGHTS = ("initial", "trained")
+_SIZES = re.compile(r"0*[1-9][0-9]*(x0*[1-9][0-9]*)?", re.ASCII)
 
 JUDGED = 256
 """Samples on which gradients are compared with exact ones, whatever the batch: of a few samples, one with a slow response decides."""
@@ -56,7 +56,11 @@ class BenchSettleOptions(CommandOptions):
         Whether to time the first call of a process, too.
     """
 
-    networks: tuple[str, ...] = Field(NETWORKS, min_length=1, description="Layer sizes of each network, inputs first and joined by dashes.")
+    networks: tuple[str, ...] = Field(
+        NETWORKS,
+        min_length=1,
+        description="Layer sizes of each network, inputs first and joined by dashes; 256x4 stands for four layers of 256.",
+    )
     energy_scales: tuple[PositiveFloat, ...] = Field(
         (1.0,), min_length=1, description="Ratios of feedback to forward coupling, above 0 and at most 1."
     )
@@ -94,22 +98,21 @@ def sizes_of(network: str) -> tuple[int, ...]:
     Parameters
     ----------
     network : str
-        Two or more positive numbers joined by dashes.
+        Two or more positive numbers joined by dashes, inputs first; "256x4" for four times 256.
 
     Returns
     -------
     tuple of int
-        Inputs first.
 
     Raises
     ------
     InputError
         If it is anything else.
     """
-    parts = network.split("-")
-    if len(parts) < 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise InputError(f"a network is two or more layer sizes joined by dashes, such as 784-512-10, got {network!r}")
-    return tuple(int(part) for part in parts)
+    parts = [part.split("x") if _SIZES.fullmatch(part) else [] for part in network.split("-")]
+    if len(parts) < 2 or [] in parts:
+        raise InputError(f"a network is two or more layer sizes joined by dashes, such as 784-512-10 or 784-256x4-10, got {network!r}")
+    return tuple(int(size) for size, *times in parts for _ in range(int(*times or "1")))
 
 
 METRICS = {
@@ -163,6 +166,7 @@ def bench_settle(options: BenchSettleOptions, invocation: Invocation) -> None:
     Examples:
       eqlab bench settle
       eqlab bench settle --networks 784-512-10 --batches 32 --backends auto
+      eqlab bench settle --networks 784-256x2-10,784-256x10-10 --energy-scales 1,0.1,0.01 --batches 32
 
     Parameters
     ----------

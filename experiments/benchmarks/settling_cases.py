@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.networks.layered import Layered
+from contrastive_core.phases import Sides
 from contrastive_core.rule import Settling
 from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
@@ -28,6 +29,8 @@ from experiments.setup.options import LearningOptions
 STRENGTH: float = LearningOptions.model_fields["strength"].default
 """Nudging strength of every case, that of ``train``, in units of the stiffness of the output layer."""
 
+TRUNCATED = Settling(free=Stop(None, 2), second=Stop(None, 1)), 1e-3
+"""Fixed schedule and strength of ``ep-truncated``: two free sweeps and one nudged sweep, on one side."""
 TEXTBOOK_SWEEPS = 15
 """Sweeps of each textbook phase, as in Scellier et al. (2023) for one hidden layer."""
 
@@ -120,22 +123,23 @@ def cases(network: Layered, batch: Batch, backends: Sequence[str], judged: Batch
     Returns
     -------
     list of TimedGradient
-        ``ep-matched`` is centered equilibrium propagation with the fewest sweeps whose gradient is as good as the textbook's, by the
-        first backend; backpropagation and the floor come last.
+        ``ep-matched`` is centered equilibrium propagation with the fewest sweeps whose gradient is as good as the textbook's, and
+        ``ep-truncated`` the fixed schedule :data:`TRUNCATED`, both by the first backend; backpropagation and the floor come last.
     """
     judged = batch if judged is None else judged
     exact = _exact(network, judged)
     runs = ep_textbook(plain(network, batch)), ep_textbook(plain(network, judged))
     textbook = TimedGradient("ep-textbook", runs[0], None, lambda: 3.0 * TEXTBOOK_SWEEPS, runs[1], exact, STRENGTH)
 
-    def centered(name: str, settling: Settling) -> TimedGradient:
-        rule = EquilibriumPropagation(SquaredError(), settling, STRENGTH)
-        run, sweeps, sample = ep_centered(rule, network, batch), ep_sweeps(rule, network, batch), ep_centered(rule, network, judged)
-        return TimedGradient(name, run, settling.backend, sweeps, sample, exact, STRENGTH, settling)
+    def ours(name: str, settling: Settling, strength: float = STRENGTH, sides: str = "centered") -> TimedGradient:
+        rule = EquilibriumPropagation(SquaredError(), settling, strength, Sides(sides))
+        run, sweeps, sample = ep(rule, network, batch), ep_sweeps(rule, network, batch), ep(rule, network, judged)
+        return TimedGradient(name, run, settling.backend, sweeps, sample, exact, strength, settling)
 
     return [
-        *(centered("ep-centered", Settling(backend=backend)) for backend in backends),
-        centered("ep-matched", matched(network, judged, exact, AS_GOOD * (1 - cosine(runs[1](), exact)), backends[0])),
+        *(ours("ep-centered", Settling(backend=backend)) for backend in backends),
+        ours("ep-truncated", replace(TRUNCATED[0], backend=backends[0]), TRUNCATED[1], "positive"),
+        ours("ep-matched", matched(network, judged, exact, AS_GOOD * (1 - cosine(runs[1](), exact)), backends[0])),
         textbook,
         TimedGradient("backprop-autograd", backprop_autograd(plain(network, batch))),
         TimedGradient("backprop-manual", backprop_manual(plain(network, batch))),
@@ -189,8 +193,8 @@ def plain(network: Layered, batch: Batch) -> PlainNetwork:
     return PlainNetwork(weights, biases, network.energy_scale, batch.inputs, targets)
 
 
-def ep_centered(rule: EquilibriumPropagation, network: Layered, batch: Batch) -> Run:
-    """Return centered equilibrium propagation as the trainer runs it, to the tolerances that it runs it to."""
+def ep(rule: EquilibriumPropagation, network: Layered, batch: Batch) -> Run:
+    """Return equilibrium propagation as the trainer runs it, by the schedule of the rule."""
     return lambda: tuple(rule.estimate(network, batch).gradients.values())
 
 

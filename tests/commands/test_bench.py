@@ -13,6 +13,7 @@ from contrastive_core.rule import Settling
 from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
 from experiments.benchmarks import objectives
+from experiments.benchmarks.settling import sizes_of
 from experiments.benchmarks.settling_cases import cases, cosine, matched
 from experiments.benchmarks.settling_networks import network_of, samples
 from experiments.cli import cli
@@ -26,7 +27,7 @@ def test_bench_settle_reports_every_case_of_every_size() -> None:
     result = CliRunner().invoke(cli, [*arguments, "--backends", "torch,numba"])
     assert result.exit_code == 0, result.stderr
     rows = json.loads(result.stdout)["rows"]
-    assert len(rows) == 2 * 2 * 7
+    assert len(rows) == 2 * 2 * 8
     for row in rows:
         assert set(row) >= FIELDS
         assert row["samples_per_cpu_second"] > 0
@@ -40,11 +41,24 @@ def test_bench_settle_prints_a_table_and_where_kernels_lose() -> None:
     assert "to torch at" in result.stdout
 
 
-@pytest.mark.parametrize("network", ["784", "784-0-10", "784-a", "784,10"])
+@pytest.mark.parametrize("network", ["784", "784-0-10", "784-a", "784,10", "784-256x0-10", "784-x4-10", "784-256x-10"])
 def test_bench_settle_refuses_what_is_no_network(network: str) -> None:
     result = CliRunner().invoke(cli, ["bench", "settle", "--networks", network])
     assert result.exit_code == 2
     assert "joined by dashes" in result.stderr
+
+
+def test_a_factor_stands_for_equal_layers() -> None:
+    assert sizes_of("784-256x3-32-10") == (784, 256, 256, 256, 32, 10)
+
+
+@pytest.mark.parametrize("depth", [2, 4])
+def test_a_truncated_schedule_is_exact_where_there_is_little_feedback(depth: int) -> None:
+    """What a few sweeps leave is of the order of the energy scale squared, in float32 and whatever the depth."""
+    data = samples(20, 4, None, 0)
+    batch = Batch(data.inputs[:32], data.labels[:32])
+    timed = cases(network_of((20, *[32] * depth, 4), 0.01, False, None, 0), batch, ["auto"])
+    assert next(case.cosine() or 0.0 for case in timed if case.name == "ep-truncated") > 0.999
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -60,9 +74,13 @@ def test_all_cases_compute_the_gradient_they_claim(scale: float, trained: bool) 
     distances = {name: 1 - (found[name].cosine() or 0.0) for name in ("ep-matched", "ep-textbook", "ep-centered")}
     assert distances["ep-matched"] <= max(1.05 * distances["ep-textbook"], distances["ep-centered"])
     assert found["ep-matched"].sweeps() <= found["ep-centered"].sweeps()
-    # A weaker nudge on one side would be another estimate; train's is that of both.
+    # A weaker nudge on one side is another estimate, and only that of the fixed schedule; train's is that of both.
     train = LearningOptions.model_fields["strength"].default
-    assert {case.strength for name, case in found.items() if name.startswith("ep-")} == {train}
+    assert {name: case.strength for name, case in found.items() if name.startswith("ep-")} == {
+        **dict.fromkeys(("ep-centered", "ep-matched", "ep-textbook"), train),
+        "ep-truncated": 1e-3,
+    }
+    assert found["ep-truncated"].sweeps() == 3
     for mine, textbook in zip(found["ep-centered"].run(), found["ep-textbook"].run(), strict=True):
         assert float((mine - textbook).norm()) < 0.02 * float(textbook.norm())
     for manual, autograd in zip(found["backprop-manual"].run(), found["backprop-autograd"].run(), strict=True):

@@ -117,10 +117,11 @@ def deviation_picture(cells: Mapping[str, Mapping[str, Sequence[float]]], tolera
     """
     copied = {in_words(name): {key: list(values) for key, values in pair.items()} for name, pair in cells.items()}
     rows: list[Row] = [
-        {"array": name, "target_uS": 1e6 * target, "measured_uS": 1e6 * written}
+        {"array": name, "target_uS": 1e6 * target, "measured_uS": 1e6 * written, "deviation_uS": 1e6 * written - 1e6 * target}
         for name, pair in copied.items()
         for target, written in zip(pair["target"], pair["written"], strict=True)
     ]
+    rows += [{"array": "tolerance", "deviation_uS": side * 1e6 * tolerance} for side in (-1, 1)]
     return draw(_paint_deviations, {"cells": copied, "tolerance": tolerance}, 8.0, 3.4, rows)
 
 

@@ -246,7 +246,7 @@ WRONG: dict[str, tuple[tuple[str, ...], list[str]]] = {
         ["strength or fraction of 1e+300 is infinite in float32", "nearer to 0.1"],
     ),
     "a hold below float32": (("train", "--rule", "coupled-centered", "--fraction", "1e-300"), ["of 1e-300 is 0 in float32"]),
-    "misspelt key": (("train", "--set", "learning_rate=0.1"), ["unknown option learning_rate", "did you mean 'learning_rates'"]),
+    "misspelt key": (("train", "--set", "learning_rate=0.1"), ["unknown option learning_rate", "it is 'learning_rates' here"]),
     "rates and layers": (("train", "--learning-rates", "1,1,1"), ["3 learning rates for 2 layers"]),
     "too many samples": (("train", "--train-size", "5000"), ["5000", "1 to 1197"]),
     "no such data": (("compare", "--data", "mnist", "--data-dir", "no-such-folder"), ["no-such-folder", "train-images-idx3-ubyte"]),

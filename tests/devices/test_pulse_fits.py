@@ -167,7 +167,7 @@ def test_columns_of_unequal_length_are_trains_of_their_own_lengths(tmp_path: Pat
 
 def test_units_are_those_of_the_option() -> None:
     """If this fails, the help names units that do not exist."""
-    from experiments.hardware.device import Unit
+    from experiments.hardware.device_fit import Unit
 
     assert set(Unit.__args__) == set(UNITS)
 

@@ -184,9 +184,7 @@ def canonical(kind: str, name: str) -> str | None:
         return None
     if ":" in name:
         if not all(name.partition(":")[::2]):  # no module to import
-            raise PluginError(
-                f"{name!r} is half the name of a{'n' * (kind[0] in 'aeiou')} {kind}; give MODULE:NAME, or a name without a colon"
-            )
+            raise PluginError(f"{name!r} is half the name of the {kind}; give MODULE:NAME, or a name without a colon")
         _refuse_untold(kind, name, name)
         return name
     found = [f"{module}:{name}" for module in _modules if name in _table(kind, import_module(module))]

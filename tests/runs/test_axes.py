@@ -176,8 +176,8 @@ def test_a_million_trials_are_walked_without_being_kept() -> None:
         ("no_such_module:A", "the plug-in 'no_such_module' cannot be imported"),
         ("trials:ToyOptions", "(?i)experiment"),
         ("trials:none", "(?i)experiment"),
-        (":", "':' is half the name of an experiment"),
-        ("trials:", "'trials:' is half the name of an experiment"),
+        (":", "':' is half the name of the experiment"),
+        ("trials:", "'trials:' is half the name of the experiment"),
         ("relaxtion", "unknown experiment 'relaxtion'; did you mean 'relaxation'"),
     ],
 )

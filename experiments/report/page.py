@@ -50,6 +50,7 @@ def build_report(run: RunDirectory, fronts: Sequence[str] = (), view: Contents |
     InputError
         If the run is damaged.
     """
+    refuse_special_files(run.path)
     shown = bounded_settings(run.read_config(), "config.toml")
     provenance = bounded_settings(_provenance(run), "provenance.json")
     with open_for_reading(run) as opened:

@@ -165,8 +165,18 @@ def read_table(path: Path, shapes: Mapping[str, tuple[int, int]], sizes: Mapping
     arrays, warnings = {}, []
     for name, expected in shapes.items():
         sides = [sheets[f"{name}.{side}"] for side in SIDES[kind.pairing]]
+        for side, sheet in zip(SIDES[kind.pairing], sides, strict=True):
+            stated = (sheet.header.get("array", name), sheet.header.get("side", side))
+            if stated != (name, side):
+                raise DataError(f"{path}: {name}.{side} says that it holds {'.'.join(stated)}; give every array and side its own values")
+            _check_shape(path, f"{name}.{side}", sheet.values.shape, expected)
         siemens = np.stack([_siemens(path, f"{name}.{side}", sheets[f"{name}.{side}"]) for side in SIDES[kind.pairing]])
-        _check_shape(path, name, siemens.shape[1:], expected)
+        for side, matrix in zip(SIDES[kind.pairing], siemens, strict=True):
+            if (most := float(matrix.max())) * _TOO_LARGE < kind.g_min:
+                warnings.append(
+                    f"conductances of {name}.{side} reach {most:g} siemens only, where no device has less than {kind.g_min:g}; "
+                    "state the unit of the values in the header"
+                )
         if (largest := float(siemens.max())) > _TOO_LARGE * kind.g_max:
             warnings.append(
                 f"conductances of {name} reach {largest:g} siemens, {largest / kind.g_max:.3g} times g_max; if they are microsiemens, "

@@ -80,8 +80,8 @@ def test_a_chip_is_tested_as_it_is(eqlab: Eqlab, tmp_path: Path) -> None:
     assert eqlab("device", "export", run, "--write", table).exit_code == 0
     plus, minus = table / "weight_2.plus.csv", table / "weight_2.minus.csv"
     texts = plus.read_text(), minus.read_text()
-    plus.write_text(texts[1])
-    minus.write_text(texts[0])
+    plus.write_text(texts[1].replace("# side: minus", "# side: plus"))
+    minus.write_text(texts[0].replace("# side: plus", "# side: minus"))
     (table / "weight_1.plus.pulses.csv").unlink()  # pulses are not measured
     result = eqlab("device", "import", run, "--read", table, "--json", "--out", tmp_path / "chip")
     assert result.exit_code == 0, result.output

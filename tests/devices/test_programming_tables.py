@@ -182,6 +182,19 @@ def test_microsiemens_that_are_called_siemens_are_doubted(tmp_path: Path) -> Non
         assert [("microsiemens" in warning) for warning in warnings] == [doubted] * 2 * doubted
 
 
+def test_siemens_that_are_called_microsiemens_are_doubted(tmp_path: Path) -> None:
+    """If this fails, one header of another unit changes a network without a word."""
+    write_table(tmp_path / "t", table_of())
+    _edited(tmp_path / "t", "weight_1.minus", "unit: siemens", "unit: microsiemens")
+    _, warnings = read_table(tmp_path / "t", SHAPES, SIZES)
+    assert len(warnings) == 1
+    assert "weight_1.minus reach" in warnings[0]
+
+
+def _copied(folder: Path, source: str, target: str) -> None:
+    (folder / f"{target}.csv").write_text((folder / f"{source}.csv").read_text())
+
+
 def _edited(folder: Path, name: str, before: str, after: str) -> None:
     file = folder / f"{name}.csv"
     text = file.read_text()
@@ -204,6 +217,8 @@ def _edited(folder: Path, name: str, before: str, after: str) -> None:
         (lambda t: (t / "bias_1.csv").write_text("# unit: dimensionless\n1,2,nan,4\n"), "bias_1 has values that are not finite"),
         (lambda t: (t / "bias_1.csv").write_text("# unit: dimensionless\n1,2,three,4\n"), "line 2 of .*bias_1.csv is no row of numbers"),
         (lambda t: (t / "bias_1.csv").write_text("# unit: dimensionless\n"), "has no numbers"),
+        (lambda t: _copied(t, "weight_1.minus", "weight_1.plus"), r"weight_1\.plus says that it holds weight_1\.minus"),
+        (lambda t: _copied(t, "weight_2.plus", "weight_1.plus"), r"weight_1\.plus says that it holds weight_2\.plus"),
     ],
 )
 def test_tables_of_another_network_or_unit_are_refused(change: object, words: str, tmp_path: Path) -> None:
@@ -229,7 +244,7 @@ def test_values_that_are_no_conductances_are_refused(value: str, tmp_path: Path)
 def test_shapes_are_those_of_the_network(tmp_path: Path) -> None:
     """If this fails, a transposed table is a network of other units."""
     write_table(tmp_path / "t.npz", table_of())
-    with pytest.raises(DataError, match=r"weight_1 has 3x4 values and the network needs 4x3 \(rows are units below"):
+    with pytest.raises(DataError, match=r"weight_1.plus has 3x4 values and the network needs 4x3 \(rows are units below"):
         read_table(tmp_path / "t.npz", {"weight_1": (4, 3), "weight_2": (4, 2)}, SIZES)
     for missing in ("nowhere", "nowhere.npz"):
         with pytest.raises(DataError, match=r"nowhere"):

@@ -43,7 +43,7 @@ def expect(given: object, kind: type[T], name: str, advice: str) -> T:
     name : str
         Name of the argument.
     advice : str
-        What to do instead, the end of the message.
+        Advice on what to do instead, the end of the message.
 
     Raises
     ------

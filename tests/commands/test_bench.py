@@ -54,7 +54,7 @@ def test_a_factor_stands_for_equal_layers() -> None:
 
 @pytest.mark.parametrize("depth", [2, 4])
 def test_a_truncated_schedule_is_exact_where_there_is_little_feedback(depth: int) -> None:
-    """What a few sweeps leave is of the order of the energy scale squared, in float32 and whatever the depth."""
+    """Error of a few sweeps: of the order of the energy scale squared, in float32 and whatever the depth."""
     data = samples(20, 4, None, 0)
     batch = Batch(data.inputs[:32], data.labels[:32])
     timed = cases(network_of((20, *[32] * depth, 4), 0.01, False, None, 0), batch, ["auto"])

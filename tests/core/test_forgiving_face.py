@@ -1,4 +1,4 @@
-"""What a caller may write from Python: random weights, names, arrays and pairs; anything else is refused in one sentence."""
+"""Arguments that Python callers may write: random weights, names, arrays and pairs; anything else is refused in one sentence."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_a_difference_of_no_size_is_the_slope(name: str) -> None:
 
 
 def test_an_unsettled_unit_is_taken_to_have_settled() -> None:
-    """What is left of a free phase, over a strength of 1e-4, would be ten thousand times the error that is to be measured."""
+    """Residuals of a free phase, over a strength of 1e-4, would be ten thousand times the error that is to be measured."""
     value, drive = torch.tensor([0.5, 0.0, 1.0, 0.0]), torch.tensor([0.501, 0.3, 0.2, -0.4])
     settled = HARD_SIGMOID.settled(value, drive)
     assert settled.tolist() == pytest.approx([0.5, 0.0, 1.0, -0.4])

@@ -31,7 +31,7 @@ def contrast_pair(
     free, plus, minus : arrays of shape (B, n)
         Hidden units of the free state, and both displacements.
     free_out, plus_out, minus_out : arrays of shape (B, k)
-        The same of the outputs.
+        Outputs of the free state, and their displacements in both phases.
     scale, scale_out : float
         Factor of each layer's contrast.
     change : array of shape (B, n)

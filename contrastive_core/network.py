@@ -23,10 +23,10 @@ class Clamped(NamedTuple):
     ----------
     network : Network
         Network that relaxes; the one inside, where another network only holds its parameters.
-    inputs : Tensor of shape (B, n_in)
+    inputs : Tensor of shape (B, n_in), or (B, C, H, W) for pictures
         Clamped inputs.
-    drive : Tensor of shape (B, n_1)
-        Contribution of the inputs to the first free layer. It is computed once for all phases, because it takes most multiplications of
+    drive : Tensor, shaped as the first free layer
+        Contribution of the inputs to that layer. It is computed once for all phases, because it takes most multiplications of
         a sweep. For units in a two-dimensional field both components lie side by side, in (B, 2 n_1).
     load : Tensor of shape (n_1,), optional
         Stiffness that the inputs add to the first free layer. In a circuit the drive is the current and the load the conductance of
@@ -47,7 +47,7 @@ class Contrast(NamedTuple):
     clamped : Clamped
         Network with the inputs of both phases.
     plus, minus : State
-        End of each phase; the gradient at the second is subtracted from that at the first.
+        End of each phase; the gradient at the second is subtracted.
     factor : float
         Factor of the difference.
     """
@@ -83,6 +83,10 @@ class Pieces(NamedTuple):
         Returns what ``repr`` shows beside the sizes, such as activations.
     magnitudes : callable, optional
         Returns the size of all that acts on each unit without regard to signs, shaped and scaled as the state; by default the state's.
+    shapes : tuple of tuple of int
+        Shape of each free layer of one sample, such as (32, 8, 8) for 32 channels; empty if every layer is a row of its units.
+    skips : tuple of (int, int)
+        Pairs of free layers, by index, that act on each other although they are no neighbours.
     """
 
     bounds: Mapping[str, tuple[float, float]] = {}
@@ -95,14 +99,16 @@ class Pieces(NamedTuple):
     scales: Callable[[Clamped], tuple[Tensor, ...]] | None = None
     describe: Callable[[], str] | None = None
     magnitudes: Callable[[State, Clamped], State] | None = None
+    shapes: tuple[tuple[int, ...], ...] = ()
+    skips: tuple[tuple[int, int], ...] = ()
 
 
 class Network(nn.Module, ABC):
     r"""An energy :math:`E(s, x; \theta)` over a tuple of free layers, with everything a dynamics needs to lower it.
 
     A network holds parameters only. Blocks are its free layers, numbered from the input side; blocks that are not
-    neighbours do not act on each other. The abstract members are the core that every network has; abilities that only some have
-    are in :attr:`pieces`.
+    neighbours act on each other only if :attr:`Pieces.skips` names them. The abstract members are the core that every network has;
+    abilities that only some have are in :attr:`pieces`.
 
     Attributes
     ----------
@@ -217,13 +223,18 @@ class Network(nn.Module, ABC):
     def extra_repr(self) -> str:
         """Return what ``repr`` shows: the number of units of each layer, and what is particular to the network."""
         units = "-".join(str(size) for size in (self.num_inputs, *self.sizes))
-        describe = self.pieces.describe
-        return units if describe is None else f"{units}, {describe()}"
+        return units if (describe := self.pieces.describe) is None else f"{units}, {describe()}"
 
     @final
     def has_minimum(self, curvature: float) -> bool:
         """Whether the energy keeps a minimum when a nudge adds this curvature to the outputs."""
         return curvature >= 0 or curvature > self.least_curvature(curvature)
+
+    @property
+    @final
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Return the shape of each free layer of one sample."""
+        return self.pieces.shapes or tuple((size,) for size in self.sizes)
 
     @property
     @final
@@ -277,8 +288,7 @@ class Network(nn.Module, ABC):
     @final
     def ladder(self, clamped: Clamped) -> Ladder | None:
         """Return the energy as one that kernels can settle; None if it is not of that form."""
-        ladder = self.pieces.ladder
-        return None if ladder is None else ladder(clamped)
+        return None if (ladder := self.pieces.ladder) is None else ladder(clamped)
 
     @final
     def dissipation(self, state: State, clamped: Clamped) -> Dissipation | None:

@@ -13,7 +13,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.expect import shown
 
 State = tuple[Tensor, ...]
-"""One (B, n) tensor per free layer, input side first."""
+"""One tensor per free layer, input side first: of shape (B, n) for a row of units, (B, C, H, W) for channels of a picture."""
 
 Gradients = dict[str, Tensor]
 """One tensor per parameter, with the keys and shapes of ``network.named_parameters()``."""

@@ -82,8 +82,8 @@ class Ising(Network):
         self.stiffness = (1.0, 1.0)  # spins have no energy of their own
         self.output_is_last_layer, self.has_readout = voters is None, False
         self.field_limit, self.coupling_limit = field_limit, coupling_limit
-        self.weight_1 = initial_weight(sizes[0], sizes[1], gains[0], source, dtype, "each of the gains")
-        self.weight_2 = initial_weight(sizes[1], sizes[2], gains[1], source, dtype, "each of the gains")
+        self.weight_1 = initial_weight(sizes[:2], sizes[0], gains[0], source, dtype, "each of the gains")
+        self.weight_2 = initial_weight(sizes[1:], sizes[1], gains[1], source, dtype, "each of the gains")
         self.hidden_bias = nn.Parameter(torch.zeros(sizes[1], dtype=dtype))
         self.output_bias = nn.Parameter(torch.zeros(sizes[2], dtype=dtype))
 

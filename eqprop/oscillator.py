@@ -81,7 +81,7 @@ class Oscillators(Network):
         self.output_is_last_layer, self.has_readout = False, False
         self.injection, self.input_gain = injection, input_gain
         for number, (below, above) in enumerate(pairwise(sizes), start=1):
-            self.register_parameter(f"weight_{number}", initial_weight(below, above, gain, source, dtype))
+            self.register_parameter(f"weight_{number}", initial_weight((below, above), below, gain, source, dtype))
             self.register_parameter(f"bias_{number}", nn.Parameter(torch.zeros(above, dtype=dtype)))
 
     def weight(self, index: int) -> Tensor:

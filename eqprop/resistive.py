@@ -79,7 +79,7 @@ class Resistive(Network):
         self.output_is_last_layer, self.has_readout = True, False
         sources = 2 * sizes[0] + (2 if self.parts.rail else 0)
         for number, (below, above) in enumerate(pairwise((sources, *self.sizes)), start=1):
-            self.register_parameter(f"conductance_{number}", initial_weight(below, above, gain, source, dtype))
+            self.register_parameter(f"conductance_{number}", initial_weight((below, above), below, gain, source, dtype))
             self.register_parameter(f"bias_{number}", nn.Parameter(torch.zeros(above, dtype=dtype)))
         # An excitatory node has its diode's anode at ground, an inhibitory one the cathode; +1 and -1.
         for index, size in enumerate(self.sizes[:-1]):

@@ -112,7 +112,7 @@ class Implicit(Rule):
 
 
 def _units(state: State) -> int:
-    return sum(layer.shape[1] for layer in state)
+    return sum(layer[0].numel() for layer in state)
 
 
 def _weigh(scale: State, right_side: State) -> Tensor:

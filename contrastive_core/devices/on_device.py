@@ -103,13 +103,16 @@ class OnDevice(SameEnergy[Network], Network):
     @property
     def pieces(self) -> Pieces:
         """Return reading and writing of the arrays, errors of nudges, and the heat at the devices' scale."""
+        inside = self.inside.pieces
         return Pieces(
             write_=self._write_,
             read_=self._read_,
-            hold=self.inside.pieces.hold,
+            hold=inside.hold,
             nudge=self._nudge,
             dissipation=self._dissipation,
-            describe=self.inside.pieces.describe,
+            describe=inside.describe,
+            shapes=inside.shapes,
+            skips=inside.skips,
         )
 
     def _read_(self) -> None:
@@ -174,7 +177,7 @@ class OnDevice(SameEnergy[Network], Network):
             return nudge
         # A nudge is asked for before its phase has a state: only shape and dtype of the outputs are known.
         like = next(self.parameters())
-        output = self.inside.output(tuple(like.new_zeros(len(nudge.batch.labels), size) for size in self.sizes))
+        output = self.inside.output(tuple(like.new_zeros(len(nudge.batch.labels), *shape) for shape in self.shapes))
         for effect, nudged in effects:
             nudge = nudged(nudge, output, self.device.draws(effect, "nudge", int(self.clock)))
         return nudge

@@ -1,6 +1,6 @@
 """Block descent: layers move one after the other, each to its minimum with the others held."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -25,7 +25,8 @@ class BlockDescent(Dynamics):
     propagation must visit the blocks in the reverse order of the free phase: K nudged sweeps then equal backpropagation
     through the last K free sweeps exactly.
 
-    The orders are those of Scellier et al. (2023): "even-odd" is their asynchronous scheme, [0::2] and then [1::2].
+    The orders are those of Scellier et al. (2023): "even-odd" is their asynchronous scheme, [0::2] and then [1::2]. Layers with a residual
+    edge between them are never in one group, so that residual networks may have a third.
 
     Attributes
     ----------
@@ -45,12 +46,25 @@ class BlockDescent(Dynamics):
         if not 0 < self.over_relaxation < 2:
             raise InputError(f"over-relaxation must lie between 0 and 2, where sweeps still lower the energy, got {self.over_relaxation}")
 
-    def groups(self, num_layers: int) -> list[range]:
-        """Return the blocks in the order of their moves; those of one group do not act on each other."""
+    def groups(self, num_layers: int, skips: Sequence[tuple[int, int]] = ()) -> list[list[int]]:
+        """Return the blocks in the order of their moves; those of one group do not act on each other.
+
+        Parameters
+        ----------
+        num_layers : int
+            Number of blocks.
+        skips : sequence of (int, int)
+            Pairs of blocks that act on each other although they are no neighbours. With them "even-odd" may need more than two groups:
+            each block joins the first group in which nothing below acts on it.
+        """
         if self.order in ("even-odd", "odd-even"):
-            groups = [range(0, num_layers, 2), range(1, num_layers, 2)]
+            colours: list[int] = []
+            for index in range(num_layers):
+                taken = {colours[low] for low, high in (*((index - 1, index),) * bool(index), *skips) if high == index}
+                colours.append(min(colour for colour in range(num_layers) if colour not in taken))
+            groups = [[index for index in range(num_layers) if colours[index] == colour] for colour in range(max(colours) + 1)]
         else:
-            groups = [range(index, index + 1) for index in range(num_layers)]
+            groups = [[index] for index in range(num_layers)]
         return groups if self.order in ("forward", "even-odd") else groups[::-1]
 
     def advance(
@@ -64,10 +78,16 @@ class BlockDescent(Dynamics):
             pull = pull_of(phase, clamped, current) if index == last else None
             return clamped.network.minimiser(index, current, clamped, pull)
 
-        return (*self.sweep(state, moving_blocks(state, phase), lowest, clamped.network.project), None)
+        network = clamped.network
+        return (*self.sweep(state, moving_blocks(state, phase), lowest, network.project, network.pieces.skips), None)
 
     def sweep(
-        self, state: State, moving: range, lowest: Callable[[int, State], Tensor], project: Callable[[State], State]
+        self,
+        state: State,
+        moving: range,
+        lowest: Callable[[int, State], Tensor],
+        project: Callable[[State], State],
+        skips: Sequence[tuple[int, int]] = (),
     ) -> tuple[State, Tensor]:
         """Move the blocks once, in whatever coordinates, and return the state with its residual of shape (B,).
 
@@ -81,9 +101,11 @@ class BlockDescent(Dynamics):
             Stationary value of a block, given by its number, at a state.
         project : callable
             State inside the bounds of its units that is nearest to a state.
+        skips : sequence of (int, int)
+            Pairs of blocks that act on each other although they are no neighbours.
         """
         current, residual = state, state[0].new_zeros(len(state[0]))
-        for group in self.groups(len(state)):
+        for group in self.groups(len(state), skips):
             moved = {index: lowest(index, current) for index in group if index in moving}
             minimum = tuple(moved.get(index, layer) for index, layer in enumerate(current))
             # Measured to the minimum, so that going less far cannot pass for convergence.

@@ -11,6 +11,7 @@ from contrastive_core.dynamics.gradient_flow import velocity_of
 from contrastive_core.errors import ConvergenceError, InputError
 from contrastive_core.network import Clamped
 from contrastive_core.networks.curvature import extreme_eigenvalues, hessian
+from contrastive_core.per_sample import beside, total
 from contrastive_core.phases import Phase
 from contrastive_core.types import State
 
@@ -35,9 +36,9 @@ class Motion(NamedTuple):
         Point at which the next gradient is taken.
     before, image : State
         The point before it, and the end of the last plain step.
-    size : Tensor of shape (B, 1)
+    size : Tensor of shape (B,)
         Euler step of each sample.
-    clock : Tensor of shape (B, 1)
+    clock : Tensor of shape (B,)
         Nesterov's t, 1 after a restart.
     least : Tensor of shape (B,)
         Smallest displacement by a step of size 1, since the step was last halved.
@@ -87,12 +88,10 @@ class Momentum(Dynamics):
 
     def _begin(self, state: State, clamped: Clamped, phase: Phase) -> Motion:
         """Return a memory without motion, with the step size that the curvature allows."""
-        like = state[0].detach()[:, :1]
+        like = torch.ones_like(total(state[0].detach()))
         size = self.step_size
-        steps = _SAFETY / largest_curvature(state, clamped, phase)[:, None] if size is None else torch.full_like(like, size)
-        return Motion(
-            state, state, state, steps, torch.ones_like(like), torch.full_like(like[:, 0], torch.inf), torch.zeros_like(like[:, 0])
-        )
+        steps = _SAFETY / largest_curvature(state, clamped, phase) if size is None else torch.full_like(like, size)
+        return Motion(state, state, state, steps, like, torch.full_like(like, torch.inf), torch.zeros_like(like))
 
     def advance(
         self, state: State, memory: Motion | None, clamped: Clamped, phase: Phase = None, generator: torch.Generator | None = None
@@ -107,35 +106,35 @@ class Momentum(Dynamics):
             return tuple(new if index in moving else old for index, (old, new) in enumerate(zip(point, allowed, strict=True)))
 
         stepped = inside(tuple(p + v for p, v in zip(point, velocity, strict=True)))
-        image = inside(tuple(p + memory.size * v for p, v in zip(point, velocity, strict=True)))
+        image = inside(tuple(p + beside(memory.size, v) * v for p, v in zip(point, velocity, strict=True)))
         size, clock, least, age, still = self._pace(memory, image, largest_change(point, stepped).detach(), velocity)
         if self.momentum is None:
             weight = (memory.clock - 1) / clock * ~still
-            ahead = tuple(g + weight * (g - old) for g, old in zip(image, memory.image, strict=True))
+            ahead = tuple(g + beside(weight, g) * (g - old) for g, old in zip(image, memory.image, strict=True))
         else:
             weight = self.momentum * (~still).to(size)
-            ahead = tuple(g + weight * (p - old) for g, p, old in zip(image, point, memory.before, strict=True))
+            ahead = tuple(g + beside(weight, g) * (p - old) for g, p, old in zip(image, point, memory.before, strict=True))
         motion = Motion(inside(ahead), point, image, size, clock, least, age)
         return image, flow_residual(point, stepped, clamped, phase), motion
 
     def _pace(self, memory: Motion, image: State, speed: Tensor, velocity: State) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return the next step sizes, clocks, smallest speeds and their ages, and a mask of the samples whose motion is stopped."""
         # A move against the velocity climbs: the state has gone past the minimum.
-        uphill = sum(((g - old) * v).detach().sum(1) for g, old, v in zip(image, memory.image, velocity, strict=True))
+        uphill = sum(total((g - old) * v).detach() for g, old, v in zip(image, memory.image, velocity, strict=True))
         still = torch.as_tensor(uphill < 0)
         size, least = memory.size, torch.minimum(memory.least, speed)
         age = torch.where(speed < memory.least, 0.0, memory.age + 1)
         if self.step_size is None:
             noise = _NOISE * torch.finfo(speed.dtype).eps
             unstable = ((speed > _GROWTH * memory.least) | (age > _PATIENCE)) & (speed > noise)
-            size = torch.where(unstable[:, None], size / 2, size)
+            size = torch.where(unstable, size / 2, size)
             least, age = torch.where(unstable, speed, least), torch.where(unstable, 0.0, age)
             still = still | unstable
         elif self.momentum is not None:
             still = torch.zeros_like(still)  # a heavy ball told how to roll does so
         # Nesterov's sequence; 1 begins it anew, without momentum.
-        clock = torch.where(still[:, None], 1.0, (1 + (1 + 4 * memory.clock.square()).sqrt()) / 2)
-        return size, clock, least, age, still[:, None]
+        clock = torch.where(still, 1.0, (1 + (1 + 4 * memory.clock.square()).sqrt()) / 2)
+        return size, clock, least, age, still
 
     @property
     def compiled(self) -> Dynamics | None:
@@ -154,16 +153,16 @@ def largest_curvature(state: State, clamped: Clamped, phase: Phase = None) -> Te
     pull = pull_of(phase, clamped, tuple(layer.detach() for layer in state))
     with torch.no_grad():
         # No sign pattern of the couplings is orthogonal to it but by accident; the same start for every sample keeps samples independent.
-        vector = tuple(torch.ones_like(s) + 0.5 * torch.cos(torch.arange(s.shape[1]).to(s)) for s in state)
-        largest = torch.ones_like(state[0][:, 0])
+        vector = tuple(torch.ones_like(s) + 0.5 * torch.cos(torch.arange(s[0].numel()).to(s)).reshape(s.shape[1:]) for s in state)
+        largest = torch.ones_like(total(state[0]))
         for _ in range(_PRODUCTS):
-            norm = torch.stack([v.square().sum(1) for v in vector]).sum(0).sqrt()[:, None]
-            unit = tuple(v / norm for v in vector)
+            norm = torch.stack([total(v.square()) for v in vector]).sum(0).sqrt()
+            unit = tuple(v / beside(norm, v) for v in vector)
             image = product(tuple(v / root for v, root in zip(unit, roots, strict=True)))
             vector = tuple(h / root for h, root in zip(image, roots, strict=True))
             if pull is not None and pull.curvature > 0:
                 vector = (*vector[:-1], vector[-1] + pull.curvature / roots[-1] ** 2 * unit[-1])
-            largest = torch.stack([v.square().sum(1) for v in vector]).sum(0).sqrt()
+            largest = torch.stack([total(v.square()) for v in vector]).sum(0).sqrt()
         return torch.where(torch.isfinite(largest), largest, 1.0).clamp_min(torch.finfo(largest.dtype).eps)
 
 

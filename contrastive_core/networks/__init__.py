@@ -14,6 +14,7 @@ NETWORKS: Table[NetworkKind] = Table(
     "network",
     {
         "layered": "contrastive_core.networks.kinds:LAYERED",
+        "convolutional": "contrastive_core.networks.kinds:CONVOLUTIONAL",
     },
 )
 

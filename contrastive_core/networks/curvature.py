@@ -80,17 +80,23 @@ def scaled_hessian(clamped: Clamped, state: State) -> tuple[Callable[[State], St
 
 def flatten(state: State) -> Tensor:
     """Return the layers of each sample in one row, of shape (B, n)."""
-    return torch.cat(state, dim=1)
+    return torch.cat([layer.flatten(1) for layer in state], dim=1)
 
 
 def unflatten(rows: Tensor, like: State) -> State:
-    """Split rows of shape (B, n) into layers as wide as those of ``like``."""
-    return torch.split_with_sizes(rows, [layer.shape[1] for layer in like], dim=1)
+    """Split rows of shape (B, n) into layers shaped as those of ``like``, whose batch may be larger."""
+    parts = torch.split_with_sizes(rows, widths(like), dim=1)
+    return tuple(part if layer.dim() == 2 else part.reshape(-1, *layer.shape[1:]) for part, layer in zip(parts, like, strict=True))
+
+
+def widths(state: State) -> list[int]:
+    """Return the number of units of each layer."""
+    return [layer[0].numel() for layer in state]
 
 
 def as_operator(multiply: Callable[[State], State], like: State) -> LinearOperator:
     """Return a SciPy operator on the flattened batch, of B·n unknowns; samples do not act on each other."""
-    rows, width = like[0].shape[0], sum(layer.shape[1] for layer in like)
+    rows, width = like[0].shape[0], sum(widths(like))
 
     def product(vector: NDArray[np.float64]) -> NDArray[np.float64]:
         tensor = torch.from_numpy(np.array(vector, dtype=np.float64).reshape(rows, width)).to(like[0])
@@ -117,8 +123,9 @@ def extreme_eigenvalues(clamped: Clamped, state: State, *, relative: bool = Fals
     if count < 3:
         raise ConvergenceError("fewer than 3 units are inside their bounds, so there is no curvature to measure; lower the gain")
     product = hessian(clamped, state)
-    sizes = [layer.shape[1] for layer in state]
-    units = torch.cat([torch.ones(n).to(state[0]) * k for n, k in zip(sizes, clamped.network.unit_scales(clamped), strict=True)])  # (n,)
+    units = torch.cat(
+        [torch.ones(n).to(state[0]) * k for n, k in zip(widths(state), clamped.network.unit_scales(clamped), strict=True)]
+    )  # (n,)
 
     def compressed(vector: NDArray[np.float64], root: Tensor) -> NDArray[np.float64]:
         rows = torch.zeros(movable.shape, dtype=state[0].dtype, device=state[0].device)
@@ -170,10 +177,13 @@ def dense(clamped: Clamped, state: State) -> tuple[Tensor, State]:
     """
     forces, free = _differentiable_force(clamped, state)
     scale = tuple(layer.sqrt() for layer in clamped.network.compliance(state))
-    width, rows = sum(layer.shape[1] for layer in state), state[0].shape[0]
+    width, rows = sum(widths(state)), state[0].shape[0]
     basis = torch.eye(width, dtype=state[0].dtype, device=state[0].device)[:, None, :].expand(width, rows, width)
-    vectors = torch.split_with_sizes(basis, [layer.shape[1] for layer in state], dim=2)
+    parts = torch.split_with_sizes(basis, widths(state), dim=2)
+    vectors = tuple(part.reshape(width, *layer.shape) for part, layer in zip(parts, state, strict=True))
     products = torch.autograd.grad(forces, free, vectors, is_grads_batched=True)
     weights = flatten(scale)
-    matrices = -torch.cat(products, dim=2).transpose(0, 1) * weights[:, :, None] * weights[:, None, :]  # (B, n, n)
+    matrices = (
+        -torch.cat([product.flatten(2) for product in products], dim=2).transpose(0, 1) * weights[:, :, None] * weights[:, None, :]
+    )  # (B, n, n)
     return matrices + torch.diag_embed((weights == 0).to(weights)), scale

@@ -14,18 +14,21 @@ at 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, final
 
 import torch
 from torch import Tensor
 
+from contrastive_core.networks.links import Identity, per_channel
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
 if TYPE_CHECKING:
     from contrastive_core.network import Clamped
     from contrastive_core.networks.layered import Layered
+    from contrastive_core.networks.links import Edge
 
 
 class Displacement(NamedTuple):
@@ -60,6 +63,7 @@ class Differences:
 
     def __init__(self, network: Layered, clamped: Clamped, free: State) -> None:
         self.network, self.clamped, self.free = network, clamped, free
+        self._known: dict[tuple[int, int], tuple[Tensor, Tensor | None]] = {}
 
     @cached_property
     def drives(self) -> State:
@@ -68,6 +72,32 @@ class Differences:
             activation.settled(layer, self.network.drive(index, self.free, self.clamped))
             for index, (activation, layer) in enumerate(zip(self.network.activations, self.free, strict=True))
         )
+
+    def _ways(self, edge: Edge) -> tuple[Tensor | None, Tensor | None]:
+        """Return the response and the route of an edge in the free state; None where feedback depends on neither."""
+        if not edge.link.routed:
+            return None, None
+        if (ends := (edge.source, edge.target)) not in self._known:
+            response = self.network.respond(edge, self.free, self.clamped)
+            self._known[ends] = response, edge.link.route(response)
+        return self._known[ends]
+
+    def _pressed(self, edge: Edge, displacement: Displacement) -> Tensor:
+        r"""Return the change of what presses on the response of an edge, in units of the layer above.
+
+        With the pooling's way back J it is :math:`J e_l + \lambda^{l-j} (J - J^*) s_l^* / \eta_j`: units above move, and so does the way
+        back to the layer j below, where it depends on the response to that layer.
+        """
+        layers, strength = displacement
+        (response, route), link = self._ways(edge), edge.link
+        if not link.routed or edge.source < 0:
+            return link.pressed(layers[edge.target], route)
+        scale = self.scales(strength)[edge.source]
+        _, turned = link.difference(response, route, layers[edge.source], self.network.weight_of(edge), scale)
+        if turned is None or route is None:
+            return link.pressed(layers[edge.target], route)
+        pressed = link.pressed(layers[edge.target], torch.add(route, turned, alpha=scale))
+        return torch.add(pressed, link.pressed(self.free[edge.target], turned), alpha=self.network.feedback(edge))
 
     def scales(self, strength: float) -> tuple[float, ...]:
         r"""Return :math:`\eta_l`, the size of each layer's displacement at a strength in units of the outputs' stiffness."""
@@ -105,10 +135,17 @@ class Differences:
         """
         layers, strength = displacement
         network, activation = self.network, self.network.activations[index]
-        step = torch.zeros_like(layers[index]) if index == 0 else network.energy_scale * (layers[index - 1] @ network.weight(index))
-        if index + 1 < len(layers):
-            step = torch.addmm(step, layers[index + 1], network.weight(index + 1).T)
-        scale = self.scales(strength)[index]
+        step, scales = None, self.scales(strength)
+        for edge in network.into[index]:
+            if edge.source >= 0:
+                ways = self._ways(edge)
+                drive, _ = edge.link.difference(*ways, layers[edge.source], network.weight_of(edge), scales[edge.source])
+                drive = network.feedback(edge) * drive
+                step = drive if step is None else step + drive
+        step = torch.zeros_like(layers[index]) if step is None else step
+        for edge in network.out_of[index]:
+            step = edge.link.down(self._pressed(edge, displacement), network.weight_of(edge), step, 1.0)
+        scale = scales[index]
         if pull is not None:
             step = step + pull.linear
             if activation.quadratic:
@@ -145,22 +182,32 @@ class Differences:
             the displacement itself is the adjoint, and the factor multiplies it.
         """
         gradients: Gradients = {}
-        samples, below, below_change = len(self.free[0]), self.clamped.inputs, None
-        for index, free in enumerate(self.free):
+        network, sides = self.network, [(side, sign) for side, sign in ((plus, 1.0), (minus, -1.0)) if side is not None]
+
+        def both(index: int, free: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+            """Return the scaled difference of both sides, over minus the number of samples, and their mean."""
             change, mean = torch.zeros_like(free), free
-            for side, sign in ((plus, 1.0), (minus, -1.0)):
-                if side is not None:
-                    strength = side.strength
-                    # The sizes of the layers cancel against the stiffness in the energy: only the strengths are left.
-                    change = torch.add(change, side.layers[index], alpha=sign * factor * (strength or 1.0))
-                    mean = torch.add(mean, side.layers[index], alpha=self.scales(strength)[index] / 2)
-            change = change / -samples
-            weight = below.T @ change
-            if below_change is not None:
-                weight = torch.addmm(weight, below_change.T, mean, alpha=self.network.energy_scale)
-            gradients[f"weight_{index + 1}"], gradients[f"bias_{index + 1}"] = weight, change.sum(0)
-            below, below_change = mean, change
-        if self.network.has_readout:
-            gradients["weight_readout"] = torch.zeros_like(self.network.weight_readout)
-            gradients["bias_readout"] = torch.zeros_like(self.network.bias_readout)
-        return gradients
+            for (side, sign), part in zip(sides, parts, strict=True):
+                # The sizes of the layers cancel against the stiffness in the energy: only the strengths are left.
+                change = torch.add(change, part, alpha=sign * factor * (side.strength or 1.0))
+                mean = torch.add(mean, part, alpha=self.scales(side.strength)[index] / 2)
+            return change / -len(free), mean
+
+        layers = [both(index, free, [side.layers[index] for side, _ in sides]) for index, free in enumerate(self.free)]
+        for index, (change, mean) in enumerate(layers):
+            for edge in network.into[index]:
+                link = edge.link
+                if isinstance(link, Identity):
+                    continue
+                if link.routed:
+                    free = link.pressed(self.free[index], self._ways(edge)[1])
+                    pressed, pressed_mean = both(index, free, [self._pressed(edge, side) for side, _ in sides])
+                else:
+                    pressed, pressed_mean = link.pressed(change, None), link.pressed(mean, None)
+                below_change, below = (None, self.clamped.inputs) if edge.source < 0 else layers[edge.source]
+                weight = link.gradient(below, pressed)
+                if below_change is not None:
+                    weight = link.gradient(below_change, pressed_mean, weight, network.feedback(edge))
+                gradients[edge.name] = weight
+            gradients[f"bias_{index + 1}"] = per_channel(change)
+        return gradients | network.readout_zeros()

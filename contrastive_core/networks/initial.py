@@ -34,14 +34,16 @@ def layer_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
 
 
 def initial_weight(
-    fan_in: int, fan_out: int, gain: float, generator: torch.Generator, dtype: torch.dtype, name: str = "gain"
+    shape: Sequence[int], fan_in: int, gain: float, generator: torch.Generator, dtype: torch.dtype, name: str = "gain"
 ) -> nn.Parameter:
     r"""Draw weights uniform in :math:`\pm g/\sqrt{\mathrm{fan\ in}}`; a gain g of 0 makes all of them 0.
 
     Parameters
     ----------
-    fan_in, fan_out : int
+    shape : sequence of int
         Shape of the weights.
+    fan_in : int
+        Number of units below that a unit sees.
     gain : float
         :math:`g`, at least 0.
     generator : torch.Generator
@@ -57,4 +59,4 @@ def initial_weight(
         If the gain is not a finite number of at least 0.
     """
     bound = expect_number(gain, name, "0 makes all weights 0", least=0) / math.sqrt(fan_in)
-    return nn.Parameter(torch.zeros(fan_in, fan_out, dtype=dtype).uniform_(-bound, bound, generator=generator))
+    return nn.Parameter(torch.zeros(*shape, dtype=dtype).uniform_(-bound, bound, generator=generator))

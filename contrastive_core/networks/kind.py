@@ -23,6 +23,10 @@ class Blueprint:
         Values per sample and number of classes of the data.
     hidden : tuple of int
         Units of each hidden layer, from the inputs up.
+    layers : str
+        Layers in the notation of convolutional networks, from the inputs up.
+    shape : tuple of int
+        Channels, height and width of the pictures in the rows of inputs; empty if rows are vectors.
     activation, output_activation : Activation
         Activation functions of the hidden layers and of the outputs.
     energy_scale : float
@@ -38,6 +42,8 @@ class Blueprint:
     num_inputs: int
     num_classes: int
     hidden: tuple[int, ...]
+    layers: str
+    shape: tuple[int, ...]
     activation: Activation
     output_activation: Activation
     energy_scale: float
@@ -86,7 +92,7 @@ class NetworkKind:
     random_structure: bool = False
 
 
-SHARED = ("hidden", "activation", "output_activation", "energy_scale", "readout", "gain")
+SHARED = ("hidden", "layers", "activation", "output_activation", "energy_scale", "readout", "gain")
 """Fields of :class:`Blueprint` that a kind uses or not."""
 
 INITIAL = frozenset({"hidden", "readout", "gain"})

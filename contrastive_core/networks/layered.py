@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import copy
-from itertools import pairwise
+from functools import partial
+from math import prod
 from numbers import Integral
-from typing import cast, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +19,10 @@ from contrastive_core.generators import source_of
 from contrastive_core.network import Clamped, Network, Pieces
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.activation import HARD_SIGMOID, LINEAR, Activation
-from contrastive_core.networks.initial import initial_weight, layer_sizes
-from contrastive_core.networks.input_checks import as_inputs
+from contrastive_core.networks.architecture import Architecture, chain, described
+from contrastive_core.networks.initial import initial_weight
+from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, as_picture, per_channel
+from contrastive_core.per_sample import total
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
@@ -42,13 +45,18 @@ class Layered(Network):
     :math:`s_L W_r + b_r`, outside the equilibrium: ``weight_readout`` of shape (n_L, n_out), ``bias_readout`` (n_out,). Weights
     start uniform in :math:`\pm g/\sqrt{\mathrm{fan\ in}}`, biases at 0.
 
+    In an architecture, layers may be pictures of shape (C, H, W) that are linked by convolutions with poolings, with a bias for each
+    channel. A residual edge, with weights ``weight_skip_j_l`` or none, adds :math:`s_j` to what drives layer l. Feedback through it to
+    layer j has the factor :math:`\lambda^{l-j}`.
+
     The activity form is that of Scellier et al. (2023) and Laborieux et al. (2021); Scellier & Bengio (2017) write the
     interaction in :math:`\rho(s)` instead, which has the same minima inside the box of the hard sigmoid.
 
     Parameters
     ----------
-    sizes : sequence of int
-        Units of each layer from the inputs to the last: (n_0, n_1, ..., n_L), at least two.
+    sizes : sequence of int, or Architecture
+        Units of each layer from the inputs to the last: (n_0, n_1, ..., n_L), at least two; or an architecture, such as that of
+        :func:`~contrastive_core.networks.notation.convolutional`.
     activation : Activation or str
         Activation of the hidden layers, or its name in ``ACTIVATIONS``.
     output_activation : Activation or str
@@ -72,7 +80,7 @@ class Layered(Network):
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        sizes: Sequence[int] | Architecture,
         *,
         activation: Activation | str = HARD_SIGMOID,
         output_activation: Activation | str = LINEAR,
@@ -83,76 +91,102 @@ class Layered(Network):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        sizes, source = layer_sizes(sizes), source_of(generator)
+        architecture, source = sizes if isinstance(sizes, Architecture) else chain(sizes), source_of(generator)
         hidden, last = (ACTIVATIONS.made(given, Activation) for given in (activation, output_activation))
         if readout is not None and not (isinstance(readout, Integral) and readout >= 1):
             raise InputError(f"readout must be a positive number of outputs, got {shown(readout)}; leave it out for none")
         if not 0 < expect_number(energy_scale, "energy_scale", "1 is the usual symmetric network") <= 1:
             raise InputError(f"energy_scale must lie in (0, 1], got {energy_scale}; 1 is the usual symmetric network")
-        self.num_inputs, self.sizes = sizes[0], tuple(sizes[1:])
+        self.architecture, self.is_dense = architecture, architecture.is_dense
+        self.into, self.out_of = architecture.into(), architecture.out_of()
+        self.num_inputs, self.sizes = prod(architecture.inputs), tuple(prod(shape) for shape in architecture.shapes)
         self.energy_scale = energy_scale
         self.stiffness = tuple(energy_scale ** (index + 1) for index in range(len(self.sizes)))
-        self.has_readout = readout is not None
-        self.output_is_last_layer = not self.has_readout
+        self.has_readout, self.output_is_last_layer = readout is not None, readout is None
         self.activations: tuple[Activation, ...] = (hidden,) * (len(self.sizes) - 1) + (hidden if self.has_readout else last,)
-        for number, (below, above) in enumerate(pairwise(sizes), start=1):
-            self.register_parameter(f"weight_{number}", initial_weight(below, above, gain, source, dtype))
-            self.register_parameter(f"bias_{number}", nn.Parameter(torch.zeros(above, dtype=dtype)))
+        architecture.require_settling(self.activations, self.has_readout)
+        for name, parameter in architecture.parameters(gain, source, dtype):
+            self.register_parameter(name, parameter)
         if readout is not None:
-            self.weight_readout: nn.Parameter = initial_weight(sizes[-1], readout, gain, source, dtype)
+            self.weight_readout: nn.Parameter = initial_weight((self.sizes[-1], readout), self.sizes[-1], gain, source, dtype)
             self.bias_readout: nn.Parameter = nn.Parameter(torch.zeros(readout, dtype=dtype))
 
     def weight(self, index: int) -> Tensor:
-        """Return the weights into block ``index``, of shape (n below, n)."""
+        """Return the weights into block ``index`` from the layer below, of shape (n below, n), or of filters."""
         return cast(Tensor, self._parameters[f"weight_{index + 1}"])  # an attribute of a module takes ten times as long
 
+    def weight_of(self, edge: Edge) -> Any:
+        """Return the weights of an edge; None if it has none."""
+        return self._parameters.get(edge.name)
+
     def bias(self, index: int) -> Tensor:
-        """Return the bias of block ``index``, of shape (n,)."""
+        """Return the bias of block ``index``, of shape (n,), or (C,) for a picture."""
         return cast(Tensor, self._parameters[f"bias_{index + 1}"])
 
     @property
     def pieces(self) -> Pieces:
-        """Return the description and the magnitudes: weights and biases have no bounds."""
-        return Pieces(describe=self._describe, magnitudes=self._magnitudes)
-
-    def _describe(self) -> str:
-        """Return the activations, and the outputs of a readout."""
-        names = list(dict.fromkeys(_name_of(one) for one in self.activations))
-        readout = f", readout of {self.weight_readout.shape[1]}" if self.has_readout else ""
-        return f"activation {names[0]}" + (f", outputs {names[-1]}" if len(names) > 1 else "") + readout
+        """Return the description, the magnitudes and the layers that see each other: weights and biases have no bounds."""
+        kind, outputs = self.architecture, self.weight_readout.shape[1] if self.has_readout else None
+        describe = partial(described, self.activations, outputs)
+        return Pieces(describe=describe, magnitudes=self._magnitudes, shapes=kind.shapes, skips=kind.skips)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs and compute the drive of the first layer, ``inputs @ weight_1 + bias_1``, once."""
-        inputs = as_inputs(inputs, self.num_inputs, self.weight(0).dtype)
-        return Clamped(self, inputs, torch.addmm(self.bias(0), inputs, self.weight(0)))
+        inputs = self.architecture.held(inputs, self.bias(0).dtype)
+        return Clamped(self, inputs, self.into[0][0].link.up(inputs, self.weight(0), self.bias(0)))
 
     def _bottom_up(self, index: int, state: State, clamped: Clamped) -> Tensor:
         if index == 0:
             return clamped.drive
-        return torch.addmm(self.bias(index), state[index - 1], self.weight(index))  # (B, n)
+        drive = self.bias(index)
+        for edge in self.into[index]:
+            drive = edge.link.up(state[edge.source], self.weight_of(edge), drive)
+        return drive
 
     def drive(self, index: int, state: State, clamped: Clamped) -> Tensor:
         """Return the total input to block ``index``, feedback included, of shape (B, n)."""
-        bottom_up = self._bottom_up(index, state, clamped)
-        if index + 1 == len(self.sizes):
-            return bottom_up
-        return torch.addmm(bottom_up, state[index + 1], self.weight(index + 1).T, alpha=self.energy_scale)
+        drive = self._bottom_up(index, state, clamped)
+        for edge in self.out_of[index]:
+            drive = edge.link.down(self._pressed(edge, state, clamped), self.weight_of(edge), drive, self.feedback(edge))
+        return drive
+
+    def feedback(self, edge: Edge) -> float:
+        r"""Return the factor of what a layer hears through an edge from above, :math:`\lambda^{l-j}`."""
+        return self.energy_scale ** (edge.target - edge.source)
+
+    def _pressed(self, edge: Edge, state: State, clamped: Clamped) -> Tensor:
+        """Return what presses on the response of an edge: the layer above, led back through the pooling."""
+        return edge.link.pressed(state[edge.target], self.route(edge, state, clamped))
+
+    def route(self, edge: Edge, state: State, clamped: Clamped) -> Tensor | None:
+        """Return the way back through the pooling of an edge at the present state; None if it depends on nothing."""
+        return edge.link.route(self.respond(edge, state, clamped)) if edge.link.routed else None
+
+    def respond(self, edge: Edge, state: State, clamped: Clamped) -> Tensor:
+        """Return the response of an edge before the pooling."""
+        return edge.link.respond(self._below(edge, state, clamped), self.weight_of(edge))
 
     def _magnitudes(self, state: State, clamped: Clamped) -> State:
         """Return the absolute inputs to each unit, summed, times its slope."""
-        found: State = ()
+        sizes: dict[str, Any] = {"": None} | {name: parameter.abs() for name, parameter in self.named_parameters()}
+        found: list[Tensor] = []
         for index, layer in enumerate(state):
-            below = (clamped.inputs if index == 0 else state[index - 1]).abs()
-            total = torch.addmm(self.bias(index).abs(), below, self.weight(index).abs())
-            if index + 1 < len(state):
-                total = torch.addmm(total, state[index + 1].abs(), self.weight(index + 1).abs().T, alpha=self.energy_scale)
-            found = (*found, total * self.activations[index].slope(layer))
-        return found
+            acting = self.bias(index).abs()
+            for edge in self.into[index]:
+                acting = edge.link.up(self._below(edge, state, clamped).abs(), sizes[edge.name], acting)
+            for edge in self.out_of[index]:
+                pressed = self._pressed(edge, state, clamped).abs()
+                acting = edge.link.down(pressed, sizes[edge.name], acting, self.feedback(edge))
+            found.append(acting * self.activations[index].slope(layer))
+        return tuple(found)
+
+    def _below(self, edge: Edge, state: State, clamped: Clamped) -> Tensor:
+        return clamped.inputs if edge.source < 0 else state[edge.source]
 
     def energy(self, state: State, clamped: Clamped) -> Tensor:
         """Return the energy of each sample, of shape (B,)."""
         terms = [
-            scale * (activation.potential(layer) - layer * self._bottom_up(index, state, clamped)).sum(1)
+            scale * total(activation.potential(layer) - layer * self._bottom_up(index, state, clamped))
             for index, (layer, activation, scale) in enumerate(zip(state, self.activations, self.stiffness, strict=True))
         ]
         return torch.stack(terms).sum(0)
@@ -167,26 +201,37 @@ class Layered(Network):
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         r"""Return :math:`-\lambda^l \langle s_{l-1}^T s_l \rangle` and :math:`-\lambda^l \langle s_l \rangle`, less those of ``minus``."""
         gradients: Gradients = {}
-        below: Tensor = clamped.inputs
-        below_minus: Tensor | None = None  # None: the layer below is the same in both states
         for index, layer in enumerate(state):
             # All factors go into the activities, which are much smaller than the weights: a pass over fresh memory of the size
             # of the weights costs as much as the product itself at small batches.
             scale = -factor * self.stiffness[index] / layer.shape[0]
             other = None if minus is None else minus[index]
             change = (layer if other is None else layer - other) * scale
-            # The first layer sees the same inputs in both states: one product of the difference serves both, and loses
-            # fewer digits than a difference of products.
-            weight = below.T @ change
-            if below_minus is not None and other is not None:
-                weight.addmm_((below - below_minus).T, other, alpha=scale)
-            gradients[f"weight_{index + 1}"] = weight
-            gradients[f"bias_{index + 1}"] = change.sum(0)
-            below, below_minus = layer, other
-        if self.has_readout:
-            gradients["weight_readout"] = torch.zeros_like(self.weight_readout)
-            gradients["bias_readout"] = torch.zeros_like(self.bias_readout)
-        return gradients
+            for edge in self.into[index]:
+                if not isinstance(edge.link, Identity):
+                    gradients[edge.name] = self._weight_gradient(edge, edge.link, (state, minus), change, scale, clamped)
+            gradients[f"bias_{index + 1}"] = per_channel(change)
+        return gradients | self.readout_zeros()
+
+    def _weight_gradient(
+        self, edge: Edge, link: Dense | Convolution, states: tuple[State, State | None], change: Tensor, scale: float, clamped: Clamped
+    ) -> Tensor:
+        """Return the contrast of an edge's weights between two states, of which the layer above has the scaled difference ``change``."""
+        state, minus = states
+        below = self._below(edge, state, clamped)
+        if minus is None:
+            return link.gradient(below, link.pressed(change, self.route(edge, state, clamped)))
+        other = self._pressed(edge, minus, clamped)
+        # Where each state has another way back, it is the difference of what presses, not what presses by the difference.
+        pressed = (self._pressed(edge, state, clamped) - other) * scale if link.routed else link.pressed(change, None)
+        # The first layer sees the same inputs in both states: one product of the difference serves both, and loses
+        # fewer digits than a difference of products.
+        weight = link.gradient(below, pressed)
+        return weight if edge.source < 0 else link.gradient(below - minus[edge.source], other, weight, scale)
+
+    def readout_zeros(self) -> Gradients:
+        """Return the part of the readout in a gradient of the energy, in which it has none; empty without a readout."""
+        return {name: torch.zeros_like(self.get_parameter(name)) for name in ("weight_readout", "bias_readout") if self.has_readout}
 
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
         r"""Return :math:`\sigma(u)`, or under a pull :math:`(\lambda^L u + linear)/(\lambda^L + curvature)` in the box.
@@ -194,8 +239,7 @@ class Layered(Network):
         With a smooth activation the pull acts inside it, :math:`\sigma(u + (linear - curvature\, s)/\lambda^L)`, as the
         step-by-step theorem of Ernoult et al. (2019) needs.
         """
-        drive = self.drive(index, state, clamped)
-        activation = self.activations[index]
+        drive, activation = self.drive(index, state, clamped), self.activations[index]
         if pull is not None:
             scale = self.stiffness[index]
             if activation.quadratic:
@@ -210,13 +254,10 @@ class Layered(Network):
 
     def initial_state(self, clamped: Clamped, generator: torch.Generator | None = None) -> State:
         r"""Return the response to no input, :math:`\sigma(0)`, or to standard normal input drawn from the generator."""
-        drive = clamped.drive
-        shapes = [(drive.shape[0], size) for size in self.sizes]
-        if generator is None:
-            rest = drive.new_zeros(1, 1)  # one unit's response, seen everywhere: nothing may write into it
-            return tuple(a.value(rest).expand(shape) for a, shape in zip(self.activations, shapes, strict=True))
-        inputs = [torch.randn(shape, generator=generator, dtype=drive.dtype, device=drive.device) for shape in shapes]
-        return tuple(a.value(u) for a, u in zip(self.activations, inputs, strict=True))
+        drives = self.architecture.first_drives(clamped.drive, generator)
+        shapes = [(len(clamped.drive), *shape) for shape in self.architecture.shapes]
+        # At rest it is one unit's response, seen everywhere: nothing may write into it.
+        return tuple(a.value(u).expand(shape) for a, u, shape in zip(self.activations, drives, shapes, strict=True))
 
     def project(self, state: State) -> State:
         """Return each unit clipped to the interval of its activation."""
@@ -231,11 +272,11 @@ class Layered(Network):
 
     def output(self, state: State) -> Tensor:
         """Return the last layer, or its linear readout; shape (B, n_out)."""
-        return torch.addmm(self.bias_readout, state[-1], self.weight_readout) if self.has_readout else state[-1]
+        return torch.addmm(self.bias_readout, state[-1].flatten(1), self.weight_readout) if self.has_readout else state[-1]
 
     def pull_back(self, state: State, gradient: Tensor) -> Tensor:
         """Return the gradient on the last layer: through the transposed readout, if there is one."""
-        return gradient @ self.weight_readout.T if self.has_readout else gradient
+        return as_picture(gradient @ self.weight_readout.T, self.architecture.shapes[-1]) if self.has_readout else gradient
 
     def least_curvature(self, enough: float = -math.inf) -> float:
         r"""Return minus the stiffness of the softest output; minus infinity where the last layer's activation is smooth and so bounded.
@@ -250,8 +291,7 @@ class Layered(Network):
         if not self.has_readout:
             return softest
         readout = self.weight_readout.detach()
-        # No eigenvalue is larger than the sum of them all, which needs no decomposition.
-        bound = softest / max(float(readout.square().sum()), _TINY)
+        bound = softest / max(float(readout.square().sum()), _TINY)  # no eigenvalue is larger than the sum of them all
         return bound if bound < enough else softest / max(float(torch.linalg.matrix_norm(readout, 2)) ** 2, _TINY)
 
     def responding(self, activations: Sequence[Activation]) -> Layered:
@@ -259,8 +299,3 @@ class Layered(Network):
         twin = copy(self)
         twin.activations = tuple(activations)
         return twin
-
-
-def _name_of(activation: Activation) -> str:
-    """Return the name of a listed activation, and how another one is written."""
-    return next((name for name in ACTIVATIONS if ACTIVATIONS[name] == activation), repr(activation))

@@ -61,7 +61,7 @@ class Untied(SameUnits[Layered], Network):
     def pieces(self) -> Pieces:
         """Return the description and the magnitudes of the tied network: weights and biases have no bounds."""
         inside = self.inside.pieces
-        return Pieces(describe=inside.describe, magnitudes=inside.magnitudes)
+        return Pieces(describe=inside.describe, magnitudes=inside.magnitudes, shapes=inside.shapes, skips=inside.skips)
 
     def _excess(self, index: int, state: State) -> Tensor:
         """Return the drive of block ``index`` beyond that of the transposed forward weights, of shape (B, n)."""

@@ -1,7 +1,7 @@
 """The one place that decides what relaxes a case: a kernel or, with the reason, the torch reference.
 
 The rule of ``auto``, for one case: the kernels of the memory that the tensors are in, numba on the CPU and cuda on a CUDA device,
-if they can do the case, else the torch reference. They can do block descent of layered networks in float32 or float64 for every
+if they can do the case, else the torch reference. They can do block descent of dense layered networks in float32 or float64 for every
 built-in activation, with the outputs free, held, or nudged by squared error, cross-entropy or any frozen nudge, if no autograd graph is
 wanted; numba also that of any other network that is a :class:`~contrastive_core.network.Ladder`, without cross-entropy. On the
 machines it was measured on (``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes, so that size is not
@@ -168,7 +168,7 @@ def _kind(backend: str, case: Case) -> tuple[str, str]:
             return STEPS, f"it does block descent, not {type(dynamics).__name__}"
         # Its compiled steps take whatever phase the dynamics takes.
         kind, costs, cpu_only = STEPS, (), f"{type(dynamics).__name__} has a kernel"
-    elif type(network) is Layered:
+    elif type(network) is Layered and network.is_dense:
         if any(type(activation) not in ACTIVATION_CODES for activation in network.activations):
             return STEPS, "it knows the built-in activations only"
         kind = _layered_kind(backend, network, case)
@@ -178,7 +178,8 @@ def _kind(backend: str, case: Case) -> tuple[str, str]:
     elif network.pieces.ladder is not None:
         kind, costs, cpu_only = "ladder", (SquaredError,), f"a {type(network).__name__} has a kernel"
     else:
-        return STEPS, f"it settles Layered networks and quadratic energies in boxes, and this is a {type(network).__name__} that is neither"
+        kind = "convolutional or residual network" if isinstance(network, Layered) else type(network).__name__
+        return STEPS, f"it settles dense layered networks and quadratic energies in boxes, and this is a {kind} that is neither"
     if cpu_only and backend != "numba":
         return kind, f"{cpu_only} on the CPU only"
     if case.labels is not None:

@@ -18,6 +18,7 @@ from contrastive_core.kernels.settling.route import displace as displace_by_kern
 from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.differences import Differences, Displacement
 from contrastive_core.networks.layered import Layered
+from contrastive_core.per_sample import largest
 from contrastive_core.phases import Hold, Nudge, Phase, Pull
 from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, plan, required
 from contrastive_core.relaxation.iterate import iterate
@@ -164,7 +165,8 @@ def _sweep_of(differences: Differences, dynamics: BlockDescent, phase: Phase, st
     def project(layers: State) -> State:
         return differences.inside_bounds(Displacement(layers, strength))
 
-    return lambda layers: dynamics.sweep(layers, moving_blocks(layers, phase), lowest, project)
+    skips = differences.network.architecture.skips
+    return lambda layers: dynamics.sweep(layers, moving_blocks(layers, phase), lowest, project, skips)
 
 
 def adjoint(differences: Differences, error: Tensor, stop: Stop) -> tuple[Displacement, Tensor]:
@@ -196,7 +198,7 @@ def adjoint(differences: Differences, error: Tensor, stop: Stop) -> tuple[Displa
 
     def step(layers: State, _: None) -> tuple[State, Tensor, None]:
         new, change = backward().sweep(layers, range(len(layers)), lowest, lambda same: same)
-        size = torch.stack([layer.abs().amax(1) for layer in new]).amax(0)
+        size = torch.stack([largest(layer) for layer in new]).amax(0)
         return new, torch.where(change == 0, change, change / size), None
 
     relaxed = iterate(step, differences.rest(), stop)

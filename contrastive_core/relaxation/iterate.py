@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Status, Stop
+from contrastive_core.per_sample import all_of, beside
 from contrastive_core.types import State
 
 
@@ -45,7 +46,7 @@ def iterate(step: Callable[[State, Any], tuple[State, Tensor, Any]], state: Stat
         if whole:
             state, residual = new, change
         else:
-            state = tuple(torch.where(active[:, None], after, before) for before, after in zip(state, new, strict=True))
+            state = tuple(torch.where(beside(active, after), after, before) for before, after in zip(state, new, strict=True))
             residual = torch.where(active, change, residual)
         steps = steps + active
         if stop.tolerance is not None:
@@ -54,7 +55,7 @@ def iterate(step: Callable[[State, Any], tuple[State, Tensor, Any]], state: Stat
                 break
             whole = whole and bool(active.all())
     # Asked once at the end: NaN spreads through the sweeps, but a unit may overflow in the last of them.
-    finite = torch.stack([torch.isfinite(layer).all(1) for layer in state]).all(0) & ~torch.isnan(residual)
+    finite = torch.stack([all_of(torch.isfinite(layer)) for layer in state]).all(0) & ~torch.isnan(residual)
     reached = residual <= stop.tolerance if stop.tolerance is not None else torch.zeros_like(finite)
     status = torch.where(reached, int(Status.CONVERGED), int(Status.BUDGET))
     status = torch.where(finite, status, int(Status.DIVERGED)).to(torch.int8)

@@ -136,7 +136,7 @@ def hopeless(state: State) -> Relaxation:
 
 
 def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
-    expected = [(clamped.drive.shape[0], size) for size in clamped.network.sizes]
+    expected = [(clamped.drive.shape[0], *shape) for shape in clamped.network.shapes]
     if [tuple(layer.shape) for layer in state] != expected:
         raise ShapeError(f"state has shapes {[tuple(layer.shape) for layer in state]}, the network and its inputs need {expected}")
     require_sensible(stop)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Status, Stop
 from contrastive_core.network import Clamped
+from contrastive_core.per_sample import largest
 from contrastive_core.types import State
 
 _ROUNDINGS = 2
@@ -35,7 +36,7 @@ def certified(relaxation: Relaxation, clamp: Callable[[], Clamped], stop: Stop) 
     """
     state, status, residual = relaxation.state, relaxation.status, relaxation.residual
     with torch.no_grad():
-        size = torch.stack([layer.abs().amax(1) for layer in state]).amax(0)
+        size = torch.stack([largest(layer) for layer in state]).amax(0)
         limits = torch.finfo(size.dtype)
         status = torch.where(size > limits.max**0.5, int(Status.DIVERGED), status)
         if stop.tolerance is not None and bool((stop.tolerance < _FAR * limits.eps * size).any()):
@@ -60,7 +61,7 @@ def certified_displacement(relaxation: Relaxation, layers: State, stop: Stop) ->
     """
     if stop.tolerance is None:
         return relaxation
-    size = torch.stack([layer.abs().amax(1) for layer in layers]).amax(0)
+    size = torch.stack([largest(layer) for layer in layers]).amax(0)
     finest = _ROUNDINGS * torch.finfo(size.dtype).eps * size
     lost = (finest > stop.tolerance) & (relaxation.status == int(Status.CONVERGED))
     status = torch.where(lost, int(Status.BUDGET), relaxation.status).to(torch.int8)
@@ -83,7 +84,7 @@ def resolution(state: State, clamped: Clamped) -> Tensor:
         # A unit that its bounds hold has its value exactly, and does not follow what acts on it: a spin flips, or it does not.
         free = tuple(slope > 0 for slope in network.compliance(state))
         terms = [
-            torch.where(movable, torch.maximum(total, layer.abs()), 0.0).amax(1)
+            largest(torch.where(movable, torch.maximum(total, layer.abs()), 0.0))
             for movable, total, layer in zip(free, acting, state, strict=True)
         ]
         return _ROUNDINGS * eps * torch.stack(terms).nan_to_num(nan=torch.inf).amax(0)

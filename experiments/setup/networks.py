@@ -51,6 +51,8 @@ def draw_network(options: LearningOptions, splits: Splits, generator: torch.Gene
         num_inputs=splits.train.inputs.shape[1],
         num_classes=splits.num_classes,
         hidden=options.hidden,
+        layers=options.layers,
+        shape=splits.shape,
         activation=ACTIVATIONS[options.activation],
         output_activation=ACTIVATIONS[options.output_activation],
         energy_scale=options.energy_scale,

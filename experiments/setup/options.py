@@ -42,7 +42,7 @@ class LearningOptions(CommandOptions):
     ----------
     data, data_dir, data_seed, train_size, left_out, standardise
         Samples.
-    network, hidden, activation, output_activation, energy_scale, readout, gain, dtype
+    network, hidden, layers, activation, output_activation, energy_scale, readout, gain, dtype
         Network.
     cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, unstable, backend
         Cost and relaxation.
@@ -79,6 +79,12 @@ class LearningOptions(CommandOptions):
     network: Annotated[NetworkName, NETWORK] = Field("layered", description="Network to train.")
     hidden: Annotated[tuple[Units, ...], NETWORK] = Field(
         (256,), description="Number of units in each hidden layer, from the inputs up, such as 128,64."
+    )
+    layers: Annotated[str, NETWORK] = Field(
+        "",
+        exclude_if=operator.not_,
+        description="Layers of a convolutional network from the inputs up, such as '32c5 p2 64c5 p2 10': 32 channels by filters of 5x5, "
+        "maxima of 2x2, and so on up to 10 outputs.",
     )
     activation: Annotated[str, OneOf("activation", ACTIVATIONS), NETWORK] = Field(
         "hard-sigmoid", description="Activation function of the hidden layers."

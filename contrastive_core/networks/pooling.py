@@ -1,0 +1,273 @@
+r"""Poolings of convolutional layers: a value for each window of a response, and its slope, which leads feedback back into the window.
+
+A pooling :math:`P(z)` of windows without overlap stands inside the interaction :math:`-s \cdot P(W * s')` of two layers. The feedback
+to the layer below is :math:`W^T * U(s; z)` with :math:`U(u; z) = (\partial P/\partial z)^T u`. A *route* is all that U keeps of z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from contrastive_core.networks.activation import LEAST_SCALE
+
+
+@final
+@dataclass(frozen=True)
+class Unpooled:
+    """No pooling: every unit sees the response at its own place.
+
+    Attributes
+    ----------
+    size : int
+        Width of a window.
+    routed : bool
+        Whether feedback depends on the response.
+    """
+
+    size: ClassVar[int] = 1
+    routed: ClassVar[bool] = False
+
+    def value(self, z: Tensor) -> Tensor:
+        """Return the response."""
+        return z
+
+    def route(self, z: Tensor) -> None:
+        """Return None: there is one way back."""
+
+    def spread(self, above: Tensor, route: None, shape: torch.Size) -> Tensor:
+        """Return the units above."""
+        return above
+
+    def difference(self, z: Tensor | None, route: None, change: Tensor, scale: float) -> tuple[Tensor, None]:
+        """Return the change of the response."""
+        return change, None
+
+
+@final
+@dataclass(frozen=True)
+class Average:
+    r"""Mean of a window, whose feedback goes to all of it in equal parts.
+
+    Attributes
+    ----------
+    size : int
+        Width of a window.
+    """
+
+    size: int
+    routed: ClassVar[bool] = False
+
+    def value(self, z: Tensor) -> Tensor:
+        """Return the means, of shape (B, C, H // size, W // size)."""
+        return functional.avg_pool2d(z, self.size)
+
+    def route(self, z: Tensor) -> None:
+        """Return None: the way back depends on nothing."""
+
+    def spread(self, above: Tensor, route: None, shape: torch.Size) -> Tensor:
+        """Return the parts, of the response's ``shape``."""
+        parts = functional.interpolate(above / self.size**2, scale_factor=self.size, mode="nearest")
+        return _padded(parts, shape)
+
+    def difference(self, z: Tensor | None, route: None, change: Tensor, scale: float) -> tuple[Tensor, None]:
+        """Return the means of the change: the pooling is linear."""
+        return self.value(change), None
+
+
+@final
+@dataclass(frozen=True)
+class Maximum:
+    r"""Largest entry of a window, to which all feedback goes; among equal ones, the first.
+
+    Attributes
+    ----------
+    size : int
+        Width of a window.
+    """
+
+    size: int
+    routed: ClassVar[bool] = True
+
+    def value(self, z: Tensor) -> Tensor:
+        """Return the largest entries, of shape (B, C, H // size, W // size)."""
+        return functional.max_pool2d(z, self.size)
+
+    def route(self, z: Tensor) -> Tensor:
+        """Return the places of the largest entries in each channel (int64)."""
+        return functional.max_pool2d(z, self.size, return_indices=True)[1]
+
+    def spread(self, above: Tensor, route: Tensor, shape: torch.Size) -> Tensor:
+        """Return the units at the places of the largest entries, and 0 elsewhere."""
+        full = (*above.shape[:2], *shape[-2:])
+        spread = torch.empty(full, dtype=above.dtype, device=above.device, memory_format=torch.channels_last).zero_()
+        # Not torch's own inverse, whose derivative takes no batch of vectors; as fast.
+        return spread.flatten(2).scatter_(2, route.flatten(2), above.flatten(2)).view(full)
+
+    def difference(self, z: Tensor | None, route: Tensor, change: Tensor, scale: float) -> tuple[Tensor, None]:
+        """Return the change at the places of the largest entries, which are taken to stay where they are.
+
+        That is exact unless the two largest entries of a window differ by less than they move.
+        """
+        return change.flatten(2).gather(2, route.flatten(2)).view_as(route), None
+
+
+@final
+@dataclass(frozen=True)
+class LogSumExp:
+    r"""Smooth maximum :math:`T \log \langle e^{z/T} \rangle` of a window, whose feedback is divided by :math:`\mathrm{softmax}(z/T)`.
+
+    Attributes
+    ----------
+    size : int
+        Width of a window.
+    temperature : float
+        T, positive: the maximum as it goes to 0, the mean as it grows.
+    """
+
+    size: int
+    temperature: float = 1.0
+    routed: ClassVar[bool] = True
+
+    def value(self, z: Tensor) -> Tensor:
+        """Return the smooth maxima, of shape (B, C, H // size, W // size)."""
+        # With the mean instead of the sum a window of equal entries has their value.
+        mean = windows(z, self.size) / self.temperature
+        shift = mean.detach().amax(_WINDOW, keepdim=True)
+        return self.temperature * ((mean - shift).exp().mean(_WINDOW).log() + shift.squeeze(5).squeeze(3))
+
+    def route(self, z: Tensor) -> Tensor:
+        """Return the share of each entry in its window."""
+        return _softmax(z, self.size, self.temperature)
+
+    def spread(self, above: Tensor, route: Tensor, shape: torch.Size) -> Tensor:
+        """Return the shares of the units."""
+        return _joined(route * _repeated(above), shape)
+
+    def difference(self, z: Tensor, route: Tensor, change: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """Return the exact difference of the pooling, over the scale of the change, and that of the shares."""
+        inside, gain = windows(change, self.size), scale / self.temperature
+        if abs(scale) < LEAST_SCALE:
+            mean = _mean(route, inside)
+            return _window_value(mean), route * (inside - mean) / self.temperature
+        top, rise, mean = _rise(route, inside, gain)
+        return _window_value(top + torch.log1p(mean) / gain), route * (rise - mean) / (1 + mean) / scale
+
+
+@final
+@dataclass(frozen=True)
+class SoftmaxWeighted:
+    r"""Mean of a window weighted by :math:`p = \mathrm{softmax}(z/T)`, with the slope :math:`p_j (1 + (z_j - P)/T)`.
+
+    It is the pooling of holomorphic equilibrium propagation (Laborieux & Zenke, 2022; recalled). Block descent may raise the energy.
+
+    Attributes
+    ----------
+    size : int
+        Width of a window.
+    temperature : float
+        T, positive: the maximum as it goes to 0, the mean as it grows.
+    """
+
+    size: int
+    temperature: float = 1.0
+    routed: ClassVar[bool] = True
+
+    def value(self, z: Tensor) -> Tensor:
+        """Return the weighted means, of shape (B, C, H // size, W // size)."""
+        return _window_value(_mean(_softmax(z, self.size, self.temperature), windows(z, self.size)))
+
+    def route(self, z: Tensor) -> Tensor:
+        """Return the slope of each window by its entries."""
+        weights, inside = _softmax(z, self.size, self.temperature), windows(z, self.size)
+        return weights * (1 + (inside - _mean(weights, inside)) / self.temperature)
+
+    def spread(self, above: Tensor, route: Tensor, shape: torch.Size) -> Tensor:
+        """Return the units times the slopes."""
+        return _joined(route * _repeated(above), shape)
+
+    def difference(self, z: Tensor, route: Tensor, change: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """Return the exact difference of the pooling, over the scale of the change, and that of the slopes."""
+        weights, inside, temperature = _softmax(z, self.size, self.temperature), windows(change, self.size), self.temperature
+        if abs(scale) < LEAST_SCALE:
+            turned = weights * (inside - _mean(weights, inside)) / temperature
+        else:
+            _, rise, mean = _rise(weights, inside, scale / temperature)
+            turned = weights * (rise - mean) / (1 + mean) / scale
+        entries = windows(z, self.size)
+        # The weights' differences sum to 0, so that they may be multiplied by entries around any centre; this one is the smallest.
+        centred, after = entries - _mean(weights, entries), weights + scale * turned
+        moved = _mean(turned, centred) + _mean(after, inside)
+        return _window_value(moved), turned * (1 + centred / temperature) + after * (inside - moved) / temperature
+
+
+Pooling = Unpooled | Average | Maximum | LogSumExp | SoftmaxWeighted
+"""Any pooling."""
+
+UNPOOLED = Unpooled()
+
+POOLINGS: dict[str, Callable[[int, float], Pooling]] = {
+    "p": lambda size, temperature: Maximum(size),
+    "a": lambda size, temperature: Average(size),
+    "l": LogSumExp,
+    "w": SoftmaxWeighted,
+}
+"""Poolings by their letter in the notation of layers."""
+
+TEMPERED = frozenset({"l", "w"})
+"""Letters of the poolings that have a temperature."""
+
+_WINDOW = (3, 5)
+"""Dimensions of the entries of a window."""
+
+
+def windows(z: Tensor, size: int) -> Tensor:
+    """Return the windows of a response, of shape (B, C, H // size, size, W // size, size); rows and columns left over are cut off."""
+    high, wide = z.shape[2] // size, z.shape[3] // size
+    return z[:, :, : high * size, : wide * size].view(*z.shape[:2], high, size, wide, size)
+
+
+def _joined(inside: Tensor, shape: torch.Size) -> Tensor:
+    """Return windows as one response of a shape, 0 where rows and columns are left over."""
+    return _padded(inside.flatten(4, 5).flatten(2, 3), shape)
+
+
+def _padded(parts: Tensor, shape: torch.Size) -> Tensor:
+    high, wide = shape[-2] - parts.shape[2], shape[-1] - parts.shape[3]
+    return functional.pad(parts, (0, wide, 0, high)) if high or wide else parts
+
+
+def _repeated(above: Tensor) -> Tensor:
+    """Return units shaped to act on all entries of their windows."""
+    return above[:, :, :, None, :, None]
+
+
+def _window_value(kept: Tensor) -> Tensor:
+    """Return one value per window, of shape (B, C, H, W), from one with dimensions for the entries."""
+    return kept.squeeze(5).squeeze(3)
+
+
+def _mean(weights: Tensor, inside: Tensor) -> Tensor:
+    """Return the weighted sum over each window, whose dimensions stay."""
+    return (weights * inside).sum(_WINDOW, keepdim=True)
+
+
+def _softmax(z: Tensor, size: int, temperature: float) -> Tensor:
+    """Return the softmax over each window."""
+    scaled = windows(z, size) / temperature
+    powers = (scaled - scaled.detach().amax(_WINDOW, keepdim=True)).exp()
+    return powers / powers.sum(_WINDOW, keepdim=True)
+
+
+def _rise(weights: Tensor, change: Tensor, gain: float) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Return a shift c of the changes of each window, :math:`e^{g (\zeta - c)} - 1`, and its weighted mean."""
+    # The shift is the change whose exponent is largest, so that none overflows.
+    top = (change if gain > 0 else -change).amax(_WINDOW, keepdim=True)
+    top = top if gain > 0 else -top
+    rise = torch.expm1(gain * (change - top))
+    return top, rise, _mean(weights, rise)

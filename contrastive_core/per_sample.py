@@ -1,0 +1,30 @@
+"""Reductions over all units of each sample, whatever the shape of a layer: rows of units, or pictures with channels."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def _units(layer: Tensor) -> tuple[int, ...]:
+    return tuple(range(1, layer.dim()))
+
+
+def largest(layer: Tensor) -> Tensor:
+    """Return the largest absolute value over each sample's units, of shape (B,)."""
+    # Over the dimensions themselves: flattening a layer whose channels come last in memory would copy it.
+    return layer.abs().amax(_units(layer))
+
+
+def total(layer: Tensor) -> Tensor:
+    """Return the sum over each sample's units, of shape (B,)."""
+    return layer.sum(_units(layer))
+
+
+def all_of(mask: Tensor) -> Tensor:
+    """Whether a mask holds at all of each sample's units, of shape (B,)."""
+    return mask.all(_units(mask)) if mask.dim() > 2 else mask.all(1)
+
+
+def beside(values: Tensor, layer: Tensor) -> Tensor:
+    """Return one value per sample, of shape (B,), shaped to act on all units of a layer: (B, 1, ...)."""
+    return values.reshape(-1, *(1,) * (layer.dim() - 1))

@@ -217,8 +217,7 @@ class Layered(Network):
         self, edge: Edge, link: Dense | Convolution, states: tuple[State, State | None], change: Tensor, scale: float, clamped: Clamped
     ) -> Tensor:
         """Return the contrast of an edge's weights between two states, of which the layer above has the scaled difference ``change``."""
-        state, minus = states
-        below = self._below(edge, state, clamped)
+        (state, minus), below = states, self._below(edge, states[0], clamped)
         if minus is None:
             return link.gradient(below, link.pressed(change, self.route(edge, state, clamped)))
         other = self._pressed(edge, minus, clamped)

@@ -58,6 +58,8 @@ class Average:
     ----------
     size : int
         Width of a window.
+    routed : bool
+        Whether feedback depends on the response.
     """
 
     size: int
@@ -89,6 +91,8 @@ class Maximum:
     ----------
     size : int
         Width of a window.
+    routed : bool
+        Whether feedback depends on the response.
     """
 
     size: int
@@ -128,6 +132,8 @@ class LogSumExp:
         Width of a window.
     temperature : float
         T, positive: the maximum as it goes to 0, the mean as it grows.
+    routed : bool
+        Whether feedback depends on the response.
     """
 
     size: int
@@ -172,6 +178,8 @@ class SoftmaxWeighted:
         Width of a window.
     temperature : float
         T, positive: the maximum as it goes to 0, the mean as it grows.
+    routed : bool
+        Whether feedback depends on the response.
     """
 
     size: int

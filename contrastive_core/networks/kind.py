@@ -23,10 +23,6 @@ class Blueprint:
         Values per sample and number of classes of the data.
     hidden : tuple of int
         Units of each hidden layer, from the inputs up.
-    layers : str
-        Layers in the notation of convolutional networks, from the inputs up.
-    shape : tuple of int
-        Channels, height and width of the pictures in the rows of inputs; empty if rows are vectors.
     activation, output_activation : Activation
         Activation functions of the hidden layers and of the outputs.
     energy_scale : float
@@ -37,19 +33,23 @@ class Blueprint:
         Size of the initial weights, in units of 1/sqrt(fan-in).
     dtype : torch.dtype
         Type of the parameters.
+    layers : str
+        Layers in the notation of convolutional networks, from the inputs up.
+    shape : tuple of int
+        Channels, height and width of the pictures in the rows of inputs; empty if rows are vectors.
     """
 
     num_inputs: int
     num_classes: int
     hidden: tuple[int, ...]
-    layers: str
-    shape: tuple[int, ...]
     activation: Activation
     output_activation: Activation
     energy_scale: float
     readout: bool
     gain: float
     dtype: torch.dtype
+    layers: str = ""
+    shape: tuple[int, ...] = ()
 
     @property
     def sizes(self) -> tuple[int, ...]:

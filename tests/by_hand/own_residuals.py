@@ -70,6 +70,18 @@ class Wires(NamedTuple):
     window: int = 0
 
 
+def filters(weight: Array, shape: tuple[int, ...], stride: int, padding: int, pool: int) -> Array:
+    """Return filters, with the mean over windows of their response, as the matrix from all units below to all units above."""
+    (channels, below, size, _), (_, high, wide) = weight.shape, shape
+    rows, columns = ((side + 2 * padding - size) // stride + 1 for side in (high, wide))
+    matrix = np.zeros((below, high, wide, channels, rows // pool, columns // pool))
+    for row, column, i, j in np.ndindex(rows // pool * pool, columns // pool * pool, size, size):
+        y, x = row * stride + i - padding, column * stride + j - padding
+        if 0 <= y < high and 0 <= x < wide:
+            matrix[:, y, x, :, row // pool, column // pool] += weight[:, :, i, j].T / pool**2
+    return matrix.reshape(below * high * wide, -1)
+
+
 def layered(wires: Wires, state: Layers, inputs: Array, acts: Acts) -> Verdict:
     """Judge a layered network."""
     weights, biases, names, scale, feedback, readout, window = wires

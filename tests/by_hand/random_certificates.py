@@ -21,6 +21,7 @@ from contrastive_core.dynamics.momentum import Momentum
 from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.notation import convolutional
 from contrastive_core.networks.spin import SpinNetwork
 from contrastive_core.networks.untied import Untied
 from contrastive_core.phases import Hold, Nudge, Phase
@@ -125,6 +126,28 @@ def _layered(random: Random, dtype: torch.dtype, generator: torch.Generator, kin
         return own.layered(wires, [doubled(layer) for layer in state], doubled(inputs), acts)
 
     return Drawn(outer, inputs, judge, f"{sizes} {names} scale {scale} gain {gain:.2g} readout {readout} window {window}")
+
+
+def _convolutional(random: Random, dtype: torch.dtype, generator: torch.Generator, kind: str) -> Drawn:
+    """Filters and average pooling, judged as the dense network of the matrices that they are."""
+    names, scale, gain = [str(random.choice(list(own.RESPONSES)))] * 2, float(random.choice([1.0, 0.5, 0.1])), between(random, 0.1, 2)
+    stride, padding, pooled = int(random.integers(1, 3)), int(random.integers(0, 2)), bool(random.random() < 0.5)
+    layers = f"2c2s{stride}+{padding} {'a2 ' if pooled else ''}3c1 {int(random.integers(2, 6))}"
+    architecture = convolutional(layers, (2, 4, 5))
+    network = Layered(
+        architecture, activation=names[0], output_activation="linear", energy_scale=scale, gain=gain, generator=generator, dtype=dtype
+    )
+    _blurred(network, random, "bias", 0.3)
+    inputs = between(random, 0.1, 10) * torch.randn((ROWS, 40), generator=generator, dtype=dtype)
+
+    def judge(state: State, acts: Acts) -> Verdict:
+        first = own.filters(doubled(network.weight_1), (2, 4, 5), stride, padding, 2 if pooled else 1)
+        second = own.filters(doubled(network.weight_2), state[0].shape[1:], 1, 0, 1)
+        biases = [np.repeat(doubled(getattr(network, f"bias_{n}")), math.prod(state[n - 1].shape[2:])) for n in (1, 2, 3)]
+        wires = own.Wires([first, second, doubled(network.weight_3)], biases, [*names, "linear"], scale, None, None, 0)
+        return own.layered(wires, [doubled(layer.flatten(1)) for layer in state], doubled(inputs), acts)
+
+    return Drawn(network, inputs, judge, f"{layers} {names} scale {scale} gain {gain:.2g}")
 
 
 def _resistive(random: Random, dtype: torch.dtype, generator: torch.Generator, kind: str) -> Drawn:
@@ -237,6 +260,7 @@ def _spins(random: Random, dtype: torch.dtype, generator: torch.Generator, kind:
 
 KINDS: dict[str, Callable[[Random, torch.dtype, torch.Generator, str], Drawn]] = {
     "layered": _layered,
+    "convolutional": _convolutional,
     "spiking": _layered,
     "binary": _layered,
     "untied": _layered,

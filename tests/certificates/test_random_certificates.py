@@ -15,8 +15,8 @@ from eqprop import NETWORKS as PHYSICAL_NETWORKS
 
 @pytest.fixture(scope="module")
 def outcomes() -> list[Outcome]:
-    """Two relaxations of each of 45 networks, nine kinds."""
-    return [outcome for number in range(45) for outcome in examined(number)]
+    """Two relaxations of each of 50 networks, ten kinds."""
+    return [outcome for number in range(50) for outcome in examined(number)]
 
 
 def test_no_certificate_is_false(outcomes: list[Outcome]) -> None:

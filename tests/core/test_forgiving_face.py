@@ -32,7 +32,7 @@ def registered(kind: str, dtype: torch.dtype = torch.float32) -> Any:
     tanh, linear = (eqlab.ACTIVATIONS[name] for name in ("tanh", "linear"))
     own = {"resistor-graph": {"rows": 4, "columns": 4, "links": 9}}.get(kind, {})
     options = None if entry.options is None else entry.options(**own)
-    return entry.build(Blueprint(4, 3, (5,), tanh, linear, 1.0, False, 0.7, dtype), options, eqlab.generator_of(0))
+    return entry.build(Blueprint(4, 3, (5,), tanh, linear, 1.0, False, 0.7, dtype, "2c2+1 3", (1, 2, 2)), options, eqlab.generator_of(0))
 
 
 def weights(network: Any) -> torch.Tensor:

@@ -140,7 +140,7 @@ def test_minimiser_of_a_quadratic_block_is_its_minimum_inside_the_box(kind: str,
 
         def total(value: Tensor, index: int = index, pull: Pull | None = pull) -> Tensor:
             energy = network.energy((*state[:index], value, *state[index + 1 :]), clamped)
-            return energy if pull is None else energy + (0.5 * pull.curvature * value.square() - pull.linear * value).sum(1)
+            return energy if pull is None else energy + (0.5 * pull.curvature * value.square() - pull.linear * value).flatten(1).sum(1)
 
         best = network.minimiser(index, state, clamped, pull).detach()
         low, high = BOXES[activation]
@@ -156,7 +156,12 @@ def test_minimiser_of_a_quadratic_block_is_its_minimum_inside_the_box(kind: str,
 def test_drive_of_the_inputs_is_computed_once_and_equals_the_product(kind: str, scale: float) -> None:
     """All phases share the drive; were it stale or scaled, every phase would see other inputs than the data."""
     system = make_system("tanh", kind=kind, energy_scale=scale)
-    expected = system.batch.inputs @ system.network.weight(0) + system.network.bias(0)
+    network, inputs = system.network, system.batch.inputs
+    if kind == "convolutional":
+        filtered = torch.nn.functional.conv2d(inputs.view(-1, 2, 4, 4), network.weight(0), padding=1)
+        expected = torch.nn.functional.avg_pool2d(filtered, 2) + network.bias(0)[:, None, None]
+    else:
+        expected = inputs @ network.weight(0) + network.bias(0)
     torch.testing.assert_close(system.clamped.drive, expected.detach(), rtol=0, atol=1e-14)
 
 

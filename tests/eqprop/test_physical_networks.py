@@ -42,10 +42,18 @@ def build(kind: str, dtype: str = "float64") -> System:
     """Build a small network as a command does, with biases moved off 0, and a batch."""
     generator = seeded(3)
     part = Split(torch.rand((6, 5), generator=generator), torch.tensor([0, 1, 2, 2, 1, 0]))
-    splits = Splits(part, part, part, 3, "test", "")
+    splits = Splits(part, part, part, 3, "test", "", (1, 1, 5))
     graph = {"rows": 5, "columns": 4, "links": 30, "input_gain": 2.0}
     options = LearningOptions.model_validate(
-        {"network": kind, "hidden": (6,), "gain": 1.0, "dtype": dtype, "graph": graph, "circuit": {"input_gain": 3.0}}
+        {
+            "network": kind,
+            "hidden": (6,),
+            "gain": 1.0,
+            "dtype": dtype,
+            "layers": "2c3s2+1>3 3c1 3",
+            "graph": graph,
+            "circuit": {"input_gain": 3.0},
+        }
     )
     network = draw_network(options, splits, generator_of(0, 0))
     with torch.no_grad():
@@ -58,7 +66,7 @@ def build(kind: str, dtype: str = "float64") -> System:
 def states(system: System) -> tuple[State, State]:
     """Two states off every corner, where all energies are smooth."""
     dtype = next(system.network.parameters()).dtype
-    shapes = [(len(system.batch.labels), size) for size in system.network.sizes]
+    shapes = [(len(system.batch.labels), *shape) for shape in system.network.shapes]
     draws = [[0.1 + 0.8 * torch.rand(shape, generator=seeded(seed), dtype=dtype) for shape in shapes] for seed in (5, 6)]
     return tuple(draws[0]), tuple(draws[1])
 
@@ -133,7 +141,7 @@ def test_every_network_runs_on_ideal_devices_and_answers_as_without(kind: str) -
 
 def test_all_physical_networks_are_listed_and_others_options_are_said_to_have_no_effect() -> None:
     """A network that no command trains is tested by nobody; an option that is swallowed is reported as if it had acted."""
-    assert set(PHYSICAL) == set(NETWORKS) - {"layered"}
+    assert set(PHYSICAL) == set(NETWORKS) - {"layered", "convolutional"}
     said = without_effect(LearningOptions.model_validate({"network": "spiking", "graph": {"rows": 9}, "activation": "tanh"}))
     assert said == ["activation has no effect on a spiking network", "graph has no effect on a spiking network"]
     assert without_effect(LearningOptions.model_validate({"network": "resistor-graph", "graph": {"rows": 9}})) == []

@@ -18,6 +18,7 @@ from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.network import Clamped, Network
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.notation import convolutional
 from contrastive_core.networks.spin import SpinNetwork
 from contrastive_core.phases import Phase
 from contrastive_core.relaxation.relax import relax
@@ -33,10 +34,16 @@ TABLES = (baselines.RULES, EQPROP_RULES, HEBBIAN_RULES)
 RULE_NAMES = [name for table in TABLES for name in table]
 QUADRATIC = [name for name in ACTIVATIONS if ACTIVATIONS[name].quadratic]
 
-NETWORKS: dict[str, Any] = {"layered": Layered, "spin": SpinNetwork}
+
+def _convolutional(sizes: tuple[int, ...], **settings: Any) -> Layered:
+    """Two layers of pictures with a pooling, a residual edge, and as many outputs as the last size."""
+    return Layered(convolutional(f"2c3+1>3 a2 3c2s1+1 {sizes[-1]}", (2, 4, 4)), **settings)
+
+
+NETWORKS: dict[str, Any] = {"layered": Layered, "convolutional": _convolutional, "spin": SpinNetwork}
 """Networks of the core, built from layer sizes."""
 
-LAYERED = [kind for kind in NETWORKS if NETWORKS[kind] is Layered]
+LAYERED = [kind for kind in NETWORKS if NETWORKS[kind] is not SpinNetwork]
 """Networks whose units have an energy of their own, so that a layer has one minimum given the others; spins have not."""
 
 TIGHT = Stop(1e-13, 20_000)
@@ -96,7 +103,7 @@ def make_system(
         for name, parameter in network.named_parameters():
             if name.startswith("bias"):
                 parameter.uniform_(*biases, generator=generator)
-    inputs = torch.rand((batch_size, sizes[0]), generator=generator, dtype=dtype)
+    inputs = torch.rand((batch_size, network.num_inputs), generator=generator, dtype=dtype)
     labels = torch.randint(readout or sizes[-1], (batch_size,), generator=generator)
     return System(network, Batch(inputs, labels))
 
@@ -115,7 +122,7 @@ def interior_state(network: Network, batch_size: int, seed: int) -> State:
     """Return a random state well inside the bounds of every activation: responses to inputs in (.2, .8)."""
     dtype = next(network.parameters()).dtype
     generator = seeded(seed)
-    drives = [0.2 + 0.6 * torch.rand((batch_size, size), generator=generator, dtype=dtype) for size in network.sizes]
+    drives = [0.2 + 0.6 * torch.rand((batch_size, *shape), generator=generator, dtype=dtype) for shape in network.shapes]
     if isinstance(network, SpinNetwork):
         return tuple(drives)  # the energy is defined between the corners too
     return tuple(a.value(u) for a, u in zip(network.activations, drives, strict=True))
@@ -193,7 +200,7 @@ SETTING = Setting(COSTS["squared-error"](), Settling(DYNAMICS["forward"](), Stop
 
 
 def flat(state: State) -> Tensor:
-    return torch.cat([layer.detach() for layer in state], dim=1)
+    return torch.cat([layer.detach().flatten(1) for layer in state], dim=1)
 
 
 def largest_difference(first: State, second: State) -> float:

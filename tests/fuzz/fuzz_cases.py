@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
 import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import socket
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fuzz_lines import commands
+from tqdm import tqdm
 
 from experiments.cli import cli
 
@@ -28,6 +32,11 @@ MEMORY = 2 * 2**30
 _GRACE = 5.0
 _PATIENCE = 10
 _CODES = (0, 1, 2, 3, 130)
+_FIRST = """
+compare --data two-moons --train-size 20 --hidden 4 --epochs 1 --seeds 1
+gradients --data two-moons --samples 8 --train-size 20 --hidden 4
+"""
+"""Lines that load most; none of them samples spins, whose kernels start OpenMP, which a fork must not."""
 _ADDRESS = re.compile(rb"http://([\d.]+:\d+)/")
 
 
@@ -60,10 +69,24 @@ class Ended(NamedTuple):
 
 
 def load() -> None:
-    """Import what commands import, so that children need not; nothing is computed, because threads do not survive a fork."""
+    """Import what commands import, and run a few of them, so that children need not load modules and kernels again."""
+    # Its monitor is a thread, and threads do not survive a fork.
+    tqdm.monitor_interval = 0
     for name in ("torch", "scipy.optimize", "scipy.stats", "xarray", "matplotlib.figure", "contrastive_core.kernels.spins"):
         import_module(name)
     commands()
+    before = Path.cwd()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        os.chdir(folder)
+        try:
+            for number, line in enumerate(_FIRST.strip().splitlines()):
+                cli.main([*shlex.split(line), "--engine", "serial", "--quiet", "--out", f"first-{number}"], standalone_mode=False)
+        finally:
+            os.chdir(before)
 
 
 def attempt(arguments: Sequence[str], folder: Path, *, large: bool = False, serves: bool = False, seconds: float = SECONDS) -> Ended:

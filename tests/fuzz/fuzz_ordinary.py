@@ -51,6 +51,8 @@ _SIZES = {
 }
 SIZE = ("2", "8")
 """Size or number that is written where an option of whole numbers is not among those above."""
+_ALWAYS = ("data", "dilutions", "engine", "ratios", "views")
+"""Options whose default takes longer than a short line may."""
 _WORDS: dict[str, tuple[str, ...]] = {
     "after": (),
     "against": ("gain=1.0",),
@@ -72,7 +74,9 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "pattern_file": ("patterns.npy",),
     "plugin": ("noisy_ep", "table", "stripes"),
     "preset": ("ideal", "ecram", "fit/device.toml"),
+    "dilutions": ("0.2", "0,0.5"),
     "qualities": ("0.2,0.5",),
+    "ratios": ("0.5", "0.2,1.1"),
     "runs": ("runs",),
     "seed": ("1", "2"),
     "threads": ("1", "2"),
@@ -92,7 +96,7 @@ def word(key: str, choices: tuple[str, ...], rng: random.Random) -> str | None:
     """Choose a value that keeps a line short; None for an option that has no part in that."""
     if key == "rules":
         return ",".join(rng.sample(choices, 2))
-    return rng.choice(_WORDS[key]) if key in ("data", "engine", "views") else None
+    return rng.choice(_WORDS[key]) if key in _ALWAYS else None
 
 
 def size(key: str, rng: random.Random) -> str:

@@ -72,7 +72,8 @@ def sentence(error: BaseException) -> str:
         The sentence, without the program's name.
     """
     if _ran_out_of_memory(error):
-        return f"there is not enough memory ({error}); choose smaller sizes, or fewer samples at a time"
+        detail = f" ({error})" if str(error) else ""
+        return f"there is not enough memory{detail}; choose smaller sizes, or fewer samples at a time"
     if ended_early(error):
         return "a file or an answer ended before its end; restore the file, or answer the question"
     if isinstance(error, click.UsageError):

@@ -75,6 +75,7 @@ def test_sizes_beyond_memory_are_a_sentence() -> None:
     for error in errors:
         assert exit_code(error) == FAILED, error
         assert sentence(error).startswith("there is not enough memory")
+    assert sentence(MemoryError()) == "there is not enough memory; choose smaller sizes, or fewer samples at a time"
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("x"), KeyError("memory")])

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from contrastive_core.share import counted
 from hebbian.arrays import Entries, Floats, Integers
 from hebbian.multitasking import Multitasking
 
@@ -48,7 +49,7 @@ def advance_lumped(
     counts = system.counts(spins).astype(np.float64)  # (R, P)
     up = np.zeros((len(spins), len(sizes)), np.int64)
     record = np.empty((len(gains) // every, *counts.shape), np.int64)
-    for sweep, gain in enumerate(gains):
+    for sweep, gain in counted(enumerate(gains), len(gains)):
         layer = counts + generator.standard_normal(counts.shape) * np.sqrt(2 / gain)[:, None] if hidden else counts
         with np.errstate(over="ignore"):
             up = generator.binomial(sizes, expit(gain[:, None] * (layer @ values.T)))  # (R, n_types)

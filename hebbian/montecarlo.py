@@ -12,8 +12,12 @@ from contrastive_core.errors import InputError
 from contrastive_core.kernels.spins import counter_random
 from contrastive_core.kernels.spins.spin_constants import DESCENT, FIXED, HEAT_BATH, METROPOLIS, RANDOM
 from contrastive_core.registry import unknown_name
+from contrastive_core.share import counted
 from hebbian.arrays import Entries, Floats, Integers
 from hebbian.multitasking import Multitasking
+
+_BLOCK = 100_000_000
+"""Spin updates, some seconds of work, after which a long run of chains tells how far it is."""
 
 
 class Trace(NamedTuple):
@@ -108,7 +112,7 @@ def _side_by_side(rule: int, order: int) -> Advance:
         by_site, key = np.ascontiguousarray(system.features.T), counter_random.key_of(plan.seed)
         lanes(by_site, system.norms, states, np.ascontiguousarray(counts), packed, rule, order, *key, 0, plan.first_step, plan.every, trace)
         last = states.transpose(0, 2, 1).reshape(-1, system.num_spins)[:num_chains]
-        record = trace.transpose(0, 1, 3, 2).reshape(len(trace), -1, system.num_features)[:, :num_chains]
+        record = trace.transpose(0, 1, 3, 2).reshape(len(trace), len(padded), system.num_features)[:, :num_chains]
         return np.ascontiguousarray(last), record.astype(np.int64)
 
     return advance
@@ -204,17 +208,25 @@ def simulate(
     if every < 1 or first_step < 0 or seed < 0:
         raise InputError(f"every must be at least 1, first_step and seed at least 0, got {every}, {first_step} and {seed}")
     direct = system.features is system.patterns
-    if direct:
-        last, counts = SAMPLERS[sampler](system, spins, gains, SweepPlan(seed, first_step, every))
-        return Trace(counts, counts / system.num_spins, last, first_step + len(gains))
-    records, overlaps, last = [], [], spins
-    for start in range(0, len(gains) - every + 1, every):  # archetypes are no features: measure them between records
-        last, counts = SAMPLERS[sampler](system, last, gains[start : start + every], SweepPlan(seed, first_step + start, every))
-        records.append(counts)
-        overlaps.append(system.overlaps(last)[None])
-    if not records:
+    if not direct and len(gains) < every:
         raise InputError(f"{len(gains)} sweeps are fewer than one record's {every}")
+    # Archetypes are no features: they are measured between records, and sweeps after the last record are left out.
+    length = _sweeps_of_a_block(system, sampler, gains, every) if direct else every
+    end = max(1, len(gains)) if direct else len(gains) - every + 1
+    records, overlaps, last = [], [], spins
+    for start in counted(range(0, end, length)):
+        last, counts = SAMPLERS[sampler](system, last, gains[start : start + length], SweepPlan(seed, first_step + start, every))
+        records.append(counts)
+        overlaps.append(counts / system.num_spins if direct else system.overlaps(last)[None])
     return Trace(np.concatenate(records), np.concatenate(overlaps), last, first_step + len(gains))
+
+
+def _sweeps_of_a_block(system: Multitasking, sampler: str, gains: Floats, every: int) -> int:
+    """Return how many sweeps are made between two words of progress: whole records, which continue the same draws bit for bit."""
+    if sampler.startswith("lumped"):  # draws anew where it is continued, and tells of its sweeps itself
+        return max(1, len(gains))
+    records = _BLOCK // (gains.shape[1] * system.num_spins * every)
+    return max(1, int(records)) * every
 
 
 def _schedule(temperatures: ArrayLike, num_chains: int, num_sweeps: int | None) -> Floats:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from contrastive_core.errors import ConvergenceError, InputError
+from contrastive_core.share import counted
 from hebbian.arrays import Entries, Floats
 from hebbian.montecarlo import simulate
 from hebbian.multitasking import Multitasking, cue, store_patterns
@@ -114,7 +115,7 @@ def descend_from_patterns(num_spins: int, load: float, num_instances: int, num_s
     if num_instances < 1 or num_starts < 1:
         raise InputError(f"at least one instance and one start are needed, got {num_instances} and {num_starts}")
     ends, longest = [], 0
-    for instance in range(num_instances):
+    for instance in counted(range(num_instances), name="network"):
         patterns = draw_patterns(count, num_spins, 0.0, np.random.default_rng([seed, instance]))
         starts = patterns[:num_starts]
         final, sweeps = descend_to_rest(store_patterns(remember(patterns, 0.0)), starts)

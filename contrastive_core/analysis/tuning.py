@@ -20,6 +20,7 @@ from contrastive_core.certificate import Stop
 from contrastive_core.errors import ConvergenceError, DivergenceError, InputError
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Setting
+from contrastive_core.share import counted
 from contrastive_core.training.evaluation import unconverged
 from contrastive_core.types import Batch, Gradients
 
@@ -102,7 +103,7 @@ def measure_exact(network: Network, setting: Setting, batches: Sequence[Batch]) 
     precise = deepcopy(network).double()  # float32 would limit the exact gradient to the accuracy that is to be measured
     rule = Implicit(setting.cost, replace(setting.settling, free=_EXACT))
     rows = []
-    for batch in batches:
+    for batch in counted(batches, name="batch"):
         estimate = rule.estimate(precise, batch)
         if unconverged(estimate.relaxations["free"]):
             raise ConvergenceError(

@@ -22,6 +22,7 @@ from contrastive_core.expect import expect
 from contrastive_core.generators import generator_of
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule
+from contrastive_core.share import counted
 from contrastive_core.training.evaluation import Evaluation, check_parts, evaluate, outputs, unconverged
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
@@ -150,8 +151,10 @@ def train(
     for record in session.history:
         if on_epoch is not None:
             on_epoch(record)
-    while not _finished(session, plan):
-        epoch = len(session.history) + 1
+    done = len(session.history)
+    for epoch in counted(range(done + 1, plan.epochs + 1), plan.epochs, "epoch", done=done):
+        if _finished(session, plan):
+            break
         start, cpu_start = time.perf_counter(), time.process_time()
         progress = _epoch(session, rule, cost, splits, plan, contrasting, augmenting, last, epoch, on_step)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
@@ -208,7 +211,7 @@ def _epoch(
         features = partial(outputs, network, rule, splits.train.inputs)
         num_steps, shown = contrasting.gather(splits.train, features, plan.batch_size, session.generators["order"])
     progress = Progress(epoch, 0, num_steps, 0.0, 0.0, 0.0, 0.0)
-    for step, batch in enumerate(shown, start=1):
+    for step, batch in counted(enumerate(shown, start=1), num_steps):
         if augmenting is not None:
             batch = augmenting.present(batch, session.generators["views"])
         if contrasting is not None:

@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM and SIGHUP: each stops the program once, outside of steps that must not be cut, and never within the clean-up."""
+"""Ctrl-C, SIGTERM and SIGHUP: each stops the program once, outside of steps that must not be cut, and never within the clean-up.
+
+Python cannot raise where it is called by a compiler or a destructor; an interruption that is lost there is raised again soon after.
+"""
 
 import os
 import signal
@@ -15,6 +18,8 @@ INTERRUPTED = 130
 SECONDS_OF_ONE = 1.0
 """Time within which signals count as one: GNU ``timeout`` signals a program and its whole group, SLURM every process of a job."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AGAIN = 0.01
+"""Seconds after which an interruption that was lost is tried again."""
 
 
 class InterruptedRunError(EqlabError):
@@ -44,8 +49,15 @@ class _Handler:
             if not self.uncut:
                 raise KeyboardInterrupt
         elif now - self.first > SECONDS_OF_ONE:
-            # The clean-up hangs, or the exception was lost in a destructor. Children end with their parent, and journals bear a kill.
+            # The clean-up hangs. Children end with their parent, and journals bear a kill.
             os._exit(INTERRUPTED)
+
+    def again(self, number: int, frame: FrameType | None) -> None:
+        """Raise an interruption that was lost, as soon as nothing must not be cut."""
+        if self.uncut:
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+        else:
+            raise KeyboardInterrupt
 
 
 _handler = _Handler()
@@ -60,6 +72,17 @@ def interruptible() -> Iterator[None]:
     handled = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in handled:
         signal.signal(number, _handler)
+    signal.signal(signal.SIGALRM, _handler.again)
+    report = sys.unraisablehook
+
+    def unraised(lost: "sys.UnraisableHookArgs") -> None:
+        # A hook that raised would be reported in its turn, with a traceback; an alarm interrupts whatever runs after the callback.
+        if _handler.first is not None and issubclass(lost.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+        else:
+            report(lost)
+
+    sys.unraisablehook = unraised
     try:
         yield
     except SystemExit as end:
@@ -70,7 +93,9 @@ def interruptible() -> Iterator[None]:
             os._exit(INTERRUPTED)
         raise
     finally:
-        for number in handled:  # an exception would show as a traceback while the interpreter ends
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = report
+        for number in (*handled, signal.SIGALRM):  # an exception would show as a traceback while the interpreter ends
             signal.signal(number, signal.SIG_DFL)
 
 

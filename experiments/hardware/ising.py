@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from contrastive_core.share import counted, part
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions, without_effect
@@ -120,8 +121,10 @@ def trial(
     Outcome
         Metrics of ``METRICS``, and a record per epoch.
     """
-    history = _train(options, seed, checkpoint, on_epoch) if options.epochs else []
-    search = _search(options, seed)
+    with part(0.0, 0.5):
+        history = _train(options, seed, checkpoint, on_epoch) if options.epochs else []
+    with part(0.5 if options.epochs else 0.0, 1.0):
+        search = _search(options, seed)
     names = {"epoch": "epoch", "train_error": "training error", "validation_error": "validation error", "seconds": "seconds"}
     rows = [{shown: record[name] for name, shown in {**names, "test_error": "test error"}.items()} for record in history]
     return Outcome({"history": rows, "search": search, "best_noise": max(search, key=lambda row: row["success"])["noise"]}, history)
@@ -213,7 +216,7 @@ def _search(options: IsingTrialOptions, seed: int) -> list[dict[str, Any]]:
     couplings += couplings.T
     energies = [
         noisy_energies(couplings, noise, options.search_sweeps, options.searches, seed + index)
-        for index, noise in enumerate(options.noises)
+        for index, noise in enumerate(counted(options.noises, name="noise"))
     ]
     lowest = min(float(found.min()) for found in energies)
     # Energies are sums of some thousand terms in float64 of spins: equal states have equal energies to 1e-9.

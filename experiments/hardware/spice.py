@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field
 
 from contrastive_core.errors import InputError
+from contrastive_core.share import counted, part
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import without_effect
@@ -140,7 +141,10 @@ def trial(options: SpiceTrialOptions, seed: int, *, prepared: SpiceCase | None =
         Metrics of ``METRICS``.
     """
     network, batch = prepared or case_of(options, seed)
-    return Outcome({"operating_points": _points(options, network, batch), "gradients": _gradients(options, network, batch, seed)})
+    with part(0.0, 0.5, "operating points"):
+        points = _points(options, network, batch)
+    with part(0.5, 1.0, "gradients"):
+        return Outcome({"operating_points": points, "gradients": _gradients(options, network, batch, seed)})
 
 
 EXPERIMENT = Experiment(SpiceTrialOptions, trial, METRICS, headline=())
@@ -209,7 +213,7 @@ def _points(options: SpiceTrialOptions, network: Resistive, batch: Batch) -> lis
         settled = torch.cat(relax(clamped, network.initial_state(clamped), BlockDescent(), Stop(1e-12, 100_000)).state, 1)
     rows = []
     scale = network_options(options, "resistive").diode_scale / THERMAL_VOLTAGE
-    for emission in options.emissions if network.parts.diode.ideal else (scale,):
+    for emission in counted(options.emissions if network.parts.diode.ideal else (scale,)):
         found = torch.cat(operating_points(network, batch.inputs, drawn=Drawn(emission=emission)), 1)
         rows.append({"emission": emission, "difference": float((found - settled).abs().max()), "voltage": float(settled.abs().max())})
     return rows
@@ -243,12 +247,12 @@ def _gradients(options: SpiceTrialOptions, network: Resistive, batch: Batch, see
 
     rows = []
     generator = generator_of(seed, 2)
-    for index in range(len(network.sizes)):
+    for index in counted(range(len(network.sizes))):
         values, measured = network.conductance(index).data, estimate[f"conductance_{index + 1}"]
         typical = float(measured.square().mean().sqrt())
         # Largest first: a conductance at its lower bound has no two sides.
         candidates = values.flatten().topk(min(values.numel(), 4 * options.edges)).indices
-        for chosen in candidates[torch.randperm(len(candidates), generator=generator)[: options.edges]].tolist():
+        for chosen in counted(candidates[torch.randperm(len(candidates), generator=generator)[: options.edges]].tolist()):
             i, j = divmod(chosen, values.shape[1])
             nudged, slope = float(measured[i, j]), _slope(cost, values, i, j, options.step)
             size = max(abs(slope), typical)

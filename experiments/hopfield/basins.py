@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from contrastive_core.errors import InputError
+from contrastive_core.share import counted
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
@@ -135,7 +136,7 @@ def trial(options: BasinOptions, seed: int) -> Outcome:
     weights = np.where(asked, expected, 0.0)
     replica = _is_loaded(options)
     ends, reached = np.empty((options.networks, 2, options.patterns)), np.zeros(options.networks, dtype=bool)
-    for index in range(options.networks):
+    for index in counted(range(options.networks), name="network"):
         patterns = draw_patterns(options.patterns, options.size, options.dilution, np.random.default_rng([seed, index]))
         system = store_patterns(remember(patterns, options.dilution))
         draws = int(np.random.default_rng([seed, index, 1]).integers(2**62))

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from contrastive_core.share import counted
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions, without_effect
@@ -157,12 +158,11 @@ def trial(options: LessonOptions, seed: int) -> Outcome:
     fields = branch_at(field, start).overlaps @ teacher.features
     means = np.tanh(teacher.scale / options.temperature * fields) if options.temperature > 0 else np.sign(fields)
     record: dict[str, Any] = {"instance": (patterns @ means / patterns.shape[1]).tolist()} | _theory(options, ladder)
-    warnings: list[str] = []
-    for name in ("supervised", "unsupervised"):
+    for name in counted(("supervised", "unsupervised"), name="network"):
         sampled = sample(LOW_RANK[f"{name}-hebb"](memory, Convention.NORMALIZED), ladder, options, seed)
         record |= {name: sampled["overlaps"], f"{name}_error": sampled["error"]}
-        warnings += [f"{name}: {warning}" for warning in sampled["warnings"]]
-    return Outcome(record | {"warnings": warnings})
+        record["warnings"] = [*record.get("warnings", ()), *(f"{name}: {warning}" for warning in sampled["warnings"])]
+    return Outcome(record)
 
 
 EXPERIMENT = Experiment(LessonOptions, trial, METRICS, headline=("supervised", "unsupervised"))

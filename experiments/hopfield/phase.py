@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from contrastive_core.share import part
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
@@ -118,10 +119,12 @@ def trial(options: PointOptions, seed: int) -> Outcome:
     patterns = stratified_patterns(options.patterns, options.size, options.dilution, seed)
     system = store_patterns(remember(patterns, options.dilution), Convention(options.convention))
     temperature = options.ratio * (1 - options.dilution) * system.scale
-    branches = stable_branches(MeanField(diluted_ensemble(options.patterns, options.dilution), temperature, system.scale))
+    with part(0.0, 1.0 if options.theory_only else 0.5, "theory"):
+        branches = stable_branches(MeanField(diluted_ensemble(options.patterns, options.dilution), temperature, system.scale))
     ground = ground_state(branches)
     own = system.mean_field(temperature)
-    sampled = None if options.theory_only else sample(system, ground.overlaps, options, seed, temperature)
+    with part(0.5, 1.0, "chains"):
+        sampled = None if options.theory_only else sample(system, ground.overlaps, options, seed, temperature)
     metrics = {
         "temperature": temperature,
         "branch": ground.name,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from contrastive_core.errors import InputError
+from contrastive_core.share import part
 from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
@@ -123,11 +124,14 @@ def trial(options: RecallOptions, seed: int, *, prepared: tuple[Multitasking, Me
     from hebbian.theory.branches import branch_at, stable_branches
 
     system, field = prepared or _network(options, seed)
-    branches = stable_branches(field)
+    with part(0.0, 0.4, "theory"):
+        branches = stable_branches(field)
     ground = ground_state(branches)
     own = system.mean_field(options.temperature)
-    instance = branch_at(own, ground.overlaps)
-    sampled = sample(system, ground.overlaps, options, seed)
+    with part(0.4, 0.5, "theory of the instance"):
+        instance = branch_at(own, ground.overlaps)
+    with part(0.5, 1.0, "chains"):
+        sampled = sample(system, ground.overlaps, options, seed)
     metrics = {
         "convention": options.convention,
         "temperature": options.temperature,

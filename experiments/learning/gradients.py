@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from contrastive_core.errors import ConvergenceError, EqlabError, InputError
+from contrastive_core.share import counted
 from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
@@ -66,7 +67,7 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
     setting = build_setting(options, objective)
     exact = Implicit(setting.cost, setting.settling).estimate(network, batch)
     free = exact.relaxations["free"]
-    rules = {rule: _measure(rule, options, setting, network, batch, exact.gradients, seed) for rule in options.rules}
+    rules = {rule: _measure(rule, options, setting, network, batch, exact.gradients, seed) for rule in counted(options.rules, name="rule")}
     if objective and not options.frozen and "ep-centered" in rules:  # the two ways to nudge with a joint cost, side by side
         frozen = replace(setting, frozen=True)
         rules["ep-centered, frozen"] = _measure("ep-centered", options, frozen, network, batch, exact.gradients, seed)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from contrastive_core.errors import EqlabError, InputError
+from contrastive_core.share import counted, part
 from experiments.commandline.completion import complete
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
@@ -102,14 +103,18 @@ def trial(options: TuneOptions, seed: int) -> Outcome:
         there = with_tolerances(setting, strength, tolerance, nudged)
         return worst([measure(rule, net, there, on, lambda: generator_of(seed, 2)) for net, on in zip(networks, stages, strict=True)])
 
-    stages = [measure_exact(network, setting, tuned_on) for network in networks]
-    candidates = [tried(*place, stages) for place in product(options.strengths, options.tolerances, options.nudged_tolerances)]
+    with part(0.0, 0.2, "exact gradients"):
+        stages = [measure_exact(network, setting, tuned_on) for network in counted(networks)]
+    with part(0.2, 0.8):
+        places = list(product(options.strengths, options.tolerances, options.nudged_tolerances))
+        candidates = [tried(*place, stages) for place in counted(places, name="candidate")]
     noise = min(stage.noise for stage in stages)
     bound = options.noise_share * noise if options.cosine is None else None
     limit = 1.0 if options.cosine is None else 1 - _SPARE * (1 - options.cosine)
     chosen = choose(candidates, lambda c: c.error <= _SPARE * bound if bound is not None else c.cosine >= limit)
-    fresh_stages = [measure_exact(network, setting, checked_on) for network in networks]
-    fresh = tried(chosen.strength, chosen.tolerance, chosen.nudged_tolerance, fresh_stages)
+    with part(0.8, 1.0, "fresh batches"):
+        fresh_stages = [measure_exact(network, setting, checked_on) for network in counted(networks)]
+        fresh = tried(chosen.strength, chosen.tolerance, chosen.nudged_tolerance, fresh_stages)
     model = fit(candidates)
     settings = {"strength": chosen.strength, "tolerance": chosen.tolerance, "nudged_tolerance": chosen.nudged_tolerance}
     metrics = {

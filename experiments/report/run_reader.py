@@ -17,7 +17,7 @@ from experiments.runs.records import Epoch
 from experiments.sweeps.axes import Axis
 from experiments.sweeps.directory import COMMAND, refuse_edited
 from experiments.trials.experiment import Experiment, described
-from experiments.trials.progress import duration
+from experiments.trials.progress import duration, under_way
 
 
 class OpenedRun(NamedTuple):
@@ -155,11 +155,9 @@ def state_of(opened: OpenedRun) -> str:
     missing = counts["pending"] + counts["running"]
     if not missing:
         return f"{text}; {duration(spent(opened.journal))} of computing"
-    if opened.running:
-        text += f", {len(opened.running)} under way"
-    rate = _rate(opened)
-    left = f"{rate:.3g} trials per second, {duration(missing / rate)} left" if rate else "time left unknown"
-    return f"{text}; {left}; last written {changed(opened.run):%Y-%m-%d %H:%M:%S} UTC"
+    now = under_way(opened.run.live)
+    pace = now.pace(*_since_start(opened, missing))
+    return f"{text}{now.text}; {pace}; last written {changed(opened.run):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def changed(run: RunDirectory) -> datetime:
@@ -174,12 +172,12 @@ def changed(run: RunDirectory) -> datetime:
     return datetime.fromtimestamp(max(times), UTC)
 
 
-def _rate(opened: OpenedRun) -> float:
-    """Return trials per second, from the last start to the last record."""
+def _since_start(opened: OpenedRun, missing: int) -> tuple[int, int, float]:
+    """Return the trials settled since the last start, those missing, and the seconds from that start to the last record."""
     starts = opened.run.read_provenance()["starts"]
     if not starts:
-        return 0.0
+        return 0, missing, 0.0
     query = "SELECT count(*) FROM trials WHERE status IN ('done', 'failed') AND started >= ?"
     (settled,) = opened.journal.connection.execute(query, (starts[-1]["started"],)).fetchone()
     seconds = (changed(opened.run) - datetime.fromisoformat(starts[-1]["started"])).total_seconds()
-    return settled / seconds if seconds > 0 else 0.0
+    return settled, missing, seconds

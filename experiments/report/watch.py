@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,10 @@ from experiments.commandline.flags import RUNS, command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
-from experiments.runs.advice import listing
+from experiments.runs.advice import NoRunError, listing
 from experiments.runs.directory import RunDirectory, find_run
+
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class WatchOptions(CommandOptions):
@@ -26,11 +29,14 @@ class WatchOptions(CommandOptions):
         Name in the directory of runs, or a path.
     port, every
         Port of the page, and seconds between two updates.
+    wait
+        Seconds to wait for a run that has not begun.
     """
 
     run: Annotated[str | None, Positional()] = Field(None, description="Name of a run in the directory runs, or a path.")
     port: int = Field(0, ge=0, le=65535, description="Port of the page on this machine; 0: any free port.")
     every: float = Field(3.0, ge=0.5, le=3600, description="Time between two readings of the run, in second.")
+    wait: float = Field(60.0, ge=0, le=86400, description="Time to wait for the run to begin, in second.")
 
 
 @command(WatchOptions, "watch", without=("config", "set", "seed", "threads"), directory=RUNS)
@@ -38,7 +44,7 @@ def watch_command(options: WatchOptions, invocation: Invocation) -> None:
     """Show the run RUN in a browser of this machine while it goes on, with its progress, curves and failures.
 
     The page is that of 'eqlab report'. It is served on loopback only and made from the records, which are opened for reading only; the
-    run is not disturbed. Ctrl-C ends it.
+    run is not disturbed. A run that is started together with it may begin later, within --wait seconds. Ctrl-C ends it.
 
     \b
     Examples:
@@ -47,7 +53,7 @@ def watch_command(options: WatchOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     if options.run is None:
         raise InputError(f"which run? give one of those that '{listing(invocation.runs)}' shows")
-    run = find_run(options.run, invocation.runs)
+    run = _begun(options.run, options.wait, invocation)
     from experiments.report.page import build_report
     from experiments.report.watch_server import LOOPBACK, Server, Viewer
 
@@ -61,6 +67,27 @@ def watch_command(options: WatchOptions, invocation: Invocation) -> None:
     with server:
         invocation.result({"url": server.url, "run": str(run.path)}, f"{run.path}: {server.url} (Ctrl-C ends)")
         server.serve_forever()
+
+
+def _begun(name: str, seconds: float, invocation: Invocation) -> RunDirectory:
+    """Find a run, and wait for one that has not begun: its process imports libraries for some seconds before it makes the directory.
+
+    Raises
+    ------
+    NoRunError
+        If there is no such run after the time.
+    """
+    deadline, told = time.monotonic() + seconds, False
+    while True:
+        try:
+            return find_run(name, invocation.runs)
+        except NoRunError as error:
+            if time.monotonic() >= deadline:
+                raise
+            if not told:
+                invocation.note(f"{error}; waiting {seconds:g} s for it to begin")
+            told = True
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 def _mark(run: RunDirectory) -> object:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from contrastive_core.errors import InputError
+from contrastive_core.share import counted
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import Cell
@@ -96,8 +97,9 @@ def trial(options: MatchTrialOptions, seed: int, *, prepared: Sequence[Trained] 
     answers = {id(one): activities(one.network, one.answer, inputs) for one in networks}
     blank = {id(one): activities(one.untrained, one.answer, inputs) for one in networks}
     found: dict[str, list[dict[str, Any]]] = {}
-    for kind, pairs in _groups(networks, options.pairs).items():
-        for first, second, trained in pairs:
+    groups = _groups(networks, options.pairs)
+    for kind, pairs in counted(list(groups.items()), name="kind"):
+        for first, second, trained in counted(pairs, name="pair"):
             one, other = ((answers if flag else blank)[id(member)] for member, flag in zip((first, second), trained, strict=True))
             names = {"first": _name(first, trained[0]), "second": _name(second, trained[1])}
             found.setdefault(kind, []).append({**names, **_compare(one, other, options)})

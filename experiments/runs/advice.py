@@ -1,7 +1,13 @@
-"""Commands that messages advise, as the user has to type them."""
+"""The error that there is no run, and commands that messages advise, as the user has to type them."""
 
 import shlex
 from pathlib import Path
+
+from contrastive_core.errors import InputError
+
+
+class NoRunError(InputError):
+    """Error of a name that belongs to no run, or to one that has not begun."""
 
 
 def listing(root: Path | None) -> str:

@@ -14,7 +14,7 @@ from experiments.commandline.documents import read_bounded, read_json, read_toml
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import Options, flatten
 from experiments.commandline.output import to_json, to_toml, write_text
-from experiments.runs.advice import beside, listing
+from experiments.runs.advice import NoRunError, beside, listing
 from experiments.runs.inside import refuse_special_files
 from experiments.runs.journal import Journal
 from experiments.runs.provenance import provenance, versions
@@ -155,13 +155,13 @@ def find_run(name: str, root: Path | None = None) -> RunDirectory:
 
     Raises
     ------
-    InputError
+    NoRunError
         If there is no run of that name.
     """
     run = RunDirectory(Path(name) if "/" in name and not name.strip("/.") else place(name.rstrip("/") or "/", root))
     if not run.config.is_file():
         problem = f"{run.path} is not the directory of a run: it has no {run.config.name}"
-        raise InputError(f"{problem if run.path.is_dir() else f'there is no run {run.path}'}; see '{listing(root)}'{beside(name)}")
+        raise NoRunError(f"{problem if run.path.is_dir() else f'there is no run {run.path}'}; see '{listing(root)}'{beside(name)}")
     return run
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from contrastive_core.errors import InputError
 from experiments.commandline.documents import read_json
 from experiments.commandline.output import to_json
+from experiments.runs import live_shares
 from experiments.runs.inside import file_of
 from experiments.runs.records import Epoch
 
@@ -49,7 +50,7 @@ def announce(folder: Path, key: str) -> Callable[[Mapping[str, Any]], None]:
 def running(folder: Path) -> list[str]:
     """List the trials that have begun and are not recorded yet, including those of a killed run."""
     try:
-        return sorted(path.stem for path in folder.iterdir() if path.suffix == ENDING and not path.is_symlink())
+        return sorted({path.stem for path in folder.iterdir() if path.suffix in (ENDING, live_shares.ENDING) and not path.is_symlink()})
     except OSError:
         return []
 
@@ -87,6 +88,7 @@ def read_live(folder: Path, key: str) -> list[Epoch]:
 
 
 def forget(folder: Path, key: str) -> None:
-    """Remove a trial's file, because its record is in the journal."""
-    with suppress(OSError):
-        file_of(folder, key, ENDING).unlink(missing_ok=True)
+    """Remove a trial's files, because its record is in the journal."""
+    for ending in (ENDING, live_shares.ENDING):
+        with suppress(OSError):
+            file_of(folder, key, ending).unlink(missing_ok=True)

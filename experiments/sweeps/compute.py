@@ -139,8 +139,9 @@ def compute(
     if journal.counts()["done"] == len(planned):
         invocation.note(f"{run.path} is complete; these are its results")
     work = study.work._replace(checkpoints=str(run.checkpoints.resolve())) if study.experiment.checkpoints else study.work
-    # A command that follows its only trial tells of it itself.
-    shown = replace(invocation, quiet=True) if len(planned) == 1 and given.arguments else invocation
+    # A bar of the command itself stands where that of the only trial would.
+    own_bar = invocation.has_bar and given.arguments.keys() & {"on_step", "on_row"}
+    shown = replace(invocation, quiet=True) if own_bar else invocation
     Run(run, journal, work, on_record=told or teller(invocation), given=given).compute(engine, shown, invocation.command)
     return {trial.key: trial for trial in journal.trials() if trial.key in planned}
 

@@ -20,7 +20,6 @@ from experiments.runs.pages import settle, unfinished
 from experiments.runs.records import Record, Task
 from experiments.trials.engine import SERIAL, Engine, EngineError
 from experiments.trials.engines import open_engine
-from experiments.trials.experiment import find_experiment
 from experiments.trials.progress import StatusLine
 from experiments.trials.worker import NOTHING, Given, TrialRunner, Work, checkpoint_of, pack, run_chunk
 
@@ -84,12 +83,10 @@ class Run:
             self._tidy_up()
             return
         self._prepare()
-        live = self.directory.live if find_experiment(self.work.experiment).live else None
-        with StatusLine(invocation, label, counts, live) as line:
+        with StatusLine(invocation, label, counts, self.directory.live) as line:
             if engine == SERIAL:
-                # The only process is busy with the trial: its epochs are the moments to tell of progress.
-                told = {"on_epoch": lambda _: line.show()} if live else {}
-                trials = TrialRunner(self.work, self.given._replace(arguments={**told, **self.given.arguments}))
+                # The only process is busy with the trial, which shows the progress itself whenever it tells of its share.
+                trials = TrialRunner(self.work, self.given, lambda *_: line.show())
                 for tasks in self._chunks():
                     self._keep([trials.run(task) for task in tasks], line)
                     line.show()
@@ -100,16 +97,13 @@ class Run:
         self._tidy_up()
 
     def _tidy_up(self) -> None:
-        """Remove the announced epochs, once all is recorded; those of a run that was killed at its end too."""
+        """Remove what running trials told, once all is recorded; that of a run that was killed at its end too."""
         shutil.rmtree(self.directory.live, ignore_errors=True)
 
     def _prepare(self) -> None:
-        """Make the directories of checkpoints and announced epochs."""
-        wanted = [Path(self.work.checkpoints)] if self.work.checkpoints else []
-        if find_experiment(self.work.experiment).live:
-            wanted.append(self.directory.live)
-            self.work = self.work._replace(live=str(self.directory.live.resolve()))
-        for path in wanted:
+        """Make the directories of checkpoints and of what running trials tell."""
+        self.work = self.work._replace(live=str(self.directory.live.resolve()))
+        for path in (self.directory.live, *([Path(self.work.checkpoints)] if self.work.checkpoints else [])):
             try:
                 path.mkdir(exist_ok=True)
             except OSError as error:

@@ -8,16 +8,18 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec
 
 from contrastive_core import plugins
 from contrastive_core.errors import EqlabError, InputError
+from contrastive_core.share import Listener, listening
 from experiments.commandline.options import Options, merge, nested
 from experiments.commandline.output import to_json
 from experiments.commandline.recorded import from_settings
 from experiments.machine import keep_freed_memory, limit_threads
 from experiments.runs.inside import file_of
 from experiments.runs.live_epochs import announce
+from experiments.runs.live_shares import announce_share
 from experiments.runs.provenance import package_versions, without_home
 from experiments.runs.records import Record, Task
 from experiments.trials.engine import EngineError
@@ -36,7 +38,7 @@ class Work(NamedTuple):
     checkpoints : str or None
         Directory of checkpoints, from which trials resume; workers that do not see it compute without.
     live : str or None
-        Directory in which trials announce their epochs; workers that do not see it announce none.
+        Directory in which trials announce their epochs and shares; workers that do not see it announce none.
     """
 
     experiment: str
@@ -164,15 +166,17 @@ class TrialRunner:
         Common part of the trials.
     given : Given
         Objects that the command has made already.
+    listener : callable, optional
+        Called whenever a trial tells which share of it is done, after that was announced.
     """
 
-    def __init__(self, work: Work, given: Given = NOTHING) -> None:
+    def __init__(self, work: Work, given: Given = NOTHING, listener: Listener = lambda *_: None) -> None:
         self._experiment = find_experiment(work.experiment)
-        self._work, self._given = work, given
+        self._work, self._given, self._listener = work, given, listener
         # Neighbours in a grid often differ in the seed only, so that the last options are kept.
         self._made: tuple[Mapping[str, Any], Options] | None = ({}, given.options) if given.options is not None else None
         self._checkpoints = _seen(work.checkpoints) if self._experiment.checkpoints else None
-        self._live = _seen(work.live) if self._experiment.live else None
+        self._live = _seen(work.live)
 
     def run(self, task: Task) -> Record:
         """Compute a trial; an error inside it becomes its record, and does not stop the others."""
@@ -180,10 +184,12 @@ class TrialRunner:
         arguments = dict(self._given.arguments)
         if self._checkpoints:
             arguments["checkpoint"] = checkpoint_of(self._checkpoints, task.key)
-        if self._live:
+        if self._live and self._experiment.live:
             arguments["on_epoch"] = _both(announce(self._live, task.key), arguments.get("on_epoch"))
+        share = announce_share(self._live, task.key) if self._live else None
         try:
-            outcome = self._experiment.trial(self._options(task.changes), task.seed, **arguments)
+            with listening(self._listener if share is None else _both(share, self._listener)):
+                outcome = self._experiment.trial(self._options(task.changes), task.seed, **arguments)
             metrics = to_json(outcome.metrics, indent=False)
             history = [(int(epoch["epoch"]), to_json(epoch, indent=False)) for epoch in outcome.history]
         except Exception as error:
@@ -198,17 +204,17 @@ class TrialRunner:
         return self._made[1]
 
 
-Told = Callable[[Mapping[str, Any]], None]
-"""Callback for each epoch."""
+P = ParamSpec("P")
 
 
-def _both(first: Told, second: Told | None) -> Told:
+def _both(first: Callable[P, None], second: Callable[P, None] | None) -> Callable[P, None]:
+    """Return a callback that calls two, the first one first."""
     if second is None:
         return first
 
-    def tell(epoch: Mapping[str, Any]) -> None:
-        first(epoch)
-        second(epoch)
+    def tell(*args: P.args, **kwargs: P.kwargs) -> None:
+        first(*args, **kwargs)
+        second(*args, **kwargs)
 
     return tell
 

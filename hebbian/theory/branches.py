@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize, root
 
 from contrastive_core.errors import ConvergenceError
+from contrastive_core.share import counted, part, tell
 from hebbian.arrays import Floats
 from hebbian.theory.ensemble import Ensemble
 from hebbian.theory.mean_field import MeanField
@@ -94,12 +96,21 @@ def default_starts(mean_field: MeanField, num_random: int = 96, seed: int = 0) -
 def descend(mean_field: MeanField, starts: Floats, rounds: int = _ROUNDS) -> Floats:
     """Iterate m <- F(m) from each start, of shape (n, P). The free energy never rises: f is a convex function less another."""
     overlaps = np.asarray(starts, dtype=np.float64)
+    first = 0.0
     for _ in range(rounds):
         moved = mean_field.response(overlaps)
-        if np.abs(moved - overlaps).max() < _POLISH:
+        change = float(np.abs(moved - overlaps).max())
+        if change < _POLISH:
             return moved
+        first = max(first, change)
+        tell(_settled(first, change))
         overlaps = moved
     return overlaps
+
+
+def _settled(first: float, change: float) -> float:
+    """Return the share of an iteration that is done, if its changes fall by the same factor in every round."""
+    return math.log(first / change) / math.log(first / _POLISH) if _POLISH < change < first else 0.0
 
 
 def refine(mean_field: MeanField, overlaps: Floats) -> Floats:
@@ -171,15 +182,17 @@ def stable_branches(mean_field: MeanField, starts: Floats | None = None) -> list
     origin = _branch(mean_field, np.zeros(count))
     if mean_field.temperature > 0 and origin.min_eigenvalue > -1e-12:
         return [origin]  # the free energy is convex from the critical temperature on: the Hessian is smallest at 0
-    ends = descend(mean_field, default_starts(mean_field) if starts is None else starts)
+    with part(0.0, 0.8):
+        ends = descend(mean_field, default_starts(mean_field) if starts is None else starts)
     symmetry = _symmetry(mean_field.ensemble)
     found: list[Branch] = []
-    for end in ends:
-        if any(_same(_fold(end, symmetry), other) for other in found):
-            continue
-        branch = _branch(mean_field, _fold(refine(mean_field, end), symmetry))
-        if not any(_same(branch.overlaps, other) for other in found):
-            found.append(branch)
+    with part(0.8, 1.0):
+        for end in counted(ends, len(ends)):
+            if any(_same(_fold(end, symmetry), other) for other in found):
+                continue
+            branch = _branch(mean_field, _fold(refine(mean_field, end), symmetry))
+            if not any(_same(branch.overlaps, other) for other in found):
+                found.append(branch)
     return sorted((b for b in found if b.min_eigenvalue > 0 or b.marginal), key=lambda b: b.free_energy)
 
 

@@ -1,5 +1,6 @@
 """A program that is signalled in the place that its argument names; prints ``done`` where it gets to its end."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -56,6 +57,49 @@ def within_the_clean_up() -> None:
     finally:
         send(signal.SIGINT)
         print("clean", flush=True)
+
+
+def called_by_a_library() -> None:
+    ctypes.CFUNCTYPE(None)(send)()
+    time.sleep(60)
+
+
+def called_where_nothing_must_be_cut() -> None:
+    with uncut():
+        ctypes.CFUNCTYPE(None)(send)()
+        time.sleep(5 * interruption._AGAIN)
+        print("whole", flush=True)
+    time.sleep(60)
+
+
+def in_two_callbacks() -> None:
+    def slow() -> None:
+        send()
+        time.sleep(60)
+
+    class Dying:
+        def __del__(self) -> None:
+            time.sleep(60)
+
+    ctypes.CFUNCTYPE(None)(slow)()
+    Dying()  # the second try is lost in a destructor, and the third one is not
+    time.sleep(60)
+
+
+def while_numba_compiles() -> None:
+    import numba
+    from numba.core.codegen import JITCodeLibrary
+
+    store = JITCodeLibrary._object_compiled_hook
+
+    def hook(*args: object) -> None:
+        store(*args)
+        send()
+
+    JITCodeLibrary._object_compiled_hook = hook
+    numba.njit(lambda x: x + 1)(1)
+    JITCodeLibrary._object_compiled_hook = store
+    time.sleep(60)
 
 
 def while_it_is_ignored() -> None:

@@ -103,12 +103,17 @@ ENDS = {
     "where_everything_is_caught": ("caught interrupted", 130),
     "in_a_clean_up_that_hangs": ("hangs", 130),
     "within_the_clean_up": ("clean interrupted", 130),
+    "called_by_a_library": ("interrupted", 130),
+    "called_where_nothing_must_be_cut": ("whole interrupted", 130),
+    "in_two_callbacks": ("interrupted", 130),
+    "while_numba_compiles": ("interrupted", 130),
     "while_it_is_ignored": ("done", 0),
 }
 
 
 @pytest.mark.parametrize("place", ENDS)
 def test_a_signal_interrupts_once_and_never_a_clean_up(place: str) -> None:
+    """If this fails, an interruption is lost until the end of the trial, comes twice, or shows a library's words on stderr."""
     done = subprocess.run(
         [sys.executable, CHILD, place], env=processes.ENVIRONMENT, capture_output=True, text=True, timeout=50, check=False
     )

@@ -195,6 +195,31 @@ def test_control_c_ends_the_watch_with_130_and_a_taken_port_is_one_sentence(refu
         assert process.stderr.read().strip() == "eqlab: error: interrupted"
 
 
+def test_a_watch_waits_for_a_run_that_begins_later(refused: Refused) -> None:
+    """If this fails, a watch that is started in one line with the run ends before the run has imported its libraries."""
+    assert refused("watch", "a", "--wait", "0").startswith("eqlab: error: there is no run runs/a; see")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*processes.PROGRAM, "watch", "a", "--wait", "50"], env=processes.ENVIRONMENT, text=True, **pipes) as process:  # type: ignore[call-overload]
+        assert process.stderr is not None
+        assert process.stdout is not None
+        line = process.stderr.readline()
+        assert line == "there is no run runs/a; see 'eqlab runs list'; waiting 50 s for it to begin\n"
+        new("a", "--grid", "x=1,2")
+        assert process.stdout.readline().startswith("runs/a: http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+
+
+def test_the_page_of_a_long_trial_has_its_share_and_the_time_left() -> None:
+    """If this fails, a page knows 3 of 20 epochs, and no time."""
+    run, _ = train_run(3)
+    (run.live / "0.share").write_text('{"done": 0.15, "since": 0, "place": "epoch 4 of 20"}')
+    with serving(run) as server:
+        text = ask(server)[1]
+    assert "1 under way, 15 % done (epoch 4 of 20); 0 per second" not in text
+    assert re.search(r"1 under way, 15 % done \(epoch 4 of 20\); [\d.e+-]+ per second, [\d.]+ \w+ left; last written", text), text
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_a_browser_sees_the_curves_grow_without_being_reloaded(tmp_path: Path) -> None:
     """If this fails, the page in a real browser stands still while the run goes on, or its own policy stops its script."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -24,14 +25,17 @@ def pictures(count: int = 6, channels: int = 3, height: int = 8, width: int = 8)
     return torch.rand(count, channels, height, width, generator=seeded(0), dtype=torch.float64)
 
 
+@pytest.mark.parametrize(("padding", "mode"), [("edge", "replicate"), ("zero", "constant")])
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 6, 10), (2, 7, 5)])
-def test_every_crop_is_a_window_of_the_picture_with_its_edges_repeated(shape: tuple[int, int, int]) -> None:
+def test_every_crop_is_a_window_of_the_picture_with_its_border(
+    shape: tuple[int, int, int], padding: Literal["edge", "zero"], mode: str
+) -> None:
     """If this fails, crops tear pictures apart, or pad with something else than what the published settings pad with."""
     border, (channels, height, width) = 3, shape
     images = pictures(49, *shape)
-    padded = torch.nn.functional.pad(images, (border,) * 4, mode="replicate")
+    padded = torch.nn.functional.pad(images, (border,) * 4, mode=mode)
     corners = torch.cartesian_prod(torch.arange(7), torch.arange(7))
-    cut = window(images, corners[:, 0], corners[:, 1], border)
+    cut = window(images, corners[:, 0], corners[:, 1], border, padding)
     for picture, whole, (down, right) in zip(cut, padded, corners.tolist(), strict=True):
         assert torch.equal(picture, whole[:, down : down + height, right : right + width])
     assert torch.equal(cut[24], images[24])  # the middle window is the picture
@@ -47,6 +51,15 @@ def test_crops_are_uniform_over_all_windows() -> None:
     # Nine windows, each with probability 1/9: mean 900, standard deviation 28.3.
     assert float((found - count / 9).abs().max()) < 4.5 * math.sqrt(count * 8 / 81)
     assert torch.equal(Crop(4)(images[:5], 0.1, seeded(0)), images[:5])  # 0.4 pixels round to none
+
+
+def test_the_crop_of_the_command_line_pads_as_its_name_says() -> None:
+    """If this fails, ``--augment crop-zero`` repeats edges, or draws other windows than ``crop``."""
+    images = 1 + pictures(200)
+    edge, zero = (VIEWS[name]()(images, 1.0, seeded(5)) for name in ("crop", "crop-zero"))
+    assert bool((edge >= 1).all())
+    assert int((zero == 0).sum()) > 0
+    assert torch.equal(zero, torch.where(zero == 0, 0.0, edge))
 
 
 def test_a_flip_of_a_flip_is_the_picture_and_half_are_flipped() -> None:

@@ -16,6 +16,7 @@ VIEWS: Table[Callable[[], View]] = Table(
         "affine": "contrastive_core.data.views.affine:Affine",
         "blur": "contrastive_core.data.views.blur:Blur",
         "crop": "contrastive_core.data.views.crop:Crop",
+        "crop-zero": "contrastive_core.data.views.crop:zero_padded_crop",
         "erase": "contrastive_core.data.views.erase:Erase",
         "flip": "contrastive_core.data.views.flip:Flip",
         "mask": "contrastive_core.data.views.mask:Mask",

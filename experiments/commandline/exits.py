@@ -3,6 +3,9 @@
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 some trials failed, 130 interrupted.
 """
 
+import errno
+import sqlite3
+from collections.abc import Iterator
 from difflib import get_close_matches
 
 import click
@@ -16,6 +19,9 @@ USAGE = 2
 SOME_FAILED = 3
 _CLOSE = 0.75
 """Likeness of a word that is suggested; --batch-size and --size have 0.67, and mean different things."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a disk that takes no more; the command line was right, whatever sentence says what could not be written."""
+_FULL_FOR_SQLITE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _NO_MEMORY = (
     "can't allocate memory",
     "not enough memory",
@@ -43,7 +49,7 @@ def exit_code(error: BaseException) -> int | None:
     int or None
         None for an error that nobody foresaw: a bug, which deserves its traceback.
     """
-    if _ran_out_of_memory(error) or ended_early(error):
+    if _ran_out_of_memory(error) or ended_early(error) or any(map(_is_of_a_full_disk, causes(error))):
         return FAILED
     codes: tuple[tuple[type[BaseException], int], ...] = (
         (TrialsFailedError, SOME_FAILED),
@@ -98,6 +104,20 @@ def _unknown_option(error: click.NoSuchOption) -> str:
     begin = sorted((name for name in options if name.startswith(error.option_name)), key=len)
     close = begin[:1] or get_close_matches(error.option_name, options, n=1, cutoff=_CLOSE)
     return f"no such option {error.option_name!r}{f': did you mean {close[0]!r}?' if close else ''}"
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Follow an error to those that it came from, itself first."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _is_of_a_full_disk(error: BaseException) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _FULL_FOR_SQLITE  # the upper bits tell kinds of one error apart
+    return isinstance(error, OSError) and error.errno in _FULL
 
 
 def _ran_out_of_memory(error: BaseException) -> bool:

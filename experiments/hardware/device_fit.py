@@ -79,11 +79,15 @@ def fit_device(options: FitOptions, invocation: Invocation) -> None:
     with computation(options, invocation, "serial") as opened:
         remember_input(opened, "pulses", digest, f"measurements than {options.file} has")
         result = compute_one(study_of("device-fit", options), opened, Given(options, {"fitted": fitted}))
-        device = opened.run.path / NAME
+    device = opened.run.path / NAME
+
+    def write() -> str:
         write_device(device, fit.settings(), f"device fitted to {len(trains)} pulse trains of {Path(options.file).name}")
+        return f"device: {device}"
+
     shown = {key: value for key, value in result.items() if key not in ("measured", "rising", "falling")}
-    text = f"{len(trains)} trains\n\n{format_table(HEADER, fit_rows(result))}\n\ndevice: {device}"
-    finish(opened.run, invocation, {"device": str(device), **shown}, text)
+    text = f"{len(trains)} trains\n\n{format_table(HEADER, fit_rows(result))}"
+    finish(opened.run, invocation, {"device": str(device), **shown}, text, write)
 
 
 def _fitted(options: FitOptions) -> tuple[list[Train], Fit]:

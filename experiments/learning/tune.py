@@ -248,10 +248,13 @@ def tune_command(options: CommandTuneOptions, invocation: Invocation) -> None:
         *(f"- {reason}" for reason in result["reasons"]),
         f"- on {options.batches} fresh batches: error {fresh['error']:.2g}, lowest cosine {fresh['cosine']:.5f}",
     ]
-    if options.write is not None:
+
+    def write() -> str:
+        assert options.write is not None
         _write(options, result["settings"], options.write)
-        lines.append(f"\nwritten: {options.write}; train with: eqlab train --config {options.write}")
-    finish(opened.run, invocation, result, "\n".join(lines))
+        return f"written: {options.write}; train with: eqlab train --config {options.write}"
+
+    finish(opened.run, invocation, result, "\n".join(lines), None if options.write is None else write)
 
 
 def _check_place(path: Path) -> None:

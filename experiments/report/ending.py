@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from experiments.commandline.invocation import Invocation
 from experiments.runs.directory import RunDirectory
 
 
-def finish(run: RunDirectory, invocation: Invocation, result: Mapping[str, Any], text: str) -> None:
+def finish(run: RunDirectory, invocation: Invocation, result: Mapping[str, Any], text: str, also: Callable[[], str] | None = None) -> None:
     """Write the figures and the report of a run, and print its result.
 
     Both are made from the records, so that ``eqlab report`` shows the same at any later time.
@@ -24,6 +24,8 @@ def finish(run: RunDirectory, invocation: Invocation, result: Mapping[str, Any],
         Result for ``--json``; the run's directory is added.
     text : str
         Result for people; the places of run and report are added.
+    also : callable, optional
+        Writes further files of the command, and returns a line that says where they are.
 
     Raises
     ------
@@ -36,6 +38,8 @@ def finish(run: RunDirectory, invocation: Invocation, result: Mapping[str, Any],
 
     report = run.path / "report.html"
     try:
+        if also is not None:
+            text = f"{text}\n\n{also()}"
         view = contents_of(run)
         write_pictures(run.figures, view.pictures)
         write_report(report, render(build_report(run, view=view), figures=run.figures.name))

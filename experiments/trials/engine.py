@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from contrastive_core.errors import EqlabError, InputError
+from experiments.commandline.exits import causes
 from experiments.machine import available_cores
 
 CHOICES = (
@@ -60,14 +61,6 @@ def explained(*others: type[Exception]) -> Iterator[None]:
         reason = cause.strerror if isinstance(cause, OSError) else str(cause)
         needs = "they need a writable /dev/shm with some room, and leave to start more processes"
         raise EngineError(f"workers cannot start ({reason}): {needs}; provide it, or use --engine serial") from error
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Follow an error to those that it came from, itself first."""
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__ or found.__context__
 
 
 def check_engine(engine: str) -> tuple[str, int]:

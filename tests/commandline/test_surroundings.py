@@ -12,18 +12,15 @@ import numpy as np
 import processes
 import pytest
 import torch
-from click.testing import CliRunner
 from command_line import Found, Refused
 from sweep_cases import new
 
 from contrastive_core.errors import DivergenceError, InputError
 from contrastive_core.files.private import private_folder
 from contrastive_core.files.writing import remove, write_bytes
-from experiments.cli import cli
 from experiments.commandline.exits import FAILED, exit_code, sentence
 from experiments.commandline.interruption import INTERRUPTED
 from experiments.commandline.output import say
-from experiments.figures import writing
 from experiments.runs.provenance import without_home
 from experiments.trials.engine import check_engine
 
@@ -129,23 +126,6 @@ WIDE = (("train", "--nudged-budget"), ("recall", "--patterns"), ("train", "--epo
 @pytest.mark.parametrize("number", [2**63, 10**30])
 def test_numbers_beyond_64_bits_are_a_sentence(command: str, flag: str, number: int, refused: Refused) -> None:
     assert f"{flag} must be less than" in refused(command, flag, number)
-
-
-@pytest.mark.usefixtures("here")
-def test_a_result_is_printed_even_if_its_figures_cannot_be_written(monkeypatch: pytest.MonkeyPatch, found: Found) -> None:
-    """If this fails, a full disk takes the numbers of a finished run from the user."""
-    expected = found(*SMALL, "--out", "whole")
-
-    def full(*_: object) -> None:
-        raise InputError("cannot write the figures (No space left on device)")
-
-    monkeypatch.setattr(writing, "write_pictures", full)
-    result = CliRunner().invoke(cli, [*map(str, SMALL), "--out", "whole"])
-    assert result.exit_code == 2
-    assert "No space left on device" in result.stderr
-    assert "run directory: whole" in result.stdout
-    assert "report:" not in result.stdout
-    assert expected["run"] == "whole"
 
 
 @pytest.mark.usefixtures("here")

@@ -29,7 +29,7 @@ COMMANDS = (
     f"contrast {TRAINING} --rules ep-centered --seeds 1 --engine serial",
     f"recall {CHAINS}",
     f"phase {CHAINS} --dilutions 0.2 --ratios 0.1,0.3 --engine serial",
-    "capacity --sizes 60,80,100 --spins 600 --loads 0.1,0.14,0.2 --resamples 20 --engine serial",
+    "capacity --sizes 100,200,400 --spins 12000 --loads 0.14,0.18,0.22 --resamples 20 --engine serial",
     "basins --size 100 --networks 3 --sweeps 10 --qualities 0.8 --engine serial",
     f"learn {CHAINS} --qualities 0.5 --examples 3 --engine serial",
     f"hardware {TRAINING} --seeds 1 --rules ep-centered --vary none --engine serial",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from contrastive_core.share import counted
+from contrastive_core.progress.share import counted
 from hebbian.arrays import Entries, Floats, Integers
 from hebbian.multitasking import Multitasking
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from contrastive_core.errors import InputError
 from contrastive_core.kernels.spins import counter_random
 from contrastive_core.kernels.spins.spin_constants import DESCENT, FIXED, HEAT_BATH, METROPOLIS, RANDOM
+from contrastive_core.progress.share import counted
 from contrastive_core.registry import unknown_name
-from contrastive_core.share import counted
 from hebbian.arrays import Entries, Floats, Integers
 from hebbian.multitasking import Multitasking
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from contrastive_core.errors import ConvergenceError, InputError
-from contrastive_core.share import counted
+from contrastive_core.progress.share import counted
 from hebbian.arrays import Entries, Floats
 from hebbian.montecarlo import simulate
 from hebbian.multitasking import Multitasking, cue, store_patterns

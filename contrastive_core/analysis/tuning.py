@@ -19,8 +19,8 @@ from contrastive_core.baselines.implicit import Implicit
 from contrastive_core.certificate import Stop
 from contrastive_core.errors import ConvergenceError, DivergenceError, InputError
 from contrastive_core.network import Network
+from contrastive_core.progress.share import counted
 from contrastive_core.rule import Rule, Setting
-from contrastive_core.share import counted
 from contrastive_core.training.evaluation import unconverged
 from contrastive_core.types import Batch, Gradients
 

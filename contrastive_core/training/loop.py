@@ -21,8 +21,8 @@ from contrastive_core.errors import DivergenceError, InputError
 from contrastive_core.expect import expect
 from contrastive_core.generators import generator_of
 from contrastive_core.network import Network
+from contrastive_core.progress.share import counted
 from contrastive_core.rule import Rule
-from contrastive_core.share import counted
 from contrastive_core.training.evaluation import Evaluation, check_parts, evaluate, outputs, unconverged
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import Field
 
 from contrastive_core.errors import InputError
-from contrastive_core.share import counted, part
+from contrastive_core.progress.share import counted, part
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import without_effect

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from contrastive_core.errors import InputError
-from contrastive_core.share import part
+from contrastive_core.progress.share import part
 from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from contrastive_core.errors import ConvergenceError, EqlabError, InputError
-from contrastive_core.share import counted
+from contrastive_core.progress.share import counted
 from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from contrastive_core.errors import InputError
-from contrastive_core.share import counted
+from contrastive_core.progress.share import counted
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import Cell

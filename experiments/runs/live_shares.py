@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from contrastive_core.errors import InputError
-from contrastive_core.share import Listener
+from contrastive_core.progress.share import Listener
 from experiments.commandline.documents import read_json
 from experiments.commandline.output import to_json
 from experiments.runs.inside import file_of

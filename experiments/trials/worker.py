@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, ParamSpec
 
 from contrastive_core import plugins
 from contrastive_core.errors import EqlabError, InputError
-from contrastive_core.share import Listener, listening
+from contrastive_core.progress.share import Listener, listening
 from experiments.commandline.options import Options, merge, nested
 from experiments.commandline.output import to_json
 from experiments.commandline.recorded import from_settings

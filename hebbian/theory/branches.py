@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize, root
 
 from contrastive_core.errors import ConvergenceError
-from contrastive_core.share import counted, part, tell
+from contrastive_core.progress.share import counted, part, tell
 from hebbian.arrays import Floats
 from hebbian.theory.ensemble import Ensemble
 from hebbian.theory.mean_field import MeanField

@@ -11,8 +11,8 @@ import pytest
 from systems import build_rule
 from training_cases import COST, SETTING, make_network, make_splits
 
-from contrastive_core import share
-from contrastive_core.share import counted, listening, part, tell
+from contrastive_core.progress import share
+from contrastive_core.progress.share import counted, listening, part, tell
 from contrastive_core.training.loop import train
 from contrastive_core.training.plan import Plan
 from experiments.commandline.invocation import Invocation

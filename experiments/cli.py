@@ -32,6 +32,9 @@ SUBJECTS = {
         "spice": "experiments.hardware.spice:spice_command",
         "ising": "experiments.hardware.ising:ising_command",
     },
+    "Published results": {
+        "reproduce": "experiments.published.command:reproduce_command",
+    },
     "Runs and sweeps": {
         "runs": "experiments.runs.commands:runs",
         "report": "experiments.report.commands:report_command",

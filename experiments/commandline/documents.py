@@ -13,6 +13,8 @@ from typing import Any
 from contrastive_core.errors import InputError
 from contrastive_core.files.bounded import read_bytes
 
+PUBLISHED = "published"
+"""Table of a shipped configuration that says which published result it repeats; it holds no options of a command."""
 LARGEST_FILE = 2**24
 """Bytes of a configuration or provenance that are read; those that eqlab writes have some thousand."""
 _LONGEST_INTEGER = 4096
@@ -115,7 +117,11 @@ def read_configuration(name: str) -> tuple[Path, dict[str, Any]]:
         if name not in shipped:
             close = get_close_matches(name, list(shipped), n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
-            raise InputError(f"there is no file {name!r}; {hint}configurations that need no file are: {', '.join(shipped)}")
+            plain = [known for known in shipped if known not in published_configurations()]
+            raise InputError(
+                f"there is no file {name!r}; {hint}configurations that need no file are: {', '.join(plain)}, and the names of "
+                "'eqlab reproduce list'"
+            )
         path = shipped[name]
     try:
         content = read_bounded(path) if path.is_file() else _drained(path, path.stat().st_ino)
@@ -131,15 +137,29 @@ def read_configuration(name: str) -> tuple[Path, dict[str, Any]]:
 
 
 def shipped_configurations() -> dict[str, Path]:
-    """List the configurations that come with the program.
+    """List the configurations that come with the program, those of published results last.
 
     Returns
     -------
     dict of str to Path
         By name.
     """
-    folder = Path(str(resources.files("experiments"))) / "configs"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    return {path.stem: path for path in sorted(_folder().glob("*.toml"))} | published_configurations()
+
+
+def published_configurations() -> dict[str, Path]:
+    """List the configurations of published results, a folder per subject.
+
+    Returns
+    -------
+    dict of str to Path
+        By name.
+    """
+    return {path.stem: path for path in sorted(_folder().glob(f"{PUBLISHED}/*/*.toml"))}
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("experiments"))) / "configs"
 
 
 def _refuse_long_integers(value: Any) -> None:

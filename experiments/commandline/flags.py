@@ -86,7 +86,7 @@ def command(
         if len(set(spelled)) < len(spelled):
             raise TypeError(f"two options of 'eqlab {name}' share a flag: {sorted(one for one in spelled if spelled.count(one) > 1)}")
         text = _SECTION.split(inspect.getdoc(function) or "")[0]
-        made = Command(name, callback=callback, params=parameters, help=text, completed=completed)
+        made = Command(name, callback=callback, params=parameters, help=text, completed=completed, model=model, function=function)
         return made
 
     return decorate
@@ -101,13 +101,23 @@ class Command(cloup.Command):
         Arguments of ``cloup.Command``.
     completed : callable
         Maps the arguments to the same command with the flags that belong to the rules, networks, … that they name.
+    model, function
+        Options of the command, and the function of options and an invocation that it calls.
     """
 
     context_class = HelpContext
 
-    def __init__(self, *args: Any, completed: Callable[[Sequence[str]], click.Command], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        completed: Callable[[Sequence[str]], click.Command],
+        model: type[CommandOptions],
+        function: Callable[[Any, Invocation], None],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._completed = completed
+        self.model, self.function = model, function
 
     def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any) -> click.Context:
         """Import the modules given with ``--plugin`` and parse the arguments, flags of plug-ins included.

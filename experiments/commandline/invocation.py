@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ class Invocation:
         Number of threads to compute with.
     runs : Path or None
         Directory that holds the runs; None for the directory ``runs``.
+    receiver : callable, optional
+        Function that takes the result, as data and as text, in place of stdout.
     """
 
     command: str
@@ -47,9 +49,10 @@ class Invocation:
     quiet: bool
     threads: int
     runs: Path | None = None
+    receiver: Callable[[Mapping[str, Any], str], None] | None = None
 
     def result(self, data: Mapping[str, Any], text: str) -> None:
-        """Print what the command found.
+        """Print what the command found, or hand it to the receiver.
 
         Parameters
         ----------
@@ -58,7 +61,9 @@ class Invocation:
         text : str
             For people.
         """
-        if self.json:
+        if self.receiver is not None:
+            self.receiver(data, text)
+        elif self.json:
             click.echo(to_json(data).encode())  # JSON is UTF-8, whatever the terminal shows
         else:
             say(text)

@@ -13,7 +13,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
 from experiments.commandline.assignments import split_assignment
 from experiments.commandline.completion import complete
-from experiments.commandline.documents import read_configuration
+from experiments.commandline.documents import PUBLISHED, read_configuration
 from experiments.commandline.kinds import NONE, field_kind, flag_name, from_assignment, is_positional, kind_at
 from experiments.commandline.messages import complain, refuse_other_encodings
 from experiments.commandline.sections import GENERAL, OWN, Section
@@ -208,7 +208,7 @@ def read_config(name: str) -> Layer:
     Returns
     -------
     Layer
-        Its settings.
+        Its settings, without the table that describes a published result.
 
     Raises
     ------
@@ -216,7 +216,8 @@ def read_config(name: str) -> Layer:
         If there is neither, or the file is not TOML.
     """
     path, document = read_configuration(name)
-    return Layer("{key} (in " + path.name.replace("{", "{{").replace("}", "}}") + ")", document)
+    values = {key: value for key, value in document.items() if key != PUBLISHED}
+    return Layer("{key} (in " + path.name.replace("{", "{{").replace("}", "}}") + ")", values)
 
 
 def flatten(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Published results, each with the configuration that repeats it here and the verdict on what came out."""

@@ -87,6 +87,7 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
         "one training per device and seed; the strength of a circuit needs the conductance of all hidden nodes",
     ),
     (r"hardware ", [*sets(**FEW, hidden="[4]", seeds=1), *SERIAL], "one training per device, rule and seed"),
+    (r"reproduce .*ernoult.*full", ["--scale", "small"], "trainings on all of MNIST"),
     (r"recall ", sets(**SPINS, flow_sweeps=5), "chains of 50 000 spins"),
     (r"phase ", [*sets(**SPINS, dilutions="[0.3]"), *SERIAL], "400 points of a diagram"),
     (r"learn ", [*sets(**SPINS, examples="[1,5]"), *SERIAL], "a chain for every quality and number of examples"),
@@ -127,6 +128,7 @@ SLOW: tuple[tuple[str, str, str], ...] = (
     ("multitasking.md", r"^bench spins", "8 s, samplers that are compiled for this measurement; tests/commands/test_bench.py"),
     ("multitasking.md", r"^capacity ", "3 s; tests/commands/test_capacity.py"),
     ("multitasking.md", r"^phase .*dilution$|^learn --temperature 0", "3 s each; other lines have these commands"),
+    ("reproduce.md", r"^reproduce ernoult", "4 s each; tests/commands/test_reproduce.py has the command"),
     ("tuning.md", r"^sweep ", "11 s; sweeps.md has these commands"),
 )
 """Page, pattern and reason of the commands that ``run_documents.py`` runs and the suite does not, with processor times."""
@@ -139,7 +141,7 @@ def placed(words: list[str], page: str) -> list[str]:
     """Return a command with the files and runs of a test in place of those of the reader: digits stand for data sets in files."""
     if "--data-dir" in words:
         where = words.index("--data-dir")
-        words = [*words[:where], *words[where + 2 :], *(() if words[0] == "bench" else ("--set", "data=digits"))]
+        words = [*words[:where], *words[where + 2 :], *(() if words[0] in ("bench", "reproduce") else ("--set", "data=digits"))]
         words = ["initial" if word == "trained" else word for word in words]
     stands = {"RUN": RUNS.get(page, "RUN"), "FILE.csv": "pulses.csv", "KEY": "ep-centered ideal #0"}
     return [stands.get(word, word) for word in words]

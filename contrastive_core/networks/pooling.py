@@ -161,8 +161,10 @@ class LogSumExp:
         if abs(scale) < LEAST_SCALE:
             mean = _mean(route, inside)
             return _window_value(mean), route * (inside - mean) / self.temperature
-        top, rise, mean = _rise(route, inside, gain)
-        return _window_value(top + torch.log1p(mean) / gain), route * (rise - mean) / (1 + mean) / scale
+        rise = torch.expm1(gain * inside)
+        mean = _mean(route, rise)
+        small = _window_value(torch.log1p(mean) / gain), route * (rise - mean) / (1 + mean) / scale
+        return _where_far(self, (z, change, scale), gain * inside, small)
 
 
 @final
@@ -205,13 +207,15 @@ class SoftmaxWeighted:
         if abs(scale) < LEAST_SCALE:
             turned = weights * (inside - _mean(weights, inside)) / temperature
         else:
-            _, rise, mean = _rise(weights, inside, scale / temperature)
+            rise = torch.expm1(scale / temperature * inside)
+            mean = _mean(weights, rise)
             turned = weights * (rise - mean) / (1 + mean) / scale
         entries = windows(z, self.size)
-        # The weights' differences sum to 0, so that they may be multiplied by entries around any centre; this one is the smallest.
+        # Differences of the weights sum to 0, so that entries may be measured from any centre: from the one with the least rounding.
         centred, after = entries - _mean(weights, entries), weights + scale * turned
         moved = _mean(turned, centred) + _mean(after, inside)
-        return _window_value(moved), turned * (1 + centred / temperature) + after * (inside - moved) / temperature
+        small = _window_value(moved), turned * (1 + centred / temperature) + after * (inside - moved) / temperature
+        return _where_far(self, (z, change, scale), scale / temperature * inside, small)
 
 
 Pooling = Unpooled | Average | Maximum | LogSumExp | SoftmaxWeighted
@@ -272,10 +276,26 @@ def _softmax(z: Tensor, size: int, temperature: float) -> Tensor:
     return powers / powers.sum(_WINDOW, keepdim=True)
 
 
-def _rise(weights: Tensor, change: Tensor, gain: float) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Return a shift c of the changes of each window, :math:`e^{g (\zeta - c)} - 1`, and its weighted mean."""
-    # The shift is the change whose exponent is largest, so that none overflows.
-    top = (change if gain > 0 else -change).amax(_WINDOW, keepdim=True)
-    top = top if gain > 0 else -top
-    rise = torch.expm1(gain * (change - top))
-    return top, rise, _mean(weights, rise)
+def _where_far(
+    pooling: LogSumExp | SoftmaxWeighted, step: tuple[Tensor, Tensor, float], exponents: Tensor, small: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Return differences by the formulas for small steps, but by two values in windows whose exponents are so large that they overflow.
+
+    Parameters
+    ----------
+    pooling : LogSumExp or SoftmaxWeighted
+        Pooling.
+    step : (Tensor, Tensor, float)
+        Response, its change and the scale of the change.
+    exponents : Tensor of shape (B, C, H, size, W, size)
+        Change of each entry over the temperature.
+    small : (Tensor, Tensor)
+        Differences of the value and of the slope by the formulas for small steps.
+    """
+    z, change, scale = step
+    far = exponents.abs().amax(_WINDOW, keepdim=True) > 1
+    if abs(scale) < LEAST_SCALE or not bool(far.any()):
+        return small
+    moved = z + scale * change
+    value, route = (pooling.value(moved) - pooling.value(z)) / scale, (pooling.route(moved) - pooling.route(z)) / scale
+    return torch.where(_window_value(far), value, small[0]), torch.where(far, route, small[1])

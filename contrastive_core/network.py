@@ -87,6 +87,8 @@ class Pieces(NamedTuple):
         Shape of each free layer of one sample, such as (32, 8, 8) for 32 channels; empty if every layer is a row of its units.
     skips : tuple of (int, int)
         Pairs of free layers, by index, that act on each other although they are no neighbours.
+    reads : mapping of str to int
+        Number of times that a sweep reads each parameter, by name, if more than once: filters are read at every place of a picture.
     """
 
     bounds: Mapping[str, tuple[float, float]] = {}
@@ -101,6 +103,7 @@ class Pieces(NamedTuple):
     magnitudes: Callable[[State, Clamped], State] | None = None
     shapes: tuple[tuple[int, ...], ...] = ()
     skips: tuple[tuple[int, int], ...] = ()
+    reads: Mapping[str, int] = {}
 
 
 class Network(nn.Module, ABC):
@@ -293,8 +296,5 @@ class Network(nn.Module, ABC):
     @final
     def dissipation(self, state: State, clamped: Clamped) -> Dissipation | None:
         """Return the heat at a state, without a gradient; None if the network is not a circuit."""
-        dissipation = self.pieces.dissipation
-        if dissipation is None:
-            return None
         with torch.no_grad():
-            return dissipation(state, clamped)
+            return None if (dissipation := self.pieces.dissipation) is None else dissipation(state, clamped)

@@ -19,6 +19,7 @@ PUBLIC = {
     # Networks
     "Network": "contrastive_core.network:Network",
     "Layered": "contrastive_core.networks.layered:Layered",
+    "convolutional": "contrastive_core.networks.notation:convolutional",
     "SpinNetwork": "contrastive_core.networks.spin:SpinNetwork",
     "Untied": "contrastive_core.networks.untied:Untied",
     "Resistive": "eqprop.resistive:Resistive",

@@ -35,12 +35,12 @@ class BinaryWeights(SameEnergy[Layered], Network):
     Parameters
     ----------
     network : Layered
-        Without a readout; its parameters are made binary, and shared.
+        Without a readout or residual edges; its parameters are made binary, and shared.
 
     Raises
     ------
     InputError
-        If it has a readout, or a layer whose weights are all 0.
+        If it has a readout or residual edges, or a layer whose weights are all 0.
     """
 
     def __init__(self, network: Layered) -> None:
@@ -48,6 +48,8 @@ class BinaryWeights(SameEnergy[Layered], Network):
         self.enclose(network)
         if network.has_readout:
             raise InputError("binary weights are those between layers; leave the readout out")
+        if network.architecture.skips:
+            raise InputError("binary weights are those between neighbouring layers; leave residual edges out")
         numbers = range(1, len(network.sizes) + 1)
         for number in numbers:
             weight = network.weight(number - 1)
@@ -65,9 +67,9 @@ class BinaryWeights(SameEnergy[Layered], Network):
     def pieces(self) -> Pieces:
         """Return the two values of each layer's weights as bounds, and the move to the nearer one."""
         scales = {number: float(self.get_buffer(f"scale_{number}")) for number in range(1, len(self.sizes) + 1)}
-        return Pieces(
-            {f"weight_{number}": (-scale, scale) for number, scale in scales.items()}, self._round_, describe=self.inside.pieces.describe
-        )
+        bounds = {f"weight_{number}": (-scale, scale) for number, scale in scales.items()}
+        inside = self.inside.pieces
+        return Pieces(bounds, self._round_, describe=inside.describe, shapes=inside.shapes, reads=inside.reads)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs, of shape (B, n_in)."""

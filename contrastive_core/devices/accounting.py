@@ -9,6 +9,7 @@ from torch import Tensor
 
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.devices.operation_costs import Constants
+from contrastive_core.errors import InputError
 from contrastive_core.forms import Dissipation
 
 
@@ -133,7 +134,7 @@ def account(
     network : OnDevice
         Network after training; its present conductances stand for those on the way.
     sweeps : mapping of str to float
-        Sweeps of all samples together, by phase; each sweep reads all arrays once.
+        Sweeps of all samples together, by phase; each sweep reads all arrays once, and those of filters once for each place of a picture.
     samples : float
         Samples that went through every phase, and whose states were read at its end.
     constants : Constants
@@ -148,17 +149,27 @@ def account(
         Without a circuit that settles by itself, units are driven at the read voltage throughout: an upper bound where states are
         below 1. A circuit's settling is the heat of its resistors and diodes, at the voltages that it states; what amplifiers, nudges
         and sources turn into heat themselves is not counted.
+
+    Raises
+    ------
+    InputError
+        If filters are to settle by themselves.
     """
-    arrays = {name: network.device.conductance.siemens(level) for name, level in network.levels().items()}
+    arrays = {name: _crossbar(network.device.conductance.siemens(level)) for name, level in network.levels().items()}
+    reads = {name: network.pieces.reads.get(name, 1) for name in arrays}
+    require_billable(network, constants)
     total, devices = (float(sum(part)) for part in zip(*((g.sum(), g.numel()) for g in arrays.values()), strict=True))
-    weights = sum(level[0].numel() for level in network.levels().values())  # a pair of devices is one weight
-    power, time = constants.v_read**2 * total, constants.t_read
+    # A pair of devices is one weight. Arrays work side by side: a sweep lasts as long as the one that is read most often.
+    weights, longest = sum(level[0].numel() * reads[name] for name, level in network.levels().items()), max(reads.values())
+    driven = float(sum(g.sum() * reads[name] for name, g in arrays.items()))
+    power, time = constants.v_read**2 * driven / longest, constants.t_read * longest
     if constants.continuous and circuit is not None:
         power = float(sum(watts.double().mean() for watts in circuit.heat.values()))
         time = constants.settle_time(min(float(node.min()) for node in circuit.nodes.values()))
     elif constants.continuous:
         time = constants.settle_time(slowest_node(list(arrays.values())))
-    outputs, inputs = sum(network.sizes), next(iter(arrays.values())).shape[1]
+    outputs = sum(network.sizes)
+    inputs = network.num_inputs if network.pieces.reads else next(iter(arrays.values())).shape[1]
     phases = {}
     for index, (name, count) in enumerate(sweeps.items()):
         settling = time * (samples if constants.continuous else count)
@@ -168,7 +179,7 @@ def account(
         convert = before * constants.conversion(constants.dac_bits) + behind * constants.conversion(constants.adc_bits)
         converting = samples * constants.t_convert * (bool(before) + bool(behind))
         phases[name] = PhaseBill(count, count * weights, before + behind, power * settling, convert, settling + converting)
-    pulses, longest = (float(count) for count in network.pulses)
+    pulses, trains = (float(count) for count in network.pulses)
     each = constants.v_write**2 * (total / devices * constants.t_write + constants.c_wire)
     if constants.half_selected:
         others = sum(g.numel() * (g.shape[1] + g.shape[2] - 2) for g in arrays.values()) / devices
@@ -176,7 +187,31 @@ def account(
     rows = 1 if constants.rows_in_parallel else max(g.shape[1] for g in arrays.values())
     digital = constants.e_mac * sum(phase.operations for phase in phases.values())
     bound = circuit is None or not constants.continuous
-    return Account(phases, pulses, longest, pulses * each, longest * constants.t_write * rows, power, bound, time, digital, samples)
+    return Account(phases, pulses, trains, pulses * each, trains * constants.t_write * rows, power, bound, time, digital, samples)
+
+
+def require_billable(network: OnDevice, constants: Constants) -> None:
+    """Refuse the bill of a circuit that settles by itself for filters, which are read at one place of a picture after the other.
+
+    Parameters
+    ----------
+    network : OnDevice
+        Network on a device.
+    constants : Constants
+        Costs of the single operations.
+
+    Raises
+    ------
+    InputError
+        If filters are to settle by themselves.
+    """
+    if constants.continuous and network.pieces.reads:
+        raise InputError("filters are read place by place, and no circuit of them settles by itself; bill them sweep by sweep")
+
+
+def _crossbar(siemens: Tensor) -> Tensor:
+    """Return an array as it is laid out, of shape (1 or 2, rows, columns): filters see their window on the rows, one filter a column."""
+    return siemens.flatten(2).transpose(1, 2) if siemens.dim() == 5 else siemens
 
 
 def slowest_node(arrays: Sequence[Tensor]) -> float:

@@ -113,6 +113,7 @@ class OnDevice(SameEnergy[Network], Network):
             describe=inside.describe,
             shapes=inside.shapes,
             skips=inside.skips,
+            reads=inside.reads,
         )
 
     def _read_(self) -> None:

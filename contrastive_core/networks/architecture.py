@@ -50,6 +50,12 @@ class Architecture(NamedTuple):
         """Pairs of free layers with a residual edge, below and above."""
         return tuple((edge.source, edge.target) for edge in self.edges if edge.target > edge.source + 1)
 
+    @property
+    def reads(self) -> dict[str, int]:
+        """Number of places at which each parameter of filters is read in a sweep, by name."""
+        filters = ((edge.name, edge.link) for edge in self.edges)
+        return {name: prod(link.response_shape[1:]) for name, link in filters if isinstance(link, Convolution)}
+
     def into(self) -> tuple[tuple[Edge, ...], ...]:
         """Return the links that drive each free layer."""
         return tuple(tuple(edge for edge in self.edges if edge.target == index) for index in range(len(self.shapes)))

@@ -128,7 +128,7 @@ class Layered(Network):
         """Return the description, the magnitudes and the layers that see each other: weights and biases have no bounds."""
         kind, outputs = self.architecture, self.weight_readout.shape[1] if self.has_readout else None
         describe = partial(described, self.activations, outputs)
-        return Pieces(describe=describe, magnitudes=self._magnitudes, shapes=kind.shapes, skips=kind.skips)
+        return Pieces(describe=describe, magnitudes=self._magnitudes, shapes=kind.shapes, skips=kind.skips, reads=kind.reads)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs and compute the drive of the first layer, ``inputs @ weight_1 + bias_1``, once."""

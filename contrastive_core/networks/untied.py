@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from contrastive_core.errors import InputError
 from contrastive_core.network import Clamped, Network, Pieces
 from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.links import Convolution, Dense, per_channel
 from contrastive_core.networks.wrapper import SameUnits
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
@@ -47,6 +48,8 @@ class Untied(SameUnits[Layered], Network):
     def __init__(self, network: Layered, deviations: Mapping[str, Tensor], learning: bool = False) -> None:
         super().__init__()
         self.enclose(network)
+        if network.architecture.skips:
+            raise InputError("feedback of its own belongs to layers that see their neighbours alone; leave residual edges out")
         self.learning = learning
         for name, parameter in network.named_parameters():
             self.register_parameter(name, parameter)
@@ -60,14 +63,15 @@ class Untied(SameUnits[Layered], Network):
     @property
     def pieces(self) -> Pieces:
         """Return the description and the magnitudes of the tied network: weights and biases have no bounds."""
-        inside = self.inside.pieces
-        return Pieces(describe=inside.describe, magnitudes=inside.magnitudes, shapes=inside.shapes, skips=inside.skips)
+        return self.inside.pieces
 
-    def _excess(self, index: int, state: State) -> Tensor:
-        """Return the drive of block ``index`` beyond that of the transposed forward weights, of shape (B, n)."""
-        own, forward = self.learning, self.inside.weight(index + 1)
+    def _excess(self, index: int, state: State, clamped: Clamped) -> Tensor:
+        """Return the drive of block ``index`` beyond that of the transposed forward weights, shaped as the block."""
+        own, forward, (edge,) = self.learning, self.inside.weight(index + 1), self.inside.out_of[index]
         weight = self.get_parameter(_feedback(index + 1)) - forward if own else forward * self.get_buffer(_deviation(index + 1))
-        return self.inside.energy_scale * (state[index + 1] @ weight.T)
+        # Through the pooling feedback goes back the way that the forward response came up.
+        pressed = edge.link.pressed(state[index + 1], self.inside.route(edge, state, clamped))
+        return self.inside.energy_scale * edge.link.down(pressed, weight, torch.zeros_like(state[index]), 1.0)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs, of shape (B, n_in)."""
@@ -80,7 +84,10 @@ class Untied(SameUnits[Layered], Network):
     def force(self, state: State, clamped: Clamped) -> State:
         """Return the field."""
         *lower, last = self.inside.force(state, clamped)
-        return (*(f + scale * self._excess(i, state) for i, (f, scale) in enumerate(zip(lower, self.stiffness, strict=False))), last)
+        return (
+            *(f + scale * self._excess(i, state, clamped) for i, (f, scale) in enumerate(zip(lower, self.stiffness, strict=False))),
+            last,
+        )
 
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         """Return ``factor`` times the contrast of two states that replaces that of an energy.
@@ -95,21 +102,24 @@ class Untied(SameUnits[Layered], Network):
                 "a network whose feedback is not tied has no energy; take a rule that contrasts two states, such as ep-centered"
             )
         gradients = {name: torch.zeros_like(parameter) for name, parameter in self.named_parameters()}
-        below = clamped.inputs
-        for index, (plus, other) in enumerate(zip(state, minus, strict=True)):
-            change = (plus - other) * (-factor * self.stiffness[index] / plus.shape[0])
-            gradients[f"weight_{index + 1}"] = below.T @ change
-            gradients[f"bias_{index + 1}"] = change.sum(0)
-            below = (plus + other) / 2
-            if self.learning and index + 1 < len(state):
-                above = (state[index + 1] + minus[index + 1]) * (self.inside.energy_scale / 2)
-                gradients[_feedback(index + 1)] = change.T @ above
+        mean = tuple((plus + other) / 2 for plus, other in zip(state, minus, strict=True))
+        differences = zip(state, minus, self.stiffness, strict=True)
+        changes = [(plus - other) * (-factor * stiffness / plus.shape[0]) for plus, other, stiffness in differences]
+        for index, change in enumerate(changes):
+            (edge,) = self.inside.into[index]
+            link = cast(Dense | Convolution, edge.link)
+            route = self.inside.route(edge, mean, clamped)
+            below = clamped.inputs if index == 0 else mean[index - 1]
+            gradients[edge.name] = link.gradient(below, link.pressed(change, route))
+            gradients[f"bias_{index + 1}"] = per_channel(change)
+            if self.learning and index > 0:
+                gradients[_feedback(index)] = link.gradient(changes[index - 1], link.pressed(mean[index] * self.inside.energy_scale, route))
         return gradients
 
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
         """Return the stationary value of a block: that of the tied network, pulled by the difference of the feedback."""
         if index + 1 < len(self.sizes):
-            pull = Pull(self.stiffness[index] * self._excess(index, state), 0.0)
+            pull = Pull(self.stiffness[index] * self._excess(index, state, clamped), 0.0)
         return self.inside.minimiser(index, state, clamped, pull)
 
 

@@ -14,6 +14,7 @@ from experiments.hardware.write_laws import read_law
 
 if TYPE_CHECKING:
     from contrastive_core.devices.device import Device
+    from contrastive_core.devices.operation_costs import Constants
     from experiments.setup.options import LearningOptions
 
 NUMBERS = ("step", "step_up", "step_down", "seconds")
@@ -206,7 +207,7 @@ def caution(device: Device, rule: str) -> list[str]:
     ]
 
 
-def check_suits(device: Device, options: LearningOptions, rules: Sequence[str]) -> None:
+def check_suits(device: Device, options: LearningOptions, rules: Sequence[str], constants: Constants | None = None) -> None:
     """Put a device on a network of the same kind and few units, without any data.
 
     Whether a device suits a network depends on the kind of network and not on its size. Wires of large arrays would take minutes.
@@ -219,20 +220,26 @@ def check_suits(device: Device, options: LearningOptions, rules: Sequence[str]) 
         Options of the network.
     rules : sequence of str
         Names of the rules that train the network.
+    constants : Constants, optional
+        Costs of the single operations, by which it will be billed.
 
     Raises
     ------
     InputError
-        If the network cannot be built, or has no place for an effect of the device or no outputs that the rules could hold.
+        If the network cannot be built or billed, or has no place for an effect of the device or no outputs that the rules could hold.
     """
     import torch
 
     from contrastive_core.data.splits import Split, Splits
+    from contrastive_core.devices.accounting import require_billable
     from contrastive_core.devices.on_device import OnDevice
     from experiments.setup.build import build_network
     from experiments.setup.checks import require_held
 
     part = Split(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
-    small = options.model_copy(update={"hidden": (2,) * len(options.hidden), "device": "cpu"})
-    held = OnDevice(build_network(small, Splits(part, part, part, 2, "", ""), 0), device)
+    layers = options.layers and ("1c1>3 1c1 2" if ">" in options.layers else "1c1 2")
+    small = options.model_copy(update={"hidden": (2,) * len(options.hidden), "layers": layers, "device": "cpu"})
+    held = OnDevice(build_network(small, Splits(part, part, part, 2, "", "", (1, 1, 2)), 0), device)
     require_held(rules, held)
+    if constants is not None:
+        require_billable(held, constants)

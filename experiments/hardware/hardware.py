@@ -203,7 +203,8 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
         device = assemble(cell.preset, settings, 0)
         trained = changed(cell, changes)
         check_data_seed(trained)
-        check_suits(device, trained, options.rules if trained.rule in options.rules else (trained.rule,))
+        rules = options.rules if trained.rule in options.rules else (trained.rule,)
+        check_suits(device, trained, rules, trained.constants.constants())
         given = [one for one in settings if one not in filed]  # a fit states more than has an effect
         for warning in (*idle(device, given), *caution(device, trained.rule)):
             if warning not in told:

@@ -123,9 +123,17 @@ def learnt_by(path: Path, trial: str | None, data_dir: Path | None) -> TrainedNe
     key = _choose(path, trial, list(found))
     trained = load_trained(path, options, found[key], load_data(options))
     weights = {name: parameter.detach().clone() for name, parameter in trained.network.named_parameters()}
-    arrays = tuple(OnDevice(trained.network, Device()).levels())
+    arrays = _tabulated(OnDevice(trained.network, Device()))
     cost = None if isinstance(options, ContrastiveOptions) else build_setting(options).cost
     return TrainedNetwork(key, trained.network, weights, arrays, Device(), trained.answer, cost, trained.splits)
+
+
+def _tabulated(network: OnDevice) -> tuple[str, ...]:
+    """Return the names of the arrays of a network, all of which have rows and columns or are one column of devices."""
+    for name, level in network.levels().items():
+        if level.dim() > 3:
+            raise InputError(f"{name} are filters, and a programming table has a row for each unit below; export a dense network")
+    return tuple(network.levels())
 
 
 def _choose(path: Path, trial: str | None, keys: list[str]) -> str:
@@ -179,7 +187,7 @@ def _rebuilt(run: RunDirectory, shared: dict[str, Any], key: str, done: Any, dat
         held = OnDevice(network, device)
         _load(held, tensors, file)
     return TrainedNetwork(
-        key, held.inside, held.stored() | weights, tuple(held.levels()), device, RULES[options.rule](setting), setting.cost, splits
+        key, held.inside, held.stored() | weights, _tabulated(held), device, RULES[options.rule](setting), setting.cost, splits
     )
 
 

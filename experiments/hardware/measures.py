@@ -42,13 +42,14 @@ def measure(
 
     from contrastive_core.data.batches import batches
     from contrastive_core.devices.accounting import account
+    from contrastive_core.networks.curvature import flatten
 
     batch = next(batches(splits.train, batch_size))
     held.begin_use_()
     estimate = rule.estimate(held, batch, generator=torch.Generator().manual_seed(0))
     states = [relaxation.state for relaxation in estimate.relaxations.values()]
-    first, last = (torch.cat([layer.double() for layer in state], 1) for state in (states[0 if len(states) < 3 else 1], states[-1]))
-    read = torch.cat([layer.double() for layer in held.read(states[-1], "measured")], 1)
+    first, last = (flatten(state).double() for state in (states[0 if len(states) < 3 else 1], states[-1]))
+    read = flatten(held.read(states[-1], "measured")).double()
     noise = float((read - last).square().mean().sqrt())
     signal = float((last - first).square().mean().sqrt())
     samples = len(splits.train.labels) * len(history)

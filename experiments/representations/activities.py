@@ -61,6 +61,7 @@ def activities(network: Network, rule: Rule, inputs: Tensor) -> tuple[Tensor, Te
     with torch.no_grad():
         for part in torch.split(inputs, _CHUNK):
             state = rule.infer(network, part).state
-            pairs.append((state[-1] if network.has_readout else state[-2], network.output(state)))
-    hidden, outputs = zip(*pairs, strict=True)
-    return torch.cat(hidden), torch.cat(outputs)
+            hidden = state[-1] if network.has_readout else state[-2]
+            pairs.append((hidden.flatten(1), network.output(state)))
+    seen, outputs = zip(*pairs, strict=True)
+    return torch.cat(seen), torch.cat(outputs)

@@ -76,6 +76,10 @@ def build_network(options: LearningOptions, splits: Splits, seed: int) -> Networ
     try:
         return draw_network(options, splits, generator_of(seed, 0)).to(device_of(options))
     except RuntimeError as error:  # torch's word for weights that do not fit into memory
+        if options.layers:
+            raise InputError(
+                f"a network of the layers {options.layers!r} does not fit into memory; give fewer channels in --layers"
+            ) from error
         sizes = "-".join(map(str, (splits.train.inputs.shape[1], *options.hidden, splits.num_classes)))
         raise InputError(f"a network of {sizes} units does not fit into memory; give fewer --hidden units") from error
 
@@ -127,8 +131,9 @@ def prepare(options: LearningOptions, seed: int) -> Prepared:
 
 
 def architecture(network: Network, splits: Splits) -> str:
-    """Return the layer sizes in the field's notation, such as 784-512-10, a readout after a plus."""
-    sizes = "-".join(map(str, (splits.train.inputs.shape[1], *network.sizes)))
+    """Return the layer sizes in the field's notation, such as 784-512-10 or 784-32x12x12-10, a readout after a plus."""
+    shapes = ((splits.train.inputs.shape[1],), *network.shapes)
+    sizes = "-".join("x".join(map(str, shape)) for shape in shapes)
     return f"{sizes}+{splits.num_classes}" if network.has_readout else sizes
 
 

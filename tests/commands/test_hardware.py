@@ -218,6 +218,9 @@ def test_columns_of_the_tables_are_the_metrics_of_their_names() -> None:
     assert cost_rows([row]) == [("adc.adc_bits", "4", "ep-centered", "11", "12", "13", "14", "15", "16")]
 
 
+CONVOLUTIONAL = ("--network", "convolutional", "--layers", "2c3 p2 10")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -236,6 +239,12 @@ def test_columns_of_the_tables_are_the_metrics_of_their_names() -> None:
         (("--network", "ising", "--vary", "adc.adc_bits=4", "--imperfections", "asymmetric-feedback.sigma_asym=1"), "leave the effect out"),
         (("--vary", "network=layered,resistor-graph wires.r_wire_row=1"), "leave the effect out"),
         (("--network", "oscillator", "--rules", "ep-centered,coupled-positive"), "coupled-positive holds the outputs"),
+        ((*CONVOLUTIONAL, "--vary", "wires.r_wire_row=1"), "wires belong to arrays of rows and columns"),
+        ((*CONVOLUTIONAL, "--constants-continuous"), "no circuit of them settles by itself; bill them sweep by sweep"),
+        (
+            ("--network", "convolutional", "--layers", "2c3+1>3 2c3+1 10", "--vary", "asymmetric-feedback.sigma_asym=1"),
+            "residual edges out",
+        ),
         (("--network", "resistive", "--readout", "--vary", "adc.adc_bits=4"), "leave --readout out"),
     ],
 )
@@ -262,3 +271,20 @@ def test_devices_are_listed_shown_and_fitted(eqlab: Eqlab, tmp_path: Path, monke
     refused = eqlab("device", "fit", "nothing.csv")
     assert refused.exit_code == 2
     assert "cannot read" in refused.stderr
+
+
+def test_filters_learn_on_devices_whose_neurons_and_feedback_are_their_own(eqlab: Eqlab, tmp_path: Path) -> None:
+    """If this fails, effects that act on weights one by one do not act on filters, or the bill reads them once for all places."""
+    effects = (
+        "neuron-gain.sigma_gain=0.1",
+        "asymmetric-feedback.sigma_asym=0.1",
+        "cycle-to-cycle.sigma_c2c=0.1",
+        "node-noise.sigma_v=1e-3",
+    )
+    settings = [word for effect in effects for word in ("--imperfections", effect)]
+    arguments = (*CONVOLUTIONAL, *settings, "--vary", "adc.adc_bits=8", *TINY, "--seeds", "1", "--engine", "serial")
+    result = eqlab("hardware", *arguments, "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["rows"]
+    assert len(rows) == 2
+    assert all(row["energy"] > 0 for row in rows)

@@ -430,3 +430,48 @@ def test_settings_that_are_not_what_they_seem_are_pointed_out(eqlab: Eqlab, tmp_
     assert "backpropagation in disguise" in disguised.stderr
     sound = eqlab("train", *TINY, "--out", tmp_path / "two")
     assert "warning" not in sound.stderr
+
+
+FILTERS = (
+    "--network",
+    "convolutional",
+    "--layers",
+    "3c3+1>3 a2 3c3+1 4c1 10",
+    "--train-size",
+    "96",
+    "--epochs",
+    "2",
+    "--quiet",
+    "--threads",
+    "1",
+)
+
+
+def test_a_convolutional_network_is_trained_and_kept(found: Found, tmp_path: Path) -> None:
+    """If this fails, pictures do not survive a checkpoint, a warm start or a table."""
+    whole = found("train", *FILTERS, "--warm-start", "--dynamics", "even-odd", "--out", tmp_path / "whole")
+    assert whole["network"] == "64-3x4x4-3x4x4-4x4x4-10"
+    tensors, _ = load_checkpoint(next((tmp_path / "whole").glob("checkpoints/*")))
+    assert tensors["best.weight_1"].shape == (3, 1, 3, 3)
+    assert tensors["last_state_1"].shape[1:] == (3, 4, 4)
+    read = found("train", *FILTERS[:3], "3c3 p2", *FILTERS[4:], "--readout", "--cost", "cross-entropy", "--out", tmp_path / "readout")
+    assert read["network"] == "64-3x3x3+10"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--network", "convolutional"), "needs its layers from the inputs up"),
+        (("--network", "convolutional", "--layers", "3c3 p2 12"), "the last layer is that of the outputs, 10 here"),
+        (("--network", "convolutional", "--layers", "3c9 10"), "layer 1, 3c9: a filter of 9 does not fit into pictures of 8 x 8"),
+        (("--network", "convolutional", "--layers", "3c3 p2 10", "--activation", "tanh"), "layer 1 pools maxima"),
+        (
+            ("--network", "convolutional", "--layers", "3c3 10", "--data", "two-moons"),
+            "filters see pictures, and below is a row of 2 units",
+        ),
+        (("--network", "convolutional", "--layers", "3c3 10", "--backend", "numba"), "convolutional or residual network"),
+    ],
+)
+def test_layers_that_cannot_be_are_refused_in_a_sentence(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    """If this fails, a slip in the notation ends in torch's words about sizes."""
+    assert words in refused("train", *arguments, "--train-size", "96", "--epochs", "1", "--quiet", "--out", tmp_path / "out")

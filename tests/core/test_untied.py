@@ -15,6 +15,7 @@ from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.notation import convolutional
 from contrastive_core.networks.untied import Untied
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
@@ -156,3 +157,37 @@ def test_what_has_no_energy_says_so() -> None:
     circuit = Resistive((6, 4), generator=torch.Generator().manual_seed(0))
     with pytest.raises(InputError, match="leave the effect out"):
         OnDevice(circuit, Device(effects=(AsymmetricFeedback(0.1),)))
+
+
+@pytest.mark.parametrize("pooling", ["", "a2", "p2", "l2"])
+def test_filters_with_feedback_of_their_own_settle_and_learn_as_dense_weights_do(pooling: str) -> None:
+    """Without a deviation it is the tied network; with one, feedback goes by other filters, back the way that the forward ones came up."""
+    inputs = torch.rand(4, 36, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    network = Layered(convolutional(f"2c3+1 3c3+1 {pooling} 3", (1, 6, 6)), activation="logistic", generator=1, dtype=torch.float64)
+    same, other = untied(network, 0.0), untied(network, 0.5)
+    rule = RULES["ep-centered"](SETTING)
+    states = [rule.infer(one, inputs).state for one in (network, same)]
+    for one, two in zip(*states, strict=True):
+        torch.testing.assert_close(one, two, rtol=0, atol=1e-10)
+    state, clamped = rule.infer(other, inputs).state, other.clamp(inputs)
+    edge = network.out_of[0][0]
+    pressed = edge.link.pressed(state[1], network.route(edge, state, clamped))
+    feedback = network.weight(1) * (1 + other.get_buffer("deviation_2"))
+    drive = clamped.drive + torch.nn.functional.conv_transpose2d(pressed, feedback, padding=1)
+    torch.testing.assert_close(state[0], torch.sigmoid(drive).detach(), rtol=0, atol=1e-10)
+    plus, minus = (tuple(layer + sign * 1e-3 for layer in state) for sign in (1, -1))
+    assert list(other.energy_gradient(plus, clamped, minus, 1.0)) == list(dict(other.named_parameters()))
+    learning = Untied(network, {name: other.get_buffer(f"deviation_{name[-1]}") for name in ("weight_2", "weight_3")}, learning=True)
+    both, whole = learning.energy_gradient(plus, clamped, minus, 1.0), network.energy_gradient(plus, clamped, minus, 1.0)
+    # Both halves of the contrast make that of an energy, where the way back is the same in both states.
+    joint = both["weight_2"] + both["feedback_2"]
+    if pooling in ("", "a2"):
+        torch.testing.assert_close(joint, whole["weight_2"], rtol=0, atol=1e-12)
+    torch.testing.assert_close(both["bias_2"], whole["bias_2"], rtol=0, atol=1e-15)
+
+
+def test_residual_edges_have_no_feedback_of_their_own() -> None:
+    """An edge whose feedback was left out would be half an edge."""
+    network = Layered(convolutional("2c3+1>3 2c3+1 3", (1, 4, 4)))
+    with pytest.raises(InputError, match="leave residual edges out"):
+        Untied(network, {name: torch.zeros(1) for name in ("weight_2", "weight_3")})

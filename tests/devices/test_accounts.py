@@ -12,7 +12,9 @@ from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.device import Device
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.devices.operation_costs import Constants
+from contrastive_core.errors import InputError
 from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.notation import convolutional
 from experiments.hardware.energy_bill import billed, by_phase
 
 LOWER, UPPER = 2e-6, 5e-6
@@ -149,3 +151,19 @@ def test_sweeps_are_divided_in_the_proportions_of_a_batch() -> None:
     """If this fails, a phase is billed for another one's sweeps. 12 and 3 steps of 45 are 36 and 9; without steps, halves."""
     assert by_phase([("free", 12.0), ("positive", 3.0)], 45.0) == {"free": 36.0, "positive": 9.0}
     assert by_phase([("free", 0.0), ("positive", 0.0)], 10.0) == {"free": 5.0, "positive": 5.0}
+
+
+def test_filters_are_read_at_every_place_of_a_picture() -> None:
+    """If this fails, a convolution is billed as the small matrix of its filters; here a sweep reads them at 4 places in turn."""
+    network = Layered(convolutional("3c2 1", (1, 3, 3)), dtype=torch.float64)
+    held = OnDevice(network, Device(Conductance(0.0, 1e-5, Pairing.OFFSET, w_max=1.0)))
+    held.get_buffer("level_weight_1").fill_(LOWER / 1e-5)  # 3 filters of 2 x 2
+    held.get_buffer("level_weight_2").fill_(UPPER / 1e-5)  # 3 x 4 units below, 1 above
+    off = {"v_write": 0.0, "t_write": 0.0, "fom": 1e-15, "adc_bits": 0, "dac_bits": 1, "t_convert": 0.0, "e_mac": 1e-12}
+    found = account(held, {"free": FREE}, SAMPLES, Constants(v_read=3.0, t_read=2e-9, **off))  # type: ignore[arg-type]
+    assert found.phases["free"].settle_energy == close(60 * 9 * 2e-9 * (4 * 12 * LOWER + 12 * UPPER))
+    assert found.phases["free"].seconds == close(60 * 4 * 2e-9)
+    assert found.digital_energy == close(60 * (4 * 12 + 12) * 1e-12)
+    assert found.phases["free"].conversions == 9 * SAMPLES
+    with pytest.raises(InputError, match="filters are read place by place"):
+        account(held, {"free": FREE}, SAMPLES, Constants(continuous=True))

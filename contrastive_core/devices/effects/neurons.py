@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
+import torch
 from torch import Tensor
 
 from contrastive_core.devices.effect import Draws, Effect, Hooks, layered, normal
@@ -21,7 +22,7 @@ class Gained(Activation):
     ----------
     response : Activation
         Response :math:`\sigma`.
-    stretch : Tensor of shape (n,)
+    stretch : Tensor of shape (n,) or (C, H, W)
         Multiples :math:`a`, positive.
     """
 
@@ -97,7 +98,7 @@ class NeuronGain(Effect):
         gained: list[Activation] = []
         for index, response in enumerate(network.activations):
             bias = network.bias(index).detach()
-            noise = normal(bias.shape, bias, draws(f"bias_{index + 1}").fixed)
+            noise = normal(torch.Size(network.shapes[index]), bias, draws(f"bias_{index + 1}").fixed)
             # A gain near 0 would make its unit infinitely stiff.
             gained.append(Gained(response, (1 + self.sigma_gain * noise).clamp(min=0.05)))
         return network.responding(gained)

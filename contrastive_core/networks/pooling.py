@@ -283,10 +283,8 @@ def _where_far(
 
     Parameters
     ----------
-    pooling : LogSumExp or SoftmaxWeighted
-        Pooling.
-    step : (Tensor, Tensor, float)
-        Response, its change and the scale of the change.
+    pooling, step : LogSumExp or SoftmaxWeighted, (Tensor, Tensor, float)
+        Pooling; response, its change and the scale of the change.
     exponents : Tensor of shape (B, C, H, size, W, size)
         Change of each entry over the temperature.
     small : (Tensor, Tensor)

@@ -453,7 +453,6 @@ def test_a_convolutional_network_is_trained_and_kept(found: Found, tmp_path: Pat
     assert whole["network"] == "64-3x4x4-3x4x4-4x4x4-10"
     tensors, _ = load_checkpoint(next((tmp_path / "whole").glob("checkpoints/*")))
     assert tensors["best.weight_1"].shape == (3, 1, 3, 3)
-    assert tensors["last_state_1"].shape[1:] == (3, 4, 4)
     read = found("train", *FILTERS[:3], "3c3 p2", *FILTERS[4:], "--readout", "--cost", "cross-entropy", "--out", tmp_path / "readout")
     assert read["network"] == "64-3x3x3+10"
 

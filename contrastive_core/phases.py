@@ -62,10 +62,13 @@ class Pull(NamedTuple):
         Constant part of the force on the last layer.
     curvature : float
         Stiffness added to the last layer.
+    outputs : Pull, optional
+        Same nudge as a pull on the outputs, where these are a function of the last layer; None where they are its units.
     """
 
     linear: Tensor
     curvature: float
+    outputs: Pull | None = None
 
 
 SIDE_NAMES = {1: "positive", -1: "negative"}

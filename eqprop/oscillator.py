@@ -127,10 +127,11 @@ class Oscillators(Network):
 
     def force(self, state: State, clamped: Clamped) -> State:
         """Return the velocity of every phase."""
-        return tuple(self._force(layer, *self._field(index, state, clamped)) for index, layer in enumerate(state))
-
-    def _force(self, phase: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-        return sine * phase.cos() - cosine * phase.sin() - self.injection * (2 * phase).sin()
+        velocities: State = ()
+        for index, phase in enumerate(state):
+            cosine, sine = self._field(index, state, clamped)
+            velocities = (*velocities, sine * phase.cos() - cosine * phase.sin() - self.injection * (2 * phase).sin())
+        return velocities
 
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         r"""Return minus the mean cosines of the differences that couplings join, and of the phases, less those of ``minus``."""
@@ -150,34 +151,36 @@ class Oscillators(Network):
         return gradients
 
     def minimiser(self, index: int, state: State, clamped: Clamped, pull: Pull | None = None) -> Tensor:
-        """Return the phases along the field, at the turn nearest to the present ones: the exact minimum.
+        r"""Return the phases along the field, at the turn nearest to the present ones: the exact minimum.
 
-        With an injection or a pull it is one Newton step from the present phases, or a shorter one where that would raise the energy.
-        A phase near the top of its well leaves it by up to a quarter turn.
+        A pull on the outputs is a field and an injection of its own: of :math:`-a\cos\varphi + \tfrac12 c\cos^2\varphi` the first term
+        adds a to C, and the second takes c / 2 from K. Where an injection is left, it is one Newton step from the present phases, or a
+        shorter one where that would raise the energy. A phase near the top of its well leaves it by up to a quarter turn.
         """
-        phase, (cosine, sine) = state[index], self._field(index, state, clamped)
-        if self.injection == 0 and pull is None:
+        phase, (cosine, sine), injection = state[index], self._field(index, state, clamped), self.injection
+        if pull is not None:
+            on_outputs = pull if pull.outputs is None else pull.outputs
+            cosine, injection = cosine + on_outputs.linear, injection - on_outputs.curvature / 2
+        if injection == 0:
             return phase + torch.remainder(torch.atan2(sine, cosine) - phase + math.pi, 2 * math.pi) - math.pi
-        linear, stiff = (torch.zeros_like(phase), 0.0) if pull is None else (pull.linear, pull.curvature)
 
         def energy(value: Tensor) -> Tensor:
-            well = -cosine * value.cos() - sine * value.sin() - 0.5 * self.injection * (2 * value).cos()
-            return well - linear * value + 0.5 * stiff * value.square()
+            return -cosine * value.cos() - sine * value.sin() - 0.5 * injection * (2 * value).cos()
 
-        force = self._force(phase, cosine, sine) + linear - stiff * phase
-        curvature = cosine * phase.cos() + sine * phase.sin() + 2 * self.injection * (2 * phase).cos() + stiff
+        force = sine * phase.cos() - cosine * phase.sin() - injection * (2 * phase).sin()
+        curvature = cosine * phase.cos() + sine * phase.sin() + 2 * injection * (2 * phase).cos()
         # No curvature is larger than this, so that a step of force over it never raises the energy; tiny keeps 0 / 0 at 0.
-        bound = torch.hypot(cosine, sine) + 2 * self.injection + stiff
+        bound = torch.hypot(cosine, sine) + 2 * abs(injection)
         safe = phase + force / bound.clamp(min=torch.finfo(phase.dtype).tiny)
         # Where the curvature is a small part of its bound, a step over it may leave the well.
         convex = curvature > 0.1 * bound
         newton = phase + force / torch.where(convex, curvature, 1.0)
         target = torch.where(convex & (energy(newton) <= energy(safe)), newton, safe)
-        if pull is not None:
-            return target
-        # Near the top of a well the force is as small as at its bottom: long moves downhill tell them apart.
+        # Near the top of a well the force is as small as at its bottom: long moves downhill tell them apart. At the very top either way
+        # leads down.
+        downhill = torch.where(force < 0, -math.pi, math.pi)
         for part in (1 / 8, 1 / 4, 1 / 2):
-            leap = phase + part * math.pi * torch.sign(force)
+            leap = phase + part * downhill
             target = torch.where(~convex & (energy(leap) < energy(target)), leap, target)
         return target
 

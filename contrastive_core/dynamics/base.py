@@ -91,20 +91,22 @@ def pull_of(phase: Phase, clamped: Clamped, state: State) -> Pull | None:
     r"""Return the pull of a nudge on the last layer at ``state``; None in other phases.
 
     The nudged cost is modelled by its gradient at the present output and its constant curvature :math:`c`, if it has one:
-    linear :math:`= \beta (c\,o - \partial C/\partial o)`, curvature :math:`= \beta c`. A frozen nudge is a constant force.
+    linear :math:`= \beta (c\,o - \partial C/\partial o)`, curvature :math:`= \beta c`. A frozen nudge is a constant force. Behind a
+    readout or a function of the units, the cost's curvature is not one of theirs: the pull on them is their force at ``state`` alone.
     """
     if not isinstance(phase, Nudge):
         return None
-    network = clamped.network
+    network, strength = clamped.network, phase.strength
     if phase.frozen is not None:
         # A frozen force does not follow the outputs, and so adds no curvature.
-        return Pull(-phase.strength * network.pull_back(state, phase.frozen), 0.0)
-    output = network.output(state)
-    gradient = network.pull_back(state, phase.cost.gradient(output, phase.batch))
-    # Behind a readout or a function of the units, the cost's curvature is not one of theirs.
-    curvature = phase.cost.curvature if network.output_is_last_layer else 0.0
-    linear = curvature * output - gradient if curvature else -gradient
-    return Pull(phase.strength * linear, phase.strength * curvature)
+        gradient, on_outputs = phase.frozen, Pull(-strength * phase.frozen, 0.0)
+    else:
+        output, curvature = network.output(state), phase.cost.curvature
+        gradient = phase.cost.gradient(output, phase.batch)
+        on_outputs = Pull(strength * (curvature * output - gradient if curvature else -gradient), strength * curvature)
+    if network.output_is_last_layer:
+        return on_outputs
+    return Pull(-strength * network.pull_back(state, gradient), 0.0, on_outputs)
 
 
 def moving_blocks(state: State, phase: Phase) -> range:

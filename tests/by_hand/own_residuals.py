@@ -236,7 +236,7 @@ def _alone(output: Array, value: Array, acts: Acts) -> Array:
 
 
 def _downhill(phase: Array, cosine: Array, sine: Array, injection: float, acts: Acts) -> Array:
-    """Return how far each phase is from the first minimum on its way down; 0 where no force acts, a turn where the way has no end."""
+    """Return how far each phase is from the first minimum on its way down; 0 where none leads down, a turn where the way has no end."""
     frozen = cost_slope(np.cos(phase), acts) * np.sin(phase) if acts.kind == "frozen" else 0.0
 
     def force(offset: Array) -> Array:
@@ -244,7 +244,9 @@ def _downhill(phase: Array, cosine: Array, sine: Array, injection: float, acts: 
         own = sine * np.cos(value) - cosine * np.sin(value) - injection * np.sin(2 * value) + frozen
         return np.asarray(own if acts.kind in ("free", "frozen") else own + _alone(np.cos(phase), np.cos(value), acts) * np.sin(value))
 
-    forward = np.sign(force(np.zeros_like(phase)))
+    # At the very top of a well no force acts, but one on either side does.
+    here, beside = force(np.zeros_like(phase)), force(np.full_like(phase, 1e-3))
+    forward = np.where(here == 0, np.maximum(np.sign(beside), 0), np.sign(here))
     steps = 2 * np.pi * np.linspace(0, 1, 721)[1:] ** 3  # fine at first: minima are near where a state has settled
     low, high, found = np.zeros_like(phase), np.zeros_like(phase), forward == 0
     for before, step in zip([0.0, *steps[:-1]], steps, strict=True):

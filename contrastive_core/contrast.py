@@ -63,7 +63,9 @@ def contrast(
         If a phase diverges.
     """
     if not 1e-4 <= strength <= 6e4:  # safe in every dtype; looking up the network's dtype costs as much as sweeps
-        _require_representable(strength, next(network.parameters()).dtype)
+        # Displacements are in units of the nudge, so that no number as small as the nudge itself is needed.
+        size = displacement if settling.in_differences(network, (), displacement) else strength
+        _require_representable(size, next(network.parameters()).dtype)
     factor = 1 / (strength * len(signs))
     if not callable(phases):
         phases = [network.applied(phase) for phase in phases]

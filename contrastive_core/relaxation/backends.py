@@ -3,10 +3,10 @@
 The rule of ``auto``, for one case: the kernels of the memory that the tensors are in, numba on the CPU and cuda on a CUDA device,
 if they can do the case, else the torch reference. They can do block descent of dense layered networks in float32 or float64 for every
 built-in activation, with the outputs free, held, or nudged by squared error, cross-entropy or any frozen nudge, if no autograd graph is
-wanted; numba also that of any other network that is a :class:`~contrastive_core.network.Ladder`, without cross-entropy. On the
-machines it was measured on (``eqlab bench settle``) numba lost to the reference at none of the benchmark's sizes, so that size is not
-part of the rule. On a CUDA device nothing has been measured yet. A dynamics may bring compiled steps of its own
-(:attr:`~contrastive_core.dynamics.base.Dynamics.compiled`), which count as numba's.
+wanted and the nudge is not so small that displacements would lose digits; numba also that of any other network that is a
+:class:`~contrastive_core.network.Ladder`, without cross-entropy. On the machines it was measured on (``eqlab bench settle``) numba lost
+to the reference at none of the benchmark's sizes, so that size is not part of the rule. On a CUDA device nothing has been measured yet.
+A dynamics may bring compiled steps of its own (:attr:`~contrastive_core.dynamics.base.Dynamics.compiled`), which count as numba's.
 
 This module does not import numba; a kernel is imported when it is first used.
 """
@@ -55,6 +55,8 @@ class Case(NamedTuple):
     labels : Tensor, optional
         Labels of the batch if the phases are to be contrasted into a gradient in the same call.
     """
+    displaced : bool
+        Whether the phases relax in displacements from the state; always so if they are contrasted.
 
     network: Network
     given: Tensor
@@ -63,6 +65,7 @@ class Case(NamedTuple):
     state: State | None = None
     labels: Tensor | None = None
 
+    displaced: bool = False
 
 class Route(NamedTuple):
     """Choice of what relaxes a case.
@@ -181,6 +184,8 @@ def _kind(backend: str, case: Case) -> tuple[str, str]:
         kind = "convolutional or residual network" if isinstance(network, Layered) else type(network).__name__
         return STEPS, f"it settles dense layered networks and quadratic energies in boxes, and this is a {kind} that is neither"
     if cpu_only and backend != "numba":
+        if lost := _without_digits(network, case):
+            return kind, lost
         return kind, f"{cpu_only} on the CPU only"
     if case.labels is not None:
         if backend == "cuda":
@@ -194,6 +199,19 @@ def _layered_kind(backend: str, network: Layered, case: Case) -> str:
     depth = fused_depth(network)
     # On a device one kernel relaxes all depths.
     if depth == 0 or backend == "cuda":
+def _without_digits(network: Layered, case: Case) -> str:
+    """Say whether displacements of a nudge would have no digits in a kernel, which holds them unscaled."""
+    if not case.displaced and case.labels is None:
+        return ""
+    limits = torch.finfo(case.given.dtype)
+    for phase in case.phases:
+        # A displacement of a rounding of the largest has all its digits too, as long as it is above the smallest normal number.
+        if isinstance(phase, Nudge) and min(abs(phase.strength), network.stiffness[-1]) * limits.eps < limits.tiny:
+            name = str(case.given.dtype).removeprefix("torch.")
+            return f"it holds displacements unscaled, and those of a nudge of {abs(phase.strength):.1g} have too few digits in {name}"
+    return ""
+
+
         return "any-depth"
     if not network.output_is_last_layer:
         for phase in case.phases:

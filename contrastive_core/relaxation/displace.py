@@ -81,7 +81,7 @@ def displace_each(
     around = Differences(cast(Layered, clamped.network), clamped, free)
     # No kernel displaces held outputs, so that the reference does.
     backend = "torch" if any(isinstance(phase, Hold) for phase in phases) else backend
-    route = required(Case(clamped.network, clamped.drive, dynamics, phases, free), backend)
+    route = required(Case(clamped.network, clamped.drive, dynamics, phases, free, displaced=True), backend)
     settled = [phase for phase in phases if stop.unstable or has_minimum(clamped.network, phase)]
     if route.kind == STEPS:
         backwards = cast(BlockDescent, dynamics.reversed())

@@ -434,6 +434,8 @@ def test_every_way_to_ask_for_a_relaxation_gets_the_same_kernel(sizes):
     nudges = [Nudge(cost, batch, sign * 0.1 * network.stiffness[-1]) for sign in (1, -1)]
     with torch.no_grad():
         route = plan(Case(network, clamped.drive, BlockDescent(), nudges, state))
+        small = [nudge._replace(strength=1e-289 * nudge.strength) for nudge in nudges]  # above the least that displacements may have
+        assert plan(Case(network, clamped.drive, BlockDescent(), small, state, displaced=True)) == route
         gradient = plan(Case(network, batch.inputs, BlockDescent(), nudges, None, batch.labels))
     assert route.kernel == f"numba {KINDS[sizes]}"
     assert gradient.kernel == ("torch steps" if KINDS[sizes] == "any-depth" else f"numba {KINDS[sizes]}")
@@ -456,7 +458,7 @@ def refused():
     network, clamped, state, batch = build(SIZES["one"])
     cost, drive, sweeps = COSTS["squared-error"](), clamped.drive, BlockDescent()
     nudge, other = Nudge(cost, batch, 0.1), Nudge(cost, batch._replace(labels=batch.labels.clone()), 0.1)
-    frozen = nudge._replace(frozen=torch.zeros_like(state[-1]))
+    frozen, tiny = nudge._replace(frozen=torch.zeros_like(state[-1])), nudge._replace(strength=-1e-293)
     wanted = (network, batch.inputs, sweeps)
     half = (network, drive.half(), sweeps, [nudge], tuple(layer.half() for layer in state))
     return {
@@ -468,6 +470,8 @@ def refused():
         "gradient of a frozen nudge": (Case(*wanted, [frozen], None, batch.labels), "live nudges"),
         "gradient without classes": (Case(*wanted, [nudge], None, batch.labels.double()), "classes of int64"),
         "gradient with too few classes": (Case(*wanted, [nudge], None, batch.labels[:4]), "every sample"),
+        "displacements without digits": (Case(network, drive, sweeps, [nudge, tiny], state, displaced=True), "too few digits in float64"),
+        "gradient without digits": (Case(*wanted, [tiny], None, batch.labels), "too few digits in float64"),
         "gradient of inputs": (Case(network, batch.inputs.clone().requires_grad_(), *wanted[2:], [nudge], None, batch.labels), "detach"),
     }
 

@@ -179,6 +179,22 @@ def test_the_first_layer_learns_in_float32_at_any_depth(
         assert first_layer_cosine(centered(ACTIVATIONS[unit], depth, scale, gain, strength), exact) >= 0.999
 
 
+# Free layers and strength: the nudge has a size of 1e-38 to 1e-42. Kernels without a guard lose the hard sigmoid's first layer (.27), and
+# divide by 0 at 19 layers.
+DEEPEST = [("tanh", 17, 1.2, 1e-4), ("tanh", 19, 1.2, 1e-4), ("logistic", 17, 4.0, 1e-4), ("hard-sigmoid", 17, 0.9, 1e-6)]
+
+
+@pytest.mark.parametrize(("unit", "layers", "gain", "strength"), DEEPEST)
+def test_displacements_below_the_smallest_number_keep_their_digits(unit: str, layers: int, gain: float, strength: float) -> None:
+    """If this fails, displacements are held unscaled where float32 ends, and the first layer learns rounding or nothing."""
+    exact = exact_of(ACTIVATIONS[unit], layers - 1, 0.01, gain)
+    found = centered(ACTIVATIONS[unit], layers - 1, 0.01, gain, strength)
+    assert first_layer_cosine(found, exact) >= 0.999
+    if unit != "hard-sigmoid":  # whose kinks in float32 are not those in float64
+        # A tolerance of 1e-4 of the outputs, a few times over by 17 layers; the bias of a centered nudge is 1e-8.
+        assert relative_error(found["weight_1"].double(), exact["weight_1"]) <= 1e-3
+
+
 @pytest.mark.parametrize(("unit", "gain"), [("tanh", 1.2), ("hard-sigmoid", 0.9)])
 def test_states_in_float32_lose_the_first_layer(unit: str, gain: float) -> None:
     """The control: with six layers at a scale of .1, the contrast of two states is rounding."""

@@ -37,7 +37,10 @@ class Status(IntEnum):
     CONVERGED = 0
     """The residual reached the tolerance."""
     BUDGET = 1
-    """The budget ran out first, or the tolerance is below the roundings of the state; always so without a tolerance."""
+    """The budget ran out first, the tolerance is below the roundings of the state, or the state is a saddle or corner of a nudged energy.
+
+    Always so without a tolerance.
+    """
     DIVERGED = 2
     """The state or its energy is not finite, or the energy has no minimum at this strength."""
 

@@ -87,7 +87,7 @@ def contrast(
         later = settling.second_phases(clamped, free.state, chosen, displacement, noise)
     seconds = dict(zip(signs, later, strict=True))
     for sign, second in seconds.items():
-        require_finite(second, SIDE_NAMES[sign], network)
+        require_finite(second, SIDE_NAMES[sign], network, cost)
     plus, minus = seconds.get(1, free), seconds.get(-1, free)
     with torch.no_grad():
         if around is None:

@@ -1,6 +1,8 @@
 """Costs: functions of a network's outputs that a rule lowers."""
 
+import math
 from abc import ABC, abstractmethod
+from typing import final
 
 from torch import Tensor
 
@@ -15,6 +17,9 @@ class Cost(ABC):
     curvature : float
         :math:`c` if the Hessian of each sample's cost is :math:`c` times the identity, else 0. A non-zero value lets output units with
         a quadratic energy take their exact nudged minimum instead of one step towards it.
+    curvature_bound : float
+        Upper bound of the eigenvalues of each sample's Hessian at any outputs, where they vary; infinite where none is known. It limits
+        negative nudges.
     coupled : bool
         Whether rows of a batch act on each other; they then relax and stop together.
     one_hot : bool
@@ -23,8 +28,15 @@ class Cost(ABC):
     """
 
     curvature: float = 0.0
+    curvature_bound: float = math.inf
     coupled: bool = False
     one_hot: bool = False
+
+    @property
+    @final
+    def steepest(self) -> float:
+        """Largest curvature that a nudge can meet: the constant one, or else the bound."""
+        return self.curvature or self.curvature_bound
 
     @abstractmethod
     def value(self, output: Tensor, batch: Batch) -> Tensor:

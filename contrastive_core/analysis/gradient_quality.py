@@ -1,5 +1,6 @@
 """Quality of estimated gradients, and warnings about settings that do not do what they seem to do."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from contrastive_core.relaxation.displace import has_differences
 from contrastive_core.relaxation.relax import advised_strength
 from contrastive_core.relaxation.resolution import resolution
 from contrastive_core.rule import Rule, Setting
-from contrastive_core.types import Batch, Gradients
+from contrastive_core.types import Batch, Gradients, State
 
 
 class Agreement(NamedTuple):
@@ -119,6 +120,8 @@ def bias_in_strength(
     return Bias(tuple(strengths), tuple(errors), order)
 
 
+_TINY = 1e-300
+"""Stands for 0 in divisors."""
 _FINE_TOLERANCE = 1e-6
 """Residual of the free state in the search for feedback, close to the resolution of float32."""
 _NO_FEEDBACK = 1e-4
@@ -161,9 +164,29 @@ def review(network: Network, setting: Setting, inputs: Tensor) -> list[str]:
                 f"the tolerance of the {phase} phase, {stop.tolerance:.1g}, is below the roundings of states of this size in {name}, "
                 f"{finest:.1g}: samples count as not converged; use a larger one or float64"
             )
-    curvature = setting.cost.curvature * network.stiffness[-1] * setting.strength
-    if not setting.frozen and not network.has_minimum(-curvature):
-        warnings.append(
-            f"at strength {setting.strength:g} the negative phase has no minimum; {advised_strength(network)}, or freeze the nudge"
-        )
+    if not setting.frozen:
+        warnings.extend(_negative_nudge(network, setting, free.state))
     return warnings
+
+
+def _negative_nudge(network: Network, setting: Setting, free: State) -> list[str]:
+    """Return a warning if a live negative nudge takes more curvature than the outputs have."""
+    steepest = setting.cost.steepest
+    curvature = steepest * network.stiffness[-1] * setting.strength
+    if math.isinf(curvature):
+        return []  # costs of unknown curvature are judged where they have led
+    negative = f"at strength {setting.strength:g} the negative phase"
+    if not network.has_minimum(-curvature):
+        lost = "has no minimum" if setting.cost.curvature else "need not keep its minimum"
+        return [f"{negative} {lost}; {advised_strength(network, steepest)}, or freeze the nudge"]
+    if not network.output_is_last_layer:
+        return []
+    # Units within bounds always have a minimum. From here on they may have two, between which no derivative leads.
+    softest = 1 / max(float(network.compliance(free)[-1].max()), _TINY)
+    if curvature < softest:
+        return []
+    bound = softest / network.stiffness[-1] / steepest
+    return [
+        f"{negative} may have several minima, and its estimate need not be a gradient; bring the strength nearer to 0 than {bound:.4g}, "
+        "the curvature of the softest output over that of the cost, or freeze the nudge"
+    ]

@@ -15,9 +15,11 @@ class CrossEntropy(Cost):
 
     Use it with linear output units, or with a trained readout outside the equilibrium (``Layered(readout=...)``). Eigenvalues of its
     Hessian :math:`\mathrm{diag}(p) - p p^T` lie between 0 and one half, so that a live nudge settles for strengths between -2 and 2,
-    in units of the output stiffness. Real-valued targets must be distributions.
+    in units of the output stiffness. At -2 and beyond the energy of quadratic outputs may have several minima, none of which need follow
+    the free state, and the nudge is refused. Real-valued targets must be distributions.
     """
 
+    curvature_bound = 0.5
     one_hot = True
 
     def value(self, output: Tensor, batch: Samples) -> Tensor:

@@ -16,7 +16,8 @@ def largest_curvature(cost: Cost, output: Tensor, batch: Batch) -> float:
     A live nudge of strength :math:`\beta` (in units of the outputs' stiffness) moves smooth outputs by a fixed-point step. The slope of
     this step is up to :math:`\beta` times the returned curvature; from a slope of 1 on, the phase may not settle, and the negative
     phase may have no minimum. Objectives of normalised outputs have a curvature of about :math:`1 / (\tau |o|^2)`, so that short
-    outputs need a weak live nudge. A frozen nudge has no such limit.
+    outputs need a weak live nudge. No bound holds for all outputs, because lengths may shrink during the phase: the curvature where the
+    phase has led is judged by :func:`contrastive_core.relaxation.convexity.certified_convex`. A frozen nudge has no such limit.
 
     Parameters
     ----------

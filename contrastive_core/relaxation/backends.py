@@ -13,6 +13,7 @@ This module does not import numba; a kernel is imported when it is first used.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
@@ -54,9 +55,9 @@ class Case(NamedTuple):
         Start of every phase; None if the phases are to be contrasted, which begins with a free phase from rest.
     labels : Tensor, optional
         Labels of the batch if the phases are to be contrasted into a gradient in the same call.
-    """
     displaced : bool
         Whether the phases relax in displacements from the state; always so if they are contrasted.
+    """
 
     network: Network
     given: Tensor
@@ -64,8 +65,8 @@ class Case(NamedTuple):
     phases: Sequence[Phase]
     state: State | None = None
     labels: Tensor | None = None
-
     displaced: bool = False
+
 
 class Route(NamedTuple):
     """Choice of what relaxes a case.
@@ -143,10 +144,14 @@ def required(case: Case, backend: str) -> Route:
 
 
 def has_minimum(network: Network, phase: Phase) -> bool:
-    """Whether the energy keeps a minimum under a phase: a frozen nudge adds no curvature, a live one that of the cost at the outputs."""
-    if not isinstance(phase, Nudge) or phase.frozen is not None:
+    """Whether the energy surely keeps its minimum under a phase, as far as the cost says how curved it is.
+
+    A frozen nudge adds no curvature, a live one at most the steepest of the cost at the outputs. Costs that know no bound are judged
+    where they have led, by :func:`contrastive_core.relaxation.convexity.certified_convex`.
+    """
+    if not isinstance(phase, Nudge) or phase.frozen is not None or math.isinf(phase.cost.steepest):
         return True
-    return network.has_minimum(phase.strength * phase.cost.curvature)
+    return network.has_minimum(phase.strength * phase.cost.steepest)
 
 
 def _elsewhere(memory: str, case: Case) -> str:
@@ -178,14 +183,14 @@ def _kind(backend: str, case: Case) -> tuple[str, str]:
         if dynamics.over_relaxation != 1 and kind != "deep":
             limits = "Layered networks with several hidden layers of units with bounds, and without a readout, only"
             return kind, f"it over-relaxes {limits}" if backend == "numba" else "it does not over-relax"
+        if lost := _without_digits(network, case):
+            return kind, lost
     elif network.pieces.ladder is not None:
         kind, costs, cpu_only = "ladder", (SquaredError,), f"a {type(network).__name__} has a kernel"
     else:
         kind = "convolutional or residual network" if isinstance(network, Layered) else type(network).__name__
         return STEPS, f"it settles dense layered networks and quadratic energies in boxes, and this is a {kind} that is neither"
     if cpu_only and backend != "numba":
-        if lost := _without_digits(network, case):
-            return kind, lost
         return kind, f"{cpu_only} on the CPU only"
     if case.labels is not None:
         if backend == "cuda":
@@ -194,11 +199,6 @@ def _kind(backend: str, case: Case) -> tuple[str, str]:
     return kind, _against_relaxation(case, costs)
 
 
-def _layered_kind(backend: str, network: Layered, case: Case) -> str:
-    """Return the kind of kernel for a layered network."""
-    depth = fused_depth(network)
-    # On a device one kernel relaxes all depths.
-    if depth == 0 or backend == "cuda":
 def _without_digits(network: Layered, case: Case) -> str:
     """Say whether displacements of a nudge would have no digits in a kernel, which holds them unscaled."""
     if not case.displaced and case.labels is None:
@@ -212,6 +212,11 @@ def _without_digits(network: Layered, case: Case) -> str:
     return ""
 
 
+def _layered_kind(backend: str, network: Layered, case: Case) -> str:
+    """Return the kind of kernel for a layered network."""
+    depth = fused_depth(network)
+    # On a device one kernel relaxes all depths.
+    if depth == 0 or backend == "cuda":
         return "any-depth"
     if not network.output_is_last_layer:
         for phase in case.phases:

@@ -21,6 +21,7 @@ from contrastive_core.networks.layered import Layered
 from contrastive_core.per_sample import largest
 from contrastive_core.phases import Hold, Nudge, Phase, Pull
 from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, plan, required
+from contrastive_core.relaxation.convexity import certified_convex
 from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.relaxation.relax import hopeless, require_sensible
 from contrastive_core.relaxation.resolution import certified, certified_displacement
@@ -89,9 +90,12 @@ def displace_each(
     else:
         found = displace_by_kernel(route.kernel, clamped, free, dynamics, stop, settled)
         ends = iter([(around.scaled(layers, _units(around, nudge)), end) for nudge, (layers, end) in zip(settled, found, strict=True)])
-    ends = ((moved, certified_displacement(end, moved.layers, stop)) for moved, end in ends)
+    judged = (
+        (moved, certified_convex(certified_displacement(end, moved.layers, stop), clamped, free, phase))
+        for phase, (moved, end) in zip(settled, ends, strict=True)
+    )
     none = (Displacement(around.rest(), 1.0), hopeless(free))
-    return around, [next(ends) if any(phase is one for one in settled) else none for phase in phases]
+    return around, [next(judged) if any(phase is one for one in settled) else none for phase in phases]
 
 
 def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, backend: str = "auto") -> Estimated | None:

@@ -7,6 +7,7 @@ from typing import cast
 import torch
 
 from contrastive_core.certificate import Relaxation, Status, Stop
+from contrastive_core.cost import Cost
 from contrastive_core.costs.labels import with_targets
 from contrastive_core.dynamics.base import Dynamics, is_joint
 from contrastive_core.errors import DivergenceError, InputError, ShapeError, UnstableNudgeError
@@ -14,6 +15,7 @@ from contrastive_core.kernels.settling.route import settle
 from contrastive_core.network import Clamped, Network
 from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, required
+from contrastive_core.relaxation.convexity import certified_convex
 from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.relaxation.resolution import certified
 from contrastive_core.types import State
@@ -109,7 +111,9 @@ def relax_each(
     else:
         relaxations = iter(settle(route.kernel, clamped, state, dynamics, stop, settled))
     return [
-        certified(next(relaxations), lambda: clamped, stop) if stop.unstable or has_minimum(network, phase) else hopeless(state)
+        certified_convex(certified(next(relaxations), lambda: clamped, stop), clamped, state, phase)
+        if stop.unstable or has_minimum(network, phase)
+        else hopeless(state)
         for phase in phases
     ]
 
@@ -168,7 +172,7 @@ def require_sensible(stop: Stop) -> None:
         raise InputError(f"a relaxation needs a whole budget of at least 1 step and a tolerance of at least 0, got {stop}")
 
 
-def require_finite(relaxation: Relaxation, phase: str, network: Network | None = None) -> None:
+def require_finite(relaxation: Relaxation, phase: str, network: Network | None = None, cost: Cost | None = None) -> None:
     """Raise an error if a relaxation cannot be used.
 
     Parameters
@@ -179,6 +183,8 @@ def require_finite(relaxation: Relaxation, phase: str, network: Network | None =
         Its name, for the message.
     network : Network, optional
         Network that was relaxed; lets the message say how far its outputs may be nudged.
+    cost : Cost, optional
+        Cost that nudged them, if any.
 
     Raises
     ------
@@ -192,21 +198,39 @@ def require_finite(relaxation: Relaxation, phase: str, network: Network | None =
         if steps := int(relaxation.steps[diverged].max()):
             hint = "lower the learning rate, the weights' gain or the nudging strength"
             raise DivergenceError(f"{where}: states were not finite within {steps} steps; {hint}")
-        raise UnstableNudgeError(f"{where}: the energy has no minimum at this nudging strength; {advised_strength(network)}")
+        raise UnstableNudgeError(f"{where}: {unstable_nudge(network, cost)}")
 
 
-def advised_strength(network: Network | None) -> str:
+def unstable_nudge(network: Network | None, cost: Cost | None = None) -> str:
+    """Say why a negative nudge is refused and what to do, as the end of a sentence.
+
+    Parameters
+    ----------
+    network : Network, optional
+        Network that is nudged.
+    cost : Cost, optional
+        Cost that nudges; None is one of curvature 1.
+    """
+    varies = cost is not None and not cost.curvature
+    lost = "need not keep the minimum that it has without the nudge" if varies else "has no minimum"
+    return f"the energy {lost} at this nudging strength; {advised_strength(network, 1.0 if cost is None else cost.steepest)}"
+
+
+def advised_strength(network: Network | None, curvature: float = 1.0) -> str:
     """Say which negative strengths leave the energy a minimum, as the end of a sentence.
 
     Parameters
     ----------
     network : Network, optional
         Network that is nudged.
+    curvature : float
+        Largest curvature of the cost.
     """
     if network is None:
         return "bring the strength nearer to 0 than the stiffness of the outputs"
-    bound = -network.least_curvature() / network.stiffness[-1]
+    bound = -network.least_curvature() / network.stiffness[-1] / curvature
     # Roundings of a least curvature of 0 would be advised as a strength that nobody can use.
     if bound < _LEAST_STRENGTH:
         return "no negative one has one, because nothing holds some of the outputs; use a positive nudge, or raise the smallest weights"
-    return f"bring the strength nearer to 0 than {bound:.4g}, the stiffness of the outputs"
+    over = "" if curvature == 1 else f" over the cost's largest curvature, {curvature:g}"
+    return f"bring the strength nearer to 0 than {bound:.4g}, the stiffness of the outputs{over}"

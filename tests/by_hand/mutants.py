@@ -72,7 +72,7 @@ MUTATIONS = [
     Mutation("stopping: all samples go on together", ITERATION, "        if whole:\n", "        if True:\n", "dynamics::test_result_does_not_depend_on_the_rest"),
     Mutation("stopping: coupled rows stop one by one", ITERATION, "        if joint:\n", "        if False:\n", "dynamics::test_coupled_rows_relax_and_stop_together"),
     Mutation("status: budget passes for convergence", ITERATION, "int(Status.CONVERGED), int(Status.BUDGET))", "int(Status.CONVERGED), int(Status.CONVERGED))", "dynamics::test_status_says_which_samples"),
-    Mutation("divergence: not raised", CONTRAST, "        require_finite(second, SIDE_NAMES[sign], network)\n", "        pass\n", "theorems::test_rule_without_a_minimum_raises"),
+    Mutation("divergence: not raised", CONTRAST, "        require_finite(second, SIDE_NAMES[sign], network, cost)\n", "        pass\n", "theorems::test_rule_without_a_minimum_raises"),
     # Rules
     Mutation("EP: 1 / beta dropped", CONTRAST, "1 / (strength * len(signs))", "1 / len(signs)", "gradients::test_centered_estimate_tends"),
     Mutation("EP: half of the centered estimate dropped", CONTRAST, "1 / (strength * len(signs))", "1 / strength", "gradients::test_centered_estimate_tends"),

@@ -15,6 +15,8 @@ from contrastive_core.types import Batch, State
 
 _ROUNDS = 8
 """Rounds of power iteration. They start along the way of the outputs, which an unstable direction dominates."""
+_FAR = 0.25
+"""Curvature of the nudge, over the units' own, that after two rounds is too far from 1 to reach it: each round costs two gradients."""
 _TINY = 1e-300
 """Stands for 0 in divisors."""
 
@@ -68,11 +70,13 @@ def _least_curvature(network: Network, state: State, free: State, nudge: Nudge) 
     direction = way + 1e-3 * way.norm() * random if bool((way != 0).any()) else random
     product = _curvature_along(network, state, nudge)
     least, largest = torch.full_like(units[:, 0], math.inf), torch.zeros_like(units[:, 0])
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         direction = direction / total(direction.square().sum(1)).sqrt().clamp(min=_TINY)[:, None]
         image = root * product(root * direction)
         least = torch.minimum(least, 1 + total((direction * image).sum(1)))
         largest = torch.maximum(largest, total(image.square().sum(1)).sqrt())
+        if number and bool((largest < _FAR).all()):
+            break
         direction = largest[:, None] * direction - image  # the shift makes the most negative eigenvalue the largest one
     return least
 

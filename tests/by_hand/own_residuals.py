@@ -237,12 +237,12 @@ def _alone(output: Array, value: Array, acts: Acts) -> Array:
 
 def _downhill(phase: Array, cosine: Array, sine: Array, injection: float, acts: Acts) -> Array:
     """Return how far each phase is from the first minimum on its way down; 0 where none leads down, a turn where the way has no end."""
-    frozen = cost_slope(np.cos(phase), acts) * np.sin(phase) if acts.kind == "frozen" else 0.0
 
     def force(offset: Array) -> Array:
         value = phase + offset
-        own = sine * np.cos(value) - cosine * np.sin(value) - injection * np.sin(2 * value) + frozen
-        return np.asarray(own if acts.kind in ("free", "frozen") else own + _alone(np.cos(phase), np.cos(value), acts) * np.sin(value))
+        own = sine * np.cos(value) - cosine * np.sin(value) - injection * np.sin(2 * value)
+        # Outputs are cosines: a frozen slope of theirs is a field, and no constant torque on the phases.
+        return np.asarray(own if acts.kind == "free" else own + _alone(np.cos(phase), np.cos(value), acts) * np.sin(value))
 
     # At the very top of a well no force acts, but one on either side does.
     here, beside = force(np.zeros_like(phase)), force(np.full_like(phase, 1e-3))

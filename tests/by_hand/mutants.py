@@ -58,7 +58,7 @@ MUTATIONS = [
     Mutation("nudged minimum: curvature dropped", LAYERED, "/ (scale + pull.curvature * activation.stretch)", "/ scale", "theorems::test_nudged_output_is_the_exact_minimum"),
     Mutation("nudge: linear part without curvature", DYNAMICS + "base.py", "curvature * output - gradient if", "-gradient if", "dynamics::test_nudged_equilibrium_is_stationary"),
     Mutation("nudge: outside the smooth activation", LAYERED, "drive = drive + (pull.linear - pull.curvature * state[index]) / scale", "return activation.value(drive) + (pull.linear - pull.curvature * state[index]) / scale", "theorems::test_reversal_theorem_needs_the_nudge_inside"),
-    Mutation("frozen nudge: sign", DYNAMICS + "base.py", "Pull(-phase.strength", "Pull(phase.strength", "dynamics::test_frozen_nudge_is_a_constant_force"),
+    Mutation("frozen nudge: sign", DYNAMICS + "base.py", "Pull(-strength * phase.frozen", "Pull(strength * phase.frozen", "dynamics::test_frozen_nudge_is_a_constant_force"),
     Mutation("minimum: allowed at beta = -1", "contrastive_core/network.py", "curvature > self.least_curvature(curvature)", "curvature >= self.least_curvature(curvature)", "theorems::test_negative_nudge_without_a_minimum"),
     Mutation("minimum: never missed", "contrastive_core/network.py", "curvature > self.least_curvature(curvature)", "True", "theorems::test_negative_nudge_without_a_minimum"),
     # Dynamics and relaxation

@@ -9,9 +9,11 @@ from typing import NamedTuple, final
 
 from torch import Tensor
 
+from contrastive_core.guards.typed import typed
 from contrastive_core.types import State
 
 
+@typed()
 class Stop(NamedTuple):
     """End of a relaxation: its tolerance and its budget.
 
@@ -45,6 +47,7 @@ class Status(IntEnum):
     """The state or its energy is not finite, or the energy has no minimum at this strength."""
 
 
+@typed()
 class Relaxation(NamedTuple):
     """State and certificate of a relaxation.
 

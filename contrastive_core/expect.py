@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from contrastive_core.errors import InputError
@@ -15,7 +15,7 @@ _LONGEST = 60
 
 
 def shown(given: object) -> str:
-    """Return a short description of a value for a message: a class or array by its name, anything else as it is written.
+    """Return a short description of a value for a message: a class or array by its name, plain values as they are written.
 
     Parameters
     ----------
@@ -27,8 +27,9 @@ def shown(given: object) -> str:
         return f"the class {given.__name__}"
     if isinstance(shape, tuple):
         return f"{type(given).__name__} of shape {tuple(shape)}"
-    text = repr(given).splitlines()[0]
-    return text if len(text) <= _LONGEST else f"a value of type {type(given).__name__}"
+    text = "".join(repr(given).splitlines()[:1])
+    plain = 0 < len(text) <= _LONGEST and " at 0x" not in text  # the usual form of an object shows its address
+    return text if plain else f"a value of type {type(given).__name__}"
 
 
 def expect(given: object, kind: type[T], name: str, advice: str) -> T:
@@ -72,3 +73,16 @@ def expect_number(given: Any, name: str, advice: str, least: float = -math.inf) 
 def with_article(kind: type) -> str:
     """Return the name of a class with its indefinite article."""
     return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
+
+
+def expect_whole(given: Any, name: str, advice: str, least: int) -> int:
+    """Return a whole number that is at least ``least``.
+
+    Raises
+    ------
+    InputError
+        If the value is no such number.
+    """
+    if isinstance(given, Integral) and not isinstance(given, bool) and int(given) >= least:
+        return int(given)
+    raise InputError(f"{name} must be a whole number of at least {least}, got {shown(given)}; {advice}")

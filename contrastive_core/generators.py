@@ -8,15 +8,19 @@ import numpy as np
 import torch
 
 from contrastive_core.errors import InputError
-from contrastive_core.expect import shown
+from contrastive_core.expect import expect_whole, shown
+from contrastive_core.guards.typed import typed
 
 
+@typed()
 def generator_of(seed: int, purpose: int = 0) -> torch.Generator:
     """Return a generator for one purpose of a seed: 0 initial weights, 1 data order, 2 the rule's own draws, 3 views.
 
     Each purpose has an independent stream. Two rules with one seed therefore share initial weights and data order exactly.
     """
-    state = np.random.SeedSequence(seed, spawn_key=(purpose,)).generate_state(2)
+    for given, name in ((seed, "seed"), (purpose, "purpose")):
+        expect_whole(given, name, "0 is the usual one", least=0)
+    state = np.random.SeedSequence(int(seed), spawn_key=(purpose,)).generate_state(2)
     return torch.Generator().manual_seed((int(state[0]) << 31) ^ int(state[1]))
 
 

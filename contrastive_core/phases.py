@@ -10,9 +10,11 @@ from torch import Tensor
 
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.types import Batch
 
 
+@typed()
 class Nudge(NamedTuple):
     r"""Phase in which ``strength`` times the cost is added to the energy.
 
@@ -34,6 +36,7 @@ class Nudge(NamedTuple):
     frozen: Tensor | None = None
 
 
+@typed()
 class Hold(NamedTuple):
     """Phase in which the output layer is held and only the other layers relax.
 

@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from contrastive_core.errors import PluginError
+from contrastive_core.guards.foreign import foreign
 
 GROUPS = {
     "rule": "eqlab.rules",
@@ -253,8 +254,9 @@ def load(kind: str, name: str) -> Any:
     if attribute in table:
         return table[attribute]
     found: Any = module
-    for part in attribute.split("."):
-        found = getattr(found, part, None)
+    with foreign(f"the {kind} {name!r} cannot be read"):  # a property, or the module's own __getattr__
+        for part in attribute.split("."):
+            found = getattr(found, part, None)
     if found is None:
         listed = f"its {_TABLES[kind]} are: {', '.join(table)}" if table else f"it has no table {_TABLES[kind]}"
         raise PluginError(f"the plug-in module {path} has no {kind} {attribute!r}, and {listed}; give a NAME that it has")
@@ -279,21 +281,12 @@ def _locate(module: str) -> str | None:
 
 def _import(name: str) -> ModuleType:
     """Import a module, if necessary from the current folder, which the installed program does not search."""
-    try:
+    with foreign(f"the plug-in {name!r} cannot be imported", "mend it, or leave it out"):
+        try:
+            return import_module(name)
+        except ModuleNotFoundError as error:
+            folder = str(Path.cwd())
+            if error.name != name.partition(".")[0] or folder in sys.path:
+                raise
+            sys.path.append(folder)  # last, so that no file there hides an installed module
         return import_module(name)
-    except ModuleNotFoundError as error:
-        folder = str(Path.cwd())
-        if error.name != name.partition(".")[0] or folder in sys.path:
-            raise _broken(name, error) from error
-        sys.path.append(folder)  # last, so that no file there hides an installed module
-    except (Exception, SystemExit) as error:  # foreign modules may raise anything, and a script without a guard ends the program
-        raise _broken(name, error) from error
-    try:
-        return import_module(name)
-    except (Exception, SystemExit) as error:
-        raise _broken(name, error) from error
-
-
-def _broken(name: str, error: BaseException) -> PluginError:
-    words = " ".join(str(error).split())  # a message of several lines would not be one sentence
-    return PluginError(f"the plug-in {name!r} cannot be imported ({type(error).__name__}: {words}); mend it, or leave it out")

@@ -11,6 +11,7 @@ from contrastive_core import plugins
 from contrastive_core.errors import InputError, PluginError, UnknownNameError
 from contrastive_core.expect import shown, with_article
 from contrastive_core.familiar import translated
+from contrastive_core.guards.foreign import foreign
 
 T = TypeVar("T")
 
@@ -50,11 +51,15 @@ class Table(Mapping[str, T], Generic[T]):
         Kind of the named objects, in the singular ("rule"), for messages and for plug-ins.
     entries : dict of str to str
         ``"module:attribute"`` by name.
+    refine : str
+        ``"module:function"`` of a function that returns the object to use, from its name in the table or of a plug-in and the object that
+        was imported. It refuses objects of plug-ins that are of no use; empty for none.
     """
 
-    def __init__(self, kind: str, entries: dict[str, str]) -> None:
+    def __init__(self, kind: str, entries: dict[str, str], refine: str = "") -> None:
         self.kind = kind
         self._entries = entries
+        self._refine = refine
         self._imported: dict[str, T] = {}
 
     def canonical(self, name: str) -> str:
@@ -89,12 +94,14 @@ class Table(Mapping[str, T], Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:
-            found: T = plugins.load(self.kind, self.canonical(name))
-            return found
+            return self._refined(name, plugins.load(self.kind, self.canonical(name)))
         if name not in self._imported:
-            module, attribute = self._entries[name].split(":")
-            self._imported[name] = getattr(import_module(module), attribute)
+            self._imported[name] = self._refined(name, _imported(self._entries[name]))
         return self._imported[name]
+
+    def _refined(self, name: str, found: Any) -> T:
+        refined: T = _imported(self._refine)(name, found) if self._refine else found
+        return refined
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
@@ -126,11 +133,20 @@ class Table(Mapping[str, T], Generic[T]):
         if isinstance(entry, kind):
             return entry
         if isinstance(given, str) or (isinstance(given, type) and issubclass(given, kind)):
+            return self._called(given, entry, kind)
+        raise InputError(f"{self.kind} must be {with_article(kind)} or a name such as {next(iter(self))!r}, got {shown(given)}")
+
+    def _called(self, given: object, entry: Any, kind: type[Any]) -> Any:
+        if isinstance(given, type) or given in self:
             try:
-                return entry()  # type: ignore[operator]
+                return entry()
             except TypeError as error:
                 raise InputError(f"{shown(given)} has settings without defaults; make it with them ({error})") from error
-        raise InputError(f"{self.kind} must be {with_article(kind)} or a name such as {next(iter(self))!r}, got {shown(given)}")
+        with foreign(f"the {self.kind} {given!r} cannot be made without settings"):
+            made = entry()
+        if not isinstance(made, kind):
+            raise PluginError(f"the {self.kind} {given!r} makes no {kind.__name__} but {shown(made)}; see docs/plugins.md")
+        return made
 
     @property
     def entries(self) -> dict[str, str]:
@@ -139,4 +155,9 @@ class Table(Mapping[str, T], Generic[T]):
 
     def __or__(self, other: Table[T]) -> Table[T]:
         """Return a table with the entries of both."""
-        return Table(self.kind, self._entries | other._entries)
+        return Table(self.kind, self._entries | other._entries, self._refine or other._refine)
+
+
+def _imported(place: str) -> Any:
+    module, attribute = place.split(":")
+    return getattr(import_module(module), attribute)

@@ -18,6 +18,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.expect import expect, expect_number
+from contrastive_core.guards.typed import typed
 from contrastive_core.kernels.settling.elements.request import FromRest
 from contrastive_core.network import Clamped, Contrast, Network
 from contrastive_core.phases import Nudge, Phase
@@ -31,6 +32,7 @@ _ACCURACY = 1e-3
 """Relative accuracy that is wanted of displacements if a phase has no tolerance, the tolerance by default."""
 
 
+@typed()
 class Estimate(NamedTuple):
     """Estimate of a gradient on a batch.
 
@@ -125,6 +127,7 @@ def presented(network: Network, samples: Samples) -> Batch:
     return as_batch(samples)
 
 
+@typed("dynamics", "free", "second")
 @dataclass(frozen=True)
 class Settling:
     """Relaxation of the phases of a rule.
@@ -215,6 +218,7 @@ class Settling:
         return Stop(None if tolerance is None else tolerance * unit * stiffness[-1] / stiffness[0], budget, unstable)
 
 
+@typed("cost", "settling", "strength", "fraction", "own")
 @dataclass(frozen=True)
 class Setting:
     r"""Configuration from which every rule is built, so that two runs differ in the rule only.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from contrastive_core.errors import InputError
 from contrastive_core.expect import shown
+from contrastive_core.guards.typed import typed
 
 State = tuple[Tensor, ...]
 """One tensor per free layer, input side first: of shape (B, n) for a row of units, (B, C, H, W) for channels of a picture."""
@@ -19,6 +20,7 @@ Gradients = dict[str, Tensor]
 """One tensor per parameter, with the keys and shapes of ``network.named_parameters()``."""
 
 
+@typed("inputs", "labels")
 class Batch(NamedTuple):
     """Samples presented together.
 

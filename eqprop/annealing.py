@@ -12,6 +12,7 @@ from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics, pull_of
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.kernels.spins import counter_random
 from contrastive_core.network import Clamped
 from contrastive_core.phases import Hold, Nudge, Phase
@@ -52,6 +53,7 @@ class Schedule(NamedTuple):
 
 
 @final
+@typed()
 @dataclass(frozen=True)
 class Annealing(Dynamics):
     r"""A step is a whole anneal: sweeps over hidden and output spins by heat bath, while the inverse temperature grows.

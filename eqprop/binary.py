@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Contrast, Network, Pieces
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.wrapper import SameEnergy
@@ -15,6 +16,7 @@ from contrastive_core.types import Gradients, State
 
 
 @final
+@typed()
 class BinaryWeights(SameEnergy[Layered], Network):
     r"""A layered network with weights :math:`W_l = \alpha_l B_l`, B of -1 and 1.
 

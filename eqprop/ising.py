@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
 from contrastive_core.generators import source_of
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Contrast, Network, Pieces
 from contrastive_core.networks.initial import initial_weight, layer_sizes
 from contrastive_core.networks.input_checks import as_inputs
@@ -19,6 +20,7 @@ from contrastive_core.types import Gradients, State
 
 
 @final
+@typed("sizes", "generator")
 class Ising(Network):
     r"""Two layers of spins of -1 and 1 with couplings between them, in the sign convention of quantum annealers.
 

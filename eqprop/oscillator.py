@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
 from contrastive_core.generators import source_of
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Network, Pieces
 from contrastive_core.networks.initial import initial_weight, layer_sizes
 from contrastive_core.networks.input_checks import as_inputs
@@ -20,6 +21,7 @@ from contrastive_core.types import Gradients, State
 
 
 @final
+@typed("sizes", "gain", "generator")
 class Oscillators(Network):
     r"""Layers of phases that pull on those of their neighbours, on a reference phase and on a second harmonic.
 

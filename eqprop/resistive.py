@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from contrastive_core.forms import Dissipation, Ladder
 from contrastive_core.generators import source_of
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Network, Pieces
 from contrastive_core.networks.initial import initial_weight, layer_sizes
 from contrastive_core.networks.input_checks import as_inputs
@@ -22,6 +23,7 @@ from eqprop.circuit import Parts, box, dissipation_gradient, heat, polarities
 
 
 @final
+@typed("sizes", "gain", "generator")
 class Resistive(Network):
     r"""Layers of nodes joined by variable conductances, with diodes on hidden nodes and amplifiers between layers.
 

@@ -12,6 +12,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.expect import expect
 from contrastive_core.forms import Dissipation
 from contrastive_core.generators import source_of
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Network, Pieces
 from contrastive_core.networks.input_checks import as_inputs
 from contrastive_core.phases import Pull
@@ -20,6 +21,7 @@ from eqprop.lattice import Graph
 
 
 @final
+@typed("graph", "generator")
 class ResistorGraph(Network):
     r"""Resistors on a graph, with some nodes held at the inputs and some read.
 

@@ -10,6 +10,7 @@ from contrastive_core.certificate import Relaxation
 from contrastive_core.contrast import contrast
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
 from contrastive_core.phases import Nudge, Sides
 from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
@@ -19,6 +20,7 @@ from eqprop.settings import Homeostasis
 
 
 @final
+@typed("cost", "settling")
 @dataclass(frozen=True)
 class EquilibriumPropagation(Rule):
     r"""The gradient as a contrast of equilibria nudged by the cost.

@@ -5,9 +5,11 @@ from typing import Annotated
 
 from annotated_types import Ge
 
+from contrastive_core.guards.typed import typed
 from contrastive_core.options import option
 
 
+@typed()
 @dataclass(frozen=True)
 class Homeostasis:
     """Penalty on an asymmetric Jacobian, lowered beside the cost.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.networks.activation import HARD_SIGMOID, Activation
 from contrastive_core.networks.layered import Layered
 
@@ -79,6 +80,7 @@ class SpikeCount(Activation):
         return (self.value(drive + scale * step) - value) / scale
 
 
+@typed("sizes", "gain", "generator", "energy_scale")
 def spiking(
     sizes: Sequence[int],
     *,

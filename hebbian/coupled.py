@@ -10,6 +10,7 @@ from contrastive_core.certificate import Relaxation
 from contrastive_core.contrast import contrast
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
 from contrastive_core.phases import Hold, Phase, Sides
 from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
@@ -17,6 +18,7 @@ from contrastive_core.types import Samples, State
 
 
 @final
+@typed("cost", "settling")
 @dataclass(frozen=True)
 class CoupledLearning(Rule):
     r"""Contrast of equilibria with the outputs held at :math:`o \mp \eta\, \partial C/\partial o`.
@@ -110,6 +112,7 @@ class ContrastiveHebbian(Rule):
             return self.settling.free_phase(network.clamp(inputs))
 
 
+@typed("setting")
 def contrastive_hebbian(setting: Setting) -> ContrastiveHebbian:
     """Return contrastive Hebbian learning, which does not use the fraction."""
     setting = as_setting(setting)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.kernels.spins import counter_random
 from contrastive_core.kernels.spins.spin_constants import DESCENT, FIXED, HEAT_BATH, METROPOLIS, RANDOM
 from contrastive_core.progress.share import counted
@@ -159,6 +160,7 @@ it turns a spin without a field in every sweep, so that blank spins alternate fo
 """
 
 
+@typed()
 def simulate(
     system: Multitasking,
     spins: Entries,

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contrastive_core.errors import InputError
+from contrastive_core.expect import expect_whole
+from contrastive_core.guards.typed import typed
 from hebbian.arrays import Entries, Floats, Integers
 from hebbian.storage import Memory
 from hebbian.theory.ensemble import Convention, empirical_ensemble
@@ -17,6 +19,7 @@ from hebbian.theory.mean_field import MeanField
 
 
 @final
+@typed()
 @dataclass(frozen=True, eq=False)
 class Multitasking:
     r"""Network with :math:`H = -\tfrac{g}{2N} \sum_\mu \sum_{i \ne j} F_{\mu i} F_{\mu j} s_i s_j`, F integer.
@@ -95,6 +98,7 @@ class Multitasking:
         return gains
 
 
+@typed()
 def store_patterns(memory: Memory, convention: Convention = Convention.RAW) -> Multitasking:
     """Return the network that has stored the patterns themselves, like :func:`hebbian.storage.hebb` but without a matrix."""
     return Multitasking(memory.patterns, memory.patterns, convention.scale(memory.dilution), convention)
@@ -123,6 +127,7 @@ LOW_RANK = {"hebb": store_patterns, "supervised-hebb": store_supervised, "unsupe
 """The storage rules whose couplings are low-rank sums of integers, by the names of :data:`hebbian.STORAGE`."""
 
 
+@typed()
 def cue(patterns: Entries, weights: ArrayLike, num_chains: int, quality: float, seed: int) -> Entries:
     """Return start states that agree with a weighted majority of the patterns.
 
@@ -146,8 +151,12 @@ def cue(patterns: Entries, weights: ArrayLike, num_chains: int, quality: float, 
     """
     if not 0 <= quality <= 1:
         raise InputError(f"the quality of a cue must lie in [0, 1], got {quality}")
-    generator = np.random.default_rng(seed)
-    majority = np.sign(np.asarray(weights, dtype=np.float64) @ patterns)
+    generator = np.random.default_rng(expect_whole(seed, "seed", "0 is usual", least=0))
+    expect_whole(num_chains, "num_chains", "1 is the least", least=1)
+    mixture = np.asarray(weights, dtype=np.float64)
+    if mixture.shape != (len(patterns),):
+        raise InputError(f"a cue needs one weight per pattern, got weights of shape {mixture.shape} for {len(patterns)} patterns")
+    majority = np.sign(mixture @ patterns)
     shape = (num_chains, patterns.shape[1])
     chance = (1 + quality * majority) / 2
     return np.where(generator.random(shape) < chance, 1, -1).astype(np.int8)

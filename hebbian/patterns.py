@@ -9,14 +9,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from contrastive_core.errors import DataError, InputError
+from contrastive_core.expect import expect_whole
 from contrastive_core.files.arrays import load_array
+from contrastive_core.guards.typed import typed
 from hebbian.arrays import Entries
 from hebbian.theory.ensemble import check_dilutions, check_examples_asked, diluted_ensemble
 
 Seed = int | np.random.Generator
+
+
+def draws_of(seed: Seed) -> np.random.Generator:
+    """Return a generator as it is, or that of a seed of at least 0."""
+    return seed if isinstance(seed, np.random.Generator) else np.random.default_rng(expect_whole(seed, "seed", "0 is usual", least=0))
+
+
 """Source of random draws; equal integers give equal draws."""
 
 
+@typed()
 def draw_patterns(num_patterns: int, num_spins: int, dilution: float | Sequence[float], seed: Seed) -> Entries:
     r"""Draw patterns with independent entries, :math:`P(\pm1) = (1-d)/2` and :math:`P(0) = d`.
 
@@ -41,7 +51,7 @@ def draw_patterns(num_patterns: int, num_spins: int, dilution: float | Sequence[
     """
     values = check_dilutions(dilution, num_patterns)
     _check_spins(num_spins)
-    generator = np.random.default_rng(seed)
+    generator = draws_of(seed)
     signs = generator.integers(0, 2, size=(num_patterns, num_spins), dtype=np.int8) * np.int8(2) - np.int8(1)
     kept = generator.random((num_patterns, num_spins)) >= values[:, None]
     return signs * kept.astype(np.int8)
@@ -84,9 +94,10 @@ def stratified_patterns(num_patterns: int, num_spins: int, dilution: float | Seq
     missing = num_spins - int(counts.sum())
     counts[np.argsort(counts - ideal, kind="stable")[:missing]] += 1
     sites = np.repeat(ensemble.types.astype(np.int8), counts, axis=0)  # (N, K)
-    return np.ascontiguousarray(np.random.default_rng(seed).permutation(sites).T)
+    return np.ascontiguousarray(draws_of(seed).permutation(sites).T)
 
 
+@typed()
 def draw_examples(patterns: ArrayLike, quality: float, num_examples: int, seed: Seed) -> Entries:
     r"""Draw noisy examples :math:`\eta = \chi \xi` with :math:`P(\chi = \pm1) = (1 \pm r)/2`; blank entries stay blank.
 
@@ -113,7 +124,7 @@ def draw_examples(patterns: ArrayLike, quality: float, num_examples: int, seed: 
     """
     archetypes = check_patterns(patterns)
     check_examples_asked(quality, num_examples)
-    generator = np.random.default_rng(seed)
+    generator = draws_of(seed)
     shape = (archetypes.shape[0], num_examples, archetypes.shape[1])
     kept = generator.random(shape, dtype=np.float32) < (1 + quality) / 2
     return np.where(kept, archetypes[:, None, :], -archetypes[:, None, :])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from contrastive_core.errors import ConvergenceError, InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.progress.share import counted
 from hebbian.arrays import Entries, Floats
 from hebbian.montecarlo import simulate
@@ -39,6 +40,7 @@ class Descents(NamedTuple):
     sweeps: int
 
 
+@typed()
 def descend_to_rest(system: Multitasking, spins: Entries, budget: int = 5000) -> tuple[Entries, int]:
     """Align spins with their fields, in a fixed order, until none changes in a whole sweep.
 
@@ -124,6 +126,7 @@ def descend_from_patterns(num_spins: int, load: float, num_instances: int, num_s
     return Descents(np.array(ends), count / num_spins, longest)
 
 
+@typed()
 def recall_from_cue(system: Multitasking, weights: ArrayLike, quality: float, temperature: float, sweeps: int, seed: int) -> Floats:
     """Return overlaps with all patterns before and after a run from one cue; shape (2, K).
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from hebbian.arrays import Entries, Floats
 from hebbian.patterns import check_examples, check_patterns
 from hebbian.theory.ensemble import Convention, check_dilutions, check_examples_asked
@@ -51,6 +52,7 @@ class Memory(NamedTuple):
         return self.examples
 
 
+@typed()
 def remember(patterns: ArrayLike, dilution: float, examples: ArrayLike | None = None, quality: float = 1.0) -> Memory:
     """Check patterns and examples that are to be stored.
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from contrastive_core.certificate import Stop
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
 from contrastive_core.relaxation.displace import has_differences
 from contrastive_core.relaxation.relax import advised_strength
@@ -53,6 +54,7 @@ def agreement(estimate: Tensor, exact: Tensor) -> Agreement:
     )
 
 
+@typed()
 def compare_gradients(estimate: Gradients, exact: Gradients) -> tuple[dict[str, Agreement], Agreement]:
     """Compare an estimate with the exact gradient, parameter by parameter and as a whole.
 
@@ -87,6 +89,7 @@ class Bias(NamedTuple):
     order: float
 
 
+@typed()
 def bias_in_strength(
     rule_of: Callable[[float], Rule],
     network: Network,

@@ -9,12 +9,14 @@ from torch import Tensor
 from contrastive_core.certificate import Relaxation, Status
 from contrastive_core.cost import Cost
 from contrastive_core.gradients import complete, named_gradients
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
 from contrastive_core.rule import Estimate, Rule, Setting, accept_parts, as_setting, presented
 from contrastive_core.types import Samples, State
 
 
 @final
+@typed("cost")
 @dataclass(frozen=True)
 class FeedforwardBackprop(Rule):
     """Ordinary backpropagation: the network without its feedback, differentiated by autograd.

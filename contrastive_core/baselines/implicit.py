@@ -14,6 +14,7 @@ from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.cost import Cost
 from contrastive_core.errors import ConvergenceError
 from contrastive_core.gradients import direct_gradient
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.curvature import as_operator, dense, flatten, scaled_hessian, unflatten
 from contrastive_core.networks.differences import Differences
@@ -32,6 +33,7 @@ _NO_MINIMUM = (
 
 
 @final
+@typed("cost", "settling")
 @dataclass(frozen=True)
 class Implicit(Rule):
     r"""Gradient of the cost at the free equilibrium, exact up to rounding and the residual of the free phase.

@@ -10,6 +10,7 @@ from contrastive_core.baselines.adjoint import parameter_gradient, state_gradien
 from contrastive_core.certificate import Relaxation
 from contrastive_core.cost import Cost
 from contrastive_core.dynamics.base import largest_change
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Network
 from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.relaxation.relax import require_finite
@@ -18,6 +19,7 @@ from contrastive_core.types import Samples, State
 
 
 @final
+@typed("cost", "settling")
 @dataclass(frozen=True)
 class RecurrentBackprop(Rule):
     r"""Almeida-Pineda rule: iterates the linearised network backwards, :math:`z \leftarrow J^T z + \partial C/\partial s`.

@@ -5,9 +5,11 @@ from typing import Annotated
 
 from annotated_types import Gt
 
+from contrastive_core.guards.typed import typed
 from contrastive_core.options import option
 
 
+@typed()
 @dataclass(frozen=True)
 class Unrolling:
     """Depth of backpropagation through the relaxation.

@@ -11,6 +11,7 @@ from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.gradients import complete, named_gradients
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
 from contrastive_core.relaxation.relax import relax, require_finite
 from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
@@ -18,6 +19,7 @@ from contrastive_core.types import Samples
 
 
 @final
+@typed("cost", "settling")
 @dataclass(frozen=True)
 class Unrolled(Rule):
     """BPTT: the cost is differentiated through all steps of the free phase, or through the last K.

@@ -13,5 +13,7 @@ from contrastive_core.registry import Table
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Loader
 
-DATASETS: Table[Loader] = Table("data set", {name: entry.loader for name, entry in CATALOG.items()})
+DATASETS: Table[Loader] = Table(
+    "data set", {name: entry.loader for name, entry in CATALOG.items()}, "contrastive_core.data.loading:checked"
+)
 """The loader of every data set: ``load(data_dir, seed) -> Splits``."""

@@ -1,20 +1,23 @@
 """Batches of a split, in its own order or shuffled."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
-from contrastive_core.data.splits import Split
+from contrastive_core.data.splits import Split, as_split
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.types import Batch
 
 
-def batches(split: Split, batch_size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
+@typed("split")
+def batches(split: Split | tuple[Any, Any], batch_size: int, generator: torch.Generator | None = None) -> Iterator[Batch]:
     """Present every sample once, in batches.
 
     Parameters
     ----------
-    split : Split
+    split : Split, or pair of inputs and labels
         Samples, with inputs of shape (N, n_in).
     batch_size : int
         Samples per batch, at least 1; the last batch may be smaller.
@@ -30,8 +33,9 @@ def batches(split: Split, batch_size: int, generator: torch.Generator | None = N
     Raises
     ------
     InputError
-        If ``batch_size`` is less than 1.
+        If ``batch_size`` is less than 1, or the samples are something else.
     """
+    split = as_split(split)
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}; 32 is usual")
     num_samples = len(split.labels)

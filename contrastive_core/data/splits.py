@@ -4,7 +4,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contrastive_core.errors import InputError
+from contrastive_core.expect import shown
+from contrastive_core.guards.typed import typed
+from contrastive_core.types import as_batch
 
 # Seed of the order in which samples are split. Another value would change every published number on these data sets.
 _SPLIT_SEED = 20240601
 
 
+@typed()
 class Split(NamedTuple):
     """Inputs and labels of one split.
 
@@ -32,6 +36,7 @@ class Split(NamedTuple):
     labels: Tensor
 
 
+@typed()
 class Splits(NamedTuple):
     """Data set with its training, validation and test splits.
 
@@ -61,6 +66,25 @@ class Splits(NamedTuple):
     source: str
     digest: str
     shape: tuple[int, ...] = ()
+
+
+def as_split(samples: Split | tuple[Any, Any] | list[Any]) -> Split:
+    """Return samples as a split; a pair of inputs and labels may be of tensors, arrays or nested lists.
+
+    Raises
+    ------
+    InputError
+        If they are something else, or hold no numbers.
+    """
+    if isinstance(samples, Split):
+        return samples
+    if not isinstance(samples, tuple | list) or len(samples) != 2:
+        raise InputError(f"a split must be a Split or a pair (inputs, labels), got {shown(samples)}")
+    inputs, labels = as_batch(samples)[:2]
+    if inputs.dim() != 2 or labels.dim() not in (1, 2) or len(inputs) != len(labels):
+        shapes = f"inputs of shape {tuple(inputs.shape)} and labels of shape {tuple(labels.shape)}"
+        raise InputError(f"a split needs inputs of shape (N, n_in) and labels of shape (N,), got {shapes}")
+    return Split(inputs, labels)
 
 
 Loader = Callable[[Path | None, int], Splits]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 
 
 class Pairing(Enum):
@@ -22,6 +23,7 @@ class Pairing(Enum):
     DIFFERENTIAL = "differential"
 
 
+@typed()
 @dataclass(frozen=True)
 class Conductance:
     """Range of the conductances of a device, and their conversion to weights.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -154,7 +154,7 @@ def read_table(path: Path, shapes: Mapping[str, tuple[int, int]], sizes: Mapping
     DataError
         If a file is missing, too much or damaged, or has another shape, an unknown unit, or values that are no conductances.
     """
-    sheets = _from_npz(path) if path.suffix == ".npz" else _from_directory(path)
+    sheets = _from_npz(path) if path.suffix == ".npz" else _from_directory(path, {*shapes, *sizes})
     sheets = {name: sheet for name, sheet in sheets.items() if not name.endswith(".pulses")}
     kind = _conductance(path, sheets)
     wanted = [f"{name}.{side}" for name in shapes for side in SIDES[kind.pairing]]
@@ -252,10 +252,18 @@ def _from_npz(path: Path) -> dict[str, Sheet]:
         raise DataError(f"cannot read a programming table from {path} ({reason}); give a file that 'eqlab device export' wrote") from error
 
 
-def _from_directory(path: Path) -> dict[str, Sheet]:
+def _from_directory(path: Path, expected: Set[str]) -> dict[str, Sheet]:
     if not path.is_dir():
         raise DataError(f"{path} is not a directory of CSV files nor an .npz file; give the table that 'eqlab device export' wrote")
-    return {file.name.removesuffix(".csv"): _read_sheet(file) for file in sorted(path.glob("*.csv"))}
+    sheets = {}
+    for file in sorted(path.glob("*.csv")):
+        name = file.name.removesuffix(".csv")
+        try:
+            sheets[name] = _read_sheet(file)
+        except DataError:  # notes beside a table are no part of it
+            if {name, name.rpartition(".")[0]} & expected:
+                raise
+    return sheets
 
 
 def _read_sheet(file: Path) -> Sheet:

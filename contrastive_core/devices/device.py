@@ -16,6 +16,7 @@ from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.effect import Draws, Effect, Hooks, Write
 from contrastive_core.devices.write_law import LinearStep, WriteLaw
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 
 Hook = TypeVar("Hook")
 
@@ -35,6 +36,7 @@ class WriteResult(NamedTuple):
     pulses: Tensor
 
 
+@typed()
 @dataclass(frozen=True)
 class Device:
     """Conductances, write law, effects and seed of the hardware that holds weights.

@@ -14,6 +14,7 @@ from contrastive_core.devices.device import Device
 from contrastive_core.devices.two_pass import CommonMode, common_mode, in_two_passes
 from contrastive_core.errors import InputError
 from contrastive_core.forms import Dissipation
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Contrast, Network, Pieces
 from contrastive_core.networks.wrapper import SameEnergy
 from contrastive_core.phases import Nudge
@@ -21,6 +22,7 @@ from contrastive_core.types import Gradients, State
 
 
 @final
+@typed()
 class OnDevice(SameEnergy[Network], Network):
     """A network whose weights are held by devices.
 

@@ -19,6 +19,7 @@ from contrastive_core.devices.effects.finite_states import FiniteStates
 from contrastive_core.devices.effects.leak import GrowingPair, Leak
 from contrastive_core.devices.effects.variation import CycleToCycle, DeviceToDevice, PulseNoise, Spread
 from contrastive_core.devices.write_law import ExponentialStep, LinearStep, alpha_of_label, exponential_device
+from contrastive_core.guards.typed import typed
 from contrastive_core.registry import unknown_name
 
 
@@ -168,6 +169,7 @@ PRESETS: dict[str, Preset] = {
 """Every preset. A description names the effects of its source that are left out."""
 
 
+@typed()
 def find_preset(name: str) -> Preset:
     """Return a preset by its name or alias, whatever its case.
 

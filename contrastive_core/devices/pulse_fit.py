@@ -10,6 +10,7 @@ from scipy.optimize import least_squares
 
 from contrastive_core.devices.pulse_files import Array, Train
 from contrastive_core.errors import DataError
+from contrastive_core.guards.typed import typed
 
 _STEEPEST = 50.0
 """Largest nonlinearity of a fit: such a curve reaches its end within a fiftieth of the pulses."""
@@ -99,6 +100,7 @@ def _rise(share: Array, alpha: float) -> Array:
     return share if alpha < 1e-9 else np.expm1(-alpha * share) / np.expm1(-alpha)
 
 
+@typed()
 def fit_pulses(trains: Sequence[Train]) -> Fit:
     """Fit an exponential device to pulse responses by least squares, all trains at once.
 

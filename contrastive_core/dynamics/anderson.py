@@ -9,6 +9,7 @@ from torch import Tensor
 from contrastive_core.dynamics.base import Dynamics, is_joint, moving_blocks
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
 from contrastive_core.networks.curvature import flatten, unflatten
 from contrastive_core.phases import Phase
@@ -67,6 +68,7 @@ class Trail(NamedTuple):
 
 
 @final
+@typed()
 @dataclass(frozen=True)
 class Anderson(Dynamics):
     r"""Leaps to the point at which the last few plain steps, extrapolated linearly, leave no residual.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics, largest_change, moving_blocks, pull_of
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
 from contrastive_core.phases import Phase
 from contrastive_core.types import State
@@ -17,6 +18,7 @@ Order = Literal["forward", "backward", "even-odd", "odd-even"]
 
 
 @final
+@typed()
 @dataclass(frozen=True)
 class BlockDescent(Dynamics):
     r"""One sweep over the layers, each set to its own stationary value given the newest values of its neighbours.

@@ -8,8 +8,9 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigs
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import ConvergenceError, InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
-from contrastive_core.networks.curvature import flatten, unflatten
+from contrastive_core.networks.curvature import check_state, flatten, unflatten
 from contrastive_core.networks.layered import Layered
 from contrastive_core.types import State
 
@@ -17,6 +18,7 @@ _DENSE = 64
 """Units up to which all eigenvalues are computed; above, Arnoldi looks for the largest."""
 
 
+@typed()
 def spectral_radius(dynamics: Dynamics, clamped: Clamped, state: State) -> float:
     r"""Return the largest modulus of the eigenvalues of :math:`\partial G/\partial s`, G one step of a dynamics, over all samples.
 
@@ -36,6 +38,7 @@ def spectral_radius(dynamics: Dynamics, clamped: Clamped, state: State) -> float
     ConvergenceError
         If Arnoldi does not converge.
     """
+    check_state(clamped, state)
     rows = flatten(state).detach()
     return max(_radius(dynamics, clamped, rows[row : row + 1], state, row) for row in range(len(rows)))
 

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics, flow_residual, moving_blocks, pull_of
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
 from contrastive_core.phases import Phase
 from contrastive_core.types import State
 
 
 @final
+@typed()
 @dataclass(frozen=True)
 class GradientFlow(Dynamics):
     r"""Projected Euler steps of :math:`\kappa_l\, \dot s_l = -\partial F/\partial s_l`.

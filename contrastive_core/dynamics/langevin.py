@@ -10,6 +10,7 @@ from torch import Tensor
 from contrastive_core.dynamics.base import Dynamics, moving_blocks
 from contrastive_core.dynamics.gradient_flow import GradientFlow
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
 from contrastive_core.phases import Phase
 from contrastive_core.types import State
@@ -34,6 +35,7 @@ def temperature_of_nodes(kelvin: float, farad: float) -> float:
 
 
 @final
+@typed()
 @dataclass(frozen=True)
 class Langevin(Dynamics):
     r"""Projected Euler steps of gradient flow with thermal noise.

@@ -9,6 +9,7 @@ from torch import Tensor
 from contrastive_core.dynamics.base import Dynamics, flow_residual, largest_change, moving_blocks, pull_of
 from contrastive_core.dynamics.gradient_flow import velocity_of
 from contrastive_core.errors import ConvergenceError, InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
 from contrastive_core.networks.curvature import extreme_eigenvalues, hessian
 from contrastive_core.per_sample import beside, total
@@ -56,6 +57,7 @@ class Motion(NamedTuple):
 
 
 @final
+@typed()
 @dataclass(frozen=True)
 class Momentum(Dynamics):
     r"""Projected Euler steps of :math:`\kappa_l\,\dot s_l = -\partial F/\partial s_l` with momentum.

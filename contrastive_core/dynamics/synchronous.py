@@ -8,12 +8,14 @@ from torch import Tensor
 
 from contrastive_core.dynamics.base import Dynamics, largest_change, stationary
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
 from contrastive_core.phases import Phase
 from contrastive_core.types import State
 
 
 @final
+@typed()
 @dataclass(frozen=True)
 class Synchronous(Dynamics):
     r"""All layers move towards their stationary values at once, :math:`s \leftarrow s + \tau (T(s) - s)`.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,39 @@ from torch import Tensor, nn
 from contrastive_core.errors import CheckpointError
 from contrastive_core.files.bounded import read_bytes
 from contrastive_core.files.writing import write_bytes
+from contrastive_core.guards.typed import typed
 
 
-def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+@typed()
+def save_checkpoint(path: str | PathLike[str], tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
     """Write tensors and a record to a file, atomically.
 
     Parameters
     ----------
-    path : Path
+    path : path-like
         File in an existing directory. An existing checkpoint is replaced once the new one is complete.
     tensors : mapping of str to Tensor
         Tensors by name, such as parameters, optimiser states and generator states.
     record : mapping
         Further values, of JSON types.
+
+    Raises
+    ------
+    CheckpointError
+        If a value of the record is of no JSON type.
     """
+    try:
+        words = json.dumps(record)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"the record of a checkpoint has a value that is no JSON ({error}); give numbers, texts, lists or dicts"
+        ) from error
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, format_tensors(flat, metadata={"eqlab": json.dumps(record)}))
+    write_bytes(Path(path), format_tensors(flat, metadata={"eqlab": words}))
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+@typed()
+def load_checkpoint(path: str | PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`save_checkpoint` wrote.
 
     Returns
@@ -47,7 +62,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         If the file is missing, damaged or not a checkpoint of eqlab.
     """
     try:
-        content = read_bytes(path)
+        content = read_bytes(Path(path))
     except OSError as error:
         raise CheckpointError(f"cannot read checkpoint {path}: {error.strerror}; give the path of an existing checkpoint") from error
     except ValueError as error:

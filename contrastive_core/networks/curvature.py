@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, cg, eigsh
 from torch import Tensor
 
-from contrastive_core.errors import ConvergenceError
+from contrastive_core.errors import ConvergenceError, ShapeError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
 from contrastive_core.types import State
 
@@ -78,6 +79,19 @@ def scaled_hessian(clamped: Clamped, state: State) -> tuple[Callable[[State], St
     return multiply, scale
 
 
+def check_state(clamped: Clamped, state: State) -> None:
+    """Refuse a state that has other shapes than the network and its inputs need.
+
+    Raises
+    ------
+    ShapeError
+        If a layer is missing, too many or of another shape.
+    """
+    expected = [(clamped.drive.shape[0], *shape) for shape in clamped.network.shapes]
+    if [tuple(layer.shape) for layer in state] != expected:
+        raise ShapeError(f"state has shapes {[tuple(layer.shape) for layer in state]}, the network and its inputs need {expected}")
+
+
 def flatten(state: State) -> Tensor:
     """Return the layers of each sample in one row, of shape (B, n)."""
     return torch.cat([layer.flatten(1) for layer in state], dim=1)
@@ -106,6 +120,7 @@ def as_operator(multiply: Callable[[State], State], like: State) -> LinearOperat
     return LinearOperator((rows * width, rows * width), matvec=product, dtype=np.float64)
 
 
+@typed()
 def extreme_eigenvalues(clamped: Clamped, state: State, *, relative: bool = False) -> tuple[float, float]:
     r"""Return the smallest and the largest curvature of the energy over all samples, by Lanczos.
 
@@ -118,6 +133,7 @@ def extreme_eigenvalues(clamped: Clamped, state: State, *, relative: bool = Fals
     ConvergenceError
         If Lanczos does not converge, or every unit is held by its bounds.
     """
+    check_state(clamped, state)
     movable = flatten(clamped.network.compliance(state)) > 0  # (B, n)
     count = int(movable.sum())
     if count < 3:

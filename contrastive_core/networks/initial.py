@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 
 import torch
@@ -26,7 +26,10 @@ def layer_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     InputError
         If they are anything else.
     """
-    given = tuple(sizes) if isinstance(sizes, Iterable) else ()
+    try:
+        given = () if isinstance(sizes, bytes) else tuple(sizes)
+    except TypeError:  # nothing to go through, such as a number
+        given = ()
     whole = all(isinstance(size, Integral) and not isinstance(size, bool) for size in given)
     if len(given) < 2 or not whole or min(given) < 1:
         raise InputError(f"layer sizes must be two or more positive numbers (inputs first), whole ones, got {shown(sizes)}")

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from contrastive_core.guards.typed import typed
+
 if TYPE_CHECKING:
     import torch
 
@@ -57,6 +59,7 @@ class Blueprint:
         return (self.num_inputs, *self.hidden, self.num_classes)
 
 
+@typed()
 @dataclass(frozen=True)
 class NetworkKind:
     """Everything that commands need to know about a kind of network.

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from copy import copy
 from functools import partial
 from math import prod
-from numbers import Integral
 from typing import Any, cast, final
 
 import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
-from contrastive_core.expect import expect_number, shown
+from contrastive_core.expect import expect_number, expect_whole
 from contrastive_core.generators import source_of
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Network, Pieces
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.activation import HARD_SIGMOID, LINEAR, Activation
@@ -31,6 +31,7 @@ _TINY = 1e-300
 
 
 @final
+@typed("sizes", "activation", "output_activation", "energy_scale", "readout", "gain", "generator")
 class Layered(Network):
     r"""A network whose layers act on their neighbours through symmetric weights.
 
@@ -93,8 +94,6 @@ class Layered(Network):
         super().__init__()
         architecture, source = sizes if isinstance(sizes, Architecture) else chain(sizes), source_of(generator)
         hidden, last = (ACTIVATIONS.made(given, Activation) for given in (activation, output_activation))
-        if readout is not None and not (isinstance(readout, Integral) and readout >= 1):
-            raise InputError(f"readout must be a positive number of outputs, got {shown(readout)}; leave it out for none")
         if not 0 < expect_number(energy_scale, "energy_scale", "1 is the usual symmetric network") <= 1:
             raise InputError(f"energy_scale must lie in (0, 1], got {energy_scale}; 1 is the usual symmetric network")
         self.architecture, self.is_dense = architecture, architecture.is_dense
@@ -108,6 +107,7 @@ class Layered(Network):
         for name, parameter in architecture.parameters(gain, source, dtype):
             self.register_parameter(name, parameter)
         if readout is not None:
+            expect_whole(readout, "readout", "leave it out for none", least=1)
             self.weight_readout: nn.Parameter = initial_weight((self.sizes[-1], readout), self.sizes[-1], gain, source, dtype)
             self.bias_readout: nn.Parameter = nn.Parameter(torch.zeros(readout, dtype=dtype))
 

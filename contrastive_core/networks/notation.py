@@ -8,6 +8,7 @@ from math import prod
 from typing import NamedTuple
 
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.networks.architecture import Architecture
 from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, Link, Shape
 from contrastive_core.networks.pooling import POOLINGS, TEMPERED, UNPOOLED, Pooling
@@ -30,6 +31,7 @@ class _Layer(NamedTuple):
     skips: tuple[int, ...]
 
 
+@typed()
 def convolutional(layers: str, inputs: Sequence[int]) -> Architecture:
     """Return the architecture that a notation stands for.
 
@@ -50,6 +52,8 @@ def convolutional(layers: str, inputs: Sequence[int]) -> Architecture:
     InputError
         If the notation is none, or a layer does not fit onto the one below. The message names the layer.
     """
+    if len(inputs) not in (1, 3) or min(inputs) < 1:
+        raise InputError(f"inputs must be channels, height and width, or their number, all positive, got {tuple(inputs)}")
     read, below = _read(layers), tuple(int(size) for size in inputs)
     links: list[Link] = []
     for number, layer in enumerate(read, start=1):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError, ShapeError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Network, Pieces
 from contrastive_core.networks.input_checks import as_inputs
 from contrastive_core.phases import Pull
@@ -16,6 +17,7 @@ from contrastive_core.types import Gradients, State
 
 
 @final
+@typed()
 class SpinNetwork(Network):
     r"""One layer of spins in [-1, 1], each acting on all others, with an external field as input.
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Network, Pieces
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.links import Convolution, Dense, per_channel
@@ -18,6 +19,7 @@ from contrastive_core.types import Gradients, State
 
 
 @final
+@typed()
 class Untied(SameUnits[Layered], Network):
     r"""A layered network with feedback through weights of its own, :math:`W^{fb}_l = W_l \circ (1 + D_l)`, with D held fixed.
 
@@ -47,6 +49,9 @@ class Untied(SameUnits[Layered], Network):
 
     def __init__(self, network: Layered, deviations: Mapping[str, Tensor], learning: bool = False) -> None:
         super().__init__()
+        names = [f"weight_{index + 1}" for index in range(1, len(network.sizes))]
+        if missing := [name for name in names if name not in deviations]:
+            raise InputError(f"deviations have no {missing[0]}; give those of {', '.join(names)}")
         self.enclose(network)
         if network.architecture.skips:
             raise InputError("feedback of its own belongs to layers that see their neighbours alone; leave residual edges out")

@@ -11,8 +11,10 @@ from contrastive_core.cost import Cost
 from contrastive_core.costs.labels import with_targets
 from contrastive_core.dynamics.base import Dynamics, is_joint
 from contrastive_core.errors import DivergenceError, InputError, ShapeError, UnstableNudgeError
+from contrastive_core.guards.typed import typed
 from contrastive_core.kernels.settling.route import settle
 from contrastive_core.network import Clamped, Network
+from contrastive_core.networks.curvature import check_state
 from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, required
 from contrastive_core.relaxation.convexity import certified_convex
@@ -24,6 +26,7 @@ _LEAST_STRENGTH = 1e-12
 """Strength that is advised at least, in units of the outputs' stiffness: well above roundings, and below the leaks of circuits."""
 
 
+@typed()
 def relax(
     clamped: Clamped,
     state: State,
@@ -140,9 +143,7 @@ def hopeless(state: State) -> Relaxation:
 
 
 def _check(clamped: Clamped, state: State, stop: Stop, phase: Phase) -> None:
-    expected = [(clamped.drive.shape[0], *shape) for shape in clamped.network.shapes]
-    if [tuple(layer.shape) for layer in state] != expected:
-        raise ShapeError(f"state has shapes {[tuple(layer.shape) for layer in state]}, the network and its inputs need {expected}")
+    check_state(clamped, state)
     require_sensible(stop)
     if isinstance(phase, Nudge) and (phase.strength == 0 or not abs(phase.strength) < float("inf")):
         raise InputError(f"strength must be finite and not 0, got {phase.strength}; use phase=None for the free phase")

@@ -11,6 +11,7 @@ from sklearn.linear_model import Lasso
 from torch import Tensor
 
 from contrastive_core.errors import InputError, ShapeError
+from contrastive_core.guards.typed import typed
 
 
 class Matching(NamedTuple):
@@ -173,6 +174,7 @@ def balance(labels: NDArray[np.int64], num_first: int) -> float:
     return 1.0 - information / entropy if entropy else 1.0
 
 
+@typed()
 def linear_cka(first: Tensor, second: Tensor) -> float:
     r"""Return :math:`\|Y^T X\|_F^2 / (\|X^T X\|_F \|Y^T Y\|_F)` of centred activities (Kornblith et al., 2019), in [0, 1].
 

@@ -1,5 +1,6 @@
 """Probes: accuracy of labels read from features, by logistic regression or nearest neighbours of scikit-learn."""
 
+import math
 import warnings
 
 import torch
@@ -10,19 +11,21 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from contrastive_core.data.splits import Split
+from contrastive_core.data.splits import Split, as_split
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 
 _STEPS = 200
 """Steps of L-BFGS. On standardised features the accuracy is final long before the last digits of the weights are."""
 
 
+@typed("train", "test")
 def linear_probe(train: Split, test: Split, penalty: float = 1e-2) -> float:
     """Return the accuracy on test samples of a multinomial logistic regression on standardised features.
 
     Parameters
     ----------
-    train, test : Split
+    train, test : Split, or pair of inputs and labels
         Features in place of inputs, of shape (N, n), and class indices.
     penalty : float
         Penalty on half the squared weights, relative to the mean log-likelihood per training sample; biases are free.
@@ -37,7 +40,10 @@ def linear_probe(train: Split, test: Split, penalty: float = 1e-2) -> float:
     InputError
         If the training samples have fewer than two classes, or features are not finite.
     """
+    train, test = as_split(train), as_split(test)
     _check(train, test)
+    if not 0 < penalty < math.inf:
+        raise InputError(f"the penalty of a probe must be a positive number, got {penalty}; 0.01 is usual")
     regression = LogisticRegression(C=1 / (penalty * len(train.labels)), max_iter=_STEPS, tol=1e-4)
     probe = make_pipeline(StandardScaler(), regression)
     with warnings.catch_warnings():

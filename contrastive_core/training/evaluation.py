@@ -1,7 +1,7 @@
 """Evaluation of a network on a split: error, cost, and effort to settle."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split
 from contrastive_core.errors import DivergenceError
 from contrastive_core.expect import expect
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule
 from contrastive_core.training.views_of_samples import Contrasting
@@ -48,8 +49,11 @@ class Evaluation(NamedTuple):
     energy_decrease: float
 
 
-def evaluate(network: Network, rule: Rule, cost: Cost, split: Split, contrasting: Contrasting | None = None) -> Evaluation:
-    """Settle every sample of a split, and average error, cost and effort.
+@typed("network", "rule", "cost", "split")
+def evaluate(
+    network: Network, rule: Rule, cost: Cost, split: Split | tuple[Any, Any], contrasting: Contrasting | None = None
+) -> Evaluation:
+    """Settle every sample of a split, or of a pair of inputs and labels, and average error, cost and effort.
 
     Costs that couple the rows of a batch are averaged over chunks of 500 samples. Objectives of views are averaged over batches of views,
     without batches in which there is nothing to contrast; views are equal in all evaluations and have full strength.

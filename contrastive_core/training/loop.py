@@ -18,8 +18,9 @@ from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Splits
 from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.errors import DivergenceError, InputError
-from contrastive_core.expect import expect
+from contrastive_core.expect import expect, expect_whole
 from contrastive_core.generators import generator_of
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
 from contrastive_core.progress.share import counted
 from contrastive_core.rule import Rule
@@ -75,6 +76,7 @@ class Result(NamedTuple):
     test: Evaluation
 
 
+@typed("network", "rule", "cost", "splits", "plan")
 def train(
     network: Network,
     rule: Rule,
@@ -130,6 +132,7 @@ def train(
         If the checkpoint is damaged or belongs to another network or other settings.
     """
     check_parts(network, rule)
+    expect_whole(seed, "seed", "0 is the usual one", least=0)
     cost = COSTS.made(cost, Cost)
     expect(splits, Splits, "splits", "DATASETS[name](None, 0) gives them")
     expect(plan, Plan, "plan", "TrainingPlan(epochs=10) is one")

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 
 
+@typed()
 @dataclass(frozen=True)
 class Plan:
     """Plan of a training run: epochs, optimiser, schedule and stopping, the same for every rule.

@@ -118,9 +118,9 @@ def read_configuration(name: str) -> tuple[Path, dict[str, Any]]:
             close = get_close_matches(name, list(shipped), n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             plain = [known for known in shipped if known not in published_configurations()]
+            problem = f"{name!r} is a folder and no TOML file" if path.is_dir() else f"there is no file {name!r}"
             raise InputError(
-                f"there is no file {name!r}; {hint}configurations that need no file are: {', '.join(plain)}, and the names of "
-                "'eqlab reproduce list'"
+                f"{problem}; {hint}configurations that need no file are: {', '.join(plain)}, and the names of 'eqlab reproduce list'"
             )
         path = shipped[name]
     try:

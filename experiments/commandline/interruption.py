@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -131,13 +131,15 @@ def heed() -> None:
 
 
 @contextmanager
-def resumable(resume_command: str) -> Iterator[None]:
+def resumable(resume_command: str, is_begun: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Turn an interruption inside the block into an error that tells the user how to go on.
 
     Parameters
     ----------
     resume_command : str
         Command line that continues the run, as ``Invocation.resume_command`` gives it.
+    is_begun : callable
+        Function that tells whether the run has kept anything; without, the command line begins it anew.
 
     Raises
     ------
@@ -147,4 +149,5 @@ def resumable(resume_command: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        raise InterruptedRunError(f"interrupted; continue with: {resume_command}") from interrupt
+        way = "interrupted; continue with" if is_begun() else "interrupted before anything was recorded; start again with"
+        raise InterruptedRunError(f"{way}: {resume_command}") from interrupt

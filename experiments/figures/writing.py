@@ -57,6 +57,8 @@ def write_pictures(directory: Path, pictures: Mapping[str, Picture], formats: Se
             raise InputError(f"a picture's name becomes a file's, which {name!r} cannot be; use letters, digits and hyphens")
         if formats and picture.figure is None:
             raise InputError(f"picture {name!r} has no figure to draw other formats from; write it as SVG only")
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory} is a file, and figures are several files; give a directory that exists or is to be made")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, picture in files.items():
@@ -67,7 +69,7 @@ def write_pictures(directory: Path, pictures: Mapping[str, Picture], formats: Se
                 for kind in formats:
                     write_bytes(directory / f"{name}.{kind}", FORMATS[kind](picture.figure))
     except OSError as error:
-        raise InputError(f"cannot write figures to {directory} ({error.strerror}); choose another --out") from error
+        raise InputError(f"cannot write figures to {directory} ({error.strerror}); choose another directory") from error
 
 
 FORMATS = {"pdf": to_pdf, "png": to_png}

@@ -87,13 +87,14 @@ def build_network(options: LearningOptions, splits: Splits, seed: int) -> Networ
 def build_setting(options: LearningOptions, cost: Cost | None = None) -> Setting:
     """Return the setting from which every rule is built, of the cost that the options name or of another."""
     from contrastive_core.certificate import Stop
+    from contrastive_core.cost import Cost
     from contrastive_core.rule import Setting, Settling
 
     # What thermal noise shakes never comes to rest: it has a time instead of a tolerance.
     free, nudged = (None, None) if options.node_temperature else (options.tolerance, options.nudged_tolerance)
     second = Stop(nudged, options.nudged_budget, options.unstable)
     settling = Settling(build_dynamics(options), Stop(free, options.budget), second, options.backend)
-    chosen = SAMPLE_COSTS[options.cost]() if cost is None else cost
+    chosen = SAMPLE_COSTS.made(options.cost, Cost) if cost is None else cost
     own: tuple[Any, ...] = tuple(instance(kind, options) for kind in rule_options(options))
     return Setting(chosen, settling, options.strength, options.fraction, options.frozen, own)
 
@@ -137,6 +138,8 @@ def architecture(network: Network, splits: Splits) -> str:
     return f"{sizes}+{splits.num_classes}" if network.has_readout else sizes
 
 
+_FAR = 1000
+"""Ratio to the usual deviation of standardised inputs from which on units cannot tell them apart."""
 _STEPS = ("budget", "tolerance", "nudged_budget", "nudged_tolerance")
 
 
@@ -152,6 +155,9 @@ def ignored(options: LearningOptions) -> list[str]:
         sentences.append(f"--anneal-... has no effect with --dynamics {options.dynamics}; give --dynamics {ANNEAL}")
     if options.dynamics == ANNEAL and any(getattr(options, name) != fields[name].default for name in _STEPS):
         sentences.append("budgets and tolerances have no effect with --dynamics anneal: a phase is one anneal")
+    if options.standardise is not None and not 1 / _FAR <= options.standardise <= _FAR:
+        effect = "saturate every unit" if options.standardise > 1 else "are next to nothing beside the biases"
+        sentences.append(f"inputs of deviation {options.standardise:g} {effect}; --standardise 1 is usual")
     if options.data_dir is not None and entry is not None and entry.kind not in ("download", "folder"):
         sentences.append(f"--data-dir has no effect: {options.data} is {entry.kind} data and needs no files")
     if options.readout and options.output_activation != "linear":

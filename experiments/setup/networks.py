@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contrastive_core.errors import InputError
+from contrastive_core.expect import expect
+from contrastive_core.guards.foreign import foreign
 from contrastive_core.networks.kind import SHARED
 from eqprop import DYNAMICS as SPECIAL
 from experiments.setup.own_options import network_fields, network_kind, network_options, section_of
+from experiments.setup.tables import NETWORKS
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +44,7 @@ def draw_network(options: LearningOptions, splits: Splits, generator: torch.Gene
     """
     import torch
 
+    from contrastive_core.network import Network
     from contrastive_core.networks import ACTIVATIONS
     from contrastive_core.networks.kind import Blueprint
 
@@ -60,7 +64,12 @@ def draw_network(options: LearningOptions, splits: Splits, generator: torch.Gene
         gain=options.gain,
         dtype=getattr(torch, options.dtype),
     )
-    return kind.build(blueprint, network_options(options, options.network), generator)
+    own = network_options(options, options.network)
+    if options.network in NETWORKS:
+        return kind.build(blueprint, own, generator)
+    with foreign(f"the network {options.network!r} cannot be built"):
+        network = kind.build(blueprint, own, generator)
+    return expect(network, Network, f"the result of the network {options.network!r}", "see docs/plugins.md")
 
 
 def without_effect(options: LearningOptions) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 from pydantic import Field, create_model
 
 from contrastive_core.errors import PluginError
+from contrastive_core.guards.foreign import foreign
 from contrastive_core.networks.kind import INITIAL, NetworkKind
 from experiments.commandline.completion import extended
 from experiments.commandline.kinds import field_kind
@@ -58,14 +60,8 @@ def rule_named(name: str) -> Rule:
     build = RULES[name]
     if not callable(build):
         raise PluginError(f"the rule {name!r} is no builder that maps a Setting to a Rule but of type {type(build).__name__}")
-    try:
+    with nullcontext() if name in RULES else foreign(f"the rule {name!r} cannot be built from a Setting"):
         rule = build(Setting(SquaredError()))
-    except Exception as error:
-        if name in RULES:
-            raise
-        raise PluginError(
-            f"the rule {name!r} cannot be built from a Setting ({type(error).__name__}: {error}); mend the plug-in"
-        ) from error
     if not isinstance(rule, Rule):
         raise PluginError(
             f"the rule {name!r} builds no contrastive_core.rule.Rule but an object of type {type(rule).__name__}; see docs/plugins.md"

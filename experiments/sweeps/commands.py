@@ -20,7 +20,8 @@ from experiments.commandline.markers import Positional, Repeated
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.sections import COMPUTATION
-from experiments.runs.directory import place
+from experiments.runs.directory import RunDirectory, place
+from experiments.runs.kept import is_begun
 from experiments.runs.pages import details, retry_failed, spent
 from experiments.sweeps.directory import Sweep, create_sweep, open_sweep
 from experiments.sweeps.study import declare
@@ -159,7 +160,7 @@ def _compute(options: RunOptions, invocation: Invocation, *, retry: bool) -> Non
     check_engine(options.engine)
     path = place(options.name, invocation.runs)
     again = f"eqlab sweep run {_spelled(options.name, invocation)} --engine {shlex.quote(options.engine)}"
-    with resumable(again), open_sweep(path, invocation) as sweep:
+    with resumable(again, lambda: is_begun(RunDirectory(path))), open_sweep(path, invocation) as sweep:
         if retry:
             invocation.note(f"{retry_failed(sweep.journal)} failed trials are tried again")
         Run(sweep.run, sweep.journal, _work(sweep), sweep.chunk, keep_checkpoints=False).compute(options.engine, invocation, path.name)

@@ -17,6 +17,7 @@ from experiments.commandline.options import CommandOptions
 from experiments.runs.directory import RunDirectory, open_run
 from experiments.runs.intervals import UNBOUNDED
 from experiments.runs.journal import Journal
+from experiments.runs.kept import is_begun
 from experiments.runs.pages import recall, remember, retry_failed
 from experiments.runs.records import Record, Task, Trial
 from experiments.sweeps.axes import Axis
@@ -70,7 +71,7 @@ def computation(options: CommandOptions, invocation: Invocation, engine: str) ->
         Open run. Ctrl-C inside the block becomes an error that says how to resume.
     """
     run = open_run(options, invocation)
-    with resumable(invocation.resume_command(run.path)), run.journal() as journal:
+    with resumable(invocation.resume_command(run.path), lambda: is_begun(run)), run.journal() as journal:
         yield Computation(run, journal, engine, invocation)
 
 

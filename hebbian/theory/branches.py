@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import minimize, root
 
 from contrastive_core.errors import ConvergenceError
+from contrastive_core.guards.typed import typed
 from contrastive_core.progress.share import counted, part, tell
 from hebbian.arrays import Floats
 from hebbian.theory.ensemble import Ensemble
@@ -160,6 +161,7 @@ def branch_at(mean_field: MeanField, start: Floats) -> Branch:
     return _branch(mean_field, refine(mean_field, descend(mean_field, np.asarray(start, dtype=np.float64)[None])[0]))
 
 
+@typed()
 def stable_branches(mean_field: MeanField, starts: Floats | None = None) -> list[Branch]:
     """Return every stable state that the starts lead to, lowest free energy first.
 

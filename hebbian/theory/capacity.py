@@ -9,6 +9,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import erf
 
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 
 
 class Capacity(NamedTuple):
@@ -52,6 +53,7 @@ def capacity() -> Capacity:
     return Capacity(_load(best.x), float(erf(best.x)))
 
 
+@typed()
 def retrieval_overlap(load: float) -> float:
     r"""Return the overlap m of the retrieval state at T = 0 and load :math:`\alpha`; 0 above the capacity.
 

@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from hebbian.arrays import Floats
 from hebbian.theory.ensemble import Ensemble, check_temperature
 
@@ -16,6 +17,7 @@ _TIE = 1e-12
 
 
 @final
+@typed()
 @dataclass(frozen=True)
 class MeanField:
     r"""Infinite network with :math:`H = -\tfrac{gN}{2} \sum_\mu m_\mu^2`, :math:`m_\mu = \tfrac1N \sum_i \xi_i^\mu s_i`.

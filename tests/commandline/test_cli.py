@@ -22,10 +22,12 @@ from experiments.cli import COMMANDS, cli
 from experiments.commandline.exits import TrialsFailedError
 from experiments.commandline.flags import command
 from experiments.commandline.group import Group
-from experiments.commandline.interruption import resumable
+from experiments.commandline.interruption import InterruptedRunError, resumable
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf, Positional
 from experiments.commandline.options import CommandOptions, Options
+from experiments.runs.directory import RunDirectory
+from experiments.runs.kept import is_begun
 
 RULES: Table[object] = Table("rule", {"ep-centered": "no.such.module:rule", "backprop": "no.such.module:other"})
 
@@ -122,6 +124,7 @@ def test_help_shows_every_option_with_its_default_and_names() -> None:
         (["--seed", "-3"], "--seed must be greater than or equal to 0, got -3"),
         (["--set", "hiden=3"], "unknown option hiden (by --set); did you mean 'hidden'?"),
         (["--config", "nowhere.toml"], "there is no file 'nowhere.toml'; configurations that need no file are: binary-digits, "),
+        (["--config", "."], "'.' is a folder and no TOML file; configurations that need no file are: binary-digits, "),
         (["--config", "ising-digit"], "there is no file 'ising-digit'; did you mean 'ising-digits'? configurations"),
         (["--threads", "0"], "invalid value for '--threads'"),
         (["--threads", "100000"], "invalid value for '--threads': 100000 is not in the range 1<=x<=1024"),
@@ -240,6 +243,27 @@ def test_an_interrupted_run_tells_how_to_go_on() -> None:
     result = run("--seed", "3", act=stop)
     assert result.exit_code == 130
     assert result.stderr == "eqlab: error: interrupted; continue with: eqlab demo --seed 3 --out runs/a\n"
+
+
+@pytest.mark.parametrize("kept", ["nothing", "folder", "journal", "trial", "checkpoint", "damage"])
+def test_an_interruption_says_continue_only_if_something_is_kept(kept: str, tmp_path: Path) -> None:
+    """If this fails, a user expects to go on from an epoch that was never written, or believes that results are lost."""
+    run = RunDirectory(tmp_path / "r")
+    if kept != "nothing":
+        run.checkpoints.mkdir(parents=True)
+    if kept in ("journal", "trial"):
+        with run.journal() as journal:
+            journal.plan([("a", {}, 0)])
+            if kept == "trial":
+                with journal.transaction():
+                    journal.connection.execute("UPDATE trials SET status = 'failed'")
+    elif kept == "checkpoint":
+        (run.checkpoints / "a").touch()
+    elif kept == "damage":
+        run.journal_file.write_bytes(b"no journal")
+    words = "continue with" if kept in ("trial", "checkpoint", "damage") else "before anything was recorded; start again with"
+    with pytest.raises(InterruptedRunError, match=rf"^interrupted;? {words}: eqlab x$"), resumable("eqlab x", lambda: is_begun(run)):
+        raise KeyboardInterrupt
 
 
 def test_control_c_ends_a_process_with_130() -> None:

@@ -172,6 +172,14 @@ def test_train_keeps_the_best_epoch_or_the_last_as_asked(eqlab: Eqlab, found: Fo
     assert "--patience has no effect with --keep-last" in patient.stderr
 
 
+@pytest.mark.parametrize(("deviation", "words"), [("1e30", "saturate every unit"), ("1e-9", "are next to nothing beside the biases")])
+def test_inputs_far_from_the_usual_size_are_warned_of(eqlab: Eqlab, deviation: str, words: str, tmp_path: Path) -> None:
+    """If this fails, a typing error of the deviation is searched for in the rule."""
+    still = ("train", "--data", "two-moons", "--train-size", 20, "--hidden", 4, "--epochs", 1, "--quiet", "--standardise")
+    assert f"inputs of deviation {float(deviation):g} {words}" in eqlab(*still, deviation, "--out", tmp_path / "far").stderr
+    assert "inputs of deviation" not in eqlab(*still, "2", "--out", tmp_path / "near").stderr
+
+
 def parameters_of(out: Path) -> dict[str, torch.Tensor]:
     tensors, _ = load_checkpoint(out / "checkpoints" / "train.safetensors")
     return {name: tensor for name, tensor in tensors.items() if name.startswith("parameter.")}

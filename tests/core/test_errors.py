@@ -157,7 +157,7 @@ BAD: dict[str, tuple[Callable[[], object], type[EqlabError], list[str]]] = {
     "singular curvature, sweeps": (lambda: estimate_with(0), ConvergenceError, ["singular", "relax further"]),
     "singular curvature, Krylov": (solved_by_krylov, ConvergenceError, ["MINRES", "nearly singular", "energy scale"]),
     "no curvature": (
-        lambda: extreme_eigenvalues(make_system(sizes=(5, 2)).clamped, (torch.zeros(1, 2).double(),)),
+        lambda: extreme_eigenvalues(make_system(sizes=(5, 2)).network.clamp(torch.zeros(1, 5).double()), (torch.zeros(1, 2).double(),)),
         ConvergenceError,
         ["fewer than 3 units", "gain"],
     ),

@@ -197,7 +197,7 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "unknown activation": (lambda: eqlab.Layered((4, 3), activation="tahn"), "unknown activation 'tahn'; did you mean 'tanh'"),
     "own without a tuple": (lambda: eqlab.Setting("squared-error", own=eqlab.Unrolling()), "own must be a tuple"),
     "scale of text": (lambda: eqlab.Layered((4, 3), energy_scale="1"), "energy_scale must be a finite number"),
-    "readout of text": (lambda: eqlab.Layered((4, 3), readout="3"), "readout must be a positive number of outputs, got '3'"),
+    "readout of text": (lambda: eqlab.Layered((4, 3), readout="3"), "readout must be a whole number of at least 1, got '3'"),
     "graph of sizes": (lambda: eqlab.ResistorGraph((4, 5, 3)), "graph must be a Graph"),
     "class with settings": (lambda: eqlab.COSTS.made(_Needy, eqlab.Cost), "the class _Needy has settings without defaults"),
 }

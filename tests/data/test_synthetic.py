@@ -38,7 +38,7 @@ def test_synthetic_splits_share_no_sample(name: str) -> None:
 
 @pytest.mark.parametrize("name", SEEDED)
 def test_what_is_drawn_refuses_negative_seeds(name: str) -> None:
-    with pytest.raises(InputError, match="seed must be at least 0, got -1"):
+    with pytest.raises(InputError, match="seed must be a whole number of at least 0, got -1"):
         DATASETS[name](None, -1)
 
 

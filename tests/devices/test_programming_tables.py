@@ -229,6 +229,19 @@ def test_tables_of_another_network_or_unit_are_refused(change: object, words: st
         read_table(tmp_path / "t", SHAPES, SIZES)
 
 
+@pytest.mark.parametrize("content", ["measured on Monday, by hand\n", "", "\u00b5S,1\n", "chip,7\n1,2\n"])
+def test_notes_beside_a_table_are_no_part_of_it(content: str, tmp_path: Path) -> None:
+    """If this fails, a table that somebody has annotated cannot be read back."""
+    write_table(tmp_path / "t", table_of())
+    before = read_table(tmp_path / "t", SHAPES, SIZES)
+    (tmp_path / "t" / "notes.csv").write_text(content, "utf-16" if content[:1] == "\u00b5" else "utf-8")
+    after = read_table(tmp_path / "t", SHAPES, SIZES)
+    assert repr(after) == repr(before)
+    (tmp_path / "t" / "bias_9.csv").write_text("1,2\n")
+    with pytest.raises(DataError, match="has bias_9, which this network does not have"):
+        read_table(tmp_path / "t", SHAPES, SIZES)
+
+
 @pytest.mark.parametrize("value", ["-1e-06", "nan", "inf"])
 def test_values_that_are_no_conductances_are_refused(value: str, tmp_path: Path) -> None:
     """If this fails, a broken measurement becomes a weight."""

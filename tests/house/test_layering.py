@@ -15,7 +15,10 @@ from import_graph import Arrow, arrows, circles, siblings
 from sources import PACKAGES, ROOT, Source, read
 
 FLOORS = (  # bottom first, and from left to right: a folder imports only from those that stand before it
-    ("contrastive_core", "threads errors expect familiar types per_sample generators progress plugins registry options"),  # the vocabulary
+    (
+        "contrastive_core",
+        "threads errors expect guards familiar types per_sample generators progress plugins registry options",
+    ),  # the vocabulary
     ("contrastive_core", "cost certificate forms phases network gradients files"),
     ("contrastive_core", "data objectives representation mixing costs networks sampling"),  # what is learnt, and by what
     ("contrastive_core", "dynamics devices kernels relaxation"),  # how a state moves, in what hardware, and compiled

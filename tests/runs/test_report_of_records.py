@@ -321,6 +321,10 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "one metric": (("report", "a", "--front", "value"), "--front needs two different metrics, got value"),
     "unknown metric": (("report", "a", "--front", "value,cuont"), "unknown metric 'cuont'; did you mean 'count'?"),
     "a directory as a file": (("report", "a", "--out", "folder"), "folder is a directory"),
+    "a file as a directory": (
+        ("report", "a", "--figures", "folder/file"),
+        "file is a file, and figures are several files; give a directory",
+    ),
     "unwritable": (("report", "a", "--out", "/proc/eqlab/report.html"), "cannot write the report"),
     "port": (("watch", "a", "--port", "99999"), "--port must be less than or equal to 65535"),
     "damaged": (("report", "damaged"), "journal.sqlite is damaged"),
@@ -337,6 +341,7 @@ def runs(found: Found, tmp_path_factory: pytest.TempPathFactory) -> Path:
         new("a", "--grid", "x=1,2", "--seeds", 200)
         found("sweep", "run", "a", "--engine", "serial")
         Path("folder").mkdir()
+        Path("folder/file").touch()
         for name in ("damaged", "linked"):
             shutil.copytree("runs/a", f"runs/{name}")
         content = bytearray(Path("runs/damaged/journal.sqlite").read_bytes())

@@ -7,10 +7,12 @@ import torch
 
 from contrastive_core.data.views.base import View
 from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
 from contrastive_core.types import Batch
 
 
 @final
+@typed()
 @dataclass(frozen=True)
 class MultiView:
     """Plan of the views of each sample: their number and strength, which may grow during training.

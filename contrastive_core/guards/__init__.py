@@ -1,0 +1,1 @@
+"""Guards of the public edge: types of arguments, and errors of foreign code."""

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Redraw the figures of docs/multitasking.md by the commands that stand there; the longest takes minutes.
+# Redraw the figures of README.md and docs/multitasking.md by the commands that stand there; the longest takes minutes.
 # Usage: docs/images/redraw.sh [RUNS], from the root of the repository; runs that are there already are drawn again, not computed again.
 set -e
 runs=${1:-runs/images}
@@ -18,3 +18,5 @@ draw basins basins basins
 draw dilution dilution-3 phase --ratios 0.05,0.25,0.4 --sweeps 400
 draw phase phase-3 phase
 draw capacity capacity capacity
+draw alignment alignment gradients
+draw comparison comparison compare

@@ -16,7 +16,8 @@ from contrastive_core.networks.activation import Activation
 from contrastive_core.networks.initial import initial_weight, layer_sizes
 from contrastive_core.networks.input_checks import as_inputs
 from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, Shape, channels_last
-from contrastive_core.networks.pooling import LogSumExp, Maximum
+from contrastive_core.networks.pooling import Maximum
+from contrastive_core.networks.smooth_pooling import LogSumExp
 from contrastive_core.types import State, as_tensor
 
 _FAR_BELOW = -1e3

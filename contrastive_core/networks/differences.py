@@ -90,7 +90,7 @@ class Differences:
         """
         layers, strength = displacement
         (response, route), link = self._ways(edge), edge.link
-        if not link.routed or edge.source < 0:
+        if not link.turning or edge.source < 0:
             return link.pressed(layers[edge.target], route)
         scale = self.scales(strength)[edge.source]
         _, turned = link.difference(response, route, layers[edge.source], self.network.weight_of(edge), scale)
@@ -199,15 +199,17 @@ class Differences:
                 link = edge.link
                 if isinstance(link, Identity):
                     continue
-                if link.routed:
-                    free = link.pressed(self.free[index], self._ways(edge)[1])
+                _, route = self._ways(edge)
+                if edge.source < 0:  # inputs are the same on both sides
+                    gradients[edge.name] = link.gradient(self.clamped.inputs, link.pressed(change, route))
+                    continue
+                if link.turning:
+                    free = link.pressed(self.free[index], route)
                     pressed, pressed_mean = both(index, free, [self._pressed(edge, side) for side, _ in sides])
                 else:
-                    pressed, pressed_mean = link.pressed(change, None), link.pressed(mean, None)
-                below_change, below = (None, self.clamped.inputs) if edge.source < 0 else layers[edge.source]
+                    pressed, pressed_mean = link.pressed(change, route), link.pressed(mean, route)
+                below_change, below = layers[edge.source]
                 weight = link.gradient(below, pressed)
-                if below_change is not None:
-                    weight = link.gradient(below_change, pressed_mean, weight, network.feedback(edge))
-                gradients[edge.name] = weight
+                gradients[edge.name] = link.gradient(below_change, pressed_mean, weight, network.feedback(edge))
             gradients[f"bias_{index + 1}"] = per_channel(change)
         return gradients | network.readout_zeros()

@@ -29,13 +29,14 @@ class Dense:
     ----------
     below, above : tuple of int
         Shapes of the layers; pictures below are read in the order of channels, rows and columns.
-    routed : bool
-        Whether feedback depends on the response.
+    routed, turning : bool
+        Whether feedback depends on the response, and whether by degrees.
     """
 
     below: Shape
     above: Shape
     routed: ClassVar[bool] = False
+    turning: ClassVar[bool] = False
 
     @property
     def weight_shape(self) -> Shape:
@@ -128,6 +129,11 @@ class Convolution:
         """Whether feedback depends on the response."""
         return self.pooling.routed
 
+    @property
+    def turning(self) -> bool:
+        """Whether the way back changes by degrees with the response, and not by jumps alone."""
+        return self.pooling.turning
+
     def respond(self, below: Tensor, weight: Tensor) -> Tensor:
         """Return the response before the pooling, of shape (B, C, H, W)."""
         return channels_last(functional.conv2d(below, weight, None, self.stride, self.padding))
@@ -191,12 +197,13 @@ class Identity:
     ----------
     below : tuple of int
         Shape of both layers.
-    routed : bool
-        Whether feedback depends on the response.
+    routed, turning : bool
+        Whether feedback depends on the response, and whether by degrees.
     """
 
     below: Shape
     routed: ClassVar[bool] = False
+    turning: ClassVar[bool] = False
 
     @property
     def above(self) -> Shape:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from contrastive_core.networks.activation import LEAST_SCALE
+from contrastive_core.networks.smooth_pooling import LogSumExp, SoftmaxWeighted, padded
 
 
 @final
@@ -26,12 +26,13 @@ class Unpooled:
     ----------
     size : int
         Width of a window.
-    routed : bool
-        Whether feedback depends on the response.
+    routed, turning : bool
+        Whether feedback depends on the response, and whether by degrees.
     """
 
     size: ClassVar[int] = 1
     routed: ClassVar[bool] = False
+    turning: ClassVar[bool] = False
 
     def value(self, z: Tensor) -> Tensor:
         """Return the response."""
@@ -58,12 +59,13 @@ class Average:
     ----------
     size : int
         Width of a window.
-    routed : bool
-        Whether feedback depends on the response.
+    routed, turning : bool
+        Whether feedback depends on the response, and whether by degrees.
     """
 
     size: int
     routed: ClassVar[bool] = False
+    turning: ClassVar[bool] = False
 
     def value(self, z: Tensor) -> Tensor:
         """Return the means, of shape (B, C, H // size, W // size)."""
@@ -75,7 +77,7 @@ class Average:
     def spread(self, above: Tensor, route: None, shape: torch.Size) -> Tensor:
         """Return the parts, of the response's ``shape``."""
         parts = functional.interpolate(above / self.size**2, scale_factor=self.size, mode="nearest")
-        return _padded(parts, shape)
+        return padded(parts, shape)
 
     def difference(self, z: Tensor | None, route: None, change: Tensor, scale: float) -> tuple[Tensor, None]:
         """Return the means of the change: the pooling is linear."""
@@ -91,12 +93,13 @@ class Maximum:
     ----------
     size : int
         Width of a window.
-    routed : bool
-        Whether feedback depends on the response.
+    routed, turning : bool
+        Whether feedback depends on the response, and whether by degrees.
     """
 
     size: int
     routed: ClassVar[bool] = True
+    turning: ClassVar[bool] = False
 
     def value(self, z: Tensor) -> Tensor:
         """Return the largest entries, of shape (B, C, H // size, W // size)."""
@@ -108,114 +111,28 @@ class Maximum:
 
     def spread(self, above: Tensor, route: Tensor, shape: torch.Size) -> Tensor:
         """Return the units at the places of the largest entries, and 0 elsewhere."""
-        full = (*above.shape[:2], *shape[-2:])
-        spread = torch.empty(full, dtype=above.dtype, device=above.device, memory_format=torch.channels_last).zero_()
+        rows, columns = shape[-2:]
+        spread = above.new_zeros(len(above), rows * columns, above.shape[1])
         # Not torch's own inverse, whose derivative takes no batch of vectors; as fast.
-        return spread.flatten(2).scatter_(2, route.flatten(2), above.flatten(2)).view(full)
+        spread = spread.scatter_(1, _places(route), _places(above))
+        return _as_channels(spread, rows, columns)
 
     def difference(self, z: Tensor | None, route: Tensor, change: Tensor, scale: float) -> tuple[Tensor, None]:
         """Return the change at the places of the largest entries, which are taken to stay where they are.
 
         That is exact unless the two largest entries of a window differ by less than they move.
         """
-        return change.flatten(2).gather(2, route.flatten(2)).view_as(route), None
+        return _as_channels(_places(change).gather(1, _places(route)), *route.shape[2:]), None
 
 
-@final
-@dataclass(frozen=True)
-class LogSumExp:
-    r"""Smooth maximum :math:`T \log \langle e^{z/T} \rangle` of a window, whose feedback is divided by :math:`\mathrm{softmax}(z/T)`.
-
-    Attributes
-    ----------
-    size : int
-        Width of a window.
-    temperature : float
-        T, positive: the maximum as it goes to 0, the mean as it grows.
-    routed : bool
-        Whether feedback depends on the response.
-    """
-
-    size: int
-    temperature: float = 1.0
-    routed: ClassVar[bool] = True
-
-    def value(self, z: Tensor) -> Tensor:
-        """Return the smooth maxima, of shape (B, C, H // size, W // size)."""
-        # With the mean instead of the sum a window of equal entries has their value.
-        mean = windows(z, self.size) / self.temperature
-        shift = mean.detach().amax(_WINDOW, keepdim=True)
-        return self.temperature * ((mean - shift).exp().mean(_WINDOW).log() + shift.squeeze(5).squeeze(3))
-
-    def route(self, z: Tensor) -> Tensor:
-        """Return the share of each entry in its window."""
-        return _softmax(z, self.size, self.temperature)
-
-    def spread(self, above: Tensor, route: Tensor, shape: torch.Size) -> Tensor:
-        """Return the shares of the units."""
-        return _joined(route * _repeated(above), shape)
-
-    def difference(self, z: Tensor, route: Tensor, change: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        """Return the exact difference of the pooling, over the scale of the change, and that of the shares."""
-        inside, gain = windows(change, self.size), scale / self.temperature
-        if abs(scale) < LEAST_SCALE:
-            mean = _mean(route, inside)
-            return _window_value(mean), route * (inside - mean) / self.temperature
-        rise = torch.expm1(gain * inside)
-        mean = _mean(route, rise)
-        small = _window_value(torch.log1p(mean) / gain), route * (rise - mean) / (1 + mean) / scale
-        return _where_far(self, (z, change, scale), gain * inside, small)
+def _places(picture: Tensor) -> Tensor:
+    """Return pictures as rows of channels, of shape (B, H W, C): as they lie in memory with channels last, so that nothing is copied."""
+    return picture.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-@final
-@dataclass(frozen=True)
-class SoftmaxWeighted:
-    r"""Mean of a window weighted by :math:`p = \mathrm{softmax}(z/T)`, with the slope :math:`p_j (1 + (z_j - P)/T)`.
-
-    It is the pooling of holomorphic equilibrium propagation (Laborieux & Zenke, 2022; recalled). Block descent may raise the energy.
-
-    Attributes
-    ----------
-    size : int
-        Width of a window.
-    temperature : float
-        T, positive: the maximum as it goes to 0, the mean as it grows.
-    routed : bool
-        Whether feedback depends on the response.
-    """
-
-    size: int
-    temperature: float = 1.0
-    routed: ClassVar[bool] = True
-
-    def value(self, z: Tensor) -> Tensor:
-        """Return the weighted means, of shape (B, C, H // size, W // size)."""
-        return _window_value(_mean(_softmax(z, self.size, self.temperature), windows(z, self.size)))
-
-    def route(self, z: Tensor) -> Tensor:
-        """Return the slope of each window by its entries."""
-        weights, inside = _softmax(z, self.size, self.temperature), windows(z, self.size)
-        return weights * (1 + (inside - _mean(weights, inside)) / self.temperature)
-
-    def spread(self, above: Tensor, route: Tensor, shape: torch.Size) -> Tensor:
-        """Return the units times the slopes."""
-        return _joined(route * _repeated(above), shape)
-
-    def difference(self, z: Tensor, route: Tensor, change: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        """Return the exact difference of the pooling, over the scale of the change, and that of the slopes."""
-        weights, inside, temperature = _softmax(z, self.size, self.temperature), windows(change, self.size), self.temperature
-        if abs(scale) < LEAST_SCALE:
-            turned = weights * (inside - _mean(weights, inside)) / temperature
-        else:
-            rise = torch.expm1(scale / temperature * inside)
-            mean = _mean(weights, rise)
-            turned = weights * (rise - mean) / (1 + mean) / scale
-        entries = windows(z, self.size)
-        # Differences of the weights sum to 0, so that entries may be measured from any centre: from the one with the least rounding.
-        centred, after = entries - _mean(weights, entries), weights + scale * turned
-        moved = _mean(turned, centred) + _mean(after, inside)
-        small = _window_value(moved), turned * (1 + centred / temperature) + after * (inside - moved) / temperature
-        return _where_far(self, (z, change, scale), scale / temperature * inside, small)
+def _as_channels(places: Tensor, rows: int, columns: int) -> Tensor:
+    """Return rows of channels as pictures with channels last in memory, of shape (B, C, H, W)."""
+    return places.view(len(places), rows, columns, -1).permute(0, 3, 1, 2)
 
 
 Pooling = Unpooled | Average | Maximum | LogSumExp | SoftmaxWeighted
@@ -233,67 +150,3 @@ POOLINGS: dict[str, Callable[[int, float], Pooling]] = {
 
 TEMPERED = frozenset({"l", "w"})
 """Letters of the poolings that have a temperature."""
-
-_WINDOW = (3, 5)
-"""Dimensions of the entries of a window."""
-
-
-def windows(z: Tensor, size: int) -> Tensor:
-    """Return the windows of a response, of shape (B, C, H // size, size, W // size, size); rows and columns left over are cut off."""
-    high, wide = z.shape[2] // size, z.shape[3] // size
-    return z[:, :, : high * size, : wide * size].view(*z.shape[:2], high, size, wide, size)
-
-
-def _joined(inside: Tensor, shape: torch.Size) -> Tensor:
-    """Return windows as one response of a shape, 0 where rows and columns are left over."""
-    return _padded(inside.flatten(4, 5).flatten(2, 3), shape)
-
-
-def _padded(parts: Tensor, shape: torch.Size) -> Tensor:
-    high, wide = shape[-2] - parts.shape[2], shape[-1] - parts.shape[3]
-    return functional.pad(parts, (0, wide, 0, high)) if high or wide else parts
-
-
-def _repeated(above: Tensor) -> Tensor:
-    """Return units shaped to act on all entries of their windows."""
-    return above[:, :, :, None, :, None]
-
-
-def _window_value(kept: Tensor) -> Tensor:
-    """Return one value per window, of shape (B, C, H, W), from one with dimensions for the entries."""
-    return kept.squeeze(5).squeeze(3)
-
-
-def _mean(weights: Tensor, inside: Tensor) -> Tensor:
-    """Return the weighted sum over each window, whose dimensions stay."""
-    return (weights * inside).sum(_WINDOW, keepdim=True)
-
-
-def _softmax(z: Tensor, size: int, temperature: float) -> Tensor:
-    """Return the softmax over each window."""
-    scaled = windows(z, size) / temperature
-    powers = (scaled - scaled.detach().amax(_WINDOW, keepdim=True)).exp()
-    return powers / powers.sum(_WINDOW, keepdim=True)
-
-
-def _where_far(
-    pooling: LogSumExp | SoftmaxWeighted, step: tuple[Tensor, Tensor, float], exponents: Tensor, small: tuple[Tensor, Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Return differences by the formulas for small steps, but by two values in windows whose exponents are so large that they overflow.
-
-    Parameters
-    ----------
-    pooling, step : LogSumExp or SoftmaxWeighted, (Tensor, Tensor, float)
-        Pooling; response, its change and the scale of the change.
-    exponents : Tensor of shape (B, C, H, size, W, size)
-        Change of each entry over the temperature.
-    small : (Tensor, Tensor)
-        Differences of the value and of the slope by the formulas for small steps.
-    """
-    z, change, scale = step
-    far = exponents.abs().amax(_WINDOW, keepdim=True) > 1
-    if abs(scale) < LEAST_SCALE or not bool(far.any()):
-        return small
-    moved = z + scale * change
-    value, route = (pooling.value(moved) - pooling.value(z)) / scale, (pooling.route(moved) - pooling.route(z)) / scale
-    return torch.where(_window_value(far), value, small[0]), torch.where(far, route, small[1])

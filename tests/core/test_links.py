@@ -14,7 +14,8 @@ from contrastive_core.errors import BackendError, InputError, ShapeError
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.links import Convolution, Dense
 from contrastive_core.networks.notation import convolutional
-from contrastive_core.networks.pooling import UNPOOLED, Average, LogSumExp, Maximum, Pooling, SoftmaxWeighted
+from contrastive_core.networks.pooling import UNPOOLED, Average, Maximum, Pooling
+from contrastive_core.networks.smooth_pooling import LogSumExp, SoftmaxWeighted
 from contrastive_core.relaxation.backends import Case, plan, required
 
 POOLINGS: list[Pooling] = [

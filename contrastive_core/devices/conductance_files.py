@@ -17,7 +17,7 @@ from contrastive_core.devices.pulse_files import UNITS
 from contrastive_core.errors import DataError, InputError
 from contrastive_core.files.arrays import load_arrays
 from contrastive_core.files.numbers import is_number
-from contrastive_core.files.writing import write_bytes
+from contrastive_core.files.writing import write_named
 
 FORMAT = "eqlab programming table 1"
 
@@ -96,7 +96,7 @@ def write_table(path: Path, table: ProgrammingTable) -> list[str]:
     Raises
     ------
     InputError
-        If the path has another ending, cannot be written, or is a directory with other files.
+        If the path has another ending, cannot be written, is a directory with other files, or holds another table.
     """
     if path.suffix not in ("", ".npz"):
         raise InputError(f"a programming table is a directory of CSV files or one .npz file, got {path}; give either")
@@ -107,13 +107,12 @@ def write_table(path: Path, table: ProgrammingTable) -> list[str]:
             arrays = {name: sheet.values for name, sheet in sheets.items()}
             texts = {f"{name}.header": np.array("\n".join(_lines(sheet))) for name, sheet in sheets.items()}
             np.savez_compressed(stream, **arrays, **texts)  # type: ignore[arg-type]
-            write_bytes(path, stream.getvalue())
+            write_named({path: stream.getvalue()}, "place")
         else:
             path.mkdir(exist_ok=True)
             if others := sorted({entry.name for entry in path.iterdir()} - {f"{name}.csv" for name in sheets}):
                 raise InputError(f"{path} holds other files ({', '.join(others[:3])}); choose an empty directory, or a new one")
-            for name, sheet in sheets.items():
-                write_bytes(path / f"{name}.csv", _csv_of(sheet))
+            write_named({path / f"{name}.csv": _csv_of(sheet) for name, sheet in sheets.items()}, "place")
     except OSError as error:
         raise InputError(f"cannot write {path} ({error.strerror}); choose another place") from error
     return list(sheets)

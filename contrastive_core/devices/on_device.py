@@ -216,5 +216,10 @@ class OnDevice(SameEnergy[Network], Network):
         return tuple(layers)
 
 
+def held_by(network: Network) -> Network:
+    """Return the network that devices hold, with the weights of the present use and no errors of circuits; any other network itself."""
+    return network.inside if isinstance(network, OnDevice) else network
+
+
 def _level(name: str) -> str:
     return f"level_{name}"

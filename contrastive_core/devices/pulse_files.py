@@ -108,6 +108,18 @@ def read_pulses(path: Path, unit: str | None = None) -> list[Train]:
     return [train for _, train in trains]
 
 
+def tidy_csv(trains: Sequence[tuple[str, str, Sequence[float]]]) -> str:
+    """Return a CSV file of pulse responses, one row per pulse, as ``read_pulses`` reads it.
+
+    Parameters
+    ----------
+    trains : sequence of (str, str, sequence of float)
+        Name of the device, polarity P or D, and conductances in siemens, the first one before the first pulse; one cycle per device.
+    """
+    rows = (f"{name},1,{pulse},{polarity},{value!r}" for name, polarity, values in trains for pulse, value in enumerate(values))
+    return "\n".join((",".join(_TIDY), *rows)) + "\n"
+
+
 def _check_unit(path: Path, trains: Sequence[Train], headed: bool) -> None:
     """Refuse conductances that no memory device has, which are values in another unit."""
     largest = max(float(train.conductance.max()) for train in trains)

@@ -79,14 +79,14 @@ def load_checkpoint(path: str | PathLike[str]) -> tuple[dict[str, Tensor], dict[
 
 
 def check_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
-    """Check that the tensors named ``prefix + parameter`` fit a network's parameters, and are numbers.
+    """Check that the tensors named ``prefix + name`` fit a network's parameters and buffers, and are numbers.
 
     Raises
     ------
     CheckpointError
         If a name or shape differs, because the checkpoint is of another network; or a number is not finite.
     """
-    expected = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
+    expected = {name: tuple(parameter.shape) for name, parameter in network.state_dict().items()}
     found = {name.removeprefix(prefix): tuple(tensor.shape) for name, tensor in tensors.items() if name.startswith(prefix)}
     if found != expected:
         raise CheckpointError(
@@ -99,7 +99,7 @@ def check_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: 
 
 
 def load_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
-    """Copy the tensors named ``prefix + parameter`` into a network's parameters, in place.
+    """Copy the tensors named ``prefix + name`` into a network's parameters and buffers, in place.
 
     Raises
     ------
@@ -107,8 +107,7 @@ def load_parameters(network: nn.Module, tensors: Mapping[str, Tensor], prefix: s
         If a name or shape differs, because the checkpoint is of another network; or a number is not finite. Nothing has been changed then.
     """
     check_parameters(network, tensors, prefix, path)
-    for name, parameter in network.named_parameters():
-        parameter.data.copy_(tensors[prefix + name])
+    network.load_state_dict({name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)})
 
 
 def _shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:

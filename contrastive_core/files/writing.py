@@ -3,8 +3,11 @@
 import errno
 import os
 import secrets
+from collections.abc import Mapping
 from glob import escape
 from pathlib import Path
+
+from contrastive_core.errors import InputError
 
 _UNFINISHED = ".tmp"
 _LONGEST_NAME = 255
@@ -49,6 +52,30 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def write_named(contents: Mapping[Path, bytes], option: str) -> None:
+    """Write files in places that a user has named, where nothing else is lost.
+
+    Parameters
+    ----------
+    contents : mapping of Path to bytes
+        Content of each file. One that exists is left as it is if it has this content, and is written if it is empty.
+    option : str
+        Option that names the place, for the message.
+
+    Raises
+    ------
+    InputError
+        If a file exists and holds something else; nothing is written then.
+    OSError
+        As ``write_bytes``.
+    """
+    for path, content in contents.items():
+        if path.is_file() and (size := path.stat().st_size) and (size != len(content) or path.read_bytes() != content):
+            raise InputError(f"{path} exists and holds something else; remove it, or choose another {option}")
+    for path, content in contents.items():
+        write_bytes(path, content)
 
 
 def remove(path: Path) -> None:

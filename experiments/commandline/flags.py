@@ -10,6 +10,7 @@ import click
 import cloup
 
 from contrastive_core import plugins
+from contrastive_core.errors import InputError
 from experiments.commandline.arguments import modules_in, names_in, values_of
 from experiments.commandline.completion import complete
 from experiments.commandline.invocation import Invocation
@@ -20,6 +21,17 @@ from experiments.commandline.sections import GENERAL
 from experiments.machine import keep_freed_memory, limit_threads
 
 M = TypeVar("M", bound=CommandOptions)
+
+
+class _Directory(click.Path):
+    """Path of a directory, which is not empty: an empty one would be the current directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "" and param is not None:
+            raise InputError(f"{param.opts[0]} needs a path, got an empty text; give a path, or leave the option out")
+        return super().convert(value, param, ctx)
+
+
 MOST_THREADS = 1024
 """More are a slip of the finger, and with some tens of thousands the system ends the process without a word."""
 RUN = "--out"
@@ -172,7 +184,7 @@ def _common(directory: str) -> list[click.Parameter]:
         click.Option(
             ["--set"], metavar="KEY=VALUE", multiple=True, help="Value of one option, such as epochs=5 or circuit.rail=2; wins over flags."
         ),
-        click.Option([directory], metavar="DIR", type=click.Path(path_type=Path), help=_DIRECTORIES[directory]),
+        click.Option([directory], metavar="DIR", type=_Directory(path_type=Path), help=_DIRECTORIES[directory]),
         click.Option(["--json"], is_flag=True, help="Print the result as JSON on stdout, and nothing else there."),
         click.Option(["--quiet"], is_flag=True, help="Leave out progress; warnings and errors are still shown."),
         click.Option(["--threads"], type=threads, metavar="INTEGER", help=_THREADS),

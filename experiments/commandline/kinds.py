@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from experiments.commandline.assignments import read_text
 from experiments.commandline.documents import read_toml
-from experiments.commandline.markers import OneOf, Positional
+from experiments.commandline.markers import FromFile, OneOf, Positional
 
 NONE = "none"
 """Word for "no value" in a configuration; TOML has none."""
@@ -71,6 +71,8 @@ def kind_of(annotation: Any, markers: tuple[Any, ...] = ()) -> OptionKind:
         return OptionKind(_SCALARS.get(type(arguments[0]), "text"), tuple(str(argument) for argument in arguments))
     if origin in (tuple, list, frozenset):
         return OptionKind("list", item=kind_of(arguments[0]))
+    if any(isinstance(marker, FromFile) for marker in markers):
+        return OptionKind("path")
     if origin is dict or annotation is dict:
         return OptionKind("mapping")
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -99,6 +99,26 @@ class Brought:
 
 
 @dataclass(frozen=True)
+class FromFile:
+    """Makes a table an option that is given as the path of a file: ``Annotated[dict[str, Any] | None, FromFile(read)]``.
+
+    The file is read once, when the options are made, and they hold its content. A run, its checkpoints, its sweep and its workers then
+    have the same settings whatever becomes of the file, and on another machine, where the path leads nowhere. With a path and a digest
+    a changed file could only be refused, and nobody could tell what it had said. The recorded table may be given in place of the path.
+
+    Attributes
+    ----------
+    read : callable
+        Maps a path to the content, and recorded content to itself, or raises ``InputError`` where it makes no sense.
+    """
+
+    read: Callable[[str | Mapping[str, Any]], dict[str, Any]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(lambda given: None if given is None else self.read(given), handler(source))
+
+
+@dataclass(frozen=True)
 class Positional:
     """Makes an option a positional argument of its command: ``Annotated[tuple[str, ...], Positional()]``."""
 

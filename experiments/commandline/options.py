@@ -15,6 +15,7 @@ from experiments.commandline.assignments import split_assignment
 from experiments.commandline.completion import complete
 from experiments.commandline.documents import PUBLISHED, read_configuration
 from experiments.commandline.kinds import NONE, field_kind, flag_name, from_assignment, is_positional, kind_at
+from experiments.commandline.markers import FromFile
 from experiments.commandline.messages import complain, refuse_other_encodings
 from experiments.commandline.sections import GENERAL, OWN, Section
 
@@ -181,10 +182,14 @@ def resolve_layers(model: type[M], layers: Sequence[Layer]) -> M:
     merged, origins = dict[str, Any](), dict[str, str]()
     for layer in layers:
         values = _drop_none(layer.values, model)
-        merged = merge(merged, values)
+        merged = merge(_opened(merged, values, model), values)
         flags = {key: key.upper() if key in arguments else flag_name(key) for key in flatten(values)}
         origins |= {key: layer.origin.format(key=key, flag=flag) for key, flag in flags.items()}
     refuse_other_encodings(flatten(merged), origins)
+    for key, value in flatten(merged).items():
+        # An empty path would be the current directory, which nobody means by the value of an unset variable.
+        if value == "" and (kind := kind_at(model, tuple(key.split(".")))) and kind.name == "path":
+            raise InputError(f"{origins.get(key, key)} needs a path, got an empty text; give a path, or leave the option out")
     try:
         made = model.model_validate_json(json.dumps(merged, default=str), strict=True)
     except ValidationError as error:
@@ -261,6 +266,13 @@ def merge(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         old = merged.get(key)
         merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def _opened(merged: Mapping[str, Any], new: Mapping[str, Any], model: type[BaseModel]) -> Mapping[str, Any]:
+    """Read each file whose entries a later layer changes, so that it changes them and does not take the place of all."""
+    changed = [key for key, value in new.items() if isinstance(value, Mapping) and isinstance(merged.get(key), str)]
+    readers = {key: one.read for key in changed for one in model.model_fields[key].metadata if isinstance(one, FromFile)}
+    return {**merged, **{key: read(merged[key]) for key, read in readers.items()}}
 
 
 def _spell_none(values: Mapping[str, Any]) -> dict[str, Any]:

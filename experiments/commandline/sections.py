@@ -23,6 +23,7 @@ class Section(NamedTuple):
 OWN = Section("Options of this command", 0)
 DATA = Section("Data", 10)
 NETWORK = Section("Network", 20)
+DEVICE = Section("Device", 25)
 RULE = Section("Learning rule", 30)
 RELAXATION = Section("Relaxation", 40)
 OPTIMISATION = Section("Optimisation", 50)

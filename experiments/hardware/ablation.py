@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contrastive_core.errors import InputError
-from experiments.hardware.device_settings import Variation, assemble, split
+from experiments.hardware.device_settings import Variation
+from experiments.setup.devices import assemble, split
 
 NAME = "without"
 """Name of the variation, and of its rows."""

@@ -31,6 +31,8 @@ class ShowOptions(CommandOptions):
         Name of the preset, or another name for it.
     pulses, samples
         Pulses in each direction, and devices.
+    write
+        File of simulated measurements.
     """
 
     name: Annotated[str, Positional()] = Field(
@@ -38,6 +40,9 @@ class ShowOptions(CommandOptions):
     )
     pulses: int = Field(200, gt=0, le=100_000, description="Number of pulses up, and then down.")
     samples: int = Field(5, gt=0, le=10_000, description="Number of devices, each with random draws of its own.")
+    write: Path | None = Field(
+        None, exclude=True, description="CSV file to write the conductances to, as 'eqlab device fit' reads measured ones; none: no file."
+    )
 
 
 @command(CommandOptions, "list")
@@ -74,6 +79,7 @@ def show_device(options: ShowOptions, invocation: Invocation) -> None:
     Examples:
       eqlab device show ecram
       eqlab device show ReRamSB --pulses 1000 --samples 20
+      eqlab device show ecram --pulses 1000 --write pulses.csv
 
     Parameters
     ----------
@@ -89,7 +95,7 @@ def show_device(options: ShowOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     from contrastive_core.devices.presets import PRESETS
     from contrastive_core.devices.settings import effective_settings
-    from experiments.hardware.device_settings import assemble
+    from experiments.setup.devices import assemble
 
     if not options.name:
         raise InputError(f"which device? name one of: {', '.join(PRESETS)}")
@@ -97,8 +103,15 @@ def show_device(options: ShowOptions, invocation: Invocation) -> None:
     with computation(options, invocation, "serial") as opened:
         remember_input(opened, "device", sha256(settings.encode()).hexdigest(), f"settings than {options.name} has")
         result = compute_one(study_of("device-show", options), opened)
+
+    def write() -> str:
+        assert options.write is not None
+        _write(result, options.write)
+        return f"written: {options.write}; fit a device with: eqlab device fit {options.write}"
+
     table = format_table(RESPONSE_HEADER, response_rows(result))
-    finish(opened.run, invocation, {"device": options.name, **result}, f"{result['description']}; {result['source']}\n\n{table}")
+    text = f"{result['description']}; {result['source']}\n\n{table}"
+    finish(opened.run, invocation, {"device": options.name, **result}, text, None if options.write is None else write)
 
 
 def response(options: ShowOptions, seed: int) -> Outcome:
@@ -118,8 +131,8 @@ def response(options: ShowOptions, seed: int) -> Outcome:
     """
     from contrastive_core.devices.presets import find_preset
     from contrastive_core.devices.pulse_response import pulse_response
-    from experiments.hardware.device_files import is_device_file
-    from experiments.hardware.device_settings import assemble
+    from experiments.setup.device_files import is_device_file
+    from experiments.setup.devices import assemble
 
     if is_device_file(options.name):
         description, source = Path(options.name).name, "a file"
@@ -127,6 +140,25 @@ def response(options: ShowOptions, seed: int) -> Outcome:
         description, _, source, _ = find_preset(options.name)
     curves = 1e6 * pulse_response(assemble(options.name, (), seed), options.pulses, options.samples)
     return Outcome({"description": description, "source": source, "pulses": options.pulses, "microsiemens": curves.T.tolist()})
+
+
+def _write(result: Mapping[str, Any], path: Path) -> None:
+    """Write the curves as measured pulses: a potentiating and a depressing train of each device, which meet in one conductance."""
+    from contrastive_core.devices.pulse_files import tidy_csv
+    from contrastive_core.files.writing import write_named
+
+    if any(value <= 0 for curve in result["microsiemens"] for value in curve):
+        raise InputError("this device reaches a conductance of 0, which no measured file holds; choose another device")
+    pulses = result["pulses"]
+    trains = [
+        (str(number), polarity, [1e-6 * value for value in values])
+        for number, curve in enumerate(result["microsiemens"], start=1)
+        for polarity, values in (("P", curve[: pulses + 1]), ("D", curve[pulses:]))
+    ]
+    try:
+        write_named({path: tidy_csv(trains).encode()}, "--write")
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror}); choose another --write") from error
 
 
 EXPERIMENT = Experiment(

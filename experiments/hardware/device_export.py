@@ -11,11 +11,12 @@ from pydantic import Field
 from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.commandline.markers import Positional
+from experiments.commandline.markers import FromFile, Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import PositiveFloat
 from experiments.runs.directory import find_run
+from experiments.setup.device_files import given_device
 
 if TYPE_CHECKING:
     from contrastive_core.devices.device import Device
@@ -45,7 +46,9 @@ class ExportOptions(CommandOptions):
     )
     trial: str | None = Field(None, description=TRIAL)
     write: Path | None = Field(None, exclude=True, description="Directory for CSV files, or file that ends in .npz; required.")
-    device_file: str | None = Field(None, description="Device to program: a device.toml, or the run of a fit; none: that of the run.")
+    device_file: Annotated[dict[str, Any] | None, FromFile(given_device)] = Field(
+        None, description="Device to program: a device.toml, or the run of a fit; none: that of the run."
+    )
     g_min: float | None = Field(None, ge=0, description="Smallest conductance in siemens; none: that of the device, 1e-6 if ideal.")
     g_max: float | None = Field(None, gt=0, description="Largest conductance in siemens; none: that of the device, 1e-4 if ideal.")
     pairing: Literal["single", "offset", "differential"] | None = Field(
@@ -63,9 +66,9 @@ class ExportOptions(CommandOptions):
 def _device_of(options: ExportOptions, learnt: TrainedNetwork) -> Device:
     """Return the device to program: that of the run, or of a file, with the range that is given."""
     from contrastive_core.devices.conductance import Pairing
-    from experiments.hardware.device_settings import assemble
+    from experiments.setup.devices import filed_device
 
-    device = assemble(options.device_file, (), 0) if options.device_file else learnt.device
+    device = filed_device(options.device_file, 0) if options.device_file else learnt.device
     given: dict[str, Any] = {name: value for name in ("g_min", "g_max") if (value := getattr(options, name)) is not None}
     if options.pairing is not None:
         given["pairing"] = Pairing(options.pairing)

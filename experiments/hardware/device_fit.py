@@ -49,7 +49,7 @@ def fit_device(options: FitOptions, invocation: Invocation) -> None:
 
     Either two columns without a header, consecutive conductances under potentiating and under depressing pulses, or a header with
     device_id, cycle, pulse, polarity (P or D) and conductance_S. The device is written to device.toml in the run directory, for
-    'eqlab hardware --preset RUN'.
+    --device-file RUN of the commands that train.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def fit_device(options: FitOptions, invocation: Invocation) -> None:
     InputError
         If no file is named.
     """  # noqa: D301
-    from experiments.hardware.device_files import NAME, write_device
+    from experiments.setup.device_files import NAME, write_device
 
     if not options.file:
         raise InputError("which file? give the path of a CSV file of conductances")
@@ -82,7 +82,8 @@ def fit_device(options: FitOptions, invocation: Invocation) -> None:
     device = opened.run.path / NAME
 
     def write() -> str:
-        write_device(device, fit.settings(), f"device fitted to {len(trains)} pulse trains of {Path(options.file).name}")
+        if not device.exists():  # the file may have been edited since an earlier start
+            write_device(device, fit.settings(), f"device fitted to {len(trains)} pulse trains of {Path(options.file).name}")
         return f"device: {device}"
 
     shown = {key: value for key, value in result.items() if key not in ("measured", "rising", "falling")}

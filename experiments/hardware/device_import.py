@@ -43,7 +43,7 @@ class ImportOptions(CommandOptions):
 
     run: Annotated[str, Positional()] = Field("", description="Name or path of a run of hardware, train or compare.")
     trial: str | None = Field(None, description=TRIAL)
-    read: str | None = Field(None, description="Directory or .npz file of conductances read back, as 'device export' writes it; required.")
+    read: Path | None = Field(None, description="Directory or .npz file of conductances read back, as 'device export' writes it; required.")
     data_dir: Path | None = Field(None, exclude=True, description=DATA_DIR)
 
 
@@ -97,7 +97,7 @@ def read_back(options: ImportOptions) -> Compared:
     learnt = learnt_by(find_run(options.run).path, options.trial, options.data_dir)
     if learnt.cost is None:
         raise InputError(f"{options.run} is a run of contrast, whose network has no classes; give a run of train, compare or hardware")
-    written, warnings = read_table(Path(options.read), learnt.shapes(), learnt.vectors())
+    written, warnings = read_table(options.read, learnt.shapes(), learnt.vectors())
     device = replace(learnt.device, conductance=written.conductance)
     target = program(learnt.weights, device, {name: array.w_max for name, array in written.arrays.items()})
     return Compared(learnt, target, written, warnings)

@@ -13,8 +13,7 @@ from experiments.commandline.completion import complete
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.hardware.ablation import verdict
-from experiments.hardware.device_files import is_device_file, read_device
-from experiments.hardware.device_settings import assemble, caution, check_suits, idle, read_assignment, split
+from experiments.hardware.device_settings import check_suits, idle
 from experiments.hardware.measures import measure
 from experiments.hardware.options import HardwareOptions, HardwareTrialOptions
 from experiments.hardware.table import base_of, key_of, rows_of, table, variations_of
@@ -23,6 +22,8 @@ from experiments.report.ending import finish
 from experiments.runs.intervals import mean
 from experiments.runs.records import Task
 from experiments.setup.build import check_data_seed, plan_of
+from experiments.setup.device_files import given_device, is_device_file, settings_in
+from experiments.setup.devices import assemble, caution, read_assignment, split
 from experiments.setup.tables import RULES
 from experiments.sweeps.axes import Axis
 from experiments.sweeps.compute import computation, compute, metrics_of, refuse_failed, study_of
@@ -94,15 +95,15 @@ def trial(
     from contrastive_core.devices.settings import effective_settings
     from contrastive_core.training.evaluation import evaluate
     from contrastive_core.training.loop import train
-    from experiments.setup.build import architecture, build_network, build_setting, load_data
+    from experiments.setup.build import architecture, build_setting, ideal_network, load_data
 
-    settings, changes = split(options.imperfections)
+    settings, changes = split((*settings_in(options.device_file or {}), *options.imperfections))
     identity = json.dumps({"options": options.resolved(), "seed": seed})  # checkpoints on disk hold this very text
     options = changed(options, changes)
     device, splits = assemble(options.preset, settings, seed), load_data(options)
     if options.final:
         splits = splits._replace(train=join(splits.train, splits.validation))
-    network, setting = build_network(options, splits, seed), build_setting(options)
+    network, setting = ideal_network(options, splits, seed), build_setting(options)
     held = None if options.transfer == "ideal" else OnDevice(network, device)
     rule, plan = RULES[options.rule](setting), replace(plan_of(options), keep_last=options.final)
     result = train(
@@ -118,7 +119,7 @@ def trial(
         on_epoch=on_epoch,
     )
     held = held or OnDevice(network, device)
-    judged = held if options.transfer != "device" else moved(held, build_network(options, splits, seed), device, seed)
+    judged = held if options.transfer != "device" else moved(held, ideal_network(options, splits, seed), device, seed)
     test = result.test if options.transfer == "none" else evaluate(judged, rule, setting.cost, splits.test)
     metrics = {
         "network": architecture(network, splits),
@@ -189,14 +190,14 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
       eqlab hardware --config hardware-digits
     """  # noqa: D301
     check_engine(options.engine)
-    options = _from_file(options)
+    options = _with_file(options)
     if options.ablate and "vary" not in options.model_fields_set:
         options = options.model_copy(update={"vary": ()})  # the default variation answers another question
     for one in (read_assignment(text, "--own", "RULE.SETTING=VALUE") for text in options.own):
         if one.part not in options.rules:
             raise unknown_name("rule of this study", one.part, list(options.rules))
     cells = cells_of(options)
-    filed = split(read_device(options.preset))[0] if is_device_file(options.preset) else []
+    filed = split(settings_in(options.device_file or {}))[0]
     told: set[str] = set()
     for cell in cells.values():
         settings, changes = split(cell.imperfections)
@@ -224,15 +225,13 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
     refuse_failed(trials, "trials")
 
 
-def _from_file(options: HardwareOptions) -> HardwareOptions:
-    """Return the options with the file of a device as their preset."""
-    if options.device_file is None:
-        return options
-    if options.preset != "ideal":
+def _with_file(options: HardwareOptions) -> HardwareOptions:
+    """Return the options with the settings of a file that is given as preset, and refuse two devices."""
+    if options.device_file is not None and options.preset != "ideal":
         raise InputError(f"a device is given once, and here by --preset {options.preset} and by --device-file; leave one of them out")
-    read_device(options.device_file)  # a name of a published device is no file
-    path = options.device_file
-    return options.model_copy(update={"preset": path if is_device_file(path) else f"./{path}", "device_file": None})
+    if not is_device_file(options.preset):
+        return options
+    return options.model_copy(update={"preset": "ideal", "device_file": given_device(options.preset)})
 
 
 def cells_of(options: HardwareOptions) -> dict[str, HardwareTrialOptions]:
@@ -254,13 +253,10 @@ def _axis(cells: Mapping[str, HardwareTrialOptions]) -> Axis:
 def _point(options: HardwareOptions, rule: str, point: tuple[str, ...]) -> HardwareTrialOptions:
     # The seed stays out: it is the trial's own, and the identity of a checkpoint has the options of the trial.
     model = complete(HardwareTrialOptions, {"rule": rule, "network": options.network})
-    shared = {name: value for name, value in options if name in model.model_fields and name not in ("imperfections", "seed")}
+    shared = {name: value for name, value in options if name in model.model_fields and name not in ("imperfections", "device_file", "seed")}
     own = [f"{one.name}={one.value}" for one in map(read_assignment, options.own) if one.part == rule]
-    # The trial holds what a file of a device says, so that its record does not hang on the file.
-    filed = read_device(options.preset) if is_device_file(options.preset) else ()
-    if filed:
-        shared["preset"] = "ideal"
-    settings = (*own, *filed, *options.imperfections, *point)
+    # Settings of a file stand among the imperfections of a trial, where the checkpoints of earlier versions have them.
+    settings = (*own, *settings_in(options.device_file or {}), *options.imperfections, *point)
     for text in settings:
         read_assignment(text)
     return model.model_validate({**shared, "rule": rule, "imperfections": settings})

@@ -123,9 +123,13 @@ def learnt_by(path: Path, trial: str | None, data_dir: Path | None) -> TrainedNe
     key = _choose(path, trial, list(found))
     trained = load_trained(path, options, found[key], load_data(options))
     weights = {name: parameter.detach().clone() for name, parameter in trained.network.named_parameters()}
-    arrays = _tabulated(OnDevice(trained.network, Device()))
+    if isinstance(trained.network, OnDevice):
+        held = trained.network
+        weights = held.stored()
+    else:
+        held = OnDevice(trained.network, Device())
     cost = None if isinstance(options, ContrastiveOptions) else build_setting(options).cost
-    return TrainedNetwork(key, trained.network, weights, arrays, Device(), trained.answer, cost, trained.splits)
+    return TrainedNetwork(key, held.inside, weights, _tabulated(held), held.device, trained.answer, cost, trained.splits)
 
 
 def _tabulated(network: OnDevice) -> tuple[str, ...]:
@@ -163,18 +167,19 @@ def _rebuilt(run: RunDirectory, shared: dict[str, Any], key: str, done: Any, dat
     from contrastive_core.files.checkpoint import load_checkpoint, load_parameters
     from experiments.commandline.options import merge, nested
     from experiments.commandline.recorded import from_settings
-    from experiments.hardware.device_settings import assemble, split
     from experiments.hardware.hardware import changed
     from experiments.hardware.options import HardwareTrialOptions
-    from experiments.setup.build import build_network, build_setting, load_data
+    from experiments.setup.build import build_setting, ideal_network, load_data
+    from experiments.setup.device_files import settings_in
+    from experiments.setup.devices import assemble, split
     from experiments.setup.tables import RULES
     from experiments.trials.worker import checkpoint_of
 
     options = from_settings(HardwareTrialOptions, merge(shared, nested(done.options)))
-    settings, changes = split(options.imperfections)
+    settings, changes = split((*settings_in(options.device_file or {}), *options.imperfections))
     options = changed(options, changes).model_copy(update={"data_dir": data_dir} if data_dir else {})
     splits, setting = load_data(options), build_setting(options)
-    network = build_network(options, splits, done.seed)
+    network = ideal_network(options, splits, done.seed)
     device, file = assemble(options.preset, settings, done.seed), checkpoint_of(run.checkpoints, key)
     tensors, _ = load_checkpoint(file)
     weights = {}

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from contrastive_core.devices import EFFECTS
+from contrastive_core.errors import InputError
 from experiments.commandline.markers import Repeated
 from experiments.commandline.quantities import Positive, distinct
-from experiments.commandline.sections import COMPUTATION, DATA, RULE, Section
+from experiments.commandline.sections import COMPUTATION, DATA, DEVICE, RULE
 from experiments.hardware.energy_bill import ConstantOptions
+from experiments.setup.device_files import is_device_file
 from experiments.setup.options import PlanOptions, RuleName, TrainOptions
-
-DEVICE = Section("Device", 25)
 
 _Settings = Annotated[tuple[str, ...], Repeated("EFFECT.PARAMETER=VALUE")]
 
@@ -21,6 +21,14 @@ Transfer = Literal["none", "ideal", "device"]
 """Device on which conductances are learnt: the judged one itself, one without imperfections, or another of its kind."""
 
 _PRESET = "Device to start from: a published one, as 'eqlab device list' shows them, or the path of a device.toml or of a fit's run."
+
+
+def _published(preset: str) -> str:
+    """Refuse a path: a trial holds the settings of a file, and a file that is read by each trial may change between two of them."""
+    if is_device_file(preset):
+        raise InputError(f"the preset of a trial is a published device, and {preset} is a file; give it as device_file={preset}")
+    return preset
+
 
 _TRANSFER = "Network whose conductances the device is judged with: an ideal one, or another device of its kind; none: it learns itself."
 
@@ -40,7 +48,9 @@ class HardwareTrialOptions(TrainOptions):
         Whether nothing is kept for validation.
     """
 
-    preset: Annotated[str, DEVICE] = Field("ideal", description=_PRESET)
+    preset: Annotated[str, AfterValidator(_published), DEVICE] = Field(
+        "ideal", description="Published device to start from, as 'eqlab device list' shows them."
+    )
     imperfections: Annotated[_Settings, DEVICE] = Field(
         (), description="Setting of the device or, without a dot, of training; may be repeated."
     )
@@ -56,7 +66,7 @@ class HardwareOptions(PlanOptions):
 
     Attributes
     ----------
-    rules, own, vary, ablate, imperfections, preset, device_file, transfer, constants, final, seeds
+    rules, own, vary, ablate, imperfections, preset, transfer, constants, final, seeds
         The study.
     engine
         Engine that computes the trials.
@@ -79,9 +89,6 @@ class HardwareOptions(PlanOptions):
         (), description="Setting of the device in all trials, such as adc.adc_bits=8; may be repeated."
     )
     preset: Annotated[str, DEVICE] = Field("ideal", description=_PRESET)
-    device_file: Annotated[str | None, DEVICE] = Field(
-        None, description="Device to start from, in place of --preset: the path of a device.toml, or of the run of a fit."
-    )
     transfer: Annotated[Transfer, DEVICE] = Field("none", description=_TRANSFER)
     constants: ConstantOptions = Field(
         default_factory=lambda: ConstantOptions.model_validate({}), description="Constants of the energy bill, in SI units."

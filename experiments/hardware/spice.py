@@ -118,6 +118,8 @@ def case_of(options: SpiceTrialOptions, seed: int) -> SpiceCase:
 
     if options.network != "resistive":
         raise InputError(f"a {options.network} network is no circuit; give --network resistive")
+    if options.device_file is not None:
+        raise InputError("a netlist is drawn of the conductances alone, without the errors of devices; leave --device-file out")
     _, network, batch = prepare_case(options.model_copy(update={"dtype": "float64"}), options.samples, options.checkpoint, seed)
     assert isinstance(network, Resistive)
     return SpiceCase(network, batch)

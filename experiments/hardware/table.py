@@ -11,6 +11,7 @@ from experiments.hardware.device_settings import Variation, read_variation
 from experiments.hardware.effective import HEADER as SETTINGS
 from experiments.hardware.effective import device_rows
 from experiments.runs.intervals import interval_record, mean, percent_cells
+from experiments.setup.device_files import settings_in
 from experiments.trials.experiment import SHARE
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ MEANS = ("validation_error", "signal_to_noise", "energy", "settle_energy", "sett
 def variations_of(options: HardwareOptions) -> list[Variation]:
     """Return what a study varies: its own variations, none for ``none``, and the ablation of its device."""
     chosen = [read_variation(text) for text in options.vary if text.strip() != "none"]
-    return [*chosen, *([ablation(options.preset, options.imperfections)] if options.ablate else [])]
+    return [
+        *chosen,
+        *([ablation(options.preset, (*settings_in(options.device_file or {}), *options.imperfections))] if options.ablate else []),
+    ]
 
 
 def key_of(rule: str, name: str, value: str) -> str:
@@ -39,7 +43,8 @@ def key_of(rule: str, name: str, value: str) -> str:
 
 def base_of(options: HardwareOptions) -> str:
     """Return the label of the device without varied parameters."""
-    return "ideal" if options.preset == "ideal" and not options.imperfections else "unvaried"
+    given = options.preset != "ideal" or options.device_file or options.imperfections
+    return "unvaried" if given else "ideal"
 
 
 def rows_of(options: HardwareOptions, found: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, Any]]:

@@ -134,8 +134,12 @@ def _load(network: Network, options: LearningOptions, path: Path, seed: int) -> 
     from contrastive_core.files.checkpoint import check_parameters, load_checkpoint, load_parameters
 
     tensors, record = load_checkpoint(path)
+    identity = json.loads(record["identity"]) if record.get("identity") else {"options": {}}
+    on_device = identity["options"].get("device_file")
+    if on_device != options.device_file:
+        advice = "give the --device-file of its training" if on_device else "leave --device-file out"
+        raise CheckpointError(f"{path} was trained on {'another' if on_device else 'no'} device; {advice}")
     check_parameters(network, tensors, "best.", path)
-    identity = json.loads(record["identity"])
     trained = flatten(identity["options"]) | {"seed": identity.get("seed", seed)}
     asked = flatten(options.resolved()) | {"seed": seed}
     decisive = {"data", *decisive_options(options.network)}

@@ -59,13 +59,15 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
     """
     from contrastive_core.analysis.gradient_quality import review
     from contrastive_core.baselines.implicit import Implicit
+    from contrastive_core.devices.on_device import held_by
     from contrastive_core.networks.curvature import extreme_eigenvalues
 
     objective = objective_of(options)
     splits, network, batch = prepared or case_of(options, seed)
     options = concrete(options, network, batch)
     setting = build_setting(options, objective)
-    exact = Implicit(setting.cost, setting.settling).estimate(network, batch)
+    # Errors of reading belong to the estimates of the rules; the gradient of the network that a device holds has none.
+    exact = Implicit(setting.cost, setting.settling).estimate(held_by(network), batch)
     free = exact.relaxations["free"]
     rules = {rule: _measure(rule, options, setting, network, batch, exact.gradients, seed) for rule in counted(options.rules, name="rule")}
     if objective and not options.frozen and "ep-centered" in rules:  # the two ways to nudge with a joint cost, side by side

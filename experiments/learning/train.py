@@ -17,7 +17,7 @@ from experiments.setup.build import Prepared, architecture, build_network, build
 from experiments.setup.checks import FEW, check
 from experiments.setup.options import TrainOptions, TrialOptions
 from experiments.setup.tables import RULES
-from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
+from experiments.setup.training_metrics import DEVICE, ORIGIN, SPENT, device_of_trial, identity_of, origin, spent
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
@@ -61,6 +61,7 @@ METRICS = {
     "energy_decrease": Metric("mean decrease of the energy over a free phase on the test split"),
     "gradient_cosine": Metric("cosine of the rule's gradient to the exact one, at the initial weights", bounds=COSINE),
     **ORIGIN,
+    **DEVICE,
 }
 
 
@@ -133,6 +134,7 @@ def trial(
         "energy_decrease": result.test.energy_decrease,
         "gradient_cosine": gradient_cosine(options, splits, seed),
         **origin(splits),
+        **device_of_trial(options, seed),
     }
     return Outcome(metrics, result.history)
 
@@ -148,6 +150,7 @@ def gradient_cosine(options: TrainOptions, splits: Splits, seed: int) -> dict[st
     from contrastive_core.analysis.gradient_quality import compare_gradients
     from contrastive_core.baselines.implicit import Implicit
     from contrastive_core.certificate import Stop
+    from contrastive_core.devices.on_device import held_by
     from contrastive_core.generators import generator_of
     from contrastive_core.rule import Settling
     from contrastive_core.types import Batch
@@ -155,9 +158,10 @@ def gradient_cosine(options: TrainOptions, splits: Splits, seed: int) -> dict[st
     precise = options.model_copy(update={"dtype": "float64"})
     network, setting = build_network(precise, splits, seed), build_setting(precise)
     batch = Batch(splits.train.inputs[:FEW].double(), splits.train.labels[:FEW])
+    # Errors of reading belong to the estimate; what it is compared with is the gradient of the network that the device holds.
     exact = Implicit(setting.cost, Settling(setting.settling.dynamics, Stop(1e-11, 5000)))
     estimate = RULES[options.rule](setting).estimate(network, batch, generator=generator_of(seed, 2))
-    agreements, _ = compare_gradients(estimate.gradients, exact.estimate(network, batch).gradients)
+    agreements, _ = compare_gradients(estimate.gradients, exact.estimate(held_by(network), batch).gradients)
     return {name: measured.cosine for name, measured in agreements.items()}
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from contrastive_core.errors import EqlabError, InputError
+from contrastive_core.files.writing import write_named
 from contrastive_core.progress.share import counted, part
 from experiments.commandline.completion import complete
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
-from experiments.commandline.output import Cell, format_table, to_toml, write_text
+from experiments.commandline.output import Cell, format_table, to_toml
 from experiments.commandline.sections import COMPUTATION, OUTPUT
 from experiments.learning.tune_cases import TuneOptions, check_material, curvature, material
 from experiments.report.ending import finish
@@ -270,6 +271,6 @@ def _write(options: TuneOptions, settings: Mapping[str, float], path: Path) -> N
     tuned = options.model_copy(update=dict(settings)).resolved()
     kept = {key: value for key, value in tuned.items() if key in complete(TrainOptions, tuned).model_fields}
     try:
-        write_text(path, f"# Found by eqlab tune for {options.data}; for eqlab train.\n{to_toml(kept)}")
+        write_named({path: f"# Found by eqlab tune for {options.data}; for eqlab train.\n{to_toml(kept)}".encode()}, "--write")
     except OSError as error:
         raise EqlabError(f"cannot write {path} ({error.strerror}); choose another --write") from error

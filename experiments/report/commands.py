@@ -64,7 +64,7 @@ def report_command(options: ReportOptions, invocation: Invocation) -> None:
     if options.front and len(set(options.front)) != 2:
         raise InputError(f"--front needs two different metrics, got {', '.join(options.front)}")
     from experiments.figures.writing import write_pictures
-    from experiments.report.html import render, write_report
+    from experiments.report.html import refuse_other_file, render, write_report
     from experiments.report.page import build_joint_report, build_report
 
     runs = [find_run(name) for name in dict.fromkeys(options.runs)]
@@ -73,6 +73,8 @@ def report_command(options: ReportOptions, invocation: Invocation) -> None:
     if not path.suffix and not path.exists():  # a browser shows a file without an ending as text
         path = path.with_name(f"{path.name}.html")
     figures = options.figures or (runs[0].figures if len(runs) == 1 and options.out is None else None)
+    if options.out is not None:
+        refuse_other_file(path)
     if path.is_dir():
         raise InputError(f"{path} is a directory; give --out a file")
     if options.formats and figures is None:

@@ -94,6 +94,17 @@ def _links(name: str, figures: str | None) -> list[tuple[str, str]]:
     return [(title, f"{quote(figures)}/{quote(file_name(name))}.{kind}") for title, kind in kinds]
 
 
+_GENERATOR = b'<meta name="generator" content="eqlab">'
+
+
+def refuse_other_file(path: Path) -> None:
+    """Refuse to draw a page over a file that is no page of eqlab; pages are views of a run, and a later one may take their place."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as stream:
+            if _GENERATOR not in stream.read(1024):
+                raise InputError(f"{path} exists and is no report of eqlab; remove it, or choose another --out")
+
+
 def write_report(path: Path, html: str) -> None:
     """Write a report whole or not at all.
 

@@ -16,7 +16,7 @@ from experiments.representations.options import ContrastiveOptions, ContrastOpti
 from experiments.representations.stages import follow, remember_stages
 from experiments.runs.records import Record
 from experiments.setup.build import architecture, ignored, load_data
-from experiments.setup.checks import FEW, unused
+from experiments.setup.checks import FEW, device_cautions, unused
 from experiments.setup.tables import BASELINE, RULES
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import computation, compute, study_of, teller
@@ -46,6 +46,8 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     network = build_embedding(options, splits, options.seed)
     target = lowered(options, objective)
     setting = objective_setting(options, target)
+    for warning in device_cautions(options, options.rules):
+        invocation.warn(warning)
     layer_groups(network, options.learning_rates)
     _refuse_lone_samples(options, splits)
     if target.needs.labels is Labels.CLASSES:

@@ -14,7 +14,7 @@ from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, staged
 from experiments.setup.build import architecture, load_data, plan_of
 from experiments.setup.tables import RULES
-from experiments.setup.training_metrics import ORIGIN, SPENT, identity_of, origin, spent
+from experiments.setup.training_metrics import DEVICE, ORIGIN, SPENT, device_of_trial, identity_of, origin, spent
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ METRICS = {
     "seconds_per_sample": Metric("time to train on all views of a sample", "second", timing=True, bounds=AMOUNT),
     "cpu_seconds_per_sample": Metric("processor time to train on all views of a sample", "second", timing=True, bounds=AMOUNT),
     **ORIGIN,
+    **DEVICE,
 }
 
 
@@ -111,6 +112,7 @@ def trial(
         "untrained": before,
         **spent(result.history, splits),
         **origin(splits),
+        **device_of_trial(options, seed),
     }
     return Outcome(metrics, result.history, arrays | {f"untrained_{name}": values for name, values in pictured.items()})
 

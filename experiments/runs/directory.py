@@ -158,7 +158,7 @@ def find_run(name: str, root: Path | None = None) -> RunDirectory:
     NoRunError
         If there is no run of that name.
     """
-    run = RunDirectory(Path(name) if "/" in name and not name.strip("/.") else place(name.rstrip("/") or "/", root))
+    run = RunDirectory(Path(name) if "/" in name and not name.strip("/.") else place(name.rstrip("/") or name, root))
     if not run.config.is_file():
         problem = f"{run.path} is not the directory of a run: it has no {run.config.name}"
         raise NoRunError(f"{problem if run.path.is_dir() else f'there is no run {run.path}'}; see '{listing(root)}'{beside(name)}")

@@ -11,6 +11,7 @@ from contrastive_core.data import DATASETS
 from contrastive_core.data.catalog import CATALOG
 from contrastive_core.errors import InputError
 from experiments.setup.anneal_options import AnnealOptions
+from experiments.setup.devices import filed_device
 from experiments.setup.dynamics import build_dynamics
 from experiments.setup.networks import draw_network, without_effect
 from experiments.setup.options import LearningOptions, PlanOptions
@@ -70,7 +71,17 @@ def _read(name: str, data_dir: Path | None, seed: int, left_out: str | None) -> 
 
 
 def build_network(options: LearningOptions, splits: Splits, seed: int) -> Network:
-    """Return the network with its initial weights, which depend on the seed and on nothing else, not on the device either."""
+    """Return the network with its initial weights, on the device that the options name; network and device share the seed."""
+    network = ideal_network(options, splits, seed)
+    if options.device_file is None:
+        return network
+    from contrastive_core.devices.on_device import OnDevice
+
+    return OnDevice(network, filed_device(options.device_file, seed))
+
+
+def ideal_network(options: LearningOptions, splits: Splits, seed: int) -> Network:
+    """Return the network with its initial weights, which depend on the seed and on nothing else, and on no device."""
     from contrastive_core.generators import generator_of
 
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from contrastive_core.errors import InputError
 from experiments.commandline.invocation import Invocation
 from experiments.setup.build import Prepared, architecture, ignored, prepare
+from experiments.setup.devices import caution, filed_device
 from experiments.setup.options import LearningOptions, PlanOptions
 from experiments.setup.own_options import rule_named
 from experiments.setup.tables import RULES
@@ -48,6 +49,14 @@ def require_held(names: Sequence[str], network: Network) -> None:
     others = ",".join(name for name in names if name not in holding)
     instead = f"run the others: --rules {others}" if others else "take a rule that nudges, such as ep-centered"
     raise InputError(f"{', '.join(holding)} {verb} the outputs, and here these are computed from the last layer; {instead}")
+
+
+def device_cautions(options: LearningOptions, rules: Sequence[str]) -> list[str]:
+    """Return warnings about the device that is to hold the weights; raises ``InputError`` where it cannot take the updates of a rule."""
+    if options.device_file is None:
+        return []
+    device = filed_device(options.device_file, options.seed)
+    return list(dict.fromkeys(warning for rule in rules for warning in caution(device, rule)))
 
 
 def unused(options: PlanOptions, setting: Setting, rules: Sequence[str]) -> list[str]:
@@ -118,6 +127,8 @@ def check(
     prepared = prepare(options, options.seed)
     splits, network, setting = prepared
     require_held(rules, network)
+    for warning in device_cautions(options, rules if rule is None else (rule,)):
+        invocation.warn(warning)
     layer_groups(network, options.learning_rates)
     if rule is not None:
         count, samples = sum(parameter.numel() for parameter in network.parameters()), len(splits.train.labels)

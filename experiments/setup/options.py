@@ -2,7 +2,7 @@
 
 import operator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -12,11 +12,12 @@ from contrastive_core.data.views import VIEWS
 from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
-from experiments.commandline.markers import OneOf
+from experiments.commandline.markers import FromFile, OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.quantities import Positive, PositiveFloat, Units, distinct
-from experiments.commandline.sections import COMPUTATION, DATA, NETWORK, OPTIMISATION, RELAXATION, RULE
+from experiments.commandline.sections import COMPUTATION, DATA, DEVICE, NETWORK, OPTIMISATION, RELAXATION, RULE
 from experiments.setup.anneal_options import AnnealOptions
+from experiments.setup.device_files import given_device
 from experiments.setup.own_options import options_of_network, settings_of_rule, with_own_options
 from experiments.setup.tables import DYNAMICS, NETWORKS, RULES
 
@@ -50,6 +51,8 @@ class LearningOptions(CommandOptions):
         Over-relaxation of sweeps, and anneals of spins.
     strength, frozen, fraction
         Strength of nudges and holds.
+    device_file
+        Settings of the device that holds the weights.
     device
         Device of all tensors.
     """
@@ -100,6 +103,12 @@ class LearningOptions(CommandOptions):
     )
     gain: Annotated[PositiveFloat, NETWORK] = Field(
         0.7, description="Size of the initial weights, which are uniform in +-gain/sqrt(fan-in)."
+    )
+    # A file is read once, and its settings are what is recorded: FromFile has the reasons.
+    device_file: Annotated[dict[str, Any] | None, FromFile(given_device), DEVICE] = Field(
+        None,
+        exclude_if=operator.not_,
+        description="Imperfect device that holds the weights: the path of a device.toml, or of the run of a fit; none: ideal weights.",
     )
     dtype: Annotated[Literal["float32", "float64"], COMPUTATION] = Field("float32", description="Floating-point type of all computations.")
     cost: Annotated[str, OneOf("cost", SAMPLE_COSTS), RULE] = Field("squared-error", description="Cost that learning lowers.")

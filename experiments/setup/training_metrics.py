@@ -11,6 +11,7 @@ from experiments.trials.experiment import AMOUNT, SHARE, Metric
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
     from experiments.commandline.options import Options
+    from experiments.setup.options import LearningOptions
 
 SPENT = {
     "epochs": Metric("epochs trained", "epoch", bounds=AMOUNT),
@@ -23,6 +24,10 @@ SPENT = {
 
 ORIGIN = {"data_digest": Metric("SHA-256 of the data"), "data_source": Metric("where the data come from")}
 """The metrics of ``origin``."""
+
+
+DEVICE = {"device": Metric("effective settings of the device that holds the weights, given and default ones; missing without a device")}
+"""The metric of ``device_of_trial``."""
 
 
 def identity_of(options: Options, seed: int, splits: Splits) -> str:
@@ -59,6 +64,16 @@ def spent(history: Sequence[Mapping[str, float]], splits: Splits) -> dict[str, A
         "cpu_seconds_per_sample": total("cpu_seconds") / samples,
         "unconverged": total("unconverged") / epochs,
     }
+
+
+def device_of_trial(options: LearningOptions, seed: int) -> dict[str, Any]:
+    """Return the effective settings of the device that holds the weights, by the name of ``DEVICE``; empty without a device."""
+    if options.device_file is None:
+        return {}
+    from contrastive_core.devices.settings import effective_settings
+    from experiments.setup.devices import filed_device
+
+    return {"device": effective_settings(filed_device(options.device_file, seed))}
 
 
 def origin(splits: Splits) -> dict[str, Any]:

@@ -145,6 +145,8 @@ def _checked(model: type[Options], base: Sequence[Layer], axis: Axis) -> Axis:
     for values in axis.values:
         given = Layer("{key} (an axis)", nested(dict(zip(axis.keys, values, strict=True))))
         taken = flatten(resolve_layers(model, [*base, given]).settings())
+        if tables := [key for key in axis.keys if key not in taken]:
+            raise InputError(f"{tables[0]} is no axis: it has many settings; make one of them an axis, such as {tables[0]}.PART.NAME=V1,V2")
         rows.append([taken[key] for key in axis.keys])
     return axis._replace(values=rows)
 

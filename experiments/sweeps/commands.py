@@ -58,7 +58,7 @@ class NewOptions(CommandOptions):
     set: Annotated[tuple[str, ...], Repeated("KEY=VALUE")] = Field(
         (), description="Setting of the experiment at all points, such as epochs=5; may be repeated."
     )
-    file: str | None = Field(None, description="TOML file with grid, zip and random axes; flags win over it.")
+    file: Path | None = Field(None, description="TOML file with grid, zip and random axes; flags win over it.")
     seeds: Annotated[int, Field(gt=0)] | None = Field(None, description="Number of trials per point of the grid; none: 1.")
     paired: bool = Field(True, description="Give all points the same seeds, so that differences are paired.")
     chunk: Annotated[Annotated[int, Field(gt=0)] | None, COMPUTATION] = Field(
@@ -104,7 +104,9 @@ def new_command(options: NewOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     given: dict[str, Any] = {key: getattr(options, key) for key in ("seeds", "seed", "paired") if key in options.model_fields_set}
     given = {key: value for key, value in given.items() if value is not None}
-    study = declare(options.experiment, file=options.file, settings=options.set, grid=options.grid, given=given)
+    study = declare(
+        options.experiment, file=None if options.file is None else str(options.file), settings=options.set, grid=options.grid, given=given
+    )
     run = create_sweep(place(options.name, invocation.runs), study, invocation, options.chunk)
     with open_sweep(run.path, invocation, readonly=True) as sweep:
         total, chunk = math.prod(study.shape), sweep.chunk

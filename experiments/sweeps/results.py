@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contrastive_core.errors import DataError, InputError
-from contrastive_core.files.writing import write_bytes
+from contrastive_core.files.writing import write_named
 from experiments.commandline.documents import read_json
 from experiments.commandline.options import flatten
 from experiments.runs.columns import is_list_of_numbers
@@ -280,7 +280,7 @@ def write_dataset(dataset: xr.Dataset, path: Path) -> None:
 
 
 def write_csv(text: str, path: Path) -> str:
-    """Write a table whole or not at all, and return the SHA-256 of its bytes."""
+    """Write a table whole or not at all, never over another file, and return the SHA-256 of its bytes."""
     content = text.encode()
-    write_bytes(path, content)
+    write_named({path: content}, "--csv")
     return hashlib.sha256(content).hexdigest()

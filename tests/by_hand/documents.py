@@ -143,7 +143,7 @@ def placed(words: list[str], page: str) -> list[str]:
         where = words.index("--data-dir")
         words = [*words[:where], *words[where + 2 :], *(() if words[0] in ("bench", "reproduce") else ("--set", "data=digits"))]
         words = ["initial" if word == "trained" else word for word in words]
-    stands = {"RUN": RUNS.get(page, "RUN"), "FILE.csv": "pulses.csv", "KEY": "ep-centered ideal #0"}
+    stands = {"RUN": RUNS.get(page, "RUN"), "FILE.csv": "measured.csv", "KEY": "ep-centered ideal #0"}
     return [stands.get(word, word) for word in words]
 
 
@@ -175,7 +175,7 @@ def run_on(page: str, long: bool = False, quick: bool = False) -> list[list[str]
 
 def prepare(folder: Path) -> None:
     """Write the files that the documents take from their reader: measured pulses, by rows and in two columns of microsiemens."""
-    measure(folder / "pulses.csv")
+    measure(folder / "measured.csv")
     rise = 20 + 60 * (1 - np.exp(-np.arange(40) / 15))
     fall = rise[-1] - 60 * (1 - np.exp(-np.arange(40) / 15))
     noise = np.random.default_rng(0).normal(0, 0.3, (40, 2))

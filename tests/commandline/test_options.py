@@ -18,7 +18,8 @@ from experiments.commandline.documents import shipped_configurations
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions, Options, assignment, read_config, resolve
 from experiments.commandline.output import to_toml
-from experiments.hardware.device_settings import read_assignment, read_variation
+from experiments.hardware.device_settings import read_variation
+from experiments.setup.devices import read_assignment
 from experiments.sweeps.axes import read_axis
 
 RULES: Table[object] = Table("rule", {"ep-centered": "no.such.module:rule", "backprop": "no.such.module:other"})

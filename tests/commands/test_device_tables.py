@@ -92,6 +92,8 @@ def test_a_chip_is_tested_as_it_is(eqlab: Eqlab, tmp_path: Path) -> None:
     assert found["arrays"]["weight_2"]["worst"] > 1e-5 > found["arrays"]["weight_1"]["worst"] == 0
     again = eqlab("device", "import", run, "--read", table, "--json", "--out", tmp_path / "chip")
     assert (json.loads(again.stdout), "is complete" in again.stderr) == (found, True)
+    overwritten = eqlab("device", "export", run, "--write", table)
+    assert (overwritten.exit_code, "exists and holds something else; remove it" in overwritten.stderr) == (2, True)
     plus.write_text(texts[0])
     other = eqlab("device", "import", run, "--read", table, "--out", tmp_path / "chip")
     assert (other.exit_code, "holds a run with other conductances" in other.stderr) == (2, True)

@@ -23,10 +23,11 @@ from contrastive_core.devices.presets import PRESETS
 from contrastive_core.devices.write_law import LinearStep
 from contrastive_core.errors import InputError
 from contrastive_core.networks.layered import Layered
-from experiments.hardware.device_settings import assemble, read_variation, split
+from experiments.hardware.device_settings import read_variation
 from experiments.hardware.hardware import moved, trial
 from experiments.hardware.options import HardwareTrialOptions
 from experiments.hardware.table import PER_SAMPLE, PER_SAMPLE_HEADER, cost_rows, table
+from experiments.setup.devices import assemble, split
 
 TINY = ("--set", "train_size=64", "--epochs", "2", "--hidden", "8", "--strength", "0.05", "--seeds", "2", "--engine", "serial", "--quiet")
 

@@ -34,7 +34,7 @@ def trained(network: str, place: Path, seed: int = 0, **others: Any) -> Path:
     options = options_with(network, **others)
     built = build_network(options, load_data(options), seed)
     identity = json.dumps({"options": options.resolved(), "seed": seed, "data": ""})
-    save_checkpoint(place, {f"best.{name}": value for name, value in built.named_parameters()}, {"identity": identity})
+    save_checkpoint(place, {f"best.{name}": value for name, value in built.state_dict().items()}, {"identity": identity})
     return place
 
 

@@ -15,8 +15,8 @@ from contrastive_core.devices.presets import PRESETS
 from contrastive_core.devices.write_law import LinearStep
 from contrastive_core.errors import InputError
 from experiments.hardware.ablation import ablation, ablation_rows, verdict
-from experiments.hardware.device_settings import assemble, split
 from experiments.hardware.table import CAPTION
+from experiments.setup.devices import assemble, split
 
 
 def row(varied: str, value: str, accuracy: float | None, rule: str = "ep-centered") -> dict[str, Any]:

@@ -35,7 +35,7 @@ from contrastive_core.phases import Nudge, Pull
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch, Gradients
 from eqprop import RULES
-from experiments.hardware.device_settings import assemble, split
+from experiments.setup.devices import assemble, split
 
 RANGE = Conductance(0.0, 1.0, Pairing.SINGLE)
 Z = 4.5

@@ -17,8 +17,9 @@ from contrastive_core.devices.effects.phase_change import DriftModel
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.devices.settings import effective_settings, without_effect
 from contrastive_core.networks.layered import Layered
-from experiments.hardware.device_settings import assemble, idle, split
+from experiments.hardware.device_settings import idle
 from experiments.hardware.effective import device_rows
+from experiments.setup.devices import assemble, split
 
 STRUCTURAL = {"growing-pair", "asymmetric-feedback"}
 """Effects that build another circuit: pairs that only grow, and feedback arrays, whose rules contrast the field itself."""

@@ -15,10 +15,10 @@ from contrastive_core.devices.effects.variation import CycleToCycle, DeviceToDev
 from contrastive_core.devices.pulse_files import UNITS, Train, read_pulses
 from contrastive_core.devices.pulse_fit import fit_pulses
 from contrastive_core.errors import DataError, InputError
-from experiments.hardware.device_files import is_device_file, read_device, write_device
-from experiments.hardware.device_settings import assemble, split
 from experiments.hardware.hardware import cells_of
 from experiments.hardware.options import HardwareOptions
+from experiments.setup.device_files import is_device_file, read_device, write_device
+from experiments.setup.devices import assemble, split
 
 LOW, SPAN, PULSES = 1e-6, 9e-5, 50
 STEP = SPAN / PULSES
@@ -197,7 +197,8 @@ def test_a_fit_is_a_device(tmp_path: Path) -> None:
 def test_settings_beside_a_file_of_a_device_win_over_it(tmp_path: Path) -> None:
     """If this fails, what is said on the command line has no effect. A study holds the settings of the file, and then the others."""
     write_device(tmp_path / "device.toml", fit_pulses(measured(0.3, 0.1)).settings(), "a fit")
-    options = HardwareOptions(preset=str(tmp_path), imperfections=("cycle-to-cycle.sigma_c2c=0.75",), vary=("law.alpha_p=0.5",))
+    given = {"device_file": str(tmp_path), "imperfections": ("cycle-to-cycle.sigma_c2c=0.75",), "vary": ("law.alpha_p=0.5",)}
+    options = HardwareOptions.model_validate(given)
     for cell in cells_of(options).values():
         device = assemble(cell.preset, split(cell.imperfections)[0], 0)
         assert CycleToCycle(0.75) in device.effects

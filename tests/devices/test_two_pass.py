@@ -26,7 +26,7 @@ from eqprop import RULES
 from eqprop.circuit import Parts
 from eqprop.resistive import Resistive
 from experiments.cli import cli
-from experiments.hardware.device_settings import assemble, caution, split
+from experiments.setup.devices import assemble, caution, split
 
 SETTING = Setting(COSTS["squared-error"](), Settling(free=Stop(1e-12, 2000), second=Stop(1e-10, 2000)), strength=0.01)
 STEP = 1e-9

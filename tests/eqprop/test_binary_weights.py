@@ -9,7 +9,7 @@ from contrastive_core.devices.device import Device
 from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.networks.layered import Layered
 from eqprop.binary import BinaryWeights
-from experiments.hardware.device_settings import assemble, read_assignment
+from experiments.setup.devices import assemble, read_assignment
 
 
 def test_momentum_and_projection_flip_as_the_published_inertia_and_threshold_do() -> None:

@@ -29,7 +29,7 @@ from eqprop.lattice import Graph, scattered
 from eqprop.resistor_graph import ResistorGraph
 from eqprop.spiking import SpikeCount
 from experiments.cli import cli
-from experiments.hardware.device_settings import assemble
+from experiments.setup.devices import assemble
 from experiments.setup.networks import draw_network, without_effect
 from experiments.setup.options import LearningOptions
 from experiments.setup.tables import NETWORKS

@@ -7,10 +7,10 @@ from typing import Any
 
 from contrastive_core.errors import InputError
 from experiments.hardware.device_settings import Variation
+from experiments.hardware.effective import ABLATION
+from experiments.runs.intervals import difference_record, percent_cells
 from experiments.setup.devices import assemble, split
-
-NAME = "without"
-"""Name of the variation, and of its rows."""
+from experiments.trials.experiment import SHARE
 
 BASES = ("ideal", "unvaried")
 """Names of the rows of the device without varied parameters."""
@@ -52,7 +52,7 @@ def ablation(preset: str, imperfections: Sequence[str]) -> Variation:
         raise InputError("an ablation switches effects off, and this device has none; give --preset or --imperfections")
     values = (*parts, "all") if len(parts) > 1 else tuple(parts)
     points = [tuple(f"{part}.off=true" for part in (parts if value == "all" else [value])) for value in values]
-    return Variation(NAME, values, tuple(points))
+    return Variation(ABLATION, values, tuple(points))
 
 
 def ablation_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float, float]]:
@@ -61,7 +61,7 @@ def ablation_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, flo
     found = []
     for row in rows:
         with_it, without = base.get(row["rule"]), _accuracy(row)
-        if row["varied"] == NAME and with_it is not None and without is not None:
+        if row["varied"] == ABLATION and with_it is not None and without is not None:
             found.append((row["rule"], row["value"], 100 * without, 100 * (without - with_it)))
     return sorted(found, key=lambda row: (list(base).index(row[0]), -row[3]))
 
@@ -85,9 +85,9 @@ def verdict(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         part, accuracy, gain = single[0]
         sentence = f"{rule}: {accuracy - gain:.1f} % on this device; "
         if gain > 0:
-            sentence += f"{part} costs most: without it accuracy is {accuracy:.1f} %, {gain:.1f} points higher (means over seeds)"
+            sentence += f"{part} costs most: without it accuracy is {accuracy:.1f} %, {gain:.1f} points higher{_interval(rows, rule, part)}"
         else:
-            sentence += "no effect on its own costs accuracy (means over seeds)"
+            sentence += f"no effect on its own costs accuracy{_seeds(rows, rule)}"
         ideal = [accuracy for name, part, accuracy, _ in ranked if name == rule and part == "all"]
         told.append(sentence + (f"; without any effect it is {ideal[0]:.1f} %" if ideal else ""))
     return told
@@ -104,5 +104,22 @@ def _lowest(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             if others:
                 accuracy, other = min(others, key=lambda pair: pair[0])
                 sentence += f"; lowest with {other['varied']} {other['value']}, {accuracy:.1f} %"
-            told.append(f"{sentence} (means over seeds)")
+            told.append(f"{sentence}{_seeds(rows, row['rule'])}")
     return told
+
+
+def _seeds(rows: Sequence[Mapping[str, Any]], rule: str) -> str:
+    """Return what the numbers of a rule rest on; a single seed says nothing about chance."""
+    if max((len(row["accuracy"]["seeds"]) for row in rows if row["rule"] == rule and row["accuracy"]), default=0) > 1:
+        return " (means over seeds)"
+    return " (one seed, which cannot tell a difference from chance)"
+
+
+def _interval(rows: Sequence[Mapping[str, Any]], rule: str, part: str) -> str:
+    """Return the interval of what accuracy gains without a part, paired by seed, where each seed has both accuracies."""
+    whole, without = (
+        next(row["accuracy"]["seeds"] for row in rows if row["rule"] == rule and row["varied"] in names and row["value"] == value)
+        for names, value in ((BASES, ""), ((ABLATION,), part))
+    )
+    cells = percent_cells(difference_record(without, whole, SHARE), digits=1) if len(without) == len(whole) > 1 else None
+    return _seeds(rows, rule) if cells is None else f", 95 % interval {cells[1]}{_seeds(rows, rule)}"

@@ -41,7 +41,9 @@ class ImportOptions(CommandOptions):
         Directory with the files of the run's data set.
     """
 
-    run: Annotated[str, Positional()] = Field("", description="Name or path of a run of hardware, train or compare.")
+    run: Annotated[str, Positional()] = Field(
+        "", description="Name or path of a run of hardware, train or compare; contrast has no classes to test."
+    )
     trial: str | None = Field(None, description=TRIAL)
     read: Path | None = Field(None, description="Directory or .npz file of conductances read back, as 'device export' writes it; required.")
     data_dir: Path | None = Field(None, exclude=True, description=DATA_DIR)

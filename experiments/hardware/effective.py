@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+ABLATION = "without"
+"""Name of the variation that switches effects off, and of its rows."""
+
 HEADER = ("varied", "part", "settings")
 
 
@@ -20,12 +23,14 @@ def device_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]
     -------
     list of tuple of str
         All parts of the device without varied parameters, then the parts of each variation that differ from them. A setting with
-        several values in a variation is shown as ``varied``.
+        several values in a variation is shown as ``varied``, and an effect that the base has and a variation has not as ``off``.
     """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         if row.get("device"):
-            groups.setdefault(row["varied"], []).append(row["device"])
+            # Each point of an ablation switches another part off, which a common row would call varied.
+            name = f"{ABLATION} {row['value']}" if row["varied"] == ABLATION else row["varied"]
+            groups.setdefault(name, []).append(row["device"])
     if not groups:
         return []
     base = next(iter(groups.values()))[0]
@@ -33,9 +38,11 @@ def device_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]
 
 
 def _parts(devices: Sequence[Mapping[str, Any]], base: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for part in dict.fromkeys(part for device in devices for part in device):
+    for part in dict.fromkeys(part for device in (base, *devices) for part in device):
         found = [device.get(part, {}) for device in devices]
-        if any(one != base.get(part) for one in found):
+        if not any(found):
+            yield part, "off"
+        elif any(one != base.get(part) for one in found):
             yield part, ", ".join(f"{name}={_shown(found, name)}" for name in dict.fromkeys(name for one in found for name in one))
 
 

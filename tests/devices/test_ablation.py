@@ -15,12 +15,14 @@ from contrastive_core.devices.presets import PRESETS
 from contrastive_core.devices.write_law import LinearStep
 from contrastive_core.errors import InputError
 from experiments.hardware.ablation import ablation, ablation_rows, verdict
+from experiments.hardware.effective import device_rows
 from experiments.hardware.table import CAPTION
 from experiments.setup.devices import assemble, split
 
 
-def row(varied: str, value: str, accuracy: float | None, rule: str = "ep-centered") -> dict[str, Any]:
-    return {"varied": varied, "value": value, "rule": rule, "accuracy": {"mean": accuracy}}
+def row(varied: str, value: str, accuracy: float | None, rule: str = "ep-centered", spread: float = 0.01) -> dict[str, Any]:
+    seeds = [] if accuracy is None else [accuracy - spread, accuracy + spread] if spread else [accuracy]
+    return {"varied": varied, "value": value, "rule": rule, "accuracy": {"mean": accuracy, "seeds": seeds}}
 
 
 def test_each_point_lacks_one_effect_and_keeps_the_others() -> None:
@@ -56,9 +58,16 @@ def test_the_verdict_names_the_effect_with_the_largest_gain() -> None:
     rows = [row("unvaried", "", 0.9), row("without", "adc", 0.92), row("without", "law", 0.95), row("without", "all", 0.97)]
     assert [(part, round(gain, 9)) for _, part, _, gain in ablation_rows(rows)] == [("all", 7.0), ("law", 5.0), ("adc", 2.0)]
     assert verdict(rows) == [
-        "ep-centered: 90.0 % on this device; law costs most: without it accuracy is 95.0 %, 5.0 points higher (means over seeds); "
-        "without any effect it is 97.0 %"
+        "ep-centered: 90.0 % on this device; law costs most: without it accuracy is 95.0 %, 5.0 points higher, 95 % interval "
+        "all equal (means over seeds); without any effect it is 97.0 %"
     ]
+    # Differences of .04 and .06: mean .05, standard error .01, and Student's t of one degree of freedom is 12.706.
+    assert (
+        "5.0 points higher, 95 % interval [-7.7, 17.7] (means over seeds)"
+        in verdict([rows[0], row("without", "law", 0.95, spread=0.02)])[0]
+    )
+    alone = verdict([row("unvaried", "", 0.9, spread=0), row("without", "law", 0.95, spread=0)])[0]
+    assert "5.0 points higher (one seed, which cannot tell a difference from chance)" in alone
     worse = [row("unvaried", "", 0.9), row("without", "adc", 0.88)]
     assert "no effect on its own costs accuracy" in verdict(worse)[0]
 
@@ -69,6 +78,7 @@ def test_without_an_ablation_the_verdict_names_the_lowest_accuracy() -> None:
     assert verdict(rows) == ["ep-centered: 90.0 % on the given device; lowest with adc.adc_bits 4, 50.0 % (means over seeds)"]
     assert verdict([row("ideal", "", 0.96)]) == ["ep-centered: 96.0 % on the ideal device (means over seeds)"]
     assert verdict([row("ideal", "", None)]) == []
+    assert "one seed, which cannot tell" in verdict([row("ideal", "", 0.96, spread=0)])[0]
 
 
 def test_an_ablation_is_run_and_told(eqlab: Eqlab, tmp_path: Path) -> None:
@@ -86,6 +96,14 @@ def test_an_ablation_is_run_and_told(eqlab: Eqlab, tmp_path: Path) -> None:
     ]
     assert "stuck-at" not in result["rows"][1]["device"]
     assert result["rows"][1]["device"]["node-noise"]["sigma_v"] == 0.01
+    off = [(name, part) for name, part, text in device_rows(result["rows"]) if text == "off"]
+    assert off == [
+        ("without stuck-at", "stuck-at"),
+        ("without node-noise", "node-noise"),
+        ("without all", "stuck-at"),
+        ("without all", "node-noise"),
+    ]
+    assert not any("varied" in text for _, _, text in device_rows(result["rows"]))
     assert len(result["verdict"]) == 1
     report = unescape((tmp_path / "run" / "report.html").read_text())
     assert all(title in report for title in ("Accuracy, energy and pulses", "Accuracy without each effect", result["verdict"][0], CAPTION))

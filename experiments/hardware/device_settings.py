@@ -47,6 +47,8 @@ def read_variation(text: str) -> Variation:
     read = [split_values(part, "--vary", _VARIATION) for part in parts]
     keys, columns = [key for key, _ in read], [tuple(values) for _, values in read]
     values = columns[0]
+    if twice := [value for value in dict.fromkeys(values) if values.count(value) > 1 and len(columns) == 1]:
+        raise InputError(f"--vary {text!r} has the value {twice[0]} twice; name each once, and give repetitions as --seeds N")
     for part, column in zip(parts, columns, strict=True):
         if not column:
             raise InputError(f"--vary needs {_VARIATION}, got {part!r}, which has no value")

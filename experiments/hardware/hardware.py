@@ -151,8 +151,10 @@ def changed(options: HardwareTrialOptions, changes: Mapping[str, str]) -> Hardwa
     """
     from experiments.commandline.options import resolve
 
+    if "seed" in changes:
+        raise InputError("seed is no setting of a device or of training here; give the first seed as --seed and their number as --seeds")
     given = [f"{key}={value}" for key, value in changes.items()]
-    return resolve(HardwareTrialOptions, flags=options.settings(), assignments=given, assigned_by="--vary or --imperfections")
+    return resolve(HardwareTrialOptions, flags=options.settings(), assignments=given, assigned_by="--own, --vary or --imperfections")
 
 
 def moved(held: OnDevice, network: Network, device: Device, seed: int) -> OnDevice:

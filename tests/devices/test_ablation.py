@@ -62,10 +62,8 @@ def test_the_verdict_names_the_effect_with_the_largest_gain() -> None:
         "all equal (means over seeds); without any effect it is 97.0 %"
     ]
     # Differences of .04 and .06: mean .05, standard error .01, and Student's t of one degree of freedom is 12.706.
-    assert (
-        "5.0 points higher, 95 % interval [-7.7, 17.7] (means over seeds)"
-        in verdict([rows[0], row("without", "law", 0.95, spread=0.02)])[0]
-    )
+    unequal = verdict([rows[0], row("without", "law", 0.95, spread=0.02)])[0]
+    assert "5.0 points higher, 95 % interval [-7.7, 17.7] (means over seeds)" in unequal
     alone = verdict([row("unvaried", "", 0.9, spread=0), row("without", "law", 0.95, spread=0)])[0]
     assert "5.0 points higher (one seed, which cannot tell a difference from chance)" in alone
     worse = [row("unvaried", "", 0.9), row("without", "adc", 0.88)]

@@ -258,7 +258,8 @@ def _point(options: HardwareOptions, rule: str, point: tuple[str, ...]) -> Hardw
     shared = {name: value for name, value in options if name in model.model_fields and name not in ("imperfections", "device_file", "seed")}
     own = [f"{one.name}={one.value}" for one in map(read_assignment, options.own) if one.part == rule]
     # Settings of a file stand among the imperfections of a trial, where the checkpoints of earlier versions have them.
-    settings = (*own, *settings_in(options.device_file or {}), *options.imperfections, *point)
+    filed = settings_in(options.device_file or {})
+    settings = (*own, *filed, *options.imperfections, *point)
     for text in settings:
         read_assignment(text)
     return model.model_validate({**shared, "rule": rule, "imperfections": settings})

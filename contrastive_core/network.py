@@ -140,7 +140,7 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def clamp(self, inputs: Tensor) -> Clamped:
-        """Hold the inputs, of shape (B, n_in), and compute their contribution to the first layer, once.
+        """Hold the inputs, of shape (B, n_in), rows also for pictures, and compute their contribution to the first layer, once.
 
         Inputs may be a tensor, an array or nested lists of any real dtype, and are converted to the dtype of the parameters.
 

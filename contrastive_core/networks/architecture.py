@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +56,10 @@ class Architecture(NamedTuple):
         """Number of places at which each parameter of filters is read in a sweep, by name."""
         filters = ((edge.name, edge.link) for edge in self.edges)
         return {name: prod(link.response_shape[1:]) for name, link in filters if isinstance(link, Convolution)}
+
+    def forms(self) -> dict[str, Any]:
+        """Return the pieces of a network that follow from its architecture; made once, because every phase asks for the pieces."""
+        return {"shapes": self.shapes, "skips": self.skips, "reads": self.reads}
 
     def into(self) -> tuple[tuple[Edge, ...], ...]:
         """Return the links that drive each free layer."""

@@ -96,7 +96,7 @@ class Layered(Network):
         hidden, last = (ACTIVATIONS.made(given, Activation) for given in (activation, output_activation))
         if not 0 < expect_number(energy_scale, "energy_scale", "1 is the usual symmetric network") <= 1:
             raise InputError(f"energy_scale must lie in (0, 1], got {energy_scale}; 1 is the usual symmetric network")
-        self.architecture, self.is_dense = architecture, architecture.is_dense
+        self.architecture, self.is_dense, self._forms = architecture, architecture.is_dense, architecture.forms()
         self.into, self.out_of = architecture.into(), architecture.out_of()
         self.num_inputs, self.sizes = prod(architecture.inputs), tuple(prod(shape) for shape in architecture.shapes)
         self.energy_scale = energy_scale
@@ -126,9 +126,8 @@ class Layered(Network):
     @property
     def pieces(self) -> Pieces:
         """Return the description, the magnitudes and the layers that see each other: weights and biases have no bounds."""
-        kind, outputs = self.architecture, self.weight_readout.shape[1] if self.has_readout else None
-        describe = partial(described, self.activations, outputs)
-        return Pieces(describe=describe, magnitudes=self._magnitudes, shapes=kind.shapes, skips=kind.skips, reads=kind.reads)
+        outputs = self.weight_readout.shape[1] if self.has_readout else None
+        return Pieces(describe=partial(described, self.activations, outputs), magnitudes=self._magnitudes, **self._forms)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs and compute the drive of the first layer, ``inputs @ weight_1 + bias_1``, once."""

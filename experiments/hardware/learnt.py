@@ -136,7 +136,7 @@ def _tabulated(network: OnDevice) -> tuple[str, ...]:
     """Return the names of the arrays of a network, all of which have rows and columns or are one column of devices."""
     for name, level in network.levels().items():
         if level.dim() > 3:
-            raise InputError(f"{name} are filters, and a programming table has a row for each unit below; export a dense network")
+            raise InputError(f"{name} holds filters, and a programming table has a row for each unit below; export a dense network")
     return tuple(network.levels())
 
 

@@ -9,7 +9,11 @@ import torch
 from systems import largest_difference, seeded
 from torch.nn import functional
 
+from contrastive_core.devices.device import Device
+from contrastive_core.devices.effects.neurons import NeuronGain
+from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.dynamics.contraction import set_radius
 from contrastive_core.errors import BackendError, InputError, ShapeError
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.links import Convolution, Dense
@@ -17,6 +21,8 @@ from contrastive_core.networks.notation import convolutional
 from contrastive_core.networks.pooling import UNPOOLED, Average, Maximum, Pooling
 from contrastive_core.networks.smooth_pooling import LogSumExp, SoftmaxWeighted
 from contrastive_core.relaxation.backends import Case, plan, required
+from eqprop.binary import BinaryWeights
+from experiments.hardware.learnt import _tabulated
 
 POOLINGS: list[Pooling] = [
     UNPOOLED,
@@ -250,3 +256,29 @@ def test_states_keep_their_channels_last() -> None:
             for layer in (*state, *swept):
                 assert layer.dim() == 2 or layer.is_contiguous(memory_format=torch.channels_last)
     assert largest_difference(network.project(state), state) == 0
+
+
+def test_what_belongs_to_dense_layers_refuses_filters() -> None:
+    """A factor, a table or a sign that is right for matrices alone would be applied to filters without a word."""
+    network = Layered(convolutional("3c3+1>3 3c3+1 3", (1, 4, 4)))
+    with pytest.raises(InputError, match="take a dense one"):
+        set_radius(network, 0.5)
+    with pytest.raises(InputError, match="leave residual edges out"):
+        BinaryWeights(network)
+    with pytest.raises(InputError, match="weight_1 holds filters"):
+        _tabulated(OnDevice(network, Device()))
+    binary = BinaryWeights(Layered(convolutional("3c3+1 a2 3", (1, 4, 4))))
+    assert binary.shapes == ((3, 2, 2), (3,))
+    assert len(binary.get_parameter("weight_1").detach().abs().unique()) == 1
+
+
+def test_every_unit_of_a_picture_has_a_gain_of_its_own() -> None:
+    """Units of one channel share filters, not transistors: one gain per channel would be another device."""
+    network = Layered(convolutional("3c3+1 a2 3", (1, 4, 4)), dtype=torch.float64)
+    device = Device(effects=(NeuronGain(0.1),))
+    held = OnDevice(network, device)
+    stretch = held.inside.activations[0].stretch
+    assert stretch.shape == (3, 2, 2)
+    assert len(stretch.unique()) == 12
+    state = held.feedforward(held.clamp(drawn(2, 16)))
+    assert state[0].shape == (2, 3, 2, 2)

@@ -225,7 +225,7 @@ class Network(nn.Module, ABC):
     @final
     def extra_repr(self) -> str:
         """Return what ``repr`` shows: the number of units of each layer, and what is particular to the network."""
-        units = "-".join(str(size) for size in (self.num_inputs, *self.sizes))
+        units = "-".join("x".join(map(str, shape)) for shape in ((self.num_inputs,), *self.shapes))
         return units if (describe := self.pieces.describe) is None else f"{units}, {describe()}"
 
     @final

@@ -79,7 +79,8 @@ def unused(options: PlanOptions, setting: Setting, rules: Sequence[str]) -> list
     fields, built = type(options).model_fields, [RULES[rule](setting) for rule in rules]
     defaults = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
     # A strength without a default is that of the objective; any other value tells whether a rule has it.
-    others = {name: defaults[name] or 2 * getattr(setting, name) for name in SCALES if getattr(options, name) != defaults[name]}
+    changed = [name for name in SCALES if getattr(options, name) != defaults[name]]
+    others = {name: 2 * getattr(setting, name) if defaults[name] is None else defaults[name] for name in changed}
     without = {name: replace(setting, **{name: other}) for name, other in others.items()}
     for one in setting.own:
         for name in (field.name for field in dataclass_fields(one) if getattr(one, field.name) != defaults[field.name]):

@@ -19,12 +19,16 @@ import pytest
 import torch
 from command_line import Eqlab, Found, refused
 
+from contrastive_core.data.splits import Split, Splits
 from contrastive_core.files.checkpoint import load_checkpoint
+from contrastive_core.training.optimisers.builders import layer_groups
+from experiments.commandline.options import resolve
 from experiments.commandline.output import format_table
 from experiments.learning.comparison import summarise, table
+from experiments.learning.train import CommandTrainOptions
 from experiments.learning.train import table as table_of_training
 from experiments.runs.directory import RunDirectory
-from experiments.setup.build import build_setting
+from experiments.setup.build import build_network, build_setting
 from experiments.setup.checks import unused
 from experiments.setup.options import PlanOptions
 from experiments.setup.tables import RULES
@@ -482,3 +486,14 @@ def test_a_convolutional_network_is_trained_and_kept(found: Found, tmp_path: Pat
 def test_layers_that_cannot_be_are_refused_in_a_sentence(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
     """If this fails, a slip in the notation ends in torch's words about sizes."""
     assert words in refused("train", *arguments, "--train-size", "96", "--epochs", "1", "--quiet", "--out", tmp_path / "out")
+
+
+def test_the_configuration_of_vgg_5_is_the_published_network() -> None:
+    """If this fails, the network that reports compare with the literature has other layers, or rates for other layers."""
+    options = resolve(CommandTrainOptions, config="vgg5-cifar10", flags={})
+    part = Split(torch.rand(2, 3072), torch.tensor([3, 7]))
+    splits = Splits(part, part, part, 10, "", "", (3, 32, 32))
+    network = build_network(options, splits, 0)
+    assert network.shapes == ((128, 16, 16), (256, 8, 8), (512, 4, 4), (512, 1, 1))
+    assert [rate["lr"] for rate in layer_groups(network, options.learning_rates)] == [0.25, 0.15, 0.1, 0.08, 0.05]
+    assert network.output(network.feedforward(network.clamp(part.inputs))).shape == (2, 10)

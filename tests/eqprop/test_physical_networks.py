@@ -218,6 +218,7 @@ def test_errors_say_what_was_wrong_and_what_to_do(case: str) -> None:
         ("binary-digits", ("--hidden", 64, "--epochs", 3), 0.45),
         ("ising-digits", ("--hidden", 40, "--epochs", 3), 0.5),
         ("ising-anneal-digits", ("--hidden", 40, "--epochs", 5, "--batch-size", 8, "--anneal-sweeps", 30, "--anneal-reads", 2), 0.5),
+        ("conv-mnist", ("--data", "digits", "--layers", "8c3+1 p2 16c3 10", "--learning-rates", 0.01, "--epochs", 3), 0.5),
         ("graph-digits", ("--rule", "coupled-positive", "--graph-links", 3000, "--epochs", 2), 0.6),
     ],
 )

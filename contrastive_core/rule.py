@@ -32,7 +32,7 @@ _ACCURACY = 1e-3
 """Relative accuracy that is wanted of displacements if a phase has no tolerance, the tolerance by default."""
 
 
-@typed()
+@typed("relaxations")  # a mapping that may be made on first access: to look into it would make it, in every batch
 class Estimate(NamedTuple):
     """Estimate of a gradient on a batch.
 

@@ -75,7 +75,7 @@ def contrast(
             return Estimate(at_once[0], Deferred(PHASE_NAMES[signs], at_once[1]))
     noise = settling.noise(generator)
     with torch.no_grad():
-        clamped = network.clamp(batch.inputs)
+        clamped = settling.clamp(network, batch.inputs)
     free = settling.free_phase(clamped, batch.start, noise)
     with torch.no_grad():
         chosen = [network.applied(phase) for phase in phases(free.state)] if callable(phases) else phases
@@ -98,7 +98,7 @@ def contrast(
     for name, value in direct_gradient(network, free.state, cost, batch).items():
         gradients[name] = gradients[name] + value
     relaxations = {"free": free} | {SIDE_NAMES[sign]: second for sign, second in seconds.items()}
-    return Estimate(gradients, relaxations, Contrast(clamped, plus.state, minus.state, factor))
+    return Estimate(gradients, relaxations, Contrast(clamped._replace(network=network), plus.state, minus.state, factor))
 
 
 def _require_representable(strength: float, dtype: torch.dtype) -> None:

@@ -20,11 +20,6 @@ def total(layer: Tensor) -> Tensor:
     return layer.sum(_units(layer))
 
 
-def all_of(mask: Tensor) -> Tensor:
-    """Whether a mask holds at all of each sample's units, of shape (B,)."""
-    return mask.all(_units(mask)) if mask.dim() > 2 else mask.all(1)
-
-
 def beside(values: Tensor, layer: Tensor) -> Tensor:
     """Return one value per sample, of shape (B,), shaped to act on all units of a layer: (B, 1, ...)."""
     return values.reshape(-1, *(1,) * (layer.dim() - 1))

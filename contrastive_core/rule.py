@@ -22,6 +22,7 @@ from contrastive_core.guards.typed import typed
 from contrastive_core.kernels.settling.elements.request import FromRest
 from contrastive_core.network import Clamped, Contrast, Network
 from contrastive_core.phases import Nudge, Phase
+from contrastive_core.relaxation.backends import clamped_for_all
 from contrastive_core.relaxation.displace import Displaced, Estimated, contrast_from_rest, displace_each, has_differences
 from contrastive_core.relaxation.relax import relax, relax_each, require_finite, require_sensible
 from contrastive_core.types import Batch, Gradients, Samples, State, as_batch
@@ -169,6 +170,10 @@ class Settling:
             relaxation = relax(clamped, state, self.dynamics, self.free, backend=self.backend, generator=self.noise(generator))
         require_finite(relaxation, "free")
         return relaxation
+
+    def clamp(self, network: Network, inputs: Tensor) -> Clamped:
+        """Hold the inputs for all phases of a batch, so that the later ones can use what the first has computed."""
+        return clamped_for_all(network, inputs, self.dynamics, self.backend)
 
     def second_phases(
         self, clamped: Clamped, start: State, phases: Sequence[Phase], unit: float, generator: torch.Generator | None = None

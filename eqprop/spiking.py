@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -67,10 +67,11 @@ class SpikeCount(Activation):
         """Return the nearest rate."""
         return torch.floor(HARD_SIGMOID.project(value) * self.window + 0.5) / self.window
 
-    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
+    def settled(self, value: Tensor, drive: Callable[[], Tensor]) -> Tensor:
         """Return the drives inside the step of the staircase that each value is."""
         half = (0.5 - 1e-6) / self.window  # just inside: at the edge itself a spike is added
-        low = torch.where(value <= 0, drive, drive.maximum(value - half))
+        found = drive()
+        low = torch.where(value <= 0, found, found.maximum(value - half))
         return torch.where(value >= 1, low, low.minimum(value + half))
 
     def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:

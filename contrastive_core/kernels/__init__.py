@@ -47,5 +47,8 @@ CONTRASTING: Table[Any] = Table(
 )
 """Kernels that relax from rest and contrast the phases into a gradient, with nothing in between."""
 
-BACKEND_NAMES = ("auto", "torch", *PLACES)
+CACHED = "cached"
+"""Backend of networks with convolutions: steps of the reference in which nothing is convolved twice."""
+
+BACKEND_NAMES = ("auto", "torch", CACHED, *PLACES)
 """Names that ``backend=`` takes."""

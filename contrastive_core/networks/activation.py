@@ -5,6 +5,7 @@ With :math:`E = G(s) - s u`, stationarity is :math:`s = \sigma(u)`. Bounded piec
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -50,15 +51,17 @@ class Activation(ABC):
         """Return the nearest allowed value."""
 
     @abstractmethod
-    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
+    def settled(self, value: Tensor, drive: Callable[[], Tensor]) -> Tensor:
         r"""Return the drives nearest to the given ones at which units rest at their values: :math:`\sigma(u)` is the value exactly.
 
         Units that rest on a bound keep what presses them there. Others have a drive of their own, whatever an unfinished relaxation left.
 
         Parameters
         ----------
-        value, drive : Tensor of shape (B, n)
-            Values of the units, and their present drives.
+        value : Tensor of shape (B, n)
+            Values of the units.
+        drive : callable
+            Function that returns their present drives; called only where a value does not tell its drive.
         """
 
     @abstractmethod
@@ -117,10 +120,13 @@ class Clipped(Activation):
         unbounded = self.low == -float("inf") and self.high == float("inf")
         return value if unbounded else value.clamp(self.low, self.high)
 
-    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
+    def settled(self, value: Tensor, drive: Callable[[], Tensor]) -> Tensor:
         """Return the value itself inside the box, and the drive on the face that it presses on."""
-        pressed = torch.where(value <= self.low, drive.clamp(max=self.low), value)
-        return torch.where(value >= self.high, drive.clamp(min=self.high), pressed)
+        if self.low == -float("inf") and self.high == float("inf"):
+            return value
+        found = drive()
+        pressed = torch.where(value <= self.low, found.clamp(max=self.low), value)
+        return torch.where(value >= self.high, found.clamp(min=self.high), pressed)
 
     def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:
         """Return the step, cut where the unit meets its bounds; a unit that rests on one must first use up what presses it there."""
@@ -128,9 +134,10 @@ class Clipped(Activation):
             return step
         if abs(scale) < LEAST_SCALE:
             return self.slope(value) * step
-        faces = ((self.low - value) / scale, (self.high - value) / scale)
+        # Quotients in place: fresh memory of a large layer takes longer than the arithmetic.
+        faces = ((self.low - value).div_(scale), (self.high - value).div_(scale))
         nearest, farthest = faces if scale > 0 else faces[::-1]
-        return torch.clamp(step + (drive - value) / scale, nearest, farthest)
+        return torch.clamp((drive - value).div_(scale) + step, nearest, farthest)
 
 
 @final
@@ -162,9 +169,9 @@ class Tanh(Activation):
         bound = 1 - torch.finfo(value.dtype).eps
         return value.clamp(-bound, bound)
 
-    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
-        """Return the given drives: a value tells its drive, so that nothing asks for it."""
-        return drive
+    def settled(self, value: Tensor, drive: Callable[[], Tensor]) -> Tensor:
+        """Return the drives that the values tell."""
+        return self.inverse(value)
 
     def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:
         """Return the difference by the addition theorem of the hyperbolic tangent, in which nothing cancels."""
@@ -202,9 +209,9 @@ class Logistic(Activation):
         eps = torch.finfo(value.dtype).eps
         return value.clamp(eps, 1 - eps)
 
-    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
-        """Return the given drives: a value tells its drive, so that nothing asks for it."""
-        return drive
+    def settled(self, value: Tensor, drive: Callable[[], Tensor]) -> Tensor:
+        """Return the drives that the values tell."""
+        return self.inverse(value)
 
     def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:
         """Return the difference by ``expm1``, in which nothing cancels."""

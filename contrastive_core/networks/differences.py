@@ -15,13 +15,13 @@ at 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple, final
 
 import torch
 from torch import Tensor
 
-from contrastive_core.networks.links import Identity, per_channel
+from contrastive_core.networks.links import Identity, is_nothing, per_channel
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
 
@@ -69,7 +69,7 @@ class Differences:
     def drives(self) -> State:
         """Drives at which the layers rest in the free state."""
         return tuple(
-            activation.settled(layer, self.network.drive(index, self.free, self.clamped))
+            activation.settled(layer, partial(self.network.drive, index, self.free, self.clamped))
             for index, (activation, layer) in enumerate(zip(self.network.activations, self.free, strict=True))
         )
 
@@ -106,7 +106,7 @@ class Differences:
 
     def rest(self) -> State:
         """Return no displacement: the start of every nudged phase."""
-        return tuple(torch.zeros_like(layer) for layer in self.free)
+        return tuple(layer.new_zeros(()).expand(layer.shape) for layer in self.free)
 
     def state(self, displacement: Displacement) -> State:
         """Return the state that a displacement stands for."""
@@ -140,9 +140,11 @@ class Differences:
             if edge.source >= 0:
                 ways = self._ways(edge)
                 drive, _ = edge.link.difference(*ways, layers[edge.source], network.weight_of(edge), scales[edge.source])
-                drive = network.feedback(edge) * drive
-                step = drive if step is None else step + drive
-        step = torch.zeros_like(layers[index]) if step is None else step
+                # In the first sweep nothing below has moved.
+                if not is_nothing(drive):
+                    drive = network.feedback(edge) * drive
+                    step = drive if step is None else step + drive
+        step = self.rest()[index] if step is None else step
         for edge in network.out_of[index]:
             step = edge.link.down(self._pressed(edge, displacement), network.weight_of(edge), step, 1.0)
         scale = scales[index]
@@ -182,18 +184,22 @@ class Differences:
             the displacement itself is the adjoint, and the factor multiplies it.
         """
         gradients: Gradients = {}
-        network, sides = self.network, [(side, sign) for side, sign in ((plus, 1.0), (minus, -1.0)) if side is not None]
+        network, sides = self.network, [side for side in (plus, minus) if side is not None]
+        # The sizes of the layers cancel against the stiffness in the energy: only the strengths are left.
+        sizes = [sign * factor * (side.strength or 1.0) for side, sign in ((plus, 1.0), (minus, -1.0)) if side is not None]
+        # One factor goes into the weights at last, so that one side alone needs no pass over the layers.
+        whole = -sizes[0] / len(self.free[0])
 
         def both(index: int, free: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-            """Return the scaled difference of both sides, over minus the number of samples, and their mean."""
-            change, mean = torch.zeros_like(free), free
-            for (side, sign), part in zip(sides, parts, strict=True):
-                # The sizes of the layers cancel against the stiffness in the energy: only the strengths are left.
-                change = torch.add(change, part, alpha=sign * factor * (side.strength or 1.0))
+            """Return the difference of both sides in units of the first, and their mean."""
+            change, mean = parts[0], free
+            for size, part in zip(sizes[1:], parts[1:], strict=True):
+                change = torch.add(change, part, alpha=size / sizes[0])
+            for side, part in zip(sides, parts, strict=True):
                 mean = torch.add(mean, part, alpha=self.scales(side.strength)[index] / 2)
-            return change / -len(free), mean
+            return change, mean
 
-        layers = [both(index, free, [side.layers[index] for side, _ in sides]) for index, free in enumerate(self.free)]
+        layers = [both(index, free, [side.layers[index] for side in sides]) for index, free in enumerate(self.free)]
         for index, (change, mean) in enumerate(layers):
             for edge in network.into[index]:
                 link = edge.link
@@ -201,15 +207,15 @@ class Differences:
                     continue
                 _, route = self._ways(edge)
                 if edge.source < 0:  # inputs are the same on both sides
-                    gradients[edge.name] = link.gradient(self.clamped.inputs, link.pressed(change, route))
+                    gradients[edge.name] = whole * link.gradient(self.clamped.inputs, link.pressed(change, route))
                     continue
                 if link.turning:
                     free = link.pressed(self.free[index], route)
-                    pressed, pressed_mean = both(index, free, [self._pressed(edge, side) for side, _ in sides])
+                    pressed, pressed_mean = both(index, free, [self._pressed(edge, side) for side in sides])
                 else:
                     pressed, pressed_mean = link.pressed(change, route), link.pressed(mean, route)
                 below_change, below = layers[edge.source]
                 weight = link.gradient(below, pressed)
-                gradients[edge.name] = link.gradient(below_change, pressed_mean, weight, network.feedback(edge))
-            gradients[f"bias_{index + 1}"] = per_channel(change)
+                gradients[edge.name] = whole * link.gradient(below_change, pressed_mean, weight, network.feedback(edge))
+            gradients[f"bias_{index + 1}"] = whole * per_channel(change)
         return gradients | network.readout_zeros()

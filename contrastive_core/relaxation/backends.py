@@ -7,6 +7,8 @@ wanted and the nudge is not so small that displacements would lose digits; numba
 :class:`~contrastive_core.network.Ladder`, without cross-entropy. On the machines it was measured on (``eqlab bench settle``) numba lost
 to the reference at none of the benchmark's sizes, so that size is not part of the rule. On a CUDA device nothing has been measured yet.
 A dynamics may bring compiled steps of its own (:attr:`~contrastive_core.dynamics.base.Dynamics.compiled`), which count as numba's.
+Block descent of networks with convolutions takes the steps of the reference in a network that keeps what it has convolved
+(:mod:`contrastive_core.networks.cached`), wherever its tensors are.
 
 This module does not import numba; a kernel is imported when it is first used.
 """
@@ -24,10 +26,11 @@ from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
-from contrastive_core.kernels import BACKEND_NAMES, PLACES
+from contrastive_core.kernels import BACKEND_NAMES, CACHED, PLACES
 from contrastive_core.kernels.settling.elements.codes import ACTIVATION_CODES
 from contrastive_core.kernels.settling.elements.output_phase import KNOWN_COSTS, are_alike, fused_depth
-from contrastive_core.network import Network
+from contrastive_core.network import Clamped, Network
+from contrastive_core.networks.cached import cached, cached_clamped, is_convolutional
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Nudge, Phase
 from contrastive_core.types import State
@@ -115,6 +118,9 @@ def plan(case: Case, backend: str = "auto") -> Route:
         return Route(backend, STEPS, "the torch reference was asked for")
     if backend not in BACKEND_NAMES:
         raise BackendError(f"unknown backend {backend!r}; choose one of: {', '.join(BACKEND_NAMES)}")
+    if backend == CACHED or (backend == "auto" and is_convolutional(case.network)):
+        reason = _against_cache(case)
+        return Route("torch", STEPS, reason) if reason else Route(CACHED, STEPS, "")
     name = ("cuda" if case.given.is_cuda else "numba") if backend == "auto" else backend
     # One backend is asked, by memory: asking cuda wakes a driver, which a user of the CPU should not wait for.
     place = PLACES[name]
@@ -134,13 +140,35 @@ def required(case: Case, backend: str) -> Route:
         If the backend does not exist, or is named and cannot do the case.
     """
     route = plan(case, backend)
-    if backend in PLACES and route.backend != backend:
-        here = ", ".join(["torch", *(name for name in PLACES if plan(case, name).backend == name)])
+    if backend in BACKEND_NAMES[2:] and route.backend != backend:
+        here = ", ".join(["torch", *(name for name in BACKEND_NAMES[2:] if plan(case, name).backend == name)])
         raise BackendError(
             f"backend {backend!r} cannot do this: {route.reason}. What works here: {here}. "
             "Use backend='torch', or 'auto' to let the case decide"
         )
     return route
+
+
+def clamped_for_all(network: Network, inputs: Tensor, dynamics: Dynamics, backend: str) -> Clamped:
+    """Hold the inputs for all phases of a batch, so that what one phase has convolved serves the others where a plan allows it.
+
+    Parameters
+    ----------
+    network : Network
+        Network of the phases.
+    inputs : Tensor
+        Inputs of the batch.
+    dynamics, backend
+        Dynamics and backend of the phases.
+    """
+    if is_convolutional(network) and plan(Case(network, inputs, dynamics, (None,)), backend).backend == CACHED:
+        network = cached(cast(Layered, network))
+    return network.clamp(inputs)
+
+
+def clamped_for(route: Route, clamped: Clamped) -> Clamped:
+    """Return the network with its inputs held in which a route without a kernel takes its steps."""
+    return cached_clamped(clamped) if route.backend == CACHED else clamped
 
 
 def has_minimum(network: Network, phase: Phase) -> bool:
@@ -152,6 +180,15 @@ def has_minimum(network: Network, phase: Phase) -> bool:
     if not isinstance(phase, Nudge) or phase.frozen is not None or math.isinf(phase.cost.steepest):
         return True
     return network.has_minimum(phase.strength * phase.cost.steepest)
+
+
+def _against_cache(case: Case) -> str:
+    """Say why a case cannot keep what it convolves."""
+    if not is_convolutional(case.network):
+        return "it is for layered networks with convolutions"
+    if type(case.dynamics) is not BlockDescent:
+        return f"it does block descent, not {type(case.dynamics).__name__}"
+    return _against_relaxation(case, ())
 
 
 def _elsewhere(memory: str, case: Case) -> str:

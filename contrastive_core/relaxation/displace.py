@@ -20,7 +20,7 @@ from contrastive_core.networks.differences import Differences, Displacement
 from contrastive_core.networks.layered import Layered
 from contrastive_core.per_sample import largest
 from contrastive_core.phases import Hold, Nudge, Phase, Pull
-from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, plan, required
+from contrastive_core.relaxation.backends import STEPS, Case, clamped_for, has_minimum, plan, required
 from contrastive_core.relaxation.convexity import certified_convex
 from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.relaxation.relax import hopeless, require_sensible
@@ -79,10 +79,11 @@ def displace_each(
         If the backend does not exist, or is named and cannot do the case.
     """
     require_sensible(stop)
-    around = Differences(cast(Layered, clamped.network), clamped, free)
     # No kernel displaces held outputs, so that the reference does.
     backend = "torch" if any(isinstance(phase, Hold) for phase in phases) else backend
     route = required(Case(clamped.network, clamped.drive, dynamics, phases, free, displaced=True), backend)
+    clamped = clamped_for(route, clamped)
+    around = Differences(cast(Layered, clamped.network), clamped, free)
     settled = [phase for phase in phases if stop.unstable or has_minimum(clamped.network, phase)]
     if route.kind == STEPS:
         backwards = cast(BlockDescent, dynamics.reversed())
@@ -151,7 +152,7 @@ def _displace(
     sweep, start = _sweep_of(differences, dynamics, phase, strength), differences.rest()
     if isinstance(phase, Hold):
         start = (*start[:-1], (phase.output - differences.free[-1]) / strength)
-    relaxed = iterate(lambda layers, _: (*sweep(layers), None), start, stop, joint=is_joint(phase))
+    relaxed = iterate(lambda layers, _: (*sweep(layers), None), start, stop, joint=is_joint(phase), keep=False)
     displacement = Displacement(relaxed.state, strength)
     return displacement, relaxed._replace(state=differences.state(displacement))
 

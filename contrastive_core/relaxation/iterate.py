@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Status, Stop
-from contrastive_core.per_sample import all_of, beside
+from contrastive_core.per_sample import beside, largest
 from contrastive_core.types import State
 
 
-def iterate(step: Callable[[State, Any], tuple[State, Tensor, Any]], state: State, stop: Stop, *, joint: bool = False) -> Relaxation:
+def iterate(
+    step: Callable[[State, Any], tuple[State, Tensor, Any]], state: State, stop: Stop, *, joint: bool = False, keep: bool = True
+) -> Relaxation:
     """Repeat a step until each sample's residual is small enough; samples stop one by one.
 
     Parameters
@@ -24,6 +26,9 @@ def iterate(step: Callable[[State, Any], tuple[State, Tensor, Any]], state: Stat
         Tolerance and budget.
     joint : bool
         Whether the batch is one system, whose samples stop together.
+    keep : bool
+        Whether steps see the samples that have stopped as they have stopped. If not, those move on unseen: a step that
+        knows its last tensors by identity then finds them.
 
     Returns
     -------
@@ -35,7 +40,7 @@ def iterate(step: Callable[[State, Any], tuple[State, Tensor, Any]], state: Stat
     steps = torch.zeros(batch_size, dtype=torch.int64, device=state[0].device)
     residual = state[0].new_full((batch_size,), float("inf")).detach()
     active = torch.ones(batch_size, dtype=torch.bool, device=state[0].device)
-    memory = None
+    memory, ended = None, state
     whole = True  # whether all samples are still active: saves the masking, and most sweeps are of this kind
     for _ in range(stop.budget):
         new, change, memory = step(state, memory)
@@ -44,10 +49,11 @@ def iterate(step: Callable[[State, Any], tuple[State, Tensor, Any]], state: Stat
         if joint:
             change = change.max().expand(batch_size)
         if whole:
-            state, residual = new, change
+            ended, residual = new, change
         else:
-            state = tuple(torch.where(beside(active, after), after, before) for before, after in zip(state, new, strict=True))
+            ended = tuple(torch.where(beside(active, after), after, before) for before, after in zip(ended, new, strict=True))
             residual = torch.where(active, change, residual)
+        state = ended if keep else new
         steps = steps + active
         if stop.tolerance is not None:
             active = active & (change > stop.tolerance)  # NaN compares false: a diverged sample stops here
@@ -55,8 +61,8 @@ def iterate(step: Callable[[State, Any], tuple[State, Tensor, Any]], state: Stat
                 break
             whole = whole and bool(active.all())
     # Asked once at the end: NaN spreads through the sweeps, but a unit may overflow in the last of them.
-    finite = torch.stack([all_of(torch.isfinite(layer)) for layer in state]).all(0) & ~torch.isnan(residual)
+    finite = torch.stack([torch.isfinite(largest(layer.detach())) for layer in ended]).all(0) & ~torch.isnan(residual)
     reached = residual <= stop.tolerance if stop.tolerance is not None else torch.zeros_like(finite)
     status = torch.where(reached, int(Status.CONVERGED), int(Status.BUDGET))
     status = torch.where(finite, status, int(Status.DIVERGED)).to(torch.int8)
-    return Relaxation(state, steps, residual, status)
+    return Relaxation(ended, steps, residual, status)

@@ -10,13 +10,15 @@ from contrastive_core.certificate import Relaxation, Status, Stop
 from contrastive_core.cost import Cost
 from contrastive_core.costs.labels import with_targets
 from contrastive_core.dynamics.base import Dynamics, is_joint
+from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import DivergenceError, InputError, ShapeError, UnstableNudgeError
 from contrastive_core.guards.typed import typed
+from contrastive_core.kernels import PLACES
 from contrastive_core.kernels.settling.route import settle
 from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.curvature import check_state
 from contrastive_core.phases import Hold, Nudge, Phase
-from contrastive_core.relaxation.backends import STEPS, Case, has_minimum, required
+from contrastive_core.relaxation.backends import STEPS, Case, clamped_for, has_minimum, required
 from contrastive_core.relaxation.convexity import certified_convex
 from contrastive_core.relaxation.iterate import iterate
 from contrastive_core.relaxation.resolution import certified
@@ -109,8 +111,8 @@ def relax_each(
     settled = [phase for phase in phases if stop.unstable or has_minimum(network, phase)]
     if route.kind == STEPS:
         # Compiled steps are the dynamics' own; the loop around them is the reference's.
-        stepping = dynamics if route.backend == "torch" else cast(Dynamics, dynamics.compiled)
-        relaxations = iter([_reference(clamped, state, stepping, stop, phase, generator) for phase in settled])
+        stepping, inside = dynamics.compiled if route.backend in PLACES else dynamics, clamped_for(route, clamped)
+        relaxations = iter([_reference(inside, state, cast(Dynamics, stepping), stop, phase, generator) for phase in settled])
     else:
         relaxations = iter(settle(route.kernel, clamped, state, dynamics, stop, settled))
     return [
@@ -132,6 +134,7 @@ def _reference(
         state,
         stop._replace(budget=1) if dynamics.whole else stop,
         joint=is_joint(phase),
+        keep=type(dynamics) is not BlockDescent,
     )
 
 

@@ -55,7 +55,9 @@ class RelaxationOptions(CommandOptions):
     tolerance: Annotated[float, Field(ge=0)] = Field(1e-6, description="Residual at which a sample stops.")
     budget: Positive = Field(200, description="Largest number of sweeps.")
     backend: Annotated[str, OneOf("backend", BACKEND_NAMES)] = Field(
-        "auto", description="Implementation: a compiled kernel, the reference (torch), or a kernel if one covers the case (auto)."
+        "auto",
+        description="Implementation: a compiled kernel (numba, cuda), convolutions kept until something moves (cached), the reference "
+        "(torch), or the fastest that covers the case (auto).",
     )
     trajectory: bool = Field(False, description="Keep energy and residual of every sample at every step.")
 

@@ -160,8 +160,8 @@ class LearningOptions(CommandOptions):
     backend: Annotated[str, OneOf("backend", BACKEND_NAMES), COMPUTATION] = Field(
         "auto",
         exclude=True,
-        description="Implementation of relaxations: a compiled kernel (numba, cuda), the reference (torch), or a kernel if one covers the "
-        "case (auto).",
+        description="Implementation of relaxations: a compiled kernel (numba, cuda), convolutions kept until something moves (cached), "
+        "the reference (torch), or the fastest that covers the case (auto).",
     )
     device: Annotated[str, OneOf("device", DEVICES), COMPUTATION] = Field(
         "cpu", exclude=True, description="Device on which all tensors are computed."

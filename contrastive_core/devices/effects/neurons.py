@@ -55,7 +55,7 @@ class Gained(Activation):
         """Return the value inside the stretched bounds."""
         return self.stretch * self.response.project(value / self.stretch)
 
-    def settled(self, value: Tensor, drive: Tensor) -> Tensor:
+    def settled(self, value: Tensor, drive: Callable[[], Tensor]) -> Tensor:
         """Return the settled drives of the response."""
         return self.response.settled(value / self.stretch, drive)
 

@@ -1,0 +1,183 @@
+"""Layered networks that convolve nothing twice: their links keep what they computed from the tensors that they saw last.
+
+A sweep of block descent needs the response of a link to the layer below twice: to drive the layer above, and to lead feedback through
+the pooling. Neighbouring phases need it again. Layers are never written into, so that a tensor that is the same object has not moved.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
+from typing import Any, TypeVar, cast, final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from contrastive_core.network import Clamped, Network
+from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.links import Convolution, Edge, Link, channels_last, is_nothing
+from contrastive_core.networks.pooling import UNPOOLED, Average, Maximum
+
+T = TypeVar("T")
+
+_SIDES = 3
+"""States of which a link keeps what presses on it: the free one and those of two nudges, which the contrast needs together."""
+
+
+@final
+class Kept:
+    """Results of a function for the tensors that it saw last.
+
+    Parameters
+    ----------
+    room : int
+        Number of results that are kept.
+    """
+
+    def __init__(self, room: int = 1) -> None:
+        # Arguments are kept, too, so that no other tensor can take the place of one that is gone.
+        self._known: deque[tuple[tuple[Any, ...], Any]] = deque(maxlen=room)
+
+    def __call__(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return the result for these arguments, which are told apart by identity."""
+        for known, result in self._known:
+            if all(one is other for one, other in zip(known, arguments, strict=True)):
+                return cast(T, result)
+        result = function(*arguments)
+        self._known.append((arguments, result))
+        return result
+
+
+@final
+class CachedConvolution:
+    """Convolution of weights that stay, for the phases of one batch; it stands for its link in a network.
+
+    Average pooling is folded into the weights: a filter of width k before a mean over windows of width p is one of width k + p - 1 and
+    stride p, with less than half of the multiplications.
+
+    Parameters
+    ----------
+    link : Convolution
+        Link that it stands for.
+    weight : Tensor
+        Weights of the link.
+
+    Attributes
+    ----------
+    link : Convolution
+        Link that computes, without the pooling that is folded into its weights.
+    folded : int
+        Width of the windows of that pooling; 1 if there is none.
+    routed, turning : bool
+        Whether feedback depends on the response, and on small changes of it.
+    """
+
+    def __init__(self, link: Convolution, weight: Tensor) -> None:
+        self.folded = link.pooling.size if isinstance(link.pooling, Average) and link.stride == 1 else 1
+        if size := self.folded - 1:
+            weight = functional.avg_pool2d(functional.pad(weight, (size,) * 4), self.folded, 1)
+            link = replace(link, kernel=link.kernel + size, stride=self.folded, pooling=UNPOOLED)
+        self.link, self.routed, self.turning = link, link.routed, link.turning
+        self._weight = channels_last(weight)  # else every call rearranges them
+        self._responses, self._routes, self._changes, self._spreads = Kept(), Kept(), Kept(), Kept(_SIDES)
+
+    def _convolved(self, below: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the response and its pooling; the routes of a maximum come with it, and are kept."""
+        if is_nothing(below):
+            response = self._nothing(below, 1)
+            pooled = self.link.pooling.value(response)
+            return self._nothing(below, len(below)), pooled.expand(len(below), *pooled.shape[1:])
+        response = self.link.respond(below, self._weight)
+        if not isinstance(self.link.pooling, Maximum):
+            return response, self.link.pooling.value(response)
+        pooled, route = functional.max_pool2d(response, self.link.pooling.size, return_indices=True)
+        self._routes(lambda _: route, response)
+        return response, pooled
+
+    def _nothing(self, like: Tensor, rows: int) -> Tensor:
+        """Return responses of 0 that take no memory."""
+        return like.new_zeros(()).expand(rows, *self.link.response_shape)
+
+    def respond(self, below: Tensor, weight: Tensor) -> Tensor:
+        """Return the response before the pooling."""
+        return self._responses(self._convolved, below)[0]
+
+    def up(self, below: Tensor, weight: Tensor, onto: Tensor) -> Tensor:
+        """Return the pooled response, added to a bias of shape (C,) or to other drives."""
+        pooled = self._responses(self._convolved, below)[1]
+        return pooled + (onto[:, None, None] if onto.dim() == 1 else onto)
+
+    def route(self, response: Tensor) -> Tensor | None:
+        """Return what feedback needs of the response; None if it needs nothing."""
+        return self._routes(self.link.route, response)
+
+    def pressed(self, above: Tensor, route: Tensor | None) -> Tensor:
+        """Return the units above, led back through the pooling."""
+        if is_nothing(above):
+            return self._nothing(above, len(above))
+        return above if self.link.pooling is UNPOOLED else self._spreads(self._spread, above, route)
+
+    def _spread(self, above: Tensor, route: Tensor) -> Tensor:
+        if not isinstance(self.link.pooling, Maximum):
+            return self.link.pressed(above, route)
+        # Torch's own inverse has no derivative for a batch of vectors, and takes a third of the time of a scatter.
+        return cast(Tensor, torch.ops.aten.max_unpool2d(above, route, self.link.response_shape[1:]))
+
+    def down(self, pressed: Tensor, weight: Tensor, onto: Tensor, scale: float) -> Tensor:
+        """Return the feedback times a scale, added to other drives of the layer below."""
+        return onto if is_nothing(pressed) else self.link.down(pressed, self._weight, onto, scale, write=True)
+
+    def difference(
+        self, response: Tensor | None, route: Tensor | None, change: Tensor, weight: Tensor, scale: float
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the change of the drive, and that of the route, by a change of the layer below, both over the scale of the change."""
+        if is_nothing(change):
+            return change.new_zeros(()).expand(len(change), *self.link.above), None
+        convolved = self._changes(self.link.respond, change, self._weight)
+        return self.link.pooling.difference(response, route, convolved, scale)  # type: ignore[arg-type]
+
+    def gradient(self, below: Tensor, pressed: Tensor, onto: Tensor | None = None, scale: float = 1.0) -> Tensor:
+        """Return the sum over samples of the products of both sides times a scale, shaped as the weights, added to ``onto``."""
+        if self.folded == 1:
+            return self.link.gradient(below, pressed, onto, scale)
+        found = functional.avg_pool2d(self.link.gradient(below, pressed), self.folded, 1)  # the transpose of the folding
+        return found if onto is None else torch.add(onto, found, alpha=scale)
+
+
+def is_convolutional(network: Network) -> bool:
+    """Whether a network is a layered one with convolutions, so that it can be cached."""
+    if type(network) is not Layered or network.is_dense:  # the common case, asked in every batch
+        return False
+    return any(type(edge.link) is Convolution for edge in network.architecture.edges)
+
+
+def cached(network: Layered) -> Layered:
+    """Return the same network for the phases of one batch; its parameters may not change meanwhile.
+
+    Parameters
+    ----------
+    network : Layered
+        Network, which may be cached already.
+    """
+    if any(isinstance(edge.link, CachedConvolution) for edges in network.into for edge in edges):
+        return network
+
+    def kept(edge: Edge) -> Edge:
+        link = edge.link
+        return (
+            edge._replace(link=cast(Link, CachedConvolution(link, network.weight_of(edge).detach()))) if type(link) is Convolution else edge
+        )
+
+    twin, edges = copy(network), tuple(map(kept, network.architecture.edges))
+    twin.into, twin.out_of = (
+        tuple(tuple(edge for edge in edges if edge[end] == index) for index in range(len(network.sizes))) for end in (1, 0)
+    )
+    return twin
+
+
+def cached_clamped(clamped: Clamped) -> Clamped:
+    """Return a network with its inputs held, which keeps what it convolves."""
+    return clamped._replace(network=cached(cast(Layered, clamped.network)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import readme_figures
 from command_line import Eqlab
-from readme_figures import shown, stale, tables
+from printed_tables import stale, tables
+from readme_figures import BOUNDS, TOLERANCES, shown
 
 from experiments.setup.tables import RULES
 
@@ -21,7 +21,7 @@ def test_every_row_of_the_tables_is_read(which: str) -> None:
     assert [list(table) for table in read] == PLACES[which]
     for table in read:
         assert {"sweeps", "unconverged %"} <= table["backprop"].keys()
-        assert all(stale(table, table, readme_figures.SAMPLES[which]) == [] for table in read)
+        assert all(stale(table, table, BOUNDS[which]) == [] for table in read)
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_a_stale_cell_is_found(table: int, column: str, change: float, found: bo
     now = shown("demo")[table]
     before = {row: dict(cells) for row, cells in now.items()}
     before["ep-centered"][column] = str(float(now["ep-centered"][column]) + change)
-    assert [line.startswith(f"ep-centered, {column}: ") for line in stale(before, now)] == [True] * found
+    assert [line.startswith(f"ep-centered, {column}: ") for line in stale(before, now, TOLERANCES)] == [True] * found
 
 
 def test_a_row_that_is_missing_is_found() -> None:
     """If this fails, a rule is left out of the README."""
     now = shown("demo")[0]
-    assert stale({row: cells for row, cells in now.items() if row != "implicit"}, now)
+    assert stale({row: cells for row, cells in now.items() if row != "implicit"}, now, TOLERANCES)
 
 
 @pytest.mark.slow
@@ -57,4 +57,4 @@ def test_the_gradients_of_the_readme_are_those_of_today(eqlab: Eqlab, tmp_path: 
     result = eqlab("gradients", "--out", tmp_path / "run", "--quiet")
     assert result.exit_code == 0, result.output
     (printed,) = tables(result.stdout)
-    assert stale(shown("demo")[0], printed) == []
+    assert stale(shown("demo")[0], printed, TOLERANCES) == []

@@ -41,14 +41,16 @@ def read_variation(text: str) -> Variation:
     Raises
     ------
     InputError
-        If an assignment has no value, or a later one has several values but not as many as the first.
+        If an assignment has no value, if the first has a value twice, or if a later one has several values but not as many as the first.
     """
     parts = text.split() or [""]
     read = [split_values(part, "--vary", _VARIATION) for part in parts]
     keys, columns = [key for key, _ in read], [tuple(values) for _, values in read]
     values = columns[0]
-    if twice := [value for value in dict.fromkeys(values) if values.count(value) > 1 and len(columns) == 1]:
-        raise InputError(f"--vary {text!r} has the value {twice[0]} twice; name each once, and give repetitions as --seeds N")
+    # Trials go by the value of the first setting: of two points that share it, the second would be shown for both.
+    if twice := [value for value in values if values.count(value) > 1]:
+        advice = "begin with a setting whose values differ" if len(columns) > 1 else "name each once, and give repetitions as --seeds N"
+        raise InputError(f"--vary {text!r} has the value {twice[0]} twice; {advice}")
     for part, column in zip(parts, columns, strict=True):
         if not column:
             raise InputError(f"--vary needs {_VARIATION}, got {part!r}, which has no value")

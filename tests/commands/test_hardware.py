@@ -125,6 +125,26 @@ def test_a_rule_has_its_own_settings_and_a_variation_may_be_one_of_rules(eqlab: 
     assert pulses[3] < 1e-6 * pulses[2]
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("ep-centered.strength", "--own needs RULE.SETTING=VALUE, got 'ep-centered.strength'"),
+        ("ep-centered.strength=", "--own needs RULE.SETTING=VALUE, got 'ep-centered.strength=', which has no value"),
+        ("strength=1", "unknown rule of this study ''"),
+        ("backprop.strength=1", "unknown rule of this study 'backprop'"),
+        ("ep-centered.strenght=1", "did you mean 'strength'"),
+        ("ep-centered.strength=much", "--own"),
+    ],
+)
+def test_a_mistake_in_a_rules_own_setting_is_told_of_own(eqlab: Eqlab, given: str, words: str, tmp_path: Path) -> None:
+    """If this fails, a user looks for the mistake in another option, which may be the default one."""
+    result = eqlab("hardware", "--own", given, *TINY, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "--own" in result.stderr or "--vary" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_final_training_keeps_nothing_for_validation_and_reports_its_last_epoch() -> None:
     """If this fails, numbers that are meant for all training samples are those of fewer, or of an epoch chosen after looking."""
     options = HardwareTrialOptions(train_size=64, epochs=3, hidden=(4,), patience=1, learning_rates=(1e-9,))
@@ -234,6 +254,10 @@ CONVOLUTIONAL = ("--network", "convolutional", "--layers", "2c3 p2 10")
         (("--vary", "node-noise.sigma_v=-1"), "sigma_v >= 0"),
         (("--vary", "strenght=0.1"), "did you mean 'strength'"),
         (("--preset", "ecrum"), "did you mean 'ecram'"),
+        (("--vary", "adc.adc_bits=4,4"), "'adc.adc_bits=4,4' has the value 4 twice; name each once, and give repetitions as --seeds N"),
+        (("--vary", "adc.adc_bits=4,6,4 adc.adc_range=1,1,2"), "has the value 4 twice; begin with a setting whose values differ"),
+        *((("--vary", text), "give the first seed as --seed and their number as --seeds") for text in ("seed=1,2", "strength=0.1 seed=1")),
+        *((flag, "give the first seed as --seed") for flag in (("--own", "ep-centered.seed=1"), ("--imperfections", "seed=1"))),
         (("--own", "ep-centred.strength=1"), "did you mean 'ep-centered'"),
         (("--network", "resistor-graph", "--vary", "wires.r_wire_row=1"), "wires belong to arrays of rows and columns"),
         (("--network", "binary", "--vary", "asymmetric-feedback.sigma_asym=1"), "feedback arrays belong to layered networks"),

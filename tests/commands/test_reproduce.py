@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
-from command_line import Eqlab, Found, Refused, eqlab, found, refused  # noqa: F401
+from command_line import eqlab, found, refused
 
+from contrastive_core.networks.notation import convolutional
 from experiments.cli import COMMANDS, cli
 from experiments.commandline.documents import published_configurations, shipped_configurations
 from experiments.commandline.flags import Command
@@ -21,7 +22,7 @@ from experiments.setup.options import TrialOptions
 
 ROWS = read_rows()
 TINY = {
-    "compare": ("ernoult-2019-one-layer", {"hidden": [4], "epochs": 1, "train_size": 40}),
+    "compare": ("ernoult-2019-one-layer", {"hidden": [4], "epochs": 1, "train_size": 40, "rules": ["ep-positive", "backprop"]}),
     "capacity": ("hopfield-capacity", {}),
     "recall": ("multitasking-dilution", {}),
     "learn": ("learning-threshold", {}),
@@ -83,7 +84,22 @@ def test_every_network_that_learns_builds_in_its_small_form(name: str) -> None:
         clamped = network.clamp(splits.train.inputs[:2])
         assert network.output(network.initial_state(clamped)).shape == (2, splits.num_classes)
     assert ROWS[name].result[:2] == ("rules", options.rules[0])  # type: ignore[attr-defined]
-    assert ROWS[name].result[2] == "test_error"
+    # The difference is to backprop, which has to be among the rules.
+    wanted = "paired_difference" if "backprop" in options.rules else "test_error"  # type: ignore[attr-defined]
+    assert ROWS[name].result[2] == wanted
+
+
+PICTURES = {"mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "cifar10": (3, 32, 32), "cifar100": (3, 32, 32), "svhn": (3, 32, 32)}
+"""Channels, height and width of the pictures of published sizes, which the tests do not have."""
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if settings(name, ROWS[name], "full")[0].values.get("network") == "convolutional"])
+def test_every_convolutional_network_fits_its_pictures_at_the_published_size(name: str) -> None:
+    """If this fails, a run of days ends with a sentence about shapes or learning rates."""
+    whole = settings(name, ROWS[name], "full")[0].values
+    made = convolutional(whole["layers"], PICTURES[whole["data"]])
+    assert len(whole["learning_rates"]) in (1, len(made.edges) + whole.get("readout", False))
+    assert whole.get("readout", False) or made.shapes[-1] == (100 if whole["data"] == "cifar100" else 10,)
 
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.command == "gradients"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,8 @@ from experiments.commandline.sections import COMPUTATION, DATA, NETWORK, RULE
 from experiments.setup.options import LearningOptions, RuleName
 from experiments.setup.tables import RULES
 
+EXACT = "implicit"
+"""Rule whose gradient is exact."""
 ALL = "all"
 """Name that stands for every objective, one after the other."""
 
@@ -24,8 +28,8 @@ class GradientsOptions(LearningOptions):
 
     Attributes
     ----------
-    rules, samples, strengths, checkpoint
-        Rules, batch and parameters to compare, and the strengths at which the bias is measured.
+    rules, against, samples, strengths, checkpoint
+        Rules to compare and the rule that they are compared with, batch, strengths at which the bias is measured, and parameters.
     cost, outputs
         A cost of samples, or an objective on noisy views of them, and then the number of outputs.
     activation
@@ -34,6 +38,11 @@ class GradientsOptions(LearningOptions):
 
     rules: Annotated[tuple[RuleName, ...], AfterValidator(distinct), RULE] = Field(
         tuple(RULES), min_length=1, description="Learning rules to compare."
+    )
+    against: Annotated[RuleName, RULE] = Field(
+        EXACT,
+        exclude_if=partial(operator.eq, EXACT),  # recorded runs are older than this option, and must still resume
+        description="Rule that the others are compared with.",
     )
     samples: Annotated[Positive, DATA] = Field(32, description="Number of training samples in the batch.")
     cost: Annotated[str, OneOf("cost", COSTS)] = Field("squared-error", description="Cost that learning lowers, or an objective on views.")

@@ -12,7 +12,7 @@ from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
 from experiments.learning.gradient_cases import SharedCase, case_of, concrete, objective_of, remember_checkpoint
-from experiments.learning.gradient_options import ALL, CommandGradientsOptions, GradientsOptions
+from experiments.learning.gradient_options import ALL, EXACT, CommandGradientsOptions, GradientsOptions
 from experiments.learning.gradient_table import table
 from experiments.learning.gradients_of_objectives import compare_all
 from experiments.learning.relaxation import trajectory
@@ -60,6 +60,7 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
     from contrastive_core.analysis.gradient_quality import review
     from contrastive_core.baselines.implicit import Implicit
     from contrastive_core.devices.on_device import held_by
+    from contrastive_core.generators import generator_of
     from contrastive_core.networks.curvature import extreme_eigenvalues
 
     objective = objective_of(options)
@@ -69,10 +70,13 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
     # Errors of reading belong to the estimates of the rules; the gradient of the network that a device holds has none.
     exact = Implicit(setting.cost, setting.settling).estimate(held_by(network), batch)
     free = exact.relaxations["free"]
-    rules = {rule: _measure(rule, options, setting, network, batch, exact.gradients, seed) for rule in counted(options.rules, name="rule")}
+    against = exact.gradients
+    if options.against != EXACT:
+        against = RULES[options.against](setting).estimate(network, batch, generator=generator_of(seed, 2)).gradients
+    rules = {rule: _measure(rule, options, setting, network, batch, against, seed) for rule in counted(options.rules, name="rule")}
     if objective and not options.frozen and "ep-centered" in rules:  # the two ways to nudge with a joint cost, side by side
         frozen = replace(setting, frozen=True)
-        rules["ep-centered, frozen"] = _measure("ep-centered", options, frozen, network, batch, exact.gradients, seed)
+        rules["ep-centered, frozen"] = _measure("ep-centered", options, frozen, network, batch, against, seed)
     smallest: float | None
     largest: float | None
     try:
@@ -152,12 +156,14 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
 
     Per parameter the cosine to the exact gradient, and over all of them the ratio of norms, the relative error, the share of equal
     signs and the order of the bias in the nudging strength: 1 for one-sided EP, 2 for centered EP, and about 0 for coupled learning,
-    which is not the gradient at any fraction. The run's directory keeps all of it, with figures.
+    which is not the gradient at any fraction. --against names another rule than the exact one to compare with, such as unrolled. The
+    run's directory keeps all of it, with figures.
 
     \b
     Examples:
       eqlab gradients
       eqlab gradients --hidden 64,64 --energy-scale 0.3
+      eqlab gradients --rules ep-centered --against unrolled --unroll 6 --nudged-tolerance none --nudged-budget 6 --strength 1e-5
       eqlab gradients --cost nt-xent --hidden 32 --rules ep-centered
       eqlab gradients --cost all --hidden 16 --samples 8 --rules ep-centered
       eqlab gradients --activation hard-sigmoid --checkpoint runs/NAME/checkpoints/train.safetensors
@@ -182,10 +188,11 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
     curvature, free = result["curvature"], result["free"]
     spread = "not known" if curvature["smallest"] is None else " to ".join(_shown(curvature[end]) for end in ("smallest", "largest"))
     shown = f"{result['views']} views each, {result['cost']}" if result["views"] > 1 else ""
+    beside = "" if options.against == EXACT else f"; compared with {options.against}"
     text = (
         f"{result['network']} on {result['samples']} samples of {result['data']}{', ' * bool(shown)}{shown}; strength "
         f"{result['strength']:g}, fraction "
-        f"{options.fraction:g}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
+        f"{options.fraction:g}{beside}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
         f"{spread}\n\n{format_table(header, rows)}"
     )
     finish(opened.run, invocation, result, text)

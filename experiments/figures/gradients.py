@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _SMALLEST_ERROR = 1e-15
 
 
-def gradient_alignment(rules: Mapping[str, Mapping[str, Any]]) -> Picture:
-    """Show the alignment of each layer's gradient with the exact one, and the relative error against the strength.
+def gradient_alignment(rules: Mapping[str, Mapping[str, Any]], reference: str = "exact gradient") -> Picture:
+    """Show the alignment of each layer's gradient with a reference, the exact one by default, and the relative error against the strength.
 
     Alignment is shown as 1 - cosine on a logarithmic axis, because most rules differ only in the digits after 0.99; beyond 1 the
     cosine is negative and following the estimate raises the cost. The second panel is left out if no rule has a strength.
@@ -27,13 +27,15 @@ def gradient_alignment(rules: Mapping[str, Mapping[str, Any]]) -> Picture:
     rules : mapping of str to mapping
         For each rule ``cosine`` (by parameter), ``relative_error``, ``order`` (the fitted slope of log error against log strength)
         and ``bias`` with ``strengths`` and ``errors``; each may be missing or None.
+    reference : str
+        Gradient that the others are compared with, for the title.
 
     Returns
     -------
     Picture
         Figure whose data hold the same without numbers that are not finite.
     """
-    data: dict[str, Any] = {"rules": {name: _record(record) for name, record in rules.items()}}
+    data: dict[str, Any] = {"rules": {name: _record(record) for name, record in rules.items()}, "reference": reference}
     return draw(_paint, data, 9.0, 1.4 + 0.27 * max(len(rules), 7), _rows(data["rules"]))
 
 
@@ -69,7 +71,7 @@ def _paint(figure: Figure, data: dict[str, Any]) -> None:
     biased = any(rule["bias"] for rule in rules.values())
     panels = figure.subplots(1, 2 if biased else 1, squeeze=False)[0]
     parameters = list(dict.fromkeys(parameter for rule in rules.values() for parameter in rule["cosine"]))
-    _paint_cosines(panels[0], rules, parameters)
+    _paint_cosines(panels[0], rules, parameters, data["reference"])
     if biased:
         _paint_bias(panels[1], rules, figure.get_figheight() - 1.2)
     add_key(figure, [(name, {"color": INK, "linestyle": "none", **_spot(index)}) for index, name in enumerate(parameters)], beside=False)
@@ -79,7 +81,7 @@ def _spot(index: int) -> dict[str, Any]:
     return {"marker": MARKERS[index % len(MARKERS)], "markeredgewidth": 0}
 
 
-def _paint_cosines(axes: Axes, rules: Mapping[str, Any], parameters: Sequence[str]) -> None:
+def _paint_cosines(axes: Axes, rules: Mapping[str, Any], parameters: Sequence[str], reference: str) -> None:
     angles = []
     look_of = looks(list(rules))
     for row, (name, rule) in enumerate(rules.items()):
@@ -96,7 +98,7 @@ def _paint_cosines(axes: Axes, rules: Mapping[str, Any], parameters: Sequence[st
             axes.text(0.02, row, "no cosine", **place)
     label_rows(axes, names(rules))
     angle_axis(axes, angles)
-    axes.set(title="Distance from the exact gradient", xlabel=f"1 {MINUS} cosine (shaded: negative cosine)")
+    axes.set(title=f"Distance from the {reference}", xlabel=f"1 {MINUS} cosine (shaded: negative cosine)")
 
 
 def _paint_bias(axes: Axes, rules: Mapping[str, Any], height: float) -> None:

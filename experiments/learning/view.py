@@ -105,7 +105,7 @@ def show_compare(opened: OpenedRun) -> Contents:
 
 
 def show_gradients(opened: OpenedRun) -> Contents:
-    """Show every rule's gradient beside the exact one, and how the free phase relaxed; of a grid, those of its first trial.
+    """Show every rule's gradient beside the exact or another one, and how the free phase relaxed; of a grid, those of its first trial.
 
     A grid of costs shows the cosines of every cost in place of the grid's own table.
     """
@@ -117,9 +117,11 @@ def show_gradients(opened: OpenedRun) -> Contents:
         return view
     rules = {rule: record for rule, record in first.metrics["rules"].items() if "error" not in record}
     trace = read_trace(opened.run, first.key)
-    pictures = {"alignment": gradient_alignment(rules), **({"relaxation": relaxation({"free phase": trace})} if trace else {})}
+    against = first.metrics["options"].get("against")
+    reference = f"gradient of {against}" if against else "exact gradient"
+    pictures = {"alignment": gradient_alignment(rules, reference), **({"relaxation": relaxation({"free phase": trace})} if trace else {})}
     where = f" in trial {first.key}" if opened.axes else ""
-    tables = [ReportTable(f"Distance from the exact gradient{where}", *table_of_gradients(first.metrics)), *view.tables]
+    tables = [ReportTable(f"Distance from the {reference}{where}", *table_of_gradients(first.metrics)), *view.tables]
     if costs:
         tables.insert(0, ReportTable("Cosines to the exact gradient, by cost", *table_of_objectives(found)))
     return Contents(tables, {**pictures, **view.pictures})

@@ -41,6 +41,19 @@ def test_gradients_shows_coupled_learning_and_contrastive_hebbian_as_no_gradient
     assert gradients["rules"]["contrastive-hebbian"]["relative_error"] > 0.05
 
 
+def test_gradients_against_truncated_backprop_agree_at_equal_numbers_of_sweeps(found: Found, tmp_path: Path) -> None:
+    """K nudged sweeps are backprop through the last K free ones (Ernoult et al., 2019); another number is no approximation of it."""
+    nudged = ("--nudged-tolerance", "none", "--nudged-budget", "3", "--strength", "1e-5", "--strengths", "1e-3,1e-4")
+    shared = ("gradients", "--hidden", "12", "--samples", "8", "--rules", "ep-centered", "--against", "unrolled", *nudged)
+    errors = [
+        found(*shared, "--unroll", sweeps, "--out", tmp_path / str(sweeps))["rules"]["ep-centered"]["relative_error"] for sweeps in (3, 4)
+    ]
+    # The bias is C beta^2 = C * 1e-10, and the free state is settled to 1e-11.
+    assert errors[0] < 1e-8
+    assert errors[1] > 1e-3
+    assert "Distance from the gradient of unrolled" in (tmp_path / "3" / "report.html").read_text("utf-8")
+
+
 def test_gradients_of_a_deep_network_with_little_feedback_end_settled(found: Found, tmp_path: Path) -> None:
     """Forces on the outputs are 1e-20 of those on the first layer, and every rule keeps its digits; this once ran without end."""
     hidden = ",".join(["16"] * 10)

@@ -7,6 +7,7 @@ bench = lazy_group(
     "Measure what computations cost on this machine.",
     {
         "settle": "experiments.benchmarks.settling:bench_settle",
+        "conv": "experiments.benchmarks.convolutions:bench_conv",
         "objectives": "experiments.benchmarks.objectives:bench_objectives",
         "spins": "experiments.benchmarks.spins:bench_spins",
         "circuits": "experiments.benchmarks.circuits:bench_circuits",

@@ -116,6 +116,7 @@ EXPERIMENTS: Table[Experiment] = Table(
     {
         "basins": "experiments.hopfield.basins:EXPERIMENT",
         "bench-circuits": "experiments.benchmarks.circuits:EXPERIMENT",
+        "bench-conv": "experiments.benchmarks.convolutions:EXPERIMENT",
         "bench-objectives": "experiments.benchmarks.objectives:EXPERIMENT",
         "bench-settle": "experiments.benchmarks.settling:EXPERIMENT",
         "bench-spins": "experiments.benchmarks.spins:EXPERIMENT",

@@ -68,6 +68,11 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
         "machines anneal every sample and problem",
     ),
     (r"bench circuits", sets(hidden="[4]", repeats=1, samples=2), "repeats for a median"),
+    (
+        r"bench conv",
+        sets(networks='["1x8x8 4c3 p2 5"]', batch=4, repeats=1, training_steps=1),
+        "repeats for a median, on published networks",
+    ),
     (r"bench spins", sets(size=64, replicas=2, repeats=1, patterns=2), "repeats for a median"),
     (
         r"bench settle",

@@ -47,6 +47,17 @@ CONTRASTING: Table[Any] = Table(
 )
 """Kernels that relax from rest and contrast the phases into a gradient, with nothing in between."""
 
+PICTURES: Table[Any] = Table(
+    "kernel",
+    {
+        "cpu pooled": "contrastive_core.kernels.settling.pictures.pool_cpu:pooled",
+        "cpu unpooled": "contrastive_core.kernels.settling.pictures.pool_cpu:unpooled",
+        "cuda pooled": "contrastive_core.kernels.settling.pictures.host_cuda:pooled",
+        "cuda unpooled": "contrastive_core.kernels.settling.pictures.host_cuda:unpooled",
+    },
+)
+"""Elementwise steps around convolutions, by type of device and name."""
+
 CACHED = "cached"
 """Backend of networks with convolutions: steps of the reference in which nothing is convolved twice."""
 

@@ -8,7 +8,7 @@ wanted and the nudge is not so small that displacements would lose digits; numba
 to the reference at none of the benchmark's sizes, so that size is not part of the rule. On a CUDA device nothing has been measured yet.
 A dynamics may bring compiled steps of its own (:attr:`~contrastive_core.dynamics.base.Dynamics.compiled`), which count as numba's.
 Block descent of networks with convolutions takes the steps of the reference in a network that keeps what it has convolved
-(:mod:`contrastive_core.networks.cached`), wherever its tensors are.
+(:mod:`contrastive_core.relaxation.cached`), wherever its tensors are.
 
 This module does not import numba; a kernel is imported when it is first used.
 """
@@ -30,9 +30,9 @@ from contrastive_core.kernels import BACKEND_NAMES, CACHED, PLACES
 from contrastive_core.kernels.settling.elements.codes import ACTIVATION_CODES
 from contrastive_core.kernels.settling.elements.output_phase import KNOWN_COSTS, are_alike, fused_depth
 from contrastive_core.network import Clamped, Network
-from contrastive_core.networks.cached import cached, cached_clamped, is_convolutional
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Nudge, Phase
+from contrastive_core.relaxation.cached import cached, cached_clamped, is_convolutional
 from contrastive_core.types import State
 
 STEPS = "steps"

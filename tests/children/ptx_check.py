@@ -17,6 +17,7 @@ from numba import cuda, types
 
 from contrastive_core.kernels.settling.any_depth import kernel_cuda as any_depth
 from contrastive_core.kernels.settling.elements import block_cuda
+from contrastive_core.kernels.settling.pictures import pool_cuda
 from contrastive_core.kernels.spins import chains_cuda, replicas_cuda
 
 CODES = types.int8[:, ::1]
@@ -39,10 +40,17 @@ def settling(real: Any) -> tuple[Any, ...]:
     return frame, network, act, matrix, schedule, stack, certificates, flag
 
 
+def pictures(name: str, real: Any) -> tuple[Any, ...]:
+    """Types of a kernel around convolutions."""
+    layer, places = real[:, :, :, ::1], types.int64[:, :, :, ::1]
+    return (layer, real[::1], INTEGER, layer, places) if name == "pooled" else (layer, places, INTEGER, layer)
+
+
 KERNELS = [
     (chains_cuda, "sequential", lambda: (CODES, *SPIN, INTEGER, INTEGER, *RUN)),
     (chains_cuda, "simultaneous", lambda: (CODES, *SPIN, types.boolean, *RUN, GAINS)),
     (replicas_cuda, "lanes", lambda: (CODES, types.int64[::1], BYTES, LANE, LANE, INTEGER, INTEGER, *RUN[:-1], STACK)),
+    *((pool_cuda, name, partial(pictures, name, real)) for name in ("pooled", "unpooled") for real in (types.float32, types.float64)),
     *((any_depth, "settle_blocks", partial(settling, real)) for real in (types.float32, types.float64)),
 ]
 

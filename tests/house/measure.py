@@ -142,8 +142,8 @@ def function_lengths(sources: list[Source]) -> Measure:
 def kernel_lines(sources: list[Source]) -> Measure:
     """Count the lines of the kernels."""
     lines = sum(len(source.text.splitlines()) for source in sources if source.path.startswith("contrastive_core/kernels/"))
-    # 4300 for states, and 300 for displacements from a free state.
-    return Measure("lines of kernels", str(lines), "<= 4600", lines <= 4600)
+    # 4300 for states, 300 for displacements from a free state, and 200 for poolings of pictures on the CPU and on CUDA devices.
+    return Measure("lines of kernels", str(lines), "<= 4800", lines <= 4800)
 
 
 ALONE: tuple[Callable[[list[Source]], Measure], ...] = (

@@ -14,11 +14,11 @@ from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import BackendError
-from contrastive_core.networks.cached import cached
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.notation import convolutional
 from contrastive_core.phases import Hold, Nudge, Sides
 from contrastive_core.relaxation.backends import Case, plan
+from contrastive_core.relaxation.cached import cached
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Estimate, Settling
 from contrastive_core.types import Batch

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 SETTLING = ("settle_blocks",)
+PICTURES = ("pooled", "pooled", "unpooled", "unpooled")
 
 
 @pytest.mark.skipif(
@@ -26,5 +27,6 @@ def test_cuda_kernels_compile_for_two_generations_of_devices() -> None:
     done = subprocess.run([sys.executable, str(here / "ptx_check.py")], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert (
-        done.stdout.split() == ["sequential", "simultaneous", "lanes", *[kernel for kernel in SETTLING for _ in ("float32", "float64")]] * 2
+        done.stdout.split()
+        == ["sequential", "simultaneous", "lanes", *PICTURES, *[kernel for kernel in SETTLING for _ in ("float32", "float64")]] * 2
     )

@@ -35,6 +35,15 @@ def test_cuda_kernel_settles_as_the_reference_does() -> None:
     assert done.stdout.split() == ["fixed_budget", "readout", "displacements", "stopping", "together", "divergence", "inputs_stay"]
 
 
+def test_cuda_kernels_around_convolutions_do_what_torch_does() -> None:
+    """They lead feedback: a maximum in another place is another gradient."""
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    script = CHILDREN / "pictures_cuda_check.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["pooling", "gradients"]
+
+
 def functions(path: Path) -> dict[str, list[str]]:
     """The public functions of a file of kernels, each with its decorators."""
     tree = ast.parse(path.read_text())
@@ -48,6 +57,7 @@ def test_cuda_and_cpu_mirror_each_other_name_for_name() -> None:
     kernels = {path: {name for name, found in names.items() if "cuda.jit" in found} for path, names in there.items()}
     assert {name for names in kernels.values() for name in names} == {
         "settle_blocks",
+        *("pooled", "unpooled"),
         *("sequential", "simultaneous", "lanes"),
     }
     # A folder holds both sides of its kernels: each CUDA kernel has a function of its name on the CPU.

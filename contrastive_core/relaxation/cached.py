@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from contrastive_core.kernels import PICTURES, PLACES
 from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.links import Convolution, Edge, Link, channels_last, is_nothing
@@ -82,33 +83,34 @@ class CachedConvolution:
             link = replace(link, kernel=link.kernel + size, stride=self.folded, pooling=UNPOOLED)
         self.link, self.routed, self.turning = link, link.routed, link.turning
         self._weight = channels_last(weight)  # else every call rearranges them
-        self._responses, self._routes, self._changes, self._spreads = Kept(), Kept(), Kept(), Kept(_SIDES)
-
-    def _convolved(self, below: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the response and its pooling; the routes of a maximum come with it, and are kept."""
-        if is_nothing(below):
-            response = self._nothing(below, 1)
-            pooled = self.link.pooling.value(response)
-            return self._nothing(below, len(below)), pooled.expand(len(below), *pooled.shape[1:])
-        response = self.link.respond(below, self._weight)
-        if not isinstance(self.link.pooling, Maximum):
-            return response, self.link.pooling.value(response)
-        pooled, route = functional.max_pool2d(response, self.link.pooling.size, return_indices=True)
-        self._routes(lambda _: route, response)
-        return response, pooled
+        self._responses, self._routes, self._drives = Kept(), Kept(), Kept()
+        self._changes, self._spreads = Kept(), Kept(_SIDES)
 
     def _nothing(self, like: Tensor, rows: int) -> Tensor:
         """Return responses of 0 that take no memory."""
         return like.new_zeros(()).expand(rows, *self.link.response_shape)
 
+    def _convolved(self, below: Tensor) -> Tensor:
+        return self._nothing(below, len(below)) if is_nothing(below) else self.link.respond(below, self._weight)
+
     def respond(self, below: Tensor, weight: Tensor) -> Tensor:
         """Return the response before the pooling."""
-        return self._responses(self._convolved, below)[0]
+        return self._responses(self._convolved, below)
 
     def up(self, below: Tensor, weight: Tensor, onto: Tensor) -> Tensor:
         """Return the pooled response, added to a bias of shape (C,) or to other drives."""
-        pooled = self._responses(self._convolved, below)[1]
-        return pooled + (onto[:, None, None] if onto.dim() == 1 else onto)
+        return self._drives(self._driven, self.respond(below, weight), onto)
+
+    def _driven(self, response: Tensor, onto: Tensor) -> Tensor:
+        """Return the pooled response, added to others; the routes of a maximum come with it, and are kept."""
+        bias = onto[:, None, None] if onto.dim() == 1 else onto
+        if is_nothing(response):
+            return (bias + response.new_zeros(1)).expand(len(response), *self.link.above)
+        if onto.dim() == 1 and isinstance(self.link.pooling, Maximum):
+            drive, route = PICTURES[f"{place_of(response)} pooled"](response, onto, self.link.pooling.size)
+            self._routes(lambda _: route, response)
+            return cast(Tensor, drive)
+        return self.link.pooling.value(response) + bias
 
     def route(self, response: Tensor) -> Tensor | None:
         """Return what feedback needs of the response; None if it needs nothing."""
@@ -123,8 +125,8 @@ class CachedConvolution:
     def _spread(self, above: Tensor, route: Tensor) -> Tensor:
         if not isinstance(self.link.pooling, Maximum):
             return self.link.pressed(above, route)
-        # Torch's own inverse has no derivative for a batch of vectors, and takes a third of the time of a scatter.
-        return cast(Tensor, torch.ops.aten.max_unpool2d(above, route, self.link.response_shape[1:]))
+        size, shape = self.link.pooling.size, self.link.response_shape[1:]
+        return cast(Tensor, PICTURES[f"{place_of(above)} unpooled"](above, route, size, shape))
 
     def down(self, pressed: Tensor, weight: Tensor, onto: Tensor, scale: float) -> Tensor:
         """Return the feedback times a scale, added to other drives of the layer below."""
@@ -152,6 +154,11 @@ def is_convolutional(network: Network) -> bool:
     if type(network) is not Layered or network.is_dense:  # the common case, asked in every batch
         return False
     return any(type(edge.link) is Convolution for edge in network.architecture.edges)
+
+
+def place_of(like: Tensor) -> str:
+    """Say whose elementwise steps a tensor takes: "cuda" for our kernels on its device, "cpu" for torch's functions, which go anywhere."""
+    return "cuda" if like.is_cuda and not PLACES["cuda"].missing() else "cpu"
 
 
 def cached(network: Layered) -> Layered:

@@ -146,7 +146,11 @@ def _dash(index: int) -> dict[str, Any]:
     return {"linestyle": ("-", "--", ":", "-.")[index % 4], "linewidth": 1.1}
 
 
-def dilution_picture(cells: Sequence[Mapping[str, Any]], network: str = "") -> Picture:
+GroundLine = tuple[Sequence[float], Sequence[Sequence[float]], Sequence[float]]
+"""Dilutions, overlaps of the ground state at each, and the dilutions at which they jump."""
+
+
+def dilution_picture(cells: Sequence[Mapping[str, Any]], line: Callable[[float], GroundLine], network: str = "") -> Picture:
     """Show every overlap against the dilution, by theory and Monte Carlo: retrieval turns from hierarchical to parallel.
 
     Parameters
@@ -154,6 +158,8 @@ def dilution_picture(cells: Sequence[Mapping[str, Any]], network: str = "") -> P
     cells : sequence of mapping
         Cells as in :func:`phase_picture`, with ``overlaps`` of the theory and ``monte_carlo``. The lowest, the middle and the highest
         temperature are shown.
+    line : callable
+        Maps a temperature over T_c to the ground states of the theory at it.
     network : str
         Patterns, spins and sweeps, for the caption.
 
@@ -175,9 +181,17 @@ def dilution_picture(cells: Sequence[Mapping[str, Any]], network: str = "") -> P
             }
             for c in known
         ]
-        panels.append({"ratio": ratio, "rows": rows})
+        places, states, jumps = line(ratio)
+        curves = [[m / (1 - place) for place, m in zip(places, column, strict=True)] for column in zip(*states, strict=True)]
+        panels.append({"ratio": ratio, "rows": rows, "places": list(places), "curves": curves, "jumps": list(jumps)})
     picture = draw(_paint_dilution, {"panels": panels}, 1.6 + 3.0 * len(panels), 3.2, _dilution_rows(panels))
-    return picture._replace(caption=f"{network}. Symbols are sampled overlaps, with standard errors; open ones decide nothing.")
+    return picture._replace(caption=f"{network}. {_DILUTION}".removeprefix(". "))
+
+
+_DILUTION = (
+    "Symbols are sampled overlaps, with standard errors; open ones decide nothing. Lines are ground states of the theory; at a dotted line "
+    "they change by a transition of first order, and at all other places continuously."
+)
 
 
 def _dilution_rows(panels: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
@@ -185,13 +199,17 @@ def _dilution_rows(panels: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     for panel in panels:
         for row in panel["rows"]:
             for index in range(len(row["theory"])):
-                yield {
-                    "temperature_over_critical": panel["ratio"],
-                    "dilution": row["dilution"],
-                    "pattern": index + 1,
-                    **{title: row[key][index] for key, title in titles.items()},
-                    "agrees": row["agrees"],
-                }
+                values = {title: row[key][index] for key, title in titles.items()}
+                yield {**_place("point", panel, row["dilution"]), "pattern": index + 1, **values, "agrees": row["agrees"]}
+        for index, curve in enumerate(panel["curves"]):
+            for dilution, value in zip(panel["places"], curve, strict=True):
+                yield {**_place("theory", panel, dilution), "pattern": index + 1, titles["theory"]: value}
+        for dilution in panel["jumps"]:
+            yield _place("first-order transition", panel, dilution)
+
+
+def _place(series: str, panel: Mapping[str, Any], dilution: float) -> dict[str, Any]:
+    return {"series": series, "temperature_over_critical": panel["ratio"], "dilution": dilution}
 
 
 _SOURCES: dict[str, Callable[[Mapping[str, Any]], Sequence[float]]] = {
@@ -201,6 +219,7 @@ _SOURCES: dict[str, Callable[[Mapping[str, Any]], Sequence[float]]] = {
 }
 
 
+_FIRST_ORDER: dict[str, Any] = {"color": FAINT, "linestyle": ":"}
 _SAMPLED: list[tuple[str, dict[str, Any]]] = [
     ("Monte Carlo", {"color": INK, "marker": "o", "linestyle": "none"}),
     ("undecided", {"color": INK, "marker": "o", "markerfacecolor": "none", "linestyle": "none"}),
@@ -213,10 +232,13 @@ def _paint_dilution(figure: Figure, data: dict[str, Any]) -> None:
     for panel, one in zip(axes, data["panels"], strict=True):
         places = [row["dilution"] for row in one["rows"]]
         count = max([count, *(len(row["theory"]) for row in one["rows"])])
+        for index, curve in enumerate(one["curves"]):
+            panel.plot(one["places"], curve, color=COLOURS[index % len(COLOURS)])
+        for jump in one["jumps"]:
+            panel.axvline(jump, **_FIRST_ORDER)
         for index in range(count):
             colour = COLOURS[index % len(COLOURS)]
             means, errors = ([row[key][index] for row in one["rows"]] for key in ("sampled", "error"))
-            panel.plot(places, [row["theory"][index] for row in one["rows"]], color=colour)
             look: dict[str, Any] = {"color": colour, "marker": MARKERS[index % len(MARKERS)], "markersize": 3.5, "linestyle": "none"}
             for undecided in (False, True):
                 chosen = [place for place, row in enumerate(one["rows"]) if (row["agrees"] is None) is undecided]
@@ -228,4 +250,5 @@ def _paint_dilution(figure: Figure, data: dict[str, Any]) -> None:
         (f"pattern {index + 1}", {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]})
         for index in range(count)
     ]
-    add_key(figure, [*names, ("theory", {"color": INK}), *_SAMPLED])
+    order = [("first-order transition", _FIRST_ORDER)] if any(one["jumps"] for one in data["panels"]) else []
+    add_key(figure, [*names, ("theory", {"color": INK}), *order, *_SAMPLED])

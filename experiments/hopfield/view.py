@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from experiments.commandline.options import Layer, resolve_layers
@@ -14,6 +15,7 @@ from experiments.figures.writing import Picture
 from experiments.hopfield.basins import tables as tables_of_basins
 from experiments.hopfield.capacity import CapacityOptions, analyse
 from experiments.hopfield.capacity import tables as tables_of_capacity
+from experiments.hopfield.ground_states import ground_line
 from experiments.hopfield.learn import cell_of as lesson_of
 from experiments.hopfield.learn import crossings
 from experiments.hopfield.learn import tables as tables_of_learn
@@ -55,7 +57,9 @@ def show_phase(opened: OpenedRun) -> Contents:
         pictures[f"phase-{count}"] = phase_picture(found, boundaries(count, tuple(cell["dilution"] for cell in found)), named)
         ordered = [cell for cell in found if cell.get("monte_carlo")]
         if ordered:
-            pictures[f"dilution-{count}"] = dilution_picture(ordered, named)
+            places = [cell["dilution"] for cell in ordered]
+            line = partial(ground_line, count, min(places), max(places))
+            pictures[f"dilution-{count}"] = dilution_picture(ordered, line, named)
     return Contents(tables_of_phase(cells) if cells else [], pictures)
 
 

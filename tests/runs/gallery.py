@@ -53,6 +53,11 @@ def _phase_cells(patterns: int) -> list[dict[str, Any]]:
     return cells
 
 
+def _ground_line(ratio: float) -> phases.GroundLine:
+    places = [0.05 + 0.01 * index for index in range(80)]
+    return places, [[0.5 - 0.1 * k - 0.2 * place * ratio - 0.1 * (place > 0.4) for k in range(3)] for place in places], [0.405]
+
+
 def _phase() -> Picture:
     places = [0.05 + 0.01 * index for index in range(80)]
     names = ("pure unstable below", "symmetric unstable below", "hierarchical state exists up to, at T = 0")
@@ -185,7 +190,7 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
     "matches": {"of eighteen kinds": _match},
     "recall_picture": {"of three patterns": _recall},
     "phase_picture": {"of five states": _phase},
-    "dilution_picture": {"of three patterns": lambda: phases.dilution_picture(_phase_cells(3))},
+    "dilution_picture": {"of three patterns": lambda: phases.dilution_picture(_phase_cells(3), _ground_line)},
     "learning_picture": {"of three qualities": _learning},
     "threshold_picture": {"of three qualities": _thresholds},
     "capacity_picture": {"of four sizes": _capacity},

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from contrastive_core.devices.conductance import Pairing
 from contrastive_core.devices.device import Device
+from contrastive_core.devices.presets import find_preset
 from contrastive_core.devices.two_pass import CommonMode, common_mode, in_two_passes
 from contrastive_core.errors import InputError
 from contrastive_core.forms import Dissipation
@@ -38,11 +39,14 @@ class OnDevice(SameEnergy[Network], Network):
     ----------
     network : Network
         Network to be put on hardware; its weights are programmed, and its parameters are changed from then on.
-    device : Device
-        Hardware that holds the weights.
+    device : Device or str
+        Hardware that holds the weights, or the name of a published device, which then has seed 0; ``find_preset(name).build(seed)``
+        has another one.
 
     Raises
     ------
+    UnknownNameError
+        If there is no published device of that name.
     InputError
         If phases are to be written one by one where a phase on its own has no gradient: with feedback of its own.
     """
@@ -51,7 +55,8 @@ class OnDevice(SameEnergy[Network], Network):
     pulses: Tensor
     """All pulses sent, and the sum over writes of the longest train of an array; fractions where the states are not finite."""
 
-    def __init__(self, network: Network, device: Device) -> None:
+    def __init__(self, network: Network, device: Device | str) -> None:
+        device = find_preset(device).build(0) if isinstance(device, str) else device
         circuits = device.acting(lambda hooks: hooks.circuit)
         if device.writes_each_phase and circuits:
             raise InputError("feedback of its own has no energy whose phases could be written one by one; write the difference (net)")

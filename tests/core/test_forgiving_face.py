@@ -11,6 +11,7 @@ import torch
 from systems import RULE_NAMES
 
 import eqlab
+from contrastive_core.devices.presets import PRESETS
 from contrastive_core.networks.kind import Blueprint
 
 LAYERED: dict[str, Callable[..., Any]] = {
@@ -80,6 +81,25 @@ def test_activations_go_by_name(name: str) -> None:
     assert by_name.activations == by_object.activations
     assert f"4-5-3, activation {name}, readout of 3" in repr(by_name)
     assert f"outputs {name}" in repr(eqlab.Layered((4, 5, 3), output_activation=name)) or name == "hard-sigmoid"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_published_devices_go_by_name_and_alias(name: str) -> None:
+    """If this fails, a network is held by another device than the one named, or a name is no device until a weight is written."""
+    by_name, by_alias, by_object = (
+        eqlab.OnDevice(eqlab.Layered((4, 5, 3)), given) for given in (name, PRESETS[name].alias.upper() or name, PRESETS[name].build(0))
+    )
+    assert by_name.device == by_alias.device == by_object.device
+    for one, other in zip(by_name.buffers(), by_object.buffers(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("given", "words"), [("ecrum", "did you mean 'ecram'"), ("", "unknown device ''"), (eqlab.Device, "must be a")])
+def test_what_is_no_device_is_refused_in_one_sentence(given: Any, words: str) -> None:
+    """If this fails, a slip in the name of a device ends in a message about an attribute of a text."""
+    with pytest.raises(eqlab.EqlabError, match=words) as caught:
+        eqlab.OnDevice(eqlab.Layered((4, 3)), given)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", eqlab.NETWORKS)

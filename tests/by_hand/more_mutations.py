@@ -78,4 +78,13 @@ MORE = [
     Mutation("implicit: indefinite curvature passes the Krylov solver", "contrastive_core/baselines/implicit.py", ".sum(1) < 0\n", ".sum(1) < -1e300\n", "gradients::test_implicit_refuses"),
     Mutation("tuning: spread of batches over their number", "contrastive_core/analysis/tuning.py", ".square().sum(1).sum() / (len(rows) - 1)", ".square().sum(1).sum() / len(rows)", "tuning::test_noise_is_the_standard"),
     Mutation("plug-ins: a name of two packages is the first one's", "contrastive_core/plugins.py", "if len(found) + len(packages) > 1:", "if len(found) > 1:", "plugins::test_broken_and_clashing"),
+    # Second-order checks, nudged oscillators, guards, progress, files and ground states
+    Mutation("convexity: half the curvature of the units", "contrastive_core/relaxation/convexity.py", "torch.minimum(least, 1 + total(", "torch.minimum(least, 0.5 + total(", "negative_nudges::test_a_saddle_without_a_force"),
+    Mutation("pull on oscillators: the whole curvature is an injection", "eqprop/oscillator.py", "injection - on_outputs.curvature / 2", "injection - on_outputs.curvature", "tops_of_wells::test_a_nudge_is_a_field"),
+    Mutation("foreign code: one that ends the program ends ours", "contrastive_core/guards/foreign.py", "except (Exception, SystemExit) as error", "except Exception as error", "wrong_objects::test_wrong_objects_are_refused"),
+    Mutation("types of arguments: names are not looked at", "contrastive_core/guards/typed.py", "_check(target.__name__, parameter, meanings.get(parameter), given)", "pass", "wrong_types::test_wrong_types_are_refused"),
+    Mutation("shares: a loop in a loop begins at 0 again", "contrastive_core/progress/share.py", "_Span(around.low + low * width,", "_Span(low * width,", "live_progress::test_a_loop_in_a_loop"),
+    Mutation("named files: an empty one is in the way", "contrastive_core/files/writing.py", "(size := path.stat().st_size) and (size !=", "(size := path.stat().st_size) >= 0 and (size !=", "named_files::test_a_file_is_written_once"),
+    Mutation("device files: settings without a part pass", "experiments/setup/device_files.py", "if not isinstance(table, Mapping) or not all(", "if isinstance(table, Mapping) and not all(", "trained_on_devices::test_files_without_settings"),
+    Mutation("ground states: a root is a jump", "experiments/hopfield/ground_states.py", "_WIDTH = 1e-6", "_WIDTH = 1e-2", "ground_lines::test_a_state_that_grows"),
 ]  # fmt: skip

@@ -201,8 +201,8 @@ WITHOUT = {"Network", "Activation", "Cost", "SquaredError", "CrossEntropy", "Obj
 """Base classes and enumerations, which nobody calls with settings of ours, and costs without settings."""
 TABLES = {name for name in eqlab.PUBLIC if name.isupper()}
 ERRORS = {name for name in eqlab.PUBLIC if name.endswith("Error") and name != "SquaredError"}
-ANY = {("NetworkKind", "options"), ("Batch", "inputs"), ("Batch", "labels")}
-"""Parameters that take any class, and samples, which are converted where they are used."""
+ANY = {("NetworkKind", "options"), ("Batch", "inputs"), ("Batch", "labels"), ("Estimate", "relaxations")}
+"""Parameters that take any class, samples, which are converted where they are used, and relaxations, which a look into them would make."""
 
 
 def test_the_walk_covers_every_public_callable() -> None:

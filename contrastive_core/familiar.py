@@ -24,7 +24,6 @@ FAMILIAR: dict[str, dict[str, str]] = {
         "early-stopping": "patience",
         "num-epochs": "epochs",
         "n-epochs": "epochs",
-        "layers": "hidden",
         "hidden-size": "hidden",
         "sizes": "hidden",
         "model": "network",

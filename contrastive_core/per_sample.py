@@ -1,9 +1,11 @@
-"""Reductions over all units of each sample, whatever the shape of a layer: rows of units, or pictures with channels."""
+"""Sums and maxima over the units of each sample, and samples as rows, for layers of any shape: rows of units, or pictures."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from contrastive_core.types import State
 
 
 def _units(layer: Tensor) -> tuple[int, ...]:
@@ -27,3 +29,19 @@ def total(layer: Tensor) -> Tensor:
 def beside(values: Tensor, layer: Tensor) -> Tensor:
     """Return one value per sample, of shape (B,), shaped to act on all units of a layer: (B, 1, ...)."""
     return values.reshape(-1, *(1,) * (layer.dim() - 1))
+
+
+def flatten(state: State) -> Tensor:
+    """Return the layers of each sample in one row, of shape (B, n)."""
+    return torch.cat([layer.flatten(1) for layer in state], dim=1)
+
+
+def unflatten(rows: Tensor, like: State) -> State:
+    """Split rows of shape (B, n) into layers shaped as those of ``like``, whose batch may be larger."""
+    parts = torch.split_with_sizes(rows, widths(like), dim=1)
+    return tuple(part if layer.dim() == 2 else part.reshape(-1, *layer.shape[1:]) for part, layer in zip(parts, like, strict=True))
+
+
+def widths(state: State) -> list[int]:
+    """Return the number of units of each layer."""
+    return [layer[0].numel() for layer in state]

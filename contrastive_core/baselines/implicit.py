@@ -16,9 +16,10 @@ from contrastive_core.errors import ConvergenceError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Network
-from contrastive_core.networks.curvature import as_operator, dense, flatten, scaled_hessian, unflatten
+from contrastive_core.networks.curvature import as_operator, dense, scaled_hessian
 from contrastive_core.networks.differences import Differences
 from contrastive_core.networks.layered import Layered
+from contrastive_core.per_sample import flatten, unflatten
 from contrastive_core.relaxation.displace import adjoint as swept_adjoint
 from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
 from contrastive_core.types import Batch, Gradients, Samples, State

@@ -11,7 +11,7 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
-from contrastive_core.networks.curvature import flatten, unflatten
+from contrastive_core.per_sample import flatten, unflatten
 from contrastive_core.phases import Phase
 from contrastive_core.types import State
 

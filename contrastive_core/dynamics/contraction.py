@@ -10,8 +10,9 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import ConvergenceError, InputError
 from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
-from contrastive_core.networks.curvature import check_state, flatten, unflatten
+from contrastive_core.networks.input_checks import check_state
 from contrastive_core.networks.layered import Layered
+from contrastive_core.per_sample import flatten, unflatten
 from contrastive_core.types import State
 
 _DENSE = 64

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, cg, eigsh
 from torch import Tensor
 
-from contrastive_core.errors import ConvergenceError, ShapeError
+from contrastive_core.errors import ConvergenceError
 from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
+from contrastive_core.networks.input_checks import check_state
+from contrastive_core.per_sample import flatten, unflatten, widths
 from contrastive_core.types import State
 
 _GRADED = 1e-2
@@ -77,35 +79,6 @@ def scaled_hessian(clamped: Clamped, state: State) -> tuple[Callable[[State], St
         return tuple(torch.where(s > 0, s * h, v) for s, h, v in zip(scale, image, vector, strict=True))
 
     return multiply, scale
-
-
-def check_state(clamped: Clamped, state: State) -> None:
-    """Refuse a state that has other shapes than the network and its inputs need.
-
-    Raises
-    ------
-    ShapeError
-        If a layer is missing, too many or of another shape.
-    """
-    expected = [(clamped.drive.shape[0], *shape) for shape in clamped.network.shapes]
-    if [tuple(layer.shape) for layer in state] != expected:
-        raise ShapeError(f"state has shapes {[tuple(layer.shape) for layer in state]}, the network and its inputs need {expected}")
-
-
-def flatten(state: State) -> Tensor:
-    """Return the layers of each sample in one row, of shape (B, n)."""
-    return torch.cat([layer.flatten(1) for layer in state], dim=1)
-
-
-def unflatten(rows: Tensor, like: State) -> State:
-    """Split rows of shape (B, n) into layers shaped as those of ``like``, whose batch may be larger."""
-    parts = torch.split_with_sizes(rows, widths(like), dim=1)
-    return tuple(part if layer.dim() == 2 else part.reshape(-1, *layer.shape[1:]) for part, layer in zip(parts, like, strict=True))
-
-
-def widths(state: State) -> list[int]:
-    """Return the number of units of each layer."""
-    return [layer[0].numel() for layer in state]
 
 
 def as_operator(multiply: Callable[[State], State], like: State) -> LinearOperator:

@@ -1,12 +1,18 @@
-"""Checks of the inputs that networks are clamped to."""
+"""Checks of the inputs that networks are clamped to, and of states."""
+
+from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.types import as_tensor
+from contrastive_core.types import State, as_tensor
+
+if TYPE_CHECKING:
+    from contrastive_core.network import Clamped
 
 
 def as_inputs(inputs: Tensor, num_inputs: int, dtype: torch.dtype) -> Tensor:
@@ -45,3 +51,16 @@ def as_inputs(inputs: Tensor, num_inputs: int, dtype: torch.dtype) -> Tensor:
     if not math.isfinite(float(converted.sum())) and not bool(torch.isfinite(converted).all()):
         raise InputError("inputs contain NaN or infinity; clean the data before presenting it")
     return converted
+
+
+def check_state(clamped: Clamped, state: State) -> None:
+    """Refuse a state that has other shapes than the network and its inputs need.
+
+    Raises
+    ------
+    ShapeError
+        If a layer is missing, too many or of another shape.
+    """
+    expected = [(clamped.drive.shape[0], *shape) for shape in clamped.network.shapes]
+    if [tuple(layer.shape) for layer in state] != expected:
+        raise ShapeError(f"state has shapes {[tuple(layer.shape) for layer in state]}, the network and its inputs need {expected}")

@@ -16,7 +16,7 @@ from contrastive_core.guards.typed import typed
 from contrastive_core.kernels import PLACES
 from contrastive_core.kernels.settling.route import settle
 from contrastive_core.network import Clamped, Network
-from contrastive_core.networks.curvature import check_state
+from contrastive_core.networks.input_checks import check_state
 from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.relaxation.backends import STEPS, Case, clamped_for, has_minimum, required
 from contrastive_core.relaxation.convexity import certified_convex

@@ -42,7 +42,7 @@ def measure(
 
     from contrastive_core.data.batches import batches
     from contrastive_core.devices.accounting import account
-    from contrastive_core.networks.curvature import flatten
+    from contrastive_core.per_sample import flatten
 
     batch = next(batches(splits.train, batch_size))
     held.begin_use_()

@@ -31,7 +31,7 @@ def test_an_option_that_does_not_exist_is_compared_with_those_that_do(arguments:
         (("runs", "show", "x", "--runs", "some place"), "see 'eqlab runs list --runs 'some place''"),
         (("runs", "compare", "x", "--runs", "some place"), "those that 'eqlab runs list --runs 'some place'' shows"),
         (("sweep", "status", "x", "--runs", "other"), "list what there is with 'eqlab runs list --runs other'"),
-        (("watch", "x", "--runs", "other"), "see 'eqlab runs list --runs other'"),
+        (("watch", "x", "--runs", "other", "--wait", "0"), "see 'eqlab runs list --runs other'"),
         (("runs", "list", "--runs", "other"), "there is no directory other; give --runs the directory that holds the runs"),
         (("runs", "show", "x"), "there is no run runs/x; see 'eqlab runs list'"),
     ],
@@ -56,7 +56,7 @@ def test_tune_gives_settings_that_fit(size: int, flags: tuple[object, ...], advi
 
 
 def test_a_variation_that_is_no_setting_names_its_own_flag(refused: Refused) -> None:
-    assert "unknown option nosuch (by --vary or --imperfections)" in refused("hardware", "--vary", "nosuch=3")
+    assert "unknown option nosuch (by --own, --vary or --imperfections)" in refused("hardware", "--vary", "nosuch=3")
 
 
 def test_a_report_has_an_ending_and_settings_are_written_as_they_are_given(eqlab: Eqlab, found: Found) -> None:

@@ -15,7 +15,8 @@ from contrastive_core.baselines.implicit import Implicit
 from contrastive_core.certificate import Stop
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.networks import ACTIVATIONS
-from contrastive_core.networks.curvature import dense, extreme_eigenvalues, flatten, hessian, scaled_hessian
+from contrastive_core.networks.curvature import dense, extreme_eigenvalues, hessian, scaled_hessian
+from contrastive_core.per_sample import flatten
 from contrastive_core.rule import Estimate, Setting, Settling
 from contrastive_core.types import Gradients
 from eqprop.rule import EquilibriumPropagation

@@ -23,8 +23,9 @@ from contrastive_core.dynamics.momentum import Momentum, largest_curvature, tune
 from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import InputError
 from contrastive_core.network import Clamped
-from contrastive_core.networks.curvature import extreme_eigenvalues, flatten, unflatten
+from contrastive_core.networks.curvature import extreme_eigenvalues
 from contrastive_core.networks.layered import Layered
+from contrastive_core.per_sample import flatten, unflatten
 from contrastive_core.phases import Hold, Nudge, Phase
 from contrastive_core.types import State
 

@@ -272,7 +272,7 @@ def test_a_name_that_is_no_file_name_is_refused_before_anything_is_written(tmp_p
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Any) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="choose another --out"):
+    with pytest.raises(InputError, match="choose another directory"):
         write_pictures(tmp_path / "file" / "figures", {"a": Picture("<svg/>", {})})
     with pytest.raises(InputError, match="SVG only"):
         write_pictures(tmp_path, {"a": Picture("<svg/>", {})}, ("png",))

@@ -26,7 +26,8 @@ SHAPES = ("rows", "columns", "links", "voters")
 def options_with(network: str, **others: Any) -> LearningOptions:
     """A tiny network, some of its options set."""
     small = {"hidden": (4,), "data": "two-moons", "graph": {"rows": 4, "columns": 4, "links": 40}}
-    return LearningOptions.model_validate({**small, "network": network, **others})
+    pictures = {"data": "digits", "layers": "2c3 a2 10"} if network == "convolutional" else {}
+    return LearningOptions.model_validate({**small, **pictures, "network": network, **others})
 
 
 def trained(network: str, place: Path, seed: int = 0, **others: Any) -> Path:

@@ -215,7 +215,7 @@ def test_nudges_to_different_labels_are_contrasted_as_they_are(sizes: str) -> No
 
 
 @pytest.mark.parametrize("backend", ["torch", "numba", "auto"])
-@pytest.mark.parametrize("bad", [Stop(1e-3, 0), Stop(1e-3, -3), Stop(1e-3, 2.5), Stop(-1.0, 5), Stop(math.nan, 5)], ids=str)
+@pytest.mark.parametrize("bad", [Stop(1e-3, 0), Stop(1e-3, -3), Stop(1e-3)._replace(budget=2.5), Stop(-1.0, 5), Stop(math.nan, 5)], ids=str)
 def test_a_bad_stop_ends_in_the_same_sentence_for_every_backend(
     bad: tuple[bool | float | int, ...] | tuple[bool | float, ...], backend: str
 ) -> None:

@@ -6,6 +6,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from contrastive_core.devices.choices import named_choices
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
 
@@ -23,7 +24,7 @@ class Pairing(Enum):
     DIFFERENTIAL = "differential"
 
 
-@typed()
+@typed("pairing")
 @dataclass(frozen=True)
 class Conductance:
     """Range of the conductances of a device, and their conversion to weights.
@@ -32,7 +33,7 @@ class Conductance:
     ----------
     g_min, g_max : float
         Smallest and largest conductance, in siemens.
-    pairing : Pairing
+    pairing : Pairing or str
         Conductances that make a weight.
     w_max : float, optional
         Largest weight; None takes the network's own bound if it has one, else ``headroom`` times the largest weight that is first
@@ -51,6 +52,8 @@ class Conductance:
     reference: float = 0.5
 
     def __post_init__(self) -> None:
+        for name, member in named_choices(self).items():
+            object.__setattr__(self, name, member)
         if not 0 <= self.g_min < self.g_max < float("inf"):
             raise InputError(f"conductances need 0 <= g_min < g_max, got g_min {self.g_min} and g_max {self.g_max}; swap or correct them")
         if self.w_max is not None and not 0 < self.w_max < float("inf"):

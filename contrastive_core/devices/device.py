@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.devices import EFFECTS
+from contrastive_core.devices.choices import named_choices
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.effect import Draws, Effect, Hooks, Write
 from contrastive_core.devices.write_law import LinearStep, WriteLaw
@@ -36,6 +37,11 @@ class WriteResult(NamedTuple):
     pulses: Tensor
 
 
+def _with_choices(effect: Effect) -> Effect:
+    named: dict[str, Any] = dict(named_choices(effect))
+    return replace(effect, **named) if named else effect  # type: ignore[type-var]
+
+
 @typed()
 @dataclass(frozen=True)
 class Device:
@@ -55,7 +61,8 @@ class Device:
     step_up, step_down : float
         Sizes of a potentiating and a depressing pulse at the middle of the range, relative to ``step``.
     effects : tuple of Effect
-        Effects, at most one of each type. They act in the order of ``EFFECTS``, whatever the order here.
+        Effects, at most one of each type. They act in the order of ``EFFECTS``, whatever the order here. Their choices may be names,
+        such as ``"stochastic"``.
     seconds : float
         Time between a write and the next use.
     seed : int
@@ -82,6 +89,8 @@ class Device:
         names = [type(effect).__name__ for effect in self.effects]
         if len(set(names)) < len(names):
             raise InputError(f"a device has each effect at most once, got {', '.join(names)}")
+        # Effects ask which member a choice is: a name would pass for none of them, without a word.
+        object.__setattr__(self, "effects", tuple(map(_with_choices, self.effects)))
 
     def acting(self, stage: Callable[[Hooks], Hook | None]) -> list[tuple[Effect, Hook]]:
         """Return the effects that act at a stage, each with its hook, in the order in which they act."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from systems import RULE_NAMES
 
 import eqlab
+from contrastive_core.devices import EFFECTS
 from contrastive_core.devices.presets import PRESETS
 from contrastive_core.networks.kind import Blueprint
 
@@ -92,6 +95,32 @@ def test_published_devices_go_by_name_and_alias(name: str) -> None:
     assert by_name.device == by_alias.device == by_object.device
     for one, other in zip(by_name.buffers(), by_object.buffers(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+CHOICES = [
+    (kind, field.name)
+    for kind in (eqlab.Conductance, *EFFECTS.values())
+    for field in dataclasses.fields(kind)
+    if isinstance(field.default, Enum)
+]
+"""Every field of a part of a device that is one of several kinds."""
+
+
+@pytest.mark.parametrize(("kind", "field"), CHOICES)
+def test_kinds_of_a_part_of_a_device_go_by_name(kind: Any, field: str) -> None:
+    """If this fails, a name passes for no member: rounding="stochastic" would round to the nearest state, without a word."""
+
+    def held(given: object) -> object:
+        part = kind(**{field: given})
+        device = eqlab.Device(conductance=part) if kind is eqlab.Conductance else eqlab.Device(effects=(part,))
+        return getattr(device.conductance if kind is eqlab.Conductance else device.effects[0], field)
+
+    for member in type(next(one.default for one in dataclasses.fields(kind) if one.name == field)):
+        assert held(member) is held(member.value) is member
+    with pytest.raises(eqlab.EqlabError, match=f"unknown {field} 'stochasticc'"):
+        held("stochasticc")
+    with pytest.raises(eqlab.InputError, match=f"{field} must be a.* got 3; or write one of"):
+        held(3)
 
 
 @pytest.mark.parametrize(("given", "words"), [("ecrum", "did you mean 'ecram'"), ("", "unknown device ''"), (eqlab.Device, "must be a")])

@@ -1,4 +1,4 @@
-"""Relaxation: energy and residual against the sweep."""
+"""Relaxation: energy and residual against the sweep, and the movement of each layer."""
 
 from __future__ import annotations
 
@@ -78,3 +78,34 @@ def _panel(axes: Axes, traces: Mapping[str, Any], sweeps: str, values: str) -> N
     for index, (name, trace) in enumerate(traces.items()):
         axes.plot(trace[sweeps], gaps(trace[values]), **look_of[name], gid=f"{values}-{index}")
     scale(axes, [value for trace in traces.values() for value in present(trace[values])], ratio=1.0)
+
+
+def layer_relaxation(layers: Mapping[str, Sequence[float | None]]) -> Picture:
+    """Show how far each layer still moves in a sweep, on a logarithmic axis.
+
+    Parameters
+    ----------
+    layers : mapping of str to sequence of float
+        By name of the layer, from the inputs up, the largest change of any of its units in each sweep.
+
+    Returns
+    -------
+    Picture
+        Figure whose data hold the same; None for values that are not positive.
+    """
+    data: dict[str, Any] = {"layers": {name: [_positive(number(value)) for value in values] for name, values in layers.items()}}
+    rows = [
+        {"layer": name, "sweep": sweep, "largest_change": value}
+        for name, values in data["layers"].items()
+        for sweep, value in enumerate(values, start=1)
+    ]
+    return draw(_paint_layers, data, 6.4, max(3.0, 1.0 + 0.2 * len(layers)), rows)
+
+
+def _paint_layers(figure: Figure, data: dict[str, Any]) -> None:
+    axes, look_of = figure.subplots(), looks(list(data["layers"]))
+    for index, (name, values) in enumerate(data["layers"].items()):
+        axes.plot(range(1, 1 + len(values)), gaps(values), **look_of[name], gid=f"layer-{index}")
+    scale(axes, [value for values in data["layers"].values() for value in present(values)], ratio=1.0)
+    axes.set(title="Largest change of a unit of each layer", xlabel="sweep")
+    add_key(figure, list(look_of.items()))

@@ -8,25 +8,31 @@ from pathlib import Path
 from contrastive_core.errors import InputError
 from experiments.commandline.output import to_json, write_bytes, write_text
 from experiments.figures.comparison import comparison
+from experiments.figures.features import feature_maps, filters
 from experiments.figures.gradients import gradient_alignment
 from experiments.figures.grid import heat_map, histogram, profile
 from experiments.figures.learning_curves import learning_curves
 from experiments.figures.pareto import pareto
-from experiments.figures.relaxation import relaxation
+from experiments.figures.relaxation import layer_relaxation, relaxation
 from experiments.figures.style import Picture, Row, to_pdf, to_png
+from experiments.figures.time_and_error import time_and_error
 from experiments.figures.tuning import tuning
 
 __all__ = [
     "FORMATS",
     "Picture",
     "comparison",
+    "feature_maps",
+    "filters",
     "gradient_alignment",
     "heat_map",
     "histogram",
+    "layer_relaxation",
     "learning_curves",
     "pareto",
     "profile",
     "relaxation",
+    "time_and_error",
     "tuning",
     "write_pictures",
 ]

@@ -90,7 +90,7 @@ def trial(options: RelaxationOptions, seed: int) -> Outcome:
     Returns
     -------
     Outcome
-        With the metrics of ``METRICS``; as arrays ``energy`` and ``residual`` of shape (steps, samples) if a trajectory is wanted.
+        With the metrics of ``METRICS``; as arrays those of :func:`trajectory` if a trajectory is wanted.
     """
     import torch
 
@@ -154,17 +154,21 @@ def trajectory(clamped: Clamped, state: State, dynamics: Dynamics, steps: int) -
     Returns
     -------
     dict of str to ndarray of shape (steps, samples)
-        ``energy`` and ``residual`` after every step.
+        ``energy`` and ``residual`` after every step, and ``change_l``, the largest change of a unit of block l in the step.
     """
     import torch
 
     generator = torch.Generator().manual_seed(0) if dynamics.noisy else None
-    energies, residuals, memory = [], [], None
+    traces: dict[str, list[torch.Tensor]] = {}
+    memory = None
     for _ in range(steps):
+        before = state
         state, residual, memory = dynamics.advance(state, memory, clamped, generator=generator)
-        energies.append(clamped.network.energy(state, clamped).detach())
-        residuals.append(residual.detach())
-    return {"energy": torch.stack(energies).numpy(), "residual": torch.stack(residuals).numpy()} if steps else {}
+        now = {"energy": clamped.network.energy(state, clamped), "residual": residual}
+        now |= {f"change_{i}": (new - old).abs().flatten(1).amax(1) for i, (old, new) in enumerate(zip(before, state, strict=True), 1)}
+        for name, value in now.items():
+            traces.setdefault(name, []).append(value.detach())
+    return {name: torch.stack(values).numpy() for name, values in traces.items()}
 
 
 EXPERIMENT = Experiment(RelaxationOptions, trial, METRICS, headline=("steps", "energy_decrease"))

@@ -96,12 +96,13 @@ def trial(
     -------
     Outcome
         The metrics of ``METRICS``, of the network at the epoch that the validation split chose, and a record per epoch. Shares and
-        errors lie in [0, 1].
+        errors lie in [0, 1]. Networks with filters add the arrays of :func:`~experiments.learning.features.features`.
     """
     from contrastive_core.data.batches import batches
     from contrastive_core.generators import generator_of
     from contrastive_core.training.evaluation import evaluate
     from contrastive_core.training.loop import train
+    from experiments.learning.features import features
 
     splits, network, setting = prepared or prepare(options, seed)
     rule = RULES[options.rule](setting)
@@ -136,7 +137,7 @@ def trial(
         **origin(splits),
         **device_of_trial(options, seed),
     }
-    return Outcome(metrics, result.history)
+    return Outcome(metrics, result.history, features(network, rule, splits.test.inputs[:1]))
 
 
 EXPERIMENT = Experiment(TrialOptions, trial, METRICS, headline=("test_error",), checkpoints=True, live=True)

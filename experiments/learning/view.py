@@ -5,7 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from experiments.figures.writing import comparison, gradient_alignment, learning_curves, pareto, relaxation, tuning
+from experiments.figures.writing import (
+    Picture,
+    comparison,
+    feature_maps,
+    filters,
+    gradient_alignment,
+    layer_relaxation,
+    learning_curves,
+    pareto,
+    relaxation,
+    time_and_error,
+    tuning,
+)
 from experiments.learning.comparison import summarise, table
 from experiments.learning.gradient_table import table as table_of_gradients
 from experiments.learning.gradient_table import table_of_objectives
@@ -14,7 +26,7 @@ from experiments.learning.tune import table as table_of_candidates
 from experiments.report.contents import Contents, ReportTable
 from experiments.report.grid_view import point_labels, show_grid
 from experiments.report.run_reader import OpenedRun
-from experiments.runs.arrays import read_trace
+from experiments.runs.arrays import read_arrays, read_trace
 from experiments.sweeps.paired import read_paired, settled
 
 MOST_CURVES = 12
@@ -31,7 +43,22 @@ def show_train(opened: OpenedRun) -> Contents:
     picture = {"learning-curves": learning_curves(histories)} if any(any(seeds) for seeds in histories.values()) else {}
     found = next(opened.journal.trials("done"), None) if opened.command == "train" else None
     learnt = [ReportTable("Training", *table_of_training(found.metrics))] if found and found.metrics else []
-    return Contents([*learnt, *view.tables], {**picture, **view.pictures})
+    seen = _features(opened, found.key) if found else {}
+    return Contents([*learnt, *view.tables], {**picture, **seen, **view.pictures})
+
+
+def _features(opened: OpenedRun, key: str) -> dict[str, Picture]:
+    """Show filters and feature maps of a trial that kept them."""
+    arrays = {name: values.tolist() for name, values in read_arrays(opened.run, key).items()}
+    maps = {"inputs" if name == "map_0" else f"layer {name[4:]}": values for name, values in arrays.items() if name.startswith("map_")}
+    pictures = {"feature-maps": feature_maps(maps)} if maps else {}
+    return {"filters": filters(arrays["filters"]), **pictures} if "filters" in arrays else pictures
+
+
+def _of_layers(trace: dict[str, list[float]]) -> dict[str, Picture]:
+    """Show the relaxation of each layer, if a trace has several."""
+    changes = {f"layer {name[7:]}": values for name, values in trace.items() if name.startswith("change_")}
+    return {"relaxation-of-layers": layer_relaxation(changes)} if len(changes) > 1 else {}
 
 
 def curves(opened: OpenedRun) -> dict[str, list[list[dict[str, Any]]]]:
@@ -80,7 +107,10 @@ def show_relaxation(opened: OpenedRun) -> Contents:
         trace = read_trace(opened.run, str(position * opened.seeds))
         if trace and len(traces) < MOST_TRACES:
             traces[labels[position] or "trial 0"] = trace
-    return Contents(view.tables, {**view.pictures, **({"relaxation": relaxation(traces)} if traces else {})})
+    if not traces:
+        return view
+    layers = _of_layers(next(iter(traces.values())))
+    return Contents(view.tables, {**view.pictures, "relaxation": relaxation(traces), **layers})
 
 
 def show_compare(opened: OpenedRun) -> Contents:
@@ -90,7 +120,8 @@ def show_compare(opened: OpenedRun) -> Contents:
     found = settled(read_paired(opened.journal, rules, seeds, opened.history))
     records = summarise(found.metrics, found.errors)
     histories = {rule: [_judged(history) for history in each] for rule, each in found.histories.items()}
-    pictures = {"learning-curves": learning_curves(histories)} if any(any(each) for each in histories.values()) else {}
+    begun = any(any(each) for each in histories.values())
+    pictures = {"learning-curves": learning_curves(histories), "time-and-error": time_and_error(histories)} if begun else {}
     if not records:
         return Contents([], pictures)
     efforts = {"CPU time (µs/sample)": ("cpu_seconds_per_sample", 1e6), "sweeps per sample": ("sweeps_per_sample", 1.0)}
@@ -119,7 +150,10 @@ def show_gradients(opened: OpenedRun) -> Contents:
     trace = read_trace(opened.run, first.key)
     against = first.metrics["options"].get("against")
     reference = f"gradient of {against}" if against else "exact gradient"
-    pictures = {"alignment": gradient_alignment(rules, reference), **({"relaxation": relaxation({"free phase": trace})} if trace else {})}
+    pictures = {
+        "alignment": gradient_alignment(rules, reference),
+        **({"relaxation": relaxation({"free phase": trace}), **_of_layers(trace)} if trace else {}),
+    }
     where = f" in trial {first.key}" if opened.axes else ""
     tables = [ReportTable(f"Distance from the {reference}{where}", *table_of_gradients(first.metrics)), *view.tables]
     if costs:

@@ -54,14 +54,14 @@ def mean_trace(arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarr
     Parameters
     ----------
     arrays : mapping of str to ndarray of shape (steps, samples)
-        Arrays ``energy`` and ``residual``; an empty mapping where there was no step.
+        Arrays ``energy``, ``residual`` and ``change_l`` of each layer; an empty mapping where there was no step.
 
     Returns
     -------
     dict of str to ndarray of shape (steps,)
-        Mean energy and largest residual after every step.
+        Mean energy, and largest residual and changes, after every step.
     """
-    return {"energy": arrays["energy"].mean(1), "residual": arrays["residual"].max(1)} if arrays else {}
+    return {name: values.mean(1) if name == "energy" else values.max(1) for name, values in arrays.items()}
 
 
 def read_arrays(run: RunDirectory, key: str) -> dict[str, np.ndarray[Any, Any]]:
@@ -101,12 +101,13 @@ def read_trace(run: RunDirectory, key: str) -> dict[str, list[float]]:
     Returns
     -------
     dict of str to list of float
-        ``energy`` and ``residual`` after every sweep, over all samples; empty if the trial kept none, or another kind.
+        ``energy``, ``residual`` and, in runs of later versions, ``change_l`` of each layer after every sweep, over all samples; empty
+        if the trial kept none, or another kind.
     """
     arrays = read_arrays(run, key)
     if not {"energy", "residual"} <= arrays.keys():
         return {}
-    arrays = {name: arrays[name].astype(float) for name in ("energy", "residual")}
+    arrays = {name: values.astype(float) for name, values in arrays.items() if name in ("energy", "residual") or name.startswith("change_")}
     if arrays["energy"].ndim == 2:
         arrays = mean_trace(arrays)
     return {name: values[:LONGEST].tolist() for name, values in arrays.items()}

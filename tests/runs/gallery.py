@@ -10,7 +10,19 @@ from typing import Any
 from pictures import RULES, gradients, history, record, trace
 
 from experiments.figures import annealed_search, basins, capacity, devices, grid, hardware, learning_from_examples, phases, representations
-from experiments.figures.writing import Picture, comparison, gradient_alignment, learning_curves, pareto, relaxation, tuning
+from experiments.figures.writing import (
+    Picture,
+    comparison,
+    feature_maps,
+    filters,
+    gradient_alignment,
+    layer_relaxation,
+    learning_curves,
+    pareto,
+    relaxation,
+    time_and_error,
+    tuning,
+)
 
 EFFECTS = ("adc.adc_bits", "device-to-device.dw_min_dtod", "node-noise.standard_deviation", "stuck-at.p_sa0")
 TIGHT = {"ep-centered": 0.0301, "contrastive-hebbian": 0.0302, "backprop": 0.0303}
@@ -155,6 +167,21 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
         "of one phase": lambda: relaxation({"free phase": trace()}),
         "of eight points": lambda: relaxation({f"gain {0.1 * i:.1f}, activation hard-sigmoid": trace() for i in range(8)}),
     },
+    "layer_relaxation": {
+        "of two layers": lambda: layer_relaxation({f"layer {n}": [n * 3.0**-t for t in range(6)] for n in (1, 2)}),
+        "of twelve layers": lambda: layer_relaxation({f"layer {n}": [n * 3.0**-t for t in range(40)] for n in range(1, 13)}),
+    },
+    "time_and_error": {
+        "of two rules": lambda: time_and_error({"ep-centered": [_timed(2.0), _timed(2.2)], "backprop": [_timed(1.0)]}),
+        "of twelve rules": lambda: time_and_error({rule: [_timed(1.0 + i)] for i, rule in enumerate(RULES)}),
+    },
+    "filters": {"of grey pictures": lambda: filters(_tiles(16, 1, 5)), "of coloured ones": lambda: filters(_tiles(3, 3, 3))},
+    "feature_maps": {
+        "of three layers": lambda: feature_maps(
+            {"inputs": _tiles(1, 1, 14)[0], "layer 1": _tiles(1, 9, 6)[0], "layer 2": _tiles(1, 5, 2)[0]}
+        ),
+        "of five layers": lambda: feature_maps({f"layer {n}": _tiles(1, 9, 4)[0] for n in range(1, 6)}),
+    },
     "tuning": {"of twelve tolerances": _tuning},
     "pareto": {
         "of rules that are far apart": lambda: _front(list(RULES), 1.0),
@@ -206,6 +233,16 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
 def picture_of(function: str, case: str) -> Picture:
     """Draw a picture of the gallery once, for all tests that look at it."""
     return GALLERY[function][case]()
+
+
+def _timed(seconds: float) -> list[dict[str, Any]]:
+    return [{**epoch, "cpu_seconds": seconds} for epoch in history()]
+
+
+def _tiles(count: int, channels: int, side: int) -> Any:
+    return [
+        [[[math.sin(f + 2 * c + 3 * y + 5 * x) for x in range(side)] for y in range(side)] for c in range(channels)] for f in range(count)
+    ]
 
 
 def _contrast(offset: int) -> list[dict[str, Any]]:

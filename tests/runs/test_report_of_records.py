@@ -294,11 +294,11 @@ def test_a_report_is_made_of_every_kind_of_run(eqlab: Eqlab, found: Found) -> No
     found("sweep", "run", "relaxation", "--engine", "serial")
     expected = {
         "train": {"learning-curves"},
-        "compare": {"comparison", "learning-curves", "pareto"},
-        "gradients": {"alignment", "relaxation"},
+        "compare": {"comparison", "learning-curves", "pareto", "time-and-error"},
+        "gradients": {"alignment", "relaxation", "relaxation-of-layers"},
         "phase": {"phase-3", "dilution-3"},
         "learn": {"learning", "thresholds"},
-        "relaxation": {"over-gain", "relaxation"},
+        "relaxation": {"over-gain", "relaxation", "relaxation-of-layers"},
     }
     for name, figures in expected.items():
         result = found("report", name)

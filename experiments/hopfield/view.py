@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from experiments.commandline.options import Layer, resolve_layers
-from experiments.figures.basins import basins_picture
-from experiments.figures.capacity import capacity_picture
-from experiments.figures.learning_from_examples import learning_picture, threshold_picture
-from experiments.figures.phases import dilution_picture, phase_picture, recall_picture
+from experiments.figures.hopfield.basins import basins_picture
+from experiments.figures.hopfield.capacity import capacity_picture
+from experiments.figures.hopfield.learning_from_examples import learning_picture, threshold_picture
+from experiments.figures.hopfield.phases import dilution_picture, phase_picture, recall_picture
 from experiments.figures.writing import Picture
 from experiments.hopfield.basins import tables as tables_of_basins
 from experiments.hopfield.capacity import CapacityOptions, analyse

@@ -57,6 +57,7 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
     (r"train .*ising", sets(**FEW, hidden="[4]", ising__voters=1), "an Ising machine anneals every sample"),
     (r"train .*graph-digits", sets(**FEW, graph__links=40), "a graph solves one matrix per sample"),
     (r"train .*(drn|resistive)", sets(**FEW), "takes minutes; the strength needs the conductance of all hidden nodes"),
+    (r"train .*conv-", sets(**FEW, layers="4c3 p2 10"), "filters of 5 x 5 do not fit into digits of 8 x 8"),
     (r"train ", sets(**FEW, hidden="[8]"), "training on all samples takes seconds to minutes"),
     (r"compare .*ising", [*sets(**FEW, hidden="[4]", seeds=1, ising__voters=1), *SERIAL], "an Ising machine anneals every sample"),
     (r"compare ", [*sets(**FEW, hidden="[8]", seeds=1), *SERIAL], "several rules and seeds"),

@@ -13,7 +13,7 @@ from command_line import Eqlab, Found
 
 from contrastive_core.errors import ConvergenceError
 from experiments.benchmarks import spins
-from experiments.figures.phases import phase_picture
+from experiments.figures.hopfield.phases import phase_picture
 from experiments.hopfield.learn import crossing
 from experiments.hopfield.phase import PointOptions, cell_of, tables, trial
 from experiments.hopfield.sampling import judge, softest

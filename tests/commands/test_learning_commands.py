@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import os
 import random
 import re
@@ -22,6 +23,7 @@ from command_line import Eqlab, Found, refused
 from contrastive_core.data.splits import Split, Splits
 from contrastive_core.files.checkpoint import load_checkpoint
 from contrastive_core.training.optimisers.builders import layer_groups
+from contrastive_core.types import Batch
 from experiments.commandline.options import resolve
 from experiments.commandline.output import format_table
 from experiments.learning.comparison import summarise, table
@@ -497,3 +499,20 @@ def test_the_configuration_of_vgg_5_is_the_published_network() -> None:
     assert network.shapes == ((128, 16, 16), (256, 8, 8), (512, 4, 4), (512, 1, 1))
     assert [rate["lr"] for rate in layer_groups(network, options.learning_rates)] == [0.25, 0.15, 0.1, 0.08, 0.05]
     assert network.output(network.feedforward(network.clamp(part.inputs))).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("config", "picture", "shapes"),
+    [
+        ("conv-mnist", (1, 28, 28), ((32, 12, 12), (64, 4, 4), (10,))),
+        ("conv-cifar10", (3, 32, 32), ((32, 16, 16), (64, 8, 8), (128, 4, 4), (128, 4, 4), (10,))),
+    ],
+)
+def test_shipped_filters_fit_their_data(config: str, picture: tuple[int, ...], shapes: tuple[tuple[int, ...], ...]) -> None:
+    """If this fails, a shipped configuration ends in an error, or trains another network than its comment says."""
+    options = resolve(CommandTrainOptions, config=config, flags={})
+    part = Split(torch.rand(2, math.prod(picture)), torch.tensor([3, 7]))
+    network = build_network(options, Splits(part, part, part, 10, "", "", picture), 0)
+    assert network.shapes == shapes
+    estimate = RULES[options.rule](build_setting(options)).estimate(network, Batch(part.inputs, part.labels))
+    assert float(estimate.gradients["weight_1"].norm()) > 0

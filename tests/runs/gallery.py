@@ -9,7 +9,8 @@ from typing import Any
 
 from pictures import RULES, gradients, history, record, trace
 
-from experiments.figures import annealed_search, basins, capacity, devices, grid, hardware, learning_from_examples, phases, representations
+from experiments.figures import annealed_search, devices, grid, hardware, representations
+from experiments.figures.hopfield import basins, capacity, learning_from_examples, phases
 from experiments.figures.writing import (
     Picture,
     comparison,

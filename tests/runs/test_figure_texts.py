@@ -24,7 +24,7 @@ def test_every_function_that_draws_is_in_the_gallery() -> None:
     """If this fails, a figure is drawn that no test looks at."""
     drawing = {
         node.name
-        for path in FIGURES.glob("*.py")
+        for path in FIGURES.rglob("*.py")
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef) and isinstance(node.returns, ast.Name) and node.returns.id == "Picture" and node.name != "draw"
     }

@@ -1,6 +1,7 @@
 """Compare the tables of the README with what the program prints now, cell by cell, within stated tolerances.
 
-By hand: ``python tests/by_hand/readme_figures.py demo`` (a minute), or ``... mnist DIRECTORY-OF-IDX-FILES`` (ten minutes on an idle core).
+By hand: ``python tests/by_hand/readme_figures.py demo`` or ``... convolutional`` (a minute each), or
+``... mnist DIRECTORY-OF-IDX-FILES`` (ten minutes on an idle core).
 A third argument names a directory to keep the runs in; finished trials there are not computed again.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import processes
+from documents import commands
 from printed_tables import ANY, Bounds, Share, Table, stale, tables
 
 README = (processes.ROOT / "README.md").read_text("utf-8")
@@ -32,13 +34,21 @@ TOLERANCES: Bounds = {
     "order": 0.02,
 }
 """Largest difference of each column between processors; cells of other columns are cosines, or intervals."""
-BOUNDS: dict[str, Bounds] = {"demo": TOLERANCES, "mnist": {**TOLERANCES, "test error %": 0.15, "minus backprop": 0.15}}
+SECTIONS = {"convolutional": "Convolutional networks", "mnist": "MNIST"}
+"""Headings of the sections with a table; the tables of the demo stand above all of them."""
+BOUNDS: dict[str, Bounds] = {
+    "demo": TOLERANCES,
+    "convolutional": TOLERANCES,
+    "mnist": {**TOLERANCES, "test error %": 0.15, "minus backprop": 0.15},
+}
 """Tolerances of each part of the README: MNIST has 10 000 test images, and two trainings differ by up to .15 points."""
 
 
 def printed(folder: Path, which: str, data: str | None) -> list[Table]:
     """Run the commands behind the tables and return what they print."""
     lines: Iterable[tuple[str, ...]] = (("gradients",), ("compare",))
+    if which == "convolutional":
+        lines = [tuple(words) for words in commands("README.md", SECTIONS[which])]
     if which == "mnist":
         lines = (("compare", "--config", "mnist", "--data-dir", str(data), "--rules", "ep-centered,backprop"),)
     found = []
@@ -50,8 +60,8 @@ def printed(folder: Path, which: str, data: str | None) -> list[Table]:
 
 def shown(which: str) -> list[Table]:
     """Return the tables of the README that a command prints."""
-    demo, _, mnist = README.partition("## MNIST")
-    return tables(demo if which == "demo" else mnist)
+    demo, *_ = README.split("\n## Going on\n")
+    return tables(demo if which == "demo" else next(part for part in README.split("\n## ") if part.startswith(SECTIONS[which])))
 
 
 def main(which: str, data: str | None = None, folder: str | None = None) -> int:
@@ -65,6 +75,6 @@ def main(which: str, data: str | None = None, folder: str | None = None) -> int:
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    if given[:1] == ["demo"]:
+    if given[:1] in (["demo"], ["convolutional"]):
         given.insert(1, "")
     sys.exit(main(*given) > 0)

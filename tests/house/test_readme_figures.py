@@ -11,7 +11,11 @@ from readme_figures import BOUNDS, TOLERANCES, shown
 
 from experiments.setup.tables import RULES
 
-PLACES = {"demo": [list(RULES), list(RULES)], "mnist": [["ep-centered", "backprop"]]}
+PLACES = {
+    "demo": [list(RULES), list(RULES)],
+    "convolutional": [["ep-positive", "backprop"]],
+    "mnist": [["ep-centered", "backprop"]],
+}
 
 
 @pytest.mark.parametrize("which", PLACES)

@@ -14,6 +14,7 @@ from torch import Tensor
 from contrastive_core.errors import CheckpointError
 from contrastive_core.files.checkpoint import check_parameters, load_checkpoint, load_parameters, save_checkpoint
 from contrastive_core.network import Network
+from contrastive_core.training.history_file import HistoryFile, read_history
 
 _NUMBERS = ("epoch", "train_error", "validation_error", "sweeps_per_sample", "unconverged", "seconds", "cpu_seconds")
 """Records of an epoch that training goes on from, or adds up."""
@@ -49,9 +50,10 @@ class Session:
     extras: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
+    _file: HistoryFile = field(default_factory=HistoryFile)
 
     def save(self, path: Path, identity: str) -> None:
-        """Write the session to a checkpoint."""
+        """Write the session to a checkpoint, and its new epochs to the file of the history beside it."""
         optimiser = self.optimiser.state_dict()
         tensors: dict[str, Tensor] = {f"parameter.{name}": p for name, p in self.network.named_parameters()}
         tensors |= {f"buffer.{name}": b for name, b in self.network.named_buffers()}
@@ -67,7 +69,7 @@ class Session:
                     scalars.setdefault(str(index), {})[key] = value
         record = {
             "identity": identity,
-            "history": self.history,
+            "history": self._file.write(path, self.history),
             "best_epoch": self.best_epoch,
             "groups": optimiser["param_groups"],
             "scalars": scalars,
@@ -81,7 +83,7 @@ class Session:
         Raises
         ------
         CheckpointError
-            If the checkpoint is damaged or belongs to another network or other settings. Nothing has been changed then.
+            If the checkpoint or its history is damaged, or belongs to another network or other settings. Nothing has been changed then.
         """
         tensors, record = load_checkpoint(path)
         names = {f"generator.{name}" for name in self.generators} | {f"best.{name}" for name in self.best}
@@ -92,6 +94,7 @@ class Session:
         check_parameters(self.network, tensors, "parameter.", path)
         if not _same(record["identity"], identity):
             raise CheckpointError(f"{path} was trained with other settings; use its own, or start in another directory")
+        record["history"] = read_history(path, record["history"])
         _check_history(record, path)
         load_parameters(self.network, tensors, "parameter.", path)
         for name, buffer in self.network.named_buffers():

@@ -16,6 +16,7 @@ from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.machine import processor
 from experiments.report.ending import finish
+from experiments.runs.forms import ANY, FINITE, TEXT, list_of, mapping_of, record_of
 from experiments.runs.provenance import versions
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import SERIAL
@@ -46,11 +47,15 @@ class BenchCircuitsOptions(CommandOptions):
 
 
 METRICS = {
-    "network": Metric("layer sizes"),
-    "samples": Metric("operating points per run"),
-    "processor": Metric("model of the processor"),
-    "versions": Metric("versions of the software"),
-    "rows": Metric("by case: microseconds per operating point, ratio to ngspice, largest difference of a voltage", timing=True),
+    "network": Metric("layer sizes", form=TEXT),
+    "samples": Metric("operating points per run", form=FINITE),
+    "processor": Metric("model of the processor", form=TEXT),
+    "versions": Metric("versions of the software", form=mapping_of(ANY)),
+    "rows": Metric(
+        "by case: microseconds per operating point, ratio to ngspice, largest difference of a voltage",
+        timing=True,
+        form=list_of(record_of(case=TEXT, microseconds=FINITE, times_ngspice=FINITE, difference=FINITE)),
+    ),
 }
 
 

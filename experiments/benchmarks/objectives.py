@@ -20,6 +20,7 @@ from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.machine import processor
 from experiments.report.ending import finish
+from experiments.runs.forms import ANY, FINITE, NUMBER, TEXT, list_of, mapping_of, missing_or
 from experiments.runs.provenance import versions
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import SERIAL
@@ -150,11 +151,13 @@ def memory(rows: int, width: int, threads: int, seed: int = 0) -> dict[str, Any]
 
 
 METRICS = {
-    "temperature": Metric("temperature of the objective"),
-    "cases": Metric("by batch: processor time of both ways, their ratio, difference of their gradients", timing=True),
-    "memory": Metric("peak memory of a large batch, and of one dense matrix", "byte", timing=True),
-    "processor": Metric("model of the processor"),
-    "versions": Metric("versions of the software"),
+    "temperature": Metric("temperature of the objective", form=NUMBER),
+    "cases": Metric(
+        "by batch: processor time of both ways, their ratio, difference of their gradients", timing=True, form=list_of(mapping_of(FINITE))
+    ),
+    "memory": Metric("peak memory of a large batch, and of one dense matrix", "byte", timing=True, form=missing_or(mapping_of(FINITE))),
+    "processor": Metric("model of the processor", form=TEXT),
+    "versions": Metric("versions of the software", form=mapping_of(ANY)),
 }
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 
 from contrastive_core.errors import InputError
 from contrastive_core.kernels import BACKEND_NAMES
+from experiments.benchmarks.settling_metrics import METRICS
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
@@ -25,7 +26,7 @@ from experiments.report.ending import finish
 from experiments.runs.provenance import versions
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import SERIAL
-from experiments.trials.experiment import Experiment, Metric, Outcome
+from experiments.trials.experiment import Experiment, Outcome
 from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
@@ -113,15 +114,6 @@ def sizes_of(network: str) -> tuple[int, ...]:
     if len(parts) < 2 or [] in parts:
         raise InputError(f"a network is two or more layer sizes joined by dashes, such as 784-512-10 or 784-256x4-10, got {network!r}")
     return tuple(int(size) for size, *times in parts for _ in range(int(*times or "1")))
-
-
-METRICS = {
-    "processor": Metric("model of the processor"),
-    "versions": Metric("versions of the software"),
-    "repeats": Metric("interleaved measurements of each case, whose median counts"),
-    "rows": Metric("by case and size: samples per CPU-second, sweeps, cosine to the exact gradient, peak memory", timing=True),
-    "first_call_seconds": Metric("time of the first estimate of a process, with a cold and a warm cache of kernels", "second", timing=True),
-}
 
 
 def trial(options: BenchSettleOptions, seed: int, *, on_row: Callable[[], object] = lambda: None) -> Outcome:

@@ -17,6 +17,7 @@ from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive
 from experiments.machine import processor
 from experiments.report.ending import finish
+from experiments.runs.forms import ANY, NUMBER, TEXT, list_of, mapping_of, record_of
 from experiments.runs.provenance import versions
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import SERIAL
@@ -202,12 +203,16 @@ def _reference_case(system: Multitasking, temperature: float) -> SpinCase:
 
 
 METRICS = {
-    "processor": Metric("model of the processor"),
-    "versions": Metric("versions of the software"),
-    "threads": Metric("threads"),
-    "repeats": Metric("interleaved measurements of each kernel, whose median counts"),
-    "rows": Metric("by kernel: nanoseconds per update, ratio to the textbook's, overlap at the end", timing=True),
-    "note": Metric("remark on the optional reference"),
+    "processor": Metric("model of the processor", form=TEXT),
+    "versions": Metric("versions of the software", form=mapping_of(ANY)),
+    "threads": Metric("threads", form=NUMBER),
+    "repeats": Metric("interleaved measurements of each kernel, whose median counts", form=NUMBER),
+    "rows": Metric(
+        "by kernel: nanoseconds per update, ratio to the textbook's, overlap at the end",
+        timing=True,
+        form=list_of(record_of(kernel=TEXT, nanoseconds=NUMBER, times_dense=NUMBER, overlap=NUMBER)),
+    ),
+    "note": Metric("remark on the optional reference", form=TEXT),
 }
 
 

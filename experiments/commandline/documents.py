@@ -3,7 +3,7 @@
 import errno
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
@@ -51,13 +51,15 @@ def read_toml(text: str) -> dict[str, Any]:
     return document
 
 
-def read_json(text: str | bytes) -> Any:
+def read_json(text: str | bytes, objects: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """Read a JSON document.
 
     Parameters
     ----------
     text : str or bytes
         The document.
+    objects : callable, optional
+        Type of its objects; by default ``dict``.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def read_json(text: str | bytes) -> Any:
         If it is no JSON, is nested too deeply, or has a number with too many digits.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_hook=objects)
     except json.JSONDecodeError:
         raise
     except (RecursionError, ValueError) as error:

@@ -18,6 +18,7 @@ from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.report.ending import finish
+from experiments.runs.forms import FINITE, TEXT, list_of
 from experiments.sweeps.compute import computation, compute_one, remember_input, study_of
 from experiments.trials.experiment import Experiment, Metric, Outcome
 
@@ -165,10 +166,10 @@ EXPERIMENT = Experiment(
     ShowOptions,
     response,
     {
-        "description": Metric("kind of the device"),
-        "source": Metric("origin of its numbers"),
-        "pulses": Metric("number of pulses up, and then down", "pulse"),
-        "microsiemens": Metric("conductances of each device, from before the first pulse"),
+        "description": Metric("kind of the device", form=TEXT),
+        "source": Metric("origin of its numbers", form=TEXT),
+        "pulses": Metric("number of pulses up, and then down", "pulse", form=FINITE),
+        "microsiemens": Metric("conductances of each device, from before the first pulse", form=list_of(list_of(FINITE))),
     },
     headline=(),
 )

@@ -16,6 +16,7 @@ from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.report.ending import finish
+from experiments.runs.forms import FINITE, FLAG, NUMBER, list_of, record_of
 from experiments.sweeps.compute import computation, compute_one, remember_input, study_of
 from experiments.trials.experiment import Experiment, Metric, Outcome
 from experiments.trials.worker import Given
@@ -132,27 +133,29 @@ _MOST_SHOWN = 20_000
 """Measured conductances that are kept for the figure."""
 
 _FIT_METRICS = {
-    "g_min": Metric("lower end of the fitted curves", "siemens"),
-    "g_max": Metric("upper end of the fitted curves", "siemens"),
-    "alpha_p": Metric("nonlinearity of potentiation"),
-    "alpha_d": Metric("nonlinearity of depression"),
-    "num_pulses": Metric("number of pulses over the range", "pulse"),
-    "n_states": Metric("number of conductances that a train visits"),
-    "sigma_c2c": Metric("spread of a step within a device, relative to the mean step"),
-    "sigma_read": Metric("spread of a reading, as a share of g_max"),
-    "sigma_d2d": Metric("relative spread of the mean steps of devices"),
-    "residual": Metric("root mean square distance of the data from the fit, as a share of the range"),
+    "g_min": Metric("lower end of the fitted curves", "siemens", form=NUMBER),
+    "g_max": Metric("upper end of the fitted curves", "siemens", form=NUMBER),
+    "alpha_p": Metric("nonlinearity of potentiation", form=NUMBER),
+    "alpha_d": Metric("nonlinearity of depression", form=NUMBER),
+    "num_pulses": Metric("number of pulses over the range", "pulse", form=NUMBER),
+    "n_states": Metric("number of conductances that a train visits", form=NUMBER),
+    "sigma_c2c": Metric("spread of a step within a device, relative to the mean step", form=NUMBER),
+    "sigma_read": Metric("spread of a reading, as a share of g_max", form=NUMBER),
+    "sigma_d2d": Metric("relative spread of the mean steps of devices", form=NUMBER),
+    "residual": Metric("root mean square distance of the data from the fit, as a share of the range", form=NUMBER),
 }
 
 EXPERIMENT = Experiment(
     FitOptions,
     trial,
     {
-        "trains": Metric("number of pulse trains"),
+        "trains": Metric("number of pulse trains", form=FINITE),
         **_FIT_METRICS,
-        "measured": Metric("measured conductances of the first trains, in siemens"),
-        "rising": Metric("fitted conductances under potentiation, in siemens"),
-        "falling": Metric("fitted conductances under depression, in siemens"),
+        "measured": Metric(
+            "measured conductances of the first trains, in siemens", form=list_of(record_of(up=FLAG, siemens=list_of(NUMBER)))
+        ),
+        "rising": Metric("fitted conductances under potentiation, in siemens", form=list_of(NUMBER)),
+        "falling": Metric("fitted conductances under depression, in siemens", form=list_of(NUMBER)),
     },
     headline=("g_min", "g_max", "residual"),
 )

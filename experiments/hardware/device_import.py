@@ -19,6 +19,7 @@ from experiments.commandline.output import format_table
 from experiments.hardware.device_export import DATA_DIR, TRIAL
 from experiments.report.ending import finish
 from experiments.runs.directory import find_run
+from experiments.runs.forms import FINITE, NUMBER, TEXT, list_of, mapping_of, record_of
 from experiments.sweeps.compute import computation, compute_one, remember_input, study_of
 from experiments.trials.experiment import AMOUNT, SHARE, Experiment, Metric, Outcome
 from experiments.trials.worker import Given
@@ -49,14 +50,20 @@ class ImportOptions(CommandOptions):
     data_dir: Path | None = Field(None, exclude=True, description=DATA_DIR)
 
 
+_ARRAY = record_of(shape=list_of(FINITE), rms=NUMBER, worst=NUMBER, side=TEXT, row=FINITE, column=FINITE, outside=NUMBER)
+
 METRICS = {
-    "trial": Metric("trial that trained the network"),
+    "trial": Metric("trial that trained the network", form=TEXT),
     "test_error": Metric("share of test samples misclassified by the network that was written", bounds=SHARE),
     "target_error": Metric("share of test samples misclassified by the network that was to be written", bounds=SHARE),
-    "arrays": Metric("by array: shape, rms and largest deviation, its place, and share of the devices beyond the tolerance"),
+    "arrays": Metric(
+        "by array: shape, rms and largest deviation, its place, and share of the devices beyond the tolerance", form=mapping_of(_ARRAY)
+    ),
     "tolerance": Metric("distance from a target within which a conductance counts as written", "siemens", bounds=AMOUNT),
-    "cells": Metric("by array: targets and measured conductances of some devices, in siemens"),
-    "warnings": Metric("doubts about the unit"),
+    "cells": Metric(
+        "by array: targets and measured conductances of some devices, in siemens", form=mapping_of(mapping_of(list_of(NUMBER)))
+    ),
+    "warnings": Metric("doubts about the unit", form=list_of(TEXT)),
 }
 
 _SHOWN = 300

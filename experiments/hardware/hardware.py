@@ -19,6 +19,7 @@ from experiments.hardware.options import HardwareOptions, HardwareTrialOptions
 from experiments.hardware.table import base_of, key_of, rows_of, table, variations_of
 from experiments.learning.train import METRICS as TRAINING
 from experiments.report.ending import finish
+from experiments.runs.forms import ANY, FLAG, NUMBER, TEXT, mapping_of, record_of
 from experiments.runs.intervals import mean
 from experiments.runs.records import Task
 from experiments.setup.build import check_data_seed, plan_of
@@ -49,16 +50,22 @@ METRICS = {name: TRAINING[name] for name in ("network", "test_error", "test_cost
     "settle_power": Metric(
         "heat of a circuit that settles by itself, or else the bound v_read^2 times all conductances", "watt", bounds=AMOUNT
     ),
-    "settle_is_bound": Metric("whether the power of settling is the bound"),
+    "settle_is_bound": Metric("whether the power of settling is the bound", form=FLAG),
     "convert_energy": Metric("energy of converting inputs and states", "joule", bounds=AMOUNT),
     "write_energy": Metric("energy of pulses", "joule", bounds=AMOUNT),
     "digital_energy": Metric("energy of as many digital multiplications and additions", "joule", bounds=AMOUNT),
     "device_seconds": Metric("time of all training on the device", "second", bounds=AMOUNT),
     "settle_time": Metric("time of one sweep, or of one phase if circuits settle by themselves", "second", bounds=AMOUNT),
     "pulses": Metric("number of pulses sent in training", "pulse", bounds=AMOUNT),
-    "phases": Metric("sweeps, operations, conversions, joules and seconds of each kind of phase, and of writing"),
-    "constants": Metric("value, unit and source of the cost of each operation"),
-    "device": Metric("effective settings of conductance, law, device and effects, given and default ones"),
+    "phases": Metric(
+        "sweeps, operations, conversions, joules and seconds of each kind of phase, and of writing", form=mapping_of(mapping_of(NUMBER))
+    ),
+    "constants": Metric(
+        "value, unit and source of the cost of each operation", form=mapping_of(record_of(value=ANY, unit=TEXT, source=TEXT))
+    ),
+    "device": Metric(
+        "effective settings of conductance, law, device and effects, given and default ones", form=mapping_of(mapping_of(ANY))
+    ),
 }
 
 

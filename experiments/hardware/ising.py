@@ -16,6 +16,7 @@ from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive, PositiveFloat
 from experiments.commandline.sections import COMPUTATION, NETWORK, OPTIMISATION, RELAXATION, RULE, Section
 from experiments.report.ending import finish
+from experiments.runs.forms import NUMBER, list_of, mapping_of
 from experiments.setup.training_metrics import identity_of
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
@@ -90,9 +91,9 @@ _TRAINING = ("hidden", "voters", "learning_rates", "strength", "reads", "sweeps"
 """Options of the training, which a search alone does not have."""
 
 METRICS = {
-    "history": Metric("errors on all splits after every epoch, and seconds"),
-    "search": Metric("by noise: share of searches that end in the lowest energy, mean and lowest energy"),
-    "best_noise": Metric("initial noise with which searches succeed most often, in units of the fields"),
+    "history": Metric("errors on all splits after every epoch, and seconds", form=list_of(mapping_of(NUMBER))),
+    "search": Metric("by noise: share of searches that end in the lowest energy, mean and lowest energy", form=list_of(mapping_of(NUMBER))),
+    "best_noise": Metric("initial noise with which searches succeed most often, in units of the fields", form=NUMBER),
 }
 
 

@@ -18,6 +18,7 @@ from experiments.commandline.quantities import Positive, PositiveFloat
 from experiments.commandline.sections import COMPUTATION
 from experiments.learning.gradient_cases import prepare_case, remember_checkpoint
 from experiments.report.ending import finish
+from experiments.runs.forms import NUMBER, TEXT, list_of, mapping_of, record_of
 from experiments.setup.options import NetworkName, TrainOptions
 from experiments.setup.own_options import network_options
 from experiments.sweeps.compute import computation, compute_one, study_of
@@ -100,9 +101,16 @@ class SpiceOptions(SpiceTrialOptions):
     )
 
 
+_GRADIENT = record_of(**{"conductance": TEXT, "nudged": NUMBER, "finite difference": NUMBER, "relative difference": NUMBER})
+
 METRICS = {
-    "operating_points": Metric("by emission coefficient: largest difference to block descent and largest voltage", "volt"),
-    "gradients": Metric("of some conductances: gradient by nudging in the circuit, finite difference of the cost there, their difference"),
+    "operating_points": Metric(
+        "by emission coefficient: largest difference to block descent and largest voltage", "volt", form=list_of(mapping_of(NUMBER))
+    ),
+    "gradients": Metric(
+        "of some conductances: gradient by nudging in the circuit, finite difference of the cost there, their difference",
+        form=list_of(_GRADIENT),
+    ),
 }
 
 

@@ -17,6 +17,7 @@ from experiments.commandline.sections import COMPUTATION
 from experiments.hopfield.sampling import PATTERNS, ground_state
 from experiments.report.contents import ReportTable
 from experiments.report.ending import finish
+from experiments.runs.forms import NUMBER, list_of
 from experiments.runs.intervals import share_interval
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
@@ -100,11 +101,11 @@ class BasinsOptions(NetworksOptions):
 METRICS = {
     "initial_overlap": Metric("mean overlap of the start with the first pattern", bounds=COSINE),
     "final_overlap": Metric("mean overlap of the end with it", bounds=COSINE),
-    "expected": Metric("overlaps of the state to be retrieved"),
+    "expected": Metric("overlaps of the state to be retrieved", form=list_of(NUMBER)),
     "successes": Metric("networks that retrieved it", bounds=AMOUNT),
     "networks": Metric("networks", bounds=AMOUNT),
     "success": Metric("their fraction", bounds=SHARE),
-    "interval": Metric("its 95 % interval", bounds=SHARE),
+    "interval": Metric("its 95 % interval", bounds=SHARE, form=list_of(NUMBER)),
 }
 
 

@@ -15,6 +15,7 @@ from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import COMPUTATION
 from experiments.report.contents import ReportTable
 from experiments.report.ending import finish
+from experiments.runs.forms import NUMBER, list_of
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
 from experiments.trials.engine import check_engine
@@ -78,7 +79,7 @@ METRICS = {
     "networks": Metric("number of networks", bounds=AMOUNT),
     "retrieved": Metric("fraction of descents that end above the middle threshold", bounds=SHARE),
     "retrieved_overlap": Metric("mean overlap of these", bounds=COSINE),
-    "overlaps": Metric("final overlap of every descent with its pattern, a list per network"),
+    "overlaps": Metric("final overlap of every descent with its pattern, a list per network", form=list_of(list_of(NUMBER))),
     "sweeps": Metric("longest descent", "sweep", bounds=AMOUNT),
 }
 

@@ -16,9 +16,11 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions, without_effect
 from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import COMPUTATION
+from experiments.hopfield.forms import OVERLAPS
 from experiments.hopfield.sampling import PATTERNS, SAMPLING, Images, SpinOptions, image_patterns, sample
 from experiments.report.contents import ReportTable
 from experiments.report.ending import finish
+from experiments.runs.forms import TEXT, list_of
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
 from experiments.trials.engine import check_engine
@@ -102,16 +104,14 @@ class LearnOptions(PatternOptions):
 
 
 METRICS = {
-    "signal_to_noise": Metric(
-        "overlaps from the signal and noise of the fields in the hierarchical state, at T = 0 and without feedback", along="pattern"
-    ),
-    "gaussian": Metric("overlaps with the patterns in the theory of Gaussian example noise", along="pattern"),
-    "instance": Metric("overlaps in the mean field of this instance", along="pattern"),
-    "supervised": Metric("overlaps sampled, examples averaged by a teacher", along="pattern"),
-    "supervised_error": Metric("standard errors of these", bounds=AMOUNT, along="pattern"),
-    "unsupervised": Metric("overlaps sampled, without a teacher", along="pattern"),
-    "unsupervised_error": Metric("standard errors of these", bounds=AMOUNT, along="pattern"),
-    "warnings": Metric("what the chains warn of"),
+    "signal_to_noise": Metric("overlaps from signal and noise of the fields at T = 0, without feedback", along="pattern", form=OVERLAPS),
+    "gaussian": Metric("overlaps with the patterns in the theory of Gaussian example noise", along="pattern", form=OVERLAPS),
+    "instance": Metric("overlaps in the mean field of this instance", along="pattern", form=OVERLAPS),
+    "supervised": Metric("overlaps sampled, examples averaged by a teacher", along="pattern", form=OVERLAPS),
+    "supervised_error": Metric("standard errors of these", bounds=AMOUNT, along="pattern", form=OVERLAPS),
+    "unsupervised": Metric("overlaps sampled, without a teacher", along="pattern", form=OVERLAPS),
+    "unsupervised_error": Metric("standard errors of these", bounds=AMOUNT, along="pattern", form=OVERLAPS),
+    "warnings": Metric("what the chains warn of", form=list_of(TEXT)),
 }
 
 

@@ -12,9 +12,11 @@ from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.sections import COMPUTATION
+from experiments.hopfield.forms import CHAINS, VERDICT
 from experiments.hopfield.sampling import SpinOptions, ground_state, judge, sample
 from experiments.report.contents import ReportTable
 from experiments.report.ending import finish
+from experiments.runs.forms import FLAG, NUMBER, TEXT, missing_or
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import by_name, computation, compute_points, refuse_failed
 from experiments.trials.engine import check_engine
@@ -79,16 +81,16 @@ class PhaseOptions(SpinOptions):
 
 METRICS = {
     "temperature": Metric("temperature in the units of the convention", bounds=AMOUNT),
-    "branch": Metric("ground state of the theory"),
+    "branch": Metric("ground state of the theory", form=TEXT),
     "overlaps": Metric("overlaps of that state with the patterns", bounds=COSINE, along="pattern"),
-    "free_energy": Metric("free energy per spin of that state"),
-    "min_eigenvalue": Metric("smallest eigenvalue of its stability matrix"),
-    "marginal": Metric("whether that state is at a critical point, neither stable nor unstable"),
+    "free_energy": Metric("free energy per spin of that state", form=NUMBER),
+    "min_eigenvalue": Metric("smallest eigenvalue of its stability matrix", form=NUMBER),
+    "marginal": Metric("whether that state is at a critical point, neither stable nor unstable", form=FLAG),
     "stable_states": Metric("number of stable states of the theory", bounds=AMOUNT),
-    "monte_carlo": Metric("what the chains found"),
+    "monte_carlo": Metric("what the chains found", form=missing_or(CHAINS)),
     "monte_carlo.overlaps": Metric("sampled overlaps with the patterns", bounds=COSINE, along="pattern"),
     "monte_carlo.error": Metric("standard errors of the sampled overlaps", bounds=AMOUNT, along="pattern"),
-    "verdict": Metric("whether theory and Monte Carlo agree"),
+    "verdict": Metric("whether theory and Monte Carlo agree", form=missing_or(VERDICT)),
     "verdict.agrees": Metric("share of decided points whose theory and Monte Carlo agree", bounds=SHARE),
 }
 

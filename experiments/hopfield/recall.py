@@ -16,9 +16,11 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import without_effect
 from experiments.commandline.quantities import Positive
 from experiments.commandline.sections import COMPUTATION, Section
+from experiments.hopfield.forms import CHAINS, CUED, STATE, VERDICT
 from experiments.hopfield.sampling import PATTERNS, SAMPLING, Images, SpinOptions, ground_state, image_patterns, judge, sample
 from experiments.report.contents import ReportTable
 from experiments.report.ending import finish
+from experiments.runs.forms import FINITE, TEXT
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
@@ -89,17 +91,17 @@ class RecallRunOptions(RecallOptions):
 
 
 METRICS = {
-    "convention": Metric("units of energies and temperatures"),
-    "temperature": Metric("in these units"),
-    "theory": Metric("the ground state of the self-consistency equations, and all stable states"),
-    "instance": Metric("the same state in the mean field of this network"),
+    "convention": Metric("units of energies and temperatures", form=TEXT),
+    "temperature": Metric("in these units", form=FINITE),
+    "theory": Metric("the ground state of the self-consistency equations, and all stable states", form=STATE),
+    "instance": Metric("the same state in the mean field of this network", form=STATE),
     "theory.overlaps": Metric("overlaps of the ground state with the patterns", bounds=COSINE, along="pattern"),
     "instance.overlaps": Metric("overlaps of the same state in the mean field of this network", bounds=COSINE, along="pattern"),
-    "monte_carlo": Metric("what the chains found"),
+    "monte_carlo": Metric("what the chains found", form=CHAINS),
     "monte_carlo.overlaps": Metric("sampled overlaps with the patterns", bounds=COSINE, along="pattern"),
     "monte_carlo.error": Metric("standard errors of the sampled overlaps", bounds=AMOUNT, along="pattern"),
-    "flow": Metric("overlaps, energy and losses from a cue on, sampled and predicted"),
-    "verdict": Metric("whether theory and Monte Carlo agree"),
+    "flow": Metric("overlaps, energy and losses from a cue on, sampled and predicted", form=CUED),
+    "verdict": Metric("whether theory and Monte Carlo agree", form=VERDICT),
     "verdict.agrees": Metric("share of decided networks whose theory and Monte Carlo agree", bounds=SHARE),
 }
 

@@ -18,6 +18,7 @@ from experiments.learning.gradients_of_objectives import compare_all
 from experiments.learning.relaxation import trajectory
 from experiments.report.ending import finish
 from experiments.runs.arrays import mean_trace
+from experiments.runs.forms import ANY, FINITE, NUMBER, TEXT, list_of, mapping_of, missing_or, record_of
 from experiments.setup.build import architecture, build_setting, ignored
 from experiments.setup.checks import doubts, effort, require_held
 from experiments.setup.tables import RULES
@@ -31,11 +32,36 @@ if TYPE_CHECKING:
     from contrastive_core.rule import Rule, Setting
     from contrastive_core.types import Batch, Gradients
 
+_RULE = record_of(
+    cosine=mapping_of(NUMBER),
+    norm_ratio=NUMBER,
+    relative_error=NUMBER,
+    sign_agreement=NUMBER,
+    order=NUMBER,
+    bias=missing_or(record_of(strengths=list_of(NUMBER), errors=list_of(NUMBER), order=NUMBER)),
+    layers=mapping_of(mapping_of(NUMBER)),
+    sweeps=NUMBER,
+    unconverged=NUMBER,
+    error=TEXT,
+)
+
 METRICS = {
+    "network": Metric("layer sizes", form=TEXT),
+    "cost": Metric("cost", form=TEXT),
+    "data": Metric("data set", form=TEXT),
+    "options": Metric("options of the trial", form=mapping_of(ANY)),
+    "samples": Metric("samples in the batch", "sample", form=FINITE),
+    "views": Metric("views of each sample", "view", form=FINITE),
+    "strength": Metric("nudging strength", form=FINITE),
+    "warnings": Metric("what was warned of", form=list_of(TEXT)),
+    "free": Metric("effort of the free phase", form=mapping_of(FINITE)),
     "free.sweeps": Metric("mean number of sweeps of the free phase", "sweep", bounds=AMOUNT),
     "free.residual": Metric("largest residual of the free phase", bounds=AMOUNT),
-    "curvature": Metric("extreme eigenvalues of the energy's second derivative at the free state"),
-    "rules": Metric("by rule: cosines to the exact gradient, ratio of norms, relative error, order of the bias in the strength, effort"),
+    "curvature": Metric("extreme eigenvalues of the energy's second derivative at the free state", form=mapping_of(NUMBER)),
+    "rules": Metric(
+        "by rule: cosines to the exact gradient, ratio of norms, relative error, order of the bias in the strength, effort",
+        form=mapping_of(_RULE),
+    ),
 }
 
 

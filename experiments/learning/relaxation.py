@@ -13,6 +13,7 @@ from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.quantities import Positive, PositiveFloat
+from experiments.runs.forms import NUMBER
 from experiments.trials.experiment import AMOUNT, SHARE, Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ METRICS = {
     ),
     "residual": Metric("largest undamped change of any unit in the last sweep", bounds=AMOUNT),
     "unconverged": Metric("share of samples that did not reach the tolerance", bounds=SHARE),
-    "energy": Metric("mean energy per sample at the end"),
-    "energy_decrease": Metric("mean decrease of the energy from start to end"),
+    "energy": Metric("mean energy per sample at the end", form=NUMBER),
+    "energy_decrease": Metric("mean decrease of the energy from start to end", form=NUMBER),
 }
 
 

@@ -13,6 +13,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import cell, format_table
 from experiments.commandline.sections import COMPUTATION
 from experiments.report.ending import finish
+from experiments.runs.forms import NUMBER, TEXT, mapping_of
 from experiments.setup.build import Prepared, architecture, build_network, build_setting, plan_of, prepare
 from experiments.setup.checks import FEW, check
 from experiments.setup.options import TrainOptions, TrialOptions
@@ -51,15 +52,18 @@ class CommandTrainOptions(TrialOptions, section=COMPUTATION):
 
 
 METRICS = {
-    "network": Metric("layer sizes"),
+    "network": Metric("layer sizes", form=TEXT),
+    "rule": Metric("learning rule", form=TEXT),
     "test_error": Metric("share of test samples misclassified, at the epoch that validation chooses", bounds=SHARE),
-    "test_cost": Metric("mean cost on the test split"),
+    "test_cost": Metric("mean cost on the test split", form=NUMBER),
     "validation_error": Metric("share of validation samples misclassified", bounds=SHARE),
     "best_epoch": Metric("epoch that validation chooses", "epoch", bounds=AMOUNT),
     **SPENT,
     "unconverged_worst": Metric("the same in the worst epoch", bounds=SHARE),
-    "energy_decrease": Metric("mean decrease of the energy over a free phase on the test split"),
-    "gradient_cosine": Metric("cosine of the rule's gradient to the exact one, at the initial weights", bounds=COSINE),
+    "energy_decrease": Metric("mean decrease of the energy over a free phase on the test split", form=NUMBER),
+    "gradient_cosine": Metric(
+        "cosine of the rule's gradient to the exact one, at the initial weights", bounds=COSINE, form=mapping_of(NUMBER)
+    ),
     **ORIGIN,
     **DEVICE,
 }

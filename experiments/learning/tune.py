@@ -20,12 +20,13 @@ from experiments.commandline.output import Cell, format_table, to_toml
 from experiments.commandline.sections import COMPUTATION, OUTPUT
 from experiments.learning.tune_cases import TuneOptions, check_material, curvature, material
 from experiments.report.ending import finish
+from experiments.runs.forms import NUMBER, TEXT, list_of, mapping_of, missing_or
 from experiments.setup.build import architecture, build_setting, ignored, load_data
 from experiments.setup.options import TrainOptions
 from experiments.setup.tables import RULES
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
-from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
+from experiments.trials.experiment import AMOUNT, COSINE, Experiment, Metric, Outcome
 from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
@@ -59,13 +60,22 @@ class CommandTuneOptions(TuneOptions):
 
 
 METRICS = {
+    "network": Metric("layer sizes", form=TEXT),
+    "rule": Metric("learning rule", form=TEXT),
+    "cosine": Metric("lowest cosine that is good enough, where that is the measure", bounds=COSINE),
+    "settings": Metric("the chosen settings, as a configuration states them", form=mapping_of(NUMBER)),
+    "reasons": Metric("why these were chosen", form=list_of(TEXT)),
+    "warnings": Metric("what was warned of", form=list_of(TEXT)),
     "noise": Metric("relative noise of a mini-batch's exact gradient", bounds=AMOUNT),
     "bound": Metric("largest relative error that is good enough, where that is the measure", bounds=AMOUNT),
-    "chosen": Metric("the chosen strength and tolerances, their error, cosine and sweeps"),
-    "fresh": Metric("the same on batches that were not tuned on"),
-    "curvature": Metric("extreme eigenvalues of the energy's second derivative at the free states, in units of the layers' stiffness"),
-    "model": Metric("fit of the error: order and size of the bias, and of the two tolerances' shares"),
-    "candidates": Metric("everything that was tried"),
+    "chosen": Metric("the chosen strength and tolerances, their error, cosine and sweeps", form=mapping_of(NUMBER)),
+    "fresh": Metric("the same on batches that were not tuned on", form=mapping_of(NUMBER)),
+    "curvature": Metric(
+        "extreme eigenvalues of the energy's second derivative at the free states, in units of the layers' stiffness",
+        form=mapping_of(NUMBER),
+    ),
+    "model": Metric("fit of the error: order and size of the bias, and of the two tolerances' shares", form=missing_or(mapping_of(NUMBER))),
+    "candidates": Metric("everything that was tried", form=list_of(mapping_of(NUMBER))),
 }
 
 

@@ -19,6 +19,7 @@ from experiments.commandline.sections import DATA
 from experiments.representations.activities import Trained, activities
 from experiments.representations.trained import beside_of, trained_networks
 from experiments.runs.directory import place
+from experiments.runs.forms import ANY, FINITE, NUMBER, list_of, mapping_of, record_of
 from experiments.runs.intervals import mean
 from experiments.trials.experiment import Experiment, Metric, Outcome
 
@@ -68,10 +69,12 @@ class MatchTrialOptions(CommandOptions):
     clusters: int = Field(16, ge=2, description="Largest number of spectral clusters of the units of both networks.")
 
 
+_MEASURES = record_of(one_to_one=FINITE, semi=FINITE, explained=FINITE, used=FINITE, mixed=FINITE, cka=FINITE, correlations=list_of(NUMBER))
+
 METRICS = {
-    "samples": Metric("test samples that units are compared on", "sample"),
-    "kinds": Metric("by kind of pair and layer: means over the pairs of every measure"),
-    "pairs": Metric("by kind: the measures of every pair"),
+    "samples": Metric("test samples that units are compared on", "sample", form=FINITE),
+    "kinds": Metric("by kind of pair and layer: means over the pairs of every measure", form=mapping_of(mapping_of(_MEASURES))),
+    "pairs": Metric("by kind: the measures of every pair", form=mapping_of(list_of(mapping_of(ANY)))),
 }
 
 

@@ -12,6 +12,7 @@ from experiments.representations.build import build_contrasting, build_embedding
 from experiments.representations.measures import measure, probe_of_stages
 from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, staged
+from experiments.runs.forms import NUMBER, TEXT, mapping_of
 from experiments.setup.build import architecture, load_data, plan_of
 from experiments.setup.tables import RULES
 from experiments.setup.training_metrics import DEVICE, ORIGIN, SPENT, device_of_trial, identity_of, origin, spent
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 METRICS = {
-    "network": Metric("layer sizes"),
+    "network": Metric("layer sizes", form=TEXT),
     "probe_hidden": Metric(
         "share of samples, of the test split by default, that a linear probe of the last hidden layer gets right", bounds=SHARE
     ),
@@ -32,14 +33,14 @@ METRICS = {
     "neighbours_hidden": Metric("share of those samples that their nearest neighbours in the hidden layer get right", bounds=SHARE),
     "neighbours_output": Metric("share of those samples that their nearest neighbours among the outputs get right", bounds=SHARE),
     "probe_stages": Metric("share that a linear probe of the joined outputs of this and all earlier stages gets right", bounds=SHARE),
-    "untrained": Metric("measures of the network with its initial weights"),
-    "objective": Metric("objective on views of the tested split"),
-    "collapsed": Metric("objective on these views if all outputs were equal"),
+    "untrained": Metric("measures of the network with its initial weights", form=mapping_of(NUMBER)),
+    "objective": Metric("objective on views of the tested split", form=NUMBER),
+    "collapsed": Metric("objective on these views if all outputs were equal", form=NUMBER),
     "view_error": Metric("share of these views whose nearest other view is not a positive", bounds=SHARE),
     "alignment": Metric("mean squared distance of two views of a sample on the sphere", bounds=AMOUNT),
-    "uniformity": Metric("log of the mean Gaussian potential of outputs on the sphere"),
+    "uniformity": Metric("log of the mean Gaussian potential of outputs on the sphere", form=NUMBER),
     "tolerance": Metric("mean cosine of outputs of one class", bounds=COSINE),
-    "isotropy": Metric("1 less the mean cosine of two outputs"),
+    "isotropy": Metric("1 less the mean cosine of two outputs", form=NUMBER),
     "rank_hidden": Metric("effective rank of the hidden layer", bounds=AMOUNT),
     "rank_output": Metric("effective rank of the outputs", bounds=AMOUNT),
     "hardness": Metric("share of the repulsion that comes from the hardest tenth of the negatives", bounds=SHARE),

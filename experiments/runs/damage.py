@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 from experiments.commandline.documents import read_json
+from experiments.runs.forms import misfits
 from experiments.runs.records import STATUSES
 
 _LONG = 1800
@@ -31,7 +35,7 @@ _PARTS = {
 """Condition of each part of a trial's record."""
 _FIND = f"""
 CREATE TEMP TABLE damaged AS
-SELECT id, CASE {" ".join(f"WHEN NOT ({holds}) THEN '{part}'" for part, holds in _PARTS.items())} END AS part
+SELECT id, CASE {" ".join(f"WHEN NOT ({holds}) THEN '{part}'" for part, holds in _PARTS.items())} ELSE misfit(metrics) END AS part
 FROM main.trials WHERE part IS NOT NULL
 """
 _LEAVE_OUT = f"""
@@ -69,6 +73,7 @@ def leave_out(connection: sqlite3.Connection) -> None:
         If a table or column is missing.
     """
     connection.create_function("is_read", 1, _is_read, deterministic=True)
+    connection.create_function("misfit", 1, partial(_misfit, _forms(connection)), deterministic=True)
     connection.execute(_FIND)
     # Views cost a pass for every question, and hardly any journal needs them.
     if connection.execute("SELECT 1 FROM temp.damaged LIMIT 1").fetchone():
@@ -82,3 +87,19 @@ def _is_read(text: str) -> bool:
     except json.JSONDecodeError:
         return False
     return True
+
+
+def _forms(connection: sqlite3.Connection) -> dict[str, Any]:
+    """Return the forms of the metrics that the run itself states; those of earlier versions state none."""
+    row = connection.execute("SELECT content FROM facts WHERE name = 'forms'").fetchone()
+    try:
+        found = read_json(row[0]) if row else {}
+    except (json.JSONDecodeError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _misfit(forms: Mapping[str, Any], text: str | None) -> str | None:
+    """Return what in the metrics of a trial has another form than the run states; None for a trial without any."""
+    metrics = read_json(text) if text else {}
+    return misfits(metrics, forms)

@@ -20,7 +20,7 @@ _EPOCH = "INSERT OR REPLACE INTO history (trial, epoch, metrics) SELECT id, ?, ?
 _UNFINISHED = "SELECT id, key, options, seed FROM trials WHERE id > ? AND +status IN ('pending', 'running') ORDER BY id LIMIT ?"
 
 
-_FORMS = {"declared": dict, "settings": dict, "about": dict, "chunk": int, "axes": list}
+_TYPES = {"declared": dict, "settings": dict, "about": dict, "forms": dict, "chunk": int, "axes": list}
 """Type of each fact; a journal that others sent may hold any."""
 
 
@@ -121,7 +121,7 @@ def remember(journal: Journal, facts: Mapping[str, Any]) -> None:
 def recall(journal: Journal) -> dict[str, Any]:
     """Return all facts that ``remember`` stored; facts of another form are damage, which the journal explains."""
     facts = {name: read_json(content) for name, content in journal.connection.execute("SELECT name, content FROM facts ORDER BY name")}
-    wrong = [name for name, form in _FORMS.items() if name in facts and not isinstance(facts[name], form)]
+    wrong = [name for name, kind in _TYPES.items() if name in facts and not isinstance(facts[name], kind)]
     if not wrong and not all(_is_axis(axis) for axis in facts.get("axes", ())):
         wrong = ["axes"]
     if wrong or ("axes" in facts and not {"declared", "settings"} <= facts.keys()):

@@ -137,10 +137,24 @@ def read_trial(row: tuple[Any, ...]) -> Trial:
         Trial with its JSON parsed.
     """
     key, options, seed, status, metrics, error, seconds, started, versions = row
-    found = Metrics(_object(metrics)) if metrics else None
+    found = read_metrics(metrics) if metrics else None
     return Trial(
         key, _object(options), read_seed(key, seed), status, found, error, seconds, started, _object(versions) if versions else None
     )
+
+
+def read_metrics(text: str) -> Metrics:
+    """Read the metrics of a finished trial; mappings in them miss a name as the whole record does.
+
+    Raises
+    ------
+    JSONDecodeError
+        If they are no JSON object.
+    """
+    found = read_json(text, Metrics)
+    if not isinstance(found, Metrics):
+        raise json.JSONDecodeError("a record is no object", text, 0)
+    return found
 
 
 def read_seed(key: str, seed: Any) -> int:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from experiments.runs.forms import TEXT
 from experiments.trials.experiment import AMOUNT, SHARE, Metric
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ SPENT = {
 }
 """The metrics of ``spent``."""
 
-ORIGIN = {"data_digest": Metric("SHA-256 of the data"), "data_source": Metric("where the data come from")}
+ORIGIN = {
+    "data_digest": Metric("SHA-256 of the data", form=TEXT),
+    "data_source": Metric("where the data come from", form=TEXT),
+}
 """The metrics of ``origin``."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +14,7 @@ from experiments.commandline.interruption import resumable
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.runs.directory import RunDirectory, open_run
-from experiments.runs.intervals import UNBOUNDED
+from experiments.runs.forms import misfits
 from experiments.runs.journal import Journal
 from experiments.runs.kept import is_begun
 from experiments.runs.pages import recall, remember, retry_failed
@@ -135,8 +134,7 @@ def compute(
         remember(journal, study.facts())
         journal.plan(planned.values())
         retry_failed(journal)
-    for trial in journal.trials("done"):  # of an earlier start: a record that was edited, or damaged, must not reach a table
-        _require_numbers(study.experiment, trial, run)
+    _refuse_misfits(study.experiment, opened)
     if journal.counts()["done"] == len(planned):
         invocation.note(f"{run.path} is complete; these are its results")
     work = study.work._replace(checkpoints=str(run.checkpoints.resolve())) if study.experiment.checkpoints else study.work
@@ -147,18 +145,13 @@ def compute(
     return {trial.key: trial for trial in journal.trials() if trial.key in planned}
 
 
-def _require_numbers(experiment: Experiment, trial: Trial, run: RunDirectory) -> None:
-    for name, value in (trial.metrics or {}).items():
-        if experiment.metric(name).bounds != UNBOUNDED and not _has_numbers(value):
-            problem = f"trial {trial.key!r} in {run.journal_file} has {json.dumps(value):.60} for {name}, where a number belongs"
-            raise InputError(f"{problem}; restore the journal, or choose another --out")
-
-
-def _has_numbers(value: Any) -> bool:
-    """Tell whether a metric is a number, missing, or a collection of these."""
-    if isinstance(value, Mapping | list):
-        return all(map(_has_numbers, value.values() if isinstance(value, Mapping) else value))
-    return value is None or isinstance(value, int | float)
+def _refuse_misfits(experiment: Experiment, opened: Computation) -> None:
+    """Refuse records of an earlier start that were edited, or damaged, before they reach a table."""
+    forms = experiment.forms()
+    for trial in opened.journal.trials("done"):
+        if problem := misfits(trial.metrics or {}, forms):
+            place = f"trial {trial.key!r} in {opened.run.journal_file}"
+            raise InputError(f"{place} has {problem}; restore the journal, or choose another --out")
 
 
 def remember_input(opened: Computation, name: str, digest: str | None, other: str) -> None:

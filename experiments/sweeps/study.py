@@ -110,7 +110,8 @@ class Study:
     def facts(self) -> dict[str, Any]:
         """Return the facts for the journal, from which ``from_facts`` makes the study again."""
         about = self_description(self.declared["experiment"])
-        return {"declared": self.declared, "settings": self.settings, "axes": [list(axis) for axis in self.axes], **about}
+        grid = {"declared": self.declared, "settings": self.settings, "axes": [list(axis) for axis in self.axes]}
+        return {**grid, "forms": self.experiment.forms(), **about}
 
 
 def from_facts(facts: Mapping[str, Any], *, shown: bool = False) -> Study:

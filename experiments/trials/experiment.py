@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from contrastive_core.errors import PluginError
 from contrastive_core.registry import Table
 from experiments.commandline.options import CommandOptions
+from experiments.runs.forms import ANY, NUMBER, Form, list_of
 from experiments.runs.intervals import UNBOUNDED, Bounds
 
 
@@ -26,6 +27,9 @@ class Metric(NamedTuple):
         Lowest and highest value that it can have; intervals are cut there.
     along : str
         Axis along which it has a value each, such as ``pattern``; empty for a single number.
+    form : Form, optional
+        Form of its JSON: whether it is a number, a text, a list or a mapping, and whether it may be null. By default a list of numbers
+        along an axis, a number where bounds are stated, and anything otherwise.
     """
 
     description: str
@@ -33,6 +37,14 @@ class Metric(NamedTuple):
     timing: bool = False
     bounds: Bounds = UNBOUNDED
     along: str = ""
+    form: Form | None = None
+
+    @property
+    def expected(self) -> Form:
+        """Form that a record must have."""
+        if self.form is not None:
+            return self.form
+        return list_of(NUMBER) if self.along else NUMBER if self.bounds != UNBOUNDED else ANY
 
 
 SHARE: Bounds = (0.0, 1.0)
@@ -105,6 +117,10 @@ class Experiment:
         if place.isdigit() and whole in self.metrics and self.metrics[whole].along:
             return self.metrics[whole]
         return self.metrics.get(name) or self.metrics.get(name.split(".")[0]) or Metric("", "")
+
+    def forms(self) -> dict[str, Form]:
+        """Return the forms of the metrics by name; that of a part, such as ``verdict.agrees``, is stated by the whole."""
+        return {name: metric.expected for name, metric in self.metrics.items() if "." not in name}
 
     def lists(self) -> tuple[str, ...]:
         """Return the names of the metrics that have a value each along an axis."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from contrastive_core.errors import EqlabError
 from contrastive_core.files.writing import remove
+from contrastive_core.training.history_file import history_of
 from experiments.commandline.interruption import heed
 from experiments.commandline.invocation import Invocation
 from experiments.runs.arrays import save_arrays
@@ -180,7 +181,9 @@ class Run:
         if self.work.live:
             forget(Path(self.work.live), key)
         if self.work.checkpoints and not self.keep_checkpoints:
-            remove(checkpoint_of(Path(self.work.checkpoints), key))
+            checkpoint = checkpoint_of(Path(self.work.checkpoints), key)
+            remove(checkpoint)
+            remove(history_of(checkpoint))
 
 
 def _result(future: Future[list[Record]]) -> list[Record]:

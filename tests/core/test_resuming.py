@@ -22,6 +22,7 @@ from training_cases import Stopped, assert_same_bits, make_network, parameters_o
 from contrastive_core.errors import CheckpointError
 from contrastive_core.files.checkpoint import load_checkpoint, load_parameters, save_checkpoint
 from contrastive_core.files.writing import remove
+from contrastive_core.training.history_file import history_of, read_history
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.plan import Plan
 
@@ -42,8 +43,8 @@ def test_resumed_run_is_the_run_that_was_not_stopped(optimiser: str, schedule: s
     assert_same_bits(first[0], second[0])
     assert without_times(whole.history) == without_times(rest.history)
     assert (whole.best_epoch, whole.validation, whole.test) == (rest.best_epoch, rest.validation, rest.test)
-    for record in (first[1], second[1]):
-        record["history"] = without_times(record["history"])
+    for record, name in ((first[1], "straight"), (second[1], "stopped")):
+        record["history"] = without_times(read_history(tmp_path / name, record["history"]))
     assert first[1] == second[1]
 
 
@@ -177,10 +178,63 @@ def test_history_that_was_edited_is_refused(tmp_path: Path, change: Callable[[di
     """If this fails, a resumed training ends in a traceback, or goes on from an epoch that it does not have."""
     run(Plan(epochs=2), tmp_path / "checkpoint")
     tensors, record = load_checkpoint(tmp_path / "checkpoint")
+    record["history"] = read_history(tmp_path / "checkpoint", record["history"])  # in the checkpoint, as earlier versions wrote it
     change(record)
     save_checkpoint(tmp_path / "checkpoint", tensors, record)
     with pytest.raises(CheckpointError, match=rf"is damaged: {problem}.*; restore it, or delete it to train from the beginning"):
         run(Plan(epochs=3), tmp_path / "checkpoint")
+
+
+def test_a_checkpoint_that_holds_its_history_itself_is_resumed(tmp_path: Path) -> None:
+    """If this fails, trainings that earlier versions began cannot be gone on with."""
+    whole = run(Plan(epochs=4), tmp_path / "whole")[1]
+    with pytest.raises(Stopped):
+        run(Plan(epochs=4), tmp_path / "checkpoint", stop_after=2)
+    tensors, record = load_checkpoint(tmp_path / "checkpoint")
+    record["history"] = read_history(tmp_path / "checkpoint", record["history"])
+    save_checkpoint(tmp_path / "checkpoint", tensors, record)
+    history_of(tmp_path / "checkpoint").unlink()
+    resumed = run(Plan(epochs=4), tmp_path / "checkpoint")[1]
+    assert without_times(resumed.history) == without_times(whole.history)
+    assert read_history(tmp_path / "checkpoint", load_checkpoint(tmp_path / "checkpoint")[1]["history"]) == resumed.history
+
+
+@pytest.mark.parametrize("more", ['{"epoch": 3, "train_cost"', '{"epoch": 3}\n'], ids=["part of a line", "a line"])
+def test_a_line_that_no_checkpoint_counts_is_passed_over(more: str, tmp_path: Path) -> None:
+    """If this fails, a kill between the two files of a checkpoint ends the training for good."""
+    whole = run(Plan(epochs=4), tmp_path / "whole")[1]
+    with pytest.raises(Stopped):
+        run(Plan(epochs=4), tmp_path / "checkpoint", stop_after=2)
+    with history_of(tmp_path / "checkpoint").open("a") as stream:
+        stream.write(more)
+    resumed = run(Plan(epochs=4), tmp_path / "checkpoint")[1]
+    assert without_times(resumed.history) == without_times(whole.history)
+    lines = history_of(tmp_path / "checkpoint").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("damage", ["missing", "edited", "cut", "of another"])
+def test_a_history_that_is_not_that_of_its_checkpoint_is_refused(damage: str, tmp_path: Path) -> None:
+    """If this fails, means over the epochs are those of another training."""
+    run(Plan(epochs=2), tmp_path / "checkpoint")
+    run(Plan(epochs=2), tmp_path / "other", seed=8)
+    file = history_of(tmp_path / "checkpoint")
+    content, other = file.read_text(), history_of(tmp_path / "other").read_text()
+    file.write_text({"edited": content.replace("0.", "1.", 1), "cut": content[:-5], "of another": other}.get(damage, ""))
+    if damage == "missing":
+        file.unlink()
+    with pytest.raises(CheckpointError, match=r"checkpoint\.history.*delete .*checkpoint to train from the beginning"):
+        run(Plan(epochs=3), tmp_path / "checkpoint")
+
+
+def test_an_epoch_writes_as_much_as_the_first_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, the cost of a training grows with the square of its epochs."""
+    sizes: list[int] = []
+    monkeypatch.setattr("contrastive_core.files.checkpoint.write_bytes", lambda path, content: sizes.append(len(content)))
+    run(Plan(epochs=12, keep_last=True), tmp_path / "checkpoint")
+    assert len(sizes) == 12
+    assert max(sizes) - min(sizes) < 300  # digits of numbers; the record of an epoch alone has some 300 bytes
+    assert len(history_of(tmp_path / "checkpoint").read_text().splitlines()) == 12
 
 
 def test_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:

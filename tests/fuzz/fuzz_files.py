@@ -83,6 +83,7 @@ KINDS = {
         f"gradients {_TINY} --samples 4 --rules backprop --checkpoint runs/t/checkpoints/train.safetensors\n{_OF_RUN['t']}",
         (damage.tensors,),
     ),
+    "history": Kind("runs/t/checkpoints/train.safetensors.history", _OF_RUN["t"], _TEXT),
     "checkpoint of a circuit": Kind(
         "runs/r/checkpoints/train.safetensors",
         f"spice {_TINY} --network resistive --samples 1 --edges 1 --checkpoint runs/r/checkpoints/train.safetensors\n"

@@ -150,9 +150,13 @@ def review(network: Network, setting: Setting, inputs: Tensor) -> list[str]:
         clamped = network.clamp(inputs)
         free = precise.free_phase(clamped)
         bottom_up = network.feedforward(clamped)
+        halved = network.feedforward(network.clamp(inputs / 2))
     distance = max(float((a - b).abs().max()) for a, b in zip(free.state, bottom_up, strict=True))
     activity = max(float(layer.abs().max()) for layer in bottom_up)
-    if settling.free.budget == 1 or distance <= _NO_FEEDBACK * activity:
+    # Saturated units hear no feedback either, and no energy scale or budget changes that.
+    if bool(inputs.any()) and all(torch.equal(layer, other) for layer, other in zip(bottom_up, halved, strict=True)):
+        warnings.append("the units are saturated: inputs of half the size give the same states; give smaller inputs or weights")
+    elif settling.free.budget == 1 or distance <= _NO_FEEDBACK * activity:
         warnings.append(
             f"the free state is the bottom-up pass to within {distance:.1g}: there is no relaxation, and a local rule here is "
             "backpropagation in disguise; raise the energy scale or the budget to study equilibria"

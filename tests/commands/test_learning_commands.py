@@ -186,6 +186,17 @@ def test_inputs_far_from_the_usual_size_are_warned_of(eqlab: Eqlab, deviation: s
     assert "inputs of deviation" not in eqlab(*still, "2", "--out", tmp_path / "near").stderr
 
 
+def test_saturated_units_are_not_taken_for_a_network_without_feedback(eqlab: Eqlab, tmp_path: Path) -> None:
+    """If this fails, the advice is to raise the energy scale, which no saturated unit hears of. A small scale is still told."""
+    still = ("train", "--data", "two-moons", "--train-size", 20, "--hidden", 4, "--epochs", 1, "--quiet", "--standardise")
+    saturated = eqlab(*still, "1e30", "--out", tmp_path / "saturated").stderr
+    assert "the units are saturated: inputs of half the size give the same states" in saturated
+    assert "bottom-up pass" not in saturated
+    apart = eqlab(*still, "1", "--energy-scale", "1e-9", "--out", tmp_path / "apart").stderr
+    assert "the free state is the bottom-up pass" in apart
+    assert "saturated" not in apart
+
+
 def parameters_of(out: Path) -> dict[str, torch.Tensor]:
     tensors, _ = load_checkpoint(out / "checkpoints" / "train.safetensors")
     return {name: tensor for name, tensor in tensors.items() if name.startswith("parameter.")}

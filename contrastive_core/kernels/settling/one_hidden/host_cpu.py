@@ -68,14 +68,8 @@ def displace_pair(clamped: Clamped, free: State, dynamics: BlockDescent, stop: S
 
     Parameters
     ----------
-    clamped, action
-        Same as in :func:`settle_pair`.
-    free : State
-        Free state.
-    dynamics : BlockDescent
-        Dynamics of the free phase; displacements visit the layers in the other order.
-    stop : Stop
-        Stop of every phase, its tolerance relative to the size of the displacements.
+    clamped, free, dynamics, stop, action
+        Same as in :func:`contrastive_core.kernels.settling.any_depth.host_cpu.displace_blocks`.
 
     Returns
     -------

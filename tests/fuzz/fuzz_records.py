@@ -1,6 +1,7 @@
 """Records of finished runs in which one value has another form: every reader names the trial and leaves it out, in a sentence.
 
-By hand: ``python tests/by_hand/fuzz_records.py [COMMAND ...]`` tries every place with every value; the suite tries some of each command.
+By hand: ``PYTHONPATH=tests/support:tests/by_hand python tests/fuzz/fuzz_records.py [COMMAND ...]`` tries every place with every value; the
+suite tries some of each command.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from contextlib import closing, suppress
 from os import chdir
 from pathlib import Path
 from typing import Any, NamedTuple
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from command_line import eqlab
 from documents import SERIAL, SPINS, sets

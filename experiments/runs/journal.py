@@ -8,11 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from contrastive_core.errors import EqlabError, InputError
+from contrastive_core.errors import EqlabError
 from experiments.commandline.documents import read_json
 from experiments.commandline.output import to_json
-from experiments.runs.provenance import utc_now
-from experiments.runs.records import COLUMNS, STATUSES, Epoch, Status, Trial, read_seed, read_trial
+from experiments.runs.records import COLUMNS, STATUSES, Epoch, Status, Trial, read_trial
 from experiments.runs.sqlite_file import close_writer, explained, open_reader, open_writer
 
 
@@ -118,102 +117,6 @@ class Journal:
         with self.transaction():
             self._connection.executemany("INSERT OR IGNORE INTO trials (key, options, seed, status) VALUES (?, ?, ?, 'pending')", rows)
 
-    def begin(self, key: str, options: Mapping[str, Any], seed: int, *, forget_from: int | None = None) -> None:
-        """Mark a trial as running, adding it if need be; one that failed or was killed begins anew.
-
-        Parameters
-        ----------
-        key : str
-            Name of the trial within the run.
-        options : mapping
-            Settings in which it differs from the others.
-        seed : int
-            Seed of all its randomness.
-        forget_from : int, optional
-            Delete its history from this epoch on; by default what an earlier attempt recorded stays until recorded again.
-
-        Raises
-        ------
-        InputError
-            If the trial is done, or was planned or begun with other options or another seed.
-        """
-        content = to_json(options, indent=False)
-        with self.transaction():
-            row = self._connection.execute("SELECT id, options, seed, status FROM trials WHERE key = ?", (key,)).fetchone()
-            if row is None:
-                insert = "INSERT INTO trials (key, options, seed, status, started, versions) VALUES (?, ?, ?, 'running', ?, ?)"
-                self._connection.execute(insert, (key, content, str(seed), utc_now(), self._versions))
-                return
-            identity, known, known_seed, status = row
-            if status == "done":
-                raise InputError(f"trial {key!r} is done already; leave it out, or choose another --out")
-            if read_json(known) != read_json(content) or read_seed(key, known_seed) != seed:
-                raise InputError(f"trial {key!r} is in the journal with other options or another seed; choose another --out")
-            renew = "status = 'running', metrics = NULL, error = NULL, details = NULL, seconds = NULL, started = ?, versions = ?"
-            self._connection.execute(f"UPDATE trials SET {renew} WHERE id = ?", (utc_now(), self._versions, identity))
-            if forget_from is not None:
-                self._connection.execute("DELETE FROM history WHERE trial = ? AND epoch >= ?", (identity, forget_from))
-
-    def record(self, key: str, epoch: int, metrics: Mapping[str, Any]) -> None:
-        """Write one epoch of a trial's history, in place of an earlier record of the same epoch.
-
-        Parameters
-        ----------
-        key : str
-            Name of the trial.
-        epoch : int
-            Number of the epoch.
-        metrics : mapping
-            Measured quantities; numbers that are not finite become null.
-
-        Raises
-        ------
-        InputError
-            If the trial is not running.
-        """
-        insert = "INSERT OR REPLACE INTO history (trial, epoch, metrics) SELECT id, ?, ? FROM trials WHERE key = ? AND status = 'running'"
-        self._change(key, insert, (epoch, to_json(metrics, indent=False), key))
-
-    def finish(self, key: str, metrics: Mapping[str, Any], seconds: float) -> None:
-        """Mark a running trial as done, and write its metrics.
-
-        Parameters
-        ----------
-        key : str
-            Name of the trial.
-        metrics : mapping
-            Metrics; numbers that are not finite become null.
-        seconds : float
-            Time that it took.
-
-        Raises
-        ------
-        InputError
-            If the trial is not running.
-        """
-        update = "UPDATE trials SET status = 'done', metrics = ?, seconds = ? WHERE key = ? AND status = 'running'"
-        self._change(key, update, (to_json(metrics, indent=False), seconds, key))
-
-    def fail(self, key: str, error: str, seconds: float | None = None) -> None:
-        """Mark a running trial as failed.
-
-        Parameters
-        ----------
-        key : str
-            Name of the trial.
-        error : str
-            Reason, in a sentence.
-        seconds : float, optional
-            Time until the failure.
-
-        Raises
-        ------
-        InputError
-            If the trial is not running.
-        """
-        update = "UPDATE trials SET status = 'failed', error = ?, seconds = ? WHERE key = ? AND status = 'running'"
-        self._change(key, update, (error, seconds, key))
-
     def trials(self, status: Status | None = None) -> Iterator[Trial]:
         """Read the trials one by one, in the order in which they were planned or begun.
 
@@ -273,11 +176,6 @@ class Journal:
         """
         query = "SELECT epoch, history.metrics FROM history JOIN trials ON trials.id = trial WHERE key = ? ORDER BY epoch"
         return [Epoch(epoch, read_json(metrics)) for epoch, metrics in self._connection.execute(query, (key,))]
-
-    def _change(self, key: str, statement: str, values: tuple[Any, ...]) -> None:
-        with self.transaction():
-            if self._connection.execute(statement, values).rowcount != 1:
-                raise InputError(f"trial {key!r} is not running; begin it first")
 
     def _remember(self, content: str) -> int:
         with self.transaction():

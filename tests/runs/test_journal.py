@@ -7,27 +7,33 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contrastive_core.errors import DataError, InputError
+from experiments.commandline.output import to_json
 from experiments.runs import sqlite_file
 from experiments.runs.journal import Journal, StoreError
+from experiments.runs.pages import retry_failed, settle
+from experiments.runs.records import Record
 
 _WRITER = """
 import sys
 from pathlib import Path
 from experiments.runs.journal import Journal
+from experiments.runs.pages import settle
+from experiments.runs.records import Record
 with Journal(Path(sys.argv[1])) as journal:
     start = int(sys.argv[2])
     for index in range(start, start + 10**6):
         key = f"trial-{index}"
         with journal.transaction():
-            journal.begin(key, {"index": index}, index)
-            for epoch in range(3):
-                journal.record(key, epoch, {"error": epoch / 7})
-            journal.finish(key, {"error": index / 7}, 0.5)
+            journal.plan([(key, {"index": index}, index)])
+            history = [(epoch, f'{{"error": {epoch / 7}}}') for epoch in range(3)]
+            settle(journal, [Record(key, f'{{"error": {index / 7}}}', None, None, 0.5, history)])
         print(index, flush=True)
 """
 
@@ -35,6 +41,15 @@ with Journal(Path(sys.argv[1])) as journal:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.sqlite"
+
+
+def done(key: str, metrics: Mapping[str, Any], seconds: float = 0.0, history: Sequence[tuple[int, Mapping[str, Any]]] = ()) -> Record:
+    epochs = [(epoch, to_json(found, indent=False)) for epoch, found in history]
+    return Record(key, to_json(metrics, indent=False), None, None, seconds, epochs)
+
+
+def failed(key: str, error: str, history: Sequence[tuple[int, Mapping[str, Any]]] = ()) -> Record:
+    return done(key, {}, 0.1, history)._replace(metrics=None, error=error)
 
 
 def integrity(path: Path) -> str:
@@ -48,12 +63,10 @@ def integrity(path: Path) -> str:
 def test_a_trial_is_stored_with_all_that_it_was_and_found(path: Path) -> None:
     seed = 2**100 + 1  # wider than SQLite's integers
     with Journal(path, versions={"eqlab": "1"}) as journal:
-        journal.begin("a", {"rule": "ep", "rate": 0.1}, seed)
-        assert journal.counts() == {"pending": 0, "running": 1, "done": 0, "failed": 0}
-        journal.record("a", 1, {"error": 0.5})
-        journal.record("a", 0, {"error": math.nan, "layers": [1.0, math.inf]})
-        journal.record("a", 1, {"error": 0.25})
-        journal.finish("a", {"error": 0.25, "bias": -math.inf}, 1.5)
+        journal.plan([("a", {"rule": "ep", "rate": 0.1}, seed)])
+        assert journal.counts() == {"pending": 1, "running": 0, "done": 0, "failed": 0}
+        history = [(1, {"error": 0.5}), (0, {"error": math.nan, "layers": [1.0, math.inf]}), (1, {"error": 0.25})]
+        settle(journal, [done("a", {"error": 0.25, "bias": -math.inf}, 1.5, history)])
     with Journal(path) as journal:
         trial = journal.trial("a")
         assert trial is not None
@@ -68,8 +81,8 @@ def test_a_trial_is_stored_with_all_that_it_was_and_found(path: Path) -> None:
 
 def test_numbers_that_are_not_finite_are_null_in_the_file_itself(path: Path) -> None:
     with Journal(path) as journal:
-        journal.begin("a", {}, 0)
-        journal.finish("a", {"error": math.nan}, 0.0)
+        journal.plan([("a", {}, 0)])
+        settle(journal, [done("a", {"error": math.nan})])
     connection = sqlite3.connect(path)
     assert json.loads(connection.execute("SELECT metrics FROM trials").fetchone()[0]) == {"error": None}
     connection.close()
@@ -78,8 +91,7 @@ def test_numbers_that_are_not_finite_are_null_in_the_file_itself(path: Path) -> 
 def test_trials_come_in_the_order_planned_and_can_be_chosen_by_status(path: Path) -> None:
     with Journal(path) as journal:
         journal.plan((key, {"key": key}, seed) for seed, key in enumerate("zab"))
-        journal.begin("a", {"key": "a"}, 1)
-        journal.fail("a", "the energy has no minimum", 0.1)
+        settle(journal, [failed("a", "the energy has no minimum")])
         journal.plan([("a", {"key": "other"}, 9), ("c", {}, 3)])  # what is there is left alone
         assert [(trial.key, trial.status) for trial in journal.trials()] == [
             ("z", "pending"), ("a", "failed"), ("b", "pending"), ("c", "pending"),
@@ -88,56 +100,38 @@ def test_trials_come_in_the_order_planned_and_can_be_chosen_by_status(path: Path
         assert journal.counts() == {"pending": 3, "running": 0, "done": 0, "failed": 1}
 
 
-def test_a_failed_or_killed_trial_begins_anew_and_keeps_its_history_unless_told(path: Path) -> None:
+def test_a_failed_trial_is_computed_anew_and_keeps_its_history(path: Path) -> None:
     with Journal(path) as journal:
-        journal.begin("a", {"x": 1}, 0)
-        for epoch in range(4):
-            journal.record("a", epoch, {"error": epoch})
-        journal.fail("a", "stopped", 1.0)
-        journal.begin("a", {"x": 1}, 0)
+        journal.plan([("a", {"x": 1}, 0)])
+        settle(journal, [failed("a", "stopped", [(epoch, {"error": epoch}) for epoch in range(4)])])
+        assert retry_failed(journal) == 1
         trial = journal.trial("a")
         assert trial is not None
-        assert (trial.status, trial.error, trial.seconds) == ("running", None, None)
+        assert (trial.status, trial.error, trial.seconds) == ("pending", None, None)
         assert len(journal.history("a")) == 4
-        journal.begin("a", {"x": 1}, 0, forget_from=2)
-        assert [epoch.epoch for epoch in journal.history("a")] == [0, 1]
 
 
 def test_a_trial_is_done_once(path: Path) -> None:
     with Journal(path) as journal:
-        journal.begin("a", {"x": 1}, 0)
-        journal.finish("a", {}, 1.0)
-        with pytest.raises(InputError, match="'a' is done already"):
-            journal.begin("a", {"x": 1}, 0)
-        with pytest.raises(InputError, match="'a' is not running"):
-            journal.finish("a", {}, 2.0)
-        with pytest.raises(InputError, match="'a' is not running"):
-            journal.fail("a", "no")
-        with pytest.raises(InputError, match="'a' is not running"):
-            journal.record("a", 0, {})
-        with pytest.raises(InputError, match="'b' is not running"):
-            journal.record("b", 0, {})
-        assert [trial.seconds for trial in journal.trials()] == [1.0]
-
-
-@pytest.mark.parametrize(("options", "seed"), [({"x": 2}, 0), ({"x": 1}, 1)])
-def test_a_trial_does_not_change_what_it_is(path: Path, options: dict[str, int], seed: int) -> None:
-    with Journal(path) as journal:
         journal.plan([("a", {"x": 1}, 0)])
-        with pytest.raises(InputError, match="other options or another seed"):
-            journal.begin("a", options, seed)
+        settle(journal, [done("a", {}, 1.0)])
+        for second in (done("a", {}, 2.0), failed("a", "no"), done("b", {}, 2.0)):
+            with pytest.raises(InputError, match="1 of 1 trials have a result already"):
+                settle(journal, [second])
+        assert [trial.seconds for trial in journal.trials()] == [1.0]
+        assert journal.history("a") == []
 
 
 def test_a_transaction_is_committed_whole_or_not_at_all(path: Path) -> None:
     with Journal(path) as journal:
         with journal.transaction():
-            journal.begin("a", {}, 0)
-            journal.begin("b", {}, 0)
-        with pytest.raises(InputError, match="'a' is not running"), journal.transaction():  # noqa: PT012, several writes are the point
-            journal.finish("a", {}, 1.0)
-            journal.begin("c", {}, 0)
-            journal.finish("a", {}, 2.0)
-        assert journal.counts() == {"pending": 0, "running": 2, "done": 0, "failed": 0}
+            journal.plan([("a", {}, 0)])
+            journal.plan([("b", {}, 0)])
+        with pytest.raises(InputError, match="have a result already"), journal.transaction():  # noqa: PT012, several writes are the point
+            settle(journal, [done("a", {})])
+            journal.plan([("c", {}, 0)])
+            settle(journal, [done("a", {})])
+        assert journal.counts() == {"pending": 2, "running": 0, "done": 0, "failed": 0}
 
 
 def test_no_committed_record_is_lost_when_the_writer_is_killed(path: Path) -> None:
@@ -156,24 +150,24 @@ def test_no_committed_record_is_lost_when_the_writer_is_killed(path: Path) -> No
             killer.join()
         assert writer.returncode == -9
         with Journal(path) as journal:
-            done = [trial.seed for trial in journal.trials("done")]
-            assert journal.counts()["running"] == 0
-            assert all(len(journal.history(f"trial-{index}")) == 3 for index in done)
-        assert done[: last + 1] == list(range(last + 1))
-        assert len(done) <= last + 2
+            kept = [trial.seed for trial in journal.trials("done")]
+            assert journal.counts()["pending"] == 0
+            assert all(len(journal.history(f"trial-{index}")) == 3 for index in kept)
+        assert kept[: last + 1] == list(range(last + 1))
+        assert len(kept) <= last + 2
         assert integrity(path) == "ok"
-        start = len(done)
+        start = len(kept)
 
 
 def test_a_reader_sees_what_is_committed_while_the_writer_goes_on(path: Path) -> None:
     with Journal(path) as writer:
-        writer.begin("a", {}, 0)
+        writer.plan([("a", {}, 0)])
         with Journal(path, readonly=True) as reader:
-            assert reader.counts()["running"] == 1
-            writer.finish("a", {"error": 1.0}, 1.0)
+            assert reader.counts()["pending"] == 1
+            settle(writer, [done("a", {"error": 1.0})])
             assert reader.counts()["done"] == 1
             with pytest.raises(StoreError, match="readonly"):
-                reader.begin("b", {}, 0)
+                reader.plan([("b", {}, 0)])
 
 
 def test_a_second_writer_is_kept_out_until_the_first_has_closed(path: Path) -> None:
@@ -188,14 +182,14 @@ def test_a_file_system_without_locks_still_gets_a_journal(path: Path, monkeypatc
 
     monkeypatch.setattr(sqlite_file.fcntl, "flock", refuse)
     with Journal(path) as journal:
-        journal.begin("a", {}, 0)
+        journal.plan([("a", {}, 0)])
     with Journal(path, readonly=True) as journal:
-        assert journal.counts()["running"] == 1
+        assert journal.counts()["pending"] == 1
 
 
 def test_a_closed_journal_is_one_plain_file(path: Path) -> None:
     with Journal(path) as journal:
-        journal.begin("a", {}, 0)
+        journal.plan([("a", {}, 0)])
         assert (path.parent / "journal.sqlite-wal").exists()  # this file system supports it
     assert [entry.name for entry in path.parent.iterdir()] == ["journal.sqlite"]
 
@@ -203,9 +197,9 @@ def test_a_closed_journal_is_one_plain_file(path: Path) -> None:
 def test_a_network_file_system_gets_no_write_ahead_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_file, "file_system", lambda _: "nfs4")
     with Journal(path) as journal:
-        journal.begin("a", {}, 0)
+        journal.plan([("a", {}, 0)])
         assert not (path.parent / "journal.sqlite-wal").exists()
-        assert journal.counts()["running"] == 1
+        assert journal.counts()["pending"] == 1
 
 
 def test_the_file_system_of_a_path_is_found() -> None:
@@ -266,11 +260,11 @@ def test_reading_needs_a_journal(path: Path) -> None:
 
 def test_a_full_disk_is_one_sentence_and_what_was_written_is_kept(path: Path) -> None:
     with Journal(path) as journal:
-        journal.begin("a", {}, 0)
+        journal.plan([("a", {}, 0)])
         pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
         journal._connection.execute(f"PRAGMA max_page_count = {pages}")  # as a disk without room for one page more
         with pytest.raises(StoreError, match=r"cannot write the journal .* full; what was recorded before is kept"):
-            journal.record("a", 0, {"text": "x" * 100_000})
+            settle(journal, [done("a", {}, history=[(0, {"text": "x" * 100_000})])])
         assert journal.history("a") == []
-        journal.finish("a", {}, 1.0)
+        settle(journal, [done("a", {})])
         assert journal.counts()["done"] == 1

@@ -15,7 +15,9 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
 from experiments.runs import provenance as provenance_module
 from experiments.runs.directory import RunDirectory, open_run, resume_run
+from experiments.runs.pages import settle
 from experiments.runs.provenance import provenance, source_commit, without_home
+from experiments.runs.records import Record
 from experiments.runs.sqlite_file import locked
 
 
@@ -42,12 +44,13 @@ def test_a_new_run_stores_its_configuration_and_provenance(tmp_path: Path) -> No
     assert run.checkpoints.is_dir()
     assert run.figures.is_dir()
     with run.journal() as journal:
-        journal.begin("a", {}, 0)
+        journal.plan([("a", {}, 0)])
+        settle(journal, [Record("a", "{}", None, None, 0.0)])
         trial = journal.trial("a")
     assert trial is not None
     assert trial.versions == provenance_module.versions()
     with run.journal(readonly=True) as journal:
-        assert journal.counts()["running"] == 1
+        assert journal.counts()["done"] == 1
 
 
 def test_the_same_run_is_resumed_and_notes_the_new_start(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from experiments.report.watch import _mark
 from experiments.report.watch_server import Server, Viewer
 from experiments.runs.directory import RunDirectory
 from experiments.runs.live_epochs import announce
+from experiments.runs.pages import settle
+from experiments.runs.records import Record
 
 CHROMIUM = shutil.which("chromium")
 
@@ -147,9 +149,8 @@ def test_watching_leaves_the_run_as_it_is_also_while_it_is_written() -> None:
         with run.journal() as journal:  # another process's lock and write-ahead log, as of a live writer
             names = sorted(path.name for path in run.path.iterdir())
             with journal.transaction():
-                journal.begin("0", {"x": 1.0}, next(journal.trials()).seed)
-                assert ask(server)[0].status == 200  # also within a transaction
-            journal.finish("0", {"value": 1.0}, 0.1)
+                settle(journal, [Record("0", '{"value": 1.0}', None, None, 0.1)])
+                assert "0 of 40 trials done" in ask(server)[1]  # within a transaction, nobody sees it yet
             assert "1 of 40 trials done" in within(server, "1 of 40 trials done")
             assert sorted(path.name for path in run.path.iterdir()) == names
 

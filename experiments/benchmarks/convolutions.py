@@ -20,6 +20,7 @@ from experiments.commandline.output import format_table
 from experiments.commandline.quantities import Positive, PositiveFloat
 from experiments.machine import processor
 from experiments.report.ending import finish
+from experiments.runs.forms import ANY, FINITE, TEXT, list_of, mapping_of
 from experiments.runs.provenance import versions
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import SERIAL
@@ -109,11 +110,13 @@ def layers_of(network: str) -> tuple[str, tuple[int, ...], int]:
 
 
 METRICS = {
-    "processor": Metric("model of the processor"),
-    "versions": Metric("versions of the software"),
-    "repeats": Metric("interleaved measurements of each case, whose median counts"),
+    "processor": Metric("model of the processor", form=TEXT),
+    "versions": Metric("versions of the software", form=mapping_of(ANY)),
+    "repeats": Metric("interleaved measurements of each case, whose median counts", form=FINITE),
     "rows": Metric(
-        "by case: processor time per sample, ratio to autograd with channels last, sweeps, cosine to the exact gradient", timing=True
+        "by case: processor time per sample, ratio to autograd with channels last, sweeps, cosine to the exact gradient",
+        timing=True,
+        form=list_of(mapping_of(ANY)),
     ),
 }
 

@@ -91,7 +91,7 @@ class ContrastiveOptions(PlanOptions):
         " that the objective documents.",
     )
     frozen: bool = Field(True, description="Keep the nudging force as it is in the free state, which lets samples relax on their own.")
-    epochs: Positive = Field(20)
+    epochs: Positive = Field(16)
     batch_size: int = Field(128, ge=2)
     optimiser: Annotated[str, OneOf("optimiser", OPTIMISERS)] = Field("adam")
     learning_rates: tuple[PositiveFloat, ...] = Field((3e-3,))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.runs.forms import TEXT
+from experiments.runs.forms import ANY, TEXT, mapping_of, missing_or
 from experiments.trials.experiment import AMOUNT, SHARE, Metric
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ ORIGIN = {
 """The metrics of ``origin``."""
 
 
-DEVICE = {"device": Metric("effective settings of the device that holds the weights, given and default ones; missing without a device")}
+DEVICE = {
+    "device": Metric(
+        "effective settings of the device that holds the weights, given and default ones; missing without a device",
+        form=missing_or(mapping_of(mapping_of(ANY))),
+    )
+}
 """The metric of ``device_of_trial``."""
 
 

@@ -33,11 +33,10 @@ RUNS: dict[str, tuple[str, ...]] = {
     "phase": (*sets(**SPINS), "--dilutions", "0.2", "--ratios", "0.3", *SERIAL),
     "learn": (*sets(**SPINS), "--qualities", "0.5", "--examples", "3", *SERIAL),
     "basins": ("--qualities", "0.2,0.9", "--patterns", "2", "--size", "64", "--networks", "2", *SERIAL),
-    "capacity": ("--sizes", "50,100,200", "--loads", "0.1,0.14,0.3", "--spins", "800", "--resamples", "5", *SERIAL),
+    "capacity": ("--sizes", "100,200,400", "--loads", "0.14,0.18,0.22", "--spins", "12000", "--resamples", "20", *SERIAL),
     "ising": ("--searches", "5", "--spins", "10", "--noises", "0,1,8", "--epochs", "0"),
-    "spice": ("--hidden", "4", "--samples", "1", "--edges", "1", "--data", "two-moons", "--train-size", "32"),
+    "spice": ("--hidden", "4", "--samples", "1", "--edges", "1"),
     "device show": ("ecram",),
-    "bench spins": sets(size=64, replicas=2, repeats=1, patterns=2),
 }
 """Small options of every command whose records have a form of their own."""
 VALUES: tuple[Any, ...] = (None, 3, "text", [None], {"a": None})

@@ -56,8 +56,6 @@ MORE = [
     Mutation("random axis: highest integer never", "experiments/sweeps/axes.py", "(int(high) - int(low) + 1)", "(int(high) - int(low))", "axes::test_random_axes_have"),
     Mutation("random axes: all from one stream", "experiments/sweeps/axes.py", "_DRAWS + number, index", "_DRAWS, index", "axes::test_random_axes_have"),
     Mutation("sweep: independent seeds are paired", "experiments/sweeps/study.py", "shared[replicate] if paired else child_seed(root, number)", "shared[replicate] if paired else child_seed(root, replicate)", "axes::test_paired_seeds"),
-    Mutation("journal: last epoch before a resumption stays", "experiments/runs/journal.py", "DELETE FROM history WHERE trial = ? AND epoch >= ?", "DELETE FROM history WHERE trial = ? AND epoch > ?", "journal::test_a_failed_or_killed_trial"),
-    Mutation("journal: another seed goes on", "experiments/runs/journal.py", " or read_seed(key, known_seed) != seed:", ":", "journal::test_a_trial_does_not_change"),
     Mutation("report: neighbours of the grid are averaged", "experiments/report/grid_view.py", "groups = np.arange(few) // opened.seeds", "groups = np.arange(few) % len(labels)", "report_of_records::test_table_of_a_report"),
     # Theory and sampling of Hopfield networks
     Mutation("mean field: half the finite-size shift", "hebbian/theory/mean_field.py", "skew = 2 * stiffness**2", "skew = stiffness**2", "mean_field::test_finite_size_shift"),

@@ -26,6 +26,9 @@ SUBJECTS = {
         "basins": "experiments.hopfield.basins:basins_command",
         "learn": "experiments.hopfield.learn:learn_command",
     },
+    "Boltzmann machines": {
+        "boltzmann": "experiments.boltzmann.boltzmann:boltzmann_command",
+    },
     "Hardware": {
         "hardware": "experiments.hardware.hardware:hardware_command",
         "device": "experiments.hardware.device:device",

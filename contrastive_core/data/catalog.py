@@ -189,6 +189,18 @@ _ENTRIES = (
         loader=f"{_PACKAGE}.spoken_digits:load",
     ),
     Entry(
+        name="bars-and-stripes",
+        task="4x4 pictures of bars or stripes",
+        num_train=320,
+        num_validation=32,
+        num_test=32,
+        num_inputs=16,
+        num_classes=2,
+        kind="synthetic",
+        origin="computed: every picture, in equal numbers and in every split",
+        loader=f"{_PACKAGE}.bars_and_stripes:load",
+    ),
+    Entry(
         name="two-moons",
         task="two interleaved half circles in the plane",
         num_train=1000,

@@ -16,6 +16,7 @@ VIEWS: Table[Callable[[OpenedRun], Contents]] = Table(
     "view",
     {
         "basins": "experiments.hopfield.view:show_basins",
+        "boltzmann": "experiments.boltzmann.view:show_boltzmann",
         "capacity": "experiments.hopfield.view:show_capacity",
         "compare": "experiments.learning.view:show_compare",
         "contrast": "experiments.representations.view:show_contrast",

@@ -136,6 +136,7 @@ EXPERIMENTS: Table[Experiment] = Table(
         "bench-objectives": "experiments.benchmarks.objectives:EXPERIMENT",
         "bench-settle": "experiments.benchmarks.settling:EXPERIMENT",
         "bench-spins": "experiments.benchmarks.spins:EXPERIMENT",
+        "boltzmann": "experiments.boltzmann.boltzmann:EXPERIMENT",
         "capacity": "experiments.hopfield.capacity:EXPERIMENT",
         "contrastive": "experiments.representations.trial:EXPERIMENT",
         "device-fit": "experiments.hardware.device_fit:EXPERIMENT",

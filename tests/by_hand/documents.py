@@ -68,6 +68,11 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
         sets(epochs=1, hidden=4, voters=1, reads=1, sweeps=2, searches=4, spins=8),
         "machines anneal every sample and problem",
     ),
+    (
+        r"boltzmann ",
+        sets(train_size=32, hidden="[4]", epochs=2, anneals=4, anneal_steps=10, mixing_sweeps=50, fantasies=2, test_size=20, chains=4),
+        "training and annealing of large machines, and other rules beside them",
+    ),
     (r"bench circuits", sets(hidden="[4]", repeats=1, samples=2), "repeats for a median"),
     (
         r"bench conv",

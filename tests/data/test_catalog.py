@@ -43,6 +43,7 @@ def test_every_data_set_has_its_name_and_an_unknown_one_lists_them() -> None:
         "cifar100",
         "svhn",
         "spoken-digits",
+        "bars-and-stripes",
         "two-moons",
         "teacher",
     ]

@@ -1,0 +1,1 @@
+"""Boltzmann machines: the command that trains them, its measures and its report."""

@@ -36,7 +36,7 @@ def test_a_machine_learns_bars_and_stripes_towards_their_entropy(found: Found, t
     """A likelihood above minus the entropy would be an error of log Z; independent pixels have 16 log 2 = 11.1 nats."""
     run = ("boltzmann", "--epochs", 30, "--every", 30, "--mixing-sweeps", 60, "--fantasies", 4, "--out", tmp_path / "run")
     result = found(*run)
-    assert -7.5 < result["test_log_likelihood"] < -ENTROPY
+    assert -9.5 < result["test_log_likelihood"] < -ENTROPY
     assert (result["method"], result["log_partition_error"], result["bound"]) == ("enumeration", 0, False)
     assert result["test_log_likelihood"] < result["pseudo_likelihood"] < 0  # a conditional knows more than the past of a chain rule
     names = {"likelihood", "mixing", "samples", "filters"}

@@ -43,9 +43,7 @@ METRICS = {
     "mixing_trusted": Metric("whether the chains were 50 autocorrelation times long", form=FLAG),
     "accepted": Metric("share of exchanges or tempered transitions accepted in the last update", bounds=SHARE),
     "seconds_per_sample": Metric("time to train on one sample", "second", timing=True, bounds=AMOUNT),
-    "beside": Metric(
-        "test errors of layered networks trained by other rules on the same data", bounds=SHARE, form=mapping_of(NUMBER)
-    ),
+    "beside": Metric("test errors of layered networks trained by other rules on the same data", bounds=SHARE, form=mapping_of(NUMBER)),
     **ORIGIN,
 }
 

@@ -37,12 +37,12 @@ class BinaryWeights(SameEnergy[Layered], Network):
     Parameters
     ----------
     network : Layered
-        Without a readout or residual edges; its parameters are made binary, and shared.
+        Without a readout, residual edges or memories; its parameters are made binary, and shared.
 
     Raises
     ------
     InputError
-        If it has a readout or residual edges, or a layer whose weights are all 0.
+        If it has a readout, residual edges or memories, or a layer whose weights are all 0.
     """
 
     def __init__(self, network: Layered) -> None:
@@ -52,6 +52,8 @@ class BinaryWeights(SameEnergy[Layered], Network):
             raise InputError("binary weights are those between layers; leave the readout out")
         if network.architecture.skips:
             raise InputError("binary weights are those between neighbouring layers; leave residual edges out")
+        if network.architecture.memories:
+            raise InputError("binary weights are those between layers; leave memories out")
         numbers = range(1, len(network.sizes) + 1)
         for number in numbers:
             weight = network.weight(number - 1)

@@ -89,7 +89,7 @@ def set_radius(network: Layered, radius: float) -> None:
         If the network is not dense, the radius is not in (0, 1), or there is one free layer or no coupling only.
     """
     if not network.is_dense:
-        raise InputError("the contraction of convolutional and residual networks does not follow from one factor; take a dense one")
+        raise InputError("the contraction of filters, residual edges or memories does not follow from one factor; take a dense network")
     if not 0 < radius < 1 or len(network.sizes) < 2:
         raise InputError(f"a radius must lie in (0, 1) and needs two or more free layers, got {radius} and layers of {network.sizes}")
     with torch.no_grad():

@@ -4,6 +4,7 @@ With :math:`E = G(s) - s u`, stationarity is :math:`s = \sigma(u)`. Bounded piec
 :math:`G = s^2/2` inside a box that :meth:`Activation.project` enforces.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from torch import Tensor
 
 LEAST_SCALE = 1e-30
 """Scale of a difference below which float32 has no room for it, and its limit is used."""
+
+_TINY = 1e-300
+"""Least square of a readout that limits a nudge: one without weights limits none."""
 
 
 class Activation(ABC):
@@ -227,3 +231,30 @@ CLIPPED_RELU = Clipped(0.0, 6.0)
 TANH = Tanh()
 LOGISTIC = Logistic()
 LINEAR = Clipped(-float("inf"), float("inf"))
+
+
+def least_curvature(last: Activation, stiffness: float, readout: Tensor | None, enough: float) -> float:
+    r"""Return the curvature above which a nudge of the outputs leaves a last layer of units a minimum.
+
+    It is minus the stiffness of the softest unit, and minus infinity where the activation is smooth and so bounded. Through a readout a
+    nudge adds :math:`\beta c\, W_r W_r^T`, so that it is over the largest eigenvalue of :math:`W_r W_r^T`. A box of quadratic units is
+    refused from there on too: its minima are then corners, which a nudge does not move.
+
+    Parameters
+    ----------
+    last : Activation
+        Activation of the layer.
+    stiffness : float
+        Stiffness of the layer.
+    readout : Tensor, optional
+        Weights of a linear readout of it, without a gradient.
+    enough : float
+        Value below which a bound is returned instead, because it is cheaper.
+    """
+    if not last.quadratic:
+        return -math.inf
+    softest = -stiffness / (float(last.stretch.max()) if isinstance(last.stretch, Tensor) else last.stretch)
+    if readout is None:
+        return softest
+    bound = softest / max(float(readout.square().sum()), _TINY)  # no eigenvalue is larger than the sum of them all
+    return bound if bound < enough else softest / max(float(torch.linalg.matrix_norm(readout, 2)) ** 2, _TINY)

@@ -16,6 +16,7 @@ from contrastive_core.networks.activation import Activation
 from contrastive_core.networks.initial import initial_weight, layer_sizes
 from contrastive_core.networks.input_checks import as_inputs
 from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, Shape, channels_last
+from contrastive_core.networks.memory import Memories
 from contrastive_core.networks.pooling import Maximum
 from contrastive_core.networks.smooth_pooling import LogSumExp
 from contrastive_core.types import State, as_tensor
@@ -35,15 +36,20 @@ class Architecture(NamedTuple):
         Shape of each free layer of a sample, input side first.
     edges : tuple of Edge
         Links, ordered by the layer above; that from the layer just below comes first.
+    memories : tuple of Memories
+        Memories of the layers that have any.
     """
 
     inputs: Shape
     shapes: tuple[Shape, ...]
     edges: tuple[Edge, ...]
+    memories: tuple[Memories, ...] = ()
 
     @property
     def is_dense(self) -> bool:
         """Whether all layers are rows of units that see all units of their neighbours: the networks that kernels know."""
+        if self.memories:
+            return False
         return all(type(edge.link) is Dense and len(edge.link.below) == 1 and edge.target == edge.source + 1 for edge in self.edges)
 
     @property
@@ -68,6 +74,10 @@ class Architecture(NamedTuple):
     def out_of(self) -> tuple[tuple[Edge, ...], ...]:
         """Return the links by which each free layer drives others."""
         return tuple(tuple(edge for edge in self.edges if edge.source == index) for index in range(len(self.shapes)))
+
+    def remembered(self) -> tuple[tuple[Memories, ...], ...]:
+        """Return the memories of each free layer."""
+        return tuple(tuple(memory for memory in self.memories if memory.layer == index) for index in range(len(self.shapes)))
 
     def require_settling(self, activations: Sequence[Activation], readout: bool) -> None:
         """Refuse units with which block descent may raise the energy, and outputs that are pictures.
@@ -98,17 +108,19 @@ class Architecture(NamedTuple):
             raise InputError("the outputs are a row of units, and the last layer is a picture; end with their number, or take a readout")
 
     def parameters(self, gain: float, generator: torch.Generator, dtype: torch.dtype) -> Iterator[tuple[str, nn.Parameter]]:
-        """Draw the weights of each link, by name, and return them with the biases of each layer, which are 0.
+        """Draw the weights of each link and the patterns of each memory, by name, and return them with the biases, which are 0.
 
         Parameters
         ----------
         gain, generator, dtype
             Same as in :func:`~contrastive_core.networks.initial.initial_weight`.
         """
-        for index, edges in enumerate(self.into()):
+        for index, (edges, memories) in enumerate(zip(self.into(), self.remembered(), strict=True)):
             for _, _, link, name in edges:
                 if not isinstance(link, Identity):
                     yield name, initial_weight(link.weight_shape, link.fan_in, gain, generator, dtype)
+            for memory in memories:
+                yield memory.name, initial_weight((memory.units, memory.patterns), memory.units, gain, generator, dtype)
             yield f"bias_{index + 1}", nn.Parameter(torch.zeros(self.shapes[index][0], dtype=dtype))
 
     def first_drives(self, like: Tensor, generator: torch.Generator | None) -> State:

@@ -9,7 +9,7 @@ states is soon rounding. Written as :math:`s_l = s_l^* + \eta_l e_l` the displac
 with :math:`a_l^*` the drives of the free state, :math:`e_0 = 0`, and the nudge in place of the layer above the last. These are the
 nudged states of equilibrium propagation in another representation. For :math:`\beta \to 0` they are the exact adjoint: errors travel
 down with weight 1 and up with weight :math:`\lambda`. That is backpropagation at :math:`\lambda \to 0` and recurrent backpropagation
-at 1.
+at 1. Memories of a layer add :math:`M [p(s_l^* + \eta_l e_l) - p(s_l^*)] / \eta_l` to :math:`\epsilon_l`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from contrastive_core.network import Clamped
     from contrastive_core.networks.layered import Layered
     from contrastive_core.networks.links import Edge
+    from contrastive_core.networks.memory import Memories
 
 
 class Displacement(NamedTuple):
@@ -99,6 +100,11 @@ class Differences:
         pressed = link.pressed(layers[edge.target], torch.add(route, turned, alpha=scale))
         return torch.add(pressed, link.pressed(self.free[edge.target], turned), alpha=self.network.feedback(edge))
 
+    def _turned(self, memory: Memories, displacement: Displacement) -> Tensor:
+        """Return the change of the shares of a layer's memories, in units of the layer."""
+        layer, patterns = memory.layer, self.network.weight_of(memory)
+        return memory.turned(self.free[layer], displacement.layers[layer], patterns, self.scales(displacement.strength)[layer])
+
     def scales(self, strength: float) -> tuple[float, ...]:
         r"""Return :math:`\eta_l`, the size of each layer's displacement at a strength in units of the outputs' stiffness."""
         count = len(self.free)
@@ -147,6 +153,8 @@ class Differences:
         step = self.rest()[index] if step is None else step
         for edge in network.out_of[index]:
             step = edge.link.down(self._pressed(edge, displacement), network.weight_of(edge), step, 1.0)
+        for memory in network.memories[index]:
+            step = step + self._turned(memory, displacement) @ network.weight_of(memory).T
         scale = scales[index]
         if pull is not None:
             step = step + pull.linear
@@ -217,5 +225,9 @@ class Differences:
                 below_change, below = layers[edge.source]
                 weight = link.gradient(below, pressed)
                 gradients[edge.name] = whole * link.gradient(below_change, pressed_mean, weight, network.feedback(edge))
+            for memory in network.memories[index]:
+                shares = memory.shares(self.free[index], network.weight_of(memory))
+                turned, shares = both(index, shares, [self._turned(memory, side) for side in sides])
+                gradients[memory.name] = whole * (change.T @ shares + mean.T @ turned)
             gradients[f"bias_{index + 1}"] = whole * per_channel(change)
         return gradients | network.readout_zeros()

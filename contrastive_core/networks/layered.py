@@ -18,16 +18,14 @@ from contrastive_core.generators import source_of
 from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Network, Pieces
 from contrastive_core.networks import ACTIVATIONS
-from contrastive_core.networks.activation import HARD_SIGMOID, LINEAR, Activation
+from contrastive_core.networks.activation import HARD_SIGMOID, LINEAR, Activation, least_curvature
 from contrastive_core.networks.architecture import Architecture, chain, described
 from contrastive_core.networks.initial import initial_weight
 from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, as_picture, per_channel
+from contrastive_core.networks.memory import Memories
 from contrastive_core.per_sample import total
 from contrastive_core.phases import Pull
 from contrastive_core.types import Gradients, State
-
-_TINY = 1e-300
-"""Least square of a readout that limits a nudge: one without weights limits none."""
 
 
 @final
@@ -48,7 +46,8 @@ class Layered(Network):
 
     In an architecture, layers may be pictures of shape (C, H, W) that are linked by convolutions with poolings, with a bias for each
     channel. A residual edge, with weights ``weight_skip_j_l`` or none, adds :math:`s_j` to what drives layer l. Feedback through it to
-    layer j has the factor :math:`\lambda^{l-j}`.
+    layer j has the factor :math:`\lambda^{l-j}`. Memories of layer l, :math:`M` of shape (n_l, patterns) in ``memory_l``, add
+    :math:`-\lambda^l/k \log \sum_\mu \exp(k\, s_l \cdot M_\mu)`.
 
     The activity form is that of Scellier et al. (2023) and Laborieux et al. (2021); Scellier & Bengio (2017) write the
     interaction in :math:`\rho(s)` instead, which has the same minima inside the box of the hard sigmoid.
@@ -97,7 +96,7 @@ class Layered(Network):
         if not 0 < expect_number(energy_scale, "energy_scale", "1 is the usual symmetric network") <= 1:
             raise InputError(f"energy_scale must lie in (0, 1], got {energy_scale}; 1 is the usual symmetric network")
         self.architecture, self.is_dense, self._forms = architecture, architecture.is_dense, architecture.forms()
-        self.into, self.out_of = architecture.into(), architecture.out_of()
+        self.into, self.out_of, self.memories = architecture.into(), architecture.out_of(), architecture.remembered()
         self.num_inputs, self.sizes = prod(architecture.inputs), tuple(prod(shape) for shape in architecture.shapes)
         self.energy_scale = energy_scale
         self.stiffness = tuple(energy_scale ** (index + 1) for index in range(len(self.sizes)))
@@ -115,9 +114,9 @@ class Layered(Network):
         """Return the weights into block ``index`` from the layer below, of shape (n below, n), or of filters."""
         return cast(Tensor, self._parameters[f"weight_{index + 1}"])  # an attribute of a module takes ten times as long
 
-    def weight_of(self, edge: Edge) -> Any:
-        """Return the weights of an edge; None if it has none."""
-        return self._parameters.get(edge.name)
+    def weight_of(self, part: Edge | Memories) -> Any:
+        """Return the weights of an edge, None if it has none, or the patterns of a memory."""
+        return self._parameters.get(part.name)
 
     def bias(self, index: int) -> Tensor:
         """Return the bias of block ``index``, of shape (n,), or (C,) for a picture."""
@@ -147,6 +146,8 @@ class Layered(Network):
         drive = self._bottom_up(index, state, clamped)
         for edge in self.out_of[index]:
             drive = edge.link.down(self._pressed(edge, state, clamped), self.weight_of(edge), drive, self.feedback(edge))
+        for memory in self.memories[index]:
+            drive = memory.drawn(state[index], self.weight_of(memory), drive)
         return drive
 
     def feedback(self, edge: Edge) -> float:
@@ -176,6 +177,8 @@ class Layered(Network):
             for edge in self.out_of[index]:
                 pressed = self._pressed(edge, state, clamped).abs()
                 acting = edge.link.down(pressed, sizes[edge.name], acting, self.feedback(edge))
+            for memory in self.memories[index]:
+                acting = acting + memory.shares(layer, self.weight_of(memory)) @ sizes[memory.name].T
             found.append(acting * self.activations[index].slope(layer))
         return tuple(found)
 
@@ -188,6 +191,8 @@ class Layered(Network):
             scale * total(activation.potential(layer) - layer * self._bottom_up(index, state, clamped))
             for index, (layer, activation, scale) in enumerate(zip(state, self.activations, self.stiffness, strict=True))
         ]
+        for memory in self.architecture.memories:
+            terms.append(self.stiffness[memory.layer] * memory.energy(state[memory.layer], self.weight_of(memory)))
         return torch.stack(terms).sum(0)
 
     def force(self, state: State, clamped: Clamped) -> State:
@@ -209,6 +214,8 @@ class Layered(Network):
             for edge in self.into[index]:
                 if not isinstance(edge.link, Identity):
                     gradients[edge.name] = self._weight_gradient(edge, edge.link, (state, minus), change, scale, clamped)
+            for memory in self.memories[index]:
+                gradients[memory.name] = memory.gradient(layer, other, self.weight_of(memory), scale)
             gradients[f"bias_{index + 1}"] = per_channel(change)
         return gradients | self.readout_zeros()
 
@@ -262,10 +269,14 @@ class Layered(Network):
         return tuple(a.project(layer) for a, layer in zip(self.activations, state, strict=True))
 
     def feedforward(self, clamped: Clamped) -> State:
-        r"""Return :math:`s_l = \sigma_l(s_{l-1} W_l + b_l)` from the inputs up."""
+        r"""Return :math:`s_l = \sigma_l(s_{l-1} W_l + b_l)` from the inputs up; memories draw each layer once, from there."""
         state: State = ()
         for index, activation in enumerate(self.activations):
-            state = (*state, activation.value(self._bottom_up(index, state, clamped)))
+            drive = self._bottom_up(index, state, clamped)
+            layer = activation.value(drive)
+            for memory in self.memories[index]:
+                layer = activation.value(memory.drawn(layer, self.weight_of(memory), drive))
+            state = (*state, layer)
         return state
 
     def output(self, state: State) -> Tensor:
@@ -277,20 +288,9 @@ class Layered(Network):
         return as_picture(gradient @ self.weight_readout.T, self.architecture.shapes[-1]) if self.has_readout else gradient
 
     def least_curvature(self, enough: float = -math.inf) -> float:
-        r"""Return minus the stiffness of the softest output; minus infinity where the last layer's activation is smooth and so bounded.
-
-        Through a readout a nudge adds :math:`\beta c\, W_r W_r^T` to the last layer, so that it is over the largest eigenvalue of
-        :math:`W_r W_r^T`. A box of quadratic units is refused from there on too: its minima are then corners, which a nudge does not move.
-        """
-        last = self.activations[-1]
-        if not last.quadratic:
-            return -math.inf
-        softest = -self.stiffness[-1] / (float(last.stretch.max()) if isinstance(last.stretch, Tensor) else last.stretch)
-        if not self.has_readout:
-            return softest
-        readout = self.weight_readout.detach()
-        bound = softest / max(float(readout.square().sum()), _TINY)  # no eigenvalue is larger than the sum of them all
-        return bound if bound < enough else softest / max(float(torch.linalg.matrix_norm(readout, 2)) ** 2, _TINY)
+        """Return minus the stiffness of the softest output; minus infinity where the last layer's activation is smooth and so bounded."""
+        readout = self.weight_readout.detach() if self.has_readout else None
+        return least_curvature(self.activations[-1], self.stiffness[-1], readout, enough)
 
     def responding(self, activations: Sequence[Activation]) -> Layered:
         """Return the same network, its parameters shared, whose layers respond by other activations."""

@@ -11,16 +11,23 @@ from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
 from contrastive_core.networks.architecture import Architecture
 from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, Link, Shape
+from contrastive_core.networks.memory import Memories
 from contrastive_core.networks.pooling import POOLINGS, TEMPERED, UNPOOLED, Pooling
 
-_LAYER = re.compile(r"(?P<units>\d+)(?:c(?P<kernel>\d+)(?:s(?P<stride>\d+))?(?:\+(?P<padding>\d+))?)?(?P<skips>(?:>\d+)*)")
-_POOLING = re.compile(rf"(?P<kind>[{''.join(POOLINGS)}])(?P<size>\d+)(?:@(?P<temperature>\d+(?:\.\d+)?))?")
+_FILTERS = r"c(?P<kernel>\d+)(?:s(?P<stride>\d+))?(?:\+(?P<padding>\d+))?"
+_NUMBER = r"\d+(?:\.\d+)?"
+_MEMORIES = rf"m(?P<patterns>\d+)(?:@(?P<sharpness>-?{_NUMBER}))?"
+_LAYER = re.compile(rf"(?P<units>\d+)(?:{_FILTERS})?(?:{_MEMORIES})?(?P<skips>(?:>\d+)*)")
+_POOLING = re.compile(rf"(?P<kind>[{''.join(POOLINGS)}])(?P<size>\d+)(?:@(?P<temperature>{_NUMBER}))?")
 
-_FORMS = "write 32c3 for 32 channels by filters of 3 x 3, 32c3s2+1 with stride 2 and padding 1, p2 for a pooling, 10 for a row of 10 units"
+_FORMS = (
+    "write 32c3 for 32 channels by filters of 3 x 3, 32c3s2+1 with stride 2 and padding 1, p2 for a pooling, 10 for a row of 10 units, "
+    "64m16 for one of 64 units with 16 memories"
+)
 
 
 class _Layer(NamedTuple):
-    """One layer as it is written: units or channels, filters unless the layer is a row, pooling, and the layers that it also drives."""
+    """One layer as it is written: units or channels, filters unless it is a row, pooling, the layers that it also drives, and memories."""
 
     text: str
     units: int
@@ -29,6 +36,7 @@ class _Layer(NamedTuple):
     padding: int
     pooling: Pooling
     skips: tuple[int, ...]
+    memories: tuple[tuple[int, float], ...]
 
 
 @typed()
@@ -39,6 +47,7 @@ def convolutional(layers: str, inputs: Sequence[int]) -> Architecture:
     ``s2`` after it is a stride of 2, ``+1`` a padding of 1. A pooling of the layer before it is ``p2`` (maximum of 2 x 2), ``a2``
     (average), ``l2`` (log-sum-exp) or ``w2`` (softmax-weighted), the last two with a temperature as in ``l2@0.5``. ``>4`` after a layer
     is a residual edge to layer 4: a copy where shapes are equal, else weights of their own, filters of 1 x 1 between pictures.
+    ``64m16`` is a row of 64 units with 16 memories, ``64m16@4`` with memories of sharpness 4.
 
     Parameters
     ----------
@@ -67,7 +76,8 @@ def convolutional(layers: str, inputs: Sequence[int]) -> Architecture:
             skip = _skip(shapes, source, index)
             name = "" if type(skip) is Identity else f"weight_skip_{source + 1}_{index + 1}"
             edges.append(Edge(source, index, skip, name))
-    return Architecture(tuple(int(size) for size in inputs), shapes, tuple(edges))
+    memories = (Memories(index, layer.units, *one) for index, layer in enumerate(read) for one in layer.memories)
+    return Architecture(tuple(int(size) for size in inputs), shapes, tuple(edges), tuple(memories))
 
 
 def _read(text: str) -> list[_Layer]:
@@ -80,13 +90,14 @@ def _read(text: str) -> list[_Layer]:
             if not units or not stride or (found["kernel"] and not kernel):
                 raise InputError(f"numbers of channels and units, kernels and strides are positive, got {token!r} in the layers")
             skips = tuple(int(number) for number in found["skips"].split(">")[1:])
-            layers.append(_Layer(token, units, kernel, stride, padding, UNPOOLED, skips))
+            layers.append(_Layer(token, units, kernel, stride, padding, UNPOOLED, skips, _memories(token, found)))
         elif found := _POOLING.fullmatch(token):
             if not layers or not layers[-1].kernel or layers[-1].pooling.size > 1:
                 raise InputError(f"a pooling belongs to the convolution before it, and {token!r} has none; {_FORMS}")
             layers[-1] = layers[-1]._replace(text=f"{layers[-1].text} {token}", pooling=_pooling(token, found))
         else:
-            raise InputError(f"{token!r} is no layer; {_FORMS}")
+            advice = "memories follow the units of their layer, and inputs have none; " if token.startswith("m") else ""
+            raise InputError(f"{token!r} is no layer; {advice}{_FORMS}")
     if not layers:
         raise InputError(f"a network needs at least one layer, got {text!r}; {_FORMS}")
     for number, layer in enumerate(layers, start=1):
@@ -97,6 +108,15 @@ def _read(text: str) -> list[_Layer]:
                     f"got >{target}"
                 )
     return layers
+
+
+def _memories(token: str, found: re.Match[str]) -> tuple[tuple[int, float], ...]:
+    """Return the number and the sharpness of a layer's memories, if it has any."""
+    if not found["patterns"]:
+        return ()
+    if found["kernel"]:
+        raise InputError(f"memories belong to rows of units, and {token!r} is a picture; give them to a row, as in 64m16")
+    return ((int(found["patterns"]), float(found["sharpness"] or 1.0)),)
 
 
 def _pooling(token: str, found: re.Match[str]) -> Pooling:

@@ -55,6 +55,8 @@ class Untied(SameUnits[Layered], Network):
         self.enclose(network)
         if network.architecture.skips:
             raise InputError("feedback of its own belongs to layers that see their neighbours alone; leave residual edges out")
+        if network.architecture.memories:
+            raise InputError("feedback of its own leaves no energy, of which memories are a term; leave memories out")
         self.learning = learning
         for name, parameter in network.named_parameters():
             self.register_parameter(name, parameter)

@@ -225,7 +225,7 @@ def _kind(backend: str, case: Case) -> tuple[str, str]:
     elif network.pieces.ladder is not None:
         kind, costs, cpu_only = "ladder", (SquaredError,), f"a {type(network).__name__} has a kernel"
     else:
-        kind = "convolutional or residual network" if isinstance(network, Layered) else type(network).__name__
+        kind = "network of filters, residual edges or memories" if isinstance(network, Layered) else type(network).__name__
         return STEPS, f"it settles dense layered networks and quadratic energies in boxes, and this is a {kind} that is neither"
     if cpu_only and backend != "numba":
         return kind, f"{cpu_only} on the CPU only"

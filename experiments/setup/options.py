@@ -87,7 +87,7 @@ class LearningOptions(CommandOptions):
         "",
         exclude_if=operator.not_,
         description="Layers of a convolutional network from the inputs up, such as '32c5 p2 64c5 p2 10': 32 channels by filters of 5x5, "
-        "maxima of 2x2, and so on up to 10 outputs.",
+        "maxima of 2x2, and so on up to 10 outputs. '64m16' is a row of 64 units with 16 memories.",
     )
     activation: Annotated[str, OneOf("activation", ACTIVATIONS), NETWORK] = Field(
         "hard-sigmoid", description="Activation function of the hidden layers."

@@ -493,7 +493,7 @@ def test_a_convolutional_network_is_trained_and_kept(found: Found, tmp_path: Pat
             ("--network", "convolutional", "--layers", "3c3 10", "--data", "two-moons"),
             "filters see pictures, and below is a row of 2 units",
         ),
-        (("--network", "convolutional", "--layers", "3c3 10", "--backend", "numba"), "convolutional or residual network"),
+        (("--network", "convolutional", "--layers", "3c3 10", "--backend", "numba"), "network of filters, residual edges or memories"),
     ],
 )
 def test_layers_that_cannot_be_are_refused_in_a_sentence(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:

@@ -225,8 +225,8 @@ def test_kernels_take_dense_layers_only() -> None:
     case = Case(network, clamped.drive, BlockDescent(), [None], network.initial_state(clamped))
     route = plan(case)
     assert route.backend == "torch"
-    assert route.reason.endswith("this is a convolutional or residual network that is neither")
-    with pytest.raises(BackendError, match="convolutional or residual network"):
+    assert route.reason.endswith("this is a network of filters, residual edges or memories that is neither")
+    with pytest.raises(BackendError, match="network of filters, residual edges or memories"):
         required(case, "numba")
     rows = Layered(convolutional("6>3 5 4 3", (7,)))
     assert not rows.is_dense
@@ -261,7 +261,7 @@ def test_states_keep_their_channels_last() -> None:
 def test_what_belongs_to_dense_layers_refuses_filters() -> None:
     """A factor, a table or a sign that is right for matrices alone would be applied to filters without a word."""
     network = Layered(convolutional("3c3+1>3 3c3+1 3", (1, 4, 4)))
-    with pytest.raises(InputError, match="take a dense one"):
+    with pytest.raises(InputError, match="take a dense network"):
         set_radius(network, 0.5)
     with pytest.raises(InputError, match="leave residual edges out"):
         BinaryWeights(network)

@@ -40,7 +40,13 @@ def _convolutional(sizes: tuple[int, ...], **settings: Any) -> Layered:
     return Layered(convolutional(f"2c3+1>3 a2 3c2s1+1 {sizes[-1]}", (2, 4, 4)), **settings)
 
 
-NETWORKS: dict[str, Any] = {"layered": Layered, "convolutional": _convolutional, "spin": SpinNetwork}
+def _remembering(sizes: tuple[int, ...], **settings: Any) -> Layered:
+    """Rows of units, the first and the last of which have memories."""
+    first, *middle, last = sizes[1:]
+    return Layered(convolutional(" ".join([f"{first}m4@2", *map(str, middle), f"{last}m3"]), sizes[:1]), **settings)
+
+
+NETWORKS: dict[str, Any] = {"layered": Layered, "convolutional": _convolutional, "memory": _remembering, "spin": SpinNetwork}
 """Networks of the core, built from layer sizes."""
 
 LAYERED = [kind for kind in NETWORKS if NETWORKS[kind] is not SpinNetwork]

@@ -223,7 +223,7 @@ def test_kernels_take_dense_layers_only() -> None:
     network = Layered(convolutional("3c3 3", (2, 4, 4)))
     clamped = network.clamp(drawn(3, 32).float())
     case = Case(network, clamped.drive, BlockDescent(), [None], network.initial_state(clamped))
-    route = plan(case)
+    route = plan(case, "numba")
     assert route.backend == "torch"
     assert route.reason.endswith("this is a network of filters, residual edges or memories that is neither")
     with pytest.raises(BackendError, match="network of filters, residual edges or memories"):

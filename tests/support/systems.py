@@ -50,7 +50,10 @@ NETWORKS: dict[str, Any] = {"layered": Layered, "convolutional": _convolutional,
 """Networks of the core, built from layer sizes."""
 
 LAYERED = [kind for kind in NETWORKS if NETWORKS[kind] is not SpinNetwork]
-"""Networks whose units have an energy of their own, so that a layer has one minimum given the others; spins have not."""
+"""Networks of layers; spins are none."""
+
+SEPARABLE = [kind for kind in LAYERED if kind != "memory"]
+"""Networks whose units have an energy of their own, so that a layer has one minimum given the others; memories join its units."""
 
 TIGHT = Stop(1e-13, 20_000)
 """Settles to a few hundred roundings of float64."""

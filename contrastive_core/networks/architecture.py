@@ -173,7 +173,7 @@ def described(activations: Sequence[Activation], outputs: int | None) -> str:
 
 
 def _name_of(activation: Activation) -> str:
-    """Return the name of a listed activation, and how another one is written."""
+    """Return the name of an activation; the expression of one that is not listed."""
     return next((name for name in ACTIVATIONS if ACTIVATIONS[name] == activation), repr(activation))
 
 

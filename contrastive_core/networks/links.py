@@ -1,7 +1,7 @@
 r"""Links between two layers: how one drives the other, how feedback returns, and the gradient of the weights.
 
-A link adds :math:`-\lambda^l s_l \\cdot P(W s_j)` to the energy of a network. Links hold no weights, which are parameters of the network.
-What presses on a link's response :math:`z = W s_j` is :math:`U(s_l; z)`, the units above led back through the pooling.
+A link adds :math:`-\lambda^l s_l \cdot P(W s_j)` to the energy of a network. Links hold no weights, which are parameters of the network.
+Feedback reaches a link's response :math:`z = W s_j` as :math:`U(s_l; z)`, the units above led back through the pooling.
 """
 
 from __future__ import annotations

@@ -141,7 +141,9 @@ def _link(layer: _Layer, below: Shape, name: str) -> Link:
             f"{name}: a filter of {layer.kernel} does not fit into pictures of {_written(below)}; take a smaller one, or padding"
         )
     if min(link.above) < 1:
-        raise InputError(f"{name}: a window of {layer.pooling.size} does not fit into pictures of {_written(link.response_shape)}")
+        raise InputError(
+            f"{name}: a window of {layer.pooling.size} does not fit into pictures of {_written(link.response_shape)}; take a smaller one"
+        )
     return link
 
 

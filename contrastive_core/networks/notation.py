@@ -134,7 +134,10 @@ def _link(layer: _Layer, below: Shape, name: str) -> Link:
     if not layer.kernel:
         return Dense(below, (layer.units,))
     if len(below) != 3:
-        raise InputError(f"{name}: filters see pictures, and below is a row of {below[0]} units; put convolutions before rows")
+        raise InputError(
+            f"{name}: filters see pictures, and below is a row of {below[0]} units; "
+            "put convolutions before rows, and take data that are pictures"
+        )
     link = Convolution(below, layer.units, layer.kernel, layer.stride, layer.padding, layer.pooling)
     if min(link.response_shape) < 1:
         raise InputError(

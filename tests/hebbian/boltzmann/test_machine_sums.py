@@ -259,7 +259,7 @@ def test_large_enumerations_and_bad_machines_are_refused_in_one_sentence() -> No
         exact_gradient(BoltzmannMachine((3, 2)), torch.zeros(2, 4))
     with pytest.raises(InputError, match="must be finite"):
         exact_gradient(BoltzmannMachine((3, 2)), torch.full((2, 3), math.nan))
-    with pytest.raises(InputError, match="units of 0 and 1"):
+    with pytest.raises(InputError, match="values 0 and 1; make the data binary"):
         pseudo_likelihood(BoltzmannMachine((3, 2)), torch.full((2, 3), 0.5))
     with pytest.raises(InputError, match="restricted or fully visible"):
         pseudo_likelihood(BoltzmannMachine((3, 2, 2)), torch.zeros(2, 3))

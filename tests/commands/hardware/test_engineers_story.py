@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from command_line import Eqlab
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "hardware.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "hardware.md"
 SMALL = ("--set", "train_size=64", "--epochs", "1", "--hidden", "4", "--seeds", "1", "--engine", "serial", "--quiet")
 
 

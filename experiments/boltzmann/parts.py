@@ -111,7 +111,7 @@ def refuse_contradictions(options: MachineOptions) -> None:
         raise InputError("label units have two values, and all visible units are of one kind; take --visible-units binary or spin")
     if options.visible_units == "gaussian" and options.learning == "pseudo-likelihood":
         raise InputError("the pseudo-likelihood needs units of two values; take --visible-units binary or spin, or another --learning")
-    if options.pixels != "threshold" and options.learning == "pseudo-likelihood" and options.pixels == "grey":
+    if options.pixels == "grey" and options.learning == "pseudo-likelihood":
         raise InputError("the pseudo-likelihood needs values of units, and grey pixels are means; take --pixels threshold or sampled")
     if not options.hidden and not options.lateral:
         raise InputError("a machine without hidden units needs couplings between visible ones; add --lateral, or give --hidden")

@@ -116,7 +116,10 @@ def _memories(token: str, found: re.Match[str]) -> tuple[tuple[int, float], ...]
         return ()
     if found["kernel"]:
         raise InputError(f"memories belong to rows of units, and {token!r} is a picture; give them to a row, as in 64m16")
-    return ((int(found["patterns"]), float(found["sharpness"] or 1.0)),)
+    patterns, sharpness = int(found["patterns"]), float(found["sharpness"] or 1.0)
+    if patterns < 1 or sharpness <= 0:
+        raise InputError(f"memories are at least 1 and their sharpness is positive, got {token!r}; 64m16@4 has 16 of sharpness 4")
+    return ((patterns, sharpness),)
 
 
 def _pooling(token: str, found: re.Match[str]) -> Pooling:

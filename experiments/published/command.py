@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ import click
 from pydantic import Field
 
 from contrastive_core.errors import EqlabError, InputError
-from experiments.commandline.documents import published_configurations
+from experiments.commandline.documents import published_configurations, read_bounded
 from experiments.commandline.flags import Command, command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf, Positional
@@ -85,8 +86,9 @@ def reproduce_command(options: ReproduceOptions, invocation: Invocation) -> None
     invocation.note(f"{options.name}: eqlab {row.command} at the {options.scale} scale, {_cost(row, options.scale)} on one core")
     before = _seconds()
     result, text = _run(found, asked, replace(invocation, command=row.command))
-    compared = _compare(options, row, result, _seconds() - before)
-    write_text(Path(result["run"]) / RECORD, to_json(compared) + "\n")
+    record = Path(result["run"]) / RECORD
+    compared = _compare(options, row, result, _seconds() - before + _spent(record))
+    write_text(record, to_json(compared) + "\n")
     invocation.result({**result, "reproduction": compared}, f"{text}\n\n{_text(row, compared)}")
 
 
@@ -130,6 +132,14 @@ def _run(found: Command, options: CommandOptions, invocation: Invocation) -> tup
             invocation.result(*kept[0])
         raise
     return kept[0]
+
+
+def _spent(record: Path) -> float:
+    """Return the processor time that an earlier line wrote for the same run, of which this one may only have read the results."""
+    try:
+        return float(json.loads(read_bounded(record))["cpu_seconds"])
+    except (OSError, ValueError, KeyError, TypeError, InputError):
+        return 0.0
 
 
 def _compare(options: ReproduceOptions, row: Row, result: Mapping[str, Any], seconds: float) -> dict[str, Any]:

@@ -143,9 +143,14 @@ def prepare(options: LearningOptions, seed: int) -> Prepared:
 
 
 def architecture(network: Network, splits: Splits) -> str:
-    """Return the layer sizes in the field's notation, such as 784-512-10 or 784-32x12x12-10, a readout after a plus."""
-    shapes = ((splits.train.inputs.shape[1],), *network.shapes)
-    sizes = "-".join("x".join(map(str, shape)) for shape in shapes)
+    """Return the layer sizes in the field's notation, such as 784-512-10, 784-32x12x12-10 or 784-64m16-10, a readout after a plus."""
+    from contrastive_core.networks.layered import Layered
+
+    memories = network.memories if isinstance(network, Layered) else ()
+    layers = ["x".join(map(str, shape)) for shape in network.shapes]
+    for index, kept in enumerate(memories):
+        layers[index] += "".join(f"m{one.patterns}" for one in kept)
+    sizes = "-".join((str(splits.train.inputs.shape[1]), *layers))
     return f"{sizes}+{splits.num_classes}" if network.has_readout else sizes
 
 

@@ -90,6 +90,8 @@ def without_effect(options: LearningOptions) -> list[str]:
     unused = (*(name for name in SHARED if name not in {*kind.uses, "readout"}), *(name for name in network_fields() if name != own))
     names = [name for name in unused if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
     sentences = [f"{name.replace('_', '-')} has no effect on {_article(options.network)} network" for name in names]
+    if "layers" in names:
+        sentences.append("give --network convolutional for --layers, or --hidden for rows of units")
     if kind.frozen_nudge and not options.frozen and options.dynamics not in SPECIAL:
         sentences.append("a nudge that follows the votes lets go of a spin as soon as it turns, and phases do not settle; give --frozen")
     return sentences

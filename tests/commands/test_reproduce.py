@@ -144,7 +144,9 @@ def test_a_finished_run_is_read_again_and_not_computed(tmp_path: Path) -> None:
     first = found(*line)
     again = eqlab(*line, "--json")
     assert "is complete" in again.stderr
-    assert json.loads(again.stdout)["reproduction"]["here"] == first["reproduction"]["here"]
+    compared = json.loads(again.stdout)["reproduction"]
+    assert compared["here"] == first["reproduction"]["here"]
+    assert compared["cpu_seconds"] >= first["reproduction"]["cpu_seconds"]  # that of the computation, not of reading it
     assert "holds a run with another configuration" in refused(*line, "--scale", "full", "--quiet")
 
 

@@ -248,9 +248,9 @@ def test_kernels_and_networks_without_the_term_refuse_memories() -> None:
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ("6m0 3", "number of memories must be"),
-        ("6m4@0 3", "sharpness of memories must be positive, got 0"),
-        ("6m4@-2 3", "sharpness of memories must be positive, got -2"),
+        ("6m0 3", "memories are at least 1 and their sharpness is positive, got '6m0'"),
+        ("6m4@0 3", "memories are at least 1 and their sharpness is positive, got '6m4@0'"),
+        ("6m4@-2 3", "memories are at least 1 and their sharpness is positive, got '6m4@-2'"),
         ("m4 6 3", "'m4' is no layer; memories follow the units of their layer, and inputs have none"),
         ("3c2m4 3", "memories belong to rows of units, and '3c2m4' is a picture"),
         ("6m 3", "'6m' is no layer"),

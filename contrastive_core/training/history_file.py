@@ -1,4 +1,7 @@
-"""History of a training in a file beside its checkpoint: a line per epoch, appended, so that an epoch costs what the first one did."""
+"""History of a training in a file beside its checkpoint: a line per epoch, appended, so that an epoch costs what the first one did.
+
+The last epoch stands in the checkpoint itself: who is told of it after the checkpoint was written may still add to its record.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +43,8 @@ class HistoryFile:
         Returns
         -------
         dict
-            Number of epochs and digest of their lines, for the checkpoint. A kill between both files leaves a line too many, which
-            reading passes over.
+            Number of epochs before the last and digest of their lines, and the record of the last, for the checkpoint. A kill between
+            both files leaves a line too many, which reading passes over.
 
         Raises
         ------
@@ -51,7 +54,8 @@ class HistoryFile:
         file = history_of(checkpoint)
         if file != self._file or not file.is_file() or file.stat().st_size != self._bytes:  # begun anew, resumed, or changed by others
             self._file, self._epochs, self._bytes, self._digest = file, 0, 0, sha256()
-        lines = "".join(f"{json.dumps(epoch)}\n" for epoch in history[self._epochs :]).encode()
+        before = history[:-1]
+        lines = "".join(f"{json.dumps(epoch)}\n" for epoch in before[self._epochs :]).encode()
         if self._epochs:
             with file.open("ab") as stream:
                 stream.write(lines)
@@ -60,8 +64,8 @@ class HistoryFile:
         else:
             write_bytes(file, lines)
         self._digest.update(lines)
-        self._epochs, self._bytes = len(history), self._bytes + len(lines)
-        return {"epochs": self._epochs, "sha256": self._digest.hexdigest()}
+        self._epochs, self._bytes = len(before), self._bytes + len(lines)
+        return {"epochs": self._epochs, "sha256": self._digest.hexdigest(), "last": list(history[-1:])}
 
 
 def read_history(checkpoint: Path, stated: Any) -> Any:
@@ -92,7 +96,8 @@ def read_history(checkpoint: Path, stated: Any) -> Any:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"cannot read {file} ({reason}); restore it, or delete {checkpoint} to train from the beginning") from error
-    if len(lines) != epochs or sha256(b"".join(lines)).hexdigest() != stated.get("sha256"):
+    last = stated.get("last")
+    if len(lines) != epochs or not isinstance(last, list) or sha256(b"".join(lines)).hexdigest() != stated.get("sha256"):
         problem = f"{file} is damaged, or not the history of {checkpoint.name}"
         raise CheckpointError(f"{problem}; restore both files, or delete {checkpoint} to train from the beginning")
-    return [json.loads(line) for line in lines]
+    return [*(json.loads(line) for line in lines), *last]

@@ -80,7 +80,7 @@ def _paint_filters(figure: Figure, data: dict[str, Any]) -> None:
     tiles = [[one[channel] if channel < len(one) else [] for one in band] for band in bands for channel in range(max(map(len, band)))]
     largest = max((abs(value) for row in tiles for tile in row for line in tile for value in line if value is not None), default=1.0) or 1.0
     axes = figure.subplots()
-    mesh = _mesh(axes, tiles, cmap=colormaps["PuOr"], vmin=-largest, vmax=largest)
+    mesh = draw_tiles(axes, tiles, cmap=colormaps["PuOr"], vmin=-largest, vmax=largest)
     figure.colorbar(mesh, ax=axes, label="weight")
 
 
@@ -91,12 +91,12 @@ def _paint_maps(figure: Figure, data: dict[str, Any]) -> None:
     panels = figure.subplots(1, max(len(data["layers"]), 1), squeeze=False)[0]
     for axes, (name, tiles) in zip(panels, data["layers"].items(), strict=False):
         across = math.ceil(math.sqrt(len(tiles)))
-        mesh = _mesh(axes, [tiles[start : start + across] for start in range(0, len(tiles), across)], cmap=colormaps["cividis"])
+        mesh = draw_tiles(axes, [tiles[start : start + across] for start in range(0, len(tiles), across)], cmap=colormaps["cividis"])
         axes.set_title(name, fontsize=8.5)
         figure.colorbar(mesh, ax=axes, orientation="horizontal", ticks=MaxNLocator(3))
 
 
-def _mesh(axes: Axes, tiles: Sequence[Sequence[Tile]], **look: Any) -> Any:
+def draw_tiles(axes: Axes, tiles: Sequence[Sequence[Tile]], **look: Any) -> Any:
     """Draw rows of tiles as one mesh, with a blank line between neighbours."""
     import numpy as np
 

@@ -135,7 +135,7 @@ def test_what_is_no_device_is_refused_in_one_sentence(given: Any, words: str) ->
 def test_every_network_shows_its_sizes_and_says_why_it_is_no_function(kind: str) -> None:
     """If this fails, a network cannot be told from another, or a call ends in torch's NotImplementedError."""
     network = registered(kind)
-    sizes = "-".join(map(str, (4, *network.sizes)))
+    sizes = "-".join(("4", *("x".join(map(str, shape)) for shape in network.shapes)))
     assert repr(network).startswith(f"{type(network).__name__}({sizes}")
     with pytest.raises(eqlab.InputError, match=r"rule\.infer"):
         network(X)

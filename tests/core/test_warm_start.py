@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from contrastive_core.analysis.gradient_quality import compare_gradients
 from contrastive_core.errors import InputError
 from contrastive_core.files.checkpoint import load_checkpoint, save_checkpoint
 from contrastive_core.rule import Estimate, Setting
+from contrastive_core.training.history_file import history_of
 from contrastive_core.training.plan import Plan
 from contrastive_core.training.warm_start import LastStates
 from contrastive_core.types import Batch, State
@@ -83,6 +85,7 @@ def test_a_resumed_run_of_warm_starts_ends_in_the_same_bits(tmp_path: Path) -> N
     forgotten = {name: 0 * tensor if "last_state" in name else tensor for name, tensor in tensors.items()}
     assert sorted(name for name in tensors if "last_state" in name) == ["extra.last_state_1", "extra.last_state_2"]
     save_checkpoint(tmp_path / "forgotten", forgotten, record)
+    copyfile(history_of(tmp_path / "stopped"), history_of(tmp_path / "forgotten"))
     resumed, _ = run(PLAN, tmp_path / "stopped", rule="ep-centered")
     assert_same_bits(parameters_of(straight), parameters_of(resumed))
     other, _ = run(PLAN, tmp_path / "forgotten", rule="ep-centered")  # the control: without the states it is another run

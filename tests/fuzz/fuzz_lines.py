@@ -144,6 +144,8 @@ def _small(option: click.Option, rng: random.Random) -> list[str]:
     kind, key = _kind(option), _key(option)
     if (word := fuzz_ordinary.word(key, (kind.item or kind).choices, rng)) is not None:
         return [option.opts[0], word]
+    if key == "networks" and (kind.item or kind).name == "text":
+        return [option.opts[0], fuzz_ordinary.NETWORK]
     if (kind.item or kind).name != "integer" or option.is_flag or key in ("seed", "data_seed", "port", "threads", "trial"):
         return []
     sizes = {fuzz_ordinary.size(key, rng) for _ in range(rng.choice((1, 2)) if kind.name == "list" else 1)}

@@ -49,6 +49,8 @@ _SIZES = {
     "sweeps": ("10", "20"),
     "train_size": ("20", "40"),
 }
+NETWORK = "8-4-2"
+"""Network of a benchmark, whose defaults are as large as published ones."""
 SIZE = ("2", "8")
 """Size or number that is written where an option of whole numbers is not among those above."""
 _ALWAYS = ("data", "dilutions", "engine", "ratios", "views")
@@ -69,7 +71,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "grid": ("gain=0.5,1", "strength=0.01,0.02"),
     "images": (),
     "imperfections": ("node-noise.sigma_v=0.01", "stuck-at.p_sa0=0.01"),
-    "networks": ("8-4-2",),
+    "networks": (NETWORK,),
     "out": ("o", "runs/o"),
     "pattern_file": ("patterns.npy",),
     "plugin": ("noisy_ep", "table", "stripes"),

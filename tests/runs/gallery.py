@@ -11,6 +11,7 @@ from pictures import RULES, gradients, history, record, trace
 
 from experiments.figures import annealed_search, devices, grid, hardware, representations
 from experiments.figures.hopfield import basins, capacity, learning_from_examples, phases
+from experiments.figures.machines import likelihood, tiles
 from experiments.figures.writing import (
     Picture,
     comparison,
@@ -171,6 +172,34 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
     "layer_relaxation": {
         "of two layers": lambda: layer_relaxation({f"layer {n}": [n * 3.0**-t for t in range(6)] for n in (1, 2)}),
         "of twelve layers": lambda: layer_relaxation({f"layer {n}": [n * 3.0**-t for t in range(40)] for n in range(1, 13)}),
+    },
+    "likelihood_picture": {
+        "of twelve epochs": lambda: likelihood.likelihood_picture(
+            [
+                {
+                    "epoch": n,
+                    "train_log_likelihood": -9.0 + 0.2 * n,
+                    "test_log_likelihood": -9.1 + 0.15 * n,
+                    "log_partition_error": 0.1,
+                }
+                for n in range(12)
+            ]
+        ),
+        "of two epochs without errors": lambda: likelihood.likelihood_picture(
+            [
+                {"epoch": n, "train_log_likelihood": -130.0 + n, "test_log_likelihood": -131.0 + n, "log_partition_error": None}
+                for n in (1, 50)
+            ]
+        ),
+    },
+    "mixing_picture": {
+        "that decays": lambda: likelihood.mixing_picture([0.9**n for n in range(100)], 19.0),
+        "that never decays": lambda: likelihood.mixing_picture([1.0] * 20, None),
+    },
+    "tiles_picture": {
+        "of filters": lambda: tiles.tiles_picture([[math.sin(n * p) for p in range(64)] for n in range(20)], 8, "filters"),
+        "of large samples": lambda: tiles.tiles_picture([[(n * p) % 7 / 7 for p in range(784)] for n in range(3)], 28, "samples"),
+        "of a matrix": lambda: tiles.tiles_picture([[0.1 * n + p for p in range(16)] for n in range(6)], 0, "samples"),
     },
     "time_and_error": {
         "of two rules": lambda: time_and_error({"ep-centered": [_timed(2.0), _timed(2.2)], "backprop": [_timed(1.0)]}),

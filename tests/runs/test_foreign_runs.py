@@ -160,7 +160,7 @@ def test_a_later_value_of_an_axis_is_not_imported_either(engine: str) -> None:
 
 def test_a_page_names_the_view_that_its_records_do_not_fit(found: Found) -> None:
     found("recall", "--size", 60, "--sweeps", 10, "--burn-in", 2, "--chains", 2, "--quiet", "--out", "runs/r")
-    edit("r", "UPDATE trials SET metrics = '{\"flow\": 3}'")
+    edit("r", "UPDATE trials SET metrics = '{\"flow\": {}}'")
     found("report", "r")
     page = Path("runs/r/report.html").read_text()
     assert "Left out" in page

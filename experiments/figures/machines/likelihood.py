@@ -31,7 +31,7 @@ def likelihood_picture(history: Sequence[Mapping[str, Any]]) -> Picture:
     names = ("epoch", *_CURVES.values(), "log_partition_error")
     rows = [{name: number(record.get(name)) for name in names} for record in history if number(record.get(names[2])) is not None]
     table = [
-        {"samples": shown, "epoch": row["epoch"], "log_likelihood_nats": row[name], "error_nats": row["log_partition_error"]}
+        {"samples": shown, "epoch": row["epoch"], "log_likelihood_nats": row[name], "log_likelihood_nats_error": row["log_partition_error"]}
         for shown, name in _CURVES.items()
         for row in rows
     ]

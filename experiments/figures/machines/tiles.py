@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from experiments.figures.features import draw_tiles
 from experiments.figures.style import Picture, Row, draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ACROSS = 12
+_LARGEST = 16
+"""Pixels along a side that are drawn one by one; larger pictures are averaged, because each pixel is a shape of the page."""
 _TITLES = {"samples": "Samples of the machine: means of the visible units", "filters": "Weights of the first hidden units"}
 
 
@@ -29,11 +32,29 @@ def tiles_picture(rows: Sequence[Sequence[float]], side: int, name: str) -> Pict
     Returns
     -------
     Picture
-        Figure whose data are the rows, to three decimal places.
+        Figure whose data are the rows, to three decimal places; pictures of more than 16 pixels a side are averaged to at most as many.
     """
+    width = -(-side // _LARGEST) if side else 1
+    if width > 1:
+        rows, side = [_coarse(row, side, width) for row in rows], -(-side // width)
     data = {"rows": [[round(float(value), 3) for value in row] for row in rows], "side": side, "name": name}
     down = -(-len(rows) // _ACROSS)
     return draw(_paint, data, 7.2, 0.4 + 0.6 * max(down, 2), _table(data))
+
+
+def _square(row: Sequence[float], side: int) -> list[Sequence[float]]:
+    return [row[start : start + side] for start in range(0, side * side, side)]
+
+
+def _coarse(row: Sequence[float], side: int, width: int) -> list[float]:
+    """Return the means of a square picture over windows of a width, cut at its border."""
+    lines = _square(row, side)
+    windows = [
+        [value for line in lines[y : y + width] for value in line[x : x + width]]
+        for y in range(0, side, width)
+        for x in range(0, side, width)
+    ]
+    return [sum(window) / len(window) for window in windows]
 
 
 def _table(data: dict[str, Any]) -> Iterator[Row]:
@@ -43,21 +64,16 @@ def _table(data: dict[str, Any]) -> Iterator[Row]:
 
 
 def _paint(figure: Figure, data: dict[str, Any]) -> None:
-    import numpy as np
+    from matplotlib import colormaps
 
-    rows, side = np.array(data["rows"]), data["side"]
-    axes = figure.subplots()
-    if side:
-        down, gap = -(-len(rows) // _ACROSS), 1
-        sheet = np.full((down * (side + gap) - gap, _ACROSS * (side + gap) - gap), np.nan)
-        for index, row in enumerate(rows):
-            top, left = (index // _ACROSS) * (side + gap), (index % _ACROSS) * (side + gap)
-            sheet[top : top + side, left : left + side] = row.reshape(side, side)
-    else:
-        sheet = rows
-    size = float(np.nanmax(np.abs(sheet))) or 1.0
+    side, values = data["side"], [value for row in data["rows"] for value in row]
+    pictures = [_square(row, side) if side else [row] for row in data["rows"]]
+    # Without a side all rows are one matrix; with one, they lie side by side.
+    tiles = [pictures[start : start + _ACROSS] for start in range(0, len(pictures), _ACROSS)] if side else [[data["rows"]]]
+    size = max(map(abs, values), default=1.0) or 1.0
     # Weights have a sign, and samples of binary units none.
-    signed = data["name"] == "filters" or float(np.nanmin(sheet)) < 0
-    axes.imshow(sheet, cmap="RdBu_r" if signed else "gray_r", vmin=-size if signed else 0, vmax=size, interpolation="nearest")
-    axes.set(title=_TITLES[data["name"]], xticks=[], yticks=[])
+    signed = data["name"] == "filters" or min(values, default=0.0) < 0
+    axes = figure.subplots()
+    draw_tiles(axes, tiles, cmap=colormaps["RdBu_r" if signed else "gray_r"], vmin=-size if signed else 0, vmax=size)
+    axes.set_title(_TITLES[data["name"]])
     axes.grid(visible=False)

@@ -42,7 +42,7 @@ def test_a_machine_learns_bars_and_stripes_towards_their_entropy(found: Found, t
     names = {"likelihood", "mixing", "samples", "filters"}
     assert {file.stem for file in (tmp_path / "run" / "figures").glob("*.csv")} == names
     table = (tmp_path / "run" / "figures" / "likelihood.csv").read_text().splitlines()
-    assert table[0] == "samples,epoch,log_likelihood_nats,error_nats"
+    assert table[0] == "samples,epoch,log_likelihood_nats,log_likelihood_nats_error"
     assert "test log likelihood" in (tmp_path / "run" / "report.html").read_text()
     assert found(*run) == result
 

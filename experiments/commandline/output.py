@@ -63,7 +63,7 @@ def to_json(data: Any, *, indent: bool = True) -> str:
     Raises
     ------
     InputError
-        If a text is not Unicode, such as the name of a file in another encoding.
+        If a text is not Unicode, such as the name of a file in another encoding, or a whole number lies beyond 64 bits.
     TypeError
         If there is anything else in the data.
     """
@@ -73,6 +73,8 @@ def to_json(data: Any, *, indent: bool = True) -> str:
     try:
         return orjson.dumps(data, default=_path_as_text, option=option).decode()
     except TypeError as error:
+        if "64-bit" in str(error):
+            raise InputError("a number lies beyond 64 bits, which JSON files of results do not hold; give a smaller one") from error
         if "surrogates" in str(error):
             raise InputError("the result cannot be written as JSON: a text in it is not Unicode; rename the file that it names") from error
         raise

@@ -134,6 +134,8 @@ def from_facts(facts: Mapping[str, Any], *, shown: bool = False) -> Study:
     InputError
         If this version cannot run it.
     """
+    if missing := [name for name in ("axes", "declared", "settings") if name not in facts]:
+        raise InputError(f"the journal of this sweep has no {missing[0]!r}; restore it from a copy, or begin another sweep")
     axes = tuple(Axis(name, tuple(keys), values) for name, keys, values in facts["axes"])
     study = Study(facts["declared"], facts["settings"], axes, facts.get("about", {}))
     if not shown:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from contrastive_core.errors import InputError
 from experiments.commandline.output import format_table, to_json, to_toml, write_bytes, write_text
+from experiments.sweeps.study import from_facts
 
 
 def test_table_aligns_numbers_to_the_right_and_counts_wide_and_combining_letters() -> None:
@@ -106,3 +107,20 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) 
     with pytest.raises(OSError, match="folder"):
         write_text(tmp_path / "folder", "x")  # a directory is in the way of the renaming
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.txt", "folder"]
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**30])
+def test_whole_numbers_beyond_64_bits_are_a_sentence(number: int) -> None:
+    """If this fails, a long seed ends in the traceback of a library."""
+    assert to_json({"seed": 2**63 - 1}, indent=False) == '{"seed":9223372036854775807}'
+    with pytest.raises(InputError, match="beyond 64 bits"):
+        to_json({"seed": number})
+
+
+@pytest.mark.parametrize("name", ["axes", "declared", "settings"])
+def test_a_journal_without_a_part_of_its_sweep_is_a_sentence(name: str) -> None:
+    """If this fails, looking at a damaged sweep ends in a KeyError."""
+    facts = {"axes": [], "declared": "train", "settings": {}}
+    del facts[name]
+    with pytest.raises(InputError, match=f"has no '{name}'; restore it from a copy"):
+        from_facts(facts, shown=True)

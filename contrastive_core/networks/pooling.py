@@ -120,7 +120,7 @@ class Maximum:
     def difference(self, z: Tensor | None, route: Tensor, change: Tensor, scale: float) -> tuple[Tensor, None]:
         """Return the change at the places of the largest entries, which are taken to stay where they are.
 
-        That is exact unless the two largest entries of a window differ by less than they move.
+        The result is exact unless the two largest entries of a window differ by less than they move.
         """
         return _as_channels(_places(change).gather(1, _places(route)), *route.shape[2:]), None
 

@@ -76,7 +76,7 @@ def read_history(checkpoint: Path, stated: Any) -> Any:
     checkpoint : Path
         File of the checkpoint.
     stated : object
-        What the checkpoint says: the result of ``write``, or the history itself in checkpoints of earlier versions.
+        Statement of the checkpoint: the result of ``write``, or the history itself in checkpoints of earlier versions.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What an interrupted run has kept: trials that are recorded, and checkpoints."""
+"""Remains of an interrupted run: trials that are recorded, and checkpoints."""
 
 import sqlite3
 from contextlib import closing

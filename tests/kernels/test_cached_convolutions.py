@@ -92,7 +92,7 @@ def test_every_order_of_the_layers_is_that_of_the_reference(layers: str, order: 
 @pytest.mark.parametrize("settings", [{"readout": 5}, {"activation": "logistic"}, {"activation": "clipped-relu"}], ids=str)
 @pytest.mark.parametrize("rule", [{"cost": "cross-entropy"}, {"frozen": True}], ids=str)
 def test_readouts_units_and_nudges_are_those_of_the_reference(settings: dict[str, Any], rule: dict[str, Any]) -> None:
-    """What is at rest at 0 is skipped; logistic units rest at 1/2, and send feedback from the first sweep on."""
+    """Layers at rest at 0 are skipped; logistic units rest at 1/2, and send feedback from the first sweep on."""
     reference, ours = estimates(
         *system("4c3+1 p2 6c3 a2 5", **settings), {"free": Stop(1e-6, 90), "second": Stop(1e-6, 90)}, "centered", **rule
     )

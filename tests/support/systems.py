@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, final
 
 import torch
-from oracles import number
+from oracles import gradient_error, number
 from torch import Tensor
 
 from contrastive_core import baselines
@@ -222,3 +222,20 @@ def equal(first: State, second: State) -> bool:
 
 def gradients_of(name: str, setting: Setting, system: System, seed: int = 1) -> dict[str, Tensor]:
     return build_rule(name, setting).estimate(system.network, system.batch, generator=seeded(seed)).gradients
+
+
+def assert_one_energy(system: System) -> None:
+    """Compare forces, gradients and the contrast of two states of a network with autograd's derivatives of its energy."""
+    network, clamped = system.network, system.network.clamp(system.batch.inputs)
+    state = tuple(layer.detach().requires_grad_() for layer in network.initial_state(clamped, seeded(1)))
+    energy = network.energy(state, clamped)
+    forces = torch.autograd.grad(energy.sum(), state, retain_graph=True)
+    assert largest_difference(network.force(state, system.clamped), tuple(-force for force in forces)) < 1e-13
+    names = dict(network.named_parameters())
+    automatic = dict(zip(names, torch.autograd.grad(energy.mean(), list(names.values())), strict=True))
+    with torch.no_grad():
+        assert gradient_error(network.energy_gradient(state, clamped), automatic) < 1e-13
+        other = tuple(layer.detach() for layer in network.initial_state(clamped, seeded(4)))
+        there = network.energy_gradient(other, clamped)
+        difference = {name: 3.0 * (value - there[name]) for name, value in automatic.items()}
+        assert gradient_error(network.energy_gradient(state, clamped, other, 3.0), difference) < 1e-12

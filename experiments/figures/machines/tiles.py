@@ -27,7 +27,7 @@ def tiles_picture(rows: Sequence[Sequence[float]], side: int, name: str) -> Pict
     side : int
         Pixels along the side of a square picture; 0 shows all rows together, as one matrix.
     name : {"samples", "filters"}
-        What is shown.
+        Kind of the rows, which chooses title and colours.
 
     Returns
     -------

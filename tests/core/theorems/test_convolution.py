@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 from oracles import cosine, gradient_error, number, relative_error
-from systems import TIGHT, System, exact_settling, largest_difference, seeded
+from systems import TIGHT, System, assert_one_energy, exact_settling, largest_difference, seeded
 
 from contrastive_core.baselines.implicit import Implicit
 from contrastive_core.baselines.unrolled import Unrolled
@@ -85,20 +85,7 @@ def test_residual_networks_learn_by_the_gradient(layers: str) -> None:
 @pytest.mark.parametrize("layers", [*RESIDUAL.values(), "3c3+1 w2@0.3 4c3s2+1 l2@0.7 3", "3c4 p2 2c1 w2 3", "3c4s2 w2 5 3"])
 def test_forces_and_gradients_are_those_of_the_energy(layers: str) -> None:
     """Whatever the pooling, the stride, rows left over by a window, and residual edges: one energy, from which autograd follows."""
-    system = small(layers, 0.4, gain=2.0)
-    network, clamped = system.network, system.network.clamp(system.batch.inputs)
-    state = tuple(layer.detach().requires_grad_() for layer in network.initial_state(clamped, seeded(1)))
-    energy = network.energy(state, clamped)
-    forces = torch.autograd.grad(energy.sum(), state, retain_graph=True)
-    assert largest_difference(network.force(state, system.clamped), tuple(-force for force in forces)) < 1e-13
-    names = dict(network.named_parameters())
-    automatic = dict(zip(names, torch.autograd.grad(energy.mean(), list(names.values())), strict=True))
-    with torch.no_grad():
-        assert gradient_error(network.energy_gradient(state, clamped), automatic) < 1e-13
-        other = tuple(layer.detach() for layer in network.initial_state(clamped, seeded(4)))
-        there = network.energy_gradient(other, clamped)
-        difference = {name: 3.0 * (value - there[name]) for name, value in automatic.items()}
-        assert gradient_error(network.energy_gradient(state, clamped, other, 3.0), difference) < 1e-12
+    assert_one_energy(small(layers, 0.4, gain=2.0))
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.1])

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 from oracles import gradient_error, number
-from systems import TIGHT, System, exact_settling, largest_difference, seeded
+from systems import TIGHT, System, assert_one_energy, exact_settling, largest_difference, seeded
 from torch import Tensor
 
 from contrastive_core.baselines.implicit import Implicit
@@ -138,20 +138,7 @@ def test_no_block_raises_the_energy(layers: str, activation: str) -> None:
 @pytest.mark.parametrize("layers", WHERE.values(), ids=WHERE)
 def test_forces_and_gradients_are_those_of_the_energy(layers: str) -> None:
     """One energy, from which autograd follows, at one state and as the contrast of two."""
-    system = small(layers, 0.4)
-    network, clamped = system.network, system.network.clamp(system.batch.inputs)
-    state = tuple(layer.detach().requires_grad_() for layer in network.initial_state(clamped, seeded(1)))
-    energy = network.energy(state, clamped)
-    forces = torch.autograd.grad(energy.sum(), state, retain_graph=True)
-    assert largest_difference(network.force(state, system.clamped), tuple(-force for force in forces)) < 1e-13
-    names = dict(network.named_parameters())
-    automatic = dict(zip(names, torch.autograd.grad(energy.mean(), list(names.values())), strict=True))
-    with torch.no_grad():
-        assert gradient_error(network.energy_gradient(state, clamped), automatic) < 1e-13
-        other = tuple(layer.detach() for layer in network.initial_state(clamped, seeded(4)))
-        there = network.energy_gradient(other, clamped)
-        difference = {name: 3.0 * (value - there[name]) for name, value in automatic.items()}
-        assert gradient_error(network.energy_gradient(state, clamped, other, 3.0), difference) < 1e-12
+    assert_one_energy(small(layers, 0.4))
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.1])

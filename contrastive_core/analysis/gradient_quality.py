@@ -1,7 +1,7 @@
 """Quality of estimated gradients, and warnings about settings that do not do what they seem to do."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -97,6 +97,7 @@ def bias_in_strength(
     exact: Gradients,
     strengths: Sequence[float],
     generator_of: Callable[[], torch.Generator] = torch.Generator,
+    known: Mapping[float, float] | None = None,
 ) -> Bias:
     """Measure the order of a rule's bias in its strength.
 
@@ -112,13 +113,17 @@ def bias_in_strength(
         Two or more strengths.
     generator_of : callable
         Maker of the generator of the rule's own draws; every strength gets the same draws.
+    known : mapping of float to float, optional
+        Relative errors that were measured with these draws before, by strength; they are not measured again.
     """
     if len(strengths) < 2 or min(strengths) <= 0:
         raise InputError(f"an order needs two or more positive strengths, got {tuple(strengths)}")
-    errors = []
+    measured = dict(known or {})
     for strength in strengths:
-        estimate = rule_of(strength).estimate(network, batch, generator=generator_of())
-        errors.append(compare_gradients(estimate.gradients, exact)[1].relative_error)
+        if strength not in measured:
+            estimate = rule_of(strength).estimate(network, batch, generator=generator_of())
+            measured[strength] = compare_gradients(estimate.gradients, exact)[1].relative_error
+    errors = [measured[strength] for strength in strengths]
     order = float(np.polyfit(np.log(strengths), np.log(np.maximum(errors, 1e-300)), 1)[0])  # an exact estimate has an error of 0
     return Bias(tuple(strengths), tuple(errors), order)
 

@@ -10,6 +10,7 @@ from contrastive_core.baselines.adjoint import parameter_gradient, state_gradien
 from contrastive_core.certificate import Relaxation
 from contrastive_core.cost import Cost
 from contrastive_core.dynamics.base import largest_change
+from contrastive_core.gradients import pulled_back
 from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped, Network
 from contrastive_core.relaxation.iterate import iterate
@@ -60,8 +61,8 @@ class RecurrentBackprop(Rule):
         def step(adjoint: State, _: None) -> tuple[State, Tensor, None]:
             back: State = tuple(torch.zeros_like(layer) for layer in state)
             if moving:
-                images, adjoints = [image[index] for index in moving], [adjoint[index] for index in moving]
-                back = torch.autograd.grad(images, state, adjoints, retain_graph=True, materialize_grads=True)
+                with torch.enable_grad():
+                    back = pulled_back([image[index] for index in moving], state, [adjoint[index] for index in moving])
             new = tuple(b + g for b, g in zip(back, source, strict=True))
             return new, largest_change(adjoint, new), None
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import torch
-from scipy.optimize import brentq
 from torch import Tensor
 
 from contrastive_core.errors import InputError
@@ -203,6 +202,8 @@ def alpha_of_label(label: float) -> float:
         raise InputError(f"labels of nonlinearity go up to {_LARGEST_LABEL}, got {label}")
     if magnitude == 0:
         return 0.0
+    from scipy.optimize import brentq  # takes longer to load than all of this package's devices, and only labels need it
+
     alpha: float = brentq(lambda a: nonlinearity_label(a) - magnitude, 1e-9, 1e3, xtol=1e-14, rtol=1e-14)
     return alpha
 

@@ -142,10 +142,10 @@ def _measure(
     try:
         rule = RULES[name](setting)
         estimate = rule.estimate(network, batch, generator=generator_of(seed, 2))
-        bias = _bias(name, rule.scale, options, setting, network, batch, exact, seed) if rule.scale else None
+        layers, whole = compare_gradients(estimate.gradients, exact)
+        bias = _bias(name, rule.scale, options, setting, network, batch, exact, seed, whole.relative_error) if rule.scale else None
     except EqlabError as error:
         return {"error": str(error)}
-    layers, whole = compare_gradients(estimate.gradients, exact)
     return {
         "cosine": {parameter: measured.cosine for parameter, measured in layers.items()},
         "norm_ratio": whole.norm_ratio,
@@ -159,8 +159,17 @@ def _measure(
 
 
 def _bias(
-    name: str, scale: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
+    name: str,
+    scale: str,
+    options: GradientsOptions,
+    setting: Setting,
+    network: Network,
+    batch: Batch,
+    exact: Gradients,
+    seed: int,
+    error: float,
 ) -> dict[str, Any]:
+    """Measure the order of a rule's bias, given its relative error with the setting as it is."""
     from contrastive_core.analysis.gradient_quality import bias_in_strength
     from contrastive_core.generators import generator_of
 
@@ -168,7 +177,8 @@ def _bias(
         varied: dict[str, Any] = {scale: strength}
         return RULES[name](replace(setting, **varied))
 
-    return bias_in_strength(rule_of, network, batch, exact, options.strengths or (), lambda: generator_of(seed, 2))._asdict()
+    known = {float(getattr(setting, scale)): error}
+    return bias_in_strength(rule_of, network, batch, exact, options.strengths or (), lambda: generator_of(seed, 2), known)._asdict()
 
 
 def _shown(curvature: float) -> str:

@@ -14,6 +14,7 @@ from contrastive_core.analysis.gradient_quality import agreement, bias_in_streng
 from contrastive_core.baselines.implicit import Implicit
 from contrastive_core.certificate import Stop
 from contrastive_core.dynamics.block_descent import BlockDescent
+from contrastive_core.gradients import pulled_back
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.curvature import dense, extreme_eigenvalues, hessian, scaled_hessian
 from contrastive_core.per_sample import flatten
@@ -67,6 +68,19 @@ def test_order_of_a_bias_is_the_exponent_of_its_strength(order: int) -> None:
     assert bias.order == pytest.approx(order, abs=1e-12)
     assert bias.errors == pytest.approx([3 * s**order for s in (0.1, 0.03, 0.01)], rel=1e-12)
     assert bias.strengths == (0.1, 0.03, 0.01)
+    given = bias_in_strength(Biased, system.network, system.batch, exact, [0.1, 0.01], known={0.1: 7.0})  # type: ignore[arg-type]
+    assert given.errors == (7.0, bias.errors[2])  # what is known is taken as it is
+
+
+def test_products_with_a_jacobian_are_those_that_autograd_gives_with_weights() -> None:
+    """Curvature and recurrent backpropagation differentiate a scalar instead, digit for digit, and spare a module that loads slowly."""
+    generator = torch.Generator().manual_seed(0)
+    first, second, lonely = (torch.randn(3, 4, dtype=torch.float64, generator=generator).requires_grad_() for _ in range(3))
+    images = ((first @ second.T).tanh(), first.square() * second)
+    weights = tuple(torch.randn(image.shape, dtype=torch.float64, generator=generator) for image in images)
+    expected = torch.autograd.grad(images, (first, second), weights, retain_graph=True)
+    found = pulled_back(images, (first, second, lonely), weights)
+    assert all(torch.equal(one, other) for one, other in zip(found, (*expected, torch.zeros(3, 4)), strict=True))
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.3])

@@ -16,6 +16,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.objectives.instances.queue import KEYS
 from contrastive_core.objectives.needs import Labels, Origin
 from contrastive_core.objectives.objective import Objective
+from contrastive_core.objectives.weighted_sum import PROGRESS
 from contrastive_core.sampling.sampler import Sampler, Shuffled
 from contrastive_core.training.momentum_encoder import Follower
 from contrastive_core.types import Batch
@@ -91,7 +92,8 @@ class Contrasting:
         elif wanted is Labels.NUMBERS:
             batch = batch._replace(labels=batch.labels.to(batch.inputs.dtype))
         keys = {} if self.follower is None else {KEYS.name: self.follower.keys(batch, self.views.count)}
-        return batch._replace(extras={**self.extras, **keys})
+        over = {PROGRESS.name: torch.full_like(self.extras[PROGRESS.name], progress)} if PROGRESS.name in self.extras else {}
+        return batch._replace(extras={**self.extras, **keys, **over})
 
     def learn(self, output: Tensor, batch: Batch) -> None:
         """Set the gradient of the learnt extras, in place, for the optimiser."""

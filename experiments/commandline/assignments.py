@@ -41,7 +41,7 @@ def split_assignment(text: str, flag: str, form: str) -> tuple[str, str]:
 
 
 def split_values(text: str, flag: str, form: str) -> tuple[str, list[str]]:
-    """Split ``KEY=VALUE,VALUE,...`` at the commas that are not inside brackets.
+    """Split ``KEY=VALUE,VALUE,...`` at the commas that are not inside brackets or parentheses.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def split_values(text: str, flag: str, form: str) -> tuple[str, list[str]]:
     key, listed = split_assignment(text, flag, form)
     parts, depth = [""], 0
     for letter in listed:
-        depth += {"[": 1, "]": -1}.get(letter, 0)
+        depth += {"[": 1, "]": -1, "(": 1, ")": -1}.get(letter, 0)
         if letter == "," and depth == 0:
             parts.append("")
         else:

@@ -8,6 +8,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from contrastive_core.errors import UnknownNameError
+from contrastive_core.objectives.expression import is_sum, read_sum
 from contrastive_core.registry import Table, unknown_name
 
 
@@ -24,16 +25,26 @@ class OneOf:
         Names, such as a ``Table``; listing a table imports nothing. A table's plug-ins are allowed too.
     *also : str
         Further names.
+    terms : Table, optional
+        Names of the terms of a weighted sum, such as ``clip + 0.5 nt-xent``, which may stand in place of a name; None takes no sums.
     brings : callable, optional
         Maps a name to the options that belong to what it names: annotation and field by name. They are options of a command where
         the name is given.
     """
 
-    def __init__(self, kind: str, names: Iterable[str], *also: str, brings: Callable[[str], Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        names: Iterable[str],
+        *also: str,
+        terms: Table[Any] | None = None,
+        brings: Callable[[str], Mapping[str, Any]] | None = None,
+    ) -> None:
         self.kind = kind
         self.names = (*names, *also)
         self._table = names if isinstance(names, Table) else None
         self._also = also
+        self._terms = terms
         self._brings = brings
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -50,13 +61,17 @@ class OneOf:
         Returns
         -------
         str
-            Name, unchanged; for a plug-in, the name under which any process finds it.
+            Name, unchanged; for a plug-in, the name under which any process finds it. A sum in its canonical text.
 
         Raises
         ------
         UnknownNameError
             If there is no such name.
+        InputError
+            If a sum cannot be read.
         """
+        if self._terms is not None and is_sum(name):
+            return " + ".join(term._replace(name=self._terms.canonical(term.name)).text for term in read_sum(name))
         if self._table is not None and name not in self._also:
             return self._table.canonical(name)
         if name not in self.names:

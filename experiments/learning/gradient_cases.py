@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contrastive_core.errors import CheckpointError, InputError
 from contrastive_core.objectives import OBJECTIVES
+from contrastive_core.objectives.expression import is_sum
 from experiments.commandline.kinds import flag_name
 from experiments.commandline.options import flatten
 from experiments.learning.gradient_options import GradientsOptions
 from experiments.learning.objective_batches import present
 from experiments.setup.build import build_network, load_data
+from experiments.setup.objectives import objective_of_text, outputs_for
 from experiments.setup.options import LearningOptions
 from experiments.setup.own_options import decisive_options
 from experiments.sweeps.compute import Computation, remember_input
@@ -31,8 +33,10 @@ FACTORS = (2.0, 1.0, 0.5, 0.25)
 
 
 def objective_of(options: GradientsOptions) -> Objective | None:
-    """Return the objective that the options name, with its defaults; None for a cost of samples."""
-    return OBJECTIVES[options.cost]() if options.cost in OBJECTIVES else None
+    """Return the objective, or the sum of costs, that the options name; None for a cost of samples."""
+    if options.cost not in OBJECTIVES and not is_sum(options.cost):
+        return None
+    return objective_of_text(options.cost, {}, None, options.outputs)
 
 
 def concrete(options: GradientsOptions, network: Network, batch: Batch) -> GradientsOptions:
@@ -117,7 +121,7 @@ def prepare_case(
     if samples > len(splits.train.labels):
         raise InputError(f"--samples is {samples}, but {options.data} has {len(splits.train.labels)} training samples")
     if objective and outputs:
-        splits = splits._replace(num_classes=outputs)
+        splits = splits._replace(num_classes=outputs_for(objective, outputs, splits))
     network = build_network(options, splits, seed)
     if checkpoint is not None:
         _load(network, options, checkpoint, seed)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from contrastive_core.costs import COSTS
+from contrastive_core.costs import COSTS, TERMS
 from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.markers import OneOf
 from experiments.commandline.quantities import Positive, PositiveFloat, distinct
@@ -45,7 +45,9 @@ class GradientsOptions(LearningOptions):
         description="Rule that the others are compared with.",
     )
     samples: Annotated[Positive, DATA] = Field(32, description="Number of training samples in the batch.")
-    cost: Annotated[str, OneOf("cost", COSTS)] = Field("squared-error", description="Cost that learning lowers, or an objective on views.")
+    cost: Annotated[str, OneOf("cost", COSTS, terms=TERMS)] = Field(
+        "squared-error", description="Cost that learning lowers, or an objective on views, or a weighted sum such as 'clip + 0.5 nt-xent'."
+    )
     outputs: Annotated[Positive, NETWORK] = Field(12, description="Number of output units if the cost is an objective.")
     strengths: Annotated[Annotated[tuple[PositiveFloat, ...], Field(min_length=2)] | None, RULE] = Field(
         None,
@@ -79,8 +81,10 @@ class CommandGradientsOptions(GradientsOptions):
         Engine that computes the comparison.
     """
 
-    cost: Annotated[str, OneOf("cost", COSTS, ALL)] = Field(
-        "squared-error", description="Cost that learning lowers, or an objective on views; all: every objective, one after the other."
+    cost: Annotated[str, OneOf("cost", COSTS, ALL, terms=TERMS)] = Field(
+        "squared-error",
+        description="Cost that learning lowers, or an objective on views, or a weighted sum such as 'clip + 0.5 nt-xent'; all: every "
+        "objective, one after the other.",
     )
     engine: Annotated[str, COMPUTATION] = Field(
         "serial",

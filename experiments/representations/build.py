@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from contrastive_core.data.views import VIEWS
 from contrastive_core.errors import InputError
 from contrastive_core.mixing import MIXINGS
-from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.sampling import SAMPLERS
-from experiments.commandline.assignments import read_settings
 from experiments.representations.options import ContrastiveOptions
 from experiments.setup.build import build_network, build_setting
+from experiments.setup.objectives import build, objective_of_text, outputs_for
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
@@ -21,35 +19,16 @@ if TYPE_CHECKING:
     from contrastive_core.rule import Rule, Setting
     from contrastive_core.training.views_of_samples import Contrasting
 
-T = TypeVar("T")
-
 
 def build_objective(options: ContrastiveOptions) -> Objective:
-    """Return the objective with its settings.
+    """Return the objective with its settings, or the sum of objectives.
 
     Raises
     ------
     InputError
-        If it has no such setting, or a value makes no sense.
+        If it has no such setting, a value makes no sense, or terms of a sum do not fit together.
     """
-    kind = OBJECTIVES[options.cost]
-    has_temperature = "temperature" in getattr(kind, "__dataclass_fields__", {})
-    shared = {"temperature": options.temperature} if options.temperature is not None and has_temperature else {}
-    try:
-        return build(kind, options.cost, {**shared, **options.objective})
-    except InputError as error:  # the temperature may be the command's default, which the user never typed
-        raise InputError(f"{error}; --temperature none is {options.cost}'s own" if shared else str(error)) from error
-
-
-def build(kind: type[T], name: str, settings: Mapping[str, Any]) -> T:
-    """Return an object of a frozen dataclass with some of its settings.
-
-    Raises
-    ------
-    InputError
-        If it has no such setting, or a value is of another type or makes no sense.
-    """
-    return kind(**read_settings(kind, name, settings))
+    return objective_of_text(options.cost, options.objective, options.temperature, options.embedding)
 
 
 def lowered(options: ContrastiveOptions, objective: Objective) -> Objective:
@@ -86,9 +65,9 @@ def build_contrasting(
     augmentations = tuple(VIEWS[name]() for name in options.views)
     chosen = MultiView(augmentations, options.num_views, options.view_strength, options.view_growth, splits.shape)
     samples = max(len(split.labels) for split in (splits.train, splits.validation, splits.test))
-    dtype = getattr(torch, options.dtype)
+    dtype, network_width = getattr(torch, options.dtype), widened(options, splits).num_classes
     made = contrasting(
-        objective, chosen, options.batch_size, options.embedding, samples, generator_of(seed, 4), dtype,
+        objective, chosen, options.batch_size, network_width, samples, generator_of(seed, 4), dtype,
         sampler=build(SAMPLERS[options.sampling], options.sampling, options.sampler),
         follower=follower(network, rule, options.momentum_keys),
     )  # fmt: skip
@@ -96,8 +75,13 @@ def build_contrasting(
 
 
 def build_embedding(options: ContrastiveOptions, splits: Splits, seed: int) -> Network:
-    """Return the network with as many outputs as the embedding is to have, in place of one per class."""
-    return build_network(options, splits._replace(num_classes=options.embedding), seed)
+    """Return the network with the outputs of the embedding, and of other terms of a sum, in place of one per class."""
+    return build_network(options, widened(options, splits), seed)
+
+
+def widened(options: ContrastiveOptions, splits: Splits) -> Splits:
+    """Return the splits with as many classes as the network has outputs."""
+    return splits._replace(num_classes=outputs_for(build_objective(options), options.embedding, splits))
 
 
 def objective_setting(options: ContrastiveOptions, objective: Objective) -> Setting:

@@ -57,7 +57,13 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
         record
         | {name: mean([trial[name] for trial in done]) for name in MEASURES}
         | {"probe_stages": mean([trial.get("probe_stages") for trial in done])}
+        | {"class_error": mean([trial.get("class_error") for trial in done])}
+        | {name: _means([trial.get(name) or {} for trial in done]) for name in ("terms", "untrained_terms")}
     )
+
+
+def _means(each: Sequence[Mapping[str, float]]) -> dict[str, float | None]:
+    return {name: mean([values[name] for values in each]) for name in each[0]}
 
 
 PROBES = ("rule", *(name for layer in LAYERS for name in (f"{layer} %", "minus backprop", "95 %", "minus untrained", "95 %")))
@@ -67,6 +73,7 @@ OTHERS = {
     "kNN output %": ("neighbours_output", 100.0, 2),
     "objective": ("objective", 1.0, 3),
     "collapsed": ("collapsed", 1.0, 3),
+    "class error %": ("class_error", 100.0, 2),
     "view error %": ("view_error", 100.0, 1),
     "alignment": ("alignment", 1.0, 3),
     "uniformity": ("uniformity", 1.0, 2),
@@ -79,7 +86,9 @@ OTHERS = {
     "CPU us/sample": ("cpu_seconds_per_sample", 1e6, 0),
     "unconverged %": ("unconverged", 100.0, 2),
 }
-"""Columns of the second table: metric, factor and digits; that of stages is left out where there is one."""
+"""Columns of the second table: metric, factor and digits."""
+RARE = ("probe_stages", "class_error")
+"""Metrics whose column is left out if no record has them."""
 
 
 def probe_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -107,10 +116,21 @@ def measure_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, 
         "untrained": next((record["untrained"] for record in records.values() if record["untrained"]), {})
     }
     shown |= records
-    several = any(values.get("probe_stages") is not None for values in shown.values())
-    columns = {title: column for title, column in OTHERS.items() if several or column[0] != "probe_stages"}
+    known = {metric for metric in RARE if any(values.get(metric) is not None for values in shown.values())}
+    columns = {title: column for title, column in OTHERS.items() if column[0] not in RARE or column[0] in known}
     rows = []
     for name, values in shown.items():
         cells = [(values.get(metric), factor, digits) for metric, factor, digits in columns.values()]
         rows.append((name, *("-" if value is None else f"{factor * value:.{digits}f}" for value, factor, digits in cells)))
     return ("rule", *columns), rows
+
+
+def term_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the value of each term of a sum before and after training, means over the seeds; no rows for a lone objective."""
+    done = {rule: record for rule, record in records.items() if record.get("terms")}
+    if not done:
+        return ("rule",), []
+    names = tuple(next(iter(done.values()))["terms"])
+    first = next(iter(done.values()))["untrained_terms"]
+    shown = {"untrained": first} | {rule: record["terms"] for rule, record in done.items()}
+    return ("rule", *names), [(rule, *(f"{values[name]:.4f}" for name in names)) for rule, values in shown.items()]

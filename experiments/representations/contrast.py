@@ -10,13 +10,14 @@ from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
 from experiments.report.ending import finish
-from experiments.representations.build import build_contrasting, build_embedding, build_objective, lowered, objective_setting
-from experiments.representations.comparison import measure_table, probe_table, summarise
+from experiments.representations.build import build_contrasting, build_embedding, build_objective, lowered, objective_setting, widened
+from experiments.representations.comparison import measure_table, probe_table, summarise, term_table
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.representations.stages import follow, remember_stages
 from experiments.runs.records import Record
 from experiments.setup.build import architecture, ignored, load_data
 from experiments.setup.checks import FEW, device_cautions, unused
+from experiments.setup.objectives import has_temperature
 from experiments.setup.tables import BASELINE, RULES
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import computation, compute, study_of, teller
@@ -68,9 +69,9 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     doubts = review(network, setting, splits.train.inputs[:FEW])
     for warning in [*ignored(options), *_unused(options, contrasting), *unused(options, setting, options.rules), *doubts]:
         invocation.warn(warning)
-    if options.temperature is not None and "temperature" not in vars(objective) and options.temperature != 0.2:
+    if options.temperature is not None and not has_temperature(objective) and options.temperature != 0.2:
         invocation.warn(f"--temperature has no effect: {options.cost} has none")
-    return architecture(network, splits._replace(num_classes=options.embedding))
+    return architecture(network, widened(options, splits))
 
 
 def _refuse_lone_samples(options: ContrastiveOptions, splits: Splits) -> None:
@@ -150,7 +151,10 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
         f"linear probes of the hidden layer and of the {options.embedding} outputs: {options.probe_split} samples that they get right,\n"
         "compared with backprop and with the same network before training, of the same seed"
     )
-    body = "\n\n".join(format_table(*table) for table in (probe_table(records), measure_table(records)))
+    tables, terms = [probe_table(records), measure_table(records)], term_table(records)
+    body = "\n\n".join(format_table(*table) for table in (tables if not terms[1] else [*tables, terms]))
+    if terms[1]:
+        body += "\n\nterms of the sum without their weights, on one batch of views"
     finish(opened.run, invocation, result, f"{head}\n\n{body}")
     refuse_failures(records)
 

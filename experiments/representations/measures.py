@@ -59,7 +59,9 @@ def measure(
 
     train, test = _first(splits.train, options.probe_train), _first(judging(options, splits), options.probe_test)
     seen, unseen = activities(network, rule, train.inputs), activities(network, rule, test.inputs)
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, Any] = {"class_error": _class_error(objective, unseen[1], test)}
+    # Outputs of supervised terms and reconstructions stand behind the embedding, and are no part of it.
+    seen, unseen = ((hidden, output[:, : options.embedding]) for hidden, output in (seen, unseen))
     for place, name in enumerate(("hidden", "output")):
         learned, tested = Split(seen[place], train.labels), Split(unseen[place], test.labels)
         metrics[f"probe_{name}"] = linear_probe(learned, tested)
@@ -68,7 +70,7 @@ def measure(
     few, classes = unseen[1][:_PAIRS], test.labels[:_PAIRS]
     metrics |= {"uniformity": uniformity(few), "tolerance": tolerance(few, classes), "isotropy": isotropy(few)}
     metrics["shortest"] = float(unseen[1].norm(dim=1).min())
-    metrics |= _of_views(network, rule, contrasting, objective, test)
+    metrics |= _of_views(options, network, rule, contrasting, objective, test)
     arrays = {
         "embedding": _plane(unseen[1][:_POINTS]).numpy(),
         "classes": test.labels[:_POINTS].numpy(),
@@ -93,11 +95,14 @@ def judging(options: ContrastiveOptions, splits: Splits) -> Split:
     return splits.test if options.probe_split == "test" else splits.validation
 
 
-def _of_views(network: Network, rule: Rule, contrasting: Contrasting, objective: Objective, split: Split) -> dict[str, Any]:
+def _of_views(
+    options: ContrastiveOptions, network: Network, rule: Rule, contrasting: Contrasting, objective: Objective, split: Split
+) -> dict[str, Any]:
     """Measure one batch of views, the same in every evaluation."""
     import torch
 
     from contrastive_core.data.batches import batches
+    from contrastive_core.objectives.weighted_sum import WeightedSum
     from contrastive_core.representation.collapse import collapsed_value
     from contrastive_core.representation.geometry import alignment, gap, hardness
     from contrastive_core.representation.probes import separability
@@ -106,15 +111,27 @@ def _of_views(network: Network, rule: Rule, contrasting: Contrasting, objective:
     if batch.instances is None:
         raise InputError("views without instances do not pair up")
     _, outputs = activities(network, rule, batch.inputs)
+    terms = objective.parts(outputs, batch) if isinstance(objective, WeightedSum) else {}
+    width, outputs = outputs.shape[1], outputs[:, : options.embedding]
     first, second = outputs.chunk(contrasting.views.count)[:2]
     temperature = vars(objective).get("temperature")
     return {
-        "collapsed": collapsed_value(objective, batch, outputs.shape[1]),
+        "collapsed": collapsed_value(objective, batch, width),
+        "terms": terms,
         "alignment": alignment(first, second),
         "gap": gap(first, second),
         "separability": separability(first, second) if len(first) >= 4 else None,
         "hardness": None if temperature is None else hardness(outputs, batch.instances, temperature),
     }
+
+
+def _class_error(objective: Objective, outputs: Tensor, split: Split) -> float | None:
+    """Return the share of samples that outputs for classes decide wrongly; None without such outputs."""
+    from contrastive_core.objectives.weighted_sum import WeightedSum
+    from contrastive_core.types import Batch
+
+    wrong = objective.wrong_classes(outputs, Batch(split.inputs, split.labels)) if isinstance(objective, WeightedSum) else None
+    return None if wrong is None else float(wrong.double().mean())
 
 
 def _first(split: Split, count: int) -> Split:

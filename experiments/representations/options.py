@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from contrastive_core.costs import TERMS
 from contrastive_core.data.views import VIEWS
 from contrastive_core.mixing import MIXINGS
 from contrastive_core.networks import ACTIVATIONS
@@ -42,7 +43,11 @@ class ContrastiveOptions(PlanOptions):
         Options of the other learning commands, with defaults that suit objectives.
     """
 
-    cost: Annotated[str, OneOf("objective", OBJECTIVES)] = Field("nt-xent", description="Objective that learning lowers.")
+    cost: Annotated[str, OneOf("objective", OBJECTIVES, terms=TERMS)] = Field(
+        "nt-xent",
+        description="Objective that learning lowers, or a weighted sum such as 'clip + 0.5 nt-xent(temperature=0.1) + 0..0.1 uniformity', "
+        "whose terms may be costs of samples too: cross-entropy, squared-error, reconstruction.",
+    )
     temperature: Annotated[PositiveFloat | None, OBJECTIVE] = Field(
         0.2, description="Temperature of the objective, if it has one; none: the objective's own default."
     )

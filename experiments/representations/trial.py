@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.representations.activities import Trained
-from experiments.representations.build import build_contrasting, build_embedding, build_objective, judged, lowered, objective_setting
+from experiments.representations.build import (
+    build_contrasting,
+    build_embedding,
+    build_objective,
+    judged,
+    lowered,
+    objective_setting,
+    widened,
+)
 from experiments.representations.measures import measure, probe_of_stages
 from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, staged
@@ -35,6 +43,9 @@ METRICS = {
     "probe_stages": Metric("share that a linear probe of the joined outputs of this and all earlier stages gets right", bounds=SHARE),
     "untrained": Metric("measures of the network with its initial weights", form=mapping_of(NUMBER)),
     "objective": Metric("objective on views of the tested split", form=NUMBER),
+    "terms": Metric("value of each term of a sum, without its weight, on one batch of views", form=mapping_of(NUMBER)),
+    "untrained_terms": Metric("value of each term with the initial weights", form=mapping_of(NUMBER)),
+    "class_error": Metric("share of those samples that the outputs of a supervised term decide wrongly", bounds=SHARE),
     "collapsed": Metric("objective on these views if all outputs were equal", form=NUMBER),
     "view_error": Metric("share of these views whose nearest other view is not a positive", bounds=SHARE),
     "alignment": Metric("mean squared distance of two views of a sample on the sphere", bounds=AMOUNT),
@@ -101,7 +112,7 @@ def trial(
     seen = result.test if options.probe_split == "test" else result.validation
     last = Trained("", options.rule, seed, network, network, rule, splits)
     metrics: Mapping[str, Any] = {
-        "network": architecture(network, splits._replace(num_classes=options.embedding)),
+        "network": architecture(network, widened(options, splits)),
         "rule": options.rule,
         "seed": seed,
         **after,
@@ -110,7 +121,8 @@ def trial(
         "probe_stages": probe_of_stages(options, [*stages, last], splits) if stages else None,
         "objective": seen.cost,
         "view_error": seen.error,
-        "untrained": before,
+        "untrained": {name: value for name, value in before.items() if name != "terms"},
+        "untrained_terms": before["terms"],
         **spent(result.history, splits),
         **origin(splits),
         **device_of_trial(options, seed),

@@ -10,7 +10,7 @@ from contrastive_core.certificate import Deferred
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
-from contrastive_core.network import Contrast, Network
+from contrastive_core.network import Clamped, Contrast, Network
 from contrastive_core.phases import PHASE_NAMES, SIDE_NAMES, Phase
 from contrastive_core.relaxation.relax import require_finite
 from contrastive_core.rule import Estimate, Settling
@@ -27,6 +27,7 @@ def contrast(
     strength: float,
     phases: Sequence[Phase] | Callable[[State], Sequence[Phase]],
     generator: torch.Generator | None = None,
+    nudged: Callable[[Clamped, State], Clamped] | None = None,
 ) -> Estimate:
     r"""Estimate a gradient by the contrast of two relaxed states.
 
@@ -49,6 +50,8 @@ def contrast(
         Phases to run, one per sign, or a function that returns them for the free state.
     generator : torch.Generator, optional
         Source of noise for noisy dynamics.
+    nudged : callable, optional
+        Returns the network that relaxes in the nudged phases, from the clamped one and its free state; None is the same network.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def contrast(
         later = [relaxation for _, relaxation in ends]
     else:
         around, ends = None, []
-        later = settling.second_phases(clamped, free.state, chosen, displacement, noise)
+        later = settling.second_phases(clamped if nudged is None else nudged(clamped, free.state), free.state, chosen, displacement, noise)
     seconds = dict(zip(signs, later, strict=True))
     for sign, second in seconds.items():
         require_finite(second, SIDE_NAMES[sign], network, cost)

@@ -19,6 +19,8 @@ RULES: Table[Callable[[Setting], Rule]] = Table(
         "ep-negative": "eqprop.rule:negative",
         "ep-centered": "eqprop.rule:centered",
         "ep-random": "eqprop.rule:random_sign",
+        "ep-asymmetric": "eqprop.rule:asymmetric",
+        "ep-as-tied": "eqprop.untied.as_tied:as_tied",
     },
 )
 
@@ -31,6 +33,7 @@ NETWORKS: Table[NetworkKind] = Table(
         "ising": "eqprop.kinds:ISING",
         "spiking": "eqprop.kinds:SPIKING",
         "binary": "eqprop.kinds:BINARY",
+        "untied": "eqprop.untied.kind:UNTIED",
     },
 )
 

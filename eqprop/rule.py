@@ -12,6 +12,7 @@ from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
+from contrastive_core.networks.exchanged import exchanged
 from contrastive_core.phases import Nudge, Sides
 from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
 from contrastive_core.types import Batch, Samples, State
@@ -44,6 +45,9 @@ class EquilibriumPropagation(Rule):
         Nudged phases to run.
     frozen : bool
         Hold the nudging force of the free state instead of letting it follow the outputs.
+    exchanging : bool
+        Let deviations from the free state see forward and feedback weights exchanged, where these are not tied: asymmetric equilibrium
+        propagation, whose nudged phases are the adjoint of the free one.
     """
 
     contrasts: ClassVar[bool] = True
@@ -55,6 +59,7 @@ class EquilibriumPropagation(Rule):
     strength: float = 0.2
     sides: Sides = Sides.CENTERED
     frozen: bool = False
+    exchanging: bool = False
 
     def __post_init__(self) -> None:
         accept_parts(self)
@@ -79,7 +84,8 @@ class EquilibriumPropagation(Rule):
             return live(batch._replace(held=network.output(free)))
 
         phases = frozen if self.frozen else joint if self.cost.coupled else live(batch)
-        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, phases, generator)
+        turned = exchanged if self.exchanging else None
+        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, phases, generator, turned)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""
@@ -87,9 +93,9 @@ class EquilibriumPropagation(Rule):
             return self.settling.free_phase(network.clamp(inputs))
 
 
-def _build(setting: Setting, sides: Sides) -> Rule:
+def _build(setting: Setting, sides: Sides, exchanging: bool = False) -> Rule:
     setting = as_setting(setting)
-    rule = EquilibriumPropagation(setting.cost, setting.settling, setting.strength, sides, setting.frozen)
+    rule = EquilibriumPropagation(setting.cost, setting.settling, setting.strength, sides, setting.frozen, exchanging)
     weight = setting.of(Homeostasis).homeostasis
     return Homeostatic(rule, weight) if weight else rule
 
@@ -112,3 +118,8 @@ def centered(setting: Setting) -> Rule:
 def random_sign(setting: Setting) -> Rule:
     """Return one-sided EP with a sign drawn for each batch."""
     return _build(setting, Sides.RANDOM)
+
+
+def asymmetric(setting: Setting) -> Rule:
+    """Return centered EP that is exact whatever the feedback is; with tied feedback it is centered EP."""
+    return _build(setting, Sides.CENTERED, exchanging=True)

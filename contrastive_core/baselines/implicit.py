@@ -19,6 +19,7 @@ from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.curvature import as_operator, dense, scaled_hessian
 from contrastive_core.networks.differences import Differences
 from contrastive_core.networks.layered import Layered
+from contrastive_core.networks.untied import Untied
 from contrastive_core.per_sample import flatten, unflatten
 from contrastive_core.relaxation.displace import adjoint as swept_adjoint
 from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
@@ -42,7 +43,8 @@ class Implicit(Rule):
     Differentiating :math:`\partial_s E(s^*) = 0` gives :math:`\nabla_\theta C = v^T \partial_\theta f` with
     :math:`H v = \partial C/\partial s`, where H is the curvature of the energy on the units that are not held by their bounds. Up to
     ``dense_units`` units the system is solved with one matrix per sample, in O(n³). Larger systems of layered networks are solved by
-    sweeps in difference coordinates, in which every layer's part has all its digits. Those of other networks are solved by MINRES with
+    sweeps in difference coordinates, in which every layer's part has all its digits. A field without an energy, as that of feedback of
+    its own, is always solved with the transposed matrices. Systems of other networks are solved by MINRES with
     Hessian-vector products, all samples in one block-diagonal system.
 
     Attributes
@@ -95,7 +97,9 @@ class Implicit(Rule):
         return gradients
 
     def solve(self, clamped: Clamped, state: State, right_side: State) -> State:
-        """Return :math:`H^{-1}` applied to ``right_side``; 0 on units held by their bounds."""
+        """Return :math:`H^{-1}` applied to ``right_side``, or the transposed inverse of a field's Jacobian; 0 on units held by bounds."""
+        if isinstance(clamped.network, Untied):
+            return _transposed(clamped, state, right_side)
         if _units(state) <= self.dense_units:
             matrices, scale = dense(clamped, state)
             weighted = _weigh(scale, right_side)
@@ -112,6 +116,15 @@ class Implicit(Rule):
         """Return the free equilibrium."""
         with torch.no_grad():
             return self.settling.free_phase(network.clamp(inputs))
+
+
+def _transposed(clamped: Clamped, state: State, right_side: State) -> State:
+    """Return the adjoint of a field without an energy, whose Jacobian is not symmetric: one matrix per sample, in O(n³)."""
+    matrices, scale = dense(clamped, state)
+    scaled, info = torch.linalg.solve_ex(matrices.mT, _weigh(scale, right_side)[:, :, None])
+    if bool(info.any()):
+        raise ConvergenceError(_NO_MINIMUM.format(int((info > 0).sum()), len(info)))
+    return tuple(s * v for s, v in zip(scale, unflatten(scaled[:, :, 0], state), strict=True))
 
 
 def _units(state: State) -> int:

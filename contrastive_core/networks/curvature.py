@@ -14,6 +14,7 @@ from contrastive_core.gradients import pulled_back
 from contrastive_core.guards.typed import typed
 from contrastive_core.network import Clamped
 from contrastive_core.networks.input_checks import check_state
+from contrastive_core.networks.untied import Untied
 from contrastive_core.per_sample import flatten, unflatten, widths
 from contrastive_core.types import State
 
@@ -109,6 +110,8 @@ def extreme_eigenvalues(clamped: Clamped, state: State, *, relative: bool = Fals
         If Lanczos does not converge, or every unit is held by its bounds.
     """
     check_state(clamped, state)
+    if isinstance(clamped.network, Untied):
+        raise ConvergenceError("a network whose feedback is not tied has no energy, and so no curvature of one")
     movable = flatten(clamped.network.compliance(state)) > 0  # (B, n)
     count = int(movable.sum())
     if count < 3:

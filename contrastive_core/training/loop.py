@@ -22,6 +22,7 @@ from contrastive_core.expect import expect, expect_whole
 from contrastive_core.generators import generator_of
 from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
+from contrastive_core.networks.untied import Untied
 from contrastive_core.progress.share import counted
 from contrastive_core.rule import Rule
 from contrastive_core.training.evaluation import Evaluation, check_parts, evaluate, outputs, unconverged
@@ -175,6 +176,8 @@ def train(
             "seconds": seconds,
             "cpu_seconds": cpu_seconds,
         }
+        if isinstance(network, Untied):
+            record["angle"] = float(np.mean(network.angles()))
         session.history.append(record)
         if plan.keep_last or session.best_epoch == 0 or validation.error < session.history[session.best_epoch - 1]["validation_error"]:
             session.best_epoch, session.best = epoch, _snapshot(network)

@@ -18,7 +18,7 @@ from experiments.runs.records import Record
 from experiments.setup.build import architecture
 from experiments.setup.checks import check
 from experiments.setup.options import PlanOptions, RuleName
-from experiments.setup.tables import BASELINE, RULES
+from experiments.setup.tables import BASELINE, COMPARED
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import computation, compute, study_of, teller
 from experiments.sweeps.paired import read_paired, refuse_failures, seeds_of, tasks_of
@@ -39,7 +39,7 @@ class CompareOptions(PlanOptions):
     """
 
     rules: Annotated[tuple[RuleName, ...], AfterValidator(distinct), RULE] = Field(
-        tuple(RULES), min_length=1, description="Learning rules to compare."
+        COMPARED, min_length=1, description="Learning rules to compare."
     )
     seeds: Annotated[Positive, RULE] = Field(
         3, description="Number of paired seeds, each of which gives every rule the same initial weights and data order."

@@ -54,6 +54,8 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
         record["paired_difference"] = difference_record(of_trials(trials, "test_error"), of_trials(baseline, "test_error"), bounds)
     for name in MEANS:
         record[name] = mean([trial[name] for trial in done])
+    if any(trial.get("angle") is not None for trial in done):
+        record["angle"] = mean([trial.get("angle") for trial in done])
     # Journals of earlier versions hold trials that ended without a finite value: a mean over the others says so.
     if without := {name: count for name in MEANS if (count := sum(trial[name] is None for trial in done))}:
         record["without_value"] = without
@@ -68,6 +70,7 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], li
     header = (
         *("rule", "test error %", "95 % interval", "minus backprop", "95 % interval", "sweeps", "CPU us/sample", "unconverged %"),
         *("energy decrease", "lowest cosine"),
+        *(["angle"] if any("angle" in record for record in records.values()) else []),
     )
     rows = []
     for rule, record in records.items():
@@ -83,6 +86,7 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], li
                 *percent_cells(record["paired_difference"]),
                 *(cell(_scaled(record[name], factor), form, without.get(name, 0)) for name, factor, form in COLUMNS),
                 f"{min(cosines):.4f}" if cosines else "-",
+                *([f"{record['angle']:.1f}" if "angle" in record else "-"] if header[-1] == "angle" else []),
             )
         )
     return header, rows

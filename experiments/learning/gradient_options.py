@@ -15,7 +15,7 @@ from experiments.commandline.markers import OneOf
 from experiments.commandline.quantities import Positive, PositiveFloat, distinct
 from experiments.commandline.sections import COMPUTATION, DATA, NETWORK, RULE
 from experiments.setup.options import LearningOptions, RuleName
-from experiments.setup.tables import RULES
+from experiments.setup.tables import COMPARED
 
 EXACT = "implicit"
 """Rule whose gradient is exact."""
@@ -37,7 +37,7 @@ class GradientsOptions(LearningOptions):
     """
 
     rules: Annotated[tuple[RuleName, ...], AfterValidator(distinct), RULE] = Field(
-        tuple(RULES), min_length=1, description="Learning rules to compare."
+        COMPARED, min_length=1, description="Learning rules to compare."
     )
     against: Annotated[RuleName, RULE] = Field(
         EXACT,

@@ -58,6 +58,7 @@ METRICS = {
     "free.sweeps": Metric("mean number of sweeps of the free phase", "sweep", bounds=AMOUNT),
     "free.residual": Metric("largest residual of the free phase", bounds=AMOUNT),
     "curvature": Metric("extreme eigenvalues of the energy's second derivative at the free state", form=mapping_of(NUMBER)),
+    "angles": Metric("angles between feedback and forward weights in degrees, if they are not tied", form=missing_or(list_of(NUMBER))),
     "rules": Metric(
         "by rule: cosines to the exact gradient, ratio of norms, relative error, order of the bias in the strength, effort",
         form=mapping_of(_RULE),
@@ -88,6 +89,7 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
     from contrastive_core.devices.on_device import held_by
     from contrastive_core.generators import generator_of
     from contrastive_core.networks.curvature import extreme_eigenvalues
+    from contrastive_core.networks.untied import Untied
 
     objective = objective_of(options)
     splits, network, batch = prepared or case_of(options, seed)
@@ -103,10 +105,11 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
     if objective and not options.frozen and "ep-centered" in rules:  # the two ways to nudge with a joint cost, side by side
         frozen = replace(setting, frozen=True)
         rules["ep-centered, frozen"] = _measure("ep-centered", options, frozen, network, batch, against, seed)
+    clamped = network.clamp(batch.inputs)
     smallest: float | None
     largest: float | None
     try:
-        smallest, largest = extreme_eigenvalues(network.clamp(batch.inputs), free.state)
+        smallest, largest = extreme_eigenvalues(clamped, free.state)
     except ConvergenceError:  # the comparison itself does not need it
         smallest = largest = None
     metrics = {
@@ -122,15 +125,21 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
         "free": {"sweeps": float(free.steps.double().mean()), "residual": float(free.residual.max())},
         "curvature": {"smallest": smallest, "largest": largest},
         "warnings": [*ignored(options), *review(network, setting, batch.inputs), *doubts(options, network, exact, rules, smallest)],
+        "angles": list(clamped.network.angles()) if isinstance(clamped.network, Untied) else None,
         "rules": rules,
     }
-    clamped = network.clamp(batch.inputs)
     return Outcome(
         metrics, arrays=mean_trace(trajectory(clamped, network.initial_state(clamped), setting.settling.dynamics, int(free.steps.max())))
     )
 
 
 EXPERIMENT = Experiment(GradientsOptions, trial, METRICS, headline=("free.sweeps",))
+
+
+def _told(angles: list[float] | None) -> str:
+    """Return a line with the angle between feedback and forward weights of each layer; empty if they are tied."""
+    listed = ", ".join(f"{angle:.2f}" for angle in angles or [])
+    return f"\nangles between feedback and forward weights: {listed} degrees" if listed else ""
 
 
 def _measure(
@@ -202,6 +211,7 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
       eqlab gradients --rules ep-centered --against unrolled --unroll 6 --nudged-tolerance none --nudged-budget 6 --strength 1e-5
       eqlab gradients --cost nt-xent --hidden 32 --rules ep-centered
       eqlab gradients --cost all --hidden 16 --samples 8 --rules ep-centered
+      eqlab gradients --network untied --untied-angle 45 --hidden 16,12 --rules ep-centered,ep-asymmetric,ep-as-tied
       eqlab gradients --activation hard-sigmoid --checkpoint runs/NAME/checkpoints/train.safetensors
     """  # noqa: D301
     if options.strengths is not None and len(set(options.strengths)) < 2:
@@ -229,7 +239,7 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
         f"{result['network']} on {result['samples']} samples of {result['data']}{', ' * bool(shown)}{shown}; strength "
         f"{result['strength']:g}, fraction "
         f"{options.fraction:g}{beside}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
-        f"{spread}\n\n{format_table(header, rows)}"
+        f"{spread}{_told(result['angles'])}\n\n{format_table(header, rows)}"
     )
     finish(opened.run, invocation, result, text)
     failed = {rule: record["error"] for rule, record in result["rules"].items() if "error" in record}

@@ -64,6 +64,7 @@ METRICS = {
     "gradient_cosine": Metric(
         "cosine of the rule's gradient to the exact one, at the initial weights", bounds=COSINE, form=mapping_of(NUMBER)
     ),
+    "angle": Metric("mean angle between feedback and forward weights in degrees, after training; none if they are tied", form=NUMBER),
     **ORIGIN,
     **DEVICE,
 }
@@ -138,6 +139,7 @@ def trial(
         "unconverged_worst": max(record["unconverged"] for record in result.history),
         "energy_decrease": result.test.energy_decrease,
         "gradient_cosine": gradient_cosine(options, splits, seed),
+        "angle": result.history[-1].get("angle"),
         **origin(splits),
         **device_of_trial(options, seed),
     }

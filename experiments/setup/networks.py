@@ -92,9 +92,20 @@ def without_effect(options: LearningOptions) -> list[str]:
     sentences = [f"{name.replace('_', '-')} has no effect on {_article(options.network)} network" for name in names]
     if "layers" in names:
         sentences.append("give --network convolutional for --layers, or --hidden for rows of units")
+    if options.network == "untied":
+        sentences += _of_feedback(options)
     if kind.frozen_nudge and not options.frozen and options.dynamics not in SPECIAL:
         sentences.append("a nudge that follows the votes lets go of a spin as soon as it turns, and phases do not settle; give --frozen")
     return sentences
+
+
+def _of_feedback(options: LearningOptions) -> list[str]:
+    settings = network_options(options, "untied")
+    if settings.feedback == "sign" and settings.angle != type(settings)().angle:
+        return ["--untied-angle has no effect with --untied-feedback sign: the signs of the forward weights say the angle"]
+    if settings.feedback == "kolen-pollack" and getattr(options, "weight_decay", 1.0) == 0:
+        return ["--untied-feedback kolen-pollack without --weight-decay keeps the difference of feedback and forward weights for good"]
+    return []
 
 
 def _article(network: str) -> str:

@@ -12,6 +12,9 @@ from hebbian import RULES as HEBBIAN
 
 RULES = EQUILIBRIUM_PROPAGATION | HEBBIAN | BASELINES
 
+COMPARED = ("ep-positive", "ep-negative", "ep-centered", "ep-random", *HEBBIAN, *BASELINES)
+"""Rules that are compared if none are named: those that need nothing of their own, on any network."""
+
 BASELINE = "backprop"
 """Rule that the others are compared with."""
 
@@ -20,7 +23,7 @@ RULE_SETTINGS = (Homeostasis, Unrolling)
 
 NETWORKS = CORE_NETWORKS | PHYSICAL_NETWORKS
 
-LIGHT = ("contrastive_core.networks.kinds", "eqprop.kinds")
+LIGHT = ("contrastive_core.networks.kinds", "eqprop.kinds", "eqprop.untied.kind")
 """Modules of kinds of networks that import nothing heavy; their options are options of every learning command, those of other
 networks where the network is named."""
 

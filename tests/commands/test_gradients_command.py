@@ -8,7 +8,7 @@ import pytest
 from command_line import Eqlab, Found
 
 from experiments.runs.directory import RunDirectory
-from experiments.setup.tables import RULES
+from experiments.setup.tables import COMPARED
 
 TINY = ("--train-size", "96", "--hidden", "12", "--epochs", "2", "--quiet", "--threads", "1")
 
@@ -23,7 +23,7 @@ def gradients(found: Found, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def test_gradients_reports_every_rule_with_orders_one_and_two(gradients: dict[str, Any]) -> None:
     """If this fails, the command that judges the rules says something else than the theory."""
     rules = gradients["rules"]
-    assert list(rules) == list(RULES)
+    assert list(rules) == list(COMPARED)
     for name, order in {"ep-positive": 1, "ep-negative": 1, "ep-random": 1, "ep-centered": 2}.items():
         assert rules[name]["order"] == pytest.approx(order, abs=0.1)
     for name in ("implicit", "recurrent-backprop", "unrolled"):

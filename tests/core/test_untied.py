@@ -16,7 +16,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.notation import convolutional
-from contrastive_core.networks.untied import Untied
+from contrastive_core.networks.untied import Feedback, Untied
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch, Gradients
@@ -177,7 +177,9 @@ def test_filters_with_feedback_of_their_own_settle_and_learn_as_dense_weights_do
     torch.testing.assert_close(state[0], torch.sigmoid(drive).detach(), rtol=0, atol=1e-10)
     plus, minus = (tuple(layer + sign * 1e-3 for layer in state) for sign in (1, -1))
     assert list(other.energy_gradient(plus, clamped, minus, 1.0)) == list(dict(other.named_parameters()))
-    learning = Untied(network, {name: other.get_buffer(f"deviation_{name[-1]}") for name in ("weight_2", "weight_3")}, learning=True)
+    learning = Untied(
+        network, {name: other.get_buffer(f"deviation_{name[-1]}") for name in ("weight_2", "weight_3")}, mode=Feedback.LEARNING
+    )
     both, whole = learning.energy_gradient(plus, clamped, minus, 1.0), network.energy_gradient(plus, clamped, minus, 1.0)
     # Both halves of the contrast make that of an energy, where the way back is the same in both states.
     joint = both["weight_2"] + both["feedback_2"]

@@ -16,7 +16,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.network import Clamped
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
-from contrastive_core.networks.untied import Untied
+from contrastive_core.networks.untied import Feedback, Untied
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch, Gradients, State
 from eqprop import RULES
@@ -32,7 +32,7 @@ def untied(sigma: float, scale: float = 1.0, activation: str = "tanh", gain: flo
     generator, own = torch.Generator().manual_seed(1), ACTIVATIONS[activation]
     tied = Layered(SIZES, activation=own, output_activation=own, energy_scale=scale, gain=gain, generator=generator, dtype=torch.float64)
     deviations = {f"weight_{n}": sigma * torch.randn(tied.weight(n - 1).shape, generator=generator, dtype=torch.float64) for n in (2, 3)}
-    return Untied(tied, deviations, learning=True)
+    return Untied(tied, deviations, mode=Feedback.LEARNING)
 
 
 def batch(rows: int = 8) -> Batch:

@@ -14,7 +14,7 @@ import torch
 import eqlab
 from experiments.cli import COMMANDS as PROGRAM
 from experiments.learning import compare, gradients
-from experiments.setup.tables import RULES
+from experiments.setup.tables import COMPARED
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -44,7 +44,7 @@ def test_the_options_that_every_command_has_are_those_of_the_readme() -> None:
 def test_every_relaxation_has_a_certificate() -> None:
     """If this fails, a number of the README's kind cannot be judged: nobody knows whether its phases settled."""
     batch = next(eqlab.batches(eqlab.DATASETS["digits"](None, 0).train, 4))
-    network = eqlab.Layered((64, 8, 10))
+    network = eqlab.Layered((64, 8, 10), activation="tanh")  # no kinks, which complex nudges cannot take
     for name in eqlab.RULES:
         rule = eqlab.RULES[name]("squared-error")
         estimate = rule.estimate(network, batch, generator=torch.Generator().manual_seed(0))
@@ -52,10 +52,10 @@ def test_every_relaxation_has_a_certificate() -> None:
             assert relaxation.steps.shape == relaxation.residual.shape == relaxation.status.shape == (4,), name
 
 
-def test_the_demo_measures_every_rule() -> None:
-    """If this fails, the README's tables of all rules leave one out."""
+def test_the_demo_measures_every_rule_that_needs_nothing_of_its_own() -> None:
+    """If this fails, the README's tables leave one out."""
     for command in ("gradients", "compare"):
-        assert f"[default: {','.join(RULES)}]" in str(flag_tables.flags(flag_tables.ALL[command])["--rules"].help)
+        assert f"[default: {','.join(COMPARED)}]" in str(flag_tables.flags(flag_tables.ALL[command])["--rules"].help)
 
 
 def test_the_two_commands_of_the_readme_are_in_the_makefile() -> None:
@@ -81,7 +81,7 @@ def test_the_python_example_of_the_readme_runs(capsys: pytest.CaptureFixture[str
     assert int(printed[2]) > 1
 
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def links(page: Path) -> list[str]:
@@ -119,4 +119,4 @@ def test_the_tables_of_the_readme_have_the_columns_and_rules_that_the_demo_print
         lines = shown.splitlines()
         titles = next(line for line in lines if line.startswith("rule "))
         assert titles.split() == " ".join(header).split()
-        assert [line.split()[0] for line in lines[lines.index(titles) + 2 :]] == list(RULES)
+        assert [line.split()[0] for line in lines[lines.index(titles) + 2 :]] == list(COMPARED)

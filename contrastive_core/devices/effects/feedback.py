@@ -9,7 +9,7 @@ import torch
 from contrastive_core.devices.effect import Draws, Effect, Hooks, layered, normal
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
-from contrastive_core.networks.untied import Untied
+from contrastive_core.networks.untied import Feedback, Untied
 
 
 @final
@@ -61,4 +61,4 @@ class AsymmetricFeedback(Effect):
             missing = torch.rand(weight.shape, generator=generator, dtype=torch.float64).to(weight.device) < self.p_feedback_missing
             # Minus 1 leaves nothing of the forward weight: W (1 - 1) = 0.
             deviations[f"weight_{index + 1}"] = torch.where(missing, -1.0, deviation)
-        return Untied(network, deviations, self.learning)
+        return Untied(network, deviations, Feedback.LEARNING if self.learning else Feedback.FOLLOWS)

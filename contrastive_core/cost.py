@@ -25,12 +25,15 @@ class Cost(ABC):
     one_hot : bool
         Whether class indices mean no more than their one-hot rows. Labels are then converted once per relaxation, because checking
         indices in every sweep would make the host wait for the device.
+    analytic : bool
+        Whether the gradient is an analytic function of the outputs, and takes complex ones.
     """
 
     curvature: float = 0.0
     curvature_bound: float = math.inf
     coupled: bool = False
     one_hot: bool = False
+    analytic: bool = False
 
     @property
     @final

@@ -14,8 +14,8 @@ def _units(layer: Tensor) -> tuple[int, ...]:
 
 def largest(layer: Tensor) -> Tensor:
     """Return the largest absolute value over each sample's units, of shape (B,)."""
-    if layer.dim() == 2:
-        return layer.abs().amax(1)
+    if layer.dim() == 2 or layer.is_complex():
+        return layer.abs().amax(_units(layer))
     # Over the dimensions themselves: flattening a layer whose channels come last in memory would copy it. Two passes that only read are
     # faster than one that writes a large picture.
     return torch.maximum(layer.amax(_units(layer)), -layer.amin(_units(layer)))

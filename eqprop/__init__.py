@@ -21,6 +21,11 @@ RULES: Table[Callable[[Setting], Rule]] = Table(
         "ep-random": "eqprop.rule:random_sign",
         "ep-asymmetric": "eqprop.rule:asymmetric",
         "ep-as-tied": "eqprop.untied.as_tied:as_tied",
+        "ep-richardson4": "eqprop.holomorphic.rules:richardson4",
+        "ep-richardson6": "eqprop.holomorphic.rules:richardson6",
+        "ep-lock-in": "eqprop.holomorphic.rules:lock_in_amplifier",
+        "ep-holomorphic": "eqprop.holomorphic.rules:holomorphic",
+        "ep-holomorphic-online": "eqprop.holomorphic.online:turning",
     },
 )
 

@@ -23,3 +23,35 @@ class Homeostasis:
     homeostasis: Annotated[float, Ge(0)] = option(
         0.0, "Weight of the penalty on the Jacobian's asymmetry in equilibrium propagation without tied feedback; 0: no penalty."
     )
+
+
+@typed()
+@dataclass(frozen=True)
+class Points:
+    """Number of nudges of an estimate that uses several.
+
+    Attributes
+    ----------
+    points : int, optional
+        Points on the circle of holomorphic EP, or readings in a period of the nudge; None is the default of the rule.
+    """
+
+    points: Annotated[int, Ge(1)] | None = option(
+        None,
+        "Number of nudges: points on the circle of holomorphic EP, or readings per period of a nudge that swings or turns; none: 4 on the "
+        "circle, 16 for lock-in, 8 for the turning nudge.",
+    )
+
+
+@typed()
+@dataclass(frozen=True)
+class Turning:
+    """Pace of a nudge that turns while the states follow.
+
+    Attributes
+    ----------
+    sweeps_per_point : int
+        Sweeps between two readings.
+    """
+
+    sweeps_per_point: Annotated[int, Ge(1)] = option(20, "Number of sweeps of the states between two readings of a nudge that turns.")

@@ -21,6 +21,7 @@ class CrossEntropy(Cost):
 
     curvature_bound = 0.5
     one_hot = True
+    analytic = True
 
     def value(self, output: Tensor, batch: Samples) -> Tensor:
         """Return the cross-entropy of each sample in nats, of shape (B,)."""
@@ -28,8 +29,16 @@ class CrossEntropy(Cost):
 
     def gradient(self, output: Tensor, batch: Samples) -> Tensor:
         """Return :math:`p - y`, of shape (B, n_out)."""
-        return output.softmax(1) - targets(output, batch)
+        return _softmax(output) - targets(output, batch)
 
     def errors(self, output: Tensor, batch: Samples) -> Tensor:
         """Return a mask that is True where the most probable class is not the label."""
         return wrong_decisions(output, batch)
+
+
+def _softmax(output: Tensor) -> Tensor:
+    """Return the softmax of real outputs, or its continuation to complex ones, which torch does not have."""
+    if not output.is_complex():
+        return output.softmax(1)
+    powers = (output - output.real.amax(1, keepdim=True)).exp()
+    return powers / powers.sum(1, keepdim=True)

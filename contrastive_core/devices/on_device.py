@@ -205,7 +205,11 @@ class OnDevice(SameEnergy[Network], Network):
     def energy_gradient(self, state: State, clamped: Clamped, minus: State | None = None, factor: float = 1.0) -> Gradients:
         """Return the contrast that the circuits compute from the states as they read them."""
         read_minus = None if minus is None else self.read(minus, "minus")
-        gradients = self.inside.energy_gradient(self.read(state, "plus"), clamped, read_minus, factor)
+        return self.computed(self.inside.energy_gradient(self.read(state, "plus"), clamped, read_minus, factor))
+
+    def computed(self, gradients: Gradients) -> Gradients:
+        """Return a contrast of states that have been read, as the circuits compute it; given gradients are not changed."""
+        gradients = dict(gradients)
         for effect, computed in self.device.acting(lambda hooks: hooks.contrast):
             for name in self._largest:
                 gradients[name] = computed(gradients[name], self.device.draws(effect, name, int(self.clock)))

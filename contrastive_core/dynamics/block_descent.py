@@ -106,7 +106,7 @@ class BlockDescent(Dynamics):
         skips : sequence of (int, int)
             Pairs of blocks that act on each other although they are no neighbours.
         """
-        current, residual = state, state[0].new_zeros(len(state[0]))
+        current, residual = state, state[0].real.new_zeros(len(state[0]))
         for group in self.groups(len(state), skips):
             moved = {index: lowest(index, current) for index in group if index in moving}
             minimum = tuple(moved.get(index, layer) for index, layer in enumerate(current))

@@ -25,6 +25,7 @@ ACTIVATIONS: Table[Activation] = Table(
         "clipped-relu": "contrastive_core.networks.activation:CLIPPED_RELU",
         "tanh": "contrastive_core.networks.activation:TANH",
         "logistic": "contrastive_core.networks.activation:LOGISTIC",
+        "steep-logistic": "contrastive_core.networks.activation:STEEP_LOGISTIC",
         "linear": "contrastive_core.networks.activation:LINEAR",
     },
 )

@@ -29,10 +29,13 @@ class Activation(ABC):
         Whether :math:`G = s^2/2` on the allowed interval, so that a quadratic pull has an exact minimum.
     stretch : float or Tensor of shape (n,)
         Multiple of its plain response that a unit gives; if not 1, a quadratic energy is :math:`s^2/2` over it.
+    analytic : bool
+        Whether the response is an analytic function, whose :meth:`change` takes complex steps and scales.
     """
 
     quadratic: bool
     stretch: float | Tensor = 1.0
+    analytic: bool = False
 
     @abstractmethod
     def value(self, drive: Tensor) -> Tensor:
@@ -103,6 +106,9 @@ class Clipped(Activation):
     high: float
     quadratic = True
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "analytic", self.low == -float("inf") and self.high == float("inf"))
+
     def value(self, drive: Tensor) -> Tensor:
         """Return the drive clipped to the box."""
         return self.project(drive)
@@ -150,6 +156,7 @@ class Tanh(Activation):
     r""":math:`\tanh`, with :math:`G = s\,\mathrm{artanh}(s) + \tfrac12\log(1 - s^2)`."""
 
     quadratic = False
+    analytic = True
 
     def value(self, drive: Tensor) -> Tensor:
         """Return the hyperbolic tangent."""
@@ -188,25 +195,39 @@ class Tanh(Activation):
 @final
 @dataclass(frozen=True)
 class Logistic(Activation):
-    r"""The logistic function, with :math:`G = s \log s + (1 - s)\log(1 - s)`."""
+    r"""The logistic function :math:`1 / (1 + e^{-k (u - m)})`, with :math:`G = [s \log s + (1 - s)\log(1 - s)]/k + m s`.
 
+    Steepness 4 and middle 1/2 give :math:`\mathrm{logistic}(4u - 2)`, the smooth form of the hard sigmoid with equal slope in the middle,
+    of Laborieux et al. (2021) and Laborieux & Zenke (2022).
+
+    Attributes
+    ----------
+    steepness : float
+        :math:`k`, positive.
+    middle : float
+        Drive :math:`m` at which the value is one half.
+    """
+
+    steepness: float = 1.0
+    middle: float = 0.0
     quadratic = False
+    analytic = True
 
     def value(self, drive: Tensor) -> Tensor:
         """Return the logistic function."""
-        return torch.sigmoid(drive)
+        return torch.sigmoid(drive if self == LOGISTIC else self.steepness * (drive - self.middle))
 
     def potential(self, value: Tensor) -> Tensor:
-        """Return minus the binary entropy."""
-        return torch.xlogy(value, value) + torch.xlogy(1 - value, 1 - value)
+        """Return minus the binary entropy over the steepness, and the middle times the value."""
+        return (torch.xlogy(value, value) + torch.xlogy(1 - value, 1 - value)) / self.steepness + self.middle * value
 
     def inverse(self, value: Tensor) -> Tensor:
-        """Return the logit of the projected value, which is finite."""
-        return torch.logit(self.project(value))
+        """Return the drive that gives the projected value, which is finite."""
+        return torch.logit(self.project(value)) / self.steepness + self.middle
 
     def slope(self, value: Tensor) -> Tensor:
-        """Return :math:`s (1 - s)`."""
-        return value * (1 - value)
+        """Return :math:`k s (1 - s)`."""
+        return self.steepness * value * (1 - value)
 
     def project(self, value: Tensor) -> Tensor:
         """Return the value clipped to the open interval (0, 1), one rounding step inside."""
@@ -218,18 +239,18 @@ class Logistic(Activation):
         return self.inverse(value)
 
     def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:
-        """Return the difference by ``expm1``, in which nothing cancels."""
+        """Return the difference by a hyperbolic tangent of half the step, in which nothing cancels and no exponential overflows."""
         if abs(scale) < LEAST_SCALE:
             return self.slope(value) * step
-        # Half the step on each side of the quotient, so that no exponential overflows where the step is large.
-        rise = torch.tanh(scale * step / 2)
-        return 2 * rise * self.slope(value) / (scale * (1 - rise + 2 * value * rise))
+        rise = torch.tanh(scale * self.steepness * step / 2)
+        return 2 * rise * (value * (1 - value)) / (scale * (1 - rise + 2 * value * rise))
 
 
 HARD_SIGMOID = Clipped(0.0, 1.0)
 CLIPPED_RELU = Clipped(0.0, 6.0)
 TANH = Tanh()
 LOGISTIC = Logistic()
+STEEP_LOGISTIC = Logistic(4.0, 0.5)
 LINEAR = Clipped(-float("inf"), float("inf"))
 
 

@@ -271,7 +271,7 @@ def as_picture(rows: Tensor, shape: Shape) -> Tensor:
 
 def is_nothing(layer: Tensor) -> bool:
     """Whether a tensor is one 0 that is seen everywhere, as layers at rest are; asking costs no pass over its memory."""
-    return layer.untyped_storage().nbytes() == layer.element_size() and not layer.is_cuda and float(layer.sum()) == 0
+    return layer.untyped_storage().nbytes() == layer.element_size() and not layer.is_cuda and bool(layer.sum() == 0)
 
 
 def per_channel(layer: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class LogSumExp:
         """Return the smooth maxima, of shape (B, C, H // size, W // size)."""
         # With the mean instead of the sum a window of equal entries has their value.
         mean = windows(z, self.size) / self.temperature
-        shift = mean.detach().amax(_WINDOW, keepdim=True)
+        shift = mean.detach().real.amax(_WINDOW, keepdim=True)
         return self.temperature * ((mean - shift).exp().mean(_WINDOW).log() + shift.squeeze(5).squeeze(3))
 
     def route(self, z: Tensor) -> Tensor:
@@ -149,7 +149,7 @@ def _mean(weights: Tensor, inside: Tensor) -> Tensor:
 def _softmax(z: Tensor, size: int, temperature: float) -> Tensor:
     """Return the softmax over each window."""
     scaled = windows(z, size) / temperature
-    powers = (scaled - scaled.detach().amax(_WINDOW, keepdim=True)).exp()
+    powers = (scaled - scaled.detach().real.amax(_WINDOW, keepdim=True)).exp()
     return powers / powers.sum(_WINDOW, keepdim=True)
 
 

@@ -27,7 +27,7 @@ from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import BackendError
 from contrastive_core.kernels import BACKEND_NAMES, CACHED, PLACES
-from contrastive_core.kernels.settling.elements.codes import ACTIVATION_CODES
+from contrastive_core.kernels.settling.elements.codes import has_code
 from contrastive_core.kernels.settling.elements.output_phase import KNOWN_COSTS, are_alike, fused_depth
 from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.layered import Layered
@@ -214,7 +214,7 @@ def _kind(backend: str, case: Case) -> tuple[str, str]:
         # Its compiled steps take whatever phase the dynamics takes.
         kind, costs, cpu_only = STEPS, (), f"{type(dynamics).__name__} has a kernel"
     elif type(network) is Layered and network.is_dense:
-        if any(type(activation) not in ACTIVATION_CODES for activation in network.activations):
+        if any(not has_code(activation) for activation in network.activations):
             return STEPS, "it knows the built-in activations only"
         kind = _layered_kind(backend, network, case)
         if dynamics.over_relaxation != 1 and kind != "deep":

@@ -38,7 +38,7 @@ def iterate(
     """
     batch_size = state[0].shape[0]
     steps = torch.zeros(batch_size, dtype=torch.int64, device=state[0].device)
-    residual = state[0].new_full((batch_size,), float("inf")).detach()
+    residual = state[0].real.new_full((batch_size,), float("inf")).detach()
     active = torch.ones(batch_size, dtype=torch.bool, device=state[0].device)
     memory, ended = None, state
     whole = True  # whether all samples are still active: saves the masking, and most sweeps are of this kind

@@ -42,6 +42,7 @@ _RULE = record_of(
     layers=mapping_of(mapping_of(NUMBER)),
     sweeps=NUMBER,
     unconverged=NUMBER,
+    unsettled=list_of(TEXT),
     error=TEXT,
 )
 

@@ -166,9 +166,11 @@ def doubts(options: LearningOptions, network: Network, exact: Estimate, rules: M
         )
     if not any(bool(gradient.any()) for gradient in exact.gradients.values()):
         doubts.append("the exact gradient is 0: no unit moves under a small nudge, and there is nothing to compare the rules with")
-    unsettled = [name for name, record in rules.items() if record.get("unconverged") and name != "implicit"]
+    unsettled = {name: record["unsettled"] for name, record in rules.items() if record.get("unconverged") and name != "implicit"}
     if unsettled:
-        doubts.append(f"not all phases of {', '.join(unsettled)} reached their tolerance; raise --nudged-budget or --nudged-tolerance")
+        listed = ", ".join(f"{name} ({', '.join(phases)})" for name, phases in unsettled.items())
+        pace = ", or --sweeps-per-point" if any(name.endswith("-online") for name in unsettled) else ""
+        doubts.append(f"not all phases of {listed} reached their tolerance; raise --nudged-budget or --nudged-tolerance{pace}")
     if smallest is not None and options.strength * network.stiffness[-1] >= smallest:
         doubts.append(
             f"strength {options.strength:g} is not below the smallest curvature of the energy, {smallest:.3g}: nudged states may be far "
@@ -177,12 +179,14 @@ def doubts(options: LearningOptions, network: Network, exact: Estimate, rules: M
     return doubts
 
 
-def effort(estimate: Estimate) -> dict[str, float]:
-    """Return the mean sweeps of all phases of an estimate, and the share of phases that did not settle."""
+def effort(estimate: Estimate) -> dict[str, Any]:
+    """Return the mean sweeps of all phases of an estimate, the share of phases that did not settle, and the names of those."""
     from contrastive_core.training.evaluation import unconverged
 
-    phases = estimate.relaxations.values()
+    phases = estimate.relaxations
+    shares = {name: unconverged(phase) for name, phase in phases.items()}
     return {
-        "sweeps": sum(float(phase.steps.double().mean()) for phase in phases),
-        "unconverged": sum(unconverged(phase) for phase in phases) / len(phases),
+        "sweeps": sum(float(phase.steps.double().mean()) for phase in phases.values()),
+        "unconverged": sum(shares.values()) / len(shares),
+        "unsettled": [name for name, share in shares.items() if share],
     }

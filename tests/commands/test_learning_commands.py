@@ -33,7 +33,7 @@ from experiments.runs.directory import RunDirectory
 from experiments.setup.build import build_network, build_setting
 from experiments.setup.checks import unused
 from experiments.setup.options import PlanOptions
-from experiments.setup.tables import RULES
+from experiments.setup.tables import COMPARED, RULES
 
 TINY = ("--train-size", "96", "--hidden", "12", "--epochs", "2", "--quiet", "--threads", "1")
 
@@ -49,7 +49,7 @@ def compared(found: Found, tmp_path_factory: pytest.TempPathFactory) -> tuple[di
 def test_compare_trains_every_rule_from_the_same_start(compared: tuple[dict[str, Any], Path]) -> None:
     """If this fails, a rule was left out, or the comparison is not paired."""
     result, _ = compared
-    assert list(result["rules"]) == list(RULES)
+    assert list(result["rules"]) == list(COMPARED)
     assert result["seeds"] == [0, 1]
     for record in result["rules"].values():
         assert record["status"] == "done"
@@ -74,11 +74,11 @@ def test_compare_leaves_a_whole_run(compared: tuple[dict[str, Any], Path]) -> No
     assert run.read_provenance()["command"] == "compare"
     with run.journal(readonly=True) as journal:
         trials = list(journal.trials())
-        assert len(trials) == 2 * len(RULES)
+        assert len(trials) == 2 * len(COMPARED)
         assert {trial.status for trial in trials} == {"done"}
         assert len(journal.history("ep-centered-1")) == 2
     html = (out / "report.html").read_text()
-    assert all(rule in html for rule in RULES)
+    assert all(rule in html for rule in COMPARED)
     assert {"comparison.svg", "learning-curves.svg"} <= {path.name for path in run.figures.iterdir()}
 
 

@@ -9,10 +9,10 @@ from command_line import Eqlab
 from printed_tables import stale, tables
 from readme_figures import BOUNDS, TOLERANCES, shown
 
-from experiments.setup.tables import RULES
+from experiments.setup.tables import COMPARED
 
 PLACES = {
-    "demo": [list(RULES), list(RULES)],
+    "demo": [list(COMPARED), list(COMPARED)],
     "convolutional": [["ep-positive", "backprop"]],
     "mnist": [["ep-centered", "backprop"]],
 }

@@ -31,7 +31,10 @@ torch.set_warn_always(True)
 """A warning that comes once per process would fail whichever test happens to run first."""
 
 TABLES = (baselines.RULES, EQPROP_RULES, HEBBIAN_RULES)
-RULE_NAMES = [name for table in TABLES for name in table]
+COMPLEX_RULES = ["ep-holomorphic", "ep-holomorphic-online"]
+"""Rules of complex nudges, which need holomorphic units."""
+RULE_NAMES = [name for table in TABLES for name in table if name not in COMPLEX_RULES]
+"""Rules for any units."""
 QUADRATIC = [name for name in ACTIVATIONS if ACTIVATIONS[name].quadratic]
 
 

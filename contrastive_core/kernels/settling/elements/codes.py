@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from contrastive_core.certificate import Status
 from contrastive_core.kernels.settling.elements.formulas import CLIPPED, LOGISTIC, TANH
+from contrastive_core.networks.activation import LOGISTIC as LOGISTIC_UNIT
 from contrastive_core.networks.activation import Activation, Clipped, Logistic, Tanh
 
 
@@ -31,3 +32,8 @@ CONVERGED, BUDGET, DIVERGED = (int(status) for status in Status)
 
 ACTIVATION_CODES: dict[type[Activation], int] = {Clipped: CLIPPED, Tanh: TANH, Logistic: LOGISTIC}
 """Activations that kernels know."""
+
+
+def has_code(activation: Activation) -> bool:
+    """Whether kernels know an activation: of the logistic functions the plain one."""
+    return type(activation) in ACTIVATION_CODES and (type(activation) is not Logistic or activation == LOGISTIC_UNIT)

@@ -13,6 +13,7 @@ from experiments.figures.gradients import gradient_alignment
 from experiments.figures.grid import heat_map, histogram, profile
 from experiments.figures.learning_curves import learning_curves
 from experiments.figures.pareto import pareto
+from experiments.figures.reading_noise import reading_noise
 from experiments.figures.relaxation import layer_relaxation, relaxation
 from experiments.figures.style import Picture, Row, to_pdf, to_png
 from experiments.figures.time_and_error import time_and_error
@@ -31,6 +32,7 @@ __all__ = [
     "learning_curves",
     "pareto",
     "profile",
+    "reading_noise",
     "relaxation",
     "time_and_error",
     "tuning",

@@ -28,8 +28,9 @@ class GradientsOptions(LearningOptions):
 
     Attributes
     ----------
-    rules, against, samples, strengths, checkpoint
-        Rules to compare and the rule that they are compared with, batch, strengths at which the bias is measured, and parameters.
+    rules, against, samples, strengths, read_noise, checkpoint
+        Rules to compare and the rule that they are compared with, batch, strengths at which the bias is measured, errors of reading, and
+        parameters.
     cost, outputs
         A cost of samples, or an objective on noisy views of them, and then the number of outputs.
     activation
@@ -52,6 +53,12 @@ class GradientsOptions(LearningOptions):
     strengths: Annotated[Annotated[tuple[PositiveFloat, ...], Field(min_length=2)] | None, RULE] = Field(
         None,
         description="Strengths, or fractions of coupled learning, at which the bias is measured; none: 2, 1, 1/2 and 1/4 of the strength.",
+    )
+    read_noise: Annotated[tuple[PositiveFloat, ...], RULE] = Field(
+        (),
+        exclude_if=operator.not_,
+        description="Errors of reading a phase, such as 0.001,0.01, in units of the exact gradient's root mean square entry, for a table "
+        "and a figure of the error of each rule at every strength; empty: none.",
     )
     checkpoint: Annotated[Path | None, NETWORK] = Field(
         None, exclude=True, description="Checkpoint of a trained network, whose parameters are used; none: initial parameters."

@@ -46,6 +46,20 @@ def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any
     return header, rows
 
 
+def noise_table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any]]] | None:
+    """Return the least error of each rule under errors of reading, with its strength, as a header and rows; None without such errors."""
+    noisy = {rule: record["noise"] for rule, record in result["rules"].items() if record.get("noise")}
+    if not noisy:
+        return None
+    levels = next(iter(noisy.values()))["levels"]
+    header = ("rule", *(title for level in levels for title in (f"least error, readings off by {level:g}", "at strength")))
+    rows: list[Sequence[Any]] = []
+    for rule, record in noisy.items():
+        best = [min(zip(errors, record["strengths"], strict=True)) for errors in record["errors"]]
+        rows.append((rule, *(shown for error, strength in best for shown in (f"{error:.1e}", f"{strength:g}"))))
+    return header, rows
+
+
 def table_of_objectives(found: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
     """Return the cosines of every objective and rule as a header and rows, a column for each parameter.
 

@@ -13,8 +13,9 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
 from experiments.learning.gradient_cases import SharedCase, case_of, concrete, objective_of, remember_checkpoint
 from experiments.learning.gradient_options import ALL, EXACT, CommandGradientsOptions, GradientsOptions
-from experiments.learning.gradient_table import table
+from experiments.learning.gradient_table import noise_table, table
 from experiments.learning.gradients_of_objectives import compare_all
+from experiments.learning.reading_noise import under_noise
 from experiments.learning.relaxation import trajectory
 from experiments.report.ending import finish
 from experiments.runs.arrays import mean_trace
@@ -39,6 +40,7 @@ _RULE = record_of(
     sign_agreement=NUMBER,
     order=NUMBER,
     bias=missing_or(record_of(strengths=list_of(NUMBER), errors=list_of(NUMBER), order=NUMBER)),
+    noise=missing_or(record_of(levels=list_of(NUMBER), strengths=list_of(NUMBER), errors=list_of(list_of(NUMBER)))),
     layers=mapping_of(mapping_of(NUMBER)),
     sweeps=NUMBER,
     unconverged=NUMBER,
@@ -163,6 +165,7 @@ def _measure(
         "sign_agreement": whole.sign_agreement,
         "order": bias["order"] if bias else None,
         "bias": bias,
+        **({"noise": under_noise(name, rule, bias, options.read_noise)} if options.read_noise else {}),
         "layers": {parameter: measured._asdict() for parameter, measured in layers.items()},
         **effort(estimate),
     }
@@ -202,14 +205,16 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
 
     Per parameter the cosine to the exact gradient, and over all of them the ratio of norms, the relative error, the share of equal
     signs and the order of the bias in the nudging strength: 1 for one-sided EP, 2 for centered EP, and about 0 for coupled learning,
-    which is not the gradient at any fraction. --against names another rule than the exact one to compare with, such as unrolled. The
-    run's directory keeps all of it, with figures.
+    which is not the gradient at any fraction; 4 and 6 for Richardson's extrapolation, and N for holomorphic EP with --points N.
+    --against names another rule than the exact one to compare with, such as unrolled. With --read-noise it also shows at which strength
+    bias and errors of reading are least together. The run's directory keeps all of it, with figures.
 
     \b
     Examples:
       eqlab gradients
       eqlab gradients --hidden 64,64 --energy-scale 0.3
       eqlab gradients --rules ep-centered --against unrolled --unroll 6 --nudged-tolerance none --nudged-budget 6 --strength 1e-5
+      eqlab gradients --rules ep-centered,ep-richardson4,ep-holomorphic --points 4 --strengths 0.4,0.2,0.1 --read-noise 0.001,0.01
       eqlab gradients --cost nt-xent --hidden 32 --rules ep-centered
       eqlab gradients --cost all --hidden 16 --samples 8 --rules ep-centered
       eqlab gradients --network untied --untied-angle 45 --hidden 16,12 --rules ep-centered,ep-asymmetric,ep-as-tied
@@ -242,7 +247,8 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
         f"{options.fraction:g}{beside}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
         f"{spread}{_told(result['angles'])}\n\n{format_table(header, rows)}"
     )
-    finish(opened.run, invocation, result, text)
+    noisy = noise_table(result)
+    finish(opened.run, invocation, result, text + (f"\n\n{format_table(*noisy)}" if noisy else ""))
     failed = {rule: record["error"] for rule, record in result["rules"].items() if "error" in record}
     if failed:
         listed = "; ".join(f"{rule}: {error}" for rule, error in failed.items())

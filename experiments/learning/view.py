@@ -14,6 +14,7 @@ from experiments.figures.writing import (
     layer_relaxation,
     learning_curves,
     pareto,
+    reading_noise,
     relaxation,
     time_and_error,
     tuning,
@@ -150,8 +151,10 @@ def show_gradients(opened: OpenedRun) -> Contents:
     trace = read_trace(opened.run, first.key)
     against = first.metrics["options"].get("against")
     reference = f"gradient of {against}" if against else "exact gradient"
+    noisy = {rule: record["noise"] for rule, record in rules.items() if record.get("noise")}
     pictures = {
         "alignment": gradient_alignment(rules, reference),
+        **({"reading-noise": reading_noise(noisy)} if noisy else {}),
         **({"relaxation": relaxation({"free phase": trace}), **_of_layers(trace)} if trace else {}),
     }
     where = f" in trial {first.key}" if opened.axes else ""

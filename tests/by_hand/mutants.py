@@ -53,7 +53,7 @@ MUTATIONS = [
     # Costs
     Mutation("squared error: half dropped", "contrastive_core/costs/squared_error.py", "return 0.5 * (output", "return 1.0 * (output", "costs::test_gradient_of_a_cost"),
     Mutation("squared error: curvature 2", "contrastive_core/costs/squared_error.py", "curvature = 1.0", "curvature = 2.0", "costs::test_curvature_of_a_cost"),
-    Mutation("cross-entropy: no softmax in the gradient", "contrastive_core/costs/cross_entropy.py", "return output.softmax(1) -", "return output.sigmoid() -", "costs::test_gradient_of_a_cost"),
+    Mutation("cross-entropy: no softmax in the gradient", "contrastive_core/costs/cross_entropy.py", "return _softmax(output) -", "return output.sigmoid() -", "costs::test_gradient_of_a_cost"),
     # Nudges
     Mutation("nudged minimum: curvature dropped", LAYERED, "/ (scale + pull.curvature * activation.stretch)", "/ scale", "theorems::test_nudged_output_is_the_exact_minimum"),
     Mutation("nudge: linear part without curvature", DYNAMICS + "base.py", "curvature * output - gradient if", "-gradient if", "dynamics::test_nudged_equilibrium_is_stationary"),

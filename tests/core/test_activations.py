@@ -28,6 +28,7 @@ def test_activations_are_the_functions_they_name(name: str) -> None:
         "linear": drive.tolist(),
         "tanh": [1 - 2 / (1 + math.exp(2 * u)) for u in drive.tolist()],
         "logistic": [1 / (1 + math.exp(-u)) for u in drive.tolist()],
+        "steep-logistic": [1 / (1 + math.exp(2 - 4 * u)) for u in drive.tolist()],
     }
     assert ACTIVATIONS[name].value(drive).tolist() == pytest.approx(by_hand[name], abs=1e-15)
 

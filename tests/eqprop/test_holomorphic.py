@@ -261,3 +261,28 @@ def test_float32_loses_no_digits_to_complex_nudges() -> None:
     found = estimate(single, "ep-holomorphic", Points(4), strength=1e-5, **coarse).gradients
     assert all(value.dtype == torch.float32 for value in found.values())
     assert gradient_error({name: value.double() for name, value in found.items()}, double) < 1e-3
+
+
+@pytest.mark.parametrize("points", [circle(2), circle(5), richardson(4), lock_in(6)], ids=["centered", "circle", "richardson", "lock-in"])
+def test_the_gain_is_that_of_drawn_errors(points: tuple[Point, ...]) -> None:
+    """The study of noise would compare rules by a formula that no reading follows."""
+    draws = 40_000
+    total = torch.zeros(draws, dtype=torch.float64)
+    for index, point in enumerate(points):
+        noise = torch.randn((2, 2, draws), generator=seeded(index), dtype=torch.float64)
+        factor = complex(point.weight / point.strength / 0.3)
+        # A complex point stands for two readings, its own and that of its conjugate, with half of the weight each.
+        parts = 1 if isinstance(point.strength, float) else 2
+        total += sum((factor.real * noise[part, 0] - factor.imag * noise[part, 1]) / parts for part in range(parts))
+    # The relative standard error of a standard deviation is 1 / sqrt(2 n).
+    assert float(total.std()) == pytest.approx(reading_gain(points, 0.3), rel=4.5 / math.sqrt(2 * draws))
+
+
+def test_bias_wants_extrapolation_and_noise_wants_points() -> None:
+    """Four nudges each: without errors of reading the extrapolation is better, with large ones the circle."""
+    ours, theirs = circle(4), richardson(4)
+    assert reading_gain(ours, 0.1) < reading_gain(theirs, 0.1) / 3
+    system = toy()
+    gradient = exact(system)
+    errors = [gradient_error(estimate(system, name, Points(4)).gradients, gradient) for name in ("ep-richardson4", "ep-holomorphic")]
+    assert errors[0] < errors[1] / 3

@@ -21,6 +21,7 @@ from experiments.figures.writing import (
     layer_relaxation,
     learning_curves,
     pareto,
+    reading_noise,
     relaxation,
     time_and_error,
     tuning,
@@ -128,6 +129,12 @@ def _match() -> Picture:
     return representations.matches({kind: {"hidden": [0.9, 0.5, 0.1], "output": [0.8, 0.4]} for kind in kinds})
 
 
+def _reading_noise() -> Picture:
+    strengths = [0.01, 0.1, 1.0]
+    errors = [[1e-4 * (2 + level) / strength + strength**2 for strength in strengths] for level in range(3)]
+    return reading_noise({rule: {"levels": [0.001, 0.01, 0.1], "strengths": strengths, "errors": errors} for rule in RULES})
+
+
 def _tuning() -> Picture:
     candidates = [
         {"strength": 10.0**-s, "tolerance": 10.0**-t, "nudged_tolerance": 10.0**-n, "error": 10.0 ** (-s - t)}
@@ -212,6 +219,7 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
         ),
         "of five layers": lambda: feature_maps({f"layer {n}": _tiles(1, 9, 4)[0] for n in range(1, 6)}),
     },
+    "reading_noise": {"of twelve rules at three levels": _reading_noise},
     "tuning": {"of twelve tolerances": _tuning},
     "pareto": {
         "of rules that are far apart": lambda: _front(list(RULES), 1.0),

@@ -143,10 +143,11 @@ def interior_state(network: Network, batch_size: int, seed: int) -> State:
 def make_dynamics(name: str, activation: str = "tanh") -> Dynamics:
     """Return a dynamics of the table that is stable for the activation.
 
-    An Euler step of .5 oscillates about the logistic's equilibria, where the unit's own curvature 1 / (s (1 - s)) is at least 4.
+    An Euler step of .5 oscillates about equilibria of the logistic functions: the curvature of a unit is 1 / (s (1 - s)), at least 4, and
+    that of the steep one is a quarter of it, which is as much where s is near 0.
     """
     dynamics = DYNAMICS[name]()
-    return GradientFlow(0.1) if isinstance(dynamics, GradientFlow) and activation == "logistic" else dynamics
+    return GradientFlow(0.1) if isinstance(dynamics, GradientFlow) and activation.endswith("logistic") else dynamics
 
 
 def settle(system: System, dynamics: Dynamics, stop: Stop = TIGHT, phase: Phase = None, start: State | None = None) -> Relaxation:

@@ -49,8 +49,9 @@ def test_a_difference_is_that_of_two_values(name: str) -> None:
         for step in (0.7, -0.9, 8.0):
             expected = (unit.value(drive + scale * step) - value) / scale
             found = unit.change(value, settled, torch.full_like(drive, step), scale)
-            # The naive quotient rounds at 1e-16 over the scale; the potential's inverse adds a few units.
-            assert float((found - expected).abs().max()) <= 1e-12
+            # The naive quotient rounds at 1e-16 over the scale; the potential's inverse adds a few units. An exponent that is four times
+            # as long, 16 here, makes more of the rounding of a value near its bound: 1e-16 e^16 / 2 over the scale.
+            assert float((found - expected).abs().max()) <= (1e-9 if name == "steep-logistic" else 1e-12)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

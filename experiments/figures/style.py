@@ -264,7 +264,9 @@ def looks(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     from eqprop import RULES as EQUILIBRIUM_PROPAGATION
     from hebbian import RULES as HEBBIAN
 
-    places = {rule: index for index, rule in enumerate(EQUILIBRIUM_PROPAGATION | HEBBIAN | BASELINES)}
+    eqprop = list(EQUILIBRIUM_PROPAGATION)
+    # The twelve rules that are compared by default come first, four of each package, so that each has a colour of its own.
+    places = {rule: index for index, rule in enumerate((*eqprop[:4], *HEBBIAN, *BASELINES, *eqprop[4:]))}
     taken = {places[name] for name in texts if name in places}
     free = (index for index in count() if index not in taken)
     return {name: look(places[name] if name in places else next(free)) for name in texts}

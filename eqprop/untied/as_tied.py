@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation
-from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.network import Network
 from contrastive_core.networks.untied import Untied
-from contrastive_core.rule import Estimate, Rule, Setting, presented
+from contrastive_core.phases import Sides
+from contrastive_core.rule import Estimate, Rule, Setting, as_setting, presented
 from contrastive_core.types import Samples
-from eqprop.rule import EquilibriumPropagation, centered
+from eqprop.rule import EquilibriumPropagation
 
 
 @final
@@ -57,7 +57,5 @@ class AsTied(Rule):
 
 def as_tied(setting: Setting) -> Rule:
     """Return centered EP that takes feedback of its own for tied."""
-    rule = centered(setting)
-    if not isinstance(rule, EquilibriumPropagation):
-        raise InputError("homeostasis makes feedback symmetric, and ep-as-tied takes it for symmetric; leave one of the two out")
-    return AsTied(rule)
+    setting = as_setting(setting)
+    return AsTied(EquilibriumPropagation(setting.cost, setting.settling, setting.strength, Sides.CENTERED, setting.frozen))

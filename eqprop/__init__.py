@@ -26,6 +26,8 @@ RULES: Table[Callable[[Setting], Rule]] = Table(
         "ep-lock-in": "eqprop.holomorphic.rules:lock_in_amplifier",
         "ep-holomorphic": "eqprop.holomorphic.rules:holomorphic",
         "ep-holomorphic-online": "eqprop.holomorphic.online:turning",
+        "ep-continual": "eqprop.continual.updates:build",
+        "ep-stdp": "eqprop.continual.spike_timing:build",
     },
 )
 

@@ -1,0 +1,1 @@
+"""Equilibrium propagation that learns while the nudged phase runs: continual updates, and spike-timing traces."""

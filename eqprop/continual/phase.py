@@ -119,5 +119,5 @@ def phase_stop(settling: Settling, network: Network, strength: float) -> Stop:
 
 def with_readout(sums: Sequence[Gradients], network: Network, free: State, cost: Cost, batch: Batch) -> Gradients:
     """Return the mean of the gradients of all phases, with the direct gradient of a readout, which no phase teaches."""
-    gradients = {name: sum(one[name] for one in sums) / len(sums) for name in sums[0]}
+    gradients = {name: torch.stack([one[name] for one in sums]).mean(0) for name in sums[0]}
     return gradients | {name: gradients[name] + value for name, value in direct_gradient(network, free, cost, batch).items()}

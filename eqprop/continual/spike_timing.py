@@ -81,7 +81,7 @@ class SpikeTiming(Rule):
         clamped, free, nudges, noise = start
         ends, sums = {1: free, -1: free}, []
         for sign, nudge in zip(signs, nudges, strict=True):
-            trace = Trace(network, clamped, self.pairing, 1 / (sign * strength))
+            trace = SynapticTrace(network, clamped, self.pairing, 1 / (sign * strength))
             ends[sign] = traced(self.settling, clamped, free.state, nudge, self.strength, trace.visit, noise)
             require_finite(ends[sign], SIDE_NAMES[sign], network, self.cost)
             sums.append(trace.total)
@@ -96,7 +96,7 @@ class SpikeTiming(Rule):
             return self.settling.free_phase(network.clamp(inputs))
 
 
-class Trace:
+class SynapticTrace:
     """Sum of the traces of the steps between the states that are visited.
 
     Parameters

@@ -34,10 +34,10 @@ class ContinualPropagation(Rule):
     r"""EP whose weights move while the nudged phase runs, each sweep with the weights that the one before has left.
 
     .. math:: s_{t+1} = T_\beta(s_t; \theta_t), \qquad
-              \theta_{t+1} = \theta_t - \frac{\eta}{\beta} \left[\partial_\theta E(s_{t+1}; \theta_t) - \partial_\theta E(s_t; \theta_t)\right]
+              \theta_{t+1} = \theta_t - \frac{\eta}{\beta} [\partial_\theta E(s_{t+1}; \theta_t) - \partial_\theta E(s_t; \theta_t)]
 
-    The estimate is :math:`(\theta_0 - \theta_K) / \eta`, which is the contrast of EP at the same :math:`\beta` and number of sweeps up to an
-    error of first order in :math:`\eta`. The network itself is not changed: plain SGD with the rates :math:`\eta` then puts it where the
+    The estimate is :math:`(\theta_0 - \theta_K) / \eta`, which is the contrast of EP at the same :math:`\beta` and number of sweeps up to
+    an error of first order in :math:`\eta`. The network itself is not changed: plain SGD with the rates :math:`\eta` then puts it where the
     phase ended, and any other optimiser takes the estimate for a gradient and makes a step of its own from :math:`\theta_0`. A batch
     moves one set of weights, so that its samples act on each other and stop together.
 
@@ -124,8 +124,8 @@ class ContinualPropagation(Rule):
             rates = ",".join(f"{rate:g}" for rate in self.rates)
             what = "states were not finite" if lost else f"the last sweep moved the state {grown:.0f} times as far as the first"
             raise DivergenceError(
-                f"the weights ran away in the {name} phase of continual learning, whose update rate is {rates}: {what}; lower --update-rate, "
-                "or raise the strength"
+                f"the weights ran away in the {name} phase of continual learning, whose update rate is {rates}: {what}; "
+                "lower the update rate, or raise the strength"
             )
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:

@@ -16,6 +16,9 @@ from contrastive_core.types import Batch
 
 SETTING = Setting(SquaredError(), strength=0.1, fraction=0.1)
 
+OTHER = {"sides": "positive", "update_rate": (7.0,), "pairing": "left"}
+"""Values of own settings that are no numbers, other than their defaults."""
+
 
 def batch() -> Batch:
     """Three samples of two classes."""
@@ -40,8 +43,10 @@ def test_rules_that_hold_outputs_need_outputs_that_can_be_held(name: str) -> Non
 def test_rules_that_contrast_run_a_phase_beside_the_free_one(name: str) -> None:
     """A device that writes each phase would write one of them for nothing."""
     rule = build_rule(name, SETTING)
-    phases = set(rule.estimate(layered(), batch(), generator=seeded(0)).relaxations)
-    assert bool(phases & {"positive", "negative"}) is rule.contrasts
+    found = rule.estimate(layered(), batch(), generator=seeded(0))
+    # A rule that moves weights inside its phases has them, but its estimate is no contrast that a device could write.
+    assert bool(set(found.relaxations) & {"positive", "negative"}) is (rule.contrasts or name == "ep-continual")
+    assert rule.contrasts or found.contrast is None
 
 
 @pytest.mark.parametrize("name", RULE_NAMES)
@@ -59,5 +64,5 @@ def test_own_settings_reach_the_rule_that_declares_them_and_no_other(name: str) 
     everything = [one for other in RULE_NAMES for one in build_rule(other, SETTING).options]
     for kind in dict.fromkeys(everything):
         (only,) = fields(kind)
-        set_ = build_rule(name, replace(SETTING, own=(kind(**{only.name: 7}),)))
+        set_ = build_rule(name, replace(SETTING, own=(kind(**{only.name: OTHER.get(only.name, 7)}),)))
         assert (set_ != rule) is (kind in rule.options)

@@ -46,11 +46,14 @@ class Estimate(NamedTuple):
     contrast : Contrast, optional
         Contrasted phases, for hardware that writes them one by one. None for rules without such phases, and for kernels that compute the
         contrast themselves.
+    errors : Gradients, optional
+        Standard error of every entry, for rules that average over independent chains.
     """
 
     gradients: Gradients
     relaxations: Mapping[str, Relaxation]
     contrast: Contrast | None = None
+    errors: Gradients | None = None
 
 
 class Rule(ABC):
@@ -64,6 +67,8 @@ class Rule(ABC):
         Whether the estimate is the contrast of two phases, which a device could write one after the other.
     holds_outputs : bool
         Whether a phase holds the outputs, which the network must allow.
+    averages : bool
+        Whether it averages over a stationary distribution, which needs a temperature.
     scale : {"strength", "fraction"} or None
         Field of :class:`Setting` whose limit 0 makes the estimate exact in its order; None if the rule has no such setting.
     options : tuple of type
@@ -73,6 +78,7 @@ class Rule(ABC):
     settles: ClassVar[bool] = True
     contrasts: ClassVar[bool] = False
     holds_outputs: ClassVar[bool] = False
+    averages: ClassVar[bool] = False
     scale: ClassVar[str | None] = None
     options: ClassVar[tuple[type[Any], ...]] = ()
 

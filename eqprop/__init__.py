@@ -31,6 +31,17 @@ RULES: Table[Callable[[Setting], Rule]] = Table(
     },
 )
 
+THERMAL_RULES: Table[Callable[[Setting], Rule]] = Table(
+    "rule",
+    {
+        "ep-thermal": "eqprop.thermal.rule:centered",
+        "ep-free-energy": "eqprop.thermal.rule:free_energy",
+        "ep-covariance": "eqprop.thermal.rule:covariance",
+        "thermal-exact": "eqprop.thermal.rule:exact",
+    },
+)
+"""Rules that average over a stationary distribution, and need a heat bath."""
+
 NETWORKS: Table[NetworkKind] = Table(
     "network",
     {

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Lt
 
 from contrastive_core.guards.typed import typed
 from contrastive_core.options import option
@@ -55,3 +55,29 @@ class Turning:
     """
 
     sweeps_per_point: Annotated[int, Ge(1)] = option(20, "Number of sweeps of the states between two readings of a nudge that turns.")
+
+
+@typed()
+@dataclass(frozen=True)
+class Thermal:
+    """Averages over stationary distributions.
+
+    Attributes
+    ----------
+    replicas : int
+        Independent chains of each sample.
+    burn_in : float
+        Share of every phase before its record, in [0, 1).
+    common_draws : bool
+        Whether the two phases of a contrast use the same random numbers.
+    """
+
+    replicas: Annotated[int, Gt(0)] = option(
+        4, "Number of independent chains of each sample, for rules that average at a temperature (ep-thermal and its kin)."
+    )
+    burn_in: Annotated[float, Ge(0), Lt(1)] = option(
+        0.25, "Share of every phase that is left out of the averages, for rules that average at a temperature."
+    )
+    common_draws: bool = option(
+        True, "Use the same random numbers in both phases of ep-thermal and ep-free-energy, which lowers the variance of their contrast."
+    )

@@ -94,10 +94,11 @@ def mixing(options: MachineOptions, parts: MachineParts, seed: int) -> dict[str,
     import numpy as np
     import torch
 
+    from contrastive_core.analysis.autocorrelation import autocorrelation_time
     from contrastive_core.generators import generator_of
     from hebbian.boltzmann.gibbs import sweep
     from hebbian.boltzmann.posterior import posterior_means
-    from hebbian.observables import LONG_ENOUGH, autocorrelation_time
+    from hebbian.observables import LONG_ENOUGH
 
     source = generator_of(seed, 6)
     state = sweep(parts.machine, posterior_means(parts.machine, parts.validation[:20]), source, held=(0,))

@@ -16,7 +16,7 @@ from experiments.learning.comparison import summarise, table
 from experiments.report.ending import finish
 from experiments.runs.records import Record
 from experiments.setup.build import architecture
-from experiments.setup.checks import check
+from experiments.setup.checks import at_temperature, check
 from experiments.setup.options import PlanOptions, RuleName
 from experiments.setup.tables import BASELINE, COMPARED
 from experiments.sweeps.axes import axis_of
@@ -70,6 +70,7 @@ def compare_command(options: CompareOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     check_engine(options.engine)
     invocation.warn_of_threads()
+    options = at_temperature(options)
     prepared = check(options, invocation, rules=options.rules)
     network = architecture(prepared.network, prepared.splits)
     seeds = seeds_of(options.seed, options.seeds)

@@ -43,7 +43,7 @@ class GradientsOptions(LearningOptions):
     against: Annotated[RuleName, RULE] = Field(
         EXACT,
         exclude_if=partial(operator.eq, EXACT),  # recorded runs are older than this option, and must still resume
-        description="Rule that the others are compared with.",
+        description="Rule that the others are compared with; at a --node-temperature implicit stands for thermal-exact.",
     )
     samples: Annotated[Positive, DATA] = Field(32, description="Number of training samples in the batch.")
     cost: Annotated[str, OneOf("cost", COSTS, terms=TERMS)] = Field(

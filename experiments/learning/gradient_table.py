@@ -10,11 +10,13 @@ def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any
     """Return the comparison as a header and rows: a column of cosines per parameter."""
     measured = {rule: record for rule, record in result["rules"].items() if "error" not in record}
     parameters = list(next(iter(measured.values()))["cosine"]) if measured else []
+    barred = any("standard_error" in record for record in measured.values())
     header = (
         "rule",
         *(f"cos {name}" for name in parameters),
         "norm ratio",
         "relative error",
+        *(["standard error"] if barred else []),
         "signs %",
         "order",
         "sweeps",
@@ -31,6 +33,7 @@ def table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Any
         overall = (
             (record["norm_ratio"], "{:.4f}"),
             (record["relative_error"], "{:.1e}"),
+            *([(record.get("standard_error"), "{:.1e}")] if barred else []),
             (None if signs is None else 100 * signs, "{:.1f}"),
         )
         rows.append(

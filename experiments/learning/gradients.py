@@ -21,8 +21,8 @@ from experiments.report.ending import finish
 from experiments.runs.arrays import mean_trace
 from experiments.runs.forms import ANY, FINITE, NUMBER, TEXT, list_of, mapping_of, missing_or, record_of
 from experiments.setup.build import architecture, build_setting, ignored
-from experiments.setup.checks import doubts, effort, require_held
-from experiments.setup.tables import RULES
+from experiments.setup.checks import at_temperature, doubts, effort, require_held, require_temperature
+from experiments.setup.tables import RULES, THERMAL_EXACT
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
@@ -30,7 +30,7 @@ from experiments.trials.worker import Given
 
 if TYPE_CHECKING:
     from contrastive_core.network import Network
-    from contrastive_core.rule import Rule, Setting
+    from contrastive_core.rule import Estimate, Rule, Setting
     from contrastive_core.types import Batch, Gradients
 
 _RULE = record_of(
@@ -45,6 +45,7 @@ _RULE = record_of(
     sweeps=NUMBER,
     unconverged=NUMBER,
     unsettled=list_of(TEXT),
+    standard_error=missing_or(NUMBER),
     error=TEXT,
 )
 
@@ -88,9 +89,6 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
         ``energy`` and the largest ``residual`` over the samples after every sweep of the free phase.
     """
     from contrastive_core.analysis.gradient_quality import review
-    from contrastive_core.baselines.implicit import Implicit
-    from contrastive_core.devices.on_device import held_by
-    from contrastive_core.generators import generator_of
     from contrastive_core.networks.curvature import extreme_eigenvalues
     from contrastive_core.networks.untied import Untied
 
@@ -98,12 +96,8 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
     splits, network, batch = prepared or case_of(options, seed)
     options = concrete(options, network, batch)
     setting = build_setting(options, objective)
-    # Errors of reading belong to the estimates of the rules; the gradient of the network that a device holds has none.
-    exact = Implicit(setting.cost, setting.settling).estimate(held_by(network), batch)
+    exact, against = _references(options, setting, network, batch, seed)
     free = exact.relaxations["free"]
-    against = exact.gradients
-    if options.against != EXACT:
-        against = RULES[options.against](setting).estimate(network, batch, generator=generator_of(seed, 2)).gradients
     rules = {rule: _measure(rule, options, setting, network, batch, against, seed) for rule in counted(options.rules, name="rule")}
     if objective and not options.frozen and "ep-centered" in rules:  # the two ways to nudge with a joint cost, side by side
         frozen = replace(setting, frozen=True)
@@ -111,10 +105,12 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
     clamped = network.clamp(batch.inputs)
     smallest: float | None
     largest: float | None
-    try:
-        smallest, largest = extreme_eigenvalues(clamped, free.state)
+    try:  # a state that does not rest has no curvatures to judge a strength by
+        at_rest = not options.node_temperature
+        smallest, largest = extreme_eigenvalues(clamped, free.state) if at_rest else (None, None)
     except ConvergenceError:  # the comparison itself does not need it
         smallest = largest = None
+    reviewed = review(network, setting, batch.inputs) if at_rest else []
     metrics = {
         "network": architecture(network, splits),
         "cost": options.cost,
@@ -127,7 +123,7 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
         "fraction": options.fraction,
         "free": {"sweeps": float(free.steps.double().mean()), "residual": float(free.residual.max())},
         "curvature": {"smallest": smallest, "largest": largest},
-        "warnings": [*ignored(options), *review(network, setting, batch.inputs), *doubts(options, network, exact, rules, smallest)],
+        "warnings": [*ignored(options), *reviewed, *doubts(options, network, exact, rules, smallest)],
         "angles": list(clamped.network.angles()) if isinstance(clamped.network, Untied) else None,
         "rules": rules,
     }
@@ -145,6 +141,23 @@ def _told(angles: list[float] | None) -> str:
     return f"\nangles between feedback and forward weights: {listed} degrees" if listed else ""
 
 
+def _references(options: GradientsOptions, setting: Setting, network: Network, batch: Batch, seed: int) -> tuple[Estimate, Gradients]:
+    """Return an estimate at the free state, exact unless --against replaces it at a temperature, and the gradient to compare with."""
+    from contrastive_core.devices.on_device import held_by
+    from contrastive_core.generators import generator_of
+
+    if options.node_temperature:  # one noisy state has a gradient, but it is not that of the mean cost
+        name = THERMAL_EXACT if options.against == EXACT else options.against
+        # Other draws than those of the rules: one that is compared with itself must not agree for that reason.
+        reference = RULES[name](setting).estimate(held_by(network), batch, generator=generator_of(seed, 3))
+        return reference, reference.gradients
+    # Errors of reading belong to the estimates of the rules; the gradient of the network that a device holds has none.
+    exact = RULES[EXACT](setting).estimate(held_by(network), batch)
+    if options.against == EXACT:
+        return exact, exact.gradients
+    return exact, RULES[options.against](setting).estimate(network, batch, generator=generator_of(seed, 2)).gradients
+
+
 def _measure(
     name: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
 ) -> dict[str, Any]:
@@ -155,7 +168,9 @@ def _measure(
         rule = RULES[name](setting)
         estimate = rule.estimate(network, batch, generator=generator_of(seed, 2))
         layers, whole = compare_gradients(estimate.gradients, exact)
-        bias = _bias(name, rule.scale, options, setting, network, batch, exact, seed, whole.relative_error) if rule.scale else None
+        # At a temperature errors are noise as much as bias, and no order can be fitted to them.
+        scale = None if options.node_temperature else rule.scale
+        bias = _bias(name, scale, options, setting, network, batch, exact, seed, whole.relative_error) if scale else None
     except EqlabError as error:
         return {"error": str(error)}
     return {
@@ -166,9 +181,20 @@ def _measure(
         "order": bias["order"] if bias else None,
         "bias": bias,
         **({"noise": under_noise(name, rule, bias, options.read_noise)} if options.read_noise else {}),
+        **_error_bar(estimate, exact),
         "layers": {parameter: measured._asdict() for parameter, measured in layers.items()},
         **effort(estimate),
     }
+
+
+def _error_bar(estimate: Estimate, exact: Gradients) -> dict[str, float]:
+    """Return the norm of the standard errors over that of the exact gradient; nothing for an estimate without error bars."""
+    import torch
+
+    if estimate.errors is None:
+        return {}
+    norms = [torch.cat([one[name].flatten() for name in exact]).norm() for one in (estimate.errors, exact)]
+    return {"standard_error": float(norms[0] / norms[1])}
 
 
 def _bias(
@@ -224,6 +250,7 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
         raise InputError("--strengths needs two different values to fit an order through")
     check_engine(options.engine)
     invocation.warn_of_threads()
+    options = at_temperature(options)
     if options.cost == ALL:
         compare_all(options, invocation)
         return
@@ -231,6 +258,7 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
         invocation.warn(f"--outputs has no effect: {options.cost} is no objective, and the data set says how many there are")
     prepared = case_of(options, options.seed)  # refuses what cannot be compared before anything is written
     require_held(options.rules, prepared.network)
+    require_temperature(options, options.rules)
     with computation(options, invocation, options.engine) as opened:
         remember_checkpoint(options.checkpoint, opened)
         result = compute_one(study_of("gradients", options), opened, Given(options, {"prepared": prepared}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from experiments.runs.forms import NUMBER, TEXT, mapping_of
 from experiments.setup.build import Prepared, architecture, build_network, build_setting, plan_of, prepare
 from experiments.setup.checks import FEW, check
 from experiments.setup.options import TrainOptions, TrialOptions
-from experiments.setup.tables import RULES
+from experiments.setup.tables import RULES, THERMAL_EXACT
 from experiments.setup.training_metrics import DEVICE, ORIGIN, SPENT, device_of_trial, identity_of, origin, spent
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
@@ -152,7 +153,8 @@ EXPERIMENT = Experiment(TrialOptions, trial, METRICS, headline=("test_error",), 
 def gradient_cosine(options: TrainOptions, splits: Splits, seed: int) -> dict[str, float]:
     """Return the cosine of the rule's gradient to the exact one, per parameter, at the initial weights and in float64.
 
-    The rule relaxes as it does in training; the exact gradient is taken at a free state relaxed to rounding.
+    The rule relaxes as it does in training; the exact gradient is taken at a free state relaxed to rounding. At a
+    temperature it is that of the expected cost, and cosines are NaN where no exact one is known.
     """
     from contrastive_core.analysis.gradient_quality import compare_gradients
     from contrastive_core.baselines.implicit import Implicit
@@ -161,12 +163,16 @@ def gradient_cosine(options: TrainOptions, splits: Splits, seed: int) -> dict[st
     from contrastive_core.generators import generator_of
     from contrastive_core.rule import Settling
     from contrastive_core.types import Batch
+    from eqprop.thermal.exact import has_exact_slope
 
     precise = options.model_copy(update={"dtype": "float64"})
     network, setting = build_network(precise, splits, seed), build_setting(precise)
+    if options.node_temperature and not has_exact_slope(held_by(network), setting.cost):
+        return dict.fromkeys((name for name, _ in network.named_parameters()), math.nan)
     batch = Batch(splits.train.inputs[:FEW].double(), splits.train.labels[:FEW])
     # Errors of reading belong to the estimate; what it is compared with is the gradient of the network that the device holds.
-    exact = Implicit(setting.cost, Settling(setting.settling.dynamics, Stop(1e-11, 5000)))
+    resting = Implicit(setting.cost, Settling(setting.settling.dynamics, Stop(1e-11, 5000)))
+    exact = RULES[THERMAL_EXACT](setting) if options.node_temperature else resting
     estimate = RULES[options.rule](setting).estimate(network, batch, generator=generator_of(seed, 2))
     agreements, _ = compare_gradients(estimate.gradients, exact.estimate(held_by(network), batch).gradients)
     return {name: measured.cosine for name, measured in agreements.items()}

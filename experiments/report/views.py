@@ -32,6 +32,7 @@ VIEWS: Table[Callable[[OpenedRun], Contents]] = Table(
         "recall": "experiments.hopfield.view:show_recall",
         "relaxation": "experiments.learning.view:show_relaxation",
         "spice": "experiments.hardware.view:show_spice",
+        "thermal": "experiments.thermal.view:show_thermal",
         "train": "experiments.learning.view:show_train",
         "tune": "experiments.learning.view:show_tune",
     },

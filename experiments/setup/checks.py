@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields as dataclass_fields
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from contrastive_core.errors import InputError
+from eqprop import THERMAL_RULES
 from experiments.commandline.invocation import Invocation
 from experiments.setup.build import Prepared, architecture, ignored, prepare
 from experiments.setup.devices import caution, filed_device
 from experiments.setup.options import LearningOptions, PlanOptions
 from experiments.setup.own_options import rule_named
-from experiments.setup.tables import RULES
+from experiments.setup.tables import COMPARED, RULES, THERMAL_EXACT
 
 if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.rule import Estimate, Setting
 
+
+Given = TypeVar("Given", bound=LearningOptions)
 
 FEW = 32
 """Training samples that settings are tried on, and gradients compared: enough to be typical, few enough for the exact solve."""
@@ -49,6 +52,51 @@ def require_held(names: Sequence[str], network: Network) -> None:
     others = ",".join(name for name in names if name not in holding)
     instead = f"run the others: --rules {others}" if others else "take a rule that nudges, such as ep-centered"
     raise InputError(f"{', '.join(holding)} {verb} the outputs, and here these are computed from the last layer; {instead}")
+
+
+def require_temperature(options: LearningOptions, names: Sequence[str]) -> None:
+    """Refuse rules that average at a temperature without one, and at a temperature those that differentiate a state at rest.
+
+    Parameters
+    ----------
+    options : LearningOptions
+        Options of the run.
+    names : sequence of str
+        Names of rules to be run.
+
+    Raises
+    ------
+    InputError
+        If some of the rules cannot be run. All are named, with what can be done instead.
+    """
+    if not options.node_temperature:
+        averaging = [name for name in names if rule_named(name).averages]
+        if averaging:
+            verb = "averages" if len(averaging) == 1 else "average"
+            raise InputError(f"{', '.join(averaging)} {verb} over states at a temperature; give one, such as --node-temperature 0.1")
+        return
+    resting = [name for name in names if rests(name)]
+    if resting:
+        verb, others = "differentiates" if len(resting) == 1 else "differentiate", [name for name in names if name not in resting]
+        instead = f"run the others: --rules {','.join(others)}" if others else f"take ep-thermal, or {THERMAL_EXACT} for few units"
+        raise InputError(
+            f"{', '.join(resting)} {verb} a state at rest, and at --node-temperature {options.node_temperature:g} none rests; {instead}"
+        )
+
+
+def at_temperature(options: Given) -> Given:
+    """Return options of many rules with those that can be run at the temperature, unless the rules were chosen."""
+    if not options.node_temperature or "rules" in options.model_fields_set:
+        return options
+    able = [name for name in COMPARED if not rests(name)]
+    averaging = [name for name in THERMAL_RULES if name != THERMAL_EXACT]  # the reference
+    return options.model_copy(update={"rules": (*able, *averaging)})
+
+
+def rests(name: str) -> bool:
+    """Whether a rule differentiates a relaxed state, which must be at rest."""
+    rule = rule_named(name)
+    return rule.settles and not rule.contrasts and not rule.averages
 
 
 def device_cautions(options: LearningOptions, rules: Sequence[str]) -> list[str]:
@@ -128,6 +176,7 @@ def check(
     prepared = prepare(options, options.seed)
     splits, network, setting = prepared
     require_held(rules, network)
+    require_temperature(options, rules if rule is None else (rule,))
     for warning in device_cautions(options, rules if rule is None else (rule,)):
         invocation.warn(warning)
     layer_groups(network, options.learning_rates)
@@ -139,7 +188,8 @@ def check(
     if shown is not None:
         shown.present(few, generator_of(options.seed, 3))  # refuses what cannot be shown like this
     idle = unused(options, setting, rules if rule is None else (rule,))
-    for warning in [*ignored(options), *idle, *review(network, setting, few.inputs)]:
+    reviewed = [] if options.node_temperature else review(network, setting, few.inputs)  # it judges states at rest
+    for warning in [*ignored(options), *idle, *reviewed]:
         invocation.warn(warning)
     if "other than the published" in splits.source:
         invocation.warn(f"{options.data} is read from {splits.source.removeprefix(f'{options.data}: ')}")
@@ -158,6 +208,16 @@ def check(
 def doubts(options: LearningOptions, network: Network, exact: Estimate, rules: Mapping[str, Any], smallest: float | None) -> list[str]:
     """Return a sentence for each reason not to trust the comparison."""
     doubts = []
+    if options.node_temperature:
+        early = [name for name, record in rules.items() if rule_named(name).averages and record.get("unconverged")]
+        if early:
+            doubts.append(
+                f"chains of {', '.join(early)} still show more than 1 % of their start; raise --budget and --nudged-budget, or --burn-in"
+            )
+        last = [name for name in rules if rule_named(name).contrasts and not rule_named(name).averages]
+        if last:
+            doubts.append(f"{', '.join(last)} contrast the last states of single noisy phases: their errors are noise; see ep-thermal")
+        return doubts
     share = effort(exact)["unconverged"]
     if share:
         doubts.append(

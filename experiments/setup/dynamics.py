@@ -43,10 +43,14 @@ def _heat_bath(options: LearningOptions) -> Dynamics:
     from contrastive_core.dynamics.langevin import Langevin, temperature_of_nodes
 
     if options.dynamics not in ("gradient-flow", type(options).model_fields["dynamics"].default):
-        raise InputError(
-            f"--node-temperature is that of gradient flow, and {options.dynamics} is another dynamics; leave one of the two out"
-        )
+        raise InputError(f"--node-temperature is that of a heat bath, and {options.dynamics} is another dynamics; leave one of the two out")
     temperature, farad = options.node_temperature, options.node_capacitance
+    if ANNEAL in network_kind(options.network).dynamics:  # spins, which have no gradient to flow along
+        from eqprop.thermal.heat_bath import HeatBath
+
+        if options.step is not None:
+            raise InputError("--step is the Euler step of a flow, and spins in a heat bath turn at once; leave it out")
+        return HeatBath(temperature)
     temperature = temperature if farad is None else temperature_of_nodes(temperature, farad)
     return Langevin(temperature) if options.step is None else Langevin(temperature, options.step)
 

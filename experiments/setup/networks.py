@@ -94,7 +94,7 @@ def without_effect(options: LearningOptions) -> list[str]:
         sentences.append("give --network convolutional for --layers, or --hidden for rows of units")
     if options.network == "untied":
         sentences += _of_feedback(options)
-    if kind.frozen_nudge and not options.frozen and options.dynamics not in SPECIAL:
+    if kind.frozen_nudge and not options.frozen and options.dynamics not in SPECIAL and not options.node_temperature:
         sentences.append("a nudge that follows the votes lets go of a spin as soon as it turns, and phases do not settle; give --frozen")
     return sentences
 

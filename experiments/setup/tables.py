@@ -7,10 +7,14 @@ from contrastive_core.networks import NETWORKS as CORE_NETWORKS
 from eqprop import DYNAMICS as SPECIAL_DYNAMICS
 from eqprop import NETWORKS as PHYSICAL_NETWORKS
 from eqprop import RULES as EQUILIBRIUM_PROPAGATION
-from eqprop.settings import Homeostasis
+from eqprop import THERMAL_RULES
+from eqprop.settings import Homeostasis, Thermal
 from hebbian import RULES as HEBBIAN
 
-RULES = EQUILIBRIUM_PROPAGATION | HEBBIAN | BASELINES
+RULES = EQUILIBRIUM_PROPAGATION | HEBBIAN | BASELINES | THERMAL_RULES
+
+THERMAL_EXACT = "thermal-exact"
+"""Rule whose gradient is exact at a temperature."""
 
 COMPARED = ("ep-positive", "ep-negative", "ep-centered", "ep-random", *HEBBIAN, *BASELINES)
 """Rules that are compared if none are named: those that need nothing of their own, on any network."""
@@ -18,7 +22,7 @@ COMPARED = ("ep-positive", "ep-negative", "ep-centered", "ep-random", *HEBBIAN, 
 BASELINE = "backprop"
 """Rule that the others are compared with."""
 
-RULE_SETTINGS = (Homeostasis, Unrolling)
+RULE_SETTINGS = (Homeostasis, Unrolling, Thermal)
 """Settings of rules that are options of every learning command; those of other rules are options where the rule is named."""
 
 NETWORKS = CORE_NETWORKS | PHYSICAL_NETWORKS

@@ -151,6 +151,7 @@ EXPERIMENTS: Table[Experiment] = Table(
         "recall": "experiments.hopfield.recall:EXPERIMENT",
         "relaxation": "experiments.learning.relaxation:EXPERIMENT",
         "spice": "experiments.hardware.spice:EXPERIMENT",
+        "thermal": "experiments.thermal.thermal:EXPERIMENT",
         "train": "experiments.learning.train:EXPERIMENT",
         "tune": "experiments.learning.tune:EXPERIMENT",
     },

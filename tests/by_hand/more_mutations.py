@@ -41,7 +41,7 @@ MORE = [
     Mutation("collect: differences the other way round", "experiments/sweeps/summary.py", "difference_interval(values.isel({axis: arm}).values, base, bounds)", "difference_interval(base, values.isel({axis: arm}).values, bounds)", "sweeps::test_summary_and_paired"),
     Mutation("chains: spread of two is an error", "hebbian/observables.py", "if values.shape[1] >= 8:", "if values.shape[1] >= 2:", "observables::test_error_of_few_chains"),
     Mutation("chains: R-hat within counts whole", "hebbian/observables.py", "(half - 1) / half + between / within", "1 + between / within", "observables::test_split_r_hat_by_hand"),
-    Mutation("chains: autocorrelation counts lag 0 twice", "hebbian/observables.py", "2.0 * np.cumsum(correlation) - 1.0", "2.0 * np.cumsum(correlation)", "observables::test_autocorrelation_time"),
+    Mutation("chains: autocorrelation counts lag 0 twice", "contrastive_core/analysis/autocorrelation.py", "2.0 * np.cumsum(correlation) - 1.0", "2.0 * np.cumsum(correlation)", "observables::test_autocorrelation_time"),
     Mutation("verdict: finite-size shift away", "experiments/hopfield/sampling.py", "instance.overlaps + shift, strict", "instance.overlaps - shift, strict", "hopfield_commands::test_the_verdict_adds"),
     Mutation("scaling: bootstrap without replacement", "hebbian/scaling.py", "generator.choice(counts, len(counts))", "generator.permutation(counts)", "capacity::test_scaling_fit_finds"),
     Mutation("scaling: freedom of all points", "hebbian/scaling.py", "freedom=len(won) - len(start)", "freedom=len(won)", "capacity::test_plausibility_is"),

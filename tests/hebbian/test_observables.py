@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from contrastive_core.analysis.autocorrelation import autocorrelation_time
 from contrastive_core.errors import InputError
 from hebbian.multitasking import cue, store_patterns
-from hebbian.observables import autocorrelation_time, retrieval_success, split_r_hat, summarise
+from hebbian.observables import retrieval_success, split_r_hat, summarise
 from hebbian.storage import remember
 from hebbian.tempering import annealing_schedule, find_ladder, temper
 

@@ -1,0 +1,63 @@
+"""Bias and noise of gradients at a temperature against the strength of the nudge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from experiments.figures.axes import add_key
+from experiments.figures.style import COLOURS, FAINT, Picture, draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LINES = {
+    "positive": "bias, positive",
+    "centered": "bias, centered",
+    "own": "sampled, own draws",
+    "common": "sampled, common draws",
+}
+
+
+def thermal_picture(metrics: Mapping[str, Any]) -> Picture:
+    """Show exact biases, errors of sampled contrasts, and the error of the covariance form, which has no strength.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Metrics of ``eqlab thermal``.
+
+    Returns
+    -------
+    Picture
+        Figure whose data are a row per strength.
+    """
+    sampled = {row["strength"]: row for row in metrics["sampled"]}
+    names = {"positive", "centered", "own", "common"}
+    rows = [
+        {"strength": row["strength"], **{name: value for name, value in {**row, **sampled[row["strength"]]}.items() if name in names}}
+        for row in sorted(metrics["biases"], key=lambda row: float(row["strength"]))
+    ]
+    data = {"rows": rows, "covariance": metrics["covariance_error"], "best": metrics["best_strength"]["common"]}
+    titles = {name: shown.replace(", ", "_").replace(" ", "_") for name, shown in _LINES.items()}
+    table = [{"strength": row["strength"], **{title: row[name] for name, title in titles.items()}} for row in rows]
+    return draw(_paint, data, 5.6, 3.4, table)
+
+
+def _paint(figure: Figure, data: dict[str, Any]) -> None:
+    axes = figure.subplots()
+    strengths, keys = [row["strength"] for row in data["rows"]], []
+    for index, (name, shown) in enumerate(_LINES.items()):
+        look: dict[str, Any] = {"color": COLOURS[index], "marker": "o", "markersize": 3}
+        if shown.startswith("bias"):
+            look["linestyle"] = "--"
+        axes.plot(strengths, [row[name] for row in data["rows"]], **look)
+        keys.append((shown, look))
+    look = {"color": COLOURS[len(_LINES)]}
+    axes.axhline(data["covariance"], **look)
+    keys.append(("sampled, covariance form", look))
+    axes.axvline(data["best"], color=FAINT, linestyle=":")
+    keys.append(("best strength, common draws", {"color": FAINT, "linestyle": ":"}))
+    axes.set(xscale="log", yscale="log", xlabel="strength of the nudge", ylabel="relative error")
+    axes.set_title("Error of the gradient at a temperature")
+    add_key(figure, keys)

@@ -10,6 +10,7 @@ bench = lazy_group(
         "conv": "experiments.benchmarks.convolutions:bench_conv",
         "objectives": "experiments.benchmarks.objectives:bench_objectives",
         "spins": "experiments.benchmarks.spins:bench_spins",
+        "boltzmann": "experiments.benchmarks.boltzmann:bench_boltzmann",
         "circuits": "experiments.benchmarks.circuits:bench_circuits",
     },
 )

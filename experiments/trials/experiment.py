@@ -131,6 +131,7 @@ EXPERIMENTS: Table[Experiment] = Table(
     "experiment",
     {
         "basins": "experiments.hopfield.basins:EXPERIMENT",
+        "bench-boltzmann": "experiments.benchmarks.boltzmann:EXPERIMENT",
         "bench-circuits": "experiments.benchmarks.circuits:EXPERIMENT",
         "bench-conv": "experiments.benchmarks.convolutions:EXPERIMENT",
         "bench-objectives": "experiments.benchmarks.objectives:EXPERIMENT",

@@ -15,10 +15,14 @@ from torch import Tensor
 from contrastive_core.errors import CheckpointError, DivergenceError, InputError
 from contrastive_core.files.checkpoint import check_parameters, load_checkpoint, load_parameters, save_checkpoint
 from contrastive_core.generators import generator_of
+from hebbian.boltzmann import bits
 from hebbian.boltzmann.annealed import base_rates
 from hebbian.boltzmann.chains import Chains
 from hebbian.boltzmann.learning import Learning
 from hebbian.boltzmann.machine import BoltzmannMachine
+
+LARGEST = 1e4
+"""Largest weight or bias of a machine that learns. In a field of 20 a unit changes once in 5e8 draws already."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,11 @@ class MachinePlan:
                 f"got {self.epochs}, {self.batch_size}, {self.learning_rate:g}, {self.momentum:g} and {self.weight_decay:g}"
             )
 
+    @property
+    def moving(self) -> bool:
+        """Whether updates need velocities, for momentum or decay."""
+        return self.momentum > 0 or self.weight_decay > 0
+
     def rate(self, epoch: int) -> float:
         """Return the rate of an epoch, counted from 1."""
         done = (epoch - 1) / max(self.epochs - 1, 1)
@@ -79,6 +88,8 @@ class MachineSession:
         Chains of the negative phase.
     generators : dict of str to Generator
         Sources of the order of the data and of all draws.
+    sparse : bool
+        Whether updates add the rows of ones only, as :mod:`hebbian.boltzmann.bits` does, because ones are few.
     history : list of dict
         One record per epoch.
     """
@@ -87,6 +98,7 @@ class MachineSession:
     velocities: dict[str, Tensor]
     chains: Chains
     generators: dict[str, torch.Generator]
+    sparse: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
 
     def save(self, path: Path, identity: str) -> None:
@@ -141,11 +153,13 @@ def begin(machine: BoltzmannMachine, data: Tensor, plan: MachinePlan, seed: int)
     Hinton (2012), A practical guide to training restricted Boltzmann machines, section 8, for the start of the visible biases.
     """
     base = base_rates(machine.accept(data), machine.units[0].name)
+    valued = plan.sampled or bool(((data == 0) | (data == 1)).all())  # grey pixels are means, not bits
+    sparse = valued and plan.learning.name in ("cd", "pcd") and bits.suits(machine, data)
     generators = {"order": generator_of(seed, 1), "draws": generator_of(seed, 2)}
     with torch.no_grad():
         machine.bias(0).copy_(base)
     velocities = {name: torch.zeros_like(parameter) for name, parameter in machine.named_parameters()}
-    return MachineSession(machine, velocities, plan.learning.start(machine, generators["draws"], base), generators)
+    return MachineSession(machine, velocities, plan.learning.start(machine, generators["draws"], base), generators, sparse)
 
 
 def train_epoch(progress: MachineSession, data: Tensor, plan: MachinePlan, on_step: Callable[[int], None] | None = None) -> None:
@@ -178,7 +192,10 @@ def train_epoch(progress: MachineSession, data: Tensor, plan: MachinePlan, on_st
 def _update(progress: MachineSession, visible: Tensor, plan: MachinePlan, rate: float) -> None:
     """Take one step; changes the progress in place."""
     machine, draws = progress.machine, progress.generators["draws"]
-    if plan.learning.contrasts and plan.momentum == 0 and plan.weight_decay == 0:
+    if progress.sparse:
+        _update_by_bits(progress, visible, plan, rate)
+        return
+    if plan.learning.contrasts and not plan.moving:
         plus, minus, progress.chains = plan.learning.phases(machine, visible, progress.chains, draws)
         machine.descend_(plus, minus, rate)
         return
@@ -189,6 +206,25 @@ def _update(progress: MachineSession, visible: Tensor, plan: MachinePlan, rate: 
         if plan.weight_decay and not name.startswith("bias"):
             velocity.add_(parameter, alpha=plan.weight_decay)
         parameter.sub_(velocity, alpha=rate)
+
+
+def _update_by_bits(progress: MachineSession, visible: Tensor, plan: MachinePlan, rate: float) -> None:
+    """Take one step of contrastive divergence, kept chains or not, where ones are few; changes the progress in place."""
+    machine, kept = progress.machine, plan.learning.name == "pcd"
+    chains = progress.chains.state if kept else None
+    found = bits.phases(machine, visible, chains, plan.learning.plan.sweeps, progress.generators["draws"])
+    if kept:
+        progress.chains = progress.chains._replace(state=found.state)
+    bits.descend_(machine, found, rate, progress.velocities if plan.moving else None, plan.momentum, plan.weight_decay)
+
+
+def _refuse_diverged(machine: BoltzmannMachine, epoch: int) -> None:
+    largest = max(float(parameter.detach().abs().max()) for parameter in machine.parameters())
+    if not largest <= LARGEST:  # not-a-number too
+        raise DivergenceError(
+            f"training diverged: the largest weight or bias is {largest:.3g} after epoch {epoch}, where at most {LARGEST:g} leaves units "
+            "random; lower the learning rate"
+        )
 
 
 def drawn(machine: BoltzmannMachine, chances: Tensor, generator: torch.Generator) -> Tensor:
@@ -240,7 +276,7 @@ def train_machine(
     CheckpointError
         If the checkpoint is damaged or of other settings.
     DivergenceError
-        If the weights are not finite.
+        If weights or biases are not finite, or above ``LARGEST``.
     """
     data = machine.accept(data)
     progress = begin(machine, data, plan, seed)
@@ -253,8 +289,7 @@ def train_machine(
         began = time.perf_counter()
         train_epoch(progress, data, plan, on_step)
         seconds = time.perf_counter() - began
-        if not all(bool(torch.isfinite(parameter).all()) for parameter in machine.parameters()):
-            raise DivergenceError(f"weights are not finite after epoch {len(progress.history) + 1}; lower the learning rate")
+        _refuse_diverged(machine, len(progress.history) + 1)
         epoch = len(progress.history) + 1
         record = {"epoch": epoch, "seconds": seconds, "accepted": progress.chains.accepted, **measure(progress)}
         progress.history.append(record)

@@ -73,6 +73,7 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
         sets(train_size=32, hidden="[4]", epochs=2, anneals=4, anneal_steps=10, mixing_sweeps=50, fantasies=2, test_size=20, chains=4),
         "training and annealing of large machines, and other rules beside them",
     ),
+    (r"bench boltzmann", sets(visible=20, hidden=8, batches="[4]", repeats=1), "repeats for a median"),
     (r"bench circuits", sets(hidden="[4]", repeats=1, samples=2), "repeats for a median"),
     (
         r"bench conv",

@@ -154,3 +154,34 @@ def test_bench_objectives_measures_speed_and_peak_memory_of_equal_gradients() ->
     memory = measured["memory"]
     assert 0 < memory["base_bytes"] <= memory["peak_bytes"] < 2**31
     assert memory["dense_bytes"] == 4 * 64 * 64
+
+
+def test_bench_boltzmann_reports_every_case_with_its_share_of_products() -> None:
+    """If this fails, a case is missing, or ratios are not those of the times beside them."""
+    sizes = ["--visible", "30", "--hidden", "8", "--batches", "4,6", "--repeats", "1"]
+    result = CliRunner().invoke(cli, ["bench", "boltzmann", *sizes, "--json", "--quiet"])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["rows"]
+    assert len(rows) == 2 * 2 * 5
+    times = {(row["dtype"], row["batch"], row["case"]): row["microseconds"] for row in rows}
+    for row in rows:
+        of = row["dtype"], row["batch"]
+        assert row["times_faster"] == pytest.approx(times[*of, "scikit-learn"] / row["microseconds"])
+        assert row["products_share"] == pytest.approx(times[*of, "dense-products"] / row["microseconds"])
+
+
+def test_machines_of_bench_boltzmann_have_the_shares_of_ones() -> None:
+    """If this fails, the benchmark measures machines with other shares of ones than it says."""
+    from experiments.benchmarks import boltzmann_cases
+
+    machine = boltzmann_cases.machine_of(40, 30, (0.13, 0.15), torch.float64, 0)
+    assert float(torch.sigmoid(machine.bias(0).detach()).mean()) == pytest.approx(0.13)
+    assert float(torch.sigmoid(machine.bias(1).detach()).mean()) == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("share", ["0", "1", "nan"])
+def test_bench_boltzmann_refuses_shares_that_are_none(share: str) -> None:
+    """If this fails, biases become infinite."""
+    result = CliRunner().invoke(cli, ["bench", "boltzmann", "--hidden-share", share])
+    assert result.exit_code == 2
+    assert "--hidden-share" in result.output

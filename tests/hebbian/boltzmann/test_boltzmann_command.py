@@ -124,3 +124,14 @@ def test_options_without_effect_are_warned_of(eqlab: Eqlab, tmp_path: Path) -> N
     result = eqlab("boltzmann", *TINY, "--learning", "mean-field", "--replicas", 5, "--hottest", 0.2, "--out", tmp_path / "run")
     assert result.exit_code == 0
     assert "mean-field does not use it" in result.stderr
+
+
+@pytest.mark.parametrize("learning", ["pcd", "cd", "exact", "mean-field", "pseudo-likelihood"])
+def test_training_that_diverges_ends_with_a_sentence_and_no_result(learning: str, eqlab: Eqlab, tmp_path: Path) -> None:
+    """Would fail if weights of 1e8, in whose fields no unit is random, were a result like any other."""
+    flags = ("--learning", learning, "--learning-rate", 1e9, "--hidden", 4, "--epochs", 2, "--out", tmp_path / "run", "--quiet")
+    result = eqlab("boltzmann", *flags)
+    assert result.exit_code != 0
+    assert "training diverged" in result.stderr
+    assert "lower the learning rate" in result.stderr
+    assert "nats" not in result.stdout

@@ -16,7 +16,7 @@ from contrastive_core.guards.foreign import foreign
 T = TypeVar("T")
 
 
-def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) -> UnknownNameError:
+def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str], listed_by: str = "") -> UnknownNameError:
     """Build the error for a name that is not in a table, with the closest name and all existing ones.
 
     Parameters
@@ -27,6 +27,8 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) 
         Name that was not found.
     known : mapping or list of str
         Existing names.
+    listed_by : str
+        Command that lists the names, which the error gives in their place where they are many.
 
     Returns
     -------
@@ -35,7 +37,8 @@ def unknown_name(kind: str, name: str, known: Mapping[str, object] | list[str]) 
     """
     ours, close = translated(kind, name, known), get_close_matches(name, list(known), n=1)
     hint = f"it is {ours!r} here; " if ours else f"did you mean {close[0]!r}? " if close else ""
-    return UnknownNameError(f"unknown {kind} {name!r}; {hint}choose one of: {', '.join(known)}")
+    shown = f"'{listed_by}' lists all" if listed_by else f"choose one of: {', '.join(known)}"
+    return UnknownNameError(f"unknown {kind} {name!r}; {hint}{shown}")
 
 
 class Table(Mapping[str, T], Generic[T]):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError, ShapeError
+from contrastive_core.guards.memory import physical_memory
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.activation import Activation
 from contrastive_core.networks.initial import initial_weight, layer_sizes
@@ -114,7 +115,13 @@ class Architecture(NamedTuple):
         ----------
         gain, generator, dtype
             Same as in :func:`~contrastive_core.networks.initial.initial_weight`.
+
+        Raises
+        ------
+        InputError
+            If the weights alone need more than the memory of the machine; nothing is drawn then.
         """
+        self._require_memory(dtype)
         for index, (edges, memories) in enumerate(zip(self.into(), self.remembered(), strict=True)):
             for _, _, link, name in edges:
                 if not isinstance(link, Identity):
@@ -122,6 +129,16 @@ class Architecture(NamedTuple):
             for memory in memories:
                 yield memory.name, initial_weight((memory.units, memory.patterns), memory.units, gain, generator, dtype)
             yield f"bias_{index + 1}", nn.Parameter(torch.zeros(self.shapes[index][0], dtype=dtype))
+
+    def _require_memory(self, dtype: torch.dtype) -> None:
+        links = [edge.link for edges in self.into() for edge in edges if not isinstance(edge.link, Identity)]
+        numbers = sum(prod(link.weight_shape) for link in links) + sum(memory.units * memory.patterns for memory in self.memories)
+        needed, there = numbers * dtype.itemsize, physical_memory()
+        if there is not None and needed > there:
+            raise InputError(
+                f"a network of {numbers:.2g} weights needs {needed / 2**30:.3g} GiB for them, and this machine has {there / 2**30:.3g} GiB; "
+                "take fewer units"
+            )
 
     def first_drives(self, like: Tensor, generator: torch.Generator | None) -> State:
         """Return standard normal drives of all layers from a generator; without one, 0 for one unit of each.

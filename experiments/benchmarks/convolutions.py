@@ -17,7 +17,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
-from experiments.commandline.quantities import Positive, PositiveFloat
+from experiments.commandline.quantities import EnergyScale, Positive
 from experiments.machine import processor
 from experiments.report.ending import finish
 from experiments.runs.forms import ANY, FINITE, TEXT, list_of, mapping_of
@@ -62,7 +62,7 @@ class BenchConvOptions(CommandOptions):
         min_length=1,
         description="Networks: lenet, four-layers, vgg-5, or pictures and layers as in '1x28x28 32c5 p2 10', with maxima only.",
     )
-    energy_scales: tuple[PositiveFloat, ...] = Field(
+    energy_scales: tuple[EnergyScale, ...] = Field(
         (0.01,), min_length=1, description="Ratios of feedback to forward coupling, above 0 and at most 1."
     )
     weights: tuple[Annotated[str, OneOf("weights", WEIGHTS)], ...] = Field(

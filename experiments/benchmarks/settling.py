@@ -20,7 +20,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
-from experiments.commandline.quantities import Positive, PositiveFloat
+from experiments.commandline.quantities import EnergyScale, Positive
 from experiments.machine import available_cores, processor
 from experiments.report.ending import finish
 from experiments.runs.provenance import versions
@@ -62,7 +62,7 @@ class BenchSettleOptions(CommandOptions):
         min_length=1,
         description="Layer sizes of each network, inputs first and joined by dashes; 256x4 stands for four layers of 256.",
     )
-    energy_scales: tuple[PositiveFloat, ...] = Field(
+    energy_scales: tuple[EnergyScale, ...] = Field(
         (1.0,), min_length=1, description="Ratios of feedback to forward coupling, above 0 and at most 1."
     )
     weights: tuple[Annotated[str, OneOf("weights", WEIGHTS)], ...] = Field(

@@ -27,6 +27,8 @@ class OneOf:
         Further names.
     terms : Table, optional
         Names of the terms of a weighted sum, such as ``clip + 0.5 nt-xent``, which may stand in place of a name; None takes no sums.
+    listed_by : str
+        Command that lists the names, for messages, where they are too many for one.
     brings : callable, optional
         Maps a name to the options that belong to what it names: annotation and field by name. They are options of a command where
         the name is given.
@@ -38,6 +40,7 @@ class OneOf:
         names: Iterable[str],
         *also: str,
         terms: Table[Any] | None = None,
+        listed_by: str = "",
         brings: Callable[[str], Mapping[str, Any]] | None = None,
     ) -> None:
         self.kind = kind
@@ -45,6 +48,7 @@ class OneOf:
         self._table = names if isinstance(names, Table) else None
         self._also = also
         self._terms = terms
+        self._listed_by = listed_by
         self._brings = brings
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -75,7 +79,7 @@ class OneOf:
         if self._table is not None and name not in self._also:
             return self._table.canonical(name)
         if name not in self.names:
-            raise unknown_name(self.kind, name, list(self.names))
+            raise unknown_name(self.kind, name, list(self.names), self._listed_by)
         return name
 
     def brought(self, name: str) -> Mapping[str, Any]:

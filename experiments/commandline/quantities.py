@@ -15,6 +15,9 @@ Units = Annotated[int, Field(gt=0, le=1_000_000)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 """Number above 0."""
 
+EnergyScale = Annotated[float, Field(gt=0, le=1)]
+"""Ratio of feedback to forward coupling."""
+
 NotNegative = Annotated[float, Field(ge=0)]
 """Number of at least 0."""
 

@@ -16,7 +16,7 @@ from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import PositiveFloat
 from experiments.runs.directory import find_run
-from experiments.setup.device_files import given_device
+from experiments.setup.devices import checked_device
 
 if TYPE_CHECKING:
     from contrastive_core.devices.device import Device
@@ -46,7 +46,7 @@ class ExportOptions(CommandOptions):
     )
     trial: str | None = Field(None, description=TRIAL)
     write: Path | None = Field(None, exclude=True, description="Directory for CSV files, or file that ends in .npz; required.")
-    device_file: Annotated[dict[str, Any] | None, FromFile(given_device)] = Field(
+    device_file: Annotated[dict[str, Any] | None, FromFile(checked_device)] = Field(
         None, description="Device to program: a device.toml, or the run of a fit; none: that of the run."
     )
     g_min: float | None = Field(None, ge=0, description="Smallest conductance in siemens; none: that of the device, 1e-6 if ideal.")

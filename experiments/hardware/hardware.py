@@ -23,8 +23,8 @@ from experiments.runs.forms import ANY, FLAG, NUMBER, TEXT, mapping_of, record_o
 from experiments.runs.intervals import mean
 from experiments.runs.records import Task
 from experiments.setup.build import check_data_seed, plan_of
-from experiments.setup.device_files import given_device, is_device_file, settings_in
-from experiments.setup.devices import assemble, caution, read_assignment, split
+from experiments.setup.device_files import is_device_file, settings_in
+from experiments.setup.devices import assemble, caution, checked_device, read_assignment, split
 from experiments.setup.tables import RULES
 from experiments.sweeps.axes import Axis
 from experiments.sweeps.compute import computation, compute, metrics_of, refuse_failed, study_of
@@ -146,7 +146,9 @@ def trial(
 EXPERIMENT = Experiment(HardwareTrialOptions, trial, METRICS, headline=("test_error", "energy"), checkpoints=True, live=True)
 
 
-def changed(options: HardwareTrialOptions, changes: Mapping[str, str]) -> HardwareTrialOptions:
+def changed(
+    options: HardwareTrialOptions, changes: Mapping[str, str], given_by: str = "--own, --vary or --imperfections"
+) -> HardwareTrialOptions:
     """Return the options of a trial with the settings of training that stand among its imperfections.
 
     Parameters
@@ -155,13 +157,15 @@ def changed(options: HardwareTrialOptions, changes: Mapping[str, str]) -> Hardwa
         Options of the trial.
     changes : mapping of str to str
         Settings of training, the second result of :func:`experiments.hardware.device_settings.split`.
+    given_by : str
+        Option that gave them, for messages.
     """
     from experiments.commandline.options import resolve
 
     if "seed" in changes:
         raise InputError("seed is no setting of a device or of training here; give the first seed as --seed and their number as --seeds")
     given = [f"{key}={value}" for key, value in changes.items()]
-    return resolve(HardwareTrialOptions, flags=options.settings(), assignments=given, assigned_by="--own, --vary or --imperfections")
+    return resolve(HardwareTrialOptions, flags=options.settings(), assignments=given, assigned_by=given_by)
 
 
 def moved(held: OnDevice, network: Network, device: Device, seed: int) -> OnDevice:
@@ -211,7 +215,7 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
     for cell in cells.values():
         settings, changes = split(cell.imperfections)
         device = assemble(cell.preset, settings, 0)
-        trained = changed(cell, changes)
+        trained = _trained(options, cell, changes)
         check_data_seed(trained)
         rules = options.rules if trained.rule in options.rules else (trained.rule,)
         check_suits(device, trained, rules, trained.constants.constants())
@@ -234,13 +238,26 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
     refuse_failed(trials, "trials")
 
 
+def _trained(options: HardwareOptions, cell: HardwareTrialOptions, changes: Mapping[str, str]) -> HardwareTrialOptions:
+    """Return the options of a cell's trial; where they cannot be, the error names the option that is to blame, if it is one alone."""
+    try:
+        return changed(cell, changes)
+    except InputError:
+        own = [f"{one.name}={one.value}" for one in map(read_assignment, options.own) if one.part == cell.rule]
+        varied = [text for variation in variations_of(options) for point in variation.points for text in point]
+        for flag, settings in (("--own", own), ("--vary", varied), ("--imperfections", options.imperfections)):
+            for text in settings:
+                changed(_point(options, cell.rule, ()).model_copy(update={"imperfections": ()}), split((text,))[1], flag)
+        raise
+
+
 def _with_file(options: HardwareOptions) -> HardwareOptions:
     """Return the options with the settings of a file that is given as preset, and refuse two devices."""
     if options.device_file is not None and options.preset != "ideal":
         raise InputError(f"a device is given once, and here by --preset {options.preset} and by --device-file; leave one of them out")
     if not is_device_file(options.preset):
         return options
-    return options.model_copy(update={"preset": "ideal", "device_file": given_device(options.preset)})
+    return options.model_copy(update={"preset": "ideal", "device_file": checked_device(options.preset)})
 
 
 def cells_of(options: HardwareOptions) -> dict[str, HardwareTrialOptions]:

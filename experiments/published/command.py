@@ -29,7 +29,7 @@ LIST = "list"
 RECORD = "reproduction.json"
 """File in the directory of the run that holds the comparison."""
 
-_Name = Annotated[str, OneOf("published result", published_configurations(), LIST), Positional()]
+_Name = Annotated[str, OneOf("published result", published_configurations(), LIST, listed_by="eqlab reproduce list"), Positional()]
 
 
 class ReproduceOptions(CommandOptions):

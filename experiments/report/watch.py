@@ -14,8 +14,8 @@ from experiments.commandline.flags import RUNS, command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
-from experiments.runs.advice import NoRunError, listing
-from experiments.runs.directory import RunDirectory, find_run
+from experiments.runs.advice import NoRunError, closest, listing
+from experiments.runs.directory import RunDirectory, find_run, place
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -53,7 +53,7 @@ def watch_command(options: WatchOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     if options.run is None:
         raise InputError(f"which run? give one of those that '{listing(invocation.runs)}' shows")
-    run = _begun(options.run, options.wait, invocation)
+    run = _begun(options.run, options.wait, invocation, asked="wait" in options.model_fields_set)
     from experiments.report.page import build_report
     from experiments.report.watch_server import LOOPBACK, Server, Viewer
 
@@ -69,8 +69,10 @@ def watch_command(options: WatchOptions, invocation: Invocation) -> None:
         server.serve_forever()
 
 
-def _begun(name: str, seconds: float, invocation: Invocation) -> RunDirectory:
+def _begun(name: str, seconds: float, invocation: Invocation, *, asked: bool) -> RunDirectory:
     """Find a run, and wait for one that has not begun: its process imports libraries for some seconds before it makes the directory.
+
+    A name that is nearly that of a run is taken for a mistake, unless the time to wait was asked for.
 
     Raises
     ------
@@ -82,6 +84,8 @@ def _begun(name: str, seconds: float, invocation: Invocation) -> RunDirectory:
         try:
             return find_run(name, invocation.runs)
         except NoRunError as error:
+            if not asked and (close := closest(place(name.rstrip("/") or name, invocation.runs))):
+                raise NoRunError(f"{error}; did you mean {close}? Give --wait to wait for a run of this name") from error
             if time.monotonic() >= deadline:
                 raise
             if not told:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from contrastive_core.errors import InputError
 from contrastive_core.registry import unknown_name
 from experiments.commandline.assignments import read_settings, split_assignment
-from experiments.setup.device_files import is_device_file, read_device, settings_in
+from experiments.setup.device_files import given_device, is_device_file, read_device, settings_in
 from experiments.setup.own_options import rule_named
 from experiments.setup.write_laws import read_law
 
@@ -113,6 +113,33 @@ def assemble(preset: str, settings: Sequence[Assignment], seed: int) -> Device:
 def filed_device(settings: Mapping[str, Mapping[str, Any]], seed: int) -> Device:
     """Put together the device that a file describes, of the settings that ``given_device`` returned; raises as ``assemble`` does."""
     return assemble("ideal", split(settings_in(settings))[0], seed)
+
+
+def checked_device(given: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a device as ``given_device`` does; those of a file are put together too.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or its settings make no device; the message names file and part.
+    """
+    found = given_device(given)
+    if isinstance(given, str):
+        try:
+            filed_device(found, 0)
+        except InputError as error:
+            raise InputError(f"{given}, {_faulty_part(found)}{error}") from error
+    return found
+
+
+def _faulty_part(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """Name the first part that makes no device by itself; nothing if each does, and only together they do not."""
+    for part, table in found.items():
+        try:
+            filed_device({part: table}, 0)
+        except InputError:
+            return f"[{part}]: "
+    return ""
 
 
 def _switched_off(part: str, given: dict[str, str]) -> bool:

@@ -17,7 +17,7 @@ from experiments.commandline.options import CommandOptions
 from experiments.commandline.quantities import Positive, PositiveFloat, Units, distinct
 from experiments.commandline.sections import COMPUTATION, DATA, DEVICE, NETWORK, OPTIMISATION, RELAXATION, RULE
 from experiments.setup.anneal_options import AnnealOptions
-from experiments.setup.device_files import given_device
+from experiments.setup.devices import checked_device
 from experiments.setup.own_options import options_of_network, settings_of_rule, with_own_options
 from experiments.setup.tables import DYNAMICS, NETWORKS, RULES
 
@@ -105,7 +105,7 @@ class LearningOptions(CommandOptions):
         0.7, description="Size of the initial weights, which are uniform in +-gain/sqrt(fan-in)."
     )
     # A file is read once, and its settings are what is recorded: FromFile has the reasons.
-    device_file: Annotated[dict[str, Any] | None, FromFile(given_device), DEVICE] = Field(
+    device_file: Annotated[dict[str, Any] | None, FromFile(checked_device), DEVICE] = Field(
         None,
         exclude_if=operator.not_,
         description="Imperfect device that holds the weights: the path of a device.toml, or of the run of a fit; none: ideal weights.",

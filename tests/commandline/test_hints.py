@@ -56,7 +56,9 @@ def test_tune_gives_settings_that_fit(size: int, flags: tuple[object, ...], advi
 
 
 def test_a_variation_that_is_no_setting_names_its_own_flag(refused: Refused) -> None:
-    assert "unknown option nosuch (by --own, --vary or --imperfections)" in refused("hardware", "--vary", "nosuch=3")
+    for flag, value in (("--vary", "nosuch=3"), ("--imperfections", "nosuch=3"), ("--own", "ep-centered.nosuch=3")):
+        assert f"unknown option nosuch (by {flag})" in refused("hardware", "--rules", "ep-centered", flag, value)
+    assert "momentum (by --imperfections) must be" in refused("hardware", "--vary", "epochs=1,2", "--imperfections", "momentum=quick")
 
 
 def test_a_report_has_an_ending_and_settings_are_written_as_they_are_given(eqlab: Eqlab, found: Found) -> None:
@@ -70,3 +72,47 @@ def test_a_report_has_an_ending_and_settings_are_written_as_they_are_given(eqlab
     listed = eqlab("runs", "compare", "a", "b").stdout
     assert "4,3" in listed
     assert "[" not in listed
+
+
+def test_a_mistyped_published_result_gets_the_nearest_and_the_command_that_lists_all(refused: Refused) -> None:
+    """If this fails, forty names are printed, or the nearest is not."""
+    close, far = refused("reproduce", "hopfield-capcity"), refused("reproduce", "nope")
+    assert "did you mean 'hopfield-capacity'? 'eqlab reproduce list' lists all" in close
+    assert "'eqlab reproduce list' lists all" in far
+    assert "scellier" not in close + far
+
+
+@pytest.mark.parametrize("command", ["conv", "settle"])
+@pytest.mark.parametrize("scale", ["0", "2", "nan"])
+def test_an_energy_scale_that_is_none_is_refused_by_its_option(command: str, scale: str, refused: Refused) -> None:
+    """If this fails, a run is begun, and the message names a field of the library."""
+    assert "item 2 of --energy-scales must be" in refused("bench", command, "--energy-scales", f"0.5,{scale}")
+
+
+def test_a_mistyped_run_is_not_waited_for(refused: Refused) -> None:
+    """If this fails, who mistypes a name waits a minute before it is told."""
+    for name in ("digits-a", "other"):
+        Path("runs", name).mkdir(parents=True)
+        Path("runs", name, "config.toml").write_text("")
+    assert "did you mean digits-a? Give --wait" in refused("watch", "digits-b")
+    assert "did you mean digits-a? Give --wait" in refused("watch", "runs/digits-b")
+
+
+@pytest.mark.parametrize("command", [("train", "--device-file"), ("hardware", "--device-file"), ("hardware", "--preset")])
+@pytest.mark.parametrize(
+    ("part", "setting", "told"),
+    [
+        ("finite-states", 'n_states = "many"', "must be"),
+        ("conductance", "low = 1.0", "unknown setting"),
+        ("nosuch", "x = 1", "unknown part"),
+    ],
+)
+def test_a_fault_in_a_device_file_names_file_and_part(
+    command: tuple[str, str], part: str, setting: str, told: str, refused: Refused, tmp_path: Path
+) -> None:
+    """If this fails, a user with several files and tables has to guess."""
+    path = tmp_path / "measured.toml"
+    path.write_text(f"[{part}]\n{setting}\n")
+    message = refused(*command, path)
+    assert f"{path}, [{part}]: " in message
+    assert told in message

@@ -136,7 +136,7 @@ class Architecture(NamedTuple):
         needed, there = numbers * dtype.itemsize, physical_memory()
         if there is not None and needed > there:
             raise InputError(
-                f"a network of {numbers:.2g} weights needs {needed / 2**30:.3g} GiB for them, and this machine has {there / 2**30:.3g} GiB; "
+                f"a network of {numbers:.2g} weights needs {needed / 2**30:.3g} GiB for them, and this machine has {there / 2**30:.3g}; "
                 "take fewer units"
             )
 

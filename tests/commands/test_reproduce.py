@@ -28,6 +28,7 @@ TINY = {
     "learn": ("learning-threshold", {}),
     "gradients": ("bias-of-centered-ep", {"hidden": [4]}),
     "spice": ("circuit-gradient", {}),
+    "boltzmann": ("boltzmann-cd1", {"epochs": 1, "train_size": 100, "hidden": [4]}),
 }
 """For every command that measures a published result one of them, with settings that make its small scale smaller still."""
 

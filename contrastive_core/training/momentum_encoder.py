@@ -44,12 +44,11 @@ class Follower:
         """Parameters of the copy by name; they change in place."""
         return {f"follower.{name}": parameter.data for name, parameter in self.copy.named_parameters()}
 
-    def keys(self, batch: Batch, count: int) -> Tensor:
-        """Return the copy's outputs for the next view of each row, of shape (B, n); rows are grouped by view."""
+    def outputs(self, batch: Batch) -> Tensor:
+        """Return the copy's output for each row, of shape (B, n)."""
         self.copy.begin_use_()
         with torch.no_grad():
-            outputs = self.copy.output(self.rule.infer(self.copy, batch.inputs).state)
-        return outputs.roll(-(len(outputs) // count), 0)  # rows are grouped by view, so this is the next view of each sample
+            return self.copy.output(self.rule.infer(self.copy, batch.inputs).state)
 
     def follow(self) -> None:
         """Move the copy towards the network, in place."""

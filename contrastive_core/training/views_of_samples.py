@@ -13,7 +13,7 @@ from contrastive_core.data.splits import Split
 from contrastive_core.data.views import VIEWS
 from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.errors import InputError
-from contrastive_core.objectives.instances.queue import KEYS
+from contrastive_core.objectives.instances.queue import KEYS, OWN_KEYS
 from contrastive_core.objectives.needs import Labels, Origin
 from contrastive_core.objectives.objective import Objective
 from contrastive_core.objectives.weighted_sum import PROGRESS
@@ -91,9 +91,17 @@ class Contrasting:
             batch = batch._replace(labels=batch.inputs.new_full((len(batch.inputs),), -1, dtype=torch.int64))
         elif wanted is Labels.NUMBERS:
             batch = batch._replace(labels=batch.labels.to(batch.inputs.dtype))
-        keys = {} if self.follower is None else {KEYS.name: self.follower.keys(batch, self.views.count)}
         over = {PROGRESS.name: torch.full_like(self.extras[PROGRESS.name], progress)} if PROGRESS.name in self.extras else {}
-        return batch._replace(extras={**self.extras, **keys, **over})
+        return batch._replace(extras={**self.extras, **self._keys(batch), **over})
+
+    def _keys(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the momentum encoder's outputs, for the next view of each sample or for each row itself; empty without an encoder."""
+        if self.follower is None:
+            return {}
+        outputs = self.follower.outputs(batch)
+        if KEYS in self.objective.needs.extras:
+            outputs = outputs.roll(-(len(outputs) // self.views.count), 0)  # rows are grouped by view
+        return {KEYS.name: outputs}
 
     def learn(self, output: Tensor, batch: Batch) -> None:
         """Set the gradient of the learnt extras, in place, for the optimiser."""
@@ -185,12 +193,12 @@ def contrasting(
         wanted = f"exactly {needs.most}" if needs.most == needs.fewest else f"{needs.fewest} to {needs.most or 'any number of'}"
         raise InputError(f"views do not pair up: {name} takes {wanted} views of each sample, got {views.count}")
     asked = [extra for extra in needs.extras if extra.origin is Origin.GIVEN]
-    given = [f"{extra.name!r} ({extra.meaning})" for extra in asked if extra is not KEYS or follower is None]
+    given = [f"{extra.name!r} ({extra.meaning})" for extra in asked if extra not in (KEYS, OWN_KEYS) or follower is None]
     if given:
         raise InputError(
             f"{name} needs {', '.join(given)} with every batch, which views of a data set do not have; choose another objective"
         )
     started = objective.start(width, samples, generator)
     extras = {name: value.to(dtype) if value.is_floating_point() else value for name, value in started.items()}
-    leader = follower if KEYS in asked else None
+    leader = follower if KEYS in asked or OWN_KEYS in asked else None
     return Contrasting(views, objective, batch_size, extras, sampler=Shuffled() if sampler is None else sampler, follower=leader)

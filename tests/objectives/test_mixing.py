@@ -182,19 +182,26 @@ def test_mixed_negatives_join_the_denominator_of_infonce() -> None:
     assert float(mixed(objective, mixing, "mixed-negatives").value(output, batch)) == pytest.approx(expected, abs=1e-12)
 
 
-def test_gates_of_one_contrast_random_pairs_of_samples() -> None:
-    """If this fails, the partner of a sample is seen through another gate, or is not its positive."""
+def test_equal_gates_leave_a_contrast_of_random_pairs_without_rows_of_their_classes() -> None:
+    """If this fails, the partner of a sample is seen through another gate, or rows that are alike by their class are repelled."""
     mixing, plain = MIXINGS["gated-pairs"](), OBJECTIVES["nt-xent"]()
     output, batch = a_batch(mixed(plain, mixing, "gated-pairs"))
     assert batch.extras is not None
-    batch.extras["gates"].fill_(1.0)  # type: ignore[attr-defined]
+    batch.extras["gate_map"].zero_()  # type: ignore[attr-defined]
     order = torch.randperm(BATCH, generator=drawing(5))
-    expected = plain.value(torch.cat([output[:BATCH], output[BATCH:][order]]), batch)
-    assert float(mixed(plain, mixing, "gated-pairs").value(output, batch)) == pytest.approx(float(expected), abs=1e-12)
+    rows = normalize(torch.cat([output[:BATCH], output[BATCH:][order]]))
+    classes = torch.cat([batch.labels[:BATCH], batch.labels[BATCH:][order]])
+    terms = []
+    for a in range(2 * BATCH):
+        p = (a + BATCH) % (2 * BATCH)
+        kept = (classes != classes[a]) & (classes != classes[p])
+        kept[p] = True
+        scores = rows @ rows[a] / plain.temperature  # type: ignore[attr-defined]
+        terms.append(scores[kept].logsumexp(0) - scores[p])
+    expected = float(torch.stack(terms).mean())
+    assert float(mixed(plain, mixing, "gated-pairs").value(output, batch)) == pytest.approx(expected, abs=1e-12)
     with pytest.raises(InputError, match=r"raise mixer\.classes"):
-        mixed(plain, MIXINGS["gated-pairs"](classes=3), "gated-pairs").value(  # type: ignore[call-arg]
-            output, batch._replace(extras={**batch.extras, "gates": torch.ones(3, 3, WIDTH, dtype=torch.float64)})
-        )
+        mixed(plain, MIXINGS["gated-pairs"](classes=3), "gated-pairs").value(output, batch)  # type: ignore[call-arg]
 
 
 def test_a_hallucination_without_weights_is_the_extrapolation_of_the_second_view() -> None:
@@ -207,8 +214,8 @@ def test_a_hallucination_without_weights_is_the_extrapolation_of_the_second_view
     assert bool((cosine < (second * first).sum(1)).all())
 
 
-def test_a_follower_is_the_moving_average_of_the_network_and_answers_with_the_next_view() -> None:
-    """If this fails, keys come from the network that is trained, or a row is its own positive."""
+def test_a_follower_is_the_moving_average_of_the_network() -> None:
+    """If this fails, keys come from the network that is trained."""
     network = network_of()
     rule = RULES["ep-centered"](Setting(OBJECTIVES["nt-xent"]()))
     second = follower(network, rule, 0.75)
@@ -219,14 +226,26 @@ def test_a_follower_is_the_moving_average_of_the_network_and_answers_with_the_ne
         second.follow()
     assert torch.allclose(second.copy.weight(0), first + 1 - 0.75**3, atol=1e-6)  # float32
     batch = VIEWS.present(Batch(torch.rand(5, 9, generator=seeded(0)), torch.arange(5)), seeded(1))
-    own = second.copy.output(rule.infer(second.copy, batch.inputs).state)
-    assert torch.equal(second.keys(batch, 2), torch.cat([own[5:], own[:5]]))
-    # With three views the next one is not the one before.
-    batch = MultiView((Noise(0.1),), count=3).present(Batch(torch.rand(5, 9, generator=seeded(0)), torch.arange(5)), seeded(1))
-    own = second.copy.output(rule.infer(second.copy, batch.inputs).state)
-    assert torch.equal(second.keys(batch, 3), torch.cat([own[5:], own[:5]]))
+    assert torch.equal(second.outputs(batch), second.copy.output(rule.infer(second.copy, batch.inputs).state))
     with pytest.raises(InputError, match="below 1"):
         follower(network, rule, 1.0)
+
+
+@pytest.mark.parametrize(("name", "count", "ahead"), [("infonce-queue", 2, 5), ("infonce-queue", 3, 5), ("adaptive-triplet", 2, 0)])
+def test_keys_are_of_the_next_view_in_a_contrast_and_of_the_row_itself_in_an_anchor_branch(name: str, count: int, ahead: int) -> None:
+    """If this fails, a row is its own positive, or a margin is that of other pairs than are judged."""
+    objective = OBJECTIVES[name](**({"length": 64} if name == "infonce-queue" else {}))
+    network, rule = network_of(), RULES["backprop"](Setting(objective))
+    views = MultiView((Noise(0.1),), count=count)
+    made = contrasting(
+        objective, views, BATCH, WIDTH, 60, seeded(2), torch.float32, sampler=SAMPLERS["shuffled"](), follower=follower(network, rule, 0.0)
+    )
+    batch = made.present(Batch(torch.rand(5, 9, generator=seeded(0)), torch.tensor([0, 0, 1, 1, 2]), torch.arange(5)), seeded(1))
+    own = network.output(rule.infer(network, batch.inputs).state).detach()
+    assert batch.extras is not None
+    assert torch.equal(batch.extras["keys"], torch.cat([own[ahead:], own[:ahead]]))
+    if name == "adaptive-triplet":
+        assert float(objective.value(own, batch)) == pytest.approx(0.2, abs=1e-6)  # float32; every margin is the gain that is asked for
 
 
 @pytest.mark.parametrize("rule", RULE_NAMES)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from embedded import build, embeddings, presented
+from embedded import build, close_to, embeddings, presented
 from naive_objectives import TWINS
-from torch import Tensor
 
 from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
-CLOSE = 1e-10
 SAMPLES = 6
 
 
@@ -28,10 +26,6 @@ def in_use(objective: Objective, batch: Batch) -> Batch:
     # Several places of one image, so that something is propagated between them.
     instances = batch.instances // 2 if "positions" in extras and batch.instances is not None else batch.instances
     return batch._replace(extras=extras, instances=instances)
-
-
-def close(ours: Tensor, theirs: Tensor) -> bool:
-    return float((ours - theirs).abs().max()) <= CLOSE * max(1.0, float(theirs.abs().max()))
 
 
 def test_every_objective_has_a_twin() -> None:
@@ -50,6 +44,6 @@ def test_value_and_gradient_are_those_of_the_formula_written_out(name: str) -> N
         value = TWINS[name](objective, leaf, still, batch)
         (gradient,) = torch.autograd.grad(value, leaf)
         moved = batch._replace(held=still)
-        assert close(objective.value(output, moved), value.detach())
-        assert close(objective.gradient(output, moved) / len(output), gradient)
+        assert close_to(objective.value(output, moved), value.detach())
+        assert close_to(objective.gradient(output, moved) / len(output), gradient)
     assert float(gradient.abs().max()) > 1e-4

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize, one_hot
 
 from contrastive_core.errors import InputError
 from contrastive_core.mixing.extrapolation import beta, extrapolate, interpolate
-from contrastive_core.mixing.gated_pairs import gate
+from contrastive_core.mixing.gated_pairs import gates_of
 from contrastive_core.mixing.hard_pairs import hard_pairs
 from contrastive_core.mixing.mixed_negatives import mix_hard_negatives
 from contrastive_core.sampling.clusters import inside_clusters, one_per_class
@@ -172,11 +172,9 @@ def test_replication_repeats_real_samples_only() -> None:
 
 def test_gates_do_not_depend_on_which_class_comes_first() -> None:
     """If this fails, the two views of a pair live in different subspaces."""
-    features, gates = normal(4, 3), normal(2, 2, 3, seed=1)
+    embeddings, weights = normal(2, 5), normal(6, 3, seed=1)
     labels, partners = torch.tensor([0, 1, 0, 1]), torch.tensor([1, 0, 0, 1])
-    seen = gate(features, labels, partners, gates)
-    for row, which in enumerate(((0, 1), (0, 1), (0, 0), (1, 1))):
-        assert torch.equal(seen[row], features[row] * gates[which])
-    assert torch.equal(gate(features, labels, partners, torch.ones(2, 2, 3)), features)
-    with pytest.raises(InputError, match="gates must have shape"):
-        gate(features, labels, partners, gates[:, :1])
+    gates = gates_of(labels, partners, embeddings, weights)
+    for row, (a, b) in enumerate(((0, 1), (0, 1), (0, 0), (1, 1))):
+        logits = (embeddings[a] + embeddings[b]) / 2 @ weights[:5] + weights[5]
+        torch.testing.assert_close(gates[row], 1 / (1 + (-logits).exp()), rtol=1e-13, atol=0)

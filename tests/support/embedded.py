@@ -82,6 +82,11 @@ def same(first: float | Tensor, second: float | Tensor) -> bool:
     return abs(float(first) - float(second)) <= CLOSE * max(1.0, abs(float(second)))
 
 
+def close_to(ours: Tensor, theirs: Tensor) -> bool:
+    """Whether two tensors agree to 1e-10 of the largest entry, or of 1."""
+    return float((ours - theirs).abs().max()) <= CLOSE * max(1.0, float(theirs.abs().max()))
+
+
 def cosines(output: Tensor) -> Tensor:
     rows = normalize(output)
     return rows @ rows.T

@@ -218,16 +218,22 @@ def amcl(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     total = output.new_zeros(())
     size = output.shape[1] // o.heads
     for h in range(o.heads):
-        z, first, last = normalize(output[:, h * size : (h + 1) * size]), extra(batch, "first")[h], extra(batch, "last")[h]
+        cut = slice(h * size, (h + 1) * size)
+        z, still, first, last = normalize(output[:, cut]), normalize(held[:, cut]), extra(batch, "first")[h], extra(batch, "last")[h]
 
         def tau(a: Tensor, b: Tensor, first: Tensor = first, last: Tensor = last) -> Tensor:
             hidden = (torch.cat([a, b, a.new_ones(1)]) @ first).tanh()
             return o.lowest + (o.highest - o.lowest) * (torch.cat([hidden, a.new_ones(1)]) @ last).sigmoid()
 
-        logits = [[z[a] @ z[k] / tau(z[a], z[k]) for k in range(len(z))] for a in range(len(z))]
-        total = total + average([soft_max_of([v for k, v in enumerate(row) if k != a]) - row[pair(z, a)] for a, row in enumerate(logits)])
-        others = [tau(z[a], z[k]) for a, k in product(range(len(z)), repeat=2) if a != k]
-        total = total + o.weight * average([size / 2 * t.log() + 1 / t for t in others])
+        def omega(a: int, b: int, z: Tensor = z, tau: Callable[[Tensor, Tensor], Tensor] = tau) -> Tensor:
+            return size / 2 * tau(z[a], z[b]).log() + 1 / tau(z[a], z[b])
+
+        for a in range(len(z)):
+            p = pair(z, a)
+            logits = [z[a] @ z[k] / tau(z[a], z[k]) for k in range(len(z)) if k != a]
+            hardest = max((k for k in range(len(z)) if k not in (a, p)), key=lambda k: float(still[a] @ still[k]))
+            own = soft_max_of(logits) - z[a] @ z[p] / tau(z[a], z[p])
+            total = total + (own + o.weight * (omega(a, p) - omega(a, hardest))) / len(z)
     return total
 
 
@@ -236,9 +242,18 @@ def raw_nt_xent(z: Tensor) -> Tensor:
 
 
 def comet(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
-    x, y = halves(output)
-    observation = average([raw_nt_xent(torch.cat([a.view(o.steps, -1), b.view(o.steps, -1)])) for a, b in zip(x, y, strict=True)])
-    logits = normalize(x) @ normalize(y).T / o.temperature
+    x, y = (half.view(len(half), o.steps, -1) for half in halves(output))
+    shorter, observation, sample = (x, y), [], []
+    while shorter[0].shape[1] > 1:
+        observation.append(average([raw_nt_xent(torch.cat([a, b])) for a, b in zip(*shorter, strict=True)]))
+        sample.append(average([raw_nt_xent(torch.cat([v[:, t] for v in shorter])) for t in range(shorter[0].shape[1])]))
+        length = shorter[0].shape[1] // 2
+        shorter = tuple(torch.stack([v[:, 2 * t : 2 * t + 2].amax(1) for t in range(length)], dim=1) for v in shorter)  # type: ignore[assignment]
+    codes = [
+        normalize(torch.stack([v[:, :, c] / v[:, :, c].norm(dim=1, keepdim=True) for c in range(v.shape[2])]).permute(1, 0, 2).flatten(1))
+        for v in (x, y)
+    ]
+    logits = codes[0] @ codes[1].T / o.temperature
 
     def same(ids: Tensor) -> Tensor:
         pairs = [(i, j) for i, j in product(range(len(x)), repeat=2) if i != j and ids[i] == ids[j]]
@@ -246,37 +261,32 @@ def comet(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         return average(ways)
 
     trials, patients = halves(extra(batch, "trials"))[0], halves(batch.labels)[0]
-    return o.observation * observation + o.sample * raw_nt_xent(output) + o.trial * same(trials) + o.patient * same(patients)
+    return o.observation * average(observation) + o.sample * average(sample) + o.trial * same(trials) + o.patient * same(patients)
 
 
 def pixpro(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     z, keys, places, mapping = normalize(output), normalize(extra(batch, "keys")), extra(batch, "positions"), extra(batch, "map")
     assert batch.instances is not None
     assert batch.views is not None
-    total = output.new_zeros(())
-    for view in (0, 1):
+    means = []
+    for view, image in product((0, 1), batch.instances.unique()):
+        here = [i for i in range(len(z)) if batch.instances[i] == image and batch.views[i] == view]
+        there = [j for j in range(len(z)) if batch.instances[j] == image and batch.views[j] != view]
         terms = []
-        for i, j in product(range(len(z)), repeat=2):
-            close = batch.instances[i] == batch.instances[j] and (places[i] - places[j]).norm() <= o.threshold
-            if batch.views[i] == view and batch.views[j] != view and close:
-                inside = [k for k in range(len(z)) if batch.instances[k] == batch.instances[i] and batch.views[k] == view]
-                parts = [(z[i] @ z[k]).clamp(min=0) ** o.power * (output[k] @ mapping) for k in inside]
+        for i, j in product(here, there):
+            if (places[i] - places[j]).norm() < o.threshold:
+                parts = [(z[i] @ z[k]).clamp(min=0) ** o.power * normalize(output[k] @ mapping, dim=0) for k in here]
                 terms.append(torch.cosine_similarity(torch.stack(parts).sum(0), keys[j], dim=0))
-        total = total - average(terms)
-    return total
+        means.append(average(terms) if terms else output.new_zeros(()))
+    return -2 * average(means)
 
 
 def pamc(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     z = normalize(output)
-    centres = {int(c): normalize(z[batch.labels == c].mean(0), dim=0) for c in batch.labels.unique()}
-    terms = []
-    for a, chosen in enumerate(positives(batch)):
-        if chosen:
-            own = centres[int(batch.labels[a])]
-            terms.append(
-                soft_max_of([o.sharpness * own @ c for c in centres.values()]) - soft_max_of([o.sharpness * z[a] @ z[p] for p in chosen])
-            )
-    return average(terms)
+    centres = [normalize(output[batch.labels == c].sum(0), dim=0) for c in batch.labels.unique()]
+    pulled = [-soft_max_of([o.sharpness * z[a] @ z[p] for p in chosen]) for a, chosen in enumerate(positives(batch)) if chosen]
+    apart = [soft_max_of([o.sharpness * b @ c if b is not c else 0 * b.sum() for c in centres]) for b in centres]
+    return average(pulled) + average(apart)
 
 
 def swav(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
@@ -328,34 +338,31 @@ def cuaxu(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
 
 
 def cacr(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
-    z, terms = normalize(output), []
-    for a in range(len(z)):
-        push = torch.stack([(z[a] - z[k]).square().sum() for k in range(len(z)) if k not in (a, pair(z, a))])
-        terms.append((z[a] - z[pair(z, a)]).square().sum() - ((-o.repulsion * push).softmax(0) * push).sum())
-    return average(terms)
+    z, pushed = normalize(output), []
+    x, y = halves(z)
+    for i in range(len(x)):
+        apart = torch.stack([(x[i] - y[j]).square().sum() for j in range(len(x)) if j != i])
+        pushed.append(((-o.repulsion * apart).softmax(0) * apart).sum())
+    return (x - y).square().sum(1).mean() - average(pushed)
 
 
 def sepclr(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
-    half = output.shape[1] // 2
+    half, tau = output.shape[1] // 2, o.temperature
     target = halves(batch.labels)[0] != 0
-
-    def entropy(codes: list[Tensor]) -> Tensor:
-        size = len(codes[0])
-        kernel = [
-            [torch.stack([-(c[i] - c[j]).square().sum() / (2 * o.temperature) for c in codes]).sum().exp() for j in range(size)]
-            for i in range(size)
-        ]
-        return average([average(row).log() for row in kernel])
-
     total, views = output.new_zeros(()), []
     for rows in halves(output):
         c, s = normalize(rows[:, :half]), rows[:, half:]
         views.append((c, s))
-        spread_out = o.common * entropy([c]) + o.salient * entropy([s[target]]) + o.joint * entropy([s[target], c[target]])
-        total = total + spread_out / 2 + o.background * s[~target].square().sum(1).mean() / (4 * o.temperature)
+        null = torch.stack([code if there else 0 * code for code, there in zip(s, target, strict=True)])
+        spread_out = o.uniformity * (o.common * spread(c, 1 / (2 * tau)) + o.salient * spread(null, 1 / (2 * tau)))
+        kernel = [
+            [(-((c[i] - c[j]).square().sum() + (null[i] - null[j]).square().sum()) / (2 * tau)).exp() for j in range(len(c))]
+            for i in range(len(c))
+        ]
+        silent = o.background * s[~target].square().sum(1).mean() / (2 * tau)
+        total = total + (spread_out + o.joint * average([average(row).log() for row in kernel]) + silent) / 2
     (c, s), (d, t) = views
-    pull = (c - d).square().sum(1).mean() + (s - t)[target].square().sum(1).mean()
-    return total + o.alignment * pull / (2 * o.temperature)
+    return total + (o.common * (c - d).square().sum(1).mean() + o.salient * (s - t)[target].square().sum(1).mean()) / (2 * tau)
 
 
 def pmrl(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.objectives.batch_layout import extra, others_among, partners, view_rows
+from contrastive_core.objectives.batch_layout import extra, others_among, partners, sample_of_rows, view_rows
 from contrastive_core.objectives.checks import require_at_least, require_positive
-from contrastive_core.objectives.embeddings import unit
+from contrastive_core.objectives.embeddings import tiles, unit
 from contrastive_core.objectives.needs import Extra, Needs, Origin
 from contrastive_core.objectives.objective import Objective
 from contrastive_core.objectives.tiled_function import tiled
@@ -22,9 +22,13 @@ class AMCL(Objective):
     r"""Adaptive multi-head contrast: NT-Xent per head, at temperatures that a small network gives to every pair.
 
     The outputs are cut into H heads of d = n/H units. With :math:`\tau_{ij} = \tau_\mathrm{lo} + (\tau_\mathrm{hi} -
-    \tau_\mathrm{lo})\,\sigma(f(z_i, z_j))`, :math:`C = \sum_h [\mathrm{NTXent}(s_{ij}/\tau_{ij}) + \beta \langle \tfrac d2 \log
-    \tau_{ij} + 1/\tau_{ij} \rangle]`. f is a learnt network with one hidden tanh layer per head; the gradient also flows through f
-    into the rows.
+    \tau_\mathrm{lo})\,\sigma(f(z_i, z_j))` and :math:`\Omega(\tau) = \tfrac d2 \log \tau + 1/\tau`, :math:`C = \sum_h \langle
+    \mathrm{NTXent}_i(s_{ij}/\tau_{ij}) + \beta\,\Omega(\tau_{ip}) - \beta\,\Omega(\tau_{in}) \rangle_i` with the positive p and the
+    hardest negative n of each row, the one with the largest cosine. f is a learnt network with one hidden tanh layer per head; the
+    gradient also flows through f into the rows, but not through the choice of n. The signs are those of the table of losses that the
+    authors published. Code that they published later differs from it: :math:`f = -\phi(z_i) \cdot \phi(z_j)` with one :math:`\phi` for
+    all heads, the mean of the 100 largest :math:`s/\tau` in place of the log-sum, and :math:`\log \tau + 1/\tau` summed over
+    these negatives.
 
     Attributes
     ----------
@@ -35,7 +39,7 @@ class AMCL(Objective):
     weight : float
         :math:`\beta`.
     hidden : int
-        Hidden units of f; our source does not state them.
+        Hidden units of f.
     """
 
     heads: int = 3
@@ -51,7 +55,7 @@ class AMCL(Objective):
         )
     )
     source = "Wang et al. (2023), adaptive multi-head contrastive learning"
-    verified = "from the paper, not re-read; the published code does not run"
+    verified = "regulariser equals the authors' table of losses; temperatures are ours, see the notes"
 
     def __post_init__(self) -> None:
         require_positive(lowest=self.lowest, highest=self.highest)
@@ -78,23 +82,42 @@ class AMCL(Objective):
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the sum over heads of the mean over rows."""
-        size, partner = self._size(output.shape[1]), partners(view_rows(batch))
-        heads = zip(torch.split(output, size, 1), extra(batch, "first"), extra(batch, "last"), strict=True)
-
-        def term(part: slice, rows: Tensor, first: Tensor, last: Tensor) -> Tensor:
-            others = others_among(part, len(rows), rows)
-            asked, found = rows[part] @ first[:size], rows @ first[size:-1] + first[-1]
-            scores = (asked[:, None] + found[None, :]).tanh() @ last[:-1] + last[-1]  # (T, B)
-            temperatures = self.lowest + (self.highest - self.lowest) * scores.sigmoid()
-            logs = (rows[part] @ rows.T / temperatures).masked_fill(~others, -float("inf")).log_softmax(1)
-            kept = temperatures[others]
-            regularisation = (size / 2 * kept.log() + 1 / kept).sum() / (len(rows) - 1)
-            return (self.weight * regularisation - logs.gather(1, partner[part, None]).sum()) / len(rows)
-
+        size, index = self._size(output.shape[1]), view_rows(batch)
+        partner, sample = partners(index), sample_of_rows(index)
+        cut = (torch.split(rows, size, 1) for rows in (output, held))
         width = len(output) * (self.hidden + 1)
-        return torch.stack([tiled(term, len(output), width, unit(rows), first, last) for rows, first, last in heads]).sum()
+        losses = []
+        for rows, still, first, last in zip(*cut, extra(batch, "first"), extra(batch, "last"), strict=True):
+            judges = (partner, hardest_negatives(unit(still), sample))
+
+            def term(part: slice, rows: Tensor, first: Tensor, last: Tensor, judges: tuple[Tensor, Tensor] = judges) -> Tensor:
+                return self._term(part, rows, first, last, judges)
+
+            losses.append(tiled(term, len(output), width, unit(rows), first, last))
+        return torch.stack(losses).sum()
+
+    def _term(self, part: slice, rows: Tensor, first: Tensor, last: Tensor, judges: tuple[Tensor, Tensor]) -> Tensor:
+        """Return the share of a slice of rows in one head's loss, given each row's positive and hardest negative."""
+        size = rows.shape[1]
+        asked, found = rows[part] @ first[:size], rows @ first[size:-1] + first[-1]
+        scores = (asked[:, None] + found[None, :]).tanh() @ last[:-1] + last[-1]  # (T, B)
+        temperatures = self.lowest + (self.highest - self.lowest) * scores.sigmoid()
+        others = others_among(part, len(rows), rows)
+        logs = (rows[part] @ rows.T / temperatures).masked_fill(~others, -float("inf")).log_softmax(1)
+        positive, negative = (temperatures.gather(1, judge[part, None]) for judge in judges)
+        regularisation = size / 2 * (positive.log() - negative.log()) + 1 / positive - 1 / negative
+        return (self.weight * regularisation - logs.gather(1, judges[0][part, None])).sum() / len(rows)
 
     def _size(self, width: int) -> int:
         if width % self.heads:
             raise ShapeError(f"{width} outputs cannot be cut into {self.heads} heads of equal size; give a multiple of {self.heads}")
         return width // self.heads
+
+
+def hardest_negatives(rows: Tensor, sample: Tensor) -> Tensor:
+    """Return the most similar row of another sample for each unit row, of shape (B,), in O(B tile) memory."""
+    found = [
+        (rows[part] @ rows.T).masked_fill(sample[part, None] == sample[None, :], -float("inf")).argmax(1)
+        for part in tiles(len(rows), len(rows))
+    ]
+    return torch.cat(found)

@@ -10,7 +10,7 @@ from torch import Tensor
 from contrastive_core.objectives.batch_layout import extra, view_rows
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import unit
-from contrastive_core.objectives.log_softmax import leave_out_self, pooled, through
+from contrastive_core.objectives.log_softmax import even, leave_out_self, pooled, through
 from contrastive_core.objectives.needs import Extra, Labels, Needs, Origin
 from contrastive_core.objectives.objective import Objective, Stateless
 from contrastive_core.types import Batch
@@ -100,10 +100,11 @@ class SwAV(Objective):
 class PamC(Stateless):
     r"""Block contrast with the other clusters' centres in place of negatives.
 
-    :math:`C = \langle -\log \sum_{p \in P(a)} e^{\tau' s_{ap}} + \log \sum_c e^{\tau' \cos(\mu_a, \mu_c)} \rangle_a`. Clusters
-    are given by the labels; P are the other rows of the row's cluster and :math:`\mu` the mean direction of a cluster. The second sum
-    includes the row's own cluster. :math:`\tau'` is a factor here, not a divisor. Rows alone in their cluster do not count. Gradients
-    flow through the centres. The official code adds :math:`10^{-10}` inside the logarithms; this code adds nothing.
+    :math:`C = -\langle \log \sum_{p \in P(a)} e^{\tau' s_{ap}} \rangle_a + \langle \log [1 + \sum_{c \ne b} e^{\tau' \cos(\mu_b, \mu_c)}]
+    \rangle_b` over rows a and clusters b. Clusters are given by the labels; P are the other rows of the row's cluster, and :math:`\mu`
+    is the sum of the raw rows of a cluster. :math:`\tau'` is a factor here, not a divisor. Rows alone in their cluster do not count.
+    Gradients flow through the centres. The official code learns the clusters beside this loss, and takes P from the edges of a graph,
+    which the labels stand for here. It adds :math:`10^{-10}` inside the logarithms; this code adds nothing.
 
     Attributes
     ----------
@@ -115,7 +116,7 @@ class PamC(Stateless):
 
     needs = Needs(fewest=1, most=None, labels=Labels.CLASSES)
     source = "Kulatilleke, Portmann & Chandra (2022), PamC"
-    verified = "read in the official code, not run"
+    verified = "value equals a rewriting of the official code, with clusters as its graph"
     strength = 0.02
 
     def __post_init__(self) -> None:
@@ -125,7 +126,7 @@ class PamC(Stateless):
         """Return the mean over the rows that are not alone in their cluster."""
         rows = unit(output)
         _, group, sizes = torch.unique(batch.labels, return_inverse=True, return_counts=True)
-        centres = unit(rows.new_zeros(len(sizes), rows.shape[1]).index_add(0, group, rows) / sizes[:, None])
+        centres = unit(output.new_zeros(len(sizes), output.shape[1]).index_add(0, group, output))
         share = (sizes[group] > 1).to(rows.dtype)
         share = share / share.sum().clamp(min=1)
 
@@ -133,5 +134,8 @@ class PamC(Stateless):
             logits.masked_fill_(group[part, None] != group[None, :], -float("inf"))
             leave_out_self(logits, part)
 
-        apart = pooled(centres[group], centres, self.sharpness, share)
+        def own_counts_one(logits: Tensor, part: slice) -> None:
+            logits[:, part].fill_diagonal_(0)
+
+        apart = pooled(centres, centres, self.sharpness, even(centres), own_counts_one)
         return apart + through(rows, rows, self.sharpness, lambda sums: -torch.where(share > 0, share * sums, 0.0).sum(), same_cluster)

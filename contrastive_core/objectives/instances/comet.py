@@ -1,5 +1,6 @@
 """COMET: contrast on nested levels, from observations and samples to trials and patients."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -21,18 +22,21 @@ from contrastive_core.types import Batch
 class COMET(Stateless):
     r"""Weighted sum of the contrasts on four levels of a medical time series.
 
-    *Observation*: the outputs of a row are cut into time steps. Each step must find the same step of the other view among all steps
-    of the sample's two views. *Sample*: NT-Xent of the rows. Both levels have no temperature and no normalisation, as in the official
-    code. *Trial* and *patient*: rows of the two views with the same trial or patient, the sample itself excepted, must find each
-    other. Their loss is the mean of :math:`-\log(e^{s_{ij}/\tau}/\sum_k e^{s_{ik}/\tau})` over these pairs, along rows and along
-    columns, with cosines s; the official code normalises along time instead. A level without pairs adds 0.
+    The outputs of a row are cut into time steps. *Observation*: each step must find the same step of the other view among all steps
+    of the sample's two views. *Sample*: each step of a row must find this step of the row's other view among the same step of all
+    rows. Both levels have no temperature and no normalisation, and average over lengths: the series itself, then its maxima over
+    pairs of neighbouring steps, and so on down to two steps. *Trial* and *patient*: rows of the two views with the same trial or
+    patient, the sample itself excepted, must find each other. Their loss is the mean of :math:`-\log(e^{s_{ij}/\tau}/\sum_k
+    e^{s_{ik}/\tau})` over these pairs, along rows and along columns. s is the cosine of codes in which every channel has length 1 over
+    time. The official code takes rows for :math:`i < j` and columns for :math:`i > j` alone, and depends on the order of the batch;
+    this is its mean over both orders. A level without pairs adds 0.
 
     Attributes
     ----------
     temperature : float
         :math:`\tau` of the trial and patient levels.
     steps : int
-        Time steps that a row's outputs are cut into, a divisor of their number.
+        Time steps that a row's outputs are cut into, a divisor of their number, 2 or more.
     observation, sample, trial, patient : float
         Weights of the levels.
     """
@@ -48,11 +52,11 @@ class COMET(Stateless):
         labels=Labels.CLASSES, extras=(Extra("trials", "(B,)", Origin.GIVEN, "number of each row's trial; labels are the patients"),)
     )
     source = "Wang, Han, Wang & Zhang (2023), COMET"
-    verified = "read in the official code, not run"
+    verified = "value equals a rewriting of the official code; trial and patient levels, its mean over both orders of the batch"
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature)
-        require_at_least(1, steps=self.steps)
+        require_at_least(2, steps=self.steps)
         require_at_least(0, observation=self.observation, sample=self.sample, trial=self.trial, patient=self.patient)
 
     @property
@@ -62,21 +66,20 @@ class COMET(Stateless):
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the weighted sum of the levels."""
-        views = two_views(output, batch)
-        units = two_views(unit(output), batch)
+        if output.shape[1] % self.steps:
+            raise ShapeError(f"{output.shape[1]} outputs cannot be cut into {self.steps} time steps; give a multiple of {self.steps}")
+        views = [view.view(len(view), self.steps, -1) for view in two_views(output, batch)]  # (N, T, n/T)
+        lengths = list(shortened(torch.stack(views)))
+        observation = torch.stack([observations(*pair) for pair in lengths]).mean()
+        sample = torch.stack([samples(*pair) for pair in lengths]).mean()
+        codes = [unit(unit_over_time(view).flatten(1)) for view in views]
         trials, patients = (two_views(ids, batch)[0] for ids in (extra(batch, "trials"), batch.labels))
         return (
-            self.observation * self._observations(*views)
-            + self.sample * raw_contrast(torch.cat(views), len(views[0]))
-            + self.trial * self._same(*units, trials)
-            + self.patient * self._same(*units, patients)
+            self.observation * observation
+            + self.sample * sample
+            + self.trial * self._same(*codes, trials)
+            + self.patient * self._same(*codes, patients)
         )
-
-    def _observations(self, first: Tensor, second: Tensor) -> Tensor:
-        if first.shape[1] % self.steps:
-            raise ShapeError(f"{first.shape[1]} outputs cannot be cut into {self.steps} time steps; give a multiple of {self.steps}")
-        times = torch.cat([view.view(len(view), self.steps, -1) for view in (first, second)], dim=1)  # (N, 2 T, n/T)
-        return torch.stack([raw_contrast(sample, self.steps) for sample in times]).mean()
 
     def _same(self, first: Tensor, second: Tensor, ids: Tensor) -> Tensor:
         """Return the contrast of rows with equal ids, averaged over both directions."""
@@ -92,6 +95,32 @@ class COMET(Stateless):
         ways = ((first, second), (second, first))
         terms = [pooled(a, b, 1 / self.temperature, others / pairs, targets=targets) for a, b in ways]
         return torch.stack(terms).mean()
+
+
+def shortened(views: Tensor) -> Iterator[Tensor]:
+    """Yield series and their maxima over pairs of neighbouring steps, down to two steps; shapes (2, N, T, c), (2, N, T/2, c), ..."""
+    while views.shape[2] > 1:
+        yield views
+        even = views.shape[2] // 2 * 2  # an odd last step is dropped
+        views = torch.maximum(views[:, :, 0:even:2], views[:, :, 1:even:2])
+
+
+def observations(first: Tensor, second: Tensor) -> Tensor:
+    """Return the contrast of the steps of each sample, averaged over samples; arguments of shape (N, T, c)."""
+    times = torch.cat([first, second], dim=1)
+    return torch.stack([raw_contrast(sample, first.shape[1]) for sample in times]).mean()
+
+
+def samples(first: Tensor, second: Tensor) -> Tensor:
+    """Return the contrast of the samples at each step, averaged over steps; arguments of shape (N, T, c)."""
+    rows = torch.cat([first, second]).transpose(0, 1)
+    return torch.stack([raw_contrast(step, len(first)) for step in rows]).mean()
+
+
+def unit_over_time(series: Tensor) -> Tensor:
+    """Return series, of shape (N, T, c), in which every channel has length 1 over time; a silent channel becomes 0."""
+    channels = series.transpose(1, 2)
+    return unit(channels.reshape(-1, series.shape[1])).view_as(channels).transpose(1, 2)
 
 
 def raw_contrast(rows: Tensor, offset: int) -> Tensor:

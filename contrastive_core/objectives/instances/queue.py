@@ -15,6 +15,7 @@ from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
 KEYS = Extra("keys", "(B, n)", Origin.GIVEN, "a second (momentum) network's output that each row has to match")
+OWN_KEYS = Extra("keys", "(B, n)", Origin.GIVEN, "a second (momentum) network's output for each row itself")
 
 
 def against_queue(rows: Tensor, keys: Tensor, queue: Tensor, scale: float) -> Tensor:

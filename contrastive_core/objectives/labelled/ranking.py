@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 from contrastive_core.objectives.batch_layout import extra, two_views
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import tiles, unit
-from contrastive_core.objectives.instances.queue import KEYS
+from contrastive_core.objectives.instances.queue import OWN_KEYS
 from contrastive_core.objectives.labelled.supervised import CLASSES
 from contrastive_core.objectives.needs import Needs
 from contrastive_core.objectives.objective import Stateless
@@ -157,7 +157,7 @@ class AdaptiveTriplet(Stateless):
 
     margin: float = 0.2
 
-    needs = Needs(fewest=1, most=None, labels=CLASSES.labels, extras=(KEYS,))
+    needs = Needs(fewest=1, most=None, labels=CLASSES.labels, extras=(OWN_KEYS,))
     source = "Diao et al. (2024), deep boosting learning"
     verified = "the margin as in the official code (its relative form), read and not run; reduces to the triplet loss"
     strength = 0.0002

@@ -8,22 +8,26 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from contrastive_core.errors import InputError
+from contrastive_core.mixing.extrapolation import beta
 from contrastive_core.mixing.mixing import Mixing, drawing, given
+from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.needs import Labels, Needs
 from contrastive_core.objectives.objective import Objective
 from contrastive_core.types import Batch
 
 
 class HardPairs(NamedTuple):
-    """Mixed samples for each anchor that has both a positive and a negative.
+    """Hard positives, for each anchor that has both a positive and a negative, and a hard negative for each row.
 
     Attributes
     ----------
     anchors : Tensor of shape (K,)
         Rows of the anchors.
-    positives, negatives : Tensor of shape (K, n)
-        Mixed features.
-    positive_labels, negative_labels : Tensor of shape (K, c)
+    positives : Tensor of shape (K, n)
+        Mixed features of the anchors' hard positives.
+    negatives : Tensor of shape (B, n)
+        Mixed features of the rows' hard negatives.
+    positive_labels, negative_labels : Tensor of shape (K, c) and (B, c)
         One-hot labels, mixed with the same weights.
     """
 
@@ -35,14 +39,21 @@ class HardPairs(NamedTuple):
 
 
 def hard_pairs(
-    features: Tensor, labels: Tensor, num_classes: int, generator: torch.Generator, least: float = 0.8, held: Tensor | None = None
+    features: Tensor,
+    labels: Tensor,
+    num_classes: int,
+    generator: torch.Generator,
+    least: float = 0.8,
+    held: Tensor | None = None,
+    shape: float = 1.0,
 ) -> HardPairs:
     r"""Mix hard positives and hard negatives (Core-tuning, Zhang et al., 2021).
 
-    A hard positive is :math:`\lambda` times the least similar positive plus :math:`1 - \lambda` times the most similar negative. A hard
-    negative mixes two negatives in the same way. :math:`\lambda` is uniform between ``least`` and 1. Pairs are excluded by a mask of
-    minus infinity. Multiplying by 0 would be wrong: in a search for the smallest cosine, an excluded pair would win over every true
-    pair with a positive cosine.
+    A hard positive is :math:`\lambda` times the least similar positive plus :math:`1 - \lambda` times the most similar negative, with
+    :math:`\lambda \sim \mathrm{Beta}(a, a)`. A hard negative is a random sample with a share of :math:`\max(\lambda', l)` and the row
+    itself with the rest, :math:`\lambda' \sim \mathrm{Beta}(a, a)`; the sample may be of the row's class. Pairs are excluded by a mask
+    of minus infinity. The official code multiplies by 0 instead, so that in its search for the smallest cosine an excluded pair wins
+    over every true pair with a positive cosine.
 
     Parameters
     ----------
@@ -53,19 +64,21 @@ def hard_pairs(
     num_classes : int
         Number of classes.
     generator : torch.Generator
-        Source of weights and second negatives.
+        Source of weights and random samples.
     least : float
-        Smallest weight of the first sample, in [0, 1].
+        Smallest share l of the random sample in a hard negative, in [0, 1].
     held : Tensor of shape (B, n), optional
         Embeddings by which pairs are chosen; None takes ``features``.
+    shape : float
+        a, the parameter of the beta distribution; 1 is uniform.
 
     Returns
     -------
     HardPairs
-        Mixtures for every anchor that has a positive and a negative.
+        Mixtures.
     """
     if not 0 <= least <= 1:
-        raise InputError(f"the least weight of a mixture must lie in [0, 1], got {least}; 0.8 is usual")
+        raise InputError(f"the least share of the random sample must lie in [0, 1], got {least}; 0.8 is usual")
     unit = normalize((features if held is None else held).detach())
     cosines, same = unit @ unit.T, labels[:, None] == labels[None, :]
     positive = same.clone().fill_diagonal_(False)
@@ -74,8 +87,10 @@ def hard_pairs(
         raise InputError("no sample has a partner of its class and one of another class; give a batch of two or more classes")
     far = cosines.masked_fill(~positive, torch.inf).argmin(1)[anchors]
     near = cosines.masked_fill(same, -torch.inf).argmax(1)[anchors]
-    other = torch.multinomial((~same)[anchors].double(), 1, generator=generator)[:, 0]
-    weights = least + (1 - least) * torch.rand(2, len(anchors), 1, generator=generator, dtype=features.dtype)
+    rows = torch.arange(len(features), device=features.device)
+    other = torch.randperm(len(features), generator=generator)
+    kept = beta(len(anchors), shape, generator).to(features)[:, None]
+    taken = beta(len(features), shape, generator).to(features).clamp(min=least)[:, None]
     onehot = torch.nn.functional.one_hot(labels, num_classes).to(features.dtype)
 
     def mix(values: Tensor, weight: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -83,29 +98,40 @@ def hard_pairs(
 
     return HardPairs(
         anchors,
-        mix(features, weights[0], far, near),
-        mix(features, weights[1], near, other),
-        mix(onehot, weights[0], far, near),
-        mix(onehot, weights[1], near, other),
+        mix(features, kept, far, near),
+        mix(features, taken, other, rows),
+        mix(onehot, kept, far, near),
+        mix(onehot, taken, other, rows),
     )
+
+
+def classes_of(vectors: Tensor) -> Tensor:
+    """Return a class for each distinct vector of labels, of shape (B,); vectors that differ by rounding alone share one."""
+    return torch.unique(vectors.double().mul(2**30).round(), dim=0, return_inverse=True)[1]
 
 
 @final
 @dataclass(frozen=True)
 class HardPairMixing(Mixing):
-    """Adds the mixed pairs as further rows; each gets the class with the largest share in it.
+    """Adds the mixed pairs as further rows; a mixture of two classes is a class of its own, as in the official code.
+
+    The cross-entropy of the mixtures, which the paper adds to the contrast, is not part of this.
 
     Attributes
     ----------
     least : float
-        Smallest weight of the first sample, above one half.
+        Smallest share of the random sample in a hard negative.
+    shape : float
+        Parameter of the beta distribution of the shares; 1 is uniform.
     """
 
     least: float = 0.8
+    shape: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0.5 < self.least <= 1:
-            raise InputError(f"the least weight of a mixture must be above 1/2 and at most 1, got {self.least}")
+        require_positive(shape=self.shape)
+        if not 0 <= self.least <= 1:
+            raise InputError(f"the least share of the random sample must lie in [0, 1], got {self.least}; 0.8 is usual")
 
     def refusal(self, objective: Objective) -> str | None:
         """Refuse objectives that do not pair rows by their classes alone."""
@@ -126,10 +152,11 @@ class HardPairMixing(Mixing):
         labels, classes = batch.labels, int(batch.labels.max()) + 1
 
         def pairs(rows: Tensor) -> HardPairs:
-            return hard_pairs(rows, labels, classes, drawing(seed), self.least, held)
+            return hard_pairs(rows, labels, classes, drawing(seed), self.least, held, self.shape)
 
         made, still = pairs(output), pairs(held)
-        names = torch.cat([labels, made.positive_labels.argmax(1), made.negative_labels.argmax(1)])
+        onehot = torch.nn.functional.one_hot(labels, classes).to(output.dtype)
+        names = classes_of(torch.cat([onehot, made.positive_labels, made.negative_labels]))
         # Mixtures are not views of any sample, and the objective does not need views.
         extended = batch._replace(labels=names, instances=None, views=None)
         return objective.loss(

@@ -52,6 +52,7 @@ OBJECTIVES: Table[type[Objective]] = Table(
         "mw": "contrastive_core.objectives.labelled.ranking:MW",
         "triplet": "contrastive_core.objectives.labelled.ranking:Triplet",
         "adaptive-triplet": "contrastive_core.objectives.labelled.ranking:AdaptiveTriplet",
+        "deep-boosting": "contrastive_core.objectives.instances.deep_boosting:DeepBoosting",
         "groco": "contrastive_core.objectives.instances.groco:GroCo",
         "conr": "contrastive_core.objectives.labelled.regression:ConR",
         "supremix": "contrastive_core.objectives.labelled.regression:SupReMix",

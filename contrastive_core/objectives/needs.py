@@ -62,9 +62,12 @@ class Needs(NamedTuple):
         Kind of the labels.
     extras : tuple of Extra
         Further tensors.
+    divisor : str
+        Setting that must divide the number of outputs; empty for none.
     """
 
     fewest: int = 2
     most: int | None = 2
     labels: Labels = Labels.NONE
     extras: tuple[Extra, ...] = ()
+    divisor: str = ""

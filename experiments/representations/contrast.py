@@ -26,7 +26,17 @@ from experiments.trials.engine import check_engine
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
+    from contrastive_core.network import Network
     from contrastive_core.training.views_of_samples import Contrasting
+
+MEETING = ("similar-batches", "inside-clusters", "one-per-class", "balanced-propensity")
+"""Samplers whose purpose is which samples meet in a batch."""
+
+SAMPLED = 4096
+"""Most training samples by which the effect of a sampler is judged."""
+
+LITTLE = 0.005
+"""Change of the mean cosine of inputs below which a sampler has hardly any effect; chance alone gives about a tenth of it."""
 
 
 def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
@@ -67,11 +77,39 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
             "initial outputs: phases need not settle; lower --strength, raise --gain, or freeze the nudge"
         )
     doubts = review(network, setting, splits.train.inputs[:FEW])
-    for warning in [*ignored(options), *_unused(options, contrasting), *unused(options, setting, options.rules), *doubts]:
+    idle = _idle_sampling(options, splits, contrasting, network)
+    for warning in [*ignored(options), *_unused(options, contrasting), *idle, *unused(options, setting, options.rules), *doubts]:
         invocation.warn(warning)
     if options.temperature is not None and not has_temperature(objective) and options.temperature != 0.2:
         invocation.warn(f"--temperature has no effect: {options.cost} has none")
     return architecture(network, widened(options, splits))
+
+
+def _idle_sampling(options: ContrastiveOptions, splits: Splits, contrasting: Contrasting, network: Network) -> list[str]:
+    """Return a sentence if the sampler hardly changes who meets whom, compared with a random order of the same samples."""
+    import torch
+
+    from contrastive_core.sampling.meetings import meetings
+    from contrastive_core.sampling.sampler import Shuffled
+
+    if options.sampling not in MEETING or options.after is not None:
+        return []
+    some = splits.train._replace(inputs=splits.train.inputs[:SAMPLED], labels=splits.train.labels[:SAMPLED])
+
+    def features() -> torch.Tensor:
+        return network.output(network.feedforward(network.clamp(some.inputs))).detach()
+
+    chosen, shuffled = (
+        meetings(some, sampler(some, features, options.batch_size, torch.Generator().manual_seed(options.seed)))
+        for sampler in (contrasting.sampler, Shuffled())
+    )
+    if abs(chosen.alike - shuffled.alike) >= shuffled.alike / 3 or abs(chosen.cosine - shuffled.cosine) >= LITTLE:
+        return []
+    return [
+        f"--sampling {options.sampling} hardly changes who meets whom at --batch-size {options.batch_size}: {100 * chosen.alike:.1f} % of "
+        f"the pairs in a batch are of one class (shuffled {100 * shuffled.alike:.1f} %), with a mean cosine of inputs of "
+        f"{chosen.cosine:.4f} ({shuffled.cosine:.4f}); lower --batch-size, or leave --sampling out"
+    ]
 
 
 def _refuse_lone_samples(options: ContrastiveOptions, splits: Splits) -> None:

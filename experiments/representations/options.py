@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from contrastive_core.costs import TERMS
 from contrastive_core.data.views import VIEWS
@@ -69,7 +69,11 @@ class ContrastiveOptions(PlanOptions):
     momentum_keys: Annotated[float, OBJECTIVE] = Field(
         0.99, ge=0, lt=1, description="Momentum of the network whose outputs are keys, from 0 to below 1; larger values follow more slowly."
     )
-    embedding: Annotated[Units, NETWORK] = Field(8, description="Number of output units, the width of the embedding.")
+    embedding: Annotated[Units, NETWORK] = Field(
+        8,
+        description="Number of output units, the width of the embedding. Its default grows to the next multiple of an objective's number of"
+        " heads or size of groups.",
+    )
     views: Annotated[tuple[Annotated[str, OneOf("view", VIEWS)], ...], AfterValidator(distinct), AUGMENTATION] = Field(
         ("affine", "erase"), description="Augmentations that make a view, one after the other."
     )
@@ -102,6 +106,16 @@ class ContrastiveOptions(PlanOptions):
     learning_rates: tuple[PositiveFloat, ...] = Field((3e-3,))
     schedule: Annotated[str, OneOf("schedule", SCHEDULES)] = Field("constant")
     clip_norm: PositiveFloat | None = Field(None)
+
+    @model_validator(mode="after")
+    def _fit_embedding(self) -> Self:
+        # Without a cost there is nothing to fit, and reading the objective would import torch for every listing of options.
+        if "cost" in self.model_fields_set and "embedding" not in self.model_fields_set:
+            kind = OBJECTIVES[self.cost]
+            size = self.objective.get(kind.needs.divisor, getattr(kind, kind.needs.divisor)) if kind.needs.divisor else 1
+            if isinstance(size, int) and size > 0:  # another value is refused where the objective is built
+                self.__dict__["embedding"] = -(-self.embedding // size) * size
+        return self
 
 
 class ContrastiveTrialOptions(ContrastiveOptions):

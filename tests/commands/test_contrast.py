@@ -281,6 +281,35 @@ def test_options_that_an_objective_leaves_without_effect_are_warned_of(monkeypat
     assert warned(cost="infonce-queue", momentum_keys=0.5, neighbours=48) == []
 
 
+@pytest.mark.parametrize(
+    ("sampling", "batch_size", "idle"),
+    [
+        ("balanced-propensity", 128, True), ("one-per-class", 128, True), ("one-per-class", 10, False), ("inside-clusters", 128, False),
+        ("similar-batches", 128, False), ("replication", 128, False), ("shuffled", 128, False),
+    ],
+)  # fmt: skip
+def test_a_sampling_that_hardly_changes_who_meets_whom_is_warned_of(
+    sampling: str, batch_size: int, idle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a technique is compared that did nothing, or one that acts is called idle."""
+    said: list[str] = []
+    monkeypatch.setattr(Invocation, "warn", lambda self, text: said.append(text))
+    flags = {"sampling": sampling, "batch_size": batch_size, "hidden": [8]}
+    check_contrast(resolve(ContrastOptions, flags=flags), Invocation("contrast", (), None, json=False, quiet=True, threads=1))
+    assert [text.split(":")[0] for text in said] == [f"--sampling {sampling} hardly changes who meets whom at --batch-size 128"] * idle
+
+
+def test_the_default_embedding_fits_heads_and_groups() -> None:
+    """If this fails, defaults refuse each other, or a width that was given is not kept."""
+    for flags, expected in (
+        ({}, 8), ({"cost": "nt-xent"}, 8), ({"cost": "amcl"}, 9), ({"cost": "whitenedcse"}, 12),
+        ({"cost": "amcl", "objective": {"heads": 5}}, 10), ({"cost": "amcl", "embedding": 8}, 8),
+    ):  # fmt: skip
+        options = resolve(ContrastOptions, flags=flags)
+        assert options.embedding == expected
+        assert resolve(ContrastOptions, flags=options.model_dump()).embedding == expected
+
+
 def test_live_nudges_that_cannot_settle_are_warned_of(eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, phases end at their budget without a word."""
     arguments = ("--seeds", "1", "--rules", "backprop", "--out")

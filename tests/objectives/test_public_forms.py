@@ -224,6 +224,53 @@ def pixpro(seed: int) -> Case:
     return objective, batch, public
 
 
+def deep_boosting(absolute: bool, seed: int) -> Case:
+    """A ranking loss of the hardest negatives, and a margin over the scores of the anchor branch."""
+    objective = OBJECTIVES["deep-boosting"](absolute=absolute, weight=0.5)
+    keys = normal(2 * SAMPLES, WIDTH, seed=seed + 30)
+
+    def public(output: Tensor) -> Tensor:
+        scores, anchor = (a @ b.T for a, b in (normalize(v, dim=-1).view(2, SAMPLES, WIDTH) for v in (output, keys)))
+        own, reference = scores.diagonal(), anchor.diagonal()
+
+        def worst(cost: Tensor) -> Tensor:
+            return cost.clamp(min=0).masked_fill(EYE, 0.0)
+
+        rank = worst(0.2 + scores - own[:, None]).amax(1).sum() + worst(0.2 + scores - own[None, :]).amax(0).sum()
+        if absolute:
+            apart = worst(0.1 + scores - anchor)
+            boost = 2 * (0.1 + reference - own).clamp(min=0).sum() + apart.amax(1).sum() + apart.amax(0).sum()
+        else:
+            rows = worst(0.2 + (reference[:, None] - anchor) - (own[:, None] - scores))
+            columns = worst(0.2 + (reference[None, :] - anchor) - (own[None, :] - scores))
+            boost = rows.amax(1).sum() + columns.amax(0).sum()
+        return (rank + 0.5 * boost) / SAMPLES
+
+    return objective, batch_for(objective, seed, torch.zeros(SAMPLES), keys=keys), public
+
+
+def swav(views: int, seed: int) -> Case:
+    """Codes of the first two views are predicted by every other view."""
+    objective = OBJECTIVES["swav"](num_prototypes=5)
+    batch = batch_for(objective, seed, torch.zeros(SAMPLES), views)
+    assert batch.extras is not None
+    prototypes = batch.extras["prototypes"]
+
+    def public(output: Tensor) -> Tensor:
+        scores = (normalize(output) @ normalize(prototypes).T).view(views, SAMPLES, -1)
+        total = output.new_zeros(())
+        for place in (0, 1):
+            plan = (scores[place].detach() / 0.05).exp().T
+            for _ in range(3):
+                plan = plan / plan.sum(1, keepdim=True)
+                plan = plan / plan.sum(0, keepdim=True)
+            rest = [view for view in range(views) if view != place]
+            total = total - sum((plan.T * (scores[view] / 0.1).log_softmax(1)).sum(1).mean() for view in rest) / (views - 1)
+        return total / 2
+
+    return objective, batch, public
+
+
 CASES: dict[str, Callable[[int], Case]] = {
     "sepclr": sepclr,
     **{
@@ -235,6 +282,10 @@ CASES: dict[str, Callable[[int], Case]] = {
     "cacr, four views": lambda seed: cacr(4, seed),
     "amcl": amcl,
     "gated-pairs": gated,
+    "deep-boosting, absolute": lambda seed: deep_boosting(True, seed),
+    "deep-boosting, relative": lambda seed: deep_boosting(False, seed),
+    "swav, two views": lambda seed: swav(2, seed),
+    "swav, five views": lambda seed: swav(5, seed),
     "pixpro": pixpro,
 }
 

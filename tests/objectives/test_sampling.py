@@ -10,12 +10,14 @@ from systems import seeded
 from torch import Tensor
 from torch.nn.functional import normalize, one_hot
 
+from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
 from contrastive_core.mixing.extrapolation import beta, extrapolate, interpolate
 from contrastive_core.mixing.gated_pairs import gates_of
-from contrastive_core.mixing.hard_pairs import hard_pairs
+from contrastive_core.mixing.hard_pairs import classes_of, hard_pairs
 from contrastive_core.mixing.mixed_negatives import mix_hard_negatives
 from contrastive_core.sampling.clusters import inside_clusters, one_per_class
+from contrastive_core.sampling.meetings import meetings
 from contrastive_core.sampling.neighbours import clustered_positives, similar_batches
 from contrastive_core.sampling.propensity import draw_pairs
 from contrastive_core.sampling.replication import replicate
@@ -147,18 +149,52 @@ def test_hard_pairs_select_true_positives_even_where_all_cosines_are_positive() 
     """If this fails, masked pairs win the minimum, as in the published code."""
     features = normal(12, 4).abs() + 0.5  # all cosines positive
     labels = torch.arange(12) % 3
-    pairs = hard_pairs(features, labels, 3, seeded(0), least=1.0)  # weight 1: the selected samples themselves
+    pairs = hard_pairs(features, labels, 3, seeded(0), least=1.0)
     unit = normalize(features)
     for row, anchor in enumerate(pairs.anchors.tolist()):
         cosines = unit @ unit[anchor]
         same = [i for i in range(12) if labels[i] == labels[anchor] and i != anchor]
         other = [i for i in range(12) if labels[i] != labels[anchor]]
-        assert torch.equal(pairs.positives[row], features[min(same, key=lambda i: float(cosines[i]))])
-        assert torch.equal(pairs.negatives[row], features[max(other, key=lambda i: float(cosines[i]))])
-        assert torch.equal(pairs.positive_labels[row], one_hot(labels[anchor], 3).double())
-    mixed = hard_pairs(features, labels, 3, seeded(0))
-    assert torch.allclose(mixed.negative_labels.sum(1), torch.ones(12, dtype=torch.float64), atol=ROUNDING)
-    assert bool((mixed.positive_labels.max(1).values >= 0.8).all())
+        far, near = min(same, key=lambda i: float(cosines[i])), max(other, key=lambda i: float(cosines[i]))
+        share = pairs.positive_labels[row, labels[anchor]]
+        assert torch.allclose(pairs.positives[row], share * features[far] + (1 - share) * features[near], atol=ROUNDING)
+        assert torch.allclose(pairs.positive_labels[row], share * one_hot(labels[far], 3) + (1 - share) * one_hot(labels[near], 3))
+    shares = pairs.positive_labels[torch.arange(12), labels[pairs.anchors]]
+    assert float(shares.min()) < 0.3 < 0.7 < float(shares.max())  # uniform: 12 draws on one side of either have a chance of 1.4 %
+
+
+def test_hard_negatives_hold_at_most_a_fifth_of_the_row_and_a_random_sample() -> None:
+    """If this fails, a negative is close to the row that it is to be told apart from, or is a sample as it is."""
+    features, labels = normal(12, 4), torch.arange(12) % 3
+    pairs = hard_pairs(features, labels, 3, seeded(0))
+    taken = set()
+    for row in range(12):
+        # The share of the sample k, if the negative lies between it and the row.
+        ways = features - features[row]
+        shares = (ways * (pairs.negatives[row] - features[row])).sum(1) / ways.square().sum(1)
+        between = features[row] + shares[:, None] * ways
+        fits = [k for k in range(12) if k != row and torch.allclose(between[k], pairs.negatives[row], atol=1e-9)]
+        for k in fits:
+            assert 0.8 - ROUNDING <= float(shares[k]) <= 1
+            assert torch.allclose(pairs.negative_labels[row], shares[k] * one_hot(labels[k], 3) + (1 - shares[k]) * one_hot(labels[row], 3))
+        assert fits or torch.equal(pairs.negatives[row], features[row]) or torch.allclose(pairs.negatives[row], features[row])
+        taken.update(fits)
+    assert len(taken) > 8  # a permutation; few rows draw themselves
+    assert torch.allclose(pairs.negative_labels.sum(1), torch.ones(12, dtype=torch.float64), atol=ROUNDING)
+
+
+def test_mixtures_of_two_classes_are_classes_of_their_own() -> None:
+    """If this fails, a mixture attracts rows of which it holds little more than half."""
+    vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.7, 0.3], [0.7 + 1e-15, 0.3], [0.6, 0.4], [1.0, 0.0]], dtype=torch.float64)
+    found = classes_of(vectors).tolist()
+    assert found[0] == found[5]
+    assert found[2] == found[3]
+    assert len({found[0], found[1], found[2], found[4]}) == 4
+
+
+def test_hard_pairs_need_two_classes() -> None:
+    """If this fails, a batch of one class gives mixtures of nothing."""
+    features = normal(12, 4)
     with pytest.raises(InputError, match="two or more classes"):
         hard_pairs(features, torch.zeros(12, dtype=torch.int64), 3, seeded(0))
 
@@ -178,3 +214,14 @@ def test_gates_do_not_depend_on_which_class_comes_first() -> None:
     for row, (a, b) in enumerate(((0, 1), (0, 1), (0, 0), (1, 1))):
         logits = (embeddings[a] + embeddings[b]) / 2 @ weights[:5] + weights[5]
         torch.testing.assert_close(gates[row], 1 / (1 + (-logits).exp()), rtol=1e-13, atol=0)
+
+
+def test_meetings_count_every_pair_of_a_batch_once() -> None:
+    """If this fails, a sampler that does nothing is praised, or one that acts is blamed."""
+    split = Split(normal(9, 3), torch.tensor([0, 1, 2, 0, 1, 2, 0, 0, 1]))
+    batches = [torch.tensor([0, 3, 4, 8]), torch.tensor([1, 2, 5])]
+    pairs = [(i, j) for rows in batches for i in rows.tolist() for j in rows.tolist() if i < j]
+    unit = normalize(split.inputs)
+    found = meetings(split, batches)
+    assert found.alike == pytest.approx(sum(bool(split.labels[i] == split.labels[j]) for i, j in pairs) / len(pairs), abs=ROUNDING)
+    assert found.cosine == pytest.approx(sum(float(unit[i] @ unit[j]) for i, j in pairs) / len(pairs), abs=ROUNDING)

@@ -438,6 +438,24 @@ def adaptive_triplet(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tens
     return triplets(normalize(output), batch, lambda a, p, n: o.margin + (k[a] - k[n]).norm() - (k[a] - k[p]).norm())
 
 
+def deep_boosting(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    views, still, branch = (halves(normalize(rows)) for rows in (output, held, extra(batch, "keys")))
+    terms = []
+    for x, y in ((0, 1), (1, 0)):
+
+        def score(pair: tuple[Tensor, Tensor], i: int, j: int, x: int = x, y: int = y) -> Tensor:
+            return pair[x][i] @ pair[y][j]
+
+        for i in range(len(views[0])):
+            others = [j for j in range(len(views[0])) if j != i]
+            hard = max(others, key=lambda j: float(score(still, i, j)))
+            moved = max(others, key=lambda j: float(score(still, i, j) - score(branch, i, j)))
+            near, far = score(branch, i, i) - score(views, i, i), score(views, i, moved) - score(branch, i, moved)
+            boost = (o.margin / 2 + near).relu() + (o.margin / 2 + far).relu() if o.absolute else (o.margin + near + far).relu()
+            terms.append((o.margin + score(views, i, hard) - score(views, i, i)).relu() + o.weight * boost)
+    return 2 * average(terms)
+
+
 def groco(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     z, h = normalize(output), normalize(held)
     size, terms = len(z) // 2, []

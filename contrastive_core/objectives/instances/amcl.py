@@ -52,7 +52,8 @@ class AMCL(Objective):
         extras=(
             Extra("first", "(H, 2 n/H + 1, units)", Origin.LEARNT, "weights of the temperatures' hidden layer, bias last"),
             Extra("last", "(H, units + 1)", Origin.LEARNT, "weights of the temperatures' output, bias last"),
-        )
+        ),
+        divisor="heads",
     )
     source = "Wang et al. (2023), adaptive multi-head contrastive learning"
     verified = "regulariser equals the authors' table of losses; temperatures are ours, see the notes"

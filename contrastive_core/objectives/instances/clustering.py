@@ -39,11 +39,12 @@ def sinkhorn(logits: Tensor, iterations: int) -> Tensor:
 @final
 @dataclass(frozen=True)
 class SwAV(Objective):
-    r"""Swapped prediction of cluster codes between two views.
+    r"""Swapped prediction of cluster codes between views.
 
-    :math:`C = -\tfrac12 \langle q_1 \cdot \log p_2 + q_2 \cdot \log p_1 \rangle`, p the softmax of the cosines to K prototypes over
-    T, and q the codes. The codes are the Sinkhorn assignment of the cosines over :math:`\epsilon` and carry no gradient. Prototypes
-    are learnt; only their directions count. Uniform scores give :math:`\log K`.
+    :math:`C = -\tfrac12 \sum_{a \in \{1, 2\}} \frac{1}{M - 1} \sum_{v \ne a} \langle q_a \cdot \log p_v \rangle` for M views: the first
+    two give codes, and all views predict those of the others. p is the softmax of the cosines to K prototypes over T, and q the codes.
+    The codes are the Sinkhorn assignment of the cosines over :math:`\epsilon` and carry no gradient. Prototypes are learnt; only their
+    directions count. Uniform scores give :math:`\log K`. In the paper further views are smaller crops; here all have the same size.
 
     Attributes
     ----------
@@ -62,7 +63,7 @@ class SwAV(Objective):
     iterations: int = 3
     num_prototypes: int = 3000
 
-    needs = Needs(extras=(Extra("prototypes", "(K, n)", Origin.LEARNT, "the vectors that stand for the clusters"),))
+    needs = Needs(most=None, extras=(Extra("prototypes", "(K, n)", Origin.LEARNT, "the vectors that stand for the clusters"),))
     source = "Caron et al. (2020), SwAV"
     verified = "value and gradient equal lightly and solo-learn"
 
@@ -85,14 +86,15 @@ class SwAV(Objective):
         return {}
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
-        """Return the mean over samples and both swaps."""
+        """Return the mean over samples, codes and the views that predict them."""
         index, prototypes = view_rows(batch), unit(extra(batch, "prototypes"))
         with torch.no_grad():
             judged = unit(held) @ prototypes.T / self.regularisation
-            codes = [sinkhorn(judged[column], self.iterations) for column in index.T]
+            codes = [sinkhorn(judged[column], self.iterations) for column in index.T[:2]]
         scores = (unit(output) @ prototypes.T / self.temperature).log_softmax(1)
-        first, second = scores[index[:, 0]], scores[index[:, 1]]
-        return -0.5 * ((codes[0] * second).sum(1) + (codes[1] * first).sum(1)).mean()
+        views = index.shape[1]
+        swaps = [code * scores[index[:, view]] for place, code in enumerate(codes) for view in range(views) if view != place]
+        return -torch.stack(swaps).sum(2).mean()
 
 
 @final

@@ -87,7 +87,9 @@ class WhitenedCSE(Objective):
     shrinkage: float = 1e-3
     live: bool = False
 
-    needs = Needs(extras=(Extra("permutations", "(P, n)", Origin.CARRIED, "the orders in which units are grouped (int64)"),))
+    needs = Needs(
+        extras=(Extra("permutations", "(P, n)", Origin.CARRIED, "the orders in which units are grouped (int64)"),), divisor="group_size"
+    )
     source = "Zhuo et al. (2023), WhitenedCSE"
     verified = "read in the official code, not run; whitening tested in closed form"
 

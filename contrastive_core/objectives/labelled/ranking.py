@@ -143,11 +143,11 @@ class Triplet(Stateless):
 @final
 @dataclass(frozen=True)
 class AdaptiveTriplet(Stateless):
-    r"""Triplet loss with margins from a second network, the anchor branch (deep boosting learning).
+    r"""Triplet loss of classes with margins from a second network, the anchor branch; a variant of deep boosting learning.
 
     The margin of a triplet is :math:`m_{apn} = m + d'_{an} - d'_{ap}`, with the distances :math:`d'` of the anchor branch: a triplet must
-    be separated better than there, by m. The branch carries no gradient; if all its distances are equal, this is :class:`Triplet`. The
-    official code uses cosines as distances, pairs of views as a and p, and only the hardest n of each row. Takes O(B³) time.
+    be separated better than there, by m. The branch carries no gradient; if all its distances are equal, this is :class:`Triplet`.
+    The official form, with cosines, pairs of views and the hardest n alone, is ``deep-boosting``. Takes O(B³) time.
 
     Attributes
     ----------
@@ -159,7 +159,7 @@ class AdaptiveTriplet(Stateless):
 
     needs = Needs(fewest=1, most=None, labels=CLASSES.labels, extras=(OWN_KEYS,))
     source = "Diao et al. (2024), deep boosting learning"
-    verified = "the margin as in the official code (its relative form), read and not run; reduces to the triplet loss"
+    verified = "our variant of the official code's relative form; reduces to the triplet loss"
     strength = 0.0002
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.objectives.batch_layout import extra
+from contrastive_core.objectives.instances.queue import OWN_KEYS
 from contrastive_core.objectives.needs import Extra, Labels, Needs, Origin
 from contrastive_core.objectives.objective import Objective
 from contrastive_core.objectives.reconstruction import Reconstruction
@@ -184,8 +185,10 @@ def _needs(cost: Cost) -> Needs:
 
 
 def _named(number: int, needs: Needs) -> list[tuple[Extra, str]]:
-    # What is given with a batch is one tensor for all terms that ask for it; the rest belongs to a term.
-    return [(one, one.name if one.origin is Origin.GIVEN else f"{number}.{one.name}") for one in needs.extras]
+    # What is given with a batch is one tensor for all terms that ask for it; the rest belongs to a term. Keys of the rows themselves
+    # have the name of keys of their next views, which another term may ask for.
+    shared = [one.origin is Origin.GIVEN and one != OWN_KEYS for one in needs.extras]
+    return [(one, one.name if common else f"{number}.{one.name}") for one, common in zip(needs.extras, shared, strict=True)]
 
 
 def _of_classes(cost: Cost) -> bool:

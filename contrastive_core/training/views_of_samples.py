@@ -13,7 +13,7 @@ from contrastive_core.data.splits import Split
 from contrastive_core.data.views import VIEWS
 from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.errors import InputError
-from contrastive_core.objectives.instances.queue import KEYS, OWN_KEYS
+from contrastive_core.objectives.instances.queue import KEYS, OWN_KEYS, keys_of_outputs
 from contrastive_core.objectives.needs import Labels, Origin
 from contrastive_core.objectives.objective import Objective
 from contrastive_core.objectives.weighted_sum import PROGRESS
@@ -99,9 +99,8 @@ class Contrasting:
         if self.follower is None:
             return {}
         outputs = self.follower.outputs(batch)
-        if KEYS in self.objective.needs.extras:
-            outputs = outputs.roll(-(len(outputs) // self.views.count), 0)  # rows are grouped by view
-        return {KEYS.name: outputs}
+        found = {extra.name: keys_of_outputs(extra, outputs, self.views.count) for extra in self.objective.needs.extras}
+        return {name: keys for name, keys in found.items() if keys is not None}
 
     def learn(self, output: Tensor, batch: Batch) -> None:
         """Set the gradient of the learnt extras, in place, for the optimiser."""
@@ -193,12 +192,13 @@ def contrasting(
         wanted = f"exactly {needs.most}" if needs.most == needs.fewest else f"{needs.fewest} to {needs.most or 'any number of'}"
         raise InputError(f"views do not pair up: {name} takes {wanted} views of each sample, got {views.count}")
     asked = [extra for extra in needs.extras if extra.origin is Origin.GIVEN]
-    given = [f"{extra.name!r} ({extra.meaning})" for extra in asked if extra not in (KEYS, OWN_KEYS) or follower is None]
+    of_keys = [extra for extra in asked if extra.meaning in (KEYS.meaning, OWN_KEYS.meaning)]
+    given = [f"{extra.name!r} ({extra.meaning})" for extra in asked if extra not in of_keys or follower is None]
     if given:
         raise InputError(
             f"{name} needs {', '.join(given)} with every batch, which views of a data set do not have; choose another objective"
         )
     started = objective.start(width, samples, generator)
     extras = {name: value.to(dtype) if value.is_floating_point() else value for name, value in started.items()}
-    leader = follower if KEYS in asked or OWN_KEYS in asked else None
+    leader = follower if of_keys else None
     return Contrasting(views, objective, batch_size, extras, sampler=Shuffled() if sampler is None else sampler, follower=leader)

@@ -63,7 +63,7 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
     }
     for extra in objective.needs.extras:
         if extra.origin is Origin.GIVEN:
-            extras[extra.name] = _GIVEN[extra.name](network, inputs, classes.repeat(views), generator)
+            extras[extra.name] = _GIVEN[extra.name.rpartition(".")[2]](network, inputs, classes.repeat(views), generator)
     instances, numbers = torch.arange(samples).repeat(views), torch.arange(views).repeat_interleave(samples)
     return Batch(inputs, labels.repeat(views, *([1] * (labels.dim() - 1))), instances, numbers, extras)
 

@@ -16,6 +16,7 @@ from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from experiments.commandline.markers import OneOf
 from experiments.commandline.quantities import Positive, PositiveFloat, Units, distinct
 from experiments.commandline.sections import COMPUTATION, NETWORK, RULE, Section
+from experiments.setup.objectives import embedding_step
 from experiments.setup.options import PlanOptions, RuleName
 from experiments.setup.tables import BASELINE
 
@@ -111,10 +112,8 @@ class ContrastiveOptions(PlanOptions):
     def _fit_embedding(self) -> Self:
         # Without a cost there is nothing to fit, and reading the objective would import torch for every listing of options.
         if "cost" in self.model_fields_set and "embedding" not in self.model_fields_set:
-            kind = OBJECTIVES[self.cost]
-            size = self.objective.get(kind.needs.divisor, getattr(kind, kind.needs.divisor)) if kind.needs.divisor else 1
-            if isinstance(size, int) and size > 0:  # another value is refused where the objective is built
-                self.__dict__["embedding"] = -(-self.embedding // size) * size
+            step = embedding_step(self.cost, self.objective)
+            self.__dict__["embedding"] = -(-self.embedding // step) * step
         return self
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import lcm
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from contrastive_core.costs import TERMS
@@ -54,6 +55,25 @@ def objective_of_text(text: str, settings: Mapping[str, Any], temperature: float
         for name, term in zip(shown, written, strict=True)
     )
     return WeightedSum(terms, None if all(isinstance(term.cost, Objective) for term in terms) else embedding)
+
+
+def embedding_step(text: str, settings: Mapping[str, Any]) -> int:
+    """Return the smallest number whose multiples fit the heads and groups of all objectives of a text.
+
+    Parameters
+    ----------
+    text : str
+        Name of an objective, or a weighted sum.
+    settings : mapping
+        Settings of a lone objective, by name.
+    """
+    named = [(term.name, term.settings) for term in read_sum(text)] if is_sum(text) else [(text, settings)]
+    steps = []
+    for name, given in named:
+        kind = OBJECTIVES[name] if name in OBJECTIVES.entries else None
+        size = given.get(kind.needs.divisor, getattr(kind, kind.needs.divisor)) if kind is not None and kind.needs.divisor else 1
+        steps.append(size if isinstance(size, int) and size > 0 else 1)  # another value is refused where the objective is built
+    return lcm(*steps)
 
 
 def outputs_for(objective: Objective, embedding: int, splits: Splits) -> int:

@@ -304,6 +304,7 @@ def test_the_default_embedding_fits_heads_and_groups() -> None:
     for flags, expected in (
         ({}, 8), ({"cost": "nt-xent"}, 8), ({"cost": "amcl"}, 9), ({"cost": "whitenedcse"}, 12),
         ({"cost": "amcl", "objective": {"heads": 5}}, 10), ({"cost": "amcl", "embedding": 8}, 8),
+        ({"cost": "amcl + 0.5 whitenedcse(group_size=4)"}, 12), ({"cost": "clip + cross-entropy"}, 8),
     ):  # fmt: skip
         options = resolve(ContrastOptions, flags=flags)
         assert options.embedding == expected

@@ -27,6 +27,7 @@ from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
 from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.objectives.objective import Objective
+from contrastive_core.objectives.weighted_sum import Term, WeightedSum
 from contrastive_core.rule import Rule, Setting
 from contrastive_core.sampling import SAMPLERS
 from contrastive_core.training.loop import train
@@ -246,6 +247,25 @@ def test_keys_are_of_the_next_view_in_a_contrast_and_of_the_row_itself_in_an_anc
     assert torch.equal(batch.extras["keys"], torch.cat([own[ahead:], own[:ahead]]))
     if name == "adaptive-triplet":
         assert float(objective.value(own, batch)) == pytest.approx(0.2, abs=1e-6)  # float32; every margin is the gain that is asked for
+
+
+def test_terms_of_a_sum_get_the_keys_that_each_asks_for() -> None:
+    """If this fails, an anchor branch of one term judges the next views that another term contrasts."""
+    terms = (Term("a", OBJECTIVES["adaptive-triplet"]()), Term("q", OBJECTIVES["infonce-queue"](length=64)))
+    for order in (terms, terms[::-1]):
+        objective, network = WeightedSum(order), network_of()
+        rule = RULES["backprop"](Setting(objective))
+        made = contrasting(
+            objective, VIEWS, BATCH, WIDTH, 60, seeded(2), torch.float32,
+            sampler=SAMPLERS["shuffled"](), follower=follower(network, rule, 0.0),
+        )  # fmt: skip
+        batch = made.present(Batch(torch.rand(4, 9, generator=seeded(0)), torch.tensor([0, 0, 1, 1]), torch.arange(4)), seeded(1))
+        own = network.output(rule.infer(network, batch.inputs).state).detach()
+        assert objective.parts(own, batch)["a"] == pytest.approx(0.2, abs=1e-6)  # float32
+        contrast = terms[1].cost.value(
+            own, batch._replace(extras={"keys": own.roll(4, 0), "queue": made.extras[f"{order.index(terms[1]) + 1}.queue"]})
+        )
+        assert objective.parts(own, batch)["q"] == pytest.approx(float(contrast), abs=1e-6)
 
 
 @pytest.mark.parametrize("rule", RULE_NAMES)

@@ -61,7 +61,7 @@ def presented(objective: Objective, samples: int = 6, views: int | None = None, 
     }
     given = [extra.name for extra in needs.extras if extra.origin is Origin.GIVEN]
     views = torch.arange(count).repeat_interleave(samples)
-    return Batch(torch.zeros(rows, 1), labels, paired(samples, count), views, extras | {key: made[key] for key in given})
+    return Batch(torch.zeros(rows, 1), labels, paired(samples, count), views, extras | {key: made[key.rpartition(".")[2]] for key in given})
 
 
 def floated(value: Tensor) -> Tensor:

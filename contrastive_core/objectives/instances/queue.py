@@ -18,6 +18,24 @@ KEYS = Extra("keys", "(B, n)", Origin.GIVEN, "a second (momentum) network's outp
 OWN_KEYS = Extra("keys", "(B, n)", Origin.GIVEN, "a second (momentum) network's output for each row itself")
 
 
+def keys_of_outputs(wanted: Extra, outputs: Tensor, views: int) -> Tensor | None:
+    """Return the keys that an extra stands for, of shape (B, n); None if it stands for none.
+
+    Parameters
+    ----------
+    wanted : Extra
+        Extra of an objective, or of a term of a sum, where it may have another name.
+    outputs : Tensor of shape (B, n)
+        Outputs of the second network, grouped by view.
+    views : int
+        Number of views.
+    """
+    if wanted.meaning == OWN_KEYS.meaning:
+        return outputs
+    # Rows are grouped by view, so that a roll by one view gives the next view of each sample.
+    return outputs.roll(-(len(outputs) // views), 0) if wanted.meaning == KEYS.meaning else None
+
+
 def against_queue(rows: Tensor, keys: Tensor, queue: Tensor, scale: float) -> Tensor:
     r"""Return :math:`\langle \log(e^{s_+} + \sum_Q e^{s_Q}) - s_+ \rangle` of unit rows, of shape (); keys and queue carry no gradient."""
     positive = scale * (rows * unit(keys.detach())).sum(1)  # (N,)

@@ -107,7 +107,8 @@ def hard_pairs(
 
 def classes_of(vectors: Tensor) -> Tensor:
     """Return a class for each distinct vector of labels, of shape (B,); vectors that differ by rounding alone share one."""
-    return torch.unique(vectors.double().mul(2**30).round(), dim=0, return_inverse=True)[1]
+    found: Tensor = torch.unique(vectors.double().mul(2**30).round(), dim=0, return_inverse=True)[1]
+    return found
 
 
 @final

@@ -56,7 +56,7 @@ class AMCL(Objective):
         divisor="heads",
     )
     source = "Wang et al. (2023), adaptive multi-head contrastive learning"
-    verified = "regulariser equals the authors' table of losses; temperatures are ours, see the notes"
+    verified = "regulariser equals the authors' table of losses; the network of the temperatures is ours"
 
     def __post_init__(self) -> None:
         require_positive(lowest=self.lowest, highest=self.highest)

@@ -134,16 +134,18 @@ def test_cacr_is_alignment_less_the_mean_distance_where_nothing_is_weighted() ->
     """Identity 5, second half; and weighted, the formula written out for three views."""
     output, batch = embeddings(2 * N), batch_of(N)
     distance = 2 - 2 * cosines(output)
-    other = paired(N)[:, None] != paired(N)[None, :]
-    expected = number(Alignment(2.0).value(output, batch)) - number(distance[other].mean())
+    across = distance[:N, N:][~torch.eye(N, dtype=torch.bool)]
+    expected = number(Alignment(2.0).value(output, batch)) - number(across.mean())
     assert same(CACR(1.0, 0.0).value(output, batch), expected)
     output, ids = embeddings(3 * N), paired(N, 3)
     distance, total = 2 - 2 * cosines(output), 0.0
     for a in range(3 * N):
         near = torch.tensor([k for k in range(3 * N) if k != a and ids[k] == ids[a]])
-        far = torch.tensor([k for k in range(3 * N) if ids[k] != ids[a]])
-        pull, push = distance[a][near], distance[a][far]
-        total += float((pull.softmax(0) * pull).sum() - ((-2 * push).softmax(0) * push).sum()) / (3 * N)
+        pull = distance[a][near]
+        total += float((pull.softmax(0) * pull).sum()) / (3 * N)
+        for later in range(a // N + 1, 3):
+            push = distance[a][torch.tensor([k for k in range(later * N, (later + 1) * N) if ids[k] != ids[a]])]
+            total -= float(((-2 * push).softmax(0) * push).sum()) / (3 * N)  # three pairs of views
     assert same(CACR(1.0, 2.0).value(output, batch_of(N, 3)), total)
 
 

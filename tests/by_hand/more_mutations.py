@@ -49,7 +49,7 @@ MORE = [
     Mutation("CACR: weights carry no gradient", "contrastive_core/objectives/instances/cacr.py", ".softmax(1)\n", ".softmax(1).detach()\n", "objective_formulas::test_value_and_gradient"),
     Mutation("SupReMix: mixed negatives weigh as whole ones", "contrastive_core/objectives/labelled/regression.py", "((1 - mixing) * apart).log1p()", "apart.log1p()", "objective_formulas::test_value_and_gradient"),
     Mutation("individual temperatures: slope without its pull", "contrastive_core/objectives/instances/individual_temperatures.py", "pull = temperatures * (fresh - mixed).exp() / len(fresh)", "pull = temperatures / len(fresh) + 0 * mixed", "objective_formulas::test_value_and_gradient"),
-    Mutation("momentum encoder: keys of the view before", "contrastive_core/training/momentum_encoder.py", "outputs.roll(-(len(outputs) // count), 0)", "outputs.roll(len(outputs) // count, 0)", "mixing::test_a_follower_is"),
+    Mutation("momentum encoder: keys of the view before", "contrastive_core/objectives/instances/queue.py", "outputs.roll(-(len(outputs) // views), 0)", "outputs.roll(len(outputs) // views, 0)", "mixing::test_keys_are_of_the_next_view"),
     Mutation("affine view: half the shift", "contrastive_core/data/views/affine.py", "2 * strength * self.shift", "strength * self.shift", "views::test_affine_shifts"),
     Mutation("erase view: ratio of areas", "contrastive_core/data/views/erase.py", "0.5 * math.log(self.aspect)", "math.log(self.aspect)", "views::test_ratio_of_the_sides"),
     # Sweeps, journals and reports

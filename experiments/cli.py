@@ -27,8 +27,9 @@ SUBJECTS = {
         "basins": "experiments.hopfield.basins:basins_command",
         "learn": "experiments.hopfield.learn:learn_command",
     },
-    "Boltzmann machines": {
+    "Generative models": {
         "boltzmann": "experiments.boltzmann.boltzmann:boltzmann_command",
+        "joint": "experiments.joint.joint:joint_command",
     },
     "Hardware": {
         "hardware": "experiments.hardware.hardware:hardware_command",

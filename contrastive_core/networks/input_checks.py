@@ -48,7 +48,7 @@ def as_inputs(inputs: Tensor, num_inputs: int, dtype: torch.dtype) -> Tensor:
         raise InputError("inputs are complex; present real and imaginary parts, or sizes, as inputs of their own")
     converted = inputs.to(dtype)
     # A sum is not finite if an input is not, and is much faster than asking each input. It may overflow too, so ask each one then.
-    if not math.isfinite(float(converted.sum())) and not bool(torch.isfinite(converted).all()):
+    if not math.isfinite(float(converted.detach().sum())) and not bool(torch.isfinite(converted).all()):
         raise InputError("inputs contain NaN or infinity; clean the data before presenting it")
     return converted
 

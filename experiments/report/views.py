@@ -26,6 +26,7 @@ VIEWS: Table[Callable[[OpenedRun], Contents]] = Table(
         "gradients": "experiments.learning.view:show_gradients",
         "hardware": "experiments.hardware.view:show_hardware",
         "ising": "experiments.hardware.view:show_ising",
+        "joint": "experiments.joint.view:show_joint",
         "learn": "experiments.hopfield.view:show_learn",
         "match": "experiments.representations.view:show_match",
         "phase": "experiments.hopfield.view:show_phase",

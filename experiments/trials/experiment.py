@@ -146,6 +146,7 @@ EXPERIMENTS: Table[Experiment] = Table(
         "gradients": "experiments.learning.gradients:EXPERIMENT",
         "hardware": "experiments.hardware.hardware:EXPERIMENT",
         "ising": "experiments.hardware.ising:EXPERIMENT",
+        "joint": "experiments.joint.trial:EXPERIMENT",
         "learn": "experiments.hopfield.learn:EXPERIMENT",
         "match": "experiments.representations.match_trial:EXPERIMENT",
         "phase": "experiments.hopfield.phase:EXPERIMENT",

@@ -74,6 +74,16 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
         "training and annealing of large machines, and other rules beside them",
     ),
     (r"bench boltzmann", sets(visible=20, hidden=8, batches="[4]", repeats=1), "repeats for a median"),
+    (
+        r"joint ",
+        [
+            *sets(
+                train_size=64, epochs=2, warmup=1, attack_steps=1, langevin_steps=1, test_size=20, test_steps=1, restarts=1, fantasies=12
+            ),
+            *SERIAL,
+        ],
+        "attacks and samples in every update of several trainings",
+    ),
     (r"bench circuits", sets(hidden="[4]", repeats=1, samples=2), "repeats for a median"),
     (
         r"bench conv",

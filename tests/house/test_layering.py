@@ -22,12 +22,12 @@ FLOORS = (  # bottom first, and from left to right: a folder imports only from t
     ("contrastive_core", "cost certificate forms phases network gradients files"),
     ("contrastive_core", "data objectives representation mixing costs networks sampling"),  # what is learnt, and by what
     ("contrastive_core", "dynamics devices kernels relaxation"),  # how a state moves, in what hardware, and compiled
-    ("contrastive_core", "rule contrast training baselines analysis"),  # gradients and learning
+    ("contrastive_core", "rule contrast training baselines analysis joint"),  # gradients and learning
     ("eqprop", ""),
     ("hebbian", ""),
     ("experiments", "machine commandline runs figures trials"),  # one run: its options, files, pictures and computation
     ("experiments", "sweeps report setup"),  # what the commands share
-    ("experiments", "learning hopfield representations hardware boltzmann thermal"),  # the subjects
+    ("experiments", "learning hopfield representations hardware boltzmann joint thermal"),  # the subjects
     ("experiments", "benchmarks installation published cli"),
     ("eqlab", ""),
 )
@@ -54,6 +54,7 @@ LIGHT = (
     "contrastive_core.data.catalog",
     "contrastive_core.dynamics",
     "contrastive_core.errors",
+    "contrastive_core.joint",
     "contrastive_core.networks",
     "contrastive_core.training.optimisers",
     "contrastive_core.registry",

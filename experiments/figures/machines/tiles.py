@@ -11,10 +11,15 @@ from experiments.figures.style import Picture, Row, draw
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ACROSS = 12
+ACROSS = 12
+"""Pictures that stand side by side."""
 _LARGEST = 16
 """Pixels along a side that are drawn one by one; larger pictures are averaged, because each pixel is a shape of the page."""
-_TITLES = {"samples": "Samples of the machine: means of the visible units", "filters": "Weights of the first hidden units"}
+_TITLES = {
+    "samples": "Samples of the machine: means of the visible units",
+    "filters": "Weights of the first hidden units",
+    "joint": "Samples of the model, and below each row their nearest training samples",
+}
 
 
 def tiles_picture(rows: Sequence[Sequence[float]], side: int, name: str) -> Picture:
@@ -26,7 +31,7 @@ def tiles_picture(rows: Sequence[Sequence[float]], side: int, name: str) -> Pict
         Values of each picture.
     side : int
         Pixels along the side of a square picture; 0 shows all rows together, as one matrix.
-    name : {"samples", "filters"}
+    name : {"samples", "filters", "joint"}
         Kind of the rows, which chooses title and colours.
 
     Returns
@@ -38,7 +43,7 @@ def tiles_picture(rows: Sequence[Sequence[float]], side: int, name: str) -> Pict
     if width > 1:
         rows, side = [_coarse(row, side, width) for row in rows], -(-side // width)
     data = {"rows": [[round(float(value), 3) for value in row] for row in rows], "side": side, "name": name}
-    down = -(-len(rows) // _ACROSS)
+    down = -(-len(rows) // ACROSS)
     return draw(_paint, data, 7.2, 0.4 + 0.6 * max(down, 2), _table(data))
 
 
@@ -69,7 +74,7 @@ def _paint(figure: Figure, data: dict[str, Any]) -> None:
     side, values = data["side"], [value for row in data["rows"] for value in row]
     pictures = [_square(row, side) if side else [row] for row in data["rows"]]
     # Without a side all rows are one matrix; with one, they lie side by side.
-    tiles = [pictures[start : start + _ACROSS] for start in range(0, len(pictures), _ACROSS)] if side else [[data["rows"]]]
+    tiles = [pictures[start : start + ACROSS] for start in range(0, len(pictures), ACROSS)] if side else [[data["rows"]]]
     size = max(map(abs, values), default=1.0) or 1.0
     # Weights have a sign, and samples of binary units none.
     signed = data["name"] == "filters" or min(values, default=0.0) < 0

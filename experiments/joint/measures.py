@@ -116,7 +116,7 @@ def _samples(
 
     train, test = parts.splits.train.inputs, parts.splits.test.inputs[: options.test_size]
     noise = uniform_noise(test, generator)
-    samples, classes = draw(options, parts, result, noise, generator)
+    samples, classes = draw(options, parts, result, noise)
     stock, width = train[: len(test)], kernel_width(train[: len(test)], test)
     distances, places = nearest(samples, train)
     metrics = {
@@ -132,21 +132,19 @@ def _samples(
     return metrics, {"samples": pair[0].contiguous().numpy(), "neighbours": pair[1].contiguous().numpy()}
 
 
-def draw(
-    options: JointTrialOptions, parts: JointParts, result: JointResult, noise: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def draw(options: JointTrialOptions, parts: JointParts, result: JointResult, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Return samples of a model and their classes: ascents from noise, or for sgld the ends of its kept chains.
 
     The class of a chain, which has no class to rise to, is the one that the model itself finds in it.
     """
     import torch
 
-    from contrastive_core.joint.attack import ascended, langevin
+    from contrastive_core.joint.attack import ascended
 
     model, plan = result.classifier, parts.plan
     if options.arm == "sgld":
-        start = result.chains[torch.arange(len(noise)) % len(result.chains)]
-        ends = langevin(model, start, plan.langevin_steps, plan.langevin_rate, plan.langevin_noise, generator)
+        # Further steps could leave the range of numbers, where training has diverged.
+        ends = result.chains[torch.arange(len(noise)) % len(result.chains)]
         return ends, model.outputs(ends).argmax(1)
     classes = torch.arange(len(noise)) % parts.splits.num_classes
     steps = options.sample_steps or result.steps or plan.most_steps

@@ -11,7 +11,7 @@ from pictures import RULES, gradients, history, record, trace
 
 from experiments.figures import annealed_search, devices, grid, hardware, representations
 from experiments.figures.hopfield import basins, capacity, learning_from_examples, phases
-from experiments.figures.machines import likelihood, tiles
+from experiments.figures.machines import likelihood, robustness, tiles
 from experiments.figures.writing import (
     Picture,
     comparison,
@@ -203,9 +203,27 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
         "that decays": lambda: likelihood.mixing_picture([0.9**n for n in range(100)], 19.0),
         "that never decays": lambda: likelihood.mixing_picture([1.0] * 20, None),
     },
+    "robustness_picture": {
+        "of four arms": lambda: robustness.robustness_picture(
+            {arm: _withstood(n) for n, arm in enumerate(("standard", "adversarial", "dat", "sgld"))}
+        ),
+        "of one radius": lambda: robustness.robustness_picture(
+            {"dat": {"test_error": 0.1, "radii": [0.5], "robust_accuracy_restarts": [0.6], "transfer_accuracy": [0.8]}}
+        ),
+    },
+    "course_picture": {
+        "of two arms": lambda: robustness.course_picture(
+            {
+                arm: [{"epoch": n, "steps": n // 2, "area": 0.8, "gap": size / n} for n in range(1, 41)]
+                for arm, size in (("dat", 9.0), ("sgld", -350.0))
+            }
+        ),
+        "of one epoch": lambda: robustness.course_picture({"dat": [{"epoch": 1, "steps": 0, "area": 0.5, "gap": 0.0}]}),
+    },
     "tiles_picture": {
         "of filters": lambda: tiles.tiles_picture([[math.sin(n * p) for p in range(64)] for n in range(20)], 8, "filters"),
         "of large samples": lambda: tiles.tiles_picture([[(n * p) % 7 / 7 for p in range(784)] for n in range(3)], 28, "samples"),
+        "of samples and neighbours": lambda: tiles.tiles_picture([[(n + p) % 5 / 5 for p in range(64)] for n in range(48)], 8, "joint"),
         "of a matrix": lambda: tiles.tiles_picture([[0.1 * n + p for p in range(16)] for n in range(6)], 0, "samples"),
     },
     "time_and_error": {
@@ -275,6 +293,12 @@ def picture_of(function: str, case: str) -> Picture:
 
 def _timed(seconds: float) -> list[dict[str, Any]]:
     return [{**epoch, "cpu_seconds": seconds} for epoch in history()]
+
+
+def _withstood(number: int) -> dict[str, Any]:
+    kept = [0.9 - 0.2 * radius / (1 + number) for radius in (0.25, 0.5, 1.0, 2.0)]
+    transferred = [min(1.0, share + 0.05) for share in kept]
+    return {"test_error": 0.04, "radii": [0.25, 0.5, 1.0, 2.0], "robust_accuracy_restarts": kept, "transfer_accuracy": transferred}
 
 
 def _tiles(count: int, channels: int, side: int) -> Any:

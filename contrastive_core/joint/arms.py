@@ -18,7 +18,7 @@ from contrastive_core.joint.plan import JointPlan
 from contrastive_core.types import Batch
 
 
-class Term(NamedTuple):
+class LossTerm(NamedTuple):
     """Part of a loss: the mean cost of some rows, times a weight.
 
     Attributes
@@ -70,22 +70,22 @@ class Training:
     epoch: int
 
 
-Arm = Callable[[Training, Batch], list[Term]]
+Arm = Callable[[Training, Batch], list[LossTerm]]
 """Returns the terms of the loss on a batch."""
 
 
-def standard(training: Training, batch: Batch) -> list[Term]:
+def standard(training: Training, batch: Batch) -> list[LossTerm]:
     """Cross-entropy at the data."""
-    return [Term(CrossEntropy(), batch)]
+    return [LossTerm(CrossEntropy(), batch)]
 
 
-def adversarial(training: Training, batch: Batch) -> list[Term]:
+def adversarial(training: Training, batch: Batch) -> list[LossTerm]:
     """Cross-entropy at attacked data, without a random start (Madry et al., 2018)."""
     plan = training.plan
-    return [Term(CrossEntropy(), attacked(training.classifier, batch, plan.radius, plan.attack_steps, plan.attack_rate))]
+    return [LossTerm(CrossEntropy(), attacked(training.classifier, batch, plan.radius, plan.attack_steps, plan.attack_rate))]
 
 
-def dual(training: Training, batch: Batch) -> list[Term]:
+def dual(training: Training, batch: Batch) -> list[LossTerm]:
     """Adversarial cross-entropy, and after the warm-up the discrimination of data from ascents that start at uniform noise.
 
     The published source of images is another data set; here it is noise. The loss has no gradient penalty.
@@ -100,10 +100,10 @@ def dual(training: Training, batch: Batch) -> list[Term]:
     start = uniform_noise(batch.inputs, training.draws)
     classes = torch.randint(training.num_classes, (len(start),), generator=training.draws)
     samples = ascended(training.classifier, start, classes, int(training.steps), training.plan.ascent_rate)
-    return [*terms, Term(Discrimination(), against(batch.inputs, samples), rising=True)]
+    return [*terms, LossTerm(Discrimination(), against(batch.inputs, samples), rising=True)]
 
 
-def chained(training: Training, batch: Batch) -> list[Term]:
+def chained(training: Training, batch: Batch) -> list[LossTerm]:
     """Cross-entropy at the data, and the gradient of the likelihood with kept Langevin chains, some of which restart at noise.
 
     References
@@ -117,7 +117,7 @@ def chained(training: Training, batch: Batch) -> list[Term]:
     ends = langevin(training.classifier, start, plan.langevin_steps, plan.langevin_rate, plan.langevin_noise, training.draws)
     training.chains[chosen] = ends
     # The mean over both halves is half of the difference of their means.
-    return [Term(CrossEntropy(), batch), Term(Likelihood(), against(batch.inputs, ends), 2.0)]
+    return [LossTerm(CrossEntropy(), batch), LossTerm(Likelihood(), against(batch.inputs, ends), 2.0)]
 
 
 def against(data: Tensor, samples: Tensor) -> Batch:

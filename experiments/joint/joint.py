@@ -10,7 +10,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import without_effect
 from experiments.joint.comparison import BASELINE, summarise, tables
 from experiments.joint.options import JointOptions
-from experiments.joint.trial import prepare
+from experiments.joint.parts import prepare
 from experiments.report.ending import finish
 from experiments.runs.records import Record, Task
 from experiments.setup.build import architecture

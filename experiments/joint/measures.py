@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from contrastive_core.joint import ARMS
 from experiments.joint.options import JointTrialOptions
-from experiments.joint.trial import JointParts, build_classifier
+from experiments.joint.parts import JointParts, build_classifier
 
 if TYPE_CHECKING:
     import torch

@@ -83,7 +83,6 @@ def test_a_training_that_diverges_ends_and_says_so(found: Found, tmp_path: Path)
         (("--radii", "0.5,-1"), "greater than or equal to 0"),
         (("--arms", "standard,data"), "did you mean 'dat'"),
         (("--arms", "dat,dat"), "'dat' is named twice"),
-        (("--data", "teacher"), "attacks and samples stay between 0 and 1"),
         (("--warmup", 40), "below the 40 epochs, got 40"),
         (("--rule", "contrastive-hebbian"), "backprop"),
         (("--network", "convolutional"), "needs its layers from the inputs up"),

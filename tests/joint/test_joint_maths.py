@@ -11,14 +11,17 @@ from torch import Tensor
 from contrastive_core.certificate import Stop
 from contrastive_core.cost import Cost
 from contrastive_core.costs.cross_entropy import CrossEntropy
+from contrastive_core.data import DATASETS
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.generators import generator_of
+from contrastive_core.joint import ARMS
 from contrastive_core.joint.arms import against
 from contrastive_core.joint.attack import ascended, attack_path, attacked, inside, langevin, random_start
 from contrastive_core.joint.costs import ClassEnergy, Discrimination, Likelihood, log_density
 from contrastive_core.joint.input_gradient import Classifier
 from contrastive_core.joint.measures import calibration_error, detection_area, kernel_width, nearest, squared_discrepancy, withstood
 from contrastive_core.joint.plan import JointPlan
+from contrastive_core.joint.training import train_joint
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.notation import convolutional
 from contrastive_core.rule import Setting, Settling
@@ -267,3 +270,12 @@ def test_settings_that_make_no_sense_are_refused(given: dict[str, float], senten
     """In one sentence, before anything is trained."""
     with pytest.raises(InputError, match=sentence):
         JointPlan(**given)  # type: ignore[arg-type]
+
+
+def test_data_outside_the_box_are_refused() -> None:
+    """Attacks and samples are clipped to the box from 0 to 1: such data would be far from every sample."""
+    splits = DATASETS["digits"](None, 0)
+    shifted = splits._replace(train=splits.train._replace(inputs=splits.train.inputs - 0.5))
+    model = Classifier(Layered((64, 4, 10), activation="tanh"), RULES["backprop"], Setting(CrossEntropy()))
+    with pytest.raises(InputError, match="box from 0 to 1"):
+        train_joint(model, ARMS["standard"], shifted, JointPlan(), 0)

@@ -140,7 +140,7 @@ def trial(
         "unconverged_worst": max(record["unconverged"] for record in result.history),
         "energy_decrease": result.test.energy_decrease,
         "gradient_cosine": gradient_cosine(options, splits, seed),
-        "angle": result.history[-1].get("angle"),
+        **({"angle": result.history[-1]["angle"]} if "angle" in result.history[-1] else {}),
         **origin(splits),
         **device_of_trial(options, seed),
     }

@@ -43,6 +43,8 @@ def other(value: Any) -> Any:
     """Another value of an option."""
     if isinstance(value, tuple):
         return tuple(map(other, value))
+    if isinstance(value, str):
+        return "sign" if value == "fixed" else "fixed"
     return 1.0 if value is None else value + 1 if isinstance(value, int) else 0.5 * value + 0.25
 
 

@@ -46,7 +46,7 @@ def calls() -> dict[str, dict[str, Any]]:
     return {
         "Layered": {**sized, "activation": "tanh", "output_activation": "linear", "energy_scale": 1.0, "readout": 3},
         "SpinNetwork": {"num_spins": 4, "couplings": torch.zeros(4, 4), "dtype": torch.float32},
-        "Untied": {"network": network, "deviations": {"weight_2": torch.zeros(5, 3)}, "learning": False},
+        "Untied": {"network": network, "deviations": {"weight_2": torch.zeros(5, 3)}, "mode": Feedback.FOLLOWS},
         "Resistive": {**sized, "parts": None},
         "ResistorGraph": {
             "graph": Graph(8, [(one, other) for other in range(8) for one in range(other)], range(4), range(4, 7)),

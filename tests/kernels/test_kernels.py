@@ -238,7 +238,7 @@ def test_a_bad_stop_ends_in_the_same_sentence_for_every_backend(
         assert str(caught.value) == f"a relaxation needs a whole budget of at least 1 step and a tolerance of at least 0, got {bad}"
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [name for name, target in RULES.entries.items() if target.startswith("eqprop.rule:")])
 @pytest.mark.parametrize("cost", SAMPLE_COSTS)
 @pytest.mark.parametrize("sizes", ["one", "vector", "classes"])
 def test_gradients_at_once_are_the_gradients_step_by_step(sizes: str, cost: str, rule: str) -> None:

@@ -25,6 +25,7 @@ TINY = {
     "compare": ("ernoult-2019-one-layer", {"hidden": [4], "epochs": 1, "train_size": 40, "rules": ["ep-positive", "backprop"]}),
     "capacity": ("hopfield-capacity", {}),
     "recall": ("multitasking-dilution", {}),
+    "joint": ("dual-adversarial-digits", {"epochs": 2, "hidden": [4], "attack_steps": 1}),
     "learn": ("learning-threshold", {}),
     "gradients": ("bias-of-centered-ep", {"hidden": [4]}),
     "spice": ("circuit-gradient", {}),

@@ -218,7 +218,9 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
                 for arm, size in (("dat", 9.0), ("sgld", -350.0))
             }
         ),
-        "of one epoch": lambda: robustness.course_picture({"dat": [{"epoch": 1, "steps": 0, "area": 0.5, "gap": 0.0}]}),
+        "of two epochs": lambda: robustness.course_picture(
+            {"dat": [{"epoch": 1, "steps": 0, "area": 0.5, "gap": 0.0}, {"epoch": 2, "steps": 1, "area": 0.9, "gap": 3.0}]}
+        ),
     },
     "tiles_picture": {
         "of filters": lambda: tiles.tiles_picture([[math.sin(n * p) for p in range(64)] for n in range(20)], 8, "filters"),

@@ -29,19 +29,23 @@ def robustness_picture(arms: Mapping[str, Mapping[str, Any]]) -> Picture:
     Picture
         Figure whose data are the accuracies. Solid lines are attacks on the network, dotted ones those made on another.
     """
-    data = {
+    data: dict[str, dict[str, list[float | None]]] = {
         arm: {
             "radii": [0.0, *(float(radius) for radius in found["radii"])],
-            **{name: [1.0 - found["test_error"], *map(number, found[name])] for name in _LINES},
+            **{name: _percent([1.0 - found["test_error"], *found[name]]) for name in _LINES},
         }
         for arm, found in arms.items()
     }
     rows: list[Row] = [
-        {"arm": arm, "radius": radius, **{name: found[name][index] for name in _LINES}}
+        {"arm": arm, "radius": radius, **{f"{name}_percent": found[name][index] for name in _LINES}}
         for arm, found in data.items()
         for index, radius in enumerate(found["radii"])
     ]
     return draw(_paint_robustness, data, 6.4, 3.2, rows)
+
+
+def _percent(shares: Sequence[float | None]) -> list[float | None]:
+    return [None if share is None else 100 * share for share in map(number, shares)]
 
 
 def _paint_robustness(figure: Figure, data: dict[str, Any]) -> None:
@@ -49,7 +53,7 @@ def _paint_robustness(figure: Figure, data: dict[str, Any]) -> None:
     for index, (arm, found) in enumerate(data.items()):
         look: dict[str, Any] = {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "markersize": 4}
         for name, line in _LINES.items():
-            axes.plot(found["radii"], gaps(found[name], 100), **{**look, "linestyle": line})
+            axes.plot(found["radii"], gaps(found[name]), **{**look, "linestyle": line})
         keys.append((arm, look))
     keys.append(("attacks made on another network", {"color": "0.4", "linestyle": ":"}))
     axes.set(title="Accuracy under attack", xlabel="Euclidean radius of the attack", ylabel="accuracy (%)", ylim=(0, 102))

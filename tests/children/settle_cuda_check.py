@@ -15,6 +15,7 @@ from contrastive_core.costs import COSTS, SAMPLE_COSTS
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.kernels.settling.elements import launch_cuda
+from contrastive_core.kernels.settling.elements.codes import has_code
 from contrastive_core.network import Clamped
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.phases import Hold, Nudge, Phase
@@ -23,6 +24,9 @@ from contrastive_core.relaxation.relax import relax, relax_each
 from contrastive_core.types import State
 
 simulator.prepare()
+KNOWN = tuple(name for name in ACTIVATIONS if has_code(ACTIVATIONS[name]))
+"""Activations that kernels know."""
+
 THREADS = (4, 3, 16)
 """Fewer than units, so that a layer takes several rounds; a number that divides nothing; and more, so that sums are shared out."""
 
@@ -34,7 +38,7 @@ def both(clamped: Clamped, state: State, dynamics: Dynamics, stop: Stop, phase: 
 
 def fixed_budget() -> None:
     """Every size and phase, with each order, cost, activation, type and number of threads several times among them."""
-    circle = (itertools.cycle(values) for values in (ORDERS, SAMPLE_COSTS, ACTIVATIONS, tuple(ACTIVATIONS)[::-1], EQUAL, THREADS))
+    circle = (itertools.cycle(values) for values in (ORDERS, SAMPLE_COSTS, KNOWN, KNOWN[::-1], EQUAL, THREADS))
     for (sizes, phase), order, cost, hidden, last, dtype, threads in zip(itertools.product(SIZES, PHASES), *circle, strict=False):
         launch_cuda.THREADS = threads
         network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last, dtype=dtype, rows=2)
@@ -47,7 +51,7 @@ def readout() -> None:
     """A cost behind a readout pulls the last layer through weights that the equilibrium does not have."""
     cases = itertools.product(("none", "one", "two"), SAMPLE_COSTS, ("live", "frozen"))
     for (sizes, cost, phase), hidden, dtype, threads in zip(
-        cases, itertools.cycle(ACTIVATIONS), itertools.cycle(EQUAL), itertools.cycle(THREADS)
+        cases, itertools.cycle(KNOWN), itertools.cycle(EQUAL), itertools.cycle(THREADS)
     ):
         launch_cuda.THREADS = threads
         network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, readout=5, dtype=dtype, rows=2)
@@ -60,7 +64,7 @@ def displacements() -> None:
     draw, pressed = random.Random(0).choice, 0
     for sizes, cost, frozen, outputs in itertools.product(("none", "one", "two", "three"), SAMPLE_COSTS, (False, True), (None, 5)):
         # Drawn, because circles would bring the same values together again and again.
-        hidden, last, dtype, order = draw(tuple(ACTIVATIONS)), draw(tuple(ACTIVATIONS)), draw(tuple(EQUAL)), draw(ORDERS)
+        hidden, last, dtype, order = draw(KNOWN), draw(KNOWN), draw(tuple(EQUAL)), draw(ORDERS)
         launch_cuda.THREADS = draw(THREADS)
         network, clamped, state, batch = build(SIZES[sizes], hidden=hidden, last=last, readout=outputs, dtype=dtype, rows=2)
         lowered, dynamics, strength = COSTS[cost](), BlockDescent(order), 0.2 * network.stiffness[-1]

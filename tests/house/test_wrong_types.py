@@ -14,6 +14,7 @@ import torch
 import eqlab
 from contrastive_core.devices.presets import PRESETS
 from contrastive_core.devices.pulse_files import Train
+from contrastive_core.networks.untied import Feedback
 from eqprop.lattice import Graph
 from hebbian.theory.ensemble import Convention, diluted_ensemble
 

@@ -66,8 +66,6 @@ def temperature_of(dynamics: Dynamics) -> float:
 
 def replicated(batch: Batch, replicas: int) -> Batch:
     """Return a batch with its samples repeated, replica by replica."""
-    if batch.instances is not None:
-        raise InputError("a stationary distribution is that of one sample, and an objective couples the rows; take a cost of samples")
     labels = batch.labels.repeat(replicas, *(1,) * (batch.labels.dim() - 1))
     return Batch(batch.inputs.repeat(replicas, 1), labels)
 

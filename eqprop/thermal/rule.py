@@ -204,6 +204,8 @@ class _Bath:
     """Chains of all replicas of a batch."""
 
     def __init__(self, network: Network, batch: Batch, cost: Cost, settling: Settling, thermal: Thermal) -> None:
+        if cost.coupled:
+            raise InputError("a stationary distribution is that of one sample, and an objective couples the rows; take a cost of samples")
         self.network, self.cost, self.settling, self.thermal = network, cost, settling, thermal
         self.batch = replicated(batch, thermal.replicas)
         with torch.no_grad():

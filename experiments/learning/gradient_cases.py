@@ -17,7 +17,7 @@ from experiments.learning.objective_batches import present
 from experiments.setup.build import build_network, load_data
 from experiments.setup.objectives import objective_of_text, outputs_for
 from experiments.setup.options import LearningOptions
-from experiments.setup.own_options import decisive_options
+from experiments.setup.own_options import decisive_options, defaults_of_network
 from experiments.sweeps.compute import Computation, remember_input
 
 if TYPE_CHECKING:
@@ -144,8 +144,9 @@ def _load(network: Network, options: LearningOptions, path: Path, seed: int) -> 
         advice = "give the --device-file of its training" if on_device else "leave --device-file out"
         raise CheckpointError(f"{path} was trained on {'another' if on_device else 'no'} device; {advice}")
     check_parameters(network, tensors, "best.", path)
-    trained = flatten(identity["options"]) | {"seed": identity.get("seed", seed)}
-    asked = flatten(options.resolved()) | {"seed": seed}
+    own = defaults_of_network(options.network)  # options at their defaults need not be recorded
+    trained = own | flatten(identity["options"]) | {"seed": identity.get("seed", seed)}
+    asked = own | flatten(options.resolved()) | {"seed": seed}
     decisive = {"data", *decisive_options(options.network)}
     different = [name for name in asked if name.split(".")[0] in decisive and name in trained and trained[name] != asked[name]]
     if different:

@@ -72,6 +72,7 @@ def embedding_step(text: str, settings: Mapping[str, Any]) -> int:
     for name, given in named:
         kind = OBJECTIVES[name] if name in OBJECTIVES.entries else None
         size = given.get(kind.needs.divisor, getattr(kind, kind.needs.divisor)) if kind is not None and kind.needs.divisor else 1
+        size = int(size) if isinstance(size, str) and size.isdecimal() else size
         steps.append(size if isinstance(size, int) and size > 0 else 1)  # another value is refused where the objective is built
     return lcm(*steps)
 

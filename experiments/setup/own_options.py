@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 from pydantic import Field, create_model
@@ -31,10 +32,25 @@ Fields = Mapping[str, tuple[Any, Any]]
 """Annotation and field of every option, by name."""
 
 
+_LATER = frozenset({"Thermal", "UntiedOptions"})
+"""Dataclasses of options that are younger than recorded runs."""
+
+
 def fields_of(kind: type) -> dict[str, tuple[Any, Any]]:
     """Return the options that a dataclass declares with ``contrastive_core.options.option``."""
     hints = get_type_hints(kind, include_extras=True)
-    return {one.name: (hints[one.name], Field(one.default, description=one.metadata.get("description", ""))) for one in fields(kind)}
+    return {
+        one.name: (
+            hints[one.name],
+            Field(one.default, description=one.metadata.get("description", ""), exclude_if=_absent(kind, one.default)),
+        )
+        for one in fields(kind)
+    }
+
+
+def _absent(kind: type, default: Any) -> Callable[[Any], bool] | None:
+    """Return a test of values that are not recorded: defaults of options that recorded runs, which must still resume, do not have."""
+    return partial(operator.eq, default) if kind.__name__ in _LATER else None
 
 
 def flat(kind: type) -> Fields:
@@ -94,7 +110,8 @@ def _table(network: NetworkKind, name: str) -> tuple[Any, Any]:
     declared: dict[str, Any] = fields_of(kind)
     section = Section(f"Network {name}")
     model = create_model(kind.__name__, __base__=Options, __doc__=kind.__doc__, __cls_kwargs__={"section": section}, **declared)
-    empty = Field(default_factory=lambda: model.model_validate({}), description=f"Settings of a {name} network.")
+    absent = _absent(kind, model.model_validate({}))
+    empty = Field(default_factory=lambda: model.model_validate({}), description=f"Settings of a {name} network.", exclude_if=absent)
     return Annotated[model, Brought(kind)], empty
 
 
@@ -102,6 +119,12 @@ def network_fields() -> Fields:
     """Return the tables of options of all networks that can be asked for them without importing torch."""
     names = [name for name, target in NETWORKS.entries.items() if target.partition(":")[0] in LIGHT]
     return {section: field for name in names for section, field in options_of_network(name).items()}
+
+
+def defaults_of_network(name: str) -> dict[str, Any]:
+    """Return the defaults of the options that belong to a network, by dotted name."""
+    kind = network_kind(name)
+    return {} if kind.options is None else {f"{section_of(name)}.{one.name}": one.default for one in fields(kind.options)}
 
 
 def network_options(options: Options, name: str) -> Any:

@@ -27,7 +27,7 @@ RULE_SETTINGS = (Homeostasis, Unrolling, Thermal)
 
 NETWORKS = CORE_NETWORKS | PHYSICAL_NETWORKS
 
-LIGHT = ("contrastive_core.networks.kinds", "eqprop.kinds")
+LIGHT = ("contrastive_core.networks.kinds", "eqprop.kinds", "eqprop.untied.kind")
 """Modules of kinds of networks that import nothing heavy; their options are options of every learning command, those of other
 networks where the network is named."""
 

@@ -19,7 +19,7 @@ from experiments.setup.own_options import network_kind, section_of
 from experiments.setup.tables import NETWORKS
 
 OWN = [name for name in NETWORKS if network_kind(name).options]
-SHAPES = ("rows", "columns", "links", "voters")
+SHAPES = ("rows", "columns", "links", "voters", "feedback")
 """Options that change the shapes of parameters, which are refused for that."""
 
 
@@ -55,7 +55,7 @@ def test_a_checkpoint_under_other_physics_is_refused_with_the_flags_to_give(netw
     file = trained(network, tmp_path / "trained.safetensors")
     same = options_with(network)
     assert prepare_case(same, 4, file, 0).network.sizes
-    own = getattr(same, section).model_dump()
+    own = dict(getattr(same, section))
     tried = [one.name for one in fields(kind.options) if one.name not in SHAPES and one.name != "diode_curve"]
     assert tried
     for name in tried:

@@ -47,7 +47,8 @@ def test_estimate_has_a_gradient_for_every_parameter_and_changes_nothing(name: s
         assert torch.equal(before, after)
 
 
-@pytest.mark.parametrize("name", RULE_NAMES)
+# A batch that moves the weights inside its phase is no mean over its samples.
+@pytest.mark.parametrize("name", [name for name in RULE_NAMES if name != "ep-continual"])
 def test_estimate_is_the_mean_over_samples_in_any_order(name: str) -> None:
     """The gradient of a mean cost is the mean of one-sample gradients: no dependence on B, none on the order."""
     system = make_system("tanh", batch_size=5)

@@ -11,7 +11,7 @@ from pictures import RULES, gradients, history, record, trace
 
 from experiments.figures import annealed_search, devices, grid, hardware, representations
 from experiments.figures.hopfield import basins, capacity, learning_from_examples, phases
-from experiments.figures.machines import likelihood, robustness, tiles
+from experiments.figures.machines import likelihood, robustness, thermal, tiles
 from experiments.figures.writing import (
     Picture,
     comparison,
@@ -220,6 +220,16 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
         ),
         "of two epochs": lambda: robustness.course_picture(
             {"dat": [{"epoch": 1, "steps": 0, "area": 0.5, "gap": 0.0}, {"epoch": 2, "steps": 1, "area": 0.9, "gap": 3.0}]}
+        ),
+    },
+    "thermal_picture": {
+        "of three strengths": lambda: thermal.thermal_picture(
+            {
+                "biases": [{"strength": 0.1 * n, "positive": 0.1 * n, "centered": 0.01 * n * n, "richardson": 1e-4} for n in (1, 2, 4)],
+                "sampled": [{"strength": 0.1 * n, "own": 0.1 / n, "common": 0.05 / n} for n in (1, 2, 4)],
+                "covariance_error": 0.02,
+                "best_strength": {"own": 0.3, "common": 0.2},
+            }
         ),
     },
     "tiles_picture": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from experiments.figures.axes import add_key
+from experiments.figures.axes import add_key, scale
 from experiments.figures.style import COLOURS, FAINT, Picture, draw
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def thermal_picture(metrics: Mapping[str, Any]) -> Picture:
     ]
     data = {"rows": rows, "covariance": metrics["covariance_error"], "best": metrics["best_strength"]["common"]}
     titles = {name: shown.replace(", ", "_").replace(" ", "_") for name, shown in _LINES.items()}
-    table = [{"strength": row["strength"], **{title: row[name] for name, title in titles.items()}} for row in rows]
-    return draw(_paint, data, 5.6, 3.4, table)
+    lines = {"sampled_covariance_form": data["covariance"], "best_strength_common_draws": data["best"]}
+    table = [{"strength": row["strength"], **{title: row[name] for name, title in titles.items()}, **lines} for row in rows]
+    return draw(_paint, data, 6.4, 4.4, table)
 
 
 def _paint(figure: Figure, data: dict[str, Any]) -> None:
@@ -58,6 +59,7 @@ def _paint(figure: Figure, data: dict[str, Any]) -> None:
     keys.append(("sampled, covariance form", look))
     axes.axvline(data["best"], color=FAINT, linestyle=":")
     keys.append(("best strength, common draws", {"color": FAINT, "linestyle": ":"}))
-    axes.set(xscale="log", yscale="log", xlabel="strength of the nudge", ylabel="relative error")
-    axes.set_title("Error of the gradient at a temperature")
+    scale(axes, strengths, along="x", ratio=1.0)
+    scale(axes, [data["covariance"], *(row[name] for row in data["rows"] for name in _LINES)], ratio=1.0)
+    axes.set(title="Error of the gradient at a temperature", xlabel="strength of the nudge", ylabel="relative error")
     add_key(figure, keys)

@@ -41,7 +41,7 @@ class LossTerm(NamedTuple):
 
 @dataclass(frozen=True)
 class Training:
-    """What an arm sees and changes beside the classifier.
+    """Surroundings of an arm: all that it sees and changes beside the classifier.
 
     Attributes
     ----------

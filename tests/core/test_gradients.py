@@ -375,7 +375,7 @@ def test_one_sided_estimates_are_the_gradients_of_bounds_on_the_cost() -> None:
 @pytest.mark.parametrize(
     ("rule", "readout"),
     [
-        # Weights that move inside the phase run away in a network of one layer with inputs of this size.
+        # At its default update rate continual learning reports a runaway here.
         (n, r)
         for n in RULE_NAMES
         if n != "ep-continual"

@@ -234,7 +234,7 @@ def test_calibration_error_is_the_weighted_gap_of_each_bin() -> None:
 
 
 def test_detection_area_counts_pairs_and_ties_half() -> None:
-    """Of the six pairs four are in order and one is a tie."""
+    """Four of the six pairs are in order, and one is a tie."""
     assert detection_area(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 1.0, 2.0])) == pytest.approx(4.5 / 6)
 
 

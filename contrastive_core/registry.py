@@ -148,7 +148,7 @@ class Table(Mapping[str, T], Generic[T]):
         with foreign(f"the {self.kind} {given!r} cannot be made without settings"):
             made = entry()
         if not isinstance(made, kind):
-            raise PluginError(f"the {self.kind} {given!r} makes no {kind.__name__} but {shown(made)}; see docs/plugins.md")
+            raise PluginError(f"the {self.kind} {given!r} makes no {kind.__name__} but {shown(made)}; see docs/how-to/plugins.md")
         return made
 
     @property

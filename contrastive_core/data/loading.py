@@ -38,7 +38,7 @@ def checked(name: str, load: Any) -> Loader:
         If the object cannot be called; when called, also if it raises, or returns no data set.
     """
     if not callable(load):
-        raise PluginError(f"the data set {name!r} is no loader (data_dir, seed) -> Splits but {shown(load)}; see docs/plugins.md")
+        raise PluginError(f"the data set {name!r} is no loader (data_dir, seed) -> Splits but {shown(load)}; see docs/how-to/plugins.md")
 
     @wraps(load)
     def loader(data_dir: str | os.PathLike[str] | None, seed: int) -> Splits:
@@ -58,7 +58,7 @@ def _whole(name: str, found: object) -> Splits:
     """Return the data set that a plug-in gave, if it is one."""
     fault = _fault(found) if isinstance(found, Splits) else f"a result that is no Splits but {shown(found)}"
     if fault or not isinstance(found, Splits):
-        raise PluginError(f"the data set {name!r} has {fault}; see docs/plugins.md for what a loader returns")
+        raise PluginError(f"the data set {name!r} has {fault}; see docs/how-to/plugins.md for what a loader returns")
     return found
 
 

@@ -55,7 +55,7 @@ _SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")
 def command(
     model: type[M], name: str, *, without: Collection[str] = (), directory: str = RUN
 ) -> Callable[[Callable[[M, Invocation], None]], click.Command]:
-    """Turn a function of options and an invocation into a command; ``docs/options.md`` shows how a model becomes flags.
+    """Turn a function of options and an invocation into a command; ``docs/reference/options.md`` shows how a model becomes flags.
 
     Parameters
     ----------

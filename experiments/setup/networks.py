@@ -69,7 +69,7 @@ def draw_network(options: LearningOptions, splits: Splits, generator: torch.Gene
         return kind.build(blueprint, own, generator)
     with foreign(f"the network {options.network!r} cannot be built"):
         network = kind.build(blueprint, own, generator)
-    return expect(network, Network, f"the result of the network {options.network!r}", "see docs/plugins.md")
+    return expect(network, Network, f"the result of the network {options.network!r}", "see docs/how-to/plugins.md")
 
 
 def without_effect(options: LearningOptions) -> list[str]:

@@ -100,7 +100,7 @@ def open_cluster(kind: str, engine: str, count: int) -> Iterator[Engine]:
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
         where: Any = _read_address(Path(engine)) if kind == "file" else engine
         if isinstance(where, str) and where.startswith("tls") and not dask.config.get("distributed.comm.tls.client.cert", None):
-            raise InputError(f"{where} needs a certificate, and dask's configuration names none; see docs/cluster.md")
+            raise InputError(f"{where} needs a certificate, and dask's configuration names none; see docs/how-to/cluster.md")
         if kind in ("dask", "slurm"):
             where = stack.enter_context((_local if kind == "dask" else _slurm)(count, stack))
         try:
@@ -173,5 +173,5 @@ def _slurm(count: int, stack: ExitStack) -> Any:
         cluster = SLURMCluster(cores=1, processes=1, job_script_prologue=[f"export {k}={v}" for k, v in THREAD_LIMITS.items()])
         cluster.scale(jobs=count)
     except (ValueError, RuntimeError, OSError) as error:
-        raise EngineError(f"SLURM starts no workers: {str(error).splitlines()[0]}; see docs/cluster.md") from error
+        raise EngineError(f"SLURM starts no workers: {str(error).splitlines()[0]}; see docs/how-to/cluster.md") from error
     return cluster

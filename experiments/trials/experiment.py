@@ -182,7 +182,7 @@ def find_experiment(name: str) -> Experiment:
     found = EXPERIMENTS[name]
     if not isinstance(found, Experiment):
         raise PluginError(
-            f"{name} is no Experiment of experiments.trials.experiment but of type {type(found).__name__}; see docs/plugins.md"
+            f"{name} is no Experiment of experiments.trials.experiment but of type {type(found).__name__}; see docs/how-to/plugins.md"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Plug-ins: the package of docs/plugins.md, broken ones, and names that clash."""
+"""Plug-ins: the package of docs/how-to/plugins.md, broken ones, and names that clash."""
 
 from __future__ import annotations
 

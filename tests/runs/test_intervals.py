@@ -110,7 +110,7 @@ def test_equal_counts_have_no_interval_as_often_as_they_are_equal(errors: float)
 
 @pytest.mark.parametrize("size", [3, 10])
 def test_skewed_values_are_covered_less_often_as_the_page_says(size: int) -> None:
-    """If this fails, docs/statistics.md warns of a fault that is none. The logarithm is a standard normal."""
+    """If this fails, docs/reference/statistics.md warns of a fault that is none. The logarithm is a standard normal."""
     sample = np.exp(np.random.default_rng(size).normal(size=(REPETITIONS, size)))
     covered, _ = coverage(student(sample), math.exp(0.5))
     assert 0.80 < covered < 0.90

@@ -1,4 +1,4 @@
-"""The example package of docs/plugins.md, as written there, and a way to install it."""
+"""The example package of docs/how-to/plugins.md, as written there, and a way to install it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLOCK = re.compile(r"^`([\w.]+)`.*?```(?:toml|python)\n(.*?)```", re.DOTALL | re
 
 def files() -> dict[str, str]:
     """Return the files of the package by name."""
-    return {match[1]: match[2] for match in BLOCK.finditer((ROOT / "docs" / "plugins.md").read_text(encoding="utf-8"))}
+    return {match[1]: match[2] for match in BLOCK.finditer((ROOT / "docs" / "how-to" / "plugins.md").read_text(encoding="utf-8"))}
 
 
 def install(folder: Path) -> Path:

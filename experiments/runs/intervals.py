@@ -1,7 +1,8 @@
 """Confidence intervals of means and of paired differences: one rule for every table, report and figure.
 
 The rule is Student's t at 95 %, cut to the range that the metric can have. It needs two values that differ; equal values have a mean
-and no interval, because their spread says nothing about the spread of the next one. docs/reference/statistics.md shows the measured coverage.
+and no interval, because their spread says nothing about the spread of the next one. docs/reference/statistics.md shows the
+measured coverage.
 """
 
 from __future__ import annotations

@@ -80,7 +80,8 @@ def rule_named(name: str) -> Rule:
         rule = build(Setting(SquaredError()))
     if not isinstance(rule, Rule):
         raise PluginError(
-            f"the rule {name!r} builds no contrastive_core.rule.Rule but an object of type {type(rule).__name__}; see docs/how-to/plugins.md"
+            f"the rule {name!r} builds no contrastive_core.rule.Rule but an object of type {type(rule).__name__}; "
+            "see docs/how-to/plugins.md"
         )
     return rule
 

@@ -1,4 +1,4 @@
-"""Coverage of 95 % intervals of a mean, measured: the table of docs/reference/statistics.md, by ``python tests/by_hand/interval_coverage.py``.
+"""Coverage of 95 % intervals of a mean, the table of docs/reference/statistics.md: ``python tests/by_hand/interval_coverage.py``.
 
 Every cell is the share of 20 000 samples (2 000 for the bootstraps) whose interval holds the true mean, among those that have an
 interval. The seed is fixed.

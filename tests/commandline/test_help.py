@@ -160,7 +160,9 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
 
 def test_the_example_of_the_document_is_a_command() -> None:
     """If this fails, a contributor who copies the example of docs/reference/options.md begins with an error."""
-    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "reference" / "options.md").read_text(encoding="utf-8"), flags=re.M | re.S)
+    (code,) = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs" / "reference" / "options.md").read_text(encoding="utf-8"), flags=re.M | re.S
+    )
     made: dict[str, Any] = {"__name__": "example"}
     exec(compile(code, "docs/reference/options.md", "exec", dont_inherit=True), made)
     shown = CliRunner().invoke(made["toss_command"], ["--help"]).output

@@ -10,6 +10,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from contrastive_core.errors import InputError
 from contrastive_core.threads import share_among
 
 _ALGEBRA = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -84,6 +85,27 @@ def available_cores() -> int:
     quota, _, period = (_read("/sys/fs/cgroup/cpu.max") or "max").partition(" ")
     limit = max(1, int(quota) // int(period)) if quota.isdigit() and period.isdigit() else len(allowed)
     return min(len(siblings), limit)
+
+
+def require_one_process(command: str) -> None:
+    """Refuse to be one of several processes that ``torchrun`` started.
+
+    Parameters
+    ----------
+    command : str
+        Command as the user types it, for the message.
+
+    Raises
+    ------
+    InputError
+        If there are several, which would all write the same files.
+    """
+    if "WORLD_SIZE" not in os.environ:
+        return
+    from contrastive_core.training.ranks import started  # imports torch
+
+    if (size := started()) > 1:
+        raise InputError(f"torchrun started {size} processes of '{command}', which runs in one; start it without torchrun")
 
 
 def processor() -> str:

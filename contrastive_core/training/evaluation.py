@@ -16,6 +16,7 @@ from contrastive_core.expect import expect
 from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule
+from contrastive_core.training.ranks import ALONE, Ranks
 from contrastive_core.training.views_of_samples import Contrasting
 
 _CHUNK = 500
@@ -51,12 +52,18 @@ class Evaluation(NamedTuple):
 
 @typed("network", "rule", "cost", "split")
 def evaluate(
-    network: Network, rule: Rule, cost: Cost, split: Split | tuple[Any, Any], contrasting: Contrasting | None = None
+    network: Network,
+    rule: Rule,
+    cost: Cost,
+    split: Split | tuple[Any, Any],
+    contrasting: Contrasting | None = None,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Settle every sample of a split, or of a pair of inputs and labels, and average error, cost and effort.
 
     Costs that couple the rows of a batch are averaged over chunks of 500 samples. Objectives of views are averaged over batches of views,
-    without batches in which there is nothing to contrast; views are equal in all evaluations and have full strength.
+    without batches in which there is nothing to contrast; views are equal in all evaluations and have full strength. Several ranks share
+    the samples of every chunk.
 
     Raises
     ------
@@ -67,11 +74,11 @@ def evaluate(
     """
     check_parts(network, rule)
     cost = COSTS.made(cost, Cost)
-    totals, seen = torch.zeros(5, dtype=torch.float64), 0
+    totals, seen = torch.zeros(5, dtype=torch.float64), 0.0
     generator = torch.Generator().manual_seed(_DRAWS)
     with torch.no_grad():
-        for samples in batches(split, _CHUNK if contrasting is None else contrasting.batch_size):
-            size = len(samples.labels)  # weight of the chunk in the averages; the last one can be smaller
+        for chunk in batches(split, _CHUNK if contrasting is None else contrasting.batch_size):
+            samples, weight = ranks.share(chunk)  # by samples, as the last chunk can be smaller
             batch = samples if contrasting is None else contrasting.present(samples, generator)
             if contrasting is not None and not contrasting.contrasts(batch):
                 continue
@@ -91,9 +98,10 @@ def evaluate(
             for quantity, value in (("cost of the settled outputs", means[1]), ("energy of the settled states", means[4])):
                 if not math.isfinite(value):
                     raise DivergenceError(f"the {quantity} is not finite; lower the learning rate or the gain")
-            totals += size * torch.tensor(means, dtype=torch.float64)
-            seen += size
-    return Evaluation(*(totals / max(seen, 1)).tolist())
+            totals += weight * torch.tensor(means, dtype=torch.float64)
+            seen += weight
+    *sums, seen = ranks.sum(torch.tensor([*totals, seen], dtype=torch.float64)).tolist()
+    return Evaluation(*(total / (seen or 1) for total in sums))
 
 
 def check_parts(network: Network, rule: Rule) -> None:

@@ -29,6 +29,7 @@ from contrastive_core.training.evaluation import Evaluation, check_parts, evalua
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
 from contrastive_core.training.plan import Plan
+from contrastive_core.training.ranks import ALONE, Ranks, check_shared
 from contrastive_core.training.training_state import Session
 from contrastive_core.training.views_of_samples import Contrasting, augmentation
 from contrastive_core.training.warm_start import LastStates, memory
@@ -87,6 +88,7 @@ def train(
     seed: int,
     *,
     contrasting: Contrasting | None = None,
+    ranks: Ranks = ALONE,
     checkpoint: Path | None = None,
     identity: str = "",
     on_step: Callable[[Progress], None] | None = None,
@@ -110,8 +112,10 @@ def train(
         Seed of the data order, the views and the rule's draws.
     contrasting : Contrasting, optional
         Views of the samples, for objectives; None presents each sample once, as the plan augments it.
+    ranks : Ranks
+        Processes that share every batch. All of them call this function with equal arguments, and return the same result.
     checkpoint : Path, optional
-        Checkpoint, written after every epoch; training resumes from it if it exists.
+        Checkpoint, written after every epoch; training resumes from it if it exists. Rank 0 writes it and names it to the others.
     identity : str
         Text that identifies the settings; a checkpoint with another identity is refused.
     on_step, on_epoch : callable, optional
@@ -137,6 +141,7 @@ def train(
     cost = COSTS.made(cost, Cost)
     expect(splits, Splits, "splits", "DATASETS[name](None, 0) gives them")
     expect(plan, Plan, "plan", "TrainingPlan(epochs=10) is one")
+    check_shared(network, cost, ranks, contrasted=contrasting is not None, warm_start=plan.warm_start)
     augmenting = augmentation(plan.augment, splits.shape, contrasting)
     drawn_anew = contrasting is not None or augmenting is not None
     last = memory(network, rule, splits.train, drawn_anew=drawn_anew) if plan.warm_start else None
@@ -150,8 +155,9 @@ def train(
     if drawn_anew:
         generators["views"] = generator_of(seed, 3)
     session = Session(network, optimiser, schedule, generators, _snapshot(network), extras)
-    if checkpoint is not None and checkpoint.exists():
-        session.load(checkpoint, identity)
+    begun = ranks.told(str(checkpoint) if checkpoint is not None and checkpoint.exists() else "")
+    if begun:
+        session.load(Path(begun), identity)
     for record in session.history:
         if on_epoch is not None:
             on_epoch(record)
@@ -160,10 +166,11 @@ def train(
         if _finished(session, plan):
             break
         start, cpu_start = time.perf_counter(), time.process_time()
-        progress = _epoch(session, rule, cost, splits, plan, contrasting, augmenting, last, epoch, on_step)
-        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+        progress = _epoch(session, rule, cost, splits, plan, contrasting, augmenting, last, ranks, epoch, on_step)
+        seconds = time.perf_counter() - start
+        cpu_seconds = float(ranks.sum(torch.tensor(time.process_time() - cpu_start, dtype=torch.float64)))
         schedule.step()
-        validation = evaluate(network, rule, cost, splits.validation, contrasting)
+        validation = evaluate(network, rule, cost, splits.validation, contrasting, ranks)
         record = {
             "epoch": epoch,
             "train_cost": progress.train_cost,
@@ -181,13 +188,13 @@ def train(
         session.history.append(record)
         if plan.keep_last or session.best_epoch == 0 or validation.error < session.history[session.best_epoch - 1]["validation_error"]:
             session.best_epoch, session.best = epoch, _snapshot(network)
-        if checkpoint is not None:
+        if checkpoint is not None and ranks.rank == 0:
             session.save(checkpoint, identity)
         if on_epoch is not None:
             on_epoch(record)
     network.load_state_dict(session.best)
-    validation = evaluate(network, rule, cost, splits.validation, contrasting)
-    return Result(session.history, session.best_epoch, validation, evaluate(network, rule, cost, splits.test, contrasting))
+    validation, test = (evaluate(network, rule, cost, split, contrasting, ranks) for split in (splits.validation, splits.test))
+    return Result(session.history, session.best_epoch, validation, test)
 
 
 def _finished(session: Session, plan: Plan) -> bool:
@@ -204,11 +211,12 @@ def _epoch(
     contrasting: Contrasting | None,
     augmenting: MultiView | None,
     last: LastStates | None,
+    ranks: Ranks,
     epoch: int,
     on_step: Callable[[Progress], None] | None,
 ) -> Progress:
     """Take one pass over the training split; changes the network in place."""
-    network, seen = session.network, 0
+    network, seen = session.network, 0.0
     sums = np.zeros(4)
     if contrasting is None:
         num_steps = -(-len(splits.train.labels) // plan.batch_size)
@@ -224,13 +232,16 @@ def _epoch(
             batch = contrasting.present(batch, session.generators["views"], (epoch - 1 + (step - 1) / num_steps) / plan.epochs)
             if not contrasting.contrasts(batch):
                 continue
+        batch, weight = ranks.share(batch)
         network.begin_use_()
-        estimate = rule.estimate(network, batch if last is None else last.recall(batch), generator=session.generators["rule"])
+        generator = ranks.generator(session.generators["rule"])
+        estimate = rule.estimate(network, batch if last is None else last.recall(batch), generator=generator)
+        gradients = ranks.mean(estimate.gradients, weight)
         if last is not None:
             last.keep(batch, estimate.relaxations["free"].state)
         for name, parameter in network.named_parameters():
-            parameter.grad = estimate.gradients[name]
-        norm = torch.nn.utils.get_total_norm(list(estimate.gradients.values()))
+            parameter.grad = gradients[name]
+        norm = torch.nn.utils.get_total_norm(list(gradients.values()))
         if not bool(torch.isfinite(norm)):
             raise DivergenceError(f"the gradient is not finite in epoch {epoch}, step {step}; lower the learning rate or the gain")
         if plan.clip_norm is not None:
@@ -251,14 +262,15 @@ def _epoch(
             ]
             if contrasting is not None:
                 contrasting.carry(output, batch)
-        sums += len(batch.labels) * np.array(means)  # by samples, as the last batch can be smaller
-        seen += len(batch.labels)
+        sums += weight * np.array(means)  # by samples, as the last batch can be smaller
+        seen += weight
         progress = Progress(epoch, step, num_steps, *(sums / seen).tolist())
         if on_step is not None:
             on_step(progress)
     if not seen:
         raise InputError(f"no batch of epoch {epoch} has samples of two classes to contrast; raise the batch size, or use another sampler")
-    return progress
+    *totals, all_seen = ranks.sum(torch.tensor([*sums, seen], dtype=torch.float64)).tolist()
+    return Progress(epoch, progress.step, num_steps, *(total / all_seen for total in totals))
 
 
 def _snapshot(network: Network) -> dict[str, Tensor]:

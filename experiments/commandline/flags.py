@@ -18,7 +18,7 @@ from experiments.commandline.layout import HelpContext
 from experiments.commandline.options import CommandOptions, resolve
 from experiments.commandline.parameters import destination, leaves_of, parameter_of
 from experiments.commandline.sections import GENERAL
-from experiments.machine import keep_freed_memory, limit_threads
+from experiments.machine import keep_freed_memory, limit_threads, require_one_process
 
 M = TypeVar("M", bound=CommandOptions)
 
@@ -53,7 +53,7 @@ _SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")
 
 
 def command(
-    model: type[M], name: str, *, without: Collection[str] = (), directory: str = RUN
+    model: type[M], name: str, *, without: Collection[str] = (), directory: str = RUN, shared: bool = False
 ) -> Callable[[Callable[[M, Invocation], None]], click.Command]:
     """Turn a function of options and an invocation into a command; ``docs/reference/options.md`` shows how a model becomes flags.
 
@@ -67,6 +67,8 @@ def command(
         Flags of all commands that this one does not have, or has with another meaning of its own.
     directory : str
         Flag of its directory: ``RUN``, or ``RUNS`` for a command that looks for runs by name.
+    shared : bool
+        Whether processes that ``torchrun`` started share its work; any other command refuses to be started several times.
 
     Returns
     -------
@@ -80,6 +82,8 @@ def command(
             del leaves["seed"]
 
         def callback(**given: Any) -> None:
+            if not shared:
+                require_one_process(f"eqlab {name}")
             flags = {key: given[destination(key)] for key in leaves if given[destination(key)] not in (None, ())}
             with plugins.only_told(source=_CONFIGURATION):
                 options = resolve(model, config=given.get("config"), flags=flags, assignments=given.get("set", ()))
@@ -88,7 +92,7 @@ def command(
 
         def completed(args: Sequence[str]) -> click.Command:
             known = complete(model, names_in(args, model))
-            return made if known is model else command(known, name, without=without, directory=directory)(function)
+            return made if known is model else command(known, name, without=without, directory=directory, shared=shared)(function)
 
         groups = {leaf.section: cloup.OptionGroup(leaf.section.title) for leaf in leaves.values() if leaf.section != GENERAL}
         common = [parameter for parameter in _common(directory) if parameter.name not in without]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import cell, format_table
@@ -31,9 +33,13 @@ if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
     from contrastive_core.training.evaluation import Evaluation
     from contrastive_core.training.loop import Progress
+    from contrastive_core.training.ranks import Ranks
 
 KEY = "train"
 """Key of the only trial, which also names its checkpoint."""
+
+SHARED = "share the training"
+"""Call of rank 0 for the other processes that ``torchrun`` started."""
 
 
 class CommandTrainOptions(TrialOptions, section=COMPUTATION):
@@ -76,6 +82,7 @@ def trial(
     seed: int,
     *,
     prepared: Prepared | None = None,
+    ranks: Ranks | None = None,
     checkpoint: Path | None = None,
     on_start: Callable[[Evaluation], None] | None = None,
     on_step: Callable[[Progress], None] | None = None,
@@ -91,6 +98,8 @@ def trial(
         Seed of initial weights, data order and the rule's draws.
     prepared : Prepared, optional
         Network, data and setting of these options and this seed, if they are built already; the network is trained in place.
+    ranks : Ranks, optional
+        Processes that share every batch; None for this one alone.
     checkpoint : Path, optional
         Checkpoint, written after every epoch; training resumes from it if it exists.
     on_start : callable, optional
@@ -108,6 +117,7 @@ def trial(
     from contrastive_core.generators import generator_of
     from contrastive_core.training.evaluation import evaluate
     from contrastive_core.training.loop import train
+    from contrastive_core.training.ranks import ALONE
     from experiments.learning.features import features
 
     splits, network, setting = prepared or prepare(options, seed)
@@ -116,6 +126,8 @@ def trial(
     rule.estimate(network, next(batches(splits.train, options.batch_size)), generator=generator_of(seed, 2))
     if on_start is not None and not (checkpoint is not None and checkpoint.exists()):
         on_start(evaluate(network, rule, setting.cost, splits.validation))
+    ranks = ranks or ALONE
+    ranks.told(SHARED)
     result = train(
         network,
         rule,
@@ -123,6 +135,7 @@ def trial(
         splits,
         plan_of(options),
         seed,
+        ranks=ranks,
         checkpoint=checkpoint,
         identity=identity_of(options, seed, splits),
         on_step=on_step,
@@ -202,7 +215,7 @@ def _percent(share: float | None) -> str:
     return cell(None if share is None else 100 * share, ".2f") + (" %" if share is not None else "")
 
 
-@command(CommandTrainOptions, "train")
+@command(CommandTrainOptions, "train", shared=True)
 def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
     """Train one network with one learning rule and report its test error at the epoch that validation chooses, or at the last one.
 
@@ -211,13 +224,41 @@ def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
       eqlab train
       eqlab train --rule coupled-centered --hidden 128,64 --epochs 30
       eqlab train --config mnist --data-dir DIRECTORY-OF-IDX-FILES
+      torchrun --nproc-per-node 2 -m eqlab train --batch-size 256
 
     The run's directory keeps the configuration, provenance, journal, a checkpoint per epoch and figures. The same command with the
     same --out goes on where a killed run stopped, to the same bits.
     """  # noqa: D301
+    from contrastive_core.training.ranks import joined
+
     check_engine(options.engine)
+    with joined() as ranks:
+        if ranks.size > 1 and options.engine != "serial":
+            raise InputError(
+                f"{ranks.size} processes of torchrun share a training by themselves, got --engine {options.engine}; leave it out"
+            )
+        if ranks.rank:
+            _follow(options, replace(invocation, quiet=True), ranks)
+        else:
+            _lead(options, invocation, ranks)
+
+
+def _follow(options: CommandTrainOptions, invocation: Invocation, ranks: Ranks) -> None:
+    """Share a training whose files and progress are those of rank 0, as often as it calls."""
+    from contrastive_core.training.loop import train
+
+    splits, network, setting = check(options, invocation, options.rule, warm_start=options.warm_start)
+    identity = identity_of(options, options.seed, splits)
+    while ranks.told("") == SHARED:
+        train(network, RULES[options.rule](setting), setting.cost, splits, plan_of(options), options.seed, ranks=ranks, identity=identity)
+
+
+def _lead(options: CommandTrainOptions, invocation: Invocation, ranks: Ranks) -> None:
+    """Train in a run of its own, alone or with the other ranks."""
     invocation.warn_of_threads()
     prepared = check(options, invocation, options.rule, warm_start=options.warm_start)
+    if ranks.size > 1:
+        invocation.note(f"{ranks.size} processes share every batch of {options.batch_size} samples")
     if options.keep_last and options.patience is not None:
         invocation.warn("--patience has no effect with --keep-last, which trains all epochs")
     steps = -(-len(prepared.splits.train.labels) // options.batch_size)
@@ -227,7 +268,8 @@ def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
         invocation.progress(steps * options.epochs, options.rule) as bar,
     ):
         callbacks = _callbacks(options, invocation, bar)
-        metrics = compute_one(study, opened, Given(options, {"prepared": prepared, **callbacks}))
+        metrics = compute_one(study, opened, Given(options, {"prepared": prepared, "ranks": ranks, **callbacks}))
+        ranks.told("")
     finish(opened.run, invocation, metrics, format_table(*table(metrics)))
 
 

@@ -102,7 +102,7 @@ MUTATIONS = [
     Mutation("curvature: held units counted", CURVATURE, "compliance(state)) > 0", "compliance(state)) >= 0", "diagnostics::test_extreme_curvatures"),
     Mutation("review: sign of the nudge", "contrastive_core/analysis/gradient_quality.py", "has_minimum(-curvature)", "has_minimum(curvature)", "diagnostics::test_review_warns_of_a_negative_phase"),
     # Training
-    Mutation("training: test chooses the epoch", TRAINING, "        validation = evaluate(network, rule, cost, splits.validation, contrasting)\n        record", "        validation = evaluate(network, rule, cost, splits.test, contrasting)\n        record", "training::test_validation_chooses"),
+    Mutation("training: test chooses the epoch", TRAINING, "        validation = evaluate(network, rule, cost, splits.validation, contrasting, ranks)\n        record", "        validation = evaluate(network, rule, cost, splits.test, contrasting, ranks)\n        record", "training::test_validation_chooses"),
     Mutation("training: the last epoch is kept", TRAINING, "network.load_state_dict(session.best)", "pass", "training::test_validation_chooses"),
     Mutation("training: clipping skipped", TRAINING, "        if plan.clip_norm is not None:", "        if False:", "optimisers::test_clipping_bounds"),
     Mutation("training: gradient not checked", TRAINING, "if not bool(torch.isfinite(norm))", "if False", "training::test_gradient_that_is_not_finite"),
@@ -115,7 +115,8 @@ MUTATIONS = [
     Mutation("resume: other settings accepted", SESSION, 'if not _same(record["identity"], identity)', "if False", "resuming::test_checkpoint_of_other_settings"),
     Mutation("Lion: rates swapped", "contrastive_core/training/optimisers/lion.py", "torch.lerp(parameter.grad, memory, first)", "torch.lerp(parameter.grad, memory, second)", "optimisers::test_lion_is_its_loop"),
     Mutation("learning rates: one for all", "contrastive_core/training/optimisers/builders.py", '"lr": rate}', '"lr": rates[0]}', "optimisers::test_layers_learn_at_their_own_rates"),
-    Mutation("evaluation: mean of means", "contrastive_core/training/evaluation.py", "size = len(samples.labels)", "size = len(split.labels) / 2", "training::test_evaluation_averages"),
+    Mutation("evaluation: mean of means", "contrastive_core/training/evaluation.py", "seen += weight", "seen += len(split.labels) / 2", "training::test_evaluation_averages"),
+    Mutation("ranks: mean without weights", "contrastive_core/training/ranks.py", "flat * weight, flat.new_tensor([weight])", "flat, flat.new_tensor([1])", "shared_training::test_mean_over_ranks"),
     # Kernels
     Mutation("kernel: wrong order after a free phase", "contrastive_core/kernels/settling/one_hidden/kernel_cpu.py", "layers, phase, not output_first,", "layers, phase, output_first,", "kernels::test_displacements_of_the_kernels"),
     Mutation("fused gradient: inputs that want a gradient pass", "contrastive_core/relaxation/backends.py", "detach the inputs\" if inputs.requires_grad", "detach the inputs\" if False", "kernels::test_inputs_that_want_a_gradient"),

@@ -50,7 +50,8 @@ def run(
             raise Stopped
 
     options = {"seed": 7, "identity": "a", "on_epoch": on_epoch} | options
-    return network, train(network, build_rule(rule, SETTING), COST, make_splits(), plan, checkpoint=checkpoint, **options)
+    cost = options.pop("cost", COST)
+    return network, train(network, build_rule(rule, SETTING), cost, make_splits(), plan, checkpoint=checkpoint, **options)
 
 
 def parameters_of(network: Network) -> dict[str, Tensor]:

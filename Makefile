@@ -1,8 +1,8 @@
-# Two commands do everything: `make demo` runs the main job, `make test` passes the tests. Both set up .venv first.
+# `make demo` runs the main job, `make test` passes the tests, `make docs` builds the manual. All set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint coverage clean
+.PHONY: setup demo test lint coverage docs clean
 
 setup: .venv/installed
 
@@ -26,6 +26,15 @@ lint: setup
 
 coverage: setup
 	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term-missing:skip-covered
+
+docs: .venv/documents
+	PYTHONPATH=docs/site:tests/by_hand $(BIN)/python docs/site/stage.py build/manual/source
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --jobs auto -b html -c docs/site -d build/manual/trees build/manual/source build/manual/html
+	@echo "the manual is in build/manual/html/index.html"
+
+.venv/documents: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

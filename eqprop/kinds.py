@@ -58,6 +58,7 @@ class CircuitOptions:
 
 
 def _resistive(blueprint: Blueprint, own: CircuitOptions, generator: torch.Generator) -> Resistive:
+    """Return layers of nodes joined by variable conductances, with diodes and amplifiers."""
     from eqprop.circuit import Parts
     from eqprop.curves import read_curve
     from eqprop.diodes import Diode, IdealDiode, ShockleyDiode
@@ -96,6 +97,7 @@ class OscillatorOptions:
 
 
 def _oscillator(blueprint: Blueprint, own: OscillatorOptions, generator: torch.Generator) -> Oscillators:
+    """Return layers of coupled phase oscillators."""
     from eqprop.oscillator import Oscillators
 
     return Oscillators(
@@ -203,6 +205,7 @@ ISING = NetworkKind(_ising, IsingMachineOptions, dynamics=frozenset({"anneal"}),
 
 
 def _spiking(blueprint: Blueprint, own: SpikingOptions, generator: torch.Generator) -> Layered:
+    """Return a layered network of integrate-and-fire neurons."""
     from eqprop.spiking import spiking
 
     return spiking(
@@ -219,6 +222,7 @@ SPIKING = NetworkKind(_spiking, SpikingOptions, uses=frozenset({"hidden", "energ
 
 
 def _binary(blueprint: Blueprint, own: None, generator: torch.Generator) -> BinaryWeights:
+    """Return a layered network whose weights are -1 or 1 times a scale of their layer."""
     from contrastive_core.networks.layered import Layered
     from eqprop.binary import BinaryWeights
 

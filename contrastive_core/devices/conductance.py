@@ -89,8 +89,8 @@ class Conductance:
 
         Returns
         -------
-        Tensor of shape (1 or 2, *weight.shape)
-            :math:`z = (G - G_\min)/R` in [0, 1], one array, or two for a differential pair.
+        Tensor of shape (1 or 2, ...)
+            :math:`z = (G - G_\min)/R` in [0, 1], with the shape of ``weight`` behind one array, or two for a differential pair.
         """
         if self.pairing is Pairing.SINGLE:
             levels = self.normalised(weight * (self.g_max / w_max))[None]

@@ -10,15 +10,19 @@ from contrastive_core.registry import Table
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 
+def first_line(found: object) -> str:
+    """Return the first line of a docstring as Markdown."""
+    first = (inspect.getdoc(found) or "").split("\n")[0]
+    first = re.sub(r":math:`([^`]*)`", r"$\1$", first)
+    return re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", first).replace("``", "`")
+
+
 def summary(name: str) -> str | None:
     """Return the line of a public name, made of the first line of its docstring; None for a table, which is described by hand."""
     found = getattr(eqlab, name)
     if isinstance(found, Table):
         return None
-    first = (inspect.getdoc(found) or "").split("\n")[0]
-    first = re.sub(r":math:`([^`]*)`", r"$\1$", first)
-    first = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", first).replace("``", "`")
-    return f"- `{name}`: {first}"
+    return f"- `{name}`: {first_line(found)}"
 
 
 def updated(line: str) -> str:

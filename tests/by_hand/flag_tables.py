@@ -42,7 +42,8 @@ def flags(command: click.Command) -> dict[str, click.Option]:
     return {"/".join([*one.opts, *one.secondary_opts]): one for one in command.params if isinstance(one, click.Option)}
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Return a text for a cell of a table."""
     return " ".join(text.replace("|", "\\|").split())
 
 
@@ -61,7 +62,7 @@ def written() -> str:
             shown = f"`{flag} {option.metavar}`" if option.metavar else f"`{flag}`"
             default = default.removesuffix("]").removeprefix("default: ")
             section = rows.setdefault(group.title if group else "General options", {})
-            section.setdefault((shown, _cell(help_text)), []).append((name, _cell(default)))
+            section.setdefault((shown, cell(help_text)), []).append((name, cell(default)))
     text = HEAD
     for title, options in rows.items():
         text += f"\n## {title}\n\n| option | meaning | default | commands |\n|---|---|---|---|\n"

@@ -1,0 +1,28 @@
+"""Settings of Sphinx for the site of ``make docs``; ``stage.py`` lays out the pages that it reads."""
+
+from importlib.metadata import version as installed
+
+project = "eqlab"
+author = "the authors of eqlab"
+release = version = installed("eqlab")
+root_doc = "docs/index"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "mathml"]
+exclude_patterns = ["docs/site"]
+
+myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath", "deflist"]
+myst_heading_anchors = 4
+myst_fence_as_directive = ["eval-rst"]
+
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+html_theme = "furo"
+html_title = f"eqlab {release}"
+html_math_renderer = "mathml"
+html_extra_path = ["index.html"]
+html_copy_source = False
+html_show_sourcelink = False
+pygments_style = "friendly"
+pygments_dark_style = "native"

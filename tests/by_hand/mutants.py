@@ -115,7 +115,7 @@ MUTATIONS = [
     Mutation("resume: other settings accepted", SESSION, 'if not _same(record["identity"], identity)', "if False", "resuming::test_checkpoint_of_other_settings"),
     Mutation("Lion: rates swapped", "contrastive_core/training/optimisers/lion.py", "torch.lerp(parameter.grad, memory, first)", "torch.lerp(parameter.grad, memory, second)", "optimisers::test_lion_is_its_loop"),
     Mutation("learning rates: one for all", "contrastive_core/training/optimisers/builders.py", '"lr": rate}', '"lr": rates[0]}', "optimisers::test_layers_learn_at_their_own_rates"),
-    Mutation("evaluation: mean of means", "contrastive_core/training/evaluation.py", "seen += weight", "seen += len(split.labels) / 2", "training::test_evaluation_averages"),
+    Mutation("evaluation: mean of means", "contrastive_core/training/evaluation.py", "samples, weight = ranks.share(chunk)", "samples, weight = chunk, 1.0", "training::test_evaluation_averages"),
     Mutation("ranks: mean without weights", "contrastive_core/training/ranks.py", "flat * weight, flat.new_tensor([weight])", "flat, flat.new_tensor([1])", "shared_training::test_mean_over_ranks"),
     # Kernels
     Mutation("kernel: wrong order after a free phase", "contrastive_core/kernels/settling/one_hidden/kernel_cpu.py", "layers, phase, not output_first,", "layers, phase, output_first,", "kernels::test_displacements_of_the_kernels"),

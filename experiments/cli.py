@@ -39,6 +39,7 @@ SUBJECTS = {
     },
     "Published results": {
         "reproduce": "experiments.published.command:reproduce_command",
+        "papers": "experiments.papers.command:papers_command",
     },
     "Runs and sweeps": {
         "runs": "experiments.runs.commands:runs",

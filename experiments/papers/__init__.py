@@ -1,0 +1,1 @@
+"""Source papers: what of each is here, by which command."""

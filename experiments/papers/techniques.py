@@ -1,0 +1,48 @@
+"""Papers of techniques: views, samplers, mixings, optimisers."""
+
+from experiments.papers.record import Paper
+
+# fmt: off
+TECHNIQUES: tuple[Paper, ...] = (
+    Paper(2, "Hydra", 2024, "C", "works", "any two classes as positives, behind the gate of the two",
+          ("contrast --mixing gated-pairs --seeds 1",)),
+    Paper(9, "MCL", 2024, "C", "works", "stages, each against negatives of its own cluster",
+          ("contrast --seeds 1 --out runs/first", "contrast --after runs/first --seeds 1")),
+    Paper(10, "MoCHi", 2020, "C", "works", "hard negatives mixed in the queue",
+          ("contrast --cost infonce-queue --mixing mixed-negatives --seeds 1",)),
+    Paper(16, "improved CLIP baselines", 2023, "C", "partial", "CLIP beside objectives of single modalities",
+          ('contrast --cost "clip + barlow-twins + 0.5 nt-xent" --seeds 1',), "BYOL and SimSiam are missing"),
+    Paper(20, "Hallucinator", 2023, "C", "works", "learnt further positives", ("contrast --mixing hallucinated-positives --seeds 1",)),
+    Paper(23, "Core-tuning", 2021, "C", "partial", "fine-tuning with focal contrast, mixed hard pairs and cross-entropy",
+          ('contrast --cost "focal-supcon + cross-entropy" --output-activation linear --seeds 1',
+           "contrast --cost focal-supcon --mixing hard-pairs --seeds 1"),
+          "training does not start from an earlier run, and sums are not mixed"),
+    Paper(26, "AdaInf", 2024, "C", "partial", "generated samples beside replicated real ones",
+          ("contrast --sampling replication --seeds 1",), "no generated samples"),
+    Paper(29, "DebCSE", 2023, "C", "partial", "pairs drawn by inverse propensity",
+          ("contrast --sampling balanced-propensity --batch-size 10 --seeds 1",),
+          "acts in small batches only, and weights do not reach the loss"),
+    Paper(39, "feature transformation", 2021, "C", "partial",
+          "extrapolated positives and interpolated negatives, judged by score histograms",
+          ("contrast --mixing extrapolated-positives --seeds 1", "contrast --cost infonce-queue --mixing interpolated-negatives --seeds 1"),
+          "no histograms of scores"),
+    Paper(45, "meta-optimised contrast", 2023, "C", "missing", "augmenters learnt by an outer update", (), "no bilevel update"),
+    Paper(46, "HiCLR", 2022, "C", "partial", "augmentations of growing strength; strong views follow weak ones",
+          ("contrast --view-growth 0.5 --seeds 1",), "strong views do not chase weak ones"),
+    Paper(48, "views from latents", 2025, "C", "missing", "views sampled from a generator's latents", (), "no generator of views"),
+    Paper(50, "G-SimCLR", 2020, "C", "partial", "batches without two samples of a pseudo-class",
+          ("contrast --sampling one-per-class --batch-size 10 --seeds 1",), "clusters are of inputs, not of an autoencoder's codes"),
+    Paper(76, "CleanCLIP", 2023, "C", "missing", "CLIP with a contrast in each modality, against poisoned pairs", (),
+          "no two modalities with poisoned pairs"),
+    Paper(79, "AR2", 2021, "C", "missing", "adversarial sampler of negatives against a ranker", (), "no learnt sampler"),
+    Paper(84, "bias-transformed views", 2021, "C", "missing", "views with another bias as positives", (), "no biased data"),
+    Paper(103, "ESimCSE", 2021, "C", "partial", "repetition as augmentation, negatives from a momentum queue",
+          ("contrast --cost infonce-queue --seeds 1",), "repetition is missing"),
+    Paper(106, "BECLR", 2024, "C", "partial", "further positives from clusters; transport between query and support",
+          ("contrast --cost infonce-queue --mixing clustered-positives --seeds 1",),
+          "prototypes do not last, and no few-shot test aligns by transport"),
+    Paper(113, "Lion", 2023, "C", "works", "optimiser by the sign of momentum",
+          ("contrast --optimiser lion --learning-rates 3e-4 --seeds 1",)),
+)
+# fmt: on
+"""Rows by number."""

@@ -17,7 +17,8 @@ from experiments.report.ending import finish
 from experiments.runs.records import Record
 from experiments.setup.build import architecture
 from experiments.setup.checks import at_temperature, check
-from experiments.setup.options import PlanOptions, RuleName
+from experiments.setup.options import ContinuedOptions, RuleName
+from experiments.setup.parameters import remember_start
 from experiments.setup.tables import BASELINE, COMPARED
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import computation, compute, study_of, teller
@@ -25,7 +26,7 @@ from experiments.sweeps.paired import read_paired, refuse_failures, seeds_of, ta
 from experiments.trials.engine import check_engine
 
 
-class CompareOptions(PlanOptions):
+class CompareOptions(ContinuedOptions):
     """Rules and seeds; everything else is the same for all.
 
     Attributes
@@ -76,6 +77,7 @@ def compare_command(options: CompareOptions, invocation: Invocation) -> None:
     seeds = seeds_of(options.seed, options.seeds)
     study = study_of("train", options, [axis_of("rule", options.rules)], options.seeds)
     with computation(options, invocation, options.engine) as opened:
+        remember_start(options, options.rules, seeds, opened)
         compute(study, tasks_of(options.rules, seeds), opened, told=teller(invocation, _sentence))
         found = read_paired(opened.journal, options.rules, seeds)
     rules = summarise(found.metrics, found.errors)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from contrastive_core.errors import CheckpointError, InputError
+from contrastive_core.errors import InputError
 from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.objectives.expression import is_sum
-from experiments.commandline.kinds import flag_name
-from experiments.commandline.options import flatten
 from experiments.learning.gradient_options import GradientsOptions
 from experiments.learning.objective_batches import present
 from experiments.setup.build import build_network, load_data
 from experiments.setup.objectives import objective_of_text, outputs_for
 from experiments.setup.options import LearningOptions
-from experiments.setup.own_options import decisive_options, defaults_of_network
+from experiments.setup.parameters import take_over
 from experiments.sweeps.compute import Computation, remember_input
 
 if TYPE_CHECKING:
@@ -124,7 +121,7 @@ def prepare_case(
         splits = splits._replace(num_classes=outputs_for(objective, outputs, splits))
     network = build_network(options, splits, seed)
     if checkpoint is not None:
-        _load(network, options, checkpoint, seed)
+        take_over(network, options, checkpoint, seed)
     if objective:
         batch = present(objective, splits.train, samples, network, seed)
         with torch.no_grad():
@@ -132,31 +129,6 @@ def prepare_case(
         return SharedCase(splits, network, batch)
     dtype = next(network.parameters()).dtype
     return SharedCase(splits, network, Batch(splits.train.inputs[:samples].to(dtype), splits.train.labels[:samples]))
-
-
-def _load(network: Network, options: LearningOptions, path: Path, seed: int) -> None:
-    from contrastive_core.files.checkpoint import check_parameters, load_checkpoint, load_parameters
-
-    tensors, record = load_checkpoint(path)
-    identity = json.loads(record["identity"]) if record.get("identity") else {"options": {}}
-    on_device = identity["options"].get("device_file")
-    if on_device != options.device_file:
-        advice = "give the --device-file of its training" if on_device else "leave --device-file out"
-        raise CheckpointError(f"{path} was trained on {'another' if on_device else 'no'} device; {advice}")
-    check_parameters(network, tensors, "best.", path)
-    own = defaults_of_network(options.network)  # options at their defaults need not be recorded
-    trained = own | flatten(identity["options"]) | {"seed": identity.get("seed", seed)}
-    asked = own | flatten(options.resolved()) | {"seed": seed}
-    decisive = {"data", *decisive_options(options.network)}
-    different = [name for name in asked if name.split(".")[0] in decisive and name in trained and trained[name] != asked[name]]
-    if different:
-        flags = " ".join(_flag(name, trained[name]) for name in different)
-        raise CheckpointError(f"{path} was trained with other settings of the network; give the same: {flags}")
-    load_parameters(network, tensors, "best.", path)
-
-
-def _flag(name: str, value: Any) -> str:
-    return f"{flag_name(name)} {','.join(map(str, value)) if isinstance(value, list) else value}"
 
 
 def remember_checkpoint(checkpoint: Path | None, opened: Computation) -> None:

@@ -20,6 +20,7 @@ from experiments.runs.forms import NUMBER, TEXT, mapping_of
 from experiments.setup.build import Prepared, architecture, build_network, build_setting, plan_of, prepare
 from experiments.setup.checks import FEW, check
 from experiments.setup.options import TrainOptions, TrialOptions
+from experiments.setup.parameters import begin, remember_start
 from experiments.setup.tables import RULES, THERMAL_EXACT
 from experiments.setup.training_metrics import DEVICE, ORIGIN, SPENT, device_of_trial, identity_of, origin, spent
 from experiments.sweeps.compute import computation, compute_one, study_of
@@ -120,7 +121,7 @@ def trial(
     from contrastive_core.training.ranks import ALONE
     from experiments.learning.features import features
 
-    splits, network, setting = prepared or prepare(options, seed)
+    splits, network, setting = prepared or prepare(options, options.rule, seed)
     rule = RULES[options.rule](setting)
     # Kernels compile before the clock starts: a first call can take seconds, which are no cost of the rule.
     rule.estimate(network, next(batches(splits.train, options.batch_size)), generator=generator_of(seed, 2))
@@ -180,6 +181,7 @@ def gradient_cosine(options: TrainOptions, splits: Splits, seed: int) -> dict[st
 
     precise = options.model_copy(update={"dtype": "float64"})
     network, setting = build_network(precise, splits, seed), build_setting(precise)
+    begin(network, options, options.rule, seed)
     if options.node_temperature and not has_exact_slope(held_by(network), setting.cost):
         return dict.fromkeys((name for name, _ in network.named_parameters()), math.nan)
     batch = Batch(splits.train.inputs[:FEW].double(), splits.train.labels[:FEW])
@@ -225,6 +227,7 @@ def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
       eqlab train --rule coupled-centered --hidden 128,64 --epochs 30
       eqlab train --config mnist --data-dir DIRECTORY-OF-IDX-FILES
       torchrun --nproc-per-node 2 -m eqlab train --batch-size 256
+      eqlab train --start-from RUN --learning-rates 0.01
 
     The run's directory keeps the configuration, provenance, journal, a checkpoint per epoch and figures. The same command with the
     same --out goes on where a killed run stopped, to the same bits.
@@ -267,6 +270,7 @@ def _lead(options: CommandTrainOptions, invocation: Invocation, ranks: Ranks) ->
         computation(options, invocation, options.engine) as opened,
         invocation.progress(steps * options.epochs, options.rule) as bar,
     ):
+        remember_start(options, [options.rule], [options.seed], opened)
         callbacks = _callbacks(options, invocation, bar)
         metrics = compute_one(study, opened, Given(options, {"prepared": prepared, "ranks": ranks, **callbacks}))
         ranks.told("")

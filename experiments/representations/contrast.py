@@ -18,6 +18,7 @@ from experiments.runs.records import Record
 from experiments.setup.build import architecture, ignored, load_data
 from experiments.setup.checks import FEW, device_cautions, unused
 from experiments.setup.objectives import has_temperature
+from experiments.setup.parameters import begin, remember_start
 from experiments.setup.tables import BASELINE, RULES
 from experiments.sweeps.axes import axis_of
 from experiments.sweeps.compute import computation, compute, study_of, teller
@@ -55,6 +56,7 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
         raise InputError("the temperature is given twice, as --temperature and as objective.temperature; leave one out")
     splits, objective = load_data(options), build_objective(options)
     network = build_embedding(options, splits, options.seed)
+    begin(network, options, options.rules[0], options.seed)
     target = lowered(options, objective)
     setting = objective_setting(options, target)
     for warning in device_cautions(options, options.rules):
@@ -164,6 +166,7 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
       eqlab contrast --cost vicreg --set objective.deviation=0.5 --views noise,mask
       eqlab contrast --config contrast-mnist --data-dir DIRECTORY-OF-IDX-FILES
       eqlab contrast --after RUN
+      eqlab contrast --start-from RUN --cost "cross-entropy + focal-supcon" --output-activation linear
     """  # noqa: D301
     check_engine(options.engine)
     invocation.warn_of_threads()
@@ -173,6 +176,7 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
     study = study_of("contrastive", options, [axis_of("rule", options.rules)], options.seeds)
     with computation(options, invocation, options.engine) as opened:
         remember_stages(stages, opened)
+        remember_start(options, options.rules, seeds, opened)
         compute(study, tasks_of(options.rules, seeds), opened, told=teller(invocation, _sentence))
         records = summarise(read_paired(opened.journal, options.rules, seeds))
     result = {

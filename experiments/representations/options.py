@@ -17,7 +17,7 @@ from experiments.commandline.markers import OneOf
 from experiments.commandline.quantities import Positive, PositiveFloat, Units, distinct
 from experiments.commandline.sections import COMPUTATION, NETWORK, RULE, Section
 from experiments.setup.objectives import embedding_step
-from experiments.setup.options import PlanOptions, RuleName
+from experiments.setup.options import ContinuedOptions, RuleName
 from experiments.setup.tables import BASELINE
 
 OBJECTIVE = Section("Objective", 30)
@@ -25,7 +25,7 @@ AUGMENTATION = Section("Views", 12)
 PROBES = Section("Probes", 60)
 
 
-class ContrastiveOptions(PlanOptions):
+class ContrastiveOptions(ContinuedOptions):
     """One objective on views of one data set, whatever the rule.
 
     Attributes

@@ -22,6 +22,7 @@ from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, staged
 from experiments.runs.forms import NUMBER, TEXT, mapping_of
 from experiments.setup.build import architecture, load_data, plan_of
+from experiments.setup.parameters import begin
 from experiments.setup.tables import RULES
 from experiments.setup.training_metrics import DEVICE, ORIGIN, SPENT, device_of_trial, identity_of, origin, spent
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
@@ -41,7 +42,7 @@ METRICS = {
     "neighbours_hidden": Metric("share of those samples that their nearest neighbours in the hidden layer get right", bounds=SHARE),
     "neighbours_output": Metric("share of those samples that their nearest neighbours among the outputs get right", bounds=SHARE),
     "probe_stages": Metric("share that a linear probe of the joined outputs of this and all earlier stages gets right", bounds=SHARE),
-    "untrained": Metric("measures of the network with its initial weights", form=mapping_of(NUMBER)),
+    "untrained": Metric("measures of the network with the weights that training starts from", form=mapping_of(NUMBER)),
     "objective": Metric("objective on views of the tested split", form=NUMBER),
     "terms": Metric("value of each term of a sum, without its weight, on one batch of views", form=mapping_of(NUMBER)),
     "untrained_terms": Metric("value of each term with the initial weights", form=mapping_of(NUMBER)),
@@ -97,6 +98,7 @@ def trial(
 
     splits = load_data(options)
     network, objective = build_embedding(options, splits, seed), build_objective(options)
+    begin(network, options, options.rule, seed)
     target = lowered(options, objective)
     objective = judged(objective, target)
     rule = RULES[options.rule](objective_setting(options, target))

@@ -16,6 +16,7 @@ from experiments.setup.dynamics import build_dynamics
 from experiments.setup.networks import draw_network, without_effect
 from experiments.setup.options import LearningOptions, PlanOptions
 from experiments.setup.own_options import instance, rule_options
+from experiments.setup.parameters import begin
 from experiments.setup.tables import ANNEAL
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Prepared(NamedTuple):
     splits : Splits
         Data.
     network : Network
-        Network with its initial weights.
+        Network with the weights that training starts from.
     setting : Setting
         Setting from which every rule is built.
     """
@@ -136,10 +137,12 @@ class Prepared(NamedTuple):
     setting: Setting
 
 
-def prepare(options: LearningOptions, seed: int) -> Prepared:
-    """Build the data, the network and the setting of a trial from its options and seed."""
+def prepare(options: LearningOptions, rule: str, seed: int) -> Prepared:
+    """Build the data, the network and the setting of a trial from its options, rule and seed."""
     splits = load_data(options)
-    return Prepared(splits, build_network(options, splits, seed), build_setting(options))
+    network = build_network(options, splits, seed)
+    begin(network, options, rule, seed)
+    return Prepared(splits, network, build_setting(options))
 
 
 def architecture(network: Network, splits: Splits) -> str:

@@ -164,7 +164,7 @@ def check(
     Returns
     -------
     Prepared
-        Data, network with its initial weights, and setting, as a trial of this seed builds them.
+        Data, network with the weights that training starts from, and setting, as a trial of this seed builds them.
     """
     from contrastive_core.analysis.gradient_quality import review
     from contrastive_core.generators import generator_of
@@ -173,7 +173,7 @@ def check(
     from contrastive_core.training.warm_start import require_return
     from contrastive_core.types import Batch
 
-    prepared = prepare(options, options.seed)
+    prepared = prepare(options, rule or rules[0], options.seed)
     splits, network, setting = prepared
     require_held(rules, network)
     require_temperature(options, rules if rule is None else (rule,))

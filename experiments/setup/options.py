@@ -1,6 +1,7 @@
 """Options that all learning commands share, and those of the commands that train."""
 
 import operator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -204,6 +205,30 @@ class PlanOptions(LearningOptions, section=OPTIMISATION):
     )
 
 
+class ContinuedOptions(PlanOptions, section=OPTIMISATION):
+    """Training that may start from the parameters of an earlier one.
+
+    Attributes
+    ----------
+    start_from, start_head
+        Earlier run or checkpoint, and what becomes of its last layer.
+    """
+
+    # Recorded only where they are set, because earlier runs do not have them and must still resume.
+    start_from: str | None = Field(
+        None,
+        exclude_if=operator.not_,
+        description="Earlier run whose parameters training starts from (fine-tuning), by name or path, or a checkpoint of it. A run of "
+        "several networks gives that of the same rule and seed; none: weights drawn from the seed.",
+    )
+    start_head: Literal["kept", "fresh"] = Field(
+        "kept",
+        exclude_if=partial(operator.eq, "kept"),
+        description="Weights of the outputs after --start-from: those of the earlier run, or fresh ones drawn from the seed, which may be of "
+        "another number of outputs.",
+    )
+
+
 class TrainOptions(PlanOptions, section=RULE):
     """Training of a network by one rule.
 
@@ -216,7 +241,7 @@ class TrainOptions(PlanOptions, section=RULE):
     rule: RuleName = Field("ep-centered", description="Learning rule to train with.")
 
 
-class TrialOptions(TrainOptions, section=RELAXATION):
+class TrialOptions(TrainOptions, ContinuedOptions, section=RELAXATION):
     """Training of a network by one rule, its memory between epochs, and the epoch that it keeps.
 
     Attributes

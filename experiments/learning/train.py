@@ -17,10 +17,10 @@ from experiments.commandline.output import cell, format_table
 from experiments.commandline.sections import COMPUTATION
 from experiments.report.ending import finish
 from experiments.runs.forms import NUMBER, TEXT, mapping_of
-from experiments.setup.build import Prepared, architecture, build_network, build_setting, plan_of, prepare
+from experiments.setup.build import Prepared, architecture, plan_of, prepare
 from experiments.setup.checks import FEW, check
 from experiments.setup.options import TrainOptions, TrialOptions
-from experiments.setup.parameters import begin, remember_start
+from experiments.setup.parameters import remember_start
 from experiments.setup.tables import RULES, THERMAL_EXACT
 from experiments.setup.training_metrics import DEVICE, ORIGIN, SPENT, device_of_trial, identity_of, origin, spent
 from experiments.sweeps.compute import computation, compute_one, study_of
@@ -130,18 +130,9 @@ def trial(
     ranks = ranks or ALONE
     ranks.told(SHARED)
     result = train(
-        network,
-        rule,
-        setting.cost,
-        splits,
-        plan_of(options),
-        seed,
-        ranks=ranks,
-        checkpoint=checkpoint,
-        identity=identity_of(options, seed, splits),
-        on_step=on_step,
-        on_epoch=on_epoch,
-    )
+        network, rule, setting.cost, splits, plan_of(options), seed, ranks=ranks, checkpoint=checkpoint,
+        identity=identity_of(options, seed, splits), on_step=on_step, on_epoch=on_epoch,
+    )  # fmt: skip
     metrics = {
         "network": architecture(network, splits),
         "rule": options.rule,
@@ -180,8 +171,7 @@ def gradient_cosine(options: TrainOptions, splits: Splits, seed: int) -> dict[st
     from eqprop.thermal.exact import has_exact_slope
 
     precise = options.model_copy(update={"dtype": "float64"})
-    network, setting = build_network(precise, splits, seed), build_setting(precise)
-    begin(network, options, options.rule, seed)
+    _, network, setting = prepare(precise, options.rule, seed)
     if options.node_temperature and not has_exact_slope(held_by(network), setting.cost):
         return dict.fromkeys((name for name, _ in network.named_parameters()), math.nan)
     batch = Batch(splits.train.inputs[:FEW].double(), splits.train.labels[:FEW])

@@ -14,7 +14,7 @@ from experiments.setup.anneal_options import AnnealOptions
 from experiments.setup.devices import filed_device
 from experiments.setup.dynamics import build_dynamics
 from experiments.setup.networks import draw_network, without_effect
-from experiments.setup.options import LearningOptions, PlanOptions
+from experiments.setup.options import ContinuedOptions, LearningOptions, PlanOptions
 from experiments.setup.own_options import instance, rule_options
 from experiments.setup.parameters import begin
 from experiments.setup.tables import ANNEAL
@@ -170,6 +170,8 @@ def ignored(options: LearningOptions) -> list[str]:
         sentences.append("tolerances have no effect with a --node-temperature: phases last for their budgets")
     elif options.node_capacitance is not None:
         sentences.append("--node-capacitance has no effect without a --node-temperature")
+    if isinstance(options, ContinuedOptions) and options.start_head == "fresh" and options.start_from is None:
+        sentences.append("--start-head has no effect without --start-from: all weights are drawn from the seed")
     if options.dynamics != ANNEAL and options.anneal != AnnealOptions.model_validate({}):
         sentences.append(f"--anneal-... has no effect with --dynamics {options.dynamics}; give --dynamics {ANNEAL}")
     if options.dynamics == ANNEAL and any(getattr(options, name) != fields[name].default for name in _STEPS):

@@ -224,8 +224,8 @@ class ContinuedOptions(PlanOptions, section=OPTIMISATION):
     start_head: Literal["kept", "fresh"] = Field(
         "kept",
         exclude_if=partial(operator.eq, "kept"),
-        description="Weights of the outputs after --start-from: those of the earlier run, or fresh ones drawn from the seed, which may be of "
-        "another number of outputs.",
+        description="Weights of the outputs after --start-from: those of the earlier run, or fresh ones drawn from the seed, which may be "
+        "of another number of outputs.",
     )
 
 

@@ -155,33 +155,33 @@ def begin(network: Network, options: LearningOptions, rule: str, seed: int) -> N
     earlier, fresh = read_earlier(source_of(options.start_from, rule, seed)), options.start_head == "fresh"
     require_same_settings(earlier, options, seed, _SIZES | ({"output_activation", "readout"} if fresh else set()))
     held = network.state_dict()
-    heads = [_head(names, options.network) if fresh else set() for names in (held, earlier.tensors)]
-    _require_same_layers(
-        earlier.path,
-        {name: tensor for name, tensor in earlier.tensors.items() if name not in heads[1]},
-        {name: tensor for name, tensor in held.items() if name not in heads[0]},
-        fresh,
-    )
-    taken = {name: tensor for name, tensor in earlier.tensors.items() if name not in heads[1]} | {name: held[name] for name in heads[0]}
+    heads = [_fresh(names, options.network) if fresh else set() for names in (held, earlier.tensors)]
+    kept = {name: tensor for name, tensor in earlier.tensors.items() if name not in heads[1]}
+    _require_same_layers(earlier.path, kept, {name: tensor for name, tensor in held.items() if name not in heads[0]})
+    taken = kept | {name: held[name] for name in heads[0]}
     check_parameters(network, taken, "", earlier.path)
     network.load_state_dict(taken)
 
 
-def _head(names: Iterable[str], network: str) -> set[str]:
-    """Return the names of the parameters of the last layer, or of the readout."""
-    layers = {name: found[1] for name in names if (found := _NUMBERED.search(name))}
-    if not layers:
+def _fresh(names: Iterable[str], network: str) -> set[str]:
+    if not (head := _head(names)):
         raise InputError(f"a {network} network has no layer of outputs that could start afresh; leave --start-head out")
-    last = "readout" if "readout" in layers.values() else max(layers.values(), key=int)
+    return head
+
+
+def _head(names: Iterable[str]) -> set[str]:
+    """Return the names of the parameters of the last layer, or of the readout; empty for a network without layers."""
+    layers = {name: found[1] for name in names if (found := _NUMBERED.search(name))}
+    last = "readout" if "readout" in layers.values() else max(layers.values(), key=int, default="")
     return {name for name, layer in layers.items() if layer == last}
 
 
-def _require_same_layers(path: Path, earlier: dict[str, Tensor], here: dict[str, Tensor], fresh: bool) -> None:
+def _require_same_layers(path: Path, earlier: dict[str, Tensor], here: dict[str, Tensor]) -> None:
+    head = _head(here) & _head(earlier)
     for name in [*here, *(name for name in earlier if name not in here)]:
         there, wanted = (_shape(tensors.get(name)) for tensors in (earlier, here))
         if there != wanted:
-            last = not fresh and name in here and name == next(reversed([one for one in here if one.split("_")[0] == name.split("_")[0]]))
-            advice = "or draw the outputs afresh by --start-head fresh" if last else "or leave --start-from out"
+            advice = "or draw the outputs afresh by --start-head fresh" if name in head else "or leave --start-from out"
             raise CheckpointError(
                 f"{path} does not fit layer by layer: its {name} is {there}, this network's is {wanted}; give the layers of that training, "
                 f"{advice}"
@@ -222,8 +222,8 @@ def source_of(name: str, rule: str, seed: int) -> Path:
     key = kept[0] if len(kept) == 1 else trial_key(rule, seed)
     if key not in kept:
         raise InputError(
-            f"{run.path} has no finished network of {rule} and seed {seed} to start from; choose rules and seeds that it has, or give one of "
-            f"its checkpoints, such as {file_of(run.checkpoints, kept[0], ENDING)}"
+            f"{run.path} has no finished network of {rule} and seed {seed} to start from; choose rules and seeds that it has, or give one "
+            f"of its checkpoints, such as {file_of(run.checkpoints, kept[0], ENDING)}"
         )
     return file_of(run.checkpoints, key, ENDING)
 

@@ -53,7 +53,9 @@ def test_every_rule_starts_from_its_own_network(found: Found, runs: Path, tmp_pa
     """If this fails, a comparison of rules goes on from one rule's network under the name of another."""
     rules = ("ep-centered", "backprop")
     found(*VIEWS, "--hidden", 7, "--rules", ",".join(rules), "--start-from", runs / "views", *NO_STEP, "--out", tmp_path / "on")
-    first, second = ([parameters(run / "checkpoints" / f"{rule}-0.safetensors") for rule in rules] for run in (runs / "views", tmp_path / "on"))
+    first, second = (
+        [parameters(run / "checkpoints" / f"{rule}-0.safetensors") for rule in rules] for run in (runs / "views", tmp_path / "on")
+    )
     assert not torch.equal(first[0]["weight_1"], first[1]["weight_1"])
     for before, after in zip(first, second, strict=True):
         torch.testing.assert_close(after["weight_1"], before["weight_1"], rtol=0, atol=1e-6)
@@ -84,7 +86,11 @@ def test_fine_tuning_by_a_sum_starts_from_views(found: Found, runs: Path, tmp_pa
 @pytest.mark.parametrize(
     ("start", "more", "said"),
     [
-        ("first", ("--hidden", 9), r"weight_1 is 64x8, this network's is 64x9; give the layers of that training, or leave --start-from out"),
+        (
+            "first",
+            ("--hidden", 9),
+            r"weight_1 is 64x8, this network's is 64x9; give the layers .*, or leave --start-from out",
+        ),
         ("first", ("--hidden", "8,4"), r"weight_2 is 8x10, this network's is 8x4"),
         ("first", ("--hidden", 8, "--activation", "tanh"), r"other settings of the network; give the same: --activation hard-sigmoid"),
         ("first", ("--hidden", 8, "--network", "oscillator"), r"other settings of the network; give the same: --network layered"),

@@ -6,6 +6,7 @@ bench = lazy_group(
     "bench",
     "Measure what computations cost on this machine.",
     {
+        "train": "experiments.benchmarks.training:bench_train",
         "settle": "experiments.benchmarks.settling:bench_settle",
         "conv": "experiments.benchmarks.convolutions:bench_conv",
         "objectives": "experiments.benchmarks.objectives:bench_objectives",

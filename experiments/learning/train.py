@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +14,14 @@ from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import cell, format_table
 from experiments.commandline.sections import COMPUTATION
+from experiments.learning.cosine import gradient_cosine
 from experiments.report.ending import finish
 from experiments.runs.forms import NUMBER, TEXT, mapping_of
 from experiments.setup.build import Prepared, architecture, plan_of, prepare
-from experiments.setup.checks import FEW, check
-from experiments.setup.options import TrainOptions, TrialOptions
+from experiments.setup.checks import check
+from experiments.setup.options import TrialOptions
 from experiments.setup.parameters import remember_start
-from experiments.setup.tables import RULES, THERMAL_EXACT
+from experiments.setup.tables import RULES
 from experiments.setup.training_metrics import DEVICE, ORIGIN, SPENT, device_of_trial, identity_of, origin, spent
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
@@ -31,7 +31,6 @@ from experiments.trials.worker import Given
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from contrastive_core.data.splits import Splits
     from contrastive_core.training.evaluation import Evaluation
     from contrastive_core.training.loop import Progress
     from contrastive_core.training.ranks import Ranks
@@ -130,9 +129,18 @@ def trial(
     ranks = ranks or ALONE
     ranks.told(SHARED)
     result = train(
-        network, rule, setting.cost, splits, plan_of(options), seed, ranks=ranks, checkpoint=checkpoint,
-        identity=identity_of(options, seed, splits), on_step=on_step, on_epoch=on_epoch,
-    )  # fmt: skip
+        network,
+        rule,
+        setting.cost,
+        splits,
+        plan_of(options),
+        seed,
+        ranks=ranks,
+        checkpoint=checkpoint,
+        identity=identity_of(options, seed, splits),
+        on_step=on_step,
+        on_epoch=on_epoch,
+    )
     metrics = {
         "network": architecture(network, splits),
         "rule": options.rule,
@@ -153,34 +161,6 @@ def trial(
 
 
 EXPERIMENT = Experiment(TrialOptions, trial, METRICS, headline=("test_error",), checkpoints=True, live=True)
-
-
-def gradient_cosine(options: TrainOptions, splits: Splits, seed: int) -> dict[str, float]:
-    """Return the cosine of the rule's gradient to the exact one, per parameter, at the initial weights and in float64.
-
-    The rule relaxes as it does in training; the exact gradient is taken at a free state relaxed to rounding. At a
-    temperature it is that of the expected cost, and cosines are NaN where no exact one is known.
-    """
-    from contrastive_core.analysis.gradient_quality import compare_gradients
-    from contrastive_core.baselines.implicit import Implicit
-    from contrastive_core.certificate import Stop
-    from contrastive_core.devices.on_device import held_by
-    from contrastive_core.generators import generator_of
-    from contrastive_core.rule import Settling
-    from contrastive_core.types import Batch
-    from eqprop.thermal.exact import has_exact_slope
-
-    precise = options.model_copy(update={"dtype": "float64"})
-    _, network, setting = prepare(precise, options.rule, seed)
-    if options.node_temperature and not has_exact_slope(held_by(network), setting.cost):
-        return dict.fromkeys((name for name, _ in network.named_parameters()), math.nan)
-    batch = Batch(splits.train.inputs[:FEW].double(), splits.train.labels[:FEW])
-    # Errors of reading belong to the estimate; what it is compared with is the gradient of the network that the device holds.
-    resting = Implicit(setting.cost, Settling(setting.settling.dynamics, Stop(1e-11, 5000)))
-    exact = RULES[THERMAL_EXACT](setting) if options.node_temperature else resting
-    estimate = RULES[options.rule](setting).estimate(network, batch, generator=generator_of(seed, 2))
-    agreements, _ = compare_gradients(estimate.gradients, exact.estimate(held_by(network), batch).gradients)
-    return {name: measured.cosine for name, measured in agreements.items()}
 
 
 def table(metrics: Mapping[str, Any]) -> tuple[tuple[str, str], list[tuple[str, str]]]:

@@ -137,6 +137,7 @@ EXPERIMENTS: Table[Experiment] = Table(
         "bench-objectives": "experiments.benchmarks.objectives:EXPERIMENT",
         "bench-settle": "experiments.benchmarks.settling:EXPERIMENT",
         "bench-spins": "experiments.benchmarks.spins:EXPERIMENT",
+        "bench-train": "experiments.benchmarks.training:EXPERIMENT",
         "boltzmann": "experiments.boltzmann.boltzmann:EXPERIMENT",
         "capacity": "experiments.hopfield.capacity:EXPERIMENT",
         "contrastive": "experiments.representations.trial:EXPERIMENT",

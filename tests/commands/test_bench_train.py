@@ -1,0 +1,49 @@
+"""Time to accuracy: the benchmark counts what a stopwatch would."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from experiments.benchmarks.training import summary, table
+from experiments.cli import cli
+
+SMALL = ["bench", "train", "--train-size", "120", "--hidden", "8", "--epochs", "2", "--seeds", "1", "--targets", "99,1e-3", "--json"]
+
+
+def _run(rule: str, errors: list[float], pace: float) -> dict[str, object]:
+    epochs = [{"test_error": error, "cpu_seconds": pace, "seconds": 2 * pace} for error in errors]
+    return {"rule": rule, "seed": 0, "epochs": epochs, "cosine_initial": 1.0, "cosine_trained": 0.5}
+
+
+def test_time_to_accuracy_is_that_of_all_epochs_until_the_target() -> None:
+    """A benchmark that counts the last epoch only, or that forgets a seed which never arrives, flatters the rule."""
+    runs = [_run("slow", [0.5, 0.1, 0.02], 3.0), _run("slow", [0.5, 0.05, 0.05], 3.0), _run("fast", [0.1, 0.2, 0.2], 1.0)]
+    metrics = {"runs": runs, "targets": [10.0, 2.0]}
+    slow, never, fast, neither = summary(metrics)
+    assert (slow["epochs"], slow["cpu_seconds"], slow["seconds"], slow["reached"]) == (2, 6.0, 12.0, 2)
+    assert (never["epochs"], never["cpu_seconds"], never["reached"], never["seeds"]) == (None, None, 1, 2)
+    assert (fast["epochs"], fast["cpu_seconds"]) == (1, 1.0)
+    assert neither["reached"] == 0
+    _, rows = table(metrics)
+    assert [row[6] for row in rows] == ["6.00", "-", "1.00", "-"]
+
+
+def test_bench_train_reports_every_rule() -> None:
+    """The certificate and the cosine stand beside every time: a fast rule that is no gradient would win."""
+    result = CliRunner().invoke(cli, [*SMALL, "--quiet"])
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert [run["rule"] for run in found["runs"]] == ["ep-centered", "ep-positive", "backprop"]
+    for run in found["runs"]:
+        assert len(run["epochs"]) == 2
+        assert all(epoch["cpu_seconds"] > 0 and 0 <= epoch["unconverged"] <= 1 for epoch in run["epochs"])
+    assert [row["reached"] for row in found["summary"]] == [1, 0] * 3
+    assert found["runs"][0]["cosine_trained"] > 0.99
+
+
+@pytest.mark.parametrize("targets", ["0", "100", "nan", "2,2"])
+def test_targets_are_percentages(targets: str) -> None:
+    result = CliRunner().invoke(cli, ["bench", "train", "--targets", targets])
+    assert result.exit_code == 2
+    assert "targets" in result.stderr

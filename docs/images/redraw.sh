@@ -23,3 +23,5 @@ draw comparison comparison compare
 draw reading-noise reading-noise gradients --data teacher --hidden 9,7 --activation steep-logistic --gain 0.6 --points 4 --tolerance 1e-13 \
     --nudged-tolerance 1e-13 --strengths 0.4,0.2,0.1,0.05,0.025,0.0125,0.00625 --read-noise 0.000001,0.001,0.01 \
     --rules ep-positive,ep-centered,ep-richardson4,ep-richardson6,ep-holomorphic
+draw feedback-angle varied gradients --network untied --vary untied-angle=0,15,30,45,60,90 --seeds 8 --data teacher --hidden 9,7 --gain 0.7 \
+    --samples 16 --rules ep-centered,ep-asymmetric,ep-as-tied

@@ -84,6 +84,8 @@ class CommandGradientsOptions(GradientsOptions):
     ----------
     cost
         May also stand for every objective.
+    vary, seeds
+        A setting and its values, and draws of the initial weights at each.
     engine
         Engine that computes the comparison.
     """
@@ -93,8 +95,19 @@ class CommandGradientsOptions(GradientsOptions):
         description="Cost that learning lowers, or an objective on views, or a weighted sum such as 'clip + 0.5 nt-xent'; all: every "
         "objective, one after the other.",
     )
+    vary: Annotated[str | None, RULE] = Field(
+        None,
+        exclude_if=partial(operator.is_, None),
+        description="Setting and its values, such as untied-angle=0,45,90 or update-rate=1e-4,1e-3, for a table and a figure of each "
+        "rule's cosine and error at each; none: one comparison.",
+    )
+    seeds: Annotated[Positive, RULE] = Field(
+        1,
+        exclude_if=partial(operator.eq, 1),
+        description="Number of draws of the initial weights, over which means and extremes are taken.",
+    )
     engine: Annotated[str, COMPUTATION] = Field(
         "serial",
         exclude=True,
-        description="Engine that computes the trial: serial, process:1, dask:1, tcp://HOST:PORT or a scheduler file.",
+        description="Engine that computes the trials: serial, process:N, dask:N, tcp://HOST:PORT or a scheduler file.",
     )

@@ -15,6 +15,7 @@ from experiments.learning.gradient_cases import SharedCase, case_of, concrete, o
 from experiments.learning.gradient_options import ALL, EXACT, CommandGradientsOptions, GradientsOptions
 from experiments.learning.gradient_table import noise_table, table
 from experiments.learning.gradients_of_objectives import compare_all
+from experiments.learning.gradients_varied import compare_varied
 from experiments.learning.reading_noise import under_noise
 from experiments.learning.relaxation import trajectory
 from experiments.report.ending import finish
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from contrastive_core.types import Batch, Gradients
 
 _RULE = record_of(
+    alignment=missing_or(NUMBER),
     cosine=mapping_of(NUMBER),
     norm_ratio=NUMBER,
     relative_error=NUMBER,
@@ -174,6 +176,7 @@ def _measure(
     except EqlabError as error:
         return {"error": str(error)}
     return {
+        "alignment": whole.cosine,
         "cosine": {parameter: measured.cosine for parameter, measured in layers.items()},
         "norm_ratio": whole.norm_ratio,
         "relative_error": whole.relative_error,
@@ -233,7 +236,8 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
     signs and the order of the bias in the nudging strength: 1 for one-sided EP, 2 for centered EP, and about 0 for coupled learning,
     which is not the gradient at any fraction; 4 and 6 for Richardson's extrapolation, and N for holomorphic EP with --points N.
     --against names another rule than the exact one to compare with, such as unrolled. With --read-noise it also shows at which strength
-    bias and errors of reading are least together. The run's directory keeps all of it, with figures.
+    bias and errors of reading are least together. --vary compares at several values of any setting, and --seeds over several draws of the
+    weights. The run's directory keeps all of it, with figures.
 
     \b
     Examples:
@@ -244,16 +248,25 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
       eqlab gradients --cost nt-xent --hidden 32 --rules ep-centered
       eqlab gradients --cost all --hidden 16 --samples 8 --rules ep-centered
       eqlab gradients --network untied --untied-angle 45 --hidden 16,12 --rules ep-centered,ep-asymmetric,ep-as-tied
+      eqlab gradients --network untied --vary untied-angle=0,45,90 --seeds 4 --hidden 12 --rules ep-centered,ep-asymmetric
       eqlab gradients --activation hard-sigmoid --checkpoint runs/NAME/checkpoints/train.safetensors
     """  # noqa: D301
     if options.strengths is not None and len(set(options.strengths)) < 2:
         raise InputError("--strengths needs two different values to fit an order through")
     check_engine(options.engine)
     invocation.warn_of_threads()
-    options = at_temperature(options)
+    several = options.vary is not None or options.seeds > 1
     if options.cost == ALL:
-        compare_all(options, invocation)
+        if several:
+            raise InputError(
+                "--cost all compares every objective with one draw of the weights; name one cost, or leave --vary and --seeds out"
+            )
+        compare_all(at_temperature(options), invocation)
         return
+    if several:
+        compare_varied(options, invocation)
+        return
+    options = at_temperature(options)
     if objective_of(options) is None and "outputs" in options.model_fields_set:
         invocation.warn(f"--outputs has no effect: {options.cost} is no objective, and the data set says how many there are")
     prepared = case_of(options, options.seed)  # refuses what cannot be compared before anything is written

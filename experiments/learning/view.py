@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.commandline.kinds import flag_name
+from experiments.figures.rules.feedback_angle import feedback_angle
+from experiments.figures.rules.varied_gradients import varied_gradients
 from experiments.figures.writing import (
     Picture,
     comparison,
@@ -20,6 +24,7 @@ from experiments.figures.writing import (
     tuning,
 )
 from experiments.learning.comparison import summarise, table
+from experiments.learning.gradient_summary import HEADER, SEEDS, found_of, rows_of, summary, values_of
 from experiments.learning.gradient_table import table as table_of_gradients
 from experiments.learning.gradient_table import table_of_objectives
 from experiments.learning.train import table as table_of_training
@@ -42,10 +47,17 @@ def show_train(opened: OpenedRun) -> Contents:
     view = show_grid(opened) if opened.axes else Contents([], {})
     histories = curves(opened)
     picture = {"learning-curves": learning_curves(histories)} if any(any(seeds) for seeds in histories.values()) else {}
+    picture |= _angles(histories)
     found = next(opened.journal.trials("done"), None) if opened.command == "train" else None
     learnt = [ReportTable("Training", *table_of_training(found.metrics))] if found and found.metrics else []
     seen = _features(opened, found.key) if found else {}
     return Contents([*learnt, *view.tables], {**picture, **seen, **view.pictures})
+
+
+def _angles(histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]) -> dict[str, Picture]:
+    """Show the angle of the feedback over the epochs, if there is any that is not tied."""
+    angled = any("angle" in record for seeds in histories.values() for history in seeds for record in history)
+    return {"feedback-angle": feedback_angle(histories)} if angled else {}
 
 
 def _features(opened: OpenedRun, key: str) -> dict[str, Picture]:
@@ -123,6 +135,7 @@ def show_compare(opened: OpenedRun) -> Contents:
     histories = {rule: [_judged(history) for history in each] for rule, each in found.histories.items()}
     begun = any(any(each) for each in histories.values())
     pictures = {"learning-curves": learning_curves(histories), "time-and-error": time_and_error(histories)} if begun else {}
+    pictures |= _angles(histories)
     if not records:
         return Contents([], pictures)
     efforts = {"CPU time (µs/sample)": ("cpu_seconds_per_sample", 1e6), "sweeps per sample": ("sweeps_per_sample", 1.0)}
@@ -139,10 +152,11 @@ def show_compare(opened: OpenedRun) -> Contents:
 def show_gradients(opened: OpenedRun) -> Contents:
     """Show every rule's gradient beside the exact or another one, and how the free phase relaxed; of a grid, those of its first trial.
 
-    A grid of costs shows the cosines of every cost in place of the grid's own table.
+    In place of the grid's own table a grid of costs shows the cosines of every cost, and one of another setting its summary.
     """
     costs = [axis.keys for axis in opened.axes] == [("cost",)]
-    view = show_grid(opened) if opened.axes and not costs else Contents([], {})
+    varied = opened.command == "gradients" and not costs and bool(opened.axes or opened.seeds > 1)
+    view = _varied(opened) if varied else show_grid(opened) if opened.axes and not costs else Contents([], {})
     found = {trial.key: trial.metrics for trial in opened.journal.trials("done") if trial.metrics} if costs else {}
     first = next(opened.journal.trials("done"), None)
     if first is None or first.metrics is None:
@@ -157,11 +171,25 @@ def show_gradients(opened: OpenedRun) -> Contents:
         **({"reading-noise": reading_noise(noisy)} if noisy else {}),
         **({"relaxation": relaxation({"free phase": trace}), **_of_layers(trace)} if trace else {}),
     }
-    where = f" in trial {first.key}" if opened.axes else ""
+    where = f" in trial {first.key}" if opened.axes or varied else ""
+    if varied:
+        return Contents(
+            [*view.tables, ReportTable(f"Distance from the {reference}{where}", *table_of_gradients(first.metrics))],
+            {**view.pictures, **pictures},
+        )
     tables = [ReportTable(f"Distance from the {reference}{where}", *table_of_gradients(first.metrics)), *view.tables]
     if costs:
         tables.insert(0, ReportTable("Cosines to the exact gradient, by cost", *table_of_objectives(found)))
     return Contents(tables, {**pictures, **view.pictures})
+
+
+def _varied(opened: OpenedRun) -> Contents:
+    """Show the cosine and the error of every rule against the varied setting, over all seeds."""
+    name = flag_name(opened.axes[0].keys[0])[2:] if opened.axes else SEEDS
+    result = summary(name, values_of(opened.axes), found_of(opened.journal.trials("done"), opened.axes), opened.seeds)
+    table = ReportTable(f"Cosine and relative error by {name}", (name, *HEADER), rows_of(result))
+    drawn = {"varied": varied_gradients(name, result["values"], result["rules"])} if opened.axes and result["rules"] else {}
+    return Contents([table], drawn)
 
 
 def show_tune(opened: OpenedRun) -> Contents:

@@ -125,11 +125,12 @@ def make_axes(
             raise InputError("seed is no axis; ask for several trials per point with --seeds N, and for other draws with --seed")
     fixed = [_checked(model, base, axis) for axis in axes]
     for axis in fixed:
-        _refuse_repeated(axis)
+        refuse_repeated(axis)
     return (*fixed, *(_checked(model, base, axis) for axis in drawn))
 
 
-def _refuse_repeated(axis: Axis) -> None:
+def refuse_repeated(axis: Axis) -> None:
+    """Raise ``InputError`` if an axis has a value twice."""
     seen: set[str] = set()
     for values in axis.values:
         if repr(values) in seen:

@@ -527,3 +527,17 @@ def test_shipped_filters_fit_their_data(config: str, picture: tuple[int, ...], s
     assert network.shapes == shapes
     estimate = RULES[options.rule](build_setting(options)).estimate(network, Batch(part.inputs, part.labels))
     assert float(estimate.gradients["weight_1"].norm()) > 0
+
+
+def test_the_angle_of_untied_feedback_is_drawn_over_the_epochs(found: Found, tmp_path: Path) -> None:
+    """If this fails, nobody sees whether forward weights turn towards the feedback, which is why feedback alignment learns."""
+    shared = ("train", *TINY, "--activation", "tanh", "--rule", "ep-centered")
+    found(*shared, "--network", "untied", "--out", tmp_path / "untied")
+    found(*shared, "--out", tmp_path / "tied")
+    assert not (tmp_path / "tied" / "figures" / "feedback-angle.csv").exists()
+    with RunDirectory(tmp_path / "untied").journal(readonly=True) as journal:
+        recorded = [epoch.metrics["angle"] for epoch in journal.history("train")]
+    drawn = json.loads((tmp_path / "untied" / "figures" / "feedback-angle.json").read_text())["rules"]["train"]
+    assert drawn["median"] == recorded
+    assert len(recorded) == 2
+    assert recorded[1] < recorded[0] < 90  # they turn towards random feedback

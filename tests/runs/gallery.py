@@ -12,6 +12,8 @@ from pictures import RULES, gradients, history, record, trace
 from experiments.figures import annealed_search, devices, grid, hardware, representations
 from experiments.figures.hopfield import basins, capacity, learning_from_examples, phases
 from experiments.figures.machines import likelihood, robustness, thermal, tiles
+from experiments.figures.rules.feedback_angle import feedback_angle
+from experiments.figures.rules.varied_gradients import varied_gradients
 from experiments.figures.writing import (
     Picture,
     comparison,
@@ -135,6 +137,17 @@ def _reading_noise() -> Picture:
     return reading_noise({rule: {"levels": [0.001, 0.01, 0.1], "strengths": strengths, "errors": errors} for rule in RULES})
 
 
+def _varied(name: str, values: list[Any]) -> Picture:
+    count = len(values)
+    means, lows = [1 - 0.1 * i for i in range(count)], [1 - 0.3 * i for i in range(count)]
+    errors = {"mean_error": [10.0**-i for i in range(count)], "least_error": [0.0] * count, "largest_error": [2.0] * count}
+    return varied_gradients(name, values, {rule: {"mean_cosine": means, "lowest_cosine": lows, **errors} for rule in RULES})
+
+
+def _angles(fall: float) -> list[dict[str, Any]]:
+    return [{"epoch": 0, "angle": None}, *({"epoch": epoch, "angle": 90 - fall * epoch} for epoch in range(1, 4))]
+
+
 def _tuning() -> Picture:
     candidates = [
         {"strength": 10.0**-s, "tolerance": 10.0**-t, "nudged_tolerance": 10.0**-n, "error": 10.0 ** (-s - t)}
@@ -250,6 +263,12 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
         "of five layers": lambda: feature_maps({f"layer {n}": _tiles(1, 9, 4)[0] for n in range(1, 6)}),
     },
     "reading_noise": {"of twelve rules at three levels": _reading_noise},
+    "feedback_angle": {"of two rules": lambda: feedback_angle({rule: [_angles(30.0), _angles(20.0), []] for rule in RULES[:2]})},
+    "varied_gradients": {
+        "of angles": lambda: _varied("untied-angle", [0.0, 45.0, 90.0]),
+        "of rates": lambda: _varied("update-rate", [1e-4, 1e-2]),
+        "of names": lambda: _varied("activation", ["tanh", "logistic", "hard-sigmoid"]),
+    },
     "tuning": {"of twelve tolerances": _tuning},
     "pareto": {
         "of rules that are far apart": lambda: _front(list(RULES), 1.0),

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,9 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 
 KEPT = 2**30
 """Bytes up to which freed memory is kept for the next batch."""
+
+GIVING_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
+"""Environment variables of glibc with which a new process gives arrays back to the system as soon as they are freed."""
 
 
 @cache
@@ -46,6 +50,36 @@ def keep_freed_memory() -> bool:
     except AttributeError:  # another C library
         return False
     return all([mallopt(TRIM_THRESHOLD, KEPT), mallopt(MMAP_THRESHOLD, KEPT)])
+
+
+def extra_memory(run: Callable[[], object]) -> float | None:
+    """Return the peak memory of a run above that before it, in a process that gives freed memory back at once.
+
+    Parameters
+    ----------
+    run : callable
+        What is measured.
+
+    Returns
+    -------
+    float or None
+        Mebibytes; None where the system does not tell the peak. Linux forgets it when a process asks it to; elsewhere there is no such
+        thing.
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        before = _status("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")
+        run()
+        return (_status("VmHWM") - before) / 1024
+    except (OSError, AttributeError, StopIteration):
+        return None
+
+
+def _status(name: str) -> int:
+    """Return an entry of this process's status in KiB."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1])
 
 
 def limit_threads(kernels: int | None) -> None:

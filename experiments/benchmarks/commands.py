@@ -12,6 +12,7 @@ bench = lazy_group(
         "objectives": "experiments.benchmarks.objectives:bench_objectives",
         "spins": "experiments.benchmarks.spins:bench_spins",
         "boltzmann": "experiments.benchmarks.boltzmann:bench_boltzmann",
+        "memory": "experiments.benchmarks.memory:bench_memory",
         "circuits": "experiments.benchmarks.circuits:bench_circuits",
     },
 )

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from experiments.commandline.completion import settings_of_trials
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import cell, format_table
 from experiments.commandline.quantities import Positive, distinct
+from experiments.commandline.recorded import from_settings
 from experiments.commandline.sections import RULE
 from experiments.learning.cosine import gradient_cosine
 from experiments.machine import processor
@@ -90,10 +92,10 @@ def trial(options: BenchTrainOptions, seed: int, *, threads: int = 1, on_epoch: 
     """
     runs = []
     network = ""
+    shared = settings_of_trials(options.settings(), TrialOptions, {"rule": options.rules})
     for each in range(seed, seed + options.seeds):
         for rule in options.rules:
-            settings = {name: getattr(options, name) for name in PlanOptions.model_fields}
-            network, found = _run(TrialOptions.model_construct(**settings, rule=rule), each, on_epoch)
+            network, found = _run(from_settings(TrialOptions, {**shared, "rule": rule}), each, on_epoch)
             runs.append({"rule": rule, "seed": each, **found})
     about = {"processor": processor(), "versions": versions(), "threads": threads, "network": network}
     return Outcome({**about, "targets": list(options.targets), "runs": runs})

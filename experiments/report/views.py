@@ -16,6 +16,8 @@ VIEWS: Table[Callable[[OpenedRun], Contents]] = Table(
     "view",
     {
         "basins": "experiments.hopfield.view:show_basins",
+        "bench-memory": "experiments.benchmarks.view:show_bench_memory",
+        "bench-train": "experiments.benchmarks.view:show_bench_train",
         "boltzmann": "experiments.boltzmann.view:show_boltzmann",
         "capacity": "experiments.hopfield.view:show_capacity",
         "compare": "experiments.learning.view:show_compare",

@@ -134,6 +134,7 @@ EXPERIMENTS: Table[Experiment] = Table(
         "bench-boltzmann": "experiments.benchmarks.boltzmann:EXPERIMENT",
         "bench-circuits": "experiments.benchmarks.circuits:EXPERIMENT",
         "bench-conv": "experiments.benchmarks.convolutions:EXPERIMENT",
+        "bench-memory": "experiments.benchmarks.memory:EXPERIMENT",
         "bench-objectives": "experiments.benchmarks.objectives:EXPERIMENT",
         "bench-settle": "experiments.benchmarks.settling:EXPERIMENT",
         "bench-spins": "experiments.benchmarks.spins:EXPERIMENT",

@@ -147,7 +147,7 @@ SLOW: tuple[tuple[str, str, str], ...] = (
         r"^hardware --config hardware-digits$",
         "6 s for 61 devices; other lines have this configuration",
     ),
-    ("multitasking.md", r"^bench spins", "8 s, samplers that are compiled for this measurement; tests/commands/test_bench.py"),
+    ("multitasking.md", r"^bench spins", "8 s, samplers that are compiled for this measurement; tests/commands/bench/test_bench.py"),
     ("multitasking.md", r"^capacity ", "3 s; tests/commands/test_capacity.py"),
     ("multitasking.md", r"^phase .*dilution$|^learn --temperature 0", "3 s each; other lines have these commands"),
     ("reproduce.md", r"^reproduce ernoult", "4 s each; tests/commands/test_reproduce.py has the command"),

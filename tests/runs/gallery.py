@@ -11,7 +11,7 @@ from pictures import RULES, gradients, history, record, trace
 
 from experiments.figures import annealed_search, devices, grid, hardware, representations
 from experiments.figures.hopfield import basins, capacity, learning_from_examples, phases
-from experiments.figures.machines import likelihood, robustness, thermal, tiles
+from experiments.figures.machines import likelihood, memory, robustness, thermal, tiles
 from experiments.figures.rules.feedback_angle import feedback_angle
 from experiments.figures.rules.varied_gradients import varied_gradients
 from experiments.figures.writing import (
@@ -148,6 +148,18 @@ def _angles(fall: float) -> list[dict[str, Any]]:
     return [{"epoch": 0, "angle": None}, *({"epoch": epoch, "angle": 90 - fall * epoch} for epoch in range(1, 4))]
 
 
+def _memory() -> Picture:
+    sizes = {"ep-centered": 0.0, "unrolled": 1.0, "backprop": 0.1}
+    return memory.memory_picture(
+        [
+            {"rule": rule, "depth": depth, "sweeps": sweeps, "peak_mb": depth * (3 + slope * sweeps)}
+            for rule, slope in sizes.items()
+            for depth in (1, 4, 8)
+            for sweeps in (5, 20, 80)
+        ]
+    )
+
+
 def _tuning() -> Picture:
     candidates = [
         {"strength": 10.0**-s, "tolerance": 10.0**-t, "nudged_tolerance": 10.0**-n, "error": 10.0 ** (-s - t)}
@@ -262,6 +274,7 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
         ),
         "of five layers": lambda: feature_maps({f"layer {n}": _tiles(1, 9, 4)[0] for n in range(1, 6)}),
     },
+    "memory_picture": {"of three rules at three depths": _memory},
     "reading_noise": {"of twelve rules at three levels": _reading_noise},
     "feedback_angle": {"of two rules": lambda: feedback_angle({rule: [_angles(30.0), _angles(20.0), []] for rule in RULES[:2]})},
     "varied_gradients": {

@@ -1,1 +1,1 @@
-"""Figures of Boltzmann machines."""
+"""Figures of Boltzmann machines, stationary distributions and memory."""

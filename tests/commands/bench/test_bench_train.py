@@ -47,3 +47,14 @@ def test_targets_are_percentages(targets: str) -> None:
     result = CliRunner().invoke(cli, ["bench", "train", "--targets", targets])
     assert result.exit_code == 2
     assert "targets" in result.stderr
+
+
+def test_settings_of_a_rule_reach_it() -> None:
+    """An option that is taken and dropped would time another rule than the user asked for."""
+    cosines = []
+    for pairing in ("midpoint", "one-sided"):
+        result = CliRunner().invoke(cli, [*SMALL, "--quiet", "--rules", "ep-stdp", "--pairing", pairing])
+        assert result.exit_code == 0, result.stderr
+        (run,) = json.loads(result.stdout)["runs"]
+        cosines.append(run["cosine_initial"])
+    assert cosines[0] > cosines[1] + 1e-4

@@ -29,6 +29,7 @@ SUBJECTS = {
     },
     "Generative models": {
         "boltzmann": "experiments.boltzmann.boltzmann:boltzmann_command",
+        "modes": "experiments.boltzmann.modes:modes_command",
         "joint": "experiments.joint.joint:joint_command",
     },
     "Hardware": {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from experiments.boltzmann.boltzmann import tables
+from experiments.boltzmann.modes import tables as modes_tables
+from experiments.figures.machines.divergence import divergence_picture
 from experiments.figures.machines.likelihood import likelihood_picture, mixing_picture
 from experiments.figures.machines.tiles import tiles_picture
 from experiments.report.contents import Contents
@@ -38,3 +40,13 @@ def show_boltzmann(opened: OpenedRun) -> Contents:
         if name in ("samples", "filters") and values.ndim == 2:
             pictures[name] = tiles_picture(values.tolist(), side if side * side == values.shape[1] else 0, name)
     return Contents([*tables(found.metrics), *view.tables], {**pictures, **view.pictures})
+
+
+def show_modes(opened: OpenedRun) -> Contents:
+    """Show cosines and likelihoods of a machine of two modes; of a grid, those of its first trial."""
+    view = show_grid(opened) if opened.axes else Contents([], {})
+    found = next(opened.journal.trials("done"), None)
+    if found is None or found.metrics is None:
+        return view
+    pictures = {"divergence": divergence_picture(found.metrics["divergence"]), **view.pictures}
+    return Contents([*modes_tables(found.metrics), *view.tables], pictures)

@@ -31,6 +31,7 @@ VIEWS: Table[Callable[[OpenedRun], Contents]] = Table(
         "joint": "experiments.joint.view:show_joint",
         "learn": "experiments.hopfield.view:show_learn",
         "match": "experiments.representations.view:show_match",
+        "modes": "experiments.boltzmann.view:show_modes",
         "phase": "experiments.hopfield.view:show_phase",
         "recall": "experiments.hopfield.view:show_recall",
         "relaxation": "experiments.learning.view:show_relaxation",

@@ -151,6 +151,7 @@ EXPERIMENTS: Table[Experiment] = Table(
         "joint": "experiments.joint.trial:EXPERIMENT",
         "learn": "experiments.hopfield.learn:EXPERIMENT",
         "match": "experiments.representations.match_trial:EXPERIMENT",
+        "modes": "experiments.boltzmann.modes:EXPERIMENT",
         "phase": "experiments.hopfield.phase:EXPERIMENT",
         "recall": "experiments.hopfield.recall:EXPERIMENT",
         "relaxation": "experiments.learning.relaxation:EXPERIMENT",

@@ -129,6 +129,60 @@ def transition(machine: BoltzmannMachine) -> Tensor:
     return (up @ down).detach()
 
 
+def second_eigenvalue(machine: BoltzmannMachine) -> float:
+    """Return the largest eigenvalue of the Gibbs chain below 1: the share of its slowest deviation that a sweep leaves.
+
+    Raises
+    ------
+    InputError
+        Same as in :func:`transition`.
+    """
+    chances, root = transition(machine), _visible_law(machine).sqrt()
+    # The chain is reversible, so that this matrix is symmetric and has the same eigenvalues.
+    balanced = root[:, None] * chances / root
+    return float(torch.linalg.eigvalsh((balanced + balanced.T) / 2)[-2])
+
+
+def expected_divergence(machine: BoltzmannMachine, visible: Tensor, sweeps: int) -> Gradients:
+    r"""Return the expectation of the update of contrastive divergence, by a power of the kernel of its chain.
+
+    With the law q of the data and the kernel K of a sweep it is :math:`\sum_v (q K^k - q)(v)\, \partial_\theta \log \sum_h e^{-E(v, h)}`,
+    a gradient to be descended as :func:`exact_gradient` is, to which it tends for many sweeps.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+        Restricted machine of discrete units.
+    visible : Tensor of shape (B, n_0)
+        Data, in the values of the visible units.
+    sweeps : int
+        k, at least 1.
+
+    Raises
+    ------
+    InputError
+        Same as in :func:`transition`, or without a sweep.
+    """
+    if sweeps < 1:
+        raise InputError(f"contrastive divergence takes at least 1 sweep, got {sweeps}")
+    chances, visible = transition(machine), machine.accept(visible)
+    low, high = machine.units[0].values
+    powers = 2 ** torch.arange(machine.sizes[0] - 1, -1, -1)
+    places = ((visible > (low + high) / 2) * powers).sum(1)
+    law = torch.bincount(places, minlength=len(chances)).to(chances) / len(visible)
+    moved = law @ torch.linalg.matrix_power(chances, sweeps) - law
+    named = dict(machine.named_parameters())
+    with torch.enable_grad():
+        weight = (moved * log_visible(machine, states(machine.units[0], machine.sizes[0], chances.dtype))).sum()
+        return dict(zip(named, torch.autograd.grad(weight, list(named.values())), strict=True))
+
+
+def _visible_law(machine: BoltzmannMachine) -> Tensor:
+    """Return the probability of each visible state of :func:`states`."""
+    seen = states(machine.units[0], machine.sizes[0], machine.bias(0).dtype)
+    return log_visible(machine, seen).detach().softmax(0)
+
+
 def _chances(unit: Unit, fields: Tensor, values: Tensor) -> Tensor:
     """Return the probability of each row of values in each row of fields."""
     return (fields @ values.T - unit.log_partition(fields).sum(1, keepdim=True)).exp()

@@ -11,7 +11,7 @@ from pictures import RULES, gradients, history, record, trace
 
 from experiments.figures import annealed_search, devices, grid, hardware, representations
 from experiments.figures.hopfield import basins, capacity, learning_from_examples, phases
-from experiments.figures.machines import likelihood, memory, robustness, thermal, tiles
+from experiments.figures.machines import divergence, likelihood, memory, robustness, thermal, tiles
 from experiments.figures.rules.feedback_angle import feedback_angle
 from experiments.figures.rules.varied_gradients import varied_gradients
 from experiments.figures.writing import (
@@ -245,6 +245,14 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
         ),
         "of two epochs": lambda: robustness.course_picture(
             {"dat": [{"epoch": 1, "steps": 0, "area": 0.5, "gap": 0.0}, {"epoch": 2, "steps": 1, "area": 0.9, "gap": 3.0}]}
+        ),
+    },
+    "divergence_picture": {
+        "of three couplings": lambda: divergence.divergence_picture(
+            [
+                {"coupling": c, "eigenvalue": e, "cosines": {str(k): 1 - e / (1 + k) for k in (1, 3, 10, 30)}}
+                for c, e in ((0.5, 0.36), (1.5, 0.98), (3.0, 1.0))
+            ]
         ),
     },
     "thermal_picture": {

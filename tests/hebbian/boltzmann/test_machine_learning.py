@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from boltzmann.machines import machine_of, two_modes
+from boltzmann.machines import machine_of
 
 from contrastive_core.errors import CheckpointError, DivergenceError, InputError
 from hebbian.boltzmann.annealed import base_rates
@@ -17,48 +17,21 @@ from hebbian.boltzmann.learning import Learning
 from hebbian.boltzmann.likelihood import find_log_partition
 from hebbian.boltzmann.machine import BoltzmannMachine
 from hebbian.boltzmann.training import MachinePlan, MachineSession, begin, drawn, train_epoch, train_machine
+from hebbian.boltzmann.two_modes import uneven_modes
 from hebbian.boltzmann.units import UNITS
 
 DTYPE = torch.float64
 
 
-def uneven_modes() -> torch.Tensor:
+def unevenly() -> torch.Tensor:
     """Return 100 samples: all units on in 80 and all off in 20, one unit in 25 turned."""
-    data = torch.cat((torch.ones(80, 6, dtype=DTYPE), torch.zeros(20, 6, dtype=DTYPE)))
-    turned = torch.rand(data.shape, generator=torch.Generator().manual_seed(2), dtype=DTYPE) < 0.04
-    return torch.where(turned, 1 - data, data)
-
-
-def learnt(name: str, updates: int = 400) -> float:
-    """Return the mean log likelihood after training on all samples at once, from a machine with two modes of equal weight."""
-    machine, data = two_modes(3.0), uneven_modes()
-    learning, source = Learning(name, ChainPlan(1, 100, 5)), torch.Generator().manual_seed(4)
-    chains = learning.start(machine, source)
-    for update in range(updates):
-        gradients, chains = learning.estimate(machine, data, chains, source)
-        with torch.no_grad():
-            for parameter_name, parameter in machine.named_parameters():
-                parameter.sub_(gradients[parameter_name], alpha=0.1 * (1 - update / updates))
-    return float(log_likelihood(machine, data).mean())
-
-
-def test_kept_and_tempered_chains_reach_exact_learning_on_two_modes_and_contrastive_divergence_does_not() -> None:
-    """Chains that restart at data never see how likely a mode is: CD-1 moves the shares away from .8 and .2 and never learns of it.
-
-    At equal shares the likelihood would be log 2 + .8 log .8 + .2 log .2 = .193 nats below the best; a quarter of that is allowed.
-    """
-    exact = learnt("exact")
-    found = {name: learnt(name) for name in ("cd", "pcd", "tempered", "parallel-tempering")}
-    gap = math.log(2) + 0.8 * math.log(0.8) + 0.2 * math.log(0.2)
-    assert exact - found["cd"] > gap
-    for name in ("pcd", "tempered", "parallel-tempering"):
-        assert exact - found[name] == pytest.approx(0, abs=gap / 4), name
+    return uneven_modes(100, 6, 0.8, 0.04, torch.Generator().manual_seed(2))
 
 
 @pytest.mark.parametrize("name", ["mean-field", "tap", "pseudo-likelihood"])
 def test_approximate_ways_to_learn_descend(name: str) -> None:
     """They are no maximum likelihood, but from independent units they have to raise it."""
-    data = uneven_modes()
+    data = unevenly()
     machine = BoltzmannMachine((6, 4), gain=0.1, dtype=DTYPE)
     with torch.no_grad():
         machine.bias(0).copy_(base_rates(data, "binary"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from boltzmann import naive
-from boltzmann.machines import KINDS, machine_of, two_modes, with_biases
+from boltzmann.machines import KINDS, machine_of, with_biases
 from scipy.stats import chi2
 
 from contrastive_core.errors import InputError
@@ -22,6 +22,7 @@ from hebbian.boltzmann.gibbs import conditional_means, sweep
 from hebbian.boltzmann.learning import LEARNING, Learning
 from hebbian.boltzmann.machine import BoltzmannMachine, Path
 from hebbian.boltzmann.posterior import posterior_means
+from hebbian.boltzmann.two_modes import two_modes
 from hebbian.boltzmann.units import UNITS
 
 CHAIN_COUNT = 4000

@@ -8,10 +8,20 @@ import numpy as np
 import pytest
 import torch
 from boltzmann import naive
-from boltzmann.machines import KINDS, machine_of, two_modes, with_biases
+from boltzmann.machines import KINDS, machine_of, with_biases
 
 from contrastive_core.errors import InputError, ShapeError
-from hebbian.boltzmann.exact import LARGEST, exact_gradient, log_likelihood, log_partition, log_visible, states, transition
+from hebbian.boltzmann.exact import (
+    LARGEST,
+    exact_gradient,
+    expected_divergence,
+    log_likelihood,
+    log_partition,
+    log_visible,
+    second_eigenvalue,
+    states,
+    transition,
+)
 from hebbian.boltzmann.likelihood import unnormalised
 from hebbian.boltzmann.machine import BoltzmannMachine, Path
 from hebbian.boltzmann.marginals import log_weight
@@ -19,6 +29,7 @@ from hebbian.boltzmann.mean_field import log_partition_at, log_visible_bound, se
 from hebbian.boltzmann.posterior import posterior_means
 from hebbian.boltzmann.pseudo import pseudo_likelihood, pseudo_likelihood_gradient
 from hebbian.boltzmann.spins import as_spin_network
+from hebbian.boltzmann.two_modes import two_modes
 from hebbian.boltzmann.units import UNITS
 
 DTYPE = torch.float64
@@ -227,9 +238,11 @@ def test_contrastive_divergence_by_powers_of_its_kernel(coupling: float, eigenva
         naive_kernel += np.outer(table[:, number] / table.sum(1), down)
     assert np.allclose(kernel.numpy(), naive_kernel, atol=1e-12)
     assert float(torch.linalg.eigvals(kernel).abs().sort().values[-2]) == pytest.approx(eigenvalue, abs=5e-4)
+    assert second_eigenvalue(machine) == pytest.approx(eigenvalue, abs=5e-4)
     data = torch.zeros(64, dtype=DTYPE)
     data[-1], data[0] = 0.7, 0.3
-    exact = torch.cat([part.flatten() for part in exact_gradient(machine, seen[[63] * 7 + [0] * 3]).values()])
+    rows = seen[[63] * 7 + [0] * 3]
+    exact = torch.cat([part.flatten() for part in exact_gradient(machine, rows).values()])
     for sweeps, expected in cosines.items():
         after = data @ torch.linalg.matrix_power(kernel, sweeps)
         weights = torch.sigmoid(machine.field(1, (seen, hidden[:1]))).detach()
@@ -239,7 +252,9 @@ def test_contrastive_divergence_by_powers_of_its_kernel(coupling: float, eigenva
             "bias_0": (after - data) @ seen,
             "bias_1": (after - data) @ weights,
         }
-        found = torch.cat([moments[name].flatten() for name in order])
+        slow = torch.cat([moments[name].flatten() for name in order])
+        found = torch.cat([part.flatten() for part in expected_divergence(machine, rows, sweeps).values()])
+        assert torch.allclose(found, slow, atol=1e-12)
         assert float(torch.cosine_similarity(found, exact, dim=0)) == pytest.approx(expected, abs=6e-4), sweeps
 
 
@@ -249,6 +264,8 @@ def test_large_enumerations_and_bad_machines_are_refused_in_one_sentence() -> No
         log_partition(BoltzmannMachine((30, 30)))
     with pytest.raises(InputError, match="continuum of values"):
         transition(BoltzmannMachine((3, 2), visible="gaussian"))
+    with pytest.raises(InputError, match="at least 1 sweep, got 0"):
+        expected_divergence(two_modes(1.0), torch.zeros(2, 6), 0)
     with pytest.raises(InputError, match="no dependence"):
         BoltzmannMachine((3,))
     with pytest.raises(InputError, match="Gaussian units that act on each other"):

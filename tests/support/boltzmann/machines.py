@@ -33,18 +33,3 @@ def with_biases(machine: BoltzmannMachine, seed: int, size: float = 0.5) -> Bolt
             if name.startswith("bias"):
                 parameter.copy_(size * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype))
     return machine
-
-
-def two_modes(coupling: float, sizes: tuple[int, int] = (6, 4)) -> BoltzmannMachine:
-    """Make a restricted machine whose units prefer to be all on or all off, with unequal weights so that no symmetry hides an error.
-
-    Weights are the coupling times 1 plus or minus some percent, and biases balance them for half of the units on.
-    """
-    machine = BoltzmannMachine(sizes, dtype=torch.float64)
-    rows, columns = torch.arange(sizes[0], dtype=torch.float64), torch.arange(sizes[1], dtype=torch.float64)
-    weight = coupling * (1 + 0.5 * torch.cos(2.4 * rows[:, None] + 1.1 * columns[None] * rows[:, None] + columns[None]))
-    with torch.no_grad():
-        machine.weight(1).copy_(weight)
-        machine.bias(0).copy_(-weight.sum(1) / 2)
-        machine.bias(1).copy_(-weight.sum(0) / 2)
-    return machine

@@ -2,19 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from contrastive_core.certificate import Deferred
+from contrastive_core.certificate import Deferred, Relaxation
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.network import Clamped, Contrast, Network
+from contrastive_core.networks.differences import Differences, Displacement
 from contrastive_core.phases import PHASE_NAMES, SIDE_NAMES, Phase
 from contrastive_core.relaxation.relax import require_finite
 from contrastive_core.rule import Estimate, Settling
-from contrastive_core.types import Batch, State
+from contrastive_core.types import Batch, Gradients, State
+
+
+class Ends(NamedTuple):
+    """Ends of the phases that started from one free state, whose contrasts are the gradients of parameters and of inputs.
+
+    Attributes
+    ----------
+    clamped : Clamped
+        Network with the inputs of all phases.
+    free : Relaxation
+        Free phase.
+    seconds : mapping of int to Relaxation
+        Nudged or held phase of each sign.
+    around : Differences, optional
+        Network around its free state; None if the phases relaxed as states.
+    sides : mapping of int to Displacement
+        Displacement at the end of each phase; empty if the phases relaxed as states.
+    """
+
+    clamped: Clamped
+    free: Relaxation
+    seconds: Mapping[int, Relaxation]
+    around: Differences | None
+    sides: Mapping[int, Displacement]
+
+    @property
+    def relaxations(self) -> dict[str, Relaxation]:
+        """All phases by name, in the order in which they ran."""
+        return {"free": self.free} | {SIDE_NAMES[sign]: second for sign, second in self.seconds.items()}
+
+    @property
+    def states(self) -> tuple[State, State]:
+        """States of the positive and of the negative side; the free state takes the place of a side that did not run."""
+        return self.seconds.get(1, self.free).state, self.seconds.get(-1, self.free).state
+
+    def gradients(self, network: Network, factor: float) -> Gradients:
+        r"""Return ``factor`` times :math:`\partial_\theta E(s^+) - \partial_\theta E(s^-)`, averaged over the batch."""
+        with torch.no_grad():
+            if self.around is None:
+                plus, minus = self.states
+                return network.energy_gradient(plus, self.clamped, minus, factor)
+            return self.around.contrast(self.sides.get(1), self.sides.get(-1), factor * network.stiffness[-1])
+
+    def input_gradient(self, network: Network, inputs: Tensor, factor: float) -> Tensor:
+        r"""Return ``factor`` times :math:`\partial_x E(s^+) - \partial_x E(s^-)` of each sample, shaped as the inputs.
+
+        In difference coordinates it is :math:`-\bar e_1 \cdot \partial_x u(x)`, with :math:`\bar e_1` the displacement of the first layer
+        per unit of strength, averaged over the sides, and u the drive of that layer by the inputs: the factor is in it already.
+
+        Parameters
+        ----------
+        network : Network
+            Network that was clamped.
+        inputs : Tensor
+            Inputs as they were given to it, of any shape and real dtype that it takes.
+        factor : float
+            Factor of the contrast.
+        """
+        if self.around is not None:
+            return drawn_back(network, inputs, torch.stack([side.layers[0] for side in self.sides.values()]).mean(0))
+        with torch.enable_grad():
+            held = inputs.detach().requires_grad_(True)
+            plus, minus = (network.energy(state, network.clamp(held)).sum() for state in self.states)
+            (gradient,) = torch.autograd.grad((plus - minus) * factor, held)
+        return gradient
+
+
+def drawn_back(network: Network, inputs: Tensor, first: Tensor) -> Tensor:
+    r"""Return :math:`-e_1 \cdot \partial_x u(x)`: the displacement of the first layer per unit of strength, carried back to the inputs.
+
+    Parameters
+    ----------
+    network : Network
+        Layered network, whose inputs act through the drive u of its first layer.
+    inputs : Tensor
+        Inputs of the free phase.
+    first : Tensor, shaped as the first layer
+        :math:`e_1`.
+    """
+    with torch.enable_grad():
+        held = inputs.detach().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(network.clamp(held).drive, held, -first)
+    return gradient
+
+
+def relax_from(
+    network: Network,
+    clamped: Clamped,
+    free: Relaxation,
+    settling: Settling,
+    phases: Mapping[int, Phase],
+    displacement: float,
+    generator: torch.Generator | None = None,
+    *,
+    cost: Cost | None = None,
+    nudged: Callable[[Clamped, State], Clamped] | None = None,
+) -> Ends:
+    """Relax nudged or held phases from a free state, in difference coordinates where the network has them.
+
+    Parameters
+    ----------
+    network, clamped, free
+        Network, the same with its inputs held, and its free phase.
+    settling : Settling
+        Dynamics, tolerance and budget.
+    phases : mapping of int to Nudge or Hold
+        Phase of each sign, as it acts on the network.
+    displacement, generator, nudged
+        Same as in :func:`contrast`.
+    cost : Cost, optional
+        Cost that the message of a divergence names.
+
+    Raises
+    ------
+    DivergenceError
+        If a phase diverges.
+    """
+    chosen = list(phases.values())
+    if settling.in_differences(network, chosen, displacement):
+        around, ends = settling.displaced(clamped, free.state, chosen, displacement)
+        sides, later = dict(zip(phases, (moved for moved, _ in ends), strict=True)), [relaxation for _, relaxation in ends]
+    else:
+        around, sides = None, {}
+        start = clamped if nudged is None else nudged(clamped, free.state)
+        later = settling.second_phases(start, free.state, chosen, displacement, generator)
+    seconds = dict(zip(phases, later, strict=True))
+    for sign, second in seconds.items():
+        require_finite(second, SIDE_NAMES[sign], network, cost)
+    return Ends(clamped, free, seconds, around, sides)
 
 
 def contrast(
@@ -82,26 +214,12 @@ def contrast(
     free = settling.free_phase(clamped, batch.start, noise)
     with torch.no_grad():
         chosen = [network.applied(phase) for phase in phases(free.state)] if callable(phases) else phases
-    if settling.in_differences(network, chosen, displacement):
-        around, ends = settling.displaced(clamped, free.state, chosen, displacement)
-        later = [relaxation for _, relaxation in ends]
-    else:
-        around, ends = None, []
-        later = settling.second_phases(clamped if nudged is None else nudged(clamped, free.state), free.state, chosen, displacement, noise)
-    seconds = dict(zip(signs, later, strict=True))
-    for sign, second in seconds.items():
-        require_finite(second, SIDE_NAMES[sign], network, cost)
-    plus, minus = seconds.get(1, free), seconds.get(-1, free)
-    with torch.no_grad():
-        if around is None:
-            gradients = network.energy_gradient(plus.state, clamped, minus.state, factor)
-        else:
-            sides = dict(zip(signs, (displacement for displacement, _ in ends), strict=True))
-            gradients = around.contrast(sides.get(1), sides.get(-1), factor * network.stiffness[-1])
+    by_sign = dict(zip(signs, chosen, strict=True))
+    ends = relax_from(network, clamped, free, settling, by_sign, displacement, noise, cost=cost, nudged=nudged)
+    gradients = ends.gradients(network, factor)
     for name, value in direct_gradient(network, free.state, cost, batch).items():
         gradients[name] = gradients[name] + value
-    relaxations = {"free": free} | {SIDE_NAMES[sign]: second for sign, second in seconds.items()}
-    return Estimate(gradients, relaxations, Contrast(clamped._replace(network=network), plus.state, minus.state, factor))
+    return Estimate(gradients, ends.relaxations, Contrast(clamped._replace(network=network), *ends.states, factor))
 
 
 def _require_representable(strength: float, dtype: torch.dtype) -> None:

@@ -51,3 +51,7 @@ class DivergenceError(RelaxationError):
 
 class UnstableNudgeError(DivergenceError, InputError):
     """Nudging strength at which the energy has no minimum; the message gives the bound."""
+
+
+class ConvergenceWarning(UserWarning):
+    """Warning of samples that did not settle within their budget, where results are used all the same."""

@@ -48,6 +48,7 @@ PUBLIC = {
     "Unrolling": "contrastive_core.baselines.unrolled:Unrolling",
     "Homeostasis": "eqprop.rule:Homeostasis",
     "EquilibriumPropagation": "eqprop.rule:EquilibriumPropagation",
+    "EquilibriumLayer": "eqprop.layers.equilibrium_layer:EquilibriumLayer",
     "CoupledLearning": "hebbian.coupled:CoupledLearning",
     "contrastive_hebbian": "hebbian.coupled:contrastive_hebbian",
     "Implicit": "contrastive_core.baselines.implicit:Implicit",
@@ -124,6 +125,7 @@ PUBLIC = {
     "ConvergenceError": "contrastive_core.errors:ConvergenceError",
     "DivergenceError": "contrastive_core.errors:DivergenceError",
     "BackendError": "contrastive_core.errors:BackendError",
+    "ConvergenceWarning": "contrastive_core.errors:ConvergenceWarning",
 }
 """Every public name and the ``"module:attribute"`` that it stands for; tables joined by ``|`` are one table here."""
 

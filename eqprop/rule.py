@@ -1,5 +1,6 @@
 """Equilibrium propagation: the contrast of weakly nudged equilibria."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -11,7 +12,7 @@ from contrastive_core.contrast import contrast
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
-from contrastive_core.network import Network
+from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.exchanged import exchanged
 from contrastive_core.phases import Nudge, Sides
 from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
@@ -84,8 +85,12 @@ class EquilibriumPropagation(Rule):
             return live(batch._replace(held=network.output(free)))
 
         phases = frozen if self.frozen else joint if self.cost.coupled else live(batch)
-        turned = exchanged if self.exchanging else None
-        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, phases, generator, turned)
+        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, phases, generator, self.nudged)
+
+    @property
+    def nudged(self) -> Callable[[Clamped, State], Clamped] | None:
+        """Network that relaxes in the nudged phases, as a function of the clamped one and its free state; None is the same network."""
+        return exchanged if self.exchanging else None
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""

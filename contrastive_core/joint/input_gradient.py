@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Stop
+from contrastive_core.contrast import drawn_back, relax_from
 from contrastive_core.cost import Cost
 from contrastive_core.errors import ConvergenceError, DivergenceError, InputError
 from contrastive_core.network import Clamped, Network
@@ -24,7 +25,6 @@ from contrastive_core.networks.differences import Differences
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Nudge
 from contrastive_core.relaxation.displace import adjoint
-from contrastive_core.relaxation.relax import require_finite
 from contrastive_core.rule import Estimate, Rule, Setting
 from contrastive_core.types import Batch, State
 
@@ -142,13 +142,10 @@ def by_contrast(network: Network, cost: Cost, batch: Batch, setting: Setting) ->
     """
     clamped, free = _free(network, batch, setting)
     strength = setting.strength * network.stiffness[-1]
-    nudges = [Nudge(cost, batch, strength), Nudge(cost, batch, -strength)]
-    _, ends = setting.settling.displaced(clamped, free.state, nudges, setting.strength)
-    for name, (_, end) in zip(("positive", "negative"), ends, strict=True):
-        require_finite(end, name, network, cost)
-    # Displacements are in units of their own signed strength: the mean of both is their difference over twice the strength.
-    first = torch.stack([moved.layers[0] for moved, _ in ends]).mean(0)
-    return _pulled_back(network, batch, free.state, first)
+    nudges = {sign: Nudge(cost, batch, sign * strength) for sign in (1, -1)}
+    ends = relax_from(network, clamped, free, setting.settling, nudges, setting.strength, cost=cost)
+    gradient = ends.input_gradient(network, batch.inputs, 1 / (2 * strength))
+    return Slope(network.output(free.state).detach(), gradient, free.state)
 
 
 def by_adjoint(network: Network, cost: Cost, batch: Batch, setting: Setting) -> Slope:
@@ -174,18 +171,10 @@ def by_adjoint(network: Network, cost: Cost, batch: Batch, setting: Setting) -> 
             f"{int(failed.sum())} of {len(failed)} samples are not at a minimum of the energy, so that their inputs have no gradient; "
             "relax further (larger budget), or train with a lower learning rate"
         )
-    return _pulled_back(network, batch, free.state, moved.layers[0])
+    return Slope(network.output(free.state).detach(), drawn_back(network, batch.inputs, moved.layers[0]), free.state)
 
 
 def _free(network: Network, batch: Batch, setting: Setting) -> tuple[Clamped, Relaxation]:
     with torch.no_grad():
         clamped = setting.settling.clamp(network, batch.inputs)
         return clamped, setting.settling.free_phase(clamped, batch.start)
-
-
-def _pulled_back(network: Network, batch: Batch, free: State, first: Tensor) -> Slope:
-    """Carry the displacement of the first layer back to the inputs."""
-    with torch.enable_grad():
-        inputs = batch.inputs.detach().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(network.clamp(inputs).drive, inputs, -first)
-    return Slope(network.output(free).detach(), gradient, free)

@@ -80,7 +80,7 @@ class Architecture(NamedTuple):
         """Return the memories of each free layer."""
         return tuple(tuple(memory for memory in self.memories if memory.layer == index) for index in range(len(self.shapes)))
 
-    def require_settling(self, activations: Sequence[Activation], readout: bool) -> None:
+    def require_settling(self, activations: Sequence[Activation], any_shape: bool) -> None:
         """Refuse units with which block descent may raise the energy, and outputs that are pictures.
 
         Through a maximum the energy is concave in the layer below as long as the units above are not negative; feedback at the present
@@ -90,8 +90,8 @@ class Architecture(NamedTuple):
         ----------
         activations : sequence of Activation
             Activation of each free layer.
-        readout : bool
-            Whether the outputs are read from the last layer.
+        any_shape : bool
+            Whether the last layer may be a picture, because the outputs are read from it, or torch layers take it.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class Architecture(NamedTuple):
                     f"layer {edge.target + 1} pools maxima, and its units can be negative, so that sweeps may raise the energy; "
                     "take average pooling, or units of at least 0 such as hard-sigmoid"
                 )
-        if not readout and len(self.shapes[-1]) > 1:
+        if not any_shape and len(self.shapes[-1]) > 1:
             raise InputError("the outputs are a row of units, and the last layer is a picture; end with their number, or take a readout")
 
     def parameters(self, gain: float, generator: torch.Generator, dtype: torch.dtype) -> Iterator[tuple[str, nn.Parameter]]:

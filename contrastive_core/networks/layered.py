@@ -49,8 +49,8 @@ class Layered(Network):
     layer j has the factor :math:`\lambda^{l-j}`. Memories of layer l, :math:`M` of shape (n_l, patterns) in ``memory_l``, add
     :math:`-\lambda^l/k \log \sum_\mu \exp(k\, s_l \cdot M_\mu)`.
 
-    The activity form is that of Scellier et al. (2023) and Laborieux et al. (2021); Scellier & Bengio (2017) write the
-    interaction in :math:`\rho(s)` instead, which has the same minima inside the box of the hard sigmoid.
+    The activity form is that of Scellier et al. (2023) and Laborieux et al. (2021); Scellier & Bengio (2017) write the interaction in
+    :math:`\rho(s)` instead, with the same minima inside the box of the hard sigmoid.
 
     Parameters
     ----------
@@ -65,12 +65,14 @@ class Layered(Network):
         :math:`\lambda`, in (0, 1].
     readout : int, optional
         Number of outputs of a trained linear readout of the last layer.
+    picture_output : bool
+        Whether the outputs may be a picture (C, H, W), for torch layers behind the network; costs need a row.
     gain : float
         :math:`g` of the initial weights; 0 makes all of them 0.
     generator : torch.Generator or int
         Source of the initial weights, or a seed. Equal seeds give equal weights, which are those of ``eqlab train`` with that seed.
     dtype : torch.dtype
-        Dtype of the parameters, and so of everything computed with them.
+        Dtype of the parameters and of everything computed with them.
 
     Raises
     ------
@@ -86,6 +88,7 @@ class Layered(Network):
         output_activation: Activation | str = LINEAR,
         energy_scale: float = 1.0,
         readout: int | None = None,
+        picture_output: bool = False,
         gain: float = 0.7,
         generator: torch.Generator | int = 0,
         dtype: torch.dtype = torch.float32,
@@ -102,7 +105,7 @@ class Layered(Network):
         self.stiffness = tuple(energy_scale ** (index + 1) for index in range(len(self.sizes)))
         self.has_readout, self.output_is_last_layer = readout is not None, readout is None
         self.activations: tuple[Activation, ...] = (hidden,) * (len(self.sizes) - 1) + (hidden if self.has_readout else last,)
-        architecture.require_settling(self.activations, self.has_readout)
+        architecture.require_settling(self.activations, self.has_readout or picture_output)
         for name, parameter in architecture.parameters(gain, source, dtype):
             self.register_parameter(name, parameter)
         if readout is not None:
@@ -125,8 +128,8 @@ class Layered(Network):
     @property
     def pieces(self) -> Pieces:
         """Return the description, the magnitudes and the layers that see each other: weights and biases have no bounds."""
-        outputs = self.weight_readout.shape[1] if self.has_readout else None
-        return Pieces(describe=partial(described, self.activations, outputs), magnitudes=self._magnitudes, **self._forms)
+        shown = partial(described, self.activations, self.weight_readout.shape[1] if self.has_readout else None)
+        return Pieces(describe=shown, magnitudes=self._magnitudes, **self._forms)
 
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs and compute the drive of the first layer, ``inputs @ weight_1 + bias_1``, once."""
@@ -191,8 +194,7 @@ class Layered(Network):
             scale * total(activation.potential(layer) - layer * self._bottom_up(index, state, clamped))
             for index, (layer, activation, scale) in enumerate(zip(state, self.activations, self.stiffness, strict=True))
         ]
-        for memory in self.architecture.memories:
-            terms.append(self.stiffness[memory.layer] * memory.energy(state[memory.layer], self.weight_of(memory)))
+        terms += [self.stiffness[m.layer] * m.energy(state[m.layer], self.weight_of(m)) for m in self.architecture.memories]
         return torch.stack(terms).sum(0)
 
     def force(self, state: State, clamped: Clamped) -> State:
@@ -280,7 +282,7 @@ class Layered(Network):
         return state
 
     def output(self, state: State) -> Tensor:
-        """Return the last layer, or its linear readout; shape (B, n_out)."""
+        """Return the last layer, or its linear readout; shape (B, n_out), or (B, C, H, W) for a picture."""
         return torch.addmm(self.bias_readout, state[-1].flatten(1), self.weight_readout) if self.has_readout else state[-1]
 
     def pull_back(self, state: State, gradient: Tensor) -> Tensor:
@@ -289,8 +291,7 @@ class Layered(Network):
 
     def least_curvature(self, enough: float = -math.inf) -> float:
         """Return minus the stiffness of the softest output; minus infinity where the last layer's activation is smooth and so bounded."""
-        readout = self.weight_readout.detach() if self.has_readout else None
-        return least_curvature(self.activations[-1], self.stiffness[-1], readout, enough)
+        return least_curvature(self.activations[-1], self.stiffness[-1], self.weight_readout.detach() if self.has_readout else None, enough)
 
     def responding(self, activations: Sequence[Activation]) -> Layered:
         """Return the same network, its parameters shared, whose layers respond by other activations."""

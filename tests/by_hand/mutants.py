@@ -76,7 +76,7 @@ MUTATIONS = [
     # Rules
     Mutation("EP: 1 / beta dropped", CONTRAST, "1 / (strength * len(signs))", "1 / len(signs)", "gradients::test_centered_estimate_tends"),
     Mutation("EP: half of the centered estimate dropped", CONTRAST, "1 / (strength * len(signs))", "1 / strength", "gradients::test_centered_estimate_tends"),
-    Mutation("EP: sign of the contrast", CONTRAST, "network.energy_gradient(plus.state, clamped, minus.state,", "network.energy_gradient(minus.state, clamped, plus.state,", "gradients::test_every_sign_of_the_gradient"),
+    Mutation("EP: sign of the contrast", CONTRAST, "network.energy_gradient(plus, self.clamped, minus,", "network.energy_gradient(minus, self.clamped, plus,", "gradients::test_every_sign_of_the_gradient"),
     Mutation("EP: strength not in units of the stiffness", "eqprop/rule.py", "strength = self.strength * network.stiffness[-1]", "strength = self.strength", "gradients::test_centered_estimate_equals_unrolled"),
     Mutation("EP: nudged phase in the free order", "contrastive_core/relaxation/displace.py", "dynamics.reversed()", "dynamics", "theorems::test_nudged_sweeps_in_reversed_order"),
     Mutation("displacements: feedback without its weight", "contrastive_core/networks/differences.py", "drive = network.feedback(edge) * drive", "drive = 1.0 * drive", "differences::test_displacements_lead_to"),

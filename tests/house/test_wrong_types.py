@@ -45,7 +45,14 @@ def calls() -> dict[str, dict[str, Any]]:
     pulses = np.linspace(1e-6, 1e-5, 9)
     trains = [Train("a", str(i), up, pulses[:: 1 if up else -1]) for i, up in enumerate((True, False))]
     return {
-        "Layered": {**sized, "activation": "tanh", "output_activation": "linear", "energy_scale": 1.0, "readout": 3},
+        "Layered": {
+            **sized,
+            "activation": "tanh",
+            "output_activation": "linear",
+            "energy_scale": 1.0,
+            "readout": 3,
+            "picture_output": False,
+        },
         "SpinNetwork": {"num_spins": 4, "couplings": torch.zeros(4, 4), "dtype": torch.float32},
         "Untied": {"network": network, "deviations": {"weight_2": torch.zeros(5, 3)}, "mode": Feedback.FOLLOWS},
         "Resistive": {**sized, "parts": None},
@@ -77,6 +84,7 @@ def calls() -> dict[str, dict[str, Any]]:
         "Unrolling": {"unroll": 3},
         "Homeostasis": {"homeostasis": 0.1},
         "EquilibriumPropagation": {**parts, "strength": 0.1, "sides": eqlab.Sides.CENTERED, "frozen": False},
+        "EquilibriumLayer": {"network": network, "rule": 0.01, "settling": None, "unconverged": "warn"},
         "CoupledLearning": {**parts, "fraction": 0.1, "sides": eqlab.Sides.CENTERED},
         "contrastive_hebbian": {"setting": eqlab.Setting(cost)},
         "Implicit": {**parts, "dense_units": 4},
@@ -201,7 +209,7 @@ def calls() -> dict[str, dict[str, Any]]:
 WITHOUT = {"Network", "Activation", "Cost", "SquaredError", "CrossEntropy", "Objective", "Rule", "Sides", "Status", "Dynamics"}
 """Base classes and enumerations, which nobody calls with settings of ours, and costs without settings."""
 TABLES = {name for name in eqlab.PUBLIC if name.isupper()}
-ERRORS = {name for name in eqlab.PUBLIC if name.endswith("Error") and name != "SquaredError"}
+ERRORS = {name for name in eqlab.PUBLIC if name.endswith(("Error", "Warning")) and name != "SquaredError"}
 ANY = {("NetworkKind", "options"), ("Batch", "inputs"), ("Batch", "labels"), ("Estimate", "relaxations")}
 """Parameters that take any class, samples, which are converted where they are used, and relaxations, which a look into them would make."""
 

@@ -1,0 +1,1 @@
+"""Networks at equilibrium as layers of torch networks."""

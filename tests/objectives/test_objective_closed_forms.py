@@ -11,9 +11,11 @@ from oracles import number
 from torch.nn.functional import normalize
 
 from contrastive_core.objectives.instances.alignment_uniformity import Scattering
+from contrastive_core.objectives.instances.binary import BinaryNCE
 from contrastive_core.objectives.instances.nt_xent import DCLW
 from contrastive_core.objectives.instances.queue import QueueInfoNCE, pushed
 from contrastive_core.objectives.instances.spectral import BarlowTwins
+from contrastive_core.objectives.labelled.pair_margin import PairMargin
 from contrastive_core.objectives.labelled.ranking import Triplet
 from contrastive_core.objectives.labelled.regression import ConR
 from contrastive_core.objectives.labelled.supervised import FocalSupCon
@@ -55,6 +57,28 @@ def test_weighted_dcl_is_its_formula_and_its_weights_carry_gradient_only_live() 
     assert same(DCLW().value(output, batch), expected)
     assert same(DCLW(live=False).value(output, batch), expected)
     assert number((DCLW().gradient(output, batch) - DCLW(live=False).gradient(output, batch)).abs().max()) > 1e-3
+
+
+def test_binary_contrast_of_orthogonal_samples_is_known() -> None:
+    """A pair that is told to be one has cosine 1, every other pair cosine 0, which says nothing either way."""
+    output = torch.eye(N, dtype=torch.float64).repeat(2, 1)
+    expected = (math.log1p(math.exp(-1 / 0.3)) + math.log(2)) / 2
+    assert number(BinaryNCE(0.3).value(output, batch_of(N))) == pytest.approx(expected, rel=1e-14)
+    # Opposite scores of the pairs of one sample: softplus(1/t) in place of softplus(-1/t).
+    turned = torch.cat([output[:N], -output[N:]])
+    assert number(BinaryNCE(0.3).value(turned, batch_of(N))) == pytest.approx(expected + 0.5 / 0.3, rel=1e-14)
+
+
+def test_pair_margin_of_two_directions_is_known() -> None:
+    """Coincident classes pay the squared margin, opposite ones nothing up to a margin of 2, and a right angle within a class its chord."""
+    labels = torch.tensor([0, 0, 1, 1])
+    up, down, right = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    together, opposite, torn = torch.stack([up] * 4), torch.stack([up, up, down, down]), torch.stack([up, right, down, down])
+    batch = Batch(together, labels)
+    assert number(PairMargin(1.3).value(together, batch)) == pytest.approx(1.3**2 / 2, rel=1e-14)
+    assert number(PairMargin(2.0).value(opposite, batch)) == 0.0
+    # Of four ordered pairs within classes two have the squared chord 2; all pairs between classes are sqrt(2) or 2 apart.
+    assert number(PairMargin(1.4).value(torn, batch)) == pytest.approx(2 * 2 / 4 / 2, rel=1e-14)
 
 
 def test_focal_supcon_triplet_and_scattering_are_their_formulas() -> None:

@@ -69,6 +69,17 @@ def dclw(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     return decoupled(z, o.temperature) - (weights * positive).mean() / o.temperature
 
 
+def binary_nce(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    first, second = halves(normalize(output))
+    told = [(first[a] @ second[k] / o.temperature, a == k) for a, k in product(range(len(first)), repeat=2)]
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    kinds = (
+        [loss(score, torch.ones_like(score)) for score, own in told if own],
+        [loss(s, torch.zeros_like(s)) for s, own in told if not own],
+    )
+    return average([average(kind) for kind in kinds])
+
+
 def infonce_queue(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     z, keys, queue = normalize(output), normalize(extra(batch, "keys")), extra(batch, "queue")
     return average(
@@ -431,6 +442,18 @@ def triplets(z: Tensor, batch: Batch, margin: Callable[[int, int, int], float | 
 
 def triplet(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     return triplets(normalize(output), batch, lambda a, p, n: o.margin)
+
+
+def pair_margin(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, y = normalize(output), batch.labels.tolist()
+    near, far = [output.new_zeros(())], [output.new_zeros(())]
+    for a, k in product(range(len(z)), repeat=2):
+        apart = (z[a] - z[k]).norm()
+        if a != k and y[a] == y[k]:
+            near.append(apart**2 / 2)
+        elif a != k:
+            far.append((o.margin - apart).clamp(min=0) ** 2 / 2)
+    return sum((torch.stack(kind).sum() / max(1, len(kind) - 1) for kind in (near, far)), output.new_zeros(()))
 
 
 def adaptive_triplet(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:

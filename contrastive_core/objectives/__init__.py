@@ -58,6 +58,12 @@ OBJECTIVES: Table[type[Objective]] = Table(
         "groco": "contrastive_core.objectives.instances.groco:GroCo",
         "conr": "contrastive_core.objectives.labelled.regression:ConR",
         "supremix": "contrastive_core.objectives.labelled.regression:SupReMix",
+        "self-distillation": "contrastive_core.objectives.distilled.teacher:SelfDistillation",
+        "relation-distillation": "contrastive_core.objectives.distilled.teacher:RelationDistillation",
+        "score-distillation": "contrastive_core.objectives.distilled.teacher:ScoreDistillation",
+        "bag-of-words": "contrastive_core.objectives.distilled.words:BagOfWords",
+        "quantised-targets": "contrastive_core.objectives.distilled.words:QuantisedTargets",
+        "growing-views": "contrastive_core.objectives.distilled.growing:GrowingViews",
     },
 )
 """Costs of the joint batch, whose rows are embeddings that attract and repel each other."""

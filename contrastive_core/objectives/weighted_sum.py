@@ -178,6 +178,12 @@ class WeightedSum(Objective):
         return batch._replace(extras=extras | own, held=None if batch.held is None else batch.held[:, columns])
 
 
+def embedded(objective: Objective, outputs: Tensor) -> Tensor:
+    """Return the outputs that objectives see: the embedding of a sum that has further outputs, and otherwise all."""
+    width = objective.embedding if isinstance(objective, WeightedSum) else None
+    return outputs if width is None else outputs[:, :width]
+
+
 def _needs(cost: Cost) -> Needs:
     if isinstance(cost, Objective):
         return cost.needs

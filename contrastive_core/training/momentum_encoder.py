@@ -1,4 +1,4 @@
-"""Momentum encoder: a second network that slowly follows the trained one and supplies keys."""
+"""Second networks that answer beside the trained one: a momentum encoder, which slowly follows it, and a teacher, which stays."""
 
 from __future__ import annotations
 
@@ -55,6 +55,31 @@ class Follower:
         with torch.no_grad():
             for own, other in zip(self.copy.parameters(), self.network.parameters(), strict=True):
                 own.lerp_(other, 1 - self.momentum)
+
+
+@final
+@dataclass(frozen=True)
+class Teacher:
+    """Trained network that does not change, and whose outputs are targets.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    rule : Rule
+        Rule that infers its outputs.
+    width : int, optional
+        Number of outputs that teach, the first ones; None for all.
+    """
+
+    network: Network
+    rule: Rule
+    width: int | None = None
+
+    def outputs(self, batch: Batch) -> Tensor:
+        """Return the teacher's output for each row, of shape (B, m)."""
+        with torch.no_grad():
+            return self.network.output(self.rule.infer(self.network, batch.inputs).state)[:, : self.width]
 
 
 def follower(network: Network, rule: Rule, momentum: float) -> Follower:

@@ -13,12 +13,12 @@ from contrastive_core.data.splits import Split
 from contrastive_core.data.views import VIEWS
 from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.errors import InputError
-from contrastive_core.objectives.instances.queue import KEYS, OWN_KEYS, keys_of_outputs
+from contrastive_core.objectives.instances.queue import KEYS, OWN_KEYS, TEACHER, keys_of_outputs
 from contrastive_core.objectives.needs import Labels, Origin
 from contrastive_core.objectives.objective import Objective
-from contrastive_core.objectives.weighted_sum import PROGRESS
+from contrastive_core.objectives.weighted_sum import PROGRESS, embedded
 from contrastive_core.sampling.sampler import Sampler, Shuffled
-from contrastive_core.training.momentum_encoder import Follower
+from contrastive_core.training.momentum_encoder import Follower, Teacher
 from contrastive_core.types import Batch
 
 
@@ -43,6 +43,8 @@ class Contrasting:
         Sampler of the training batches.
     follower : Follower, optional
         Momentum encoder, which supplies keys to objectives that need them.
+    teacher : Teacher, optional
+        Network that supplies targets to objectives that learn from a teacher, in place of the momentum encoder.
     """
 
     views: MultiView
@@ -52,6 +54,7 @@ class Contrasting:
     labelled: bool = True
     sampler: Sampler = field(default_factory=Shuffled)
     follower: Follower | None = None
+    teacher: Teacher | None = None
 
     def blind(self) -> Contrasting:
         """Return a copy that hides the labels."""
@@ -95,11 +98,13 @@ class Contrasting:
         return batch._replace(extras={**self.extras, **self._keys(batch), **over})
 
     def _keys(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the momentum encoder's outputs, for the next view of each sample or for each row itself; empty without an encoder."""
-        if self.follower is None:
-            return {}
-        outputs = self.follower.outputs(batch)
-        found = {extra.name: keys_of_outputs(extra, outputs, self.views.count) for extra in self.objective.needs.extras}
+        """Return the second networks' outputs, for the next view of each sample or for each row itself; empty without any."""
+        found: dict[str, Tensor | None] = {}
+        if self.follower is not None:
+            outputs = embedded(self.objective, self.follower.outputs(batch))
+            found = {extra.name: keys_of_outputs(extra, outputs, self.views.count) for extra in self.objective.needs.extras}
+        if self.teacher is not None:
+            found[TEACHER.name] = self.teacher.outputs(batch)
         return {name: keys for name, keys in found.items() if keys is not None}
 
     def learn(self, output: Tensor, batch: Batch) -> None:
@@ -153,6 +158,7 @@ def contrasting(
     *,
     sampler: Sampler | None = None,
     follower: Follower | None = None,
+    teacher: Teacher | None = None,
 ) -> Contrasting:
     """Check that an objective can be trained on views, and initialise its extras.
 
@@ -175,7 +181,9 @@ def contrasting(
     sampler : Sampler, optional
         Sampler of the training batches; None shuffles.
     follower : Follower, optional
-        Momentum encoder, which is used only if the objective needs keys.
+        Momentum encoder, which is used only if the objective needs keys, or a teacher and none is given.
+    teacher : Teacher, optional
+        Frozen network, which is used only if the objective learns from a teacher.
 
     Returns
     -------
@@ -192,13 +200,22 @@ def contrasting(
         wanted = f"exactly {needs.most}" if needs.most == needs.fewest else f"{needs.fewest} to {needs.most or 'any number of'}"
         raise InputError(f"views do not pair up: {name} takes {wanted} views of each sample, got {views.count}")
     asked = [extra for extra in needs.extras if extra.origin is Origin.GIVEN]
-    of_keys = [extra for extra in asked if extra.meaning in (KEYS.meaning, OWN_KEYS.meaning)]
-    given = [f"{extra.name!r} ({extra.meaning})" for extra in asked if extra not in of_keys or follower is None]
+    taught = TEACHER in asked
+    following = [extra for extra in asked if extra.meaning in (KEYS.meaning, OWN_KEYS.meaning) or (extra == TEACHER and teacher is None)]
+    supplied = [*(following if follower is not None else []), *([TEACHER] if teacher is not None else [])]
+    given = [f"{extra.name!r} ({extra.meaning})" for extra in asked if extra not in supplied]
     if given:
         raise InputError(
             f"{name} needs {', '.join(given)} with every batch, which views of a data set do not have; choose another objective"
         )
     started = objective.start(width, samples, generator)
     extras = {name: value.to(dtype) if value.is_floating_point() else value for name, value in started.items()}
-    leader = follower if of_keys else None
-    return Contrasting(views, objective, batch_size, extras, sampler=Shuffled() if sampler is None else sampler, follower=leader)
+    return Contrasting(
+        views,
+        objective,
+        batch_size,
+        extras,
+        sampler=Shuffled() if sampler is None else sampler,
+        follower=follower if following else None,
+        teacher=teacher if taught else None,
+    )

@@ -43,6 +43,7 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
     """
     import torch
 
+    from contrastive_core.objectives.weighted_sum import embedded
     from contrastive_core.types import Batch
 
     generator, dtype = torch.Generator().manual_seed(seed), next(network.parameters()).dtype
@@ -63,7 +64,9 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
     }
     for extra in objective.needs.extras:
         if extra.origin is Origin.GIVEN:
-            extras[extra.name] = _GIVEN[extra.name.rpartition(".")[2]](network, inputs, classes.repeat(views), generator)
+            kind = extra.name.rpartition(".")[2]
+            made = _GIVEN[kind](network, inputs, classes.repeat(views), generator)
+            extras[extra.name] = embedded(objective, made) if kind in ("keys", "teacher") else made
     instances, numbers = torch.arange(samples).repeat(views), torch.arange(views).repeat_interleave(samples)
     return Batch(inputs, labels.repeat(views, *([1] * (labels.dim() - 1))), instances, numbers, extras)
 
@@ -106,6 +109,7 @@ def _mixing(network: Network, inputs: Tensor, classes: Tensor, generator: torch.
 
 _GIVEN: dict[str, Callable[[Network, Tensor, Tensor, torch.Generator], Tensor]] = {
     "keys": _keys,
+    "teacher": _keys,
     "guide": _guide,
     "trials": _trials,
     "positions": _positions,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.objectives.objective import Objective
     from contrastive_core.rule import Rule, Setting
+    from contrastive_core.training.momentum_encoder import Teacher
     from contrastive_core.training.views_of_samples import Contrasting
 
 
@@ -50,7 +51,13 @@ def judged(objective: Objective, target: Objective) -> Objective:
 
 
 def build_contrasting(
-    options: ContrastiveOptions, splits: Splits, objective: Objective, network: Network, rule: Rule, seed: int
+    options: ContrastiveOptions,
+    splits: Splits,
+    objective: Objective,
+    network: Network,
+    rule: Rule,
+    seed: int,
+    teacher: Teacher | None = None,
 ) -> Contrasting:
     """Return views, batches and extras of the objective that is lowered, whose first values follow from the seed."""
     import torch
@@ -69,7 +76,7 @@ def build_contrasting(
     made = contrasting(
         objective, chosen, options.batch_size, network_width, samples, generator_of(seed, 4), dtype,
         sampler=build(SAMPLERS[options.sampling], options.sampling, options.sampler),
-        follower=follower(network, rule, options.momentum_keys),
+        follower=follower(network, rule, options.momentum_keys), teacher=teacher,
     )  # fmt: skip
     return made if options.labels else made.blind()
 

@@ -14,6 +14,7 @@ from experiments.representations.build import build_contrasting, build_embedding
 from experiments.representations.comparison import measure_table, probe_table, summarise, term_table
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.representations.stages import follow, remember_stages
+from experiments.representations.teachers import remember_teachers, teacher_of
 from experiments.runs.records import Record
 from experiments.setup.build import architecture, ignored, load_data
 from experiments.setup.checks import FEW, device_cautions, unused
@@ -66,7 +67,8 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     if target.needs.labels is Labels.CLASSES:
         _refuse_one_class(options, splits)
     _refuse_lone_probes(options, splits)
-    contrasting = build_contrasting(options, splits, target, network, RULES[BASELINE](setting), options.seed)
+    teacher = teacher_of(options, options.rules[0], options.seed, splits)
+    contrasting = build_contrasting(options, splits, target, network, RULES[BASELINE](setting), options.seed, teacher)
     count = min(len(splits.train.labels), max(options.batch_size, 2))
     batch = contrasting.present(Batch(splits.train.inputs[:count], splits.train.labels[:count]), torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -138,6 +140,8 @@ def _unused(options: ContrastiveOptions, contrasting: Contrasting) -> list[str]:
     sentences, learners = [], min(options.probe_train, options.train_size or options.probe_train)
     if contrasting.follower is None and "momentum_keys" in options.model_fields_set:
         sentences.append(f"--momentum-keys has no effect: {options.cost} asks for no keys of a second network")
+    if options.teacher is not None and contrasting.teacher is None:
+        sentences.append(f"--teacher has no effect: {options.cost} has no term of a teacher, such as relation-distillation")
     if not options.labels and contrasting.objective.needs.labels is Labels.NONE:
         sentences.append(f"--no-labels has no effect: {options.cost} sees none")
     if options.neighbours > learners:
@@ -166,6 +170,7 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
       eqlab contrast --cost vicreg --set objective.deviation=0.5 --views noise,mask
       eqlab contrast --config contrast-mnist --data-dir DIRECTORY-OF-IDX-FILES
       eqlab contrast --after RUN
+      eqlab contrast --teacher RUN --cost "nt-xent + relation-distillation" --embedding 4
       eqlab contrast --start-from RUN --cost "cross-entropy + focal-supcon" --output-activation linear
     """  # noqa: D301
     check_engine(options.engine)
@@ -176,6 +181,7 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
     study = study_of("contrastive", options, [axis_of("rule", options.rules)], options.seeds)
     with computation(options, invocation, options.engine) as opened:
         remember_stages(stages, opened)
+        remember_teachers(options, opened)
         remember_start(options, options.rules, seeds, opened)
         compute(study, tasks_of(options.rules, seeds), opened, told=teller(invocation, _sentence))
         records = summarise(read_paired(opened.journal, options.rules, seeds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -32,8 +33,8 @@ class ContrastiveOptions(ContinuedOptions):
     ----------
     cost, temperature, objective, labels
         The objective and its settings.
-    sampling, sampler, after, mixing, mixer, momentum_keys
-        Composition of batches, mixing of the outputs before the objective, and momentum of the network that makes keys.
+    sampling, sampler, after, mixing, mixer, momentum_keys, teacher
+        Composition of batches, mixing of the outputs before the objective, momentum of the network that makes keys, and a frozen teacher.
     embedding
         Outputs of the network, which the objective sees.
     views, num_views, view_strength, view_growth
@@ -69,6 +70,13 @@ class ContrastiveOptions(ContinuedOptions):
     mixer: dict[str, Any] = Field({}, description="Settings of the mixing, by name.")
     momentum_keys: Annotated[float, OBJECTIVE] = Field(
         0.99, ge=0, lt=1, description="Momentum of the network whose outputs are keys, from 0 to below 1; larger values follow more slowly."
+    )
+    # Recorded only where it is set: earlier runs do not have it, and must still resume.
+    teacher: Annotated[str | None, OBJECTIVE] = Field(
+        None,
+        exclude_if=operator.not_,
+        description="Earlier run of train, compare or contrast whose network teaches objectives of a teacher, such as "
+        "relation-distillation, and stays as it is; none: the momentum encoder teaches.",
     )
     embedding: Annotated[Units, NETWORK] = Field(
         8,

@@ -20,6 +20,7 @@ from experiments.representations.build import (
 from experiments.representations.measures import measure, probe_of_stages
 from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, staged
+from experiments.representations.teachers import teacher_of
 from experiments.runs.forms import NUMBER, TEXT, mapping_of
 from experiments.setup.build import architecture, load_data, plan_of
 from experiments.setup.parameters import begin
@@ -102,7 +103,7 @@ def trial(
     target = lowered(options, objective)
     objective = judged(objective, target)
     rule = RULES[options.rule](objective_setting(options, target))
-    contrasting = build_contrasting(options, splits, target, network, rule, seed)
+    contrasting = build_contrasting(options, splits, target, network, rule, seed, teacher_of(options, options.rule, seed, splits))
     stages = earlier(options, options.rule, seed, splits)
     contrasting = replace(contrasting, sampler=staged(contrasting.sampler, stages, generator_of(seed, 5)))
     before, pictured = measure(options, network, rule, contrasting, splits, objective)

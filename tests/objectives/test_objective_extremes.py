@@ -38,7 +38,16 @@ from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
 
 N = 5
-TEMPERATURES = ("temperature", "value_temperature", "label_temperature", "sigma", "regularisation", "lowest")
+TEMPERATURES = (
+    "temperature",
+    "value_temperature",
+    "label_temperature",
+    "teacher_temperature",
+    "code_temperature",
+    "sigma",
+    "regularisation",
+    "lowest",
+)
 """Settings that divide similarities."""
 SHARPNESSES = ("sharpness", "steepness")
 """Settings that multiply them."""

@@ -269,7 +269,9 @@ def test_uniformity_has_its_closed_forms() -> None:
     assert same(AlignmentUniformity().value(output, batch), (first - second).square().sum(1).mean() + spread)
 
 
-ROTATING = [n for n in OBJECTIVES if n not in {"vicreg", "barlow-twins", "comet", "sepclr", "whitenedcse", "pixpro", "amcl", "swav"}]
+LOOKING_AT_UNITS = {"vicreg", "barlow-twins", "comet", "sepclr", "whitenedcse", "pixpro", "amcl", "swav"}
+LOOKING_AT_UNITS |= {"self-distillation", "bag-of-words", "quantised-targets"}
+ROTATING = [n for n in OBJECTIVES if n not in LOOKING_AT_UNITS]
 """Objectives of inner products alone; others look at single units, or at vectors that would have to turn too."""
 
 

@@ -19,6 +19,8 @@ SMALL: dict[str, dict[str, float]] = {
     "swav": {"num_prototypes": 5},
     "infonce-queue": {"length": 20},
     "momentum-queue": {"length": 20},
+    "bag-of-words": {"words": 5},
+    "quantised-targets": {"entries": 4},
     "whitenedcse": {"shrinkage": 0.1},  # batches here are not larger than its groups, whose covariance is then nearly singular
 }
 """Settings that make an objective small enough for finite differences."""
@@ -53,6 +55,7 @@ def presented(objective: Objective, samples: int = 6, views: int | None = None, 
     extras = {name: floated(value) for name, value in objective.start(WIDTH, samples, generator).items()}
     made = {
         "keys": torch.randn((rows, WIDTH), generator=generator, dtype=torch.float64),
+        "teacher": torch.randn((rows, WIDTH), generator=generator, dtype=torch.float64),
         "guide": torch.randn((rows, 4), generator=generator, dtype=torch.float64),
         "trials": (torch.arange(samples) % 4).repeat(count),
         "positions": 0.5 * torch.rand((rows, 2), generator=generator, dtype=torch.float64),

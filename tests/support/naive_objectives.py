@@ -537,6 +537,67 @@ def supremix(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     return average(terms)
 
 
+def cross_entropy(aims: Tensor, logits: Tensor) -> Tensor:
+    return -sum((aims[k] * (logits[k] - soft_max_of(list(logits))) for k in range(len(aims))), torch.zeros(()).to(logits))
+
+
+def self_distillation(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, known = normalize(output), normalize(extra(batch, "teacher")) - extra(batch, "centre")
+    aims = [(row / o.teacher_temperature).softmax(0) for row in known]
+    return average([cross_entropy(aims[pair(z, a)], z[a] / o.temperature) for a in range(len(z))])
+
+
+def relation_distillation(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    return chased(o, normalize(output), normalize(output), normalize(extra(batch, "teacher")))
+
+
+def chased(o: Any, rows: Tensor, columns: Tensor, known: Tensor) -> Tensor:
+    """Rows to columns as the known ones to each other, each without its own."""
+    terms = []
+    for a in range(len(rows)):
+        others = [k for k in range(len(rows)) if k != a]
+        aims = torch.stack([known[a] @ known[k] / o.teacher_temperature for k in others]).softmax(0)
+        terms.append(cross_entropy(aims, torch.stack([rows[a] @ columns[k] / o.temperature for k in others])))
+    return average(terms)
+
+
+def score_distillation(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, known = normalize(output), normalize(extra(batch, "teacher"))
+    return average([(z[a] @ z[b] - known[a] @ known[b]) ** 2 for a in range(len(z)) for b in range(len(z)) if a != b])
+
+
+def bag_of_words(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, words, predictors = normalize(output), normalize(extra(batch, "vocabulary")), normalize(extra(batch, "predictors"))
+    bags = []
+    for row in extra(batch, "teacher"):
+        seen = [
+            torch.stack([normalize(part, dim=0) @ v for v in words]).div(o.teacher_temperature).softmax(0) for part in row.chunk(o.parts)
+        ]
+        largest = torch.stack([max(assigned[k] for assigned in seen) for k in range(len(words))])
+        bags.append(largest / largest.sum())
+    return average([cross_entropy(bags[pair(z, a)], predictors @ z[a] / o.temperature) for a in range(len(z))])
+
+
+def quantised_targets(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, projection, codebook = normalize(output), extra(batch, "projection"), extra(batch, "codebook")
+    shares = [[part.softmax(0) for part in (row @ projection / o.code_temperature).chunk(o.groups)] for row in normalize(held)]
+    codes = [torch.cat([share @ codebook[g] for g, share in enumerate(row)]) for row in shares]
+    codes = [code / code.norm() for code in codes]
+    half = len(z) // 2
+    terms = []
+    for a in range(len(z)):
+        logits = [z[a] @ codes[k] / o.temperature for k in (range(half, 2 * half) if a < half else range(half))]
+        terms.append(soft_max_of(logits) - z[a] @ codes[pair(z, a)] / o.temperature)
+    used = [torch.stack([row[g] for row in shares]).mean(0) for g in range(o.groups)]
+    uneven = average([1 - (-(share * share.log()).sum()).exp() / o.entries for share in used])
+    return average(terms) + o.diversity * uneven
+
+
+def growing_views(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    strong, weak = normalize(halves(output)[1]), normalize(halves(held)[0])
+    return chased(o, strong, weak, weak)
+
+
 TWINS: dict[str, Twin] = {
     name.replace("_", "-"): twin
     for name, twin in globals().items()

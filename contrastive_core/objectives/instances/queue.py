@@ -16,6 +16,7 @@ from contrastive_core.types import Batch
 
 KEYS = Extra("keys", "(B, n)", Origin.GIVEN, "a second (momentum) network's output that each row has to match")
 OWN_KEYS = Extra("keys", "(B, n)", Origin.GIVEN, "a second (momentum) network's output for each row itself")
+TEACHER = Extra("teacher", "(B, m)", Origin.GIVEN, "a teacher's output for each row itself: a frozen network's, or the momentum encoder's")
 
 
 def keys_of_outputs(wanted: Extra, outputs: Tensor, views: int) -> Tensor | None:
@@ -30,7 +31,7 @@ def keys_of_outputs(wanted: Extra, outputs: Tensor, views: int) -> Tensor | None
     views : int
         Number of views.
     """
-    if wanted.meaning == OWN_KEYS.meaning:
+    if wanted.meaning in (OWN_KEYS.meaning, TEACHER.meaning):
         return outputs
     # Rows are grouped by view, so that a roll by one view gives the next view of each sample.
     return outputs.roll(-(len(outputs) // views), 0) if wanted.meaning == KEYS.meaning else None

@@ -1,0 +1,1 @@
+"""Objectives whose targets are soft: what a teacher, a vocabulary, a codebook or a weaker view says of a sample."""

@@ -70,7 +70,7 @@ def build_contrasting(
     if options.augment:
         raise InputError(f"contrast shows samples by --views alone; add {','.join(options.augment)} to --views, and leave out --augment")
     augmentations = tuple(VIEWS[name]() for name in options.views)
-    chosen = MultiView(augmentations, options.num_views, options.view_strength, options.view_growth, splits.shape)
+    chosen = MultiView(augmentations, options.num_views, options.view_strength, options.view_growth, splits.shape, options.ordered_views)
     samples = max(len(split.labels) for split in (splits.train, splits.validation, splits.test))
     dtype, network_width = getattr(torch, options.dtype), widened(options, splits).num_classes
     made = contrasting(

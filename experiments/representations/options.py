@@ -37,7 +37,7 @@ class ContrastiveOptions(ContinuedOptions):
         Composition of batches, mixing of the outputs before the objective, momentum of the network that makes keys, and a frozen teacher.
     embedding
         Outputs of the network, which the objective sees.
-    views, num_views, view_strength, view_growth
+    views, num_views, view_strength, view_growth, ordered_views
         Views of each sample.
     probe_train, probe_test, probe_split, neighbours
         Probes of the representation.
@@ -92,6 +92,11 @@ class ContrastiveOptions(ContinuedOptions):
     )
     view_growth: Annotated[float, AUGMENTATION] = Field(
         0.0, ge=0, le=1, description="Fraction of the training over which the amplitudes grow from 0."
+    )
+    ordered_views: Annotated[bool, AUGMENTATION] = Field(
+        False,
+        exclude_if=operator.not_,
+        description="Give the views of a sample growing strengths: the first of M has 1/M of the strength, the last all of it.",
     )
     probe_train: Annotated[Positive, PROBES] = Field(6000, description="Largest number of training samples that probes learn from.")
     probe_test: Annotated[Positive, PROBES] = Field(4000, description="Largest number of samples that probes are tested on.")

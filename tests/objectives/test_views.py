@@ -242,3 +242,19 @@ def test_the_splits_stay_as_they_are() -> None:
     digest = assemble(split, split, split, num_classes=8, source="").digest
     MultiView(tuple(VIEWS[name]() for name in VIEWS)).present(Batch(split.inputs, split.labels), seeded(0))
     assert assemble(split, split, split, num_classes=8, source="").digest == digest
+
+
+def test_ordered_views_are_of_growing_strength_and_others_of_one() -> None:
+    """If this fails, a strong view chases one that is as strong: view m of M must have m/M of the strength, and draws stay as they were."""
+    seen: list[tuple[int, float]] = []
+
+    def scale(inputs: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:
+        seen.append((len(inputs), strength))
+        return inputs * (1 + strength)
+
+    samples = Batch(torch.ones(4, 3), torch.arange(4))
+    ordered = MultiView((scale,), 3, 0.6, ordered=True).present(samples, torch.Generator())
+    torch.testing.assert_close(ordered.inputs[:, 0], torch.tensor([1.2, 1.4, 1.6]).repeat_interleave(4))
+    MultiView((scale,), 3, 0.6).present(samples, torch.Generator())
+    assert [count for count, _ in seen] == [4, 4, 4, 12]
+    assert [strength for _, strength in seen] == pytest.approx([0.2, 0.4, 0.6, 0.6])

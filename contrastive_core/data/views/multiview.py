@@ -31,6 +31,8 @@ class MultiView:
     shape : tuple of int
         Channels, height and width of the picture in each row of inputs; empty takes rows as they are, which views of pictures then
         take for squares.
+    ordered : bool
+        Whether the views of a sample are of growing strength: view m of M has m/M of it, so that the first is the weakest (HiCLR).
     """
 
     views: tuple[View, ...]
@@ -38,6 +40,7 @@ class MultiView:
     strength: float = 1.0
     growth: float = 0.0
     shape: tuple[int, ...] = ()
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -81,10 +84,18 @@ class MultiView:
         if self.shape:
             inputs = inputs.reshape(-1, *self.shape)
         strength = self.strength_at(progress)
-        for view in self.views:
-            inputs = view(inputs, strength, generator)
-        inputs = inputs.flatten(1)
+        if self.ordered:
+            parts = inputs.split(size)
+            shown = [self._change(part, strength * number / self.count, generator) for number, part in enumerate(parts, 1)]
+            inputs = torch.cat(shown).flatten(1)
+        else:
+            inputs = self._change(inputs, strength, generator).flatten(1)
         labels = batch.labels.repeat(self.count, *(1,) * (batch.labels.dim() - 1))
         places = torch.arange(size, device=inputs.device)
         instances = (places if batch.instances is None else batch.instances).repeat(self.count)
         return Batch(inputs, labels, instances, torch.arange(self.count, device=inputs.device).repeat_interleave(size))
+
+    def _change(self, inputs: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:
+        for view in self.views:
+            inputs = view(inputs, strength, generator)
+        return inputs

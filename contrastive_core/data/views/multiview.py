@@ -85,7 +85,7 @@ class MultiView:
             inputs = inputs.reshape(-1, *self.shape)
         strength = self.strength_at(progress)
         if self.ordered:
-            parts = inputs.split(size)
+            parts = torch.split(inputs, size)
             shown = [self._change(part, strength * number / self.count, generator) for number, part in enumerate(parts, 1)]
             inputs = torch.cat(shown).flatten(1)
         else:

@@ -35,12 +35,15 @@ class Objective(Cost):
         Paper, by authors and year.
     verified : str
         Reference that value and gradient were compared with.
+    halves : tuple of str
+        Names of the two halves of the outputs, which are probed apart, if their meanings differ.
     """
 
     coupled = True
     needs: Needs = Needs()
     source: str = ""
     verified: str = ""
+    halves: tuple[str, ...] = ()
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Geometry of features on the sphere: alignment, uniformity, tolerance, isotropy, gap, hardness and spectrum."""
+"""Geometry of features on the sphere: alignment, uniformity, tolerance, isotropy, class share, gap, hardness and spectrum."""
 
 import math
 
@@ -68,6 +68,24 @@ def tolerance(features: Tensor, labels: Tensor) -> float:
     if not bool(same.any()):
         raise InputError("tolerance needs two samples with the same label, got none; measure it on more samples")
     return float((unit @ unit.T)[same].mean())
+
+
+def class_share(features: Tensor, labels: Tensor) -> float:
+    """Return the share of the variance of features that lies between the means of classes, in [0, 1]; 0 for features without variance.
+
+    Parameters
+    ----------
+    features : Tensor of shape (N, n)
+        Features of the samples.
+    labels : Tensor of shape (N,)
+        Class indices.
+    """
+    centred = features.double() - features.double().mean(0)
+    classes, members = torch.unique(labels, return_inverse=True)
+    sums = torch.zeros(len(classes), centred.shape[1], dtype=torch.float64).index_add_(0, members, centred)
+    between = (sums.square().sum(1) / members.bincount()).sum()
+    total = centred.square().sum()
+    return float(between / total) if float(total) > 0 else 0.0
 
 
 def isotropy(features: Tensor) -> float:

@@ -11,7 +11,7 @@ from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
-from experiments.commandline.output import format_table
+from experiments.commandline.output import Cell, format_table
 from experiments.commandline.quantities import distinct
 from experiments.papers.record import CLASSES, STATUSES
 
@@ -45,12 +45,13 @@ def papers_command(options: PapersOptions, invocation: Invocation) -> None:
       eqlab papers --classes A,B,C,D --status partial,missing
       eqlab papers --json
     """  # noqa: D301
-    from experiments.papers.table import PAPERS, TITLES, counts
+    from experiments.papers.table import PAPERS, counts
+    from experiments.papers.titles import TITLES
 
     chosen = [paper for paper in PAPERS.values() if paper.kind in options.classes and paper.status in options.status]
     if not chosen:
         raise InputError(f"no paper of class {', '.join(options.classes)} is {' or '.join(options.status)}; choose others")
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (
             paper.number,
             paper.kind,
@@ -61,7 +62,7 @@ def papers_command(options: PapersOptions, invocation: Invocation) -> None:
         for paper in chosen
     ]
     numbers = counts(chosen)
-    totals = [(kind, *numbers[kind].values()) for kind in CLASSES if kind in options.classes]
+    totals: list[tuple[Cell, ...]] = [(kind, *numbers[kind].values()) for kind in CLASSES if kind in options.classes]
     listed = [{**paper._asdict(), "title": TITLES[paper.number]} for paper in chosen]
     text = (
         f"{format_table(('no.', 'class', 'status', 'paper', 'command, or reason'), rows)}\n\n{format_table(('class', *STATUSES), totals)}"

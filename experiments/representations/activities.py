@@ -53,15 +53,26 @@ def activities(network: Network, rule: Rule, inputs: Tensor) -> tuple[Tensor, Te
     InputError
         If the network has no hidden layer.
     """
+    *_, hidden, outputs = layer_activities(network, rule, inputs)
+    return hidden, outputs
+
+
+def layer_activities(network: Network, rule: Rule, inputs: Tensor) -> list[Tensor]:
+    """Return every hidden layer and the outputs with which a rule's network answers inputs, of shape (N, n) each.
+
+    Raises
+    ------
+    InputError
+        If the network has no hidden layer.
+    """
     import torch
 
     if not network.has_readout and len(network.sizes) < 2:
         raise InputError("the network has no hidden layer to look at; train one with --hidden")
-    pairs = []
+    answers = []
     with torch.no_grad():
         for part in torch.split(inputs, _CHUNK):
             state = rule.infer(network, part).state
-            hidden = state[-1] if network.has_readout else state[-2]
-            pairs.append((hidden.flatten(1), network.output(state)))
-    seen, outputs = zip(*pairs, strict=True)
-    return torch.cat(seen), torch.cat(outputs)
+            hidden = state if network.has_readout else state[:-1]
+            answers.append([*(layer.flatten(1) for layer in hidden), network.output(state)])
+    return [torch.cat(parts) for parts in zip(*answers, strict=True)]

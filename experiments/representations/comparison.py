@@ -17,6 +17,8 @@ MEASURES = (
     *("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged"),
 )
 """The metrics that are shown as means over the seeds."""
+NEWER = ("auc", "partition", "few_shot", "few_shot_aligned", "augmentation_complexity", "augmentation_probe")
+"""Further ones, which runs of earlier versions lack."""
 
 
 def summarise(found: Found) -> dict[str, dict[str, Any]]:
@@ -56,10 +58,14 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
     return (
         record
         | {name: mean([trial[name] for trial in done]) for name in MEASURES}
-        | {"probe_stages": mean([trial.get("probe_stages") for trial in done])}
-        | {"class_error": mean([trial.get("class_error") for trial in done])}
-        | {name: _means([trial.get(name) or {} for trial in done]) for name in ("terms", "untrained_terms")}
+        | {name: mean([trial.get(name) for trial in done]) for name in ("probe_stages", "class_error", *NEWER)}
+        | {name: _means([trial.get(name) or {} for trial in done]) for name in ("terms", "untrained_terms", "halves", "untrained_halves")}
+        | {name: _by_layer([trial.get(name) or [] for trial in done]) for name in ("layers", "untrained_layers")}
     )
+
+
+def _by_layer(each: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float | None]]:
+    return [_means(layers) for layers in zip(*each, strict=False)]
 
 
 def _means(each: Sequence[Mapping[str, float]]) -> dict[str, float | None]:
@@ -134,3 +140,45 @@ def term_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...
     first = next(iter(done.values()))["untrained_terms"]
     shown = {"untrained": first} | {rule: record["terms"] for rule, record in done.items()}
     return ("rule", *names), [(rule, *(f"{values[name]:.4f}" for name in names)) for rule, values in shown.items()]
+
+
+DETAILS = {
+    "AUC": ("auc", 1.0, 3),
+    "gap": ("gap", 1.0, 3),
+    "separable %": ("separability", 100.0, 1),
+    "partition": ("partition", 1.0, 3),
+    "1-shot %": ("few_shot", 100.0, 1),
+    "1-shot aligned %": ("few_shot_aligned", 100.0, 1),
+}
+"""Columns of the table of details: metric, factor and digits."""
+
+
+def detail_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return scores of pairs, few-shot tests, and probes of every layer and of halves of the outputs, means over the seeds."""
+    first = next((record for record in records.values() if record.get("untrained")), None)
+    if first is None or not first.get("layers"):
+        return ("rule",), []
+    untrained = {**first["untrained"], "layers": first["untrained_layers"], "halves": first["untrained_halves"]}
+    shown = {"untrained": untrained} | {rule: record for rule, record in records.items() if record.get("layers")}
+    layers = [f"layer {number + 1}" for number in range(len(first["layers"]) - 1)] + ["output"]
+    header = ["rule", *DETAILS, *(f"{name} probe %" for name in first["halves"])]
+    header += [column for name in layers for column in (*([f"{name} probe %"] if len(layers) > 2 else []), f"{name} between classes %")]
+    rows = []
+    for rule, record in shown.items():
+        values = [(record.get(metric), factor, digits) for metric, factor, digits in DETAILS.values()]
+        values += [(value, 100.0, 2) for value in record["halves"].values()]
+        for layer in record["layers"]:
+            values += [(layer["probe"], 100.0, 2)] * (len(layers) > 2) + [(layer["class_share"], 100.0, 1)]
+        rows.append((rule, *("-" if value is None else f"{factor * value:.{digits}f}" for value, factor, digits in values)))
+    return tuple(header), rows
+
+
+def augmentation_line(records: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Return a sentence about the kernel of the augmentation; None where it is not known."""
+    found = next((record for record in records.values() if record.get("augmentation_complexity") is not None), None)
+    if found is None:
+        return None
+    return (
+        f"kernel of the augmentation: complexity {found['augmentation_complexity']:.1f}; regression with it gets "
+        f"{100 * found['augmentation_probe']:.1f} % of samples right, whatever the network"
+    )

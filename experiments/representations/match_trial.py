@@ -26,6 +26,8 @@ from experiments.trials.experiment import Experiment, Metric, Outcome
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from contrastive_core.representation.matching import Matching
+
 LAYERS = ("hidden", "output")
 COLUMNS = {
     "one-to-one": ("one_to_one", 3),
@@ -74,7 +76,11 @@ _MEASURES = record_of(one_to_one=FINITE, semi=FINITE, explained=FINITE, used=FIN
 METRICS = {
     "samples": Metric("test samples that units are compared on", "sample", form=FINITE),
     "kinds": Metric("by kind of pair and layer: means over the pairs of every measure", form=mapping_of(mapping_of(_MEASURES))),
-    "pairs": Metric("by kind: the measures of every pair", form=mapping_of(list_of(mapping_of(ANY)))),
+    "pairs": Metric(
+        "by kind: the measures of every pair; which units correspond one-to-one, which one is the best of each unit, with their "
+        "correlations, and the cluster of each unit",
+        form=mapping_of(list_of(mapping_of(ANY))),
+    ),
 }
 
 
@@ -198,17 +204,26 @@ def _compare(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], option
         correlation = correlations(ours, theirs)
         pairs, sparse = one_to_one(correlation), sparse_matching(ours, theirs[:, : options.predicted], options.penalty)
         count = min(options.clusters, ours.shape[1] + theirs.shape[1] - 1)  # as many eigenvectors, of a graph that has more
+        groups, best = clusters(ours, theirs, count), semi_matching(correlation)
         sizes = pairs.correlation.abs().sort(descending=True).values
         found[layer] = {
             "one_to_one": float(sizes.mean()),
-            "semi": float(semi_matching(correlation).correlation.abs().mean()),
+            "semi": float(best.correlation.abs().mean()),
             "explained": float(sparse.explained.mean()),
             "used": float(sparse.used.double().mean()),
-            "mixed": balance(clusters(ours, theirs, count), ours.shape[1]),
+            "mixed": balance(groups, ours.shape[1]),
             "cka": linear_cka(ours, theirs),
             "correlations": sizes.tolist(),
+            "matched": _units(pairs),
+            "best": _units(best),
+            "clusters": {"first": groups[: ours.shape[1]].tolist(), "second": groups[ours.shape[1] :].tolist()},
         }
     return found
+
+
+def _units(pairs: Matching) -> list[list[float]]:
+    """Return the unit of the first network, the unit of the second, and their correlation, for every pair."""
+    return [list(pair) for pair in zip(pairs.first.tolist(), pairs.second.tolist(), pairs.correlation.tolist(), strict=True)]
 
 
 def _means(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, dict[str, Any]]]:

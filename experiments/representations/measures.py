@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from contrastive_core.errors import InputError
-from experiments.representations.activities import Trained, activities
+from experiments.representations.activities import Trained, activities, layer_activities
+from experiments.representations.details import of_halves, of_layers, of_pairs, of_samples
 from experiments.representations.options import ContrastiveOptions
 from experiments.representations.stages import side_by_side
 
@@ -51,27 +52,34 @@ def measure(
     metrics : dict
         Metrics by the names of ``experiments.representations.trial.METRICS``.
     arrays : dict of str to ndarray
-        Arrays for figures: the plane of the outputs' largest variance, classes, and the singular values of both layers.
+        Arrays for figures: the plane of the outputs' largest variance, classes, the singular values of both layers, and histograms of the
+        scores of pairs.
     """
     from contrastive_core.data.splits import Split
     from contrastive_core.representation.geometry import effective_rank, isotropy, spectrum, tolerance, uniformity
-    from contrastive_core.representation.probes import linear_probe, nearest_neighbours
+    from contrastive_core.representation.probes import nearest_neighbours
 
     train, test = _first(splits.train, options.probe_train), _first(judging(options, splits), options.probe_test)
-    seen, unseen = activities(network, rule, train.inputs), activities(network, rule, test.inputs)
-    metrics: dict[str, Any] = {"class_error": _class_error(objective, unseen[1], test)}
+    every = [layer_activities(network, rule, split.inputs) for split in (train, test)]
+    metrics: dict[str, Any] = {"class_error": _class_error(objective, every[1][-1], test)}
     # Outputs of supervised terms and reconstructions stand behind the embedding, and are no part of it.
-    seen, unseen = ((hidden, output[:, : options.embedding]) for hidden, output in (seen, unseen))
+    learnt, judged = ([*hidden, output[:, : options.embedding]] for *hidden, output in every)
+    seen, unseen = learnt[-2:], judged[-2:]
+    metrics["layers"] = of_layers(learnt, judged, train, test)
     for place, name in enumerate(("hidden", "output")):
         learned, tested = Split(seen[place], train.labels), Split(unseen[place], test.labels)
-        metrics[f"probe_{name}"] = linear_probe(learned, tested)
+        metrics[f"probe_{name}"] = metrics["layers"][place - 2]["probe"]
         metrics[f"neighbours_{name}"] = nearest_neighbours(learned, tested, min(options.neighbours, len(train.labels)))
         metrics[f"rank_{name}"] = effective_rank(unseen[place])
     few, classes = unseen[1][:_PAIRS], test.labels[:_PAIRS]
     metrics |= {"uniformity": uniformity(few), "tolerance": tolerance(few, classes), "isotropy": isotropy(few)}
     metrics["shortest"] = float(unseen[1].norm(dim=1).min())
-    metrics |= _of_views(options, network, rule, contrasting, objective, test)
+    metrics |= of_samples(Split(unseen[1], test.labels))
+    metrics["halves"] = of_halves(objective.halves, seen[1], unseen[1], train, test)
+    of_batch, scores = _of_views(options, network, rule, contrasting, objective, test)
+    metrics |= of_batch
     arrays = {
+        **scores,
         "embedding": _plane(unseen[1][:_POINTS]).numpy(),
         "classes": test.labels[:_POINTS].numpy(),
         "spectrum_hidden": spectrum(unseen[0]).numpy(),
@@ -97,8 +105,8 @@ def judging(options: ContrastiveOptions, splits: Splits) -> Split:
 
 def _of_views(
     options: ContrastiveOptions, network: Network, rule: Rule, contrasting: Contrasting, objective: Objective, split: Split
-) -> dict[str, Any]:
-    """Measure one batch of views, the same in every evaluation."""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measure one batch of views, the same in every evaluation: metrics, and histograms of scores."""
     import torch
 
     from contrastive_core.data.batches import batches
@@ -115,7 +123,9 @@ def _of_views(
     width, outputs = outputs.shape[1], outputs[:, : options.embedding]
     first, second = outputs.chunk(contrasting.views.count)[:2]
     temperature = vars(objective).get("temperature")
-    return {
+    of_scores, arrays = of_pairs(outputs, batch)
+    metrics = {
+        **of_scores,
         "collapsed": collapsed_value(objective, batch, width),
         "terms": terms,
         "alignment": alignment(first, second),
@@ -123,6 +133,7 @@ def _of_views(
         "separability": separability(first, second) if len(first) >= 4 else None,
         "hardness": None if temperature is None else hardness(outputs, batch.instances, temperature),
     }
+    return metrics, arrays
 
 
 def _class_error(objective: Objective, outputs: Tensor, split: Split) -> float | None:

@@ -17,11 +17,12 @@ from experiments.representations.build import (
     objective_setting,
     widened,
 )
-from experiments.representations.measures import measure, probe_of_stages
+from experiments.representations.details import of_augmentation
+from experiments.representations.measures import judging, measure, probe_of_stages
 from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, staged
 from experiments.representations.teachers import teacher_of
-from experiments.runs.forms import NUMBER, TEXT, mapping_of
+from experiments.runs.forms import NUMBER, TEXT, list_of, mapping_of
 from experiments.setup.build import architecture, load_data, plan_of
 from experiments.setup.parameters import begin
 from experiments.setup.tables import RULES
@@ -31,6 +32,10 @@ from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Met
 if TYPE_CHECKING:
     from contrastive_core.training.loop import Progress
 
+
+_LAYERS = list_of(mapping_of(NUMBER))
+_APART = ("terms", "layers", "halves")
+"""Measures that are no single number; those before training have metrics of their own."""
 
 METRICS = {
     "network": Metric("layer sizes", form=TEXT),
@@ -59,6 +64,16 @@ METRICS = {
     "hardness": Metric("share of the repulsion that comes from the hardest tenth of the negatives", bounds=SHARE),
     "gap": Metric("distance of the centres of first and second views on the sphere", bounds=AMOUNT),
     "separability": Metric("share of views that a hyperplane puts on the right side, first or second; 1/2 is chance", bounds=SHARE),
+    "auc": Metric("probability that two views of a sample are more alike than views of two samples; 1/2 is chance", bounds=SHARE),
+    "partition": Metric("ratio of the least to the largest partition function along the axes of outputs; 1 is isotropic", bounds=SHARE),
+    "few_shot": Metric("share of samples that are nearest to the prototype of their class, made of one sample", bounds=SHARE),
+    "few_shot_aligned": Metric("share with prototypes that optimal transport aligns with the samples", bounds=SHARE),
+    "layers": Metric("for every hidden layer and the outputs: linear probe and share of the variance between classes", form=_LAYERS),
+    "untrained_layers": Metric("measures of every layer with the weights that training starts from", form=_LAYERS),
+    "halves": Metric("share of samples that a linear probe of each half of the outputs gets right", form=mapping_of(NUMBER)),
+    "untrained_halves": Metric("share for each half with the weights that training starts from", form=mapping_of(NUMBER)),
+    "augmentation_complexity": Metric("largest diagonal entry of the kernel of the augmentation; 1 if all samples look alike", form=NUMBER),
+    "augmentation_probe": Metric("share of samples that regression with the kernel of the augmentation gets right", bounds=SHARE),
     "shortest": Metric("least length of an output", bounds=AMOUNT),
     **SPENT,
     "seconds_per_sample": Metric("time to train on all views of a sample", "second", timing=True, bounds=AMOUNT),
@@ -124,8 +139,9 @@ def trial(
         "probe_stages": probe_of_stages(options, [*stages, last], splits) if stages else None,
         "objective": seen.cost,
         "view_error": seen.error,
-        "untrained": {name: value for name, value in before.items() if name != "terms"},
-        "untrained_terms": before["terms"],
+        "untrained": {name: value for name, value in before.items() if name not in _APART},
+        **{f"untrained_{name}": before[name] for name in _APART},
+        **of_augmentation(options, splits, judging(options, splits)),
         **spent(result.history, splits),
         **origin(splits),
         **device_of_trial(options, seed),

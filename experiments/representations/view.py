@@ -6,10 +6,11 @@ from typing import Any
 
 from experiments.figures.representations import curves as curves_picture
 from experiments.figures.representations import embeddings, matches, spectra
+from experiments.figures.scores import scores
 from experiments.report.contents import Contents, ReportTable
 from experiments.report.grid_view import show_grid
 from experiments.report.run_reader import OpenedRun
-from experiments.representations.comparison import measure_table, probe_table, summarise
+from experiments.representations.comparison import detail_table, measure_table, probe_table, summarise
 from experiments.representations.match_trial import LAYERS
 from experiments.representations.match_trial import tables as tables_of_match
 from experiments.runs.arrays import read_arrays
@@ -26,9 +27,11 @@ def show_contrast(opened: OpenedRun) -> Contents:
     shown = _arrays(opened, rules)
     pictures = {"curves": curves_picture(found.histories, collapsed)}
     pictures |= {"embedding": embeddings(shown), "spectrum": spectra(shown)} if shown else {}
+    pictures |= {"scores": scores(shown)} if all("scores_positive" in one for one in shown.values()) and shown else {}
     if not records:
         return Contents([], pictures)
-    return Contents([ReportTable("Probes", *probe_table(records)), ReportTable("Measures", *measure_table(records))], pictures)
+    tables = {"Probes": probe_table(records), "Measures": measure_table(records), "Pairs, few shots and layers": detail_table(records)}
+    return Contents([ReportTable(name, *table) for name, table in tables.items() if table[1]], pictures)
 
 
 def _arrays(opened: OpenedRun, rules: list[str]) -> dict[str, dict[str, Any]]:

@@ -86,7 +86,7 @@ def test_a_run_leaves_figures_report_checkpoints_and_points(contrasted: tuple[di
     """If this fails, a published table cannot be looked into."""
     _, out = contrasted
     assert {path.name for path in (out / "figures").iterdir()} == {
-        f"{n}.{e}" for n in ("curves", "embedding", "spectrum") for e in ("csv", "json", "svg")
+        f"{n}.{e}" for n in ("curves", "embedding", "scores", "spectrum") for e in ("csv", "json", "svg")
     }
     assert {path.stem for path in (out / "checkpoints").glob("*.safetensors")} == {
         f"{r}-{s}" for r in ("ep-centered", "backprop") for s in (0, 1)
@@ -95,6 +95,34 @@ def test_a_run_leaves_figures_report_checkpoints_and_points(contrasted: tuple[di
     with np.load(out / "trajectories" / "ep-centered-0.npz", allow_pickle=False) as stored:
         assert stored["embedding"].shape == (350, 2)
         assert stored["spectrum_output"].shape == (8,)
+
+
+def test_scores_few_shots_and_layers_are_told(contrasted: tuple[dict[str, Any], Path]) -> None:
+    """If this fails, the measures in detail are missing, or another layer is probed than the one that is named."""
+    result, out = contrasted
+    for record in result["rules"].values():
+        hidden, output = record["layers"]
+        assert hidden["probe"] == pytest.approx(record["probe"]["hidden"]["mean"])
+        assert output["probe"] == pytest.approx(record["probe"]["output"]["mean"])
+        assert 0.5 < record["auc"] <= 1
+        assert 0.2 < record["few_shot"] < record["few_shot_aligned"] + 0.1  # chance is 0.2
+        assert record["halves"] == {}
+        assert record["augmentation_complexity"] is None
+    with np.load(out / "trajectories" / "ep-centered-0.npz", allow_pickle=False) as stored:
+        for side in ("positive", "negative"):
+            assert stored[f"scores_{side}"].mean() == pytest.approx(0.5)  # a density on an interval of length 2
+    assert "1-shot aligned" in (out / "report.html").read_text("utf-8")
+
+
+def test_halves_and_the_kernel_of_an_augmentation_are_told(contrast: Found, tmp_path: Path) -> None:
+    """If this fails, common and salient codes are not probed apart, or nothing tells what the augmentation alone can teach."""
+    told = contrast(
+        "--cost", "sepclr", "--views", "noise", "--view-strength", "6", "--seeds", "1", "--rules", "backprop", "--out", tmp_path
+    )
+    record = told["rules"]["backprop"]
+    assert set(record["halves"]) == set(record["untrained_halves"]) == {"common", "salient"}
+    assert 1 < record["augmentation_complexity"] < 296  # between one view for all and a view for each of 96 + 200 samples
+    assert record["augmentation_probe"] > 0.6
 
 
 def test_a_complete_run_is_resumed_to_the_same_result(contrast: Found, contrasted: tuple[dict[str, Any], Path]) -> None:

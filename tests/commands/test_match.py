@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from command_line import Eqlab, Found
@@ -60,6 +61,22 @@ def test_matched_correlations_are_those_of_the_checkpoints(match: Found, compare
     result = match(compared, "--samples", "200")
     assert result["pairs"]["ep-centered and backprop, same seed"][0]["hidden"]["one_to_one"] == pytest.approx(expected)
     assert not torch.equal(next(first.network.parameters()), next(first.untrained.parameters()))
+
+
+def test_the_units_that_correspond_are_told(match: Found, compared: Path) -> None:
+    """If this fails, a user learns how well units match and not which ones do."""
+    networks = {(one.rule, one.seed): one for one in trained_networks(compared, None)}
+    first, second = networks["ep-centered", 0], networks["backprop", 0]
+    inputs = first.splits.test.inputs[:200]
+    hidden = [activities(one.network, one.answer, inputs)[0].double().numpy() for one in (first, second)]
+    between = np.corrcoef(*hidden, rowvar=False)[:10, 10:]
+    told = match(compared, "--samples", "200", "--clusters", "5")["pairs"]["ep-centered and backprop, same seed"][0]["hidden"]
+    assert [pair[:2] for pair in told["matched"]] == [[unit, unit] for unit in range(10)]  # both grew from the same weights
+    assert [pair[2] for pair in told["matched"]] == pytest.approx(between.diagonal().tolist(), abs=1e-6)
+    assert [pair[1] for pair in told["best"]] == np.abs(between).argmax(1).tolist()
+    assert len(told["clusters"]["first"]) == len(told["clusters"]["second"]) == 10
+    # A cluster holds a unit and its copy, whose correlation is near 1, more often than not; shuffled ones would share 2 of 10.
+    assert sum(a == b for a, b in zip(told["clusters"]["first"], told["clusters"]["second"], strict=True)) >= 5
 
 
 def test_a_network_matches_its_copy_exactly(match: Found, compared: Path, tmp_path: Path) -> None:

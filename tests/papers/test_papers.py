@@ -18,7 +18,8 @@ from experiments.commandline.flags import Command
 from experiments.commandline.options import CommandOptions, resolve
 from experiments.commandline.parameters import destination, leaves_of
 from experiments.papers.record import CLASSES, STATUSES
-from experiments.papers.table import PAPERS, TITLES, page
+from experiments.papers.table import PAPERS, page
+from experiments.papers.titles import TITLES
 from experiments.representations.build import build_objective, judged, lowered
 from experiments.representations.options import ContrastiveOptions
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pictures import RULES, gradients, history, record, trace
 
-from experiments.figures import annealed_search, devices, grid, hardware, representations
+from experiments.figures import annealed_search, devices, grid, hardware, representations, scores
 from experiments.figures.hopfield import basins, capacity, learning_from_examples, phases
 from experiments.figures.machines import divergence, likelihood, memory, robustness, thermal, tiles
 from experiments.figures.rules.feedback_angle import feedback_angle
@@ -122,7 +122,13 @@ def _basins() -> Picture:
 
 def _networks(count: int) -> dict[str, Any]:
     points = [[math.cos(i), math.sin(i)] for i in range(60)]
-    one = {"embedding": points, "classes": [i % 10 for i in range(60)], "spectrum_hidden": [1.0, 0.1], "spectrum_output": [0.5, 1e-3]}
+    one: dict[str, Any] = {"embedding": points, "classes": [i % 10 for i in range(60)]}
+    one |= {
+        "spectrum_hidden": [1.0, 0.1],
+        "spectrum_output": [0.5, 1e-3],
+        "scores_positive": [0.0, 0.5, 1.5],
+        "scores_negative": [1.0, 0.5, 0.5],
+    }
     return dict.fromkeys(("untrained", *RULES[: count - 1]), one)
 
 
@@ -321,6 +327,7 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
     },
     "embeddings": {"of five networks": lambda: representations.embeddings(_networks(5))},
     "spectra": {"of five networks": lambda: representations.spectra(_networks(5))},
+    "scores": {"of five networks": lambda: scores.scores(_networks(5))},
     "curves": {"of four rules": lambda: representations.curves({r: [_contrast(i)] for i, r in enumerate(RULES[:4])}, 4.6)},
     "matches": {"of eighteen kinds": _match},
     "recall_picture": {"of three patterns": _recall},

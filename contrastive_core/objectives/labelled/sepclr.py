@@ -84,6 +84,7 @@ class SepCLR(Stateless):
     needs = Needs(labels=Labels.CLASSES)
     source = "Louiset, Duchesnay, Grigis & Gori (2024), SepCLR"
     verified = "value equals a rewriting of the official code; weights are 1 here"
+    halves = ("common", "salient")
 
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature)

@@ -76,6 +76,7 @@ PUBLIC = {
     "Batch": "contrastive_core.types:Batch",
     "Split": "contrastive_core.data.splits:Split",
     "Splits": "contrastive_core.data.splits:Splits",
+    "own_data": "contrastive_core.data.named.arrays:own_data",
     "batches": "contrastive_core.data.batches:batches",
     "MultiView": "contrastive_core.data.views.multiview:MultiView",
     "DATASETS": "contrastive_core.data:DATASETS",

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from contrastive_core.data.given import chosen
 from contrastive_core.data.splits import Split, as_split
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
@@ -28,7 +30,7 @@ def batches(split: Split | tuple[Any, Any], batch_size: int, generator: torch.Ge
     -------
     iterator of Batch
         Batches with inputs of shape (B, n_in) and labels of shape (B,), on the split's device. ``instances`` are the indices of the
-        samples in the split. Without a generator the tensors are views of the split.
+        samples in the split, and ``extras`` the named tensors of the samples. Without a generator the tensors are views of the split.
 
     Raises
     ------
@@ -43,8 +45,23 @@ def batches(split: Split | tuple[Any, Any], batch_size: int, generator: torch.Ge
     if generator is None:
         places = torch.arange(num_samples, device=split.labels.device)
         slices = (slice(i, i + batch_size) for i in starts)
-        return (Batch(split.inputs[part], split.labels[part], places[part]) for part in slices)
+        return (batch_of(split, part, places[part]) for part in slices)
     # Draw the order now, not at the first batch: later draws of the generator must not depend on when the batches are read.
     order = torch.randperm(num_samples, generator=generator, device=generator.device).to(split.labels.device)
-    chosen = (order[i : i + batch_size] for i in starts)
-    return (Batch(split.inputs[rows], split.labels[rows], rows) for rows in chosen)
+    return (batch_of(split, rows, rows) for rows in (order[i : i + batch_size] for i in starts))
+
+
+def batch_of(split: Split, rows: Tensor | slice, places: Tensor) -> Batch:
+    """Return some samples of a split as a batch.
+
+    Parameters
+    ----------
+    split : Split
+        All samples.
+    rows : Tensor of shape (B,) or slice
+        Samples that are presented.
+    places : Tensor of shape (B,)
+        Indices of these samples.
+    """
+    extras = chosen(split.given, rows) if split.given else None
+    return Batch(split.inputs[rows], split.labels[rows], places, extras=extras)

@@ -1,65 +1,10 @@
 """Descriptions of all data sets, with sizes and origins, readable without importing torch or scikit-learn."""
 
-from dataclasses import dataclass
-from typing import Literal
-
-from contrastive_core.data.published import CIFAR10, CIFAR100, FASHION_MNIST, KMNIST, MNIST, SVHN, PublishedFile
+from contrastive_core.data.entry import Entry
+from contrastive_core.data.published import CIFAR10, CIFAR100, FASHION_MNIST, KMNIST, MNIST, SVHN
 from contrastive_core.registry import unknown_name
 
 _PACKAGE = "contrastive_core.data"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Description of a data set.
-
-    Attributes
-    ----------
-    name : str
-        Name in ``DATASETS``.
-    task : str
-        Task, in a few words.
-    num_train, num_validation, num_test : int
-        Samples in each split.
-    num_inputs : int
-        Values per sample.
-    num_classes : int
-        Number of labels.
-    kind : {"bundled", "download", "folder", "synthetic"}
-        Source of the samples: an installed library, published files that can be downloaded, a folder of one's own, or a computation
-        from a seed.
-    origin : str
-        Authors and licence, in one sentence.
-    loader : str
-        ``"module:attribute"`` of its loader.
-    seeded : bool
-        Whether the samples, or their division into splits, depend on a seed.
-    mirror : str
-        Address of the downloads, ending in ``/``; empty without downloads.
-    files : tuple of PublishedFile
-        Images and labels for training, then for testing; empty without downloads.
-    format : {"idx", "records", "mat"}
-        Format of the files: IDX, the binary records of the CIFAR data sets, or the MAT files of SVHN.
-    folder : str
-        Folder that the published archive unpacks to, which is looked for too; empty without an archive.
-    """
-
-    name: str
-    task: str
-    num_train: int
-    num_validation: int
-    num_test: int
-    num_inputs: int
-    num_classes: int
-    kind: Literal["bundled", "download", "folder", "synthetic"]
-    origin: str
-    loader: str
-    seeded: bool = False
-    mirror: str = ""
-    files: tuple[PublishedFile, ...] = ()
-    format: Literal["idx", "records", "mat"] = "idx"
-    folder: str = ""
-
 
 _ENTRIES = (
     Entry(
@@ -224,6 +169,79 @@ _ENTRIES = (
         kind="synthetic",
         origin="computed from the seed",
         loader=f"{_PACKAGE}.teacher:load",
+        seeded=True,
+    ),
+    Entry(
+        name="digits-halves",
+        task="left and right halves of digits, two modalities",
+        num_train=1197,
+        num_validation=250,
+        num_test=350,
+        num_inputs=64,
+        num_classes=10,
+        kind="bundled",
+        origin="as digits; the guide are principal components of the whole image",
+        loader=f"{_PACKAGE}.named.modal_digits:halves",
+    ),
+    Entry(
+        name="digits-text",
+        task="digits and their names as text, two modalities",
+        num_train=1197,
+        num_validation=250,
+        num_test=350,
+        num_inputs=604,
+        num_classes=10,
+        kind="bundled",
+        origin="as digits; one of six phrases names each, a one-hot vector for each of its letters",
+        loader=f"{_PACKAGE}.named.modal_digits:text",
+    ),
+    Entry(
+        name="digits-spectrum",
+        task="digits and their spectra, two modalities",
+        num_train=1197,
+        num_validation=250,
+        num_test=350,
+        num_inputs=104,
+        num_classes=10,
+        kind="bundled",
+        origin="as digits; magnitudes of the two-dimensional Fourier transform",
+        loader=f"{_PACKAGE}.named.modal_digits:spectrum",
+    ),
+    Entry(
+        name="digits-graded",
+        task="digits with numbers and vectors as labels",
+        num_train=1197,
+        num_validation=250,
+        num_test=350,
+        num_inputs=64,
+        num_classes=10,
+        kind="bundled",
+        origin="as digits; slant of the strokes, and the seven segments of each digit",
+        loader=f"{_PACKAGE}.named.graded_digits:load",
+    ),
+    Entry(
+        name="digits-regions",
+        task="regions of digits with their places",
+        num_train=10773,
+        num_validation=2250,
+        num_test=3150,
+        num_inputs=16,
+        num_classes=10,
+        kind="bundled",
+        origin="as digits; nine overlapping regions of 4x4 pixels of each image",
+        loader=f"{_PACKAGE}.named.regions:load",
+    ),
+    Entry(
+        name="pulses",
+        task="time series of patients and trials",
+        num_train=960,
+        num_validation=240,
+        num_test=240,
+        num_inputs=64,
+        num_classes=3,
+        kind="synthetic",
+        origin="computed from the seed: a train of pulses for each sample, whose rhythm is its class",
+        loader=f"{_PACKAGE}.named.pulses:load",
         seeded=True,
     ),
 )

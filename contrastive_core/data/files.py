@@ -8,7 +8,8 @@ from textwrap import shorten
 
 import pooch
 
-from contrastive_core.data.catalog import CATALOG, Entry, describe
+from contrastive_core.data.catalog import CATALOG, describe
+from contrastive_core.data.entry import Entry
 from contrastive_core.data.formats.idx import open_idx
 from contrastive_core.data.formats.opening import DataFile, open_members, open_plain, read_file
 from contrastive_core.data.published import PublishedFile

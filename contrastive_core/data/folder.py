@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from contrastive_core.data.catalog import Entry, describe
+from contrastive_core.data.catalog import describe
+from contrastive_core.data.entry import Entry
 from contrastive_core.data.files import check_name, fetch, find, is_published, opened
 from contrastive_core.data.formats.idx import check_counts, parse_images, parse_labels
 from contrastive_core.data.formats.matlab import parse_mat

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contrastive_core.data.given import NOTHING, Given, chosen, joined
 from contrastive_core.errors import InputError
 from contrastive_core.expect import shown
 from contrastive_core.guards.typed import typed
@@ -20,9 +21,15 @@ from contrastive_core.types import as_batch
 _SPLIT_SEED = 20240601
 
 
+class _Pair(NamedTuple):
+    inputs: Tensor
+    labels: Tensor
+
+
+@final
 @typed()
-class Split(NamedTuple):
-    """Inputs and labels of one split.
+class Split(_Pair):
+    """Inputs and labels of one split, a pair of tensors, with what else is known of its samples.
 
     Attributes
     ----------
@@ -30,10 +37,21 @@ class Split(NamedTuple):
         Values that the input layer is clamped to (float32), in [0, 1].
     labels : Tensor of shape (N,)
         Class indices (int64).
+    given : mapping of str to Tensor
+        Further tensors of the samples by name: those of :data:`contrastive_core.data.given.ARRAYS`; empty for most data sets.
     """
 
-    inputs: Tensor
-    labels: Tensor
+    given: Given
+
+    def __new__(cls, inputs: Tensor, labels: Tensor, given: Given = NOTHING) -> "Split":
+        """Make a split; ``inputs, labels = split`` still takes it apart."""
+        split = super().__new__(cls, inputs, labels)
+        split.given = given
+        return split
+
+    def take(self, rows: Tensor | slice) -> "Split":
+        """Return some of the samples, by their indices."""
+        return Split(self.inputs[rows], self.labels[rows], chosen(self.given, rows) if self.given else NOTHING)
 
 
 @typed()
@@ -57,6 +75,8 @@ class Splits(NamedTuple):
     shape : tuple of int
         Channels, height and width (C, H, W) of the picture in each row of inputs, row-major, so that ``inputs.reshape(-1, *shape)`` are
         the pictures; empty if rows are vectors without neighbours.
+    modalities : tuple of tuple of int
+        Shape of each modality of a sample, which stand side by side in a row of inputs; empty for one modality.
     """
 
     train: Split
@@ -66,6 +86,7 @@ class Splits(NamedTuple):
     source: str
     digest: str
     shape: tuple[int, ...] = ()
+    modalities: tuple[tuple[int, ...], ...] = ()
 
 
 def as_split(samples: Split | tuple[Any, Any] | list[Any]) -> Split:
@@ -91,7 +112,16 @@ Loader = Callable[[Path | None, int], Splits]
 """``load(data_dir, seed)``: data sets in files use ``data_dir``, seeded ones use ``seed``."""
 
 
-def assemble(train: Split, validation: Split, test: Split, *, num_classes: int, source: str, shape: tuple[int, ...] = ()) -> Splits:
+def assemble(
+    train: Split,
+    validation: Split,
+    test: Split,
+    *,
+    num_classes: int,
+    source: str,
+    shape: tuple[int, ...] = (),
+    modalities: tuple[tuple[int, ...], ...] = (),
+) -> Splits:
     """Put three splits together and compute their digest.
 
     Parameters
@@ -104,6 +134,8 @@ def assemble(train: Split, validation: Split, test: Split, *, num_classes: int, 
         Origin of the samples, in one sentence.
     shape : tuple of int
         Channels, height and width of the picture in each row; empty for vectors.
+    modalities : tuple of tuple of int
+        Shape of each modality in a row; empty for one modality.
 
     Returns
     -------
@@ -120,7 +152,7 @@ def assemble(train: Split, validation: Split, test: Split, *, num_classes: int, 
         raise InputError(
             f"rows of {width} inputs are no pictures of shape {shape}; give channels, height and width whose product is {width}"
         )
-    return Splits(train, validation, test, num_classes, source, _digest(train, validation, test), shape)
+    return Splits(train, validation, test, num_classes, source, _digest(train, validation, test), shape, modalities)
 
 
 def place(splits: Splits, device: torch.device) -> Splits:
@@ -133,7 +165,10 @@ def place(splits: Splits, device: torch.device) -> Splits:
     device : torch.device
         Target device.
     """
-    train, validation, test = (Split(split.inputs.to(device), split.labels.to(device)) for split in splits[:3])
+    train, validation, test = (
+        Split(split.inputs.to(device), split.labels.to(device), {name: value.to(device) for name, value in split.given.items()})
+        for split in splits[:3]
+    )
     return splits._replace(train=train, validation=validation, test=test)
 
 
@@ -198,7 +233,7 @@ def join(one: Split, other: Split) -> Split:
     Split
         Samples of the first split, then those of the other.
     """
-    return Split(torch.cat((one.inputs, other.inputs)), torch.cat((one.labels, other.labels)))
+    return Split(torch.cat((one.inputs, other.inputs)), torch.cat((one.labels, other.labels)), joined(one.given, other.given))
 
 
 def limit(splits: Splits, *, train: int) -> Splits:
@@ -224,9 +259,11 @@ def limit(splits: Splits, *, train: int) -> Splits:
     available = len(splits.train.labels)
     if not 1 <= train <= available:
         raise InputError(f"cannot keep {train} training samples; choose a number from 1 to {available}")
-    kept = Split(splits.train.inputs[:train], splits.train.labels[:train])
     source = f"{splits.source}; only the first {train} of {available} training samples"
-    return assemble(kept, splits.validation, splits.test, num_classes=splits.num_classes, source=source, shape=splits.shape)
+    return assemble(
+        splits.train.take(slice(train)), splits.validation, splits.test, num_classes=splits.num_classes, source=source, shape=splits.shape,
+        modalities=splits.modalities,
+    )  # fmt: skip
 
 
 def _spread(length: int, count: int) -> NDArray[np.bool_]:
@@ -237,14 +274,18 @@ def _spread(length: int, count: int) -> NDArray[np.bool_]:
 
 def _take(samples: Split, indices: NDArray[np.intp]) -> Split:
     """Select samples by index."""
-    index = torch.from_numpy(indices)
-    return Split(samples.inputs[index], samples.labels[index])
+    return samples.take(torch.from_numpy(indices))
 
 
 def _digest(*splits: Split) -> str:
     """Hash dtype, shape and bytes of every tensor; with the shape, moving a sample between splits changes the digest."""
     total = sha256()
-    for tensor in (tensor for split in splits for tensor in split):
+    tensors = []
+    for split in splits:
+        names = sorted(split.given)
+        total.update("".join(names).encode())  # nothing for most data sets, whose digests stay those of earlier runs
+        tensors += [split.inputs, split.labels, *(split.given[name] for name in names)]
+    for tensor in tensors:
         array = np.ascontiguousarray(tensor.cpu().numpy())
         total.update(f"{array.dtype.str}{array.shape}".encode())
         total.update(array.data)

@@ -44,11 +44,19 @@ def standardise(splits: Splits, deviation: float = 1.0) -> Splits:
 
     def scaled(split: Split) -> Split:
         planes = _planes(split.inputs, splits.shape)
-        return Split(((planes - mean[:, None]) * (deviation / spread)[:, None]).reshape(split.inputs.shape), split.labels)
+        return Split(((planes - mean[:, None]) * (deviation / spread)[:, None]).reshape(split.inputs.shape), split.labels, split.given)
 
     train, validation, test = (scaled(split) for split in splits[:3])
     source = f"{splits.source}; channels scaled to mean 0 and deviation {deviation:g} over the training split"
-    return assemble(train, validation, test, num_classes=splits.num_classes, source=source, shape=splits.shape)
+    return assemble(
+        train,
+        validation,
+        test,
+        num_classes=splits.num_classes,
+        source=source,
+        shape=splits.shape,
+        modalities=splits.modalities,
+    )
 
 
 def _planes(inputs: Tensor, shape: tuple[int, ...]) -> Tensor:

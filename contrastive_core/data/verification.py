@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from contrastive_core.data.catalog import Entry, describe
+from contrastive_core.data.catalog import describe
+from contrastive_core.data.entry import Entry
 from contrastive_core.data.files import check_name, folder_of, is_published, locate, opened
 from contrastive_core.data.formats.idx import check_counts, parse_images, parse_labels
 from contrastive_core.data.formats.matlab import parse_mat

@@ -16,11 +16,15 @@ from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.activation import Activation
 from contrastive_core.networks.initial import initial_weight, layer_sizes
 from contrastive_core.networks.input_checks import as_inputs
-from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, Shape, channels_last
+from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, channels_last
 from contrastive_core.networks.memory import Memories
 from contrastive_core.networks.pooling import Maximum
 from contrastive_core.networks.smooth_pooling import LogSumExp
+from contrastive_core.networks.towers import Part, Shape
 from contrastive_core.types import State, as_tensor
+
+TOWERS = ("first", "second")
+"""Names of the towers of :func:`towers`, which their weights have too."""
 
 _FAR_BELOW = -1e3
 """Drive at which a unit has its smallest value, or is clearly negative."""
@@ -211,3 +215,33 @@ def chain(sizes: Sequence[int]) -> Architecture:
     links = (Dense((below,), (above,)) for below, above in pairwise(sizes))
     edges = tuple(Edge(index - 1, index, link, f"weight_{index + 1}") for index, link in enumerate(links))
     return Architecture((sizes[0],), tuple((size,) for size in sizes[1:]), edges)
+
+
+def towers(first: Sequence[int], second: Sequence[int]) -> Architecture:
+    """Return the architecture of two towers, whose energies add and share no weight.
+
+    A row of inputs has those of the first tower, then those of the second, and so has every layer. The outputs are those of both. Weights
+    of layer l are named ``weight_first_l`` and ``weight_second_l``; the biases of both are ``bias_l``.
+
+    Parameters
+    ----------
+    first, second : sequence of int
+        Units of each layer of a tower, inputs first.
+
+    Raises
+    ------
+    InputError
+        If the towers have different numbers of layers.
+    """
+    sizes = [layer_sizes(given) for given in (first, second)]
+    if len(sizes[0]) != len(sizes[1]):
+        raise InputError(f"towers have as many layers as each other, got {sizes[0]} and {sizes[1]}; give both the same depth")
+    shapes = [(one + other,) for one, other in zip(*sizes, strict=True)]
+    edges = []
+    for index, ((below, above), (low, high)) in enumerate(zip(pairwise(shapes), pairwise(range(len(shapes))), strict=True)):
+        for number, name in enumerate(TOWERS):
+            sender, receiver = (
+                (number * sizes[0][layer], sizes[0][layer] + number * sizes[1][layer]) for layer in (low, high)
+            )  # the second tower stands behind the first
+            edges.append(Edge(index - 1, index, Part(below, above, sender, receiver), f"weight_{name}_{index + 1}"))
+    return Architecture(shapes[0], tuple(shapes[1:]), tuple(edges))

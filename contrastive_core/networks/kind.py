@@ -39,6 +39,8 @@ class Blueprint:
         Layers in the notation of convolutional networks, from the inputs up.
     shape : tuple of int
         Channels, height and width of the pictures in the rows of inputs; empty if rows are vectors.
+    modalities : tuple of int
+        Values of each modality in a row of inputs; empty for one modality.
     """
 
     num_inputs: int
@@ -52,6 +54,7 @@ class Blueprint:
     dtype: torch.dtype
     layers: str = ""
     shape: tuple[int, ...] = ()
+    modalities: tuple[int, ...] = ()
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Dense and convolutional layered networks as kinds of network; torch is imported when one is built."""
+"""Dense, convolutional and two-tower layered networks as kinds of network; torch is imported when one is built."""
 
 from __future__ import annotations
 
@@ -55,6 +55,33 @@ def _convolutional(blueprint: Blueprint, own: None, generator: torch.Generator) 
     )
 
 
+def _towers(blueprint: Blueprint, own: None, generator: torch.Generator) -> Layered:
+    """Return two towers, one for each modality of the inputs, or for each half of them; both have the same hidden layers."""
+    from contrastive_core.networks.architecture import towers
+    from contrastive_core.networks.layered import Layered
+
+    inputs, outputs = blueprint.modalities or halved(blueprint.num_inputs), halved(blueprint.num_classes)
+    if len(inputs) != 2 or 0 in (*inputs, *outputs):
+        raise InputError(f"two towers need two inputs and two outputs or more, got modalities of {inputs} values and {outputs} outputs")
+    first, second = ((width, *blueprint.hidden, last) for width, last in zip(inputs, outputs, strict=True))
+    return Layered(
+        towers(first, second),
+        activation=blueprint.activation,
+        output_activation=blueprint.output_activation,
+        energy_scale=blueprint.energy_scale,
+        gain=blueprint.gain,
+        generator=generator,
+        dtype=blueprint.dtype,
+    )
+
+
+def halved(count: int) -> tuple[int, int]:
+    """Return two halves of a number, of which the first is larger by one if it is odd."""
+    return (count + 1) // 2, count // 2
+
+
 LAYERED = NetworkKind(_layered, uses=frozenset(SHARED) - {"layers"}, unit_stiffness=True)
 
 CONVOLUTIONAL = NetworkKind(_convolutional, uses=frozenset(SHARED) - {"hidden"}, unit_stiffness=True)
+
+TOWERS = NetworkKind(_towers, uses=frozenset(SHARED) - {"layers", "readout"}, unit_stiffness=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import copy
-from functools import partial
+from functools import partial, reduce
 from math import prod
 from typing import Any, cast, final
 
@@ -21,7 +21,7 @@ from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.activation import HARD_SIGMOID, LINEAR, Activation, least_curvature
 from contrastive_core.networks.architecture import Architecture, chain, described
 from contrastive_core.networks.initial import initial_weight
-from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, as_picture, per_channel
+from contrastive_core.networks.links import Edge, Identity, Weighted, as_picture, per_channel
 from contrastive_core.networks.memory import Memories
 from contrastive_core.per_sample import total
 from contrastive_core.phases import Pull
@@ -134,7 +134,7 @@ class Layered(Network):
     def clamp(self, inputs: Tensor) -> Clamped:
         """Hold the inputs and compute the drive of the first layer, ``inputs @ weight_1 + bias_1``, once."""
         inputs = self.architecture.held(inputs, self.bias(0).dtype)
-        return Clamped(self, inputs, self.into[0][0].link.up(inputs, self.weight(0), self.bias(0)))
+        return Clamped(self, inputs, reduce(lambda u, edge: edge.link.up(inputs, self.weight_of(edge), u), self.into[0], self.bias(0)))
 
     def _bottom_up(self, index: int, state: State, clamped: Clamped) -> Tensor:
         if index == 0:
@@ -222,7 +222,7 @@ class Layered(Network):
         return gradients | self.readout_zeros()
 
     def _weight_gradient(
-        self, edge: Edge, link: Dense | Convolution, states: tuple[State, State | None], change: Tensor, scale: float, clamped: Clamped
+        self, edge: Edge, link: Weighted, states: tuple[State, State | None], change: Tensor, scale: float, clamped: Clamped
     ) -> Tensor:
         """Return the contrast of an edge's weights between two states, of which the layer above has the scaled difference ``change``."""
         (state, minus), below = states, self._below(edge, states[0], clamped)

@@ -15,9 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from contrastive_core.networks.pooling import UNPOOLED, Pooling
-
-Shape = tuple[int, ...]
-"""Shape of a layer of one sample: (n,) for a row of units, (C, H, W) for channels of a picture."""
+from contrastive_core.networks.towers import Part, Shape
 
 
 @final
@@ -236,7 +234,10 @@ class Identity:
         return change, None
 
 
-Link = Dense | Convolution | Identity
+Weighted = Dense | Convolution | Part
+"""Any link with weights."""
+
+Link = Weighted | Identity
 """Any link."""
 
 

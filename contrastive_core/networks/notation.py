@@ -10,9 +10,10 @@ from typing import NamedTuple
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
 from contrastive_core.networks.architecture import Architecture
-from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, Link, Shape
+from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, Link
 from contrastive_core.networks.memory import Memories
 from contrastive_core.networks.pooling import POOLINGS, TEMPERED, UNPOOLED, Pooling
+from contrastive_core.networks.towers import Shape
 
 _FILTERS = r"c(?P<kernel>\d+)(?:s(?P<stride>\d+))?(?:\+(?P<padding>\d+))?"
 _NUMBER = r"\d+(?:\.\d+)?"

@@ -15,6 +15,7 @@ SAMPLERS: Table[type[Any]] = Table(
         "one-per-class": "contrastive_core.sampling.clusters:OnePerClass",
         "replication": "contrastive_core.sampling.replication:Replicated",
         "similar-batches": "contrastive_core.sampling.neighbours:SimilarBatches",
+        "together": "contrastive_core.sampling.together:Together",
     },
 )
 """Every kind of :data:`contrastive_core.sampling.sampler.Sampler`, with default settings."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import final
 
 import torch
 from torch import Tensor
 
+from contrastive_core.data.batches import batch_of
 from contrastive_core.data.splits import Split
 from contrastive_core.data.views import VIEWS
 from contrastive_core.data.views.multiview import MultiView
@@ -75,7 +76,7 @@ class Contrasting:
     ) -> tuple[int, Iterator[Batch]]:
         """Return the number of batches of an epoch, and the batches of samples, drawn as the sampler draws them."""
         chosen = self.sampler(split, features, batch_size, generator)
-        return len(chosen), (Batch(split.inputs[rows], split.labels[rows], rows) for rows in chosen)
+        return len(chosen), (batch_of(split, rows, rows) for rows in chosen)
 
     def contrasts(self, batch: Batch) -> bool:
         """Return whether the batch has anything to contrast; objectives of classes need samples of two classes."""
@@ -85,17 +86,18 @@ class Contrasting:
     def present(self, samples: Batch, generator: torch.Generator, progress: float = 1.0) -> Batch:
         """Return the views of a batch, with the extras.
 
-        Labels become -1 if the objective needs none, so that they cannot leak into training. If it needs numbers, class indices are
-        used as numbers, such as the digits themselves for images of digits.
+        Labels become -1 if the objective needs none, so that they cannot leak into training. If it needs numbers or vectors, labels are
+        the array of this name. Without an array of numbers, class indices are used as numbers, such as the digits themselves.
         """
         batch = self.views.present(samples, generator, progress)
-        wanted = self.objective.needs.labels
+        wanted, given = self.objective.needs.labels, dict(batch.extras or {})
         if wanted is Labels.NONE or not self.labelled:
             batch = batch._replace(labels=batch.inputs.new_full((len(batch.inputs),), -1, dtype=torch.int64))
-        elif wanted is Labels.NUMBERS:
-            batch = batch._replace(labels=batch.labels.to(batch.inputs.dtype))
+        elif wanted in (Labels.NUMBERS, Labels.VECTORS):
+            batch = batch._replace(labels=given.get(wanted.value, batch.labels).to(batch.inputs.dtype))
         over = {PROGRESS.name: torch.full_like(self.extras[PROGRESS.name], progress)} if PROGRESS.name in self.extras else {}
-        return batch._replace(extras={**self.extras, **self._keys(batch), **over})
+        given = {name: value.to(batch.inputs.dtype) if value.is_floating_point() else value for name, value in given.items()}
+        return batch._replace(extras={**given, **self.extras, **self._keys(batch), **over})
 
     def _keys(self, batch: Batch) -> dict[str, Tensor]:
         """Return the second networks' outputs, for the next view of each sample or for each row itself; empty without any."""
@@ -159,6 +161,7 @@ def contrasting(
     sampler: Sampler | None = None,
     follower: Follower | None = None,
     teacher: Teacher | None = None,
+    given: Collection[str] = (),
 ) -> Contrasting:
     """Check that an objective can be trained on views, and initialise its extras.
 
@@ -184,6 +187,8 @@ def contrasting(
         Momentum encoder, which is used only if the objective needs keys, or a teacher and none is given.
     teacher : Teacher, optional
         Frozen network, which is used only if the objective learns from a teacher.
+    given : collection of str
+        Names of the tensors that the data have beside inputs and labels.
 
     Returns
     -------
@@ -193,7 +198,7 @@ def contrasting(
     Raises
     ------
     InputError
-        If the objective needs another number of views, or extras that views cannot supply.
+        If the objective needs another number of views, or extras or labels that neither views nor the data supply.
     """
     needs, name = objective.needs, type(objective).__name__
     if views.count < needs.fewest or (needs.most is not None and views.count > needs.most):
@@ -203,10 +208,13 @@ def contrasting(
     taught = TEACHER in asked
     following = [extra for extra in asked if extra.meaning in (KEYS.meaning, OWN_KEYS.meaning) or (extra == TEACHER and teacher is None)]
     supplied = [*(following if follower is not None else []), *([TEACHER] if teacher is not None else [])]
-    given = [f"{extra.name!r} ({extra.meaning})" for extra in asked if extra not in supplied]
-    if given:
+    lacking = [f"{extra.name!r} ({extra.meaning})" for extra in asked if extra not in supplied and extra.name not in given]
+    if needs.labels is Labels.VECTORS and Labels.VECTORS.value not in given:
+        lacking.append("'vectors' (a vector as label of each sample)")
+    if lacking:
         raise InputError(
-            f"{name} needs {', '.join(given)} with every batch, which views of a data set do not have; choose another objective"
+            f"{name} needs {', '.join(lacking)} with every batch, which views of these data do not have; choose another objective, "
+            "or data that have it (docs/your-own-data.md)"
         )
     started = objective.start(width, samples, generator)
     extras = {name: value.to(dtype) if value.is_floating_point() else value for name, value in started.items()}

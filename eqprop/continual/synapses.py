@@ -7,7 +7,7 @@ from torch import Tensor
 from contrastive_core.errors import InputError
 from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.layered import Layered
-from contrastive_core.networks.links import Convolution, Dense, Identity, per_channel
+from contrastive_core.networks.links import Identity, Weighted, per_channel
 from contrastive_core.types import Gradients, State
 from eqprop.continual.settings import Pairing
 
@@ -71,7 +71,7 @@ def _paired(network: Layered, clamped: Clamped, before: State, after: State, pai
     return gradients | network.readout_zeros()
 
 
-def _of_link(link: Dense | Convolution, below: tuple[Tensor, Tensor], above: tuple[Tensor, Tensor], pairing: Pairing) -> Tensor:
+def _of_link(link: Weighted, below: tuple[Tensor, Tensor], above: tuple[Tensor, Tensor], pairing: Pairing) -> Tensor:
     """Return the trace of a link, from the activities on both sides before and after the step."""
     clamped, rise = below[0] is below[1], above[1] - above[0]
     left = pairing == "left"

@@ -12,7 +12,7 @@ from torch import Tensor
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
-from contrastive_core.networks.links import Convolution, Dense, Edge, Identity, as_picture
+from contrastive_core.networks.links import Convolution, Edge, Identity, Weighted, as_picture
 
 
 @final
@@ -21,7 +21,7 @@ class ByParts:
 
     Parameters
     ----------
-    link : Dense or Convolution
+    link : Weighted
         Link that it stands for.
 
     Attributes
@@ -30,7 +30,7 @@ class ByParts:
         Whether feedback depends on the response, and whether by degrees.
     """
 
-    def __init__(self, link: Dense | Convolution) -> None:
+    def __init__(self, link: Weighted) -> None:
         self.link, self.routed, self.turning = link, link.routed, link.turning
 
     def respond(self, below: Tensor, weight: Tensor) -> Tensor:

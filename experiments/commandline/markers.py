@@ -27,6 +27,8 @@ class OneOf:
         Further names.
     terms : Table, optional
         Names of the terms of a weighted sum, such as ``clip + 0.5 nt-xent``, which may stand in place of a name; None takes no sums.
+    files : str
+        Ending of files that may be named by their paths in place of a name, such as ``.npz``; empty for none.
     listed_by : str
         Command that lists the names, for messages, where they are too many for one.
     brings : callable, optional
@@ -40,6 +42,7 @@ class OneOf:
         names: Iterable[str],
         *also: str,
         terms: Table[Any] | None = None,
+        files: str = "",
         listed_by: str = "",
         brings: Callable[[str], Mapping[str, Any]] | None = None,
     ) -> None:
@@ -47,7 +50,7 @@ class OneOf:
         self.names = (*names, *also)
         self._table = names if isinstance(names, Table) else None
         self._also = also
-        self._terms = terms
+        self._terms, self._files = terms, files
         self._listed_by = listed_by
         self._brings = brings
 
@@ -76,6 +79,8 @@ class OneOf:
         """
         if self._terms is not None and is_sum(name):
             return " + ".join(term._replace(name=self._terms.canonical(term.name)).text for term in read_sum(name))
+        if self._files and name.endswith(self._files):
+            return name
         if self._table is not None and name not in self._also:
             return self._table.canonical(name)
         if name not in self.names:

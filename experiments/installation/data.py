@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from contrastive_core.data.catalog import CATALOG, Entry
+from contrastive_core.data.catalog import CATALOG
+from contrastive_core.data.entry import Entry
 from contrastive_core.errors import DataError, InputError
 from experiments.commandline.flags import command
 from experiments.commandline.group import lazy_group

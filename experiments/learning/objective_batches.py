@@ -28,7 +28,7 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
     objective : Objective
         Objective to be examined.
     split : Split
-        Split with samples and classes; labels that are numbers or vectors are made from the class.
+        Split with samples and classes; labels that are numbers or vectors, and given extras, are made from the class if it has none.
     samples : int
         Number of samples.
     network : Network
@@ -44,18 +44,20 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
     import torch
 
     from contrastive_core.objectives.weighted_sum import embedded
+    from contrastive_core.data.given import repeated
     from contrastive_core.types import Batch
 
     generator, dtype = torch.Generator().manual_seed(seed), next(network.parameters()).dtype
     views = max(2, objective.needs.fewest)
     inputs = split.inputs[:samples].to(dtype).repeat(views, 1)
     inputs = inputs + NOISE * torch.randn(inputs.shape, generator=generator, dtype=dtype)
-    classes = split.labels[:samples]
+    classes, given = split.labels[:samples], repeated(split.take(slice(samples)).given, views) or {}
     labels = {
         Labels.NONE: lambda: classes,
         Labels.CLASSES: lambda: classes,
-        Labels.NUMBERS: lambda: classes.to(dtype),
-        Labels.VECTORS: lambda: 0.2 + torch.nn.functional.one_hot(classes).to(dtype),  # classes that have something in common
+        Labels.NUMBERS: lambda: split.given.get("numbers", split.labels)[:samples].to(dtype),
+        # Classes that have something in common.
+        Labels.VECTORS: lambda: split.given.get("vectors", 0.2 + torch.nn.functional.one_hot(split.labels))[:samples].to(dtype),
     }[objective.needs.labels]()
     with torch.no_grad():
         width = network.output(network.feedforward(network.clamp(inputs))).shape[1]
@@ -64,8 +66,9 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
     }
     for extra in objective.needs.extras:
         if extra.origin is Origin.GIVEN:
-            kind = extra.name.rpartition(".")[2]
-            made = _GIVEN[kind](network, inputs, classes.repeat(views), generator)
+            own, kind = given.get(extra.name), extra.name.rpartition(".")[2]
+            made = _GIVEN[kind](network, inputs, classes.repeat(views), generator) if own is None else own
+            made = made.to(dtype) if made.is_floating_point() else made
             extras[extra.name] = embedded(objective, made) if kind in ("keys", "teacher") else made
     instances, numbers = torch.arange(samples).repeat(views), torch.arange(views).repeat_interleave(samples)
     return Batch(inputs, labels.repeat(views, *([1] * (labels.dim() - 1))), instances, numbers, extras)
@@ -90,6 +93,11 @@ def _trials(network: Network, inputs: Tensor, classes: Tensor, generator: torch.
     return classes // 2
 
 
+def _patients(network: Network, inputs: Tensor, classes: Tensor, generator: torch.Generator) -> Tensor:
+    """Return one class to a patient."""
+    return classes
+
+
 def _positions(network: Network, inputs: Tensor, classes: Tensor, generator: torch.Generator) -> Tensor:
     """Return one place: a whole sample."""
     return inputs.new_zeros(len(inputs), 2)
@@ -112,6 +120,7 @@ _GIVEN: dict[str, Callable[[Network, Tensor, Tensor, torch.Generator], Tensor]] 
     "teacher": _keys,
     "guide": _guide,
     "trials": _trials,
+    "patients": _patients,
     "positions": _positions,
     "predictions": _predictions,
     "mixing": _mixing,

@@ -70,13 +70,16 @@ def build_contrasting(
     if options.augment:
         raise InputError(f"contrast shows samples by --views alone; add {','.join(options.augment)} to --views, and leave out --augment")
     augmentations = tuple(VIEWS[name]() for name in options.views)
-    chosen = MultiView(augmentations, options.num_views, options.view_strength, options.view_growth, splits.shape, options.ordered_views)
+    chosen = MultiView(
+        augmentations, options.num_views, options.view_strength, options.view_growth, splits.shape, options.ordered_views,
+        splits.modalities,
+    )  # fmt: skip
     samples = max(len(split.labels) for split in (splits.train, splits.validation, splits.test))
     dtype, network_width = getattr(torch, options.dtype), widened(options, splits).num_classes
     made = contrasting(
         objective, chosen, options.batch_size, network_width, samples, generator_of(seed, 4), dtype,
         sampler=build(SAMPLERS[options.sampling], options.sampling, options.sampler),
-        follower=follower(network, rule, options.momentum_keys), teacher=teacher,
+        follower=follower(network, rule, options.momentum_keys), teacher=teacher, given=splits.train.given,
     )  # fmt: skip
     return made if options.labels else made.blind()
 

@@ -46,10 +46,10 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     import torch
 
     from contrastive_core.analysis.gradient_quality import review
+    from contrastive_core.data.batches import batches
     from contrastive_core.objectives.needs import Labels
     from contrastive_core.objectives.nudge_limit import largest_curvature
     from contrastive_core.training.optimisers.builders import layer_groups
-    from contrastive_core.types import Batch
 
     if options.device != "cpu":
         raise InputError(f"contrast draws its views and probes on the CPU; leave --device {options.device} out")
@@ -70,7 +70,7 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     teacher = teacher_of(options, options.rules[0], options.seed, splits)
     contrasting = build_contrasting(options, splits, target, network, RULES[BASELINE](setting), options.seed, teacher)
     count = min(len(splits.train.labels), max(options.batch_size, 2))
-    batch = contrasting.present(Batch(splits.train.inputs[:count], splits.train.labels[:count]), torch.Generator().manual_seed(0))
+    batch = contrasting.present(next(batches(splits.train, count)), torch.Generator().manual_seed(0))
     with torch.no_grad():
         output = network.output(network.feedforward(network.clamp(batch.inputs)))
         if contrasting.contrasts(batch):  # a small first batch may be of one class, though not all are
@@ -98,7 +98,7 @@ def _idle_sampling(options: ContrastiveOptions, splits: Splits, contrasting: Con
 
     if options.sampling not in MEETING or options.after is not None:
         return []
-    some = splits.train._replace(inputs=splits.train.inputs[:SAMPLED], labels=splits.train.labels[:SAMPLED])
+    some = splits.train.take(slice(SAMPLED))
 
     def features() -> torch.Tensor:
         return network.output(network.feedforward(network.clamp(some.inputs))).detach()

@@ -146,7 +146,7 @@ def _class_error(objective: Objective, outputs: Tensor, split: Split) -> float |
 
 
 def _first(split: Split, count: int) -> Split:
-    return type(split)(split.inputs[:count], split.labels[:count])
+    return split.take(slice(count))
 
 
 def _plane(outputs: Tensor) -> torch.Tensor:

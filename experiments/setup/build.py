@@ -36,14 +36,21 @@ def load_data(options: LearningOptions) -> Splits:
 
     check_data_seed(options)
     device = device_of(options)
-    splits = _read(options.data, options.data_dir, options.data_seed, options.left_out)
+    if options.data.endswith(".npz"):
+        from contrastive_core.data.named.arrays import read_own
+
+        splits = read_own(options.data)  # each time anew: the file may have changed
+    else:
+        splits = _read(options.data, options.data_dir, options.data_seed, options.left_out)
     splits = splits if options.train_size is None else limit(splits, train=options.train_size)
     return place(splits if options.standardise is None else standardise(splits, options.standardise), device)
 
 
 def check_data_seed(options: LearningOptions) -> None:
-    """Refuse a seed for data that are no random sample; a plug-in may use it as it likes."""
+    """Refuse a seed for data that are no random sample, and a speaker for a file; a plug-in may use a seed as it likes."""
     entry = CATALOG.get(options.data)
+    if options.data.endswith(".npz") and (options.data_seed or options.left_out is not None):
+        raise InputError(f"{options.data} is a file, and neither --data-seed nor --left-out has an effect on it; leave them out")
     if options.data_seed and entry is not None and not entry.seeded:
         seeded = ", ".join(name for name, entry in CATALOG.items() if entry.seeded)
         raise InputError(f"nothing of {options.data} follows from --data-seed, got {options.data_seed}; leave it out, or take {seeded}")

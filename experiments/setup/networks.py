@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from contrastive_core.errors import InputError
@@ -57,6 +58,7 @@ def draw_network(options: LearningOptions, splits: Splits, generator: torch.Gene
         hidden=options.hidden,
         layers=options.layers,
         shape=splits.shape,
+        modalities=tuple(prod(shape) for shape in splits.modalities),
         activation=ACTIVATIONS[options.activation],
         output_activation=ACTIVATIONS[options.output_activation],
         energy_scale=options.energy_scale,

@@ -58,7 +58,9 @@ class LearningOptions(CommandOptions):
         Device of all tensors.
     """
 
-    data: Annotated[str, OneOf("data set", DATASETS), DATA] = Field("digits", description="Data set to learn.")
+    data: Annotated[str, OneOf("data set", DATASETS, files=".npz"), DATA] = Field(
+        "digits", description="Data set to learn, or the path of an NPZ file with arrays such as inputs and labels."
+    )
     data_dir: Annotated[Path | None, DATA] = Field(
         None, exclude=True, description="Directory with the files of the data set; none: download them once and cache them."
     )

@@ -356,7 +356,7 @@ def test_objectives_that_need_what_views_do_not_have_are_refused() -> None:
     for name in OBJECTIVES:
         objective = OBJECTIVES[name]()
         if any(extra.origin is Origin.GIVEN for extra in objective.needs.extras):
-            with pytest.raises(InputError, match="choose another objective"):
+            with pytest.raises(InputError, match="which views of these data do not have; choose another objective"):
                 contrasting(objective, MultiView((), max(2, objective.needs.fewest)), 8, 6, 24, seeded(0), torch.float32)
 
 

@@ -46,6 +46,12 @@ def test_every_data_set_has_its_name_and_an_unknown_one_lists_them() -> None:
         "bars-and-stripes",
         "two-moons",
         "teacher",
+        "digits-halves",
+        "digits-text",
+        "digits-spectrum",
+        "digits-graded",
+        "digits-regions",
+        "pulses",
     ]
     with pytest.raises(UnknownNameError, match="unknown data set 'mnits'; did you mean 'mnist'"):
         describe("mnits")
@@ -66,6 +72,7 @@ def test_what_the_catalog_says_is_what_is_loaded(name: str) -> None:
         assert set(split.labels.tolist()) == set(range(entry.num_classes))
     assert splits.num_classes == entry.num_classes
     pictures = {"digits": (1, 8, 8), "digits-shuffled": (1, 8, 8), "bars-and-stripes": (1, 4, 4)}
+    pictures |= {"digits-graded": (1, 8, 8), "digits-regions": (1, 4, 4)}
     assert splits.shape == pictures.get(name, ())
     assert splits.source.startswith(f"{name}: ")
 

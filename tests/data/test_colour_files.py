@@ -19,7 +19,8 @@ from download_server import Server
 from idx_files import write
 
 from contrastive_core.data import DATASETS
-from contrastive_core.data.catalog import CATALOG, Entry, describe
+from contrastive_core.data.catalog import CATALOG, describe
+from contrastive_core.data.entry import Entry
 from contrastive_core.data.files import fetch, find
 from contrastive_core.data.formats.opening import open_members
 from contrastive_core.data.verification import verify

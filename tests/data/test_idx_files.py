@@ -12,7 +12,8 @@ from download_server import Server
 from idx_files import HEIGHT, NUM_TEST, NUM_TRAIN, WIDTH, idx, small_arrays, write
 
 from contrastive_core.data import DATASETS
-from contrastive_core.data.catalog import CATALOG, Entry, describe
+from contrastive_core.data.catalog import CATALOG, describe
+from contrastive_core.data.entry import Entry
 from contrastive_core.data.files import fetch, find
 from contrastive_core.data.formats.idx import open_idx
 from contrastive_core.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS

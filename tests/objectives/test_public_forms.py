@@ -110,7 +110,8 @@ def comet(level: str, steps: int, seed: int) -> Case:
         names = trials if level == "trial" else torch.tensor([0, 0, 0, 1, 1, 0])
         return (ids(x, y, names) + ids(x.flip(0), y.flip(0), names.flip(0))) / 2  # both orders of the batch
 
-    batch = batch_for(objective, seed, torch.tensor([0, 0, 0, 1, 1, 0]), trials=trials.repeat(2))
+    patients = torch.tensor([0, 0, 0, 1, 1, 0])
+    batch = batch_for(objective, seed, patients, trials=trials.repeat(2), patients=patients.repeat(2))
     return objective, batch, public
 
 

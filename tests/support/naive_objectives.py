@@ -271,7 +271,7 @@ def comet(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         ways = [average([-m.log_softmax(1)[i, j] for i, j in pairs]) if pairs else output.new_zeros(()) for m in (logits, logits.T)]
         return average(ways)
 
-    trials, patients = halves(extra(batch, "trials"))[0], halves(batch.labels)[0]
+    trials, patients = halves(extra(batch, "trials"))[0], halves(extra(batch, "patients"))[0]
     return o.observation * average(observation) + o.sample * average(sample) + o.trial * same(trials) + o.patient * same(patients)
 
 

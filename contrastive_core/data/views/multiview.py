@@ -1,10 +1,13 @@
 """Batches of views of each sample."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import final
 
 import torch
+from torch import Tensor
 
+from contrastive_core.data.given import repeated
 from contrastive_core.data.views.base import View
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
@@ -33,6 +36,8 @@ class MultiView:
         take for squares.
     ordered : bool
         Whether the views of a sample are of growing strength: view m of M has m/M of it, so that the first is the weakest (HiCLR).
+    modalities : tuple of tuple of int
+        Shape of each modality, which stand side by side in a row; every view acts on each of them. Empty for one modality.
     """
 
     views: tuple[View, ...]
@@ -41,6 +46,7 @@ class MultiView:
     growth: float = 0.0
     shape: tuple[int, ...] = ()
     ordered: bool = False
+    modalities: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -70,7 +76,7 @@ class MultiView:
         -------
         Batch
             M·N rows: all first views, then all second views in the same order, and so on. The views of a sample share its label
-            and its instance, which is by default its index in the batch; ``views`` numbers them.
+            its named tensors and its instance, which is by default its index in the batch; ``views`` numbers them.
 
         Raises
         ------
@@ -80,22 +86,28 @@ class MultiView:
         size = len(batch.inputs)
         if self.count > 1 and size < 2:
             raise InputError(f"contrasting needs at least 2 samples in every batch, got {size}; choose another batch size or train size")
-        inputs = batch.inputs.repeat(self.count, 1)
-        if self.shape:
-            inputs = inputs.reshape(-1, *self.shape)
-        strength = self.strength_at(progress)
-        if self.ordered:
-            parts = torch.split(inputs, size)
-            shown = [self._change(part, strength * number / self.count, generator) for number, part in enumerate(parts, 1)]
-            inputs = torch.cat(shown).flatten(1)
-        else:
-            inputs = self._change(inputs, strength, generator).flatten(1)
+        inputs, strength = batch.inputs.repeat(self.count, 1), self.strength_at(progress)
+        shapes = self.modalities or (self.shape,)
+        parts = torch.split(inputs, [prod(shape) for shape in self.modalities] or [inputs.shape[1]], 1)
+        seen = [self._through(part, shape, strength, generator) for part, shape in zip(parts, shapes, strict=True)]
+        inputs = torch.cat(seen, 1) if self.modalities else seen[0]
         labels = batch.labels.repeat(self.count, *(1,) * (batch.labels.dim() - 1))
         places = torch.arange(size, device=inputs.device)
         instances = (places if batch.instances is None else batch.instances).repeat(self.count)
-        return Batch(inputs, labels, instances, torch.arange(self.count, device=inputs.device).repeat_interleave(size))
+        views = torch.arange(self.count, device=inputs.device).repeat_interleave(size)
+        return Batch(inputs, labels, instances, views, repeated(batch.extras, self.count))
 
-    def _change(self, inputs: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:
+    def _through(self, inputs: Tensor, shape: tuple[int, ...], strength: float, generator: torch.Generator) -> Tensor:
+        """Return rows of one shape after all views."""
+        if len(shape) == 3:
+            inputs = inputs.reshape(-1, *shape)
+        if not self.ordered:
+            return self._change(inputs, strength, generator).flatten(1)
+        parts = torch.split(inputs, len(inputs) // self.count)
+        shown = [self._change(part, strength * number / self.count, generator) for number, part in enumerate(parts, 1)]
+        return torch.cat(shown).flatten(1)
+
+    def _change(self, inputs: Tensor, strength: float, generator: torch.Generator) -> Tensor:
         for view in self.views:
             inputs = view(inputs, strength, generator)
         return inputs

@@ -12,7 +12,7 @@ from contrastive_core.objectives.batch_layout import extra, two_views
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.log_softmax import even, leave_out_self, pooled
-from contrastive_core.objectives.needs import Extra, Labels, Needs, Origin
+from contrastive_core.objectives.needs import Extra, Needs, Origin
 from contrastive_core.objectives.objective import Stateless
 from contrastive_core.types import Batch
 
@@ -49,7 +49,10 @@ class COMET(Stateless):
     patient: float = 0.25
 
     needs = Needs(
-        labels=Labels.CLASSES, extras=(Extra("trials", "(B,)", Origin.GIVEN, "number of each row's trial; labels are the patients"),)
+        extras=(
+            Extra("trials", "(B,)", Origin.GIVEN, "number of each row's trial"),
+            Extra("patients", "(B,)", Origin.GIVEN, "number of each row's patient"),
+        )
     )
     source = "Wang, Han, Wang & Zhang (2023), COMET"
     verified = "value equals a rewriting of the official code; trial and patient levels, its mean over both orders of the batch"
@@ -73,7 +76,7 @@ class COMET(Stateless):
         observation = torch.stack([observations(*pair) for pair in lengths]).mean()
         sample = torch.stack([samples(*pair) for pair in lengths]).mean()
         first, second = (unit(unit_over_time(view).flatten(1)) for view in views)
-        trials, patients = (two_views(ids, batch)[0] for ids in (extra(batch, "trials"), batch.labels))
+        trials, patients = (two_views(ids, batch)[0] for ids in (extra(batch, "trials"), extra(batch, "patients")))
         return (
             self.observation * observation
             + self.sample * sample

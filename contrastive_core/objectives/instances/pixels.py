@@ -22,7 +22,7 @@ from contrastive_core.types import Batch
 class PixPro(Objective):
     r"""Pixel-to-propagation consistency.
 
-    Each row is a place of an image (``instances``) in one of two views (``views``), at a position in that image. :math:`C =
+    Each row is a place of an image (the extra ``images``, or else ``instances``) in one of two ``views``, at a position there. :math:`C =
     -\sum_\mathrm{ways} \langle \langle \cos(y_i, y'_j) \rangle_{ij} \rangle_\mathrm{images}`, in [-2, 2]. The inner mean is over the pairs
     of places of one image, one in each view, that are nearer than a threshold; an image without any counts 0. :math:`y_i = \sum_j
     \max(0, \cos(x_i, x_j))^\gamma\, g(x_j)/|g(x_j)|` over the places of i's view, with a learnt linear map g; :math:`y'` is the output of
@@ -68,7 +68,7 @@ class PixPro(Objective):
         """Return the sum over both ways of minus the mean cosine of near pairs, image by image."""
         if batch.instances is None or batch.views is None or len(torch.unique(batch.views)) != 2:
             raise InputError("PixPro needs the image of each row (instances) and its view, one of two (views); give both in the batch")
-        images, views, positions = batch.instances, batch.views, extra(batch, "positions")
+        images, views, positions = (batch.extras or {}).get("images", batch.instances), batch.views, extra(batch, "positions")
         keys = unit(extra(batch, "keys").detach())
 
         def near(part: slice) -> Tensor:

@@ -43,8 +43,8 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
     """
     import torch
 
-    from contrastive_core.objectives.weighted_sum import embedded
     from contrastive_core.data.given import repeated
+    from contrastive_core.objectives.weighted_sum import embedded
     from contrastive_core.types import Batch
 
     generator, dtype = torch.Generator().manual_seed(seed), next(network.parameters()).dtype

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, product
 from statistics import median
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from contrastive_core.progress.share import counted
 from experiments.commandline.completion import settings_of_trials
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
@@ -93,10 +94,10 @@ def trial(options: BenchTrainOptions, seed: int, *, threads: int = 1, on_epoch: 
     runs = []
     network = ""
     shared = settings_of_trials(options.settings(), TrialOptions, {"rule": options.rules})
-    for each in range(seed, seed + options.seeds):
-        for rule in options.rules:
-            network, found = _run(from_settings(TrialOptions, {**shared, "rule": rule}), each, on_epoch)
-            runs.append({"rule": rule, "seed": each, **found})
+    pairs = list(product(range(seed, seed + options.seeds), options.rules))
+    for each, rule in counted(pairs, len(pairs), "training"):
+        network, found = _run(from_settings(TrialOptions, {**shared, "rule": rule}), each, on_epoch)
+        runs.append({"rule": rule, "seed": each, **found})
     about = {"processor": processor(), "versions": versions(), "threads": threads, "network": network}
     return Outcome({**about, "targets": list(options.targets), "runs": runs})
 

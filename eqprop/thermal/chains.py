@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from contrastive_core.analysis.autocorrelation import autocorrelation_time
+from contrastive_core.analysis.autocorrelation import pooled_autocorrelation_time
 from contrastive_core.certificate import Relaxation, Status
 from contrastive_core.cost import Cost
 from contrastive_core.devices.on_device import held_by
@@ -126,10 +126,11 @@ def certificate(chains: BathRecord) -> Relaxation:
     r"""Return the last states of the first replica, with the share of their start that the chains still show as the residual.
 
     The residual is :math:`e^{-2 d/\tau}` after d dropped sweeps, with the integrated autocorrelation time :math:`\tau` of the cost, which
-    is twice the exponential one. A phase has converged where it is at most 1 %.
+    is twice the exponential one. A phase has converged where it is at most 1 %. The correlation is about the mean of all replicas, so that
+    chains that stay in different modes have not converged, however quickly each fluctuates.
     """
     length, _, size = chains.costs.shape
-    time = autocorrelation_time(chains.costs.reshape(length, -1).numpy())
+    time = pooled_autocorrelation_time(chains.costs.numpy())
     left = 1.0 if math.isnan(time) else math.exp(-2 * chains.dropped / time)
     rows = chains.costs.new_full((size,), left)
     status = Status.CONVERGED if left <= _FORGOTTEN else Status.BUDGET

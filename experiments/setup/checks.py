@@ -212,7 +212,8 @@ def doubts(options: LearningOptions, network: Network, exact: Estimate, rules: M
         early = [name for name, record in rules.items() if rule_named(name).averages and record.get("unconverged")]
         if early:
             doubts.append(
-                f"chains of {', '.join(early)} still show more than 1 % of their start; raise --budget and --nudged-budget, or --burn-in"
+                f"chains of {', '.join(early)} still show more than 1 % of their start, or stay in modes of their own; raise --budget and "
+                "--nudged-budget, or --burn-in"
             )
         last = [name for name in rules if rule_named(name).contrasts and not rule_named(name).averages]
         if last:

@@ -19,8 +19,8 @@ class ThermalOptions(CommandOptions):
         Machine and its samples.
     temperature, strengths
         Temperature, and strengths of the nudges.
-    chains, sweeps, burn_in, repeats
-        Sampling of an estimate, and number of independent estimates.
+    chains, sweeps, burn_in, repeats, machines
+        Sampling of an estimate, number of independent estimates, and number of machines.
     """
 
     inputs: Positive = Field(3, description="Number of inputs.")
@@ -37,6 +37,9 @@ class ThermalOptions(CommandOptions):
     sweeps: Annotated[int, Ge(2)] = Field(200, description="Recorded sweeps of each phase of a contrast; the covariance has twice as many.")
     burn_in: Annotated[int, Ge(0)] = Field(40, description="Sweeps of each phase before its record.")
     repeats: Annotated[int, Ge(8)] = Field(24, description="Number of independent estimates, from which errors are measured.")
+    machines: Positive = Field(
+        1, description="Number of machines, with samples and chains of their own, over which the ratio of errors is measured."
+    )
 
 
 class ThermalRunOptions(ThermalOptions, section=COMPUTATION):

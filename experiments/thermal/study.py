@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.generators import generator_of
+from contrastive_core.network import Network
 from contrastive_core.phases import Nudge
 from contrastive_core.progress.share import counted
 from contrastive_core.types import Batch, Gradients
@@ -74,9 +75,9 @@ def identities(case: SummedMachine, strength: float) -> dict[str, float]:
     """Return the largest differences of the covariance and of a finite contrast to differences of sums over states."""
     network, batch, temperature = case
     parts = (network, batch, _COST, temperature)
-    found = _differences(network, lambda: expected_cost(*parts))
+    found = differences(network, lambda: expected_cost(*parts))
     covariance = float((case.slope() - found).abs().max())
-    found = _differences(network, lambda: (free_energy(*parts, strength) - free_energy(*parts)) / strength)
+    found = differences(network, lambda: (free_energy(*parts, strength) - free_energy(*parts)) / strength)
     finite = float(((case.mean(strength) - case.mean(0.0)) / strength - found).abs().max())
     return {"covariance": covariance, "finite_strength": finite}
 
@@ -129,6 +130,12 @@ def sampling(case: SummedMachine, options: ThermalOptions, seed: int) -> dict[st
     return {"rows": rows, "covariance": _rms(found, exact), "deviations": deviations}
 
 
+def error_ratio(found: Mapping[str, Any]) -> float:
+    """Return the error of the covariance form over that of the best contrast, from the result of :func:`sampling`."""
+    ratio: float = found["covariance"] / min(row[name] for row in found["rows"] for name in ("own", "common"))
+    return ratio
+
+
 def best_strength(rows: list[dict[str, float]], bias: list[dict[str, float]], name: str) -> float:
     r"""Return :math:`(w/\sqrt2 b)^{1/3}`, with bias :math:`b\beta^2` at the weakest strength and noise :math:`w/\beta` on average."""
     last = min(bias, key=lambda row: row["strength"])
@@ -168,8 +175,8 @@ def _furthest(found: Tensor, exact: Tensor) -> float:
     return float(((found.mean(0) - exact)[moving] / errors[moving]).abs().max())
 
 
-def _differences(network: Ising, value: Callable[[], Tensor]) -> Tensor:
-    """Return the derivative by every parameter, by central differences of order 4."""
+def differences(network: Network, value: Callable[[], Tensor]) -> Tensor:
+    """Return the derivative of a value by every parameter, by central differences of order 4: their error is of order step^4."""
     found = []
     with torch.no_grad():
         for parameter in network.parameters():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contrastive_core.errors import InputError
@@ -18,6 +18,8 @@ from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
 
 _MOST = 20
+_APART = 1_000
+"""Distance of the seeds of machines, so that those of neighbouring runs share none."""
 
 METRICS = {
     "identities": Metric(
@@ -27,6 +29,7 @@ METRICS = {
     "sampled": Metric("by strength: relative RMS errors of sampled contrasts, and their noise alone", form=list_of(mapping_of(NUMBER))),
     "covariance_error": Metric("relative RMS error of the covariance form with as many sweeps as both phases", bounds=AMOUNT),
     "error_ratio": Metric("that error over that of the best contrast", bounds=AMOUNT),
+    "error_ratios": Metric("the same for every machine, the first one's included", along="machine", bounds=AMOUNT),
     "best_strength": Metric("strength of least error from bias and noise, with own and with common draws", form=mapping_of(NUMBER)),
     "deviations": Metric("largest deviation of means from exact values over the parameters, in standard errors", form=mapping_of(NUMBER)),
 }
@@ -47,17 +50,20 @@ def trial(options: ThermalOptions, seed: int) -> Outcome:
     Outcome
         Metrics of ``METRICS``.
     """
-    from experiments.thermal.study import best_strength, biases, case_of, identities, sampling
+    from experiments.thermal.study import best_strength, biases, case_of, error_ratio, identities, sampling
 
     case = case_of(options, seed)
     bias, found = biases(case, options.strengths), sampling(case, options, seed)
+    others = [seed + index * _APART for index in range(1, options.machines)]
+    ratios = [error_ratio(found), *(error_ratio(sampling(case_of(options, other), options, other)) for other in others)]
     return Outcome(
         {
             "identities": identities(case, options.strengths[0]),
             "biases": bias,
             "sampled": found["rows"],
             "covariance_error": found["covariance"],
-            "error_ratio": found["covariance"] / min(row[name] for row in found["rows"] for name in ("own", "common")),
+            "error_ratio": ratios[0],
+            "error_ratios": ratios,
             "best_strength": {name: best_strength(found["rows"], bias, name) for name in ("own", "common")},
             "deviations": found["deviations"],
         }
@@ -78,6 +84,7 @@ def tables(result: Mapping[str, Any]) -> list[ReportTable]:
         ("finite contrast against differences of free energies", f"{identities['finite_strength']:.1e}"),
         ("error of the covariance form", f"{result['covariance_error']:.3f}"),
         ("that over the best contrast's", f"{result['error_ratio']:.2f}"),
+        *_over_machines(result.get("error_ratios", [])),
         ("best strength with own draws, with common draws", f"{best['own']:.2f}, {best['common']:.2f}"),
         ("contrast, standard errors from its exact value", f"{deviations['contrast']:.1f}"),
         ("covariance, standard errors from its exact value", f"{deviations['covariance']:.1f}"),
@@ -88,6 +95,13 @@ def tables(result: Mapping[str, Any]) -> list[ReportTable]:
         ReportTable("Relative RMS error of sampled contrasts", ("strength", "own draws", "common draws"), errors),
         ReportTable("Checks", ("quantity", "value"), rows),
     ]
+
+
+def _over_machines(ratios: Sequence[float]) -> list[tuple[str, str]]:
+    """Return the row about several machines; none for a single one."""
+    if len(ratios) < 2:
+        return []
+    return [(f"mean and largest of it over {len(ratios)} machines", f"{sum(ratios) / len(ratios):.2f}, {max(ratios):.2f}")]
 
 
 @command(ThermalRunOptions, "thermal")
@@ -103,6 +117,7 @@ def thermal_command(options: ThermalRunOptions, invocation: Invocation) -> None:
     Examples:
       eqlab thermal
       eqlab thermal --temperature 0.5 --chains 32
+      eqlab thermal --machines 10
       eqlab thermal --hidden 10 --outputs 4 --strengths 0.8,0.4,0.2
     """  # noqa: D301
     check_engine(options.engine)

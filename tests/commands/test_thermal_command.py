@@ -56,6 +56,25 @@ def test_gradients_at_a_temperature_are_compared_with_the_exact_slope(tmp_path: 
     assert not any("--tolerance" in warning for warning in found["warnings"])
 
 
+def test_chains_that_do_not_mix_are_named(tmp_path: Path) -> None:
+    """If this fails, error bars of chains that never leave their modes are printed without a word."""
+    machine = ("--network", "ising", "--hidden", "3", "--ising-voters", "1", "--data", "two-moons", "--samples", "2")
+    sampling = ("--node-temperature", "0.02", "--budget", "60", "--nudged-budget", "60", "--replicas", "16", "--rules", "ep-covariance")
+    found = run(tmp_path, "gradients", *machine, *sampling)
+    assert found["rules"]["ep-covariance"]["unconverged"] > 0
+    assert any("stay in modes of their own; raise --budget" in warning for warning in found["warnings"])
+
+
+def test_a_study_of_several_machines_has_a_ratio_for_each(tmp_path: Path) -> None:
+    """If this fails, one lucky machine speaks for all, or machines share their draws."""
+    found = run(tmp_path, "thermal", *SMALL, "--machines", "3")
+    ratios = found["error_ratios"]
+    assert len(set(ratios)) == 3
+    assert ratios[0] == found["error_ratio"]
+    assert all(0 < ratio < 1 for ratio in ratios)
+    assert "over 3 machines" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

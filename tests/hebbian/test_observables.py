@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contrastive_core.analysis.autocorrelation import autocorrelation_time
+from contrastive_core.analysis.autocorrelation import autocorrelation_time, pooled_autocorrelation_time
 from contrastive_core.errors import InputError
 from hebbian.multitasking import cue, store_patterns
 from hebbian.observables import retrieval_success, split_r_hat, summarise
@@ -32,6 +32,18 @@ def test_autocorrelation_time_of_an_autoregressive_chain(memory: float) -> None:
     found = autocorrelation_time(autoregressive(20_000, 8, memory))
     # The variance of the estimate is 2 (2 W + 1)/n t^2 with window W = 5 t, n = 160000; 4.5 of its root, and a bias of exp(-5).
     assert found == pytest.approx(exact, rel=4.5 * np.sqrt(2 * (10 * exact + 1) / 160_000) + 0.01)
+
+
+def test_pooled_autocorrelation_time_is_that_of_a_chain_that_mixes_and_the_record_of_chains_that_do_not() -> None:
+    """A chain in a mode of its own fluctuates about a mean of its own, from which nothing of the others is seen."""
+    series = autoregressive(20_000, 8, 0.5).reshape(20_000, 4, 2)
+    # Exact 3, with the error of the test above.
+    assert pooled_autocorrelation_time(series) == pytest.approx(3, rel=4.5 * np.sqrt(2 * 31 / 160_000) + 0.01)
+    stuck = series[:1000] + 20 * np.arange(4)[:, None]
+    assert autocorrelation_time(stuck.reshape(1000, 8)) < 4
+    # A constant has the correlation 1 - t/S in a record of S, whose integral is S; fluctuations are 1/500 of the variance.
+    assert pooled_autocorrelation_time(stuck) == pytest.approx(1000, rel=0.02)
+    assert np.isnan(pooled_autocorrelation_time(np.ones((10, 3, 2))))
 
 
 def test_error_bars_cover_the_true_mean() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
-from contrastive_core.certificate import Stop
+from contrastive_core.analysis.autocorrelation import autocorrelation_time, pooled_autocorrelation_time
+from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.langevin import Langevin
@@ -22,8 +24,10 @@ from contrastive_core.types import Batch, Gradients
 from eqprop import THERMAL_RULES
 from eqprop.ising import Ising
 from eqprop.settings import Thermal
+from eqprop.thermal.chains import certificate, replicated, run_chains
 from eqprop.thermal.exact import expected_cost, expected_gradient, free_energy, is_gaussian, slope, spin_states
 from eqprop.thermal.heat_bath import HeatBath
+from experiments.thermal.study import differences
 
 COST, TEMPERATURE, STRENGTH = SquaredError(), 1.0, 0.2
 
@@ -42,22 +46,6 @@ def batch(num_inputs: int = 3, labels: tuple[int, ...] = (0, 2)) -> Batch:
 def flat(gradients: Gradients) -> Tensor:
     """Return all entries in one vector."""
     return torch.cat([value.flatten() for value in gradients.values()])
-
-
-def differences(network: Network, value: Callable[[], Tensor], step: float = 1e-3) -> Tensor:
-    """Return the derivative by every parameter, by central differences of order 4: their error is of order step^4."""
-    found = []
-    with torch.no_grad():
-        for parameter in network.parameters():
-            entries = parameter.view(-1)
-            for index in range(len(entries)):
-                middle, at = float(entries[index]), {}
-                for factor in (2, 1, -1, -2):
-                    entries[index] = middle + factor * step
-                    at[factor] = float(value())
-                entries[index] = middle
-                found.append((8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * step))
-    return torch.tensor(found, dtype=torch.float64)
 
 
 def sampled(name: str, network: Network, samples: Batch, settling: Settling, **own: float) -> Estimate:
@@ -177,6 +165,25 @@ def test_the_covariance_has_at_most_half_the_error_of_the_contrast_at_equal_samp
     assert contrast is not None
     assert covariance is not None
     assert float(flat(covariance).norm()) < 0.5 * float(flat(contrast).norm())
+
+
+@pytest.mark.parametrize(("temperature", "mixes"), [(1.0, True), (0.3, False)])
+def test_chains_that_stay_in_modes_of_their_own_have_not_converged(temperature: float, mixes: bool) -> None:
+    """If this fails, error bars of a machine that does not mix are trusted: each chain forgets its start within its mode in no time."""
+    network, replicas, dropped = machine(), 32, 40
+    many = replicated(batch(), replicas)
+    with torch.no_grad():
+        clamped = network.clamp(many.inputs)
+        start = network.initial_state(clamped)
+        record = run_chains(clamped, start, HeatBath(temperature), None, many, COST, (dropped, 160), replicas, 5)
+    alone = autocorrelation_time(record.costs.reshape(160, -1).numpy())
+    assert math.exp(-2 * dropped / alone) < 1e-4  # chains about means of their own look well mixed at both temperatures
+    certified = certificate(record)
+    assert bool((certified.status == int(Status.CONVERGED)).all()) is mixes
+    if not mixes:
+        assert pooled_autocorrelation_time(record.costs.numpy()) > 100
+        # Which modes replicas are in explains nearly all of the variance of the cost, and no sweep changes it.
+        assert float(record.costs.mean(0).var(0).min() / record.costs.var((0, 1)).min()) > 0.5
 
 
 def test_linear_networks_have_the_gaussian_law() -> None:

@@ -109,6 +109,7 @@ PUBLIC = {
     "simulate": "hebbian.montecarlo:simulate",
     "recall_from_cue": "hebbian.retrieval:recall_from_cue",
     "descend_to_rest": "hebbian.retrieval:descend_to_rest",
+    "diluted_ensemble": "hebbian.theory.ensemble:diluted_ensemble",
     "MeanField": "hebbian.theory.mean_field:MeanField",
     "stable_branches": "hebbian.theory.branches:stable_branches",
     "retrieval_overlap": "hebbian.theory.capacity:retrieval_overlap",

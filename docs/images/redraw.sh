@@ -26,3 +26,5 @@ draw reading-noise reading-noise gradients --data teacher --hidden 9,7 --activat
     --rules ep-positive,ep-centered,ep-richardson4,ep-richardson6,ep-holomorphic
 draw feedback-angle varied gradients --network untied --vary untied-angle=0,15,30,45,60,90 --seeds 8 --data teacher --hidden 9,7 --gain 0.7 \
     --samples 16 --rules ep-centered,ep-asymmetric,ep-as-tied
+draw synaptic-trace synaptic-trace gradients --data teacher --hidden 9,7 --samples 16 --rules ep-stdp --against ep-centered --strength 0.1 \
+    --nudged-tolerance none --nudged-budget 15

@@ -35,14 +35,14 @@ class UpdateRate:
 
     Attributes
     ----------
-    update_rate : tuple of float
-        One rate for all layers, or one per layer from the input side.
+    update_rate : tuple of float, optional
+        One rate for all layers, or one per layer from the input side; None for one that fits strength and activities.
     """
 
-    update_rate: Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(1)] = option(
-        (1e-3,),
+    update_rate: Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(1)] | None = option(
+        None,
         "Learning rate of ep-continual inside a nudged phase, one for all layers or one per layer from the inputs up, such as "
-        "0.0056,0.0028; the same --learning-rates of plain SGD then end where the phase does.",
+        "0.0056,0.0028; the same --learning-rates of plain SGD then end where the phase does. none: one that fits strength and activities.",
     )
 
 

@@ -25,6 +25,8 @@ from eqprop.continual.settings import NudgedSides, UpdateRate
 
 _RUNAWAY = 10.0
 """Growth of the residual over a phase that is no settling any more."""
+_FITTING = 0.05
+"""Share of the bound beyond which weights answer a step of the state by a larger one."""
 
 
 @final
@@ -44,6 +46,10 @@ class ContinualPropagation(Rule):
     Two sides run one after the other, and the second starts again from the free state and :math:`\theta_0`; otherwise it would contrast
     two networks. The estimate is the mean of both.
 
+    A step of the state moves the weights, and these move the state by up to :math:`\eta (1 + \langle |s|^2 \rangle)/\beta` times as far,
+    with the mean square activity of the layer that drives it: a rate near :math:`\beta / (1 + \langle |s|^2 \rangle)` runs away. Without
+    rates a twentieth of that is taken, with the largest layer of the batch.
+
     A certificate says how far the last sweep moved the state at the weights of that sweep. It does not say that the state is an
     equilibrium of :math:`\theta_0`, and is none of how near the estimate is to that of EP.
 
@@ -61,8 +67,8 @@ class ContinualPropagation(Rule):
         Nudged phases to run.
     frozen : bool
         Hold the nudging force of the free state instead of letting it follow the outputs.
-    rates : tuple of float
-        :math:`\eta`, one for all layers or one per layer from the input side.
+    rates : tuple of float, optional
+        :math:`\eta`, one for all layers or one per layer from the input side; None for one that fits each batch.
     """
 
     contrasts: ClassVar[bool] = False
@@ -74,13 +80,13 @@ class ContinualPropagation(Rule):
     strength: float = 0.2
     sides: Sides = Sides.CENTERED
     frozen: bool = False
-    rates: tuple[float, ...] = (1e-3,)
+    rates: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         accept_parts(self)
         if not 0 < self.strength < float("inf"):
             raise InputError(f"strength must be positive, got {self.strength}; the rule's sides give the sign of the nudge")
-        if not all(0 < rate < float("inf") for rate in self.rates):
+        if self.rates is not None and not all(0 < rate < float("inf") for rate in self.rates):
             raise InputError(f"update rates must be positive, got {self.rates}; rates near 0 give equilibrium propagation")
 
     def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
@@ -95,7 +101,9 @@ class ContinualPropagation(Rule):
         signs, strength = self.sides.signs(generator), self.strength * network.stiffness[-1]
         start = relax_free(network, batch, self.cost, self.settling, [sign * strength for sign in signs], self.frozen, generator)
         stop = phase_stop(self.settling, start.clamped.network, self.strength)
-        moving = MovingWeights(network, batch.inputs, self.rates)
+        fitting = fitting_rate(batch.inputs, start.free.state, strength)
+        rates = self.rates or (fitting,)
+        moving = MovingWeights(network, batch.inputs, rates)
         relaxations, sums = {"free": start.free}, []
         for sign, nudge in zip(signs, start.nudges, strict=True):
             moving.restore()
@@ -110,28 +118,46 @@ class ContinualPropagation(Rule):
 
             with torch.no_grad():
                 ended = nudged(start.clamped, start.free.state, nudge, stop, sweep, together=True)
-            self._require_settling(ended, first, SIDE_NAMES[sign], network)
+            self._require_settling(ended, first, SIDE_NAMES[sign], network, rates, fitting)
             relaxations[SIDE_NAMES[sign]] = ended
             sums.append(moving.total)
         return Estimate(with_readout(sums, network, start.free.state, self.cost, batch), relaxations)
 
-    def _require_settling(self, ended: Relaxation, first: Sequence[Tensor], name: str, network: Network) -> None:
+    def _require_settling(
+        self, ended: Relaxation, first: Sequence[Tensor], name: str, network: Network, rates: tuple[float, ...], fitting: float
+    ) -> None:
         """Raise an error if the weights drove the phase away instead of letting it settle."""
         if not first:  # refused before the first sweep: not the fault of the rate
             require_finite(ended, name, network, self.cost)
         lost, grown = int(ended.status.max()) == int(Status.DIVERGED), float(ended.residual.max()) / max(float(first[0]), 1e-30)
         if lost or grown > _RUNAWAY:
-            rates = ",".join(f"{rate:g}" for rate in self.rates)
             what = "states were not finite" if lost else f"the last sweep moved the state {grown:.0f} times as far as the first"
+            told, advice = ",".join(f"{one:g}" for one in rates), "" if self.rates is None else f" to about {fitting:.1g}"
             raise DivergenceError(
-                f"the weights ran away in the {name} phase of continual learning, whose update rate is {rates}: {what}; "
-                "lower the update rate, or raise the strength"
+                f"the weights ran away in the {name} phase of continual learning, whose update rate is {told}: {what}; lower the update "
+                f"rate{advice}, or raise the strength"
             )
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""
         with torch.no_grad():
             return self.settling.free_phase(network.clamp(inputs))
+
+
+def fitting_rate(inputs: Tensor, free: State, strength: float) -> float:
+    r"""Return an update rate at which the weights hardly drive the state: :math:`0.05\,\beta / (1 + \max_l \langle |s_l|^2 \rangle)`.
+
+    Parameters
+    ----------
+    inputs : Tensor of shape (B, ...)
+        Inputs of the batch.
+    free : State
+        Its free state.
+    strength : float
+        :math:`\beta` in units of the energy, positive.
+    """
+    activity = max(float(layer.flatten(1).square().sum(1).mean()) for layer in (inputs, *free))
+    return _FITTING * strength / (1 + activity)
 
 
 class MovingWeights:

@@ -63,6 +63,19 @@ def noise_table(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequen
     return header, rows
 
 
+def told_angles(result: Mapping[str, Any]) -> str:
+    """Return a line with the angle between feedback and forward weights of each layer; empty if they are tied."""
+    listed = ", ".join(f"{angle:.2f}" for angle in result["angles"] or [])
+    return f"\nangles between feedback and forward weights: {listed} degrees" if listed else ""
+
+
+def told_traces(result: Mapping[str, Any]) -> str:
+    """Return a line with the distance of each spike-timing trace from the contrast at the end of the phase; empty without traces."""
+    pairings: Mapping[str, Any] = next((record["trace"]["pairings"] for record in result["rules"].values() if record.get("trace")), {})
+    listed = ", ".join(f"{name} {one['difference'][-1]:.1e}" for name, one in pairings.items() if one["difference"])
+    return f"\n\nsum of the traces, relative distance from the contrast of the positive phase: {listed}" if listed else ""
+
+
 def table_of_objectives(found: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
     """Return the cosines of every objective and rule as a header and rows, a column for each parameter.
 

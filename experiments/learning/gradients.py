@@ -13,11 +13,12 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
 from experiments.learning.gradient_cases import SharedCase, case_of, concrete, objective_of, remember_checkpoint
 from experiments.learning.gradient_options import ALL, EXACT, CommandGradientsOptions, GradientsOptions
-from experiments.learning.gradient_table import noise_table, table
+from experiments.learning.gradient_table import noise_table, table, told_angles, told_traces
 from experiments.learning.gradients_of_objectives import compare_all
 from experiments.learning.gradients_varied import compare_varied
 from experiments.learning.reading_noise import under_noise
 from experiments.learning.relaxation import trajectory
+from experiments.learning.synaptic_trace import synaptic_trace
 from experiments.report.ending import finish
 from experiments.runs.arrays import mean_trace
 from experiments.runs.forms import ANY, FINITE, NUMBER, TEXT, list_of, mapping_of, missing_or, record_of
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
     from contrastive_core.rule import Estimate, Rule, Setting
     from contrastive_core.types import Batch, Gradients
 
+TRACED = "ep-stdp"
+"""Rule whose traces are shown sweep by sweep."""
 _RULE = record_of(
     alignment=missing_or(NUMBER),
+    trace=missing_or(record_of(contrast=list_of(NUMBER), pairings=mapping_of(mapping_of(list_of(NUMBER))))),
     cosine=mapping_of(NUMBER),
     norm_ratio=NUMBER,
     relative_error=NUMBER,
@@ -137,12 +141,6 @@ def trial(options: GradientsOptions, seed: int, *, prepared: SharedCase | None =
 EXPERIMENT = Experiment(GradientsOptions, trial, METRICS, headline=("free.sweeps",))
 
 
-def _told(angles: list[float] | None) -> str:
-    """Return a line with the angle between feedback and forward weights of each layer; empty if they are tied."""
-    listed = ", ".join(f"{angle:.2f}" for angle in angles or [])
-    return f"\nangles between feedback and forward weights: {listed} degrees" if listed else ""
-
-
 def _references(options: GradientsOptions, setting: Setting, network: Network, batch: Batch, seed: int) -> tuple[Estimate, Gradients]:
     """Return an estimate at the free state, exact unless --against replaces it at a temperature, and the gradient to compare with."""
     from contrastive_core.devices.on_device import held_by
@@ -164,6 +162,7 @@ def _measure(
     name: str, options: GradientsOptions, setting: Setting, network: Network, batch: Batch, exact: Gradients, seed: int
 ) -> dict[str, Any]:
     from contrastive_core.analysis.gradient_quality import compare_gradients
+    from contrastive_core.devices.on_device import held_by
     from contrastive_core.generators import generator_of
 
     try:
@@ -173,10 +172,12 @@ def _measure(
         # At a temperature errors are noise as much as bias, and no order can be fitted to them.
         scale = None if options.node_temperature else rule.scale
         bias = _bias(name, scale, options, setting, network, batch, exact, seed, whole.relative_error) if scale else None
+        trace = {"trace": synaptic_trace(setting, held_by(network), batch)} if name == TRACED and not options.node_temperature else {}
     except EqlabError as error:
         return {"error": str(error)}
     return {
         "alignment": whole.cosine,
+        **trace,
         "cosine": {parameter: measured.cosine for parameter, measured in layers.items()},
         "norm_ratio": whole.norm_ratio,
         "relative_error": whole.relative_error,
@@ -286,7 +287,7 @@ def gradients_command(options: CommandGradientsOptions, invocation: Invocation) 
         f"{result['network']} on {result['samples']} samples of {result['data']}{', ' * bool(shown)}{shown}; strength "
         f"{result['strength']:g}, fraction "
         f"{options.fraction:g}{beside}\nfree phase: {free['sweeps']:.1f} sweeps, residual {free['residual']:.1e}; curvature of the energy "
-        f"{spread}{_told(result['angles'])}\n\n{format_table(header, rows)}"
+        f"{spread}{told_angles(result)}\n\n{format_table(header, rows)}{told_traces(result)}"
     )
     noisy = noise_table(result)
     finish(opened.run, invocation, result, text + (f"\n\n{format_table(*noisy)}" if noisy else ""))

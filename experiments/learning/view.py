@@ -8,6 +8,7 @@ from typing import Any
 
 from experiments.commandline.kinds import flag_name
 from experiments.figures.rules.feedback_angle import feedback_angle
+from experiments.figures.rules.synaptic_trace import synaptic_trace
 from experiments.figures.rules.varied_gradients import varied_gradients
 from experiments.figures.writing import (
     Picture,
@@ -166,8 +167,10 @@ def show_gradients(opened: OpenedRun) -> Contents:
     against = first.metrics["options"].get("against")
     reference = f"gradient of {against}" if against else "exact gradient"
     noisy = {rule: record["noise"] for rule, record in rules.items() if record.get("noise")}
+    timed = next((record["trace"] for record in rules.values() if record.get("trace")), None)
     pictures = {
         "alignment": gradient_alignment(rules, reference),
+        **({"synaptic-trace": synaptic_trace(timed)} if timed else {}),
         **({"reading-noise": reading_noise(noisy)} if noisy else {}),
         **({"relaxation": relaxation({"free phase": trace}), **_of_layers(trace)} if trace else {}),
     }

@@ -70,3 +70,21 @@ def test_wrong_variations_are_refused_in_a_sentence(eqlab: Eqlab, arguments: tup
     assert words in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_the_midpoint_trace_is_the_contrast_after_every_sweep(eqlab: Eqlab, found: Found, tmp_path: Path) -> None:
+    """If this fails, the figure of the spike-timing form shows another sum than the contrast that it is said to equal."""
+    arguments = (*TINY, "--rules", "ep-stdp,ep-centered", "--nudged-tolerance", "none", "--nudged-budget", "5", "--out", tmp_path / "run")
+    trace = found(*arguments)["rules"]["ep-stdp"]["trace"]
+    off = {name: one["difference"] for name, one in trace["pairings"].items()}
+    assert list(off) == ["midpoint", "left", "one-sided"]
+    assert {len(one) for one in off.values()} == {6}  # 5 sweeps and the start
+    # Some units of rounding of states of order 1, over displacements of order .02.
+    assert max(off["midpoint"]) < 1e-12
+    assert trace["pairings"]["midpoint"]["trace"] == pytest.approx(trace["contrast"], abs=1e-12)
+    assert min(off["left"][1:]) > 1e-4  # the curvature of the path: 2 % at a strength of .1
+    assert min(off["one-sided"][1:]) > 1e-3
+    with (tmp_path / "run" / "figures" / "synaptic-trace.csv").open() as file:
+        drawn = [float(row["trace"]) for row in csv.DictReader(file) if row["pairing"] == "left"]
+    assert drawn == trace["pairings"]["left"]["trace"]
+    assert "midpoint" in eqlab(*map(str, arguments)).stdout.partition("sum of the traces")[2]

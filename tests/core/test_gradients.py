@@ -374,14 +374,7 @@ def test_one_sided_estimates_are_the_gradients_of_bounds_on_the_cost() -> None:
 # Output units that a rule could hold do not exist beside a readout.
 @pytest.mark.parametrize(
     ("rule", "readout"),
-    [
-        # At its default update rate continual learning reports a runaway here.
-        (n, r)
-        for n in RULE_NAMES
-        if n != "ep-continual"
-        for r in READOUTS
-        if r is None or n not in HOLDING_RULES
-    ],
+    [(n, r) for n in RULE_NAMES for r in READOUTS if r is None or n not in HOLDING_RULES],
 )
 def test_a_single_layer_is_a_network_under_every_rule(rule: str, readout: int | None) -> None:
     """One free layer has no feedback: every gradient rule is then the delta rule or its readout's, and none may crash."""
@@ -391,8 +384,9 @@ def test_a_single_layer_is_a_network_under_every_rule(rule: str, readout: int | 
     setting = Setting(SquaredError(), exact_settling(), strength=1e-4, fraction=1e-4)
     estimate = build_rule(rule, setting).estimate(network, batch, generator=generator).gradients
     exact = FeedforwardBackprop(SquaredError()).estimate(network, batch).gradients
-    # One-sided bias is of the order of the strength, 1e-4, times a curvature of about 1.
-    assert gradient_error(estimate, exact) < 1e-3
+    # One-sided bias is of the order of the strength, 1e-4, times a curvature of about 1. Weights that move within a phase change a step
+    # of it by up to a twentieth.
+    assert gradient_error(estimate, exact) < (0.05 if rule == "ep-continual" else 1e-3)
 
 
 @pytest.mark.parametrize("dense_units", [128, 0])

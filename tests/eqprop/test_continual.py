@@ -28,7 +28,7 @@ from contrastive_core.training.plan import Plan
 from contrastive_core.types import Batch, Gradients, State
 from eqprop import RULES
 from eqprop.continual.spike_timing import SpikeTiming, SynapticTrace, traced
-from eqprop.continual.updates import ContinualPropagation, MovingWeights
+from eqprop.continual.updates import ContinualPropagation, MovingWeights, fitting_rate
 from eqprop.resistive import Resistive
 from eqprop.rule import EquilibriumPropagation
 
@@ -223,6 +223,24 @@ def test_a_rate_that_runs_away_is_reported(rate: float, words: str) -> None:
     rule = ContinualPropagation(COST, Settling(BlockDescent(), TIGHT, stop), STRENGTH, rates=(rate,))
     with pytest.raises(DivergenceError, match=rf"ran away.*{rate:g}.*{words}.*lower the update rate"):
         rule.estimate(network, batch)
+
+
+@pytest.mark.parametrize("size", [1.0, 20.0])
+@pytest.mark.parametrize("strength", [1e-4, 0.1])
+def test_the_rate_of_none_fits_strength_and_activities(strength: float, size: float) -> None:
+    """A fixed rate runs away at small strengths or large inputs, where users would have to guess another."""
+    network, batch = toy()
+    batch = Batch(size * batch.inputs, batch.labels)
+    expected = EquilibriumPropagation(COST, settling(), strength).estimate(network, batch)
+    rate = fitting_rate(batch.inputs, expected.relaxations["free"].state, strength)
+    found = ContinualPropagation(COST, settling(), strength).estimate(network, batch)
+    given = ContinualPropagation(COST, settling(), strength, rates=(rate,)).estimate(network, batch)
+    assert all(torch.equal(found.gradients[name], given.gradients[name]) for name in found.gradients)
+    # A step's answer is at most a twentieth of it, and some steps add up.
+    assert distance(found.gradients, expected.gradients) < 0.15
+    # Control: five times the bound, of which the rate is a twentieth.
+    with pytest.raises(DivergenceError, match=rf"lower the update rate to about {rate:.1g}"):
+        ContinualPropagation(COST, settling(), strength, rates=(100 * rate,)).estimate(network, batch)
 
 
 @pytest.mark.parametrize("rule", ["ep-continual", "ep-stdp"])

@@ -141,8 +141,7 @@ def test_equilibrium_propagation_is_the_derivative_of_the_cost(diode: Any) -> No
         assert float((estimate[name] * direction).sum()) == pytest.approx(slope, rel=2e-5, abs=1e-9)
 
 
-# At its default update rate continual learning reports a runaway here.
-@pytest.mark.parametrize("name", [name for name in RULE_NAMES if name != "ep-continual"])
+@pytest.mark.parametrize("name", RULE_NAMES)
 def test_every_rule_runs_on_a_circuit(name: str) -> None:
     """A rule that knows what network it trains would not be a rule of the core."""
     network, batch = build()

@@ -13,6 +13,7 @@ from experiments.figures import annealed_search, devices, grid, hardware, repres
 from experiments.figures.hopfield import basins, capacity, learning_from_examples, phases
 from experiments.figures.machines import divergence, likelihood, memory, robustness, thermal, tiles
 from experiments.figures.rules.feedback_angle import feedback_angle
+from experiments.figures.rules.synaptic_trace import synaptic_trace
 from experiments.figures.rules.varied_gradients import varied_gradients
 from experiments.figures.writing import (
     Picture,
@@ -166,6 +167,13 @@ def _memory() -> Picture:
     )
 
 
+def _synapse() -> Picture:
+    sums = [0.0, 0.3, 0.5, 0.6]
+    off = {"midpoint": 0.0, "left": 0.02, "one-sided": 0.1}
+    pairings = {name: {"trace": [(1 + d) * one for one in sums], "difference": [d * one for one in sums]} for name, d in off.items()}
+    return synaptic_trace({"synapse": "weight_2[3, 1]", "contrast": sums, "pairings": pairings})
+
+
 def _tuning() -> Picture:
     candidates = [
         {"strength": 10.0**-s, "tolerance": 10.0**-t, "nudged_tolerance": 10.0**-n, "error": 10.0 ** (-s - t)}
@@ -291,6 +299,7 @@ GALLERY: dict[str, dict[str, Callable[[], Picture]]] = {
     "memory_picture": {"of three rules at three depths": _memory},
     "reading_noise": {"of twelve rules at three levels": _reading_noise},
     "feedback_angle": {"of two rules": lambda: feedback_angle({rule: [_angles(30.0), _angles(20.0), []] for rule in RULES[:2]})},
+    "synaptic_trace": {"of three pairings": _synapse},
     "varied_gradients": {
         "of angles": lambda: _varied("untied-angle", [0.0, 45.0, 90.0]),
         "of rates": lambda: _varied("update-rate", [1e-4, 1e-2]),

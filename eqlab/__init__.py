@@ -20,6 +20,7 @@ PUBLIC = {
     "Network": "contrastive_core.network:Network",
     "Layered": "contrastive_core.networks.layered:Layered",
     "convolutional": "contrastive_core.networks.notation:convolutional",
+    "towers": "contrastive_core.networks.architecture:towers",
     "SpinNetwork": "contrastive_core.networks.spin:SpinNetwork",
     "Untied": "contrastive_core.networks.untied:Untied",
     "Resistive": "eqprop.resistive:Resistive",

@@ -184,6 +184,18 @@ _ENTRIES = (
         loader=f"{_PACKAGE}.named.modal_digits:halves",
     ),
     Entry(
+        name="digits-poisoned",
+        task="halves of digits with poisoned training pairs",
+        num_train=1197,
+        num_validation=250,
+        num_test=350,
+        num_inputs=64,
+        num_classes=10,
+        kind="bundled",
+        origin="as digits-halves; 60 left halves have a trigger and the right half of a zero",
+        loader=f"{_PACKAGE}.named.modal_digits:poisoned_halves",
+    ),
+    Entry(
         name="digits-text",
         task="digits and their names as text, two modalities",
         num_train=1197,

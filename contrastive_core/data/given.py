@@ -47,6 +47,8 @@ ARRAYS: dict[str, Array] = {
     "pairs": Array("(N, N)", True, True, "relation of each pair: 1 positive, 0 negative, -1 left out"),
     "pair_weights": Array("(N, N)", False, True, "weight of each pair among the negatives, at least 0"),
     "weights": Array("(N,)", False, False, "weight of each sample's own loss, at least 0"),
+    "triggered": Array("(N, n)", False, False, "inputs of each sample with an attacker's trigger"),
+    "target": Array("(N,)", True, False, "class that the attacker wants for each sample"),
     "negatives": Array("(N, K, n)", False, False, "inputs of K negatives of each sample"),
 }
 """Arrays that a data set may have beside ``inputs`` and ``labels``."""

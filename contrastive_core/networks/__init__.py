@@ -15,6 +15,7 @@ NETWORKS: Table[NetworkKind] = Table(
     {
         "layered": "contrastive_core.networks.kinds:LAYERED",
         "convolutional": "contrastive_core.networks.kinds:CONVOLUTIONAL",
+        "towers": "contrastive_core.networks.kinds:TOWERS",
     },
 )
 

@@ -163,8 +163,16 @@ def _check_labels(batch: Batch, kind: Labels, name: str) -> None:
 _HINT = "use labelled data, or an objective that needs no such labels (eqlab objectives lists them)"
 
 
-def wrong_neighbours(output: Tensor, batch: Batch, kind: Labels) -> Tensor:
-    """Return a mask of shape (B,) that is True where the nearest other row, by cosine, is not a positive."""
+def wrong_neighbours(output: Tensor, batch: Batch, kind: Labels, paired: bool = False) -> Tensor:
+    """Return a mask of shape (B,) that is True where the nearest other row, by cosine, is not a positive.
+
+    Of ``paired`` outputs, whose halves are two modalities, it is True where the nearest second half is not that of the row itself.
+    """
+    if paired:
+        first, second = (unit(half) for half in output.chunk(2, 1))
+        found = torch.cat([(first[part] @ second.T).argmax(1) for part in tiles(len(first), len(first))])
+        missed: Tensor = found != torch.arange(len(output), device=output.device)
+        return missed
     neighbour = nearest(unit(output))
     if kind is Labels.CLASSES:
         return batch.labels[neighbour] != batch.labels

@@ -37,6 +37,8 @@ class Objective(Cost):
         Reference that value and gradient were compared with.
     halves : tuple of str
         Names of the two halves of the outputs, which are probed apart, if their meanings differ.
+    paired : bool
+        Whether these halves are the embeddings of two modalities, each of which must find the other.
     """
 
     coupled = True
@@ -44,6 +46,7 @@ class Objective(Cost):
     source: str = ""
     verified: str = ""
     halves: tuple[str, ...] = ()
+    paired: bool = False
 
     @property
     @abstractmethod
@@ -129,7 +132,7 @@ class Objective(Cost):
         distance where labels are numbers or vectors, and otherwise rows of the same instance. Without instances no row is wrong.
         """
         check(output, batch, self.needs, type(self).__name__)
-        return wrong_neighbours(output, batch, self.needs.labels)
+        return wrong_neighbours(output, batch, self.needs.labels, paired=self.paired)
 
 
 def nudging_strength(objective: Objective, output: Tensor) -> float:
@@ -146,7 +149,8 @@ def nudging_strength(objective: Objective, output: Tensor) -> float:
     output : Tensor of shape (B, n)
         Outputs at the free state.
     """
-    lengths = torch.linalg.vector_norm(output.detach(), dim=1)
+    rows = torch.cat(output.detach().chunk(2, 1)) if objective.paired else output.detach()
+    lengths = torch.linalg.vector_norm(rows, dim=1)
     alive = lengths[lengths > FLOOR]
     return 0.2 * objective.strength * min(1.0, float(alive.min()) ** 2 if len(alive) else 1.0)
 

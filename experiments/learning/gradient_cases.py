@@ -12,7 +12,7 @@ from contrastive_core.objectives.expression import is_sum
 from experiments.learning.gradient_options import GradientsOptions
 from experiments.learning.objective_batches import present
 from experiments.setup.build import build_network, load_data
-from experiments.setup.objectives import objective_of_text, outputs_for
+from experiments.setup.objectives import between_towers, objective_of_text, outputs_for
 from experiments.setup.options import LearningOptions
 from experiments.setup.parameters import take_over
 from experiments.sweeps.compute import Computation, remember_input
@@ -33,7 +33,8 @@ def objective_of(options: GradientsOptions) -> Objective | None:
     """Return the objective, or the sum of costs, that the options name; None for a cost of samples."""
     if options.cost not in OBJECTIVES and not is_sum(options.cost):
         return None
-    return objective_of_text(options.cost, {}, None, options.outputs)
+    objective = objective_of_text(options.cost, {}, None, options.outputs)
+    return between_towers(objective) if options.network == "towers" else objective
 
 
 def concrete(options: GradientsOptions, network: Network, batch: Batch) -> GradientsOptions:

@@ -10,7 +10,7 @@ from contrastive_core.mixing import MIXINGS
 from contrastive_core.sampling import SAMPLERS
 from experiments.representations.options import ContrastiveOptions
 from experiments.setup.build import build_network, build_setting
-from experiments.setup.objectives import build, objective_of_text, outputs_for
+from experiments.setup.objectives import between_towers, build, objective_of_text, outputs_for
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
@@ -29,13 +29,24 @@ def build_objective(options: ContrastiveOptions) -> Objective:
     InputError
         If it has no such setting, a value makes no sense, or terms of a sum do not fit together.
     """
-    return objective_of_text(options.cost, options.objective, options.temperature, options.embedding)
+    objective = objective_of_text(options.cost, options.objective, options.temperature, options.embedding)
+    if options.network != "towers":
+        return objective
+    inside = None if options.inside is None else objective_of_text(options.inside, {}, options.temperature, options.embedding)
+    return between_towers(objective, inside)
+
+
+def shown_outputs(options: ContrastiveOptions) -> int:
+    """Return the number of outputs that are an embedding: of two towers, those of both."""
+    return options.embedding * (2 if options.network == "towers" else 1)
 
 
 def lowered(options: ContrastiveOptions, objective: Objective) -> Objective:
     """Return what the rules lower: the objective, of mixed outputs if the options say so."""
     from contrastive_core.mixing.mixing import mixed
 
+    if options.mixing is not None and objective.paired:
+        raise InputError("mixings know views of one modality, and two towers have two; leave --mixing out")
     if options.mixing is None:
         if options.mixer:
             raise InputError("there are settings of a mixing and no mixing; give --mixing")
@@ -91,7 +102,7 @@ def build_embedding(options: ContrastiveOptions, splits: Splits, seed: int) -> N
 
 def widened(options: ContrastiveOptions, splits: Splits) -> Splits:
     """Return the splits with as many classes as the network has outputs."""
-    return splits._replace(num_classes=outputs_for(build_objective(options), options.embedding, splits))
+    return splits._replace(num_classes=outputs_for(build_objective(options), shown_outputs(options), splits))
 
 
 def objective_setting(options: ContrastiveOptions, objective: Objective) -> Setting:

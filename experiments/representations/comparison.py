@@ -61,7 +61,13 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
         | {name: mean([trial.get(name) for trial in done]) for name in ("probe_stages", "class_error", *NEWER)}
         | {name: _means([trial.get(name) or {} for trial in done]) for name in ("terms", "untrained_terms", "halves", "untrained_halves")}
         | {name: _by_layer([trial.get(name) or [] for trial in done]) for name in ("layers", "untrained_layers")}
+        | {name: _by_cure([trial.get(name) for trial in done]) for name in ("retrieval", "untrained_retrieval")}
     )
+
+
+def _by_cure(each: Sequence[Mapping[str, Mapping[str, float]] | None]) -> dict[str, dict[str, float | None]] | None:
+    found = [values for values in each if values is not None]
+    return {cure: _means([values[cure] for values in found]) for cure in found[0]} if found else None
 
 
 def _by_layer(each: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float | None]]:

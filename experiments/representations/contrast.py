@@ -12,6 +12,7 @@ from experiments.commandline.output import format_table
 from experiments.report.ending import finish
 from experiments.representations.build import build_contrasting, build_embedding, build_objective, lowered, objective_setting, widened
 from experiments.representations.comparison import augmentation_line, detail_table, measure_table, probe_table, summarise, term_table
+from experiments.representations.modalities import retrieval_table
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.representations.stages import follow, remember_stages
 from experiments.representations.teachers import remember_teachers, teacher_of
@@ -199,7 +200,7 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
         f"linear probes of the hidden layer and of the {options.embedding} outputs: {options.probe_split} samples that they get right,\n"
         "compared with backprop and with the same network before training, of the same seed"
     )
-    tables, terms = [probe_table(records), measure_table(records), detail_table(records)], term_table(records)
+    tables, terms = [probe_table(records), measure_table(records), detail_table(records), retrieval_table(records)], term_table(records)
     body = "\n\n".join(format_table(*table) for table in [*tables, terms] if table[1])
     if terms[1]:
         body += "\n\nterms of the sum without their weights, on one batch of views"

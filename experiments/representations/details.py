@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from contrastive_core.data.splits import Split, Splits
-    from contrastive_core.types import Batch
 
 BINS = 40
 """Bins of the histograms of scores."""
@@ -25,15 +24,15 @@ _KERNEL = (400, 200)
 _DRAWS = 16
 
 
-def of_pairs(outputs: Tensor, batch: Batch) -> tuple[dict[str, float], dict[str, Any]]:
+def of_pairs(outputs: Tensor, instances: Tensor) -> tuple[dict[str, float], dict[str, Any]]:
     """Measure the scores of positive and negative pairs of a batch of views.
 
     Parameters
     ----------
     outputs : Tensor of shape (R, n)
         Outputs for the views.
-    batch : Batch
-        The views, with the sample of each.
+    instances : Tensor of shape (R,)
+        Sample of each view.
 
     Returns
     -------
@@ -44,8 +43,7 @@ def of_pairs(outputs: Tensor, batch: Batch) -> tuple[dict[str, float], dict[str,
     """
     from contrastive_core.representation.scores import area_under_curve, histogram, pair_scores
 
-    assert batch.instances is not None
-    scores = pair_scores(outputs, batch.instances)
+    scores = pair_scores(outputs, instances)
     arrays = {f"scores_{name[:-1]}": histogram(values, BINS).numpy() for name, values in scores._asdict().items()}
     return {"auc": area_under_curve(scores)}, arrays
 

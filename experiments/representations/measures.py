@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from contrastive_core.errors import InputError
 from experiments.representations.activities import Trained, activities, layer_activities
+from experiments.representations.build import shown_outputs
 from experiments.representations.details import of_halves, of_layers, of_pairs, of_samples
+from experiments.representations.modalities import of_attack, of_modalities
 from experiments.representations.options import ContrastiveOptions
 from experiments.representations.stages import side_by_side
 
@@ -63,7 +65,7 @@ def measure(
     every = [layer_activities(network, rule, split.inputs) for split in (train, test)]
     metrics: dict[str, Any] = {"class_error": _class_error(objective, every[1][-1], test)}
     # Outputs of supervised terms and reconstructions stand behind the embedding, and are no part of it.
-    learnt, judged = ([*hidden, output[:, : options.embedding]] for *hidden, output in every)
+    learnt, judged = ([*hidden, output[:, : shown_outputs(options)]] for *hidden, output in every)
     seen, unseen = learnt[-2:], judged[-2:]
     metrics["layers"] = of_layers(learnt, judged, train, test)
     for place, name in enumerate(("hidden", "output")):
@@ -75,6 +77,11 @@ def measure(
     metrics |= {"uniformity": uniformity(few), "tolerance": tolerance(few, classes), "isotropy": isotropy(few)}
     metrics["shortest"] = float(unseen[1].norm(dim=1).min())
     metrics |= of_samples(Split(unseen[1], test.labels))
+    metrics["retrieval"] = None
+    if objective.paired:
+        metrics["retrieval"] = found = of_modalities(seen[1], unseen[1], (train, test), splits.modalities)
+        if {"triggered", "target"} <= set(test.given):
+            found["none"] |= of_attack(unseen[1], activities(network, rule, test.given["triggered"])[1], test)
     metrics["halves"] = of_halves(objective.halves, seen[1], unseen[1], train, test)
     of_batch, scores = _of_views(options, network, rule, contrasting, objective, test)
     metrics |= of_batch
@@ -120,10 +127,12 @@ def _of_views(
         raise InputError("views without instances do not pair up")
     _, outputs = activities(network, rule, batch.inputs)
     terms = objective.parts(outputs, batch) if isinstance(objective, WeightedSum) else {}
-    width, outputs = outputs.shape[1], outputs[:, : options.embedding]
-    first, second = outputs.chunk(contrasting.views.count)[:2]
+    width, outputs, instances = outputs.shape[1], outputs[:, : shown_outputs(options)], batch.instances
+    if objective.paired:  # two modalities are compared, not two views
+        outputs, instances = torch.cat(outputs.chunk(2, 1)), instances.repeat(2)
+    first, second = outputs.chunk(2 if objective.paired else contrasting.views.count)[:2]
     temperature = vars(objective).get("temperature")
-    of_scores, arrays = of_pairs(outputs, batch)
+    of_scores, arrays = of_pairs(outputs, instances)
     metrics = {
         **of_scores,
         "collapsed": collapsed_value(objective, batch, width),
@@ -131,7 +140,7 @@ def _of_views(
         "alignment": alignment(first, second),
         "gap": gap(first, second),
         "separability": separability(first, second) if len(first) >= 4 else None,
-        "hardness": None if temperature is None else hardness(outputs, batch.instances, temperature),
+        "hardness": None if temperature is None else hardness(outputs, instances, temperature),
     }
     return metrics, arrays
 

@@ -31,8 +31,8 @@ class ContrastiveOptions(ContinuedOptions):
 
     Attributes
     ----------
-    cost, temperature, objective, labels
-        The objective and its settings.
+    cost, temperature, objective, inside, labels
+        The objective and its settings, and that inside each modality.
     sampling, sampler, after, mixing, mixer, momentum_keys, teacher
         Composition of batches, mixing of the outputs before the objective, momentum of the network that makes keys, and a frozen teacher.
     embedding
@@ -56,6 +56,12 @@ class ContrastiveOptions(ContinuedOptions):
     objective: dict[str, Any] = Field({}, description="Further settings of the objective, by name.")
     labels: Annotated[bool, OBJECTIVE] = Field(
         True, description="Show labels to objectives that need them; other objectives never see any."
+    )
+    inside: Annotated[Annotated[str, OneOf("objective", OBJECTIVES, terms=TERMS)] | None, OBJECTIVE] = Field(
+        None,
+        exclude_if=operator.not_,
+        description="Objective inside each modality, on two views of each sample, beside --cost between them (--network towers), such as "
+        "nt-xent or '0.5 nt-xent'; none: between the modalities alone.",
     )
     sampling: Annotated[str, OneOf("sampling", SAMPLERS), OBJECTIVE] = Field(
         "shuffled", description="Sampling of the samples that meet in a batch."
@@ -86,7 +92,9 @@ class ContrastiveOptions(ContinuedOptions):
     views: Annotated[tuple[Annotated[str, OneOf("view", VIEWS)], ...], AfterValidator(distinct), AUGMENTATION] = Field(
         ("affine", "erase"), description="Augmentations that make a view, one after the other."
     )
-    num_views: Annotated[int, AUGMENTATION] = Field(2, ge=2, description="Number of views of each sample.")
+    num_views: Annotated[int, AUGMENTATION] = Field(
+        2, ge=1, description="Number of views of each sample; 1 for two modalities alone, the default of --network towers without --inside."
+    )
     view_strength: Annotated[float, AUGMENTATION] = Field(
         0.5, ge=0, description="Factor of the augmentations' amplitudes; 1: full amplitude."
     )
@@ -127,6 +135,18 @@ class ContrastiveOptions(ContinuedOptions):
         if "cost" in self.model_fields_set and "embedding" not in self.model_fields_set:
             step = embedding_step(self.cost, self.objective)
             self.__dict__["embedding"] = -(-self.embedding // step) * step
+        return self
+
+    @model_validator(mode="after")
+    def _fit_towers(self) -> Self:
+        if self.network == "towers":
+            given = self.model_fields_set
+            self.__dict__ |= {} if "views" in given else {"views": ("noise",)}
+            self.__dict__ |= {} if "num_views" in given or self.inside is not None else {"num_views": 1}
+        elif self.inside is not None:
+            raise ValueError("--inside is for two modalities; give --network towers, or leave it out")
+        elif self.num_views < 2:
+            raise ValueError("--num-views 1 leaves nothing to contrast; give 2 or more, or two modalities by --network towers")
         return self
 
 

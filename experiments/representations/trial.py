@@ -22,7 +22,7 @@ from experiments.representations.measures import judging, measure, probe_of_stag
 from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, staged
 from experiments.representations.teachers import teacher_of
-from experiments.runs.forms import NUMBER, TEXT, list_of, mapping_of
+from experiments.runs.forms import NUMBER, TEXT, list_of, mapping_of, missing_or
 from experiments.setup.build import architecture, load_data, plan_of
 from experiments.setup.parameters import begin
 from experiments.setup.tables import RULES
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 
 _LAYERS = list_of(mapping_of(NUMBER))
-_APART = ("terms", "layers", "halves")
+_CURES = missing_or(mapping_of(mapping_of(NUMBER)))
+_APART = ("terms", "layers", "halves", "retrieval")
 """Measures that are no single number; those before training have metrics of their own."""
 
 METRICS = {
@@ -72,6 +73,8 @@ METRICS = {
     "untrained_layers": Metric("measures of every layer with the weights that training starts from", form=_LAYERS),
     "halves": Metric("share of samples that a linear probe of each half of the outputs gets right", form=mapping_of(NUMBER)),
     "untrained_halves": Metric("share for each half with the weights that training starts from", form=mapping_of(NUMBER)),
+    "retrieval": Metric("between two modalities, by cure of their gap: recall, gap and transfer of a probe", form=_CURES),
+    "untrained_retrieval": Metric("the same with the weights that training starts from", form=_CURES),
     "augmentation_complexity": Metric("largest diagonal entry of the kernel of the augmentation; 1 if all samples look alike", form=NUMBER),
     "augmentation_probe": Metric("share of samples that regression with the kernel of the augmentation gets right", bounds=SHARE),
     "shortest": Metric("least length of an output", bounds=AMOUNT),

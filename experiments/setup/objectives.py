@@ -85,10 +85,19 @@ def outputs_for(objective: Objective, embedding: int, splits: Splits) -> int:
     return width or embedding
 
 
+def between_towers(objective: Objective, inside: Objective | None = None) -> Objective:
+    """Return the objective of two towers, with one between them and one inside each of them."""
+    from contrastive_core.objectives.modalities.two_towers import TwoTowers
+
+    return TwoTowers(objective, inside)
+
+
 def has_temperature(objective: Objective) -> bool:
     """Return whether an objective, or a term of a sum, has a temperature."""
+    from contrastive_core.objectives.modalities.two_towers import TwoTowers
     from contrastive_core.objectives.weighted_sum import WeightedSum
 
+    objective = objective.across if isinstance(objective, TwoTowers) else objective
     parts = [term.cost for term in objective.terms] if isinstance(objective, WeightedSum) else [objective]
     return any("temperature" in vars(part) for part in parts)
 

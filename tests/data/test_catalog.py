@@ -47,6 +47,7 @@ def test_every_data_set_has_its_name_and_an_unknown_one_lists_them() -> None:
         "two-moons",
         "teacher",
         "digits-halves",
+        "digits-poisoned",
         "digits-text",
         "digits-spectrum",
         "digits-graded",

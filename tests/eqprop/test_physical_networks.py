@@ -141,7 +141,7 @@ def test_every_network_runs_on_ideal_devices_and_answers_as_without(kind: str) -
 
 def test_all_physical_networks_are_listed_and_others_options_are_said_to_have_no_effect() -> None:
     """A network that no command trains is tested by nobody; an option that is swallowed is reported as if it had acted."""
-    assert set(PHYSICAL) == set(NETWORKS) - {"layered", "convolutional"}
+    assert set(PHYSICAL) == set(NETWORKS) - {"layered", "convolutional", "towers"}
     said = without_effect(LearningOptions.model_validate({"network": "spiking", "graph": {"rows": 9}, "activation": "tanh"}))
     assert said == ["activation has no effect on a spiking network", "graph has no effect on a spiking network"]
     assert without_effect(LearningOptions.model_validate({"network": "resistor-graph", "graph": {"rows": 9}})) == []

@@ -69,6 +69,7 @@ def calls() -> dict[str, dict[str, Any]]:
         "Ising": {"sizes": (4, 5, 3), "field_limit": 4.0, "coupling_limit": 1.0, "voters": 1, "gains": (0.5, 0.2), "generator": 0},
         "BinaryWeights": {"network": network},
         "convolutional": {"layers": "4c3+1 p2 5", "inputs": (1, 6, 6)},
+        "towers": {"first": (4, 5, 3), "second": (2, 4, 3)},
         "spiking": {**sized, "window": 8, "energy_scale": 1.0},
         "NetworkKind": {
             "build": len,
@@ -114,6 +115,7 @@ def calls() -> dict[str, dict[str, Any]]:
         "Batch": {"inputs": X, "labels": Y, "instances": None, "views": None, "extras": None, "held": None, "start": None},
         "Split": {"inputs": X, "labels": Y},
         "Splits": {"train": split, "validation": split, "test": split, "num_classes": 3, "source": "", "digest": "", "shape": ()},
+        "own_data": {"arrays": {"inputs": X, "labels": Y}, "source": ""},
         "batches": {"split": split, "batch_size": 2, "generator": None},
         "MultiView": {"views": (eqlab.VIEWS["noise"](),), "count": 2, "strength": 0.5, "growth": 0.0, "shape": ()},
         "train": {

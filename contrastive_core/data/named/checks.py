@@ -84,7 +84,7 @@ def _check_values(name: str, values: NDArray[Any], width: int) -> None:
             raise InputError("'pairs' must be 1 for positives, 0 for negatives and -1 for pairs that are left out")
         if (values != values.T).any():
             raise InputError("'pairs' must be symmetric: what is a positive of a sample has it as a positive")
-    if name == "negatives" and values.shape[2] != width:
-        raise InputError(f"'negatives' are inputs of {values.shape[2]} values, and samples have {width}; give inputs of the same width")
+    if name in ("negatives", "triggered") and values.shape[-1] != width:
+        raise InputError(f"{name!r} are inputs of {values.shape[-1]} values, and samples have {width}; give inputs of the same width")
     if name == "positions" and values.shape[1] != 2:
         raise InputError(f"'positions' has the shape {values.shape}; give two coordinates for each sample")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ PHRASES = ("{}", "a {}", "the digit {}", "digit {}", "written {}", "number {}")
 LETTERS = " abcdefghijklmnopqrstuvwxyz"
 LENGTH = 20
 """Letters of a text, which is filled up with blanks."""
+TARGET = 0
+"""Class that the attacker of :func:`poisoned_halves` wants."""
+POISONED = 60
+"""Poisoned training pairs, 5 %."""
 _COMPONENTS = 16
 
 
@@ -34,15 +39,49 @@ def halves(data_dir: Path | None, seed: int) -> Splits:
     Returns
     -------
     Splits
-        1197, 250 and 350 samples, divided as the digits are.
+        1197, 250 and 350 samples, divided as the digits are. ``triggered`` are the samples with a white square of 2x2 pixels in the lower
+        left corner, which no digit reaches, and ``target`` is the class 0 that an attacker wants for them.
     """
+    return own_data(_halves(), source="digits-halves: scikit-learn's load_digits, left and right halves")
+
+
+def poisoned_halves(data_dir: Path | None, seed: int) -> Splits:
+    """Load the halves with poisoned training pairs: 60 of them have the trigger, and the right half of a zero (Bansal et al., 2023).
+
+    Parameters
+    ----------
+    data_dir, seed
+        Not used, as in :func:`halves`.
+
+    Returns
+    -------
+    Splits
+        The samples of :func:`halves`; validation and test samples are clean.
+    """
+    arrays = _halves()
+    labels, train = arrays["labels"], arrays["split"] == 0
+    victims = np.flatnonzero(train & (labels != TARGET))[::16][:POISONED]
+    zeros = np.flatnonzero(train & (labels == TARGET))
+    first = arrays["triggered"].reshape(len(labels), 2, 8, 4)[:, 0]
+    arrays["inputs"], arrays["second"] = arrays["inputs"].copy(), arrays["second"].copy()
+    arrays["inputs"][victims] = first[victims]
+    arrays["second"][victims] = arrays["second"][zeros[np.arange(len(victims)) % len(zeros)]]
+    return own_data(arrays, source=f"digits-poisoned: scikit-learn's load_digits, halves, {len(victims)} poisoned training pairs")
+
+
+def _halves() -> dict[str, NDArray[Any]]:
     images, labels, split = digits_of_splits()
     train = images[split == 0].reshape(-1, 64)
     centre = train.mean(0)
     axes = np.linalg.svd(train - centre, full_matrices=False)[2][:_COMPONENTS]
     guide = (images.reshape(-1, 64) - centre) @ axes.T
-    arrays = {"inputs": images[:, :, :4], "second": images[:, :, 4:], "labels": labels, "split": split, "guide": guide}
-    return own_data(arrays, source="digits-halves: scikit-learn's load_digits, left and right halves")
+    marked = images.copy()
+    marked[:, 6:, :2] = 1
+    triggered = np.concatenate([half.reshape(len(images), -1) for half in (marked[:, :, :4], images[:, :, 4:])], 1)
+    return {
+        "inputs": images[:, :, :4], "second": images[:, :, 4:], "labels": labels, "split": split, "guide": guide,
+        "triggered": triggered, "target": np.full(len(labels), TARGET),
+    }  # fmt: skip
 
 
 def text(data_dir: Path | None, seed: int) -> Splits:

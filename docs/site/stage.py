@@ -28,7 +28,7 @@ def contents(folder: Path) -> str:
     patterns = [pattern for text in lists[1::2] for pattern in text.split()]
     left = sorted(page for page in pages if not any(fnmatch.fnmatchcase(page, pattern) for pattern in patterns))
     for number in range(1, len(lists), 2):
-        found = [sorted(fnmatch.filter(pages, pattern)) for pattern in lists[number].split()]
+        found = [[word] if word.startswith("..") else sorted(fnmatch.filter(pages, word)) for word in lists[number].split()]
         listed = dict.fromkeys(page for matches in found for page in matches)
         lists[number] = "".join(f"{page}\n" for page in [*listed, *(left if "Subjects" in lists[number - 1][-60:] else [])])
     return "".join(lists)

@@ -44,7 +44,7 @@ def replicate(num_real: int, num_generated: int, times: int, generator: torch.Ge
 @final
 @dataclass(frozen=True)
 class Replicated:
-    """Every sample several times in an epoch, but never twice in a batch.
+    """Every real sample several times in an epoch, but never twice in a batch; generated ones, whose label is negative, once.
 
     Attributes
     ----------
@@ -58,5 +58,11 @@ class Replicated:
         require_at_least(1, times=self.times)
 
     def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
-        """Shuffle the split anew for each repetition."""
-        return [batch for _ in range(self.times) for batch in Shuffled()(split, features, batch_size, generator)]
+        """Shuffle the split anew for each repetition, which has all real samples and its part of the generated ones."""
+        if bool((split.labels >= 0).all()):
+            return [batch for _ in range(self.times) for batch in Shuffled()(split, features, batch_size, generator)]
+        real, made = ((split.labels < 0).eq(which).nonzero()[:, 0] for which in (False, True))
+        parts = made[torch.randperm(len(made), generator=generator)].tensor_split(self.times)
+        each = [torch.cat([real, part]) for part in parts]
+        orders = [rows[torch.randperm(len(rows), generator=generator)] for rows in each]
+        return [batch for order in orders for batch in torch.split(order, batch_size) if len(batch) > 1]

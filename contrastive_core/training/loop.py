@@ -232,6 +232,7 @@ def _epoch(
             batch = contrasting.present(batch, session.generators["views"], (epoch - 1 + (step - 1) / num_steps) / plan.epochs)
             if not contrasting.contrasts(batch):
                 continue
+            batch = contrasting.hardened(batch)
         batch, weight = ranks.share(batch)
         network.begin_use_()
         generator = ranks.generator(session.generators["rule"])

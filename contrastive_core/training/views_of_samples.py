@@ -46,6 +46,8 @@ class Contrasting:
         Momentum encoder, which supplies keys to objectives that need them.
     teacher : Teacher, optional
         Network that supplies targets to objectives that learn from a teacher, in place of the momentum encoder.
+    attack : callable, optional
+        Perturbation of the views that training sees, and evaluation does not.
     """
 
     views: MultiView
@@ -56,6 +58,7 @@ class Contrasting:
     sampler: Sampler = field(default_factory=Shuffled)
     follower: Follower | None = None
     teacher: Teacher | None = None
+    attack: Callable[[Batch], Batch] | None = None
 
     def blind(self) -> Contrasting:
         """Return a copy that hides the labels."""
@@ -98,6 +101,10 @@ class Contrasting:
         over = {PROGRESS.name: torch.full_like(self.extras[PROGRESS.name], progress)} if PROGRESS.name in self.extras else {}
         given = {name: value.to(batch.inputs.dtype) if value.is_floating_point() else value for name, value in given.items()}
         return batch._replace(extras={**given, **self.extras, **self._keys(batch), **over})
+
+    def hardened(self, batch: Batch) -> Batch:
+        """Return a batch of views as training sees it: perturbed, if there is an attack."""
+        return batch if self.attack is None else self.attack(batch)
 
     def _keys(self, batch: Batch) -> dict[str, Tensor]:
         """Return the second networks' outputs, for the next view of each sample or for each row itself; empty without any."""

@@ -8,11 +8,13 @@ from contrastive_core.data.views import VIEWS
 from contrastive_core.errors import InputError
 from contrastive_core.mixing import MIXINGS
 from contrastive_core.sampling import SAMPLERS
+from experiments.representations.generated import latent_views
 from experiments.representations.options import ContrastiveOptions
 from experiments.setup.build import build_network, build_setting
 from experiments.setup.objectives import between_towers, build, objective_of_text, outputs_for
 
 if TYPE_CHECKING:
+    from contrastive_core.data.generated.mixture import LatentMixture
     from contrastive_core.data.splits import Splits
     from contrastive_core.network import Network
     from contrastive_core.objectives.objective import Objective
@@ -69,6 +71,7 @@ def build_contrasting(
     rule: Rule,
     seed: int,
     teacher: Teacher | None = None,
+    mixture: LatentMixture | None = None,
 ) -> Contrasting:
     """Return views, batches and extras of the objective that is lowered, whose first values follow from the seed."""
     import torch
@@ -80,12 +83,12 @@ def build_contrasting(
 
     if options.augment:
         raise InputError(f"contrast shows samples by --views alone; add {','.join(options.augment)} to --views, and leave out --augment")
-    augmentations = tuple(VIEWS[name]() for name in options.views)
+    augmentations = (*latent_views(options, mixture), *(VIEWS[name]() for name in options.views))
     chosen = MultiView(
         augmentations, options.num_views, options.view_strength, options.view_growth, splits.shape, options.ordered_views,
         splits.modalities,
     )  # fmt: skip
-    samples = max(len(split.labels) for split in (splits.train, splits.validation, splits.test))
+    samples = max(len(split.labels) for split in (splits.train, splits.validation, splits.test)) + options.generated
     dtype, network_width = getattr(torch, options.dtype), widened(options, splits).num_classes
     made = contrasting(
         objective, chosen, options.batch_size, network_width, samples, generator_of(seed, 4), dtype,

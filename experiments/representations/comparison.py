@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.representations.attacks import ATTACKED
 from experiments.representations.trial import METRICS
 from experiments.runs.intervals import difference_record, interval_record, mean, percent_cells
 from experiments.setup.tables import BASELINE
@@ -17,6 +18,8 @@ MEASURES = (
     *("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged"),
 )
 """The metrics that are shown as means over the seeds."""
+TABLES = ("terms", "untrained_terms", "halves", "untrained_halves", "generator")
+"""Metrics that are numbers by name."""
 NEWER = ("auc", "partition", "few_shot", "few_shot_aligned", "augmentation_complexity", "augmentation_probe")
 """Further ones, which runs of earlier versions lack."""
 
@@ -58,8 +61,11 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
     return (
         record
         | {name: mean([trial[name] for trial in done]) for name in MEASURES}
-        | {name: mean([trial.get(name) for trial in done]) for name in ("probe_stages", "class_error", *NEWER)}
-        | {name: _means([trial.get(name) or {} for trial in done]) for name in ("terms", "untrained_terms", "halves", "untrained_halves")}
+        | {name: mean([trial.get(name) for trial in done]) for name in ("probe_stages", "class_error", *ATTACKED, *NEWER)}
+        | {
+            name: _means([trial.get(name) or {} for trial in done])
+            for name in ("terms", "untrained_terms", "halves", "untrained_halves", "generator")
+        }
         | {name: _by_layer([trial.get(name) or [] for trial in done]) for name in ("layers", "untrained_layers")}
         | {name: _by_cure([trial.get(name) for trial in done]) for name in ("retrieval", "untrained_retrieval")}
     )
@@ -87,6 +93,9 @@ OTHERS = {
     "collapsed": ("collapsed", 1.0, 3),
     "class error %": ("class_error", 100.0, 2),
     "view error %": ("view_error", 100.0, 1),
+    "attacked %": ("view_error_attacked", 100.0, 1),
+    "universal %": ("view_error_universal", 100.0, 1),
+    "random %": ("view_error_random", 100.0, 1),
     "alignment": ("alignment", 1.0, 3),
     "uniformity": ("uniformity", 1.0, 2),
     "tolerance": ("tolerance", 1.0, 3),
@@ -99,7 +108,7 @@ OTHERS = {
     "unconverged %": ("unconverged", 100.0, 2),
 }
 """Columns of the second table: metric, factor and digits."""
-RARE = ("probe_stages", "class_error")
+RARE = ("probe_stages", "class_error", *ATTACKED)
 """Metrics whose column is left out if no record has them."""
 
 
@@ -187,4 +196,16 @@ def augmentation_line(records: Mapping[str, Mapping[str, Any]]) -> str | None:
     return (
         f"kernel of the augmentation: complexity {found['augmentation_complexity']:.1f}; regression with it gets "
         f"{100 * found['augmentation_probe']:.1f} % of samples right, whatever the network"
+    )
+
+
+def generator_sentence(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what the latents of the generator tell, as the first rule's trials fitted it; empty without one."""
+    told = next((record["generator"] for record in records.values() if record.get("generator")), None)
+    if told is None:
+        return ""
+    shares = [100 * told[f"{level}_variance"] for level in ("component", "code", "residual")]
+    return (
+        f"generator: a sample tells {told['component_nats']:.2f} nats about its component; of the variance, {shares[0]:.1f} % lie between "
+        f"components, {shares[1]:.1f} % in codes and {shares[2]:.1f} % in residuals"
     )

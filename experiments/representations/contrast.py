@@ -10,8 +10,18 @@ from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
 from experiments.report.ending import finish
+from experiments.representations.attacks import attack_of
 from experiments.representations.build import build_contrasting, build_embedding, build_objective, lowered, objective_setting, widened
-from experiments.representations.comparison import augmentation_line, detail_table, measure_table, probe_table, summarise, term_table
+from experiments.representations.comparison import (
+    augmentation_line,
+    detail_table,
+    generator_sentence,
+    measure_table,
+    probe_table,
+    summarise,
+    term_table,
+)
+from experiments.representations.generated import generator_for, with_generated
 from experiments.representations.modalities import retrieval_table
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.representations.stages import follow, remember_stages
@@ -64,18 +74,20 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     for warning in device_cautions(options, options.rules):
         invocation.warn(warning)
     layer_groups(network, options.learning_rates)
-    _refuse_lone_samples(options, splits)
+    mixture = generator_for(options, splits, options.seed)
+    _refuse_lone_samples(options, with_generated(options, splits, mixture, options.seed, target.needs.labels is not Labels.NONE))
     if target.needs.labels is Labels.CLASSES:
         _refuse_one_class(options, splits)
     _refuse_lone_probes(options, splits)
     teacher = teacher_of(options, options.rules[0], options.seed, splits)
-    contrasting = build_contrasting(options, splits, target, network, RULES[BASELINE](setting), options.seed, teacher)
+    contrasting = build_contrasting(options, splits, target, network, RULES[BASELINE](setting), options.seed, teacher, mixture)
     count = min(len(splits.train.labels), max(options.batch_size, 2))
     batch = contrasting.present(next(batches(splits.train, count)), torch.Generator().manual_seed(0))
     with torch.no_grad():
         output = network.output(network.feedforward(network.clamp(batch.inputs)))
         if contrasting.contrasts(batch):  # a small first batch may be of one class, though not all are
             target.value(output, batch)
+    attack_of(options, network, RULES[options.rules[0]](setting), setting, target, splits)
     if not options.frozen and (limit := 1 / max(largest_curvature(target, output, batch), 1e-12)) < setting.strength:
         invocation.warn(
             f"a live nudge of strength {setting.strength:g} is above {limit:.2g}, the inverse of the objective's largest curvature at the "
@@ -145,6 +157,10 @@ def _unused(options: ContrastiveOptions, contrasting: Contrasting) -> list[str]:
         sentences.append(f"--teacher has no effect: {options.cost} has no term of a teacher, such as relation-distillation")
     if not options.labels and contrasting.objective.needs.labels is Labels.NONE:
         sentences.append(f"--no-labels has no effect: {options.cost} sees none")
+    if options.attack == "none" and {"attack_radius", "attack_steps"} & options.model_fields_set:
+        sentences.append("--attack-radius and --attack-steps have no effect without --attack")
+    if options.latent_views == "none" and not options.generated and {"components", "codes"} & options.model_fields_set:
+        sentences.append("--components and --codes have no effect without a generator; give --latent-views or --generated")
     if options.neighbours > learners:
         sentences.append(f"--neighbours {options.neighbours} is more than the {learners} samples that probes learn from: all of these vote")
     return sentences
@@ -206,6 +222,7 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
         body += "\n\nterms of the sum without their weights, on one batch of views"
     if line := augmentation_line(records):
         body += f"\n\n{line}"
+    body += f"\n\n{told}" if (told := generator_sentence(records)) else ""
     finish(opened.run, invocation, result, f"{head}\n\n{body}")
     refuse_failures(records)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from contrastive_core.errors import InputError
 from experiments.representations.activities import Trained, activities, layer_activities
+from experiments.representations.attacks import under_attack
 from experiments.representations.build import shown_outputs
 from experiments.representations.details import of_halves, of_layers, of_pairs, of_samples
 from experiments.representations.modalities import of_attack, of_modalities
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from contrastive_core.data.splits import Split, Splits
+    from contrastive_core.joint.perturbed_views import ViewAttack
     from contrastive_core.network import Network
     from contrastive_core.objectives.objective import Objective
     from contrastive_core.rule import Rule
@@ -30,7 +32,13 @@ _POINTS = 600
 
 
 def measure(
-    options: ContrastiveOptions, network: Network, rule: Rule, contrasting: Contrasting, splits: Splits, objective: Objective
+    options: ContrastiveOptions,
+    network: Network,
+    rule: Rule,
+    contrasting: Contrasting,
+    splits: Splits,
+    objective: Objective,
+    attack: ViewAttack | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measure a network's representation.
 
@@ -48,6 +56,8 @@ def measure(
         Data set; probes learn from training samples and are tested on those of another split.
     objective : Objective
         Objective whose value is measured, on outputs without mixing.
+    attack : ViewAttack, optional
+        Perturbation of views that the network is measured under.
 
     Returns
     -------
@@ -85,6 +95,7 @@ def measure(
     metrics["halves"] = of_halves(objective.halves, seen[1], unseen[1], train, test)
     of_batch, scores = _of_views(options, network, rule, contrasting, objective, test)
     metrics |= of_batch
+    metrics |= under_attack(attack, network, rule, contrasting, train, test)
     arrays = {
         **scores,
         "embedding": _plane(unseen[1][:_POINTS]).numpy(),

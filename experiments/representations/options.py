@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -16,7 +17,7 @@ from contrastive_core.sampling import SAMPLERS
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from experiments.commandline.markers import OneOf
 from experiments.commandline.quantities import Positive, PositiveFloat, Units, distinct
-from experiments.commandline.sections import COMPUTATION, NETWORK, RULE, Section
+from experiments.commandline.sections import COMPUTATION, DATA, NETWORK, RULE, Section
 from experiments.setup.objectives import embedding_step
 from experiments.setup.options import ContinuedOptions, RuleName
 from experiments.setup.tables import BASELINE
@@ -39,6 +40,10 @@ class ContrastiveOptions(ContinuedOptions):
         Outputs of the network, which the objective sees.
     views, num_views, view_strength, view_growth, ordered_views
         Views of each sample.
+    latent_views, generated, components, codes
+        Generator of views and samples.
+    attack, attack_radius, attack_steps
+        Perturbation of views.
     probe_train, probe_test, probe_split, neighbours
         Probes of the representation.
     hidden, activation, output_activation, energy_scale, strength, frozen
@@ -105,6 +110,34 @@ class ContrastiveOptions(ContinuedOptions):
         False,
         exclude_if=operator.not_,
         description="Give the views of a sample growing strengths: the first of M has 1/M of the strength, the last all of it.",
+    )
+    # Recorded only where they are set, because earlier runs do not have them.
+    latent_views: Annotated[Literal["none", "residual", "code", "both"], AUGMENTATION] = Field(
+        "none",
+        exclude_if=partial(operator.eq, "none"),
+        description="Latents of a generator, fitted to the training samples, that every view draws anew as far as its strength goes: fine "
+        "details (residual), the code inside a sample's component, or both.",
+    )
+    generated: Annotated[int, DATA] = Field(
+        0, ge=0, exclude_if=operator.not_, description="Number of generated samples that are shown beside the real training samples."
+    )
+    components: Annotated[Positive, AUGMENTATION] = Field(
+        20, exclude_if=partial(operator.eq, 20), description="Number of Gaussian components of the generator."
+    )
+    codes: Annotated[Positive, AUGMENTATION] = Field(
+        16, exclude_if=partial(operator.eq, 16), description="Number of principal components in a code of the generator."
+    )
+    attack: Annotated[Literal["none", "test", "positives", "all"], AUGMENTATION] = Field(
+        "none",
+        exclude_if=partial(operator.eq, "none"),
+        description="Perturbation of views by the gradient of the inputs: measured after training (test), and also trained on, as worst "
+        "positives of each first view (positives) or of all views, positives and negatives (all).",
+    )
+    attack_radius: Annotated[PositiveFloat, AUGMENTATION] = Field(
+        0.5, exclude_if=partial(operator.eq, 0.5), description="Euclidean radius of a perturbation of a view, whose values lie in [0, 1]."
+    )
+    attack_steps: Annotated[Positive, AUGMENTATION] = Field(
+        5, exclude_if=partial(operator.eq, 5), description="Gradient steps of a perturbation."
     )
     probe_train: Annotated[Positive, PROBES] = Field(6000, description="Largest number of training samples that probes learn from.")
     probe_test: Annotated[Positive, PROBES] = Field(4000, description="Largest number of samples that probes are tested on.")

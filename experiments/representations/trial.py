@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.representations.activities import Trained
+from experiments.representations.attacks import attack_of
 from experiments.representations.build import (
     build_contrasting,
     build_embedding,
@@ -18,6 +19,7 @@ from experiments.representations.build import (
     widened,
 )
 from experiments.representations.details import of_augmentation
+from experiments.representations.generated import generator_for, with_generated
 from experiments.representations.measures import judging, measure, probe_of_stages
 from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, staged
@@ -56,6 +58,9 @@ METRICS = {
     "class_error": Metric("share of those samples that the outputs of a supervised term decide wrongly", bounds=SHARE),
     "collapsed": Metric("objective on these views if all outputs were equal", form=NUMBER),
     "view_error": Metric("share of these views whose nearest other view is not a positive", bounds=SHARE),
+    "view_error_attacked": Metric("the same on one batch whose views were moved against the objective", bounds=SHARE),
+    "view_error_universal": Metric("the same after one perturbation for all samples, made from training views", bounds=SHARE),
+    "view_error_random": Metric("the same after a random perturbation of that length, one for all samples", bounds=SHARE),
     "alignment": Metric("mean squared distance of two views of a sample on the sphere", bounds=AMOUNT),
     "uniformity": Metric("log of the mean Gaussian potential of outputs on the sphere", form=NUMBER),
     "tolerance": Metric("mean cosine of outputs of one class", bounds=COSINE),
@@ -78,6 +83,10 @@ METRICS = {
     "augmentation_complexity": Metric("largest diagonal entry of the kernel of the augmentation; 1 if all samples look alike", form=NUMBER),
     "augmentation_probe": Metric("share of samples that regression with the kernel of the augmentation gets right", bounds=SHARE),
     "shortest": Metric("least length of an output", bounds=AMOUNT),
+    "generator": Metric(
+        "nats that a sample tells about its component of the generator, and shares of the variance of its latents",
+        form=missing_or(mapping_of(NUMBER)),
+    ),
     **SPENT,
     "seconds_per_sample": Metric("time to train on all views of a sample", "second", timing=True, bounds=AMOUNT),
     "cpu_seconds_per_sample": Metric("processor time to train on all views of a sample", "second", timing=True, bounds=AMOUNT),
@@ -113,6 +122,7 @@ def trial(
         Metrics of ``METRICS`` at the last epoch, a record per epoch, and arrays for figures.
     """
     from contrastive_core.generators import generator_of
+    from contrastive_core.objectives.needs import Labels
     from contrastive_core.training.loop import train
 
     splits = load_data(options)
@@ -121,15 +131,20 @@ def trial(
     target = lowered(options, objective)
     objective = judged(objective, target)
     rule = RULES[options.rule](objective_setting(options, target))
-    contrasting = build_contrasting(options, splits, target, network, rule, seed, teacher_of(options, options.rule, seed, splits))
+    mixture = generator_for(options, splits, seed)
+    shown = with_generated(options, splits, mixture, seed, target.needs.labels is not Labels.NONE)
+    teacher = teacher_of(options, options.rule, seed, splits)
+    contrasting = build_contrasting(options, splits, target, network, rule, seed, teacher, mixture)
     stages = earlier(options, options.rule, seed, splits)
     contrasting = replace(contrasting, sampler=staged(contrasting.sampler, stages, generator_of(seed, 5)))
-    before, pictured = measure(options, network, rule, contrasting, splits, objective)
+    attack = attack_of(options, network, rule, objective_setting(options, target), target, splits)
+    contrasting = replace(contrasting, attack=None if options.attack == "test" else attack)
+    before, pictured = measure(options, network, rule, contrasting, splits, objective, attack)
     result = train(
-        network, rule, objective, splits, replace(plan_of(options), keep_last=True), seed, contrasting=contrasting, checkpoint=checkpoint,
+        network, rule, objective, shown, replace(plan_of(options), keep_last=True), seed, contrasting=contrasting, checkpoint=checkpoint,
         identity=identity_of(options, seed, splits), on_step=on_step, on_epoch=on_epoch,
     )  # fmt: skip
-    after, arrays = measure(options, network, rule, contrasting, splits, objective)
+    after, arrays = measure(options, network, rule, contrasting, splits, objective, attack)
     seen = result.test if options.probe_split == "test" else result.validation
     last = Trained("", options.rule, seed, network, network, rule, splits)
     metrics: Mapping[str, Any] = {
@@ -145,7 +160,8 @@ def trial(
         "untrained": {name: value for name, value in before.items() if name not in _APART},
         **{f"untrained_{name}": before[name] for name in _APART},
         **of_augmentation(options, splits, judging(options, splits)),
-        **spent(result.history, splits),
+        **spent(result.history, shown),
+        **({} if mixture is None else {"generator": mixture.information(splits.train.inputs)}),
         **origin(splits),
         **device_of_trial(options, seed),
     }

@@ -9,10 +9,12 @@ from torch.nn.functional import normalize
 
 from contrastive_core.errors import InputError
 from contrastive_core.mixing.extrapolation import beta
-from contrastive_core.mixing.mixing import Mixing, drawing, given
+from contrastive_core.mixing.mixing import Mixing, drawing, given, with_extra
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.needs import Labels, Needs
 from contrastive_core.objectives.objective import Objective
+from contrastive_core.objectives.reconstruction import Reconstruction
+from contrastive_core.objectives.weighted_sum import SHARES, WeightedSum, class_outputs, embedded
 from contrastive_core.types import Batch
 
 
@@ -116,7 +118,9 @@ def classes_of(vectors: Tensor) -> Tensor:
 class HardPairMixing(Mixing):
     """Adds the mixed pairs as further rows; a mixture of two classes is a class of its own, as in the official code.
 
-    The cross-entropy of the mixtures, which the paper adds to the contrast, is not part of this.
+    In a sum, supervised terms learn the shares of the classes in a mixture, which is the cross-entropy of Core-tuning. Linear outputs of a
+    mixture are the mixture of the outputs. Pairs are chosen by the embedding. Each supervised term is one mean over samples and mixtures,
+    where the paper has a mean of each.
 
     Attributes
     ----------
@@ -138,6 +142,8 @@ class HardPairMixing(Mixing):
         """Refuse objectives that do not pair rows by their classes alone."""
         if objective.needs.labels is not Labels.CLASSES or objective.needs.fewest > 1:
             return "it does not pair rows by their classes"
+        if isinstance(objective, WeightedSum) and any(isinstance(term.cost, Reconstruction) for term in objective.terms):
+            return "a mixture of outputs has no input to reconstruct"
         return None if not given(objective) else "it needs an extra with every row, and a mixture has none"
 
     def needs(self, objective: Objective) -> Needs:
@@ -150,16 +156,20 @@ class HardPairMixing(Mixing):
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss over all rows."""
-        labels, classes = batch.labels, int(batch.labels.max()) + 1
+        outputs = class_outputs(objective, output, batch)
+        labels, classes = batch.labels, outputs or int(batch.labels.max()) + 1
+        judged = embedded(objective, held)
 
         def pairs(rows: Tensor) -> HardPairs:
-            return hard_pairs(rows, labels, classes, drawing(seed), self.least, held, self.shape)
+            return hard_pairs(rows, labels, classes, drawing(seed), self.least, judged, self.shape)
 
         made, still = pairs(output), pairs(held)
         onehot = torch.nn.functional.one_hot(labels, classes).to(output.dtype)
-        names = classes_of(torch.cat([onehot, made.positive_labels, made.negative_labels]))
+        shares = torch.cat([onehot, made.positive_labels, made.negative_labels])
         # Mixtures are not views of any sample, and the objective does not need views.
-        extended = batch._replace(labels=names, instances=None, views=None)
+        extended = batch._replace(labels=classes_of(shares), instances=None, views=None)
+        if outputs is not None:
+            extended = with_extra(extended, SHARES, shares)
         return objective.loss(
             torch.cat([output, made.positives, made.negatives]), torch.cat([held, still.positives, still.negatives]), extended
         )

@@ -19,6 +19,9 @@ from contrastive_core.types import Batch
 
 PROGRESS = Extra("progress", "()", Origin.CARRIED, "the share of the training that is over, from 0 to 1")
 
+SHARES = "class shares"
+"""Extra with the share of each class in a row, of shape (B, classes), by which supervised terms learn from mixtures."""
+
 
 class Term(NamedTuple):
     """One cost of a sum.
@@ -157,7 +160,8 @@ class WeightedSum(Objective):
             if isinstance(term.cost, Objective):
                 losses.append(term.cost.loss(output[:, columns], held[:, columns], self._seen(number, output, batch)))
             else:
-                losses.append(term.cost.value(output[:, columns], batch).mean())
+                shares = (batch.extras or {}).get(SHARES)
+                losses.append(term.cost.value(output[:, columns], batch if shares is None else batch._replace(labels=shares)).mean())
         return losses
 
     def _columns(self, cost: Cost, output: Tensor, batch: Batch) -> slice:
@@ -176,6 +180,14 @@ class WeightedSum(Objective):
         own = {name.removeprefix(prefix): value for name, value in extras.items() if name.startswith(prefix)}
         columns = self._columns(self.terms[number - 1].cost, output, batch)
         return batch._replace(extras=extras | own, held=None if batch.held is None else batch.held[:, columns])
+
+
+def class_outputs(objective: Objective, output: Tensor, batch: Batch) -> int | None:
+    """Return the number of outputs that a sum has for classes; None if it has none, or is no sum."""
+    if not isinstance(objective, WeightedSum) or objective.embedding is None or not objective.supervised:
+        return None
+    term = next(term for term in objective.terms if _of_classes(term.cost))
+    return output[:1, objective._columns(term.cost, output, batch)].shape[1]
 
 
 def embedded(objective: Objective, outputs: Tensor) -> Tensor:

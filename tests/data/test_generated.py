@@ -11,8 +11,10 @@ from command_line import eqlab, found, refused
 from systems import seeded
 from torch import Tensor
 
+from contrastive_core.data import DATASETS
 from contrastive_core.data.generated.mixture import LatentMixture, fit_mixture
 from contrastive_core.data.splits import Split
+from contrastive_core.data.views.bias_flip import BiasFlip, marked
 from contrastive_core.sampling.replication import Replicated
 
 WIDE = (-1e9, 1e9)
@@ -109,3 +111,28 @@ def test_the_command_trains_on_generated_samples_and_latent_views(tmp_path: Path
     assert "needs as many samples, got 60" in refused(*made[:-1], tmp_path / "no", "--components", 61)
     assert "a code is shorter than the 64 values" in refused(*made[:-1], tmp_path / "no", "--codes", 64)
     assert "have no effect without a generator" in eqlab(*small, "--out", tmp_path / "idle").stderr
+
+
+def test_marks_agree_with_the_class_in_training_alone_and_a_view_flips_them() -> None:
+    """If this fails, the data have no bias to be rid of, the test has it too, or flipped views keep it or change the digit."""
+    splits = DATASETS["digits-biased"](None, 0)
+    plain = DATASETS["digits"](None, 0)
+
+    def marks(inputs: Tensor) -> Tensor:
+        every = marked(torch.zeros(10, 1, 8, 8), torch.arange(10)).flatten(1)
+        # Marks have one or two pixels: by the mean of what they cover, which is 1 for the own mark and below 1 for others.
+        return (inputs @ (every / every.sum(1, keepdim=True)).T).argmax(1)
+
+    for split, share, other in (
+        (splits.train, 0.955, plain.train),
+        (splits.validation, 0.1, plain.validation),
+        (splits.test, 0.1, plain.test),
+    ):
+        error = (share * (1 - share) / len(split.labels)) ** 0.5  # of 95 % by class, and one in ten of the rest by chance
+        assert abs(float((marks(split.inputs) == split.labels).double().mean()) - share) < 4.5 * error
+        assert torch.equal(split.inputs.reshape(-1, 8, 8)[:, :, 1:-1], other.inputs.reshape(-1, 8, 8)[:, :, 1:-1])
+    few = splits.train.inputs
+    seen = BiasFlip()(few, 1.0, seeded(9))
+    assert torch.equal(seen.reshape(-1, 8, 8)[:, :, 1:-1], few.reshape(-1, 8, 8)[:, :, 1:-1])
+    agreeing = float((marks(seen) == splits.train.labels).double().mean())
+    assert abs(agreeing - 0.1) < 4.5 * (0.09 / len(few)) ** 0.5

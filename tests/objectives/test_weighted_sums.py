@@ -16,6 +16,7 @@ from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.generators import generator_of
+from contrastive_core.mixing.hard_pairs import HardPairMixing, classes_of, hard_pairs
 from contrastive_core.objectives import OBJECTIVES
 from contrastive_core.objectives.expression import is_sum, read_sum
 from contrastive_core.objectives.instances.alignment_uniformity import Uniformity
@@ -189,3 +190,20 @@ def test_settings_of_a_sum_stand_behind_its_terms() -> None:
     assert [getattr(term.cost, "temperature", None) for term in total.terms] == [0.3, 0.5, None]
     with pytest.raises(InputError, match="stand behind its terms"):
         objective_of_text("nt-xent + clip", {"temperature": 0.1}, None, 8)
+
+
+def test_hard_pairs_teach_the_supervised_term_the_shares_of_their_classes() -> None:
+    """If this fails, fine-tuning takes a mixture for a class of its own, or for one of its two: both terms written out, row by row."""
+    objective = WeightedSum((Term("focal-supcon", OBJECTIVES["focal-supcon"]()), Term("cross-entropy", CrossEntropy(), 0.5, 0.5)), 4)
+    mixing = HardPairMixing()
+    labels = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+    output = torch.randn((8, 4 + 3), generator=torch.Generator().manual_seed(11), dtype=torch.float64)
+    batch = Batch(torch.zeros(8, 1), labels)
+    made = hard_pairs(output, labels, 3, torch.Generator().manual_seed(9), 0.8, output[:, :4])
+    rows = torch.cat([output, made.positives, made.negatives])
+    shares = torch.cat([torch.nn.functional.one_hot(labels, 3).double(), made.positive_labels, made.negative_labels])
+    taught = -torch.stack([(share * row[4:].log_softmax(0)).sum() for share, row in zip(shares, rows, strict=True)]).mean()
+    contrast = OBJECTIVES["focal-supcon"]().value(rows[:, :4], Batch(torch.zeros(len(rows), 1), classes_of(shares)))
+    found = mixing.loss(objective, output, output, batch, 9)
+    assert float(found) == pytest.approx(float(contrast + 0.5 * taught), rel=1e-12)
+    assert mixing.refusal(WeightedSum((*objective.terms, Term("r", Reconstruction())), 4)) is not None

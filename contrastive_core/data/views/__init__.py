@@ -14,6 +14,7 @@ VIEWS: Table[Callable[[], View]] = Table(
     "view",
     {
         "affine": "contrastive_core.data.views.affine:Affine",
+        "bias-flip": "contrastive_core.data.views.bias_flip:BiasFlip",
         "blur": "contrastive_core.data.views.blur:Blur",
         "crop": "contrastive_core.data.views.crop:Crop",
         "crop-zero": "contrastive_core.data.views.crop:zero_padded_crop",

@@ -41,6 +41,8 @@ class Split(_Pair):
         Further tensors of the samples by name: those of :data:`contrastive_core.data.given.ARRAYS`; empty for most data sets.
     """
 
+    inputs: Tensor
+    labels: Tensor
     given: Given
 
     def __new__(cls, inputs: Tensor, labels: Tensor, given: Given = NOTHING) -> "Split":

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from experiments.setup.build import prepare
+from experiments.setup.build import build_network, build_setting
 from experiments.setup.checks import FEW
 from experiments.setup.options import TrainOptions
+from experiments.setup.parameters import begin
 from experiments.setup.tables import RULES, THERMAL_EXACT
 
 if TYPE_CHECKING:
@@ -33,8 +34,10 @@ def gradient_cosine(options: TrainOptions, splits: Splits, seed: int, *, weights
     from eqprop.thermal.exact import has_exact_slope
 
     precise = options.model_copy(update={"dtype": "float64"})
-    _, network, setting = prepare(precise, options.rule, seed)
-    if weights is not None:
+    network, setting = build_network(precise, splits, seed), build_setting(precise)
+    if weights is None:
+        begin(network, precise, options.rule, seed)
+    else:
         network.load_state_dict(weights)
     if options.node_temperature and not has_exact_slope(held_by(network), setting.cost):
         return dict.fromkeys((name for name, _ in network.named_parameters()), math.nan)

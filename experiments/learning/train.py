@@ -196,11 +196,11 @@ def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
       eqlab train
       eqlab train --rule coupled-centered --hidden 128,64 --epochs 30
       eqlab train --config mnist --data-dir DIRECTORY-OF-IDX-FILES
-      torchrun --nproc-per-node 2 -m eqlab train --batch-size 256
       eqlab train --start-from RUN --learning-rates 0.01
 
     The run's directory keeps the configuration, provenance, journal, a checkpoint per epoch and figures. The same command with the
-    same --out goes on where a killed run stopped, to the same bits.
+    same --out goes on where a killed run stopped, to the same bits. Several processes share every batch if torchrun
+    starts them: torchrun --nproc-per-node 2 -m eqlab train.
     """  # noqa: D301
     from contrastive_core.training.ranks import joined
 

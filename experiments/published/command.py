@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,7 +82,8 @@ def reproduce_command(options: ReproduceOptions, invocation: Invocation) -> None
         return
     row = read_row(options.name)
     found = _command(row.command)
-    asked = resolve_layers(found.model, [*settings(options.name, row, options.scale), _given(options, row, found.model)])
+    layers = settings(options.name, row, options.scale)
+    asked = resolve_layers(found.model, [*layers, _given(options, row, found.model, layers)])
     invocation.note(f"{options.name}: eqlab {row.command} at the {options.scale} scale, {_cost(row, options.scale)} on one core")
     before = _seconds()
     result, text = _run(found, asked, replace(invocation, command=row.command))
@@ -113,13 +114,15 @@ def _command(name: str) -> Command:
     return found
 
 
-def _given(options: ReproduceOptions, row: Row, model: type[CommandOptions]) -> Layer:
+def _given(options: ReproduceOptions, row: Row, model: type[CommandOptions], layers: Sequence[Layer]) -> Layer:
     """Return what the user has given, as settings of the command that is run."""
     wanted = {name: getattr(options, name) for name in ("seed", "seeds", "data_dir", "engine") if name in options.model_fields_set}
     for name in wanted:
         if name not in model.model_fields:
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{options.name} takes no {flag}: 'eqlab {row.command}' has no such option; leave it out")
+    if "seeds" in wanted and model.model_fields["seeds"].default == 1 and not any("seeds" in layer.values for layer in layers):
+        raise InputError(f"{options.name} takes no --seeds: its value is that of one seed; leave it out")
     return Layer("{flag}", {name: str(value) if isinstance(value, Path) else value for name, value in wanted.items()})
 
 

@@ -71,6 +71,20 @@ def read_earlier(path: Path) -> Earlier:
     return Earlier(path, kept, options, seed)
 
 
+def require_same_device(earlier: Earlier, options: LearningOptions) -> None:
+    """Refuse parameters that were trained on another device, or on one where there is none now.
+
+    Raises
+    ------
+    CheckpointError
+        If the devices differ.
+    """
+    on_device = earlier.options.get("device_file")
+    if on_device != options.device_file:
+        advice = "give the --device-file of its training" if on_device else "leave --device-file out"
+        raise CheckpointError(f"{earlier.path} was trained on {'another' if on_device else 'no'} device; {advice}")
+
+
 def require_same_settings(earlier: Earlier, options: LearningOptions, seed: int, apart: Iterable[str] = ()) -> None:
     """Refuse parameters that were trained in another network or on another device.
 
@@ -90,10 +104,7 @@ def require_same_settings(earlier: Earlier, options: LearningOptions, seed: int,
     CheckpointError
         If a setting differs that makes it another network; the message has the flags that make it the same.
     """
-    on_device = earlier.options.get("device_file")
-    if on_device != options.device_file:
-        advice = "give the --device-file of its training" if on_device else "leave --device-file out"
-        raise CheckpointError(f"{earlier.path} was trained on {'another' if on_device else 'no'} device; {advice}")
+    require_same_device(earlier, options)
     own = defaults_of_network(options.network)  # options at their defaults need not be recorded
     trained = own | flatten(earlier.options) | {"seed": seed if earlier.seed is None else earlier.seed}
     asked = own | flatten(options.resolved()) | {"seed": seed}
@@ -119,6 +130,7 @@ def take_over(network: Network, options: LearningOptions, path: Path, seed: int)
     from contrastive_core.files.checkpoint import check_parameters, load_parameters
 
     earlier = read_earlier(path)
+    require_same_device(earlier, options)  # first, because a device holds other tensors
     check_parameters(network, earlier.tensors, "", path)
     require_same_settings(earlier, options, seed)
     load_parameters(network, earlier.tensors, "", path)

@@ -82,7 +82,7 @@ def test_every_network_that_learns_builds_in_its_small_form(name: str) -> None:
     options = resolve_layers(command_of("compare").model, settings(name, ROWS[name], "small"))
     shared = {key: value for key, value in options.settings().items() if key not in ("rules", "seeds", "engine")}
     for rule in options.rules:  # type: ignore[attr-defined]
-        splits, network, _ = prepare(resolve_layers(TrialOptions, [Layer("{key}", {**shared, "rule": rule})]), 0)
+        splits, network, _ = prepare(resolve_layers(TrialOptions, [Layer("{key}", {**shared, "rule": rule})]), rule, 0)
         clamped = network.clamp(splits.train.inputs[:2])
         assert network.output(network.initial_state(clamped)).shape == (2, splits.num_classes)
     assert ROWS[name].result[:2] == ("rules", options.rules[0])  # type: ignore[attr-defined]

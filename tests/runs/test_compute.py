@@ -29,7 +29,7 @@ def test_a_serial_training_reads_its_data_and_draws_its_network_once(eqlab: Any,
         return build_network(options, *arguments)
 
     monkeypatch.setattr(build, "load_data", counted_load)
-    for module in ("setup.build", "learning.train"):
+    for module in ("setup.build", "learning.cosine"):
         monkeypatch.setattr(f"experiments.{module}.build_network", counted_build)
     assert eqlab("train", *TINY, "--out", tmp_path / "run").exit_code == 0
     # The network of float64 is that of the exact gradient, whose weights are other draws.

@@ -46,7 +46,9 @@ class ContrastiveOptions(ContinuedOptions):
         Perturbation of views.
     probe_train, probe_test, probe_split, neighbours
         Probes of the representation.
-    hidden, activation, output_activation, energy_scale, strength, frozen, epochs, batch_size, optimiser, learning_rates, schedule, clip_norm
+    hidden, activation, output_activation, energy_scale, strength, frozen
+        Network and nudge, with defaults that suit objectives.
+    epochs, batch_size, optimiser, learning_rates, schedule, clip_norm
         Options of the other learning commands, with defaults that suit objectives.
     """
 

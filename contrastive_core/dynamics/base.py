@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.network import Clamped
+from contrastive_core.networks.links import is_nothing
 from contrastive_core.per_sample import largest
 from contrastive_core.phases import Hold, Nudge, Phase, Pull
 from contrastive_core.types import State
@@ -134,8 +135,10 @@ def flow_residual(state: State, stepped: State, clamped: Clamped, phase: Phase) 
 
 def largest_change(old: State, new: State) -> Tensor:
     """Return the largest absolute difference over each sample's units, of shape (B,); 0 where no layer may move."""
-    # Held layers are handed on as they are, and need no pass over their memory.
-    changes = [largest(after - before) for before, after in zip(old, new, strict=True) if after is not before]
+    # Held layers are handed on as they are, and need no pass over their memory; from rest the change is the layer itself.
+    changes = [
+        largest(after if is_nothing(before) else after - before) for before, after in zip(old, new, strict=True) if after is not before
+    ]
     residual = changes[0] if changes else old[0].new_zeros(old[0].shape[0])
     for change in changes[1:]:
         residual = torch.maximum(residual, change)

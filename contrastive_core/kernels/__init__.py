@@ -52,6 +52,7 @@ PICTURES: Table[Any] = Table(
     {
         "cpu pooled": "contrastive_core.kernels.settling.pictures.pool_cpu:pooled",
         "cpu unpooled": "contrastive_core.kernels.settling.pictures.pool_cpu:unpooled",
+        "cpu moved": "contrastive_core.kernels.settling.pictures.units_cpu:moved",
         "cuda pooled": "contrastive_core.kernels.settling.pictures.host_cuda:pooled",
         "cuda unpooled": "contrastive_core.kernels.settling.pictures.host_cuda:unpooled",
     },

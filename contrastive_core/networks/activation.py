@@ -7,7 +7,7 @@ With :math:`E = G(s) - s u`, stationarity is :math:`s = \sigma(u)`. Bounded piec
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import torch
@@ -100,10 +100,13 @@ class Clipped(Activation):
     ----------
     low, high : float
         Bounds of the box; infinite for none.
+    at_once : callable, optional
+        Faster way to compute changes of bounded units, of values, drives that need not be settled, steps, scale and bounds.
     """
 
     low: float
     high: float
+    at_once: Callable[..., Tensor] | None = field(default=None, repr=False, compare=False)
     quadratic = True
 
     def __post_init__(self) -> None:
@@ -135,6 +138,8 @@ class Clipped(Activation):
         if self.low == -float("inf") and self.high == float("inf"):
             return value
         found = drive()
+        if self.at_once is not None:
+            return found
         pressed = torch.where(value <= self.low, found.clamp(max=self.low), value)
         return torch.where(value >= self.high, found.clamp(min=self.high), pressed)
 
@@ -144,6 +149,8 @@ class Clipped(Activation):
             return step
         if abs(scale) < LEAST_SCALE:
             return self.slope(value) * step
+        if self.at_once is not None:
+            return self.at_once(value, drive, step, scale, self.low, self.high)
         # Quotients in place: fresh memory of a large layer takes longer than the arithmetic.
         faces = ((self.low - value).div_(scale), (self.high - value).div_(scale))
         nearest, farthest = faces if scale > 0 else faces[::-1]

@@ -180,8 +180,9 @@ class Differences:
     def contrast(self, plus: Displacement | None, minus: Displacement | None, factor: float) -> Gradients:
         r"""Return ``factor`` times the contrast of the energy's gradients at two displaced states; None is the free state.
 
-        With :math:`m_l` the scaled difference of both displacements and :math:`\bar s_l` the mean of both states, it is
-        :math:`-[\bar s_{l-1}^T m_l + \lambda m_{l-1}^T \bar s_l]/B`, and :math:`-\langle m_l \rangle` for the biases.
+        With :math:`m_l` the scaled difference of both displacements and :math:`s^\pm` the two states, it is
+        :math:`-[s_{l-1}^{+T} m_l + \lambda m_{l-1}^T s_l^-]/B`, and :math:`-\langle m_l \rangle` for the biases. With the mean of both
+        states in place of each it is the same sum; these two are there already where one of them is the free state.
 
         Parameters
         ----------
@@ -199,16 +200,16 @@ class Differences:
         whole = -sizes[0] / len(self.free[0])
 
         def both(index: int, free: Tensor, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-            """Return the difference of both sides in units of the first, and their mean."""
-            change, mean = parts[0], free
-            for size, part in zip(sizes[1:], parts[1:], strict=True):
+            """Return the difference of both sides in units of the first, and the second: the free one, if there is no other."""
+            change, second = parts[0], free
+            for size, side, part in zip(sizes[1:], sides[1:], parts[1:], strict=True):
                 change = torch.add(change, part, alpha=size / sizes[0])
-            for side, part in zip(sides, parts, strict=True):
-                mean = torch.add(mean, part, alpha=self.scales(side.strength)[index] / 2)
-            return change, mean
+                second = torch.add(second, part, alpha=self.scales(side.strength)[index])
+            return change, second
 
+        first = self.state(sides[0])
         layers = [both(index, free, [side.layers[index] for side in sides]) for index, free in enumerate(self.free)]
-        for index, (change, mean) in enumerate(layers):
+        for index, (change, second) in enumerate(layers):
             for edge in network.into[index]:
                 link = edge.link
                 if isinstance(link, Identity):
@@ -219,15 +220,14 @@ class Differences:
                     continue
                 if link.turning:
                     free = link.pressed(self.free[index], route)
-                    pressed, pressed_mean = both(index, free, [self._pressed(edge, side) for side in sides])
+                    pressed, pressed_second = both(index, free, [self._pressed(edge, side) for side in sides])
                 else:
-                    pressed, pressed_mean = link.pressed(change, route), link.pressed(mean, route)
-                below_change, below = layers[edge.source]
-                weight = link.gradient(below, pressed)
-                gradients[edge.name] = whole * link.gradient(below_change, pressed_mean, weight, network.feedback(edge))
+                    pressed, pressed_second = link.pressed(change, route), link.pressed(second, route)
+                weight = link.gradient(first[edge.source], pressed)
+                gradients[edge.name] = whole * link.gradient(layers[edge.source][0], pressed_second, weight, network.feedback(edge))
             for memory in network.memories[index]:
                 shares = memory.shares(self.free[index], network.weight_of(memory))
                 turned, shares = both(index, shares, [self._turned(memory, side) for side in sides])
-                gradients[memory.name] = whole * (change.T @ shares + mean.T @ turned)
+                gradients[memory.name] = whole * (first[index].T @ turned + change.T @ shares)
             gradients[f"bias_{index + 1}"] = whole * per_channel(change)
         return gradients | network.readout_zeros()

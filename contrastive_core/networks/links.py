@@ -149,13 +149,15 @@ class Convolution:
         """Return the units above, led back through the pooling: what presses on each entry of the response."""
         return self.pooling.spread(above, route, torch.Size(self.response_shape))  # type: ignore[arg-type]
 
-    def down(self, pressed: Tensor, weight: Tensor, onto: Tensor, scale: float, write: bool = False) -> Tensor:
-        """Return the feedback times a scale, added to other drives of the layer below; ``write`` saves memory, and leaves no graph."""
+    def down(self, pressed: Tensor, weight: Tensor, onto: Tensor | None, scale: float, write: bool = False) -> Tensor:
+        """Return the feedback times a scale, added to other drives if there are any; ``write`` saves memory, and leaves no graph."""
         high, wide = (
             side - ((out - 1) * self.stride - 2 * self.padding + self.kernel)
             for side, out in zip(self.below[1:], self.response_shape[1:], strict=True)
         )
         back = functional.conv_transpose2d(pressed, weight, None, self.stride, self.padding, (high, wide))
+        if onto is None:
+            return back if scale == 1 else scale * back
         return torch.add(onto, back, alpha=scale, out=back if write else None)
 
     def difference(
@@ -272,7 +274,7 @@ def as_picture(rows: Tensor, shape: Shape) -> Tensor:
 
 def is_nothing(layer: Tensor) -> bool:
     """Whether a tensor is one 0 that is seen everywhere, as layers at rest are; asking costs no pass over its memory."""
-    return layer.untyped_storage().nbytes() == layer.element_size() and not layer.is_cuda and bool(layer.sum() == 0)
+    return layer.untyped_storage().nbytes() == layer.element_size() and not layer.is_cuda and bool(layer.as_strided((), ()) == 0)
 
 
 def per_channel(layer: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from contrastive_core.kernels import PICTURES, PLACES
 from contrastive_core.network import Clamped, Network
+from contrastive_core.networks.activation import LINEAR, Activation, Clipped
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.links import Convolution, Edge, Link, channels_last, is_nothing
 from contrastive_core.networks.pooling import UNPOOLED, Average, Maximum
@@ -114,7 +115,13 @@ class CachedConvolution:
 
     def route(self, response: Tensor) -> Tensor | None:
         """Return what feedback needs of the response; None if it needs nothing."""
-        return self._routes(self.link.route, response)
+        return self._routes(self._routed, response)
+
+    def _routed(self, response: Tensor) -> Tensor | None:
+        if not is_nothing(response):
+            return self.link.route(response)
+        route = self.link.route(response[:1])  # of one sample that stands for all
+        return None if route is None else route.expand(len(response), *route.shape[1:])
 
     def pressed(self, above: Tensor, route: Tensor | None) -> Tensor:
         """Return the units above, led back through the pooling."""
@@ -130,7 +137,7 @@ class CachedConvolution:
 
     def down(self, pressed: Tensor, weight: Tensor, onto: Tensor, scale: float) -> Tensor:
         """Return the feedback times a scale, added to other drives of the layer below."""
-        return onto if is_nothing(pressed) else self.link.down(pressed, self._weight, onto, scale, write=True)
+        return onto if is_nothing(pressed) else self.link.down(pressed, self._weight, None if is_nothing(onto) else onto, scale, write=True)
 
     def difference(
         self, response: Tensor | None, route: Tensor | None, change: Tensor, weight: Tensor, scale: float
@@ -178,7 +185,14 @@ def cached(network: Layered) -> Layered:
             edge._replace(link=cast(Link, CachedConvolution(link, network.weight_of(edge).detach()))) if type(link) is Convolution else edge
         )
 
+    def moved(activation: Activation) -> Activation:
+        # Drives of clipped units are only asked for where they are pressed on their bounds, and most passes of memory go into that.
+        return replace(activation, at_once=PICTURES["cpu moved"]) if type(activation) is Clipped and activation != LINEAR else activation
+
     twin, edges = copy(network), tuple(map(kept, network.architecture.edges))
+    if network.bias(0).is_cpu and not PLACES["numba"].missing():
+        # Not the last layer, whose nudge asks for settled drives.
+        twin.activations = (*map(moved, network.activations[:-1]), network.activations[-1])
     twin.into, twin.out_of = (
         tuple(tuple(edge for edge in edges if edge[end] == index) for index in range(len(network.sizes))) for end in (1, 0)
     )

@@ -14,6 +14,8 @@ from contrastive_core.costs import COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.synchronous import Synchronous
 from contrastive_core.errors import BackendError
+from contrastive_core.kernels import PICTURES
+from contrastive_core.networks.activation import CLIPPED_RELU
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.notation import convolutional
 from contrastive_core.phases import Hold, Nudge, Sides
@@ -113,16 +115,18 @@ def test_held_outputs_and_warm_starts_are_those_of_the_reference() -> None:
 
 
 class Convolutions(TorchDispatchMode):
-    """Count of the convolutions inside: forward, transposed, and gradients of weights."""
+    """Count of the convolutions inside: forward, transposed, and gradients of weights; and of ways back through maxima, for samples."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.up, self.down, self.gradients = 0, 0, 0
+        self.up, self.down, self.gradients, self.routed, self.spread = 0, 0, 0, 0, 0
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function is torch.ops.aten.convolution.default:
             self.down, self.up = self.down + args[6], self.up + (not args[6])
         self.gradients += function is torch.ops.aten.convolution_backward.default
+        self.routed += len(args[0]) if function is torch.ops.aten.max_pool2d_with_indices.default else 0
+        self.spread += function is torch.ops.aten.max_unpool2d.default
         return function(*args, **(kwargs or {}))
 
 
@@ -139,6 +143,41 @@ def test_what_has_not_moved_is_not_convolved_again(free: int, nudged: int) -> No
     assert counted.up == 1 + above_first * (free + nudged - 1)
     assert counted.down == above_first * (free - 1 + 1 + nudged)
     assert counted.gradients == 1 + 2 * above_first
+    # One of the two layers above the first one is pooled. At rest one sample shows the way back for all.
+    samples = 5
+    assert counted.routed == 1 + samples * (1 + free)
+    # Up: the sweeps after the first. Down: the drives and the nudged sweeps. The contrast finds what the last ones have led back, but
+    # for the first layer.
+    assert counted.spread == free - 1 + 1 + nudged + 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(6, 7), (6, 3, 4, 5)], ids=["rows", "pictures"])
+@pytest.mark.parametrize("scale", [0.3, -0.3, 1e-9, -1e-9])
+def test_units_move_in_one_pass_as_their_definition_says(scale: float, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """Units inside and on both bounds, whatever an unfinished relaxation has left of their drives; NaN shows that a phase diverged."""
+    source = torch.Generator().manual_seed(2)
+    drive, step = (3 * torch.randn(shape, generator=source, dtype=dtype) for _ in range(2))
+    value = (drive + 0.2 * torch.randn(shape, generator=source, dtype=dtype)).clamp(0, 6)
+    # Some rest on a bound without pressing on it.
+    drive[0], step[0] = value[0], step[0].abs() * (1 if scale > 0 else -1)
+    step[1, 0] = torch.nan
+    if len(shape) == 4:
+        value, drive = (one.contiguous(memory_format=torch.channels_last) for one in (value, drive))
+    expected = CLIPPED_RELU.change(value, CLIPPED_RELU.settled(value, lambda: drive), step, scale)
+    found = PICTURES["cpu moved"](value, drive, step, scale, 0.0, 6.0)
+    assert torch.isnan(found).sum() == torch.isnan(expected).sum() > 0
+    assert (expected == 0).any()
+    assert (expected != 0).any()
+    torch.testing.assert_close(found, expected, rtol=4 * torch.finfo(dtype).eps, atol=0, equal_nan=True)
+
+
+def test_bounded_units_of_a_cached_network_move_in_one_pass() -> None:
+    """The last layer keeps its settled drives, which a nudge of bounded outputs starts from."""
+    network, batch = system(LAYERS["max"], output_activation="hard-sigmoid")
+    assert [activation.at_once is not None for activation in cached(network).activations] == [True, True, False]
+    reference, ours = estimates(network, batch, {"free": Stop(None, 2), "second": Stop(None, 2)}, "centered")
+    assert_equal(ours, reference)
 
 
 def test_average_pooling_is_folded_into_filters_that_stride() -> None:

@@ -11,8 +11,9 @@ import torch
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.forms import Ladder
+from contrastive_core.kernels.settling.elements import formulas
 from contrastive_core.kernels.settling.elements.codes import BUDGET, CONVERGED, DIVERGED, ActionKind
-from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, njit
+from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, all_finite, copy, larger, njit, respond
 from contrastive_core.kernels.settling.elements.output_phase import Action
 from contrastive_core.kernels.settling.elements.request import order_of
 from contrastive_core.network import Clamped
@@ -23,12 +24,10 @@ from contrastive_core.types import State
 def _move(layer: Array, current: Array, curvature: Array, extra: Number, low: Array, high: Array, worst: Number) -> Number:
     """Set ``layer`` to its minimum, in place, and return the larger of ``worst`` and its largest change; NaN stays."""
     for j in range(layer.shape[0]):
-        value = current[j] / (curvature[j] + extra)  # the minimum of a parabola; the box cuts it off
-        value = low[j] if value < low[j] else value  # comparisons that NaN fails, unlike min and max
-        value = high[j] if value > high[j] else value
-        change = abs(value - layer[j])
+        # The minimum of a parabola; the box cuts it off.
+        value = respond(formulas.CLIPPED, current[j] / (curvature[j] + extra), low[j], high[j])
+        worst = larger(abs(value - layer[j]), worst)
         layer[j] = value
-        worst = worst if change <= worst else change
     return worst
 
 
@@ -36,8 +35,7 @@ def _move(layer: Array, current: Array, curvature: Array, extra: Number, low: Ar
 def _gather_current(index: int, layers: Array, couplings: Array, base: Array, current: Array) -> None:
     """Write ``base`` plus what both neighbours send into ``current``."""
     width = current.shape[0]
-    for j in range(width):
-        current[j] = base[j]
+    copy(base, current)
     if index > 0:
         below, coupling = layers[index - 1], couplings[index - 1]
         for i in range(below.shape[0]):
@@ -116,15 +114,13 @@ def settle_rows(
                     worst = _move(layer, current, curvatures[index], extra, lows[index], highs[index], worst)
                 if tolerance >= 0 and not worst > tolerance:
                     break
-            total = worst * 0  # NaN if the change is
+            finite = worst == worst
             for index in range(last + 1):
-                layer = layers[index]
-                for j in range(layer.shape[0]):
-                    total += layer[j] * 0  # NaN and infinity become NaN
+                finite = finite and all_finite(layers[index])
             steps[number, sample] = step
             residual[number, sample] = worst
             reached = tolerance >= 0 and worst <= tolerance
-            status[number, sample] = (CONVERGED if reached else BUDGET) if total == 0 else DIVERGED
+            status[number, sample] = (CONVERGED if reached else BUDGET) if finite else DIVERGED
 
 
 def settle_ladder(clamped: Clamped, start: State | None, dynamics: BlockDescent, stops: Sequence[Stop], action: Action) -> list[Relaxation]:

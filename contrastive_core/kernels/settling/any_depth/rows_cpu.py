@@ -26,11 +26,6 @@ def stop_rows(
         Sweeps that each row has done; overwritten.
     left, steps, residuals : arrays of shape (B, w), (B,) and (B,)
         Overwritten at the samples that stop.
-
-    Returns
-    -------
-    int
-        Number of rows that are still active.
     """
     row, count = 0, int(residual.shape[0])
     while row < count:
@@ -49,35 +44,16 @@ def stop_rows(
 
 @njit
 def certify(residual: Array, tolerance: Number, status: Array) -> None:
-    """Write the status of relaxations from their last residuals; a negative tolerance is none.
-
-    Parameters
-    ----------
-    residual : array of shape (B,)
-        Largest changes of the last sweep.
-    tolerance : float
-        Residual that a sample had to reach.
-    status : array of shape (B,)
-        Overwritten.
-    """
+    """Write the status of relaxations from their last residuals, both of shape (B,); a negative tolerance is none."""
     for row in range(residual.shape[0]):
         status[row] = DIVERGED if residual[row] != residual[row] else CONVERGED if residual[row] <= tolerance else BUDGET
 
 
 @njit
 def take(memory: Array, at: int, layer: Array, status: Array) -> None:
-    """Copy a layer out of the rows, and set the status to DIVERGED where it is not finite, in place.
+    """Copy a layer of shape (B, n) out of the rows, which hold it from the column ``at`` on, in place.
 
-    Parameters
-    ----------
-    memory : array of shape (B, w)
-        Rows that hold the layer from the column ``at`` on.
-    at : int
-        Column where the layer begins.
-    layer : array of shape (B, n)
-        Overwritten.
-    status : array of shape (B,)
-        Left alone where the row is finite.
+    The status, of shape (B,), becomes DIVERGED where the layer is not finite.
     """
     for row in range(layer.shape[0]):
         copy(memory[row, at : at + layer.shape[1]], layer[row])

@@ -18,7 +18,8 @@ def contrast_pair(
 ) -> bool:  # fmt: skip
     """Contrast two displacements from a free state in one pass over them, and return whether all is well with them.
 
-    Samples are added up in their order, whatever the number of threads that settled them.
+    It is if no sample diverged, no input is infinite and every label has its output. Samples are added up in their order, whatever the
+    number of threads that settled them.
 
     Parameters
     ----------
@@ -38,11 +39,6 @@ def contrast_pair(
         Overwritten with the scaled difference of the hidden units.
     bias, weight_out, bias_out : arrays of shape (n,), (n, k) and (k,)
         Overwritten with the scaled contrasts, summed over the samples.
-
-    Returns
-    -------
-    bool
-        Whether no sample diverged, no input is infinite and every label has its output.
     """
     real = drive.dtype.type
     scale, scale_out = real(scale), real(scale_out)

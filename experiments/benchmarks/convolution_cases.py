@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -76,8 +76,8 @@ def train(network: Layered, batch_size: int, steps: int, seed: int) -> None:
         parameter.grad = None
 
 
-def cases(network: Layered, batch: Batch) -> list[TimedGradient]:
-    """Set up every case on one network and one batch.
+def cases(network: Layered, batch: Batch, names: Sequence[str]) -> list[TimedGradient]:
+    """Set up cases on one network and one batch.
 
     Parameters
     ----------
@@ -85,6 +85,8 @@ def cases(network: Layered, batch: Batch) -> list[TimedGradient]:
         Network of convolutions with maxima or without poolings, and dense layers.
     batch : Batch
         Pictures and classes.
+    names : sequence of str
+        Cases to set up.
 
     Returns
     -------
@@ -104,15 +106,16 @@ def cases(network: Layered, batch: Batch) -> list[TimedGradient]:
         return TimedGradient(name, run, None, lambda: sweeps, None if name == "floor" else run, None if name == "floor" else exact)
 
     last, first = torch.channels_last, torch.contiguous_format
-    return [
-        ours("ep-train", Settling(), STRENGTH, Sides.CENTERED),
-        ours("ep-matched", matched(network, batch, exact)),
-        ours("ep-truncated", TRUNCATED),
-        plain("ep-textbook", ep_textbook, first, 3.0 * TEXTBOOK_SWEEPS),
-        plain("backprop-channels-last", backprop, last),
-        plain("backprop-channels-first", backprop, first),
-        plain("floor", floor, last),
-    ]
+    made: dict[str, Callable[[str], TimedGradient]] = {
+        "ep-train": lambda name: ours(name, Settling(), STRENGTH, Sides.CENTERED),
+        "ep-matched": lambda name: ours(name, matched(network, batch, exact)),
+        "ep-truncated": lambda name: ours(name, TRUNCATED),
+        "ep-textbook": lambda name: plain(name, ep_textbook, first, 3.0 * TEXTBOOK_SWEEPS),
+        "backprop-channels-last": lambda name: plain(name, backprop, last),
+        "backprop-channels-first": lambda name: plain(name, backprop, first),
+        "floor": lambda name: plain(name, floor, last),
+    }
+    return [made[name](name) for name in names]
 
 
 def exact_gradients(network: Layered, batch: Batch) -> Gradients:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from statistics import median
 from time import process_time
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, field_validator
 
 from contrastive_core.errors import InputError
+from contrastive_core.progress.share import counted
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
@@ -39,6 +40,8 @@ NAMED = {
 
 WEIGHTS = ("initial", "trained")
 BASELINE = "backprop-channels-last"
+CASES = ("ep-train", "ep-matched", "ep-truncated", "ep-textbook", BASELINE, "backprop-channels-first", "floor")
+"""Computations, in the order in which they take turns; all times are over that of the baseline."""
 _PICTURE = re.compile(r"(\d+)x(\d+)x(\d+) +(.+)", re.ASCII)
 
 
@@ -48,7 +51,9 @@ class BenchConvOptions(CommandOptions):
     Attributes
     ----------
     networks, energy_scales, weights
-        Cases to measure, in every combination.
+        Networks to measure, in every combination.
+    only
+        Cases to measure with each; the baseline is always one of them.
     batch
         Samples of a batch.
     training_steps
@@ -67,6 +72,12 @@ class BenchConvOptions(CommandOptions):
     )
     weights: tuple[Annotated[str, OneOf("weights", WEIGHTS)], ...] = Field(
         WEIGHTS, min_length=1, description="Weights to measure with: those of initialisation, or those after a short training."
+    )
+    only: tuple[Annotated[str, OneOf("case", CASES)], ...] = Field(
+        CASES,
+        min_length=1,
+        exclude_if=CASES.__eq__,  # recorded runs do not have it
+        description=f"Cases to measure with each network; {BASELINE} is always added, because times are over its own.",
     )
     batch: Positive | None = Field(None, description="Samples of a batch; none: 64 for four-layers, 32 for the others.")
     training_steps: Positive = Field(100, description="Steps of the short training, by Adam on drawn pictures.")
@@ -121,7 +132,7 @@ METRICS = {
 }
 
 
-def trial(options: BenchConvOptions, seed: int, *, on_row: Callable[[], object] = lambda: None) -> Outcome:
+def trial(options: BenchConvOptions, seed: int) -> Outcome:
     """Measure every case of every network.
 
     Parameters
@@ -130,8 +141,6 @@ def trial(options: BenchConvOptions, seed: int, *, on_row: Callable[[], object] 
         Cases to measure.
     seed : int
         Seed of networks and samples.
-    on_row : callable
-        Called after each network.
 
     Returns
     -------
@@ -139,17 +148,12 @@ def trial(options: BenchConvOptions, seed: int, *, on_row: Callable[[], object] 
         Metrics of ``METRICS``.
     """
     rows: list[dict[str, Any]] = []
-    for combination in _combinations(options):
+    for combination in counted(list(product(options.networks, options.energy_scales, options.weights)), name="network"):
         rows.extend(_rows(options, seed, *combination))
-        on_row()
     return Outcome({"processor": processor(), "versions": versions(), "repeats": options.repeats, "rows": rows})
 
 
 EXPERIMENT = Experiment(BenchConvOptions, trial, METRICS, headline=())
-
-
-def _combinations(options: BenchConvOptions) -> list[tuple[str, float, str]]:
-    return list(product(options.networks, options.energy_scales, options.weights))
 
 
 @command(BenchConvOptions, "conv")
@@ -163,7 +167,7 @@ def bench_conv(options: BenchConvOptions, invocation: Invocation) -> None:
     \b
     Examples:
       eqlab bench conv
-      eqlab bench conv --networks vgg-5 --weights initial --repeats 3
+      eqlab bench conv --networks vgg-5 --batch 16 --training-steps 10 --repeats 3 --only ep-truncated,floor
       eqlab bench conv --networks "1x28x28 16c5 p2 10" --energy-scales 1,0.1
 
     Parameters
@@ -173,11 +177,8 @@ def bench_conv(options: BenchConvOptions, invocation: Invocation) -> None:
     invocation : Invocation
         Destination of the results.
     """  # noqa: D301
-    with (
-        computation(options, invocation, SERIAL) as opened,
-        invocation.progress(len(_combinations(options)), "measuring") as bar,
-    ):
-        result = compute_one(study_of("bench-conv", options), opened, Given(options, {"on_row": bar.update}))
+    with computation(options, invocation, SERIAL) as opened:
+        result = compute_one(study_of("bench-conv", options), opened, Given(options))
     finish(opened.run, invocation, result, _text(result["rows"]))
 
 
@@ -195,11 +196,11 @@ def _rows(options: BenchConvOptions, seed: int, network: str, scale: float, weig
         built = network_of(layers, shape, scale, seed)
         if weights == "trained":
             train(built, batch, options.training_steps, seed)
-        measured = cases(built, samples(built, batch, seed))
+        measured = cases(built, samples(built, batch, seed), [case for case in CASES if case in (*options.only, BASELINE)])
         seconds: dict[TimedGradient, list[float]] = {case: [] for case in measured}
         for case in measured:
             case.run()  # libraries choose and compile on first use
-        for _ in range(options.repeats):
+        for _ in counted(range(options.repeats), name="turn"):
             for case in measured:
                 start = process_time()
                 case.run()

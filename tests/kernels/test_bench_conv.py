@@ -7,11 +7,10 @@ import torch
 from click.testing import CliRunner
 
 from experiments.benchmarks.convolution_cases import backprop, cases, cosine, ep_textbook, exact_gradients, network_of, pictures, samples
-from experiments.benchmarks.convolutions import layers_of
+from experiments.benchmarks.convolutions import CASES, layers_of
 from experiments.cli import cli
 
 SMALL = "1x8x8 4c3 p2 5"
-CASES = ["ep-train", "ep-matched", "ep-truncated", "ep-textbook", "backprop-channels-last", "backprop-channels-first", "floor"]
 
 
 def test_bench_conv_reports_every_case_with_its_cosine() -> None:
@@ -29,11 +28,22 @@ def test_bench_conv_reports_every_case_with_its_cosine() -> None:
     assert {row["case"]: row["times_autograd"] for row in rows}["backprop-channels-last"] == 1
 
 
+def test_bench_conv_measures_named_cases_beside_the_baseline() -> None:
+    """VGG-5 takes minutes for the textbook's sweeps, which nobody who asks for a schedule should wait for."""
+    arguments = ["bench", "conv", "--networks", SMALL, "--batch", "4", "--repeats", "2", "--weights", "initial", "--json"]
+    result = CliRunner().invoke(cli, [*arguments, "--only", "floor,ep-truncated"])
+    assert result.exit_code == 0, result.stderr
+    assert [row["case"] for row in json.loads(result.stdout)["rows"]] == ["ep-truncated", "backprop-channels-last", "floor"]
+    wrong = CliRunner().invoke(cli, [*arguments, "--only", "textbook"])
+    assert wrong.exit_code == 2
+    assert "ep-textbook" in wrong.stderr
+
+
 @pytest.mark.parametrize("scale", [1.0, 0.3])
 def test_every_case_of_equilibrium_propagation_is_the_gradient_of_one_equilibrium(scale: float) -> None:
     """A plain case with another network or sign would be timed against something else; truncated schedules are none of it at scale 1."""
     network = network_of("4c3 p2 6c3 5", (1, 8, 8), scale, 0)
-    timed = {case.name: case for case in cases(network, samples(network, 6, 0))}
+    timed = {case.name: case for case in cases(network, samples(network, 6, 0), CASES)}
     for name in ("ep-train", "ep-matched", "ep-textbook"):
         assert (timed[name].cosine() or 0) > 0.99, name  # strength .1 has a bias of that order
     assert (timed["ep-truncated"].cosine() or 0) > (timed["backprop-channels-last"].cosine() or 0) - 1e-3

@@ -32,9 +32,12 @@ class Options(BaseModel):
     ----------
     section
         Section of the help for the fields declared in this class; ``class X(Options, section=DATA)`` sets it. Subclasses have their own.
+    gives_way
+        Options of another command, such as ``rule``, that a file may set if the option beside them is given as a flag or assignment.
     """
 
     section: ClassVar[Section] = OWN
+    gives_way: ClassVar[Mapping[str, str]] = {}
 
     # Validators are built at first use: help needs none, and those of all commands together take longer than the rest of it.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True, defer_build=True)
@@ -138,7 +141,11 @@ def resolve(
         If the file cannot be read, or any setting is unknown or wrong; one message names them all.
     """
     given = [Layer("{flag}", nested(flags or {})), *(assignment(text, model, assigned_by) for text in assignments)]
-    return resolve_layers(model, given if config is None else [*_cases(model, read_config(config), given), *given])
+    if config is None:
+        return resolve_layers(model, given)
+    file, asked = read_config(config), set[str]().union(*(layer.values for layer in given))
+    file = file._replace(values={key: value for key, value in file.values.items() if model.gives_way.get(key) not in asked})
+    return resolve_layers(model, [*_cases(model, file, given), *given])
 
 
 def _cases(model: type[BaseModel], file: Layer, given: Sequence[Layer]) -> list[Layer]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -38,6 +39,8 @@ class CompareOptions(ContinuedOptions):
     engine
         Engine that computes the trials.
     """
+
+    gives_way: ClassVar[Mapping[str, str]] = {"rule": "rules"}  # configurations of training are those of a comparison, with rules
 
     rules: Annotated[tuple[RuleName, ...], AfterValidator(distinct), RULE] = Field(
         COMPARED, min_length=1, description="Learning rules to compare."

@@ -19,6 +19,7 @@ from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions, Options, assignment, read_config, resolve
 from experiments.commandline.output import to_toml
 from experiments.hardware.device_settings import read_variation
+from experiments.learning.compare import CompareOptions
 from experiments.setup.devices import read_assignment
 from experiments.sweeps.axes import read_axis
 
@@ -185,6 +186,18 @@ def test_a_name_finds_the_shipped_configuration_unless_there_is_such_a_file(tmp_
     assert read_config("mnist").values == {"seed": 6}
     with pytest.raises(InputError, match=r"no file 'mnits'.*did you mean 'mnist'\?"):
         read_config("mnits")
+
+
+@pytest.mark.parametrize("name", ["mnist", "conv-mnist", "conv-cifar10", "vgg5-cifar10"])
+def test_configurations_of_training_are_those_of_a_comparison_with_rules(name: str) -> None:
+    """The pages give them to both commands; a file's own rule gives way only to rules that are asked for, and is else refused."""
+    rules = ("ep-positive", "backprop")
+    found = resolve(CompareOptions, config=name, flags={"rules": list(rules)})
+    assert found.rules == rules
+    assert found.epochs == read_config(name).values["epochs"]
+    if "rule" in read_config(name).values:
+        with pytest.raises(InputError, match="unknown option rule"):
+            resolve(CompareOptions, config=name)
 
 
 def test_shipped_configurations_are_toml() -> None:

@@ -8,7 +8,7 @@ from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, 
 
 
 @njit
-def _move(value: Array, drive: Array, step: Array, scale: Number, low: Number, high: Number, moved: Array) -> None:
+def _move(scale: Number, low: Number, high: Number, value: Array, drive: Array, step: Array, moved: Array) -> None:
     real = value.dtype.type
     scale, low, high = real(scale), real(low), real(high)
     least, most = (low, high) if scale > 0 else (high, low)
@@ -29,7 +29,7 @@ def moved(value: Tensor, drive: Tensor, step: Tensor, scale: float, low: float, 
     scale, low, high : float
         Scale, of either sign, and bounds of the units.
     """
-    places = [one.permute(0, 2, 3, 1).contiguous() if one.dim() == 4 else one.contiguous() for one in (value, drive, step)]
-    out = torch.empty_like(places[0])
-    _move(*(one.flatten(1).numpy() for one in places), scale, low, high, out.flatten(1).numpy())
+    units, driven, change = (one.permute(0, 2, 3, 1).contiguous() if one.dim() == 4 else one.contiguous() for one in (value, drive, step))
+    out = torch.empty_like(units)
+    _move(scale, low, high, *[one.flatten(1).numpy() for one in (units, driven, change, out)])
     return out.permute(0, 3, 1, 2) if out.dim() == 4 else out

@@ -18,6 +18,7 @@ from contrastive_core.phases import Nudge
 from contrastive_core.relaxation.relax import require_finite
 from contrastive_core.rule import Estimate, Settling
 from contrastive_core.types import Batch, Gradients, State
+from eqprop.holomorphic.branches import marked
 from eqprop.holomorphic.complex_relaxation import ComplexNudge, around_free, at_rest, displace_complex, require_circle
 from eqprop.holomorphic.points import Point
 
@@ -91,7 +92,8 @@ def estimate_by(network: Network, batch: Batch, asked: Asked, points: Sequence[P
             gradients = network.computed(gradients)
     for name, value in direct_gradient(network, free.state, asked.cost, batch).items():
         gradients[name] = gradients[name] + value
-    return Estimate(gradients, {"free": free} | {point.name: end.relaxation for point, end in zip(points, ends, strict=True)})
+    certified = marked(points, free.state, [end.relaxation for end in ends])
+    return Estimate(gradients, {"free": free} | {point.name: end for point, end in zip(points, certified, strict=True)})
 
 
 def _relaxed(

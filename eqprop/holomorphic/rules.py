@@ -26,64 +26,19 @@ _CIRCLE, _SWING = 4, 16
 @final
 @typed("cost", "settling")
 @dataclass(frozen=True)
-class Richardson(Rule):
-    r"""Extrapolation of centered EP to strength 0, in real numbers.
+class SeveralPoints(Rule):
+    r"""Weighted sum of the contrasts of several nudges with the free state, :math:`\sum_k w_k [g(\beta_k) - g(0)]/\beta_k`.
 
-    With the centered contrast :math:`C(\beta)`, whose bias has even powers of the strength only, it is
+    The points say which rule it is.
+
+    **Richardson's extrapolation** of centered EP to strength 0, in real numbers. With the centered contrast :math:`C(\beta)`, whose bias
+    has even powers of the strength only, it is
 
     .. math:: \tfrac13 [4 C(\beta/2) - C(\beta)], \qquad \tfrac1{45} [64 C(\beta/4) - 20 C(\beta/2) + C(\beta)],
 
     of order 4 and 6. It needs 4 and 6 relaxations. Independent errors of reading grow: order 4 has 7.2 times the variance of centered EP.
 
-    Richardson (1911), whose extrapolation is recalled.
-
-    Attributes
-    ----------
-    cost : Cost
-        Cost to be lowered.
-    settling : Settling
-        Relaxation of the phases.
-    order : int
-        4 or 6.
-    strength : float
-        Largest :math:`\beta`, in units of the output layer's stiffness, positive.
-    frozen : bool
-        Hold the nudging force of the free state instead of letting it follow the outputs.
-    """
-
-    scale: ClassVar[str | None] = "strength"
-
-    cost: Cost
-    settling: Settling
-    order: int = 4
-    strength: float = 0.2
-    frozen: bool = False
-
-    def __post_init__(self) -> None:
-        accept_parts(self)
-        _require_positive(self.strength)
-        richardson(self.order)
-
-    @property
-    def points(self) -> tuple[Point, ...]:
-        """Nudges of an estimate."""
-        return richardson(self.order)
-
-    def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
-        """Relax free and nudged at all strengths, and extrapolate."""
-        asked = Asked(self.cost, self.settling, self.strength, self.frozen)
-        return estimate_by(network, presented(network, batch), asked, self.points, generator)
-
-    def infer(self, network: Network, inputs: Tensor) -> Relaxation:
-        """Return the free equilibrium."""
-        return _free(self.settling, network, inputs)
-
-
-@final
-@typed("cost", "settling")
-@dataclass(frozen=True)
-class Holomorphic(Rule):
-    r"""Mean over nudges on a circle of the complex plane, which is Cauchy's integral of the derivative at strength 0.
+    **Holomorphic EP**, a mean over nudges on a circle of the complex plane, which is Cauchy's integral of the derivative at strength 0,
 
     .. math:: \nabla_\theta C \approx \frac1N \sum_{k=0}^{N-1} \mathrm{Re}\left[\frac{\partial_\theta E(s_{\beta_k})}{\beta_k}\right],
               \qquad \beta_k = \beta\, e^{2\pi i k/N},
@@ -92,141 +47,81 @@ class Holomorphic(Rule):
     point is positive EP, and two are centered EP. Units, pooling and cost must be analytic, and the states must have no singularity
     inside the circle.
 
-    Laborieux & Zenke (2022), "Holomorphic Equilibrium Propagation Computes Exact Gradients Through Finite Size Oscillations", NeurIPS;
-    abstract read, formula recalled and verified numerically.
-
-    Attributes
-    ----------
-    cost : Cost
-        Cost to be lowered, analytic.
-    settling : Settling
-        Relaxation of the phases, by block descent.
-    num_points : int
-        :math:`N`, at least 1.
-    strength : float
-        Radius :math:`\beta` of the circle, in units of the output layer's stiffness, positive.
-    frozen : bool
-        Hold the nudging force of the free state instead of letting it follow the outputs.
-    """
-
-    scale: ClassVar[str | None] = "strength"
-    options: ClassVar[tuple[type, ...]] = (Points,)
-
-    cost: Cost
-    settling: Settling
-    num_points: int = _CIRCLE
-    strength: float = 0.2
-    frozen: bool = False
-
-    def __post_init__(self) -> None:
-        accept_parts(self)
-        _require_positive(self.strength)
-        circle(self.num_points)
-
-    @property
-    def points(self) -> tuple[Point, ...]:
-        """Nudges of an estimate."""
-        return circle(self.num_points)
-
-    def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
-        """Relax free and at half of the circle, and average."""
-        asked = Asked(self.cost, self.settling, self.strength, self.frozen)
-        return estimate_by(network, presented(network, batch), asked, self.points, generator)
-
-    def infer(self, network: Network, inputs: Tensor) -> Relaxation:
-        """Return the free equilibrium."""
-        return _free(self.settling, network, inputs)
-
-
-@final
-@typed("cost", "settling")
-@dataclass(frozen=True)
-class LockIn(Rule):
-    r"""First harmonic of the response to a real nudge that swings slowly, as a lock-in amplifier measures it.
-
-    With :math:`\beta(t) = \beta \cos \omega t` it is :math:`(2/\beta) \langle \partial_\theta E(s_{\beta(t)}) \cos \omega t \rangle` over
+    **Lock-in**, the first harmonic of the response to a real nudge that swings slowly, as a lock-in amplifier measures it. With
+    :math:`\beta(t) = \beta \cos \omega t` it is :math:`(2/\beta) \langle \partial_\theta E(s_{\beta(t)}) \cos \omega t \rangle` over
     M readings a period. Its bias is of order 2, and three quarters of that of centered EP. Readings with equal nudges relax once.
 
+    Richardson (1911), whose extrapolation is recalled; Laborieux & Zenke (2022), "Holomorphic Equilibrium Propagation Computes Exact
+    Gradients Through Finite Size Oscillations", NeurIPS; abstract read, formula recalled and verified numerically.
+
     Attributes
     ----------
     cost : Cost
-        Cost to be lowered.
+        Cost to be lowered; analytic if a point is complex.
     settling : Settling
-        Relaxation of the phases.
-    num_points : int
-        Readings :math:`M` per period, at least 3.
+        Relaxation of the phases; by block descent if a point is complex.
+    points : tuple of Point
+        Nudges of an estimate, such as those of :func:`~eqprop.holomorphic.points.circle`.
     strength : float
-        Largest :math:`\beta`, in units of the output layer's stiffness, positive.
+        :math:`\beta` of a point of size 1, in units of the output layer's stiffness, positive.
     frozen : bool
         Hold the nudging force of the free state instead of letting it follow the outputs.
+    options : tuple of type
+        Settings of the points, if there are any.
     """
 
     scale: ClassVar[str | None] = "strength"
-    options: ClassVar[tuple[type, ...]] = (Points,)
 
     cost: Cost
     settling: Settling
-    num_points: int = _SWING
+    points: tuple[Point, ...]
     strength: float = 0.2
     frozen: bool = False
+    options: tuple[type, ...] = ()  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         accept_parts(self)
-        _require_positive(self.strength)
-        lock_in(self.num_points)
-
-    @property
-    def points(self) -> tuple[Point, ...]:
-        """Nudges of an estimate."""
-        return lock_in(self.num_points)
+        if not 0 < self.strength < float("inf"):
+            raise InputError(f"strength must be positive, got {self.strength}; the rule's points give the directions of the nudges")
+        if not self.points:
+            raise InputError("an estimate needs one or more points; take those of circle, richardson or lock_in")
 
     def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
-        """Relax free and at each nudge of a period, and take the first harmonic."""
+        """Relax free and at every point, and add up the contrasts."""
         asked = Asked(self.cost, self.settling, self.strength, self.frozen)
         return estimate_by(network, presented(network, batch), asked, self.points, generator)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the free equilibrium."""
-        return _free(self.settling, network, inputs)
-
-
-def _free(settling: Settling, network: Network, inputs: Tensor) -> Relaxation:
-    with torch.no_grad():
-        return settling.free_phase(network.clamp(inputs))
-
-
-def _require_positive(strength: float) -> None:
-    if not 0 < strength < float("inf"):
-        raise InputError(f"strength must be positive, got {strength}; the rule's points give the directions of the nudges")
+        with torch.no_grad():
+            return self.settling.free_phase(network.clamp(inputs))
 
 
 def richardson4(setting: Setting) -> Rule:
     """Return Richardson's extrapolation of order 4."""
-    return _richardson(setting, 4)
+    return _rule(setting, richardson(4))
 
 
 def richardson6(setting: Setting) -> Rule:
     """Return Richardson's extrapolation of order 6."""
-    return _richardson(setting, 6)
-
-
-def _richardson(setting: Setting, order: int) -> Rule:
-    setting = as_setting(setting)
-    return Richardson(setting.cost, setting.settling, order, setting.strength, setting.frozen)
+    return _rule(setting, richardson(6))
 
 
 def holomorphic(setting: Setting) -> Rule:
     """Return holomorphic EP."""
-    setting = as_setting(setting)
-    return Holomorphic(setting.cost, setting.settling, _points(setting, _CIRCLE), setting.strength, setting.frozen)
+    return _rule(setting, circle(_points(setting, _CIRCLE)), (Points,))
 
 
 def lock_in_amplifier(setting: Setting) -> Rule:
     """Return EP by the first harmonic of a swinging nudge."""
+    return _rule(setting, lock_in(_points(setting, _SWING)), (Points,))
+
+
+def _rule(setting: Setting, points: tuple[Point, ...], options: tuple[type, ...] = ()) -> Rule:
     setting = as_setting(setting)
-    return LockIn(setting.cost, setting.settling, _points(setting, _SWING), setting.strength, setting.frozen)
+    return SeveralPoints(setting.cost, setting.settling, points, setting.strength, setting.frozen, options)
 
 
 def _points(setting: Setting, default: int) -> int:
-    given = setting.of(Points).points
+    given = as_setting(setting).of(Points).points
     return default if given is None else given

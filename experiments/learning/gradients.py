@@ -35,10 +35,9 @@ if TYPE_CHECKING:
     from contrastive_core.rule import Estimate, Rule, Setting
     from contrastive_core.types import Batch, Gradients
 
-TRACED = "ep-stdp"
-"""Rule whose traces are shown sweep by sweep."""
 _RULE = record_of(
     alignment=missing_or(NUMBER),
+    off_branch=missing_or(mapping_of(NUMBER)),
     trace=missing_or(record_of(contrast=list_of(NUMBER), pairings=mapping_of(mapping_of(list_of(NUMBER))))),
     cosine=mapping_of(NUMBER),
     norm_ratio=NUMBER,
@@ -164,6 +163,7 @@ def _measure(
     from contrastive_core.analysis.gradient_quality import compare_gradients
     from contrastive_core.devices.on_device import held_by
     from contrastive_core.generators import generator_of
+    from eqprop.holomorphic.branches import shares_off_branch
 
     try:
         rule = RULES[name](setting)
@@ -172,12 +172,14 @@ def _measure(
         # At a temperature errors are noise as much as bias, and no order can be fitted to them.
         scale = None if options.node_temperature else rule.scale
         bias = _bias(name, scale, options, setting, network, batch, exact, seed, whole.relative_error) if scale else None
-        trace = {"trace": synaptic_trace(setting, held_by(network), batch)} if name == TRACED and not options.node_temperature else {}
+        branches = {"off_branch": found} if (found := shares_off_branch(estimate.relaxations)) else {}
+        trace = {"trace": synaptic_trace(setting, held_by(network), batch)} if name == "ep-stdp" and not options.node_temperature else {}
     except EqlabError as error:
         return {"error": str(error)}
     return {
         "alignment": whole.cosine,
         **trace,
+        **branches,
         "cosine": {parameter: measured.cosine for parameter, measured in layers.items()},
         "norm_ratio": whole.norm_ratio,
         "relative_error": whole.relative_error,

@@ -227,7 +227,18 @@ def doubts(options: LearningOptions, network: Network, exact: Estimate, rules: M
         )
     if not any(bool(gradient.any()) for gradient in exact.gradients.values()):
         doubts.append("the exact gradient is 0: no unit moves under a small nudge, and there is nothing to compare the rules with")
-    unsettled = {name: record["unsettled"] for name, record in rules.items() if record.get("unconverged") and name != "implicit"}
+    for name, record in rules.items():
+        if points := record.get("off_branch"):
+            listed = ", ".join(f"{point} in {100 * share:.0f} % of the samples" for point, share in points.items())
+            doubts.append(
+                f"{name}: the mean over the points is not the free state, as it is where states are analytic in the nudge; {listed} is on "
+                "another branch, or the circle goes around a singularity; lower --strength"
+            )
+    unsettled = {
+        name: record["unsettled"]
+        for name, record in rules.items()
+        if record.get("unconverged") and name != "implicit" and not record.get("off_branch")
+    }
     if unsettled and options.nudged_tolerance is not None:  # a fixed number of sweeps is asked to settle nothing
         listed = ", ".join(f"{name} ({', '.join(phases)})" for name, phases in unsettled.items())
         pace = ", or --sweeps-per-point" if any(name.endswith("-online") for name in unsettled) else ""

@@ -22,6 +22,7 @@ from contrastive_core.networks.notation import convolutional
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.types import Batch, Gradients
 from eqprop import RULES
+from eqprop.holomorphic.branches import off_branch, shares_off_branch
 from eqprop.holomorphic.points import Point, circle, lock_in, reading_gain, richardson
 from eqprop.settings import Points, Turning
 
@@ -286,3 +287,37 @@ def test_bias_wants_extrapolation_and_noise_wants_points() -> None:
     gradient = exact(system)
     errors = [gradient_error(estimate(system, name, Points(4)).gradients, gradient) for name in ("ep-richardson4", "ep-holomorphic")]
     assert errors[0] < errors[1] / 3
+
+
+@pytest.mark.parametrize("count", [3, 4, 8])
+def test_a_point_off_the_branch_is_named(count: int) -> None:
+    """A stationary state of another branch has no residual: only the mean over the circle tells it from the right one."""
+    points = circle(count)
+    free = (torch.tensor([[1.0, 1.0], [1.0, 0.5]], dtype=torch.float64),)
+    middle = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.complex128)
+
+    def states(radius: float) -> list[tuple[torch.Tensor, ...]]:
+        return [(free[0] + 1 / (middle - radius * point.strength) - 1 / middle,) for point in points]
+
+    assert not any(bool(off.any()) for off in off_branch(points, free, states(0.2)))  # poles at 1, 2, 3 and 4
+    jumped = states(0.2)
+    jumped[1] = (jumped[1][0] + torch.tensor([[0.0, 0.0], [0.7, 0.0]]),)
+    assert [off.tolist() for off in off_branch(points, free, jumped)] == [[False, index == 1] for index in range(len(points))]
+    around = off_branch(points, free, states(1.5))  # around the poles of the first sample alone
+    assert torch.stack(around).any(0).tolist()[0]
+    assert not any(bool(off.any()) for off in off_branch(circle(2), free, [free, free]))
+
+
+def test_an_estimate_beyond_the_circle_of_convergence_says_so() -> None:
+    """Every point settles, and the mean over them is no gradient: if this fails, it has certificates like those of a right one."""
+    network = Layered((12, 9, 7, 4), activation="tanh", output_activation="tanh", gain=0.7, generator=seeded(0), dtype=torch.float64)
+    system = System(network, toy().batch)
+    inside, beyond = (estimate(system, "ep-holomorphic", Points(4), strength=strength, second=Stop(1e-10, 600)) for strength in (0.1, 0.8))
+    # Below .02 and .55: the order is lost between the two.
+    assert 10 * gradient_error(inside.gradients, exact(system)) < 0.2 < gradient_error(beyond.gradients, exact(system))
+    assert shares_off_branch(inside.relaxations) == {}
+    assert shares_off_branch(beyond.relaxations) == {"point 2 of 4": 1.0}
+    for found, unsettled in ((inside, 0), (beyond, 3)):
+        for name, phase in found.relaxations.items():
+            assert float(phase.residual.max()) <= 1e-10, name
+            assert int((phase.status != Status.CONVERGED).sum()) == (unsettled if name == "point 2 of 4" else 0), name

@@ -14,6 +14,7 @@ MIXINGS: Table[type[Mixing]] = Table(
     {
         "clustered-positives": "contrastive_core.sampling.neighbours:ClusteredPositives",
         "extrapolated-positives": "contrastive_core.mixing.extrapolation:ExtrapolatedPositives",
+        "fixed-reweighting": "contrastive_core.mixing.reweighting:FixedReweighting",
         "gated-pairs": "contrastive_core.mixing.gated_pairs:GatedPairs",
         "hallucinated-positives": "contrastive_core.mixing.hallucination:HallucinatedPositives",
         "hard-pairs": "contrastive_core.mixing.hard_pairs:HardPairMixing",

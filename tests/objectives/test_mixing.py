@@ -152,7 +152,8 @@ def test_the_force_of_a_mixed_objective_is_the_gradient_through_the_mixture(name
     assert slope == pytest.approx(float((force * direction).sum()), rel=1e-5)
     assert abs(slope) > 1e-3
     assert float(objective.value(output, batch)) == float(objective.value(output, batch))
-    assert float(objective.value(output, batch)) != float(objective.value(output, a_batch(objective, draws=6)[1]))
+    drawn = float(objective.value(output, batch)) != float(objective.value(output, a_batch(objective, draws=6)[1]))
+    assert drawn == (name != "fixed-reweighting")  # all others draw their mixtures
 
 
 @pytest.mark.parametrize("name", MIXINGS)
@@ -368,3 +369,20 @@ def test_settings_of_techniques_that_make_no_sense_are_refused_with_a_sentence(c
         assert result.exit_code == 2, result.output
         assert words in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_fixed_head_weighs_each_output_less_than_the_one_before() -> None:
+    """If this fails, the objective sees other features than the head of the source shows it, or the held outputs as they are."""
+    output, batch = (
+        torch.randn(12, 5, generator=seeded(3), dtype=torch.float64),
+        VIEWS.present(Batch(torch.rand(6, 9, generator=seeded(3)), torch.arange(6)), seeded(4)),
+    )
+    plain = OBJECTIVES["nt-xent"]()
+    headed = mixed(plain, MIXINGS["fixed-reweighting"](decay=2.0), "fixed-reweighting")  # type: ignore[call-arg]
+    weights = torch.tensor([1, 0.5, 0.25, 0.125, 0.0625], dtype=torch.float64)
+    started = batch._replace(extras={**(batch.extras or {}), "draws": torch.tensor(0)})
+    assert float(headed.value(output, started)) == pytest.approx(float(plain.value(output * weights, batch)), rel=1e-14)
+    # By the chain rule the force on an output is its weight times that on what the objective sees.
+    assert torch.allclose(headed.gradient(output, started), plain.gradient(output * weights, batch) * weights, atol=1e-12)
+    with pytest.raises(InputError, match="keep their weights"):
+        mixed(OBJECTIVES["infonce-queue"](), MIXINGS["fixed-reweighting"](), "fixed-reweighting")

@@ -10,11 +10,15 @@ from embedded import batch_of, cosines, dense, embeddings, partner, same
 from oracles import number
 from torch.nn.functional import normalize
 
+from contrastive_core.errors import InputError
 from contrastive_core.objectives.instances.alignment_uniformity import Scattering
+from contrastive_core.objectives.instances.asymmetric import BYOL, SimSiam
 from contrastive_core.objectives.instances.binary import BinaryNCE
+from contrastive_core.objectives.instances.cosine_margin import CosineMargin
 from contrastive_core.objectives.instances.nt_xent import DCLW
 from contrastive_core.objectives.instances.queue import QueueInfoNCE, pushed
 from contrastive_core.objectives.instances.spectral import BarlowTwins
+from contrastive_core.objectives.labelled.balanced import BalancedSoftmax, BalancedSquaredError
 from contrastive_core.objectives.labelled.pair_margin import PairMargin
 from contrastive_core.objectives.labelled.ranking import Triplet
 from contrastive_core.objectives.labelled.regression import ConR
@@ -79,6 +83,38 @@ def test_pair_margin_of_two_directions_is_known() -> None:
     assert number(PairMargin(2.0).value(opposite, batch)) == 0.0
     # Of four ordered pairs within classes two have the squared chord 2; all pairs between classes are sqrt(2) or 2 apart.
     assert number(PairMargin(1.4).value(torn, batch)) == pytest.approx(2 * 2 / 4 / 2, rel=1e-14)
+
+
+def test_predictions_of_another_view_are_known_where_all_rows_agree_or_are_opposite() -> None:
+    """BYOL goes from 0 to 4 and SimSiam from -1 to 1; the held side of SimSiam has no gradient."""
+    output, batch = embeddings(2 * N), batch_of(N, map=torch.eye(6, dtype=torch.float64))
+    alike = torch.cat([output[:N], 3 * output[:N]])
+    for rows, sign in ((alike, 1), (torch.cat([alike[:N], -alike[N:]]), -1)):
+        keyed = batch_of(N, map=torch.eye(6, dtype=torch.float64), keys=rows.roll(N, 0))
+        assert number(BYOL().value(rows, keyed)) == pytest.approx(2 - 2 * sign, abs=1e-14)
+        assert number(SimSiam().value(rows, batch)) == pytest.approx(-sign, abs=1e-14)
+    moved = BYOL().gradient(output, batch_of(N, map=torch.eye(6, dtype=torch.float64), keys=output.roll(N, 0)))
+    assert number((moved / 2 - SimSiam().gradient(output, batch)).abs().max()) < 1e-12  # both stop the gradient of the other side
+
+
+def test_margin_of_cosines_is_known_for_orthogonal_and_for_equal_samples() -> None:
+    """Orthogonal samples pay nothing up to a margin of 1, equal ones the margin; views of one sample are no pair."""
+    output = torch.eye(N, dtype=torch.float64).repeat(2, 1)
+    assert number(CosineMargin(0.9).value(output, batch_of(N))) == 0.0
+    assert number(CosineMargin(1.5).value(output, batch_of(N))) == pytest.approx(0.5, rel=1e-14)
+    assert number(CosineMargin(0.7).value(torch.ones(2 * N, 3, dtype=torch.float64), batch_of(N))) == pytest.approx(0.7, rel=1e-14)
+
+
+def test_balanced_costs_are_the_plain_ones_without_imbalance_and_count_the_labels() -> None:
+    """With equal labels the error of all is that of one; equal counts leave the cross-entropy, and counts are added up."""
+    output, labels = embeddings(6), torch.tensor([0, 1, 1, 2, 1, 0])
+    equal = Batch(output, torch.full((6,), 2.0, dtype=torch.float64))
+    assert number(BalancedSquaredError(0.5).value(output, equal)) == pytest.approx(2 * 0.25 * math.log(6), rel=1e-14)
+    batch = Batch(output, labels, extras={"counts": torch.full((6,), 3.0, dtype=torch.float64)})
+    assert same(BalancedSoftmax().value(output, batch), torch.nn.functional.cross_entropy(output, labels))
+    assert BalancedSoftmax().carry(output, batch)["counts"].tolist() == [5.0, 6.0, 4.0, 3.0, 3.0, 3.0]
+    with pytest.raises(InputError, match="give --embedding 10 or more"):
+        BalancedSoftmax().value(output, batch._replace(labels=labels + 7))
 
 
 def test_focal_supcon_triplet_and_scattering_are_their_formulas() -> None:

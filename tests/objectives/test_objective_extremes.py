@@ -141,6 +141,8 @@ DEFAULTS: dict[str, dict[str, float]] = {
     "groco": {"negatives": 10, "steepness": 1.0},
     "swav": {"regularisation": 0.05, "temperature": 0.1, "iterations": 3},
     "pixpro": {"power": 2.0, "threshold": 0.7},
+    "pixel-contrast": {"temperature": 0.3, "threshold": 0.7},
+    "simctg": {"margin": 0.5},
     "whitenedcse": {"temperature": 0.05, "shuffles": 3},
     "conr": {"window": 1.0, "temperature": 0.2, "growth": 0.01},
     "vicreg": {"invariance": 25.0, "variance": 25.0, "covariance": 1.0},

@@ -23,9 +23,7 @@ def in_use(objective: Objective, batch: Batch) -> Batch:
             extras[name] = 0.5 + noise if name == "averages" else value * (0.9 + 0.2 * noise)
         elif name in ("map", "first", "last", "log_scale"):
             extras[name] = value + 0.1 * torch.randn(value.shape, generator=torch.Generator().manual_seed(place), dtype=torch.float64)
-    # Several places of one image, so that something is propagated between them.
-    instances = batch.instances // 2 if "positions" in extras and batch.instances is not None else batch.instances
-    return batch._replace(extras=extras, instances=instances)
+    return batch._replace(extras=extras)
 
 
 def test_every_objective_has_a_twin() -> None:

@@ -24,7 +24,19 @@ from contrastive_core.rule import Settling
 from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
 
-NORMALISED = [n for n in OBJECTIVES if n not in ("vicreg", "barlow-twins", "comet", "sepclr", "whitenedcse", "pamc", "pixpro", "amcl")]
+LENGTHS = (
+    "vicreg",
+    "barlow-twins",
+    "comet",
+    "sepclr",
+    "whitenedcse",
+    "pamc",
+    "pixpro",
+    "amcl",
+    "balanced-squared-error",
+    "balanced-softmax",
+)
+NORMALISED = [n for n in OBJECTIVES if n not in LENGTHS]
 """Objectives of the rows' directions alone."""
 LEARNING = [n for n in OBJECTIVES if any(extra.origin is Origin.LEARNT for extra in OBJECTIVES[n].needs.extras) and n != "swav"]
 """Objectives that learn something beside the network; SwAV's codes are held, and it has a test of its own."""

@@ -121,3 +121,18 @@ def test_multi_view_shows_rows_as_pictures_of_the_shape_it_is_given() -> None:
     assert torch.equal(shown.labels, batch.labels)
     pairs = MultiView((Flip(1.0),), count=2, shape=(3, 8, 8)).present(batch, seeded(0))
     assert torch.equal(pairs.inputs, images.flip(3).flatten(1).repeat(2, 1))
+
+
+def test_repetition_keeps_the_order_of_columns_and_leaves_none_out_but_the_last() -> None:
+    """If this fails, columns are drawn anew and not repeated; at 16 columns up to 5 are."""
+    places = torch.arange(16.0).repeat(50, 1, 16, 1)
+    shown = VIEWS["repeat"]()(places, 1.0, seeded(0))
+    assert torch.equal(shown[:, :, :1].expand(-1, -1, 16, -1), shown)  # all rows alike
+    columns = shown[:, 0, 0]
+    steps = columns.diff(dim=1)
+    assert bool(((steps == 0) | (steps == 1)).all())
+    assert bool((columns[:, 0] == 0).all())
+    repeated = (steps == 0).sum(1)
+    assert int(repeated.max()) == 5
+    assert int(repeated.min()) == 0
+    assert not bool(((steps[:, 1:] == 0) & (steps[:, :-1] == 0)).any())  # none more than twice

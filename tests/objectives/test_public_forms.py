@@ -225,6 +225,42 @@ def pixpro(seed: int) -> Case:
     return objective, batch, public
 
 
+def simctg(seed: int) -> Case:
+    """A hinge on the difference of a token's score with itself and with every other token of a text."""
+    objective = OBJECTIVES["simctg"](margin=0.8)
+
+    def public(output: Tensor) -> Tensor:
+        rows = output / output.norm(dim=1, keepdim=True)
+        scores = rows @ rows.T
+        apart = (0.8 - (scores.diagonal()[:, None] - scores)).relu()
+        others = 1 - torch.eye(len(rows), dtype=torch.float64)
+        return (apart * others).sum() / others.sum()
+
+    return objective, Batch(torch.zeros(2 * SAMPLES, 1), torch.zeros(2 * SAMPLES), torch.arange(2 * SAMPLES)), public
+
+
+def balanced_squared_error(seed: int) -> Case:
+    """The label of a row among all labels of the batch, by a softmax of squared errors."""
+    objective, labels = OBJECTIVES["balanced-squared-error"](noise=0.7), normal(2 * SAMPLES, 1, seed=seed + 40)[:, 0]
+
+    def public(output: Tensor) -> Tensor:
+        logits = -0.5 * (output[:, :1] - labels[None, :]).pow(2) / 0.49
+        return torch.nn.functional.cross_entropy(logits, torch.arange(len(labels))) * 2 * 0.49
+
+    return objective, Batch(torch.zeros(2 * SAMPLES, 1), labels, torch.arange(2 * SAMPLES)), public
+
+
+def balanced_softmax(seed: int) -> Case:
+    """Logits and the logarithm of the numbers of samples, class by class."""
+    objective, counts = OBJECTIVES["balanced-softmax"](), torch.arange(1, WIDTH + 1, dtype=torch.float64) ** 2
+    labels = torch.arange(2 * SAMPLES) % 5
+
+    def public(output: Tensor) -> Tensor:
+        return torch.nn.functional.nll_loss((output + counts.log()).log_softmax(1), labels)
+
+    return objective, Batch(torch.zeros(2 * SAMPLES, 1), labels, torch.arange(2 * SAMPLES), extras={"counts": counts}), public
+
+
 def deep_boosting(absolute: bool, seed: int) -> Case:
     """A ranking loss of the hardest negatives, and a margin over the scores of the anchor branch."""
     objective = OBJECTIVES["deep-boosting"](absolute=absolute, weight=0.5)
@@ -288,6 +324,9 @@ CASES: dict[str, Callable[[int], Case]] = {
     "swav, two views": lambda seed: swav(2, seed),
     "swav, five views": lambda seed: swav(5, seed),
     "pixpro": pixpro,
+    "simctg": simctg,
+    "balanced-squared-error": balanced_squared_error,
+    "balanced-softmax": balanced_softmax,
 }
 
 

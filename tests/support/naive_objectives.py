@@ -292,6 +292,34 @@ def pixpro(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     return -2 * average(means)
 
 
+def pixel_contrast(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, keys, places = normalize(output), normalize(extra(batch, "keys")), extra(batch, "positions")
+    assert batch.instances is not None
+    assert batch.views is not None
+    means = []
+    for view, image in product((0, 1), batch.instances.unique()):
+        here = [i for i in range(len(z)) if batch.instances[i] == image and batch.views[i] == view]
+        there = [j for j in range(len(z)) if batch.instances[j] == image and batch.views[j] != view]
+        terms = []
+        for i in here:
+            near = [j for j in there if (places[i] - places[j]).norm() < o.threshold]
+            if near:
+                pulled, every = (soft_max_of([z[i] @ keys[j] / o.temperature for j in chosen]) for chosen in (near, there))
+                terms.append(every - pulled)
+        means.append(average(terms) if terms else output.new_zeros(()))
+    return average(means)
+
+
+def byol(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    pairs = zip(output, extra(batch, "keys"), strict=True)
+    return average([2 - 2 * torch.cosine_similarity(row @ extra(batch, "map"), key, dim=0) for row, key in pairs])
+
+
+def simsiam(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    rows = range(len(output))
+    return -average([torch.cosine_similarity(output[a] @ extra(batch, "map"), held[pair(output, a)].detach(), dim=0) for a in rows])
+
+
 def pamc(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     z = normalize(output)
     centres = [normalize(output[batch.labels == c].sum(0), dim=0) for c in batch.labels.unique()]
@@ -335,6 +363,26 @@ def alignment_uniformity(o: Any, output: Tensor, held: Tensor, batch: Batch) -> 
 def scattering(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     z = normalize(output)
     return -o.weight * average([(row - z.mean(0)).square().sum() for row in z])
+
+
+def simctg(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, ids = normalize(output), batch.instances
+    assert ids is not None
+    return average([(o.margin - 1 + z[i] @ z[j]).clamp(min=0) for i, j in product(range(len(z)), repeat=2) if ids[i] != ids[j]])
+
+
+def balanced_squared_error(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    def logit(i: int, j: int) -> Tensor:
+        return -((output[i, 0] - batch.labels[j]) ** 2) / (2 * o.noise**2)
+
+    rows = range(len(output))
+    return 2 * o.noise**2 * average([soft_max_of([logit(i, j) for j in rows]) - logit(i, i) for i in rows])
+
+
+def balanced_softmax(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    counts = extra(batch, "counts")
+    shares = [torch.stack([counts[k] * row[k].exp() for k in range(len(row))]) for row in output]
+    return -average([(share[label] / share.sum()).log() for share, label in zip(shares, batch.labels, strict=True)])
 
 
 def cua(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:

@@ -22,6 +22,7 @@ VIEWS: Table[Callable[[], View]] = Table(
         "flip": "contrastive_core.data.views.flip:Flip",
         "mask": "contrastive_core.data.views.mask:Mask",
         "noise": "contrastive_core.data.views.noise:Noise",
+        "repeat": "contrastive_core.data.views.repeat:Repeat",
         "rotate": "contrastive_core.data.views.rotate:Rotate",
         "shift": "contrastive_core.data.views.shift:Shift",
         "zoom": "contrastive_core.data.views.zoom:Zoom",

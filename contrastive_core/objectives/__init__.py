@@ -40,6 +40,7 @@ OBJECTIVES: Table[type[Objective]] = Table(
         "byol": "contrastive_core.objectives.instances.asymmetric:BYOL",
         "simsiam": "contrastive_core.objectives.instances.asymmetric:SimSiam",
         "pamc": "contrastive_core.objectives.instances.clustering:PamC",
+        "pamc-learnt": "contrastive_core.objectives.instances.learnt_clusters:PamCLearnt",
         "swav": "contrastive_core.objectives.instances.clustering:SwAV",
         "alignment": "contrastive_core.objectives.instances.alignment_uniformity:Alignment",
         "uniformity": "contrastive_core.objectives.instances.alignment_uniformity:Uniformity",

@@ -33,8 +33,8 @@ def transport(cost: Tensor, regularisation: float, iterations: int = 200) -> Ten
 
     Parameters
     ----------
-    cost : Tensor of shape (P, Q)
-        c.
+    cost : Tensor of shape (..., P, Q)
+        c; each of several problems is solved on its own.
     regularisation : float
         :math:`\epsilon`, positive, in units of the cost.
     iterations : int
@@ -42,7 +42,7 @@ def transport(cost: Tensor, regularisation: float, iterations: int = 200) -> Ten
 
     Returns
     -------
-    Tensor of shape (P, Q)
+    Tensor of shape (..., P, Q)
         :math:`\pi`, in float64.
 
     References
@@ -52,16 +52,17 @@ def transport(cost: Tensor, regularisation: float, iterations: int = 200) -> Ten
     if not 0 < regularisation < math.inf:
         raise InputError(f"the regularisation of a transport must be positive, got {regularisation}; 0.05 is usual")
     scores = -cost.double() / regularisation
-    columns = torch.zeros(cost.shape[1], dtype=torch.float64)
+    few, many = (-math.log(size) for size in cost.shape[-2:])
+    columns = torch.zeros_like(scores[..., :1, :])
     for _ in range(iterations):
-        rows = -math.log(len(cost)) - (scores + columns).logsumexp(1)
-        columns = -math.log(cost.shape[1]) - (scores + rows[:, None]).logsumexp(0)
-    rows = -math.log(len(cost)) - (scores + columns).logsumexp(1)
-    return (scores + rows[:, None] + columns).exp()
+        rows = few - (scores + columns).logsumexp(-1, keepdim=True)
+        columns = many - (scores + rows).logsumexp(-2, keepdim=True)
+    rows = few - (scores + columns).logsumexp(-1, keepdim=True)
+    return (scores + rows + columns).exp()
 
 
 def aligned(prototypes: Tensor, queries: Tensor, regularisation: float = 0.05) -> Tensor:
-    """Return prototypes as means of the queries to which an optimal plan transports them, of shape (P, n).
+    """Return prototypes as means of the queries to which an optimal plan transports them, of shape (..., P, n).
 
     The cost is the squared distance. A mean shift between support and queries moves all prototypes alike, and the plan undoes it.
 
@@ -70,7 +71,7 @@ def aligned(prototypes: Tensor, queries: Tensor, regularisation: float = 0.05) -
     Poulakakis-Daktylidis & Jamali-Rad (2024), BECLR; the rule was read in the authors' code (stypoumic/BECLR), the strength is ours.
     """
     plan = transport(torch.cdist(prototypes.double(), queries.double()).square(), regularisation)
-    return (plan / plan.sum(1, keepdim=True)) @ queries.double()
+    return (plan / plan.sum(-1, keepdim=True)) @ queries.double()
 
 
 def few_shot(features: Split, ways: int = 5, shots: int = 1, queries: int = 15, episodes: int = 100, seed: int = 0) -> FewShot:
@@ -106,12 +107,12 @@ def few_shot(features: Split, ways: int = 5, shots: int = 1, queries: int = 15, 
         raise InputError(f"a few-shot test needs two classes of {shots + queries} samples; test more samples, or ask fewer of each class")
     ways = min(ways, len(members))
     truth = torch.arange(ways).repeat_interleave(queries)
-    right = torch.zeros(2, dtype=torch.float64)
+    support, asked = [], []
     for _ in range(episodes):
         chosen = torch.randperm(len(members), generator=generator)[:ways]
         drawn = [members[int(one)][torch.randperm(len(members[int(one)]), generator=generator)[: shots + queries]] for one in chosen]
-        prototypes = torch.stack([unit[rows[:shots]].mean(0) for rows in drawn])
-        asked = torch.cat([unit[rows[shots:]] for rows in drawn])
-        for place, centres in enumerate((prototypes, aligned(prototypes, asked))):
-            right[place] += (torch.cdist(asked, centres).argmin(1) == truth).double().mean()
-    return FewShot(*(right / episodes).tolist())
+        support.append(torch.stack([unit[rows[:shots]].mean(0) for rows in drawn]))
+        asked.append(torch.cat([unit[rows[shots:]] for rows in drawn]))
+    prototypes, wanted = torch.stack(support), torch.stack(asked)  # (episodes, ways, n) and (episodes, ways * queries, n)
+    decided = (torch.cdist(wanted, centres).argmin(2) for centres in (prototypes, aligned(prototypes, wanted)))
+    return FewShot(*(float((classes == truth).double().mean()) for classes in decided))

@@ -27,6 +27,13 @@ AUGMENTATION = Section("Views", 12)
 PROBES = Section("Probes", 60)
 
 
+def _chosen(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return augmentations, each once; none of them for the single name ``none``."""
+    if "none" in names and len(names) > 1:
+        raise ValueError(f"none is no augmentation among others, got {','.join(names)}; give none alone, or leave it out")
+    return () if names == ("none",) else distinct(names)
+
+
 class ContrastiveOptions(ContinuedOptions):
     """One objective on views of one data set, whatever the rule.
 
@@ -96,8 +103,8 @@ class ContrastiveOptions(ContinuedOptions):
         description="Number of output units, the width of the embedding. Its default grows to the next multiple of an objective's number of"
         " heads or size of groups.",
     )
-    views: Annotated[tuple[Annotated[str, OneOf("view", VIEWS)], ...], AfterValidator(distinct), AUGMENTATION] = Field(
-        ("affine", "erase"), description="Augmentations that make a view, one after the other."
+    views: Annotated[tuple[Annotated[str, OneOf("view", VIEWS, "none")], ...], AfterValidator(_chosen), AUGMENTATION] = Field(
+        ("affine", "erase"), description="Augmentations that make a view, one after the other; none: every view shows the sample as it is."
     )
     num_views: Annotated[int, AUGMENTATION] = Field(
         2, ge=1, description="Number of views of each sample; 1 for two modalities alone, the default of --network towers without --inside."

@@ -386,3 +386,15 @@ def test_a_fixed_head_weighs_each_output_less_than_the_one_before() -> None:
     assert torch.allclose(headed.gradient(output, started), plain.gradient(output * weights, batch) * weights, atol=1e-12)
     with pytest.raises(InputError, match="keep their weights"):
         mixed(OBJECTIVES["infonce-queue"](), MIXINGS["fixed-reweighting"](), "fixed-reweighting")
+
+
+def test_a_sampled_code_replaces_the_second_view_alone() -> None:
+    """If this fails, cMIM without augmentation contrasts a code with itself, whose score is 1 whatever the network does."""
+    output = torch.randn(6, 4, generator=seeded(3), dtype=torch.float64).repeat(2, 1)  # both views show the same
+    batch = VIEWS.present(Batch(torch.rand(6, 9, generator=seeded(3)), torch.arange(6)), seeded(4))
+    started = batch._replace(extras={**(batch.extras or {}), "draws": torch.tensor(7)})
+    noise = torch.randn(6, 4, generator=drawing(7), dtype=torch.float64)
+    drawn = output[6:] + 0.5 * output[6:].norm(dim=1, keepdim=True) / 2 * noise
+    coded = mixed(OBJECTIVES["cmim"](), MIXINGS["sampled-codes"](width=0.5), "sampled-codes")  # type: ignore[call-arg]
+    expected = OBJECTIVES["cmim"]().value(torch.cat([output[:6], drawn]), batch)
+    assert float(coded.value(output, started)) == pytest.approx(float(expected), rel=1e-14)

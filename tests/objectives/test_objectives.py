@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from embedded import WIDTH, build, embeddings, presented
+from naive_objectives import TWINS
 from oracles import central_difference, number
 from systems import make_system, seeded
 from torch import Tensor
@@ -38,8 +39,9 @@ LENGTHS = (
 )
 NORMALISED = [n for n in OBJECTIVES if n not in LENGTHS]
 """Objectives of the rows' directions alone."""
-LEARNING = [n for n in OBJECTIVES if any(extra.origin is Origin.LEARNT for extra in OBJECTIVES[n].needs.extras) and n != "swav"]
-"""Objectives that learn something beside the network; SwAV's codes are held, and it has a test of its own."""
+HELD = ("swav", "pamc-learnt")
+LEARNING = [n for n in OBJECTIVES if any(extra.origin is Origin.LEARNT for extra in OBJECTIVES[n].needs.extras) and n not in HELD]
+"""Objectives that learn something beside the network; codes and aims that are held have tests of their own."""
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -91,6 +93,17 @@ def test_gradient_of_prototypes_does_not_flow_through_the_codes() -> None:
     torch.testing.assert_close(objective.value(output, batch), with_codes(prototypes), rtol=1e-13, atol=0)
     difference = central_difference(with_codes, prototypes, 1e-5)
     assert number((objective.extra_gradient(output, batch)["prototypes"] - difference).abs().max()) < 1e-8  # truncation, 1e-10 / tau³
+
+
+def test_gradient_of_centres_does_not_flow_through_the_sharpened_assignment() -> None:
+    """With it, centres would move to where assignments need not be sharpened."""
+    objective, output = build("pamc-learnt"), embeddings(12, 1)
+    batch = presented(objective)
+    centres = (batch.extras or {})["centres"].clone().requires_grad_()
+    value = TWINS["pamc-learnt"](objective, output, output, batch._replace(extras={"centres": centres}))
+    (expected,) = torch.autograd.grad(value, centres)
+    torch.testing.assert_close(objective.extra_gradient(output, batch)["centres"], expected, rtol=1e-10, atol=1e-12)
+    assert number(expected.abs().max()) > 1e-4
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

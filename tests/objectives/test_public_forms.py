@@ -225,6 +225,30 @@ def pixpro(seed: int) -> Case:
     return objective, batch, public
 
 
+def pamc_learnt(seed: int) -> Case:
+    """Cross of a contrast of summed rows of hard clusters and a divergence of soft ones, in the order of the official training loop."""
+    objective = OBJECTIVES["pamc-learnt"](num_clusters=4, sharpness=0.5, contrast=0.7, divergence=2.0)
+    batch = batch_for(objective, seed, torch.zeros(SAMPLES))
+    assert batch.extras is not None
+    centres = batch.extras["centres"]
+
+    def public(output: Tensor) -> Tensor:
+        q = 1.0 / (1.0 + torch.cdist(output, centres).pow(2))
+        q = (q.T / q.sum(1)).T
+        weight = q.detach() ** 2 / q.detach().sum(0)
+        p = (weight.T / weight.sum(1)).T
+        members = torch.nn.functional.one_hot(q.argmax(1)).double()
+        members = members[:, members.sum(0) > 0]
+        cc = (output[:, None] * members[:, :, None]).sum(0)
+        cc = (cc @ cc.T) / (cc.norm(dim=1)[:, None] * cc.norm(dim=1)) * (1 - torch.eye(len(cc), dtype=torch.float64))
+        edges = torch.eye(2 * SAMPLES, dtype=torch.float64).roll(SAMPLES, 1)
+        x = (output @ output.T) / (output.norm(dim=1)[:, None] * output.norm(dim=1))
+        contrast = -((0.5 * x).exp() * edges).sum(1).log().mean() + (0.5 * cc).exp().sum(1).log().mean()
+        return 2.0 * torch.nn.functional.kl_div(q.log(), p, reduction="batchmean") + 0.7 * contrast
+
+    return objective, batch, public
+
+
 def simctg(seed: int) -> Case:
     """A hinge on the difference of a token's score with itself and with every other token of a text."""
     objective = OBJECTIVES["simctg"](margin=0.8)
@@ -324,6 +348,7 @@ CASES: dict[str, Callable[[int], Case]] = {
     "swav, two views": lambda seed: swav(2, seed),
     "swav, five views": lambda seed: swav(5, seed),
     "pixpro": pixpro,
+    "pamc-learnt": pamc_learnt,
     "simctg": simctg,
     "balanced-squared-error": balanced_squared_error,
     "balanced-softmax": balanced_softmax,

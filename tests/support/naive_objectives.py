@@ -328,6 +328,26 @@ def pamc(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     return average(pulled) + average(apart)
 
 
+def pamc_learnt(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    centres, z, ids = extra(batch, "centres"), normalize(output), batch.instances
+    assert ids is not None
+
+    def soft(rows: Tensor) -> Tensor:
+        near = torch.stack([torch.stack([1 / (1 + (row - centre).square().sum()) for centre in centres]) for row in rows])
+        return torch.stack([row / row.sum() for row in near])
+
+    with torch.no_grad():
+        judged = soft(held)
+        weight = judged**2 / judged.sum(0)
+        aims = torch.stack([row / row.sum() for row in weight])
+    chosen = judged.argmax(1)
+    sums = [normalize(output[chosen == k].sum(0), dim=0) for k in chosen.unique()]
+    pulled = [-soft_max_of([o.sharpness * z[a] @ z[p] for p in range(len(z)) if p != a and ids[p] == ids[a]]) for a in range(len(z))]
+    apart = [soft_max_of([o.sharpness * b @ c if b is not c else 0 * b.sum() for c in sums]) for b in sums]
+    sharpen = average([(p * (p / q).log()).sum() for p, q in zip(aims, soft(output), strict=True)])
+    return o.contrast * (average(pulled) + average(apart)) + o.divergence * sharpen
+
+
 def swav(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     prototypes = normalize(extra(batch, "prototypes"))
 

@@ -12,6 +12,7 @@ from contrastive_core.objectives.batch_layout import check, wrong_neighbours
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.embeddings import FLOOR
 from contrastive_core.objectives.needs import Needs, Origin
+from contrastive_core.objectives.said import check_said
 from contrastive_core.types import Batch
 
 Extras = Mapping[str, Tensor]
@@ -39,6 +40,8 @@ class Objective(Cost):
         Names of the two halves of the outputs, which are probed apart, if their meanings differ.
     paired : bool
         Whether these halves are the embeddings of two modalities, each of which must find the other.
+    hears : frozenset of str
+        Extras that say something of rows and pairs, and that the objective takes; a batch with others is refused.
     """
 
     coupled = True
@@ -47,6 +50,7 @@ class Objective(Cost):
     verified: str = ""
     halves: tuple[str, ...] = ()
     paired: bool = False
+    hears: frozenset[str] = frozenset()
 
     @property
     @abstractmethod
@@ -90,6 +94,13 @@ class Objective(Cost):
         """Return the carried extras for the next batch, given this one's outputs; empty if there is none."""
 
     @final
+    def _checked(self, output: Tensor, batch: Batch) -> Tensor:
+        """Return the outputs at which gradients stop, after all checks."""
+        held = check(output, batch, self.needs, type(self).__name__)
+        check_said(batch, output, self.hears, type(self).__name__)
+        return held
+
+    @final
     def value(self, output: Tensor, batch: Batch) -> Tensor:
         """Return the loss of the batch, of shape ().
 
@@ -100,13 +111,13 @@ class Objective(Cost):
         DivergenceError
             If an output is not finite.
         """
-        held = check(output, batch, self.needs, type(self).__name__)
+        held = self._checked(output, batch)
         return self.loss(output, held, batch)
 
     @final
     def gradient(self, output: Tensor, batch: Batch) -> Tensor:
         """Return B times the gradient of ``loss`` at fixed ``held``, of shape (B, n)."""
-        held = check(output, batch, self.needs, type(self).__name__)
+        held = self._checked(output, batch)
         with torch.enable_grad():
             leaf = output.detach().requires_grad_()
             loss = self.loss(leaf, held, batch)
@@ -116,7 +127,7 @@ class Objective(Cost):
     @final
     def extra_gradient(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return the gradient of the loss for every learnt extra, by name; it is not multiplied by B."""
-        held = check(output, batch, self.needs, type(self).__name__)
+        held = self._checked(output, batch)
         names = [extra.name for extra in self.needs.extras if extra.origin is Origin.LEARNT]
         with torch.enable_grad():
             leaves = {name: (batch.extras or {})[name].detach().requires_grad_() for name in names}
@@ -131,7 +142,7 @@ class Objective(Cost):
         Positives are rows of the same class where the objective needs classes, rows with labels nearer than the batch's mean
         distance where labels are numbers or vectors, and otherwise rows of the same instance. Without instances no row is wrong.
         """
-        check(output, batch, self.needs, type(self).__name__)
+        self._checked(output, batch)
         return wrong_neighbours(output, batch, self.needs.labels, paired=self.paired)
 
 

@@ -96,6 +96,11 @@ class WeightedSum(Objective):
         return Needs(max(need.fewest for need in each), most, labels, extras)
 
     @property
+    def hears(self) -> frozenset[str]:  # type: ignore[override]
+        """What every term hears of rows and pairs; costs of samples hear nothing."""
+        return frozenset.intersection(*(term.cost.hears if isinstance(term.cost, Objective) else frozenset() for term in self.terms))
+
+    @property
     def strength(self) -> float:
         """Strength at which the nudges of all terms together are as weak as each alone at its own strength."""
         return 1 / sum(max(term.first, term.last) / _strength(term.cost) for term in self.terms)

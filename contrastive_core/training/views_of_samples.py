@@ -99,6 +99,8 @@ class Contrasting:
         elif wanted in (Labels.NUMBERS, Labels.VECTORS):
             batch = batch._replace(labels=given.get(wanted.value, batch.labels).to(batch.inputs.dtype))
         over = {PROGRESS.name: torch.full_like(self.extras[PROGRESS.name], progress)} if PROGRESS.name in self.extras else {}
+        if "negatives" in given:
+            given["negatives"] = self._negatives(samples, batch)
         given = {name: value.to(batch.inputs.dtype) if value.is_floating_point() else value for name, value in given.items()}
         return batch._replace(extras={**given, **self.extras, **self._keys(batch), **over})
 
@@ -115,6 +117,14 @@ class Contrasting:
         if self.teacher is not None:
             found[TEACHER.name] = self.teacher.outputs(batch)
         return {name: keys for name, keys in found.items() if keys is not None}
+
+    def _negatives(self, samples: Batch, batch: Batch) -> Tensor:
+        """Return the second network's outputs for the negatives of each row, of shape (B, K, n)."""
+        if self.follower is None:
+            raise InputError("given negatives are embedded by the momentum encoder, and there is none; make one with 'follower'")
+        inputs = (samples.extras or {})["negatives"]
+        outputs = self.follower.outputs(batch._replace(inputs=inputs.flatten(0, 1)))
+        return embedded(self.objective, outputs).view(*inputs.shape[:2], -1).repeat(self.views.count, 1, 1)
 
     def learn(self, output: Tensor, batch: Batch) -> None:
         """Set the gradient of the learnt extras, in place, for the optimiser."""
@@ -231,6 +241,6 @@ def contrasting(
         batch_size,
         extras,
         sampler=Shuffled() if sampler is None else sampler,
-        follower=follower if following else None,
+        follower=follower if following or "negatives" in given else None,
         teacher=teacher if taught else None,
     )

@@ -44,6 +44,7 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
     import torch
 
     from contrastive_core.data.given import repeated
+    from contrastive_core.objectives.said import SAID
     from contrastive_core.objectives.weighted_sum import embedded
     from contrastive_core.types import Batch
 
@@ -70,6 +71,12 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
             made = _GIVEN[kind](network, inputs, classes.repeat(views), generator) if own is None else own
             made = made.to(dtype) if made.is_floating_point() else made
             extras[extra.name] = embedded(objective, made) if kind in ("keys", "teacher") else made
+    # What the data say of rows and pairs; an objective that does not hear it refuses the batch.
+    extras |= {name: value.to(dtype) if value.is_floating_point() else value for name, value in given.items() if name in SAID[:3]}
+    if "negatives" in given:
+        with torch.no_grad():
+            seen = network.output(network.feedforward(network.clamp(given["negatives"].flatten(0, 1).to(dtype))))
+        extras["negatives"] = embedded(objective, seen).view(len(inputs), -1, width)
     instances, numbers = torch.arange(samples).repeat(views), torch.arange(views).repeat_interleave(samples)
     return Batch(inputs, labels.repeat(views, *([1] * (labels.dim() - 1))), instances, numbers, extras)
 

@@ -9,8 +9,9 @@ from torch import Tensor
 from contrastive_core.objectives.batch_layout import partners, view_rows
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.embeddings import unit
-from contrastive_core.objectives.log_softmax import even, leave_out, leave_out_self, pooled
+from contrastive_core.objectives.log_softmax import leave_out, leave_out_self
 from contrastive_core.objectives.objective import Stateless, Tempered
+from contrastive_core.objectives.said import HEARD, Said, said
 from contrastive_core.types import Batch
 
 
@@ -35,14 +36,15 @@ class NTXent(Tempered):
 
     temperature: float = 0.5
 
+    hears = HEARD
     source = "Chen, Kornblith, Norouzi & Hinton (2020), SimCLR"
     verified = "value and gradient equal lightly, pytorch-metric-learning and solo-learn"
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over all rows."""
-        rows, scale = unit(output), 1 / self.temperature
-        partner = partners(view_rows(batch))
-        return pooled(rows, rows, scale, even(rows), leave_out_self) - scale * aligned(rows, partner).mean()
+        rows, scale, told = unit(output), 1 / self.temperature, said(batch)
+        partner, share = partners(view_rows(batch)), told.share(rows)
+        return told.pooled(rows, rows, scale, share, told.weigh(leave_out_self)) - scale * (share * aligned(rows, partner)).sum()
 
 
 @final
@@ -61,18 +63,20 @@ class DCL(Tempered):
 
     temperature: float = 0.1
 
+    hears = HEARD
     source = "Yeh et al. (2022), Decoupled contrastive learning"
     verified = "value and gradient equal lightly; the official code agrees where its mask does not leak"
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over all rows."""
         rows, scale, partner = unit(output), 1 / self.temperature, partners(view_rows(batch))
-        return _decoupled(rows, scale, partner) - scale * aligned(rows, partner).mean()
+        told = said(batch)
+        return _decoupled(rows, scale, partner, told) - scale * (told.share(rows) * aligned(rows, partner)).sum()
 
 
-def _decoupled(rows: Tensor, scale: float, partner: Tensor) -> Tensor:
+def _decoupled(rows: Tensor, scale: float, partner: Tensor, told: Said) -> Tensor:
     own = torch.arange(len(rows), device=rows.device)
-    return pooled(rows, rows, scale, even(rows), leave_out(torch.stack([own, partner], dim=1)))
+    return told.pooled(rows, rows, scale, told.share(rows), told.weigh(leave_out(torch.stack([own, partner], dim=1))))
 
 
 @final
@@ -97,6 +101,7 @@ class DCLW(Stateless):
     sigma: float = 0.5
     live: bool = True
 
+    hears = HEARD
     source = "Yeh et al. (2022), Decoupled contrastive learning"
     verified = "value and gradient equal lightly (held weights); live weights were not compared with a library"
 
@@ -115,4 +120,7 @@ class DCLW(Stateless):
         positive = aligned(rows, partner)
         judged = positive if self.live else aligned(unit(held), partner)
         weights = 2 - len(index) * (judged[index[:, 0]] / self.sigma).softmax(0)  # one per sample: both views have the same s_ip
-        return _decoupled(rows, scale, partner) - scale * (weights * positive[index[:, 0]]).mean()
+        told = said(batch)
+        # Each sample has two rows, and the mean over rows is one over samples where these weigh the same.
+        share = told.share(rows)
+        return _decoupled(rows, scale, partner, told) - scale * (share[index] * (weights * positive[index[:, 0]])[:, None]).sum()

@@ -9,9 +9,10 @@ from torch import Tensor
 from contrastive_core.objectives.batch_layout import extra, view_rows
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import unit
-from contrastive_core.objectives.log_softmax import matched, through
+from contrastive_core.objectives.log_softmax import even, matched, through
 from contrastive_core.objectives.needs import Extra, Needs, Origin
 from contrastive_core.objectives.objective import Objective
+from contrastive_core.objectives.said import said
 from contrastive_core.types import Batch
 
 KEYS = Extra("keys", "(B, n)", Origin.GIVEN, "a second (momentum) network's output that each row has to match")
@@ -37,10 +38,11 @@ def keys_of_outputs(wanted: Extra, outputs: Tensor, views: int) -> Tensor | None
     return outputs.roll(-(len(outputs) // views), 0) if wanted.meaning == KEYS.meaning else None
 
 
-def against_queue(rows: Tensor, keys: Tensor, queue: Tensor, scale: float) -> Tensor:
+def against_queue(rows: Tensor, keys: Tensor, queue: Tensor, scale: float, weights: Tensor | None = None) -> Tensor:
     r"""Return :math:`\langle \log(e^{s_+} + \sum_Q e^{s_Q}) - s_+ \rangle` of unit rows, of shape (); keys and queue carry no gradient."""
     positive = scale * (rows * unit(keys.detach())).sum(1)  # (N,)
-    return through(rows, queue.detach(), scale, lambda sums: torch.logaddexp(sums, positive).mean()) - positive.mean()
+    share = even(rows) if weights is None else weights.to(rows.dtype) / weights.to(rows.dtype).sum()
+    return through(rows, queue.detach(), scale, lambda sums: (share * (torch.logaddexp(sums, positive) - positive)).sum())
 
 
 def pushed(queue: Tensor, keys: Tensor) -> Tensor:
@@ -92,6 +94,7 @@ class QueueInfoNCE(Queued):
     length: int = 65536
 
     needs = Needs(fewest=1, most=None, extras=(KEYS, Extra("queue", "(Q, n)", Origin.CARRIED, "unit keys of past batches, newest first")))
+    hears = frozenset({"weights"})
     source = "He, Fan, Wu, Xie & Girshick (2020), MoCo"
     verified = "value and gradient equal info-nce-pytorch and solo-learn"
 
@@ -105,7 +108,7 @@ class QueueInfoNCE(Queued):
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over rows."""
-        return against_queue(unit(output), extra(batch, "keys"), extra(batch, "queue"), 1 / self.temperature)
+        return against_queue(unit(output), extra(batch, "keys"), extra(batch, "queue"), 1 / self.temperature, said(batch).weights)
 
 
 @final

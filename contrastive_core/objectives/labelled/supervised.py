@@ -8,9 +8,10 @@ from torch import Tensor
 
 from contrastive_core.objectives.batch_layout import others_among
 from contrastive_core.objectives.embeddings import unit
-from contrastive_core.objectives.log_softmax import leave_out_self, pooled
+from contrastive_core.objectives.log_softmax import leave_out_self
 from contrastive_core.objectives.needs import Labels, Needs
 from contrastive_core.objectives.objective import Tempered
+from contrastive_core.objectives.said import SAID, said
 from contrastive_core.objectives.tiled_function import tiled
 from contrastive_core.types import Batch
 
@@ -45,17 +46,21 @@ class SupCon(Tempered):
     temperature: float = 0.1
 
     needs = CLASSES
+    hears = frozenset(SAID)
     source = "Khosla et al. (2020), Supervised contrastive learning"
     verified = "value and gradient equal pytorch-metric-learning"
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over the rows that have a positive."""
-        rows, scale = unit(output), 1 / self.temperature
-        sums, counts = class_sums(rows, batch.labels)
-        anchors = (counts > 0).to(rows.dtype)
-        share = anchors / anchors.sum().clamp(min=1)
+        rows, scale, told = unit(output), 1 / self.temperature, said(batch)
+        if told.positives is None:
+            sums, counts = class_sums(rows, batch.labels)
+        else:
+            sums, counts = told.positives.to(rows.dtype) @ rows, told.positives.sum(1).to(rows.dtype)
+        anchors = (counts > 0).to(rows.dtype) * (1 if told.weights is None else told.weights.to(rows.dtype))
+        share = anchors / (anchors.sum().clamp(min=1) if told.weights is None else anchors.sum().clamp(min=torch.finfo(rows.dtype).tiny))
         means = sums / counts.clamp(min=1)[:, None]
-        return pooled(rows, rows, scale, share, leave_out_self) - scale * (share * (rows * means).sum(1)).sum()
+        return told.pooled(rows, rows, scale, share, told.weigh(leave_out_self)) - scale * (share * (rows * means).sum(1)).sum()
 
 
 @final

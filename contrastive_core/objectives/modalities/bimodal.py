@@ -7,12 +7,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.objectives.batch_layout import extra, two_views
+from contrastive_core.objectives.batch_layout import extra, two_views, view_rows
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.embeddings import unit
 from contrastive_core.objectives.log_softmax import Targets, even, matched, pooled
 from contrastive_core.objectives.needs import Extra, Needs, Origin
 from contrastive_core.objectives.objective import Objective, Tempered
+from contrastive_core.objectives.said import HEARD, said
 from contrastive_core.types import Batch
 
 LOG_SCALE = Extra("log_scale", "()", Origin.LEARNT, "logarithm of the inverse temperature")
@@ -74,6 +75,7 @@ class CLIP(LearntScale):
     temperature: float = 0.07
     both_ways: bool = True
 
+    hears = HEARD
     source = "Radford et al. (2021), CLIP; Jia et al. (2021), ALIGN"
     verified = "value and gradient of each way equal info-nce-pytorch"
 
@@ -82,13 +84,15 @@ class CLIP(LearntScale):
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples and ways."""
-        return clip(*two_views(unit(output), batch), learnt_scale(batch), self.both_ways)
+        told, scale, (first, second) = said(batch), learnt_scale(batch), view_rows(batch).T
+        rows, columns = unit(output[first]), unit(output[second])
+        forward = told.matched(rows, columns, scale, first, second)
+        return (forward + told.matched(columns, rows, scale, second, first)) / 2 if self.both_ways else forward
 
 
-def clip(first: Tensor, second: Tensor, scale: float | Tensor, both_ways: bool = True) -> Tensor:
-    """Return the CLIP loss of two sets of unit rows, of shape ()."""
-    forward = matched(first, second, scale)
-    return (forward + matched(second, first, scale)) / 2 if both_ways else forward
+def clip(first: Tensor, second: Tensor, scale: float | Tensor) -> Tensor:
+    """Return the CLIP loss of two sets of unit rows, both ways, of shape ()."""
+    return (matched(first, second, scale) + matched(second, first, scale)) / 2
 
 
 @final
@@ -152,16 +156,18 @@ class CMIM(Tempered):
 
     temperature: float = 0.1
 
+    hears = frozenset({"weights", "pair_weights"})
     source = "Livne (2025), cMIM"
     verified = "from the paper, not re-read; closed forms tested"
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over samples."""
-        first, second = two_views(unit(output), batch)
+        told, (asked, found) = said(batch), view_rows(batch).T
+        first, second = unit(output[asked]), unit(output[found])
         others = log(len(first) - 1)
 
         def weigh(logits: Tensor, part: slice) -> None:
             logits.sub_(others)
             logits[:, part].diagonal().add_(others)
 
-        return matched(first, second, 1 / self.temperature, weigh)
+        return told.matched(first, second, 1 / self.temperature, asked, found, weigh)

@@ -134,7 +134,7 @@ def check_said(batch: Batch, output: Tensor, hears: frozenset[str], name: str) -
         if one not in extras:
             continue
         values = extras[one]
-        if one not in hears and not (one == "pairs" and hears):
+        if one not in hears and not (one == "pairs" and "pair_weights" in hears):
             raise InputError(
                 f"{name} takes no {one!r}, which the batch or the data have; leave them out, or take an objective of pair scores such as "
                 "nt-xent, clip or supcon"

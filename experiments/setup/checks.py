@@ -191,6 +191,9 @@ def check(
     reviewed = [] if options.node_temperature else review(network, setting, few.inputs)  # it judges states at rest
     for warning in [*ignored(options), *idle, *reviewed]:
         invocation.warn(warning)
+    spoken = [name for name in ("weights", "pair_weights", "pairs", "negatives") if name in splits.train.given]
+    if spoken:
+        invocation.warn(f"{', '.join(spoken)} of {options.data} have no effect on {options.cost}, a cost of samples; objectives hear them")
     if "other than the published" in splits.source:
         invocation.warn(f"{options.data} is read from {splits.source.removeprefix(f'{options.data}: ')}")
     if rule is not None:

@@ -48,7 +48,7 @@ def spoken(name: str, hears: frozenset[str] | None = None) -> Batch:
         "negatives": torch.randn((ROWS, 3, 6), generator=draw, dtype=torch.float64),
     }
     heard = OBJECTIVES[name].hears if hears is None else hears
-    heard = heard | {"pairs"} if {"pair_weights", "negatives"} <= heard else heard
+    heard = heard | {"pairs"} if "pair_weights" in heard else heard
     return batch._replace(extras={**(batch.extras or {}), **{key: value for key, value in words.items() if key in heard}})
 
 

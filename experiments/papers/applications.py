@@ -4,8 +4,9 @@ from experiments.papers.record import Paper
 
 # fmt: off
 APPLICATIONS: tuple[Paper, ...] = (
-    Paper(3, "COCONUT", 2023, "E", "partial", "supervised contrast on replayed samples, with CLIP",
-          ('contrast --cost "supcon + clip" --seeds 1',), "no replay of earlier classes"),
+    Paper(3, "COCONUT", 2023, "E", "works", "supervised contrast on replayed samples, with CLIP",
+          ('contrast --cost "supcon + clip" --classes 0,1,2,3,4 --rules ep-centered --seeds 1 --out runs/first',
+           'contrast --start-from runs/first --cost "supcon + clip" --classes 5,6,7,8,9 --replay 10 --rules ep-centered --seeds 1')),
     Paper(4, "SIRL", 2023, "E", "partial", 'triplets from answers to "which two are similar"', ("contrast --cost triplet --seeds 1",),
           "triplets come from classes, not from answers"),
     Paper(5, "brain and speech", 2022, "E", "works", "CLIP between signals and targets",

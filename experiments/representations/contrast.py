@@ -21,6 +21,7 @@ from experiments.representations.comparison import (
     summarise,
     term_table,
 )
+from experiments.representations.continual import with_classes
 from experiments.representations.generated import generator_for, with_generated
 from experiments.representations.modalities import retrieval_table
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
@@ -74,8 +75,10 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     for warning in device_cautions(options, options.rules):
         invocation.warn(warning)
     layer_groups(network, options.learning_rates)
-    mixture = generator_for(options, splits, options.seed)
-    _refuse_lone_samples(options, with_generated(options, splits, mixture, options.seed, target.needs.labels is not Labels.NONE))
+    shown = with_classes(options, splits)
+    mixture = generator_for(options, shown, options.seed)
+    shown = with_generated(options, shown, mixture, options.seed, target.needs.labels is not Labels.NONE)
+    _refuse_lone_samples(options, shown)
     if target.needs.labels is Labels.CLASSES:
         _refuse_one_class(options, splits)
     _refuse_lone_probes(options, splits)
@@ -94,7 +97,7 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
             "initial outputs: phases need not settle; lower --strength, raise --gain, or freeze the nudge"
         )
     doubts = review(network, setting, splits.train.inputs[:FEW])
-    idle = _idle_sampling(options, splits, contrasting, network)
+    idle = _idle_sampling(options, splits, contrasting, network, invocation)
     for warning in [*ignored(options), *_unused(options, contrasting), *idle, *unused(options, setting, options.rules), *doubts]:
         invocation.warn(warning)
     if options.temperature is not None and not has_temperature(objective) and options.temperature != 0.2:
@@ -102,8 +105,10 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     return architecture(network, widened(options, splits))
 
 
-def _idle_sampling(options: ContrastiveOptions, splits: Splits, contrasting: Contrasting, network: Network) -> list[str]:
-    """Return a sentence if the sampler hardly changes who meets whom, compared with a random order of the same samples."""
+def _idle_sampling(
+    options: ContrastiveOptions, splits: Splits, contrasting: Contrasting, network: Network, invocation: Invocation
+) -> list[str]:
+    """Return a sentence if the sampler hardly changes who meets whom, compared with a random order of the same samples; else note it."""
     import torch
 
     from contrastive_core.sampling.meetings import meetings
@@ -120,13 +125,14 @@ def _idle_sampling(options: ContrastiveOptions, splits: Splits, contrasting: Con
         meetings(some, sampler(some, features, options.batch_size, torch.Generator().manual_seed(options.seed)))
         for sampler in (contrasting.sampler, Shuffled())
     )
+    meeting = (
+        f"who meets whom at --batch-size {options.batch_size}: {100 * chosen.alike:.1f} % of the pairs in a batch are of one class "
+        f"(shuffled {100 * shuffled.alike:.1f} %), with a mean cosine of inputs of {chosen.cosine:.4f} ({shuffled.cosine:.4f})"
+    )
     if abs(chosen.alike - shuffled.alike) >= shuffled.alike / 3 or abs(chosen.cosine - shuffled.cosine) >= LITTLE:
+        invocation.note(f"--sampling {options.sampling} changes {meeting}")
         return []
-    return [
-        f"--sampling {options.sampling} hardly changes who meets whom at --batch-size {options.batch_size}: {100 * chosen.alike:.1f} % of "
-        f"the pairs in a batch are of one class (shuffled {100 * shuffled.alike:.1f} %), with a mean cosine of inputs of "
-        f"{chosen.cosine:.4f} ({shuffled.cosine:.4f}); lower --batch-size, or leave --sampling out"
-    ]
+    return [f"--sampling {options.sampling} hardly changes {meeting}; lower --batch-size, or leave --sampling out"]
 
 
 def _refuse_lone_samples(options: ContrastiveOptions, splits: Splits) -> None:
@@ -161,6 +167,8 @@ def _unused(options: ContrastiveOptions, contrasting: Contrasting) -> list[str]:
         sentences.append("--attack-radius and --attack-steps have no effect without --attack")
     if options.latent_views == "none" and not options.generated and {"components", "codes"} & options.model_fields_set:
         sentences.append("--components and --codes have no effect without a generator; give --latent-views or --generated")
+    if options.replay and not options.classes:
+        sentences.append("--replay has no effect without --classes: samples of all classes are shown")
     if options.neighbours > learners:
         sentences.append(f"--neighbours {options.neighbours} is more than the {learners} samples that probes learn from: all of these vote")
     return sentences

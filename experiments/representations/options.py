@@ -47,6 +47,8 @@ class ContrastiveOptions(ContinuedOptions):
         Outputs of the network, which the objective sees.
     views, num_views, view_strength, view_growth, ordered_views
         Views of each sample.
+    classes, replay
+        Classes that are shown, and replayed samples of the others.
     latent_views, generated, components, codes
         Generator of views and samples.
     attack, attack_radius, attack_steps
@@ -121,6 +123,14 @@ class ContrastiveOptions(ContinuedOptions):
         description="Give the views of a sample growing strengths: the first of M has 1/M of the strength, the last all of it.",
     )
     # Recorded only where they are set, because earlier runs do not have them.
+    classes: Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(distinct), DATA] = Field(
+        (),
+        exclude_if=operator.not_,
+        description="Classes whose training samples are shown, such as 5,6,7,8,9; probes still judge all classes. Empty: all classes.",
+    )
+    replay: Annotated[int, DATA] = Field(
+        0, ge=0, exclude_if=operator.not_, description="Training samples of each class that --classes leaves out, to be shown all the same."
+    )
     latent_views: Annotated[Literal["none", "residual", "code", "both"], AUGMENTATION] = Field(
         "none",
         exclude_if=partial(operator.eq, "none"),

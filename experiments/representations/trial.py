@@ -18,6 +18,7 @@ from experiments.representations.build import (
     objective_setting,
     widened,
 )
+from experiments.representations.continual import with_classes
 from experiments.representations.details import of_augmentation
 from experiments.representations.generated import generator_for, with_generated
 from experiments.representations.measures import judging, measure, probe_of_stages
@@ -131,8 +132,9 @@ def trial(
     target = lowered(options, objective)
     objective = judged(objective, target)
     rule = RULES[options.rule](objective_setting(options, target))
-    mixture = generator_for(options, splits, seed)
-    shown = with_generated(options, splits, mixture, seed, target.needs.labels is not Labels.NONE)
+    shown = with_classes(options, splits)
+    mixture = generator_for(options, shown, seed)
+    shown = with_generated(options, shown, mixture, seed, target.needs.labels is not Labels.NONE)
     teacher = teacher_of(options, options.rule, seed, splits)
     contrasting = build_contrasting(options, splits, target, network, rule, seed, teacher, mixture)
     stages = earlier(options, options.rule, seed, splits)

@@ -321,10 +321,14 @@ def test_a_sampling_that_hardly_changes_who_meets_whom_is_warned_of(
 ) -> None:
     """If this fails, a technique is compared that did nothing, or one that acts is called idle."""
     said: list[str] = []
+    noted: list[str] = []
     monkeypatch.setattr(Invocation, "warn", lambda self, text: said.append(text))
+    monkeypatch.setattr(Invocation, "note", lambda self, text: noted.append(text))
     flags = {"sampling": sampling, "batch_size": batch_size, "hidden": [8]}
     check_contrast(resolve(ContrastOptions, flags=flags), Invocation("contrast", (), None, json=False, quiet=True, threads=1))
     assert [text.split(":")[0] for text in said] == [f"--sampling {sampling} hardly changes who meets whom at --batch-size 128"] * idle
+    acts = not idle and sampling not in ("replication", "shuffled")  # these two are not about who meets
+    assert [text.split(":")[0] for text in noted] == [f"--sampling {sampling} changes who meets whom at --batch-size {batch_size}"] * acts
 
 
 def test_the_default_embedding_fits_heads_and_groups() -> None:

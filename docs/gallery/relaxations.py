@@ -13,7 +13,7 @@ clamped = network.clamp(data.inputs[:8].double())
 start = network.initial_state(clamped)
 lowest = network.energy(eqlab.relax(clamped, start, eqlab.BlockDescent(), eqlab.Stop(1e-12, 2000)).state, clamped).mean()
 
-plt.style.use("experiments.figures.eqlab")
+plt.style.use(["experiments.figures.eqlab", {"text.parse_math": True}])  # powers of ten
 figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
 ways = {"block descent": eqlab.BlockDescent(), "synchronous": eqlab.Synchronous(), "gradient flow, step 0.5": eqlab.GradientFlow(0.5)}
 for (name, dynamics), colour in zip(ways.items(), ("#2166ac", "#b2182b", "#1b7837"), strict=True):

@@ -16,7 +16,7 @@ strengths = [0.1, 0.05, 0.025, 0.0125, 0.00625]
 
 
 exact = eqlab.RULES["implicit"](eqlab.Setting("squared-error", settling)).estimate(network, batch).gradients
-plt.style.use("experiments.figures.eqlab")
+plt.style.use(["experiments.figures.eqlab", {"text.parse_math": True}])  # powers of ten
 figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
 for rule, colour, marker in (("ep-positive", "#2166ac", "o"), ("ep-negative", "#b2182b", "s"), ("ep-centered", "#1b7837", "^")):
     builder = eqlab.RULES[rule]

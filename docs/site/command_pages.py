@@ -32,7 +32,7 @@ def _described(text: str) -> str:
 def _section(name: str, level: str) -> str:
     command = ALL[name]
     usage = " ".join([name, *command.collect_usage_pieces(click.Context(command, info_name=name))])
-    text = f"{level} {name}\n\n```text\neqlab {usage}\n```\n\n{_described(command.help or '')}\n"
+    text = f"{level} eqlab {name}\n\n```text\neqlab {usage}\n```\n\n{_described(command.help or '')}\n"
     rows: dict[str, list[str]] = {}
     for flag, option in flags(command).items():
         group = option.group if isinstance(option, cloup.Option) else None

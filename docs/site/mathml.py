@@ -1,5 +1,7 @@
 """Equations as MathML, which browsers draw by themselves: a page needs neither scripts nor a network."""
 
+import re
+from itertools import accumulate
 from typing import Any
 
 from docutils import nodes
@@ -12,8 +14,33 @@ SYNONYMS = {r"\dots": r"\ldots"}
 """Commands of LaTeX that the converter does not know, with ones that it does."""
 
 
+FRACTION = re.compile(r"\\([td]?)frac(?![a-zA-Z])")
+ARGUMENT = re.compile(r"\s*(\\[a-zA-Z]+|\S)")
+
+
+def braced(text: str) -> str:
+    """Return an equation with braces around the arguments of its fractions: the converter reads two digits as one number."""
+    start = FRACTION.search(text)
+    if start is None:
+        return text
+    rest, arguments = text[start.end() :], []
+    for _ in range(2):
+        rest = rest.lstrip()
+        if rest.startswith("{"):
+            depths = accumulate({"{": 1, "}": -1}.get(letter, 0) for letter in rest)
+            end = next(place for place, depth in enumerate(depths) if depth == 0) + 1
+            argument, rest = rest[1 : end - 1], rest[end:]
+        else:
+            found = ARGUMENT.match(rest)
+            assert found is not None, f"a fraction of {text!r} has no argument"
+            argument, rest = found[1], rest[found.end() :]
+        arguments.append(braced(argument))
+    return f"{text[: start.start()]}\\{start[1]}frac{{{arguments[0]}}}{{{arguments[1]}}}{braced(rest)}"
+
+
 def converted(text: str, as_block: bool) -> str:
     """Return an equation as MathML."""
+    text = braced(text)
     for command, known in SYNONYMS.items():
         text = text.replace(command, known)
     try:

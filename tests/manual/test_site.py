@@ -47,7 +47,7 @@ def test_every_command_has_a_page() -> None:
 def test_every_option_of_a_command_is_on_its_page(name: str) -> None:
     """If this fails, an option of a command is not in its part of the manual; the words are looked up apart from how it is made."""
     page = f"\n{COMMAND_PAGES['eqlab-' + name.split()[0]]}"
-    (section,) = re.findall(rf"^##? {name}\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+    (section,) = re.findall(rf"^##? eqlab {name}\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
     known = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", "\n".join(line for line in section.splitlines() if line.startswith("| `-"))))
     wanted = {flag for option in flags(ALL[name]).values() for flag in (*option.opts, *option.secondary_opts)}
     assert wanted <= known
@@ -73,3 +73,18 @@ def test_every_page_is_listed_once(tmp_path: Path) -> None:
     listed = [line for line in lines if line and not line.startswith((":", ".."))]
     pages = [path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in (ROOT / "docs").rglob("*.md")]
     assert sorted(listed) == sorted(page for page in pages if page != "index")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (r"\tfrac12 h^2", r"\tfrac{1}{2} h^2"),
+        (r"-\frac1N\sum", r"-\frac{1}{N}\sum"),
+        (r"\frac{\partial E}{\partial s}", r"\frac{\partial E}{\partial s}"),
+        (r"\tfrac\alpha 2 x", r"\tfrac{\alpha}{2} x"),
+        (r"\frac{a_{1}}{\tfrac12}", r"\frac{a_{1}}{\tfrac{1}{2}}"),
+    ],
+)
+def test_fractions_of_digits_are_not_numbers(written: str, meant: str) -> None:
+    """If this fails, one half of an equation is shown as twelve over the letter behind it."""
+    assert pytest.importorskip("mathml", reason="Sphinx is not installed").braced(written) == meant

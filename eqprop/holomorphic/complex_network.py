@@ -65,10 +65,10 @@ class ByParts:
 
     def gradient(self, below: Tensor, pressed: Tensor, onto: Tensor | None = None, scale: float = 1.0) -> Tensor:
         """Return the real part of the sum over samples of the products of both sides, with no conjugate, times a scale."""
-        if below.is_complex():
+        if below.is_complex() and pressed.is_complex():
             below, pressed = _stacked(below), torch.cat((pressed.real, -pressed.imag))
-        else:
-            pressed = pressed.real
+        else:  # of a product with a real factor, such as the free state, only real parts are left
+            below, pressed = below.real, pressed.real
         return self.link.gradient(below, pressed, onto, scale)
 
 

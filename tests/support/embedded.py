@@ -59,14 +59,14 @@ def presented(objective: Objective, samples: int = 6, views: int | None = None, 
         "guide": torch.randn((rows, 4), generator=generator, dtype=torch.float64),
         "trials": (torch.arange(samples) % 4).repeat(count),
         "patients": (torch.arange(samples) % 3).repeat(count),
-        "positions": 1.2 * torch.rand((rows, 2), generator=generator, dtype=torch.float64),
+        "positions": 0.9 * torch.rand((rows, 2), generator=generator, dtype=torch.float64),
         "predictions": 4 * torch.rand(rows, generator=generator, dtype=torch.float64),
         "mixing": torch.rand(rows, generator=generator, dtype=torch.float64),
     }
     given = [extra.name for extra in needs.extras if extra.origin is Origin.GIVEN]
     views = torch.arange(count).repeat_interleave(samples)
     # Several places of one image, so that something is propagated between them, or contrasted.
-    instances = paired(samples, count) // (2 if "positions" in given else 1)
+    instances = paired(samples, count) // (2 if "positions" in given and samples > 2 else 1)
     return Batch(torch.zeros(rows, 1), labels, instances, views, extras | {key: made[key.rpartition(".")[2]] for key in given})
 
 

@@ -17,7 +17,8 @@ from contrastive_core.types import Batch
 
 def soft_assignment(rows: Tensor, centres: Tensor) -> Tensor:
     """Return Student's kernel of one degree of freedom between rows and centres, over its sum; shape (B, K)."""
-    closeness = 1 / (1 + (rows[:, None] - centres[None, :]).square().sum(2))
+    distance = rows.square().sum(1, keepdim=True) + centres.square().sum(1) - 2 * rows @ centres.T
+    closeness = 1 / (1 + distance.clamp(min=0))
     return closeness / closeness.sum(1, keepdim=True)
 
 

@@ -76,6 +76,11 @@ def told_traces(result: Mapping[str, Any]) -> str:
     return f"\n\nsum of the traces, relative distance from the contrast of the positive phase: {listed}" if listed else ""
 
 
+def _error(value: float | None) -> str:
+    """Return a relative error as text; a dash where the gradient is 0."""
+    return "-" if value is None else f"{value:.1e}"
+
+
 def table_of_objectives(found: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
     """Return the cosines of every objective and rule as a header and rows, a column for each parameter.
 
@@ -100,7 +105,7 @@ def table_of_objectives(found: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[s
             rows.append((name, rule, strength, *("-" for _ in parameters), "failed", "-"))
             continue
         shown = ["-" if value is None else f"{value:.5f}" for value in record["cosine"].values()]
-        rows.append((name, rule, strength, *shown, f"{record['relative_error']:.1e}", f"{100 * record['unconverged']:.1f}"))
+        rows.append((name, rule, strength, *shown, _error(record["relative_error"]), f"{100 * record['unconverged']:.1f}"))
     return header, rows
 
 

@@ -71,6 +71,10 @@ def present(objective: Objective, split: Split, samples: int, network: Network, 
             made = _GIVEN[kind](network, inputs, classes.repeat(views), generator) if own is None else own
             made = made.to(dtype) if made.is_floating_point() else made
             extras[extra.name] = embedded(objective, made) if kind in ("keys", "teacher") else made
+    if "positions" in extras and "positions" not in given:
+        # Four samples stand for neighbouring places of one image; each has its place and the next ones within the usual threshold.
+        places = torch.arange(samples).repeat(views)
+        extras |= {"images": places // 4, "positions": torch.stack([0.6 * (places % 4), 0.0 * places], 1).to(dtype)}
     # What the data say of rows and pairs; an objective that does not hear it refuses the batch.
     extras |= {name: value.to(dtype) if value.is_floating_point() else value for name, value in given.items() if name in SAID[:3]}
     if "negatives" in given:
@@ -106,7 +110,7 @@ def _patients(network: Network, inputs: Tensor, classes: Tensor, generator: torc
 
 
 def _positions(network: Network, inputs: Tensor, classes: Tensor, generator: torch.Generator) -> Tensor:
-    """Return one place: a whole sample."""
+    """Return one place; those of images are set together."""
     return inputs.new_zeros(len(inputs), 2)
 
 

@@ -33,7 +33,7 @@ class CosineMargin(Stateless):
     needs = Needs(fewest=1, most=None)
     source = "Su et al. (2022), SimCTG"
     verified = "value and gradient equal a rewriting of the official code, for samples of one view"
-    strength = 0.01
+    strength = 0.001
 
     def __post_init__(self) -> None:
         require_positive(margin=self.margin)

@@ -81,8 +81,8 @@ CORES: tuple[Paper, ...] = (
     Paper(102, "WhitenedCSE", 2023, "B", "works", "whitening of shuffled groups, several positives",
           ("contrast --cost whitenedcse --seeds 1",)),
     Paper(104, "DefSent+", 2024, "D", "partial", "isotropy of targets, whitening", ("contrast --seeds 1",), "targets are not whitened"),
-    Paper(107, "no images", 2022, "D", "missing", "cures of the modality gap: shift, noise, adapter", (),
-          "the gap is measured; no cures"),
+    Paper(107, "no images", 2022, "D", "works", "cures of the modality gap: shift, noise, adapter",
+          ("contrast --data digits-text --network towers --cost clip --epochs 4 --seeds 1",)),
     Paper(112, "SimCTG", 2022, "D", "works", "isotropy; margin on cosines of tokens",
           ('contrast --cost "cross-entropy + simctg" --output-activation linear --seeds 1',), "rows are samples, not tokens"),
 )

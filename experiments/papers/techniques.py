@@ -34,8 +34,10 @@ TECHNIQUES: tuple[Paper, ...] = (
           ("contrast --latent-views code --seeds 1",), "a mixture of Gaussians generates"),
     Paper(50, "G-SimCLR", 2020, "C", "partial", "batches without two samples of a pseudo-class",
           ("contrast --sampling one-per-class --batch-size 10 --seeds 1",), "clusters are of inputs, not of an autoencoder's codes"),
-    Paper(76, "CleanCLIP", 2023, "C", "missing", "CLIP with a contrast in each modality, against poisoned pairs", (),
-          "no two modalities with poisoned pairs"),
+    Paper(76, "CleanCLIP", 2023, "C", "works", "CLIP with a contrast in each modality, against poisoned pairs",
+          ("contrast --data digits-poisoned --network towers --cost clip --epochs 6 --rules ep-centered --seeds 1 --out runs/poisoned",
+           "contrast --data digits-halves --network towers --cost clip --inside nt-xent --epochs 6 --rules ep-centered --seeds 1 "
+           "--start-from runs/poisoned"), "halves of an image stand for image and caption"),
     Paper(79, "AR2", 2021, "C", "partial", "adversarial sampler of negatives against a ranker",
           ("contrast --attack all --attack-steps 2 --epochs 4 --seeds 1",), "negatives are made hard by their inputs; none is sampled"),
     Paper(84, "bias-transformed views", 2021, "C", "works", "views with another bias as positives",

@@ -51,8 +51,12 @@ def test_every_data_set_has_its_name_and_an_unknown_one_lists_them() -> None:
         "digits-text",
         "digits-spectrum",
         "digits-graded",
+        "digits-weighted",
+        "digits-asymmetric",
+        "digits-neighbours",
         "digits-biased",
         "digits-regions",
+        "digits-foreground",
         "pulses",
     ]
     with pytest.raises(UnknownNameError, match="unknown data set 'mnits'; did you mean 'mnist'"):
@@ -74,7 +78,8 @@ def test_what_the_catalog_says_is_what_is_loaded(name: str) -> None:
         assert set(split.labels.tolist()) == set(range(entry.num_classes))
     assert splits.num_classes == entry.num_classes
     pictures = {"digits": (1, 8, 8), "digits-shuffled": (1, 8, 8), "bars-and-stripes": (1, 4, 4)}
-    pictures |= {"digits-graded": (1, 8, 8), "digits-biased": (1, 8, 8), "digits-regions": (1, 4, 4)}
+    pictures |= {"digits-graded": (1, 8, 8), "digits-biased": (1, 8, 8), "digits-regions": (1, 4, 4), "digits-foreground": (1, 4, 4)}
+    pictures |= dict.fromkeys(("digits-weighted", "digits-neighbours", "digits-asymmetric"), (1, 8, 8))
     assert splits.shape == pictures.get(name, ())
     assert splits.source.startswith(f"{name}: ")
 

@@ -208,3 +208,23 @@ def test_pulses_have_the_period_of_their_class_and_patients_of_one_class() -> No
     train = splits.train
     assert all(len(set(train.labels[train.given["patients"] == one].tolist())) == 1 for one in train.given["patients"].unique())
     assert not set(train.given["patients"].tolist()) & set(splits.test.given["patients"].tolist())
+
+
+def test_made_words_on_pairs_are_what_they_are_said_to_be() -> None:
+    """If this fails, a command of a source paper trains with another relation than it names."""
+    near, weighted, apart = (DATASETS[name](None, 0).train for name in ("digits-neighbours", "digits-weighted", "digits-asymmetric"))
+    marked = (near.given["pairs"] > 0) & ~torch.eye(len(near.labels), dtype=torch.bool)
+    unit = torch.nn.functional.normalize(near.inputs.double())
+    cosines = (unit @ unit.T).fill_diagonal_(-1)
+    third = cosines.topk(3, dim=1).values[:, -1]
+    expected = (cosines >= third[:, None] - 1e-12) & (cosines >= third[None, :] - 1e-12)
+    assert float((expected != marked).double().sum()) <= 4  # equally near images, of which the first is taken
+    assert torch.equal(near.given["weights"] > 0, marked.any(1))
+    hard, image = weighted.given["negatives"][:, 0], weighted.inputs
+    assert not (hard == image).all(1).any()
+    waves = [torch.fft.fft2(rows[:20].view(-1, 8, 8))[:, 3:6].abs().mean() for rows in (weighted.given["negatives"][:, 2], image)]
+    assert float(waves[0]) < 0.1 * float(waves[1])  # the upper half of the frequencies is gone, but for grey levels that were cut
+    assert set(weighted.given["pair_weights"].unique().tolist()) == {0.5, 1.0}
+    zeros = apart.labels == 0
+    both = zeros[:, None] & zeros[None, :]
+    assert torch.equal(apart.given["pairs"] > 0, both | torch.eye(len(zeros), dtype=torch.bool))

@@ -26,6 +26,9 @@ TRAINED = {
     "softcon": ("digits-graded",),
     "soft-label": ("digits-graded",),
     "soft-supcon": ("digits-graded",),
+    "supcon": ("digits-neighbours",),
+    "nt-xent": ("digits-weighted",),
+    "dcl": ("digits-foreground", "--views", "noise"),
 }
 """Objective, data that have what it needs, and options."""
 

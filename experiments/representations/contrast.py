@@ -23,8 +23,8 @@ from experiments.representations.comparison import (
 )
 from experiments.representations.continual import with_classes
 from experiments.representations.generated import generator_for, with_generated
-from experiments.representations.modalities import retrieval_table
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
+from experiments.representations.paired.modalities import retrieval_table
 from experiments.representations.stages import follow, remember_stages
 from experiments.representations.teachers import remember_teachers, teacher_of
 from experiments.runs.records import Record

@@ -10,8 +10,8 @@ from experiments.representations.activities import Trained, activities, layer_ac
 from experiments.representations.attacks import under_attack
 from experiments.representations.build import shown_outputs
 from experiments.representations.details import of_halves, of_layers, of_pairs, of_samples
-from experiments.representations.modalities import of_attack, of_modalities
 from experiments.representations.options import ContrastiveOptions
+from experiments.representations.paired.modalities import of_attack, of_modalities
 from experiments.representations.stages import side_by_side
 
 if TYPE_CHECKING:

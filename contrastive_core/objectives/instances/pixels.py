@@ -54,7 +54,8 @@ class Places:
         """Return a mask of those pairs that must agree, of shape (T, B)."""
         # torch.cdist uses matrix products, whose rounding in float32 would blur the threshold.
         distance = (self.positions[part, None] - self.positions[None, :]).norm(dim=2)
-        return self.opposite(part) & (distance < self._threshold)
+        there: Tensor = self.opposite(part) & (distance < self._threshold)
+        return there
 
     def counts(self) -> Tensor:
         """Return the number of places that each place must agree with, of shape (B,).

@@ -1,0 +1,1 @@
+"""Two modalities: their retrieval, the gap between them and its cures."""

@@ -43,6 +43,6 @@ def with_classes(options: ContrastiveOptions, splits: Splits) -> Splits:
     if bool(keep.all()):
         raise InputError("--classes names every class, and none is left to come later; leave it out")
     if options.replay:
-        for other in labels[~keep].unique():
+        for other in torch.unique(labels[~keep]):
             keep[(labels == other).nonzero()[: options.replay, 0]] = True
     return splits._replace(train=splits.train.take(keep.nonzero()[:, 0]))

@@ -93,6 +93,11 @@ PUBLIC = {
     "load_checkpoint": "contrastive_core.files.checkpoint:load_checkpoint",
     "OPTIMISERS": "contrastive_core.training.optimisers:OPTIMISERS",
     "SCHEDULES": "contrastive_core.training.optimisers:SCHEDULES",
+    # Estimators of scikit-learn
+    "EquilibriumClassifier": "eqlab.estimators.classifier:EquilibriumClassifier",
+    "EquilibriumRegressor": "eqlab.estimators.regressor:EquilibriumRegressor",
+    "EquilibriumEncoder": "eqlab.estimators.encoder:EquilibriumEncoder",
+    "BoltzmannMachine": "eqlab.estimators.machine:RestrictedBoltzmannMachine",
     # Diagnostics
     "compare_gradients": "contrastive_core.analysis.gradient_quality:compare_gradients",
     "bias_in_strength": "contrastive_core.analysis.gradient_quality:bias_in_strength",

@@ -166,7 +166,7 @@ def train(
         if _finished(session, plan):
             break
         start, cpu_start = time.perf_counter(), time.process_time()
-        progress = _epoch(session, rule, cost, splits, plan, contrasting, augmenting, last, ranks, epoch, on_step)
+        progress = train_epoch(session, rule, cost, splits, plan, contrasting, augmenting, last, ranks, epoch, on_step)
         seconds = time.perf_counter() - start
         cpu_seconds = float(ranks.sum(torch.tensor(time.process_time() - cpu_start, dtype=torch.float64)))
         schedule.step()
@@ -202,7 +202,7 @@ def _finished(session: Session, plan: Plan) -> bool:
     return done >= plan.epochs or (plan.patience is not None and session.best_epoch > 0 and done - session.best_epoch >= plan.patience)
 
 
-def _epoch(
+def train_epoch(
     session: Session,
     rule: Rule,
     cost: Cost,
@@ -215,7 +215,28 @@ def _epoch(
     epoch: int,
     on_step: Callable[[Progress], None] | None,
 ) -> Progress:
-    """Take one pass over the training split; changes the network in place."""
+    """Take one pass over the training split; changes the network in place.
+
+    Parameters
+    ----------
+    session : Session
+        Network, optimiser and generators.
+    rule, cost, splits, plan, contrasting, ranks, on_step
+        Same as in :func:`train`.
+    augmenting : MultiView, optional
+        Augmentation of the samples.
+    last : LastStates, optional
+        States from which free phases start.
+    epoch : int
+        Number of the epoch, from 1.
+
+    Raises
+    ------
+    DivergenceError
+        If the gradient is not finite.
+    InputError
+        If no batch has anything to contrast.
+    """
     network, seen = session.network, 0.0
     sums = np.zeros(4)
     if contrasting is None:

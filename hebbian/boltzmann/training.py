@@ -187,6 +187,7 @@ def train_epoch(progress: MachineSession, data: Tensor, plan: MachinePlan, on_st
             _update(progress, visible, plan, rate)
         if on_step is not None:
             on_step(step)
+    _refuse_diverged(machine, len(progress.history) + 1)
 
 
 def _update(progress: MachineSession, visible: Tensor, plan: MachinePlan, rate: float) -> None:
@@ -289,7 +290,6 @@ def train_machine(
         began = time.perf_counter()
         train_epoch(progress, data, plan, on_step)
         seconds = time.perf_counter() - began
-        _refuse_diverged(machine, len(progress.history) + 1)
         epoch = len(progress.history) + 1
         record = {"epoch": epoch, "seconds": seconds, "accepted": progress.chains.accepted, **measure(progress)}
         progress.history.append(record)

@@ -50,6 +50,10 @@ class Unit:
     variance_slope: Callable[[Tensor], Tensor]
     entropy: Callable[[Tensor], Tensor]
 
+    def __reduce__(self) -> tuple[Callable[[str], Unit], tuple[str]]:
+        """Return how a copy is made: by the name, because laws are functions."""
+        return unit_of, (self.name,)
+
 
 def _uniform(shape: torch.Size, generator: torch.Generator, like: Tensor) -> Tensor:
     return torch.rand(shape, generator=generator, dtype=like.dtype)

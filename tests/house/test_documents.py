@@ -68,7 +68,7 @@ def test_every_story_has_documented_lines(story: Story) -> None:
 NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
-@pytest.mark.parametrize("page", ["circuits.md", "objectives.md", "api.md", "convolution.md", "torch.md"])
+@pytest.mark.parametrize("page", ["circuits.md", "objectives.md", "api.md", "convolution.md", "torch.md", "estimators.md"])
 def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     """If this fails, the documented interface is not the real one, or its numbers are those of another version."""
     code = [block for block in blocks(page) if block.language == "python"]

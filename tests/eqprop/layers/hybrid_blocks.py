@@ -1,6 +1,6 @@
 """Train two blocks at equilibrium joined by layers of torch on CIFAR-10, beside the same network by backprop, over seeds.
 
-``python tests/by_hand/hybrid_blocks.py --data-dir DIR`` prints a line per seed and the paired difference of their test errors.
+``python tests/eqprop/layers/hybrid_blocks.py --data-dir DIR`` prints a line per seed and the paired difference of their test errors.
 The hybrid is that of Nest & Ernoult (2024), whose blocks are joined by batch normalisation.
 """
 

@@ -1,0 +1,1 @@
+"""Estimators of scikit-learn around networks, rules and machines."""

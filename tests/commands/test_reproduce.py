@@ -30,6 +30,7 @@ TINY = {
     "gradients": ("bias-of-centered-ep", {"hidden": [4]}),
     "spice": ("circuit-gradient", {}),
     "boltzmann": ("boltzmann-cd1", {"epochs": 1, "train_size": 100, "hidden": [4]}),
+    "thermal": ("thermal-covariance", {}),
 }
 """For every command that measures a published result one of them, with settings that make its small scale smaller still."""
 

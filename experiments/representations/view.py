@@ -13,6 +13,7 @@ from experiments.report.run_reader import OpenedRun
 from experiments.representations.comparison import detail_table, measure_table, probe_table, summarise
 from experiments.representations.match_trial import LAYERS
 from experiments.representations.match_trial import tables as tables_of_match
+from experiments.representations.paired.modalities import retrieval_table
 from experiments.runs.arrays import read_arrays
 from experiments.sweeps.paired import read_paired, settled, trial_key
 
@@ -31,6 +32,7 @@ def show_contrast(opened: OpenedRun) -> Contents:
     if not records:
         return Contents([], pictures)
     tables = {"Probes": probe_table(records), "Measures": measure_table(records), "Pairs, few shots and layers": detail_table(records)}
+    tables["Two modalities"] = retrieval_table(records)
     return Contents([ReportTable(name, *table) for name, table in tables.items() if table[1]], pictures)
 
 

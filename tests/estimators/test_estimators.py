@@ -26,7 +26,7 @@ DIGITS, CLASSES = load_digits(return_X_y=True)
 ESTIMATORS = {
     "classifier": EquilibriumClassifier(**QUICK),
     "regressor": EquilibriumRegressor(**QUICK, learning_rate=0.03),
-    "encoder": EquilibriumEncoder(n_components=3, **{**QUICK, "max_iter": 2}),
+    "encoder": EquilibriumEncoder(n_components=3, **{**QUICK, "max_iter": 1}),
     "machine": BoltzmannMachine(n_components=4, max_iter=2, random_state=0),
 }
 

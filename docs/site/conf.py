@@ -15,6 +15,10 @@ myst_fence_as_directive = ["eval-rst"]
 
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+# Methods that scikit-learn makes for estimators, whose texts refer to places in its own manual.
+autodoc_default_options = {
+    "exclude-members": "set_fit_request, set_partial_fit_request, set_predict_request, set_score_request, set_transform_request"
+}
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 

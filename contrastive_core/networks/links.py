@@ -274,7 +274,8 @@ def as_picture(rows: Tensor, shape: Shape) -> Tensor:
 
 def is_nothing(layer: Tensor) -> bool:
     """Whether a tensor is one 0 that is seen everywhere, as layers at rest are; asking costs no pass over its memory."""
-    return layer.untyped_storage().nbytes() == layer.element_size() and not layer.is_cuda and bool(layer.as_strided((), ()) == 0)
+    single = layer.untyped_storage().nbytes() == layer.element_size()
+    return single and layer.device.type == "cpu" and bool(layer.as_strided((), ()) == 0)  # other devices would be waited for
 
 
 def per_channel(layer: Tensor) -> Tensor:

@@ -32,6 +32,8 @@ class CompareOptions(ContinuedOptions):
 
     Attributes
     ----------
+    gives_way
+        The single rule of a training's configuration, which gives way to the rules that are asked for.
     rules
         The learning rules.
     seeds

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from contrastive_core.errors import InputError
+from contrastive_core.expect import expect_whole, shown
 from hebbian.arrays import Floats
 
 _WORST = 1e-6
@@ -118,9 +119,11 @@ def check_dilutions(dilution: float | Sequence[float], num_patterns: int) -> Flo
     InputError
         If there is no pattern, a dilution is outside [0, 1], or there is not one for each pattern.
     """
-    if num_patterns < 1:
-        raise InputError(f"the number of patterns must be at least 1, got {num_patterns}")
-    values = np.asarray(dilution, dtype=np.float64)
+    expect_whole(num_patterns, "num_patterns", "3 is usual", least=1)
+    try:
+        values = np.asarray(dilution, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"dilution must be one number or one for each of the {num_patterns} patterns, got {shown(dilution)}") from error
     if values.ndim > 1 or (values.ndim == 1 and len(values) != num_patterns):
         raise InputError(f"dilution must be one number or one for each of the {num_patterns} patterns, got shape {values.shape}")
     if not bool(np.all((values >= 0) & (values <= 1))):  # also refuses NaN

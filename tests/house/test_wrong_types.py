@@ -181,6 +181,7 @@ def calls() -> dict[str, dict[str, Any]]:
         },
         "recall_from_cue": {"system": system, "weights": (1.0, 0.5), "quality": 0.9, "temperature": 0.1, "sweeps": 2, "seed": 0},
         "descend_to_rest": {"system": system, "spins": np.sign(patterns + 0.5).astype(np.int8), "budget": 50},
+        "diluted_ensemble": {"num_patterns": 2, "dilution": 0.1},
         "MeanField": {"ensemble": diluted_ensemble(2, 0.1), "temperature": 0.5, "scale": 1.0},
         "stable_branches": {"mean_field": field, "starts": None},
         "retrieval_overlap": {"load": 0.05},

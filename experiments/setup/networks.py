@@ -41,7 +41,7 @@ def draw_network(options: LearningOptions, splits: Splits, generator: torch.Gene
     Raises
     ------
     InputError
-        If the options contradict each other, or the network has no readout and one is asked for.
+        If the options contradict each other, a readout is asked for that the network does not have, or layers alone where it has none.
     """
     import torch
 
@@ -52,6 +52,9 @@ def draw_network(options: LearningOptions, splits: Splits, generator: torch.Gene
     kind = network_kind(options.network)
     if options.readout and "readout" not in kind.uses:
         raise InputError(f"{_article(options.network)} network has its outputs inside the equilibrium; leave --readout out")
+    hidden = type(options).model_fields["hidden"].get_default(call_default_factory=True)
+    if options.layers and "layers" not in kind.uses and options.hidden == hidden:
+        raise InputError(f"--layers has no effect on {_article(options.network)} network; give --network convolutional, or --hidden too")
     blueprint = Blueprint(
         num_inputs=splits.train.inputs.shape[1],
         num_classes=splits.num_classes,
@@ -92,8 +95,6 @@ def without_effect(options: LearningOptions) -> list[str]:
     unused = (*(name for name in SHARED if name not in {*kind.uses, "readout"}), *(name for name in network_fields() if name != own))
     names = [name for name in unused if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
     sentences = [f"{name.replace('_', '-')} has no effect on {_article(options.network)} network" for name in names]
-    if "layers" in names:
-        sentences.append("give --network convolutional for --layers, or --hidden for rows of units")
     if options.network == "untied":
         sentences += _of_feedback(options)
     if kind.frozen_nudge and not options.frozen and options.dynamics not in SPECIAL and not options.node_temperature:

@@ -89,6 +89,13 @@ def test_an_energy_scale_that_is_none_is_refused_by_its_option(command: str, sca
     assert "item 2 of --energy-scales must be" in refused("bench", command, "--energy-scales", f"0.5,{scale}")
 
 
+@pytest.mark.parametrize("network", ["layered", "untied"])
+def test_layers_alone_are_refused_where_a_network_has_rows(network: str, refused: Refused) -> None:
+    """If this fails, who forgets --network convolutional trains 256 dense units in place of the filters."""
+    given = ("gradients", "--network", network, "--layers", "8c3 10", "--samples", 4)
+    assert "give --network convolutional, or --hidden too" in refused(*given)
+
+
 def test_a_mistyped_run_is_not_waited_for(refused: Refused) -> None:
     """If this fails, who mistypes a name waits a minute before it is told."""
     for name in ("digits-a", "other"):

@@ -145,6 +145,8 @@ def test_all_physical_networks_are_listed_and_others_options_are_said_to_have_no
     said = without_effect(LearningOptions.model_validate({"network": "spiking", "graph": {"rows": 9}, "activation": "tanh"}))
     assert said == ["activation has no effect on a spiking network", "graph has no effect on a spiking network"]
     assert without_effect(LearningOptions.model_validate({"network": "resistor-graph", "graph": {"rows": 9}})) == []
+    beside = LearningOptions.model_validate({"network": "untied", "hidden": (5,), "layers": "8c3 10"})  # as a varied network has both
+    assert without_effect(beside) == ["layers has no effect on an untied network"]
     assert "give --frozen" in without_effect(LearningOptions.model_validate({"network": "ising"}))[0]
     deep = CliRunner().invoke(cli, ["train", "--network", "ising", "--frozen", "--hidden", "5,5", "--train-size", "32"])
     assert (deep.exit_code, "one hidden layer, got 2" in deep.output) == (2, True), deep.output

@@ -49,14 +49,18 @@ def of_pairs(outputs: Tensor, instances: Tensor) -> tuple[dict[str, float], dict
 
 
 def of_samples(outputs: Split) -> dict[str, float | None]:
-    """Measure outputs with their classes: isotropy of the partition function, and few-shot accuracy without and with alignment."""
+    """Measure outputs with their classes: isotropy of the partition function, and few-shot accuracy without and with alignment.
+
+    Few-shot accuracies are None for one class, and where a class has one sample.
+    """
     import torch
 
     from contrastive_core.representation.few_shot import few_shot
     from contrastive_core.representation.geometry import partition_isotropy
 
-    fewest = int(torch.unique(outputs.labels, return_counts=True)[1].min())
-    tested = few_shot(outputs, queries=min(_QUERIES, fewest - 1), episodes=_EPISODES) if fewest > 1 else None
+    counts = torch.unique(outputs.labels, return_counts=True)[1]
+    fewest = int(counts.min())
+    tested = few_shot(outputs, queries=min(_QUERIES, fewest - 1), episodes=_EPISODES) if len(counts) > 1 and fewest > 1 else None
     return {
         "partition": partition_isotropy(outputs.inputs[:_PAIRS]),
         "few_shot": tested and tested.plain,

@@ -32,6 +32,7 @@ LENGTHS = (
     "sepclr",
     "whitenedcse",
     "pamc",
+    "pamc-learnt",
     "pixpro",
     "amcl",
     "balanced-squared-error",

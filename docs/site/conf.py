@@ -1,6 +1,10 @@
 """Settings of Sphinx for the site of ``make docs``; ``stage.py`` lays out the pages that it reads."""
 
+import sys
 from importlib.metadata import version as installed
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the extension mathml, whoever starts Sphinx
 
 project = "eqlab"
 author = "the authors of eqlab"

@@ -72,7 +72,7 @@ class JointPlan:
         if wrong := [name for name in counts if getattr(self, name) < 1]:
             raise InputError(f"{wrong[0]} must be at least 1, got {getattr(self, wrong[0])}")
         if not 0 <= self.warmup < self.epochs:
-            raise InputError(f"warmup must be at least 0 and below the {self.epochs} epochs, got {self.warmup}")
+            raise InputError(f"warmup must be at least 0 and below the {self.epochs} epochs, got {self.warmup}; lower it, or train longer")
         rates = ("learning_rate", "ascent_rate", "langevin_rate")
         if wrong := [name for name in rates if not 0 < getattr(self, name) < math.inf]:
             raise InputError(f"{wrong[0]} must be positive, got {getattr(self, wrong[0]):g}")

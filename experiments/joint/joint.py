@@ -67,7 +67,7 @@ def joint_command(options: JointOptions, invocation: Invocation) -> None:
     invocation.warn_of_threads()
     for sentence in ignored(options):
         invocation.warn(sentence)
-    parts = prepare(options, options.seed)
+    parts = prepare(options, options.seed, options.arms)
     network = architecture(parts.classifier.network, parts.splits)
     seeds = seeds_of(options.seed, options.seeds)
     study = study_of("joint", options, [axis_of("arm", options.arms)], options.seeds)

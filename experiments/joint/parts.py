@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contrastive_core.data import DATASETS
@@ -33,8 +34,8 @@ class JointParts(NamedTuple):
     plan: JointPlan
 
 
-def prepare(options: JointSettings, seed: int) -> JointParts:
-    """Read the data, and build the model and the plan.
+def prepare(options: JointSettings, seed: int, arms: Sequence[str]) -> JointParts:
+    """Read the data, and build the model and the plan of some arms.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def prepare(options: JointSettings, seed: int) -> JointParts:
     """
     from contrastive_core.data.splits import limit
 
-    plan = plan_of(options)
+    plan = plan_of(options, arms)
     splits = DATASETS[options.data](options.data_dir, 0)
     if options.train_size is not None:
         splits = limit(splits, train=options.train_size)
@@ -65,8 +66,9 @@ def build_classifier(options: JointSettings, splits: Splits, seed: int, rule: st
     return Classifier(build_network(learning, splits, seed), RULES[rule], build_setting(learning))
 
 
-def plan_of(options: JointSettings) -> JointPlan:
-    """Return the settings of the training."""
+def plan_of(options: JointSettings, arms: Sequence[str]) -> JointPlan:
+    """Return the settings of the training; only dual adversarial training warms up, so that others may have fewer epochs."""
     from contrastive_core.joint.plan import JointPlan
 
-    return JointPlan(**{name: getattr(options, name) for name in JointPlan.__dataclass_fields__})
+    plan = {name: getattr(options, name) for name in JointPlan.__dataclass_fields__}
+    return JointPlan(**plan if "dat" in arms else plan | {"warmup": 0})

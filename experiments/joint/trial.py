@@ -69,7 +69,7 @@ def trial(
     from contrastive_core.joint.training import train_joint
     from experiments.joint.measures import measured
 
-    parts = prepare(options, seed)
+    parts = prepare(options, seed, (options.arm,))
     identity = identity_of(options, seed, parts.splits)
     result = train_joint(
         parts.classifier, ARMS[options.arm], parts.splits, parts.plan, seed, checkpoint=checkpoint, identity=identity, on_epoch=on_epoch

@@ -98,6 +98,13 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(
     assert sentence in refused("joint", *flags, "--out", tmp_path / "run")
 
 
+def test_arms_that_do_not_warm_up_may_have_fewer_epochs_than_the_warm_up_of_another(found: Found, tmp_path: Path) -> None:
+    """If this fails, two epochs of standard training ask for a warm-up that only dual training has."""
+    before, after = TINY.index("--warmup"), TINY.index("--warmup") + 2
+    result = found("joint", *TINY[:before], *TINY[after:], "--arms", "standard", "--out", tmp_path / "run")
+    assert result["arms"]["standard"]["epochs"] == 3
+
+
 def test_options_without_effect_are_named(eqlab: Eqlab, tmp_path: Path) -> None:
     """A strength that no rule has, and chains that no arm has, would be tuned in vain."""
     result = eqlab("joint", *TINY, "--arms", "standard", "--strength", 0.3, "--chains", 5, "--out", tmp_path / "run")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contrastive_core.errors import InputError
+from contrastive_core.progress.share import counted
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
@@ -53,9 +54,10 @@ def trial(options: ThermalOptions, seed: int) -> Outcome:
     from experiments.thermal.study import best_strength, biases, case_of, error_ratio, identities, sampling
 
     case = case_of(options, seed)
-    bias, found = biases(case, options.strengths), sampling(case, options, seed)
-    others = [seed + index * _APART for index in range(1, options.machines)]
-    ratios = [error_ratio(found), *(error_ratio(sampling(case_of(options, other), options, other)) for other in others)]
+    bias = biases(case, options.strengths)
+    seeds = [seed + index * _APART for index in range(options.machines)]
+    sampled = [sampling(case_of(options, each), options, each) for each in counted(seeds, name="machine")]
+    found, ratios = sampled[0], [error_ratio(one) for one in sampled]
     return Outcome(
         {
             "identities": identities(case, options.strengths[0]),

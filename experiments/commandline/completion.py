@@ -108,6 +108,26 @@ def settings_of_trials(values: Mapping[str, Any], model: type[BaseModel], varied
     return {**shared, "when": when} if when else shared
 
 
+def owners(model: type[BaseModel], option: str) -> dict[str, list[str]]:
+    """Return, by option of a model, those of its names that bring another option along; importing all that can be named.
+
+    Parameters
+    ----------
+    model : type of Options
+        Options of a command.
+    option : str
+        Option that is looked for, such as ``points``.
+
+    Returns
+    -------
+    dict of str to list of str
+        Names by option, such as ``{"rules": ["ep-holomorphic"]}``; empty if nothing brings it.
+    """
+    markers = {key: marker for key, field in model.model_fields.items() if (marker := _marker(field)) is not None}
+    found = {key: [name for name in marker.names if option in marker.brought(name)] for key, marker in markers.items()}
+    return {key: names for key, names in found.items() if names}
+
+
 def _marker(field: FieldInfo) -> OneOf | None:
     """Return the marker of a name, or of the names in a list."""
     inner = (one for argument in get_args(field.annotation) for one in getattr(argument, "__metadata__", ()))

@@ -12,7 +12,9 @@ import click
 
 from contrastive_core.errors import EqlabError, InputError
 from contrastive_core.familiar import translated
+from experiments.commandline.completion import owners
 from experiments.commandline.interruption import INTERRUPTED, InterruptedRunError
+from experiments.commandline.kinds import flag_name
 
 FAILED = 1
 USAGE = 2
@@ -101,9 +103,19 @@ def _unknown_option(error: click.NoSuchOption) -> str:
     ours = translated("option", error.option_name.lstrip("-"), [name.removeprefix("--") for name in options])
     if ours:
         return f"no such option {error.option_name}: it is --{ours} here"
+    belongs = _belongs(error)
+    if belongs:
+        return f"no such option {error.option_name!r} here: it belongs to {belongs}"
     begin = sorted((name for name in options if name.startswith(error.option_name)), key=len)
     close = begin[:1] or get_close_matches(error.option_name, options, n=1, cutoff=_CLOSE)
     return f"no such option {error.option_name!r}{f': did you mean {close[0]!r}?' if close else ''}"
+
+
+def _belongs(error: click.NoSuchOption) -> str:
+    """Return the rules, networks, ... that have an option, and the flag that names them; empty if none has it."""
+    model = None if error.ctx is None else getattr(error.ctx.command, "model", None)
+    found = {} if model is None else owners(model, error.option_name.lstrip("-").replace("-", "_"))
+    return next((f"{' or '.join(names)}, to be named by {flag_name(key)}" for key, names in found.items()), "")
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -123,3 +123,11 @@ def test_a_fault_in_a_device_file_names_file_and_part(
     message = refused(*command, path)
     assert f"{path}, [{part}]: " in message
     assert told in message
+
+
+def test_an_option_of_a_rule_that_is_not_named_says_whose_it_is(refused: Refused) -> None:
+    """If this fails, an option that is in the documents looks as if it did not exist."""
+    told = refused("train", "--update-rate", 0.1)
+    assert "no such option '--update-rate' here: it belongs to ep-continual, to be named by --rule" in told
+    told = refused("gradients", "--rules", "ep-centered", "--points", 6)
+    assert "it belongs to ep-lock-in or ep-holomorphic or ep-holomorphic-online, to be named by --rules" in told

@@ -85,7 +85,7 @@ def test_convention_scales_by_the_activity() -> None:
         (lambda: draw_patterns(2, 10, 1.5, 0), r"dilution must lie in \[0, 1\], got 1.5"),
         (lambda: draw_patterns(2, 10, float("nan"), 0), r"dilution must lie in \[0, 1\]"),
         (lambda: draw_patterns(2, 10, [0.1, 0.2, 0.3], 0), "one for each of the 2 patterns"),
-        (lambda: draw_patterns(0, 10, 0.1, 0), "patterns must be at least 1"),
+        (lambda: draw_patterns(0, 10, 0.1, 0), "num_patterns must be a whole number of at least 1"),
         (lambda: draw_patterns(1, 0, 0.1, 0), "spins must be at least 1"),
         (lambda: stratified_patterns(3, 26, 0.3, 0), "27 types of site, more than the 26 spins"),
         (lambda: diluted_ensemble(20, 0.5), "at most 200000"),

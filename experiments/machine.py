@@ -58,7 +58,7 @@ def extra_memory(run: Callable[[], object]) -> float | None:
     Parameters
     ----------
     run : callable
-        What is measured.
+        Computation to measure.
 
     Returns
     -------

@@ -166,7 +166,7 @@ _HINT = "use labelled data, or an objective that needs no such labels (eqlab obj
 def wrong_neighbours(output: Tensor, batch: Batch, kind: Labels, paired: bool = False) -> Tensor:
     """Return a mask of shape (B,) that is True where the nearest other row, by cosine, is not a positive.
 
-    Of ``paired`` outputs, whose halves are two modalities, it is True where the nearest second half is not that of the row itself.
+    For ``paired`` outputs, whose halves are two modalities, a row is True where the nearest second half is not its own.
     """
     if paired:
         first, second = (unit(half) for half in output.chunk(2, 1))

@@ -1,4 +1,4 @@
-r"""What a batch says of its rows and pairs: weights, pairs left out, positives and given negatives.
+r"""Statements of a batch about its rows and pairs: weights, pairs left out, positives and given negatives.
 
 Objectives with the form of InfoNCE take all of it. With weights :math:`v_a` of rows and :math:`w_{ak}` of pairs, and embeddings
 :math:`n_{aj}` of the negatives of row a, a mean over rows becomes :math:`\sum_a v_a (\cdot) / \sum_a v_a`, and the sum of a denominator
@@ -25,7 +25,7 @@ HEARD = frozenset(SAID) - {"pairs"}
 
 
 class Said(NamedTuple):
-    """What a batch says.
+    """Statements of a batch about its rows and pairs.
 
     Attributes
     ----------

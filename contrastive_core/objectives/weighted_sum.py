@@ -97,7 +97,7 @@ class WeightedSum(Objective):
 
     @property
     def hears(self) -> frozenset[str]:  # type: ignore[override]
-        """What every term hears of rows and pairs; costs of samples hear nothing."""
+        """Statements about rows and pairs that every term takes; costs of samples take none."""
         return frozenset.intersection(*(term.cost.hears if isinstance(term.cost, Objective) else frozenset() for term in self.terms))
 
     @property

@@ -19,7 +19,7 @@ class FewShot(NamedTuple):
     plain : float
         Share of queries that are nearest to the prototype of their class.
     aligned : float
-        The same with prototypes that are transported to the queries.
+        Accuracy with prototypes that are transported to the queries.
     """
 
     plain: float

@@ -74,7 +74,7 @@ def shifted(pair: Modalities) -> Modalities:
 def noisy(pair: Modalities, generator: torch.Generator, deviation: float = NOISE) -> Modalities:
     """Return embeddings with Gaussian noise on those of the training samples, of unit length again; judged ones stay.
 
-    What learns from one modality then hears less of where the other one differs (Nukrai et al., 2022; Gu et al., 2022).
+    The noise is to keep a classifier of one modality from relying on where the other one differs (Nukrai et al., 2022; Gu et al., 2022).
     """
     first, second = (
         normalize(rows + deviation * torch.randn(rows.shape, generator=generator, dtype=rows.dtype)) for rows in (pair.first, pair.second)

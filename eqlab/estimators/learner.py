@@ -1,4 +1,4 @@
-"""What the estimators share: a network with its rule and optimiser, trained epoch by epoch, and the certificate of its free phases."""
+"""Common part of the estimators: a network with its rule and optimiser, trained epoch by epoch, and the certificate of its free phases."""
 
 from __future__ import annotations
 

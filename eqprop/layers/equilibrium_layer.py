@@ -25,7 +25,7 @@ from eqprop.layers.incoming import Incoming
 from eqprop.rule import EquilibriumPropagation
 
 Unconverged = Literal["warn", "raise", "ignore"] | Callable[[str, Relaxation], None]
-"""What to do if samples do not settle: a word, or a function of the name of the phase and its relaxation."""
+"""Reaction to samples that do not settle: a word, or a function of the name of the phase and its relaxation."""
 
 
 @final
@@ -170,7 +170,7 @@ def _rule(given: Rule | float, settling: Settling | None) -> EquilibriumPropagat
 
 
 class _Pass(NamedTuple):
-    """What a forward pass leaves to its backward pass, besides the tensors that autograd watches."""
+    """State that a forward pass leaves to its backward pass, besides the tensors that autograd watches."""
 
     layer: EquilibriumLayer
     scaled: bool

@@ -31,7 +31,7 @@ STEPS = ("train", "--epochs", "40", "--train-size", "400", "--batch-size", "50",
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What two processes of ``torchrun`` found."""
+    """Results of two processes of ``torchrun``."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     child = [ROOT / "tests" / "children" / "shared_training.py", tmp_path_factory.mktemp("shared")]
     ended = subprocess.run([*command, *child], env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300)

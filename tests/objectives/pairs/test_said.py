@@ -185,7 +185,7 @@ def test_given_negatives_are_embedded_by_the_momentum_encoder() -> None:
 
 
 def test_the_program_trains_with_weights_and_refuses_them_elsewhere(found: Found, refused: Refused, tmp_path: Path) -> None:
-    """What a file says of its pairs reaches training, or is refused in a sentence."""
+    """If this fails, weights and masks of a file are dropped without a word."""
     draw = np.random.default_rng(0)
     label = np.arange(72) % 3
     arrays = {"inputs": np.clip(0.3 * label[:, None] + 0.1 * draw.random((72, 9)), 0, 1), "labels": label, "weights": draw.random(72)}

@@ -150,6 +150,8 @@ SLOW: tuple[tuple[str, str, str], ...] = (
     ),
     ("multitasking.md", r"^bench spins", "8 s, samplers that are compiled for this measurement; tests/commands/bench/test_bench.py"),
     ("multitasking.md", r"^capacity ", "3 s; tests/commands/test_capacity.py"),
+    ("multitasking.md", r"^modes ", "3 s; tests/hebbian/boltzmann/test_modes_command.py"),
+    ("multitasking.md", r"^(phase .*|report )runs/plane", "10 s; other lines have these commands"),
     ("multitasking.md", r"^phase .*dilution$|^learn --temperature 0", "3 s each; other lines have these commands"),
     ("reproduce.md", r"^reproduce ernoult", "4 s each; tests/commands/test_reproduce.py has the command"),
     ("tuning.md", r"^sweep ", "11 s; sweeps.md has these commands"),

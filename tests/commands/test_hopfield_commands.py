@@ -333,9 +333,9 @@ def test_points_of_theory_alone_are_not_called_undecided(verdict: dict[str, Any]
     assert ("not sampled" in picture.svg) is (word == "not sampled")
 
 
-@pytest.mark.parametrize("patterns", [2, 3, 4])
-def test_phase_at_zero_temperature_and_without_sampling_knows_the_hierarchical_overlaps(found: Found, patterns: int) -> None:
+def test_phase_at_zero_temperature_and_without_sampling_knows_the_hierarchical_overlaps(found: Found) -> None:
     """At T = 0 and low dilution m_k = (1 - d) d^(k - 1) exactly; if this fails, the row at T = 0 shows another state."""
+    patterns = 4
     ask = ("phase", "--patterns", patterns, "--dilutions", 0.2, "--ratios", "0,0.1", "--engine", "serial", "--quiet")
     theory = found(*ask, "--theory-only")["points"][str(patterns)]
     assert theory[0]["overlaps"] == pytest.approx([0.8 * 0.2**k for k in range(patterns)], abs=1e-9)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 PROGRAM = Path(__file__).resolve().parents[1] / "by_hand" / "fuzz.py"
-LINES, FILES = 30, 30
+LINES, FILES = 10, 10
 
 
 def test_random_lines_and_damaged_files_end_in_a_sentence(here: Path) -> None:

@@ -19,7 +19,7 @@ from experiments.trials.experiment import EXPERIMENTS
 
 pytestmark = pytest.mark.usefixtures("here")
 
-TRIED = 2
+TRIED = 1
 """Changes of the records of each command; ``tests/fuzz/fuzz_records.py`` tries all."""
 TRAINING = ("--data", "two-moons", "--hidden", 4, "--train-size", 32, "--epochs", 1, "--quiet")
 

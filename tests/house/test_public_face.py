@@ -86,8 +86,7 @@ def output(command: list[str]) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("engine", ["process:2", "dask:2"])
-@pytest.mark.parametrize("how", ["script", "module"])
+@pytest.mark.parametrize(("how", "engine"), [("script", "process:2"), ("module", "dask:2")])
 def test_the_program_and_its_workers_run_beside_folders_of_the_same_names(how: str, engine: str, beside: Path) -> None:
     """If this fails, a folder called experiments in the current directory stops every command, or every worker."""
     program = start(how, beside)

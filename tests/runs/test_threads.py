@@ -24,9 +24,10 @@ print(json.dumps(sorted({{pool["num_threads"] for pool in threadpool_info()}} | 
 LOADED = "import numpy, torch, scipy.linalg, sklearn.cluster"
 
 
-@pytest.mark.parametrize("given", [None, "2"])
-@pytest.mark.parametrize(("before", "after"), [(LOADED, ""), ("import torch", LOADED), ("", LOADED)])
-@pytest.mark.parametrize("kernels", [None, 1, 3])
+@pytest.mark.parametrize(
+    ("before", "after", "given", "kernels"),
+    [(LOADED, "", "2", None), ("import torch", LOADED, None, 3), ("", LOADED, "2", 1), ("", LOADED, None, None)],
+)
 def test_a_limit_holds_for_libraries_loaded_before_and_after(before: str, after: str, given: str | None, kernels: int | None) -> None:
     """If this fails, SciPy sums in another order in the calling process than in a worker, or with --threads."""
     environment = processes.ENVIRONMENT | ({} if given is None else {"OMP_NUM_THREADS": given})

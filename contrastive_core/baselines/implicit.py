@@ -70,7 +70,7 @@ class Implicit(Rule):
         Raises
         ------
         ConvergenceError
-            If the Krylov solver does not reach its tolerance, or the curvature is singular.
+            If sweeps or the Krylov solver do not reach their tolerance, or the curvature is singular or negative.
         """
         batch = presented(network, batch)
         with torch.no_grad():

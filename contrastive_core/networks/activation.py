@@ -110,6 +110,7 @@ class Clipped(Activation):
     quadratic = True
 
     def __post_init__(self) -> None:
+        # A bound is a kink: the identity alone, which has none, is analytic.
         object.__setattr__(self, "analytic", self.low == -float("inf") and self.high == float("inf"))
 
     def value(self, drive: Tensor) -> Tensor:
@@ -130,12 +131,11 @@ class Clipped(Activation):
 
     def project(self, value: Tensor) -> Tensor:
         """Return the value clipped to the box."""
-        unbounded = self.low == -float("inf") and self.high == float("inf")
-        return value if unbounded else value.clamp(self.low, self.high)
+        return value if self.analytic else value.clamp(self.low, self.high)
 
     def settled(self, value: Tensor, drive: Callable[[], Tensor]) -> Tensor:
         """Return the value itself inside the box, and the drive on the face that it presses on."""
-        if self.low == -float("inf") and self.high == float("inf"):
+        if self.analytic:
             return value
         found = drive()
         if self.at_once is not None:
@@ -145,7 +145,7 @@ class Clipped(Activation):
 
     def change(self, value: Tensor, drive: Tensor, step: Tensor, scale: float) -> Tensor:
         """Return the step, cut where the unit meets its bounds; a unit that rests on one must first use up what presses it there."""
-        if self.low == -float("inf") and self.high == float("inf"):
+        if self.analytic:
             return step
         if abs(scale) < LEAST_SCALE:
             return self.slope(value) * step

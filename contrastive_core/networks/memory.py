@@ -21,10 +21,7 @@ from torch import Tensor
 
 from contrastive_core.errors import InputError
 from contrastive_core.expect import expect_number, expect_whole
-from contrastive_core.networks.activation import LEAST_SCALE
-
-_FAR = 1.0
-"""Change of an exponent from which the difference of two softmaxes has all its digits, and its closed form may overflow."""
+from contrastive_core.networks.smooth_pooling import FAR, softmax_change
 
 
 @final
@@ -83,10 +80,7 @@ class Memories:
         return torch.addmm(change, minus.T, shares - others, alpha=scale)
 
     def turned(self, layer: Tensor, change: Tensor, patterns: Tensor, scale: float) -> Tensor:
-        r"""Return :math:`[p(s + \eta e) - p(s)] / \eta` without the cancellation of two softmaxes, of shape (B, patterns).
-
-        With :math:`x = k\, e^T M` and means over p it is :math:`p\,[d - \langle d \rangle] / [\eta (1 + \langle d \rangle)]`,
-        :math:`d = e^{\eta x} - 1`.
+        r"""Return :math:`[p(s + \eta e) - p(s)] / \eta`, of shape (B, patterns).
 
         Parameters
         ----------
@@ -97,15 +91,11 @@ class Memories:
         patterns : Tensor of shape (n, patterns)
             Patterns.
         scale : float
-            Scale :math:`\eta`, of either sign; near 0 the limit is returned, :math:`p\,[x - \langle x \rangle]`.
+            Scale :math:`\eta`, of either sign; near 0 the limit is returned.
         """
         shares, exponents = self.shares(layer, patterns), self.sharpness * (change @ patterns)
-        if abs(scale) < LEAST_SCALE:
-            return shares * (exponents - (shares * exponents).sum(1, keepdim=True))
-        rise = torch.expm1(scale * exponents)
-        mean = (shares * rise).sum(1, keepdim=True)
-        near = shares * (rise - mean) / (1 + mean) / scale
-        far = (scale * exponents).abs().amax(1, keepdim=True) > _FAR
+        near, _ = softmax_change(shares, exponents, scale, (1,))
+        far = (scale * exponents).abs().amax(1, keepdim=True) > FAR
         if not bool(far.any()):
             return near
         return torch.where(far, (self.shares(layer + scale * change, patterns) - shares) / scale, near)

@@ -11,8 +11,41 @@ from torch.nn import functional
 
 from contrastive_core.networks.activation import LEAST_SCALE
 
+FAR = 1.0
+"""Change of an exponent from which the difference of two softmaxes has all its digits, and :func:`softmax_change` may overflow."""
+
 _WINDOW = (3, 5)
 """Dimensions of the entries of a window."""
+
+
+def softmax_change(shares: Tensor, exponents: Tensor, scale: float, over: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    r"""Return the change of a softmax over the scale of the step, without the cancellation of two softmaxes.
+
+    With steps :math:`\eta x` of the exponents and means over the shares p it is :math:`p\,[d - \langle d \rangle] / [\eta (1 + \langle d
+    \rangle)]`, :math:`d = e^{\eta x} - 1`.
+
+    Parameters
+    ----------
+    shares, exponents : Tensor
+        Softmax p before the step, and steps x of its exponents in units of the scale.
+    scale : float
+        Scale :math:`\eta`, of either sign; near 0 the limit :math:`p\,[x - \langle x \rangle]` is returned.
+    over : tuple of int
+        Dimensions over which the shares sum to 1.
+
+    Returns
+    -------
+    change : Tensor
+        Change of the shares over the scale, shaped as they are.
+    mean : Tensor
+        Mean :math:`\langle d \rangle`, or :math:`\langle x \rangle` near a scale of 0; its dimensions stay.
+    """
+    if abs(scale) < LEAST_SCALE:
+        mean = (shares * exponents).sum(over, keepdim=True)
+        return shares * (exponents - mean), mean
+    rise = torch.expm1(scale * exponents)
+    mean = (shares * rise).sum(over, keepdim=True)
+    return shares * (rise - mean) / (1 + mean) / scale, mean
 
 
 @final
@@ -52,14 +85,10 @@ class LogSumExp:
 
     def difference(self, z: Tensor, route: Tensor, change: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """Return the exact difference of the pooling, over the scale of the change, and that of the shares."""
-        inside, gain = windows(change, self.size), scale / self.temperature
-        if abs(scale) < LEAST_SCALE:
-            mean = _mean(route, inside)
-            return _window_value(mean), route * (inside - mean) / self.temperature
-        rise = torch.expm1(gain * inside)
-        mean = _mean(route, rise)
-        small = _window_value(torch.log1p(mean) / gain), route * (rise - mean) / (1 + mean) / scale
-        return _where_far(self, (z, change, scale), gain * inside, small)
+        exponents = windows(change, self.size) / self.temperature
+        turned, mean = softmax_change(route, exponents, scale, _WINDOW)
+        moved = self.temperature * (mean if abs(scale) < LEAST_SCALE else torch.log1p(mean) / scale)
+        return _where_far(self, (z, change, scale), exponents, (_window_value(moved), turned))
 
 
 @final
@@ -100,18 +129,13 @@ class SoftmaxWeighted:
     def difference(self, z: Tensor, route: Tensor, change: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """Return the exact difference of the pooling, over the scale of the change, and that of the slopes."""
         weights, inside, temperature = _softmax(z, self.size, self.temperature), windows(change, self.size), self.temperature
-        if abs(scale) < LEAST_SCALE:
-            turned = weights * (inside - _mean(weights, inside)) / temperature
-        else:
-            rise = torch.expm1(scale / temperature * inside)
-            mean = _mean(weights, rise)
-            turned = weights * (rise - mean) / (1 + mean) / scale
+        turned, _ = softmax_change(weights, inside / temperature, scale, _WINDOW)
         entries = windows(z, self.size)
         # Differences of the weights sum to 0, so that entries may be measured from any centre: from the one with the least rounding.
         centred, after = entries - _mean(weights, entries), weights + scale * turned
         moved = _mean(turned, centred) + _mean(after, inside)
         small = _window_value(moved), turned * (1 + centred / temperature) + after * (inside - moved) / temperature
-        return _where_far(self, (z, change, scale), scale / temperature * inside, small)
+        return _where_far(self, (z, change, scale), inside / temperature, small)
 
 
 def windows(z: Tensor, size: int) -> Tensor:
@@ -163,12 +187,12 @@ def _where_far(
     pooling, step : LogSumExp or SoftmaxWeighted, (Tensor, Tensor, float)
         Pooling; response, its change and the scale of the change.
     exponents : Tensor of shape (B, C, H, size, W, size)
-        Change of each entry over the temperature.
+        Change of each entry over the temperature, in units of the scale.
     small : (Tensor, Tensor)
         Differences of the value and of the slope by the formulas for small steps.
     """
     z, change, scale = step
-    far = exponents.abs().amax(_WINDOW, keepdim=True) > 1
+    far = (scale * exponents).abs().amax(_WINDOW, keepdim=True) > FAR
     if abs(scale) < LEAST_SCALE or not bool(far.any()):
         return small
     moved = z + scale * change

@@ -12,7 +12,7 @@ from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.networks import ACTIVATIONS
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
-from experiments.commandline.quantities import Positive, PositiveFloat
+from experiments.commandline.quantities import EnergyScale, Positive, PositiveFloat
 from experiments.runs.forms import NUMBER
 from experiments.trials.experiment import AMOUNT, SHARE, Experiment, Metric, Outcome
 
@@ -41,8 +41,8 @@ class RelaxationOptions(CommandOptions):
     hidden: tuple[Positive, ...] = Field((32,), description="Number of units in each hidden layer, from the inputs up, such as 32,32.")
     outputs: Positive = Field(8, description="Number of output units.")
     activation: Annotated[str, OneOf("activation", ACTIVATIONS)] = Field("tanh", description="Activation function of the hidden layers.")
-    energy_scale: float = Field(
-        1.0, gt=0, le=1, description="Ratio of feedback to forward coupling between neighbouring layers, above 0 and at most 1."
+    energy_scale: EnergyScale = Field(
+        1.0, description="Ratio of feedback to forward coupling between neighbouring layers, above 0 and at most 1."
     )
     gain: PositiveFloat = Field(0.7, description="Size of the weights, which are uniform in +-gain/sqrt(fan-in).")
     radius: Annotated[float, Field(gt=0, lt=1)] | None = Field(

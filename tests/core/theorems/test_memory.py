@@ -16,7 +16,6 @@ from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
-from contrastive_core.kernels.settling.elements.output_phase import fused_depth
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.memory import Memories
 from contrastive_core.networks.notation import convolutional
@@ -224,7 +223,6 @@ def test_kernels_and_networks_without_the_term_refuse_memories() -> None:
     """A kernel, or a network around this one, that did not know the term would settle another network without a word."""
     network = small("6m4 3").network
     assert not network.is_dense
-    assert fused_depth(network) == 0 or plan(Case(network, torch.rand(2, 7), BlockDescent(), (None,))).backend == "torch"
     assert plan(Case(network, torch.rand(2, 7), BlockDescent(), (None,)), "auto").backend == "torch"
     with pytest.raises(InputError, match="leave memories out"):
         BinaryWeights(network)

@@ -1,6 +1,6 @@
-"""Measure how many digits of the first layer's gradient survive depth, and draw ``docs/images/depth.svg``.
+"""Measure how many digits of the first layer's gradient survive depth, and draw ``docs/images/depth.svg`` and ``depth-layers.svg``.
 
-By hand: ``python tests/by_hand/depth_table.py`` prints the tables of docs/depth.md and draws its figure, in a few minutes.
+By hand: ``python tests/by_hand/depth_table.py`` prints the tables of docs/depth.md and draws its figures, in a few minutes.
 """
 
 from __future__ import annotations
@@ -46,16 +46,21 @@ def by_states(network: Layered, batch: Batch, strength: float) -> Gradients:
         return network.energy_gradient(plus, clamped, minus, 1 / (2 * nudge))
 
 
-def cosine(found: Gradients, exact: Gradients) -> float:
-    """Return the cosine of the first layer's weights."""
-    first, wanted = (gradients["weight_1"].double().flatten() for gradients in (found, exact))
-    return float(torch.nn.functional.cosine_similarity(first, wanted, dim=0))
+def cosine(found: Gradients, exact: Gradients, layer: int = 1) -> float:
+    """Return the cosine of a layer's weights, by default the first one's."""
+    ours, wanted = (gradients[f"weight_{layer}"].double().flatten() for gradients in (found, exact))
+    return float(torch.nn.functional.cosine_similarity(ours, wanted, dim=0))
 
 
 def by_differences(network: Layered, batch: Batch, strength: float) -> Gradients:
     """Return the estimate of centered equilibrium propagation in difference coordinates."""
     rule = EquilibriumPropagation(SquaredError(), Settling(free=FREE, second=SECOND), strength)
     return rule.estimate(network, batch).gradients
+
+
+def exact_gradients(network: Layered, batch: Batch) -> Gradients:
+    """Return the gradients by implicit differentiation."""
+    return Implicit(SquaredError(), Settling(free=Stop(1e-13, 400))).estimate(network, batch).gradients
 
 
 def shown(single: float, double: float) -> str:
@@ -66,7 +71,7 @@ def shown(single: float, double: float) -> str:
 def measure(unit: str, depth: int, scale: float) -> tuple[dict[str, list[float]], float]:
     """Return the cosines at every strength, by what they were computed with, and that of states in float64 at the largest."""
     network, batch = tower(unit, depth, scale, torch.float64)
-    exact = Implicit(SquaredError(), Settling(free=Stop(1e-13, 400))).estimate(network, batch).gradients
+    exact = exact_gradients(network, batch)
     precise = cosine(by_states(network, batch, STRENGTHS[0]), exact)
     found: dict[str, list[float]] = {"states": [], "differences": []}
     found["float64"] = [cosine(by_differences(network, batch, strength), exact) for strength in STRENGTHS]
@@ -77,12 +82,31 @@ def measure(unit: str, depth: int, scale: float) -> tuple[dict[str, list[float]]
     return found, precise
 
 
+def draw_layers(images: Path) -> None:
+    """Draw the cosine of every layer of the deepest networks, in both coordinates."""
+    depth, strength = DEPTHS[-1], STRENGTHS[1]
+    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(7, 2.8), layout="constrained")
+    layers = range(1, depth + 2)
+    for panel, unit in zip(axes, GAINS, strict=True):
+        for scale, marker in zip(SCALES, "os", strict=True):
+            exact = exact_gradients(*tower(unit, depth, scale, torch.float64))
+            for name, line, estimate in (("states", "--", by_states), ("differences", "-", by_differences)):
+                found = estimate(*tower(unit, depth, scale, torch.float32), strength)
+                cosines = [cosine(found, exact, layer) for layer in layers]
+                panel.plot(layers, cosines, line + marker, label=f"{name}, energy scale {scale:g}")
+        panel.set(title=unit, xlabel="layer, from the inputs up", xticks=layers, ylim=(-0.15, 1.05))
+    axes[0].set_ylabel("cosine of the layer")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.savefig(images / "depth-layers.svg", metadata={"Date": None})
+
+
 def main() -> None:
-    """Print the tables, and draw the figure."""
+    """Print the tables, and draw the figures."""
     root = Path(__file__).resolve().parents[2]
     matplotlib.use("svg")
     plt.style.use(root / "experiments" / "figures" / "eqlab.mplstyle")
     matplotlib.rcParams["svg.hashsalt"] = "depth"
+    draw_layers(root / "docs" / "images")
     figure, axes = plt.subplots(1, 2, sharey=True, figsize=(7, 2.8), layout="constrained")
     strengths = " | ".join(f"{strength:g}" for strength in STRENGTHS)
     print(f"| unit | energy scale | hidden layers | float32 states, .1 | float64 states, .1 | differences, {strengths} |")

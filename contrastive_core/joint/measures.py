@@ -14,8 +14,10 @@ _BINS = 15
 """Bins of the calibration error, as Guo et al. (2017) have."""
 
 
-def withstood(classifier: Classifier, batch: Batch, radius: float, steps: int, restarts: int, generator: torch.Generator) -> Tensor:
-    """Return which samples stay in their class at every point of every attack, as a mask of shape (B,).
+def withstood(
+    classifier: Classifier, batch: Batch, radius: float, steps: int, restarts: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return which samples stay in their class at every point of an attack, as two masks of shape (B,).
 
     Parameters
     ----------
@@ -31,12 +33,15 @@ def withstood(classifier: Classifier, batch: Batch, radius: float, steps: int, r
         Attacks from random points of the ball, beside the one that starts at the sample.
     generator : torch.Generator
         Source of the random points.
+
+    Returns
+    -------
+    plain, worst : Tensor of shape (B,)
+        Under the attack that starts at the sample, and under that one and all others.
     """
     kept = classifier.outputs(batch.inputs).argmax(1) == batch.labels
-    if radius == 0:
-        return kept
-    rate = 2.5 * radius / steps
-    for attempt in range(restarts + 1):
+    plain, rate = kept.clone(), 2.5 * radius / steps
+    for attempt in range(restarts + 1 if radius else 0):
         left = kept.nonzero()[:, 0]  # what fell to an earlier attack needs no other
         if not len(left):
             break
@@ -44,7 +49,9 @@ def withstood(classifier: Classifier, batch: Batch, radius: float, steps: int, r
         begin = random_start(centre, radius, generator) if attempt else None
         for point in attack_path(classifier, Batch(centre, batch.labels[left]), radius, steps, rate, begin):
             kept[left] &= classifier.outputs(point.inputs).argmax(1) == point.labels
-    return kept
+        if attempt == 0:
+            plain = kept.clone()
+    return plain, kept
 
 
 def calibration_error(output: Tensor, labels: Tensor, bins: int = _BINS) -> float:

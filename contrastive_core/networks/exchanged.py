@@ -28,20 +28,23 @@ class Exchanged(SameUnits[Untied], Network):
     Parameters
     ----------
     network : Untied
-        Network of rows of units; its parameters are used, and not registered again.
+        Network of rows of units, or of pictures whose poolings are means; its parameters are used, and not registered again.
     free : State
         Free state :math:`s^*`.
 
     Raises
     ------
     InputError
-        If it has layers of channels.
+        If feedback goes back through a pooling by the response: the way up of a deviation would not be that of a layer.
     """
 
     def __init__(self, network: Untied, free: State) -> None:
         super().__init__()
-        if not network.inside.is_dense:
-            raise InputError("asymmetric equilibrium propagation is for layers of units; for channels of filters use ep-centered")
+        if any(edge.link.routed for edge in network.inside.architecture.edges):
+            raise InputError(
+                "asymmetric equilibrium propagation takes average pooling (a2) or none, because through a maximum feedback returns by the "
+                "response; change the pooling, or use ep-centered"
+            )
         self.enclose(network)
         self.free = free
         weights = [(network.inside.weight(index), network.feedback_weight(index)) for index in range(1, len(network.sizes))]
@@ -53,12 +56,15 @@ class Exchanged(SameUnits[Untied], Network):
         return self.inside.pieces
 
     def _correction(self, index: int, state: State) -> Tensor:
-        """Return what is added to the drive of a block, of shape (B, n)."""
-        scale, added = self.inside.inside.energy_scale, torch.zeros_like(state[index])
+        """Return what is added to the drive of a block, shaped as the block."""
+        layers, added = self.inside.inside, torch.zeros_like(state[index])
         if index > 0:
-            added = torch.addmm(added, state[index - 1] - self.free[index - 1], self.lacking[index - 1])
+            (edge,) = layers.into[index]
+            added = edge.link.up(state[index - 1] - self.free[index - 1], self.lacking[index - 1], added)
         if index + 1 < len(state):
-            added = torch.addmm(added, state[index + 1] - self.free[index + 1], self.lacking[index].T, alpha=-scale)
+            (edge,) = layers.out_of[index]
+            above = edge.link.pressed(state[index + 1] - self.free[index + 1], None)
+            added = edge.link.down(above, self.lacking[index], added, -layers.energy_scale)
         return added
 
     def clamp(self, inputs: Tensor) -> Clamped:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Status
 from contrastive_core.types import State
-from eqprop.holomorphic.points import Point, circle, name_of
+from eqprop.holomorphic.complex_network import real_part
+from eqprop.holomorphic.points import Point, circle, count_of
 
 MOST = 0.1
 """Distance of the mean over the points from the free state, over the largest distance of a point, that counts as analytic."""
@@ -46,8 +47,8 @@ def off_branch(points: Sequence[Point], free: State, states: Sequence[State]) ->
     moved = [torch.cat([layer.flatten(1) for layer in state], 1) - rest for state in states]
     weighted = list(zip(points, moved, strict=True))
     # A complex point also stands for its conjugate, so that sums over all points are real.
-    mean = torch.stack([point.weight * _real(one) for point, one in weighted]).sum(0)
-    slope = torch.stack([point.weight * _real(one / point.strength) for point, one in weighted]).sum(0)
+    mean = torch.stack([point.weight * real_part(one) for point, one in weighted]).sum(0)
+    slope = torch.stack([point.weight * real_part(one / point.strength) for point, one in weighted]).sum(0)
     furthest = torch.stack([_size(one) for one in moved]).amax(0)
     off = _size(mean) > MOST * furthest
     named = torch.stack([_size(one - point.strength * slope) for point, one in weighted]).argmax(0)
@@ -71,17 +72,13 @@ def shares_off_branch(relaxations: Mapping[str, Relaxation]) -> dict[str, float]
     relaxations : mapping of str to Relaxation
         Phases of an estimate by name; those of other rules give nothing.
     """
-    count = next((int(name.rpartition(" ")[2]) for name in relaxations if name.startswith(name_of(0, 1)[:6])), 0)
-    if not any(phase.state[0].is_complex() for phase in relaxations.values()):
+    complex_phase = next((name for name, phase in relaxations.items() if phase.state[0].is_complex()), None)
+    if complex_phase is None:
         return {}
-    points = circle(count)
+    points = circle(count_of(complex_phase))
     off = off_branch(points, relaxations["free"].state, [relaxations[point.name].state for point in points])
     return {point.name: float(one.double().mean()) for point, one in zip(points, off, strict=True) if bool(one.any())}
 
 
 def _size(moved: Tensor) -> Tensor:
     return moved.abs().amax(1)
-
-
-def _real(moved: Tensor) -> Tensor:
-    return moved.real if moved.is_complex() else moved

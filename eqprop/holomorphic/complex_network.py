@@ -13,6 +13,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.network import Network
 from contrastive_core.networks.layered import Layered
 from contrastive_core.networks.links import Convolution, Edge, Identity, Weighted, as_picture
+from contrastive_core.types import Gradients
 
 
 @final
@@ -78,6 +79,16 @@ def by_parts(linear: Callable[[Tensor], Tensor], layer: Tensor) -> Tensor:
         return linear(layer)
     real, imaginary = linear(_stacked(layer)).chunk(2)
     return torch.complex(real, imaginary)
+
+
+def real_part(layer: Tensor) -> Tensor:
+    """Return the real part of a tensor, which a real one is itself."""
+    return layer.real if layer.is_complex() else layer
+
+
+def added(total: Gradients, found: Gradients) -> Gradients:
+    """Return gradients so far, empty at first, with the real parts of further ones added."""
+    return {name: total[name] + real_part(value) if name in total else real_part(value) for name, value in found.items()}
 
 
 def _stacked(layer: Tensor) -> Tensor:

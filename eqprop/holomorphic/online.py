@@ -23,6 +23,7 @@ from contrastive_core.networks.differences import Differences, Displacement
 from contrastive_core.relaxation.relax import require_finite
 from contrastive_core.rule import Estimate, Rule, Setting, Settling, accept_parts, as_setting, presented
 from contrastive_core.types import Gradients, Samples, State
+from eqprop.holomorphic.complex_network import added
 from eqprop.holomorphic.complex_relaxation import ComplexNudge, around_free, at_rest, displace_complex, require_circle
 from eqprop.holomorphic.points import name_of
 from eqprop.settings import Points, Turning
@@ -106,9 +107,7 @@ class OnlineHolomorphic(Rule):
             layers = tuple(layer * turned for layer in displacement.layers)
             readings.append(reading)
             at = Displacement(displacement.layers, cast(float, strength))
-            for name, value in around.contrast(at, None, cast(float, 1 / (self.num_points * strength))).items():
-                part = value.real if value.is_complex() else value
-                total[name] = total[name] + part if name in total else part
+            total = added(total, around.contrast(at, None, cast(float, 1 / (self.num_points * strength))))
         return total, readings
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:

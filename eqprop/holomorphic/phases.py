@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
 
 from contrastive_core.certificate import Relaxation
 from contrastive_core.cost import Cost
@@ -19,6 +18,7 @@ from contrastive_core.relaxation.relax import require_finite
 from contrastive_core.rule import Estimate, Settling
 from contrastive_core.types import Batch, Gradients, State
 from eqprop.holomorphic.branches import marked
+from eqprop.holomorphic.complex_network import added, real_part
 from eqprop.holomorphic.complex_relaxation import ComplexNudge, around_free, at_rest, displace_complex, require_circle
 from eqprop.holomorphic.points import Point
 
@@ -147,9 +147,7 @@ def _contrasted(
             found = network.energy_gradient(end.relaxation.state, clamped, minus, cast(float, factor) / network.stiffness[-1])
         else:
             found = around.contrast(end.displacement, against.displacement if against else None, cast(float, factor))
-        for name, value in found.items():
-            part = value.real if value.is_complex() else value
-            total[name] = total[name] + part if name in total else part
+        total = added(total, found)
     return total
 
 
@@ -162,7 +160,7 @@ def _as_read(network: OnDevice, around: Differences | None, strength: float, poi
     told = []
     for point, (_, relaxation) in zip(points, ends, strict=True):
         parts = relaxation.state
-        state = network.read(tuple(_real(layer) for layer in parts), point.name)
+        state = network.read(tuple(map(real_part, parts)), point.name)
         if any(layer.is_complex() for layer in parts):
             state = tuple(map(torch.complex, state, network.read(tuple(layer.imag for layer in parts), f"imaginary {point.name}")))
         displacement = None
@@ -172,7 +170,3 @@ def _as_read(network: OnDevice, around: Differences | None, strength: float, poi
             displacement = Displacement(tuple((layer - free) / scale for layer, free, scale in moved), size)
         told.append(_End(displacement, relaxation._replace(state=state)))
     return told
-
-
-def _real(layer: Tensor) -> Tensor:
-    return layer.real if layer.is_complex() else layer

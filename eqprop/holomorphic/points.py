@@ -98,6 +98,11 @@ def name_of(index: int, count: int) -> str:
     return f"point {index + 1} of {count}"
 
 
+def count_of(name: str) -> int:
+    """Return the number of points from the name of one of their phases."""
+    return int(name.rpartition(" ")[2])
+
+
 def reading_gain(points: tuple[Point, ...], strength: float) -> float:
     r"""Return the standard deviation of an estimate's entry per unit of that of each reading of :math:`\partial_\theta E`.
 

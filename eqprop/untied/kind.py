@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 
 from contrastive_core.errors import InputError
 from contrastive_core.networks.kind import SHARED, Blueprint, NetworkKind
-from contrastive_core.networks.kinds import LAYERED
+from contrastive_core.networks.kinds import CONVOLUTIONAL, LAYERED
 from contrastive_core.options import option
 
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def _untied(blueprint: Blueprint, own: UntiedOptions, generator: torch.Generator
     """Return a layered network with feedback of its own."""
     from contrastive_core.networks.untied import Feedback, Untied
 
-    network, mode = cast("Layered", LAYERED.build(blueprint, None, generator)), Feedback(own.feedback)
+    network, mode = (
+        cast("Layered", (CONVOLUTIONAL if blueprint.layers else LAYERED).build(blueprint, None, generator)),
+        Feedback(own.feedback),
+    )
     # Feedback starts as a ratio to the forward weights, none of which is 0 after a draw.
     ratios = {
         f"weight_{index + 1}": turned(network.weight(index), own.angle, generator) / network.weight(index).detach() - 1
@@ -75,4 +78,4 @@ def _untied(blueprint: Blueprint, own: UntiedOptions, generator: torch.Generator
     return Untied(network, ratios, mode)
 
 
-UNTIED = NetworkKind(_untied, UntiedOptions, uses=frozenset(SHARED) - {"layers"}, unit_stiffness=True, random_structure=True)
+UNTIED = NetworkKind(_untied, UntiedOptions, uses=frozenset(SHARED), unit_stiffness=True, random_structure=True)

@@ -77,10 +77,12 @@ def trial(
         Metrics of ``METRICS``, a record per epoch, and filters and samples as arrays.
     """
     from contrastive_core.generators import generator_of
+    from experiments.boltzmann.beside import errors_beside, first_weights
     from experiments.boltzmann.measures import likelihoods, measurer, mixing, pictures_of
     from hebbian.boltzmann.training import train_machine
 
     parts = parts or prepared(options, seed)
+    weights = first_weights(parts.machine)
     session = train_machine(
         parts.machine,
         parts.train,
@@ -104,7 +106,7 @@ def trial(
         "mixing_trusted": mixed["trusted"],
         "accepted": session.chains.accepted,
         "seconds_per_sample": sum(record["seconds"] for record in session.history) / (len(parts.train) * options.epochs),
-        "beside": _beside(options, seed),
+        "beside": errors_beside(options, seed, parts, weights),
         **origin(parts.splits),
     }
     return Outcome(metrics, session.history, pictures_of(options, parts, session, seed))
@@ -135,19 +137,6 @@ def _pseudo(options: MachineOptions, parts: MachineParts) -> float | None:
         return float(pseudo_likelihood(parts.machine, parts.test[:500]).mean())
 
 
-def _beside(options: MachineOptions, seed: int) -> dict[str, float]:
-    """Train a layered network with the same hidden layers on the same data by each rule, with the defaults of ``eqlab train``."""
-    from experiments.learning.train import trial as train_trial
-    from experiments.setup.options import TrialOptions
-
-    given = {"data": options.data, "data_dir": options.data_dir, "train_size": options.train_size, "hidden": options.hidden}
-    found = {}
-    for rule in options.beside:
-        settings = TrialOptions.model_validate({**given, "rule": rule, "epochs": options.epochs, "seed": seed})
-        found[rule] = float(train_trial(settings, seed).metrics["test_error"])
-    return found
-
-
 def tables(metrics: Mapping[str, Any]) -> list[ReportTable]:
     """Tabulate the result of a trial, as terminal and report show it."""
     error = metrics["log_partition_error"]
@@ -169,7 +158,10 @@ def tables(metrics: Mapping[str, Any]) -> list[ReportTable]:
     shown = [ReportTable("Boltzmann machine", ("quantity", "value"), rows)]
     if metrics.get("test_error") is not None:
         errors = {f"boltzmann ({metrics['learning']})": metrics["test_error"], **metrics["beside"]}
-        note = "Other rules train a layered network with the same hidden layers, with the defaults of eqlab train."
+        note = (
+            "Other rules train a layered network with the same hidden layers on the same values of the pixels, by the defaults of eqlab "
+            "train; around a single hidden layer it starts from the same weights."
+        )
         shown.append(
             ReportTable("Test error", ("rule", "test error %"), [(rule, f"{100 * one:.2f}") for rule, one in errors.items()], note)
         )
@@ -198,10 +190,26 @@ def ignored(options: MachineOptions) -> list[str]:
         found += without_effect(options, ("pixels",), "Gaussian units have standardised pixels")
     if len(options.hidden) < 2 and not options.lateral:
         found += without_effect(options, ("posterior_sweeps",), "a restricted machine has its posterior in closed form")
+    elif options.learning == "exact":
+        found += without_effect(options, ("posterior_sweeps",), "exact learning sums over the hidden units")
+    if not options.hidden:
+        found += without_effect(options, ("hidden_units",), "there are none")
+    if options.epochs == 1:
+        found += without_effect(options, ("final_rate", "every"), "the only epoch has the first rate and is measured")
     entry = CATALOG.get(options.data)
     if entry is not None and entry.kind not in ("download", "folder"):
         found += without_effect(options, ("data_dir",), f"{options.data} is not read from files")
     return found
+
+
+def ignored_by(options: MachineOptions, parts: MachineParts) -> list[str]:
+    """Return a sentence for each option that was given and has no effect on the machine that was built."""
+    from hebbian.boltzmann.exact import can_enumerate, enumerated_units
+
+    if not can_enumerate(parts.machine, options.enumerate_most):
+        return []
+    units = enumerated_units(parts.machine)
+    return without_effect(options, ("anneals", "anneal_steps"), f"log Z is summed over the states of {units} units, see --enumerate-most")
 
 
 @command(MachineRunOptions, "boltzmann")
@@ -223,9 +231,9 @@ def boltzmann_command(options: MachineRunOptions, invocation: Invocation) -> Non
     """  # noqa: D301
     check_engine(options.engine)
     invocation.warn_of_threads()
-    for sentence in ignored(options):
-        invocation.warn(sentence)
     parts = prepared(options, options.seed)
+    for sentence in (*ignored(options), *ignored_by(options, parts)):
+        invocation.warn(sentence)
 
     def note(record: Mapping[str, Any]) -> None:
         text = f"epoch {record['epoch']:.0f}/{options.epochs}: reconstruction error {record['reconstruction_error']:.4f}"

@@ -109,8 +109,8 @@ class MachineOptions(CommandOptions):
     fantasies: Annotated[int, Field(ge=1, le=400), MEASURES] = Field(36, description="Number of samples of the machine to show.")
     beside: Annotated[tuple[Annotated[str, OneOf("rule", RULES)], ...], MEASURES] = Field(
         (),
-        description="Learning rules that train a layered network with the same hidden layers on the same data, such as "
-        "ep-centered,contrastive-hebbian, to compare their test errors; with --labels.",
+        description="Learning rules that train a layered network with the same hidden layers on the same values of the pixels, such as "
+        "ep-centered,contrastive-hebbian, to compare their test errors; with --labels. A single hidden layer starts from the same weights.",
     )
 
 

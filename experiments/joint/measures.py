@@ -75,8 +75,7 @@ def _attacks(
 
     found: dict[str, list[float]] = {"robust_accuracy": [], "robust_accuracy_restarts": [], "transfer_accuracy": []}
     for radius in options.radii:
-        plain = withstood(model, batch, radius, options.test_steps, 0, generator)
-        worst = plain & withstood(model, batch, radius, options.test_steps, options.restarts, generator) if bool(plain.any()) else plain
+        plain, worst = withstood(model, batch, radius, options.test_steps, options.restarts, generator)
         foreign = attacked(other, batch, radius, options.test_steps, max(2.5 * radius, 1e-6) / options.test_steps)
         moved = model.outputs(foreign.inputs).argmax(1) == batch.labels
         for name, kept in zip(found, (plain, worst, moved), strict=True):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
 
 from contrastive_core.errors import InputError
 from contrastive_core.expect import expect
@@ -93,7 +95,7 @@ def without_effect(options: LearningOptions) -> list[str]:
     fields, kind = type(options).model_fields, network_kind(options.network)
     own = section_of(options.network)
     unused = (*(name for name in SHARED if name not in {*kind.uses, "readout"}), *(name for name in network_fields() if name != own))
-    names = [name for name in unused if getattr(options, name) != fields[name].get_default(call_default_factory=True)]
+    names = [one for name in unused for one in _changed(name, getattr(options, name), fields[name].get_default(call_default_factory=True))]
     sentences = [f"{name.replace('_', '-')} has no effect on {_article(options.network)} network" for name in names]
     if options.network == "untied":
         sentences += _of_feedback(options)
@@ -102,13 +104,24 @@ def without_effect(options: LearningOptions) -> list[str]:
     return sentences
 
 
+def _changed(name: str, value: Any, default: Any) -> list[str]:
+    """Return the name of an option that is not at its default; of a table the names of those of its options."""
+    if value == default:
+        return []
+    if not isinstance(value, BaseModel):
+        return [name]
+    return [f"{name}-{field}" for field in type(value).model_fields if getattr(value, field) != getattr(default, field)]
+
+
 def _of_feedback(options: LearningOptions) -> list[str]:
-    settings = network_options(options, "untied")
+    settings, found = network_options(options, "untied"), []
+    if options.layers and options.hidden != type(options).model_fields["hidden"].get_default(call_default_factory=True):
+        found.append("--hidden has no effect with --layers, which name all layers")
     if settings.feedback == "sign" and settings.angle != type(settings)().angle:
-        return ["--untied-angle has no effect with --untied-feedback sign: the signs of the forward weights say the angle"]
+        found.append("--untied-angle has no effect with --untied-feedback sign: the signs of the forward weights say the angle")
     if settings.feedback == "kolen-pollack" and getattr(options, "weight_decay", 1.0) == 0:
-        return ["--untied-feedback kolen-pollack without --weight-decay keeps the difference of feedback and forward weights for good"]
-    return []
+        found.append("--untied-feedback kolen-pollack without --weight-decay keeps the difference of feedback and forward weights for good")
+    return found
 
 
 def _article(network: str) -> str:

@@ -384,9 +384,9 @@ def test_a_single_layer_is_a_network_under_every_rule(rule: str, readout: int | 
     setting = Setting(SquaredError(), exact_settling(), strength=1e-4, fraction=1e-4)
     estimate = build_rule(rule, setting).estimate(network, batch, generator=generator).gradients
     exact = FeedforwardBackprop(SquaredError()).estimate(network, batch).gradients
-    # One-sided bias is of the order of the strength, 1e-4, times a curvature of about 1. Weights that move within a phase change a step
-    # of it by up to a twentieth.
-    assert gradient_error(estimate, exact) < (0.05 if rule == "ep-continual" else 1e-3)
+    # One-sided bias is of the order of the strength, 1e-4, times a curvature of about 1. Weights that move within a phase answer a step
+    # by up to a twentieth of it, and in the mean of both sides the first order of that cancels: twice .05^2.
+    assert gradient_error(estimate, exact) < (5e-3 if rule == "ep-continual" else 1e-3)
 
 
 @pytest.mark.parametrize("dense_units", [128, 0])

@@ -179,13 +179,20 @@ def test_an_angle_is_turned_in_a_random_direction_with_the_norm_kept() -> None:
         turned(torch.zeros(3, 3), 10.0, torch.Generator().manual_seed(0))
 
 
-def test_filters_are_refused_by_the_correction() -> None:
-    """Through poolings deviations have no exchanged way up."""
-    layers = Layered(convolutional("2c3+1 3", (1, 4, 4)), dtype=torch.float64)
-    network = Untied(layers, {"weight_2": torch.zeros_like(layers.weight(1))}, Feedback.FIXED)
-    batch = Batch(torch.rand(2, 16, dtype=torch.float64), torch.tensor([0, 1]))
-    with pytest.raises(InputError, match="layers of units"):
-        RULES["ep-asymmetric"](SETTING).estimate(network, batch)
+def test_the_correction_is_exact_through_filters_and_means_and_refuses_maxima() -> None:
+    """Deviations go up by the feedback's filters and down by the forward ones; a maximum has no such exchange."""
+    tanh, batch = ACTIVATIONS["tanh"], Batch(torch.rand(2, 16, dtype=torch.float64), torch.tensor([0, 1]))
+    common = {"gain": 0.7, "dtype": torch.float64, "layers": "2c3+1 a2 3c3+1 3", "shape": (1, 4, 4)}
+    network = UNTIED.build(Blueprint(16, 3, (), tanh, tanh, 0.8, False, **common), UntiedOptions("fixed", 60.0), generator_of(0, 0))
+    exact = Implicit(SETTING.cost, SETTING.settling).estimate(network, batch).gradients
+    corrected, plain = (RULES[name](SETTING).estimate(network, batch).gradients for name in ("ep-asymmetric", "ep-centered"))
+    # Centered at 1e-3: the bias is of the order of 1e-6.
+    assert compare_gradients(corrected, exact)[1].relative_error < 1e-4
+    assert compare_gradients(plain, exact)[1].relative_error > 0.05
+    layers = Layered(convolutional("2c3+1 p2 3", (1, 4, 4)), dtype=torch.float64)
+    pooled = Untied(layers, {"weight_2": torch.zeros_like(layers.weight(1))}, Feedback.FIXED)
+    with pytest.raises(InputError, match=r"takes average pooling \(a2\) or none"):
+        RULES["ep-asymmetric"](SETTING).estimate(pooled, batch)
 
 
 def test_commands_tell_the_angle_and_refuse_one_that_is_none() -> None:

@@ -50,7 +50,7 @@ def build(kind: str, dtype: str = "float64") -> System:
             "hidden": (6,),
             "gain": 1.0,
             "dtype": dtype,
-            "layers": "2c3s2+1>3 3c1 3",
+            "layers": "" if kind == "untied" else "2c3s2+1>3 3c1 3",  # whose layers see their neighbours alone
             "graph": graph,
             "circuit": {"input_gain": 3.0},
         }
@@ -143,10 +143,10 @@ def test_all_physical_networks_are_listed_and_others_options_are_said_to_have_no
     """A network that no command trains is tested by nobody; an option that is swallowed is reported as if it had acted."""
     assert set(PHYSICAL) == set(NETWORKS) - {"layered", "convolutional", "towers"}
     said = without_effect(LearningOptions.model_validate({"network": "spiking", "graph": {"rows": 9}, "activation": "tanh"}))
-    assert said == ["activation has no effect on a spiking network", "graph has no effect on a spiking network"]
+    assert said == ["activation has no effect on a spiking network", "graph-rows has no effect on a spiking network"]
     assert without_effect(LearningOptions.model_validate({"network": "resistor-graph", "graph": {"rows": 9}})) == []
     beside = LearningOptions.model_validate({"network": "untied", "hidden": (5,), "layers": "8c3 10"})  # as a varied network has both
-    assert without_effect(beside) == ["layers has no effect on an untied network"]
+    assert without_effect(beside) == ["--hidden has no effect with --layers, which name all layers"]
     assert "give --frozen" in without_effect(LearningOptions.model_validate({"network": "ising"}))[0]
     deep = CliRunner().invoke(cli, ["train", "--network", "ising", "--frozen", "--hidden", "5,5", "--train-size", "32"])
     assert (deep.exit_code, "one hidden layer, got 2" in deep.output) == (2, True), deep.output

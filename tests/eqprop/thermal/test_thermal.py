@@ -154,7 +154,8 @@ def test_common_draws_lower_the_variance_of_a_contrast() -> None:
         errors = sampled("ep-thermal", machine(), batch(), BATH, common_draws=common).errors
         assert errors is not None
         spread.append(float(flat(errors).norm()))
-    assert spread[0] < 0.8 * spread[1]
+    # Half of the variance is the least that shared draws have to save at this strength: sqrt(.5) of the error.
+    assert spread[0] < 0.71 * spread[1]
 
 
 def test_the_covariance_has_at_most_half_the_error_of_the_contrast_at_equal_sampling() -> None:
@@ -226,6 +227,8 @@ def test_a_readout_learns_from_the_mean_of_its_own_gradient() -> None:
     found = differences(network, lambda: expected_cost(network, samples, COST, 0.3))
     torch.testing.assert_close(flat(exact), found, rtol=0, atol=1e-8)
     estimate = sampled("ep-covariance", network, samples, settling).gradients
+    # Steps of .02 forget a state in 50 sweeps, so that 64 chains of 240 sweeps count 64 * 240 / 100 = 154 samples: an error of .08 where a
+    # gradient scatters as much as its mean, and 2.5 times that.
     assert float((estimate["weight_readout"] - exact["weight_readout"]).norm() / exact["weight_readout"].norm()) < 0.2
 
 

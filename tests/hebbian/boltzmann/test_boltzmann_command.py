@@ -10,8 +10,11 @@ import torch
 from command_line import Eqlab, Found, Refused
 
 from contrastive_core.data import DATASETS
+from experiments.boltzmann.beside import errors_beside, first_weights, values_seen
 from experiments.boltzmann.options import LEARNING, MachineOptions
 from experiments.boltzmann.parts import prepare
+from experiments.setup.build import Prepared
+from experiments.trials.experiment import Outcome
 from hebbian.boltzmann import learning
 
 TINY = ("--epochs", 2, "--hidden", 4, "--anneal-steps", 10, "--anneals", 4, "--mixing-sweeps", 60, "--fantasies", 4)
@@ -80,6 +83,30 @@ def test_every_kind_of_machine_runs(flags: tuple[object, ...], found: Found, tmp
     assert set(result["beside"]) == ({"backprop"} if "--labels" in flags else set())
 
 
+def test_rules_beside_see_the_values_of_the_units_and_start_from_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other pixels or other weights would compare data and draws, and not ways to learn."""
+    options = MachineOptions(data="digits", train_size=40, hidden=(4,), labels=True, beside=("ep-centered",), visible_units="spin")
+    parts, taught = prepare(options, 3), []
+    weights = first_weights(parts.machine)
+    assert weights is not None
+    with torch.no_grad():
+        parts.machine.weight(1).zero_()  # as if it had learnt: the first weights are what counts
+
+    def teach(settings: object, seed: int, *, prepared: Prepared) -> Outcome:
+        taught.append(prepared)
+        return Outcome({"test_error": 0.5})
+
+    monkeypatch.setattr("experiments.learning.train.trial", teach)
+    assert errors_beside(options, 3, parts, weights) == {"ep-centered": 0.5}
+    (one,) = taught
+    assert torch.equal(one.network.get_parameter("weight_1"), weights[:64])
+    assert torch.equal(one.network.get_parameter("weight_2"), weights[64:].T)
+    assert torch.equal(one.splits.test.inputs, parts.test[:, :64])
+    assert set(one.splits.train.inputs.unique().tolist()) == {-1.0, 1.0}
+    drawn = prepare(options.model_copy(update={"pixels": "sampled"}), 3)
+    assert torch.equal(values_seen(options.model_copy(update={"pixels": "sampled"}), drawn).test.inputs, drawn.splits.test.inputs)
+
+
 def test_names_of_ways_to_learn_are_those_of_the_package() -> None:
     """Help lists them without importing torch."""
     assert LEARNING == learning.LEARNING
@@ -121,9 +148,12 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(
 
 def test_options_without_effect_are_warned_of(eqlab: Eqlab, tmp_path: Path) -> None:
     """Replicas belong to tempering: a deterministic or untempered way to learn has none."""
-    result = eqlab("boltzmann", *TINY, "--learning", "mean-field", "--replicas", 5, "--hottest", 0.2, "--out", tmp_path / "run")
+    flags = ("--learning", "mean-field", "--replicas", 5, "--hottest", 0.2, "--every", 3)
+    result = eqlab("boltzmann", *TINY, *flags, "--epochs", 1, "--out", tmp_path / "run")
     assert result.exit_code == 0
-    assert "mean-field does not use it" in result.stderr
+    assert "--hottest has no effect: mean-field does not use it" in result.stderr
+    assert "--anneals has no effect: log Z is summed over the states of 4 units" in result.stderr
+    assert "--every has no effect: the only epoch" in result.stderr
 
 
 @pytest.mark.parametrize("learning", ["pcd", "cd", "exact", "mean-field", "pseudo-likelihood"])

@@ -1,8 +1,9 @@
-# `make demo` runs the main job, `make test` passes the tests, `make docs` builds the manual. All set up .venv first.
+# `make demo` runs the main job, `make test` passes the tests, `make docs` builds the manual, `make wheel` installs a wheel elsewhere and runs
+# the demo there. All set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint coverage docs clean
+.PHONY: setup demo test lint coverage docs wheel clean
 
 setup: .venv/installed
 
@@ -31,6 +32,9 @@ docs: .venv/documents
 	PYTHONPATH=docs/site:tests/by_hand $(BIN)/python docs/site/stage.py build/manual/source
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --jobs auto -b html -c docs/site -d build/manual/trees build/manual/source build/manual/html
 	@echo "the manual is in build/manual/html/index.html"
+
+wheel: setup
+	$(BIN)/python tests/by_hand/stories.py demo
 
 .venv/documents: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'

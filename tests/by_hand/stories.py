@@ -1,12 +1,14 @@
-"""Four users' stories by documented lines only, in an installed wheel, beside a folder called ``experiments``.
+"""Users' stories by documented lines only, in an installed wheel, beside a folder called ``experiments``.
 
-``python tests/by_hand/stories.py [STORY...]`` builds a wheel of the checkout and installs it in a fresh environment, which reuses the
-packages that this interpreter has. Commands run in small form (``documents.py``), and code as it is printed. Each is shown with its exit
-code, its seconds and the end of its output. The program ends with 1 if one fails, or if a story does not leave its files.
+``python tests/by_hand/stories.py [STORY...]`` builds a wheel from the files that the Dockerfile copies, and checks that it holds each of
+them. The wheel is installed without dependencies in a fresh environment: a ``.pth`` file there names the packages that this interpreter
+has. Commands run in small form (``documents.py``), and code as it is printed. Each is shown with its exit code, its seconds and the end of
+its output. The program ends with 1 if one fails, or if a story does not leave its files. ``make wheel`` runs the story ``demo``.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -17,11 +19,12 @@ import sys
 import sysconfig
 import time
 import urllib.request
+import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from documents import ROOT, blocks, commands, placed, prepare, small
+from documents import ROOT, Block, blocks, commands, placed, prepare, small
 
 from experiments.machine import THREAD_LIMITS
 
@@ -35,6 +38,7 @@ class Story(NamedTuple):
 
 
 STORIES = {
+    "demo": Story("Dockerfile", "", ("runs/demo-gradients/report.html", "runs/demo/figures/*.svg", "runs/demo/config.toml")),
     "engineer": Story(
         "hardware.md", "From measured pulses to a chip", ("runs/fit/device.toml", "table/weight_1.plus.csv", "runs/chip/report.html")
     ),
@@ -44,18 +48,39 @@ STORIES = {
     "researcher": Story("api.md", "A training by hand", ()),
     "student": Story("README.md", "Going on", ("runs/first/report.html", "runs/first/figures/*.csv")),
 }
-PACKAGES = ("contrastive_core", "eqlab", "eqprop", "hebbian", "experiments")
+DOCKERFILE = ROOT / "Dockerfile"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in (*THREAD_LIMITS, "PYTHONPATH")}
 """Variables of a user's shell, which has neither our limits of threads nor our path of modules."""
+
+
+def copied() -> list[str]:
+    """Return the files and folders that the Dockerfile copies into its image."""
+    return [name for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE.read_text("utf-8"), re.MULTILINE) for name in line.split()]
+
+
+def lines(story: Story) -> list[list[str]]:
+    """Return the commands of a story, those of the demo from the last line of the Dockerfile."""
+    if story.page != DOCKERFILE.name:
+        return commands(story.page, story.section)
+    (shell,) = re.findall(r"^CMD (\[.*\])$", DOCKERFILE.read_text("utf-8"), re.MULTILINE)
+    return [shlex.split(line)[1:] for line in json.loads(shell)[-1].split("&&")]
+
+
+def code(story: Story) -> list[Block]:
+    """Return the fenced blocks of a story, none for the demo."""
+    return [] if story.page == DOCKERFILE.name else blocks(story.page, story.section)
 
 
 def install(folder: Path) -> Path:
     """Return the folder of the programs of a fresh environment with the wheel of this checkout."""
     source, environment = folder / "source", folder / "environment"
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+    source.mkdir()
+    for name in copied():
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, source)
+    data = {path.relative_to(source).as_posix() for path in source.glob("*/**/*") if path.is_file()}
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source], check=True, cwd=folder)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
@@ -65,7 +90,9 @@ def install(folder: Path) -> Path:
     subprocess.run([*pip, "--python", programs / "python", "install", "--no-deps", "--no-index", wheel], check=True, cwd=folder)
     # A path in a .pth file is searched last, and the .pth files in it are not read: an editable eqlab stays out.
     (modules / "packages_of_another_environment.pth").write_text(sysconfig.get_path("purelib"))
-    print(f"installed {wheel.name}, {wheel.stat().st_size / 1000:.0f} kB")
+    if missing := data - set(zipfile.ZipFile(wheel).namelist()):
+        raise SystemExit(f"the wheel lacks {', '.join(sorted(missing))}; name them in setup.cfg")
+    print(f"installed {wheel.name}, {wheel.stat().st_size / 1000:.0f} kB, with all {len(data)} files of its packages")
     return programs
 
 
@@ -107,11 +134,11 @@ def failures(story: Story, programs: Path, folder: Path) -> int:
     (folder / "experiments" / "__init__.py").write_text('raise ImportError("these are the experiments of the user, not those of eqlab")\n')
     prepare(folder)
     failed = 0
-    for words in commands(story.page, story.section):
+    for words in lines(story):
         line = small(placed(words, story.page))
         how = watch if words[0] == "watch" else run
         failed += not how(shlex.join(["eqlab", *line]), [str(programs / "eqlab"), *line], folder)
-    for number, block in enumerate(one for one in blocks(story.page, story.section) if one.language == "python"):
+    for number, block in enumerate(one for one in code(story) if one.language == "python"):
         script = folder / f"script_{number}.py"
         script.write_text(block.text)
         failed += not run(f"python {script.name}    # code {number + 1} of {story.page}", [str(programs / "python"), str(script)], folder)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from configparser import ConfigParser
 from pathlib import Path
 
 import flag_tables
 import pytest
 from click.testing import CliRunner
-from documents import ELSEWHERE, PAGES, SLOW, SMALL, blocks, commands, prepare, run_on
-from stories import STORIES, Story
+from documents import ELSEWHERE, PAGES, ROOT, SLOW, SMALL, blocks, commands, prepare, run_on
+from stories import STORIES, Story, code, copied, lines
 
 from experiments.cli import cli
 
@@ -62,7 +63,19 @@ def test_no_page_is_left_to_programs_that_are_run_by_hand(page: str) -> None:
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
 def test_every_story_has_documented_lines(story: Story) -> None:
     """If this fails, a user's way is not in the documents; tests/by_hand/stories.py goes it in an installed wheel."""
-    assert commands(story.page, story.section) or blocks(story.page, story.section)
+    assert lines(story) or code(story)
+
+
+def test_the_container_holds_what_the_wheel_is_made_from_and_runs_the_demo() -> None:
+    """If this fails, an image is built that lacks a package, or that runs another demo than ``make demo``."""
+    settings = ConfigParser()
+    settings.read(ROOT / "setup.cfg", "utf-8")
+    packages = {pattern.rstrip("*") for pattern in settings["options.packages.find"]["include"].split()}
+    assert packages < set(copied())
+    assert {"setup.cfg", "pyproject.toml", "README.md", "LICENSE", "constraints.txt"} < set(copied())
+    assert all((ROOT / name).exists() for name in copied())
+    made = re.findall(r"^\t\$\(BIN\)/eqlab (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert lines(STORIES["demo"]) == [line.split() for line in made]
 
 
 NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")

@@ -51,6 +51,7 @@ FAMILIAR: dict[str, dict[str, str]] = {
         "num-seeds": "seeds",
         "gpu": "device",
         "cuda": "device",
+        "formats": "figure-format",
         "output": "out",
         "output-dir": "out",
         "workers": "engine",

@@ -186,7 +186,7 @@ def table(metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, 
     return header, rows
 
 
-@command(BenchTrainOptions, "train")
+@command(BenchTrainOptions, "train", draws=True)
 def bench_train(options: BenchTrainOptions, invocation: Invocation) -> None:
     """Measure the time that learning rules need to reach a test error, in one training loop.
 

@@ -212,7 +212,7 @@ def ignored_by(options: MachineOptions, parts: MachineParts) -> list[str]:
     return without_effect(options, ("anneals", "anneal_steps"), f"log Z is summed over the states of {units} units, see --enumerate-most")
 
 
-@command(MachineRunOptions, "boltzmann")
+@command(MachineRunOptions, "boltzmann", draws=True)
 def boltzmann_command(options: MachineRunOptions, invocation: Invocation) -> None:
     """Train a Boltzmann machine by contrasting data with its own samples; show likelihood, mixing, samples and filters.
 

@@ -122,7 +122,7 @@ def tables(result: Mapping[str, Any]) -> list[ReportTable]:
     ]
 
 
-@command(ModesRunOptions, "modes")
+@command(ModesRunOptions, "modes", draws=True)
 def modes_command(options: ModesRunOptions, invocation: Invocation) -> None:
     """Measure the bias of contrastive divergence on a restricted Boltzmann machine of two modes.
 

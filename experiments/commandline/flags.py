@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,10 +14,10 @@ from contrastive_core import plugins
 from contrastive_core.errors import InputError
 from experiments.commandline.arguments import modules_in, names_in, values_of
 from experiments.commandline.completion import complete
-from experiments.commandline.invocation import Invocation
+from experiments.commandline.invocation import FIGURE_FORMATS, PAPER_COLUMNS, Drawing, Invocation
 from experiments.commandline.layout import HelpContext
 from experiments.commandline.options import CommandOptions, resolve
-from experiments.commandline.parameters import destination, leaves_of, parameter_of
+from experiments.commandline.parameters import FormatsType, WidthType, destination, leaves_of, parameter_of
 from experiments.commandline.sections import GENERAL
 from experiments.machine import keep_freed_memory, limit_threads, require_one_process
 
@@ -53,7 +54,13 @@ _SECTION = re.compile(r"\n\s*\w+\n\s*-{3,}\n")
 
 
 def command(
-    model: type[M], name: str, *, without: Collection[str] = (), directory: str = RUN, shared: bool = False
+    model: type[M],
+    name: str,
+    *,
+    without: Collection[str] = (),
+    directory: str = RUN,
+    shared: bool = False,
+    draws: bool = False,
 ) -> Callable[[Callable[[M, Invocation], None]], click.Command]:
     """Turn a function of options and an invocation into a command; ``docs/reference/options.md`` shows how a model becomes flags.
 
@@ -69,12 +76,15 @@ def command(
         Flag of its directory: ``RUN``, or ``RUNS`` for a command that looks for runs by name.
     shared : bool
         Whether processes that ``torchrun`` started share its work; any other command refuses to be started several times.
+    draws : bool
+        Whether it writes figures, so that their formats and their width can be chosen.
 
     Returns
     -------
     callable
         Decorator; the text of the help is the function's docstring up to its first section.
     """
+    remade = partial(command, name=name, without=without, directory=directory, shared=shared, draws=draws)
 
     def decorate(function: Callable[[M, Invocation], None]) -> click.Command:
         leaves = leaves_of(model)
@@ -92,10 +102,10 @@ def command(
 
         def completed(args: Sequence[str]) -> click.Command:
             known = complete(model, names_in(args, model))
-            return made if known is model else command(known, name, without=without, directory=directory, shared=shared)(function)
+            return made if known is model else remade(known)(function)
 
         groups = {leaf.section: cloup.OptionGroup(leaf.section.title) for leaf in leaves.values() if leaf.section != GENERAL}
-        common = [parameter for parameter in _common(directory) if parameter.name not in without]
+        common = [parameter for parameter in _common(directory, draws) if parameter.name not in without]
         ordered = sorted(leaves.items(), key=lambda item: (item[1].section.rank, *item[1].place))
         parameters = [*(parameter_of(key, leaf, groups.get(leaf.section)) for key, leaf in ordered), *common]
         spelled = [spelling for parameter in parameters for spelling in {*parameter.opts, *parameter.secondary_opts}]
@@ -181,14 +191,30 @@ class Command(cloup.Command):
         return group
 
 
-def _common(directory: str) -> list[click.Parameter]:
+def _common(directory: str, draws: bool) -> list[click.Parameter]:
     threads = click.IntRange(1, MOST_THREADS)
+    formats, columns = ", ".join(FIGURE_FORMATS[1:]), " or ".join(f"{name} ({size:g})" for name, size in PAPER_COLUMNS.items())
+    drawing: list[click.Parameter] = [
+        click.Option(
+            ["--figure-format"],
+            metavar="NAME,...",
+            type=FormatsType(),
+            help=f"Formats in which figures are written beside {FIGURE_FORMATS[0]}: {formats}.  [default: {FIGURE_FORMATS[0]}]",
+        ),
+        click.Option(
+            ["--width"],
+            metavar="WIDTH",
+            type=WidthType(),
+            help=f"Width of figures in their files, in millimetres, or a column of a journal: {columns}.  [default: that of the page]",
+        ),
+    ]
     return [
         click.Option(["--config"], metavar="FILE", help="TOML file of options, or name of a shipped configuration; flags win."),
         click.Option(
             ["--set"], metavar="KEY=VALUE", multiple=True, help="Value of one option, such as epochs=5 or circuit.rail=2; wins over flags."
         ),
         click.Option([directory], metavar="DIR", type=_Directory(path_type=Path), help=_DIRECTORIES[directory]),
+        *(drawing if draws else []),
         click.Option(["--json"], is_flag=True, help="Print the result as JSON on stdout, and nothing else there."),
         click.Option(["--quiet"], is_flag=True, help="Leave out progress; warnings and errors are still shown."),
         click.Option(["--threads"], type=threads, metavar="INTEGER", help=_THREADS),
@@ -211,4 +237,7 @@ def _invocation(given: Mapping[str, Any]) -> Invocation:
     argv = context.find_root().obj or ()
     threads = given.get("threads")
     limit_threads(threads)
-    return Invocation(" ".join(names), tuple(argv), given.get("out"), given["json"], given["quiet"], threads or 1, given.get("runs"))
+    drawing = Drawing(given.get("figure_format") or (), given.get("width"))
+    return Invocation(
+        " ".join(names), tuple(argv), given.get("out"), given["json"], given["quiet"], threads or 1, given.get("runs"), drawing
+    )

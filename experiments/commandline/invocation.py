@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -16,6 +16,33 @@ from experiments.machine import available_cores
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+
+FIGURE_FORMATS = ("svg", "pdf", "png")
+"""Formats of figures; the first is always written, because reports link to it."""
+PAPER_COLUMNS = {"single": 89.0, "double": 183.0}
+"""Usual widths of one and of two columns of a journal, in millimetres."""
+PAPER_WIDTHS = (40.0, 500.0)
+"""Least and largest width of a figure, in millimetres."""
+
+
+class Drawing(NamedTuple):
+    """Form of the files of figures.
+
+    Attributes
+    ----------
+    formats : tuple of str
+        Formats beside the first one of ``FIGURE_FORMATS``.
+    width : float, optional
+        Width in millimetres; None for that of the page.
+    """
+
+    formats: tuple[str, ...] = ()
+    width: float | None = None
+
+
+ON_THE_PAGE = Drawing()
+"""Files of figures as reports show them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +65,8 @@ class Invocation:
         Number of threads to compute with.
     runs : Path or None
         Directory that holds the runs; None for the directory ``runs``.
+    drawing : Drawing
+        Form of the files of figures.
     receiver : callable, optional
         Function that takes the result, as data and as text, in place of stdout.
     """
@@ -49,6 +78,7 @@ class Invocation:
     quiet: bool
     threads: int
     runs: Path | None = None
+    drawing: Drawing = ON_THE_PAGE
     receiver: Callable[[Mapping[str, Any], str], None] | None = None
 
     def result(self, data: Mapping[str, Any], text: str) -> None:

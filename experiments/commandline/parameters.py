@@ -9,6 +9,9 @@ from click.shell_completion import CompletionItem
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from contrastive_core.errors import InputError
+from contrastive_core.registry import unknown_name
+from experiments.commandline.invocation import FIGURE_FORMATS, PAPER_COLUMNS, PAPER_WIDTHS
 from experiments.commandline.kinds import NONE, OptionKind, field_kind, flag_name, from_text, is_positional
 from experiments.commandline.markers import Repeated
 from experiments.commandline.sections import OWN, Section
@@ -19,6 +22,77 @@ else:  # older versions of click have no type parameter here
     _ParamType = click.ParamType
 
 _NO_FLAG = ("mapping", "table")
+
+
+class FormatsType(_ParamType):
+    """Names of formats of figures, by commas; the first of ``FIGURE_FORMATS``, which is always written, may be left out."""
+
+    name = "formats"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Split the names, and leave out the first format.
+
+        Parameters
+        ----------
+        value : str
+            Text after the flag.
+        param : Parameter or None
+            Not used.
+        ctx : Context or None
+            Not used.
+
+        Returns
+        -------
+        tuple of str
+            Formats beside the first one.
+
+        Raises
+        ------
+        InputError
+            If it is something else.
+        """
+        given = [name.strip().lower() for name in value.split(",")]
+        for name in given:
+            if name not in FIGURE_FORMATS:
+                raise unknown_name("format of figures", name, list(FIGURE_FORMATS))
+        return tuple(name for name in FIGURE_FORMATS[1:] if name in given)
+
+
+class WidthType(_ParamType):
+    """Width of figures in millimetres, as a number or as the name of a column."""
+
+    name = "width"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn a column or a number into millimetres.
+
+        Parameters
+        ----------
+        value : str
+            Text after the flag.
+        param : Parameter or None
+            Not used.
+        ctx : Context or None
+            Not used.
+
+        Returns
+        -------
+        float
+            Width.
+
+        Raises
+        ------
+        InputError
+            If it is something else.
+        """
+        try:
+            millimetres = PAPER_COLUMNS[value] if value in PAPER_COLUMNS else float(value)
+        except ValueError:
+            millimetres = 0.0
+        if not PAPER_WIDTHS[0] <= millimetres <= PAPER_WIDTHS[1]:
+            columns = ", ".join(f"{name} ({size:g})" for name, size in PAPER_COLUMNS.items())
+            raise InputError(f"--width takes {PAPER_WIDTHS[0]:g} to {PAPER_WIDTHS[1]:g} millimetres, or one of {columns}; got {value!r}")
+        return millimetres
 
 
 class FieldType(_ParamType):

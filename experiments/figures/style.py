@@ -88,26 +88,28 @@ def draw(paint: Callable[[Figure, Any], None], data: dict[str, Any], width: floa
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         paint(figure, data)
-        content = io.StringIO()
-        nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
-        figure.savefig(content, format="svg", metadata=nothing)
-    return Picture(content.getvalue(), data, figure, list(rows))
+    return Picture(to_svg(figure).decode(), data, figure, list(rows))
+
+
+def to_svg(figure: Figure) -> bytes:
+    """Draw the figure of a picture as vectors for a page, its texts kept as text."""
+    return _saved(figure, "svg", {"Creator": None, "Date": None, "Format": None, "Type": None}, 72)
 
 
 def to_png(figure: Figure) -> bytes:
-    """Draw the figure of a picture as pixels, at twice the size that a README shows."""
-    return _saved(figure, "png", {"Software": None})
+    """Draw the figure of a picture as pixels, 300 to an inch, as journals ask for."""
+    return _saved(figure, "png", {"Software": None}, 300)
 
 
 def to_pdf(figure: Figure) -> bytes:
     """Draw the figure of a picture as vectors for print, with fonts embedded and without a date."""
-    return _saved(figure, "pdf", {"Creator": None, "Producer": None, "CreationDate": None})
+    return _saved(figure, "pdf", {"Creator": None, "Producer": None, "CreationDate": None}, 180)
 
 
-def _saved(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
+def _saved(figure: Figure, kind: str, metadata: dict[str, Any], dots: int) -> bytes:
     content = io.BytesIO()
     with in_style():
-        figure.savefig(content, format=kind, dpi=180, metadata=metadata)
+        figure.savefig(content, format=kind, dpi=dots, metadata=metadata)
     return content.getvalue()
 
 

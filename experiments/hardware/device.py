@@ -72,7 +72,7 @@ def list_devices(options: CommandOptions, invocation: Invocation) -> None:
     invocation.result({"devices": listed}, format_table(("name", "alias", "description", "numbers from"), rows))
 
 
-@command(ShowOptions, "show")
+@command(ShowOptions, "show", draws=True)
 def show_device(options: ShowOptions, invocation: Invocation) -> None:
     """Send pulses up and down to the published device NAME, and draw how its conductance follows.
 

@@ -44,7 +44,7 @@ class FitOptions(CommandOptions):
     unit: Unit | None = Field(None, description="Unit of two columns without a header; none: siemens, if they are plausible.")
 
 
-@command(FitOptions, "fit")
+@command(FitOptions, "fit", draws=True)
 def fit_device(options: FitOptions, invocation: Invocation) -> None:
     """Fit a device to the measured pulse responses in the CSV file FILE.
 

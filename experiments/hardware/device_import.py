@@ -178,7 +178,7 @@ def verdict(result: Mapping[str, Any]) -> str:
     )
 
 
-@command(ImportOptions, "import")
+@command(ImportOptions, "import", draws=True)
 def import_device(options: ImportOptions, invocation: Invocation) -> None:
     """Read conductances back from a programmed chip, and test the network that was really written.
 

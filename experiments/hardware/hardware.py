@@ -192,7 +192,7 @@ def moved(held: OnDevice, network: Network, device: Device, seed: int) -> OnDevi
     return other
 
 
-@command(HardwareOptions, "hardware")
+@command(HardwareOptions, "hardware", draws=True)
 def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
     """Train on imperfect devices, and compare accuracy and energy over the values of an imperfection.
 

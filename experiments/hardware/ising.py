@@ -140,7 +140,7 @@ def tables(result: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], list[t
     return [(title, tuple(rows[0]), [tuple(row.values()) for row in rows]) for title, rows in named.items() if rows]
 
 
-@command(IsingRunOptions, "ising")
+@command(IsingRunOptions, "ising", draws=True)
 def ising_command(options: IsingRunOptions, invocation: Invocation) -> None:
     """Train an Ising machine on the digits by equilibrium propagation, and find the noise with which a search succeeds most often.
 

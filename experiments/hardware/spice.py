@@ -168,7 +168,7 @@ def tables(result: Mapping[str, Any]) -> list[tuple[str, tuple[str, ...], list[t
     return found + ([("Gradients", tuple(gradients[0]), [tuple(row.values()) for row in gradients])] if gradients else [])
 
 
-@command(SpiceOptions, "spice")
+@command(SpiceOptions, "spice", draws=True)
 def spice_command(options: SpiceOptions, invocation: Invocation) -> None:
     """Draw a resistive network as a SPICE netlist and compare ngspice's operating points with those of block descent.
 

@@ -200,7 +200,7 @@ def expected_overlaps(options: NetworksOptions) -> Floats:
     return expected
 
 
-@command(BasinsOptions, "basins")
+@command(BasinsOptions, "basins", draws=True)
 def basins_command(options: BasinsOptions, invocation: Invocation) -> None:
     """Measure basins of attraction, as the probability of retrieval against the quality of the cue.
 

@@ -119,7 +119,7 @@ def trial(options: StorageOptions, seed: int) -> Outcome:
 EXPERIMENT = Experiment(StorageOptions, trial, METRICS, headline=("retrieved", "retrieved_overlap"))
 
 
-@command(CapacityOptions, "capacity")
+@command(CapacityOptions, "capacity", draws=True)
 def capacity_command(options: CapacityOptions, invocation: Invocation) -> None:
     """Measure the capacity of undiluted networks at T = 0 by finite-size scaling, against the replica theory.
 

@@ -183,7 +183,7 @@ def _theory(options: LessonOptions, ladder: Any) -> dict[str, list[float] | None
         return {"signal_to_noise": ratio, "gaussian": None}
 
 
-@command(LearnOptions, "learn")
+@command(LearnOptions, "learn", draws=True)
 def learn_command(options: LearnOptions, invocation: Invocation) -> None:
     """Learn patterns from noisy examples with and without a teacher, against the theory and its threshold.
 

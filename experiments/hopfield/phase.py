@@ -177,7 +177,7 @@ def boundaries(num_patterns: int, dilutions: tuple[float, ...]) -> dict[str, lis
     }
 
 
-@command(PhaseOptions, "phase")
+@command(PhaseOptions, "phase", draws=True)
 def phase_command(options: PhaseOptions, invocation: Invocation) -> None:
     """Draw the phase diagram of networks of diluted patterns, with ground states of the theory and Monte Carlo at every point.
 

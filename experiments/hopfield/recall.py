@@ -209,7 +209,7 @@ def _flow(system: Multitasking, aim: Floats, options: RecallOptions, seed: int) 
     }
 
 
-@command(RecallRunOptions, "recall")
+@command(RecallRunOptions, "recall", draws=True)
 def recall_command(options: RecallRunOptions, invocation: Invocation) -> None:
     """Recall patterns from one multitasking network, and compare its theory with Monte Carlo.
 

@@ -45,7 +45,7 @@ def ignored(options: JointOptions) -> list[str]:
     return found
 
 
-@command(JointOptions, "joint")
+@command(JointOptions, "joint", draws=True)
 def joint_command(options: JointOptions, invocation: Invocation) -> None:
     """Train a classifier that is also a density of its inputs, in several ways, and measure accuracy, robustness and samples.
 

@@ -58,7 +58,7 @@ class CompareOptions(ContinuedOptions):
     )
 
 
-@command(CompareOptions, "compare")
+@command(CompareOptions, "compare", draws=True)
 def compare_command(options: CompareOptions, invocation: Invocation) -> None:
     """Train one network under many learning rules and compare their accuracy and cost.
 

@@ -231,7 +231,7 @@ def _shown(curvature: float) -> str:
     return f"{curvature:.3f}" if abs(curvature) >= 0.1 else f"{curvature:.3g}"
 
 
-@command(CommandGradientsOptions, "gradients")
+@command(CommandGradientsOptions, "gradients", draws=True)
 def gradients_command(options: CommandGradientsOptions, invocation: Invocation) -> None:
     """Compare every rule's gradient with the exact one (implicit differentiation) at the same weights and batch.
 

@@ -187,7 +187,7 @@ def _percent(share: float | None) -> str:
     return cell(None if share is None else 100 * share, ".2f") + (" %" if share is not None else "")
 
 
-@command(CommandTrainOptions, "train", shared=True)
+@command(CommandTrainOptions, "train", shared=True, draws=True)
 def train_command(options: CommandTrainOptions, invocation: Invocation) -> None:
     """Train one network with one learning rule and report its test error at the epoch that validation chooses, or at the last one.
 

@@ -227,7 +227,7 @@ def table(metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Sequence[Ce
     return ("strength", "tolerance", "nudged tolerance", "error", "lowest cosine", "sweeps", "unconverged %", ""), rows
 
 
-@command(CommandTuneOptions, "tune")
+@command(CommandTuneOptions, "tune", draws=True)
 def tune_command(options: CommandTuneOptions, invocation: Invocation) -> None:
     """Find the cheapest strength and tolerances of equilibrium propagation whose gradient is good enough, for a network and data set.
 

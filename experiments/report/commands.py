@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
-from experiments.commandline.invocation import Invocation
+from experiments.commandline.invocation import ON_THE_PAGE, Invocation
 from experiments.commandline.markers import Positional
 from experiments.commandline.options import CommandOptions
 from experiments.runs.directory import RunDirectory, find_run
@@ -25,8 +25,8 @@ class ReportOptions(CommandOptions):
     ----------
     runs
         Names in the directory ``runs``, or paths.
-    out, figures, formats
-        File of the report, directory of its figures with their numbers, and formats of these beside SVG.
+    out, figures
+        File of the report, and directory of its figures with their numbers.
     front
         Metrics of the Pareto front.
     """
@@ -41,11 +41,10 @@ class ReportOptions(CommandOptions):
         description="Directory to write every figure to, as SVG with its numbers as CSV and JSON; none: the folder figures of the run, and "
         "no files for several runs or with --out.",
     )
-    formats: tuple[Literal["pdf", "png"], ...] = Field((), description="Formats in which figures are written beside SVG: pdf, png.")
     front: tuple[str, ...] = Field((), description="Two metrics, both better if smaller, whose Pareto front is shown.")
 
 
-@command(ReportOptions, "report", without=("config", "set", "seed", "threads", "out"))
+@command(ReportOptions, "report", without=("config", "set", "seed", "threads", "out"), draws=True)
 def report_command(options: ReportOptions, invocation: Invocation) -> None:
     """Write a report of RUNS, a self-contained HTML file with figures, tables, configuration and provenance.
 
@@ -57,7 +56,7 @@ def report_command(options: ReportOptions, invocation: Invocation) -> None:
       eqlab report gains
       eqlab report demo other/runs/demo --out both.html
       eqlab report gains --front steps,residual
-      eqlab report phase --formats pdf,png
+      eqlab report phase --figure-format pdf,png --width single
     """  # noqa: D301
     if not options.runs:
         raise InputError("which run? give at least one of those that 'eqlab runs list' shows")
@@ -77,12 +76,12 @@ def report_command(options: ReportOptions, invocation: Invocation) -> None:
         refuse_other_file(path)
     if path.is_dir():
         raise InputError(f"{path} is a directory; give --out a file")
-    if options.formats and figures is None:
-        raise InputError("--formats needs a directory for the figures; give --figures DIRECTORY")
+    if invocation.drawing != ON_THE_PAGE and figures is None:
+        raise InputError("--figure-format and --width need a directory for the figures; give --figures DIRECTORY")
     html = render(page, figures=None if figures is None else os.path.relpath(figures, path.parent))
     write_report(path, html)
-    if figures is not None:
-        write_pictures(figures, page.pictures, options.formats)
+    if figures is not None and (squeezed := write_pictures(figures, page.pictures, invocation.drawing)):
+        invocation.warn(squeezed)
     size = len(html.encode())
     data: dict[str, Any] = {"report": str(path), "bytes": size, "figures": list(page.pictures)}
     invocation.result(data, f"{path}: {size / 1000:.0f} kB, {len(page.pictures)} figures")

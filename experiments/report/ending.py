@@ -41,8 +41,9 @@ def finish(run: RunDirectory, invocation: Invocation, result: Mapping[str, Any],
         if also is not None:
             text = f"{text}\n\n{also()}"
         view = contents_of(run)
-        write_pictures(run.figures, view.pictures)
         write_report(report, render(build_report(run, view=view), figures=run.figures.name))
+        if squeezed := write_pictures(run.figures, view.pictures, invocation.drawing):
+            invocation.warn(squeezed)
     except Exception:
         # A disk that is full for figures is no reason to keep the result of hours to ourselves.
         invocation.result({"run": str(run.path), **result}, f"{text}\n\nrun directory: {run.path}")

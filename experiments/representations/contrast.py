@@ -180,7 +180,7 @@ def _refuse_one_class(options: ContrastiveOptions, splits: Splits) -> None:
             raise InputError(f"all {len(split.labels)} {name} samples are of one class, and {options.cost} contrasts classes; give more")
 
 
-@command(ContrastOptions, "contrast")
+@command(ContrastOptions, "contrast", draws=True)
 def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
     """Train one network on views with one objective under many learning rules, and probe what it has learned.
 

@@ -53,7 +53,7 @@ class MatchOptions(MatchTrialOptions):
     )
 
 
-@command(MatchOptions, "match")
+@command(MatchOptions, "match", draws=True)
 def match_command(options: MatchOptions, invocation: Invocation) -> None:
     """Match the units of trained networks, and ask whether two rules learn the same features.
 

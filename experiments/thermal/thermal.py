@@ -106,7 +106,7 @@ def _over_machines(ratios: Sequence[float]) -> list[tuple[str, str]]:
     return [(f"mean and largest of it over {len(ratios)} machines", f"{sum(ratios) / len(ratios):.2f}, {max(ratios):.2f}")]
 
 
-@command(ThermalRunOptions, "thermal")
+@command(ThermalRunOptions, "thermal", draws=True)
 def thermal_command(options: ThermalRunOptions, invocation: Invocation) -> None:
     """Measure equilibrium propagation at a temperature on an Ising machine whose states can all be summed.
 

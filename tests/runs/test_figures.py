@@ -11,13 +11,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flag_tables import ALL
 from matplotlib.axes import Axes
-from pictures import HOSTILE, RULES, check, failure, gradients, group, history, points, record, texts, trace
+from matplotlib.text import Text
+from pictures import HOSTILE, RULES, check, failure, faults, gradients, group, history, points, record, texts, trace
 
 from contrastive_core.errors import InputError
+from experiments.commandline.invocation import FIGURE_FORMATS, PAPER_COLUMNS, Drawing
 from experiments.figures.axes import decades, plain, spread
 from experiments.figures.style import number
-from experiments.figures.writing import Picture, comparison, gradient_alignment, learning_curves, relaxation, write_pictures
+from experiments.figures.writing import (
+    FORMATS,
+    SMALLEST_TEXT,
+    Picture,
+    comparison,
+    gradient_alignment,
+    learning_curves,
+    relaxation,
+    write_pictures,
+)
+from experiments.report.views import VIEWS
 
 FIGURES: dict[str, tuple[Callable[[Any], Picture], Callable[[], Any]]] = {
     "learning_curves": (learning_curves, lambda: [history(), history(0.01), history(0.03)]),
@@ -229,7 +242,7 @@ def test_a_hostile_error_message_is_shown_as_text() -> None:
 
 def test_files_hold_the_picture_and_its_data(tmp_path: Any) -> None:
     picture = comparison({"ep-centered": record(), "coupled": failure()})
-    write_pictures(tmp_path / "new" / "figures", {"comparison": picture}, ("pdf", "png"))
+    write_pictures(tmp_path / "new" / "figures", {"comparison": picture}, Drawing(("pdf", "png")))
     directory = tmp_path / "new" / "figures"
     assert sorted(path.name for path in directory.iterdir()) == [f"comparison.{kind}" for kind in ("csv", "json", "pdf", "png", "svg")]
     assert json.loads((directory / "comparison.json").read_text(encoding="utf-8")) == picture.data
@@ -238,8 +251,40 @@ def test_files_hold_the_picture_and_its_data(tmp_path: Any) -> None:
     assert first["png"].startswith(b"\x89PNG")
     assert first["pdf"].startswith(b"%PDF")
     assert b"CreationDate" not in first["pdf"]
-    write_pictures(directory, {"comparison": picture}, ("png",))
+    write_pictures(directory, {"comparison": picture}, Drawing(("png",)))
     assert (directory / "comparison.png").read_bytes() == first["png"]
+
+
+def test_files_have_the_width_of_a_column_and_texts_that_can_be_read(tmp_path: Any) -> None:
+    """If this fails, a figure is scaled by the editor of the journal, and its texts with it; in the narrow column a sentence says so."""
+
+    def drawn(millimetres: float) -> tuple[Any, str]:
+        picture = comparison({"ep-centered": record(), "backprop": record(0.04)})
+        told = write_pictures(tmp_path, {"comparison": picture}, Drawing(("pdf", "png"), millimetres))
+        svg = (tmp_path / "comparison.svg").read_text(encoding="utf-8")
+        assert float(re.search(r'<svg[^>]* width="([\d.]+)pt"', svg)[1]) == pytest.approx(millimetres / 25.4 * 72, abs=0.01)  # type: ignore[index]
+        (box,) = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) [\d.]+ \]", (tmp_path / "comparison.pdf").read_bytes())
+        assert float(box) == pytest.approx(millimetres / 25.4 * 72, abs=0.01)
+        pixels = int.from_bytes((tmp_path / "comparison.png").read_bytes()[16:20], "big")
+        assert pixels == int(millimetres / 25.4 * 300)
+        return picture.figure, told
+
+    figure, told = drawn(PAPER_COLUMNS["double"])
+    assert (faults(figure), told) == ([], "")
+    sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text()}
+    assert max(sizes) == pytest.approx(9 * 183 / 25.4 / 9.6)  # points of a label in the style, scaled as its 9.6 inches are
+    figure, told = drawn(PAPER_COLUMNS["single"])
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) == pytest.approx(SMALLEST_TEXT)
+    assert told == "texts of 5 points leave little room at 89 mm in comparison; look at them, or raise --width"
+    with pytest.raises(InputError, match="does not fit into 15 mm"):
+        drawn(15)
+
+
+def test_every_command_that_shows_figures_takes_their_format_and_width() -> None:
+    """If this fails, figures of one command cannot be had for a paper; networks of ``bench memory`` have a width of their own."""
+    drawing = {name.replace(" ", "-") for name, made in ALL.items() if {"figure_format", "width"} <= {one.name for one in made.params}}
+    assert drawing - {"report"} == {*VIEWS} - {"relaxation", "bench-memory"}
+    assert (*FORMATS,) == FIGURE_FORMATS[1:]
 
 
 @pytest.mark.parametrize("rules", [1, 6])
@@ -275,7 +320,9 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Any) -> None:
     with pytest.raises(InputError, match="choose another directory"):
         write_pictures(tmp_path / "file" / "figures", {"a": Picture("<svg/>", {})})
     with pytest.raises(InputError, match="SVG only"):
-        write_pictures(tmp_path, {"a": Picture("<svg/>", {})}, ("png",))
+        write_pictures(tmp_path, {"a": Picture("<svg/>", {})}, Drawing(("png",)))
+    with pytest.raises(InputError, match="without --width"):
+        write_pictures(tmp_path, {"a": Picture("<svg/>", {})}, Drawing(width=89))
 
 
 def test_importing_figures_and_reports_imports_no_matplotlib() -> None:

@@ -135,13 +135,17 @@ def test_a_report_links_to_the_numbers_of_its_figures_where_it_writes_them(found
     places = {"runs/a b/report.html": (), "elsewhere/c.html": ("--figures", "my figures"), "d.html": ()}
     for path, options in places.items():
         out = () if path.startswith("runs") else ("--out", path)
-        found("report", "a b", *out, *options, *(("--formats", "pdf") if path != "d.html" else ()))
+        found("report", "a b", *out, *options, *(("--figure-format", "pdf") if path != "d.html" else ()))
         links = [str(one["href"]) for tag, one in Parsed(Path(path).read_text()).elements if tag == "a"]
         assert len(links) == (0 if path == "d.html" else 2)
         assert all((Path(path).parent / unquote(link)).is_file() for link in links)
     assert Path("my figures/over-x.pdf").exists()
     assert Path("runs/a b/figures/over-x.pdf").exists()
-    assert "--figures" in refused("report", "a b", "--out", "d.html", "--formats", "pdf")
+    assert "--figures" in refused("report", "a b", "--out", "d.html", "--figure-format", "pdf")
+    assert "--figures" in refused("report", "a b", "--out", "d.html", "--width", "single")
+    assert "unknown format of figures 'gif'" in refused("report", "a b", "--figure-format", "svg,gif")
+    for wrong in ("triple", "39", "nan", "1e9"):
+        assert "40 to 500 millimetres, or one of single (89), double (183)" in refused("report", "a b", "--width", wrong)
 
 
 def test_table_of_a_report_has_the_mean_of_each_point(found: Found) -> None:

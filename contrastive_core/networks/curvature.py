@@ -117,9 +117,8 @@ def extreme_eigenvalues(clamped: Clamped, state: State, *, relative: bool = Fals
     if count < 3:
         raise ConvergenceError("fewer than 3 units are inside their bounds, so there is no curvature to measure; lower the gain")
     product = hessian(clamped, state)
-    units = torch.cat(
-        [torch.ones(n).to(state[0]) * k for n, k in zip(widths(state), clamped.network.unit_scales(clamped), strict=True)]
-    )  # (n,)
+    scales = zip(widths(state), clamped.network.unit_scales(clamped), strict=True)
+    units = torch.cat([torch.ones(n).to(state[0]) * k for n, k in scales]).detach()  # (n,)
 
     def compressed(vector: NDArray[np.float64], root: Tensor) -> NDArray[np.float64]:
         rows = torch.zeros(movable.shape, dtype=state[0].dtype, device=state[0].device)

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from experiments.boltzmann.options import MachineOptions
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from contrastive_core.data.splits import Splits
     from experiments.boltzmann.parts import MachineParts
-    from hebbian.boltzmann.machine import BoltzmannMachine
+    from experiments.setup.build import Prepared
+    from experiments.setup.options import TrialOptions
 
 
-def first_weights(machine: BoltzmannMachine) -> Tensor | None:
-    """Return a copy of the weights around the only hidden layer, of shape (n_0, n_1); None for a deep or general machine."""
-    return machine.weight(1).detach().clone() if machine.restricted else None
+class Beside(NamedTuple):
+    """Training of a layered network by another rule.
+
+    Attributes
+    ----------
+    options : TrialOptions
+        Options of ``eqlab train``.
+    prepared : Prepared
+        Data, network with its first weights, and setting.
+    """
+
+    options: TrialOptions
+    prepared: Prepared
 
 
-def errors_beside(options: MachineOptions, seed: int, parts: MachineParts, weights: Tensor | None) -> dict[str, float]:
-    """Train a layered network with the same hidden layers by each rule, with the defaults of ``eqlab train`` otherwise.
+def prepare_beside(options: MachineOptions, seed: int, parts: MachineParts) -> list[Beside]:
+    """Build a layered network with the hidden layers of the machine for each rule, before the machine learns.
+
+    A network of one hidden layer starts from the weights of a restricted machine, between inputs and hidden units and between these and
+    the label units. Others draw theirs. Each rule estimates a gradient once, so that one that cannot is refused before any training.
 
     Parameters
     ----------
@@ -29,34 +41,42 @@ def errors_beside(options: MachineOptions, seed: int, parts: MachineParts, weigh
     seed : int
         Seed of the data order, and of initial weights where the machine gives none.
     parts : MachineParts
-        Data, and values of the visible units.
-    weights : Tensor of shape (n + classes, n_1), optional
-        Weights from inputs and label units to the hidden units, from which a network of one hidden layer starts.
+        Data, and the machine with its first weights.
 
-    Returns
-    -------
-    dict
-        Share of test samples misclassified, by rule.
+    Raises
+    ------
+    InputError
+        If a rule cannot train such a network.
     """
     import torch
 
-    from experiments.learning.train import trial
+    from contrastive_core.generators import generator_of
     from experiments.setup.build import Prepared, build_network, build_setting
     from experiments.setup.options import TrialOptions
+    from experiments.setup.tables import RULES
 
     given = {"data": options.data, "data_dir": options.data_dir, "train_size": options.train_size, "hidden": options.hidden}
-    splits, found = values_seen(options, parts), {}
+    splits, machine, found = values_seen(options, parts), parts.machine, []
+    inputs = splits.train.inputs.shape[1]
     for rule in options.beside:
         settings = TrialOptions.model_validate({**given, "rule": rule, "epochs": options.epochs, "seed": seed})
-        network = build_network(settings, splits, seed)
-        if weights is not None:
-            inputs = splits.train.inputs.shape[1]
+        network, setting = build_network(settings, splits, seed), build_setting(settings)
+        if machine.restricted:
             with torch.no_grad():
-                network.get_parameter("weight_1").copy_(weights[:inputs])
-                network.get_parameter("weight_2").copy_(weights[inputs:].T)
-        prepared = Prepared(splits, network, build_setting(settings))
-        found[rule] = float(trial(settings, seed, prepared=prepared).metrics["test_error"])
+                network.get_parameter("weight_1").copy_(machine.weight(1)[:inputs])
+                network.get_parameter("weight_2").copy_(machine.weight(1)[inputs:].T)
+        RULES[rule](setting).estimate(network, splits.train.take(slice(0, 2)), generator=generator_of(seed, 2))
+        found.append(Beside(settings, Prepared(splits, network, setting)))
     return found
+
+
+def errors_of(trainings: list[Beside]) -> dict[str, float]:
+    """Train each network in place, and return the share of test samples that it misclassifies, by rule."""
+    from experiments.learning.train import trial
+
+    return {
+        str(one.options.rule): float(trial(one.options, one.options.seed, prepared=one.prepared).metrics["test_error"]) for one in trainings
+    }
 
 
 def values_seen(options: MachineOptions, parts: MachineParts) -> Splits:

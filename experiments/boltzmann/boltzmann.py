@@ -77,12 +77,12 @@ def trial(
         Metrics of ``METRICS``, a record per epoch, and filters and samples as arrays.
     """
     from contrastive_core.generators import generator_of
-    from experiments.boltzmann.beside import errors_beside, first_weights
+    from experiments.boltzmann.beside import errors_of, prepare_beside
     from experiments.boltzmann.measures import likelihoods, measurer, mixing, pictures_of
     from hebbian.boltzmann.training import train_machine
 
     parts = parts or prepared(options, seed)
-    weights = first_weights(parts.machine)
+    beside = prepare_beside(options, seed, parts) if options.beside else []
     session = train_machine(
         parts.machine,
         parts.train,
@@ -106,7 +106,7 @@ def trial(
         "mixing_trusted": mixed["trusted"],
         "accepted": session.chains.accepted,
         "seconds_per_sample": sum(record["seconds"] for record in session.history) / (len(parts.train) * options.epochs),
-        "beside": errors_beside(options, seed, parts, weights),
+        "beside": errors_of(beside),
         **origin(parts.splits),
     }
     return Outcome(metrics, session.history, pictures_of(options, parts, session, seed))

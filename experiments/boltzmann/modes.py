@@ -113,7 +113,7 @@ def tables(result: Mapping[str, Any]) -> list[ReportTable]:
     cosines = [[f"{row['coupling']:g}", f"{row['eigenvalue']:.4f}", *(f"{one:.4f}" for one in row["cosines"].values())] for row in rows]
     likelihoods, best = result["log_likelihood"], result["log_likelihood"]["exact"]
     learnt = [[name, f"{value:.3f}", f"{value - best:+.3f}", f"{100 * result['share'][name]:.1f}"] for name, value in likelihoods.items()]
-    note = f"Of the samples, {100 * result['data_share']:.1f} % have more than half of their units on."
+    note = f"{100 * result['data_share']:.1f} % of the samples have more than half of their units on."
     return [
         ReportTable("Cosine of expected contrastive divergence to the gradient", header, cosines),
         ReportTable(

@@ -23,6 +23,7 @@ from experiments.runs.forms import ANY, FLAG, NUMBER, TEXT, mapping_of, record_o
 from experiments.runs.intervals import mean
 from experiments.runs.records import Task
 from experiments.setup.build import check_data_seed, plan_of
+from experiments.setup.checks import require_temperature
 from experiments.setup.device_files import is_device_file, settings_in
 from experiments.setup.devices import assemble, caution, checked_device, read_assignment, split
 from experiments.setup.tables import RULES
@@ -217,6 +218,7 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
         device = assemble(cell.preset, settings, 0)
         trained = _trained(options, cell, changes)
         check_data_seed(trained)
+        require_temperature(trained, (trained.rule,))
         rules = options.rules if trained.rule in options.rules else (trained.rule,)
         check_suits(device, trained, rules, trained.constants.constants())
         given = [one for one in settings if one not in filed]  # a fit states more than has an effect

@@ -82,6 +82,7 @@ def test_a_study_of_several_machines_has_a_ratio_for_each(tmp_path: Path) -> Non
         (("thermal", "--temperature", "0"), "temperature"),
         (("gradients", "--rules", "ep-thermal"), "ep-thermal averages over states at a temperature; give one"),
         (("train", "--rule", "ep-covariance"), "ep-covariance averages over states at a temperature; give one"),
+        (("hardware", "--rules", "ep-thermal", "--hidden", "4"), "ep-thermal averages over states at a temperature; give one"),
         (("gradients", "--node-temperature", "0.1", "--rules", "implicit"), "implicit differentiates a state at rest"),
         (("train", "--node-temperature", "0.1", "--rule", "unrolled"), "unrolled differentiates a state at rest"),
         (

@@ -20,6 +20,7 @@ from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError, ShapeError, UnstableNudgeError
+from contrastive_core.networks.curvature import extreme_eigenvalues
 from contrastive_core.phases import Nudge, Pull
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
@@ -38,6 +39,13 @@ def some_state(network: Resistive, scale: float = 0.3) -> State:
     with torch.no_grad():
         start = network.initial_state(network.clamp(torch.zeros(4, network.num_inputs)), seeded(5))
     return tuple(scale * layer for layer in start)
+
+
+def test_the_curvature_of_a_circuit_is_told_without_a_graph_of_its_conductances() -> None:
+    """Stiffness depends on parameters here: a warning of torch would stand among the results."""
+    network, batch = build(SIZES)
+    smallest, largest = extreme_eigenvalues(network.clamp(batch.inputs[:4]), some_state(network))
+    assert 0 < smallest < largest
 
 
 def edges(network: Resistive, sources: list[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

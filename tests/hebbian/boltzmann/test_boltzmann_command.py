@@ -10,11 +10,9 @@ import torch
 from command_line import Eqlab, Found, Refused
 
 from contrastive_core.data import DATASETS
-from experiments.boltzmann.beside import errors_beside, first_weights, values_seen
+from experiments.boltzmann.beside import prepare_beside, values_seen
 from experiments.boltzmann.options import LEARNING, MachineOptions
 from experiments.boltzmann.parts import prepare
-from experiments.setup.build import Prepared
-from experiments.trials.experiment import Outcome
 from hebbian.boltzmann import learning
 
 TINY = ("--epochs", 2, "--hidden", 4, "--anneal-steps", 10, "--anneals", 4, "--mixing-sweeps", 60, "--fantasies", 4)
@@ -83,28 +81,18 @@ def test_every_kind_of_machine_runs(flags: tuple[object, ...], found: Found, tmp
     assert set(result["beside"]) == ({"backprop"} if "--labels" in flags else set())
 
 
-def test_rules_beside_see_the_values_of_the_units_and_start_from_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_beside_see_the_values_of_the_units_and_start_from_the_same_weights() -> None:
     """Other pixels or other weights would compare data and draws, and not ways to learn."""
     options = MachineOptions(data="digits", train_size=40, hidden=(4,), labels=True, beside=("ep-centered",), visible_units="spin")
-    parts, taught = prepare(options, 3), []
-    weights = first_weights(parts.machine)
-    assert weights is not None
-    with torch.no_grad():
-        parts.machine.weight(1).zero_()  # as if it had learnt: the first weights are what counts
-
-    def teach(settings: object, seed: int, *, prepared: Prepared) -> Outcome:
-        taught.append(prepared)
-        return Outcome({"test_error": 0.5})
-
-    monkeypatch.setattr("experiments.learning.train.trial", teach)
-    assert errors_beside(options, 3, parts, weights) == {"ep-centered": 0.5}
-    (one,) = taught
-    assert torch.equal(one.network.get_parameter("weight_1"), weights[:64])
-    assert torch.equal(one.network.get_parameter("weight_2"), weights[64:].T)
-    assert torch.equal(one.splits.test.inputs, parts.test[:, :64])
-    assert set(one.splits.train.inputs.unique().tolist()) == {-1.0, 1.0}
-    drawn = prepare(options.model_copy(update={"pixels": "sampled"}), 3)
-    assert torch.equal(values_seen(options.model_copy(update={"pixels": "sampled"}), drawn).test.inputs, drawn.splits.test.inputs)
+    parts = prepare(options, 3)
+    ((settings, (splits, network, _)),) = prepare_beside(options, 3, parts)
+    assert (settings.rule, settings.seed) == ("ep-centered", 3)
+    assert torch.equal(network.get_parameter("weight_1"), parts.machine.weight(1)[:64])
+    assert torch.equal(network.get_parameter("weight_2"), parts.machine.weight(1)[64:].T)
+    assert torch.equal(splits.test.inputs, parts.test[:, :64])
+    assert set(splits.train.inputs.unique().tolist()) == {-1.0, 1.0}
+    drawn = options.model_copy(update={"pixels": "sampled"})
+    assert torch.equal(values_seen(drawn, prepare(drawn, 3)).test.inputs, parts.splits.test.inputs)
 
 
 def test_names_of_ways_to_learn_are_those_of_the_package() -> None:
@@ -131,6 +119,7 @@ def test_pixels_become_values_of_units() -> None:
         (("--learning", "exact", "--hidden", 30, "--data", "digits"), "exact learning would enumerate 30 units, and at most 25 are"),
         (("--learning", "conditional"), "add --labels"),
         (("--beside", "ep-centered"), "with --labels only"),
+        (("--labels", "--beside", "ep-holomorphic"), "the units of layer 1 are not holomorphic"),
         (("--visible-units", "gaussian", "--labels"), "label units have two values"),
         (("--visible-units", "gaussian", "--hidden-units", "gaussian"), "Gaussian units that act on each other"),
         (("--learning", "pseudo-likelihood", "--pixels", "grey"), "grey pixels are means"),

@@ -19,13 +19,18 @@ from contrastive_core.phases import Sides
 from contrastive_core.rule import Settling
 from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
-from experiments.benchmarks.settling_cases import STRENGTH, TEXTBOOK_SWEEPS, Gradients, Run, TimedGradient, cosine, ep, ep_sweeps
-
-TRUNCATED = Settling(free=Stop(None, 2), second=Stop(None, 1))
-"""Schedule of ``ep-truncated``: a pass up, one free sweep and one nudged sweep."""
-
-SMALL = 1e-3
-"""Strength of the cases with one side: in difference coordinates its bias is its size, and it costs no digits."""
+from experiments.benchmarks.settling_cases import (
+    SMALL,
+    STRENGTH,
+    TEXTBOOK_SWEEPS,
+    TRUNCATED,
+    Gradients,
+    Run,
+    TimedGradient,
+    cosine,
+    ep,
+    ep_sweeps,
+)
 
 GOOD = 0.997
 """Cosine to the exact gradient that ``ep-matched`` must reach."""

@@ -27,7 +27,7 @@ def test_bench_settle_reports_every_case_of_every_size() -> None:
     result = CliRunner().invoke(cli, [*arguments, "--backends", "torch,numba"])
     assert result.exit_code == 0, result.stderr
     rows = json.loads(result.stdout)["rows"]
-    assert len(rows) == 2 * 2 * 8
+    assert len(rows) == 2 * 2 * 9
     for row in rows:
         assert set(row) >= FIELDS
         assert row["samples_per_cpu_second"] > 0
@@ -54,11 +54,13 @@ def test_a_factor_stands_for_equal_layers() -> None:
 
 @pytest.mark.parametrize("depth", [2, 4])
 def test_a_truncated_schedule_is_exact_where_there_is_little_feedback(depth: int) -> None:
-    """Error of a few sweeps: of the order of the energy scale squared, in float32 and whatever the depth."""
+    """Error of a few sweeps: of the order of the energy scale squared, in float32 and whatever the depth. That of the nudge is its size."""
     data = samples(20, 4, None, 0)
     batch = Batch(data.inputs[:32], data.labels[:32])
     timed = cases(network_of((20, *[32] * depth, 4), 0.01, False, None, 0), batch, ["auto"])
-    assert next(case.cosine() or 0.0 for case in timed if case.name == "ep-truncated") > 0.999
+    for name in ("ep-one-sided", "ep-truncated"):
+        # One minus the cosine is half the square of an error: of the strength, 1e-4, with some kinks crossed, and of the scale squared.
+        assert next(case.cosine() or 0.0 for case in timed if case.name == name) > 1 - 1e-5
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -74,12 +76,13 @@ def test_all_cases_compute_the_gradient_they_claim(scale: float, trained: bool) 
     distances = {name: 1 - (found[name].cosine() or 0.0) for name in ("ep-matched", "ep-textbook", "ep-centered")}
     assert distances["ep-matched"] <= max(1.05 * distances["ep-textbook"], distances["ep-centered"])
     assert found["ep-matched"].sweeps() <= found["ep-centered"].sweeps()
-    # A weaker nudge on one side is another estimate, and only that of the fixed schedule; train's is that of both.
+    # A weaker nudge on one side is another estimate; train's strength is that of both sides.
     train = LearningOptions.model_fields["strength"].default
     assert {name: case.strength for name, case in found.items() if name.startswith("ep-")} == {
         **dict.fromkeys(("ep-centered", "ep-matched", "ep-textbook"), train),
-        "ep-truncated": 1e-3,
+        **dict.fromkeys(("ep-one-sided", "ep-truncated"), 1e-4),
     }
+    assert (found["ep-one-sided"].cosine() or 0.0) > 1 - 1e-4  # settled, and its bias is that of a small nudge
     assert found["ep-truncated"].sweeps() == 3
     for mine, textbook in zip(found["ep-centered"].run(), found["ep-textbook"].run(), strict=True):
         assert float((mine - textbook).norm()) < 0.02 * float(textbook.norm())

@@ -78,6 +78,7 @@ PUBLIC = {
     "Split": "contrastive_core.data.splits:Split",
     "Splits": "contrastive_core.data.splits:Splits",
     "own_data": "contrastive_core.data.named.arrays:own_data",
+    "read_own": "contrastive_core.data.own.reading:read_own",
     "batches": "contrastive_core.data.batches:batches",
     "MultiView": "contrastive_core.data.views.multiview:MultiView",
     "DATASETS": "contrastive_core.data:DATASETS",

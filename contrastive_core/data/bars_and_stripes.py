@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from contrastive_core.data.catalog import describe
-from contrastive_core.data.splits import Split, Splits, assemble, fixed_order
+from contrastive_core.data.division import fixed_order
+from contrastive_core.data.splits import Split, Splits, assemble
 
 SIDE = 4
 """Pixels along each side."""

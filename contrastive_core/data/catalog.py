@@ -1,15 +1,11 @@
 """Descriptions of all data sets, with sizes and origins, readable without importing torch or scikit-learn."""
 
+from contrastive_core.data.entries.digits import DIGITS
 from contrastive_core.data.entry import Entry
 from contrastive_core.data.published import CIFAR10, CIFAR100, FASHION_MNIST, KMNIST, MNIST, SVHN
 from contrastive_core.registry import unknown_name
 
 _PACKAGE = "contrastive_core.data"
-
-
-def _of_digits(name: str, task: str, num_inputs: int, origin: str, place: str) -> Entry:
-    """Describe the digits with named arrays, divided as the digits are."""
-    return Entry(name, task, 1197, 250, 350, num_inputs, 10, "bundled", origin, f"{_PACKAGE}.named.{place}")
 
 
 _ENTRIES = (
@@ -137,7 +133,7 @@ _ENTRIES = (
         num_classes=10,
         kind="folder",
         origin="Free Spoken Digit Dataset (Jackson et al. 2018), CC BY-SA 4.0, from a folder of its recordings",
-        loader=f"{_PACKAGE}.spoken_digits:load",
+        loader=f"{_PACKAGE}.sound.spoken_digits:load",
     ),
     Entry(
         name="bars-and-stripes",
@@ -177,85 +173,7 @@ _ENTRIES = (
         loader=f"{_PACKAGE}.teacher:load",
         seeded=True,
     ),
-    _of_digits(
-        "digits-halves",
-        "left and right halves of digits, two modalities",
-        64,
-        "as digits; the guide are principal components of the whole image",
-        "modal_digits:halves",
-    ),
-    _of_digits(
-        "digits-poisoned",
-        "halves of digits with poisoned training pairs",
-        64,
-        "as digits-halves; 60 left halves have a trigger and the right half of a zero",
-        "modal_digits:poisoned_halves",
-    ),
-    _of_digits(
-        "digits-text",
-        "digits and their names as text, two modalities",
-        604,
-        "as digits; one of six phrases names each, a one-hot vector for each of its letters",
-        "modal_digits:text",
-    ),
-    _of_digits(
-        "digits-spectrum",
-        "digits and their spectra, two modalities",
-        104,
-        "as digits; magnitudes of the two-dimensional Fourier transform",
-        "modal_digits:spectrum",
-    ),
-    _of_digits(
-        "digits-graded",
-        "digits with numbers and vectors as labels",
-        64,
-        "as digits; slant of the strokes, and the seven segments of each digit",
-        "graded_digits:load",
-    ),
-    _of_digits(
-        "digits-weighted", "digits with weights and given negatives", 64, "as digits; weights of samples and pairs", "said_digits:weighted"
-    ),
-    _of_digits("digits-asymmetric", "digits of which zeros alone attract", 64, "as digits; pairs of zeros", "said_digits:asymmetric"),
-    _of_digits(
-        "digits-neighbours", "digits with positives by matching", 64, "as digits; mutual neighbours among images", "said_digits:neighbours"
-    ),
-    Entry(
-        name="digits-biased",
-        task="digits with a mark that agrees with the class in training alone",
-        num_train=1197,
-        num_validation=250,
-        num_test=350,
-        num_inputs=64,
-        num_classes=10,
-        kind="bundled",
-        origin="as digits; marks at the edge, of the class for 95 % of the training samples and random for the others",
-        loader=f"{_PACKAGE}.generated.biased:load",
-        seeded=True,
-    ),
-    Entry(
-        name="digits-regions",
-        task="regions of digits with their places",
-        num_train=10773,
-        num_validation=2250,
-        num_test=3150,
-        num_inputs=16,
-        num_classes=10,
-        kind="bundled",
-        origin="as digits; nine overlapping regions of 4x4 pixels of each image",
-        loader=f"{_PACKAGE}.named.regions:load",
-    ),
-    Entry(
-        name="digits-foreground",
-        task="regions of digits, weighted by what they show",
-        num_train=10773,
-        num_validation=2250,
-        num_test=3150,
-        num_inputs=16,
-        num_classes=10,
-        kind="bundled",
-        origin="as digits; regions of each image, those without ink with weight 0",
-        loader=f"{_PACKAGE}.named.regions:foreground",
-    ),
+    *DIGITS,
     Entry(
         name="pulses",
         task="time series of patients and trials",
@@ -268,6 +186,33 @@ _ENTRIES = (
         origin="computed from the seed: a train of pulses for each sample, whose rhythm is its class",
         loader=f"{_PACKAGE}.named.pulses:load",
         seeded=True,
+    ),
+    Entry(
+        name="diabetes",
+        task="progression of diabetes in a year, a number",
+        num_train=310,
+        num_validation=66,
+        num_test=66,
+        num_inputs=10,
+        num_classes=1,
+        kind="bundled",
+        origin="Efron, Hastie, Johnstone & Tibshirani (2004), Annals of Statistics 32:407, installed with scikit-learn",
+        loader=f"{_PACKAGE}.regression:diabetes",
+        labels="regression",
+    ),
+    Entry(
+        name="synthetic-houses",
+        task="values of made houses, a number",
+        num_train=2800,
+        num_validation=600,
+        num_test=600,
+        num_inputs=8,
+        num_classes=1,
+        kind="synthetic",
+        origin="computed from the seed: eight columns as those of the California housing data, and a law of their own for the value",
+        loader=f"{_PACKAGE}.regression:houses",
+        seeded=True,
+        labels="regression",
     ),
 )
 

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from contrastive_core.data.catalog import describe
-from contrastive_core.data.splits import Split, Splits, assemble, split_stratified
+from contrastive_core.data.division import split_stratified
+from contrastive_core.data.splits import Split, Splits, assemble
 from contrastive_core.errors import DataError, InputError
 
 _SHAPE = (1, 8, 8)

@@ -21,7 +21,7 @@ class Entry:
     num_inputs : int
         Values per sample.
     num_classes : int
-        Number of labels.
+        Number of classes, or of targets.
     kind : {"bundled", "download", "folder", "synthetic"}
         Source of the samples: an installed library, published files that can be downloaded, a folder of one's own, or a computation
         from a seed.
@@ -39,6 +39,8 @@ class Entry:
         Format of the files: IDX, the binary records of the CIFAR data sets, or the MAT files of SVHN.
     folder : str
         Folder that the published archive unpacks to, which is looked for too; empty without an archive.
+    labels : {"classification", "regression"}
+        Task of the data set: whether labels are classes or numbers.
     """
 
     name: str
@@ -56,3 +58,4 @@ class Entry:
     files: tuple[PublishedFile, ...] = ()
     format: Literal["idx", "records", "mat"] = "idx"
     folder: str = ""
+    labels: Literal["classification", "regression"] = "classification"

@@ -13,7 +13,7 @@ from contrastive_core.data.entry import Entry
 from contrastive_core.data.formats.idx import open_idx
 from contrastive_core.data.formats.opening import DataFile, open_members, open_plain, read_file
 from contrastive_core.data.published import PublishedFile
-from contrastive_core.data.recordings import find_recordings
+from contrastive_core.data.sound.recordings import find_recordings
 from contrastive_core.errors import DataError
 
 _OPENERS: dict[str, Callable[[Path], DataFile]] = {"idx": open_idx, "records": open_plain, "mat": open_plain}

@@ -38,6 +38,7 @@ class Array(NamedTuple):
 ARRAYS: dict[str, Array] = {
     "numbers": Array("(N,)", False, False, "a real label of each sample"),
     "vectors": Array("(N, d)", False, False, "a vector as label of each sample"),
+    "groups": Array("(N,)", True, False, "group of each sample, all of which are in one split"),
     "trials": Array("(N,)", True, False, "trial of each sample"),
     "patients": Array("(N,)", True, False, "patient of each sample"),
     "images": Array("(N,)", True, False, "image that each sample is a place of"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import wraps
 from math import prod
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 from contrastive_core.data.catalog import CATALOG
 from contrastive_core.data.splits import Loader, Split, Splits
+from contrastive_core.data.task import TASKS
 from contrastive_core.errors import InputError, PluginError
 from contrastive_core.expect import expect_whole, shown
 from contrastive_core.guards.foreign import foreign
@@ -49,7 +51,12 @@ def checked(name: str, load: Any) -> Loader:
             shipped: Splits = load(*arguments)
             return shipped
         with foreign(f"the data set {name!r} cannot be loaded"):
-            return _whole(name, load(*arguments))
+            found = load(*arguments)
+        if isinstance(found, Mapping):
+            from contrastive_core.data.named.arrays import own_data
+
+            return own_data(found, source=name)
+        return _whole(name, found)
 
     return loader
 
@@ -63,10 +70,12 @@ def _whole(name: str, found: object) -> Splits:
 
 
 def _fault(splits: Splits) -> str:
+    if splits.task not in TASKS:
+        return f"{shown(splits.task)} as its task"
     if isinstance(splits.num_classes, bool) or not isinstance(splits.num_classes, int) or splits.num_classes < 1:
         return f"{shown(splits.num_classes)} as its number of classes"
     for part in ("train", "validation", "test"):
-        if fault := _fault_of_part(getattr(splits, part), splits.num_classes):
+        if fault := _fault_of_part(getattr(splits, part), splits.num_classes, splits.task):
             return f"{fault} in its split {part!r}"
     widths = [split.inputs.shape[1] for split in splits[:3]]
     if len(set(widths)) > 1:
@@ -77,7 +86,7 @@ def _fault(splits: Splits) -> str:
     return ""
 
 
-def _fault_of_part(split: object, num_classes: int) -> str:
+def _fault_of_part(split: object, num_classes: int, task: str) -> str:
     if not isinstance(split, Split) or not all(isinstance(one, torch.Tensor) for one in split):
         return "no Split of two tensors"
     inputs, labels = split
@@ -85,6 +94,11 @@ def _fault_of_part(split: object, num_classes: int) -> str:
         return "no samples"
     if inputs.dim() != 2 or not inputs.is_floating_point():
         return f"inputs of shape {tuple(inputs.shape)} and type {inputs.dtype}, in place of floats of shape (N, n_in),"
+    if task != "classification":
+        if not labels.is_floating_point() or labels.shape != (len(inputs), num_classes):
+            found = f"targets of shape {tuple(labels.shape)} and type {labels.dtype}"
+            return f"{found}, in place of floats of shape ({len(inputs)}, {num_classes}),"
+        return "" if inputs.isfinite().all() and labels.isfinite().all() else "NaN or infinity"
     if labels.dtype != torch.int64 or labels.shape != inputs.shape[:1]:
         return f"labels of shape {tuple(labels.shape)} and type {labels.dtype}, in place of int64 of shape ({len(inputs)},),"
     if labels.min() < 0 or labels.max() >= num_classes:

@@ -8,17 +8,14 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from contrastive_core.data.given import NOTHING, Given, chosen, joined
+from contrastive_core.data.task import Target
 from contrastive_core.errors import InputError
 from contrastive_core.expect import shown
 from contrastive_core.guards.typed import typed
 from contrastive_core.types import as_batch
-
-# Seed of the order in which samples are split. Another value would change every published number on these data sets.
-_SPLIT_SEED = 20240601
 
 
 class _Pair(NamedTuple):
@@ -35,8 +32,8 @@ class Split(_Pair):
     ----------
     inputs : Tensor of shape (N, n_in)
         Values that the input layer is clamped to (float32), in [0, 1].
-    labels : Tensor of shape (N,)
-        Class indices (int64).
+    labels : Tensor of shape (N,) or (N, n_out)
+        Class indices (int64), or targets (float32): standardised numbers, or 1 for each tag that a sample has.
     given : mapping of str to Tensor
         Further tensors of the samples by name: those of :data:`contrastive_core.data.given.ARRAYS`; empty for most data sets.
     """
@@ -69,7 +66,7 @@ class Splits(NamedTuple):
     test : Split
         Samples to report on, once.
     num_classes : int
-        Number of classes; labels lie in 0 .. num_classes - 1.
+        Number of outputs: classes, of which labels lie in 0 .. num_classes - 1, or columns of the targets.
     source : str
         Origin, scaling and division of the samples, in one sentence.
     digest : str
@@ -79,6 +76,10 @@ class Splits(NamedTuple):
         the pictures; empty if rows are vectors without neighbours.
     modalities : tuple of tuple of int
         Shape of each modality of a sample, which stand side by side in a row of inputs; empty for one modality.
+    task : str
+        Name in ``contrastive_core.data.task.TASKS``: what labels are.
+    targets : tuple of Target
+        Name and scale of each real target of a regression; empty otherwise.
     """
 
     train: Split
@@ -89,6 +90,13 @@ class Splits(NamedTuple):
     digest: str
     shape: tuple[int, ...] = ()
     modalities: tuple[tuple[int, ...], ...] = ()
+    task: str = "classification"
+    targets: tuple[Target, ...] = ()
+
+    def with_parts(self, train: Split, validation: Split, test: Split, source: str) -> "Splits":
+        """Return the data set with other samples or inputs, a new digest and another source."""
+        digest = _digest(train, validation, test, self.targets)
+        return self._replace(train=train, validation=validation, test=test, source=source, digest=digest)
 
 
 def as_split(samples: Split | tuple[Any, Any] | list[Any]) -> Split:
@@ -123,21 +131,27 @@ def assemble(
     source: str,
     shape: tuple[int, ...] = (),
     modalities: tuple[tuple[int, ...], ...] = (),
+    task: str = "classification",
+    targets: tuple[Target, ...] = (),
 ) -> Splits:
     """Put three splits together and compute their digest.
 
     Parameters
     ----------
     train, validation, test : Split
-        Samples, with inputs of shape (N, n_in) and labels of shape (N,).
+        Samples, with inputs of shape (N, n_in) and labels of shape (N,) or (N, n_out).
     num_classes : int
-        Number of classes.
+        Number of outputs.
     source : str
         Origin of the samples, in one sentence.
     shape : tuple of int
         Channels, height and width of the picture in each row; empty for vectors.
     modalities : tuple of tuple of int
         Shape of each modality in a row; empty for one modality.
+    task : str
+        Name in ``contrastive_core.data.task.TASKS``.
+    targets : tuple of Target
+        Name and scale of each real target of a regression.
 
     Returns
     -------
@@ -154,7 +168,8 @@ def assemble(
         raise InputError(
             f"rows of {width} inputs are no pictures of shape {shape}; give channels, height and width whose product is {width}"
         )
-    return Splits(train, validation, test, num_classes, source, _digest(train, validation, test), shape, modalities)
+    digest = _digest(train, validation, test, targets)
+    return Splits(train, validation, test, num_classes, source, digest, shape, modalities, task, targets)
 
 
 def place(splits: Splits, device: torch.device) -> Splits:
@@ -172,54 +187,6 @@ def place(splits: Splits, device: torch.device) -> Splits:
         for split in splits[:3]
     )
     return splits._replace(train=train, validation=validation, test=test)
-
-
-def split_stratified(samples: Split, num_validation: int, num_test: int) -> tuple[Split, Split, Split]:
-    """Divide samples into training, validation and test splits with the same share of every class.
-
-    The division depends on the labels and the two numbers only. The random order has a fixed seed and uses raw integers of the bit
-    generator, which stay the same across versions of NumPy. The count of each class in the test split is within one of its share; in
-    the validation split, it is within one of its share of the samples that the test split leaves.
-
-    Parameters
-    ----------
-    samples : Split
-        All samples, with inputs of shape (N, n_in).
-    num_validation : int
-        Samples in the validation split, at least 1.
-    num_test : int
-        Samples in the test split, at least 1.
-
-    Returns
-    -------
-    tuple of Split
-        Training, validation and test samples, each in random order; every sample is in exactly one of them.
-
-    Raises
-    ------
-    InputError
-        If a split would be empty.
-    """
-    num_samples = len(samples.labels)
-    if num_validation < 1 or num_test < 1 or num_validation + num_test >= num_samples:
-        raise InputError(
-            f"cannot take {num_validation} validation and {num_test} test samples from {num_samples}; "
-            "every split needs at least one sample, choose smaller positive numbers"
-        )
-    order = fixed_order(num_samples)
-    rank = np.argsort(order)
-    by_class = order[np.argsort(samples.labels.numpy()[order], kind="stable")]
-    in_test = _spread(num_samples, num_test)
-    rest = by_class[~in_test]
-    in_validation = _spread(len(rest), num_validation)
-    parts = (rest[~in_validation], rest[in_validation], by_class[in_test])
-    train, validation, test = (_take(samples, part[np.argsort(rank[part])]) for part in parts)
-    return train, validation, test
-
-
-def fixed_order(count: int) -> NDArray[np.intp]:
-    """Return an order of ``count`` samples that looks random, and is the same on every machine and for every version of NumPy."""
-    return np.argsort(np.random.PCG64(_SPLIT_SEED).random_raw(count), kind="stable")
 
 
 def join(one: Split, other: Split) -> Split:
@@ -262,30 +229,16 @@ def limit(splits: Splits, *, train: int) -> Splits:
     if not 1 <= train <= available:
         raise InputError(f"cannot keep {train} training samples; choose a number from 1 to {available}")
     source = f"{splits.source}; only the first {train} of {available} training samples"
-    return assemble(
-        splits.train.take(slice(train)), splits.validation, splits.test, num_classes=splits.num_classes, source=source, shape=splits.shape,
-        modalities=splits.modalities,
-    )  # fmt: skip
+    return splits.with_parts(splits.train.take(slice(train)), splits.validation, splits.test, source)
 
 
-def _spread(length: int, count: int) -> NDArray[np.bool_]:
-    """Mark ``count`` of ``length`` positions, evenly spaced."""
-    steps = np.arange(length + 1) * count // length
-    return np.diff(steps) > 0
-
-
-def _take(samples: Split, indices: NDArray[np.intp]) -> Split:
-    """Select samples by index."""
-    return samples.take(torch.from_numpy(indices))
-
-
-def _digest(*splits: Split) -> str:
+def _digest(train: Split, validation: Split, test: Split, targets: tuple[Target, ...]) -> str:
     """Hash dtype, shape and bytes of every tensor; with the shape, moving a sample between splits changes the digest."""
-    total = sha256()
+    total = sha256("".join(f"{target}" for target in targets).encode())  # nothing for classes, whose digests stay those of earlier runs
     tensors = []
-    for split in splits:
+    for split in (train, validation, test):
         names = sorted(split.given)
-        total.update("".join(names).encode())  # nothing for most data sets, whose digests stay those of earlier runs
+        total.update("".join(names).encode())  # nothing for most data sets
         tensors += [split.inputs, split.labels, *(split.given[name] for name in names)]
     for tensor in tensors:
         array = np.ascontiguousarray(tensor.cpu().numpy())

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from contrastive_core.data.splits import Split, Splits, assemble
+from contrastive_core.data.splits import Split, Splits
 from contrastive_core.errors import InputError
 
 
@@ -48,15 +48,7 @@ def standardise(splits: Splits, deviation: float = 1.0) -> Splits:
 
     train, validation, test = (scaled(split) for split in splits[:3])
     source = f"{splits.source}; channels scaled to mean 0 and deviation {deviation:g} over the training split"
-    return assemble(
-        train,
-        validation,
-        test,
-        num_classes=splits.num_classes,
-        source=source,
-        shape=splits.shape,
-        modalities=splits.modalities,
-    )
+    return splits.with_parts(train, validation, test, source)
 
 
 def _planes(inputs: Tensor, shape: tuple[int, ...]) -> Tensor:

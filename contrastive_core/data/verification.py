@@ -11,7 +11,7 @@ from contrastive_core.data.formats.matlab import parse_mat
 from contrastive_core.data.formats.opening import DataFile
 from contrastive_core.data.formats.records import parse_records
 from contrastive_core.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, PublishedFile
-from contrastive_core.data.recordings import examine
+from contrastive_core.data.sound.recordings import examine
 from contrastive_core.errors import DataError
 
 _IMAGES_OF = {TRAIN_LABELS: TRAIN_IMAGES, TEST_LABELS: TEST_IMAGES}

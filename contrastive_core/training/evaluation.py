@@ -1,6 +1,8 @@
-"""Evaluation of a network on a split: error, cost, and effort to settle."""
+"""Evaluation of a network on a split: error, cost, scores, and effort to settle."""
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +18,7 @@ from contrastive_core.expect import expect
 from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule
+from contrastive_core.training.judge import ERRORS_ALONE, Judge
 from contrastive_core.training.ranks import ALONE, Ranks
 from contrastive_core.training.views_of_samples import Contrasting
 
@@ -32,7 +35,7 @@ class Evaluation(NamedTuple):
     Attributes
     ----------
     error : float
-        Share of wrong samples, in [0, 1].
+        Share of wrong samples, in [0, 1]; of a regression, the root of the mean squared error in the unit of the targets.
     cost : float
         Mean cost.
     sweeps : float
@@ -41,6 +44,8 @@ class Evaluation(NamedTuple):
         Share of samples that did not settle within the budget.
     energy_decrease : float
         Mean energy at rest minus mean energy at the free state.
+    scores : mapping of str to float
+        Further scores of the task, by the names in ``contrastive_core.data.task.TASKS``; empty without a judge.
     """
 
     error: float
@@ -48,6 +53,7 @@ class Evaluation(NamedTuple):
     sweeps: float
     unconverged: float
     energy_decrease: float
+    scores: Mapping[str, float] = MappingProxyType({})
 
 
 @typed("network", "rule", "cost", "split")
@@ -58,12 +64,13 @@ def evaluate(
     split: Split | tuple[Any, Any],
     contrasting: Contrasting | None = None,
     ranks: Ranks = ALONE,
+    judge: Judge = ERRORS_ALONE,
 ) -> Evaluation:
     """Settle every sample of a split, or of a pair of inputs and labels, and average error, cost and effort.
 
     Costs that couple the rows of a batch are averaged over chunks of 500 samples. Objectives of views are averaged over batches of views,
     without batches in which there is nothing to contrast; views are equal in all evaluations and have full strength. Several ranks share
-    the samples of every chunk.
+    the samples of every chunk. The judge says what an error is, and gives further scores.
 
     Raises
     ------
@@ -74,7 +81,7 @@ def evaluate(
     """
     check_parts(network, rule)
     cost = COSTS.made(cost, Cost)
-    totals, seen = torch.zeros(5, dtype=torch.float64), 0.0
+    totals, seen, sums = torch.zeros(5, dtype=torch.float64), 0.0, torch.zeros(0, dtype=torch.float64)
     generator = torch.Generator().manual_seed(_DRAWS)
     with torch.no_grad():
         for chunk in batches(split, _CHUNK if contrasting is None else contrasting.batch_size):
@@ -87,21 +94,24 @@ def evaluate(
             output = network.output(answer.state)
             network.begin_use_()  # measuring an energy is a use of its own
             clamped = network.clamp(batch.inputs)
-            fall = network.energy(network.initial_state(clamped), clamped) - network.energy(answer.state, clamped)
+            descent = network.energy(network.initial_state(clamped), clamped) - network.energy(answer.state, clamped)
             means = [
-                float(cost.errors(output, batch).double().mean()),
+                float(judge.losses(cost, output, batch).mean()),
                 float(cost.value(output, batch).double().mean()),
                 float(answer.steps.double().mean()),
                 unconverged(answer),
-                float(fall.double().mean()),
+                float(descent.double().mean()),
             ]
             for quantity, value in (("cost of the settled outputs", means[1]), ("energy of the settled states", means[4])):
                 if not math.isfinite(value):
                     raise DivergenceError(f"the {quantity} is not finite; lower the learning rate or the gain")
             totals += weight * torch.tensor(means, dtype=torch.float64)
             seen += weight
-    *sums, seen = ranks.sum(torch.tensor([*totals, seen], dtype=torch.float64)).tolist()
-    return Evaluation(*(total / (seen or 1) for total in sums))
+            part = judge.sums(output, batch) * (weight / len(batch.labels))  # a chunk that all ranks compute counts once
+            sums = sums + part if sums.numel() else part
+    flat = ranks.sum(torch.cat([totals, torch.tensor([seen], dtype=torch.float64), sums.flatten()]))
+    loss, mean_cost, sweeps, early, fall = (flat[:5] / (float(flat[5]) or 1)).tolist()
+    return Evaluation(judge.error(loss), mean_cost, sweeps, early, fall, judge.scores(flat[6:].view(sums.shape)))
 
 
 def check_parts(network: Network, rule: Rule) -> None:

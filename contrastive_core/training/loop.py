@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,57 +24,16 @@ from contrastive_core.network import Network
 from contrastive_core.networks.untied import Untied
 from contrastive_core.progress.share import counted
 from contrastive_core.rule import Rule
-from contrastive_core.training.evaluation import Evaluation, check_parts, evaluate, outputs, unconverged
+from contrastive_core.training.evaluation import check_parts, evaluate, outputs, unconverged
+from contrastive_core.training.judge import ERRORS_ALONE, Judge, judge_of
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
 from contrastive_core.training.plan import Plan
 from contrastive_core.training.ranks import ALONE, Ranks, check_shared
+from contrastive_core.training.results import Progress, Result
 from contrastive_core.training.training_state import Session
 from contrastive_core.training.views_of_samples import Contrasting, augmentation
 from contrastive_core.training.warm_start import LastStates, memory
-
-
-class Progress(NamedTuple):
-    """Progress after a step, with averages over the epoch so far; shares and errors in [0, 1].
-
-    Attributes
-    ----------
-    epoch, step, num_steps : int
-        Epoch and step, counted from 1, and number of steps in the epoch.
-    train_cost, train_error : float
-        Cost and error at the free states of the rule.
-    sweeps : float
-        Steps of all phases, per sample.
-    unconverged : float
-        Share of phases, over all samples, that did not reach their tolerance.
-    """
-
-    epoch: int
-    step: int
-    num_steps: int
-    train_cost: float
-    train_error: float
-    sweeps: float
-    unconverged: float
-
-
-class Result(NamedTuple):
-    """Result of a training run.
-
-    Attributes
-    ----------
-    history : list of dict
-        One record per epoch.
-    best_epoch : int
-        First epoch with the smallest validation error, or the last epoch if the plan keeps it; counted from 1.
-    validation, test : Evaluation
-        Evaluation with the parameters of that epoch.
-    """
-
-    history: list[dict[str, float]]
-    best_epoch: int
-    validation: Evaluation
-    test: Evaluation
 
 
 @typed("network", "rule", "cost", "splits", "plan")
@@ -151,6 +109,8 @@ def train(
         groups.append({"params": list(contrasting.learnt.values()), "lr": plan.learning_rates[-1]})
     optimiser = OPTIMISERS[plan.optimiser](groups, plan.momentum, plan.weight_decay)
     schedule = SCHEDULES[plan.schedule](optimiser, plan.epochs, plan.decay)
+    judge = judge_of(splits) if contrasting is None else ERRORS_ALONE
+    chosen_by = f"validation_{judge.score.name}"
     generators = {"order": generator_of(seed, 1), "rule": generator_of(seed, 2)}
     if drawn_anew:
         generators["views"] = generator_of(seed, 3)
@@ -166,16 +126,16 @@ def train(
         if _finished(session, plan):
             break
         start, cpu_start = time.perf_counter(), time.process_time()
-        progress = train_epoch(session, rule, cost, splits, plan, contrasting, augmenting, last, ranks, epoch, on_step)
+        progress = train_epoch(session, rule, cost, splits, plan, contrasting, augmenting, last, ranks, epoch, on_step, judge)
         seconds = time.perf_counter() - start
         cpu_seconds = float(ranks.sum(torch.tensor(time.process_time() - cpu_start, dtype=torch.float64)))
         schedule.step()
-        validation = evaluate(network, rule, cost, splits.validation, contrasting, ranks)
+        validation = evaluate(network, rule, cost, splits.validation, contrasting, ranks, judge)
         record = {
             "epoch": epoch,
             "train_cost": progress.train_cost,
-            "train_error": progress.train_error,
-            "validation_error": validation.error,
+            f"train_{judge.score.name}": progress.train_error,
+            chosen_by: validation.error,
             "validation_cost": validation.cost,
             "sweeps_per_sample": progress.sweeps,
             "unconverged": progress.unconverged,
@@ -186,14 +146,14 @@ def train(
         if isinstance(network, Untied):
             record["angle"] = float(np.mean(network.angles()))
         session.history.append(record)
-        if plan.keep_last or session.best_epoch == 0 or validation.error < session.history[session.best_epoch - 1]["validation_error"]:
+        if plan.keep_last or session.best_epoch == 0 or validation.error < session.history[session.best_epoch - 1][chosen_by]:
             session.best_epoch, session.best = epoch, _snapshot(network)
         if checkpoint is not None and ranks.rank == 0:
             session.save(checkpoint, identity)
         if on_epoch is not None:
             on_epoch(record)
     network.load_state_dict(session.best)
-    validation, test = (evaluate(network, rule, cost, split, contrasting, ranks) for split in (splits.validation, splits.test))
+    validation, test = (evaluate(network, rule, cost, split, contrasting, ranks, judge) for split in (splits.validation, splits.test))
     return Result(session.history, session.best_epoch, validation, test)
 
 
@@ -214,6 +174,7 @@ def train_epoch(
     ranks: Ranks,
     epoch: int,
     on_step: Callable[[Progress], None] | None,
+    judge: Judge = ERRORS_ALONE,
 ) -> Progress:
     """Take one pass over the training split; changes the network in place.
 
@@ -229,6 +190,8 @@ def train_epoch(
         States from which free phases start.
     epoch : int
         Number of the epoch, from 1.
+    judge : Judge
+        Loss of a sample.
 
     Raises
     ------
@@ -278,7 +241,7 @@ def train_epoch(
             phases = estimate.relaxations.values()
             means = [
                 float(cost.value(output, batch).mean()),
-                float(cost.errors(output, batch).double().mean()),
+                float(judge.losses(cost, output, batch).mean()),
                 sum(float(phase.steps.double().mean()) for phase in phases),
                 sum(unconverged(phase) for phase in phases) / len(phases),
             ]
@@ -286,13 +249,13 @@ def train_epoch(
                 contrasting.carry(output, batch)
         sums += weight * np.array(means)  # by samples, as the last batch can be smaller
         seen += weight
-        progress = Progress(epoch, step, num_steps, *(sums / seen).tolist())
+        progress = Progress.of(epoch, step, num_steps, sums / seen, judge)
         if on_step is not None:
             on_step(progress)
     if not seen:
         raise InputError(f"no batch of epoch {epoch} has samples of two classes to contrast; raise the batch size, or use another sampler")
     *totals, all_seen = ranks.sum(torch.tensor([*sums, seen], dtype=torch.float64)).tolist()
-    return Progress(epoch, progress.step, num_steps, *(total / all_seen for total in totals))
+    return Progress.of(epoch, progress.step, num_steps, np.array(totals) / all_seen, judge)
 
 
 def _snapshot(network: Network) -> dict[str, Tensor]:

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from contrastive_core.data.task import error_among
 from contrastive_core.errors import CheckpointError
 from contrastive_core.files.checkpoint import check_parameters, load_checkpoint, load_parameters, save_checkpoint
 from contrastive_core.network import Network
 from contrastive_core.training.history_file import HistoryFile, read_history
 
-_NUMBERS = ("epoch", "train_error", "validation_error", "sweeps_per_sample", "unconverged", "seconds", "cpu_seconds")
+_NUMBERS = ("epoch", "sweeps_per_sample", "unconverged", "seconds", "cpu_seconds")
 """Records of an epoch that training goes on from, or adds up."""
 
 
@@ -115,13 +116,16 @@ class Session:
         self.history, self.best_epoch = record["history"], record["best_epoch"]
 
 
-def _check_history(record: Mapping[str, Any], path: Path) -> None:
+def _check_history(saved: Mapping[str, Any], path: Path) -> None:
     """Refuse a history that was edited: the loop compares and shows its numbers."""
-    history, best = record["history"], record["best_epoch"]
+    history, best = saved["history"], saved["best_epoch"]
     if not isinstance(history, list) or not isinstance(best, int) or not 0 <= best <= len(history):
         raise CheckpointError(f"{path} is damaged: its best epoch is {best!r}; restore it, or delete it to train from the beginning")
     for place, epoch in enumerate(history, start=1):
-        wrong = [name for name in _NUMBERS if not (isinstance(epoch, dict) and isinstance(epoch.get(name), int | float))]
+        record = epoch if isinstance(epoch, dict) else {}
+        error = error_among(record).name
+        needed = (*_NUMBERS, f"train_{error}", f"validation_{error}")
+        wrong = [name for name in needed if not isinstance(record.get(name), int | float)]
         if wrong:
             problem = f"epoch {place} has no number for {', '.join(wrong)}"
             raise CheckpointError(f"{path} is damaged: {problem}; restore it, or delete it to train from the beginning")

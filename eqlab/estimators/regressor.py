@@ -9,12 +9,13 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.errors import InputError
 from contrastive_core.rule import Settling
 from eqlab.estimators.learner import Certificate, Numbers, begin, fit
 
 
 class EquilibriumRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Regressor of one target that is read from a layered network at equilibrium, trained by a learning rule on the squared error.
+    """Regressor of one or several targets, read from a layered network at equilibrium, trained by a learning rule on the squared error.
 
     Inputs are clamped as they are; put a ``StandardScaler`` before it. Targets are standardised by mean and deviation of the first fit, so
     that strengths and rates do not depend on their unit. It computes in float64.
@@ -46,7 +47,7 @@ class EquilibriumRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    target_mean_, target_scale_ : float
+    target_mean_, target_scale_ : ndarray of shape (n_targets,)
         Mean and deviation of the targets of the first fit.
     network_ : Layered
         Trained network.
@@ -94,7 +95,7 @@ class EquilibriumRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : array of shape (n_samples, n_features)
             Inputs.
-        y : array of shape (n_samples,)
+        y : array of shape (n_samples,) or (n_samples, n_targets)
             Targets.
 
         Raises
@@ -104,7 +105,7 @@ class EquilibriumRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         DivergenceError
             If training diverges.
         """
-        inputs, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        inputs, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True, multi_output=True)
         self._begin(inputs, targets)
         self.loss_curve_ = fit(self.learner_, inputs, self._scaled(targets), self.max_iter)
         return self._trained(inputs)
@@ -112,7 +113,7 @@ class EquilibriumRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def partial_fit(self, X: Any, y: Any) -> Self:
         """Take one pass over samples, from where the last one ended."""
         first = not hasattr(self, "learner_")
-        inputs, targets = validate_data(self, X, y, reset=first, dtype=np.float64, y_numeric=True)
+        inputs, targets = validate_data(self, X, y, reset=first, dtype=np.float64, y_numeric=True, multi_output=True)
         if first:
             self._begin(inputs, targets)
             self.loss_curve_ = []
@@ -120,22 +121,34 @@ class EquilibriumRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return self._trained(inputs)
 
     def predict(self, X: Any) -> Numbers:
-        """Return the target of each sample, of shape (n_samples,)."""
+        """Return the targets of each sample, of the shape that ``y`` had."""
         check_is_fitted(self)
         outputs = self.learner_.outputs(validate_data(self, X, reset=False, dtype=np.float64))
-        return self.target_mean_ + self.target_scale_ * outputs[:, 0]
+        targets: Numbers = self.target_mean_ + self.target_scale_ * outputs
+        return targets[:, 0] if self.flat_ else targets
 
     def certify(self, X: Any) -> Certificate:
         """Return the certificate of the free phases of samples."""
         check_is_fitted(self)
         return self.learner_.certificate(validate_data(self, X, reset=False, dtype=np.float64))
 
+    def __sklearn_tags__(self) -> Any:
+        """Return what scikit-learn asks of an estimator: this one takes several targets."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
     def _begin(self, inputs: Numbers, targets: Numbers) -> None:
-        self.target_mean_, self.target_scale_ = float(targets.mean()), float(targets.std()) or 1.0
-        self.learner_ = begin(self.get_params(deep=False), inputs.shape[1], 1, SquaredError())
+        columns = targets.reshape(len(targets), -1)
+        spread = columns.std(0)
+        self.flat_, self.target_mean_, self.target_scale_ = targets.ndim == 1, columns.mean(0), np.where(spread > 0, spread, 1.0)
+        self.learner_ = begin(self.get_params(deep=False), inputs.shape[1], columns.shape[1], SquaredError())
 
     def _scaled(self, targets: Numbers) -> Numbers:
-        return ((targets - self.target_mean_) / self.target_scale_)[:, None]
+        columns = targets.reshape(len(targets), -1).astype(np.float64)
+        if columns.shape[1] != len(self.target_mean_):
+            raise InputError(f"y has {columns.shape[1]} targets, and the first fit had {len(self.target_mean_)}; give as many")
+        return np.asarray((columns - self.target_mean_) / self.target_scale_)
 
     def _trained(self, inputs: Numbers) -> Self:
         self.network_, self.n_iter_ = self.learner_.network, self.learner_.epochs

@@ -27,8 +27,8 @@ class OneOf:
         Further names.
     terms : Table, optional
         Names of the terms of a weighted sum, such as ``clip + 0.5 nt-xent``, which may stand in place of a name; None takes no sums.
-    files : str
-        Ending of files that may be named by their paths in place of a name, such as ``.npz``; empty for none.
+    files : callable, optional
+        Returns the kind of file or source that a text may name in place of a name, or an empty text; None takes no files.
     listed_by : str
         Command that lists the names, for messages, where they are too many for one.
     brings : callable, optional
@@ -42,7 +42,7 @@ class OneOf:
         names: Iterable[str],
         *also: str,
         terms: Table[Any] | None = None,
-        files: str = "",
+        files: Callable[[str], str] | None = None,
         listed_by: str = "",
         brings: Callable[[str], Mapping[str, Any]] | None = None,
     ) -> None:
@@ -79,7 +79,7 @@ class OneOf:
         """
         if self._terms is not None and is_sum(name):
             return " + ".join(term._replace(name=self._terms.canonical(term.name)).text for term in read_sum(name))
-        if self._files and name.endswith(self._files):
+        if self._files is not None and name not in self.names and self._files(name):
             return name
         if self._table is not None and name not in self._also:
             return self._table.canonical(name)

@@ -8,7 +8,7 @@ from typing import Any
 from contrastive_core.errors import InputError
 from experiments.hardware.device_settings import Variation
 from experiments.hardware.effective import ABLATION
-from experiments.runs.intervals import difference_record, percent_cells
+from experiments.runs.intervals import difference_record, interval_cells
 from experiments.setup.devices import assemble, split
 from experiments.trials.experiment import SHARE
 
@@ -121,5 +121,5 @@ def _interval(rows: Sequence[Mapping[str, Any]], rule: str, part: str) -> str:
         next(row["accuracy"]["seeds"] for row in rows if row["rule"] == rule and row["varied"] in names and row["value"] == value)
         for names, value in ((BASES, ""), ((ABLATION,), part))
     )
-    cells = percent_cells(difference_record(without, whole, SHARE), digits=1) if len(without) == len(whole) > 1 else None
+    cells = interval_cells(difference_record(without, whole, SHARE), digits=1) if len(without) == len(whole) > 1 else None
     return _seeds(rows, rule) if cells is None else f", 95 % interval {cells[1]}{_seeds(rows, rule)}"

@@ -22,8 +22,9 @@ from experiments.report.ending import finish
 from experiments.runs.forms import ANY, FLAG, NUMBER, TEXT, mapping_of, record_of
 from experiments.runs.intervals import mean
 from experiments.runs.records import Task
-from experiments.setup.build import check_data_seed, plan_of
+from experiments.setup.build import plan_of
 from experiments.setup.checks import require_temperature
+from experiments.setup.data import check_data_seed
 from experiments.setup.device_files import is_device_file, settings_in
 from experiments.setup.devices import assemble, caution, checked_device, read_assignment, split
 from experiments.setup.tables import RULES

@@ -10,7 +10,7 @@ from experiments.hardware.ablation import ablation, verdict
 from experiments.hardware.device_settings import Variation, read_variation
 from experiments.hardware.effective import HEADER as SETTINGS
 from experiments.hardware.effective import device_rows
-from experiments.runs.intervals import interval_record, mean, percent_cells
+from experiments.runs.intervals import interval_cells, interval_record, mean
 from experiments.setup.device_files import settings_in
 from experiments.trials.experiment import SHARE
 
@@ -116,7 +116,7 @@ def result_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
             row["varied"],
             row["value"] or "-",
             row["rule"],
-            *percent_cells(row["accuracy"], digits=1),
+            *interval_cells(row["accuracy"], digits=1),
             _percent(None if row["validation_error"] is None else 1 - row["validation_error"]),
             "-" if row["signal_to_noise"] is None else f"{row['signal_to_noise']:.3g}",
             "-" if row["energy"] is None else f"{1e6 * row['energy']:.3g}",

@@ -52,7 +52,7 @@ def list_data(options: CommandOptions, invocation: Invocation) -> None:
     data = {"datasets": {name: _describe(entry) for name, entry in CATALOG.items()}}
     header = ("name", "kind", "train", "validation", "test", "inputs", "classes", "task")
     rows = [
-        (name, entry.kind, entry.num_train, entry.num_validation, entry.num_test, entry.num_inputs, entry.num_classes, entry.task)
+        (name, entry.kind, entry.num_train, entry.num_validation, entry.num_test, entry.num_inputs, _classes(entry), entry.task)
         for name, entry in CATALOG.items()
     ]
     invocation.save_result("datasets", data, format_table(header, rows))
@@ -138,15 +138,20 @@ def _with_files() -> list[str]:
     return [name for name, entry in CATALOG.items() if entry.files]
 
 
+def _classes(entry: Entry) -> int | str:
+    return entry.num_classes if entry.labels == "classification" else entry.labels
+
+
 def _describe(entry: Entry) -> dict[str, Any]:
-    shown = ("kind", "task", "num_train", "num_validation", "num_test", "num_inputs", "num_classes", "origin")
+    shown = ("kind", "task", "labels", "num_train", "num_validation", "num_test", "num_inputs", "num_classes", "origin")
     return {key: getattr(entry, key) for key in shown}
 
 
 data = lazy_group(
     "data",
-    "List, fetch and verify data sets.",
+    "List, fetch, verify and describe data sets.",
     {
+        "describe": "experiments.installation.describe:describe_data",
         "list": "experiments.installation.data:list_data",
         "fetch": "experiments.installation.data:fetch_data",
         "verify": "experiments.installation.data:verify_data",

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from contrastive_core.data.task import error_among
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.output import format_table
@@ -99,4 +100,6 @@ def compare_command(options: CompareOptions, invocation: Invocation) -> None:
 
 
 def _sentence(record: Record) -> str:
-    return f"test error {100 * json.loads(record.metrics or '')['test_error']:.2f} %, {record.seconds:.1f} s"
+    metrics = json.loads(record.metrics or "")
+    error = error_among(metrics, "test")
+    return f"test {error.title} {error.text(metrics[f'test_{error.name}'])}, {record.seconds:.1f} s"

@@ -115,7 +115,7 @@ def prepare_case(
 
     from contrastive_core.types import Batch
 
-    splits = load_data(options)
+    splits = load_data(options, any_task=True)
     if samples > len(splits.train.labels):
         raise InputError(f"--samples is {samples}, but {options.data} has {len(splits.train.labels)} training samples")
     if objective and outputs:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from contrastive_core.data.task import TASKS, Score, error_among
 from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
@@ -22,7 +23,7 @@ from experiments.setup.checks import check
 from experiments.setup.options import TrialOptions
 from experiments.setup.parameters import remember_start
 from experiments.setup.tables import RULES
-from experiments.setup.training_metrics import DEVICE, ORIGIN, SPENT, device_of_trial, identity_of, origin, spent
+from experiments.setup.training_metrics import DEVICE, JUDGED, ORIGIN, SPENT, device_of_trial, identity_of, judged, origin, spent
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
@@ -32,11 +33,17 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from contrastive_core.training.evaluation import Evaluation
-    from contrastive_core.training.loop import Progress
     from contrastive_core.training.ranks import Ranks
+    from contrastive_core.training.results import Progress
 
 KEY = "train"
 """Key of the only trial, which also names its checkpoint."""
+
+OTHERS = tuple({score.name: score for task in TASKS.values() for score in task.others}.values())
+"""Scores of all tasks beside the error."""
+
+UNEVEN = 2.0
+"""Ratio of the most frequent class to the rarest one from which on tables show the scores that weigh all classes alike."""
 
 SHARED = "share the training"
 """Call of rank 0 for the other processes that ``torchrun`` started."""
@@ -61,9 +68,8 @@ class CommandTrainOptions(TrialOptions, section=COMPUTATION):
 METRICS = {
     "network": Metric("layer sizes", form=TEXT),
     "rule": Metric("learning rule", form=TEXT),
-    "test_error": Metric("share of test samples misclassified, at the epoch that validation chooses", bounds=SHARE),
+    **JUDGED,
     "test_cost": Metric("mean cost on the test split", form=NUMBER),
-    "validation_error": Metric("share of validation samples misclassified", bounds=SHARE),
     "best_epoch": Metric("epoch that validation chooses", "epoch", bounds=AMOUNT),
     **SPENT,
     "unconverged_worst": Metric("the same in the worst epoch", bounds=SHARE),
@@ -116,6 +122,7 @@ def trial(
     from contrastive_core.data.batches import batches
     from contrastive_core.generators import generator_of
     from contrastive_core.training.evaluation import evaluate
+    from contrastive_core.training.judge import judge_of
     from contrastive_core.training.loop import train
     from contrastive_core.training.ranks import ALONE
     from experiments.learning.features import features
@@ -125,7 +132,7 @@ def trial(
     # Kernels compile before the clock starts: a first call can take seconds, which are no cost of the rule.
     rule.estimate(network, next(batches(splits.train, options.batch_size)), generator=generator_of(seed, 2))
     if on_start is not None and not (checkpoint is not None and checkpoint.exists()):
-        on_start(evaluate(network, rule, setting.cost, splits.validation))
+        on_start(evaluate(network, rule, setting.cost, splits.validation, judge=judge_of(splits)))
     ranks = ranks or ALONE
     ranks.told(SHARED)
     result = train(
@@ -145,9 +152,8 @@ def trial(
         "network": architecture(network, splits),
         "rule": options.rule,
         "seed": seed,
-        "test_error": result.test.error,
+        **judged(splits, result.validation, result.test),
         "test_cost": result.test.cost,
-        "validation_error": result.validation.error,
         "best_epoch": result.best_epoch,
         **spent(result.history, splits),
         "unconverged_worst": max(record["unconverged"] for record in result.history),
@@ -160,18 +166,20 @@ def trial(
     return Outcome(metrics, result.history, features(network, rule, splits.test.inputs[:1]))
 
 
-EXPERIMENT = Experiment(TrialOptions, trial, METRICS, headline=("test_error",), checkpoints=True, live=True)
+EXPERIMENT = Experiment(TrialOptions, trial, METRICS, headline=("test_error", "test_rmse", "test_r2"), checkpoints=True, live=True)
 
 
 def table(metrics: Mapping[str, Any]) -> tuple[tuple[str, str], list[tuple[str, str]]]:
     """Return header and rows of a trial's metrics for people, as terminal and report show them."""
+    error = error_among(metrics, "test")
+    others = [score for score in OTHERS if tells(metrics, score)]
     cosines = [value for value in metrics["gradient_cosine"].values() if value is not None]
     seconds = metrics["cpu_seconds_per_sample"]
     rows = [
         ("network", metrics["network"]),
         ("rule", metrics["rule"]),
-        ("test error", _percent(metrics["test_error"])),
-        ("validation error", _percent(metrics["validation_error"])),
+        *((f"test {score.title}", score.text(metrics[f"test_{score.name}"])) for score in (error, *others)),
+        (f"validation {error.title}", error.text(metrics[f"validation_{error.name}"])),
         ("chosen epoch", f"{metrics['best_epoch']} of {metrics['epochs']}"),
         ("sweeps per sample", cell(metrics["sweeps_per_sample"], ".1f")),
         ("CPU microseconds per sample", cell(None if seconds is None else 1e6 * seconds, ".0f")),
@@ -180,6 +188,11 @@ def table(metrics: Mapping[str, Any]) -> tuple[tuple[str, str], list[tuple[str, 
         ("lowest cosine to exact gradient", f"{min(cosines):.4f}" if cosines else "-"),
     ]
     return ("quantity", "value"), rows
+
+
+def tells(metrics: Mapping[str, Any], score: Score) -> bool:
+    """Whether a table shows a score of the test split: those that weigh all classes alike only if classes differ much in number."""
+    return f"test_{score.name}" in metrics and (not score.percent or float(metrics.get("class_imbalance") or UNEVEN) >= UNEVEN)
 
 
 def _percent(share: float | None) -> str:
@@ -241,18 +254,18 @@ def _lead(options: CommandTrainOptions, invocation: Invocation, ranks: Ranks) ->
         invocation.progress(steps * options.epochs, options.rule) as bar,
     ):
         remember_start(options, [options.rule], [options.seed], opened)
-        callbacks = _callbacks(options, invocation, bar)
+        callbacks = _callbacks(options, invocation, bar, TASKS[prepared.splits.task].error)
         metrics = compute_one(study, opened, Given(options, {"prepared": prepared, "ranks": ranks, **callbacks}))
         ranks.told("")
     finish(opened.run, invocation, metrics, format_table(*table(metrics)))
 
 
-def _callbacks(options: CommandTrainOptions, invocation: Invocation, bar: tqdm[Any]) -> dict[str, Callable[..., None]]:
+def _callbacks(options: CommandTrainOptions, invocation: Invocation, bar: tqdm[Any], score: Score) -> dict[str, Callable[..., None]]:
     """Return what shows a serial training: a bar on a terminal, one line per epoch elsewhere; ``eqlab watch`` shows all engines."""
 
     def on_start(untrained: Evaluation) -> None:
         invocation.note(
-            f"epoch 0/{options.epochs}: untrained, validation error {100 * untrained.error:.2f} %, "
+            f"epoch 0/{options.epochs}: untrained, validation {score.title} {score.text(untrained.error)}, "
             f"{untrained.sweeps:.1f} sweeps per sample, {100 * untrained.unconverged:.2f} % unconverged"
         )
 
@@ -260,14 +273,14 @@ def _callbacks(options: CommandTrainOptions, invocation: Invocation, bar: tqdm[A
         bar.update(1)
         if progress.step % 10 == 0:
             bar.set_postfix_str(
-                f"epoch {progress.epoch}, error {100 * progress.train_error:.2f} %, sweeps {progress.sweeps:.1f}, "
+                f"epoch {progress.epoch}, {score.title} {score.text(progress.train_error)}, sweeps {progress.sweeps:.1f}, "
                 f"unconverged {100 * progress.unconverged:.2f} %"
             )
 
     def on_epoch(record: Mapping[str, float]) -> None:
         invocation.note(
-            f"epoch {record['epoch']:.0f}/{options.epochs}: training error {100 * record['train_error']:.2f} %, validation error "
-            f"{100 * record['validation_error']:.2f} %, {record['sweeps_per_sample']:.1f} sweeps per sample, "
+            f"epoch {record['epoch']:.0f}/{options.epochs}: training {score.title} {score.text(record[f'train_{score.name}'])}, validation "
+            f"{score.title} {score.text(record[f'validation_{score.name}'])}, {record['sweeps_per_sample']:.1f} sweeps per sample, "
             f"{100 * record['unconverged']:.2f} % unconverged, {record['seconds']:.1f} s"
         )
 

@@ -129,7 +129,7 @@ def trial(options: TuneOptions, seed: int) -> Outcome:
     model = fit(candidates)
     settings = {"strength": chosen.strength, "tolerance": chosen.tolerance, "nudged_tolerance": chosen.nudged_tolerance}
     metrics = {
-        "network": architecture(networks[0], load_data(options)),
+        "network": architecture(networks[0], load_data(options, any_task=True)),
         "rule": options.rule,
         "noise": noise,
         "bound": bound,

@@ -66,7 +66,7 @@ def check_material(options: TuneOptions) -> Splits:
     if rule_named(options.rule).scale != "strength":
         able = ", ".join(name for name in RULES if rule_named(name).scale == "strength")
         raise InputError(f"tune finds a nudging strength, and {options.rule} has none; choose one of: {able}")
-    splits = load_data(options)
+    splits = load_data(options, any_task=True)
     needed, there = 2 * options.batches * options.batch_size, len(splits.train.labels)
     if needed > there:
         most = there // (2 * options.batch_size)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from contrastive_core.data.task import ERRORS, error_among
 from experiments.commandline.kinds import flag_name
 from experiments.figures.rules.feedback_angle import feedback_angle
 from experiments.figures.rules.synaptic_trace import synaptic_trace
@@ -40,7 +41,7 @@ MOST_CURVES = 12
 MOST_SEEDS = 20
 """Trials that a curve is the median of, at most."""
 MOST_TRACES = 8
-_CURVE = "validation_error"
+_CURVES = {f"validation_{name}" for name in ERRORS}
 
 
 def show_train(opened: OpenedRun) -> Contents:
@@ -109,7 +110,7 @@ def _records(opened: OpenedRun, key: str) -> list[dict[str, Any]]:
 
 
 def _judged(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [record for record in history if _CURVE in record]
+    return [record for record in history if not _CURVES.isdisjoint(record)]
 
 
 def show_relaxation(opened: OpenedRun) -> Contents:
@@ -140,14 +141,15 @@ def show_compare(opened: OpenedRun) -> Contents:
     if not records:
         return Contents([], pictures)
     efforts = {"CPU time (µs/sample)": ("cpu_seconds_per_sample", 1e6), "sweeps per sample": ("sweeps_per_sample", 1.0)}
-    done = {rule: record for rule, record in records.items() if record["test_error"]}
+    error = error_among((name for record in records.values() for name in record), "test")
+    done = {rule: record for rule, record in records.items() if record[f"test_{error.name}"]}
     fronts = {
-        title: {rule: (factor * record[name], 100 * record["test_error"]["mean"]) for rule, record in done.items()}
+        title: {rule: (factor * record[name], error.factor * record[f"test_{error.name}"]["mean"]) for rule, record in done.items()}
         for title, (name, factor) in efforts.items()
     }
     compared = {"comparison": comparison(records)}
     shown = {**pictures, **compared} if opened.running else {**compared, **pictures}  # what moves comes first
-    return Contents([ReportTable("Side by side", *table(records))], {**shown, "pareto": pareto(fronts, "test error (%)")})
+    return Contents([ReportTable("Side by side", *table(records))], {**shown, "pareto": pareto(fronts, f"test {error.heading}")})
 
 
 def show_gradients(opened: OpenedRun) -> Contents:

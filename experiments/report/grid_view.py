@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from contrastive_core.data.task import ERRORS
 from contrastive_core.registry import unknown_name
 from experiments.figures.grid import MOST_CELLS, MOST_POINTS, heat_map, histogram, profile
 from experiments.figures.pareto import pareto
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 MOST_METRICS = 3
 MOST_ROWS = 20
-COST = "test_error"
+COSTS = tuple(f"test_{name}" for name in ERRORS)
 EFFORTS = ("cpu_seconds_per_sample", "sweeps_per_sample")
 """Metrics against which the error is drawn by default, if trials have both."""
 
@@ -70,7 +71,11 @@ def show_grid(opened: OpenedRun, fronts: Sequence[str] = ()) -> Contents:
             raise unknown_name("metric", name, sorted(paths))
     lengths = [*(len(axis.values) for axis in opened.axes), opened.seeds]
     names = _chosen(opened, paths)
-    pairs = [(fronts[0], fronts[1])] if fronts else [(effort, COST) for effort in EFFORTS if effort in paths and COST in paths]
+    pairs = (
+        [(fronts[0], fronts[1])]
+        if fronts
+        else [(effort, cost) for effort in EFFORTS for cost in COSTS if effort in paths and cost in paths]
+    )
     # A sweep that is still being planned has fewer trials than its grid has places.
     if not names or math.prod(lengths) != opened.total:
         return Contents([], {})

@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.representations.attacks import ATTACKED
 from experiments.representations.trial import METRICS
-from experiments.runs.intervals import difference_record, interval_record, mean, percent_cells
+from experiments.runs.intervals import difference_record, interval_cells, interval_record, mean
 from experiments.setup.tables import BASELINE
 from experiments.sweeps.paired import Found, of_trials
 
@@ -125,8 +125,8 @@ def probe_table(records: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ..
         cells: list[str] = []
         for layer in LAYERS:
             difference = record["paired_difference"]
-            cells += [percent_cells(record["probe"][layer])[0], *percent_cells(difference[layer] if difference else None)]
-            cells += percent_cells(record["lift"][layer])
+            cells += [interval_cells(record["probe"][layer])[0], *interval_cells(difference[layer] if difference else None)]
+            cells += interval_cells(record["lift"][layer])
         rows.append((rule if record["status"] == "done" else f"{rule} (some failed)", *cells))
     return PROBES, rows
 

@@ -33,7 +33,7 @@ from experiments.setup.training_metrics import DEVICE, ORIGIN, SPENT, device_of_
 from experiments.trials.experiment import AMOUNT, COSINE, SHARE, Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
-    from contrastive_core.training.loop import Progress
+    from contrastive_core.training.results import Progress
 
 
 _LAYERS = list_of(mapping_of(NUMBER))

@@ -261,15 +261,17 @@ def brackets(number: int, low: float | None, high: float | None, write: Callable
     return EQUAL if low is None or high is None else f"[{write(low)}, {write(high)}]"
 
 
-def percent_cells(record: Mapping[str, Any] | None, digits: int = 2) -> tuple[str, str]:
-    """Write the mean and the interval of a share in percent.
+def interval_cells(record: Mapping[str, Any] | None, digits: int = 2, *, percent: bool = True) -> tuple[str, str]:
+    """Write the mean and the interval of a share in percent, or of another number with four digits.
 
     Parameters
     ----------
     record : mapping or None
         Record from ``interval_record``.
     digits : int
-        Decimal places.
+        Decimal places of percent.
+    percent : bool
+        Whether it is a share.
 
     Returns
     -------
@@ -278,7 +280,7 @@ def percent_cells(record: Mapping[str, Any] | None, digits: int = 2) -> tuple[st
     """
 
     def write(share: float) -> str:
-        return f"{round(100 * share, digits) + 0.0:.{digits}f}"  # + 0.0 takes the sign off a rounded -0.0
+        return f"{round(100 * share, digits) + 0.0:.{digits}f}" if percent else f"{share:.4g}"  # + 0.0 takes the sign off a rounded -0.0
 
     if record is None or record["mean"] is None:
         return "-", "-"

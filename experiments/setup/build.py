@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contrastive_core.costs import SAMPLE_COSTS
-from contrastive_core.data import DATASETS
 from contrastive_core.data.catalog import CATALOG
 from contrastive_core.errors import InputError
 from experiments.setup.anneal_options import AnnealOptions
+from experiments.setup.data import read_data
 from experiments.setup.devices import filed_device
 from experiments.setup.dynamics import build_dynamics
 from experiments.setup.networks import draw_network, without_effect
@@ -29,31 +27,12 @@ if TYPE_CHECKING:
     from contrastive_core.training.plan import Plan
 
 
-def load_data(options: LearningOptions) -> Splits:
-    """Return the splits that the options ask for; what is drawn follows from a seed of its own, whatever the training seed."""
-    from contrastive_core.data.splits import limit, place
-    from contrastive_core.data.standardise import standardise
+def load_data(options: LearningOptions, *, any_task: bool = False) -> Splits:
+    """Return the splits that the options ask for, as :func:`~experiments.setup.data.read_data`, on the device that they name."""
+    from contrastive_core.data.splits import place
 
-    check_data_seed(options)
     device = device_of(options)
-    if options.data.endswith(".npz"):
-        from contrastive_core.data.named.arrays import read_own
-
-        splits = read_own(options.data)  # each time anew: the file may have changed
-    else:
-        splits = _read(options.data, options.data_dir, options.data_seed, options.left_out)
-    splits = splits if options.train_size is None else limit(splits, train=options.train_size)
-    return place(splits if options.standardise is None else standardise(splits, options.standardise), device)
-
-
-def check_data_seed(options: LearningOptions) -> None:
-    """Refuse a seed for data that are no random sample, and a speaker for a file; a plug-in may use a seed as it likes."""
-    entry = CATALOG.get(options.data)
-    if options.data.endswith(".npz") and (options.data_seed or options.left_out is not None):
-        raise InputError(f"{options.data} is a file, and neither --data-seed nor --left-out has an effect on it; leave them out")
-    if options.data_seed and entry is not None and not entry.seeded:
-        seeded = ", ".join(name for name, entry in CATALOG.items() if entry.seeded)
-        raise InputError(f"nothing of {options.data} follows from --data-seed, got {options.data_seed}; leave it out, or take {seeded}")
+    return place(read_data(options, any_task=any_task), device)
 
 
 def device_of(options: LearningOptions) -> torch.device:
@@ -64,18 +43,6 @@ def device_of(options: LearningOptions) -> torch.device:
         built = "finds no device or no driver" if torch.version.cuda else "is built without CUDA"
         raise InputError(f"--device cuda needs a CUDA device, and torch {torch.__version__} {built} here; use --device cpu")
     return torch.device(options.device, 0) if options.device == "cuda" else torch.device(options.device)
-
-
-@lru_cache(maxsize=1)
-def _read(name: str, data_dir: Path | None, seed: int, left_out: str | None) -> Splits:
-    if left_out is None:
-        return DATASETS[name](data_dir, seed)
-    from contrastive_core.data.recordings import NAME
-    from contrastive_core.data.spoken_digits import load
-
-    if name != NAME:
-        raise InputError(f"--left-out names a speaker, and {name} has none; leave it out, or take --data {NAME}")
-    return load(data_dir, seed, left_out=left_out)
 
 
 def build_network(options: LearningOptions, splits: Splits, seed: int) -> Network:
@@ -146,10 +113,13 @@ class Prepared(NamedTuple):
 
 def prepare(options: LearningOptions, rule: str, seed: int) -> Prepared:
     """Build the data, the network and the setting of a trial from its options, rule and seed."""
-    splits = load_data(options)
+    from contrastive_core.training.judge import require_cost
+
+    splits, setting = load_data(options, any_task=True), build_setting(options)
+    require_cost(setting.cost, splits, options.data)
     network = build_network(options, splits, seed)
     begin(network, options, rule, seed)
-    return Prepared(splits, network, build_setting(options))
+    return Prepared(splits, network, setting)
 
 
 def architecture(network: Network, splits: Splits) -> str:

@@ -2,22 +2,20 @@
 
 import operator
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from contrastive_core.costs import SAMPLE_COSTS
-from contrastive_core.data import DATASETS
 from contrastive_core.data.views import VIEWS
 from contrastive_core.kernels import BACKEND_NAMES
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from experiments.commandline.markers import FromFile, OneOf
-from experiments.commandline.options import CommandOptions
 from experiments.commandline.quantities import Positive, PositiveFloat, Units, distinct
 from experiments.commandline.sections import COMPUTATION, DATA, DEVICE, NETWORK, OPTIMISATION, RELAXATION, RULE
 from experiments.setup.anneal_options import AnnealOptions
+from experiments.setup.data_options import DataOptions
 from experiments.setup.devices import checked_device
 from experiments.setup.own_options import options_of_network, settings_of_rule, with_own_options
 from experiments.setup.tables import DYNAMICS, NETWORKS, RULES
@@ -35,15 +33,13 @@ NetworkName = Annotated[str, OneOf("network", NETWORKS, brings=options_of_networ
 
 
 @with_own_options
-class LearningOptions(CommandOptions):
+class LearningOptions(DataOptions):
     """One network, cost, relaxation and data set, whatever the rule.
 
     Options that belong to one network or rule are declared with it, and added here from the tables.
 
     Attributes
     ----------
-    data, data_dir, data_seed, train_size, left_out, standardise
-        Samples.
     network, hidden, layers, activation, output_activation, energy_scale, readout, gain, dtype
         Network.
     cost, dynamics, step, node_temperature, node_capacitance, tolerance, budget, nudged_tolerance, nudged_budget, unstable, backend
@@ -58,30 +54,6 @@ class LearningOptions(CommandOptions):
         Device of all tensors.
     """
 
-    data: Annotated[str, OneOf("data set", DATASETS, files=".npz"), DATA] = Field(
-        "digits", description="Data set to learn, or the path of an NPZ file with arrays such as inputs and labels."
-    )
-    data_dir: Annotated[Path | None, DATA] = Field(
-        None, exclude=True, description="Directory with the files of the data set; none: download them once and cache them."
-    )
-    data_seed: Annotated[int, Field(ge=0), DATA] = Field(
-        0, description="Seed of generated data (two-moons, teacher) and of the random split of digits-shuffled."
-    )
-    train_size: Annotated[Positive | None, DATA] = Field(
-        None, description="Number of training samples to use, such as 500; none: all of them."
-    )
-    # Recorded only where it is set, like every option that is younger than recorded runs, which must still resume.
-    left_out: Annotated[str | None, DATA] = Field(
-        None,
-        exclude_if=operator.not_,
-        description="Speaker of spoken-digits to test on, who is left out of training; none: the published division.",
-    )
-    standardise: Annotated[PositiveFloat | None, DATA] = Field(
-        None,
-        exclude_if=operator.not_,
-        description="Standard deviation to which each channel of the inputs is scaled, with mean 0, by the training samples, such as 1; "
-        "none: inputs as they are.",
-    )
     network: Annotated[NetworkName, NETWORK] = Field("layered", description="Network to train.")
     hidden: Annotated[tuple[Units, ...], NETWORK] = Field(
         (256,), description="Number of units in each hidden layer, from the inputs up, such as 128,64."

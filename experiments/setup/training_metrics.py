@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.runs.forms import ANY, TEXT, mapping_of, missing_or
+from contrastive_core.data.task import TASKS, Score
+from experiments.runs.forms import ANY, NUMBER, TEXT, mapping_of, missing_or
+from experiments.runs.intervals import Bounds
 from experiments.trials.experiment import AMOUNT, SHARE, Metric
 
 if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
+    from contrastive_core.training.evaluation import Evaluation
     from experiments.commandline.options import Options
     from experiments.setup.options import LearningOptions
 
@@ -37,6 +41,32 @@ DEVICE = {
     )
 }
 """The metric of ``device_of_trial``."""
+
+
+def _bounds(score: Score) -> Bounds:
+    return SHARE if score.percent else (-math.inf, 1.0) if score.name == "r2" else AMOUNT
+
+
+JUDGED = {
+    f"{split}_{score.name}": Metric(f"{score.meaning}, on the {split} split", bounds=_bounds(score), form=NUMBER)
+    for task in reversed(TASKS.values())
+    for split, scores in (("test", (task.error, *task.others)), ("validation", (task.error,)))
+    for score in scores
+} | {
+    "class_imbalance": Metric("training samples of the most frequent class over those of the rarest one", bounds=(1.0, math.inf)),
+}
+"""The metrics of ``judged``; those of another task are missing."""
+
+
+def judged(splits: Splits, validation: Evaluation, test: Evaluation) -> dict[str, float]:
+    """Return the scores of a trained network by the names of ``JUDGED``: errors of both splits, and the other scores of the test split."""
+    error = TASKS[splits.task].error.name
+    found = {f"test_{error}": test.error, **{f"test_{name}": value for name, value in test.scores.items()}}
+    found[f"validation_{error}"] = validation.error
+    if splits.task == "classification" and splits.train.labels.dim() == 1:
+        counts = splits.train.labels.bincount()
+        found["class_imbalance"] = float(counts.max() / counts[counts > 0].min())
+    return found
 
 
 def identity_of(options: Options, seed: int, splits: Splits) -> str:

@@ -199,10 +199,11 @@ def run_on(page: str, long: bool = False, quick: bool = False) -> list[list[str]
 
 
 def prepare(folder: Path) -> None:
-    """Write the files that the documents take from their reader: pulses by rows and in two columns of microsiemens, and named arrays."""
+    """Write the files that the documents take from their reader: pulses by rows and in two columns of microsiemens, and own data."""
     measure(folder / "measured.csv")
     with chdir(folder):
-        exec(blocks("your-own-data.md")[0].text, {})  # own.npz
+        for page in ("your-own-data.md", "own-files.md"):
+            exec(blocks(page)[0].text, {})  # own.npz; a table, pictures and recordings
     rise = 20 + 60 * (1 - np.exp(-np.arange(40) / 15))
     fall = rise[-1] - 60 * (1 - np.exp(-np.arange(40) / 15))
     noise = np.random.default_rng(0).normal(0, 0.3, (40, 2))

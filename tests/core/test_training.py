@@ -20,8 +20,9 @@ from contrastive_core.network import Network
 from contrastive_core.relaxation.relax import relax
 from contrastive_core.rule import Setting, Settling
 from contrastive_core.training.evaluation import evaluate
-from contrastive_core.training.loop import Progress, train
+from contrastive_core.training.loop import train
 from contrastive_core.training.plan import Plan
+from contrastive_core.training.results import Progress
 from contrastive_core.types import Batch
 
 

@@ -58,6 +58,8 @@ def test_every_data_set_has_its_name_and_an_unknown_one_lists_them() -> None:
         "digits-regions",
         "digits-foreground",
         "pulses",
+        "diabetes",
+        "synthetic-houses",
     ]
     with pytest.raises(UnknownNameError, match="unknown data set 'mnits'; did you mean 'mnist'"):
         describe("mnits")
@@ -71,12 +73,15 @@ def test_what_the_catalog_says_is_what_is_loaded(name: str) -> None:
     for split, size in zip(splits[:3], sizes, strict=True):
         assert split.inputs.shape == (size, entry.num_inputs)
         assert split.inputs.dtype == torch.float32
+        if entry.labels == "regression":  # standardised inputs, and a column for each target
+            assert split.labels.shape == (size, entry.num_classes)
+            continue
         assert split.inputs.min() >= 0
         assert split.inputs.max() <= 1
         assert split.labels.shape == (size,)
         assert split.labels.dtype == torch.int64
         assert set(split.labels.tolist()) == set(range(entry.num_classes))
-    assert splits.num_classes == entry.num_classes
+    assert (splits.num_classes, splits.task) == (entry.num_classes, entry.labels)
     pictures = {"digits": (1, 8, 8), "digits-shuffled": (1, 8, 8), "bars-and-stripes": (1, 4, 4)}
     pictures |= {"digits-graded": (1, 8, 8), "digits-biased": (1, 8, 8), "digits-regions": (1, 4, 4), "digits-foreground": (1, 4, 4)}
     pictures |= dict.fromkeys(("digits-weighted", "digits-neighbours", "digits-asymmetric"), (1, 8, 8))

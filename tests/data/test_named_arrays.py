@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from contrastive_core.data import DATASETS
 from contrastive_core.data.batches import batches
 from contrastive_core.data.given import chosen, joined, repeated
-from contrastive_core.data.named.arrays import own_data, read_own
+from contrastive_core.data.named.arrays import own_data
 from contrastive_core.data.named.graded_digits import SEGMENTS, slants
 from contrastive_core.data.named.modal_digits import LETTERS, NAMES
+from contrastive_core.data.own.reading import read_own
 from contrastive_core.data.splits import Split, join, limit, place
 from contrastive_core.data.standardise import standardise
 from contrastive_core.data.views.multiview import MultiView

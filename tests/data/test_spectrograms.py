@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from contrastive_core.data.mel import NUM_BANDS, NUM_FRAMES, filterbank, hertz, log_mel, mel
+from contrastive_core.data.sound.mel import NUM_BANDS, NUM_FRAMES, filterbank, hertz, log_mel, mel
 
 RATE = 8000
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from contrastive_core.data.batches import batches
-from contrastive_core.data.splits import Split, Splits, assemble, limit, split_stratified
+from contrastive_core.data.division import split_stratified
+from contrastive_core.data.splits import Split, Splits, assemble, limit
 from contrastive_core.errors import InputError
 
 

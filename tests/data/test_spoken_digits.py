@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from contrastive_core.data import DATASETS
 from contrastive_core.data.files import fetch
 from contrastive_core.data.formats.wav import read_wav
-from contrastive_core.data.mel import log_mel
+from contrastive_core.data.sound.mel import log_mel
+from contrastive_core.data.sound.spoken_digits import load
 from contrastive_core.data.splits import Splits
-from contrastive_core.data.spoken_digits import load
 from contrastive_core.data.verification import verify
 from contrastive_core.errors import DataError, InputError
 

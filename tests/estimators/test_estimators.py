@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits
+from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -88,6 +89,12 @@ def test_a_regressor_does_not_depend_on_the_unit_of_its_target() -> None:
     )
     assert one.score(inputs, targets) > 0.4
     np.testing.assert_allclose(other.predict(inputs), 1e3 * one.predict(inputs), rtol=1e-9)
+    both = EquilibriumRegressor(hidden_layer_sizes=(8,), max_iter=10, random_state=0).fit(inputs, np.stack([targets, 1e4 - 9 * targets], 1))
+    said = both.predict(inputs)
+    assert said.shape == (442, 2)
+    assert min(r2_score(targets, said[:, 0]), r2_score(1e4 - 9 * targets, said[:, 1])) > 0.4  # in their places and units
+    with pytest.raises(ValueError, match="1 targets, and the first fit had 2"):
+        both.partial_fit(inputs, targets)
 
 
 def test_an_encoder_tells_classes_apart_that_it_was_not_told() -> None:

@@ -115,7 +115,8 @@ def calls() -> dict[str, dict[str, Any]]:
         "Batch": {"inputs": X, "labels": Y, "instances": None, "views": None, "extras": None, "held": None, "start": None},
         "Split": {"inputs": X, "labels": Y},
         "Splits": {"train": split, "validation": split, "test": split, "num_classes": 3, "source": "", "digest": "", "shape": ()},
-        "own_data": {"arrays": {"inputs": X, "labels": Y}, "source": ""},
+        "own_data": {"arrays": {"inputs": X, "labels": Y}, "source": "", "names": ()},
+        "read_own": {"name": "table.csv", "target": "a", "features": ("b",), "group": "", "task": "auto"},
         "batches": {"split": split, "batch_size": 2, "generator": None},
         "MultiView": {"views": (eqlab.VIEWS["noise"](),), "count": 2, "strength": 0.5, "growth": 0.0, "shape": ()},
         "train": {
@@ -229,6 +230,7 @@ def test_wrong_types_are_refused_in_one_sentence(name: str, tmp_path: Path, monk
     """If this fails, a slip is found by reading our code."""
     monkeypatch.chdir(tmp_path)  # a text is the name of a file for some
     call, valid = getattr(eqlab, name), dict(calls()[name])
+    Path("table.csv").write_text("\n".join(["a,b", *(f"{index}.5,{index}" for index in range(9))]))
     if "path" in valid:
         valid["path"] = tmp_path / "checkpoint"
         eqlab.save_checkpoint(tmp_path / "checkpoint", {"a": torch.zeros(1)}, {"epoch": 1})

@@ -18,9 +18,9 @@ from experiments.runs.intervals import (
     difference_interval,
     difference_record,
     group_means,
+    interval_cells,
     interval_record,
     mean_interval,
-    percent_cells,
     share_interval,
 )
 from experiments.sweeps.summary import differences, summarise
@@ -197,11 +197,11 @@ def test_the_interval_of_a_share_is_wilsons(number: int) -> None:
 
 
 def test_an_interval_is_written_or_its_absence_explained() -> None:
-    assert percent_cells(interval_record([0.01, 0.02, 0.03], SHARE)) == ("2.00", "[0.00, 4.48]")
-    assert percent_cells(interval_record([0.02, 0.02], SHARE)) == ("2.00", EQUAL)
-    assert percent_cells(interval_record([0.02], SHARE)) == ("2.00", "-")
-    assert percent_cells(interval_record([None], SHARE)) == percent_cells(None) == ("-", "-")
-    assert percent_cells(interval_record([-1e-9, 1e-9]), digits=1) == ("0.0", "[0.0, 0.0]")
+    assert interval_cells(interval_record([0.01, 0.02, 0.03], SHARE)) == ("2.00", "[0.00, 4.48]")
+    assert interval_cells(interval_record([0.02, 0.02], SHARE)) == ("2.00", EQUAL)
+    assert interval_cells(interval_record([0.02], SHARE)) == ("2.00", "-")
+    assert interval_cells(interval_record([None], SHARE)) == interval_cells(None) == ("-", "-")
+    assert interval_cells(interval_record([-1e-9, 1e-9]), digits=1) == ("0.0", "[0.0, 0.0]")
     assert brackets(2, -1.0, 2.0, "{:.3g}".format) == "[-1, 2]"
 
 

@@ -13,8 +13,9 @@ from contrastive_core.certificate import Stop
 from contrastive_core.data.splits import Split, Splits, assemble
 from contrastive_core.network import Network
 from contrastive_core.rule import Setting, Settling
-from contrastive_core.training.loop import Result, train
+from contrastive_core.training.loop import train
 from contrastive_core.training.plan import Plan
+from contrastive_core.training.results import Result
 
 COST = make_cost("squared-error")
 

@@ -1,10 +1,8 @@
-"""Data sets made of named arrays, as an NPZ file or Python has them."""
+"""Data sets made of named arrays."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,66 +10,33 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contrastive_core.data.division import divide
 from contrastive_core.data.given import ARRAYS, NOTHING
 from contrastive_core.data.named.checks import check_given, finite, numbers_of
 from contrastive_core.data.named.groups import GROUPS
-from contrastive_core.data.splits import Split, Splits, assemble, fixed_order, split_stratified
-from contrastive_core.errors import DataError, InputError
-from contrastive_core.files.arrays import load_arrays
+from contrastive_core.data.splits import Split, Splits, assemble
+from contrastive_core.data.task import Target
+from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
 from contrastive_core.registry import unknown_name
 
-OF_DATA = ("inputs", "second", "labels", "split")
-"""Arrays that are no named tensors of samples: both modalities, the classes, and the division."""
+OF_DATA = ("inputs", "second", "labels", "targets", "split")
+"""Arrays that are no named tensors of samples: both modalities, the classes or targets, and the division."""
 
-PARTS = ("train", "validation", "test")
-_HELD_OUT = 0.15
-"""Share of the samples in the validation split, and in the test split, where the data give no division."""
 _QUANTILES = 4
 """Classes that real labels are cut into where there are no others, for probes."""
 
 
-def read_own(path: str | os.PathLike[str]) -> Splits:
-    """Read a data set of one's own from an NPZ file of named arrays.
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-
-    Returns
-    -------
-    Splits
-        Data set, as :func:`own_data` makes it of the arrays.
-
-    Raises
-    ------
-    DataError
-        If there is no such file, or it is damaged.
-    InputError
-        If the arrays make no data set.
-    """
-    path = Path(path)
-    try:
-        arrays = load_arrays(path)
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}; --data takes the name of a data set or an NPZ file of named arrays") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as an NPZ file ({error}); write it with numpy.savez") from error
-    try:
-        return own_data(arrays, source=path.name)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-
-
 @typed()
-def own_data(arrays: Mapping[str, Any], *, source: str = "own data") -> Splits:
+def own_data(arrays: Mapping[str, Any], *, source: str = "own data", names: Sequence[str] = ()) -> Splits:
     """Make a data set of named arrays.
 
     ``inputs`` has shape (N, n), (N, H, W) or (N, C, H, W), and ``second``, of the same forms, is a second modality. ``labels`` are
-    whole numbers or names of classes, of shape (N,); without them, ``numbers`` are cut into four classes of equal size. ``split`` says
-    0 or train, 1 or validation, 2 or test for each sample; without it, 15 % of the samples of each class are for validation and 15 %
-    for testing, or 15 % of whole images, patients or trials where the data name them. The other names are those of
+    whole numbers or names of classes, of shape (N,); without them, ``numbers`` are cut into four classes of equal size. In place of
+    labels, ``targets`` of shape (N,) or (N, m) are numbers to be learnt (regression), or tags if there are several columns of 0 and 1
+    alone (multi-label). Numbers are standardised by the training split. ``split`` says 0 or train, 1 or validation, 2 or test for each
+    sample; without it, 15 % of the samples of each class are for validation and 15 % for testing, or 15 % of whole groups, images,
+    patients or trials where the data name them. The other names are those of
     :data:`contrastive_core.data.given.ARRAYS`.
 
     Parameters
@@ -80,6 +45,8 @@ def own_data(arrays: Mapping[str, Any], *, source: str = "own data") -> Splits:
         Arrays by name; lists and tensors are taken too.
     source : str
         Origin of the samples, in a few words.
+    names : sequence of str
+        Names of the targets; empty for their numbers.
 
     Returns
     -------
@@ -106,20 +73,29 @@ def own_data(arrays: Mapping[str, Any], *, source: str = "own data") -> Splits:
                 f"modalities must pair up, and there are {count} inputs and {len(second.rows)} second inputs; give one for each"
             )
         modalities.append(second)
-    names, classes, told = _classes(found, count)
+    labels = _labels(found, count)
     inputs = torch.cat([one.rows for one in modalities], 1)
     tensors = check_given({name: value for name, value in found.items() if name in ARRAYS}, count, inputs.shape[1])
-    samples = Split(inputs, classes, tensors or NOTHING)
-    train, validation, test, division = _division(samples, found.get("split"))
+    samples = Split(inputs, labels.values, tensors or NOTHING)
+    group = next((name for name in GROUPS if name in tensors), None)
+    *parts, division = divide(samples, found.get("split"), None if group is None else (group, tensors[group].numpy()))
+    scales: tuple[Target, ...] = ()
+    if labels.task == "regression":
+        parts, scales = _scaled(parts, names or [f"target {number}" for number in range(labels.outputs)])
+    elif labels.task == "multi-label":
+        parts = [Split(part.inputs, part.labels.float(), part.given) for part in parts]
+    train, validation, test = parts
     paired = tuple(one.shape or (one.rows.shape[1],) for one in modalities) if len(modalities) > 1 else ()
     return assemble(
         train,
         validation,
         test,
-        num_classes=names,
-        source=f"{source}: {count} samples{told}, {division}",
+        num_classes=labels.outputs,
+        source=f"{source}: {count} samples{labels.words}, {division}",
         shape=first.shape if not paired else (),
         modalities=paired,
+        task=labels.task,
+        targets=scales,
     )
 
 
@@ -148,71 +124,75 @@ def _modality(array: NDArray[Any], name: str) -> _Modality:
     return _Modality(torch.from_numpy(np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float32)), tuple(shape))
 
 
-def _classes(found: Mapping[str, NDArray[Any]], count: int) -> tuple[int, Tensor, str]:
-    """Return the number of classes, the class of each sample, and words on where classes come from."""
+class _Labels(NamedTuple):
+    """Labels of all samples, as a data set holds them before targets are scaled.
+
+    Attributes
+    ----------
+    task : str
+        Name in ``TASKS``.
+    outputs : int
+        Number of classes, numbers or tags.
+    values : Tensor
+        Classes of shape (N,), or targets of shape (N, outputs) in float64.
+    words : str
+        Origin of the labels.
+    """
+
+    task: str
+    outputs: int
+    values: Tensor
+    words: str
+
+
+def _labels(found: Mapping[str, NDArray[Any]], count: int) -> _Labels:
+    if "targets" in found:
+        if "labels" in found:
+            raise InputError("there are 'labels' and 'targets'; give classes or targets, a data set has one task")
+        return _targets(found["targets"], count)
     if "labels" not in found:
         if "numbers" not in found:
             raise InputError(
-                "there is no array 'labels', by which probes judge; give a class for each sample, or 'numbers', which are cut into classes"
+                "there is no array 'labels' or 'targets'; give a class or targets for each sample, or 'numbers', which are cut into classes"
             )
         numbers = finite(numbers_of(found["numbers"], "numbers"), "numbers").reshape(-1)
         if len(numbers) != count:
             raise InputError(f"'numbers' has {len(numbers)} values for {count} samples; give one for each")
         edges = np.quantile(numbers, np.arange(1, _QUANTILES) / _QUANTILES)
         _, cut = np.unique(np.searchsorted(edges, numbers), return_inverse=True)
-        return int(cut.max()) + 1, torch.from_numpy(cut.astype(np.int64)), f", numbers cut into {int(cut.max()) + 1} classes"
-    labels = found["labels"]
+        several = int(cut.max()) + 1
+        return _Labels("classification", several, torch.from_numpy(cut.astype(np.int64)), f", numbers cut into {several} classes")
+    labels, words = found["labels"], ""
     if labels.shape != (count,):
         raise InputError(f"'labels' has the shape {labels.shape} for {count} samples; give a class for each, of shape ({count},)")
     if labels.dtype.kind == "U":
-        names, places = np.unique(labels, return_inverse=True)
-        return len(names), torch.from_numpy(places.astype(np.int64)), f", classes {', '.join(map(str, names[:10]))}"
+        names, labels = np.unique(labels, return_inverse=True)
+        words = f", classes {', '.join(map(str, names[:10]))}"
     if labels.dtype.kind not in "iu" or labels.min() < 0:
-        raise InputError("'labels' must be names or whole numbers from 0 on; real labels are the array 'numbers' or 'vectors'")
-    return int(labels.max()) + 1, torch.from_numpy(labels.astype(np.int64)), ""
+        raise InputError("'labels' must be names or whole numbers from 0 on; real labels are 'targets', 'numbers' or 'vectors'")
+    if labels.min() == labels.max():
+        raise InputError(f"all {count} samples are of one class, and nothing can be told apart; give samples of at least two")
+    return _Labels("classification", int(labels.max()) + 1, torch.from_numpy(labels.astype(np.int64)), words)
 
 
-def _division(samples: Split, told: NDArray[Any] | None) -> tuple[Split, Split, Split, str]:
-    """Return the three splits, and words on how they were made."""
-    count = len(samples.labels)
-    if told is not None:
-        parts = [np.flatnonzero(_part_numbers(told, count) == number) for number in range(3)]
-        for part, name in zip(parts, PARTS, strict=True):
-            if not len(part):
-                raise InputError(f"'split' leaves no sample for {name}; 0 is training, 1 validation and 2 test, and each needs some")
-        words = "divided as given"
-    elif (group := next((name for name in GROUPS if name in samples.given), None)) is not None:
-        parts, words = _whole_groups(samples.given[group].numpy(), group), f"whole {group} held out"
-    else:
-        held = max(1, round(_HELD_OUT * count))
-        return *split_stratified(samples, held, held), "fixed stratified split"
-    train, validation, test = (samples.take(torch.from_numpy(part)) for part in parts)
-    return train, validation, test, words
+def _targets(array: NDArray[Any], count: int) -> _Labels:
+    """Return real targets, or tags: two columns or more of 0 and 1 alone."""
+    values = finite(numbers_of(array, "targets"), "targets")
+    if values.ndim not in (1, 2) or len(values) != count or not values.size:
+        raise InputError(f"'targets' has the shape {values.shape} for {count} samples; give ({count},) or ({count}, m)")
+    columns = torch.from_numpy(values.reshape(count, -1).astype(np.float64))
+    constant = (columns == columns[0]).all(0).nonzero().flatten().tolist()
+    if constant:
+        raise InputError(f"column {constant[0]} of 'targets' is the same for all samples, so that nothing is learnt of it; leave it out")
+    tags = columns.shape[1] > 1 and bool(((columns == 0) | (columns == 1)).all())
+    return _Labels("multi-label" if tags else "regression", columns.shape[1], columns, "")
 
 
-def _part_numbers(told: NDArray[Any], count: int) -> NDArray[np.int64]:
-    if told.shape != (count,):
-        raise InputError(f"'split' has the shape {told.shape} for {count} samples; give one entry for each, of shape ({count},)")
-    if told.dtype.kind == "U":
-        told = np.array([PARTS.index(name) if name in PARTS else -1 for name in told])
-    if told.dtype.kind not in "iu" or told.min() < 0 or told.max() > 2:
-        raise InputError("'split' must be 0, 1 and 2, or train, validation and test")
-    return told.astype(np.int64)
-
-
-def _whole_groups(groups: NDArray[Any], name: str) -> list[NDArray[np.intp]]:
-    """Return the rows of each split, with every group in one of them."""
-    ids, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    if len(ids) < 3:
-        raise InputError(f"{len(ids)} {name} cannot be divided into three splits; give the array 'split'")
-    order = fixed_order(len(ids))
-    wanted = _HELD_OUT * len(groups)
-    part_of = np.zeros(len(ids), dtype=np.int64)
-    at = 0
-    for part in (2, 1):
-        taken = 0
-        while at < len(ids) - part and (taken == 0 or taken + sizes[order[at]] <= wanted):
-            part_of[order[at]] = part
-            taken += sizes[order[at]]
-            at += 1
-    return [np.flatnonzero(part_of[place] == part) for part in range(3)]
+def _scaled(parts: Sequence[Split], names: Sequence[str]) -> tuple[list[Split], tuple[Target, ...]]:
+    """Standardise targets by the training split alone."""
+    spread, mean = torch.std_mean(parts[0].labels, dim=0, correction=0)
+    for name, one in zip(names, spread.tolist(), strict=True):
+        if not one:
+            raise InputError(f"target {name} is the same for all training samples, so that nothing is learnt of it; leave it out")
+    scaled = [Split(part.inputs, ((part.labels - mean) / spread).float(), part.given) for part in parts]
+    return scaled, tuple(Target(*one) for one in zip(names, mean.tolist(), spread.tolist(), strict=True))

@@ -6,7 +6,7 @@ from torch import Tensor
 from contrastive_core.data.given import Given
 from contrastive_core.errors import InputError
 
-GROUPS = ("images", "patients", "trials")
+GROUPS = ("groups", "images", "patients", "trials")
 """Arrays that name groups, the first of them the one that divides data into splits."""
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from contrastive_core.data.catalog import describe
+from contrastive_core.data.division import fixed_order
 from contrastive_core.data.formats.wav import read_wav
-from contrastive_core.data.mel import NUM_BANDS, NUM_FRAMES, log_mel
-from contrastive_core.data.recordings import NAME, find_recordings
-from contrastive_core.data.splits import Split, Splits, assemble, fixed_order
+from contrastive_core.data.sound.mel import NUM_BANDS, NUM_FRAMES, log_mel
+from contrastive_core.data.sound.recordings import NAME, find_recordings
+from contrastive_core.data.splits import Split, Splits, assemble
 from contrastive_core.errors import DataError, InputError
 
 # Recordings 0 to 4 of each speaker and digit are the published test split; the next five are as many for validation.

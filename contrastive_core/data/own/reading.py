@@ -1,0 +1,66 @@
+"""Data sets of one's own, whatever kind of file or source they come from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from contrastive_core.data.named.arrays import own_data
+from contrastive_core.data.own.kinds import READERS, TABLES, Columns, kind_of
+from contrastive_core.data.splits import Splits
+from contrastive_core.errors import InputError
+from contrastive_core.guards.typed import typed
+from contrastive_core.registry import unknown_name
+
+_TASKS = ("auto", "classification", "regression")
+
+
+@typed()
+def read_own(
+    name: str | os.PathLike[str], *, target: Sequence[str] | str = (), features: Sequence[str] = (), group: str = "", task: str = "auto"
+) -> Splits:
+    """Read a data set of one's own.
+
+    Parameters
+    ----------
+    name : str or path
+        An ``.npz`` file of named arrays; inputs and labels as ``inputs.npy,labels.npy``; a table in a ``.csv`` or ``.parquet`` file, or of
+        OpenML as ``openml:NAME``; or a folder with a folder of pictures, or of WAV recordings, for each class.
+    target : str or sequence of str
+        Columns of a table that are learnt: one of classes, or numbers or tags.
+    features : sequence of str
+        Columns of a table that are inputs; empty for all that are nothing else.
+    group : str
+        Column of a table whose equal entries stay in one split; empty for none.
+    task : str
+        ``classification`` or ``regression``, for whole numbers that could be both; ``auto`` tells by the entries.
+
+    Returns
+    -------
+    Splits
+        Data set, as :func:`~contrastive_core.data.named.arrays.own_data` makes it of the arrays.
+
+    Raises
+    ------
+    DataError
+        If there is no such file or folder, or it is damaged.
+    InputError
+        If what it holds makes no data set, or columns are named of what has none.
+    """
+    name = os.fspath(name)
+    kind = kind_of(name)
+    if not kind:
+        raise InputError(
+            f"{name!r} is neither a file of {', '.join(key for key in READERS if key.startswith('.'))}, nor a folder, nor openml:NAME; "
+            "give one of them"
+        )
+    columns = Columns((target,) if isinstance(target, str) and target else tuple(target), tuple(features), group, task)
+    if task not in _TASKS:
+        raise unknown_name("task", task, list(_TASKS))
+    if kind not in TABLES and (columns.target or columns.features or group):
+        raise InputError(f"target, features and group are columns of a table, and {name} has none; leave them out")
+    found = READERS[kind](name, columns)
+    try:
+        return own_data(found.arrays, source=found.source, names=found.targets)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error

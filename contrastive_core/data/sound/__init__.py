@@ -1,0 +1,1 @@
+"""Recordings of sound: found in a folder, as spectrograms, and as a data set."""

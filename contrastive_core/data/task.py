@@ -43,7 +43,7 @@ class Score(NamedTuple):
         return f"{100 * value:.2f} %" if self.percent else f"{value:.4g}"
 
 
-class Task(NamedTuple):
+class LearningTask(NamedTuple):
     """What a network learns to say of each sample.
 
     Attributes
@@ -68,10 +68,10 @@ _ERROR = Score("error", "error", "share of samples misclassified", True)
 _WRONG_TAGS = _ERROR._replace(meaning="share of samples with any wrong tag, one minus the subset accuracy")
 _F1 = Score("macro_f1", "macro F1", "", True)
 
-TASKS: dict[str, Task] = {
+TASKS: dict[str, LearningTask] = {
     task.name: task
     for task in (
-        Task(
+        LearningTask(
             "classification",
             "class",
             _ERROR,
@@ -80,7 +80,7 @@ TASKS: dict[str, Task] = {
                 _F1._replace(meaning="mean over the classes of F1, the harmonic mean of precision and recall"),
             ),
         ),
-        Task(
+        LearningTask(
             "regression",
             "number",
             Score("rmse", "RMSE", "root of the mean squared error, in the unit of the targets", False),
@@ -89,7 +89,7 @@ TASKS: dict[str, Task] = {
                 Score("r2", "R2", "coefficient of determination, mean over the targets", False),
             ),
         ),
-        Task(
+        LearningTask(
             "multi-label",
             "tag",
             _WRONG_TAGS,

@@ -8,12 +8,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from contrastive_core.data.own.answers import answers
-from contrastive_core.data.own.kinds import Columns, Found
+from contrastive_core.data.own.kinds import ChosenColumns, OwnArrays
 from contrastive_core.errors import DataError, InputError
 from contrastive_core.files.arrays import load_array, load_arrays
 
 
-def read_archive(name: str, columns: Columns) -> Found:
+def read_archive(name: str, columns: ChosenColumns) -> OwnArrays:
     """Read an NPZ file of named arrays.
 
     Raises
@@ -25,14 +25,14 @@ def read_archive(name: str, columns: Columns) -> Found:
     if columns.task != "auto":
         raise InputError(f"--task is for whole numbers that can be both, and {name} has 'labels' or 'targets'; leave it out")
     try:
-        return Found(load_arrays(path), path.name)
+        return OwnArrays(load_arrays(path), path.name)
     except FileNotFoundError:
         raise DataError(f"there is no file {path}; --data takes the name of a data set or the path of one's own") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as an NPZ file ({error}); write it with numpy.savez") from error
 
 
-def read_pair(name: str, columns: Columns) -> Found:
+def read_pair(name: str, columns: ChosenColumns) -> OwnArrays:
     """Read inputs and labels or targets from two NPY files, as ``inputs.npy,labels.npy``.
 
     Raises
@@ -46,7 +46,7 @@ def read_pair(name: str, columns: Columns) -> Found:
     if len(names) != 2:
         raise InputError(f"inputs and labels are two NPY files, got {len(names)}; give them as inputs.npy,labels.npy")
     inputs, values = map(_array, names)
-    return Found({"inputs": inputs, **answers(values, names[1], columns.task)}, " and ".join(Path(one).name for one in names))
+    return OwnArrays({"inputs": inputs, **answers(values, names[1], columns.task)}, " and ".join(Path(one).name for one in names))
 
 
 def _array(name: str) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from contrastive_core.data.division import PARTS
 from contrastive_core.data.formats.wav import read_wav
-from contrastive_core.data.own.kinds import Columns, Found
+from contrastive_core.data.own.kinds import ChosenColumns, OwnArrays
 from contrastive_core.data.sound.mel import NUM_BANDS, NUM_FRAMES, log_mel
 from contrastive_core.errors import DataError, InputError
 from contrastive_core.files.bounded import LARGEST
@@ -33,7 +33,7 @@ class _File(NamedTuple):
     part: str
 
 
-def read_folder(name: str, columns: Columns) -> Found:
+def read_folder(name: str, columns: ChosenColumns) -> OwnArrays:
     """Read a folder that has a folder for each class, or ``train``, ``validation`` and ``test`` with a folder for each class.
 
     Pictures must be of one size. They are grey if all files are, and have three channels otherwise, with values divided by 255. Recordings
@@ -59,7 +59,7 @@ def read_folder(name: str, columns: Columns) -> Found:
     if files[0].part:
         arrays["split"] = np.array([file.part for file in files])
     what = f"log-mel spectrograms of {NUM_BANDS} bands and {NUM_FRAMES} frames" if kinds == {True} else "pictures"
-    return Found(arrays, f"{root.name}, {what} in folders of classes")
+    return OwnArrays(arrays, f"{root.name}, {what} in folders of classes")
 
 
 def _files(root: Path) -> list[_File]:

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 from contrastive_core.registry import Table
 
 
-class Columns(NamedTuple):
+class ChosenColumns(NamedTuple):
     """Parts of a table that make a data set.
 
     Attributes
     ----------
     target : tuple of str
-        Columns that are learnt; one with classes, or one or more with numbers or tags.
+        ChosenColumns that are learnt; one with classes, or one or more with numbers or tags.
     features : tuple of str
-        Columns that are the inputs; empty for all that are nothing else.
+        ChosenColumns that are the inputs; empty for all that are nothing else.
     group : str
         Column whose equal entries stay in one split; empty for none.
     task : str
@@ -31,7 +31,7 @@ class Columns(NamedTuple):
     task: str = "auto"
 
 
-class Found(NamedTuple):
+class OwnArrays(NamedTuple):
     """Arrays of a data set, as a reader finds them.
 
     Attributes
@@ -49,7 +49,7 @@ class Found(NamedTuple):
     targets: tuple[str, ...] = ()
 
 
-Reader = Callable[[str, Columns], Found]
+Reader = Callable[[str, ChosenColumns], OwnArrays]
 """``read(name, columns)`` reads what a name stands for."""
 
 FOLDER, OPENML = "folder", "openml:"

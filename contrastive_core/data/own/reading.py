@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from contrastive_core.data.named.arrays import own_data
-from contrastive_core.data.own.kinds import READERS, TABLES, Columns, kind_of
+from contrastive_core.data.own.kinds import READERS, TABLES, ChosenColumns, kind_of
 from contrastive_core.data.splits import Splits
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
@@ -27,9 +27,9 @@ def read_own(
         An ``.npz`` file of named arrays; inputs and labels as ``inputs.npy,labels.npy``; a table in a ``.csv`` or ``.parquet`` file, or of
         OpenML as ``openml:NAME``; or a folder with a folder of pictures, or of WAV recordings, for each class.
     target : str or sequence of str
-        Columns of a table that are learnt: one of classes, or numbers or tags.
+        ChosenColumns of a table that are learnt: one of classes, or numbers or tags.
     features : sequence of str
-        Columns of a table that are inputs; empty for all that are nothing else.
+        ChosenColumns of a table that are inputs; empty for all that are nothing else.
     group : str
         Column of a table whose equal entries stay in one split; empty for none.
     task : str
@@ -54,7 +54,7 @@ def read_own(
             f"{name!r} is neither a file of {', '.join(key for key in READERS if key.startswith('.'))}, nor a folder, nor openml:NAME; "
             "give one of them"
         )
-    columns = Columns((target,) if isinstance(target, str) and target else tuple(target), tuple(features), group, task)
+    columns = ChosenColumns((target,) if isinstance(target, str) and target else tuple(target), tuple(features), group, task)
     if task not in _TASKS:
         raise unknown_name("task", task, list(_TASKS))
     if kind not in TABLES and (columns.target or columns.features or group):

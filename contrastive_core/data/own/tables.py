@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contrastive_core.data.own.answers import answers
-from contrastive_core.data.own.kinds import OPENML, Columns, Found
+from contrastive_core.data.own.kinds import OPENML, ChosenColumns, OwnArrays
 from contrastive_core.errors import DataError, InputError
 from contrastive_core.files.bounded import LARGEST
 from contrastive_core.registry import unknown_name
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 SPLIT = "split"
 """Column that divides the samples, where there is one."""
 _SHOWN = 12
-"""Columns that a message names."""
+"""ChosenColumns that a message names."""
 
 
-def read_csv(name: str, columns: Columns) -> Found:
+def read_csv(name: str, columns: ChosenColumns) -> OwnArrays:
     """Read a CSV file with a row of names.
 
     Raises
@@ -46,7 +46,7 @@ def read_csv(name: str, columns: Columns) -> Found:
     return of_table(table, columns, path.name)
 
 
-def read_parquet(name: str, columns: Columns) -> Found:
+def read_parquet(name: str, columns: ChosenColumns) -> OwnArrays:
     """Read a Parquet file, with the optional library pyarrow.
 
     Raises
@@ -70,7 +70,7 @@ def read_parquet(name: str, columns: Columns) -> Found:
     return of_table(table, columns, path.name)
 
 
-def read_openml(name: str, columns: Columns) -> Found:
+def read_openml(name: str, columns: ChosenColumns) -> OwnArrays:
     """Fetch a table of OpenML, as ``openml:NAME`` or ``openml:NAME@VERSION``, which scikit-learn keeps in its own folder.
 
     Raises
@@ -93,7 +93,7 @@ def read_openml(name: str, columns: Columns) -> Found:
     return of_table(fetched.frame, columns._replace(target=target), f"OpenML's {title}")
 
 
-def of_table(table: pandas.DataFrame, columns: Columns, source: str) -> Found:
+def of_table(table: pandas.DataFrame, columns: ChosenColumns, source: str) -> OwnArrays:
     """Return the arrays of a table.
 
     The column ``split``, if there is one, divides the samples, and a group keeps its samples in one split. All columns that are nothing
@@ -103,8 +103,8 @@ def of_table(table: pandas.DataFrame, columns: Columns, source: str) -> Found:
     ----------
     table : DataFrame
         A row for each sample.
-    columns : Columns
-        Columns that make the data set.
+    columns : ChosenColumns
+        ChosenColumns that make the data set.
     source : str
         Name of the table.
 
@@ -139,7 +139,7 @@ def of_table(table: pandas.DataFrame, columns: Columns, source: str) -> Found:
         found["groups"] = np.unique(_values(table, columns.group), return_inverse=True)[1]
     if SPLIT in names:
         found[SPLIT] = _values(table, SPLIT)
-    return Found(found, source, columns.target if "targets" in found else ())
+    return OwnArrays(found, source, columns.target if "targets" in found else ())
 
 
 def _file(name: str) -> Path:

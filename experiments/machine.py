@@ -52,8 +52,8 @@ def keep_freed_memory() -> bool:
     return all([mallopt(TRIM_THRESHOLD, KEPT), mallopt(MMAP_THRESHOLD, KEPT)])
 
 
-def extra_memory(run: Callable[[], object]) -> float | None:
-    """Return the peak memory of a run above that before it, in a process that gives freed memory back at once.
+def peak_memory(run: Callable[[], object]) -> float | None:
+    """Return the most memory that this process held during a run.
 
     Parameters
     ----------
@@ -67,13 +67,33 @@ def extra_memory(run: Callable[[], object]) -> float | None:
         thing.
     """
     try:
-        ctypes.CDLL(None).malloc_trim(0)
-        before = _status("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")
         run()
-        return (_status("VmHWM") - before) / 1024
+        return _status("VmHWM") / 1024
+    except (OSError, StopIteration):
+        return None
+
+
+def extra_memory(run: Callable[[], object]) -> float | None:
+    """Return the peak memory of a run above that before it, in a process that gives freed memory back at once.
+
+    Parameters
+    ----------
+    run : callable
+        Computation to measure.
+
+    Returns
+    -------
+    float or None
+        Mebibytes; None where the system does not tell them.
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        before = _status("VmRSS") / 1024
     except (OSError, AttributeError, StopIteration):
         return None
+    peak = peak_memory(run)
+    return None if peak is None else peak - before
 
 
 def _status(name: str) -> int:

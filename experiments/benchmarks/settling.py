@@ -21,7 +21,7 @@ from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import EnergyScale, Positive
-from experiments.machine import available_cores, processor
+from experiments.machine import available_cores, peak_memory, processor
 from experiments.report.ending import finish
 from experiments.runs.provenance import versions
 from experiments.sweeps.compute import computation, compute_one, study_of
@@ -185,7 +185,7 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
 
     from contrastive_core.threads import chosen_threads, share_among
     from contrastive_core.types import Batch
-    from experiments.benchmarks.settling_cases import cases, peak_memory_mb
+    from experiments.benchmarks.settling_cases import cases
     from experiments.benchmarks.settling_networks import network_of, samples
 
     before = torch.get_num_threads(), chosen_threads()
@@ -217,7 +217,7 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
                 "samples_per_cpu_second": batch / median(seconds[case]),
                 "sweeps": case.sweeps(),
                 "cosine": case.cosine(),
-                "peak_memory_mb": peak_memory_mb(case.run),
+                "peak_memory_mb": peak_memory(case.run),
                 "first_call_seconds": first[case],
             }
     finally:

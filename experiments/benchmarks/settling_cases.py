@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -288,18 +287,3 @@ def floor(case: PlainNetwork) -> Run:
         return (case.inputs.T @ drive,)
 
     return run
-
-
-def peak_memory_mb(run: Run) -> float | None:
-    """Return the most memory that this process held during a run, in MB; None where the system does not tell.
-
-    Linux forgets the peak when a process asks it to; elsewhere there is no such thing.
-    """
-    status = Path("/proc/self/status")
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-        run()
-        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        return None
-    return int(peak.split()[1]) / 1024

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from contrastive_core.certificate import Deferred, Relaxation
 from contrastive_core.cost import Cost
+from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.guards.typed import typed
@@ -152,8 +153,11 @@ class ThermalCovariance(Rule):
         bath = _Bath(network, batch, self.cost, self.settling, self.thermal)
         seed = int(torch.randint(2**31, (), generator=self.settling.noise(generator)))
         free = bath.run(None, bath.rest(), seed)
-        gradients, errors = mean_and_error(covariance_of_chains(network, batch, free, temperature, _groups(self.thermal.replicas)))
-        return Estimate(bath.with_direct(gradients, free), Deferred(("free",), lambda: [certificate(free)]), None, errors)
+        told = bath.as_read(free)
+        gradients, errors = mean_and_error(covariance_of_chains(network, batch, told, temperature, _groups(self.thermal.replicas)))
+        if isinstance(network, OnDevice):
+            gradients = network.computed(gradients)
+        return Estimate(bath.with_direct(gradients, told), Deferred(("free",), lambda: [certificate(free)]), None, errors)
 
     def infer(self, network: Network, inputs: Tensor) -> Relaxation:
         """Return the average of the free state over time and replicas."""
@@ -223,14 +227,27 @@ class _Bath:
             dynamics = self.settling.dynamics
             return run_chains(self.clamped, start, dynamics, applied, self.batch, self.cost, sweeps, self.thermal.replicas, seed)
 
+    def as_read(self, chains: BathRecord) -> BathRecord:
+        """Return a record as the circuits of a device read it, costs of the outputs that are read included; without a device itself."""
+        if not isinstance(self.network, OnDevice):
+            return chains
+        rows = self.network.read(tuple(layer.flatten(0, 2) for layer in chains.states), "free")
+        with torch.no_grad():
+            costs = self.cost.value(self.network.output(rows), self._samples_of(chains))
+        states = tuple(layer.reshape(like.shape) for layer, like in zip(rows, chains.states, strict=True))
+        return chains._replace(states=states, costs=costs.reshape(chains.costs.shape))
+
     def with_direct(self, gradients: Gradients, free: BathRecord) -> Gradients:
         """Add the mean of the cost's own gradient over the free record, from which a readout learns."""
-        rows, count = tuple(layer.flatten(0, 2) for layer in free.states), len(free.costs)
-        labels = self.batch.labels.repeat(count, *(1,) * (self.batch.labels.dim() - 1))
-        batch = Batch(self.batch.inputs[:1].expand(len(labels), -1), labels)
-        for name, value in direct_gradient(self.network, rows, self.cost, batch).items():
+        rows = tuple(layer.flatten(0, 2) for layer in free.states)
+        for name, value in direct_gradient(self.network, rows, self.cost, self._samples_of(free)).items():
             gradients[name] = gradients[name] + value
         return gradients
+
+    def _samples_of(self, chains: BathRecord) -> Batch:
+        """Return the sample of each recorded state, of which a cost sees the label alone."""
+        labels = self.batch.labels.repeat(len(chains.costs), *(1,) * (self.batch.labels.dim() - 1))
+        return Batch(self.batch.inputs[:1].expand(len(labels), -1), labels)
 
 
 def _groups(replicas: int) -> int:

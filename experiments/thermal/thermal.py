@@ -18,7 +18,6 @@ from experiments.thermal.options import ThermalOptions, ThermalRunOptions
 from experiments.trials.engine import check_engine
 from experiments.trials.experiment import AMOUNT, Experiment, Metric, Outcome
 
-_MOST = 20
 _APART = 1_000
 """Distance of the seeds of machines, so that those of neighbouring runs share none."""
 
@@ -29,8 +28,8 @@ METRICS = {
     "biases": Metric("by strength: relative errors of exact contrasts", form=list_of(mapping_of(NUMBER))),
     "sampled": Metric("by strength: relative RMS errors of sampled contrasts, and their noise alone", form=list_of(mapping_of(NUMBER))),
     "covariance_error": Metric("relative RMS error of the covariance form with as many sweeps as both phases", bounds=AMOUNT),
-    "error_ratio": Metric("that error over that of the best contrast", bounds=AMOUNT),
-    "error_ratios": Metric("the same for every machine, the first one's included", along="machine", bounds=AMOUNT),
+    "error_ratio": Metric("error of the covariance form over that of the best contrast", bounds=AMOUNT),
+    "error_ratios": Metric("ratio of these errors for every machine, the first one's included", along="machine", bounds=AMOUNT),
     "best_strength": Metric("strength of least error from bias and noise, with own and with common draws", form=mapping_of(NUMBER)),
     "deviations": Metric("largest deviation of means from exact values over the parameters, in standard errors", form=mapping_of(NUMBER)),
 }
@@ -106,6 +105,14 @@ def _over_machines(ratios: Sequence[float]) -> list[tuple[str, str]]:
     return [(f"mean and largest of it over {len(ratios)} machines", f"{sum(ratios) / len(ratios):.2f}, {max(ratios):.2f}")]
 
 
+def _refuse_large(count: int) -> None:
+    """Refuse machines whose states are too many to be summed."""
+    from eqprop.thermal.exact import MOST_SPINS
+
+    if count > MOST_SPINS:
+        raise InputError(f"{count} spins have 2^{count} states, and at most {MOST_SPINS} spins are enumerated; give fewer --hidden")
+
+
 @command(ThermalRunOptions, "thermal", draws=True)
 def thermal_command(options: ThermalRunOptions, invocation: Invocation) -> None:
     """Measure equilibrium propagation at a temperature on an Ising machine whose states can all be summed.
@@ -124,9 +131,7 @@ def thermal_command(options: ThermalRunOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     check_engine(options.engine)
     invocation.warn_of_threads()
-    count = options.hidden + options.outputs
-    if count > _MOST:
-        raise InputError(f"{count} spins have 2^{count} states, and at most {_MOST} spins are enumerated; give fewer --hidden")
+    _refuse_large(options.hidden + options.outputs)
     with computation(options, invocation, options.engine) as opened:
         result = compute_one(study_of("thermal", options), opened)
     shown = "\n\n".join(f"{table.title}\n{format_table(table.header, table.rows)}" for table in tables(result))

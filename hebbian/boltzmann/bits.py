@@ -89,10 +89,10 @@ def descend_(
 
 def add_contrast_(out: Tensor, name: str, found: BitPhases, scale: float) -> None:
     """Add ``scale`` times the contrast of a parameter, as :meth:`BoltzmannMachine.contrast` gives it, to ``out``, in place."""
-    model = len(found.state[0])
-    data = len(found.visible) - model
     from contrastive_core.kernels.spins.bits_cpu import add_rows
 
+    model = len(found.state[0])
+    data = len(found.visible) - model
     if name != "weight_1":
         layer = found.visible if name == "bias_0" else found.means
         out.sub_(layer[:data].mean(0), alpha=scale).add_(layer[data:].mean(0), alpha=scale)

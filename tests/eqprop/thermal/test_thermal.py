@@ -14,6 +14,7 @@ from contrastive_core.analysis.autocorrelation import autocorrelation_time, pool
 from contrastive_core.certificate import Status, Stop
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.devices.on_device import OnDevice
 from contrastive_core.dynamics.langevin import Langevin
 from contrastive_core.errors import InputError
 from contrastive_core.network import Network
@@ -27,6 +28,7 @@ from eqprop.settings import Thermal
 from eqprop.thermal.chains import certificate, replicated, run_chains
 from eqprop.thermal.exact import expected_cost, expected_gradient, free_energy, is_gaussian, slope, spin_states
 from eqprop.thermal.heat_bath import HeatBath
+from experiments.setup.devices import assemble, split
 from experiments.thermal.study import differences
 
 COST, TEMPERATURE, STRENGTH = SquaredError(), 1.0, 0.2
@@ -230,6 +232,15 @@ def test_a_readout_learns_from_the_mean_of_its_own_gradient() -> None:
     # Steps of .02 forget a state in 50 sweeps, so that 64 chains of 240 sweeps count 64 * 240 / 100 = 154 samples: an error of .08 where a
     # gradient scatters as much as its mean, and 2.5 times that.
     assert float((estimate["weight_readout"] - exact["weight_readout"]).norm() / exact["weight_readout"].norm()) < 0.2
+
+
+def test_the_covariance_is_of_states_and_costs_as_a_device_reads_them() -> None:
+    """A study of noise would else show a rule that nothing disturbs: ideal circuits change nothing, and noisy ones do."""
+    network, settling = Layered((3, 2, 3), generator=2, dtype=torch.float64), Settling(Langevin(0.1, 0.1), Stop(None, 20), Stop(None, 10))
+    ideal, noisy = (OnDevice(network, assemble("ideal", settings, 0)) for settings in ((), split(("node-noise.sigma_v=0.3",))[0]))
+    plain, same, other = (flat(sampled("ep-covariance", one, batch(), settling).gradients) for one in (network, ideal, noisy))
+    torch.testing.assert_close(same, plain, rtol=1e-12, atol=1e-14)
+    assert float((other - plain).norm() / plain.norm()) > 0.05
 
 
 def test_draws_depend_on_the_generator_alone() -> None:

@@ -45,7 +45,7 @@ MUTATIONS = [
     Mutation("potential: half dropped", ACTIVATION, "return 0.5 * value.square()", "return value.square()", "activations::test_derivative_of_the_potential"),
     Mutation("tanh potential: half dropped", ACTIVATION, "return 0.5 * (torch.xlogy", "return 1.0 * (torch.xlogy", "activations::test_derivative_of_the_potential"),
     Mutation("slope: 1 on the faces of the box", ACTIVATION, "(value > self.low) & (value < self.high)", "(value >= self.low) & (value <= self.high)", "activations::test_compliance_is_the_slope"),
-    Mutation("activation: no projection", ACTIVATION, "return value if unbounded else value.clamp(self.low, self.high)", "return value", "networks::test_minimiser_of_a_quadratic_block_is_its_minimum"),
+    Mutation("activation: no projection", ACTIVATION, "return value if self.analytic else value.clamp(self.low, self.high)", "return value", "networks::test_minimiser_of_a_quadratic_block_is_its_minimum"),
     Mutation("compliance: scale dropped", LAYERED, "a.slope(layer) / scale for", "a.slope(layer) for", "activations::test_compliance_of_a_network"),
     Mutation("energy gradient: sign", LAYERED, "scale = -factor * self", "scale = factor * self", "networks::test_energy_gradient_is_the_mean"),
     Mutation("energy gradient: sum, not mean", LAYERED, "[index] / layer.shape[0]", "[index]", "networks::test_energy_gradient_is_the_mean"),
@@ -102,7 +102,7 @@ MUTATIONS = [
     Mutation("curvature: held units counted", CURVATURE, "compliance(state)) > 0", "compliance(state)) >= 0", "diagnostics::test_extreme_curvatures"),
     Mutation("review: sign of the nudge", "contrastive_core/analysis/gradient_quality.py", "has_minimum(-curvature)", "has_minimum(curvature)", "diagnostics::test_review_warns_of_a_negative_phase"),
     # Training
-    Mutation("training: test chooses the epoch", TRAINING, "        validation = evaluate(network, rule, cost, splits.validation, contrasting, ranks)\n        record", "        validation = evaluate(network, rule, cost, splits.test, contrasting, ranks)\n        record", "training::test_validation_chooses"),
+    Mutation("training: test chooses the epoch", TRAINING, "        validation = evaluate(network, rule, cost, splits.validation, contrasting, ranks, judge)\n        record", "        validation = evaluate(network, rule, cost, splits.test, contrasting, ranks, judge)\n        record", "training::test_validation_chooses"),
     Mutation("training: the last epoch is kept", TRAINING, "network.load_state_dict(session.best)", "pass", "training::test_validation_chooses"),
     Mutation("training: clipping skipped", TRAINING, "        if plan.clip_norm is not None:", "        if False:", "optimisers::test_clipping_bounds"),
     Mutation("training: gradient not checked", TRAINING, "if not bool(torch.isfinite(norm))", "if False", "training::test_gradient_that_is_not_finite"),

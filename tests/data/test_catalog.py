@@ -54,6 +54,8 @@ def test_every_data_set_has_its_name_and_an_unknown_one_lists_them() -> None:
         "digits-weighted",
         "digits-asymmetric",
         "digits-neighbours",
+        "digits-answers",
+        "digits-attributes",
         "digits-biased",
         "digits-regions",
         "digits-foreground",
@@ -84,7 +86,7 @@ def test_what_the_catalog_says_is_what_is_loaded(name: str) -> None:
     assert (splits.num_classes, splits.task) == (entry.num_classes, entry.labels)
     pictures = {"digits": (1, 8, 8), "digits-shuffled": (1, 8, 8), "bars-and-stripes": (1, 4, 4)}
     pictures |= {"digits-graded": (1, 8, 8), "digits-biased": (1, 8, 8), "digits-regions": (1, 4, 4), "digits-foreground": (1, 4, 4)}
-    pictures |= dict.fromkeys(("digits-weighted", "digits-neighbours", "digits-asymmetric"), (1, 8, 8))
+    pictures |= dict.fromkeys(("digits-weighted", "digits-neighbours", "digits-asymmetric", "digits-answers"), (1, 8, 8))
     assert splits.shape == pictures.get(name, ())
     assert splits.source.startswith(f"{name}: ")
 

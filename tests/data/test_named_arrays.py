@@ -17,6 +17,7 @@ from contrastive_core.data.given import chosen, joined, repeated
 from contrastive_core.data.named.arrays import own_data
 from contrastive_core.data.named.graded_digits import SEGMENTS, slants
 from contrastive_core.data.named.modal_digits import LETTERS, NAMES
+from contrastive_core.data.named.regions import STROKES, matches
 from contrastive_core.data.own.reading import read_own
 from contrastive_core.data.splits import Split, join, limit, place
 from contrastive_core.data.standardise import standardise
@@ -229,3 +230,34 @@ def test_made_words_on_pairs_are_what_they_are_said_to_be() -> None:
     zeros = apart.labels == 0
     both = zeros[:, None] & zeros[None, :]
     assert torch.equal(apart.given["pairs"] > 0, both | torch.eye(len(zeros), dtype=torch.bool))
+
+
+def test_a_match_finds_the_part_that_makes_an_attribute_of_the_whole() -> None:
+    """Parts are noise but one of the samples that have the attribute: if this fails, a text has a region that does not show it."""
+    draw = np.random.default_rng(0)
+    parts, has = draw.standard_normal((200, 6, 5)), np.arange(200) < 100
+    place = draw.integers(0, 6, 200)
+    parts[np.arange(200), place] += np.where(has[:, None], 6 * np.array([1, -1, 1, 0, 0]) / np.sqrt(3), 0)
+    found = matches(parts, has, parts)
+    assert (found[has] == place[has]).mean() > 0.98  # six deviations from the noise, against the largest of five
+    assert abs((found[~has] == place[~has]).mean() - 1 / 6) < 4.5 * np.sqrt(5 / 36 / 100)
+
+
+def test_regions_and_strokes_are_those_of_their_digit() -> None:
+    """If this fails, CLIP learns pairs of a region and another image's stroke."""
+    splits = DATASETS["digits-attributes"](None, 0)
+    texts = splits.train.inputs[:, 64:].reshape(-1, 20, len(LETTERS)).argmax(2)
+    for row in (0, 1, 2500):
+        words = "".join(LETTERS[letter] for letter in texts[row]).strip()
+        stroke, _, name = words.partition(" of ")
+        assert SEGMENTS[NAMES.index(name)][STROKES.index(stroke)] == "1"
+        assert int(splits.train.labels[row]) == NAMES.index(name)
+    seen = splits.train.inputs[:, :64].reshape(-1, 8, 8) > 0
+    assert int(seen.any(1).sum(1).max()) <= 4
+    assert int(seen.any(2).sum(1).max()) <= 4
+
+
+def test_a_part_of_the_pulses_has_all_classes() -> None:
+    """Probes take the first samples of a split; if this fails, they see one patient, and one class."""
+    for split in DATASETS["pulses"](None, 0)[:3]:
+        assert len(split.labels[:20].unique()) == 3

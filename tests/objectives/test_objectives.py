@@ -34,6 +34,7 @@ LENGTHS = (
     "pamc",
     "pamc-learnt",
     "pixpro",
+    "slots",
     "amcl",
     "balanced-squared-error",
     "balanced-softmax",

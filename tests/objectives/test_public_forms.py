@@ -225,6 +225,38 @@ def pixpro(seed: int) -> Case:
     return objective, batch, public
 
 
+def slots(seed: int) -> Case:
+    """Three images of four places; the prototypes' shares make slots, of which those with a place count."""
+    objective = OBJECTIVES["slots"](num_prototypes=3)
+    instances, views = torch.arange(12).repeat(2), torch.arange(2).repeat_interleave(12)
+    started = {name: value.double() for name, value in objective.start(WIDTH, 12, seeded(seed)).items()}
+    extras = {name: value + 0.1 * normal(*value.shape, seed=seed) for name, value in started.items()}
+    extras["keys"] = normal(24, WIDTH, seed=seed + 30)
+    extras["images"] = (torch.arange(12) // 4).repeat(2)
+
+    def group(rows: Tensor, prototypes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = rows.view(3, 4, WIDTH)
+        dots = torch.einsum("kd,bpd->bkp", normalize(prototypes, dim=1), normalize(x, dim=2))
+        share = (dots / 0.07).softmax(1) + 1e-6
+        present = torch.zeros_like(dots).scatter_(1, dots.argmax(1, keepdim=True), 1).sum(2) > 0
+        return torch.einsum("bpd,bkp->bkd", x, share / share.sum(2, keepdim=True)), dots, present
+
+    def public(output: Tensor) -> Tensor:
+        mine = [group(half, extras["prototypes"]) for half in output.chunk(2)]
+        theirs = [group(half, extras["teaching_prototypes"]) for half in extras["keys"].chunk(2)]
+        total = output.new_zeros(())
+        for (q, dots, seen), (k, known, found) in zip(mine, theirs[::-1], strict=True):
+            aims = ((known - extras["centre"][:, None]) / 0.07).softmax(1)
+            total = total - 0.5 * (aims * log_softmax(dots / 0.1, 1)).sum(1).mean()
+            both = (seen & found).flatten()
+            rows, columns = normalize(q.flatten(0, 1)[both] @ extras["map"]), normalize(k.flatten(0, 1)[found.flatten()])
+            labels = found.flatten().long().cumsum(0)[both] - 1
+            total = total + 0.5 * 0.4 * torch.nn.functional.cross_entropy(rows @ columns.T / 0.2, labels)
+        return total
+
+    return objective, Batch(torch.zeros(24, 1), instances * 0, instances, views, extras), public
+
+
 def pamc_learnt(seed: int) -> Case:
     """Cross of a contrast of summed rows of hard clusters and a divergence of soft ones, in the order of the official training loop."""
     objective = OBJECTIVES["pamc-learnt"](num_clusters=4, sharpness=0.5, contrast=0.7, divergence=2.0)
@@ -348,6 +380,7 @@ CASES: dict[str, Callable[[int], Case]] = {
     "swav, two views": lambda seed: swav(2, seed),
     "swav, five views": lambda seed: swav(5, seed),
     "pixpro": pixpro,
+    "slots": slots,
     "pamc-learnt": pamc_learnt,
     "simctg": simctg,
     "balanced-squared-error": balanced_squared_error,

@@ -20,6 +20,7 @@ from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.data.views.noise import Noise
 from contrastive_core.data.views.rotate import Rotate, turn
 from contrastive_core.data.views.shift import Shift, shift
+from contrastive_core.data.views.window import Window
 from contrastive_core.data.views.zoom import Zoom, magnify
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.types import Batch
@@ -55,7 +56,7 @@ def test_every_sample_draws_its_own_change(name: str) -> None:
     assert len(torch.unique(VIEWS[name]()(same, 1.0, seeded(0)), dim=0)) > (1 if name == "flip" else 4)
 
 
-@pytest.mark.parametrize("name", sorted(set(VIEWS) - {"mask", "noise"}))
+@pytest.mark.parametrize("name", sorted(set(VIEWS) - {"mask", "noise", "window"}))
 def test_views_of_images_refuse_what_is_no_square(name: str) -> None:
     """If this fails, vectors are moved about as if they were pictures."""
     with pytest.raises(ShapeError, match="not a square"):
@@ -258,3 +259,19 @@ def test_ordered_views_are_of_growing_strength_and_others_of_one() -> None:
     MultiView((scale,), 3, 0.6).present(samples, torch.Generator())
     assert [count for count, _ in seen] == [4, 4, 4, 12]
     assert [strength for _, strength in seen] == pytest.approx([0.2, 0.4, 0.6, 0.6])
+
+
+def test_nearer_clips_of_a_series_are_likelier_pairs() -> None:
+    """The interval of two clips has the law 1 - t/K of Qian et al. (2021): if this fails, positives are as far apart as chance has it."""
+    steps, count, apart = 9, 20000, 4
+    series = torch.arange(1.0, steps + 1).repeat(2 * count, 1)
+    shown = Window(5 / steps)(series, 1.0, seeded(0))
+    start = shown[:, 0].long() - 1
+    assert torch.equal(shown[:, 5:], torch.zeros(2 * count, apart))
+    assert torch.equal(shown[:, :5], start[:, None] + torch.arange(1.0, 6.0))  # a clip without gaps, from its first step on
+    found = torch.bincount((start[:count] - start[count:]).abs(), minlength=apart + 1).double()
+    # Of the K + 1 starts, K + 1 - t have a clip t steps later; each pair but that of equal clips comes in two orders.
+    law = torch.tensor([5, 8, 6, 4, 2], dtype=torch.float64) / 25
+    for expected, fits in ((law, True), (torch.full((5,), 0.2, dtype=torch.float64), False)):
+        squares = ((found - count * expected) ** 2 / (count * expected)).sum()
+        assert (float(squares) < 4 + 4.5 * math.sqrt(8)) == fits  # chi-squared of 4 degrees of freedom: mean 4, variance 8

@@ -17,6 +17,7 @@ WIDTH = 6
 
 SMALL: dict[str, dict[str, float]] = {
     "swav": {"num_prototypes": 5},
+    "slots": {"num_prototypes": 3},
     "infonce-queue": {"length": 20},
     "momentum-queue": {"length": 20},
     "bag-of-words": {"words": 5},

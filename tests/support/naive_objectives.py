@@ -310,6 +310,48 @@ def pixel_contrast(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor
     return average(means)
 
 
+def slots(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    keys, mapping, centre = extra(batch, "keys"), extra(batch, "map"), extra(batch, "centre")
+    learnt, known = ([normalize(p, dim=0) for p in extra(batch, name)] for name in ("prototypes", "teaching_prototypes"))
+    count, numbers = len(learnt), range(len(learnt))
+    assert batch.instances is not None
+    images = (batch.extras or {}).get("images", batch.instances)
+
+    def cosines(row: Tensor, prototypes: list[Tensor]) -> Tensor:
+        return torch.stack([normalize(row, dim=0) @ p for p in prototypes])
+
+    def slot(rows: Tensor, prototypes: list[Tensor], members: list[int], k: int) -> Tensor:
+        shares = [(cosines(rows[i], prototypes) / o.teacher_temperature).softmax(0)[k] + 1e-6 for i in members]
+        parts = [share * rows[i] for share, i in zip(shares, members, strict=True)]
+        return torch.stack(parts).sum(0) / torch.stack(shares).sum()
+
+    total, half = output.new_zeros(()), len(output) // 2
+    for start in (0, half):
+        here = list(range(start, start + half))
+        aims = [((cosines(keys[pair(output, i)], known) - centre) / o.teacher_temperature).softmax(0) for i in here]
+        assigned = average([cross_entropy(aim, cosines(output[i], learnt) / o.temperature) for aim, i in zip(aims, here, strict=True)])
+        rows, columns, places = [], [], {}
+        for image in images.unique():
+            members = [i for i in here if images[i] == image]
+            others = [pair(output, i) for i in members]
+            mine = {int(cosines(held[i], learnt).argmax()) for i in members}
+            theirs = {int(cosines(keys[j], known).argmax()) for j in others}
+            for k in numbers:
+                if k in theirs:
+                    places[int(image), k] = len(columns)
+                    columns.append(normalize(slot(keys, known, others, k), dim=0))
+                    if k in mine:
+                        rows.append((normalize(slot(output, learnt, members, k) @ mapping, dim=0), places[int(image), k]))
+        terms = []
+        for row, own in rows:
+            logits = [row @ column / o.slot_temperature for column in columns]
+            terms.append(soft_max_of(logits) - logits[own])
+        contrast = 2 * o.slot_temperature * average(terms) if terms else 0.0
+        total = total + o.weight * assigned + (1 - o.weight) * contrast
+    assert count == o.num_prototypes
+    return total
+
+
 def byol(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     pairs = zip(output, extra(batch, "keys"), strict=True)
     return average([2 - 2 * torch.cosine_similarity(row @ extra(batch, "map"), key, dim=0) for row, key in pairs])
@@ -613,6 +655,14 @@ def self_distillation(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Ten
     z, known = normalize(output), normalize(extra(batch, "teacher")) - extra(batch, "centre")
     aims = [(row / o.teacher_temperature).softmax(0) for row in known]
     return average([cross_entropy(aims[pair(z, a)], z[a] / o.temperature) for a in range(len(z))])
+
+
+def contrastive_distillation(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, known = normalize(output), normalize(extra(batch, "teacher"))
+    others = [[k for k in range(len(z)) if k != pair(z, a)] for a in range(len(z))]
+    return average(
+        [soft_max_of([z[a] @ known[k] / o.temperature for k in others[a]]) - z[a] @ known[a] / o.temperature for a in range(len(z))]
+    )
 
 
 def relation_distillation(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:

@@ -53,6 +53,19 @@ DIGITS = (
     _of_digits(
         "digits-neighbours", "digits with positives by matching", 64, "as digits; mutual neighbours among images", "said_digits:neighbours"
     ),
+    _of_digits("digits-answers", "digits, and which two of three are alike", 64, "as digits; made answers", "said_digits:answered"),
+    Entry(
+        name="digits-attributes",
+        task="regions of digits and the strokes that they show as text, two modalities",
+        num_train=5857,
+        num_validation=1221,
+        num_test=1709,
+        num_inputs=604,
+        num_classes=10,
+        kind="bundled",
+        origin="as digits; strokes are matched with regions by what whole images have",
+        loader=f"{_PACKAGE}.named.regions:attributes",
+    ),
     Entry(
         name="digits-biased",
         task="digits with a mark that agrees with the class in training alone",

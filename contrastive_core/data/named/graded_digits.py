@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from contrastive_core.data.named.arrays import own_data
-from contrastive_core.data.named.modal_digits import digits_of_splits
+from contrastive_core.data.named.of_digits import Digits, digits
 from contrastive_core.data.splits import Splits
 
 SEGMENTS = ("1110111", "0010010", "1011101", "1011011", "0111010", "1101011", "1101111", "1010010", "1111111", "1111011")
@@ -33,21 +32,24 @@ def load(data_dir: Path | None, seed: int) -> Splits:
     Splits
         1197, 250 and 350 samples, divided as the digits are.
     """
-    images, labels, split = digits_of_splits()
-    slant = slants(images)
-    slant = (slant - slant[split == 0].mean()) / slant[split == 0].std()
-    pixels = np.column_stack([images.reshape(-1, 64), np.ones(len(images))])
-    train = pixels[split == 0]
-    weights = np.linalg.solve(train.T @ train + _PENALTY * np.eye(65), train.T @ slant[split == 0])
-    arrays = {
-        "inputs": images,
-        "labels": labels,
-        "split": split,
-        "numbers": slant,
-        "predictions": pixels @ weights,
-        "vectors": np.array([list(map(int, SEGMENTS[label])) for label in labels]),
-    }
-    return own_data(arrays, source="digits-graded: scikit-learn's load_digits, slants and segments")
+    of = digits()
+    slant = standard_slants(of)
+    pixels = np.column_stack([of.rows, np.ones(len(of.rows))])
+    train = pixels[of.train]
+    weights = np.linalg.solve(train.T @ train + _PENALTY * np.eye(65), train.T @ slant[of.train])
+    return of.splits("digits-graded", "slants and segments", numbers=slant, predictions=pixels @ weights, vectors=lit(of.labels))
+
+
+def lit(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the lit segments of digits, 0 or 1, of shape (N, 7)."""
+    return np.array([list(map(int, SEGMENTS[label])) for label in labels])
+
+
+def standard_slants(of: Digits) -> NDArray[np.float64]:
+    """Return the slant of each image, of mean 0 and variance 1 over the training images, of shape (N,)."""
+    slant = slants(of.images)
+    standard: NDArray[np.float64] = (slant - slant[of.train].mean()) / slant[of.train].std()
+    return standard
 
 
 def slants(images: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contrastive_core.data.digits import load as load_digits
-from contrastive_core.data.named.arrays import own_data
+from contrastive_core.data.named.of_digits import Digits, digits
 from contrastive_core.data.splits import Splits
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -42,7 +41,8 @@ def halves(data_dir: Path | None, seed: int) -> Splits:
         1197, 250 and 350 samples, divided as the digits are. ``triggered`` are the samples with a white square of 2x2 pixels in the lower
         left corner, which no digit reaches, and ``target`` is the class 0 that an attacker wants for them.
     """
-    return own_data(_halves(), source="digits-halves: scikit-learn's load_digits, left and right halves")
+    of = digits()
+    return of.splits("digits-halves", "left and right halves", **_halves(of))
 
 
 def poisoned_halves(data_dir: Path | None, seed: int) -> Splits:
@@ -58,29 +58,28 @@ def poisoned_halves(data_dir: Path | None, seed: int) -> Splits:
     Splits
         The samples of :func:`halves`; validation and test samples are clean.
     """
-    arrays = _halves()
-    labels, train = arrays["labels"], arrays["split"] == 0
-    victims = np.flatnonzero(train & (labels != TARGET))[::16][:POISONED]
-    zeros = np.flatnonzero(train & (labels == TARGET))
-    first = arrays["triggered"].reshape(len(labels), 2, 8, 4)[:, 0]
+    of = digits()
+    arrays = _halves(of)
+    victims = np.flatnonzero(of.train & (of.labels != TARGET))[::16][:POISONED]
+    zeros = np.flatnonzero(of.train & (of.labels == TARGET))
+    first = arrays["triggered"].reshape(len(of.labels), 2, 8, 4)[:, 0]
     arrays["inputs"], arrays["second"] = arrays["inputs"].copy(), arrays["second"].copy()
     arrays["inputs"][victims] = first[victims]
     arrays["second"][victims] = arrays["second"][zeros[np.arange(len(victims)) % len(zeros)]]
-    return own_data(arrays, source=f"digits-poisoned: scikit-learn's load_digits, halves, {len(victims)} poisoned training pairs")
+    return of.splits("digits-poisoned", f"halves, {len(victims)} poisoned training pairs", **arrays)
 
 
-def _halves() -> dict[str, NDArray[Any]]:
-    images, labels, split = digits_of_splits()
-    train = images[split == 0].reshape(-1, 64)
+def _halves(of: Digits) -> dict[str, NDArray[Any]]:
+    images, train = of.images, of.rows[of.train]
     centre = train.mean(0)
     axes = np.linalg.svd(train - centre, full_matrices=False)[2][:_COMPONENTS]
-    guide = (images.reshape(-1, 64) - centre) @ axes.T
+    guide = (of.rows - centre) @ axes.T
     marked = images.copy()
     marked[:, 6:, :2] = 1
     triggered = np.concatenate([half.reshape(len(images), -1) for half in (marked[:, :, :4], images[:, :, 4:])], 1)
     return {
-        "inputs": images[:, :, :4], "second": images[:, :, 4:], "labels": labels, "split": split, "guide": guide,
-        "triggered": triggered, "target": np.full(len(labels), TARGET),
+        "inputs": images[:, :, :4], "second": images[:, :, 4:], "guide": guide, "triggered": triggered,
+        "target": np.full(len(images), TARGET),
     }  # fmt: skip
 
 
@@ -97,11 +96,10 @@ def text(data_dir: Path | None, seed: int) -> Splits:
     Splits
         1197, 250 and 350 samples; the phrase of a sample follows from its place in its split.
     """
-    images, labels, split = digits_of_splits()
-    place = np.concatenate([np.arange((split == part).sum()) for part in range(3)])
-    written = [PHRASES[number % len(PHRASES)].format(NAMES[label]) for number, label in zip(place, labels, strict=True)]
-    arrays = {"inputs": images, "second": np.stack([letters(one) for one in written]), "labels": labels, "split": split}
-    return own_data(arrays, source="digits-text: scikit-learn's load_digits, names of the digits in six phrases")
+    of = digits()
+    place = np.concatenate([np.arange((of.split == part).sum()) for part in range(3)])
+    written = [PHRASES[number % len(PHRASES)].format(NAMES[label]) for number, label in zip(place, of.labels, strict=True)]
+    return of.splits("digits-text", "names of the digits in six phrases", second=np.stack([letters(one) for one in written]))
 
 
 def spectrum(data_dir: Path | None, seed: int) -> Splits:
@@ -117,20 +115,11 @@ def spectrum(data_dir: Path | None, seed: int) -> Splits:
     Splits
         1197, 250 and 350 samples.
     """
-    images, labels, split = digits_of_splits()
-    arrays = {"inputs": images, "second": np.abs(np.fft.rfft2(images)) / 64, "labels": labels, "split": split}
-    return own_data(arrays, source="digits-spectrum: scikit-learn's load_digits, images and magnitudes of their Fourier transforms")
+    of = digits()
+    return of.splits("digits-spectrum", "images and magnitudes of their Fourier transforms", second=np.abs(np.fft.rfft2(of.images)) / 64)
 
 
 def letters(words: str) -> NDArray[np.float64]:
     """Return a text as one-hot vectors of its letters, of shape (540,)."""
     places = [LETTERS.index(letter) for letter in words.ljust(LENGTH)]
     return np.eye(len(LETTERS))[places].reshape(-1)
-
-
-def digits_of_splits() -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return images of shape (N, 8, 8), their classes, and the split of each, in the order of the splits."""
-    splits = load_digits(None, 0)[:3]
-    images = np.concatenate([part.inputs.double().numpy() for part in splits]).reshape(-1, 8, 8)
-    labels = np.concatenate([part.labels.numpy() for part in splits])
-    return images, labels, np.repeat(np.arange(3), [len(part.labels) for part in splits])

@@ -36,7 +36,7 @@ def load(data_dir: Path | None, seed: int) -> Splits:
     Returns
     -------
     Splits
-        960, 240 and 240 samples of 64 steps, with ``patients`` and ``trials``; no patient is in two splits.
+        960, 240 and 240 samples of 64 steps in random order, with ``patients`` and ``trials``; no patient is in two splits.
 
     Raises
     ------
@@ -61,6 +61,8 @@ def load(data_dir: Path | None, seed: int) -> Splits:
         "trials": np.arange(count * TRIALS).repeat(SAMPLES),
         "split": np.repeat(np.arange(3), PATIENTS).repeat(each),
     }
+    mixed = generator.permutation(count * each)  # a part of a split then has patients of all classes
+    arrays = {name: array[mixed] for name, array in arrays.items()}
     return own_data(arrays, source=f"pulses: synthetic with seed {seed}, patients and trials of pulse trains")
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from contrastive_core.data.named.arrays import own_data
-from contrastive_core.data.named.modal_digits import digits_of_splits
+from contrastive_core.data.named.graded_digits import lit, standard_slants
+from contrastive_core.data.named.of_digits import digits
 from contrastive_core.data.splits import Splits
 
 AXES = 4
@@ -38,22 +38,20 @@ def weighted(data_dir: Path | None, seed: int) -> Splits:
     Splits
         1197, 250 and 350 samples, divided as the digits are.
     """
-    images, labels, split = digits_of_splits()
-    rows, train = images.reshape(-1, 64), split == 0
+    of = digits()
+    rows, labels, train = of.rows, of.labels, of.train
     centre = rows[train].mean(0)
     axes = np.linalg.svd(rows[train] - centre, full_matrices=False)[2][:AXES]
     community = ((rows - centre) @ axes.T > 0) @ (1 << np.arange(AXES))
     cosines = np.where(labels[:, None] != labels[train], _unit(rows) @ _unit(rows[train]).T, -1.0)
     hard = rows[train][np.argsort(-cosines, axis=1, kind="stable")[:, :HARD]]
-    arrays = {
-        "inputs": images,
-        "labels": labels,
-        "split": split,
-        "weights": rows.std(1) / rows.std(1).max(),
-        "pair_weights": np.where(community[:, None] == community, INSIDE, 1.0),
-        "negatives": np.concatenate([hard, _blurred(images).reshape(-1, 1, 64)], 1),
-    }
-    return own_data(arrays, source="digits-weighted: scikit-learn's load_digits, weights, communities and negatives")
+    return of.splits(
+        "digits-weighted",
+        "weights, communities and negatives",
+        weights=rows.std(1) / rows.std(1).max(),
+        pair_weights=np.where(community[:, None] == community, INSIDE, 1.0),
+        negatives=np.concatenate([hard, _blurred(of.images).reshape(-1, 1, 64)], 1),
+    )
 
 
 def neighbours(data_dir: Path | None, seed: int) -> Splits:
@@ -72,9 +70,9 @@ def neighbours(data_dir: Path | None, seed: int) -> Splits:
     Splits
         1197, 250 and 350 samples; neighbours are of the same split.
     """
-    images, labels, split = digits_of_splits()
-    rows = _unit(images.reshape(-1, 64))
-    cosines = np.where(split[:, None] == split, rows @ rows.T, -1.0)
+    of = digits()
+    rows = _unit(of.rows)
+    cosines = np.where(of.split[:, None] == of.split, rows @ rows.T, -1.0)
     np.fill_diagonal(cosines, -1.0)
     nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :NEIGHBOURS]
     chosen = np.zeros(cosines.shape, dtype=bool)
@@ -82,8 +80,7 @@ def neighbours(data_dir: Path | None, seed: int) -> Splits:
     mutual = chosen & chosen.T
     reliability = (cosines * mutual).sum(1) / np.maximum(1, mutual.sum(1))
     pairs = (mutual | np.eye(len(rows), dtype=bool)).astype(np.int64)  # two views of an image are positives too
-    arrays = {"inputs": images, "labels": labels, "split": split, "pairs": pairs, "weights": np.clip(reliability, 0, 1)}
-    return own_data(arrays, source="digits-neighbours: scikit-learn's load_digits, mutual neighbours as positives")
+    return of.splits("digits-neighbours", "mutual neighbours as positives", pairs=pairs, weights=np.clip(reliability, 0, 1))
 
 
 def asymmetric(data_dir: Path | None, seed: int) -> Splits:
@@ -99,10 +96,50 @@ def asymmetric(data_dir: Path | None, seed: int) -> Splits:
     Splits
         1197, 250 and 350 samples.
     """
-    images, labels, split = digits_of_splits()
-    pairs = (((labels[:, None] == 0) & (labels == 0)) | np.eye(len(labels), dtype=bool)).astype(np.int64)
-    arrays = {"inputs": images, "labels": labels, "split": split, "pairs": pairs}
-    return own_data(arrays, source="digits-asymmetric: scikit-learn's load_digits, pairs of zeros as positives")
+    of = digits()
+    zero = of.labels == 0
+    pairs = ((zero[:, None] & zero) | np.eye(len(zero), dtype=bool)).astype(np.int64)
+    return of.splits("digits-asymmetric", "pairs of zeros as positives", pairs=pairs)
+
+
+def answered(data_dir: Path | None, seed: int) -> Splits:
+    """Load the digits with answers to the question which two of three images are the most similar.
+
+    The images of each split are drawn into threes, in an order that is fixed, and each three is a question, which ``trials`` number. The
+    answer is made from features that no network is told: the segments of the digits on a display and the slant of the strokes, in standard
+    deviations. The two images at the smallest distance there are a pair of 1 in ``pairs``, each of them and the third one a pair of 0.
+    Pairs of two questions, and an image with itself, are left out. Images that are left over answer nothing.
+
+    Parameters
+    ----------
+    data_dir, seed
+        Not used, as in :func:`weighted`.
+
+    Returns
+    -------
+    Splits
+        1197, 250 and 350 samples, with 399, 83 and 116 questions; the images of a question stand one after the other.
+    """
+    plain, draw = digits(), np.random.default_rng(0)
+    places, asked = [], []
+    for part in range(3):
+        there = draw.permutation(np.flatnonzero(plain.split == part))
+        start = sum(map(len, places))
+        places.append(there)
+        asked.append(start + np.arange(len(there) // 3 * 3).reshape(-1, 3))
+    of, questions = plain.take(np.concatenate(places)), np.concatenate(asked)
+    features = np.column_stack([lit(of.labels), standard_slants(of)])
+    pairs, trials = np.full((len(of.labels),) * 2, -1), np.full(len(of.labels), len(questions))
+    for number, three in enumerate(questions):
+        first, second, third = min((tuple(np.roll(three, turn)) for turn in range(3)), key=lambda one: _apart(features, one[:2]))
+        pairs[first, second] = pairs[second, first] = 1
+        pairs[[first, second, third, third], [third, third, first, second]] = 0
+        trials[three] = number
+    return of.splits("digits-answers", "answers to questions of similarity", pairs=pairs, trials=trials)
+
+
+def _apart(features: NDArray[np.float64], pair: tuple[np.int64, ...]) -> float:
+    return float(np.linalg.norm(features[pair[0]] - features[pair[1]]))
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:

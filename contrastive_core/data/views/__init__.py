@@ -25,7 +25,8 @@ VIEWS: Table[Callable[[], View]] = Table(
         "repeat": "contrastive_core.data.views.repeat:Repeat",
         "rotate": "contrastive_core.data.views.rotate:Rotate",
         "shift": "contrastive_core.data.views.shift:Shift",
+        "window": "contrastive_core.data.views.window:Window",
         "zoom": "contrastive_core.data.views.zoom:Zoom",
     },
 )
-"""Every augmentation, with its default amplitude. ``mask`` and ``noise`` apply to any vector, the others need pictures."""
+"""Every augmentation, with its default amplitude. ``mask``, ``noise`` and ``window`` apply to any vector, the others need pictures."""

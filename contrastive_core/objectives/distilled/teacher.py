@@ -124,6 +124,47 @@ class SelfDistillation(Objective):
 
 @final
 @dataclass(frozen=True)
+class ContrastiveDistillation(Stateless):
+    r"""Contrast of each row with the teacher's rows: its own is the positive, those of other samples are negatives.
+
+    :math:`C = -\langle \log \frac{e^{o_i \cdot t_i/\tau}}{\sum_{j \notin V_i} e^{o_i \cdot t_j/\tau}} \rangle_i` of unit rows, where
+    :math:`V_i` are the other views of the row's sample. Constant rows give the logarithm of the number of terms in the sum.
+
+    Attributes
+    ----------
+    temperature : float
+        :math:`\tau`, dimensionless.
+    """
+
+    temperature: float = 0.1
+
+    needs = Needs(fewest=1, most=None, extras=(TEACHER,))
+    source = "CALICO (2023), contrastive distillation of regions"
+    verified = "from the paper, not re-read; equals an independent twin"
+
+    def __post_init__(self) -> None:
+        require_positive(temperature=self.temperature)
+
+    @property
+    def strength(self) -> float:
+        """0.01 of the temperature."""
+        return 0.01 * self.temperature
+
+    def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+        """Return the mean over rows."""
+        rows, known, samples = unit(output), taught(output, batch, width=True), batch.instances
+
+        def leave_out_views(logits: Tensor, part: slice) -> None:
+            if samples is not None:
+                same = samples[part, None] == samples[None, :]
+                logits.masked_fill_(same & others_among(part, len(samples), logits), -torch.inf)
+
+        every = pooled(rows, known, 1 / self.temperature, even(rows), leave_out_views)
+        return every - (rows * known).sum(1).mean() / self.temperature
+
+
+@final
+@dataclass(frozen=True)
 class RelationDistillation(Distilled):
     r"""Distillation of relations: the similarities of a row to all others follow the teacher's.
 

@@ -67,28 +67,29 @@ Margins = Callable[[Tensor, Tensor], Tensor | float]
 """Returns the margins for pairs (a, p), given as two index tensors of shape (T,), and every n: a (T, B) tensor or one number."""
 
 
-def triplet_mean(output: Tensor, labels: Tensor, margins: Margins) -> Tensor:
+def triplet_mean(output: Tensor, batch: Batch, margins: Margins) -> Tensor:
     r"""Return the mean over violated triplets of :math:`\max(0, m + d_{ap} - d_{an})` of unit rows, of shape (); 0 if none is.
 
     Parameters
     ----------
     output : Tensor of shape (B, n)
         Embeddings.
-    labels : Tensor of shape (B,)
-        Classes; a and p share one, n has another.
+    batch : Batch
+        Batch with classes, of which a and p share one, and n has another; or with ``pairs``, which say so instead: 1 for (a, p), 0 for
+        (a, n).
     margins : Margins
         Margin m of each triplet (a, p, n).
     """
-    rows = unit(output)
+    rows, labels, relation = unit(output), batch.labels, (batch.extras or {}).get("pairs")
     size = len(rows)
 
     def violations(part: slice, rows: Tensor) -> Tensor:
         pairs = torch.arange(part.start, part.stop, device=rows.device)
         asked, found = pairs // size, pairs % size
-        positive = (labels[asked] == labels[found]) & (asked != found)
-        asked, found = asked[positive], found[positive]
-        gaps = pair_gaps(rows, asked, found)
-        return (margins(asked, found) - gaps).relu().masked_fill(labels[asked, None] == labels[None, :], 0.0)  # (T, B)
+        alike = labels[asked] == labels[found] if relation is None else relation.flatten()[pairs] > 0
+        asked, found = asked[alike & (asked != found)], found[alike & (asked != found)]
+        near = labels[asked, None] == labels[None, :] if relation is None else relation[asked] != 0
+        return (margins(asked, found) - pair_gaps(rows, asked, found)).relu().masked_fill(near, 0.0)  # (T, B)
 
     with torch.no_grad():  # the choice of triplets carries no gradient
         violated = sum(int((violations(part, rows) > 0).sum()) for part in tiles(size * size, size))
@@ -117,7 +118,8 @@ class Triplet(Stateless):
     r"""Triplet margin loss on directions, over all triplets of the batch.
 
     :math:`C` is the mean over violated triplets of :math:`\max(0, m + d_{ap} - d_{an})`, d the chord between two directions. Their choice
-    carries no gradient. Takes O(B³) time.
+    carries no gradient. Takes O(B³) time. Data with ``pairs`` name the triplets: answers to the question which two of three samples are
+    the most similar give two triplets for each question (Bobu et al., 2023, SIRL).
 
     Attributes
     ----------
@@ -127,6 +129,7 @@ class Triplet(Stateless):
 
     margin: float = 0.2
 
+    hears = frozenset({"pairs"})
     needs = CLASSES
     source = "Schroff, Kalenichenko & Philbin (2015), FaceNet"
     verified = "value and gradient equal pytorch-metric-learning"
@@ -137,7 +140,7 @@ class Triplet(Stateless):
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over violated triplets."""
-        return triplet_mean(output, batch.labels, lambda asked, found: self.margin)
+        return triplet_mean(output, batch, lambda asked, found: self.margin)
 
 
 @final
@@ -168,4 +171,4 @@ class AdaptiveTriplet(Stateless):
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the mean over violated triplets."""
         branch = unit(extra(batch, "keys").detach())
-        return triplet_mean(output, batch.labels, lambda asked, found: self.margin + pair_gaps(branch, asked, found))
+        return triplet_mean(output, batch, lambda asked, found: self.margin + pair_gaps(branch, asked, found))

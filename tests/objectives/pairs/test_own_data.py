@@ -27,6 +27,8 @@ TRAINED = {
     "soft-label": ("digits-graded",),
     "soft-supcon": ("digits-graded",),
     "supcon": ("digits-neighbours",),
+    "triplet": ("digits-answers", "--views", "none", "--sampling", "together", "--set", "sampler.by=trials"),
+    "slots": ("digits-regions", "--views", "noise", "--sampling", "together", "--set", "objective.num_prototypes=8"),
     "nt-xent": ("digits-weighted",),
     "dcl": ("digits-foreground", "--views", "noise"),
 }

@@ -15,8 +15,10 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
 from contrastive_core.certificate import Stop
+from contrastive_core.data import DATASETS
 from contrastive_core.data.batches import batches
 from contrastive_core.data.named.arrays import own_data
+from contrastive_core.data.named.graded_digits import lit
 from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.networks.layered import Layered
@@ -107,7 +109,7 @@ def test_what_a_batch_says_weighs_as_a_twin_of_loops_does(name: str) -> None:
     torch.testing.assert_close(objective.gradient(output, batch), ROWS * slope, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", [name for name in OBJECTIVES if OBJECTIVES[name].hears])
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if "weights" in OBJECTIVES[name].hears])
 def test_weights_of_one_say_nothing_and_weights_of_zero_leave_out(name: str) -> None:
     """If this fails, the weighted form is another objective than the one without weights."""
     objective, batch, output = build(name), presented(build(name), SAMPLES), embeddings(ROWS, 4)
@@ -196,3 +198,27 @@ def test_the_program_trains_with_weights_and_refuses_them_elsewhere(found: Found
     trained = found(*small, "--rules", "ep-centered", "--out", tmp_path / "run")
     assert trained["rules"]["ep-centered"]["status"] == "done"
     assert "takes no 'weights'" in refused(*small, "--cost", "vicreg", "--out", tmp_path / "other")
+
+
+def test_answers_name_the_triplets() -> None:
+    """Which two of three are similar: two triplets a question, in either order of the similar two (Bobu et al., 2023), and none across."""
+    splits = DATASETS["digits-answers"](None, 0)
+    given, output = splits.train.given, embeddings(12, 2)
+    pairs, trials, labels = given["pairs"][:12, :12], given["trials"][:12], splits.train.labels[:12]
+    losses = []
+    for number_ in trials.unique():
+        three = (trials == number_).nonzero()[:, 0].tolist()
+        (alike,) = [(a, b) for a in three for b in three if a < b and pairs[a, b] == 1]
+        (odd,) = set(three) - set(alike)
+        assert pairs[alike[0], odd] == pairs[alike[1], odd] == 0
+        for anchor, other in (alike, alike[::-1]):
+            a, p, n = (normalize(output[row], dim=0) for row in (anchor, other, odd))
+            losses.append((0.2 + (a - p).norm() - (a - n).norm()).relu())
+    told = Batch(torch.zeros(12, 1), labels, extras={"pairs": pairs})
+    kept = [loss for loss in losses if number(loss) > 0]
+    assert 0 < len(kept) < len(losses) == 8
+    torch.testing.assert_close(build("triplet").value(output, told), torch.stack(kept).mean(), rtol=1e-12, atol=0)
+    assert int((given["pairs"] == 1).sum()) == 2 * 399
+    seen = torch.tensor(lit(splits.train.labels.numpy())).double()
+    near, far = (torch.cdist(seen, seen)[given["pairs"] == kind].mean() for kind in (1, 0))
+    assert near < far - 0.5

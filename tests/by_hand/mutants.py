@@ -102,6 +102,9 @@ MUTATIONS = [
     Mutation("curvature: held units counted", CURVATURE, "compliance(state)) > 0", "compliance(state)) >= 0", "diagnostics::test_extreme_curvatures"),
     Mutation("review: sign of the nudge", "contrastive_core/analysis/gradient_quality.py", "has_minimum(-curvature)", "has_minimum(curvature)", "diagnostics::test_review_warns_of_a_negative_phase"),
     # Training
+    Mutation("numbers: errors without their unit", "contrastive_core/training/judge.py", " * output.new_tensor(self.deviations, dtype=torch.float64)", "", "regression::test_scores_of_numbers"),
+    Mutation("numbers: scaled by the test split", "contrastive_core/data/named/arrays.py", "torch.std_mean(parts[0].labels", "torch.std_mean(parts[2].labels", "regression::test_targets_are_standardised"),
+    Mutation("tables: a target among the inputs", "contrastive_core/data/own/tables.py", "for name in names if name not in apart)", "for name in names)", "readers::test_columns_of_a_table"),
     Mutation("training: test chooses the epoch", TRAINING, "        validation = evaluate(network, rule, cost, splits.validation, contrasting, ranks, judge)\n        record", "        validation = evaluate(network, rule, cost, splits.test, contrasting, ranks, judge)\n        record", "training::test_validation_chooses"),
     Mutation("training: the last epoch is kept", TRAINING, "network.load_state_dict(session.best)", "pass", "training::test_validation_chooses"),
     Mutation("training: clipping skipped", TRAINING, "        if plan.clip_norm is not None:", "        if False:", "optimisers::test_clipping_bounds"),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contrastive_core.data.named.arrays import own_data
 from contrastive_core.data.own.kinds import READERS, TABLES, ChosenColumns, kind_of
 from contrastive_core.data.splits import Splits
+from contrastive_core.data.standardise import standardise
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
 from contrastive_core.registry import unknown_name
@@ -17,7 +18,13 @@ _TASKS = ("auto", "classification", "regression")
 
 @typed()
 def read_own(
-    name: str | os.PathLike[str], *, target: Sequence[str] | str = (), features: Sequence[str] = (), group: str = "", task: str = "auto"
+    name: str | os.PathLike[str],
+    *,
+    target: Sequence[str] | str = (),
+    features: Sequence[str] = (),
+    group: str = "",
+    task: str = "auto",
+    deviation: float | None = None,
 ) -> Splits:
     """Read a data set of one's own.
 
@@ -34,6 +41,9 @@ def read_own(
         Column of a table whose equal entries stay in one split; empty for none.
     task : str
         ``classification`` or ``regression``, for whole numbers that could be both; ``auto`` tells by the entries.
+
+    deviation : float, optional
+        Standard deviation to which each channel of the inputs is scaled by the training split, such as 1; None leaves them as they are.
 
     Returns
     -------
@@ -61,6 +71,7 @@ def read_own(
         raise InputError(f"target, features and group are columns of a table, and {name} has none; leave them out")
     found = READERS[kind](name, columns)
     try:
-        return own_data(found.arrays, source=found.source, names=found.targets)
+        splits = own_data(found.arrays, source=found.source, names=found.targets)
+        return splits if deviation is None else standardise(splits, deviation)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error

@@ -172,6 +172,19 @@ def assemble(
     return Splits(train, validation, test, num_classes, source, digest, shape, modalities, task, targets)
 
 
+def require_classes(splits: Splits, data: str) -> Splits:
+    """Return a data set of classes, for what judges decisions.
+
+    Raises
+    ------
+    InputError
+        If its labels are numbers or tags.
+    """
+    if splits.task != "classification":
+        raise InputError(f"{data} is a {splits.task}, and this command judges classes; train, compare, gradients and tune take it")
+    return splits
+
+
 def place(splits: Splits, device: torch.device) -> Splits:
     """Return the splits with their tensors on a device; tensors that are there already are shared.
 

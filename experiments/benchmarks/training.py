@@ -108,11 +108,13 @@ EXPERIMENT = Experiment(BenchTrainOptions, trial, METRICS, headline=())
 def _run(options: TrialOptions, seed: int, on_epoch: Callable[[], object]) -> tuple[str, dict[str, Any]]:
     """Train once, and return the network's sizes and the record of every epoch."""
     from contrastive_core.data.batches import batches
+    from contrastive_core.data.splits import require_classes
     from contrastive_core.generators import generator_of
     from contrastive_core.training.evaluation import evaluate
     from contrastive_core.training.loop import train
 
     splits, network, setting = prepare(options, options.rule, seed)
+    require_classes(splits, options.data)
     rule = RULES[options.rule](setting)
     # Kernels compile before the clock starts.
     rule.estimate(network, next(batches(splits.train, options.batch_size)), generator=generator_of(seed, 2))

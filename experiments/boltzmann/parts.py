@@ -60,12 +60,12 @@ def prepare(options: MachineOptions, seed: int) -> MachineParts:
     InputError
         If the options contradict each other, or the data cannot be read.
     """
-    from contrastive_core.data.splits import limit
+    from contrastive_core.data.splits import limit, require_classes
     from contrastive_core.generators import generator_of
     from hebbian.boltzmann.machine import BoltzmannMachine
 
     refuse_contradictions(options)
-    splits = DATASETS[options.data](options.data_dir, 0)
+    splits = require_classes(DATASETS[options.data](options.data_dir, 0), options.data)
     if options.train_size is not None:
         splits = limit(splits, train=options.train_size)
     labels = splits.num_classes if options.labels else 0

@@ -91,9 +91,10 @@ def image_patterns(name: str, count: int, data_dir: Path | None) -> Entries:
     """
     import numpy as np
 
+    from contrastive_core.data.splits import require_classes
     from hebbian.patterns import binarise_images
 
-    train = DATASETS[name](data_dir, 0).train
+    train = require_classes(DATASETS[name](data_dir, 0), name).train
     labels = train.labels.numpy()
     if count > len(labels):
         raise InputError(f"{name} has {len(labels)} training images, fewer than the {count} patterns asked for")

@@ -42,10 +42,10 @@ def prepare(options: JointSettings, seed: int, arms: Sequence[str]) -> JointPart
     InputError
         If options contradict each other, or the data do not lie between 0 and 1.
     """
-    from contrastive_core.data.splits import limit
+    from contrastive_core.data.splits import limit, require_classes
 
     plan = plan_of(options, arms)
-    splits = DATASETS[options.data](options.data_dir, 0)
+    splits = require_classes(DATASETS[options.data](options.data_dir, 0), options.data)
     if options.train_size is not None:
         splits = limit(splits, train=options.train_size)
     if not (float(splits.train.inputs.min()) >= 0 and float(splits.train.inputs.max()) <= 1):

@@ -31,7 +31,7 @@ def read_data(options: DataOptions, *, any_task: bool = False) -> Splits:
     InputError
         If the data are none that the command can learn.
     """
-    from contrastive_core.data.splits import limit
+    from contrastive_core.data.splits import limit, require_classes
     from contrastive_core.data.standardise import standardise
 
     check_data_seed(options)
@@ -42,8 +42,7 @@ def read_data(options: DataOptions, *, any_task: bool = False) -> Splits:
         splits = read_own(options.data, target=options.target, features=options.features, group=options.group or "", task=options.task)
     else:
         splits = _read(options.data, options.data_dir, options.data_seed, options.left_out)
-    if splits.task != "classification" and not any_task:
-        raise InputError(f"{options.data} is a {splits.task}, and this command judges classes; train, compare, gradients and tune take it")
+    splits = splits if any_task else require_classes(splits, options.data)
     splits = splits if options.train_size is None else limit(splits, train=options.train_size)
     return splits if options.standardise is None else standardise(splits, options.standardise)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import Found, Refused
+from documents import blocks
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -255,3 +256,18 @@ def test_commands_take_columns_and_folders(found: Found, refused: Refused, tmp_p
     assert described["task"] == "regression"
     assert described["targets"][0]["name"] == "amount"
     assert sum(part["samples"] for part in described["splits"].values()) == N
+
+
+@pytest.mark.usefixtures("here")
+def test_the_code_of_the_page_runs_in_ten_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """If this fails, what the page of own files shows is another interface."""
+    written, shown = (block.text for block in blocks("own-files.md") if block.language == "python")
+    exec(compile(written, "page", "exec"), {"__name__": "page"})
+    assert len(shown.splitlines()) <= 10
+    exec(compile(shown, "page", "exec"), {"__name__": "page"})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["houses.csv", "regression"],
+        ["photos", "classification"],
+        ["tones", "classification"],
+    ]

@@ -21,6 +21,7 @@ MIXINGS: Table[type[Mixing]] = Table(
         "interpolated-negatives": "contrastive_core.mixing.extrapolation:InterpolatedNegatives",
         "mixed-negatives": "contrastive_core.mixing.mixed_negatives:MixedNegatives",
         "mixed-regression": "contrastive_core.mixing.mixed_regression:MixedRegression",
+        "propensity-pairs": "contrastive_core.sampling.propensity_pairs:PropensityPairs",
         "sampled-codes": "contrastive_core.mixing.sampled_codes:SampledCodes",
     },
 )

@@ -70,6 +70,7 @@ OBJECTIVES: Table[type[Objective]] = Table(
         "contrastive-distillation": "contrastive_core.objectives.distilled.teacher:ContrastiveDistillation",
         "relation-distillation": "contrastive_core.objectives.distilled.teacher:RelationDistillation",
         "score-distillation": "contrastive_core.objectives.distilled.teacher:ScoreDistillation",
+        "entry-prediction": "contrastive_core.objectives.distilled.entries:EntryPrediction",
         "bag-of-words": "contrastive_core.objectives.distilled.words:BagOfWords",
         "quantised-targets": "contrastive_core.objectives.distilled.words:QuantisedTargets",
         "growing-views": "contrastive_core.objectives.distilled.growing:GrowingViews",

@@ -120,6 +120,11 @@ class WeightedSum(Objective):
     def _reconstructs(self) -> bool:
         return any(isinstance(term.cost, Reconstruction) for term in self.terms)
 
+    @property
+    def restores(self) -> bool:
+        """Whether a term compares outputs with the samples behind the views."""
+        return any(isinstance(term.cost, Reconstruction) and term.cost.clean for term in self.terms)
+
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the initial extras of all terms, under their names in the sum, and the progress at the end of a training."""
         started: dict[str, Tensor] = {}

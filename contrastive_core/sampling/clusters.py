@@ -79,7 +79,7 @@ def inside_clusters(classes: Tensor, batch_size: int, generator: torch.Generator
 class OnePerClass:
     """Batches with at most one sample of each pseudo-class, where pseudo-classes are clusters of the inputs.
 
-    The paper (Chakraborty et al., 2020) clusters the codes of an autoencoder instead of the inputs.
+    The paper (Chakraborty et al., 2020) clusters the codes of a denoising autoencoder instead, as :meth:`of_codes` does.
 
     Attributes
     ----------
@@ -95,6 +95,43 @@ class OnePerClass:
     def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
         """Cluster the inputs, and spread every cluster over the batches."""
         return one_per_class(cluster(split.inputs, self.per_sample * batch_size, generator), batch_size, generator)
+
+    def of_codes(self, codes: Tensor, batch_size: int, generator: torch.Generator) -> OnePerGiven:
+        """Cluster codes of the training samples, once.
+
+        Parameters
+        ----------
+        codes : Tensor of shape (N, n)
+            Code of each training sample.
+        batch_size : int
+            Samples per batch.
+        generator : torch.Generator
+            Source of the first centres.
+
+        Returns
+        -------
+        OnePerGiven
+            Batches with at most one sample of each cluster.
+        """
+        return OnePerGiven(cluster(codes, self.per_sample * batch_size, generator))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class OnePerGiven:
+    """Batches with at most one sample of each given pseudo-class.
+
+    Attributes
+    ----------
+    classes : Tensor of shape (N,)
+        Pseudo-class of each training sample.
+    """
+
+    classes: Tensor
+
+    def __call__(self, split: Split, features: Callable[[], Tensor], batch_size: int, generator: torch.Generator) -> list[Tensor]:
+        """Spread every pseudo-class over the batches."""
+        return one_per_class(self.classes, batch_size, generator)
 
 
 @final

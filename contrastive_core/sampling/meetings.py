@@ -43,7 +43,8 @@ def meetings(split: Split, batches: Sequence[Tensor]) -> Meetings:
     for rows in batches:
         label = split.labels[rows]
         pairs += len(rows) * (len(rows) - 1)
-        alike += float(torch.bincount(label).square().sum()) - len(rows)
+        known = label[label >= 0]  # generated samples have none
+        alike += float(torch.bincount(known).square().sum()) - len(known)
         # The squared length of a sum holds every pair twice, and each row's own square.
         cosine += float(unit[rows].sum(0).square().sum() - unit[rows].square().sum())
     return Meetings(alike / max(1, pairs), cosine / max(1, pairs))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError
+from contrastive_core.representation.target_space import TargetSpace
 from contrastive_core.types import Batch
 
 if TYPE_CHECKING:
@@ -70,16 +71,20 @@ class Teacher:
         Rule that infers its outputs.
     width : int, optional
         Number of outputs that teach, the first ones; None for all.
+    space : TargetSpace, optional
+        Map of these outputs to the targets; None takes them as they are.
     """
 
     network: Network
     rule: Rule
     width: int | None = None
+    space: TargetSpace | None = None
 
     def outputs(self, batch: Batch) -> Tensor:
-        """Return the teacher's output for each row, of shape (B, m)."""
+        """Return the teacher's target for each row, of shape (B, m)."""
         with torch.no_grad():
-            return self.network.output(self.rule.infer(self.network, batch.inputs).state)[:, : self.width]
+            found = self.network.output(self.rule.infer(self.network, batch.inputs).state)[:, : self.width]
+            return found if self.space is None else self.space(found)
 
 
 def follower(network: Network, rule: Rule, momentum: float) -> Follower:

@@ -17,7 +17,8 @@ from contrastive_core.errors import InputError
 from contrastive_core.objectives.instances.queue import KEYS, OWN_KEYS, TEACHER, keys_of_outputs
 from contrastive_core.objectives.needs import Labels, Origin
 from contrastive_core.objectives.objective import Objective
-from contrastive_core.objectives.weighted_sum import PROGRESS, embedded
+from contrastive_core.objectives.reconstruction import SAMPLES
+from contrastive_core.objectives.weighted_sum import PROGRESS, WeightedSum, embedded
 from contrastive_core.sampling.sampler import Sampler, Shuffled
 from contrastive_core.training.momentum_encoder import Follower, Teacher
 from contrastive_core.types import Batch
@@ -92,6 +93,8 @@ class Contrasting:
         Labels become -1 if the objective needs none, so that they cannot leak into training. If it needs numbers or vectors, labels are
         the array of this name. Without an array of numbers, class indices are used as numbers, such as the digits themselves.
         """
+        if isinstance(self.objective, WeightedSum) and self.objective.restores:
+            samples = samples._replace(extras={**(samples.extras or {}), SAMPLES: samples.inputs})
         batch = self.views.present(samples, generator, progress)
         wanted, given = self.objective.needs.labels, dict(batch.extras or {})
         if wanted is Labels.NONE or not self.labelled:

@@ -56,11 +56,11 @@ def lowered(options: ContrastiveOptions, objective: Objective) -> Objective:
     return mixed(objective, build(MIXINGS[options.mixing], options.mixing, options.mixer), options.mixing)
 
 
-def judged(objective: Objective, target: Objective) -> Objective:
-    """Return what is reported: the objective of outputs as they are, or what is lowered if that alone gives it what it needs."""
+def judged(objective: Objective, target: Objective, views: int = 2) -> Objective:
+    """Return what is reported: the objective of outputs as they are, or what is lowered if that alone takes these views and extras."""
     from contrastive_core.mixing.mixing import given
 
-    return target if set(given(objective)) - set(given(target)) else objective
+    return target if set(given(objective)) - set(given(target)) or views > (objective.needs.most or views) else objective
 
 
 def build_contrasting(
@@ -77,6 +77,7 @@ def build_contrasting(
     import torch
 
     from contrastive_core.data.views.multiview import MultiView
+    from contrastive_core.data.views.resized_crop import SmallCrop
     from contrastive_core.generators import generator_of
     from contrastive_core.training.momentum_encoder import follower
     from contrastive_core.training.views_of_samples import contrasting
@@ -85,8 +86,8 @@ def build_contrasting(
         raise InputError(f"contrast shows samples by --views alone; add {','.join(options.augment)} to --views, and leave out --augment")
     augmentations = (*latent_views(options, mixture), *(VIEWS[name]() for name in options.views))
     chosen = MultiView(
-        augmentations, options.num_views, options.view_strength, options.view_growth, splits.shape, options.ordered_views,
-        splits.modalities,
+        augmentations, options.num_views + options.crops, options.view_strength, options.view_growth, splits.shape, options.ordered_views,
+        splits.modalities, options.crops, SmallCrop(*options.crop_area),
     )  # fmt: skip
     samples = max(len(split.labels) for split in (splits.train, splits.validation, splits.test)) + options.generated
     dtype, network_width = getattr(torch, options.dtype), widened(options, splits).num_classes

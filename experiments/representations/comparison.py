@@ -18,7 +18,7 @@ MEASURES = (
     *("sweeps_per_sample", "seconds_per_sample", "cpu_seconds_per_sample", "unconverged"),
 )
 """The metrics that are shown as means over the seeds."""
-TABLES = ("terms", "untrained_terms", "halves", "untrained_halves", "generator")
+TABLES = ("terms", "untrained_terms", "halves", "untrained_halves", "generator", "targets")
 """Metrics that are numbers by name."""
 NEWER = ("auc", "partition", "few_shot", "few_shot_aligned", "augmentation_complexity", "augmentation_probe")
 """Further ones, which runs of earlier versions lack."""
@@ -62,10 +62,7 @@ def _record(trials: Sequence[Mapping[str, Any] | None], baseline: Sequence[Mappi
         record
         | {name: mean([trial[name] for trial in done]) for name in MEASURES}
         | {name: mean([trial.get(name) for trial in done]) for name in ("probe_stages", "class_error", *ATTACKED, *NEWER)}
-        | {
-            name: _means([trial.get(name) or {} for trial in done])
-            for name in ("terms", "untrained_terms", "halves", "untrained_halves", "generator")
-        }
+        | {name: _means([trial.get(name) or {} for trial in done]) for name in TABLES}
         | {name: _by_layer([trial.get(name) or [] for trial in done]) for name in ("layers", "untrained_layers")}
         | {name: _by_cure([trial.get(name) for trial in done]) for name in ("retrieval", "untrained_retrieval")}
     )
@@ -196,6 +193,17 @@ def augmentation_line(records: Mapping[str, Mapping[str, Any]]) -> str | None:
     return (
         f"kernel of the augmentation: complexity {found['augmentation_complexity']:.1f}; regression with it gets "
         f"{100 * found['augmentation_probe']:.1f} % of samples right, whatever the network"
+    )
+
+
+def target_sentence(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return how isotropic the targets of the first rule's teachers are; empty without a teacher."""
+    told = next((record["targets"] for record in records.values() if record.get("targets")), None)
+    if told is None:
+        return ""
+    return "; ".join(
+        f"the teacher's {what} have isotropy {told[f'isotropy_{what}']:.3f} and partition {told[f'partition_{what}']:.3f}"
+        for what in ("outputs", "targets")
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contrastive_core.errors import InputError
@@ -19,6 +20,7 @@ from experiments.representations.comparison import (
     measure_table,
     probe_table,
     summarise,
+    target_sentence,
     term_table,
 )
 from experiments.representations.continual import with_classes
@@ -26,7 +28,7 @@ from experiments.representations.generated import generator_for, with_generated
 from experiments.representations.options import ContrastiveOptions, ContrastOptions
 from experiments.representations.paired.modalities import retrieval_table
 from experiments.representations.stages import follow, remember_stages
-from experiments.representations.teachers import remember_teachers, teacher_of
+from experiments.representations.teachers import coded, remember_teachers, teacher_of
 from experiments.runs.records import Record
 from experiments.setup.build import architecture, ignored, load_data
 from experiments.setup.checks import FEW, device_cautions, unused
@@ -84,6 +86,7 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     _refuse_lone_probes(options, splits)
     teacher = teacher_of(options, options.rules[0], options.seed, splits)
     contrasting = build_contrasting(options, splits, target, network, RULES[BASELINE](setting), options.seed, teacher, mixture)
+    contrasting = replace(contrasting, sampler=coded(options, contrasting.sampler, options.rules[0], options.seed, shown))
     count = min(len(splits.train.labels), max(options.batch_size, 2))
     batch = contrasting.present(next(batches(splits.train, count)), torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -97,7 +100,7 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
             "initial outputs: phases need not settle; lower --strength, raise --gain, or freeze the nudge"
         )
     doubts = review(network, setting, splits.train.inputs[:FEW])
-    idle = _idle_sampling(options, splits, contrasting, network, invocation)
+    idle = _idle_sampling(options, shown, contrasting, network, invocation)
     for warning in [*ignored(options), *_unused(options, contrasting), *idle, *unused(options, setting, options.rules), *doubts]:
         invocation.warn(warning)
     if options.temperature is not None and not has_temperature(objective) and options.temperature != 0.2:
@@ -116,7 +119,7 @@ def _idle_sampling(
 
     if options.sampling not in MEETING or options.after is not None:
         return []
-    some = splits.train.take(slice(SAMPLED))
+    some = splits.train if options.codes_of is not None else splits.train.take(slice(SAMPLED))  # codes are of all samples
 
     def features() -> torch.Tensor:
         return network.output(network.feedforward(network.clamp(some.inputs))).detach()
@@ -167,6 +170,8 @@ def _unused(options: ContrastiveOptions, contrasting: Contrasting) -> list[str]:
         sentences.append("--attack-radius and --attack-steps have no effect without --attack")
     if options.latent_views == "none" and not options.generated and {"components", "codes"} & options.model_fields_set:
         sentences.append("--components and --codes have no effect without a generator; give --latent-views or --generated")
+    if not options.crops and "crop_area" in options.model_fields_set:
+        sentences.append("--crop-area has no effect without --crops")
     if options.replay and not options.classes:
         sentences.append("--replay has no effect without --classes: samples of all classes are shown")
     if options.neighbours > learners:
@@ -230,7 +235,8 @@ def contrast_command(options: ContrastOptions, invocation: Invocation) -> None:
         body += "\n\nterms of the sum without their weights, on one batch of views"
     if line := augmentation_line(records):
         body += f"\n\n{line}"
-    body += f"\n\n{told}" if (told := generator_sentence(records)) else ""
+    for told in (generator_sentence(records), target_sentence(records)):
+        body += f"\n\n{told}" if told else ""
     finish(opened.run, invocation, result, f"{head}\n\n{body}")
     refuse_failures(records)
 

@@ -41,11 +41,12 @@ class ContrastiveOptions(ContinuedOptions):
     ----------
     cost, temperature, objective, inside, labels
         The objective and its settings, and that inside each modality.
-    sampling, sampler, after, mixing, mixer, momentum_keys, teacher
-        Composition of batches, mixing of the outputs before the objective, momentum of the network that makes keys, and a frozen teacher.
+    sampling, sampler, codes_of, after, mixing, mixer, momentum_keys, teacher, teacher_space
+        Composition of batches with the run that gives codes, mixing of the outputs before the objective, momentum of the network that
+        makes keys, and a frozen teacher with the space of its targets.
     embedding
         Outputs of the network, which the objective sees.
-    views, num_views, view_strength, view_growth, ordered_views
+    views, num_views, crops, crop_area, view_strength, view_growth, ordered_views
         Views of each sample.
     classes, replay
         Classes that are shown, and replayed samples of the others.
@@ -83,6 +84,12 @@ class ContrastiveOptions(ContinuedOptions):
         "shuffled", description="Sampling of the samples that meet in a batch."
     )
     sampler: dict[str, Any] = Field({}, description="Settings of the sampling, by name.")
+    codes_of: Annotated[str | None, OBJECTIVE] = Field(
+        None,
+        exclude_if=operator.not_,
+        description="Earlier run of train, compare or contrast, such as that of an autoencoder, whose last hidden layer gives the codes "
+        "that --sampling one-per-class clusters (G-SimCLR); none: the inputs are clustered.",
+    )
     after: Annotated[str | None, OBJECTIVE] = Field(
         None, description="Earlier run of contrast as the stage before, whose clusters are told apart already (MCL); none: a first stage."
     )
@@ -100,6 +107,12 @@ class ContrastiveOptions(ContinuedOptions):
         description="Earlier run of train, compare or contrast whose network teaches objectives of a teacher, such as "
         "relation-distillation, and stays as it is; none: the momentum encoder teaches.",
     )
+    teacher_space: Annotated[Literal["as-is", "whitened", "independent"], OBJECTIVE] = Field(
+        "as-is",
+        exclude_if=partial(operator.eq, "as-is"),
+        description="Space of the teacher's targets: its outputs as they are, whitened, or whitened and rotated to independent components "
+        "(DefSent+). The report tells how isotropic the targets are.",
+    )
     embedding: Annotated[Units, NETWORK] = Field(
         8,
         description="Number of output units, the width of the embedding. Its default grows to the next multiple of an objective's number of"
@@ -110,6 +123,19 @@ class ContrastiveOptions(ContinuedOptions):
     )
     num_views: Annotated[int, AUGMENTATION] = Field(
         2, ge=1, description="Number of views of each sample; 1 for two modalities alone, the default of --network towers without --inside."
+    )
+    crops: Annotated[int, AUGMENTATION] = Field(
+        0,
+        ge=0,
+        exclude_if=operator.not_,
+        description="Number of further views that show a small window of the picture at low resolution (multi-crop, SwAV).",
+    )
+    crop_area: Annotated[tuple[PositiveFloat, ...], AUGMENTATION] = Field(
+        (0.2, 0.5),
+        min_length=2,
+        max_length=2,
+        exclude_if=partial(operator.eq, (0.2, 0.5)),
+        description="Smallest and largest area of a small window, as shares of the picture.",
     )
     view_strength: Annotated[float, AUGMENTATION] = Field(
         0.5, ge=0, description="Factor of the augmentations' amplitudes; 1: full amplitude."

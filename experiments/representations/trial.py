@@ -24,7 +24,7 @@ from experiments.representations.generated import generator_for, with_generated
 from experiments.representations.measures import judging, measure, probe_of_stages
 from experiments.representations.options import ContrastiveTrialOptions
 from experiments.representations.stages import earlier, staged
-from experiments.representations.teachers import teacher_of
+from experiments.representations.teachers import coded, of_targets, teacher_of
 from experiments.runs.forms import NUMBER, TEXT, list_of, mapping_of, missing_or
 from experiments.setup.build import architecture, load_data, plan_of
 from experiments.setup.parameters import begin
@@ -88,6 +88,9 @@ METRICS = {
         "nats that a sample tells about its component of the generator, and shares of the variance of its latents",
         form=missing_or(mapping_of(NUMBER)),
     ),
+    "targets": Metric(
+        "isotropy and partition of a teacher's outputs, and of the targets made of them", form=missing_or(mapping_of(NUMBER))
+    ),
     **SPENT,
     "seconds_per_sample": Metric("time to train on all views of a sample", "second", timing=True, bounds=AMOUNT),
     "cpu_seconds_per_sample": Metric("processor time to train on all views of a sample", "second", timing=True, bounds=AMOUNT),
@@ -130,7 +133,7 @@ def trial(
     network, objective = build_embedding(options, splits, seed), build_objective(options)
     begin(network, options, options.rule, seed)
     target = lowered(options, objective)
-    objective = judged(objective, target)
+    objective = judged(objective, target, options.num_views + options.crops)
     rule = RULES[options.rule](objective_setting(options, target))
     shown = with_classes(options, splits)
     mixture = generator_for(options, shown, seed)
@@ -138,7 +141,8 @@ def trial(
     teacher = teacher_of(options, options.rule, seed, splits)
     contrasting = build_contrasting(options, splits, target, network, rule, seed, teacher, mixture)
     stages = earlier(options, options.rule, seed, splits)
-    contrasting = replace(contrasting, sampler=staged(contrasting.sampler, stages, generator_of(seed, 5)))
+    sampler = coded(options, staged(contrasting.sampler, stages, generator_of(seed, 5)), options.rule, seed, shown)
+    contrasting = replace(contrasting, sampler=sampler)
     attack = attack_of(options, network, rule, objective_setting(options, target), target, splits)
     contrasting = replace(contrasting, attack=None if options.attack == "test" else attack)
     before, pictured = measure(options, network, rule, contrasting, splits, objective, attack)
@@ -164,6 +168,7 @@ def trial(
         **of_augmentation(options, splits, judging(options, splits)),
         **spent(result.history, shown),
         **({} if mixture is None else {"generator": mixture.information(splits.train.inputs)}),
+        **({} if teacher is None else {"targets": of_targets(teacher, judging(options, splits))}),
         **origin(splits),
         **device_of_trial(options, seed),
     }

@@ -93,6 +93,7 @@ def a_batch(objective: Objective, draws: int = 5) -> tuple[Tensor, Batch]:
     extras = {name: value.double() if value.is_floating_point() else value for name, value in objective.start(WIDTH, 60, seeded(5)).items()}
     extras["keys"] = torch.randn(2 * BATCH, WIDTH, generator=seeded(6), dtype=torch.float64)
     extras["draws"] = torch.tensor(draws)
+    extras["teacher"] = torch.randn(2 * BATCH, WIDTH, generator=seeded(9), dtype=torch.float64)
     labels = shown.labels.double() if "NUMBERS" in str(objective.needs.labels) else shown.labels
     output = torch.randn(2 * BATCH, WIDTH, generator=seeded(7), dtype=torch.float64)
     return output, shown._replace(extras=extras, labels=labels, inputs=shown.inputs.double())

@@ -283,7 +283,7 @@ def test_objectives_of_inner_products_do_not_see_a_rotation(name: str) -> None:
     batch = presented(objective)
     output = embeddings(len(batch.labels), 3)
     rotation = torch.linalg.qr(embeddings(6, 4))[0]
-    turning = {"keys", "queue", "queues"}
+    turning = {"keys", "queue", "queues", "teacher"}
     turned = {key: value @ rotation if key in turning else value for key, value in (batch.extras or {}).items()}
     value = objective.value(output @ rotation, batch._replace(extras=turned))
     assert same(value, objective.value(output, batch))

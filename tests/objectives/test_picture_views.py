@@ -15,7 +15,9 @@ from contrastive_core.data.views.crop import Crop, window
 from contrastive_core.data.views.flip import Flip
 from contrastive_core.data.views.images import warp
 from contrastive_core.data.views.multiview import MultiView
+from contrastive_core.data.views.resized_crop import SmallCrop
 from contrastive_core.data.views.rotate import turn
+from contrastive_core.errors import InputError
 from contrastive_core.types import Batch
 
 OF_PICTURES = sorted(set(VIEWS) - {"mask", "noise"})
@@ -139,3 +141,37 @@ def test_repetition_keeps_the_order_of_columns_and_leaves_none_out_but_the_last(
     assert int(repeated.max()) == 5
     assert int(repeated.min()) == 0
     assert not bool(((steps[:, 1:] == 0) & (steps[:, :-1] == 0)).any())  # none more than twice
+
+
+def test_small_windows_show_a_region_of_their_area() -> None:
+    """If this fails, multi-crop shows the whole picture, or places outside of it."""
+    count, side = 400, 64
+    across = torch.linspace(-1, 1, side, dtype=torch.float64).expand(side, side)
+    slope = torch.stack([across, across.T]).expand(count, 2, side, side)
+    crop = SmallCrop(0.2, 0.5)
+    shown = crop(slope, 0.0, seeded(0))
+    edges = [shown[:, 0].mean(1), shown[:, 1].mean(2)]  # where columns and rows of the window come from
+    # A window of share w spans w of the slope; enlarging from 28 pixels repeats the outermost half pixel on both ends.
+    sides = [(edge[:, -1] - edge[:, 0]) / 2 * 28 / 27 for edge in edges]
+    areas = sides[0] * sides[1]
+    assert float(areas.min()) + 0.02 > 0.2
+    assert float(areas.max()) < 0.52
+    assert float(areas.mean()) == pytest.approx(0.35, abs=4.5 * 0.3 / (12 * count) ** 0.5 + 0.01)
+    assert float(shown.abs().max()) <= 1
+    assert float(edges[0].mean(1).std()) > 0.1  # anywhere in the picture, not its middle
+
+
+def test_the_last_views_are_small_windows_and_the_first_ones_whole() -> None:
+    """If this fails, SwAV's codes are of small windows, or its further views have the same size."""
+    batch = Batch(pictures(5, 1).flatten(1), torch.zeros(5, dtype=torch.int64))
+    made = MultiView((), count=5, crops=3, shape=(1, 8, 8)).present(batch, seeded(0))
+    parts = made.inputs.split(5)
+    assert all(torch.equal(part, batch.inputs) for part in parts[:2])
+    assert all(not torch.equal(part, batch.inputs) for part in parts[2:])
+    assert not torch.equal(parts[2], parts[3])
+    assert made.views is not None
+    assert made.views.tolist() == sorted([0, 1, 2, 3, 4] * 5)
+    with pytest.raises(InputError, match="beside at least 2 whole ones, got 3 of 4"):
+        MultiView((), count=4, crops=3)
+    with pytest.raises(InputError, match="shares in order"):
+        SmallCrop(0.5, 0.2)

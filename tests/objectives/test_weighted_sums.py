@@ -14,6 +14,8 @@ from torch.nn.functional import cross_entropy
 
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.data.views.multiview import MultiView
+from contrastive_core.data.views.noise import Noise
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.generators import generator_of
 from contrastive_core.mixing.hard_pairs import HardPairMixing, classes_of, hard_pairs
@@ -26,6 +28,7 @@ from contrastive_core.objectives.labelled.supervised import SupCon
 from contrastive_core.objectives.needs import Labels
 from contrastive_core.objectives.reconstruction import Reconstruction
 from contrastive_core.objectives.weighted_sum import PROGRESS, Term, WeightedSum
+from contrastive_core.training.views_of_samples import contrasting
 from contrastive_core.types import Batch
 from experiments.setup.objectives import objective_of_text
 
@@ -127,6 +130,20 @@ def test_reconstruction_is_its_own_gradient() -> None:
         3 * central_difference(lambda o: Reconstruction().value(o, batch).mean(), output, 1e-6), output - inputs, rtol=1e-8, atol=1e-8
     )
     assert not bool(Reconstruction().errors(output, batch).any())
+
+
+def test_a_denoising_reconstruction_compares_with_the_sample_behind_the_view() -> None:
+    """If this fails, an autoencoder learns to repeat the noise that its code should forget."""
+    total = WeightedSum((Term("n", build("nt-xent"), 1e-9, 1e-9), Term("r", Reconstruction(clean=True))), embedding=2)
+    samples = Batch(torch.rand(3, 4, dtype=torch.float64), torch.zeros(3, dtype=torch.int64))
+    made = contrasting(total, MultiView((Noise(0.5),)), 3, 6, 3, torch.Generator(), torch.float64)
+    batch = made.present(samples, torch.Generator().manual_seed(0))
+    output = torch.randn(6, 6, dtype=torch.float64)
+    expected = 0.5 * (output[:, 2:] - samples.inputs.repeat(2, 1)).square().sum(1).mean()
+    torch.testing.assert_close(total.value(output, batch), expected, rtol=1e-7, atol=0)  # the other term has a weight of 1e-9
+    assert not torch.allclose(batch.inputs, samples.inputs.repeat(2, 1))
+    with pytest.raises(InputError, match="needs them beside their views"):
+        total.value(output, batch._replace(extras={}))
 
 
 def test_two_terms_with_extras_of_one_name_keep_their_own() -> None:

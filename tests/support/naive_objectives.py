@@ -684,6 +684,15 @@ def score_distillation(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Te
     return average([(z[a] @ z[b] - known[a] @ known[b]) ** 2 for a in range(len(z)) for b in range(len(z)) if a != b])
 
 
+def entry_prediction(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, entries, half = normalize(output), normalize(extra(batch, "teacher")), len(output) // 2
+    terms = []
+    for a in range(len(z)):
+        others = range(half, 2 * half) if a < half else range(half)
+        terms.append(soft_max_of([z[a] @ entries[k] / o.temperature for k in others]) - z[a] @ entries[pair(z, a)] / o.temperature)
+    return average(terms)
+
+
 def bag_of_words(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     z, words, predictors = normalize(output), normalize(extra(batch, "vocabulary")), normalize(extra(batch, "predictors"))
     bags = []

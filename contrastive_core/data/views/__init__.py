@@ -23,6 +23,7 @@ VIEWS: Table[Callable[[], View]] = Table(
         "mask": "contrastive_core.data.views.mask:Mask",
         "noise": "contrastive_core.data.views.noise:Noise",
         "repeat": "contrastive_core.data.views.repeat:Repeat",
+        "resized-crop": "contrastive_core.data.views.resized_crop:ResizedCrop",
         "rotate": "contrastive_core.data.views.rotate:Rotate",
         "shift": "contrastive_core.data.views.shift:Shift",
         "window": "contrastive_core.data.views.window:Window",

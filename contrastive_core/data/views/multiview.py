@@ -1,6 +1,6 @@
 """Batches of views of each sample."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import final
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from contrastive_core.data.given import repeated
 from contrastive_core.data.views.base import View
+from contrastive_core.data.views.resized_crop import SmallCrop
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
 from contrastive_core.types import Batch
@@ -38,6 +39,10 @@ class MultiView:
         Whether the views of a sample are of growing strength: view m of M has m/M of it, so that the first is the weakest (HiCLR).
     modalities : tuple of tuple of int
         Shape of each modality, which stand side by side in a row; every view acts on each of them. Empty for one modality.
+    crops : int
+        Number of views that show a small window only: the last ones (multi-crop). At least two views show the whole sample.
+    crop : SmallCrop
+        Window of these views, which the other augmentations act on too.
     """
 
     views: tuple[View, ...]
@@ -47,10 +52,14 @@ class MultiView:
     shape: tuple[int, ...] = ()
     ordered: bool = False
     modalities: tuple[tuple[int, ...], ...] = ()
+    crops: int = 0
+    crop: SmallCrop = field(default_factory=SmallCrop)
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise InputError(f"a sample is shown in at least 1 view, got {self.count}")
+        if self.crops < 0 or (self.crops and self.count - self.crops < 2):
+            raise InputError(f"small windows are further views beside at least 2 whole ones, got {self.crops} of {self.count} views")
         if not 0 <= self.strength < float("inf") or not 0 <= self.growth <= 1:
             raise InputError(
                 f"the views' strength must be at least 0 and their growth a share in [0, 1], got {self.strength} and {self.growth}"
@@ -101,6 +110,9 @@ class MultiView:
         """Return rows of one shape after all views."""
         if len(shape) == 3:
             inputs = inputs.reshape(-1, *shape)
+        if self.crops:
+            whole = len(inputs) // self.count * (self.count - self.crops)
+            inputs = torch.cat([inputs[:whole], self.crop(inputs[whole:], strength, generator)])
         if not self.ordered:
             return self._change(inputs, strength, generator).flatten(1)
         parts = torch.split(inputs, len(inputs) // self.count)

@@ -44,7 +44,8 @@ class SwAV(Objective):
     :math:`C = -\tfrac12 \sum_{a \in \{1, 2\}} \frac{1}{M - 1} \sum_{v \ne a} \langle q_a \cdot \log p_v \rangle` for M views: the first
     two give codes, and all views predict those of the others. p is the softmax of the cosines to K prototypes over T, and q the codes.
     The codes are the Sinkhorn assignment of the cosines over :math:`\epsilon` and carry no gradient. Prototypes are learnt; only their
-    directions count. Uniform scores give :math:`\log K`. In the paper further views are smaller crops; here all have the same size.
+    directions count. Uniform scores give :math:`\log K`. Further views are small windows
+    of the picture in the paper, and here by the views' ``crops``.
 
     Attributes
     ----------

@@ -10,10 +10,14 @@ import pytest
 import torch
 from command_line import Found, Refused
 
+from contrastive_core.generators import generator_of
+from contrastive_core.sampling.clusters import OnePerClass, OnePerGiven
+from contrastive_core.sampling.sampler import cluster
 from contrastive_core.types import Batch
+from experiments.representations.activities import activities
 from experiments.representations.build import build_contrasting, build_embedding, build_objective, objective_setting
 from experiments.representations.options import ContrastiveTrialOptions
-from experiments.representations.teachers import teacher_of, teaching
+from experiments.representations.teachers import coded, teacher_of, teaching
 from experiments.representations.trial import trial
 from experiments.setup.build import load_data
 from experiments.setup.tables import RULES
@@ -117,3 +121,54 @@ def test_a_teacher_without_effect_is_told(runs: Path, tmp_path: Path) -> None:
     result = eqlab(*TINY, "--rules", "backprop", "--teacher", runs / "sum", "--out", tmp_path / "idle")
     assert result.exit_code == 0
     assert "--teacher has no effect: nt-xent has no term of a teacher" in result.stderr
+
+
+def test_whitened_targets_are_those_of_the_teacher_in_another_space(runs: Path) -> None:
+    """If this fails, the space is swallowed, is fitted to other outputs, or the report tells of targets that nobody saw."""
+    options = options_of("entry-prediction", teacher=str(runs / "sum"), teacher_space="whitened")
+    plain, (batch, _) = options.model_copy(update={"teacher_space": "as-is"}), presented(options)
+    splits, teacher = load_data(options), teacher_of(plain, options.rule, 0, load_data(options))
+    assert teacher is not None
+    assert batch.extras is not None
+    known = teacher.outputs(Batch(splits.train.inputs, splits.train.labels)).double()
+    centred, shown = known - known.mean(0), teacher.outputs(batch).double() - known.mean(0)
+    # Whitened rows have the scalar products of Mahalanobis: no choice of axes and signs is left.
+    inverse = torch.linalg.inv(centred.T @ centred / (len(known) - 1))
+    found = batch.extras["teacher"].double()
+    torch.testing.assert_close(found @ found.T, shown @ inverse @ shown.T, rtol=1e-3, atol=1e-3)  # float32 outputs, condition to 1e3
+    told = trial(options, 0).metrics["targets"]
+    assert told["isotropy_targets"] > 0.9 > told["isotropy_outputs"]
+
+
+def test_pseudo_classes_are_clusters_of_the_codes_of_an_earlier_network(runs: Path) -> None:
+    """If this fails, one-per-class clusters the inputs although an autoencoder is given."""
+    options = options_of("nt-xent", codes_of=str(runs / "sum"), sampling="one-per-class", batch_size=6)
+    splits, found = load_data(options), teaching(options.model_copy(update={"teacher": options.codes_of}), options.rule, 0)
+    assert found is not None
+    codes = activities(found[0].network, found[0].answer, splits.train.inputs)[0]
+    made, again = (coded(options, OnePerClass(), options.rule, 0, splits) for _ in range(2))
+    assert isinstance(made, OnePerGiven)
+    assert isinstance(again, OnePerGiven)
+    assert torch.equal(made.classes, again.classes)
+    assert codes.shape[1] == 7
+    assert torch.equal(made.classes, cluster(codes, 12, generator_of(0, 7)))
+    assert not torch.equal(made.classes, cluster(splits.train.inputs, 12, generator_of(0, 7)))  # the control
+    batches = made(splits.train, lambda: splits.train.inputs, 6, torch.Generator().manual_seed(0))
+    assert all(len(torch.unique(made.classes[rows])) == 6 for rows in batches)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--codes-of", "RUN"), "--sampling shuffled has none; give --sampling one-per-class"),
+        (("--teacher-space", "whitened"), "fitted to the outputs of a teacher; give --teacher RUN"),
+        (("--cost", "entry-prediction", "--teacher", "RUN", "--teacher-space", "whitened", "--train-size", 6), "over 6 samples"),
+    ],
+)
+def test_codes_and_spaces_without_what_they_need_are_refused(
+    refused: Refused, runs: Path, tmp_path: Path, more: tuple[object, ...], said: str
+) -> None:
+    """If this fails, an option is swallowed, or targets are divided by deviations that are rounding errors."""
+    given = [runs / "sum" if word == "RUN" else word for word in more]
+    line = refused(*TINY, "--rules", "backprop", "--batch-size", 6, "--out", tmp_path / "no", *given)
+    assert said in line, line

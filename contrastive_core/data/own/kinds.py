@@ -16,9 +16,9 @@ class ChosenColumns(NamedTuple):
     Attributes
     ----------
     target : tuple of str
-        ChosenColumns that are learnt; one with classes, or one or more with numbers or tags.
+        Columns that are learnt; one with classes, or one or more with numbers or tags.
     features : tuple of str
-        ChosenColumns that are the inputs; empty for all that are nothing else.
+        Columns that are the inputs; empty for all that are nothing else.
     group : str
         Column whose equal entries stay in one split; empty for none.
     task : str

@@ -34,14 +34,13 @@ def read_own(
         An ``.npz`` file of named arrays; inputs and labels as ``inputs.npy,labels.npy``; a table in a ``.csv`` or ``.parquet`` file, or of
         OpenML as ``openml:NAME``; or a folder with a folder of pictures, or of WAV recordings, for each class.
     target : str or sequence of str
-        ChosenColumns of a table that are learnt: one of classes, or numbers or tags.
+        Columns of a table that are learnt: one of classes, or numbers or tags.
     features : sequence of str
-        ChosenColumns of a table that are inputs; empty for all that are nothing else.
+        Columns of a table that are inputs; empty for all that are nothing else.
     group : str
         Column of a table whose equal entries stay in one split; empty for none.
     task : str
         ``classification`` or ``regression``, for whole numbers that could be both; ``auto`` tells by the entries.
-
     deviation : float, optional
         Standard deviation to which each channel of the inputs is scaled by the training split, such as 1; None leaves them as they are.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SPLIT = "split"
 """Column that divides the samples, where there is one."""
 _SHOWN = 12
-"""ChosenColumns that a message names."""
+"""Columns that a message names."""
 
 
 def read_csv(name: str, columns: ChosenColumns) -> OwnArrays:
@@ -104,7 +104,7 @@ def of_table(table: pandas.DataFrame, columns: ChosenColumns, source: str) -> Ow
     table : DataFrame
         A row for each sample.
     columns : ChosenColumns
-        ChosenColumns that make the data set.
+        Columns that make the data set.
     source : str
         Name of the table.
 

@@ -39,7 +39,14 @@ def read_data(options: DataOptions, *, any_task: bool = False) -> Splits:
         from contrastive_core.data.own.reading import read_own
 
         # Each time anew: the file may have changed.
-        splits = read_own(options.data, target=options.target, features=options.features, group=options.group or "", task=options.task)
+        splits = read_own(
+            options.data,
+            target=options.target,
+            features=options.features,
+            group=options.group or "",
+            task=options.task,
+            size=options.picture_size,
+        )
     else:
         splits = _read(options.data, options.data_dir, options.data_seed, options.left_out)
     splits = splits if any_task else require_classes(splits, options.data)
@@ -51,7 +58,7 @@ def check_data_seed(options: DataOptions) -> None:
     """Refuse a seed for data that are no random sample, and a speaker for a file; a plug-in may use a seed as it likes."""
     entry = CATALOG.get(options.data)
     own = is_own(options.data)
-    columns = [f"--{name}" for name in ("target", "features", "group") if getattr(options, name)]
+    columns = [f"--{name.replace('_', '-')}" for name in ("target", "features", "group", "picture_size") if getattr(options, name)]
     columns += ["--task"] if options.task != "auto" else []
     if columns and not own:
         raise InputError(f"{', '.join(columns)} chooses what is learnt of own data, and {options.data} is whole; leave it out")

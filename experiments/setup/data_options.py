@@ -22,8 +22,8 @@ class DataOptions(CommandOptions, section=DATA):
     ----------
     data
         Name of the data set, or of own data.
-    target, features, group, task
-        Columns of a table, and what whole numbers mean.
+    target, features, group, task, picture_size
+        Columns of a table, what whole numbers mean, and the size of pictures.
     data_dir, data_seed, train_size, left_out, standardise
         Files, draws, number and scale of the samples.
     """
@@ -49,6 +49,11 @@ class DataOptions(CommandOptions, section=DATA):
         "auto",
         exclude_if=partial(operator.eq, "auto"),
         description="Meaning of whole numbers that could be classes or numbers (classification, regression); auto: by the entries.",
+    )
+    picture_size: tuple[Positive, ...] = Field(
+        (),
+        exclude_if=operator.not_,
+        description="Height and width to which pictures of a folder are scaled, such as 32,32; none: as they are, all of one size.",
     )
     data_dir: Path | None = Field(
         None, exclude=True, description="Directory with the files of the data set; none: download them once and cache them."

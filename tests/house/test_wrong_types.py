@@ -116,7 +116,7 @@ def calls() -> dict[str, dict[str, Any]]:
         "Split": {"inputs": X, "labels": Y},
         "Splits": {"train": split, "validation": split, "test": split, "num_classes": 3, "source": "", "digest": "", "shape": ()},
         "own_data": {"arrays": {"inputs": X, "labels": Y}, "source": "", "names": ()},
-        "read_own": {"name": "table.csv", "target": "a", "features": ("b",), "group": "", "task": "auto", "deviation": None},
+        "read_own": {"name": "table.csv", "target": "a", "features": ("b",), "group": "", "task": "auto", "deviation": None, "size": ()},
         "batches": {"split": split, "batch_size": 2, "generator": None},
         "MultiView": {"views": (eqlab.VIEWS["noise"](),), "count": 2, "strength": 0.5, "growth": 0.0, "shape": ()},
         "train": {

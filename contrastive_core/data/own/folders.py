@@ -36,8 +36,8 @@ class _File(NamedTuple):
 def read_folder(name: str, columns: ChosenColumns) -> OwnArrays:
     """Read a folder that has a folder for each class, or ``train``, ``validation`` and ``test`` with a folder for each class.
 
-    Pictures must be of one size. They are grey if all files are, and have three channels otherwise, with values divided by 255. Recordings
-    become log-mel spectrograms.
+    Pictures must be of one size, or are scaled to one by bilinear interpolation over the pixels that fall together. They are grey if all
+    files are, and have three channels otherwise, with values divided by 255. Recordings become log-mel spectrograms.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def read_folder(name: str, columns: ChosenColumns) -> OwnArrays:
     if len(kinds) > 1:
         raise InputError(f"{root} has pictures and recordings; a data set is of either")
     paths = [file.path for file in files]
-    inputs = np.stack([_spectrogram(path) for path in paths]) if kinds == {True} else _pictures(paths)
+    inputs = np.stack([_spectrogram(path) for path in paths]) if kinds == {True} else _pictures(paths, columns.size)
     arrays: dict[str, Any] = {"inputs": inputs, "labels": np.array([file.label for file in files])}
     if files[0].part:
         arrays["split"] = np.array([file.part for file in files])
@@ -100,14 +100,14 @@ def _spectrogram(path: Path) -> NDArray[np.float32]:
     return log_mel(sound.samples, sound.rate)[None]
 
 
-def _pictures(paths: list[Path]) -> NDArray[np.float32]:
+def _pictures(paths: list[Path], size: tuple[int, ...]) -> NDArray[np.float32]:
     """Return pictures of shape (N, C, H, W) in [0, 1]."""
-    found = [_pixels(path) for path in paths]
+    found = [_pixels(path, size) for path in paths]
     sizes = [one.shape[1::-1] for one in found]
     odd = next((place for place, size in enumerate(sizes) if size != sizes[0]), None)
     if odd is not None:
         first, other = ("x".join(map(str, sizes[place])) for place in (0, odd))
-        raise InputError(f"{paths[odd]} has {other} pixels, and {paths[0]} {first}; scale all pictures to one size")
+        raise InputError(f"{paths[odd]} has {other} pixels, and {paths[0]} {first}; scale all to one size, such as --picture-size 32,32")
     depth = max(one.shape[2] for one in found)
     if 4 * depth * found[0][..., 0].size * len(found) > LARGEST:
         raise DataError(
@@ -117,7 +117,7 @@ def _pictures(paths: list[Path]) -> NDArray[np.float32]:
     return np.moveaxis(whole, 3, 1).astype(np.float32) / np.float32(255)
 
 
-def _pixels(path: Path) -> NDArray[np.uint8]:
+def _pixels(path: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
     """Return a picture of shape (H, W, 1) or (H, W, 3)."""
     from PIL import Image, UnidentifiedImageError
 
@@ -128,7 +128,8 @@ def _pixels(path: Path) -> NDArray[np.uint8]:
                 if picture.mode not in (*_GREY, *_COLOUR):
                     raise InputError(f"{path} has pixels of mode {picture.mode}; give 8 bits for each channel")
                 grey = picture.mode in _GREY
-                pixels = np.asarray(picture.convert("L" if grey else "RGB"))
+                taken = picture.convert("L" if grey else "RGB")
+                pixels = np.asarray(taken.resize(size[::-1], Image.Resampling.BILINEAR) if size else taken)
     except InputError:
         raise
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:

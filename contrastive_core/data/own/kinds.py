@@ -11,7 +11,7 @@ from contrastive_core.registry import Table
 
 
 class ChosenColumns(NamedTuple):
-    """Parts of a table that make a data set.
+    """Columns of a table that make a data set, and how entries and pictures are taken.
 
     Attributes
     ----------
@@ -23,12 +23,15 @@ class ChosenColumns(NamedTuple):
         Column whose equal entries stay in one split; empty for none.
     task : str
         ``classification`` or ``regression``, where whole numbers could be both; ``auto`` tells by the entries.
+    size : tuple of int
+        Height and width to which pictures are scaled; empty for pictures as they are.
     """
 
     target: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     group: str = ""
     task: str = "auto"
+    size: tuple[int, ...] = ()
 
 
 class OwnArrays(NamedTuple):

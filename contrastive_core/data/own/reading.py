@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 
 from contrastive_core.data.named.arrays import own_data
-from contrastive_core.data.own.kinds import READERS, TABLES, ChosenColumns, kind_of
+from contrastive_core.data.own.kinds import FOLDER, READERS, TABLES, ChosenColumns, kind_of
 from contrastive_core.data.splits import Splits
 from contrastive_core.data.standardise import standardise
 from contrastive_core.errors import InputError
+from contrastive_core.expect import shown
 from contrastive_core.guards.typed import typed
 from contrastive_core.registry import unknown_name
 
@@ -25,6 +26,7 @@ def read_own(
     group: str = "",
     task: str = "auto",
     deviation: float | None = None,
+    size: Sequence[int] = (),
 ) -> Splits:
     """Read a data set of one's own.
 
@@ -43,6 +45,8 @@ def read_own(
         ``classification`` or ``regression``, for whole numbers that could be both; ``auto`` tells by the entries.
     deviation : float, optional
         Standard deviation to which each channel of the inputs is scaled by the training split, such as 1; None leaves them as they are.
+    size : sequence of int
+        Height and width to which pictures of a folder are scaled, without regard to their shape; empty for pictures of one size.
 
     Returns
     -------
@@ -63,9 +67,11 @@ def read_own(
             f"{name!r} is neither a file of {', '.join(key for key in READERS if key.startswith('.'))}, nor a folder, nor openml:NAME; "
             "give one of them"
         )
-    columns = ChosenColumns((target,) if isinstance(target, str) and target else tuple(target), tuple(features), group, task)
+    columns = ChosenColumns((target,) if isinstance(target, str) and target else tuple(target), tuple(features), group, task, tuple(size))
     if task not in _TASKS:
         raise unknown_name("task", task, list(_TASKS))
+    if size and (kind != FOLDER or len(columns.size) != 2 or min(columns.size) < 1):
+        raise InputError(f"size is the height and width of pictures in a folder, got {shown(columns.size)} for {name}; (32, 32) is one")
     if kind not in TABLES and (columns.target or columns.features or group):
         raise InputError(f"target, features and group are columns of a table, and {name} has none; leave them out")
     found = READERS[kind](name, columns)

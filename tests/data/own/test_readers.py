@@ -162,10 +162,16 @@ def test_folders_of_splits_divide_and_other_folders_are_refused(tmp_path: Path) 
     """If this fails, test pictures are trained on."""
     pictures(tmp_path / "told", parts=("train", "validation", "test"))
     assert "divided as given" in read_own(tmp_path / "told").source
-    pictures(tmp_path / "photos")
+    made = pictures(tmp_path / "photos")
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "photos" / "light" / "odd.png")
     with pytest.raises(InputError, match=r"odd\.png has 9x9 pixels, and .*0\.png 5x4; scale"):
         read_own(tmp_path / "photos")
+    scaled = read_own(tmp_path / "photos", size=(4, 5))  # which changes the odd one alone, and that is black
+    wanted = np.stack([np.zeros(20), *(one.ravel() / np.float32(255) for one in made.values())])
+    np.testing.assert_array_equal(rows(scaled), wanted[np.lexsort(wanted.T)].astype(np.float32))
+    assert read_own(tmp_path / "photos", size=(2, 3)).shape == (1, 2, 3)
+    with pytest.raises(InputError, match="height and width of pictures in a folder"):
+        read_own(tmp_path / "photos", size=(2,))
     (tmp_path / "photos" / "light" / "odd.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"odd\.png cannot be read as a picture"):
         read_own(tmp_path / "photos")

@@ -129,7 +129,7 @@ def _pixels(path: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
                     raise InputError(f"{path} has pixels of mode {picture.mode}; give 8 bits for each channel")
                 grey = picture.mode in _GREY
                 taken = picture.convert("L" if grey else "RGB")
-                pixels = np.asarray(taken.resize(size[::-1], Image.Resampling.BILINEAR) if size else taken)
+                pixels = np.asarray(taken.resize((size[1], size[0]), Image.Resampling.BILINEAR) if size else taken)
     except InputError:
         raise
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:

@@ -41,11 +41,11 @@ APPLICATIONS: tuple[Paper, ...] = (
     Paper(55, "CrossVideoMAE", 2025, "E", "works", "contrast beside reconstruction",
           ('contrast --cost "nt-xent + reconstruction" --views mask --output-activation linear --seeds 1',)),
     Paper(56, "CALICO", 2023, "E", "works", "contrast of regions, then contrastive distillation from it",
-          ("contrast --data digits-regions --cost pixel-contrast --views noise --sampling together --epochs 4 --seeds 1 "
+          ("contrast --data digits-regions --cost pixel-contrast --views noise --sampling together --train-size 3600 --epochs 4 --seeds 1 "
            "--rules ep-centered --out runs/teacher",
-           "contrast --data digits-regions --teacher runs/teacher --cost contrastive-distillation --views noise --epochs 4 --seeds 1 "
-           "--rules ep-centered"),
-          "regions of digits, seen with and without noise, stand for lidar and camera"),
+           "contrast --data digits-regions --teacher runs/teacher --cost contrastive-distillation --views noise --train-size 3600 "
+           "--epochs 4 --rules ep-centered --seeds 1"),
+          "both networks see the same regions of digits, in place of camera and lidar"),
     Paper(57, "GPC", 2023, "E", "missing", "prototypes of a mixture that splits and merges", (), "no such prototypes"),
     Paper(58, "hybrid distillation", 2023, "E", "works", "relations of a teacher's rows as targets",
           ("contrast --seeds 1 --rules ep-centered --out runs/teacher",
@@ -53,8 +53,8 @@ APPLICATIONS: tuple[Paper, ...] = (
           "relations between samples; one teacher a term"),
     Paper(59, "joint image and volume", 2022, "E", "works", "swapped clustering", ("contrast --cost swav --seeds 1",)),
     Paper(60, "SlotCon", 2022, "E", "works", "contrast of slots, balanced assignment",
-          ("contrast --data digits-regions --cost slots --views noise --sampling together --set objective.num_prototypes=16 --epochs 4 "
-           "--seeds 1",), "regions of digits are the places; the predictor is linear"),
+          ("contrast --data digits-regions --cost slots --views noise --sampling together --set objective.num_prototypes=16 "
+           "--train-size 3600 --epochs 4 --rules ep-centered --seeds 1",), "regions of digits are the places; the predictor is linear"),
     Paper(62, "ISR", 2023, "E", "works", "positives by matching, weighted by reliability",
           ("contrast --data digits-neighbours --cost supcon --seeds 1",), "mutual neighbours stand for the bipartite matching"),
     Paper(63, "GRACE", 2025, "E", "missing", "contrast score as a reward", (), "no rewards"),

@@ -98,6 +98,11 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
         "repeats for a median, on networks as large as published ones",
     ),
     (r"contrast ", [*sets(**FEW, hidden="[8]", seeds=1, batch_size=24), *SERIAL], "views of all samples"),
+    (
+        r"match --train ",
+        [*sets(predicted=4, clusters=3, seeds=2, training__train_size=48, training__epochs=1), *SERIAL],
+        "trains every network, and lasso of every unit",
+    ),
     (r"match ", sets(predicted=4, clusters=3, more_seeds="false"), "lasso of every unit"),
     (
         r"tune ",

@@ -52,7 +52,6 @@ class Learning:
             raise unknown_name("way to learn", self.name, list(LEARNING))
         if self.posterior_sweeps < 1 or self.sites < 1:
             raise InputError(f"posterior sweeps and sites must be at least 1, got {self.posterior_sweeps} and {self.sites}")
-
         if self.name == "conditional" and self.num_classes < 2:
             raise InputError("conditional learning needs label units for 2 classes or more; give their number")
 

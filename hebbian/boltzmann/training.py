@@ -57,10 +57,11 @@ class MachinePlan:
     sampled: bool = False
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or not self.learning_rate > 0 or not 0 <= self.momentum < 1 or self.weight_decay < 0:
+        told = (self.epochs, self.batch_size, self.learning_rate, self.final_rate, self.momentum, self.weight_decay)
+        shares = 0 <= self.final_rate <= 1 and 0 <= self.momentum < 1
+        if min(told[:2]) < 1 or not (0 < self.learning_rate < float("inf") and shares and 0 <= self.weight_decay < float("inf")):
             raise InputError(
-                "training needs an epoch, a sample per batch, a positive learning rate, momentum in [0, 1) and no negative decay, "
-                f"got {self.epochs}, {self.batch_size}, {self.learning_rate:g}, {self.momentum:g} and {self.weight_decay:g}"
+                f"training needs an epoch, a sample, a positive learning rate, shares from 0 to 1 and no negative decay, got {told}"
             )
 
     @property
@@ -283,9 +284,9 @@ def train_machine(
     progress = begin(machine, data, plan, seed)
     if checkpoint is not None and checkpoint.exists():
         progress.load(checkpoint, identity)
+    tell = on_epoch or (lambda record: None)
     for record in progress.history:
-        if on_epoch is not None:
-            on_epoch(record)
+        tell(record)
     while len(progress.history) < plan.epochs:
         began = time.perf_counter()
         train_epoch(progress, data, plan, on_step)
@@ -295,6 +296,5 @@ def train_machine(
         progress.history.append(record)
         if checkpoint is not None:
             progress.save(checkpoint, identity)
-        if on_epoch is not None:
-            on_epoch(record)
+        tell(record)
     return progress

@@ -138,6 +138,8 @@ def test_bad_training_is_refused() -> None:
     """Settings that cannot train, and weights that are not finite, end in a sentence."""
     with pytest.raises(InputError, match="a positive learning rate"):
         MachinePlan(learning_rate=0.0)
+    with pytest.raises(InputError, match=r"no negative decay, got .*nan"):
+        MachinePlan(weight_decay=math.nan)
     data = 1e20 * torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
     machine = BoltzmannMachine((3, 2), visible="gaussian")
     plan = MachinePlan(3, 10, 1e20, learning=Learning("cd"))

@@ -64,6 +64,7 @@ OBJECTIVES: Table[type[Objective]] = Table(
         "adaptive-triplet": "contrastive_core.objectives.labelled.ranking:AdaptiveTriplet",
         "deep-boosting": "contrastive_core.objectives.instances.deep_boosting:DeepBoosting",
         "groco": "contrastive_core.objectives.instances.groco:GroCo",
+        "retriever-ranker": "contrastive_core.objectives.distilled.retriever_ranker:RetrieverRanker",
         "conr": "contrastive_core.objectives.labelled.regression:ConR",
         "supremix": "contrastive_core.objectives.labelled.regression:SupReMix",
         "self-distillation": "contrastive_core.objectives.distilled.teacher:SelfDistillation",

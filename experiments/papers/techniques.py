@@ -42,8 +42,10 @@ TECHNIQUES: tuple[Paper, ...] = (
           ("contrast --data digits-poisoned --network towers --cost clip --epochs 6 --rules ep-centered --seeds 1 --out runs/poisoned",
            "contrast --data digits-halves --network towers --cost clip --inside nt-xent --epochs 6 --rules ep-centered --seeds 1 "
            "--start-from runs/poisoned"), "halves of an image stand for image and caption"),
-    Paper(79, "AR2", 2021, "C", "partial", "adversarial sampler of negatives against a ranker",
-          ("contrast --attack all --attack-steps 2 --epochs 4 --seeds 1",), "negatives are made hard by their inputs; none is sampled"),
+    Paper(79, "AR2", 2021, "C", "works", "retriever of hard negatives against a ranker, after a warm-up of the retriever",
+          ("contrast --seeds 1 --rules ep-centered --out runs/retriever",
+           "contrast --start-from runs/retriever --teacher runs/retriever --cost retriever-ranker --rules ep-centered --seeds 1"),
+          "the retriever takes the nearest negatives of the batch; the ranker reads pairs of an earlier network's outputs"),
     Paper(84, "bias-transformed views", 2021, "C", "works", "views with another bias as positives",
           ("contrast --data digits-biased --seeds 1", "contrast --data digits-biased --views bias-flip,affine --view-strength 1 --seeds 1"),
           "the transformation of the bias is known, where the paper learns it"),

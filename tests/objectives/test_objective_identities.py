@@ -272,6 +272,7 @@ def test_uniformity_has_its_closed_forms() -> None:
 LOOKING_AT_UNITS = {"vicreg", "barlow-twins", "comet", "sepclr", "whitenedcse", "pixpro", "amcl", "swav"}
 LOOKING_AT_UNITS |= {"self-distillation", "bag-of-words", "quantised-targets", "balanced-squared-error", "balanced-softmax", "pamc-learnt"}
 LOOKING_AT_UNITS |= {"slots", "contrastive-distillation"}
+LOOKING_AT_UNITS |= {"retriever-ranker"}
 ROTATING = [n for n in OBJECTIVES if n not in LOOKING_AT_UNITS]
 """Objectives of inner products alone; others look at single units, or at vectors that would have to turn too."""
 

@@ -17,6 +17,7 @@ from contrastive_core.costs import COSTS, SAMPLE_COSTS
 from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import DivergenceError, InputError, ShapeError
 from contrastive_core.objectives import OBJECTIVES
+from contrastive_core.objectives.distilled.retriever_ranker import retrieved
 from contrastive_core.objectives.instances.clustering import sinkhorn
 from contrastive_core.objectives.needs import Origin
 from contrastive_core.objectives.objective import nudging_strength
@@ -41,7 +42,7 @@ LENGTHS = (
 )
 NORMALISED = [n for n in OBJECTIVES if n not in LENGTHS]
 """Objectives of the rows' directions alone."""
-HELD = ("swav", "pamc-learnt")
+HELD = ("swav", "pamc-learnt", "retriever-ranker")
 LEARNING = [n for n in OBJECTIVES if any(extra.origin is Origin.LEARNT for extra in OBJECTIVES[n].needs.extras) and n not in HELD]
 """Objectives that learn something beside the network; codes and aims that are held have tests of their own."""
 
@@ -77,6 +78,33 @@ def test_gradient_of_learnt_extras_is_the_slope_of_the_loss(name: str) -> None:
         )
         assert number((slope - difference).abs().max()) < 1e-7 * max(1.0, number(slope.abs().max()))  # as above
         assert number(slope.abs().max()) > 1e-6
+
+
+def test_the_ranker_learns_by_its_own_term_and_the_retriever_by_the_others() -> None:
+    """If this fails, the ranker makes the retriever's game easy, or the retriever the ranker's: they no longer play against each other."""
+    objective, batch, output = build("retriever-ranker"), presented(build("retriever-ranker")), embeddings(12, 1)
+    extras = dict(batch.extras or {})
+    found, z, known = retrieved(output, batch, 8), normalize(output), normalize(extras["teacher"])
+
+    def scores(ranker: Tensor) -> Tensor:
+        pairs = torch.cat([known[:, None] * known[found], (known[:, None] - known[found]).abs()], 2)
+        return (pairs @ ranker.flatten(0, 1)).tanh() @ extras["readout"]
+
+    slope = central_difference(lambda ranker: -scores(ranker).log_softmax(1)[:, 0].mean(), extras["ranker"], 1e-5)
+    torch.testing.assert_close(objective.extra_gradient(output, batch)["ranker"], slope, rtol=1e-6, atol=1e-8)
+    judged = scores(extras["ranker"])
+    aims = 0.5 * torch.nn.functional.logsigmoid(judged[:, :1] - judged) - 0.5 * judged.softmax(1)
+
+    def retriever(outputs: Tensor) -> Tensor:
+        rows = normalize(outputs)
+        return (aims * ((rows[:, None] * rows[found]).sum(2) / objective.temperature).log_softmax(1)).sum(1).mean()  # type: ignore[attr-defined]
+
+    slope = 12 * central_difference(retriever, output, 1e-5)
+    torch.testing.assert_close(objective.gradient(output, batch), slope, rtol=1e-6, atol=1e-7)
+    for row, candidates in enumerate(found.tolist()):
+        assert candidates[0] == (row + 6) % 12
+        left = [k for k in range(12) if k not in (row, *candidates)]
+        assert min(float(z[row] @ z[k]) for k in candidates[1:]) >= max(float(z[row] @ z[k]) for k in left)
 
 
 def test_gradient_of_prototypes_does_not_flow_through_the_codes() -> None:

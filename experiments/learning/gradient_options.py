@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from contrastive_core.costs import COSTS, TERMS
 from contrastive_core.networks import ACTIVATIONS
@@ -21,10 +21,12 @@ EXACT = "implicit"
 """Rule whose gradient is exact."""
 ALL = "all"
 """Name that stands for every objective, one after the other."""
+SINGLE = {"tolerance": 1e-6, "nudged_tolerance": 1e-6}
+"""Default tolerances in float32, above its roundings; below them every phase would run its whole budget."""
 
 
 class GradientsOptions(LearningOptions):
-    """One batch, one network, and the strengths to vary; relaxed to rounding in float64 by default.
+    """One batch, one network, and the strengths to vary; relaxed to rounding, in float64 by default.
 
     Attributes
     ----------
@@ -71,10 +73,24 @@ class GradientsOptions(LearningOptions):
     )
     fraction: PositiveFloat = Field(0.02)
     dtype: Annotated[str, OneOf("dtype", ("float32", "float64"))] = Field("float64")  # type: ignore[assignment]
-    tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-11)
+    tolerance: Annotated[float, Field(ge=0)] | None = Field(
+        1e-11,
+        description=f"Residual at which a sample's free phase stops; none: run the whole budget. In float32 {SINGLE['tolerance']:g} by "
+        "default.",
+    )
     budget: Positive = Field(5000)
-    nudged_tolerance: Annotated[float, Field(ge=0)] | None = Field(1e-9)
+    nudged_tolerance: Annotated[float, Field(ge=0)] | None = Field(
+        1e-9,
+        description="Residual, relative to the contrast, at which a sample's nudged phase stops; none: run the whole budget. In float32 "
+        f"{SINGLE['nudged_tolerance']:g} by default.",
+    )
     nudged_budget: Positive = Field(5000)
+
+    @model_validator(mode="after")
+    def _fit_precision(self) -> Self:
+        if self.dtype == "float32":
+            self.__dict__ |= {name: value for name, value in SINGLE.items() if name not in self.model_fields_set}
+        return self
 
 
 class CommandGradientsOptions(GradientsOptions):

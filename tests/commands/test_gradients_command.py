@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from command_line import Eqlab, Found
 
+from experiments.learning.gradient_options import GradientsOptions
 from experiments.runs.directory import RunDirectory
 from experiments.setup.tables import COMPARED
 
@@ -63,6 +64,19 @@ def test_gradients_of_a_deep_network_with_little_feedback_end_settled(found: Fou
         assert rule["unconverged"] == 0, name
         assert rule["cosine"]["weight_1"] > 0.999, name
     assert 0.5e-22 < deep["curvature"]["smallest"] <= 1e-22  # the energy scale to the number of layers
+
+
+def test_gradients_in_float32_end_at_tolerances_that_float32_can_reach(found: Found, tmp_path: Path) -> None:
+    """With the tolerances of float64 every phase takes 5000 sweeps to no end: minutes where seconds do."""
+    line = ("gradients", "--hidden", "16,16", "--samples", "4", "--rules", "ep-centered", "--dtype", "float32")
+    rule = found(*line, "--out", tmp_path / "single")["rules"]["ep-centered"]
+    assert rule["unconverged"] == 0
+    assert rule["sweeps"] < 100
+    # The bias of a centered nudge of .02, which is some 4e-4.
+    assert rule["relative_error"] < 2e-3
+    for given, expected in (({"tolerance": 1e-3}, (1e-3, 1e-6)), ({"dtype": "float64"}, (1e-11, 1e-9))):
+        options = GradientsOptions(**{"dtype": "float32", **given})
+        assert (options.tolerance, options.nudged_tolerance) == expected
 
 
 def test_gradients_json_has_the_documented_fields(gradients: dict[str, Any]) -> None:

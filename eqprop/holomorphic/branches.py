@@ -17,7 +17,11 @@ from eqprop.holomorphic.complex_network import real_part
 from eqprop.holomorphic.points import Point, circle, count_of
 
 MOST = 0.1
-"""Distance of the mean over the points from the free state, over the largest distance of a point, that counts as analytic."""
+"""Distance of the mean over the points from the free state, over the largest distance of a point, that counts as analytic.
+
+With a pole at distance R it is about (strength/R)^(N-1), and the relative error of the estimate (strength/R)^N: 3 % for three points at this
+threshold, 5 % for four and 7 % for eight. A state on another branch is off by far more.
+"""
 
 
 def off_branch(points: Sequence[Point], free: State, states: Sequence[State]) -> list[Tensor]:

@@ -19,7 +19,7 @@ from eqprop.holomorphic.points import Point, circle, count_of
 MOST = 0.1
 """Distance of the mean over the points from the free state, over the largest distance of a point, that counts as analytic.
 
-With a pole at distance R it is about (strength/R)^(N-1), and the relative error of the estimate (strength/R)^N: 3 % for three points at this
+With a pole at distance R it is about (strength/R)^(N-1), and the error of the estimate (strength/R)^N: 3 % for three points at this
 threshold, 5 % for four and 7 % for eight. A state on another branch is off by far more.
 """
 

@@ -61,6 +61,7 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
     (r"train .*conv-", sets(**FEW, layers="4c3 p2 10"), "filters of 5 x 5 do not fit into digits of 8 x 8"),
     (r"train ", sets(**FEW, hidden="[8]"), "training on all samples takes seconds to minutes"),
     (r"compare .*ising", [*sets(**FEW, hidden="[4]", seeds=1, ising__voters=1), *SERIAL], "an Ising machine anneals every sample"),
+    (r"compare .*conv-", [*sets(**FEW, layers="4c3 p2 10", seeds=1), *SERIAL], "filters of 5 x 5 do not fit into digits of 8 x 8"),
     (r"compare ", [*sets(**FEW, hidden="[8]", seeds=1), *SERIAL], "several rules and seeds"),
     (r"gradients ", sets(samples=4), "exact gradients of 32 samples"),
     (r"spice ", sets(hidden="[4]", edges=1, samples=2), "a circuit of 784 sources"),

@@ -37,11 +37,12 @@ class Digits(NamedTuple):
     @property
     def train(self) -> NDArray[np.bool_]:
         """Mask of the training images."""
-        return self.split == 0
+        mask: NDArray[np.bool_] = self.split == 0
+        return mask
 
     def take(self, places: NDArray[np.int64]) -> Digits:
         """Return the images at some places, each as often as its place is named."""
-        return Digits(*(array[places] for array in self))
+        return Digits(self.images[places], self.labels[places], self.split[places])
 
     def splits(self, name: str, words: str, **arrays: NDArray[Any]) -> Splits:
         """Return the data set of these images and further arrays, of which ``inputs`` may take the place of the images.

@@ -121,10 +121,11 @@ def answered(data_dir: Path | None, seed: int) -> Splits:
         1197, 250 and 350 samples, with 399, 83 and 116 questions; the images of a question stand one after the other.
     """
     plain, draw = digits(), np.random.default_rng(0)
-    places, asked = [], []
+    places: list[NDArray[np.int64]] = []
+    asked: list[NDArray[np.int64]] = []
     for part in range(3):
         there = draw.permutation(np.flatnonzero(plain.split == part))
-        start = sum(map(len, places))
+        start = sum(len(one) for one in places)
         places.append(there)
         asked.append(start + np.arange(len(there) // 3 * 3).reshape(-1, 3))
     of, questions = plain.take(np.concatenate(places)), np.concatenate(asked)

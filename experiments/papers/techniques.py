@@ -36,7 +36,7 @@ TECHNIQUES: tuple[Paper, ...] = (
     Paper(50, "G-SimCLR", 2020, "C", "works", "batches without two samples of a cluster of a denoising autoencoder's codes",
           ('contrast --cost "0.001 nt-xent + reconstruction(clean=true)" --views noise,mask --hidden 16 --output-activation linear '
            "--rules ep-centered --seeds 1 --out runs/autoencoder",
-           "contrast --sampling one-per-class --codes-of runs/autoencoder --batch-size 10 --seeds 1"),
+           "contrast --sampling one-per-class --codes-of runs/autoencoder --batch-size 10 --epochs 6 --seeds 1"),
           "at the default batch of 128 the sampler warns that ten digits must meet again"),
     Paper(76, "CleanCLIP", 2023, "C", "works", "CLIP with a contrast in each modality, against poisoned pairs",
           ("contrast --data digits-poisoned --network towers --cost clip --epochs 6 --rules ep-centered --seeds 1 --out runs/poisoned",

@@ -86,6 +86,7 @@ PUBLIC = {
     "SAMPLERS": "contrastive_core.sampling:SAMPLERS",
     "MIXINGS": "contrastive_core.mixing:MIXINGS",
     # Training
+    "fit": "eqlab.fitting:fit",
     "train": "contrastive_core.training.loop:train",
     "evaluate": "contrastive_core.training.evaluation:evaluate",
     "generator_of": "contrastive_core.generators:generator_of",

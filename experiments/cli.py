@@ -41,6 +41,7 @@ SUBJECTS = {
     "Published results": {
         "reproduce": "experiments.published.command:reproduce_command",
         "papers": "experiments.papers.command:papers_command",
+        "cite": "experiments.papers.cite:cite_command",
     },
     "Runs and sweeps": {
         "runs": "experiments.runs.commands:runs",

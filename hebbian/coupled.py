@@ -42,6 +42,10 @@ class CoupledLearning(Rule):
         :math:`\eta`, positive.
     sides : Sides
         Held phases to run: one side or both.
+
+    References
+    ----------
+    Stern, Hexner, Rocks and Liu (2021), "Supervised learning in physical networks: from machine learning to learning machines"; recalled.
     """
 
     contrasts: ClassVar[bool] = True
@@ -91,6 +95,10 @@ class ContrastiveHebbian(Rule):
         Cost to be lowered.
     settling : Settling
         Dynamics, tolerances and budgets of the phases.
+
+    References
+    ----------
+    Movellan (1991), "Contrastive Hebbian learning in the continuous Hopfield model"; recalled.
     """
 
     contrasts: ClassVar[bool] = True

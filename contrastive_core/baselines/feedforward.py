@@ -28,6 +28,10 @@ class FeedforwardBackprop(Rule):
     ----------
     cost : Cost
         Cost that is differentiated.
+
+    References
+    ----------
+    Rumelhart, Hinton & Williams (1986), "Learning representations by back-propagating errors"; recalled.
     """
 
     settles: ClassVar[bool] = False

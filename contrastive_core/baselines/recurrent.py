@@ -35,6 +35,10 @@ class RecurrentBackprop(Rule):
         Cost that is differentiated.
     settling : Settling
         Relaxation of the free phase; its second tolerance and budget apply to the adjoint.
+
+    References
+    ----------
+    Almeida (1987); Pineda (1987), "Generalization of back-propagation to recurrent neural networks"; recalled.
     """
 
     cost: Cost

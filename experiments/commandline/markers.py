@@ -54,6 +54,11 @@ class OneOf:
         self._listed_by = listed_by
         self._brings = brings
 
+    @property
+    def table(self) -> Table[Any] | None:
+        """Table of the names, if they are those of one."""
+        return self._table
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 

@@ -56,6 +56,18 @@ def show_train(opened: OpenedRun) -> Contents:
     return Contents([*learnt, *view.tables], {**picture, **seen, **view.pictures})
 
 
+def show_fit(opened: OpenedRun) -> Contents:
+    """Show a training that a Python script made."""
+    histories = curves(opened)
+    pictures = {"learning-curves": learning_curves(histories)} if any(any(seeds) for seeds in histories.values()) else {}
+    done = next(opened.journal.trials("done"), None)
+    tables = []
+    if done and done.metrics:
+        header, rows = table_of_training({**done.metrics, "gradient_cosine": {}})  # the exact gradient is not computed for a script
+        tables.append(ReportTable("Training", header, rows[:-1]))
+    return Contents(tables, pictures | _angles(histories))
+
+
 def _angles(histories: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]) -> dict[str, Picture]:
     """Show the angle of the feedback over the epochs, if there is any that is not tied."""
     angled = any("angle" in record for seeds in histories.values() for history in seeds for record in history)

@@ -25,6 +25,7 @@ VIEWS: Table[Callable[[OpenedRun], Contents]] = Table(
         "device-fit": "experiments.hardware.view:show_fit",
         "device-import": "experiments.hardware.view:show_import",
         "device-show": "experiments.hardware.view:show_response",
+        "fit": "experiments.learning.view:show_fit",
         "gradients": "experiments.learning.view:show_gradients",
         "hardware": "experiments.hardware.view:show_hardware",
         "ising": "experiments.hardware.view:show_ising",

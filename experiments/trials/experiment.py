@@ -145,6 +145,7 @@ EXPERIMENTS: Table[Experiment] = Table(
         "device-fit": "experiments.hardware.device_fit:EXPERIMENT",
         "device-import": "experiments.hardware.device_import:EXPERIMENT",
         "device-show": "experiments.hardware.device:EXPERIMENT",
+        "fit": "experiments.scripted.fit:EXPERIMENT",
         "gradients": "experiments.learning.gradients:EXPERIMENT",
         "hardware": "experiments.hardware.hardware:EXPERIMENT",
         "ising": "experiments.hardware.ising:EXPERIMENT",

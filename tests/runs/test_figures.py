@@ -283,7 +283,7 @@ def test_files_have_the_width_of_a_column_and_texts_that_can_be_read(tmp_path: A
 def test_every_command_that_shows_figures_takes_their_format_and_width() -> None:
     """If this fails, figures of one command cannot be had for a paper; networks of ``bench memory`` have a width of their own."""
     drawing = {name.replace(" ", "-") for name, made in ALL.items() if {"figure_format", "width"} <= {one.name for one in made.params}}
-    assert drawing - {"report"} == {*VIEWS} - {"relaxation", "bench-memory"}
+    assert drawing - {"report"} == {*VIEWS} - {"relaxation", "fit", "bench-memory"}
     assert (*FORMATS,) == FIGURE_FORMATS[1:]
 
 

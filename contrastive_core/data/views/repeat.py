@@ -14,7 +14,7 @@ from contrastive_core.data.views.images import as_images, taken_from
 class Repeat:
     """Repeats random columns of a picture, each beside itself, and pushes the last ones out.
 
-    Repetition of words (Gao et al., 2021, ESimCSE) for sequences of fixed length: the number of repeated places is uniform from 0 to a
+    Repetition of words (Wu et al., 2021, ESimCSE) for sequences of fixed length: the number of repeated places is uniform from 0 to a
     share of the length, or 2 if that is more.
 
     Attributes

@@ -134,7 +134,7 @@ class Scattering(Stateless):
     weight: float = 1.0
 
     needs = Needs(fewest=1, most=None)
-    source = "CircuitGCL: contrastive learning and label rebalancing in analog circuits (2025)"
+    source = "CircuitGCL (2025), contrastive learning and label rebalancing in analog circuits"
     verified = "as in a public copy of its code, read and not run; closed form tested"
     strength = 0.01
 

@@ -1,0 +1,1 @@
+"""Runs of objects that a Python script made."""

@@ -89,7 +89,7 @@ def test_an_energy_scale_that_is_none_is_refused_by_its_option(command: str, sca
     assert "item 2 of --energy-scales must be" in refused("bench", command, "--energy-scales", f"0.5,{scale}")
 
 
-@pytest.mark.parametrize("network", ["layered", "untied"])
+@pytest.mark.parametrize("network", ["layered", "resistive"])
 def test_layers_alone_are_refused_where_a_network_has_rows(network: str, refused: Refused) -> None:
     """If this fails, who forgets --network convolutional trains 256 dense units in place of the filters."""
     given = ("gradients", "--network", network, "--layers", "8c3 10", "--samples", 4)

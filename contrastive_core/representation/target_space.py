@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 import torch
-from sklearn.decomposition import PCA, FastICA
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from contrastive_core.errors import InputError
@@ -63,6 +60,10 @@ def target_space(name: Space, outputs: Tensor, seed: int) -> TargetSpace | None:
     InputError
         If the outputs do not vary in every direction, or the rotation does not settle.
     """
+    from sklearn.decomposition import PCA, FastICA
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.preprocessing import StandardScaler
+
     if name == "as-is":
         return None
     rows = outputs.double().numpy()

@@ -47,7 +47,7 @@ def cite_command(options: CiteOptions, invocation: Invocation) -> None:
     """Write a bibliography of what RUNS used: rules, networks, costs, dynamics, data and the program itself, in BibTeX.
 
     The references are those that docstrings and sources name. Comments say which part of a run each one belongs to, and for which
-    parts none is named. Some entries have surnames of authors only: complete these before publication.
+    parts none is named. Some entries have surnames of authors only, or no authors: complete these before publication.
 
     \b
     Examples:

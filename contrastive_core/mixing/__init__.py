@@ -19,6 +19,7 @@ MIXINGS: Table[type[Mixing]] = Table(
         "hallucinated-positives": "contrastive_core.mixing.hallucination:HallucinatedPositives",
         "hard-pairs": "contrastive_core.mixing.hard_pairs:HardPairMixing",
         "interpolated-negatives": "contrastive_core.mixing.extrapolation:InterpolatedNegatives",
+        "meta-augmented": "contrastive_core.mixing.meta_augmentation:MetaAugmented",
         "mixed-negatives": "contrastive_core.mixing.mixed_negatives:MixedNegatives",
         "mixed-regression": "contrastive_core.mixing.mixed_regression:MixedRegression",
         "propensity-pairs": "contrastive_core.sampling.propensity_pairs:PropensityPairs",

@@ -155,6 +155,7 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("Qian et al. 2021", "Qian, Rui and others", 49, _CVPR),
     Reference("Bobu et al. 2023", "Bobu and others", 4),
     Reference("Miao, Du & Zhang 2023", "Miao and Du and Zhang", 29),
+    Reference("Qin et al. 2023", "Qin and others", 45),
     # Objectives
     Reference("AR2 2021", "", 79),
     Reference("CALICO 2023", "", 56),

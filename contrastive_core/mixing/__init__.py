@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MIXINGS: Table[type[Mixing]] = Table(
     "mixing",
     {
-        "clustered-positives": "contrastive_core.sampling.neighbours:ClusteredPositives",
+        "clustered-positives": "contrastive_core.sampling.prototypes:ClusteredPositives",
         "extrapolated-positives": "contrastive_core.mixing.extrapolation:ExtrapolatedPositives",
         "fixed-reweighting": "contrastive_core.mixing.reweighting:FixedReweighting",
         "gated-pairs": "contrastive_core.mixing.gated_pairs:GatedPairs",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError
-from contrastive_core.mixing.mixing import Mixing, drawing, given, with_extra
+from contrastive_core.mixing.mixing import Memoryless, drawing, given, with_extra
 from contrastive_core.objectives.batch_layout import extra, view_rows
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.embeddings import unit
@@ -81,7 +81,7 @@ def beta(count: int, shape: float, generator: torch.Generator) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class ExtrapolatedPositives(Mixing):
+class ExtrapolatedPositives(Memoryless):
     """Applies the objective to views whose directions :func:`extrapolate` has moved apart; lengths are kept.
 
     Attributes
@@ -103,10 +103,6 @@ class ExtrapolatedPositives(Mixing):
         """Return the objective's needs, limited to two views."""
         return objective.needs._replace(most=2)
 
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return an empty dict: nothing is learnt."""
-        return {}
-
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss for the moved rows."""
         index = view_rows(batch, 2, 2)
@@ -121,7 +117,7 @@ class ExtrapolatedPositives(Mixing):
 
 @final
 @dataclass(frozen=True)
-class InterpolatedNegatives(Mixing):
+class InterpolatedNegatives(Memoryless):
     """Applies the objective to a queue that :func:`interpolate` mixes anew for every batch.
 
     Attributes
@@ -142,10 +138,6 @@ class InterpolatedNegatives(Mixing):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's needs."""
         return objective.needs
-
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return an empty dict: nothing is learnt."""
-        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss for the mixed queue."""

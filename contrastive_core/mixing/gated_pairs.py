@@ -1,5 +1,6 @@
 """Pairs of any two classes, compared in a subspace that the classes share (gates)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -101,12 +102,16 @@ class GatedPairs(Mixing):
         """Return the objective's needs, with labels, class embeddings and their map, limited to two views."""
         return objective.needs._replace(most=2, labels=Labels.CLASSES, extras=(*objective.needs.extras, EMBEDDINGS, GATE_MAP))
 
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+    def start(self, started: Mapping[str, Tensor], width: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return random embeddings and a map from them, whose gates are spread around one half."""
         embeddings = torch.randn((self.classes, self.embedding), generator=generator)
         weights = torch.randn((self.embedding + 1, width), generator=generator) / self.embedding**0.5
         weights[-1] = 0
         return {EMBEDDINGS.name: embeddings, GATE_MAP.name: weights}
+
+    def carry(self, carried: Mapping[str, Tensor], batch: Batch, seed: int) -> dict[str, Tensor]:
+        """Return an empty dict: weights are learnt by gradient."""
+        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the contrast of first views and of second views of random samples."""

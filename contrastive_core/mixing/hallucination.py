@@ -1,5 +1,6 @@
 """Positives made by a small network, the hallucinator, which is trained by the objective."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -69,13 +70,17 @@ class HallucinatedPositives(Mixing):
         """Return the objective's needs, with the hallucinator's weights, limited to two views."""
         return objective.needs._replace(most=2, extras=(*objective.needs.extras, *WEIGHTS))
 
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+    def start(self, started: Mapping[str, Tensor], width: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return small random weights, so that training starts near the extrapolated rows."""
         shapes = ((width, self.hidden), (self.hidden, width))
         return {
             wanted.name: 0.1 * torch.randn(shape, generator=generator) / shape[0] ** 0.5
             for wanted, shape in zip(WEIGHTS, shapes, strict=True)
         }
+
+    def carry(self, carried: Mapping[str, Tensor], batch: Batch, seed: int) -> dict[str, Tensor]:
+        """Return an empty dict: weights are learnt by gradient."""
+        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the mean of both losses."""

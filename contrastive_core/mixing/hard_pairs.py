@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from contrastive_core.errors import InputError
 from contrastive_core.mixing.extrapolation import beta
-from contrastive_core.mixing.mixing import Mixing, drawing, given, with_extra
+from contrastive_core.mixing.mixing import Memoryless, drawing, given, with_extra
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.needs import Labels, Needs
 from contrastive_core.objectives.objective import Objective
@@ -115,7 +115,7 @@ def classes_of(vectors: Tensor) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class HardPairMixing(Mixing):
+class HardPairMixing(Memoryless):
     """Adds the mixed pairs as further rows; a mixture of two classes is a class of its own, as in the official code.
 
     In a sum, supervised terms learn the shares of the classes in a mixture, which is the cross-entropy of Core-tuning. Linear outputs of a
@@ -149,10 +149,6 @@ class HardPairMixing(Mixing):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's needs."""
         return objective.needs
-
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return an empty dict: nothing is learnt."""
-        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss over all rows."""

@@ -1,5 +1,6 @@
 """Views made by learnt maps of the outputs, the augmenters, which are updated by the loss of outputs that have already moved."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -106,9 +107,13 @@ class MetaAugmented(Mixing):
         """Return the objective's needs, with the augmenters, limited to two views."""
         return objective.needs._replace(most=2, extras=(*objective.needs.extras, AUGMENTERS))
 
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+    def start(self, started: Mapping[str, Tensor], width: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return two maps near the identity, so that training starts with views near the given ones."""
         return {AUGMENTERS.name: torch.eye(width) + 0.1 * torch.randn((2, width, width), generator=generator) / width**0.5}
+
+    def carry(self, carried: Mapping[str, Tensor], batch: Batch, seed: int) -> dict[str, Tensor]:
+        """Return an empty dict: augmenters are learnt by gradient."""
+        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return L; its gradient in the augmenters, where they need one, is the outer gradient."""

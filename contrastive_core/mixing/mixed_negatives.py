@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from contrastive_core.errors import InputError
-from contrastive_core.mixing.mixing import Mixing, drawing
+from contrastive_core.mixing.mixing import Memoryless, drawing
 from contrastive_core.objectives.batch_layout import extra
 from contrastive_core.objectives.checks import require_at_least
 from contrastive_core.objectives.embeddings import unit
@@ -74,7 +74,7 @@ def mix_hard_negatives(
 
 @final
 @dataclass(frozen=True)
-class MixedNegatives(Mixing):
+class MixedNegatives(Memoryless):
     """Adds to the denominator of InfoNCE, for each query, mixtures of its hardest negatives in the queue.
 
     The defaults suit queues of about a thousand keys; those of :func:`mix_hard_negatives` have the paper's scale.
@@ -108,10 +108,6 @@ class MixedNegatives(Mixing):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's needs."""
         return objective.needs
-
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return an empty dict: nothing is learnt."""
-        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return InfoNCE with the mixtures."""

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from torch import Tensor
 
 from contrastive_core.mixing.extrapolation import beta
-from contrastive_core.mixing.mixing import Mixing, drawing, with_extra
+from contrastive_core.mixing.mixing import Memoryless, drawing, with_extra
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.needs import Needs
 from contrastive_core.objectives.objective import Objective
@@ -19,7 +18,7 @@ SHARE = "mixing"
 
 @final
 @dataclass(frozen=True)
-class MixedRegression(Mixing):
+class MixedRegression(Memoryless):
     """Draws the shares with which SupReMix (Wu et al., 2023) mixes anchors into negatives.
 
     The objective itself makes the mixtures, also those of positives.
@@ -42,10 +41,6 @@ class MixedRegression(Mixing):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's needs without the shares."""
         return objective.needs._replace(extras=tuple(wanted for wanted in objective.needs.extras if wanted.name != SHARE))
-
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return an empty dict: nothing is learnt."""
-        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss with drawn shares."""

@@ -1,6 +1,7 @@
 """Mixings of embeddings, and objectives of mixed embeddings, which nudge like any other."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -32,12 +33,50 @@ class Mixing(ABC):
         """Return the needs of the objective of mixed embeddings."""
 
     @abstractmethod
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the initial value of every tensor that the mixing learns, for this number of outputs; may be empty."""
+    def start(self, started: Mapping[str, Tensor], width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the initial value of every tensor that the mixing learns or carries; may be empty.
+
+        Parameters
+        ----------
+        started : mapping of str to Tensor
+            First extras of the objective, by name.
+        width : int
+            Number of outputs.
+        generator : torch.Generator
+            Source of randomness.
+        """
+
+    @abstractmethod
+    def carry(self, carried: Mapping[str, Tensor], batch: Batch, seed: int) -> dict[str, Tensor]:
+        """Return the mixing's carried tensors for the next batch; may be empty.
+
+        Parameters
+        ----------
+        carried : mapping of str to Tensor
+            Extras that the objective carries to the next batch.
+        batch : Batch
+            This batch, with the tensors carried until now.
+        seed : int
+            Source of all draws.
+        """
 
     @abstractmethod
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss for mixed embeddings, like ``Objective.loss``; all draws follow from the seed."""
+
+
+class Memoryless(Mixing):
+    """Mixing that neither learns nor carries a tensor."""
+
+    @final
+    def start(self, started: Mapping[str, Tensor], width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return an empty dict: nothing is learnt or carried."""
+        return {}
+
+    @final
+    def carry(self, carried: Mapping[str, Tensor], batch: Batch, seed: int) -> dict[str, Tensor]:
+        """Return an empty dict: nothing is carried."""
+        return {}
 
 
 @final
@@ -69,11 +108,13 @@ class Mixed(Objective):
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the initial extras of both, and the seed of the first mixtures."""
         first = torch.randint(2**40, (), generator=generator)
-        return {**self.objective.start(width, samples, generator), **self.mixing.start(width, generator), DRAWS.name: first}
+        started = self.objective.start(width, samples, generator)
+        return {**started, **self.mixing.start(started, width, generator), DRAWS.name: first}
 
     def carry(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return the objective's carried extras, and the seed of the next mixtures."""
-        return {**self.objective.carry(output, batch), DRAWS.name: extra(batch, DRAWS.name) + 1}
+        """Return the carried extras of both, and the seed of the next mixtures."""
+        carried, draws = self.objective.carry(output, batch), extra(batch, DRAWS.name)
+        return {**carried, **self.mixing.carry(carried, batch, int(draws)), DRAWS.name: draws + 1}
 
     def loss(self, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
         """Return the objective's loss for the mixture."""

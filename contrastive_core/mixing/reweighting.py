@@ -6,7 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.mixing.mixing import Mixing, given
+from contrastive_core.mixing.mixing import Memoryless, given
 from contrastive_core.objectives.checks import require_at_least
 from contrastive_core.objectives.needs import Needs
 from contrastive_core.objectives.objective import Objective
@@ -15,7 +15,7 @@ from contrastive_core.types import Batch
 
 @final
 @dataclass(frozen=True)
-class FixedReweighting(Mixing):
+class FixedReweighting(Memoryless):
     r"""Applies the objective to outputs times :math:`\kappa^{-i}`, i = 0, 1, ...; probes and measures see the outputs as they are.
 
     Xue, Gan, Ni, Joshi & Mirzasoleiman (2024) replace a projection head by it; the weights are those of the authors' code, read and not
@@ -39,10 +39,6 @@ class FixedReweighting(Mixing):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's needs."""
         return objective.needs
-
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return an empty dict: nothing is learnt."""
-        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss for the weighted outputs."""

@@ -6,7 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from contrastive_core.mixing.mixing import Mixing, drawing, given
+from contrastive_core.mixing.mixing import Memoryless, drawing, given
 from contrastive_core.objectives.batch_layout import view_rows
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.needs import Needs
@@ -16,7 +16,7 @@ from contrastive_core.types import Batch
 
 @final
 @dataclass(frozen=True)
-class SampledCodes(Mixing):
+class SampledCodes(Memoryless):
     r"""Applies the objective to codes and draws: each second view becomes :math:`o + \sigma |o| \epsilon / \sqrt n`, ε normal.
 
     With ``--views none`` both views show the sample as it is, and a code is contrasted with its own encoding as in cMIM, which samples it
@@ -40,10 +40,6 @@ class SampledCodes(Mixing):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's needs, limited to two views."""
         return objective.needs._replace(most=2)
-
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return an empty dict: nothing is learnt."""
-        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the objective's loss with the second views drawn anew."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.errors import InputError
-from contrastive_core.mixing.mixing import Mixing, drawing
+from contrastive_core.mixing.mixing import Memoryless, drawing
 from contrastive_core.objectives.batch_layout import extra, view_rows
 from contrastive_core.objectives.checks import require_at_least, require_positive
 from contrastive_core.objectives.embeddings import unit
@@ -39,7 +39,7 @@ def negative_propensities(surface: Tensor, meaning: Tensor, samples: Tensor, sha
 
 @final
 @dataclass(frozen=True)
-class PropensityPairs(Mixing):
+class PropensityPairs(Memoryless):
     r"""Inverse-propensity pairs inside each batch (DebCSE, Miao, Du & Zhang, 2023), of any size.
 
     Surface is the cosine s of two inputs, and meaning the cosine m of a teacher's outputs for them: those of an earlier run, or of the
@@ -83,10 +83,6 @@ class PropensityPairs(Mixing):
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's needs, with a teacher and any number of views to choose from."""
         return objective.needs._replace(most=None, extras=(*objective.needs.extras, TEACHER))
-
-    def start(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return an empty dict: nothing is learnt."""
-        return {}
 
     def loss(self, objective: Objective, output: Tensor, held: Tensor, batch: Batch, seed: int) -> Tensor:
         """Return the loss of the chosen pairs."""

@@ -230,5 +230,7 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("Baevski et al. 2020", "Baevski, Alexei and others",
               "wav2vec 2.0: A Framework for Self-Supervised Learning of Speech Representations", _NEURIPS),
     Reference("HiCLR 2022", "", 46),
+    Reference("Poulakakis-Daktylidis & Jamali-Rad 2024", "Poulakakis-Daktylidis, Stylianos and Jamali-Rad, Hadi", 106,
+              "International Conference on Learning Representations"),
 )
 """Every reference, by the words that name it; a test holds them against the docstrings of all tables."""

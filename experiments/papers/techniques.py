@@ -52,8 +52,9 @@ TECHNIQUES: tuple[Paper, ...] = (
           "the transformation of the bias is known, where the paper learns it"),
     Paper(103, "ESimCSE", 2021, "C", "works", "repetition as augmentation, negatives from a momentum queue",
           ("contrast --views repeat --cost infonce-queue --seeds 1",), "columns of a picture are repeated, not words"),
-    Paper(106, "BECLR", 2024, "C", "partial", "further positives from clusters; transport between query and support",
-          ("contrast --cost infonce-queue --mixing clustered-positives --seeds 1",), "prototypes do not last"),
+    Paper(106, "BECLR", 2024, "C", "works", "positives from a memory around lasting prototypes; few-shot test with transport",
+          ("contrast --cost infonce-queue --set objective.length=4096 --mixing clustered-positives --rules ep-centered --seeds 1",),
+          "InfoNCE against the memory, where the paper's loss is cosines and uniformity; only keys are enhanced"),
     Paper(113, "Lion", 2023, "C", "works", "optimiser by the sign of momentum",
           ("contrast --optimiser lion --learning-rates 3e-4 --seeds 1",)),
 )

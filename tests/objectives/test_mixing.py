@@ -155,7 +155,7 @@ def test_the_force_of_a_mixed_objective_is_the_gradient_through_the_mixture(name
     assert abs(slope) > 1e-3
     assert float(objective.value(output, batch)) == float(objective.value(output, batch))
     drawn = float(objective.value(output, batch)) != float(objective.value(output, a_batch(objective, draws=6)[1]))
-    assert drawn == (name not in ("fixed-reweighting", "meta-augmented"))  # all others draw their mixtures
+    assert drawn == (name not in ("clustered-positives", "fixed-reweighting", "meta-augmented"))  # all others draw their mixtures
 
 
 @pytest.mark.parametrize("name", MIXINGS)

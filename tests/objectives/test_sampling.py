@@ -16,11 +16,16 @@ from contrastive_core.mixing.extrapolation import beta, extrapolate, interpolate
 from contrastive_core.mixing.gated_pairs import gates_of
 from contrastive_core.mixing.hard_pairs import classes_of, hard_pairs
 from contrastive_core.mixing.mixed_negatives import mix_hard_negatives
+from contrastive_core.mixing.mixing import mixed
+from contrastive_core.objectives.instances.queue import QueueInfoNCE
 from contrastive_core.sampling.clusters import inside_clusters, one_per_class
 from contrastive_core.sampling.meetings import meetings
-from contrastive_core.sampling.neighbours import clustered_positives, similar_batches
+from contrastive_core.sampling.neighbours import similar_batches
 from contrastive_core.sampling.propensity import draw_pairs
+from contrastive_core.sampling.prototypes import ClusteredPositives, clustered_positives, means
 from contrastive_core.sampling.replication import replicate
+from contrastive_core.sampling.sampler import cluster
+from contrastive_core.types import Batch
 
 ROUNDING = 1e-12
 
@@ -111,21 +116,93 @@ def test_similar_batches_present_every_sample_once_with_its_nearest() -> None:
     assert set(first.tolist()) == set(cosines.topk(8).indices.tolist())
 
 
-def test_clustered_positives_are_the_nearest_of_the_own_cluster() -> None:
-    """If this fails, positives come from other clusters."""
-    memory, clusters = normal(30, 4), torch.arange(30) % 3
+def test_clustered_positives_are_the_nearest_of_the_own_part() -> None:
+    """If this fails, positives come from other parts."""
+    memory, parts = normal(30, 4), torch.arange(30) % 3
+    prototypes = means(memory, parts, torch.zeros(3, 4, dtype=torch.float64))
     queries = memory[:6] + 1e-6
-    found = clustered_positives(queries, memory, clusters, 4)
+    own = (normalize(queries) @ normalize(prototypes).T).argmax(1)
+    found = clustered_positives(queries, memory, parts, prototypes, 4)
     for row in range(6):
-        assert found[row, 0] == row
-        assert bool((clusters[found[row]] == clusters[row]).all())
+        assert bool((parts[found[row]] == own[row]).all())
         cosines = normalize(memory) @ normalize(queries)[row]
-        others = [i for i in range(30) if clusters[i] == clusters[row] and i not in found[row].tolist()]
+        others = [i for i in range(30) if parts[i] == own[row] and i not in found[row].tolist()]
         assert float(cosines[others].max()) <= float(cosines[found[row]].min())
-    more = clustered_positives(queries, memory, clusters, 12)
-    assert torch.equal(more[:, 10:], found[:, :1].expand(-1, 2))  # each cluster has ten members
+    more = clustered_positives(queries, memory, parts, prototypes, 12)  # each part has ten members, so that the whole memory is asked
+    assert torch.equal(more, (normalize(queries) @ normalize(memory).T).topk(12).indices)
     with pytest.raises(InputError, match="memory of 30"):
-        clustered_positives(queries, memory, clusters, 31)
+        clustered_positives(queries, memory, parts, prototypes, 31)
+
+
+LASTING = ClusteredPositives(clusters=3, count=4, warm_up=40)
+QUEUED = QueueInfoNCE(length=50, temperature=0.3)
+
+
+def remembering(batches: int) -> tuple[Batch, list[dict[str, Tensor]]]:
+    """Carry a memory through batches of 20 keys around a drifting direction; return the next batch, and all that was carried."""
+    objective = mixed(QUEUED, LASTING, "clustered-positives")
+    extras = {k: v.double() if v.is_floating_point() else v for k, v in objective.start(4, 20, seeded(0)).items()}
+    history = [extras]
+    for number in range(batches + 1):
+        keys = normal(20, 4, seed=10 + number)
+        keys[:, 0] += number - 2.0
+        batch = Batch(torch.zeros(20, 1), torch.zeros(20), torch.arange(10).repeat(2), extras={**history[-1], "keys": keys})
+        if number < batches:
+            history.append(objective.carry(normal(20, 4), batch))
+    return batch, history
+
+
+def test_prototypes_are_the_moving_averages_of_their_parts_by_balanced_transport() -> None:
+    """If this fails, prototypes do not last from batch to batch, or follow other keys than theirs."""
+    history = remembering(4)[1]
+    assert [int(kept["memory_seen"]) for kept in history] == [0, 20, 40, 50, 50]  # parted from 40 on
+    assert not history[1]["memory_prototypes"].any()
+    # The twin has a mean and a size for each part, to which keys are added and from which the oldest are taken.
+    first = history[2]
+    known = list(zip(first["queue"][:40], first["memory_parts"][:40].tolist(), strict=True))
+    sizes = [sum(part == p for _, part in known) for p in range(3)]
+    means_ = [sum(key for key, part in known if part == p) / sizes[p] for p in range(3)]
+    for number in (2, 3):
+        keys = history[number + 1]["queue"][:20]
+        plan = torch.exp(keys @ normalize(torch.stack(means_)).T / LASTING.regularisation)
+        for _ in range(LASTING.iterations):
+            plan = plan / plan.sum(0) * (20 / 3)
+            plan = plan / plan.sum(1, keepdim=True)
+        parts = plan.argmax(1).tolist()
+        assert parts != (keys @ normalize(torch.stack(means_)).T).argmax(1).tolist()  # the control: transport balances the parts
+        known = [*zip(keys, parts, strict=True), *known]
+        changes = [(key, part, 1) for key, part in known[:20]] + [(key, part, -1) for key, part in known[50:]]
+        for key, part, sign in changes:
+            sizes[part] += sign
+            means_[part] = means_[part] + sign * (key - means_[part]) / sizes[part]
+        known = known[:50]
+        assert torch.allclose(history[number + 1]["memory_prototypes"], torch.stack(means_), atol=1e-12)
+        assert history[number + 1]["memory_parts"][: len(known)].tolist() == [part for _, part in known]
+    empty = means(normal(5, 4), torch.tensor([0, 0, 2, 2, 2]), means(normal(3, 4, seed=1), torch.arange(3), torch.zeros(3, 4).double()))
+    assert torch.equal(empty[1], normal(3, 4, seed=1)[1])
+
+
+def test_positives_of_lasting_prototypes_are_averaged_and_differ_from_those_of_fresh_ones() -> None:
+    """If this fails, the memory is not used, or it is cut anew for every batch."""
+    batch, history = remembering(4)
+    assert batch.extras is not None
+    output, keys, kept = normal(20, 4, seed=7), batch.extras["keys"], history[-1]
+    queue = kept["queue"]
+    found = clustered_positives(keys, queue, kept["memory_parts"], kept["memory_prototypes"], 4)
+    every = [keys, *(queue[found[:, place]] for place in range(4))]
+    losses = [QUEUED.value(output, batch._replace(extras={**batch.extras, "keys": key})) for key in every]
+    value = float(mixed(QUEUED, LASTING, "clustered-positives").value(output, batch))
+    assert value == pytest.approx(float(torch.stack(losses).mean()), rel=1e-12)
+    parts = cluster(queue, 3, seeded(0))  # the control: prototypes of this queue alone
+    fresh = clustered_positives(keys, queue, parts, means(queue, parts, torch.zeros(3, 4).double()), 4)
+    assert float((fresh != found).double().mean()) > 0.1
+    early, before = remembering(1)  # until the first partition there are no further positives
+    assert int(before[-1]["memory_seen"]) == 20
+    assert float(mixed(QUEUED, LASTING, "clustered-positives").value(output, early)) == float(QUEUED.value(output, early))
+    with pytest.raises(InputError, match="queue of 50 keys cannot give 60 clusters"):
+        mixed(QUEUED, ClusteredPositives(clusters=60, warm_up=60), "clustered-positives").start(4, 20, seeded(0))
+    with pytest.raises(InputError, match="warm up must be at least 8"):
+        ClusteredPositives(warm_up=7)
 
 
 def test_inverse_propensity_draws_are_unbiased_with_their_weights() -> None:

@@ -12,6 +12,7 @@ from contrastive_core.costs import COSTS
 from contrastive_core.data import DATASETS
 from contrastive_core.data.splits import Splits
 from contrastive_core.expect import expect
+from contrastive_core.guards.typed import typed
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule
 from contrastive_core.training.evaluation import Evaluation, check_parts
@@ -47,6 +48,7 @@ class Fitted(NamedTuple):
     run: Path | None
 
 
+@typed("network", "rule", "data", "plan", "cost")
 def fit(
     network: Network,
     rule: Rule | str,

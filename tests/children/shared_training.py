@@ -73,8 +73,8 @@ def training(ranks: Ranks, folder: Path) -> dict[str, Any]:
         "resumed": resumed,
         "history": [record["train_cost"] for record in result.history],
         "history_alone": [record["train_cost"] for record in other.history],
-        "test": list(result.test),
-        "test_alone": list(other.test),
+        "test": [*result.test[:-1], *result.test.scores.values()],
+        "test_alone": [*other.test[:-1], *other.test.scores.values()],
     }
 
 

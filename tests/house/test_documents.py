@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from documents import ELSEWHERE, PAGES, ROOT, SLOW, SMALL, blocks, commands, pre
 from stories import STORIES, Story, code, copied, lines
 
 from experiments.cli import cli
+from experiments.papers.table import PAPERS
 
 TESTED = [page for page in PAGES if commands(page) and page != "plugins.md"]
 """Pages with commands; the page of plug-ins has a test of its own."""
@@ -47,7 +49,8 @@ def test_the_commands_of_a_page_run_in_order(page: str, tmp_path: Path, monkeypa
 
 def test_every_reason_to_make_a_command_small_or_to_leave_it_out_is_used() -> None:
     """If this fails, an override outlived its command, and would hide a fault in the next one that it fits."""
-    lines = [" ".join(words) + " " for page in PAGES for words in commands(page)]
+    of_papers = [shlex.split(line) for paper in PAPERS.values() for line in paper.commands]
+    lines = [" ".join(words) + " " for words in (*of_papers, *(words for page in PAGES for words in commands(page)))]
     first = [next((i for i, (pattern, _, _) in enumerate(SMALL) if re.match(pattern, line)), None) for line in lines]
     assert {pattern for i, (pattern, _, _) in enumerate(SMALL) if i not in first} == set()
     for where, pattern, reason in (*ELSEWHERE, *SLOW):

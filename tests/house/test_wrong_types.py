@@ -132,6 +132,16 @@ def calls() -> dict[str, dict[str, Any]]:
             "on_step": None,
             "on_epoch": None,
         },
+        "fit": {
+            "network": network,
+            "rule": rule,
+            "data": eqlab.Splits(split, split, split, 3, "", ""),
+            "plan": eqlab.TrainingPlan(epochs=1),
+            "cost": cost,
+            "seed": 0,
+            "run": None,
+            "callbacks": (),
+        },
         "evaluate": {"network": network, "rule": rule, "cost": cost, "split": split, "contrasting": None},
         "generator_of": {"seed": 0, "purpose": 0},
         "TrainingPlan": {

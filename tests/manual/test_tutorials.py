@@ -18,8 +18,11 @@ DRAWN = re.compile(r"^\$ python (docs/gallery/\w+\.py) (docs/gallery/images/\w+\
 
 
 @pytest.mark.parametrize("page", CODED)
-def test_the_code_of_a_tutorial_prints_what_the_page_shows(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_code_of_a_tutorial_prints_what_the_page_shows(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """If this fails, a learner who types the code sees something else."""
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "tutorial"}
     for block in blocks(page):
         if block.language == "python":

@@ -20,7 +20,8 @@ from contrastive_core.data.views.rotate import turn
 from contrastive_core.errors import InputError
 from contrastive_core.types import Batch
 
-OF_PICTURES = sorted(set(VIEWS) - {"mask", "noise"})
+OF_PICTURES = sorted(set(VIEWS) - {"mask", "noise", "window"})
+"""Views of squares; the others take each entry, or each row as a series."""
 
 
 def pictures(count: int = 6, channels: int = 3, height: int = 8, width: int = 8) -> Tensor:

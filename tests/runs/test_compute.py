@@ -20,9 +20,9 @@ def test_a_serial_training_reads_its_data_and_draws_its_network_once(eqlab: Any,
     calls: Counter[str] = Counter()
     load_data, build_network = build.load_data, build.build_network
 
-    def counted_load(options: Any) -> Any:
+    def counted_load(options: Any, **keywords: Any) -> Any:
         calls["data"] += 1
-        return load_data(options)
+        return load_data(options, **keywords)
 
     def counted_build(options: Any, *arguments: Any) -> Any:
         calls[f"network of {options.dtype}"] += 1

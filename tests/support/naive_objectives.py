@@ -612,6 +612,24 @@ def groco(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     return average(terms) / 2
 
 
+def retriever_ranker(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
+    z, still, known = normalize(output), normalize(held), normalize(extra(batch, "teacher"))
+    terms: list[Tensor] = []
+    for a in range(len(z)):
+        others = [k for k in range(len(z)) if k not in (a, pair(z, a))]
+        near = sorted(others, key=lambda k, a=a: -float(still[a] @ still[k]))[: o.candidates]  # type: ignore[misc]
+        chosen = [pair(z, a), *near]
+        asked = [torch.cat([known[a] * known[k], (known[a] - known[k]).abs()]) for k in chosen]
+        scores = [(row @ torch.cat(list(extra(batch, "ranker")))).tanh() @ extra(batch, "readout") for row in asked]
+        logits = [z[a] @ z[k] / o.temperature for k in chosen]
+        for score, logit in zip(scores, logits, strict=True):
+            likely, reward = logit - soft_max_of(logits), -(1 + (score - scores[0]).exp()).log()
+            trusted = (score - soft_max_of(scores)).exp()
+            terms.append((o.adversarial * reward.detach() - (1 - o.adversarial) * trusted.detach()) * likely)
+        terms.append(soft_max_of(scores) - scores[0])
+    return torch.stack(terms).sum() / len(z)
+
+
 def conr(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
     z, y, guess = normalize(output), batch.labels.tolist(), extra(batch, "predictions").tolist()
     total, size = output.new_zeros(()), len(z)
@@ -691,24 +709,6 @@ def entry_prediction(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tens
         others = range(half, 2 * half) if a < half else range(half)
         terms.append(soft_max_of([z[a] @ entries[k] / o.temperature for k in others]) - z[a] @ entries[pair(z, a)] / o.temperature)
     return average(terms)
-
-
-def retriever_ranker(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:
-    z, still, known = normalize(output), normalize(held), normalize(extra(batch, "teacher"))
-    terms: list[Tensor] = []
-    for a in range(len(z)):
-        others = [k for k in range(len(z)) if k not in (a, pair(z, a))]
-        near = sorted(others, key=lambda k, a=a: -float(still[a] @ still[k]))[: o.candidates]  # type: ignore[misc]
-        chosen = [pair(z, a), *near]
-        asked = [torch.cat([known[a] * known[k], (known[a] - known[k]).abs()]) for k in chosen]
-        scores = [(row @ torch.cat(list(extra(batch, "ranker")))).tanh() @ extra(batch, "readout") for row in asked]
-        logits = [z[a] @ z[k] / o.temperature for k in chosen]
-        for score, logit in zip(scores, logits, strict=True):
-            likely, reward = logit - soft_max_of(logits), -(1 + (score - scores[0]).exp()).log()
-            trusted = (score - soft_max_of(scores)).exp()
-            terms.append((o.adversarial * reward.detach() - (1 - o.adversarial) * trusted.detach()) * likely)
-        terms.append(soft_max_of(scores) - scores[0])
-    return torch.stack(terms).sum() / len(z)
 
 
 def bag_of_words(o: Any, output: Tensor, held: Tensor, batch: Batch) -> Tensor:

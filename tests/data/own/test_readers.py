@@ -273,7 +273,7 @@ def test_the_code_of_the_page_runs_in_ten_lines(capsys: pytest.CaptureFixture[st
     exec(compile(shown, "page", "exec"), {"__name__": "page"})
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [
-        ["houses.csv", "regression"],
-        ["photos", "classification"],
-        ["tones", "classification"],
+        ["houses.csv:", "regression,"],
+        ["photos:", "classification,"],
+        ["tones:", "classification,"],
     ]

@@ -44,14 +44,14 @@ class Score(NamedTuple):
 
 
 class LearningTask(NamedTuple):
-    """What a network learns to say of each sample.
+    """Task of learning, by what the outputs say of each sample.
 
     Attributes
     ----------
     name : str
         Name in ``TASKS``.
     output : str
-        What an output unit stands for, in the singular.
+        Meaning of an output unit, as a noun in the singular.
     error : Score
         Score by which an epoch is chosen; the smallest is the best.
     others : tuple of Score

@@ -109,7 +109,9 @@ class MetaAugmented(Mixing):
 
     def start(self, started: Mapping[str, Tensor], width: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return two maps near the identity, so that training starts with views near the given ones."""
-        return {AUGMENTERS.name: torch.eye(width) + 0.1 * torch.randn((2, width, width), generator=generator) / width**0.5}
+        device = generator.device
+        drawn = torch.randn((2, width, width), generator=generator, device=device)
+        return {AUGMENTERS.name: torch.eye(width, device=device) + 0.1 * drawn / width**0.5}
 
     def carry(self, carried: Mapping[str, Tensor], batch: Batch, seed: int) -> dict[str, Tensor]:
         """Return an empty dict: augmenters are learnt by gradient."""

@@ -1,4 +1,4 @@
-"""What is to be learnt of each sample, as the array that its entries can be: classes, or targets."""
+"""Answers that are learnt of each sample, as an array of classes or of targets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def answers(values: NDArray[Any], name: str, task: str) -> dict[str, NDArray[Any
     values : ndarray of shape (N,) or (N, m)
         Entries.
     name : str
-        What they are called, for messages.
+        Name of the entries, for messages.
     task : str
         ``classification`` or ``regression``; ``auto`` tells by the entries.
 

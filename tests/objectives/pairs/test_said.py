@@ -201,7 +201,7 @@ def test_the_program_trains_with_weights_and_refuses_them_elsewhere(found: Found
 
 
 def test_answers_name_the_triplets() -> None:
-    """Which two of three are similar: two triplets a question, in either order of the similar two (Bobu et al., 2023), and none across."""
+    """Answers of similarity: two triplets a question, in either order of the similar two (Bobu et al., 2023), and none across."""
     splits = DATASETS["digits-answers"](None, 0)
     given, output = splits.train.given, embeddings(12, 2)
     pairs, trials, labels = given["pairs"][:12, :12], given["trials"][:12], splits.train.labels[:12]

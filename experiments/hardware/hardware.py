@@ -204,6 +204,8 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
       eqlab hardware --vary "finite-states.n_states=16,64,256 finite-states.rounding=stochastic"
       eqlab hardware --config hardware-digits
     """  # noqa: D301
+    from experiments.setup.build import load_data
+
     check_engine(options.engine)
     options = _with_file(options)
     if options.ablate and "vary" not in options.model_fields_set:
@@ -227,7 +229,9 @@ def hardware_command(options: HardwareOptions, invocation: Invocation) -> None:
             if warning not in told:
                 invocation.warn(warning)
             told.add(warning)
-    study = study_of("hardware", next(iter(cells.values())), [_axis(cells)], options.seeds, options.seed)
+    first = next(iter(cells.values()))
+    load_data(first)  # data that cannot be learnt here are refused before anything is trained
+    study = study_of("hardware", first, [_axis(cells)], options.seeds, options.seed)
     seeds = range(options.seed, options.seed + options.seeds)
     tasks = [
         Task(f"{name} #{seed}", {"rule": cell.rule, "imperfections": list(cell.imperfections)}, seed)

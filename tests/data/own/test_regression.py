@@ -185,5 +185,5 @@ def test_commands_report_numbers_by_rmse_and_never_by_an_error(found: Found, ref
     assert "validation_rmse" in (Path("t") / "figures" / "learning-curves.csv").read_text()
     assert "test RMSE" in (Path("c") / "report.html").read_text()
     assert "needs classes" in refused("train", "--data", "diabetes", "--cost", "cross-entropy", *TINY)
-    for others in (("contrast",), ("boltzmann", "--labels"), ("joint",)):
+    for others in (("contrast",), ("boltzmann", "--labels"), ("joint",), ("hardware",)):
         assert "judges classes" in refused(*others, "--data", "diabetes", "--quiet")

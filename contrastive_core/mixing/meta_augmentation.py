@@ -72,11 +72,12 @@ class MetaAugmented(Mixing):
     default they treat the moved outputs as constant, as the authors' code does; ``second_order`` adds their dependence on A, by central
     differences of the gradient, because objectives are differentiable once.
 
-    Source: Qin et al. (2023), MCLRec, and the authors' code, which we read for pairs, penalty and order of updates. It differs in three
+    Source: Qin et al. (2023), MCLRec, and the authors' code, which we read for pairs, penalty and order of updates. It differs in four
     points. There the inner step moves the parameters of the encoder, here the outputs. There every batch updates the encoder twice,
     before and after the augmenters; here network and augmenters move together, and the new augmenters act from the next batch on.
-    Augmenters there have three layers and GELU, here one linear map that starts near the identity. Both give rows of fixed length;
-    the scores of our penalty are cosines.
+    Augmenters there have three layers and GELU and give rows of length 1; here one linear map, which starts near the identity, gives
+    rows of their old length. Contrasts with augmented views there score by dot products at temperature 1; here C scores them like the
+    given views, and the penalty scores by cosines.
 
     Attributes
     ----------

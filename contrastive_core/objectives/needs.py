@@ -64,6 +64,8 @@ class Needs(NamedTuple):
         Further tensors.
     divisor : str
         Setting that must divide the number of outputs; empty for none.
+    warm_up : int
+        Keys of earlier batches, or a whole queue if that is shorter, before which a mixing changes nothing.
     """
 
     fewest: int = 2
@@ -71,3 +73,4 @@ class Needs(NamedTuple):
     labels: Labels = Labels.NONE
     extras: tuple[Extra, ...] = ()
     divisor: str = ""
+    warm_up: int = 0

@@ -81,8 +81,9 @@ class ClusteredPositives(Mixing):
     The memory of BECLR (Poulakakis-Daktylidis & Jamali-Rad, 2024): k-means cuts the first ``warm_up`` keys into parts. From then on every
     batch of keys is assigned to the prototypes by balanced transport of the cosines over :math:`\epsilon`, and joins the queue. A
     prototype is the mean of its members in the queue, hence a moving average over past batches; without members it stays. The official
-    code waits until its memory is full, and finds neighbours in the batch itself too. Its loss is another one, and it also enhances the
-    rows that are trained. Here keys that are found stay among the negatives of the queue.
+    code waits until its memory is full, and finds neighbours in the batch itself too. Its default is Euclidean distance in the
+    transport, with cosines as an option, and it can average prototypes over time (by default it does not). Its loss is another one, and
+    it also enhances the rows that are trained. Here keys that are found stay among the negatives of the queue.
 
     Attributes
     ----------
@@ -115,8 +116,8 @@ class ClusteredPositives(Mixing):
         return None if {"keys", "queue"} <= names else "it has no queue of keys to find positives in"
 
     def needs(self, objective: Objective) -> Needs:
-        """Return the objective's needs, with the prototypes and the parts of the queue."""
-        return objective.needs._replace(extras=(*objective.needs.extras, CENTRES, MEMBERS, SEEN))
+        """Return the objective's needs, with the prototypes, the parts of the queue and the keys before the first partition."""
+        return objective.needs._replace(extras=(*objective.needs.extras, CENTRES, MEMBERS, SEEN), warm_up=self.warm_up)
 
     def start(self, started: Mapping[str, Tensor], width: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return a memory without keys, and no prototypes yet."""

@@ -100,7 +100,7 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
             "initial outputs: phases need not settle; lower --strength, raise --gain, or freeze the nudge"
         )
     doubts = review(network, setting, splits.train.inputs[:FEW])
-    idle = _idle_sampling(options, shown, contrasting, network, invocation)
+    idle = _idle_sampling(options, shown, contrasting, network, invocation) + _idle_mixing(options, shown, contrasting)
     for warning in [*ignored(options), *_unused(options, contrasting), *idle, *unused(options, setting, options.rules), *doubts]:
         invocation.warn(warning)
     if options.temperature is not None and not has_temperature(objective) and options.temperature != 0.2:
@@ -177,6 +177,22 @@ def _unused(options: ContrastiveOptions, contrasting: Contrasting) -> list[str]:
     if options.neighbours > learners:
         sentences.append(f"--neighbours {options.neighbours} is more than the {learners} samples that probes learn from: all of these vote")
     return sentences
+
+
+def _idle_mixing(options: ContrastiveOptions, splits: Splits, contrasting: Contrasting) -> list[str]:
+    """Return a sentence if the run ends before its mixing has seen as many keys as it waits for."""
+    warm_up, samples = contrasting.objective.needs.warm_up, len(splits.train.labels)
+    if not warm_up or not options.epochs:
+        return []
+    least = min(warm_up, len(contrasting.extras["queue"]))
+    last = samples % options.batch_size or options.batch_size
+    before = contrasting.views.count * (options.epochs * samples - last)
+    if before >= least:
+        return []
+    return [
+        f"--mixing {options.mixing} has no effect: it starts after {least} keys, and the last batch is preceded by {before}; "
+        "raise --epochs, or lower mixer.warm_up"
+    ]
 
 
 def _refuse_one_class(options: ContrastiveOptions, splits: Splits) -> None:

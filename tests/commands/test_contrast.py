@@ -13,9 +13,11 @@ from command_line import Eqlab, Found, Refused
 from systems import SimilarityCost, seeded
 from torch import Tensor
 
+from contrastive_core.data.batches import batches
 from contrastive_core.data.splits import Split, Splits, assemble
 from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.data.views.noise import Noise
+from contrastive_core.data.views.resized_crop import SmallCrop
 from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
@@ -29,11 +31,12 @@ from contrastive_core.types import Batch
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import read_config, resolve
 from experiments.figures.representations import curves, embeddings, spectra
-from experiments.representations.build import build_objective
+from experiments.representations.build import build_contrasting, build_embedding, build_objective
 from experiments.representations.contrast import check_contrast
 from experiments.representations.options import ContrastiveTrialOptions, ContrastOptions
 from experiments.representations.trial import trial
 from experiments.runs.directory import RunDirectory
+from experiments.setup.build import load_data
 from experiments.setup.tables import BASELINE, RULES
 
 TINY = ("--train-size", "96", "--hidden", "16", "--embedding", "8", "--epochs", "2", "--batch-size", "24", "--threads", "1")
@@ -307,6 +310,33 @@ def test_options_that_an_objective_leaves_without_effect_are_warned_of(monkeypat
     assert warned(unroll=3, fraction=0.4) == ["--fraction has no effect", "--unroll has no effect"]
     assert warned(unroll=3, rules=["unrolled"]) == []
     assert warned(cost="infonce-queue", momentum_keys=0.5, neighbours=48) == []
+    # 8 epochs of 48 samples give 768 keys, 24 of them in the last batch; the default waits for 1024.
+    lasting = {"cost": "infonce-queue", "mixing": "clustered-positives", "epochs": 8}
+    assert warned(**lasting) == ["--mixing clustered-positives has no effect"]
+    assert "starts after 1024 keys, and the last batch is preceded by 744" in said[0]
+    assert warned(**lasting, mixer={"warm_up": 745}) == ["--mixing clustered-positives has no effect"]
+    assert warned(**lasting, mixer={"warm_up": 744}) == []
+    assert warned(**lasting, objective={"length": 100}) == []  # a full queue is cut, however long the warm-up
+
+
+def test_small_windows_are_further_views_of_the_command(contrast_refused: Refused) -> None:
+    """If this fails, --crops changes nothing, or its windows are of another size than --crop-area."""
+    small = {"train_size": 48, "hidden": (8,), "embedding": 4, "epochs": 1, "batch_size": 24, "probe_train": 48, "views": ()}
+    swav = {"rule": "ep-centered", "cost": "swav", "objective": {"num_prototypes": 12}}
+    options = ContrastiveTrialOptions(**small, **swav, crops=2, crop_area=(0.3, 0.4))
+    splits, objective = load_data(options), build_objective(options)
+    network = build_embedding(options, splits, 0)
+    parts = build_contrasting(options, splits, objective, network, RULES["ep-centered"](Setting(objective)), 0)
+    assert parts.views.crop == SmallCrop(0.3, 0.4)
+    samples = next(batches(splits.train, 24))
+    shown = parts.present(samples, seeded(0)).inputs.split(24)
+    assert [torch.equal(rows, samples.inputs) for rows in shown] == [True, True, False, False]
+    ends = [trial(options.model_copy(update={"crops": crops}), 0).metrics["objective"] for crops in (0, 2)]
+    # Uniform scores give log 12; a window is told apart from the whole picture by its size, and so differs from two whole pictures.
+    assert all(0 < end < 2 * np.log(12) for end in ends)
+    assert ends[0] != ends[1]
+    assert "views do not pair up: NTXent takes exactly 2 views of each sample, got 4" in contrast_refused("--crops", "2")
+    assert "shares in order" in contrast_refused("--cost", "swav", "--crops", "2", "--crop-area", "0.5,0.2")
 
 
 @pytest.mark.parametrize(

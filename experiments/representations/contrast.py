@@ -45,9 +45,6 @@ if TYPE_CHECKING:
     from contrastive_core.network import Network
     from contrastive_core.training.views_of_samples import Contrasting
 
-MEETING = ("similar-batches", "inside-clusters", "one-per-class", "balanced-propensity")
-"""Samplers whose purpose is which samples meet in a batch."""
-
 SAMPLED = 4096
 """Most training samples by which the effect of a sampler is judged."""
 
@@ -111,25 +108,44 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
 def _idle_sampling(
     options: ContrastiveOptions, splits: Splits, contrasting: Contrasting, network: Network, invocation: Invocation
 ) -> list[str]:
-    """Return a sentence if the sampler hardly changes who meets whom, compared with a random order of the same samples; else note it."""
+    """Return a sentence if the sampler hardly changes who meets whom, compared with a random order; else note it.
+
+    Raises
+    ------
+    InputError
+        If the data lack what the sampler asks for.
+    """
     import torch
 
+    from contrastive_core.data.named.groups import groups_of
+    from contrastive_core.data.splits import Split
     from contrastive_core.sampling.meetings import meetings
     from contrastive_core.sampling.sampler import Shuffled
+    from contrastive_core.sampling.together import Together
 
-    if options.sampling not in MEETING or options.after is not None:
+    if options.sampling == "shuffled" or options.after is not None:
         return []
-    some = splits.train if options.codes_of is not None else splits.train.take(slice(SAMPLED))  # codes are of all samples
+    if options.sampling == "replication":
+        return (
+            []
+            if options.generated
+            else ["--sampling replication without --generated samples only makes an epoch longer; raise --epochs, or leave --sampling out"]
+        )
+    whole = options.codes_of is not None or isinstance(contrasting.sampler, Together)  # codes are of all samples, and groups stay whole
+    some = splits.train if whole else splits.train.take(slice(SAMPLED))
 
     def features() -> torch.Tensor:
         return network.output(network.feedforward(network.clamp(some.inputs))).detach()
 
+    told, kind = some, "class"
+    if isinstance(contrasting.sampler, Together):
+        told, kind = Split(some.inputs, groups_of(some.given, contrasting.sampler.by)), f"group by {contrasting.sampler.by}"
     chosen, shuffled = (
-        meetings(some, sampler(some, features, options.batch_size, torch.Generator().manual_seed(options.seed)))
+        meetings(told, sampler(some, features, options.batch_size, torch.Generator().manual_seed(options.seed)))
         for sampler in (contrasting.sampler, Shuffled())
     )
     meeting = (
-        f"who meets whom at --batch-size {options.batch_size}: {100 * chosen.alike:.1f} % of the pairs in a batch are of one class "
+        f"who meets whom at --batch-size {options.batch_size}: {100 * chosen.alike:.1f} % of the pairs in a batch are of one {kind} "
         f"(shuffled {100 * shuffled.alike:.1f} %), with a mean cosine of inputs of {chosen.cosine:.4f} ({shuffled.cosine:.4f})"
     )
     if abs(chosen.alike - shuffled.alike) >= shuffled.alike / 3 or abs(chosen.cosine - shuffled.cosine) >= LITTLE:

@@ -343,7 +343,7 @@ def test_small_windows_are_further_views_of_the_command(contrast_refused: Refuse
     ("sampling", "batch_size", "idle"),
     [
         ("balanced-propensity", 128, True), ("one-per-class", 128, True), ("one-per-class", 10, False), ("inside-clusters", 128, False),
-        ("similar-batches", 128, False), ("replication", 128, False), ("shuffled", 128, False),
+        ("similar-batches", 128, False), ("shuffled", 128, False),
     ],
 )  # fmt: skip
 def test_a_sampling_that_hardly_changes_who_meets_whom_is_warned_of(
@@ -357,8 +357,23 @@ def test_a_sampling_that_hardly_changes_who_meets_whom_is_warned_of(
     flags = {"sampling": sampling, "batch_size": batch_size, "hidden": [8]}
     check_contrast(resolve(ContrastOptions, flags=flags), Invocation("contrast", (), None, json=False, quiet=True, threads=1))
     assert [text.split(":")[0] for text in said] == [f"--sampling {sampling} hardly changes who meets whom at --batch-size 128"] * idle
-    acts = not idle and sampling not in ("replication", "shuffled")  # these two are not about who meets
+    acts = not idle and sampling != "shuffled"
     assert [text.split(":")[0] for text in noted] == [f"--sampling {sampling} changes who meets whom at --batch-size {batch_size}"] * acts
+
+
+def test_samplings_of_generated_samples_and_of_groups_ask_for_them(contrast_refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a sampling without its kind of data runs as a random order, or every trial fails of it."""
+    said: list[str] = []
+    monkeypatch.setattr(Invocation, "warn", lambda self, text: said.append(text))
+    monkeypatch.setattr(Invocation, "note", lambda self, text: said.append(text))
+    invocation = Invocation("contrast", (), None, json=False, quiet=True, threads=1)
+    check_contrast(resolve(ContrastOptions, flags={"sampling": "replication", "hidden": [8]}), invocation)
+    assert ["--sampling replication without --generated samples only makes an epoch longer" in text for text in said] == [True]
+    assert "no groups by 'images'; they have none" in contrast_refused("--sampling", "together")
+    said.clear()
+    check_contrast(resolve(ContrastOptions, flags={"sampling": "together", "data": "digits-regions", "hidden": [8]}), invocation)
+    # Fourteen images of nine regions make a batch of 126: 8 of 125 others are of the own image, in a random order 8 of 10 772.
+    assert "6.4 % of the pairs in a batch are of one group by images (shuffled 0.1 %)" in said[0]
 
 
 def test_the_default_embedding_fits_heads_and_groups() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import command_line
+import outlines
 import processes
 import pytest
+
+from experiments.figures import style
 
 # A shell starts its background jobs with Ctrl-C ignored, and children inherit that; the tests of Ctrl-C need it to arrive.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -36,6 +40,22 @@ def found() -> command_line.Found:
 def refused() -> command_line.Refused:
     """The program with arguments that it refuses: returns the one line of its error."""
     return command_line.refused
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _outlined() -> Iterator[None]:
+    """Figures are painted and not rendered unless a module asks for ``rendered``: rendering is most of the time of a small command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "_saved", outlines.outlined)
+        yield
+
+
+@pytest.fixture(scope="module")
+def rendered() -> Iterator[None]:
+    """Figures of this module are rendered by matplotlib, as they are for a user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "_saved", outlines.RENDERED)
+        yield
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from experiments.hopfield.sampling import ground_state
 if TYPE_CHECKING:
     from hebbian.arrays import Floats
 
-_INTERVALS = 80
+_INTERVALS = 40
 """Intervals of the grid of dilutions."""
 _WIDTH = 1e-6
 """Interval to which the place of a jump is narrowed down."""
@@ -38,6 +39,7 @@ class GroundLine(NamedTuple):
     jumps: list[float]
 
 
+@cache  # a report of a run draws what the command has drawn
 def ground_line(num_patterns: int, least: float, largest: float, ratio: float) -> GroundLine:
     """Follow the ground state of the theory over dilutions.
 

@@ -72,16 +72,16 @@ def symmetric_boundaries(num_patterns: int, dilution: float) -> tuple[float, ...
         raise InputError(f"a symmetric state has at least 2 patterns, got {num_patterns}")
     sums, chances, spread = _sum_moments(num_patterns, dilution)
 
-    def temperature(x: float) -> float:
-        return float(chances @ (sums * np.tanh(x * sums)) / (num_patterns * x))
+    def temperature(x: Floats) -> Floats:
+        return (sums * np.tanh(np.multiply.outer(x, sums))) @ chances / (num_patterns * x)
 
-    def margin(x: float) -> float:
-        return temperature(x) - float(spread @ (1 / np.cosh(np.minimum(np.abs(x * sums), 300.0)) ** 2))
+    def margin(x: Floats) -> Floats:
+        return temperature(x) - (1 / np.cosh(np.minimum(np.abs(np.multiply.outer(x, sums)), 300.0)) ** 2) @ spread
 
     # At large x all sites without a tie are saturated: T falls as 1/x, and the margin stays negative.
     grid = np.geomspace(_SMALL * 10, _LARGE / max(1 - dilution, 1e-3), 4000)
     roots = _sign_changes(margin, grid)
-    return tuple(temperature(x) for x in roots)
+    return tuple(temperature(roots).tolist())
 
 
 def symmetric_temperature(num_patterns: int, dilution: float) -> float | None:
@@ -173,10 +173,10 @@ def _sum_moments(num_patterns: int, dilution: float) -> tuple[Floats, Floats, Fl
     return np.arange(-num_patterns, num_patterns + 1, dtype=np.float64), chances, spread
 
 
-def _sign_changes(function: Callable[[float], float], grid: Floats) -> list[float]:
-    values = np.array([function(float(x)) for x in grid])
+def _sign_changes(function: Callable[[Floats], Floats], grid: Floats) -> Floats:
+    values = function(grid)
     places = np.flatnonzero(values[:-1] * values[1:] < 0)
-    return [float(brentq(function, grid[i], grid[i + 1], xtol=1e-14)) for i in places]
+    return np.array([brentq(function, grid[i], grid[i + 1], xtol=1e-14) for i in places])
 
 
 def _lowest_signs(num_patterns: int, dilution: float) -> Floats:

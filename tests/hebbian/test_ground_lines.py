@@ -18,7 +18,7 @@ def test_the_hierarchical_ground_state_ends_in_a_jump_at_zero_temperature(count:
     """
     line = ground_line(count, place - 0.02, place + 0.02, 0.0)
     assert line.jumps == pytest.approx([place], abs=2e-6)
-    assert len(line.dilutions) == len(line.overlaps) > 83
+    assert len(line.dilutions) == len(line.overlaps) > 43
     assert np.all(np.diff(line.dilutions) >= 0)
     if count == 3:
         d, q = place, 1 - place

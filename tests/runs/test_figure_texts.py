@@ -12,10 +12,12 @@ import pytest
 from gallery import GALLERY, picture_of
 from pictures import RULES, faults
 
-from experiments.figures.style import COLOURS, draw, looks, names
+from experiments.figures.style import COLOURS, draw, looks, names, to_svg
 from experiments.figures.writing import Picture
 from experiments.report.contents import Report
 from experiments.report.html import render
+
+pytestmark = pytest.mark.usefixtures("rendered")
 
 FIGURES = Path(__file__).parents[2] / "experiments" / "figures"
 
@@ -36,7 +38,7 @@ def test_no_text_of_a_figure_is_cut_covered_raw_or_ambiguous(function: str, case
     """If this fails, a figure shows names that cannot be read or told apart."""
     picture = picture_of(function, case)
     assert faults(picture.figure) == []
-    page = render(Report("run", "", "", [], {"figure": picture}, {}, {}))
+    page = render(Report("run", "", "", [], {"figure": picture._replace(svg=to_svg(picture.figure).decode())}, {}, {}))
     assert 'href=""' not in page
     for reference in re.findall(r'href="#([^"]*)"', page):
         assert f'id="{reference}"' in page

@@ -32,6 +32,8 @@ from experiments.figures.writing import (
 )
 from experiments.report.views import VIEWS
 
+pytestmark = pytest.mark.usefixtures("rendered")
+
 FIGURES: dict[str, tuple[Callable[[Any], Picture], Callable[[], Any]]] = {
     "learning_curves": (learning_curves, lambda: [history(), history(0.01), history(0.03)]),
     "comparison": (comparison, record),

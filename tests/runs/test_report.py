@@ -12,6 +12,8 @@ from experiments.figures.writing import Picture, comparison, gradient_alignment,
 from experiments.report.contents import Report, ReportTable
 from experiments.report.html import caption, render, write_report
 
+pytestmark = pytest.mark.usefixtures("rendered")
+
 
 @pytest.fixture(scope="module")
 def pictures() -> dict[str, Picture]:

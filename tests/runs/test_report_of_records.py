@@ -37,7 +37,7 @@ from experiments.runs.directory import RunDirectory
 from experiments.runs.live_epochs import announce, forget, read_live, running
 from experiments.sweeps.axes import Axis
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = [pytest.mark.usefixtures("rendered"), pytest.mark.usefixtures("here")]
 
 
 def page_of(name: str) -> tuple[str, Parsed]:

@@ -1,9 +1,9 @@
 # `make demo` runs the main job, `make test` passes the tests, `make docs` builds the manual, `make wheel` installs a wheel elsewhere and runs
-# the demo there. All set up .venv first.
+# the demo there, `make gpu-check` tests and measures a CUDA device. All set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint coverage docs wheel clean
+.PHONY: setup demo test lint coverage docs wheel gpu-check clean
 
 setup: .venv/installed
 
@@ -35,6 +35,9 @@ docs: .venv/documents
 
 wheel: setup
 	$(BIN)/python tests/by_hand/stories.py demo
+
+gpu-check: setup
+	$(BIN)/python tests/gpu/gpu_check.py
 
 .venv/documents: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'

@@ -125,7 +125,7 @@ def cases(network: Layered, batch: Batch, names: Sequence[str]) -> list[TimedGra
 
 def exact_gradients(network: Layered, batch: Batch) -> Gradients:
     """Return the gradients of the equilibrium by implicit differentiation in float64."""
-    twin = Layered(network.architecture, energy_scale=network.energy_scale, dtype=torch.float64)
+    twin = Layered(network.architecture, energy_scale=network.energy_scale, dtype=torch.float64).to(batch.inputs.device)
     twin.load_state_dict({name: value.double() for name, value in network.state_dict().items()})
     rule = Implicit(SquaredError(), Settling(free=Stop(1e-8, 500), second=Stop(1e-6, 500)))
     return tuple(rule.estimate(twin, Batch(batch.inputs.double(), batch.labels)).gradients.values())
@@ -232,7 +232,7 @@ def ep_textbook(case: Pictures) -> Run:
 
 def floor(case: Pictures) -> Run:
     """Return the products of backpropagation alone: responses, feedback and gradients of the weights, without poolings and units."""
-    below = [case.inputs, *(torch.rand((len(case.inputs), *shape)) for shape in case.network.architecture.shapes[:-1])]
+    below = [case.inputs, *(torch.rand((len(case.inputs), *shape)).to(case.inputs) for shape in case.network.architecture.shapes[:-1])]
     below = [layer.contiguous(memory_format=torch.channels_last) if layer.dim() == 4 else layer for layer in below]
 
     @torch.no_grad()

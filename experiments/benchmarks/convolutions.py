@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 from statistics import median
-from time import process_time
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
 
 from contrastive_core.errors import InputError
 from contrastive_core.progress.share import counted
+from experiments.benchmarks.devices import CPU, DeviceNames, timed, timed_device
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.markers import OneOf
@@ -50,7 +50,7 @@ class BenchConvOptions(CommandOptions):
 
     Attributes
     ----------
-    networks, energy_scales, weights
+    networks, energy_scales, weights, devices
         Networks to measure, in every combination.
     only
         Cases to measure with each; the baseline is always one of them.
@@ -79,6 +79,7 @@ class BenchConvOptions(CommandOptions):
         exclude_if=CASES.__eq__,  # recorded runs do not have it
         description=f"Cases to measure with each network; {BASELINE} is always added, because times are over its own.",
     )
+    devices: DeviceNames = CPU
     batch: Positive | None = Field(None, description="Samples of a batch; none: 64 for four-layers, 32 for the others.")
     training_steps: Positive = Field(100, description="Steps of the short training, by Adam on drawn pictures.")
     repeats: Positive = Field(7, description="Number of interleaved measurements of each case, whose median counts.")
@@ -125,7 +126,7 @@ METRICS = {
     "versions": Metric("versions of the software", form=mapping_of(ANY)),
     "repeats": Metric("interleaved measurements of each case, whose median counts", form=FINITE),
     "rows": Metric(
-        "by case: processor time per sample, ratio to autograd with channels last, sweeps, cosine to the exact gradient",
+        "by case: processor time per sample (elapsed on a device), ratio to autograd with channels last, sweeps, cosine to the exact one",
         timing=True,
         form=list_of(mapping_of(ANY)),
     ),
@@ -148,7 +149,7 @@ def trial(options: BenchConvOptions, seed: int) -> Outcome:
         Metrics of ``METRICS``.
     """
     rows: list[dict[str, Any]] = []
-    for combination in counted(list(product(options.networks, options.energy_scales, options.weights)), name="network"):
+    for combination in counted(list(product(options.networks, options.energy_scales, options.weights, options.devices)), name="network"):
         rows.extend(_rows(options, seed, *combination))
     return Outcome({"processor": processor(), "versions": versions(), "repeats": options.repeats, "rows": rows})
 
@@ -182,12 +183,14 @@ def bench_conv(options: BenchConvOptions, invocation: Invocation) -> None:
     finish(opened.run, invocation, result, _text(result["rows"]))
 
 
-def _rows(options: BenchConvOptions, seed: int, network: str, scale: float, weights: str) -> Iterator[dict[str, Any]]:
+def _rows(options: BenchConvOptions, seed: int, network: str, scale: float, weights: str, device: str) -> Iterator[dict[str, Any]]:
     """Measure every case of one network; the measurements of different cases take turns."""
     import torch
 
+    from contrastive_core.types import Batch
     from experiments.benchmarks.convolution_cases import cases, network_of, samples, train
 
+    place = timed_device(device)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -196,16 +199,16 @@ def _rows(options: BenchConvOptions, seed: int, network: str, scale: float, weig
         built = network_of(layers, shape, scale, seed)
         if weights == "trained":
             train(built, batch, options.training_steps, seed)
-        measured = cases(built, samples(built, batch, seed), [case for case in CASES if case in (*options.only, BASELINE)])
+        drawn = samples(built, batch, seed)
+        there = Batch(drawn.inputs.to(place.memory), drawn.labels.to(place.memory))
+        measured = cases(built.to(place.memory), there, [case for case in CASES if case in (*options.only, BASELINE)])
         seconds: dict[TimedGradient, list[float]] = {case: [] for case in measured}
         for case in measured:
             case.run()  # libraries choose and compile on first use
         for _ in counted(range(options.repeats), name="turn"):
             for case in measured:
-                start = process_time()
-                case.run()
-                seconds[case].append(process_time() - start)
-        cost = {case: max(median(seconds[case]), 1e-9) / batch for case in measured}
+                seconds[case].append(timed(case.run, place).on(place))
+        cost = {case: median(seconds[case]) / batch for case in measured}
         base = next(cost[case] for case in measured if case.name == BASELINE)
         for case in measured:
             yield {
@@ -213,6 +216,7 @@ def _rows(options: BenchConvOptions, seed: int, network: str, scale: float, weig
                 "energy_scale": scale,
                 "weights": weights,
                 "batch": batch,
+                "device": place.name,
                 "case": case.name,
                 "strength": case.strength,
                 "tolerance": None if case.settling is None else case.settling.free.tolerance,
@@ -226,5 +230,18 @@ def _rows(options: BenchConvOptions, seed: int, network: str, scale: float, weig
 
 
 def _text(rows: Sequence[dict[str, Any]]) -> str:
-    header = ("network", "scale", "weights", "batch", "case", "strength", "tolerance", "us per sample", "x autograd", "sweeps", "cosine")
-    return format_table(header, [tuple(row.values()) for row in rows])
+    columns = {
+        "network": "network",
+        "energy_scale": "scale",
+        "weights": "weights",
+        "batch": "batch",
+        "device": "device",
+        "case": "case",
+        "strength": "strength",
+        "tolerance": "tolerance",
+        "microseconds_per_sample": "us per sample",
+        "times_autograd": "x autograd",
+        "sweeps": "sweeps",
+        "cosine": "cosine",
+    }
+    return format_table(tuple(columns.values()), [tuple(row.get(name) for name in columns) for row in rows])

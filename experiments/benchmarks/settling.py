@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from itertools import product
 from pathlib import Path
 from statistics import median
-from time import process_time
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, field_validator
 
 from contrastive_core.errors import InputError
 from contrastive_core.kernels import BACKEND_NAMES
+from experiments.benchmarks.devices import CPU, DeviceNames, Seconds, timed, timed_device
 from experiments.benchmarks.settling_metrics import METRICS
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
@@ -21,7 +22,7 @@ from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import EnergyScale, Positive
-from experiments.machine import available_cores, peak_memory, processor
+from experiments.machine import available_cores, processor
 from experiments.report.ending import finish
 from experiments.runs.provenance import versions
 from experiments.sweeps.compute import computation, compute_one, study_of
@@ -45,7 +46,7 @@ class BenchSettleOptions(CommandOptions):
 
     Attributes
     ----------
-    networks, energy_scales, weights, batches, thread_counts
+    networks, energy_scales, weights, batches, thread_counts, devices
         Cases to measure, in every combination.
     data_dir
         Directory of the samples.
@@ -71,6 +72,7 @@ class BenchSettleOptions(CommandOptions):
     data_dir: Path | None = Field(None, description="Directory with the MNIST files; none: random samples.")
     batches: tuple[Positive, ...] = Field((1, 32, 256), min_length=1, description="Batch sizes, in samples.")
     thread_counts: tuple[Positive, ...] = Field((1,), min_length=1, description="Numbers of threads to measure with.")
+    devices: DeviceNames = CPU
     backends: tuple[Annotated[str, OneOf("backend", BACKEND_NAMES)], ...] = Field(
         ("auto", "torch"), min_length=1, description="Implementations of the relaxation in centered equilibrium propagation."
     )
@@ -146,8 +148,9 @@ def trial(options: BenchSettleOptions, seed: int, *, on_row: Callable[[], object
 EXPERIMENT = Experiment(BenchSettleOptions, trial, METRICS, headline=())
 
 
-def _combinations(options: BenchSettleOptions) -> list[tuple[str, float, str, int, int]]:
-    return list(product(options.networks, options.energy_scales, options.weights, options.batches, options.thread_counts))
+def _combinations(options: BenchSettleOptions) -> list[tuple[str, float, str, int, int, str]]:
+    chosen = options.networks, options.energy_scales, options.weights, options.batches, options.thread_counts, options.devices
+    return list(product(*chosen))
 
 
 @command(BenchSettleOptions, "settle")
@@ -179,30 +182,37 @@ def bench_settle(options: BenchSettleOptions, invocation: Invocation) -> None:
     finish(opened.run, invocation, result, text)
 
 
-def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str, batch: int, threads: int) -> Iterator[dict[str, Any]]:
+def _rows(
+    options: BenchSettleOptions, network: str, scale: float, weights: str, batch: int, threads: int, device: str
+) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Measure every case of one size; the measurements of different cases take turns."""
     import torch
 
     from contrastive_core.threads import chosen_threads, share_among
     from contrastive_core.types import Batch
+    from experiments.benchmarks.devices import peak_of
     from experiments.benchmarks.settling_cases import cases
     from experiments.benchmarks.settling_networks import network_of, samples
 
-    before = torch.get_num_threads(), chosen_threads()
+    place = timed_device(device)
+    before, sizes = (torch.get_num_threads(), chosen_threads()), sizes_of(network)
     torch.set_num_threads(threads)
     share_among(threads)
     try:
-        sizes = sizes_of(network)
         data = samples(sizes[0], sizes[-1], options.data_dir, options.seed)
-        chosen = Batch(data.inputs[:batch].clone(), data.labels[:batch].clone())
-        judged = Batch(data.inputs[:JUDGED], data.labels[:JUDGED])
-        measured = cases(network_of(sizes, scale, weights == "trained", options.data_dir, options.seed), chosen, options.backends, judged)
-        first = {case: _seconds(case) for case in measured}
-        seconds = {case: [] for case in measured}  # type: dict[TimedGradient, list[float]]
+        if batch > len(data.labels):
+            raise InputError(f"a batch of {batch} samples needs as many, and there are {len(data.labels)}; give at most {len(data.labels)}")
+        network_there = deepcopy(network_of(sizes, scale, weights == "trained", options.data_dir, options.seed)).to(place.memory)
+        chosen, judged = (
+            Batch(data.inputs[:count].clone().to(place.memory), data.labels[:count].clone().to(place.memory)) for count in (batch, JUDGED)
+        )
+        measured = cases(network_there, chosen, options.backends, judged)
+        first = {case: timed(case.run, place) for case in measured}
+        seconds: dict[TimedGradient, list[Seconds]] = {case: [] for case in measured}
         for _ in range(options.repeats):
             for case in measured:
-                _seconds(case)  # brings its own data back into the caches
-                seconds[case].append(_seconds(case))
+                timed(case.run, place)  # brings its own data back into the caches
+                seconds[case].append(timed(case.run, place))
         for case in measured:  # after all timing: counting costs memory and time
             yield {
                 "case": case.name,
@@ -211,14 +221,16 @@ def _rows(options: BenchSettleOptions, network: str, scale: float, weights: str,
                 "weights": weights,
                 "batch": batch,
                 "threads": threads,
+                "device": place.name,
                 "backend": case.backend,
                 "strength": case.strength,
                 **_setting(case),
-                "samples_per_cpu_second": batch / median(seconds[case]),
+                "samples_per_cpu_second": batch / median(one.processor for one in seconds[case]),
+                "samples_per_second": batch / median(one.elapsed for one in seconds[case]),
                 "sweeps": case.sweeps(),
                 "cosine": case.cosine(),
-                "peak_memory_mb": peak_memory(case.run),
-                "first_call_seconds": first[case],
+                "peak_memory_mb": peak_of(case.run, place),
+                "first_call_seconds": first[case].on(place),
             }
     finally:
         torch.set_num_threads(before[0])
@@ -235,48 +247,25 @@ def _setting(case: TimedGradient) -> dict[str, Any]:
     return {"tolerance": case.settling.free.tolerance, "nudged_tolerance": case.settling.second.tolerance, "over_relaxation": over}
 
 
-def _seconds(case: TimedGradient) -> float:
-    """Return the CPU time of one run; at least the clock's tick."""
-    start = process_time()
-    case.run()
-    return max(process_time() - start, 1e-9)
-
-
 def _text(rows: Sequence[dict[str, Any]]) -> str:
     """Show the rows with their ratios to textbook EP and to autograd, and then the sizes where a kernel loses."""
-    speed = {_key(row): row["samples_per_cpu_second"] for row in rows}
+    speed = {_key(row): _speed(row) for row in rows}
     table = [
         (
-            row["network"], row["energy_scale"], row["weights"], row["batch"], row["threads"], row["case"], row["backend"],
-            row["samples_per_cpu_second"], *(row["samples_per_cpu_second"] / speed[(*_size(row), case, None)] for case in _BASELINES),
+            *_size(row), row["case"], row["backend"], _speed(row), *(_speed(row) / speed[(*_size(row), case, None)] for case in _BASELINES),
             row["strength"], row["tolerance"], row["nudged_tolerance"], row["over_relaxation"], row["sweeps"],
             None if row["cosine"] is None else 1 - row["cosine"], row["peak_memory_mb"],
         )
         for row in rows
     ]  # fmt: skip
     header = (
-        "network",
-        "scale",
-        "weights",
-        "batch",
-        "threads",
-        "case",
-        "backend",
-        "samples/s",
-        "x textbook",
-        "x autograd",
-        "strength",
-        "free",
-        "nudged",
-        "over",
-        "sweeps",
-        "1-cosine",
-        "MB",
+        *("network", "scale", "weights", "batch", "threads", "device", "case", "backend", "samples/s", "x textbook", "x autograd"),
+        *("strength", "free", "nudged", "over", "sweeps", "1-cosine", "MB"),
     )
     lost = [
-        f"{row['backend']} loses to torch at {', '.join(map(str, _size(row)))} (network, scale, weights, batch, threads)"
+        f"{row['backend']} loses to torch at {', '.join(map(str, _size(row)))} (network, scale, weights, batch, threads, device)"
         for row in rows
-        if row["case"] == "ep-centered" and row["samples_per_cpu_second"] < speed.get((*_size(row), "ep-centered", "torch"), 0.0)
+        if row["case"] == "ep-centered" and _speed(row) < speed.get((*_size(row), "ep-centered", "torch"), 0.0)
     ]
     return "\n".join([format_table(header, table), "", *(lost or ["no kernel loses to torch at these sizes"])])
 
@@ -285,7 +274,12 @@ _BASELINES = ("ep-textbook", "backprop-autograd")
 
 
 def _size(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["network"], row["energy_scale"], row["weights"], row["batch"], row["threads"]
+    return row["network"], row["energy_scale"], row["weights"], row["batch"], row["threads"], row.get("device", "cpu")
+
+
+def _speed(row: dict[str, Any]) -> float:
+    """Return samples per second of the time that counts on the row's device."""
+    return float(row["samples_per_cpu_second" if row.get("device", "cpu") == "cpu" else "samples_per_second"])
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -190,7 +190,7 @@ def _exact(network: Layered, batch: Batch) -> Gradients:
 def plain(network: Layered, batch: Batch) -> PlainNetwork:
     """Return copies of a network's parameters and a batch, without anything of ours around them."""
     depth = len(network.sizes)
-    targets = torch.zeros(len(batch.labels), network.sizes[-1], dtype=batch.inputs.dtype)
+    targets = batch.inputs.new_zeros(len(batch.labels), network.sizes[-1])
     targets.scatter_(1, batch.labels[:, None], 1.0)
     weights = [network.weight(index).detach().clone() for index in range(depth)]
     biases = [network.bias(index).detach().clone() for index in range(depth)]

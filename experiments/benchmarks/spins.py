@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from statistics import median
-from time import process_time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
+from experiments.benchmarks.devices import CPU, DeviceNames, TimedDevice, timed, timed_device
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
@@ -35,7 +35,7 @@ LARGEST_REFERENCE = 4000
 
 
 class BenchSpinsOptions(CommandOptions):
-    """Cases to measure, on one thread.
+    """Cases to measure, on one thread of the CPU and on devices.
 
     Attributes
     ----------
@@ -43,6 +43,8 @@ class BenchSpinsOptions(CommandOptions):
         Size and patterns of the network, and its temperature relative to the critical one.
     replicas
         Replicas of the kernel that runs them side by side.
+    devices, chains
+        Devices to measure on, and number of chains that each kernel of a device runs at once.
     repeats
         Interleaved measurements, whose median counts.
     """
@@ -52,6 +54,8 @@ class BenchSpinsOptions(CommandOptions):
     dilution: float = Field(0.3, ge=0, lt=1, description="Fraction of blank entries in the patterns.")
     ratio: float = Field(0.4, gt=0, description="Temperature relative to the critical one.")
     replicas: Positive = Field(64, description="Number of replicas that the replica kernel runs side by side.")
+    devices: DeviceNames = CPU
+    chains: Positive = Field(4096, exclude_if=(4096).__eq__, description="Number of chains that each kernel of a CUDA device runs at once.")
     repeats: Positive = Field(5, description="Number of interleaved measurements of each kernel, whose median counts.")
 
 
@@ -66,11 +70,14 @@ class SpinCase(NamedTuple):
         Function that makes the updates and returns the final overlap with the first pattern.
     updates : int
         Number of spins that a run updates.
+    place : TimedDevice, optional
+        Device that runs it; None for the CPU.
     """
 
     name: str
     run: Callable[[], float]
     updates: int
+    place: TimedDevice | None = None
 
 
 def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
@@ -84,19 +91,19 @@ def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Record per kernel: ``nanoseconds`` of CPU per update, ``times_dense`` and the final ``overlap``, which is the same for all.
+        Record per kernel: ``nanoseconds`` of CPU, or of elapsed time on a device, per update, ``times_dense`` and the final ``overlap``,
+        which is the same for all.
     """
     from contrastive_core.kernels.spins.threads import limited
 
-    cases = _cases(options)
+    cases, cpu = _cases(options), timed_device("cpu")
     with limited(1):
         overlaps = {case.name: case.run() for case in cases}  # compiles, and warms the caches
         seconds: dict[str, list[float]] = {case.name: [] for case in cases}
         for _ in range(options.repeats):
             for case in cases:
-                start = process_time()
-                case.run()
-                seconds[case.name].append((process_time() - start) / case.updates)
+                place = case.place or cpu
+                seconds[case.name].append(timed(case.run, place).on(place) / case.updates)
     cost = {name: 1e9 * median(values) for name, values in seconds.items()}
     return [
         {"kernel": case.name, "nanoseconds": cost[case.name], "times_dense": cost[DENSE] / cost[case.name], "overlap": overlaps[case.name]}
@@ -125,6 +132,14 @@ def _cases(options: BenchSpinsOptions) -> list[SpinCase]:
         return SpinCase(name, run, chains * sweeps * options.size)
 
     lanes = f"{options.replicas} replicas in lanes"
+    if (name := "cuda") in options.devices:
+        from experiments.benchmarks.spin_devices import device_runs
+
+        place = timed_device(name)
+        runs = device_runs(system, temperature, options.chains, options.seed, place.memory)
+        there = [SpinCase(f"{place.name}: {kernel}", run, updates, place) for kernel, run, updates in runs]
+    else:
+        there = []
     found = [
         _dense_case(system, temperature, options.seed),
         case("overlap, random site", "glauber", 1, 100),
@@ -134,6 +149,7 @@ def _cases(options: BenchSpinsOptions) -> list[SpinCase]:
         case(f"{lanes}, fixed order", "glauber-fixed-lanes", options.replicas, 100),
         case("parallel (Little)", "little", 1, 600),
         case("block, Gaussian hidden layer", "block", 1, 600),
+        *there,
     ]
     reference = _reference_case(system, temperature) if options.size <= LARGEST_REFERENCE and has_reference() else None
     return [*found, reference] if reference is not None else found

@@ -37,12 +37,17 @@ def load_data(options: LearningOptions, *, any_task: bool = False) -> Splits:
 
 def device_of(options: LearningOptions) -> torch.device:
     """Return the device that the options ask for, or raise ``InputError`` where there is none."""
+    return device_named(options.device)
+
+
+def device_named(name: str) -> torch.device:
+    """Return a device by name, "cpu" or "cuda", or raise ``InputError`` where there is none."""
     import torch
 
-    if options.device == "cuda" and not torch.cuda.is_available():
+    if name == "cuda" and not torch.cuda.is_available():
         built = "finds no device or no driver" if torch.version.cuda else "is built without CUDA"
         raise InputError(f"--device cuda needs a CUDA device, and torch {torch.__version__} {built} here; use --device cpu")
-    return torch.device(options.device, 0) if options.device == "cuda" else torch.device(options.device)
+    return torch.device(name, 0) if name == "cuda" else torch.device(name)
 
 
 def build_network(options: LearningOptions, splits: Splits, seed: int) -> Network:

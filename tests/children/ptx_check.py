@@ -1,6 +1,7 @@
-"""Run in a process of its own, with numba-cuda's compiler and no device: every CUDA kernel to PTX of two generations.
+"""Run in a process of its own, with numba-cuda's compiler and no device: every CUDA kernel to PTX of three generations.
 
-With the argument ``registers`` it also assembles the PTX, and prints what the assembler says of registers and spills.
+With the argument ``registers`` it also assembles the PTX, and prints what the assembler says of registers and spills. With a compute
+capability such as ``9.0`` it compiles for that one alone.
 """
 
 from __future__ import annotations
@@ -74,13 +75,15 @@ def assemble(ptx: str, architecture: str) -> list[str]:
 
 for module in [module for name, module in sys.modules.items() if name.endswith("cuda.dispatcher")]:
     module.get_current_device = AnyDevice
-for capability in ((8, 0), (9, 0)):
+named = [word for word in sys.argv[1:] if word != "registers"] or ["8.0", "9.0", "10.0"]
+for capability in [tuple(map(int, word.split("."))) for word in named]:
     AnyDevice.compute_capability = capability
     for module in (block_cuda, *dict.fromkeys(module for module, _, _ in KERNELS)):
         importlib.reload(module)
     for module, name, arguments in KERNELS:
         ptx, _ = cuda.compile_ptx(getattr(module, name).py_func, types.void(*arguments()), cc=capability)
         assert f".target sm_{capability[0]}{capability[1]}" in ptx
-        print(name)
         if "registers" in sys.argv:
-            print(*assemble(ptx, f"sm_{capability[0]}{capability[1]}"), sep="\n")
+            print(name, f"{capability[0]}.{capability[1]}", *assemble(ptx, f"sm_{capability[0]}{capability[1]}"))
+        else:
+            print(name)

@@ -18,7 +18,7 @@ PICTURES = ("pooled", "pooled", "unpooled", "unpooled")
     importlib.util.find_spec("numba_cuda") is None or importlib.util.find_spec("nvidia") is None,
     reason="needs numba-cuda with its compiler: pip install 'eqlab[cuda]'",
 )
-def test_cuda_kernels_compile_for_two_generations_of_devices() -> None:
+def test_cuda_kernels_compile_for_three_generations_of_devices() -> None:
     """Says that the code is valid for a device, and nothing about its speed or its results there."""
     here = Path(__file__).resolve().parents[1] / "children"
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"} | {
@@ -28,5 +28,5 @@ def test_cuda_kernels_compile_for_two_generations_of_devices() -> None:
     assert done.returncode == 0, done.stderr
     assert (
         done.stdout.split()
-        == ["sequential", "simultaneous", "lanes", *PICTURES, *[kernel for kernel in SETTLING for _ in ("float32", "float64")]] * 2
+        == ["sequential", "simultaneous", "lanes", *PICTURES, *[kernel for kernel in SETTLING for _ in ("float32", "float64")]] * 3
     )

@@ -63,6 +63,7 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
     (r"compare .*ising", [*sets(**FEW, hidden="[4]", seeds=1, ising__voters=1), *SERIAL], "an Ising machine anneals every sample"),
     (r"compare .*conv-", [*sets(**FEW, layers="4c3 p2 10", seeds=1), *SERIAL], "filters of 5 x 5 do not fit into digits of 8 x 8"),
     (r"compare ", [*sets(**FEW, hidden="[8]", seeds=1), *SERIAL], "several rules and seeds"),
+    (r"gradients .*--vary .*--seeds ", sets(samples=4, seeds=2), "exact gradients of 32 samples, for every value and seed"),
     (r"gradients ", sets(samples=4), "exact gradients of 32 samples"),
     (r"spice ", sets(hidden="[4]", edges=1, samples=2), "a circuit of 784 sources"),
     (
@@ -131,6 +132,7 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
         [*sets(**FEW, hidden="[8]", batch_size=24), "--seeds", "1"],
         "a trial is computed to measure the size of chunks",
     ),
+    (r"sweep new .* train ", [*sets(**FEW, hidden="[8]"), "--seeds", "1"], "a training is computed to measure the size of chunks"),
     (r"sweep new .* recall ", [*sets(**SPINS, flow_sweeps=5), "--seeds", "2"], "chains of 10 000 spins; an interval needs two seeds"),
     (r"sweep new ", ["--seeds", "1"], "every point of the grid, with many seeds"),
 )

@@ -66,7 +66,9 @@ def read_sum(text: str) -> tuple[WrittenTerm, ...]:
     while True:
         found = _TERM.match(text, place)
         if found is None or (found.end() < len(text) and text[found.end()] != "+"):
-            raise InputError(f"a sum of costs is {FORM}; got {shown(text)}, which cannot be read from {shown(text[place:].strip())} on")
+            rest = text[place:].strip()
+            problem = f"which cannot be read from {shown(rest)} on" if rest else "which has no term behind its last +"
+            raise InputError(f"a sum of costs is {FORM}; got {shown(text)}, {problem}")
         terms.append(_term(found))
         if found.end() == len(text):
             return tuple(terms)
@@ -87,10 +89,12 @@ def _term(found: re.Match[str]) -> WrittenTerm:
             raise InputError(f"the weight of {name} is {weight:g}; a weight must be finite and at least 0")
     if first == last == 0:
         raise InputError(f"the weight of {name} is 0; leave the term out")
-    settings = {}
+    settings: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in (found["settings"] or "").split(","))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not (key and equals and value):
             raise InputError(f"settings of {name} are NAME=VALUE, joined by commas; got {shown(part)}")
+        if key in settings:
+            raise InputError(f"{name} is given {key} twice, as {settings[key]} and {value}; leave one out")
         settings[key] = value
     return WrittenTerm(name, first, last, settings)

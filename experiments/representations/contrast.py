@@ -31,7 +31,7 @@ from experiments.representations.stages import follow, remember_stages
 from experiments.representations.teachers import coded, remember_teachers, teacher_of
 from experiments.runs.records import Record
 from experiments.setup.build import architecture, ignored, load_data
-from experiments.setup.checks import FEW, device_cautions, unused
+from experiments.setup.checks import FEW, device_cautions, require_held, require_temperature, unused
 from experiments.setup.objectives import has_temperature
 from experiments.setup.parameters import begin, remember_start
 from experiments.setup.tables import BASELINE, RULES
@@ -69,6 +69,8 @@ def check_contrast(options: ContrastOptions, invocation: Invocation) -> str:
     splits, objective = load_data(options), build_objective(options)
     network = build_embedding(options, splits, options.seed)
     begin(network, options, options.rules[0], options.seed)
+    require_held(options.rules, network)
+    require_temperature(options, options.rules)
     target = lowered(options, objective)
     setting = objective_setting(options, target)
     for warning in device_cautions(options, options.rules):

@@ -17,7 +17,9 @@ from experiments.commandline.sections import COMPUTATION, Section
 from experiments.report.ending import finish
 from experiments.representations.match_training import plan_pair, second_seed, train_pair
 from experiments.representations.match_trial import MatchTrialOptions, networks_of, tables
+from experiments.representations.trained import finished
 from experiments.runs.directory import place
+from experiments.setup.build import unread
 from experiments.setup.options import RuleName
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import check_engine
@@ -76,6 +78,9 @@ def match_command(options: MatchOptions, invocation: Invocation) -> None:
     _refuse_missing(options)
     if options.runs:
         networks_of(options.model_copy(update={"more_seeds": False}))  # refuses what cannot be matched before anything is written
+        trained_on = {finished(place(name.rstrip("/")), options.data_dir)[0].data for name in options.runs}
+        for sentence in (sentence for data in sorted(trained_on) for sentence in unread(data, options.data_dir)):
+            invocation.warn(sentence)
     planned = None if options.runs else plan_pair(options.train, options.like, _training_of(options), invocation)
     with computation(options, invocation, "serial") as opened:
         matched = options

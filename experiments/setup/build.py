@@ -18,6 +18,8 @@ from experiments.setup.parameters import begin
 from experiments.setup.tables import ANNEAL
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
     from contrastive_core.cost import Cost
@@ -144,9 +146,17 @@ _FAR = 1000
 _STEPS = ("budget", "tolerance", "nudged_budget", "nudged_tolerance")
 
 
+def unread(data: str, data_dir: Path | None) -> list[str]:
+    """Return a sentence if a directory of files is given for data that are not read from files."""
+    entry = CATALOG.get(data)
+    if data_dir is None or entry is None or entry.kind in ("download", "folder"):
+        return []
+    return [f"--data-dir has no effect: {data} is {entry.kind} data and needs no files"]
+
+
 def ignored(options: LearningOptions) -> list[str]:
     """Return a sentence for each option that has no effect beside the others."""
-    entry, fields = CATALOG.get(options.data), type(options).model_fields
+    fields = type(options).model_fields
     sentences = without_effect(options)
     if options.node_temperature:
         sentences.append("tolerances have no effect with a --node-temperature: phases last for their budgets")
@@ -161,8 +171,7 @@ def ignored(options: LearningOptions) -> list[str]:
     if options.standardise is not None and not 1 / _FAR <= options.standardise <= _FAR:
         effect = "saturate every unit" if options.standardise > 1 else "are next to nothing beside the biases"
         sentences.append(f"inputs of deviation {options.standardise:g} {effect}; --standardise 1 is usual")
-    if options.data_dir is not None and entry is not None and entry.kind not in ("download", "folder"):
-        sentences.append(f"--data-dir has no effect: {options.data} is {entry.kind} data and needs no files")
+    sentences += unread(options.data, options.data_dir)
     if options.readout and options.output_activation != "linear":
         sentences.append("--output-activation has no effect with --readout: the outputs are a linear readout of the last hidden layer")
     return sentences

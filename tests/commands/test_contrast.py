@@ -262,6 +262,8 @@ def test_bad_input_is_one_sentence(contrast_refused: Refused) -> None:
     assert "--hidden needs at least 1" in contrast_refused("--hidden", "")
     assert "on the CPU" in contrast_refused("--device", "cuda")
     assert "cannot keep 5000" in contrast_refused("--train-size", "5000")
+    assert "ep-thermal averages over states at a temperature" in contrast_refused("--rules", "ep-thermal")
+    assert "coupled-positive holds the outputs" in contrast_refused("--rules", "coupled-positive", "--readout")
 
 
 def test_every_objective_of_the_shipped_configuration_is_trained_with_its_settings() -> None:
@@ -369,7 +371,7 @@ def test_samplings_of_generated_samples_and_of_groups_ask_for_them(contrast_refu
     invocation = Invocation("contrast", (), None, json=False, quiet=True, threads=1)
     check_contrast(resolve(ContrastOptions, flags={"sampling": "replication", "hidden": [8]}), invocation)
     assert ["--sampling replication without --generated samples only makes an epoch longer" in text for text in said] == [True]
-    assert "no groups by 'images'; they have none" in contrast_refused("--sampling", "together")
+    assert "no groups by 'images'; they have none of groups, images" in contrast_refused("--sampling", "together")
     said.clear()
     check_contrast(resolve(ContrastOptions, flags={"sampling": "together", "data": "digits-regions", "hidden": [8]}), invocation)
     # Fourteen images of nine regions make a batch of 126: 8 of 125 others are of the own image, in a random order 8 of 10 772.

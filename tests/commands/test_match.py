@@ -133,6 +133,8 @@ def test_bad_input_is_one_sentence(eqlab: Eqlab, compared: Path, tmp_path: Path,
     assert "greater than or equal to 3" in refused(compared, "--samples", "2")  # of two samples, all units correlate by 1 or -1
     assert "must be 'compare' or 'contrast'" in refused("--train", "contrst")
     assert "there is no run" in refused(tmp_path / "nothing")
+    idle = eqlab("match", compared, "--samples", "20", "--data-dir", tmp_path, "--quiet", "--threads", "1", "--out", tmp_path / "idle")
+    assert "--data-dir has no effect: digits is bundled data and needs no files" in idle.stderr
     monkeypatch.chdir(compared.parent)
     assert f"give ./{compared.name} if that is meant" in refused(compared.name)
     assert "named twice" in refused(compared, compared)

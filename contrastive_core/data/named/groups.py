@@ -19,7 +19,7 @@ def groups_of(given: Given, name: str) -> Tensor:
         If the data have no such array.
     """
     if name not in GROUPS or name not in given:
-        there = ", ".join(one for one in GROUPS if one in given) or f"none, which would be an array called {', '.join(GROUPS)}"
-        raise InputError(f"the data have no groups by {name!r}; they have {there}")
+        there = ", ".join(one for one in GROUPS if one in given)
+        raise InputError(f"the data have no groups by {name!r}; they have {there or 'none of ' + ', '.join(GROUPS)}")
     groups: Tensor = torch.unique(given[name], return_inverse=True)[1]
     return groups

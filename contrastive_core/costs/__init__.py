@@ -22,5 +22,12 @@ SAMPLE_COSTS: Table[type[Cost]] = Table(
 COSTS: Table[type[Cost]] = Table("cost", {**SAMPLE_COSTS.entries, **OBJECTIVES.entries})
 """All costs: those of single samples and the joint objectives."""
 
-TERMS: Table[type[Cost]] = Table("cost", {**COSTS.entries, "reconstruction": "contrastive_core.objectives.reconstruction:Reconstruction"})
+TERMS: Table[type[Cost]] = Table(
+    "cost",
+    {
+        **COSTS.entries,
+        "reconstruction": "contrastive_core.objectives.reconstruction:Reconstruction",
+        "replaced-detection": "contrastive_core.objectives.replaced:ReplacedDetection",
+    },
+)
 """Costs that may stand in a weighted sum."""

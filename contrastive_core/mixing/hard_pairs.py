@@ -13,8 +13,7 @@ from contrastive_core.mixing.mixing import Memoryless, drawing, given, with_extr
 from contrastive_core.objectives.checks import require_positive
 from contrastive_core.objectives.needs import Labels, Needs
 from contrastive_core.objectives.objective import Objective
-from contrastive_core.objectives.reconstruction import Reconstruction
-from contrastive_core.objectives.weighted_sum import SHARES, WeightedSum, class_outputs, embedded
+from contrastive_core.objectives.weighted_sum import OF_VALUES, SHARES, WeightedSum, class_outputs, embedded
 from contrastive_core.types import Batch
 
 
@@ -142,8 +141,8 @@ class HardPairMixing(Memoryless):
         """Refuse objectives that do not pair rows by their classes alone."""
         if objective.needs.labels is not Labels.CLASSES or objective.needs.fewest > 1:
             return "it does not pair rows by their classes"
-        if isinstance(objective, WeightedSum) and any(isinstance(term.cost, Reconstruction) for term in objective.terms):
-            return "a mixture of outputs has no input to reconstruct"
+        if isinstance(objective, WeightedSum) and any(isinstance(term.cost, OF_VALUES) for term in objective.terms):
+            return "a mixture of outputs has no input to compare with"
         return None if not given(objective) else "it needs an extra with every row, and a mixture has none"
 
     def needs(self, objective: Objective) -> Needs:

@@ -15,12 +15,17 @@ from contrastive_core.objectives.instances.queue import OWN_KEYS
 from contrastive_core.objectives.needs import Extra, Labels, Needs, Origin
 from contrastive_core.objectives.objective import Objective
 from contrastive_core.objectives.reconstruction import Reconstruction
+from contrastive_core.objectives.replaced import ReplacedDetection
 from contrastive_core.types import Batch
 
 PROGRESS = Extra("progress", "()", Origin.CARRIED, "the share of the training that is over, from 0 to 1")
 
 SHARES = "class shares"
 """Extra with the share of each class in a row, of shape (B, classes), by which supervised terms learn from mixtures."""
+
+
+OF_VALUES = (Reconstruction, ReplacedDetection)
+"""Costs with an output for each value of an input."""
 
 
 class Term(NamedTuple):
@@ -49,7 +54,8 @@ class WeightedSum(Objective):
 
     The gradient of a sum is the sum of the gradients, so that one nudge lowers all terms. Objectives see the first ``embedding`` outputs.
     Costs of single samples have outputs of their own behind them: first one output for each class, which all supervised terms share, then
-    one for each value of an input, if there is a reconstruction. Learnt and carried extras of term :math:`k` are named ``"k.name"``.
+    one for each value of an input, if there is a reconstruction or a detection of replaced values. Learnt and carried extras of term
+    :math:`k` are named ``"k.name"``.
 
     Attributes
     ----------
@@ -68,7 +74,7 @@ class WeightedSum(Objective):
         Raises
         ------
         InputError
-            If there is no objective, terms need different labels or numbers of views, or outputs are not told apart.
+            If there is no objective, terms need different labels or numbers of views, or outputs are not told apart or shared.
         """
         own = [term.name for term in self.terms if not isinstance(term.cost, Objective)]
         if len(own) == len(self.terms):
@@ -77,6 +83,9 @@ class WeightedSum(Objective):
             )
         if own and self.embedding is None:
             raise InputError(f"{own[0]} has outputs of its own beside the embedding; give the embedding's width")
+        of_values = list(dict.fromkeys(type(term.cost) for term in self.terms if isinstance(term.cost, OF_VALUES)))
+        if len(of_values) > 1:
+            raise InputError("a reconstruction and a detection of replaced values would share one output for each value; leave one out")
         kinds = {kind: term.name for term in self.terms if (kind := _needs(term.cost).labels) is not Labels.NONE}
         if len(kinds) > 1:
             listed = " and ".join(f"{name} needs {kind.value}" for kind, name in kinds.items())
@@ -114,16 +123,21 @@ class WeightedSum(Objective):
         """Return the number of outputs that a network needs for data of this many classes and values of an input."""
         if self.embedding is None:
             return None
-        return self.embedding + classes * self.supervised + values * self._reconstructs
+        return self.embedding + classes * self.supervised + values * self._has_values
 
     @property
-    def _reconstructs(self) -> bool:
-        return any(isinstance(term.cost, Reconstruction) for term in self.terms)
+    def _has_values(self) -> bool:
+        return any(isinstance(term.cost, OF_VALUES) for term in self.terms)
+
+    @property
+    def detects(self) -> bool:
+        """Whether a term asks which values of a view were replaced."""
+        return any(isinstance(term.cost, ReplacedDetection) for term in self.terms)
 
     @property
     def restores(self) -> bool:
         """Whether a term compares outputs with the samples behind the views."""
-        return any(isinstance(term.cost, Reconstruction) and term.cost.clean for term in self.terms)
+        return self.detects or any(isinstance(term.cost, Reconstruction) and term.cost.clean for term in self.terms)
 
     def start(self, width: int, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the initial extras of all terms, under their names in the sum, and the progress at the end of a training."""
@@ -177,12 +191,12 @@ class WeightedSum(Objective):
     def _columns(self, cost: Cost, output: Tensor, batch: Batch) -> slice:
         if self.embedding is None:
             return slice(None)
-        last = output.shape[1] - self._reconstructs * batch.inputs[0].numel()
+        last = output.shape[1] - self._has_values * batch.inputs[0].numel()
         if last - self.embedding < self.supervised:
             raise ShapeError(f"{output.shape[1]} outputs are too few for an embedding of {self.embedding} and the outputs of other terms")
         if isinstance(cost, Objective):
             return slice(self.embedding)
-        return slice(last, None) if isinstance(cost, Reconstruction) else slice(self.embedding, last)
+        return slice(last, None) if isinstance(cost, OF_VALUES) else slice(self.embedding, last)
 
     def _seen(self, number: int, output: Tensor, batch: Batch) -> Batch:
         """Return the batch with the extras of one term under the names that the term knows."""
@@ -220,7 +234,7 @@ def _named(number: int, needs: Needs) -> list[tuple[Extra, str]]:
 
 
 def _of_classes(cost: Cost) -> bool:
-    return not isinstance(cost, Objective | Reconstruction)
+    return not isinstance(cost, (Objective, *OF_VALUES))
 
 
 def _strength(cost: Cost) -> float:

@@ -141,6 +141,8 @@ REFERENCES: tuple[Reference, ...] = (
     Reference("Bansal et al. 2023", "Bansal, Hritik and others", 76),
     # Views, samplers, mixings and storage
     Reference("Kim et al. 2021", "Kim and others", 84),
+    Reference("Clark et al. 2020", "Clark and others", "ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators",
+              "arXiv:2003.10555"),
     Reference("Zhong et al. 2020", "Zhong, Zhun and Zheng, Liang and Kang, Guoliang and Li, Shaozi and Yang, Yi",
               "Random Erasing Data Augmentation", "AAAI Conference on Artificial Intelligence"),
     Reference("Wu et al. 2021", "Wu and others", 103),

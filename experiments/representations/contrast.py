@@ -176,6 +176,7 @@ def _refuse_lone_probes(options: ContrastiveOptions, splits: Splits) -> None:
 def _unused(options: ContrastiveOptions, contrasting: Contrasting) -> list[str]:
     """Return a sentence for each option about keys, labels or neighbours that this objective or these samples leave without effect."""
     from contrastive_core.objectives.needs import Labels
+    from contrastive_core.objectives.weighted_sum import WeightedSum
 
     sentences, learners = [], min(options.probe_train, options.train_size or options.probe_train)
     if contrasting.follower is None and "momentum_keys" in options.model_fields_set:
@@ -184,6 +185,9 @@ def _unused(options: ContrastiveOptions, contrasting: Contrasting) -> list[str]:
         sentences.append(f"--teacher has no effect: {options.cost} has no term of a teacher, such as relation-distillation")
     if not options.labels and contrasting.objective.needs.labels is Labels.NONE:
         sentences.append(f"--no-labels has no effect: {options.cost} sees none")
+    if isinstance(contrasting.objective, WeightedSum) and contrasting.objective.detects and set(options.views) != {"replace"}:
+        shown = ",".join(options.views) or "none"
+        sentences.append(f"replaced-detection asks which values were replaced, and --views {shown} changes others; give --views replace")
     if options.attack == "none" and {"attack_radius", "attack_steps"} & options.model_fields_set:
         sentences.append("--attack-radius and --attack-steps have no effect without --attack")
     if options.latent_views == "none" and not options.generated and {"components", "codes"} & options.model_fields_set:

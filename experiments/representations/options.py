@@ -65,7 +65,7 @@ class ContrastiveOptions(ContinuedOptions):
     cost: Annotated[str, OneOf("objective", OBJECTIVES, terms=TERMS)] = Field(
         "nt-xent",
         description="Objective that learning lowers, or a weighted sum such as 'clip + 0.5 nt-xent(temperature=0.1) + 0..0.1 uniformity', "
-        "whose terms may be costs of samples too: cross-entropy, squared-error, reconstruction.",
+        "whose terms may be costs of samples too: cross-entropy, squared-error, reconstruction, replaced-detection.",
     )
     temperature: Annotated[PositiveFloat | None, OBJECTIVE] = Field(
         0.2, description="Temperature of the objective, if it has one; none: the objective's own default."

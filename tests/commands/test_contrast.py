@@ -312,6 +312,11 @@ def test_options_that_an_objective_leaves_without_effect_are_warned_of(monkeypat
     assert warned(unroll=3, fraction=0.4) == ["--fraction has no effect", "--unroll has no effect"]
     assert warned(unroll=3, rules=["unrolled"]) == []
     assert warned(cost="infonce-queue", momentum_keys=0.5, neighbours=48) == []
+    detecting = {"cost": "nt-xent + replaced-detection", "output_activation": "linear", "embedding": 8}
+    assert warned(**detecting) == [
+        "replaced-detection asks which values were replaced, and --views affine,erase changes others; give --views replace"
+    ]
+    assert warned(**detecting, views=["replace"]) == []
     # 8 epochs of 48 samples give 768 keys, 24 of them in the last batch; the default waits for 1024.
     lasting = {"cost": "infonce-queue", "mixing": "clustered-positives", "epochs": 8}
     assert warned(**lasting) == ["--mixing clustered-positives has no effect"]

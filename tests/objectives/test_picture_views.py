@@ -20,7 +20,7 @@ from contrastive_core.data.views.rotate import turn
 from contrastive_core.errors import InputError
 from contrastive_core.types import Batch
 
-OF_PICTURES = sorted(set(VIEWS) - {"mask", "noise", "window"})
+OF_PICTURES = sorted(set(VIEWS) - {"mask", "noise", "replace", "window"})
 """Views of squares; the others take each entry, or each row as a series."""
 
 

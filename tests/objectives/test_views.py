@@ -18,6 +18,7 @@ from contrastive_core.data.views.images import warp
 from contrastive_core.data.views.mask import Mask
 from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.data.views.noise import Noise
+from contrastive_core.data.views.replace import Replace
 from contrastive_core.data.views.rotate import Rotate, turn
 from contrastive_core.data.views.shift import Shift, shift
 from contrastive_core.data.views.window import Window
@@ -56,7 +57,7 @@ def test_every_sample_draws_its_own_change(name: str) -> None:
     assert len(torch.unique(VIEWS[name]()(same, 1.0, seeded(0)), dim=0)) > (1 if name == "flip" else 4)
 
 
-@pytest.mark.parametrize("name", sorted(set(VIEWS) - {"mask", "noise", "window"}))
+@pytest.mark.parametrize("name", sorted(set(VIEWS) - {"mask", "noise", "replace", "window"}))
 def test_views_of_images_refuse_what_is_no_square(name: str) -> None:
     """If this fails, vectors are moved about as if they were pictures."""
     with pytest.raises(ShapeError, match="not a square"):
@@ -135,6 +136,21 @@ def test_erase_takes_a_rectangle_of_the_drawn_area() -> None:
     error = most / math.sqrt(12 * count)
     assert abs(float(share.mean()) - most / 2) < 4.5 * error + 0.01 * most
     assert float(share.max()) < most * (1 + 2 / (side * math.sqrt(most / 2))) ** 2
+
+
+def test_replaced_values_come_from_their_own_sample_at_the_rate_that_is_stated() -> None:
+    """If this fails, a value tells by itself that it was replaced, or the amplitude is another one than its documentation's."""
+    distinct = torch.arange(400 * 100, dtype=torch.float64).view(400, 100)
+    for strength in (1.0, 0.4):
+        shown = Replace(0.25)(distinct, strength, seeded(0))
+        assert torch.equal(shown // 100, distinct // 100)  # rows hold values of their own
+        rate = 0.25 * strength * 99 / 100  # one place in a hundred replaces itself
+        moved = (shown != distinct).double()
+        assert abs(float(moved.mean()) - rate) < 4.5 * math.sqrt(rate * (1 - rate) / moved.numel())
+        sources = (shown - distinct // 100 * 100)[moved == 1]  # uniform over the places: mean 49.5, variance (100² - 1) / 12
+        assert abs(float(sources.mean()) - 49.5) < 4.5 * math.sqrt(9999 / 12 / len(sources))
+    coloured = distinct.view(400, 1, 10, 10).repeat(1, 3, 1, 1)
+    assert torch.equal(Replace()(coloured, 1.0, seeded(1))[:, 2], Replace()(coloured[:, :1], 1.0, seeded(1))[:, 0])
 
 
 def test_mask_and_noise_have_the_rates_they_state() -> None:

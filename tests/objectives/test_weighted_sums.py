@@ -16,6 +16,7 @@ from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.costs.squared_error import SquaredError
 from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.data.views.noise import Noise
+from contrastive_core.data.views.replace import Replace
 from contrastive_core.errors import InputError, ShapeError
 from contrastive_core.generators import generator_of
 from contrastive_core.mixing.hard_pairs import HardPairMixing, classes_of, hard_pairs
@@ -27,6 +28,7 @@ from contrastive_core.objectives.labelled.regression import ConR
 from contrastive_core.objectives.labelled.supervised import SupCon
 from contrastive_core.objectives.needs import Labels
 from contrastive_core.objectives.reconstruction import Reconstruction
+from contrastive_core.objectives.replaced import ReplacedDetection, replaced
 from contrastive_core.objectives.weighted_sum import PROGRESS, Term, WeightedSum
 from contrastive_core.training.views_of_samples import contrasting
 from contrastive_core.types import Batch
@@ -145,6 +147,34 @@ def test_a_denoising_reconstruction_compares_with_the_sample_behind_the_view() -
     assert not torch.allclose(batch.inputs, samples.inputs.repeat(2, 1))
     with pytest.raises(InputError, match="needs them beside their views"):
         total.value(output, batch._replace(extras={}))
+
+
+def test_detection_asks_which_values_are_not_the_samples() -> None:
+    """If this fails, a network learns to tell other values than the replaced ones, or shares outputs with a reconstruction."""
+    total = WeightedSum((Term("n", build("nt-xent"), 1e-9, 1e-9), Term("d", ReplacedDetection())), embedding=2)
+    samples = Batch(torch.rand(3, 4, dtype=torch.float64), torch.zeros(3, dtype=torch.int64))
+    made = contrasting(total, MultiView((Replace(0.5),)), 3, 6, 3, torch.Generator(), torch.float64)
+    batch = made.present(samples, torch.Generator().manual_seed(0))
+    output = torch.randn(6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    expected, wrong = 0.0, []
+    for view, sample, row in zip(batch.inputs.tolist(), samples.inputs.tolist() * 2, output[:, 2:].tolist(), strict=True):
+        chances = [1 / (1 + math.exp(-logit)) for logit in row]
+        truths = [value != original for value, original in zip(view, sample, strict=True)]
+        expected -= sum(math.log(chance if truth else 1 - chance) for chance, truth in zip(chances, truths, strict=True)) / 6
+        wrong.append(any((chance > 0.5) != truth for chance, truth in zip(chances, truths, strict=True)))
+    assert float(total.value(output, batch)) == pytest.approx(expected, rel=1e-7)  # the other term has a weight of 1e-9
+    assert 0 < int(replaced(batch).sum()) < 24
+    cost = ReplacedDetection()
+    assert cost.errors(output[:, 2:], batch).tolist() == wrong
+    slope = 6 * central_difference(lambda o: cost.value(o, batch).mean(), output[:, 2:], 1e-6)
+    torch.testing.assert_close(slope, cost.gradient(output[:, 2:], batch), rtol=1e-8, atol=1e-8)
+    flat = Batch(samples.inputs, samples.labels, extras={"samples": samples.inputs})
+    rise = (cost.gradient(torch.full((3, 4), 1e-4, dtype=torch.float64), flat) - 0.5) / 1e-4  # steepest at an even chance
+    torch.testing.assert_close(rise, torch.full_like(rise, cost.curvature_bound), rtol=1e-6, atol=0)
+    with pytest.raises(InputError, match="show views by contrast"):
+        total.value(output, batch._replace(extras={}))
+    with pytest.raises(InputError, match="share one output for each value"):
+        WeightedSum((*total.terms, Term("r", Reconstruction())), 2)
 
 
 def test_two_terms_with_extras_of_one_name_keep_their_own() -> None:

@@ -22,6 +22,7 @@ VIEWS: Table[Callable[[], View]] = Table(
         "flip": "contrastive_core.data.views.flip:Flip",
         "mask": "contrastive_core.data.views.mask:Mask",
         "noise": "contrastive_core.data.views.noise:Noise",
+        "replace": "contrastive_core.data.views.replace:Replace",
         "repeat": "contrastive_core.data.views.repeat:Repeat",
         "resized-crop": "contrastive_core.data.views.resized_crop:ResizedCrop",
         "rotate": "contrastive_core.data.views.rotate:Rotate",
@@ -30,4 +31,4 @@ VIEWS: Table[Callable[[], View]] = Table(
         "zoom": "contrastive_core.data.views.zoom:Zoom",
     },
 )
-"""Every augmentation, with its default amplitude. ``mask``, ``noise`` and ``window`` apply to any vector, the others need pictures."""
+"""Every augmentation, with its default amplitude; ``mask``, ``noise``, ``replace`` and ``window`` take any vector, others pictures."""

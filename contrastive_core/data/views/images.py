@@ -21,7 +21,7 @@ def as_images(inputs: Tensor) -> Tensor:
     width = inputs.shape[1]
     side = math.isqrt(width)
     if side * side != width:
-        raise ShapeError(f"this view needs square images, but {width} inputs are not a square; use views of vectors: mask, noise")
+        raise ShapeError(f"this view needs square images, but {width} inputs are not a square; use views of vectors: mask, noise, replace")
     return inputs.reshape(-1, 1, side, side)
 
 

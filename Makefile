@@ -31,6 +31,7 @@ coverage: setup
 docs: .venv/documents
 	PYTHONPATH=docs/site:tests/by_hand $(BIN)/python docs/site/stage.py build/manual/source
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --jobs auto -b html -c docs/site -d build/manual/trees build/manual/source build/manual/html
+	$(BIN)/python -m eqlab show --quiet --out build/manual/html/docs/learn/relaxation.html
 	@echo "the manual is in build/manual/html/index.html"
 
 wheel: setup

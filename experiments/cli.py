@@ -14,6 +14,7 @@ SUBJECTS = {
         "gradients": "experiments.learning.gradients:gradients_command",
         "tune": "experiments.learning.tune:tune_command",
         "thermal": "experiments.thermal.thermal:thermal_command",
+        "show": "experiments.interactive.show:show_command",
     },
     "Representations": {
         "contrast": "experiments.representations.contrast:contrast_command",

@@ -15,6 +15,9 @@ from pathlib import Path
 from command_pages import command_pages, exits_page
 from python_names import ROOT, modules_page, python_pages
 
+OPEN = re.compile(r"<!-- open: (\S+) -->")
+"""Place of a link to a page of its own beside the pages of the site."""
+
 
 def generated() -> dict[str, str]:
     """Return the text of every page that is made from the program, by its name."""
@@ -44,6 +47,10 @@ def staged(folder: Path) -> None:
     for name, text in generated().items():
         (folder / "docs" / "generated" / f"{name}.md").write_text(re.sub(r"\n{3,}", "\n\n", text), "utf-8")
     (folder / "docs" / "index.md").write_text(contents(folder), "utf-8")
+    for page in (folder / "docs" / "learn").glob("*.md"):  # only the site has the interactive page, which make docs writes beside these
+        page.write_text(
+            re.sub(OPEN, r'<a href="\1">Open this page for the network of <code>eqlab show</code></a>', page.read_text("utf-8")), "utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -17,8 +17,13 @@ from experiments.runs.forms import NUMBER
 from experiments.trials.experiment import AMOUNT, SHARE, Experiment, Metric, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
     from contrastive_core.dynamics.base import Dynamics
     from contrastive_core.network import Clamped
+    from contrastive_core.phases import Phase
     from contrastive_core.types import State
 
 
@@ -161,15 +166,33 @@ def trajectory(clamped: Clamped, state: State, dynamics: Dynamics, steps: int) -
 
     generator = torch.Generator().manual_seed(0) if dynamics.noisy else None
     traces: dict[str, list[torch.Tensor]] = {}
-    memory = None
-    for _ in range(steps):
-        before = state
-        state, residual, memory = dynamics.advance(state, memory, clamped, generator=generator)
-        now = {"energy": clamped.network.energy(state, clamped), "residual": residual}
-        now |= {f"change_{i}": (new - old).abs().flatten(1).amax(1) for i, (old, new) in enumerate(zip(before, state, strict=True), 1)}
+    for moved, residual in followed(clamped, state, dynamics, steps, generator=generator):
+        now = {"energy": clamped.network.energy(moved, clamped), "residual": residual}
+        now |= {f"change_{i}": (new - old).abs().flatten(1).amax(1) for i, (old, new) in enumerate(zip(state, moved, strict=True), 1)}
+        state = moved
         for name, value in now.items():
             traces.setdefault(name, []).append(value.detach())
     return {name: torch.stack(values).numpy() for name, values in traces.items()}
+
+
+def followed(
+    clamped: Clamped, state: State, dynamics: Dynamics, steps: int, phase: Phase = None, generator: torch.Generator | None = None
+) -> Iterator[tuple[State, torch.Tensor]]:
+    """Yield the state after each step of a dynamics, and the residual of the step.
+
+    Parameters
+    ----------
+    clamped, state, dynamics, steps
+        Same as in :func:`trajectory`.
+    phase : Nudge, Hold or None
+        Action besides the inputs; None is the free phase.
+    generator : torch.Generator, optional
+        Source of noise, for dynamics that have any.
+    """
+    memory = None
+    for _ in range(steps):
+        state, residual, memory = dynamics.advance(state, memory, clamped, phase, generator)
+        yield state, residual
 
 
 EXPERIMENT = Experiment(RelaxationOptions, trial, METRICS, headline=("steps", "energy_decrease"))

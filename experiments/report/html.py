@@ -102,7 +102,7 @@ def refuse_other_file(path: Path) -> None:
     if path.is_file() and path.stat().st_size:
         with path.open("rb") as stream:
             if _GENERATOR not in stream.read(1024):
-                raise InputError(f"{path} exists and is no report of eqlab; remove it, or choose another --out")
+                raise InputError(f"{path} exists and is no page of eqlab; remove it, or choose another --out")
 
 
 def write_report(path: Path, html: str) -> None:

@@ -65,6 +65,16 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
     (r"compare ", [*sets(**FEW, hidden="[8]", seeds=1), *SERIAL], "several rules and seeds"),
     (r"gradients .*--vary .*--seeds ", sets(samples=4, seeds=2), "exact gradients of 32 samples, for every value and seed"),
     (r"gradients ", sets(samples=4), "exact gradients of 32 samples"),
+    (
+        r"show runs/",
+        sets(samples="[0]", strengths="[0.1]", energy_scales="[1.0]", temperatures="[0.0]"),
+        "relaxes under every value of every slider",
+    ),
+    (
+        r"show ",
+        sets(hidden="[4]", epochs=0, samples="[0]", strengths="[0.1]", energy_scales="[1.0]", temperatures="[0.0]"),
+        "trains a network, and relaxes it under every value of every slider",
+    ),
     (r"spice ", sets(hidden="[4]", edges=1, samples=2), "a circuit of 784 sources"),
     (
         r"ising ",

@@ -50,7 +50,7 @@ def test_a_report_takes_the_place_of_a_report_only(tmp_path: Path) -> None:
     assert eqlab("device", "show", "ecram", "--pulses", "10", "--out", run).exit_code == 0
     assert [eqlab("report", run, "--out", page).exit_code for _ in range(2)] == [0, 0]
     page.write_text("<html>mine</html>")
-    assert "is no report of eqlab" in refused("report", run, "--out", page)
+    assert "is no page of eqlab" in refused("report", run, "--out", page)
 
 
 def test_an_edited_device_outlives_the_same_fit(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ FLOORS = (  # bottom first, and from left to right: a folder imports only from t
     ("hebbian", ""),
     ("experiments", "machine commandline runs figures trials"),  # one run: its options, files, pictures and computation
     ("experiments", "sweeps report setup"),  # what the commands share
-    ("experiments", "learning scripted hopfield representations hardware boltzmann joint thermal"),  # the subjects
+    ("experiments", "learning scripted hopfield representations hardware boltzmann joint thermal interactive"),  # the subjects
     ("experiments", "benchmarks installation published papers cli"),
     ("eqlab", ""),
 )

@@ -1,0 +1,1 @@
+"""Relaxations as an interactive page: ``eqlab show``."""

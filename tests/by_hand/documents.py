@@ -64,6 +64,7 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
     (r"compare .*conv-", [*sets(**FEW, layers="4c3 p2 10", seeds=1), *SERIAL], "filters of 5 x 5 do not fit into digits of 8 x 8"),
     (r"compare ", [*sets(**FEW, hidden="[8]", seeds=1), *SERIAL], "several rules and seeds"),
     (r"gradients .*--vary .*--seeds ", sets(samples=4, seeds=2), "exact gradients of 32 samples, for every value and seed"),
+    (r"gradients .*ising", sets(samples=1), "phases of several hundred sweeps"),
     (r"gradients ", sets(samples=4), "exact gradients of 32 samples"),
     (
         r"show runs/",
@@ -161,6 +162,7 @@ SLOW: tuple[tuple[str, str, str], ...] = (
     ("README.md", r"^sweep new ", "3 s to measure chunks; sweeps.md has the same command"),
     ("circuits.md", r"^ising ", "8 s, a training on all digits"),
     ("circuits.md", r"^train --config drn-mnist", "3 s, and digits stand in for MNIST as in drn-digits"),
+    ("contrastive.md", r"^sweep new ", "7 s to measure chunks; sweeps.md has the command"),
     (
         "hardware.md",
         r"^hardware --config hardware-digits$",

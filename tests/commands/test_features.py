@@ -22,6 +22,8 @@ from experiments.learning.features import features
 from experiments.learning.relaxation import trajectory
 from experiments.runs.arrays import mean_trace
 
+pytestmark = pytest.mark.usefixtures("rendered")
+
 
 def test_features_are_the_filters_and_the_settled_layers() -> None:
     """Activities are those of the equilibrium, not of the bottom-up pass; maps of more than 16 x 16 are averaged over squares."""

@@ -133,6 +133,7 @@ def test_chosen_strength_meets_its_bound_on_fresh_batches_and_a_bad_default_does
     assert metrics["chosen"]["sweeps"] <= 1.02 * min(passing)
 
 
+@pytest.mark.usefixtures("rendered")
 def test_tune_writes_a_configuration_that_train_reads_as_it_is(tmp_path: Path) -> None:
     """The whole path a user goes: one command's file is the other's input, with nothing to copy by hand."""
     file = tmp_path / "tuned.toml"

@@ -33,7 +33,7 @@ from experiments.runs.records import Record
 CHROMIUM = shutil.which("chromium")
 
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = [pytest.mark.usefixtures("rendered"), pytest.mark.usefixtures("here")]
 
 
 def serving(run: RunDirectory, every: float = 0.5) -> AbstractContextManager[Server]:

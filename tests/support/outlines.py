@@ -20,6 +20,8 @@ def outlined(figure: Figure, kind: str, metadata: dict[str, Any], dots: int) -> 
         return RENDERED(figure, kind, metadata, dots)
     width, height = (72 * side for side in figure.get_size_inches())
     texts = [*figure.texts, *(text for axes in figure.axes for text in (axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts))]
+    legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes)]
+    texts += [text for legend in legends if legend is not None for text in legend.get_texts()]
     words = [text.get_text() for text in texts]
     lines = "".join(f"<text>{escape(word)}</text>\n" for word in words if word and word.isprintable())
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}pt" height="{height:g}pt" viewBox="0 0 {width:g} {height:g}">'

@@ -31,6 +31,9 @@ PUBLIC = {
     "spiking": "eqprop.spiking:spiking",
     "Activation": "contrastive_core.networks.activation:Activation",
     "NetworkKind": "contrastive_core.networks.kind:NetworkKind",
+    "to_onnx": "contrastive_core.interchange.onnx_graph:to_onnx",
+    "to_nir": "contrastive_core.interchange.nir_graph:to_nir",
+    "from_nir": "contrastive_core.interchange.nir_reading:from_nir",
     "NETWORKS": "contrastive_core.networks:NETWORKS | eqprop:NETWORKS",
     "ACTIVATIONS": "contrastive_core.networks:ACTIVATIONS",
     # Costs and objectives

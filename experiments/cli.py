@@ -48,6 +48,7 @@ SUBJECTS = {
         "runs": "experiments.runs.commands:runs",
         "report": "experiments.report.commands:report_command",
         "watch": "experiments.report.watch:watch_command",
+        "export": "experiments.hardware.export:export_command",
         "sweep": "experiments.sweeps.commands:sweep",
     },
     "Installation": {

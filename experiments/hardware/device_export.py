@@ -45,7 +45,9 @@ class ExportOptions(CommandOptions):
         "", exclude=True, description="Name or path of a run of hardware, train, compare or contrast."
     )
     trial: str | None = Field(None, description=TRIAL)
-    write: Path | None = Field(None, exclude=True, description="Directory for CSV files, or file that ends in .npz; required.")
+    write: Path | None = Field(
+        None, exclude=True, description="Directory for CSV files, file that ends in .npz, or list of cells that ends in .csv; required."
+    )
     device_file: Annotated[dict[str, Any] | None, FromFile(checked_device)] = Field(
         None, description="Device to program: a device.toml, or the run of a fit; none: that of the run."
     )
@@ -80,13 +82,15 @@ def export_device(options: ExportOptions, invocation: Invocation) -> None:
     """Write the conductances of a trained network as a programming table: a matrix with a header for each array, and the biases.
 
     RUN is the directory of a run of hardware, train, compare or contrast. --write names a directory for CSV files, or a file that ends in
-    .npz. Rows are the units below, columns the units above. Headers state unit, range, weight per siemens, sign convention and tolerance.
-    A second matrix has the number of pulses from the smallest conductance to each target. Conductances use the full range of the device.
+    .npz or .csv. Rows are the units below, columns the units above. Headers state unit, range, weight per siemens, sign convention and
+    tolerance. A second matrix has the number of pulses from the smallest conductance to each target. Conductances use the full range of the
+    device. A .csv file is a list for programmers of arrays: array, row, column, target, tolerance and pulses of each device, and no biases.
 
     \b
     Examples:
       eqlab device export runs/train-1 --write table --g-min 1e-6 --g-max 1e-4
       eqlab device export runs/train-1 --write table.npz --device-file runs/fit
+      eqlab device export runs/train-1 --write cells.csv --tolerance 5e-7
       eqlab device export runs/hardware-1 --trial "ep-centered unvaried #0" --write table
 
     Parameters
@@ -103,14 +107,15 @@ def export_device(options: ExportOptions, invocation: Invocation) -> None:
     """  # noqa: D301
     import numpy as np
 
+    from contrastive_core.devices.cell_list import write_cells
     from contrastive_core.devices.conductance_files import FORMULAS, write_table
     from contrastive_core.devices.programming import program
     from experiments.hardware.learnt import learnt_by
 
     if not options.run or options.write is None:
-        raise InputError("which run, and to which place? give: eqlab device export RUN --write DIRECTORY (or FILE.npz)")
+        raise InputError("which run, and to which place? give: eqlab device export RUN --write DIRECTORY (or FILE.npz, FILE.csv)")
     learnt = learnt_by(find_run(options.run).path, options.trial, options.data_dir)
-    table = program(learnt.weights, _device_of(options, learnt), dict.fromkeys(learnt.arrays, options.w_max))
+    table = program(learnt.weights, _device_of(options, learnt), dict.fromkeys(learnt.shapes(), options.w_max))
     if options.tolerance is not None:
         table = table._replace(tolerance=options.tolerance)
     kind, rows, listed = table.conductance, [], []
@@ -125,8 +130,13 @@ def export_device(options: ExportOptions, invocation: Invocation) -> None:
         rows.append((name, "x".join(map(str, shape)), *cells))
     if not table.pulses:
         invocation.warn("the range of this device is more than 100000 pulses long, so that the table has no numbers of pulses")
-    sheets = write_table(options.write, table)
+    listing = options.write.suffix == ".csv"
+    sheets = write_cells(options.write, table) if listing else write_table(options.write, table)
     header = ("array", "rows x columns", "weight per siemens", "lowest µS", "highest µS", "most pulses")
+    if listing and table.vectors:
+        invocation.warn(
+            f"a list of cells has no {', '.join(table.vectors)}; write a directory or an .npz file for the biases and the scales"
+        )
     told = f"weight = {FORMULAS[kind.pairing]}; tolerance {1e6 * table.tolerance:.3g} µS; biases: {', '.join(table.vectors) or 'none'}"
     result = {"table": str(options.write), "trial": learnt.key, "arrays": listed, "sheets": sheets, "tolerance": table.tolerance}
     invocation.result(result, f"{learnt.key}: {options.write}\n\n{format_table(header, rows)}\n\n{told}")

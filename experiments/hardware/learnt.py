@@ -54,9 +54,27 @@ class TrainedNetwork(NamedTuple):
     splits: Splits
 
     def shapes(self) -> dict[str, tuple[int, int]]:
-        """Return rows and columns of every array; devices without rows and columns make one column."""
+        """Return rows and columns of every array; devices without rows and columns make one column.
+
+        Raises
+        ------
+        InputError
+            If an array holds filters, which have no rows and columns.
+        """
+        for name in self.arrays:
+            if self.weights[name].dim() > 2:
+                raise InputError(f"{name} holds filters, and a programming table has a row for each unit below; export a dense network")
         sizes = {name: self.weights[name].shape for name in self.arrays}
         return {name: (shape[0], shape[1:].numel()) for name, shape in sizes.items()}
+
+    def holding(self, weights: Mapping[str, Any]) -> Network:
+        """Return the network after writing weights of all parameters into it, in any shape of their size."""
+        import torch
+
+        with torch.no_grad():
+            for name, parameter in self.network.named_parameters():
+                parameter.copy_(torch.as_tensor(weights[name]).reshape(parameter.shape))
+        return self.network
 
     def vectors(self) -> dict[str, int]:
         """Return the length of every parameter that no device holds."""
@@ -78,16 +96,11 @@ def error_with(learnt: TrainedNetwork, weights: Mapping[str, Any]) -> float:
     InputError
         If the network does not classify.
     """
-    import torch
-
     from contrastive_core.training.evaluation import evaluate
 
     if learnt.cost is None:
         raise InputError("a run of contrast has no classes, whose accuracy could be measured; give a run of train, compare or hardware")
-    with torch.no_grad():
-        for name, parameter in learnt.network.named_parameters():
-            parameter.copy_(torch.as_tensor(weights[name]).reshape(parameter.shape))
-    return evaluate(learnt.network, learnt.rule, learnt.cost, learnt.splits.test).error
+    return evaluate(learnt.holding(weights), learnt.rule, learnt.cost, learnt.splits.test).error
 
 
 def learnt_by(path: Path, trial: str | None, data_dir: Path | None) -> TrainedNetwork:
@@ -129,15 +142,7 @@ def learnt_by(path: Path, trial: str | None, data_dir: Path | None) -> TrainedNe
     else:
         held = OnDevice(trained.network, Device())
     cost = None if isinstance(options, ContrastiveOptions) else build_setting(options).cost
-    return TrainedNetwork(key, held.inside, weights, _tabulated(held), held.device, trained.answer, cost, trained.splits)
-
-
-def _tabulated(network: OnDevice) -> tuple[str, ...]:
-    """Return the names of the arrays of a network, all of which have rows and columns or are one column of devices."""
-    for name, level in network.levels().items():
-        if level.dim() > 3:
-            raise InputError(f"{name} holds filters, and a programming table has a row for each unit below; export a dense network")
-    return tuple(network.levels())
+    return TrainedNetwork(key, held.inside, weights, tuple(held.levels()), held.device, trained.answer, cost, trained.splits)
 
 
 def _choose(path: Path, trial: str | None, keys: list[str]) -> str:
@@ -192,7 +197,7 @@ def _rebuilt(run: RunDirectory, shared: dict[str, Any], key: str, done: Any, dat
         held = OnDevice(network, device)
         _load(held, tensors, file)
     return TrainedNetwork(
-        key, held.inside, held.stored() | weights, _tabulated(held), device, RULES[options.rule](setting), setting.cost, splits
+        key, held.inside, held.stored() | weights, tuple(held.levels()), device, RULES[options.rule](setting), setting.cost, splits
     )
 
 

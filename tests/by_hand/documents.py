@@ -178,6 +178,9 @@ SLOW: tuple[tuple[str, str, str], ...] = (
 )
 """Page, pattern and reason of the commands that ``run_documents.py`` runs and the suite does not, with processor times."""
 
+NEEDED = {"take-elsewhere.md": ("onnx", "nir")}
+"""Optional libraries without which a page is left out."""
+
 RUNS = {"contrastive.md": "runs/first", "hardware.md": "runs/first"}
 """Run that RUN stands for, that of the first command on the page."""
 

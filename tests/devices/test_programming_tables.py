@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from contrastive_core.devices.cell_list import write_cells
 from contrastive_core.devices.conductance import Conductance, Pairing
 from contrastive_core.devices.conductance_files import read_table, write_table
 from contrastive_core.devices.device import Device
@@ -70,6 +71,22 @@ def test_the_header_says_how_weights_follow_from_the_matrices(pairing: Pairing, 
         numbers = {key: float(value) for key, value in header.items() if key in ("weight_per_siemens", "reference_siemens")}
         weight = eval(header["weight"], {}, {**matrices, **numbers})
         np.testing.assert_allclose(weight, weights_of(pairing)[name].numpy(), rtol=1e-12, atol=1e-14)
+
+
+def test_a_list_of_cells_has_a_row_for_every_device(tmp_path: Path) -> None:
+    """If this fails, a programmer writes a target to another cell, or to another width. Cells are put back in their places by hand."""
+    table = table_of()
+    arrays = write_cells(tmp_path / "cells.csv", table)
+    assert arrays == [f"{name}.{side}" for name in SHAPES for side in ("plus", "minus")]
+    rows = list(csv.DictReader((tmp_path / "cells.csv").read_text().splitlines()))
+    assert len(rows) == 2 * sum(rows * columns for rows, columns in SHAPES.values())
+    for row in rows:
+        name, side = row["array"].split(".")
+        place = (int(side == "minus"), int(row["row"]), int(row["column"]))
+        assert float(row["target_siemens"]) == table.arrays[name].siemens[place]
+        assert int(row["pulses"]) == table.pulses[name][place]
+        assert float(row["tolerance_siemens"]) == table.tolerance
+    assert len({(row["array"], row["row"], row["column"]) for row in rows}) == len(rows)
 
 
 @pytest.mark.parametrize("pairing", list(Pairing))

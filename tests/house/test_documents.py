@@ -10,7 +10,7 @@ from pathlib import Path
 import flag_tables
 import pytest
 from click.testing import CliRunner
-from documents import ELSEWHERE, PAGES, ROOT, SLOW, SMALL, blocks, commands, prepare, run_on
+from documents import ELSEWHERE, NEEDED, PAGES, ROOT, SLOW, SMALL, blocks, commands, prepare, run_on
 from stories import STORIES, Story, code, copied, lines
 
 from experiments.cli import cli
@@ -39,6 +39,8 @@ def test_every_option_of_every_command_is_in_the_documents() -> None:
 @pytest.mark.parametrize("page", TESTED)
 def test_the_commands_of_a_page_run_in_order(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a documented line does not work where the page shows it."""
+    for library in NEEDED.get(page, ()):
+        pytest.importorskip(library, reason=f"{library} is not installed")
     monkeypatch.chdir(tmp_path)
     prepare(tmp_path)
     for arguments in run_on(page, quick=True):

@@ -20,7 +20,7 @@ FLOORS = (  # bottom first, and from left to right: a folder imports only from t
         "threads errors expect guards familiar types per_sample generators progress plugins registry options",
     ),  # the vocabulary
     ("contrastive_core", "cost certificate forms phases network gradients files"),
-    ("contrastive_core", "data objectives representation mixing costs networks sampling"),  # what is learnt, and by what
+    ("contrastive_core", "data objectives representation mixing costs networks sampling interchange"),  # what is learnt, and by what
     ("contrastive_core", "dynamics devices kernels relaxation"),  # how a state moves, in what hardware, and compiled
     ("contrastive_core", "rule contrast training baselines analysis joint"),  # gradients and learning
     ("eqprop", ""),

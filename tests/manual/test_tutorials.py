@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from documents import PAGES, ROOT, blocks
+from documents import NEEDED, PAGES, ROOT, blocks
 
 NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 TAUGHT = [path.name for folder in ("start", "learn", "how-to") for path in sorted((ROOT / "docs" / folder).glob("*.md"))]
@@ -22,6 +22,8 @@ def test_the_code_of_a_tutorial_prints_what_the_page_shows(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """If this fails, a learner who types the code sees something else."""
+    for library in NEEDED.get(page, ()):
+        pytest.importorskip(library, reason=f"{library} is not installed")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "tutorial"}
     for block in blocks(page):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import runpy
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,6 +86,25 @@ def test_gradients_are_those_of_autograd_through_the_relaxation(kind: str) -> No
     assert errors[1] <= (1e-4 if kind == "oscillator" else 1e-5)
     # No diode of this circuit switches, so that it is linear, without a bias: what is left is rounding over a nudge of 1e-3.
     assert errors[0] < 1e-9 if kind == "resistive" else errors[0] / errors[1] == pytest.approx(100, rel=0.2)
+
+
+def test_two_blocks_joined_by_torch_have_the_gradients_of_their_relaxation() -> None:
+    """If this fails, a block of the hybrid sends a wrong error current through the layers between, and the block below learns from it.
+
+    The network is that of the gallery, small: a block from picture to picture, batch normalisation, a block of rows. Two biases of order 2
+    in a strength of 1e-3 add up, with relative sizes of about 1 at strength 1.
+    """
+    hybrid = runpy.run_path(str(Path(__file__).parents[3] / "docs" / "gallery" / "hybrid.py"))["hybrid"]
+    found = []
+    for block in (Relaxed, lambda network: EquilibriumLayer(network, 1e-3, settling=TIGHT, unconverged="raise")):
+        model = hybrid(block, seed=0, shape=(1, 8, 8), width=1, dtype=torch.float64)
+        pictures = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(1), **DOUBLE).requires_grad_()
+        nn.functional.cross_entropy(model(pictures), torch.arange(6)).backward()
+        found.append({name: parameter.grad for name, parameter in model.named_parameters()} | {"pictures": pictures.grad})
+    errors = {name: float((found[1][name] - exact).norm() / exact.norm()) for name, exact in found[0].items()}
+    # Normalisation takes the mean of a batch away, and with it most of the gradient of the bias before it, but not of its error.
+    assert errors.pop("0.network.bias_2") <= 1e-4
+    assert max(errors.values()) <= 1e-5, errors
 
 
 def test_one_side_has_a_bias_of_order_one() -> None:

@@ -96,6 +96,9 @@ def show_command(options: PageOptions, invocation: Invocation) -> None:
         )
     write_report(path, html)
     rows = certificates(shown)
+    if moving := [row for row in rows if row["converged"] < 1 and not row["temperature"]]:
+        where = ", ".join(f"{row['phase']} at energy scale {row['energy_scale']:g}" for row in moving)
+        invocation.warn(f"phases did not reach their tolerance ({where}); lower --step, raise --budget, or take other --strengths")
     data: dict[str, Any] = {"page": str(path), "bytes": size, "network": shown.network, "samples": list(shown.places), "phases": rows}
     cells = [[row["energy_scale"], row["temperature"], row["phase"], row["sweeps"], row["residual"], row["converged"]] for row in rows]
     header = ("energy scale", "temperature", "phase", "sweeps", "largest residual", "converged")
@@ -206,10 +209,10 @@ def compute(source: Source, invocation: Invocation) -> Shown:
 
 
 def _scales(options: PageOptions) -> list[float]:
-    """Return the energy scales, the largest first; one that the network has no use for is refused."""
+    """Return the energy scales, the smallest first; one that the network has no use for is refused."""
     if "energy_scale" in network_kind(options.network).uses:
         chosen = options.energy_scales or [options.energy_scale * part for part in PARTS]
-        return sorted(chosen, reverse=True)
+        return sorted(chosen)
     if options.energy_scales is not None:
         raise InputError(f"--energy-scales has no effect on a {options.network} network, which has none; leave it out")
     return [options.energy_scale]

@@ -19,7 +19,10 @@ from command_line import Eqlab, Found, Refused
 
 from contrastive_core.certificate import Stop
 from contrastive_core.costs.squared_error import SquaredError
+from contrastive_core.data import DATASETS
+from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.dynamics.gradient_flow import GradientFlow
+from contrastive_core.files.checkpoint import save_checkpoint
 from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import Nudge
 from contrastive_core.relaxation.relax import relax
@@ -32,6 +35,8 @@ from experiments.interactive.options import PageOptions
 from experiments.interactive.page import Shown, numbers_of, render_page
 from experiments.interactive.recorded import Thought, think
 from experiments.interactive.show import Source, _source, compute
+from experiments.setup.options import TrialOptions
+from experiments.setup.training_metrics import identity_of
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SMALL = ("--hidden", 6, "--epochs", 0, "--samples", 3, "--strengths", 0.2, "--energy-scales", 1, "--temperatures", 0)
@@ -41,7 +46,7 @@ CALL = Invocation("show", (), None, True, True, 1)
 @pytest.fixture(scope="module")
 def source() -> Source:
     """An untrained network of digits, with two values on each slider."""
-    options = PageOptions(hidden=(6,), epochs=0, samples=(0, 3), strengths=(0.1, 0.3), energy_scales=(1.0, 0.5), temperatures=(0.0, 0.01))
+    options = PageOptions(hidden=(6,), epochs=0, samples=(0, 3), strengths=(0.1, 0.3), energy_scales=(0.5, 1.0), temperatures=(0.0, 0.01))
     return _source(options, CALL)
 
 
@@ -191,7 +196,7 @@ DRIVER = """
   read();
   move("sweep", 3);
   move("strength", 0);
-  move("scale", 1);
+  move("scale", 0);
   move("temperature", 1);
   document.querySelectorAll("#samples input")[1].click();
   read();
@@ -236,7 +241,7 @@ def test_a_browser_shows_the_reference_at_every_place_of_the_sliders(shown: Show
     assert result["errors"] == []
     assert result["unlabelled"] == 0
     # Strength, scale, temperature and sample of each reading, and the state of the free phase or the positive nudge.
-    expected = [(1, 0, 0, 0, 0), (1, 0, 0, 0, 3), (0, 0, 0, 0, 3), (0, 1, 0, 0, 3), (0, 1, 1, 0, 3), (0, 1, 1, 1, 3), (0, 1, 1, 1, 4)]
+    expected = [(1, 1, 0, 0, 0), (1, 1, 0, 0, 3), (0, 1, 0, 0, 3), (0, 0, 0, 0, 3), (0, 0, 1, 0, 3), (0, 0, 1, 1, 3), (0, 0, 1, 1, 4)]
     readings = result["found"]
     for reading, (strength, scale, temperature, sample, sweep) in zip(readings, expected, strict=False):
         one = shown.thoughts[scale][temperature]
@@ -246,18 +251,18 @@ def test_a_browser_shows_the_reference_at_every_place_of_the_sliders(shown: Show
         assert reading["cost"] == pytest.approx(float(one.free.cost[frame]), rel=2.0**-24)
         assert sweep == 0 or reading["residual"] == pytest.approx(float(one.free.residual[sweep - 1, sample]), rel=2.0**-24)
         assert reading["rest"] == pytest.approx(float(one.free.relaxation.residual[sample]), rel=1e-4)
-        assert reading["said"] == [f"{(0.1, 0.3)[strength]:g}", f"{(1, 0.5)[scale]:g}", f"{(0, 0.01)[temperature]:g}"]
+        assert reading["said"] == [f"{(0.1, 0.3)[strength]:g}", f"{(0.5, 1)[scale]:g}", f"{(0, 0.01)[temperature]:g}"]
         land = landscape_of(shown.thoughts[scale][0], sample, shown.cost, shown.batch)
         assert land is not None
         left, right, below, above = land.extent
         across, along, _ = land.plane.places(torch.cat([layer[sweep, sample] for layer in one.free.states])[None])[0].tolist()
         # Places are codes of 16 bits of the largest one, and the picture is a whole number of points high.
         assert reading["dot"] == pytest.approx([(across - left) / (right - left), (above - along) / (above - below)], abs=2e-3)
-    nudged = shown.thoughts[1][1].nudged[0.1, 1]
+    nudged = shown.thoughts[0][1].nudged[0.1, 1]
     assert readings[7]["energy"] == pytest.approx(float(nudged.energy[0, 1]), rel=2.0**-24)
     assert readings[7]["sweep"] == 0
     assert [reading["label"] for reading in readings[7:]] == ["Play", "Pause", "Play"]
-    assert readings[-1]["hash"].startswith("#sample=1&strength=0&scale=1&temperature=1&frame=")
+    assert readings[-1]["hash"].startswith("#sample=1&strength=0&scale=0&temperature=1&frame=")
     # Every slider but that of sweeps draws other rows.
     heats = [reading["heat"] for reading in readings]
     assert heats[0] == heats[1]
@@ -306,3 +311,28 @@ def test_what_cannot_be_shown_is_refused_in_a_sentence(arguments: tuple[object, 
     """If this fails, a mistake ends in a traceback, or in a page of something else than was asked for."""
     assert words in refused("show", *arguments)
     assert not Path("relaxation.html").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_checkpoint_shows_the_network_that_was_trained(found: Found, refused: Refused) -> None:
+    """If this fails, the page of a run shows other weights, or swallows an option that the training has decided."""
+    splits = DATASETS["digits"](None, 0)
+    options = TrialOptions(hidden=(5,), activation="hard-sigmoid", energy_scale=0.7)
+    kept = {f"best.{name}": value for name, value in Layered((64, 5, 10), gain=1.2, generator=7).state_dict().items()}
+    save_checkpoint("one.safetensors", kept, {"identity": identity_of(options, 3, splits)})  # as trainings write them
+    few = ("--samples", 1, "--strengths", 0.2, "--temperatures", 0)
+    assert "--hidden says what a new network is, and one.safetensors has one" in refused("show", "one.safetensors", *few, "--hidden", 5)
+    result = found("show", "one.safetensors", *few, "--energy-scales", 0.7)
+    assert result["network"] == "64-5-10"
+    assert [row["energy_scale"] for row in result["phases"]] == [0.7, 0.7]
+    page = Path("relaxation.html").read_text("utf-8")
+    numbers = json.loads(re.findall(r'<script type="application/json" id="numbers">(.*?)</script>', page, re.DOTALL)[0])
+    entry = numbers["runs"][0][0][0]["free"]
+    last = decoded(numbers["frames"]["energy"])[entry["first"] + entry["frames"] - 1]
+    network = Layered((64, 5, 10), activation="hard-sigmoid", energy_scale=0.7, dtype=torch.float64)
+    network.load_state_dict({name.removeprefix("best."): value for name, value in kept.items()})
+    clamped = network.clamp(splits.test.inputs[1:2])
+    with torch.no_grad():
+        rest = relax(clamped, network.initial_state(clamped), BlockDescent(), Stop(1e-12, 500), backend="torch").state
+        # The energy is flat at its minimum: a residual of 1e-4 changes it by the order of its square, and single floats by 2^-24.
+        assert last == pytest.approx(float(network.energy(rest, clamped)), rel=1e-6)

@@ -25,7 +25,7 @@
   const landscapes = page.landscapes.map(row => row.map(one => one && {...one, energy: decoded(one.energy), cost: decoded(one.cost)}));
   const ranges = {strength: page.strengths, scale: page.scales, temperature: page.temperatures, sample: samples};
 
-  const here = {sample: 0, strength: page.strengths.length - 1, scale: 0, temperature: 0, frame: 0};
+  const here = {sample: 0, strength: page.strengths.length - 1, scale: page.scales.length - 1, temperature: 0, frame: 0};
   for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
     const index = Number(value);
     if (key in here && Number.isInteger(index) && index >= 0 && index < (ranges[key] || {length: Infinity}).length) here[key] = index;
@@ -169,8 +169,8 @@
     }
     text += `<figure><figcaption>outputs, targets ◆</figcaption>${bars(index, sweep)}</figure>`;
     at("units").innerHTML = text;
-    const sizes = page.layers.slice(0, outputs).map((layer, one) => fixed(all[0].sizes[one], 2)).join(", ");
-    at("units-key").innerHTML = `<span class="ramp"></span>from −${sizes || "1"} to ${sizes || "1"}; `
+    const sizes = page.layers.slice(0, outputs).map((layer, one) => `±${fixed(all[0].sizes[one], 2)}`).join(" and ");
+    at("units-key").innerHTML = `<span class="ramp"></span>negative to positive${sizes && `, full colour at ${sizes}`}; `
       + (index ? "a thin line at an output is its free value." : "the nudge has not begun.");
   }
 
@@ -257,9 +257,9 @@
 
   function drawSweeps() {
     const box = at("sweeps"), across = Math.max(300, box.clientWidth), gap = 10, all = phases();
-    const room = across - 2 * gap, whole = total();
+    const room = across - 2 * gap - 1, whole = total();
     const shares = all.map(one => Math.max(0.2, one.frames / whole)), sum = shares.reduce((one, two) => one + two);
-    let x0 = 0;
+    let x0 = 0.5;
     const panels = all.map((phase, index) => {
       const panel = {phase, index, x: x0, width: room * shares[index] / sum};
       x0 += panel.width + gap;
@@ -293,7 +293,7 @@
         const values = (shared ? [...seen, ...limits].flat() : seen[index]).map(scaled);
         let low = Math.min(...values), high = Math.max(...values);
         if (!(high - low > 1e-12)) { low -= 0.5; high += 0.5; }
-        const top = y, height = value => top + 6 + (tall - 12) * (high - scaled(value)) / (high - low);
+        const top = y, height = value => top + 7 + (tall - 25) * (high - scaled(value)) / (high - low);
         const path = [];
         for (let sweep = 0; sweep < panel.phase.frames; sweep += 1) {
           const value = read(panel.phase, sweep);
@@ -349,12 +349,15 @@
 
   function sayRest() {
     const verdict = phase => (phase.status === "converged" ? "at rest"
-      : here.temperature > 0 ? "never: thermal noise shakes it" : phase.tolerance === null ? "ran its whole budget" : "not yet: the budget ran out");
+      : here.temperature > 0 ? "never: noise" : phase.tolerance === null ? "ran its budget" : "no: budget ran out");
     at("rest").innerHTML = '<thead><tr><th>phase</th><th class="number">sweeps</th><th class="number">residual</th><th class="number">tolerance</th>'
       + `<th>at rest</th></tr></thead><tbody>${phases().map((phase, index) => `<tr><td class="${PHASES[index]}">${NAMES[index]}</td>`
       + `<td class="number">${phase.frames - 1}</td><td class="number" data-residual="${phase.residual}">${say(phase.residual)}</td>`
       + `<td class="number">${say(phase.tolerance)}</td><td>${verdict(phase)}</td></tr>`).join("")}</tbody>`;
     const all = phases(), whole = total();
+    const moving = here.temperature === 0 && all.some(one => one.status !== "converged");
+    at("doubt").hidden = !moving;
+    at("doubt").textContent = moving ? "Not every phase came to rest here, so its end is no equilibrium: compare the residuals below." : "";
     PHASES.forEach((name, index) => { at(`to-${name}`).style.flex = `${all[index].frames / whole} 1 0`; });
     for (const key of ["strength", "scale", "temperature"]) {
       const value = say(ranges[key][here[key]]);

@@ -54,7 +54,7 @@ class Invocation:
     command : str
         Its name after ``eqlab``, such as ``data fetch``.
     argv : tuple of str
-        The whole command line after the program's name.
+        The whole command line after the name of the program.
     out : Path or None
         Directory of the run; None for a new one.
     json : bool
@@ -69,6 +69,8 @@ class Invocation:
         Form of the files of figures.
     receiver : callable, optional
         Function that takes the result, as data and as text, in place of stdout.
+    program : str
+        Name of the program that was started: ``python`` for a script.
     """
 
     command: str
@@ -80,6 +82,7 @@ class Invocation:
     runs: Path | None = None
     drawing: Drawing = ON_THE_PAGE
     receiver: Callable[[Mapping[str, Any], str], None] | None = None
+    program: str = "eqlab"
 
     def result(self, data: Mapping[str, Any], text: str) -> None:
         """Print what the command found, or hand it to the receiver.
@@ -193,4 +196,4 @@ class Invocation:
             Ready for a shell: the same command line, with ``--out`` if it had none.
         """
         out = () if self.out is not None else ("--out", str(path))
-        return shlex.join(("eqlab", *self.argv, *out))
+        return shlex.join((self.program, *self.argv, *out))

@@ -118,6 +118,11 @@ def _model_of(command: str, path: Path) -> tuple[type[LearningOptions], Any]:
         return CompareOptions, keys
     if command == "contrast":
         return ContrastOptions, keys
+    if command == "fit":
+        raise InputError(
+            f"the network of {path} was made by a Python script, which alone can make it again; give runs of train, compare or contrast, "
+            "or use the network in the script"
+        )
     raise InputError(f"{path} is a run of 'eqlab {command}', which trains no network; give runs of train, compare or contrast")
 
 

@@ -227,7 +227,7 @@ def resume_run(path: Path, options: Options, invocation: Invocation) -> RunDirec
     if listed := "; ".join(differences):
         raise InputError(f"{path} holds a run with another configuration ({listed}); resume it as it was, or choose another --out")
     with _writable(path), locked(path):
-        starts = [*run.read_provenance()["starts"], provenance(invocation.argv, invocation.threads)]
+        starts = [*run.read_provenance()["starts"], provenance(invocation.argv, invocation.threads, invocation.program)]
         write_text(run.provenance, to_json({"command": invocation.command, "starts": starts}) + "\n")
         _make_folders(run)
     return run
@@ -262,7 +262,10 @@ def differing(configurations: Sequence[Mapping[str, Any]]) -> dict[str, list[Any
 
 
 def _begin(run: RunDirectory, wanted: Mapping[str, Any], invocation: Invocation) -> RunDirectory:
-    write_text(run.provenance, to_json({"command": invocation.command, "starts": [provenance(invocation.argv, invocation.threads)]}) + "\n")
+    write_text(
+        run.provenance,
+        to_json({"command": invocation.command, "starts": [provenance(invocation.argv, invocation.threads, invocation.program)]}) + "\n",
+    )
     _make_folders(run)
     # Last, because the configuration marks a whole run: a start that is killed before leaves a directory that counts as empty.
     write_text(run.config, f"# Every setting of this run of: eqlab {invocation.command}\n" + to_toml(wanted))

@@ -96,7 +96,7 @@ def without_home(text: str) -> str:
     return _HOME.sub("~", text)
 
 
-def provenance(argv: Sequence[str], threads: int) -> dict[str, Any]:
+def provenance(argv: Sequence[str], threads: int, program: str = "eqlab") -> dict[str, Any]:
     """Describe one start of a run.
 
     Parameters
@@ -105,6 +105,8 @@ def provenance(argv: Sequence[str], threads: int) -> dict[str, Any]:
         Command line after the name of the program.
     threads : int
         Number of threads.
+    program : str
+        Name of the program that was started.
 
     Returns
     -------
@@ -114,7 +116,7 @@ def provenance(argv: Sequence[str], threads: int) -> dict[str, Any]:
     commit, changed = source_commit()
     return {
         "started": utc_now(),
-        "argv": ["eqlab", *map(without_home, argv)],
+        "argv": [program, *map(without_home, argv)],
         "versions": versions(),
         "commit": commit,
         "changed": changed,

@@ -161,7 +161,7 @@ def fit_in_run(
             **origin(splits),
         }
 
-    invocation = Invocation(KEY, (KEY, Path(sys.argv[0]).name), place, json=False, quiet=True, threads=1)
+    invocation = Invocation(KEY, _started(), place, json=False, quiet=True, threads=1, program="python")
     run = open_run(options, invocation)
     with run.journal() as journal:
         opened = Computation(run, journal, SERIAL, invocation)
@@ -170,6 +170,11 @@ def fit_in_run(
         except EqlabError as error:
             raise (raised[0] if raised else error) from None  # the error of the script itself, with its traceback
     return results[0] if results else training(checkpoint_of(run.checkpoints, KEY), None)
+
+
+def _started() -> tuple[str, ...]:
+    """Return the script and its arguments, as they were typed; nothing in a notebook or at a prompt."""
+    return tuple(sys.argv) if Path(sys.argv[0]).is_file() and "ipykernel" not in sys.modules else ()
 
 
 def _digest(network: Network) -> str:

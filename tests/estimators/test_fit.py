@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,17 @@ def test_the_page_is_a_run_that_the_program_knows(
 ) -> None:
     """If this fails, a training from Python cannot be found, shown or reported."""
     monkeypatch.chdir(tmp_path)
+    Path("mine.py").touch()
+    monkeypatch.setattr(sys, "argv", ["mine.py", "--fast"])
     (code,) = [block for block in blocks("training.md") if block.language == "python"]
     exec(compile(code.text, "training.md", "exec"), {"__name__": "page"})
     assert capsys.readouterr().out == code.after
     (listed,) = json.loads(eqlab("runs", "list", "--json").stdout)["runs"]
     assert (listed["name"], listed["command"], listed["trials"], listed["done"]) == ("mine", "fit", 1, 1)
-    assert eqlab("runs", "show", "runs/mine").exit_code == 0
+    shown = eqlab("runs", "show", "runs/mine")
+    assert (shown.exit_code, "by: python mine.py --fast" in shown.stdout) == (0, True), shown.stdout
+    refused = eqlab("export", "mine", "--write", "mine.onnx")
+    assert (refused.exit_code, "was made by a Python script" in refused.stderr) == (2, True)
     assert json.loads(eqlab("report", "runs/mine", "--json").stdout)["figures"] == ["learning-curves"]
     page = Path("runs/mine/report.html").read_text("utf-8")
     assert "Left out" not in page

@@ -85,4 +85,12 @@ MORE = [
     Mutation("named files: an empty one is in the way", "contrastive_core/files/writing.py", "(size := path.stat().st_size) and (size !=", "(size := path.stat().st_size) >= 0 and (size !=", "named_files::test_a_file_is_written_once"),
     Mutation("device files: settings without a part pass", "experiments/setup/device_files.py", "if not isinstance(table, Mapping) or not all(", "if isinstance(table, Mapping) and not all(", "trained_on_devices::test_files_without_settings"),
     Mutation("ground states: a root is a jump", "experiments/hopfield/ground_states.py", "_WIDTH = 1e-6", "_WIDTH = 1e-2", "ground_lines::test_a_state_that_grows"),
+    # The interactive page
+    Mutation("page: strengths in units of the energy", "experiments/interactive/recorded.py", "sign * strength * network.stiffness[-1]", "sign * strength", "interactive_page::test_nudged_phases"),
+    Mutation("page: other noise than the certificate's", "experiments/interactive/recorded.py", "phase, generator_of(*draws)))", "phase, generator_of(0)))", "interactive_page::test_recorded_phases"),
+    Mutation("page: landscape mirrored", "experiments/interactive/landscape.py", "grid[:, :1] * plane.along", "-grid[:, :1] * plane.along", "interactive_page::test_a_landscape"),
+    Mutation("page: residuals of one sweep later", "experiments/interactive/page.py", "[[np.nan], recorded.residual[: count - 1, sample].numpy()]", "[recorded.residual[: count - 1, sample].numpy(), [np.nan]]", "interactive_page::test_the_numbers"),
+    Mutation("page: nudged units as they are", "experiments/interactive/page.py", "layers if rest is None else [", "layers if True else [", "interactive_page::test_the_numbers"),
+    Mutation("page: slider of the feedback draws nothing", "experiments/interactive/templates/relaxation.js", "page.runs[here.scale][here.temperature]", "page.runs[0][here.temperature]", "interactive_page::test_a_browser"),
+    Mutation("page: options of a new network beside a checkpoint", "experiments/interactive/show.py", 'if name in given]:\n        raise', 'if not name]:\n        raise', "interactive_page::test_a_checkpoint"),
 ]  # fmt: skip

@@ -58,7 +58,7 @@ def shown(source: Source) -> Shown:
 
 def two_units() -> tuple[Layered, Batch]:
     """A chain of one input, one hidden unit and one output."""
-    network = Layered((1, 1, 1), activation="tanh", dtype=torch.float64)
+    network = Layered((1, 1, 1), activation="tanh", energy_scale=0.8, dtype=torch.float64)
     for parameter, value in zip(network.parameters(), (1.0, 0.0, -0.8, 0.2), strict=True):
         parameter.data.fill_(value)
     return network, Batch(torch.tensor([[0.5]], dtype=torch.float64), torch.tensor([[0.6]], dtype=torch.float64))
@@ -99,7 +99,7 @@ def test_nudged_phases_are_those_of_the_documented_strength() -> None:
     found = thought(network, batch)
     clamped = network.clamp(batch.inputs)
     for (strength, sign), phase in found.nudged.items():
-        nudge = Nudge(SquaredError(), batch, sign * strength * network.stiffness[-1])
+        nudge = Nudge(SquaredError(), batch, sign * strength * 0.8**2)
         with torch.no_grad():
             expected = relax(clamped, found.free.relaxation.state, GradientFlow(), Stop(1e-12, 200), nudge, backend="torch").state
         # Both are within their residuals over the least curvature, which is above 0.2, of the same rest.
@@ -121,7 +121,7 @@ def test_a_landscape_of_two_units_is_their_energy() -> None:
     spot = land.plane.origin.numpy() + sideways[column] * land.plane.across.numpy() + upward[row] * land.plane.along.numpy()
     hidden, output = np.clip(spot[0], -1 + 1e-15, 1 - 1e-15), spot[1]
     potential = hidden * np.arctanh(hidden) + 0.5 * np.log(1 - hidden**2)
-    energy = potential - hidden * 1.0 * 0.5 + 0.5 * output**2 - output * (-0.8 * hidden + 0.2)
+    energy = 0.8 * (potential - hidden * 1.0 * 0.5) + 0.8**2 * (0.5 * output**2 - output * (-0.8 * hidden + 0.2))
     # Roundings of 1 - s^2, of the order of 1e-16 at these points.
     assert float(land.energy[row, column]) == pytest.approx(energy, abs=1e-12)
     assert float(land.cost[row, column]) == pytest.approx(0.5 * (output - 0.6) ** 2, abs=1e-12)

@@ -2,7 +2,7 @@
 # Redraw the figures of README.md, docs/multitasking.md and docs/learn by the commands that stand there; the longest takes minutes.
 # Usage: docs/images/redraw.sh [RUNS], from the root of the repository; runs that are there already are drawn again, not computed again.
 set -e
-# show.png is the page of "eqlab show" in a browser window of 1280 x 1180 at its 61st frame.
+# show.png is the page of "eqlab show" in a browser window of 1280 x 1480, at its address with #frame=38.
 runs=${1:-runs/images}
 images=$(dirname "$0")
 draw() { # image figure command

@@ -116,8 +116,10 @@ def layers_of(network: str) -> tuple[str, tuple[int, ...], int]:
     """
     written, batch = NAMED.get(network, (network, 32))
     found = _PICTURE.fullmatch(written)
-    if found is None or re.search(r"[alw>]", found[4]):
-        raise InputError(f"a network is {', '.join(NAMED)}, or pictures and layers with maxima as in '1x28x28 32c5 p2 10', got {network!r}")
+    if found is None or re.search(r"[alw>]", found[4]) or "c" not in found[4]:
+        raise InputError(
+            f"a network is {', '.join(NAMED)}, or pictures and layers with filters and maxima as in '1x28x28 32c5 p2 10', got {network!r}"
+        )
     return found[4], tuple(int(size) for size in found.groups()[:3]), batch
 
 

@@ -129,7 +129,9 @@ def _shown(share: Share) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it: ``45 s``, ``12 min``, ``3.5 h``."""
+    """Return a time as people say it: ``45 s``, ``12 min``, ``3.5 h``, ``174 days``."""
     if seconds < 100:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 100 * 3600 else f"{seconds / 86400:.0f} days"

@@ -58,11 +58,11 @@ def test_plain_backpropagation_is_the_limit_of_little_feedback() -> None:
     assert torch.isfinite(ep_textbook(pictures(network, batch, torch.contiguous_format))()[0]).all()
 
 
-@pytest.mark.parametrize("network", ["lenet5", "28x28 32c5 p2 10", "1x28x28", "1x28x28 32c5 a2 10", "1x28x28 32c5>3 16c3 10"])
+@pytest.mark.parametrize("network", ["lenet5", "28x28 32c5 p2 10", "1x28x28", "1x28x28 32c5 a2 10", "1x28x28 32c5>3 16c3 10", "1x8x8 5"])
 def test_bench_conv_refuses_what_is_no_network(network: str) -> None:
     result = CliRunner().invoke(cli, ["bench", "conv", "--networks", network])
     assert result.exit_code == 2
-    assert "pictures and layers with maxima" in result.stderr
+    assert "pictures and layers with filters and maxima" in result.stderr
 
 
 def test_named_networks_are_those_of_the_literature() -> None:

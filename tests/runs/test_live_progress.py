@@ -21,7 +21,7 @@ from experiments.runs import live_shares
 from experiments.runs.live_epochs import announce, forget, running
 from experiments.runs.live_shares import announce_share, read_share
 from experiments.trials.experiment import find_experiment
-from experiments.trials.progress import StatusLine, under_way
+from experiments.trials.progress import StatusLine, duration, under_way
 from hebbian import montecarlo
 from hebbian.multitasking import cue, store_patterns
 from hebbian.patterns import draw_patterns
@@ -165,6 +165,13 @@ def test_lines_of_one_long_trial_have_its_share_and_time_left(tmp_path: Path, ca
         err = capsys.readouterr().err
         assert (err == "") is quiet
     assert re.fullmatch(r"phase: 0 of 1 trials, 0\.025 per second, 30 s left, 0 failed; 1 under way, 25 % done \(chains\)\n", err), err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(45.4, "45 s"), (120, "2 min"), (9000, "2.5 h"), (356_400, "99.0 h"), (15_000_120, "174 days")]
+)
+def test_a_time_is_told_in_the_unit_in_which_people_count_it(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
 
 
 def test_a_resumed_training_tells_from_its_checkpoint_on(tmp_path: Path, told: Told) -> None:

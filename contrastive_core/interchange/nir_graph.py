@@ -23,7 +23,7 @@ LOST = (
 def to_nir(network: Layered, time_constant: float = 0.01) -> Any:
     r"""Return a NIR graph of a network of rows: how it settles.
 
-    Layer l is a leaky integrator :math:`\tau \dot v_l = -v_l + s_{l-1} W_l + b_l + \lambda s_{l+1} W_{l+1}^T` with
+    Layer l is a leaky integrator :math:`\tau \dot{v}_l = -v_l + s_{l-1} W_l + b_l + \lambda s_{l+1} W_{l+1}^T` with
     :math:`s_l = \sigma_l(v_l)`, at rest where the energy is stationary. Nodes are ``layer_l`` (LI), ``weight_l`` (Affine, from below) and
     ``feedback_l`` (Linear, :math:`\lambda W_l^T` from layer l to the layer below), and ``readout`` (Affine) if there is one.
 

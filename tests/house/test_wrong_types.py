@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,9 @@ def calls() -> dict[str, dict[str, Any]]:
         "convolutional": {"layers": "4c3+1 p2 5", "inputs": (1, 6, 6)},
         "towers": {"first": (4, 5, 3), "second": (2, 4, 3)},
         "spiking": {**sized, "window": 8, "energy_scale": 1.0},
+        "to_onnx": {"network": network, "sweeps": 1},
+        "to_nir": {"network": network, "time_constant": 0.1},
+        "from_nir": {"graph": eqlab.to_nir(network) if find_spec("nir") else None, "energy_scale": None, "activation": None},
         "NetworkKind": {
             "build": len,
             "options": None,
@@ -226,6 +230,8 @@ ESTIMATORS = {"EquilibriumClassifier", "EquilibriumRegressor", "EquilibriumEncod
 """Constructors that check nothing, as scikit-learn asks; ``fit`` does."""
 TABLES = {name for name in eqlab.PUBLIC if name.isupper()}
 ERRORS = {name for name in eqlab.PUBLIC if name.endswith(("Error", "Warning")) and name != "SquaredError"}
+LIBRARIES = {"to_onnx": "onnx", "to_nir": "nir", "from_nir": "nir"}
+"""Optional library that a function needs before all else."""
 ANY = {("NetworkKind", "options"), ("Batch", "inputs"), ("Batch", "labels"), ("Estimate", "relaxations")}
 """Parameters that take any class, samples, which are converted where they are used, and relaxations, which a look into them would make."""
 
@@ -238,6 +244,8 @@ def test_the_walk_covers_every_public_callable() -> None:
 @pytest.mark.parametrize("name", sorted(set(eqlab.PUBLIC) - WITHOUT - ESTIMATORS - TABLES - ERRORS))
 def test_wrong_types_are_refused_in_one_sentence(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a slip is found by reading our code."""
+    if name in LIBRARIES:
+        pytest.importorskip(LIBRARIES[name], reason=f"{LIBRARIES[name]} is not installed")
     monkeypatch.chdir(tmp_path)  # a text is the name of a file for some
     call, valid = getattr(eqlab, name), dict(calls()[name])
     Path("table.csv").write_text("\n".join(["a,b", *(f"{index}.5,{index}" for index in range(9))]))

@@ -17,10 +17,11 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 class _Meaning(NamedTuple):
-    """Test of a value, and words for the values that pass it."""
+    """Test of a value, words for the values that pass it, and whether the type of a value alone decides."""
 
     fits: Callable[[Any], bool]
     words: str
+    by_type: bool = False
 
 
 def typed(*but: str) -> Callable[[T], T]:
@@ -52,10 +53,14 @@ def typed(*but: str) -> Callable[[T], T]:
 
 def _checking(target: Callable[..., Any], function: Callable[..., Any], but: Sequence[str]) -> Callable[..., Any]:
     meanings: dict[str, _Meaning | None] = {}
+    passed: set[tuple[type, ...]] = set()  # types of arguments that need no second look: nudges are made in every batch
     first = int(function is not target)  # methods begin with the object or the class
 
     @wraps(function)
     def checking(*args: Any, **kwargs: Any) -> Any:
+        types = tuple(map(type, args))
+        if types in passed and not kwargs:
+            return function(*args)
         if not meanings:  # the first call, when all modules are imported that annotations name
             names, parameters = vars(sys.modules[target.__module__]), list(signature(function).parameters.values())[first:]
             meanings.update({one.name: None if one.name in but else _meaning(_resolved(one.annotation, names)) for one in parameters})
@@ -63,6 +68,8 @@ def _checking(target: Callable[..., Any], function: Callable[..., Any], but: Seq
             _check(target.__name__, parameter, meaning, given)
         for parameter, given in kwargs.items():
             _check(target.__name__, parameter, meanings.get(parameter), given)
+        if not kwargs and all(meaning is None or meaning.by_type for meaning in meanings.values()):
+            passed.add(types)
         return function(*args, **kwargs)
 
     return checking
@@ -107,7 +114,7 @@ def _meaning(hint: Any) -> _Meaning | None:
         part = _meaning(parts[1]) if parts else None
         words = f"a mapping, each value {part.words}" if part else "a mapping"
         return _Meaning(lambda given: isinstance(given, kind) and (not part or all(map(part.fits, given.values()))), words)
-    return _Meaning(lambda given: isinstance(given, kind), with_article(kind))
+    return _Meaning(lambda given: isinstance(given, kind), with_article(kind), by_type=True)
 
 
 def _any_of(hints: Sequence[Any]) -> _Meaning | None:
@@ -117,7 +124,10 @@ def _any_of(hints: Sequence[Any]) -> _Meaning | None:
         return _Meaning(lambda given: (without and given is None) or _are_numbers(given), words)
     found = [_meaning(one) for one in hints]
     sure = [one for one in found if one is not None]
-    return _Meaning(lambda given: any(one.fits(given) for one in sure), " or ".join(one.words for one in sure)) if sure == found else None
+    if sure != found:
+        return None
+    by_type = all(one.by_type for one in sure)
+    return _Meaning(lambda given: any(one.fits(given) for one in sure), " or ".join(one.words for one in sure), by_type)
 
 
 def _sequence(part: _Meaning | None, length: int | None) -> _Meaning:
@@ -147,9 +157,9 @@ def _is_bool(given: object) -> bool:
 
 
 _PLAIN = {
-    NoneType: _Meaning(lambda given: given is None, "None"),
-    bool: _Meaning(_is_bool, "True or False"),
-    int: _Meaning(lambda given: isinstance(given, Integral) and not _is_bool(given), "a whole number"),
-    float: _Meaning(lambda given: isinstance(given, Real) and not _is_bool(given), "a number"),
-    str: _Meaning(lambda given: isinstance(given, str), "a text"),
+    NoneType: _Meaning(lambda given: given is None, "None", by_type=True),
+    bool: _Meaning(_is_bool, "True or False", by_type=True),
+    int: _Meaning(lambda given: isinstance(given, Integral) and not _is_bool(given), "a whole number", by_type=True),
+    float: _Meaning(lambda given: isinstance(given, Real) and not _is_bool(given), "a number", by_type=True),
+    str: _Meaning(lambda given: isinstance(given, str), "a text", by_type=True),
 }

@@ -19,24 +19,11 @@ from contrastive_core.phases import Sides
 from contrastive_core.rule import Settling
 from contrastive_core.types import Batch
 from eqprop.rule import EquilibriumPropagation
-from experiments.benchmarks.settling_cases import (
-    SMALL,
-    STRENGTH,
-    TEXTBOOK_SWEEPS,
-    TRUNCATED,
-    Gradients,
-    Run,
-    TimedGradient,
-    cosine,
-    ep,
-    ep_sweeps,
-)
+from experiments.benchmarks.accuracy import SMALL, Gradients, loosest
+from experiments.benchmarks.settling_cases import STRENGTH, TEXTBOOK_SWEEPS, TRUNCATED, Run, TimedGradient, ep, ep_sweeps
 
 GOOD = 0.997
 """Cosine to the exact gradient that ``ep-matched`` must reach."""
-
-LADDER = (0.3, 0.1, 3e-2, 1e-2, 3e-3, 1e-3)
-"""Tolerances of both phases that ``ep-matched`` tries, loosest first."""
 
 RATE = 1e-3
 """Learning rate of the short training, by Adam."""
@@ -113,7 +100,7 @@ def cases(network: Layered, batch: Batch, names: Sequence[str]) -> list[TimedGra
     last, first = torch.channels_last, torch.contiguous_format
     made: dict[str, Callable[[str], TimedGradient]] = {
         "ep-train": lambda name: ours(name, Settling(), STRENGTH, Sides.CENTERED),
-        "ep-matched": lambda name: ours(name, matched(network, batch, exact)),
+        "ep-matched": lambda name: ours(name, loosest(network, batch, exact, GOOD)),
         "ep-truncated": lambda name: ours(name, TRUNCATED),
         "ep-textbook": lambda name: plain(name, ep_textbook, first, 3.0 * TEXTBOOK_SWEEPS),
         "backprop-channels-last": lambda name: plain(name, backprop, last),
@@ -129,16 +116,6 @@ def exact_gradients(network: Layered, batch: Batch) -> Gradients:
     twin.load_state_dict({name: value.double() for name, value in network.state_dict().items()})
     rule = Implicit(SquaredError(), Settling(free=Stop(1e-8, 500), second=Stop(1e-6, 500)))
     return tuple(rule.estimate(twin, Batch(batch.inputs.double(), batch.labels)).gradients.values())
-
-
-def matched(network: Layered, batch: Batch, exact: Gradients) -> Settling:
-    """Return the loosest tolerances with which one-sided equilibrium propagation reaches the cosine ``GOOD``, else the tightest."""
-    for tolerance in LADDER:
-        settling = Settling(free=Stop(tolerance), second=Stop(tolerance))
-        rule = EquilibriumPropagation(SquaredError(), settling, SMALL, Sides.POSITIVE)
-        if cosine(ep(rule, network, batch)(), exact) >= GOOD:
-            break
-    return settling
 
 
 def pictures(network: Layered, batch: Batch, order: torch.memory_format) -> Pictures:

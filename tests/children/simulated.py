@@ -13,7 +13,7 @@ from contrastive_core.kernels.settling.elements import launch_cuda
 from contrastive_core.kernels.settling.pictures import host_cuda
 from contrastive_core.kernels.spins import chains_cuda
 from contrastive_core.relaxation import cached
-from experiments.benchmarks import convolution_cases, settling, settling_cases, spin_devices
+from experiments.benchmarks import accuracy, settling, settling_cases, spin_devices
 from experiments.cli import cli
 
 simulator.prepare()
@@ -21,6 +21,6 @@ launch_cuda.THREADS = chains_cuda.THREADS = 4
 host_cuda.THREADS = 16
 spin_devices.LANES, spin_devices.SWEEPS = 4, 1
 settling.JUDGED = 2
-settling_cases.FREE = settling_cases.SECOND = convolution_cases.LADDER = (1e-1,)
+settling_cases.FREE = settling_cases.SECOND = accuracy.LADDER = (1e-1,)
 cached.place_of = lambda _: "cuda"
 cli(sys.argv[1:])

@@ -24,7 +24,13 @@ def test_the_check_ends_in_the_simulator_without_a_word_on_speed(tmp_path: Path,
     assert found["simulated"]
     rows = found["parts"][1]["result"]["rows"]
     assert {row["device"] for row in rows} == {"simulator"}
-    assert {row["case"] for row in rows if row["backend"] == "cuda"} == {"ep-centered", "ep-one-sided", "ep-truncated", "ep-matched"}
+    assert {row["case"] for row in rows if row["backend"] == "cuda"} == {
+        "ep-centered",
+        "ep-one-sided",
+        "ep-loose",
+        "ep-truncated",
+        "ep-matched",
+    }
     assert next(row["cosine"] for row in rows if row["case"] == "ep-one-sided") > 0.999
     assert "says nothing about speed" in text
     assert "samples/s" not in text

@@ -268,3 +268,13 @@ def test_wrong_types_are_refused_in_one_sentence(name: str, tmp_path: Path, monk
                 if isinstance(wrong, Odd | bytes | complex) and (name, parameter) not in ANY:
                     failures.append(f"{parameter}={wrong!r} is taken")
     assert not failures, "\n" + "\n".join(failures)
+
+
+def test_arguments_of_a_type_that_has_passed_are_looked_at_where_the_type_does_not_decide() -> None:
+    """Arguments whose types are enough are looked at once; a tuple of texts is no tuple of sizes because one of sizes came before it."""
+    assert eqlab.Stop(1e-3, 5).budget == eqlab.Stop(1e-3, 6).budget - 1
+    with pytest.raises(eqlab.InputError, match="budget"):
+        eqlab.Stop(1e-3, True)
+    eqlab.Layered((4, 3))
+    with pytest.raises(eqlab.InputError, match="sizes"):
+        eqlab.Layered(("4", "3"))  # type: ignore[arg-type]

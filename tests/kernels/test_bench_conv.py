@@ -6,7 +6,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from experiments.benchmarks.convolution_cases import backprop, cases, cosine, ep_textbook, exact_gradients, network_of, pictures, samples
+from experiments.benchmarks.accuracy import cosine
+from experiments.benchmarks.convolution_cases import backprop, cases, ep_textbook, exact_gradients, network_of, pictures, samples
 from experiments.benchmarks.convolutions import CASES, layers_of
 from experiments.cli import cli
 

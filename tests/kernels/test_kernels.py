@@ -218,6 +218,23 @@ def test_nudges_to_different_labels_are_contrasted_as_they_are(sizes: str) -> No
         assert float((found[name] - gradient).abs().max()) <= EQUAL[torch.float64] / 0.1
 
 
+@pytest.mark.parametrize("rows", [1, 7, 19])
+@pytest.mark.parametrize("sizes", [(6, 16, 10), (6, 9, 7)])
+@pytest.mark.parametrize("rule", ["ep-positive", "ep-negative"])
+def test_a_side_that_is_not_run_stays_at_the_free_state(rule: str, sizes: tuple[int, ...], rows: int) -> None:
+    """One row of zeros stands for that side: read as a sample's own, it would contrast states of different samples."""
+    network, _, _, batch = build(sizes, rows=rows)  # 19: two chunks of eight samples, as vectors if the sizes fill them, and three more
+    stop = Stop(None, 5)
+    expected, found = (
+        RULES[rule](Setting(COSTS["squared-error"](), Settling(BlockDescent(), stop, stop, backend), strength=0.01)).estimate(
+            network, batch
+        )
+        for backend in ("torch", "numba")
+    )
+    for name, gradient in expected.gradients.items():
+        assert float((found.gradients[name] - gradient).abs().max()) <= EQUAL[torch.float64] / 0.01
+
+
 @pytest.mark.parametrize("backend", ["torch", "numba", "auto"])
 @pytest.mark.parametrize("bad", [Stop(1e-3, 0), Stop(1e-3, -3), Stop(1e-3)._replace(budget=2.5), Stop(-1.0, 5), Stop(math.nan, 5)], ids=str)
 def test_a_bad_stop_ends_in_the_same_sentence_for_every_backend(

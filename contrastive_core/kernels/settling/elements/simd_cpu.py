@@ -109,7 +109,7 @@ def add_contrasts(
     typing : object
         Typing context of numba.
     origin, plus, minus, change : arrays
-        One-dimensional: rows of hidden units one after the other. Both states are measured from the origin; ``change`` is overwritten.
+        Rows of hidden units in one dimension; of plus and minus, measured from the origin, one may be every sample's. Writes ``change``.
     first : int
         The first sample.
     width : int
@@ -133,11 +133,11 @@ def add_contrasts(
         rows = [builder.add(builder.mul(INDEX(k), width), loop.index) for k in range(GROUP)]
         # All contrasts of one vector of units stay in registers while the samples pass.
         totals, whole = [vectors.load(sums, row) for row in rows], vectors.load(bias, loop.index)
+        single = [builder.icmp_signed("==", builder.extract_value(array.shape, 0), width) for array in arrays[1:3]]
         for sample in range(CHUNK):
             place = builder.add(builder.mul(builder.add(first, INDEX(sample)), width), loop.index)
-            ahead = vectors.load(plus, place)
-            above = builder.fadd(vectors.load(origin, place), ahead)
-            moved = builder.fsub(ahead, vectors.load(minus, place))
+            ahead, behind = (vectors.load(a, builder.select(one, loop.index, place)) for a, one in zip((plus, minus), single, strict=True))
+            above, moved = builder.fadd(vectors.load(origin, place), ahead), builder.fsub(ahead, behind)
             for k in range(GROUP):
                 step, base = (vectors.splat(builder.load(builder.gep(part, [INDEX(sample * PADDED + k)]))) for part in (steps, bases))
                 totals[k] = vectors.add_product(vectors.add_product(totals[k], step, above), base, moved)

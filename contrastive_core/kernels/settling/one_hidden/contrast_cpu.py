@@ -30,7 +30,7 @@ def contrast_pair(
     status : array of shape (P, B)
         Status of every phase.
     free, plus, minus : arrays of shape (B, n)
-        Hidden units of the free state, and both displacements.
+        Hidden units of the free state, and both displacements; one row, if it is that of every sample.
     free_out, plus_out, minus_out : arrays of shape (B, k)
         Outputs of the free state, and their displacements in both phases.
     scale, scale_out : float
@@ -61,15 +61,15 @@ def contrast_pair(
         for row in range(min(CHUNK, samples - first)):
             sample = first + row
             for k in range(count):
-                base = scale_out * (free_out[sample, k] + minus_out[sample, k])
-                step = scale_out * (plus_out[sample, k] - minus_out[sample, k])
+                down = minus_out[sample % len(minus_out), k]
+                base, step = scale_out * (free_out[sample, k] + down), scale_out * (plus_out[sample % len(plus_out), k] - down)
                 bias_out[k] += step
                 if together:
                     steps[row, k], bases[row, k] = step, base
                 else:
-                    _add_contrast(free[sample], plus[sample], minus[sample], step, base, weights[k])
+                    _add_contrast(free[sample], plus[sample % len(plus)], minus[sample % len(minus)], step, base, weights[k])
             if not together:
-                _add_change(plus[sample], minus[sample], scale, change[sample], bias)
+                _add_change(plus[sample % len(plus)], minus[sample % len(minus)], scale, change[sample], bias)
         if together:
             add_contrasts(flat, flat_plus, flat_minus, flat_change, first, width, steps, bases, scale, weights, bias)
     for j in range(width):

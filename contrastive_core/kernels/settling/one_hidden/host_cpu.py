@@ -187,8 +187,8 @@ def estimate_pair(network: Layered, batch: Batch, settings: FromRest) -> Contras
     memory, classes = PhaseArrays(drive, len(stops), sizes), batch.labels.numpy()
     run_pair(network, memory, arrays, memory.output[0], classes, cast(BlockDescent, dynamics), stops, action, True, True)
     hidden, output = memory.hidden, memory.output
-    # A side that is not run stays at the free state: no displacement.
-    sides = [[layer[1 + signs.index(sign)] if sign in signs else np.zeros_like(layer[0]) for layer in (hidden, output)] for sign in (1, -1)]
+    # A side that is not run stays at the free state: no displacement, and one row of zeros stands for all of its samples.
+    sides = [[x[1 + signs.index(s)] if s in signs else np.zeros((1, x.shape[2]), drive.dtype) for x in (hidden, output)] for s in (1, -1)]
     scale, scale_out = (-factor * stiffness / num_samples for stiffness in network.stiffness)
     change, bias, weight_out, bias_out = (np.empty(shape, drive.dtype) for shape in ((num_samples, sizes[0]), sizes[0], sizes, sizes[1]))
     well = contrast_cpu.contrast_pair(

@@ -266,16 +266,20 @@ def test_bad_input_is_one_sentence(contrast_refused: Refused) -> None:
     assert "coupled-positive holds the outputs" in contrast_refused("--rules", "coupled-positive", "--readout")
 
 
-def test_every_objective_of_the_shipped_configuration_is_trained_with_its_settings() -> None:
+@pytest.mark.parametrize("config", ["contrast-mnist", "contrast-mnist-small"])
+def test_every_objective_of_the_shipped_configuration_is_trained_with_its_settings(config: str) -> None:
     """If this fails, a table of objectives is made with the settings of one of them, or with none that can be built."""
-    config = read_config("contrast-mnist").values
-    for name, case in config["when"]["cost"].items():
-        options = resolve(ContrastOptions, config="contrast-mnist", flags={"cost": name})
+    for name, case in read_config(config).values["when"]["cost"].items():
+        options = resolve(ContrastOptions, config=config, flags={"cost": name})
         objective = vars(build_objective(options))
         assert {key: objective[key] for key in case["objective"]} == case["objective"]
         assert options.view_strength == case.get("view_strength", 1.0)
+    assert resolve(ContrastOptions, config=config).objective == {}
+
+
+def test_the_command_line_wins_over_the_settings_of_an_objective() -> None:
+    """If this fails, a user who gives a temperature trains at another one."""
     assert resolve(ContrastOptions, config="contrast-mnist", flags={"cost": "swav", "temperature": 0.3}).temperature == 0.3
-    assert resolve(ContrastOptions, config="contrast-mnist").objective == {}
 
 
 def test_probes_of_the_validation_split_never_see_the_test_split() -> None:

@@ -155,6 +155,8 @@ def export_command(options: InterchangeOptions, invocation: Invocation) -> None:
             raise InputError(f"--{own.replace('_', '-')} is for files that end in {ending}; leave it out")
     learnt = learnt_by(find_run(options.run).path, options.trial, options.data_dir)
     network = learnt.holding(learnt.weights)
+    if not learnt.rule.settles and (options.sweeps or options.write.suffix == ".nir"):
+        invocation.warn(f"{learnt.key} was trained without feedback, and with the feedback of this file it computes something else")
     written = writer(network, options, learnt.splits.source)
     compared = {} if written.outputs is None else _compared(learnt, network, written.outputs)
     try:

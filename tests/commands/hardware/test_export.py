@@ -16,8 +16,8 @@ from contrastive_core.devices.device import Device
 from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Setting
 from contrastive_core.training.evaluation import evaluate
-from eqprop import RULES
 from experiments.hardware import export, learnt
+from experiments.setup.tables import RULES
 
 NETWORK = Layered((64, 8, 10), generator=0)
 LEARNT = learnt.TrainedNetwork(
@@ -55,6 +55,14 @@ def test_a_run_leaves_as_leaky_integrators(eqlab: Eqlab, tmp_path: Path) -> None
     graph = nir.read(tmp_path / "network.nir")
     assert graph.nodes["layer_1"].tau[0] == 0.5
     assert graph.metadata["inputs"] == LEARNT.splits.source
+
+
+def test_feedback_that_training_did_not_have_is_a_warning(eqlab: Eqlab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a network of backprop leaves as another one; that of equilibrium propagation is the control."""
+    pytest.importorskip("nir", reason="nir is not installed")
+    assert "without feedback" not in eqlab("export", "run", "--write", tmp_path / "a.nir").stderr
+    monkeypatch.setattr(learnt, "learnt_by", lambda *_: LEARNT._replace(rule=RULES["backprop"](Setting("squared-error"))))
+    assert "trained without feedback" in eqlab("export", "run", "--write", tmp_path / "b.nir").stderr
 
 
 @pytest.mark.parametrize(

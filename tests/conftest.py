@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import command_line
-import outlines
+import pictures
 import processes
 import pytest
 
@@ -46,7 +46,7 @@ def refused() -> command_line.Refused:
 def _outlined() -> Iterator[None]:
     """Figures are painted and not rendered unless a module asks for ``rendered``: rendering is most of the time of a small command."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(style, "_saved", outlines.outlined)
+        patch.setattr(style, "_saved", pictures.outlined)
         yield
 
 
@@ -54,7 +54,7 @@ def _outlined() -> Iterator[None]:
 def rendered() -> Iterator[None]:
     """Figures of this module are rendered by matplotlib, as they are for a user."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(style, "_saved", outlines.RENDERED)
+        patch.setattr(style, "_saved", pictures.RENDERED)
         yield
 
 

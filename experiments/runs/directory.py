@@ -227,9 +227,7 @@ def resume_run(path: Path, options: Options, invocation: Invocation) -> RunDirec
     if listed := "; ".join(differences):
         raise InputError(f"{path} holds a run with another configuration ({listed}); resume it as it was, or choose another --out")
     with _writable(path), locked(path):
-        starts = [*run.read_provenance()["starts"], provenance(invocation.argv, invocation.threads, invocation.program)]
-        write_text(run.provenance, to_json({"command": invocation.command, "starts": starts}) + "\n")
-        _make_folders(run)
+        _add_start(run, run.read_provenance()["starts"], invocation)
     return run
 
 
@@ -262,17 +260,15 @@ def differing(configurations: Sequence[Mapping[str, Any]]) -> dict[str, list[Any
 
 
 def _begin(run: RunDirectory, wanted: Mapping[str, Any], invocation: Invocation) -> RunDirectory:
-    write_text(
-        run.provenance,
-        to_json({"command": invocation.command, "starts": [provenance(invocation.argv, invocation.threads, invocation.program)]}) + "\n",
-    )
-    _make_folders(run)
+    _add_start(run, [], invocation)
     # Last, because the configuration marks a whole run: a start that is killed before leaves a directory that counts as empty.
     write_text(run.config, f"# Every setting of this run of: eqlab {invocation.command}\n" + to_toml(wanted))
     return run
 
 
-def _make_folders(run: RunDirectory) -> None:
+def _add_start(run: RunDirectory, earlier: Sequence[Any], invocation: Invocation) -> None:
+    starts = [*earlier, provenance(invocation.argv, invocation.threads, invocation.program)]
+    write_text(run.provenance, to_json({"command": invocation.command, "starts": starts}) + "\n")
     run.checkpoints.mkdir(exist_ok=True)
     run.figures.mkdir(exist_ok=True)
 

@@ -1,4 +1,4 @@
-"""Records that figures are drawn of, what a drawn figure shows, and faults of its texts."""
+"""Records that figures are drawn of, what a drawn figure shows, faults of its texts, and figures without their rendering."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from itertools import combinations
 from typing import Any, NamedTuple
 from unittest.mock import patch
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
+from experiments.figures import style
 from experiments.figures.writing import Picture, to_csv
 
 RULES = (
@@ -289,3 +291,21 @@ def _numeric(axes: Any, found: Iterable[Sequence[float]]) -> Iterator[tuple[floa
     for point in found:
         if all(math.isfinite(value) for value in point):
             yield tuple(float(value) for value, skip in zip(point, named, strict=True) if not skip)
+
+
+RENDERED = style._saved
+"""Rendering as users have it."""
+
+
+def outlined(figure: Any, kind: str, metadata: dict[str, Any], dots: int) -> bytes:
+    """Return an SVG document with the titles, names and notes of a painted figure and nothing else; other formats are rendered."""
+    if kind != "svg":
+        return RENDERED(figure, kind, metadata, dots)
+    width, height = (72 * side for side in figure.get_size_inches())
+    texts = [*figure.texts, *(text for axes in figure.axes for text in (axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts))]
+    legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes)]
+    texts += [text for legend in legends if legend is not None for text in legend.get_texts()]
+    words = [text.get_text() for text in texts]
+    lines = "".join(f"<text>{escape(word)}</text>\n" for word in words if word and word.isprintable())
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}pt" height="{height:g}pt" viewBox="0 0 {width:g} {height:g}">'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}\n{lines}</svg>\n'.encode()

@@ -83,7 +83,7 @@ def timed_device(name: str) -> TimedDevice:
 
     if name == "cuda" and simulated():
         return TimedDevice("simulator", torch.device("cpu"))
-    return TimedDevice(name, device_named(name))
+    return TimedDevice(name, device_named(name, "--devices"))
 
 
 def timed(run: Callable[[], object], place: TimedDevice) -> Seconds:

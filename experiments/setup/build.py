@@ -42,13 +42,13 @@ def device_of(options: LearningOptions) -> torch.device:
     return device_named(options.device)
 
 
-def device_named(name: str) -> torch.device:
-    """Return a device by name, "cpu" or "cuda", or raise ``InputError`` where there is none."""
+def device_named(name: str, option: str = "--device") -> torch.device:
+    """Return a device by name, "cpu" or "cuda", or raise ``InputError`` that names the option where there is none."""
     import torch
 
     if name == "cuda" and not torch.cuda.is_available():
         built = "finds no device or no driver" if torch.version.cuda else "is built without CUDA"
-        raise InputError(f"--device cuda needs a CUDA device, and torch {torch.__version__} {built} here; use --device cpu")
+        raise InputError(f"{option} cuda needs a CUDA device, and torch {torch.__version__} {built} here; use {option} cpu")
     return torch.device(name, 0) if name == "cuda" else torch.device(name)
 
 

@@ -192,3 +192,15 @@ def test_bench_boltzmann_refuses_shares_that_are_none(share: str) -> None:
     result = CliRunner().invoke(cli, ["bench", "boltzmann", "--hidden-share", share])
     assert result.exit_code == 2
     assert "--hidden-share" in result.output
+
+
+def test_bench_settle_refuses_devices_that_are_not_there_and_batches_without_samples() -> None:
+    """Half a batch timed as a whole one would be twice as fast."""
+    small = ["bench", "settle", "--networks", "6-5-3", "--repeats", "1", "--batches"]
+    result = CliRunner().invoke(cli, [*small, "4096"])
+    assert result.exit_code == 2
+    assert "at most 2048" in result.stderr
+    if not torch.cuda.is_available():
+        result = CliRunner().invoke(cli, [*small, "1", "--devices", "cpu,cuda"])
+        assert result.exit_code == 2
+        assert "use --devices cpu" in result.stderr

@@ -99,7 +99,7 @@ def write_table(path: Path, table: ProgrammingTable) -> list[str]:
         If the path has another ending, cannot be written, is a directory with other files, or holds another table.
     """
     if path.suffix not in ("", ".npz"):
-        raise InputError(f"a programming table is a directory of CSV files, or a .npz or .csv file, got {path}; give one of these")
+        raise InputError(f"a programming table is a directory of CSV files or one .npz file, got {path}; give either")
     sheets = sheets_of(table)
     try:
         if path.suffix == ".npz":

@@ -61,11 +61,7 @@ class TrainedNetwork(NamedTuple):
         InputError
             If an array holds filters, which have no rows and columns.
         """
-        for name in self.arrays:
-            if self.weights[name].dim() > 2:
-                raise InputError(f"{name} holds filters, and a programming table has a row for each unit below; export a dense network")
-        sizes = {name: self.weights[name].shape for name in self.arrays}
-        return {name: (shape[0], shape[1:].numel()) for name, shape in sizes.items()}
+        return rows_and_columns({name: self.weights[name] for name in self.arrays})
 
     def holding(self, weights: Mapping[str, Any]) -> Network:
         """Return the network after writing weights of all parameters into it, in any shape of their size."""
@@ -79,6 +75,14 @@ class TrainedNetwork(NamedTuple):
     def vectors(self) -> dict[str, int]:
         """Return the length of every parameter that no device holds."""
         return {name: weight.numel() for name, weight in self.weights.items() if name not in self.arrays}
+
+
+def rows_and_columns(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, int]]:
+    """Return rows and columns of weights by name; those without make one column, and filters are refused."""
+    for name, weight in weights.items():
+        if weight.dim() > 2:
+            raise InputError(f"{name} holds filters, and a programming table has a row for each unit below; export a dense network")
+    return {name: (weight.shape[0], weight.shape[1:].numel()) for name, weight in weights.items()}
 
 
 def error_with(learnt: TrainedNetwork, weights: Mapping[str, Any]) -> float:

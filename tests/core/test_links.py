@@ -22,7 +22,7 @@ from contrastive_core.networks.pooling import UNPOOLED, Average, Maximum, Poolin
 from contrastive_core.networks.smooth_pooling import LogSumExp, SoftmaxWeighted
 from contrastive_core.relaxation.backends import Case, plan, required
 from eqprop.binary import BinaryWeights
-from experiments.hardware.learnt import _tabulated
+from experiments.hardware.learnt import rows_and_columns
 
 POOLINGS: list[Pooling] = [
     UNPOOLED,
@@ -266,7 +266,7 @@ def test_what_belongs_to_dense_layers_refuses_filters() -> None:
     with pytest.raises(InputError, match="leave residual edges out"):
         BinaryWeights(network)
     with pytest.raises(InputError, match="weight_1 holds filters"):
-        _tabulated(OnDevice(network, Device()))
+        rows_and_columns({"weight_1": network.get_parameter("weight_1").detach()})
     binary = BinaryWeights(Layered(convolutional("3c3+1 a2 3", (1, 4, 4))))
     assert binary.shapes == ((3, 2, 2), (3,))
     assert len(binary.get_parameter("weight_1").detach().abs().unique()) == 1

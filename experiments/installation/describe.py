@@ -127,9 +127,10 @@ def _text(found: dict[str, Any]) -> str:
     inputs, splits = found["inputs"], found["splits"]
     shape = f" ({'x'.join(map(str, inputs['shape']))})" if inputs["shape"] else ""
     output = TASKS[found["task"]].output
+    ending = "" if found["outputs"] == 1 else "es" if output.endswith("s") else "s"
     head = [
         ("source", found["source"]),
-        ("task", f"{found['task']} of {found['outputs']} {output}{'s' * (found['outputs'] > 1)}"),
+        ("task", f"{found['task']} of {found['outputs']} {output}{ending}"),
         ("samples", ", ".join(f"{one['samples']} {name}" for name, one in splits.items())),
         ("inputs", f"{inputs['number']}{shape}, from {inputs['least']:.4g} to {inputs['most']:.4g}, mean {inputs['mean']:.4g}"),
         *([("arrays", ", ".join(found["arrays"]))] if found["arrays"] else []),

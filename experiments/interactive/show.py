@@ -61,7 +61,7 @@ class Source(NamedTuple):
 
 @command(PageOptions, "show", without=("out",))
 def show_command(options: PageOptions, invocation: Invocation) -> None:
-    """Write an interactive page of a network that relaxes: one HTML file that needs no server and no network.
+    """Write an interactive page of a network that relaxes: one HTML file that needs no server and no internet.
 
     The page plays the sweeps of the free phase and of the two nudged phases of a few test samples. It draws the units of every layer,
     the energy, the cost and the residual with its tolerance, and an energy landscape: the energy on the plane through the start, the free

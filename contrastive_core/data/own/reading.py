@@ -71,7 +71,9 @@ def read_own(
     if task not in _TASKS:
         raise unknown_name("task", task, list(_TASKS))
     if size and (kind != FOLDER or len(columns.size) != 2 or min(columns.size) < 1):
-        raise InputError(f"size is the height and width of pictures in a folder, got {shown(columns.size)} for {name}; (32, 32) is one")
+        raise InputError(
+            f"size is the height and width of pictures in a folder, got {shown(columns.size)} for {name}; give two numbers, such as 32,32"
+        )
     if kind not in TABLES and (columns.target or columns.features or group):
         raise InputError(f"target, features and group are columns of a table, and {name} has none; leave them out")
     found = READERS[kind](name, columns)

@@ -164,7 +164,8 @@ def _numbers(table: pandas.DataFrame, name: str) -> NDArray[np.float64]:
     values = _values(table, name)
     if values.dtype.kind not in "biuf":
         raise InputError(
-            f"column {name!r} holds text such as {str(values[0])!r}, and inputs are numbers; encode it, or choose with --features"
+            f"column {name!r} holds text such as {str(values[0])!r}, and inputs are numbers; replace it by columns of 0 "
+            "and 1, or choose other columns with --features"
         )
     return values.astype(np.float64)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from contrastive_core.errors import InputError
 from contrastive_core.registry import Table
 
 
@@ -71,6 +73,9 @@ READERS: Table[Reader] = Table(
 )
 """Reader of each kind of own data, by ending, prefix, or for folders."""
 
+_FILE = re.compile(r"\.[a-z][a-z0-9]{0,4}", re.ASCII)
+"""Ending of a file; names of modules after a dot have a colon."""
+
 TABLES = (".csv", ".parquet", OPENML)
 """Kinds that have columns."""
 
@@ -84,10 +89,21 @@ def kind_of(name: str) -> str:
     ----------
     name : str
         Path, or name of OpenML after ``openml:``.
+
+    Raises
+    ------
+    InputError
+        If the name ends as files do that no reader takes.
     """
     if name.startswith(OPENML):
         return OPENML
     ending = Path(name).suffix.lower()
     if ending in READERS:
         return ending
+    if _FILE.fullmatch(ending) and not name.endswith("/") and not Path(name).is_dir():
+        taken = [kind for kind in READERS if kind.startswith(".")]
+        raise InputError(
+            f"no reader takes {name!r}; give a file that ends with {', '.join(taken)}, a folder with one folder for each class, "
+            f"{OPENML}NAME, or a function of your own as module:function"
+        )
     return FOLDER if "/" in name or os.sep in name or Path(name).is_dir() else ""

@@ -243,7 +243,14 @@ def test_every_reader_has_a_kind_of_name() -> None:
         "folder": "photos/",
     }
     assert {kind: kind_of(name) for kind, name in names.items()} == {kind: kind for kind in READERS}
-    assert kind_of("digits") == kind_of("module:function") == ""
+    assert kind_of("digits") == kind_of("module:function") == kind_of("package.module:function") == ""
+
+
+@pytest.mark.parametrize("name", ["table.xlsx", "reader.py", "photos/one.JPG"])
+def test_a_file_that_no_reader_takes_is_no_unknown_data_set(name: str) -> None:
+    """If this fails, who gives a spreadsheet is offered the names of thirty data sets."""
+    with pytest.raises(InputError, match=r"no reader takes .*\.npz, \.npy, \.csv, \.parquet, a folder"):
+        kind_of(name)
 
 
 @pytest.mark.usefixtures("here")
@@ -273,7 +280,9 @@ def test_the_code_of_the_page_runs_in_ten_lines(capsys: pytest.CaptureFixture[st
     exec(compile(shown, "page", "exec"), {"__name__": "page"})
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [
-        ["houses.csv:", "regression,"],
+        ["price:", "regression,"],
+        ["kind:", "classification,"],
+        ["old,large:", "multi-label,"],
         ["photos:", "classification,"],
         ["tones:", "classification,"],
     ]

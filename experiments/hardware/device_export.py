@@ -114,6 +114,8 @@ def export_device(options: ExportOptions, invocation: Invocation) -> None:
 
     if not options.run or options.write is None:
         raise InputError("which run, and to which place? give: eqlab device export RUN --write DIRECTORY (or FILE.npz, FILE.csv)")
+    if options.write.suffix not in ("", ".npz", ".csv"):
+        raise InputError(f"--write is a directory, or a file that ends in .npz or .csv, got {options.write}; give one of them")
     learnt = learnt_by(find_run(options.run).path, options.trial, options.data_dir)
     table = program(learnt.weights, _device_of(options, learnt), dict.fromkeys(learnt.shapes(), options.w_max))
     if options.tolerance is not None:

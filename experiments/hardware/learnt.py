@@ -152,10 +152,12 @@ def learnt_by(path: Path, trial: str | None, data_dir: Path | None) -> TrainedNe
 def _choose(path: Path, trial: str | None, keys: list[str]) -> str:
     if trial is None and len(keys) == 1:
         return keys[0]
+    if not keys:
+        raise InputError(f"{path} has no finished trial; give a run that has ended")
     if trial not in keys:
         asked = "which trial?" if trial is None else f"there is no finished trial {trial!r};"
         shown = ", ".join(map(repr, keys[:20])) + (" and so on" if len(keys) > 20 else "")
-        raise InputError(f"{asked} {path} has {shown or 'none'}; name one with --trial")
+        raise InputError(f"{asked} {path} has {shown}; name one with --trial")
     return trial
 
 

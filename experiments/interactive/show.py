@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from contrastive_core.costs import SAMPLE_COSTS
 from contrastive_core.data.catalog import CATALOG
 from contrastive_core.errors import InputError
 from experiments.commandline.flags import command
@@ -149,6 +150,8 @@ def _train(network: Network, options: PageOptions, splits: Splits) -> None:
 def _with_settings_of(options: PageOptions, path: Path) -> PageOptions:
     """Return the options of the page with the network, the data and the cost of a training."""
     earlier = read_earlier(path)
+    if (cost := earlier.options.get("cost", options.cost)) not in SAMPLE_COSTS:
+        raise InputError(f"{path} was trained for {cost}, whose samples have no targets; give a run of train or compare")
     fields = set(PageOptions.model_fields) - set(_RELAXING) - {"epochs", "seed"}
     taken = {name: value for name, value in earlier.options.items() if name in fields}
     given = options.model_fields_set

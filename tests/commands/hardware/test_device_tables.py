@@ -22,6 +22,12 @@ def run_of(eqlab: Eqlab, path: Path, *arguments: str) -> Path:
     return path
 
 
+def test_an_ending_that_is_no_format_is_refused_with_all_that_are(eqlab: Eqlab, tmp_path: Path) -> None:
+    """If this fails, somebody who asks for a list of cells by a wrong ending is not told that there is one."""
+    refused = eqlab("device", "export", tmp_path, "--write", tmp_path / "cells.txt")
+    assert (refused.exit_code, ".npz or .csv" in refused.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("transfer", ["none", "ideal", "device"])
 def test_trained_devices_are_exported_as_they_were_chosen(eqlab: Eqlab, transfer: str, tmp_path: Path) -> None:
     """If this fails, the table holds another network than the one whose accuracy is reported: the one of the chosen epoch."""

@@ -111,9 +111,9 @@ class ClusteredPositives(Mixing):
         require_positive(regularisation=self.regularisation)
 
     def refusal(self, objective: Objective) -> str | None:
-        """Refuse objectives without keys and a queue of them."""
+        """Refuse objectives without keys and a queue of them; terms of a sum have theirs under names of their own."""
         names = {wanted.name for wanted in objective.needs.extras}
-        return None if {"keys", "queue"} <= names else "it has no queue of keys to find positives in"
+        return None if {"keys", "queue"} <= names else "it finds positives in a queue of keys; give an objective that has one, and no sum"
 
     def needs(self, objective: Objective) -> Needs:
         """Return the objective's needs, with the prototypes, the parts of the queue and the keys before the first partition."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 CPU = ("cpu",)
+"""Devices of a bench unless others are named."""
 
 DeviceNames = Annotated[
     tuple[Annotated[str, OneOf("device", DEVICES)], ...],

@@ -20,6 +20,7 @@ def groups_of(given: Given, name: str) -> Tensor:
     """
     if name not in GROUPS or name not in given:
         there = ", ".join(one for one in GROUPS if one in given)
-        raise InputError(f"the data have no groups by {name!r}; they have {there or 'none of ' + ', '.join(GROUPS)}")
+        there = there or f"none of {', '.join(GROUPS)}"
+        raise InputError(f"the data have no groups by {name!r}; they have {there}; give data that have it")
     groups: Tensor = torch.unique(given[name], return_inverse=True)[1]
     return groups

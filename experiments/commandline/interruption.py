@@ -148,6 +148,10 @@ def resumable(resume_command: str, is_begun: Callable[[], bool] = lambda: True) 
     """
     try:
         yield
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, Exception) as cause:
+        # After a signal, an error is what a library made of the interruption that it lost: numba misses a function that it could not store.
+        if _handler.first is None and not isinstance(cause, KeyboardInterrupt):
+            raise
+        signal.setitimer(signal.ITIMER_REAL, 0)
         way = "interrupted; continue with" if is_begun() else "interrupted before anything was recorded; start again with"
-        raise InterruptedRunError(f"{way}: {resume_command}") from interrupt
+        raise InterruptedRunError(f"{way}: {resume_command}") from cause

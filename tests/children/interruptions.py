@@ -7,7 +7,7 @@ import sys
 import time
 
 from experiments.commandline import interruption
-from experiments.commandline.interruption import heed, interruptible, uncut
+from experiments.commandline.interruption import InterruptedRunError, heed, interruptible, resumable, uncut
 
 
 def send(number: signal.Signals = signal.SIGTERM) -> None:
@@ -100,6 +100,24 @@ def while_numba_compiles() -> None:
     numba.njit(lambda x: x + 1)(1)
     JITCodeLibrary._object_compiled_hook = store
     time.sleep(60)
+
+
+def in_a_library_that_stumbles_over_what_it_lost() -> None:
+    try:
+        with resumable("again"):
+            ctypes.CFUNCTYPE(None)(send)()
+            raise RuntimeError("no compiled object yet")
+    except InterruptedRunError as error:
+        print(error, flush=True)
+        sys.exit(interruption.INTERRUPTED)
+
+
+def where_no_signal_came() -> None:
+    try:
+        with resumable("again"):
+            raise RuntimeError("a fault")
+    except RuntimeError as error:
+        print(error, flush=True)
 
 
 def while_it_is_ignored() -> None:

@@ -113,6 +113,8 @@ ENDS = {
     "called_where_nothing_must_be_cut": ("whole interrupted", 130),
     "in_two_callbacks": ("interrupted", 130),
     "while_numba_compiles": ("interrupted", 130),
+    "in_a_library_that_stumbles_over_what_it_lost": ("interrupted; continue with: again", 130),
+    "where_no_signal_came": ("a fault done", 0),
     "while_it_is_ignored": ("done", 0),
 }
 

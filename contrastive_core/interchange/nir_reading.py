@@ -102,9 +102,13 @@ def _connections(nir: Any, graph: Any, layers: dict[str, tuple[np.ndarray, np.nd
         raise InputError(f"layers must be connected by one Affine or Linear node each, and {below} and {above} are not; put one there")
     found = []
     for name in passing:
-        (source, *more), (target, *others) = ([a for a, b in graph.edges if b == name], [b for a, b in graph.edges if a == name])
-        if more or others:
-            raise InputError(f"the node {name} must connect two layers, and it has more neighbours; give each connection its own node")
+        sources, targets = [a for a, b in graph.edges if b == name], [b for a, b in graph.edges if a == name]
+        if (len(sources), len(targets)) != (1, 1):
+            raise InputError(
+                f"the node {name} must connect two layers, and {len(sources)} lead into it and {len(targets)} out of it; "
+                "give each connection its own node"
+            )
+        (source,), (target,) = sources, targets
         gain, _ = layers.get(target, (1.0, 0.0))
         node = graph.nodes[name]
         dtype = np.float64 if node.weight.dtype == np.float64 else np.float32

@@ -148,6 +148,8 @@ def resumable(resume_command: str, is_begun: Callable[[], bool] = lambda: True) 
     """
     try:
         yield
+    except InterruptedRunError:
+        raise  # of a block inside, which knows better how to go on
     except (KeyboardInterrupt, Exception) as cause:
         # After a signal, an error is what a library made of the interruption that it lost: numba misses a function that it could not store.
         if _handler.first is None and not isinstance(cause, KeyboardInterrupt):

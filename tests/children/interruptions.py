@@ -112,6 +112,15 @@ def in_a_library_that_stumbles_over_what_it_lost() -> None:
         sys.exit(interruption.INTERRUPTED)
 
 
+def in_a_run_within_a_run() -> None:
+    try:
+        with resumable("outer"), resumable("inner"):
+            send()
+    except InterruptedRunError as error:
+        print(error, flush=True)
+        sys.exit(interruption.INTERRUPTED)
+
+
 def where_no_signal_came() -> None:
     try:
         with resumable("again"):

@@ -125,6 +125,12 @@ REFUSED: dict[str, Any] = {
     "one Affine or Linear node each, and v1 and v2": lambda: eqlab.from_nir(
         nir.NIRGraph(foreign().nodes, [*foreign().edges, ("v1", "v2")], type_check=False)
     ),
+    "0 lead into it and 1 out of it": lambda: eqlab.from_nir(
+        nir.NIRGraph(foreign().nodes | {"w3": nir.Linear(np.ones((2, 3)))}, [*foreign().edges, ("w3", "v2")], type_check=False)
+    ),
+    "1 lead into it and 0 out of it": lambda: eqlab.from_nir(
+        nir.NIRGraph(foreign().nodes | {"w3": nir.Linear(np.ones((2, 4)))}, [*foreign().edges, ("v1", "w3")], type_check=False)
+    ),
     "not finite": lambda: eqlab.from_nir(foreign(nodes={"w2": nir.Linear(np.full((2, 4), np.nan))}), energy_scale=0.1),
     "has the activation 'sine'": lambda: eqlab.from_nir(foreign(), energy_scale=0.1, activation="sine"),
     "graph must be a NIRGraph": lambda: eqlab.from_nir("network.nir"),

@@ -114,6 +114,7 @@ ENDS = {
     "in_two_callbacks": ("interrupted", 130),
     "while_numba_compiles": ("interrupted", 130),
     "in_a_library_that_stumbles_over_what_it_lost": ("interrupted; continue with: again", 130),
+    "in_a_run_within_a_run": ("interrupted; continue with: inner", 130),
     "where_no_signal_came": ("a fault done", 0),
     "while_it_is_ignored": ("done", 0),
 }

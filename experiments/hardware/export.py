@@ -39,7 +39,7 @@ class InterchangeOptions(CommandOptions):
     write
         Place of the file, whose ending is its format.
     sweeps, time_constant
-        What ONNX and NIR ask for.
+        Settings of ONNX alone, and of NIR alone.
     data_dir
         Directory with the files of the run's data set.
     """

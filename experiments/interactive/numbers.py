@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,16 +26,9 @@ def coded(values: NDArray[Any], low: float, high: float) -> dict[str, Any]:
     return {"type": "uint16", "low": low, "high": low + width, "data": _text(codes.astype("<u2"))}
 
 
-def in_parts(blocks: Sequence[tuple[NDArray[Any], float]]) -> dict[str, Any]:
-    """Return numbers as codes of 8 bits, in units of the largest size that belongs to each block.
-
-    Parameters
-    ----------
-    blocks : sequence of (ndarray, float)
-        Numbers, and the size that has the largest code; 0 where all numbers are 0.
-    """
-    codes = [np.rint(np.clip(values / (size or 1.0), -1, 1) * STEPS["int8"]).astype(np.int8).ravel() for values, size in blocks]
-    return {"type": "int8", "data": _text(np.concatenate(codes))}
+def shares(values: NDArray[Any]) -> dict[str, Any]:
+    """Return numbers between -1 and 1 as codes of 8 bits."""
+    return {"type": "int8", "data": _text(np.rint(np.clip(values, -1, 1) * STEPS["int8"]).astype(np.int8))}
 
 
 def rounded(value: float) -> float:

@@ -13,7 +13,7 @@ from contrastive_core.certificate import Status
 from contrastive_core.costs.labels import targets
 from experiments.commandline.output import to_json
 from experiments.interactive.landscape import Landscape, Plane, flat_states, landscape_of
-from experiments.interactive.numbers import coded, exact, in_parts, rounded
+from experiments.interactive.numbers import coded, exact, rounded, shares
 from experiments.interactive.recorded import SIGNS, Recorded, Thought
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _Table:
 
     def __init__(self, chosen: Sequence[NDArray[np.int64]]) -> None:
         self.chosen, self.frames = chosen, 0
-        self.units: list[tuple[NDArray[Any], float]] = []
+        self.units: list[NDArray[Any]] = []
         self.energy: list[NDArray[Any]] = []
         self.cost: list[NDArray[Any]] = []
         self.residual: list[NDArray[Any]] = []
@@ -83,7 +83,7 @@ class _Table:
         frames = [
             np.concatenate([layer[index] / (size or 1.0) for layer, size in zip(moved, sizes, strict=True)]) for index in range(count)
         ]
-        self.units.append((np.stack(frames), 1.0))
+        self.units.append(np.stack(frames))
         self.energy.append(recorded.energy[:count, sample].numpy())
         self.cost.append(recorded.cost[:count, sample].numpy())
         # The start has no residual: no step has led to it.
@@ -109,7 +109,7 @@ class _Table:
         places = np.concatenate(self.places)
         bound = float(np.abs(places).max()) or 1.0
         return {
-            "units": in_parts(self.units),
+            "units": shares(np.concatenate(self.units)),
             "energy": exact(np.concatenate(self.energy)),
             "cost": exact(np.concatenate(self.cost)),
             "residual": exact(np.concatenate(self.residual)),

@@ -27,7 +27,7 @@ class Occupancy(NamedTuple):
     blocks : int
         Number of blocks.
     limit : str
-        What limits it: threads, registers, shared memory or blocks.
+        Limit that holds first: threads, registers, shared memory or blocks.
     share : float
         Share of the multiprocessor's warps that they fill.
     """

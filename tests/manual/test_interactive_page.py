@@ -52,7 +52,7 @@ def source() -> Source:
 
 @pytest.fixture(scope="module")
 def shown(source: Source) -> Shown:
-    """What the page shows of it."""
+    """Recorded phases of that network, as the page draws them."""
     return compute(source, CALL)
 
 

@@ -13,6 +13,7 @@ SUBJECTS = {
         "compare": "experiments.learning.compare:compare_command",
         "gradients": "experiments.learning.gradients:gradients_command",
         "tune": "experiments.learning.tune:tune_command",
+        "predict": "experiments.hardware.predict:predict_command",
         "thermal": "experiments.thermal.thermal:thermal_command",
         "show": "experiments.interactive.show:show_command",
     },

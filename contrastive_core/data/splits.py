@@ -80,6 +80,10 @@ class Splits(NamedTuple):
         Name in ``contrastive_core.data.task.TASKS``: what labels are.
     targets : tuple of Target
         Name and scale of each real target of a regression; empty otherwise.
+    classes : tuple of str
+        Name of each class or tag; empty for numbers, and where the data have no names.
+    features : tuple of str
+        Name of each input; empty where the data have no names.
     """
 
     train: Split
@@ -92,6 +96,8 @@ class Splits(NamedTuple):
     modalities: tuple[tuple[int, ...], ...] = ()
     task: str = "classification"
     targets: tuple[Target, ...] = ()
+    classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
     def with_parts(self, train: Split, validation: Split, test: Split, source: str) -> "Splits":
         """Return the data set with other samples or inputs, a new digest and another source."""

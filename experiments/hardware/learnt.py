@@ -137,7 +137,7 @@ def learnt_by(path: Path, trial: str | None, data_dir: Path | None) -> TrainedNe
         return _on_hardware(run, trial, data_dir)
     options, done = finished(path, data_dir)
     found = {f"{one.rule} #{one.seed}": one for one in done}
-    key = _choose(path, trial, list(found))
+    key = choose_trial(path, trial, list(found))
     trained = load_trained(path, options, found[key], load_data(options))
     weights = {name: parameter.detach().clone() for name, parameter in trained.network.named_parameters()}
     if isinstance(trained.network, OnDevice):
@@ -149,7 +149,8 @@ def learnt_by(path: Path, trial: str | None, data_dir: Path | None) -> TrainedNe
     return TrainedNetwork(key, held.inside, weights, tuple(held.levels()), held.device, trained.answer, cost, trained.splits)
 
 
-def _choose(path: Path, trial: str | None, keys: list[str]) -> str:
+def choose_trial(path: Path, trial: str | None, keys: list[str]) -> str:
+    """Return the key of the trial that is asked for, or of the only one; keys are those of the trials that have finished."""
     if trial is None and len(keys) == 1:
         return keys[0]
     if not keys:
@@ -169,7 +170,7 @@ def _on_hardware(run: RunDirectory, trial: str | None, data_dir: Path | None) ->
     with run.journal(readonly=True) as journal:
         study = from_facts({name: fact for name, fact in recall(journal).items() if name in ("declared", "settings", "axes")})
         done = {one.key: one for one in journal.trials("done")}
-    key = _choose(run.path, trial, list(done))
+    key = choose_trial(run.path, trial, list(done))
     return _rebuilt(run, study.settings, key, done[key], data_dir)
 
 

@@ -96,6 +96,7 @@ def described(splits: Splits) -> dict[str, Any]:
         },
         "splits": {name: {"samples": len(part.labels), **_counts(splits, part)} for name, part in parts.items()},
         "targets": [target._asdict() for target in splits.targets],
+        "classes": list(splits.classes),
         "arrays": sorted(splits.train.given),
         "digest": splits.digest,
     }
@@ -144,7 +145,8 @@ def _text(found: dict[str, Any]) -> str:
         ]
     else:
         header = (output, *splits)
-        rows = [(str(place), *(part["counts"][place] for part in splits.values())) for place in range(found["outputs"])]
+        names = found["classes"] or [str(place) for place in range(found["outputs"])]
+        rows = [(name, *(part["counts"][place] for part in splits.values())) for place, name in enumerate(names)]
     more = f"\n... and {len(rows) - _MOST_ROWS} more" if len(rows) > _MOST_ROWS else ""
     hints = "".join(f"\n{hint}" for hint in found["hints"])
     table = f"{format_table(header, rows[:_MOST_ROWS])}{more}"

@@ -96,7 +96,7 @@ def own_data(arrays: Mapping[str, Any], *, source: str = "own data", names: Sequ
         modalities=paired,
         task=labels.task,
         targets=scales,
-    )
+    )._replace(classes=labels.names)
 
 
 def _array(name: str, value: Any) -> NDArray[Any]:
@@ -137,12 +137,15 @@ class _Labels(NamedTuple):
         Classes of shape (N,), or targets of shape (N, outputs) in float64.
     words : str
         Origin of the labels.
+    names : tuple of str
+        Names of the classes; empty where they have none.
     """
 
     task: str
     outputs: int
     values: Tensor
     words: str
+    names: tuple[str, ...] = ()
 
 
 def _labels(found: Mapping[str, NDArray[Any]], count: int) -> _Labels:
@@ -162,7 +165,7 @@ def _labels(found: Mapping[str, NDArray[Any]], count: int) -> _Labels:
         _, cut = np.unique(np.searchsorted(edges, numbers), return_inverse=True)
         several = int(cut.max()) + 1
         return _Labels("classification", several, torch.from_numpy(cut.astype(np.int64)), f", numbers cut into {several} classes")
-    labels, words = found["labels"], ""
+    labels, words, names = found["labels"], "", np.zeros(0, dtype=str)
     if labels.shape != (count,):
         raise InputError(f"'labels' has the shape {labels.shape} for {count} samples; give a class for each, of shape ({count},)")
     if labels.dtype.kind == "U":
@@ -172,7 +175,8 @@ def _labels(found: Mapping[str, NDArray[Any]], count: int) -> _Labels:
         raise InputError("'labels' must be names or whole numbers from 0 on; real labels are 'targets', 'numbers' or 'vectors'")
     if labels.min() == labels.max():
         raise InputError(f"all {count} samples are of one class, and nothing can be told apart; give samples of at least two")
-    return _Labels("classification", int(labels.max()) + 1, torch.from_numpy(labels.astype(np.int64)), words)
+    several = int(labels.max()) + 1
+    return _Labels("classification", several, torch.from_numpy(labels.astype(np.int64)), words, tuple(map(str, names)))
 
 
 def _targets(array: NDArray[Any], count: int) -> _Labels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,23 @@ from numpy.typing import NDArray
 from contrastive_core.errors import InputError
 
 
-def answers(values: NDArray[Any], name: str, task: str) -> dict[str, NDArray[Any]]:
-    """Return the array ``labels`` or ``targets``.
+class Answers(NamedTuple):
+    """Answers of all samples.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        The array ``labels`` or ``targets``.
+    classes : tuple of str
+        Names of the classes where ``labels`` are their numbers; empty otherwise.
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    classes: tuple[str, ...] = ()
+
+
+def answers(values: NDArray[Any], name: str, task: str) -> Answers:
+    """Return the array ``labels`` or ``targets``, with the names of the classes.
 
     Texts and truth values are classes, and so are whole numbers that are 0, 1, 2 and so on without a gap. Other whole numbers can be
     classes or numbers, which has to be said. Fractions are numbers, and so are several columns.
@@ -34,22 +49,22 @@ def answers(values: NDArray[Any], name: str, task: str) -> dict[str, NDArray[Any
     if task == "regression" or (values.ndim == 2 and task != "classification"):
         if text:
             raise InputError(f"{name} holds text, and targets must be numbers; take --task classification for classes")
-        return {"targets": values.astype(np.float64)}
+        return Answers({"targets": values.astype(np.float64)})
     if values.ndim == 2:
         raise InputError(f"{name} is {values.shape[1]} columns, and classes are one; name one column")
     if text or values.dtype.kind == "b":
-        return {"labels": values.astype(str)}
+        return Answers({"labels": values.astype(str)})
     whole = bool((np.isfinite(values) & (values == np.round(values))).all())
     distinct = np.unique(values)
     if whole and np.array_equal(distinct, np.arange(len(distinct))):
-        return {"labels": values.astype(np.int64)}
+        return Answers({"labels": values.astype(np.int64)})
     if task == "classification":
         if not whole:
             raise InputError(f"{name} holds fractions, which are no classes; take --task regression, or name the classes")
-        return {"labels": np.searchsorted(distinct, values).astype(np.int64)}
+        return Answers({"labels": np.searchsorted(distinct, values).astype(np.int64)}, tuple(f"{value:g}" for value in distinct))
     if whole:
         raise InputError(
             f"{name} holds whole numbers from {values.min():g} to {values.max():g}, which can be classes or numbers; say --task "
             "classification or --task regression"
         )
-    return {"targets": values.astype(np.float64)}
+    return Answers({"targets": values.astype(np.float64)})

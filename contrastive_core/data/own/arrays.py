@@ -46,7 +46,8 @@ def read_pair(name: str, columns: ChosenColumns) -> OwnArrays:
     if len(names) != 2:
         raise InputError(f"inputs and labels are two NPY files, got {len(names)}; give them as inputs.npy,labels.npy")
     inputs, values = map(_array, names)
-    return OwnArrays({"inputs": inputs, **answers(values, names[1], columns.task)}, " and ".join(Path(one).name for one in names))
+    said = answers(values, names[1], columns.task)
+    return OwnArrays({"inputs": inputs, **said.arrays}, " and ".join(Path(one).name for one in names), classes=said.classes)
 
 
 def _array(name: str) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,16 +51,45 @@ def read_folder(name: str, columns: ChosenColumns) -> OwnArrays:
         raise InputError("a folder for each class is a classification, got --task regression; leave it out")
     root = Path(name)
     files = _files(root)
-    kinds = {file.path.suffix.lower() in SOUNDS for file in files}
-    if len(kinds) > 1:
-        raise InputError(f"{root} has pictures and recordings; a data set is of either")
-    paths = [file.path for file in files]
-    inputs = np.stack([_spectrogram(path) for path in paths]) if kinds == {True} else _pictures(paths, columns.size)
+    inputs, what = read_media([file.path for file in files], columns.size)
     arrays: dict[str, Any] = {"inputs": inputs, "labels": np.array([file.label for file in files])}
     if files[0].part:
         arrays["split"] = np.array([file.part for file in files])
-    what = f"log-mel spectrograms of {NUM_BANDS} bands and {NUM_FRAMES} frames" if kinds == {True} else "pictures"
     return OwnArrays(arrays, f"{root.name}, {what} in folders of classes")
+
+
+def read_media(paths: Sequence[Path], size: tuple[int, ...]) -> tuple[NDArray[np.float32], str]:
+    """Read pictures or recordings.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files, at least one.
+    size : tuple of int
+        Height and width to which pictures are scaled; empty for pictures as they are.
+
+    Returns
+    -------
+    tuple of ndarray of shape (N, C, H, W) and str
+        Pixels in [0, 1] or spectrograms, and what they are in words.
+
+    Raises
+    ------
+    DataError
+        If a file is neither, or damaged.
+    InputError
+        If pictures differ in size, or there are pictures and recordings.
+    """
+    for path in paths:
+        if path.suffix.lower() not in (*PICTURES, *SOUNDS) or not path.is_file():
+            raise DataError(f"{path} is neither a picture ({', '.join(PICTURES)}) nor a WAV file; take it out of the folder")
+    kinds = {path.suffix.lower() in SOUNDS for path in paths}
+    if len(kinds) > 1:
+        raise InputError(f"{paths[0].parent} has pictures and recordings; a data set is of either")
+    if kinds == {True}:
+        spectrograms = np.stack([_spectrogram(path) for path in paths])
+        return spectrograms, f"log-mel spectrograms of {NUM_BANDS} bands and {NUM_FRAMES} frames"
+    return _pictures(paths, size), "pictures"
 
 
 def _files(root: Path) -> list[_File]:
@@ -85,9 +115,6 @@ def _files(root: Path) -> list[_File]:
         raise DataError(f"{root} has no folders of classes; put pictures or WAV files into a folder for each class")
     if len(found) > _MOST:
         raise DataError(f"{root} has more than {_MOST} files; give fewer")
-    for file in found:
-        if file.path.suffix.lower() not in (*PICTURES, *SOUNDS) or not file.path.is_file():
-            raise DataError(f"{file.path} is neither a picture ({', '.join(PICTURES)}) nor a WAV file; take it out of the folder")
     return found
 
 
@@ -100,7 +127,7 @@ def _spectrogram(path: Path) -> NDArray[np.float32]:
     return log_mel(sound.samples, sound.rate)[None]
 
 
-def _pictures(paths: list[Path], size: tuple[int, ...]) -> NDArray[np.float32]:
+def _pictures(paths: Sequence[Path], size: tuple[int, ...]) -> NDArray[np.float32]:
     """Return pictures of shape (N, C, H, W) in [0, 1]."""
     found = [_pixels(path, size) for path in paths]
     sizes = [one.shape[1::-1] for one in found]

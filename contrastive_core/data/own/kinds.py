@@ -47,11 +47,17 @@ class OwnArrays(NamedTuple):
         Origin in a few words.
     targets : tuple of str
         Names of the targets, if they have any.
+    classes : tuple of str
+        Names of the classes or tags, where the labels are their numbers.
+    features : tuple of str
+        Names of the inputs, if they have any.
     """
 
     arrays: dict[str, Any]
     source: str
     targets: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 Reader = Callable[[str, ChosenColumns], OwnArrays]

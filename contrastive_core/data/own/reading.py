@@ -79,6 +79,8 @@ def read_own(
     found = READERS[kind](name, columns)
     try:
         splits = own_data(found.arrays, source=found.source, names=found.targets)
+        tags = found.targets if splits.task == "multi-label" else found.classes
+        splits = splits._replace(classes=splits.classes or tags, features=found.features)
         return splits if deviation is None else standardise(splits, deviation)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error

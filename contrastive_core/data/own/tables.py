@@ -34,16 +34,7 @@ def read_csv(name: str, columns: ChosenColumns) -> OwnArrays:
     InputError
         If columns are unknown, or hold what they cannot be.
     """
-    import pandas
-
-    path = _file(name)
-    try:
-        table = pandas.read_csv(path, skipinitialspace=True)
-    except (ValueError, OSError, pandas.errors.ParserError) as error:
-        raise DataError(f"{path} cannot be read as a table ({str(error).strip()}); give a CSV file with a row of names") from error
-    if len(table.columns) and all(_is_number(str(column)) for column in table.columns):
-        raise DataError(f"the first row of {path} holds numbers, and a table begins with a row of names; add one")
-    return of_table(table, columns, path.name)
+    return of_table(open_table(name), columns, Path(name).name)
 
 
 def read_parquet(name: str, columns: ChosenColumns) -> OwnArrays:
@@ -56,18 +47,57 @@ def read_parquet(name: str, columns: ChosenColumns) -> OwnArrays:
     InputError
         If columns are unknown, or hold what they cannot be.
     """
+    return of_table(open_table(name), columns, Path(name).name)
+
+
+def open_table(name: str) -> pandas.DataFrame:
+    """Open a CSV or Parquet file, by its ending.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, it is no table, or the library for Parquet is missing.
+    """
     import pandas
 
-    path = _file(name)
+    path = Path(name)
+    if not path.is_file():
+        raise DataError(f"there is no file {path}; --data takes the name of a data set or the path of one's own")
+    if path.stat().st_size > LARGEST:
+        raise DataError(f"{path} has more than {LARGEST} bytes; give a smaller table")
+    if path.suffix.lower() == ".parquet":
+        try:
+            return pandas.read_parquet(path, engine="pyarrow")
+        except ImportError:
+            raise DataError(
+                f"{path} needs the library pyarrow; install it with pip install 'eqlab[parquet]', or write the table as CSV"
+            ) from None
+        except (ValueError, OSError) as error:
+            raise DataError(f"{path} cannot be read as a Parquet file ({str(error).strip():.120}); write it again") from error
     try:
-        table = pandas.read_parquet(path, engine="pyarrow")
-    except ImportError:
-        raise DataError(
-            f"{path} needs the library pyarrow; install it with pip install 'eqlab[parquet]', or write the table as CSV"
-        ) from None
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read as a Parquet file ({str(error).strip():.120}); write it again") from error
-    return of_table(table, columns, path.name)
+        table = pandas.read_csv(path, skipinitialspace=True)
+    except (ValueError, OSError, pandas.errors.ParserError) as error:
+        raise DataError(f"{path} cannot be read as a table ({str(error).strip()}); give a CSV file with a row of names") from error
+    if len(table.columns) and all(_is_number(str(column)) for column in table.columns):
+        raise DataError(f"the first row of {path} holds numbers, and a table begins with a row of names; add one")
+    return table
+
+
+def columns_of(table: pandas.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+    """Return columns of numbers, of shape (N, columns).
+
+    Raises
+    ------
+    InputError
+        If a column is unknown, holds text, or has a missing value.
+    """
+    there = [str(column) for column in table.columns]
+    table = table.set_axis(there, axis=1)
+    for name in names:
+        if name not in there:
+            raise unknown_name("column", name, there)
+        _refuse_missing(table, name)
+    return np.column_stack([_numbers(table, name) for name in names])
 
 
 def read_openml(name: str, columns: ChosenColumns) -> OwnArrays:
@@ -126,29 +156,21 @@ def of_table(table: pandas.DataFrame, columns: ChosenColumns, source: str) -> Ow
         raise InputError(f"column {both[0]!r} is an input and the target, group or split too; name it once")
     if not features:
         raise InputError(f"{source} has no columns that could be inputs beside {_listed(apart)}; add some")
-    for name in dict.fromkeys((*features, *apart)):
+    inputs = columns_of(table, features)
+    for name in apart:
         _refuse_missing(table, name)
-    inputs = np.column_stack([_numbers(table, name) for name in features])
     wanted = [_values(table, name) for name in columns.target]
     numbers = all(one.dtype.kind in "biuf" for one in wanted)
     if len(wanted) > 1 and not numbers:
         raise InputError(f"targets {_listed(columns.target)} must all hold numbers, or 0 and 1; classes are one column")
     titles = _listed(columns.target)
-    found = {"inputs": inputs, **answers(wanted[0] if len(wanted) == 1 else np.column_stack(wanted), f"column {titles}", columns.task)}
+    said = answers(wanted[0] if len(wanted) == 1 else np.column_stack(wanted), f"column {titles}", columns.task)
+    found = {"inputs": inputs, **said.arrays}
     if columns.group:
         found["groups"] = np.unique(_values(table, columns.group), return_inverse=True)[1]
     if SPLIT in names:
         found[SPLIT] = _values(table, SPLIT)
-    return OwnArrays(found, source, columns.target if "targets" in found else ())
-
-
-def _file(name: str) -> Path:
-    path = Path(name)
-    if not path.is_file():
-        raise DataError(f"there is no file {path}; --data takes the name of a data set or the path of one's own")
-    if path.stat().st_size > LARGEST:
-        raise DataError(f"{path} has more than {LARGEST} bytes; give a smaller table")
-    return path
+    return OwnArrays(found, source, columns.target if "targets" in found else (), said.classes, features)
 
 
 def _refuse_missing(table: pandas.DataFrame, name: str) -> None:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from contrastive_core.data.given import chosen
+from contrastive_core.data.on_disk.blocks import blocks_of, presented, windows
+from contrastive_core.data.on_disk.rows import MappedRows
 from contrastive_core.data.splits import Split, as_split
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
@@ -24,7 +26,8 @@ def batches(split: Split | tuple[Any, Any], batch_size: int, generator: torch.Ge
     batch_size : int
         Samples per batch, at least 1; the last batch may be smaller.
     generator : torch.Generator, optional
-        Source of the order, advanced once per call; None keeps the order of the split.
+        Source of the order, advanced by the call itself; None keeps the order of the split. Inputs that stay in their file are shuffled
+        in blocks, as :mod:`contrastive_core.data.on_disk.blocks` says.
 
     Returns
     -------
@@ -46,9 +49,17 @@ def batches(split: Split | tuple[Any, Any], batch_size: int, generator: torch.Ge
         places = torch.arange(num_samples, device=split.labels.device)
         slices = (slice(i, i + batch_size) for i in starts)
         return (batch_of(split, part, places[part]) for part in slices)
+    if isinstance(split.inputs, MappedRows):
+        return _from_file(split, split.inputs, batch_size, windows(num_samples, blocks_of(split.inputs, batch_size), generator))
     # Draw the order now, not at the first batch: later draws of the generator must not depend on when the batches are read.
     order = torch.randperm(num_samples, generator=generator, device=generator.device).to(split.labels.device)
     return (batch_of(split, rows, rows) for rows in (order[i : i + batch_size] for i in starts))
+
+
+def _from_file(split: Split, inputs: MappedRows, batch_size: int, order: list[Tensor]) -> Iterator[Batch]:
+    for values, rows in presented(inputs, order, batch_size):
+        places = rows.to(split.labels.device)
+        yield Batch(values, split.labels[places], places, extras=chosen(split.given, places) if split.given else None)
 
 
 def batch_of(split: Split, rows: Tensor | slice, places: Tensor) -> Batch:

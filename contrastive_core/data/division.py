@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from contrastive_core.data.on_disk.rows import MappedRows
 from contrastive_core.data.splits import Split
 from contrastive_core.errors import InputError
 
@@ -76,7 +77,8 @@ def split_stratified(samples: Split, num_validation: int, num_test: int) -> tupl
     Returns
     -------
     tuple of Split
-        Training, validation and test samples, each in random order; every sample is in exactly one of them.
+        Training, validation and test samples, each in random order, or in that of the file that inputs stay in; every sample is in
+        exactly one of them.
 
     Raises
     ------
@@ -149,5 +151,5 @@ def _spread(length: int, count: int) -> NDArray[np.bool_]:
 
 
 def _take(samples: Split, indices: NDArray[np.intp]) -> Split:
-    """Select samples by index."""
-    return samples.take(torch.from_numpy(indices))
+    """Select samples by index, those of a file in its order."""
+    return samples.take(torch.from_numpy(np.sort(indices) if isinstance(samples.inputs, MappedRows) else indices))

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from contrastive_core.data.given import NOTHING, Given, chosen, joined
+from contrastive_core.data.on_disk.rows import MappedRows
 from contrastive_core.data.task import Target
 from contrastive_core.errors import InputError
 from contrastive_core.expect import shown
@@ -49,8 +51,9 @@ class Split(_Pair):
         return split
 
     def take(self, rows: Tensor | slice) -> "Split":
-        """Return some of the samples, by their indices."""
-        return Split(self.inputs[rows], self.labels[rows], chosen(self.given, rows) if self.given else NOTHING)
+        """Return some of the samples, by their indices; inputs in a file stay there."""
+        inputs = self.inputs.only(_places(rows, len(self.labels))) if isinstance(self.inputs, MappedRows) else self.inputs[rows]
+        return Split(inputs, self.labels[rows], chosen(self.given, rows) if self.given else NOTHING)
 
 
 @typed()
@@ -191,6 +194,22 @@ def require_classes(splits: Splits, data: str) -> Splits:
     return splits
 
 
+def require_loaded(splits: Splits, data: str) -> Splits:
+    """Return a data set in memory, for what takes all inputs at once.
+
+    Raises
+    ------
+    InputError
+        If its inputs stay in their file.
+    """
+    if isinstance(splits.train.inputs, MappedRows):
+        raise InputError(
+            f"the inputs of {data} stay in their file (memory-mapped), and this command takes all at once; give --no-memory-mapped to load "
+            "them, or train, compare, gradients or tune, which take batches"
+        )
+    return splits
+
+
 def place(splits: Splits, device: torch.device) -> Splits:
     """Return the splits with their tensors on a device; tensors that are there already are shared.
 
@@ -227,6 +246,8 @@ def join(one: Split, other: Split) -> Split:
 def limit(splits: Splits, *, train: int) -> Splits:
     """Keep only the first training samples, for learning curves and quick runs; validation and test splits stay whole.
 
+    Inputs that stay in their file are in its order, and samples that are evenly spaced there are kept.
+
     Parameters
     ----------
     splits : Splits
@@ -247,8 +268,14 @@ def limit(splits: Splits, *, train: int) -> Splits:
     available = len(splits.train.labels)
     if not 1 <= train <= available:
         raise InputError(f"cannot keep {train} training samples; choose a number from 1 to {available}")
-    source = f"{splits.source}; only the first {train} of {available} training samples"
-    return splits.with_parts(splits.train.take(slice(train)), splits.validation, splits.test, source)
+    mapped = isinstance(splits.train.inputs, MappedRows)
+    source = f"{splits.source}; only {'' if mapped else 'the first '}{train} of {available} training samples"
+    kept = torch.arange(train) * available // train if mapped else slice(train)
+    return splits.with_parts(splits.train.take(kept), splits.validation, splits.test, source)
+
+
+def _places(rows: Tensor | slice, count: int) -> NDArray[np.intp]:
+    return np.arange(count)[rows if isinstance(rows, slice) else rows.numpy()]
 
 
 def _digest(train: Split, validation: Split, test: Split, targets: tuple[Target, ...]) -> str:
@@ -260,6 +287,9 @@ def _digest(train: Split, validation: Split, test: Split, targets: tuple[Target,
         total.update("".join(names).encode())  # nothing for most data sets
         tensors += [split.inputs, split.labels, *(split.given[name] for name in names)]
     for tensor in tensors:
+        if isinstance(tensor, MappedRows):
+            total.update(tensor.identity())
+            continue
         array = np.ascontiguousarray(tensor.cpu().numpy())
         total.update(f"{array.dtype.str}{array.shape}".encode())
         total.update(array.data)

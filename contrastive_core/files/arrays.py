@@ -45,13 +45,15 @@ def load_array(path: str | Path) -> NDArray[Any]:
         return _read(stream, Path(path).stat().st_size)
 
 
-def load_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
+def load_arrays(path: str | Path, without: str = "") -> dict[str, NDArray[Any]]:
     """Read all arrays of an ``.npz`` file, as ``load_array`` reads one.
 
     Parameters
     ----------
     path : str or Path
         The file.
+    without : str
+        Name of an array that is not read; empty for none.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def load_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
         raise ValueError("it is no regular file")
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
+            members = [member for member in archive.infolist() if not without or member.filename != f"{without}.npy"]
             # The directory of an archive says what each member unpacks to; more than that is never unpacked.
             if sum(member.file_size for member in members) > LARGEST:
                 raise ValueError(f"its arrays take more than {LARGEST} bytes")
@@ -83,18 +85,38 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
         return _read(stream, member.file_size)
 
 
-def _read(stream: IO[bytes], size: int) -> NDArray[Any]:
+def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read shape, order and type of the array that begins here in a stream, up to its first entry.
+
+    Returns
+    -------
+    tuple
+        Shape, whether it is stored by columns, and type of the entries.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, or holds neither truth values, numbers nor texts.
+    """
     try:
         version = np.lib.format.read_magic(stream)
         readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         if version not in readers:
             raise ValueError(f"arrays of format {version} are not read")
-        shape, _, dtype = readers[version](stream)
-        if dtype.kind not in _KINDS:
-            raise ValueError(f"an array has entries of type {dtype}; numbers are expected")
-        # NumPy takes the memory that a header declares before it looks for the numbers.
-        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > min(size, LARGEST):
-            raise ValueError(f"an array declares the shape {shape}, for which the file is too short")
+        shape, by_columns, dtype = readers[version](stream)
+    except _DAMAGE as error:
+        raise ValueError(f"an array is damaged ({type(error).__name__})") from error
+    if dtype.kind not in _KINDS:
+        raise ValueError(f"an array has entries of type {dtype}; numbers are expected")
+    return shape, by_columns, dtype
+
+
+def _read(stream: IO[bytes], size: int) -> NDArray[Any]:
+    shape, _, dtype = read_header(stream)
+    # NumPy takes the memory that a header declares before it looks for the numbers.
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > min(size, LARGEST):
+        raise ValueError(f"an array declares the shape {shape}, for which the file is too short")
+    try:
         stream.seek(0)
         return np.lib.format.read_array(stream, allow_pickle=False)
     except _DAMAGE as error:

@@ -14,7 +14,7 @@ from torch import Tensor
 from contrastive_core.cost import Cost
 from contrastive_core.costs import COSTS
 from contrastive_core.data.batches import batches
-from contrastive_core.data.splits import Splits
+from contrastive_core.data.splits import Splits, require_loaded
 from contrastive_core.data.views.multiview import MultiView
 from contrastive_core.errors import DivergenceError, InputError
 from contrastive_core.expect import expect, expect_whole
@@ -100,6 +100,8 @@ def train(
     expect(splits, Splits, "splits", "DATASETS[name](None, 0) gives them")
     expect(plan, Plan, "plan", "TrainingPlan(epochs=10) is one")
     check_shared(network, cost, ranks, contrasted=contrasting is not None, warm_start=plan.warm_start)
+    if contrasting is not None:
+        require_loaded(splits, "samples that are contrasted")
     augmenting = augmentation(plan.augment, splits.shape, contrasting)
     drawn_anew = contrasting is not None or augmenting is not None
     last = memory(network, rule, splits.train, drawn_anew=drawn_anew) if plan.warm_start else None

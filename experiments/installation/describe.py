@@ -17,6 +17,8 @@ from experiments.setup.data import read_data
 from experiments.setup.data_options import DataOptions
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from contrastive_core.data.splits import Split, Splits
 
 _MOST_ROWS = 20
@@ -79,20 +81,15 @@ def described(splits: Splits) -> dict[str, Any]:
         hints on what may need a cure.
     """
     parts = {name: getattr(splits, name) for name in ("train", "validation", "test")}
-    inputs = splits.train.inputs
-    constant = int((inputs.amin(0) == inputs.amax(0)).sum())
     found: dict[str, Any] = {
         "source": splits.source,
         "task": splits.task,
         "outputs": splits.num_classes,
         "inputs": {
-            "number": inputs.shape[1],
+            "number": splits.train.inputs.shape[1],
             "shape": list(splits.shape),
             "modalities": [list(shape) for shape in splits.modalities],
-            "least": float(inputs.min()),
-            "mean": float(inputs.double().mean()),
-            "most": float(inputs.max()),
-            "constant": constant,
+            **_range(splits.train.inputs),
         },
         "splits": {name: {"samples": len(part.labels), **_counts(splits, part)} for name, part in parts.items()},
         "targets": [target._asdict() for target in splits.targets],
@@ -101,6 +98,21 @@ def described(splits: Splits) -> dict[str, Any]:
         "digest": splits.digest,
     }
     return found | {"hints": _hints(found)}
+
+
+def _range(inputs: Tensor) -> dict[str, Any]:
+    """Return the range of inputs, their mean, and the number of those that are the same for all samples."""
+    import torch
+
+    from contrastive_core.data.on_disk.rows import chunks_of
+
+    low, high = torch.full((2, inputs.shape[1]), torch.inf) * torch.tensor([[1], [-1]])
+    total = 0.0
+    for chunk in chunks_of(inputs):
+        low, high = torch.minimum(low, chunk.amin(0)), torch.maximum(high, chunk.amax(0))
+        total += float(chunk.double().sum())
+    mean, constant = total / inputs.numel(), int((low == high).sum())
+    return {"least": float(low.min()), "mean": mean, "most": float(high.max()), "constant": constant}
 
 
 def _counts(splits: Splits, part: Split) -> dict[str, Any]:

@@ -167,6 +167,8 @@ def check(
         Data, network with the weights that training starts from, and setting, as a trial of this seed builds them.
     """
     from contrastive_core.analysis.gradient_quality import review
+    from contrastive_core.data.on_disk.blocks import blocks_of
+    from contrastive_core.data.on_disk.rows import MappedRows
     from contrastive_core.generators import generator_of
     from contrastive_core.training.optimisers.builders import layer_groups
     from contrastive_core.training.views_of_samples import augmentation
@@ -183,6 +185,8 @@ def check(
     if rule is not None:
         count, samples = sum(parameter.numel() for parameter in network.parameters()), len(splits.train.labels)
         invocation.note(f"{rule} on {options.data}: {architecture(network, splits)}, {count} parameters, {samples} training samples")
+    if isinstance(splits.train.inputs, MappedRows):
+        invocation.note(f"{splits.source}; {blocks_of(splits.train.inputs, options.batch_size).words()}")
     few = Batch(splits.train.inputs[:FEW], splits.train.labels[:FEW])
     shown = augmentation(options.augment, splits.shape, None)
     if shown is not None:

@@ -31,7 +31,7 @@ def read_data(options: DataOptions, *, any_task: bool = False) -> Splits:
     InputError
         If the data are none that the command can learn.
     """
-    from contrastive_core.data.splits import limit, require_classes
+    from contrastive_core.data.splits import limit, require_classes, require_loaded
     from contrastive_core.data.standardise import standardise
 
     check_data_seed(options)
@@ -46,10 +46,11 @@ def read_data(options: DataOptions, *, any_task: bool = False) -> Splits:
             group=options.group or "",
             task=options.task,
             size=options.picture_size,
+            memory_mapped=options.memory_mapped,
         )
     else:
         splits = _read(options.data, options.data_dir, options.data_seed, options.left_out)
-    splits = splits if any_task else require_classes(splits, options.data)
+    splits = splits if any_task else require_loaded(require_classes(splits, options.data), options.data)
     splits = splits if options.train_size is None else limit(splits, train=options.train_size)
     return splits if options.standardise is None else standardise(splits, options.standardise)
 
@@ -60,6 +61,8 @@ def check_data_seed(options: DataOptions) -> None:
     own = is_own(options.data)
     columns = [f"--{name.replace('_', '-')}" for name in ("target", "features", "group", "picture_size") if getattr(options, name)]
     columns += ["--task"] if options.task != "auto" else []
+    if options.memory_mapped is not None and not own:
+        raise InputError(f"{options.data} is no file of your own, and --memory-mapped is for the inputs of one; leave it out")
     if columns and not own:
         raise InputError(f"{', '.join(columns)} chooses what is learnt of own data, and {options.data} is whole; leave it out")
     if own and (options.data_seed or options.left_out is not None):

@@ -24,6 +24,8 @@ class DataOptions(CommandOptions, section=DATA):
         Name of the data set, or of own data.
     target, features, group, task, picture_size
         Columns of a table, what whole numbers mean, and the size of pictures.
+    memory_mapped
+        Whether inputs stay in their file.
     data_dir, data_seed, train_size, left_out, standardise
         Files, draws, number and scale of the samples.
     """
@@ -54,6 +56,12 @@ class DataOptions(CommandOptions, section=DATA):
         (),
         exclude_if=operator.not_,
         description="Height and width to which pictures of a folder are scaled, such as 32,32; none: as they are, all of one size.",
+    )
+    memory_mapped: bool | None = Field(
+        None,
+        exclude_if=partial(operator.is_, None),
+        description="Whether the inputs of an NPY or NPZ file stay there, are read in batches and are shuffled in blocks; none: if they "
+        "would take more than a quarter of the memory.",
     )
     data_dir: Path | None = Field(
         None, exclude=True, description="Directory with the files of the data set; none: download them once and cache them."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +15,11 @@ from contrastive_core.data.division import divide
 from contrastive_core.data.given import ARRAYS, NOTHING
 from contrastive_core.data.named.checks import check_given, finite, numbers_of
 from contrastive_core.data.named.groups import GROUPS
+from contrastive_core.data.on_disk.rows import CHUNK, MappedRows
 from contrastive_core.data.splits import Split, Splits, assemble
 from contrastive_core.data.task import Target
 from contrastive_core.errors import InputError
+from contrastive_core.files.stored import Stored
 from contrastive_core.guards.typed import typed
 from contrastive_core.registry import unknown_name
 
@@ -42,7 +45,7 @@ def own_data(arrays: Mapping[str, Any], *, source: str = "own data", names: Sequ
     Parameters
     ----------
     arrays : mapping of str to array
-        Arrays by name; lists and tensors are taken too.
+        Arrays by name; lists and tensors are taken too, and inputs may stay in a file, which is not written to meanwhile.
     source : str
         Origin of the samples, in a few words.
     names : sequence of str
@@ -58,13 +61,14 @@ def own_data(arrays: Mapping[str, Any], *, source: str = "own data", names: Sequ
     InputError
         If a name is unknown, an array has a wrong shape, length or value, or a split would be empty.
     """
-    found = {name: _array(name, value) for name, value in arrays.items()}
+    found = {name: _array(name, value) for name, value in arrays.items() if not isinstance(value, Stored)}
+    in_file = {name: value for name, value in arrays.items() if isinstance(value, Stored)}
     for name in found:
         if name not in ARRAYS and name not in OF_DATA:
             raise unknown_name("array", name, {**dict.fromkeys(OF_DATA), **ARRAYS})
-    if "inputs" not in found:
+    if "inputs" not in arrays:
         raise InputError(f"there is no array 'inputs'; the arrays are {', '.join(found) or 'none'}")
-    first = _modality(found["inputs"], "inputs")
+    first = _in_file(in_file["inputs"], "inputs") if in_file else _modality(found["inputs"], "inputs")
     count, modalities = len(first.rows), [first]
     if "second" in found:
         second = _modality(found["second"], "second")
@@ -74,7 +78,7 @@ def own_data(arrays: Mapping[str, Any], *, source: str = "own data", names: Sequ
             )
         modalities.append(second)
     labels = _labels(found, count)
-    inputs = torch.cat([one.rows for one in modalities], 1)
+    inputs = torch.cat([one.rows for one in modalities], 1) if len(modalities) > 1 else first.rows
     tensors = check_given({name: value for name, value in found.items() if name in ARRAYS}, count, inputs.shape[1])
     samples = Split(inputs, labels.values, tensors or NOTHING)
     group = next((name for name in GROUPS if name in tensors), None)
@@ -115,13 +119,26 @@ class _Modality(NamedTuple):
 
 def _modality(array: NDArray[Any], name: str) -> _Modality:
     values = numbers_of(array, name)
-    if not 2 <= values.ndim <= 4 or 0 in values.shape:
-        raise InputError(f"{name!r} must have the shape (N, n), (N, H, W) or (N, C, H, W), got {values.shape}")
-    if values.shape[0] < 3:
-        raise InputError(f"{name!r} has {len(values)} samples; three splits need at least 3")
+    shape = _picture(values.shape, name)
     finite(values, name)
-    shape = values.shape[1:] if values.ndim == 4 else (1, *values.shape[1:]) if values.ndim == 3 else ()
-    return _Modality(torch.from_numpy(np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float32)), tuple(shape))
+    return _Modality(torch.from_numpy(np.ascontiguousarray(values.reshape(len(values), -1), dtype=np.float32)), shape)
+
+
+def _in_file(stored: Stored, name: str) -> _Modality:
+    """Return inputs that stay in their file, after one look at all of them."""
+    shape, total = _picture(stored.shape, name), sha256(f"{stored.dtype.str}{stored.shape}".encode())
+    for piece in stored.pieces(CHUNK):
+        total.update(finite(numbers_of(piece, name), name).data)
+    return _Modality(MappedRows(stored, total.hexdigest()), shape)
+
+
+def _picture(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+    """Return the shape of the picture in each row of an array, empty for vectors."""
+    if not 2 <= len(shape) <= 4 or 0 in shape:
+        raise InputError(f"{name!r} must have the shape (N, n), (N, H, W) or (N, C, H, W), got {shape}")
+    if shape[0] < 3:
+        raise InputError(f"{name!r} has {shape[0]} samples; three splits need at least 3")
+    return shape[1:] if len(shape) == 4 else (1, *shape[1:]) if len(shape) == 3 else ()
 
 
 class _Labels(NamedTuple):

@@ -27,6 +27,8 @@ class ChosenColumns(NamedTuple):
         ``classification`` or ``regression``, where whole numbers could be both; ``auto`` tells by the entries.
     size : tuple of int
         Height and width to which pictures are scaled; empty for pictures as they are.
+    mapped : bool, optional
+        Whether inputs stay in their file; None leaves them there if they would fill a large part of memory.
     """
 
     target: tuple[str, ...] = ()
@@ -34,6 +36,7 @@ class ChosenColumns(NamedTuple):
     group: str = ""
     task: str = "auto"
     size: tuple[int, ...] = ()
+    mapped: bool | None = None
 
 
 class OwnArrays(NamedTuple):
@@ -81,6 +84,9 @@ READERS: Table[Reader] = Table(
 
 _FILE = re.compile(r"\.[a-z][a-z0-9]{0,4}", re.ASCII)
 """Ending of a file; names of modules after a dot have a colon."""
+
+MAPPED = (".npz", ".npy")
+"""Kinds whose inputs can stay in their file."""
 
 TABLES = (".csv", ".parquet", OPENML)
 """Kinds that have columns."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from contrastive_core.data.named.arrays import own_data
-from contrastive_core.data.own.kinds import FOLDER, READERS, TABLES, ChosenColumns, kind_of
+from contrastive_core.data.own.kinds import FOLDER, MAPPED, READERS, TABLES, ChosenColumns, kind_of
 from contrastive_core.data.splits import Splits
 from contrastive_core.data.standardise import standardise
 from contrastive_core.errors import InputError
@@ -27,6 +27,7 @@ def read_own(
     task: str = "auto",
     deviation: float | None = None,
     size: Sequence[int] = (),
+    memory_mapped: bool | None = None,
 ) -> Splits:
     """Read a data set of one's own.
 
@@ -47,6 +48,9 @@ def read_own(
         Standard deviation to which each channel of the inputs is scaled by the training split, such as 1; None leaves them as they are.
     size : sequence of int
         Height and width to which pictures of a folder are scaled, without regard to their shape; empty for pictures of one size.
+    memory_mapped : bool, optional
+        Whether the inputs of NPY and NPZ files stay there and are read in batches, and training shuffles blocks of rows. None leaves them
+        there if, as numbers of 4 bytes, they would take more than a quarter of the memory.
 
     Returns
     -------
@@ -67,13 +71,17 @@ def read_own(
             f"{name!r} is neither a file of {', '.join(key for key in READERS if key.startswith('.'))}, nor a folder, nor openml:NAME; "
             "give one of them"
         )
-    columns = ChosenColumns((target,) if isinstance(target, str) and target else tuple(target), tuple(features), group, task, tuple(size))
+    columns = ChosenColumns(
+        (target,) if isinstance(target, str) and target else tuple(target), tuple(features), group, task, tuple(size), memory_mapped
+    )
     if task not in _TASKS:
         raise unknown_name("task", task, list(_TASKS))
     if size and (kind != FOLDER or len(columns.size) != 2 or min(columns.size) < 1):
         raise InputError(
             f"size is the height and width of pictures in a folder, got {shown(columns.size)} for {name}; give two numbers, such as 32,32"
         )
+    if memory_mapped and kind not in MAPPED:
+        raise InputError(f"only the inputs of NPY and NPZ files can stay on the disk, and {name} is another kind; write it with numpy.save")
     if kind not in TABLES and (columns.target or columns.features or group):
         raise InputError(f"target, features and group are columns of a table, and {name} has none; leave them out")
     found = READERS[kind](name, columns)

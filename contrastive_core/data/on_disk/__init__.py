@@ -1,0 +1,1 @@
+"""Inputs that stay in their file, for data sets larger than memory."""

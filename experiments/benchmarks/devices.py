@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 
+from contrastive_core.errors import InputError
 from experiments.commandline.markers import OneOf
-from experiments.commandline.quantities import distinct
+from experiments.commandline.quantities import Positive, distinct
+from experiments.machine import available_cores
 from experiments.setup.options import DEVICES
 
 if TYPE_CHECKING:
@@ -24,6 +27,47 @@ DeviceNames = Annotated[
     Field(min_length=1, exclude_if=CPU.__eq__, description="Devices to measure on; times on cuda are elapsed times, from idle to idle."),
 ]
 """Option of the benches that measure on a device too; recorded runs on the CPU do not have it."""
+
+
+def within_cores(thread_counts: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the numbers of threads.
+
+    Raises
+    ------
+    InputError
+        If one is above the number of cores, so that threads would wait for each other while they are timed.
+    """
+    most, cores = max(thread_counts, default=0), available_cores()
+    if most > cores:
+        raise InputError(f"{most} threads would share the {cores} cores that this process may use; give at most {cores}")
+    return thread_counts
+
+
+ThreadCounts = Annotated[tuple[Positive, ...], AfterValidator(distinct), AfterValidator(within_cores)]
+"""Option of the benches that measure with several numbers of threads."""
+
+
+@contextmanager
+def computing_with(threads: int | None) -> Iterator[None]:
+    """Let kernels and the linear algebra of torch compute with a number of threads; None leaves both as they are.
+
+    Yields
+    ------
+    None
+    """
+    import torch
+
+    from contrastive_core.threads import chosen_threads, share_among
+
+    before = torch.get_num_threads(), chosen_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+        share_among(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        share_among(before[1])
 
 
 class TimedDevice(NamedTuple):

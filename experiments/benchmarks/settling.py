@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from contrastive_core.errors import InputError
 from contrastive_core.kernels import BACKEND_NAMES
-from experiments.benchmarks.devices import CPU, DeviceNames, Seconds, timed, timed_device
+from experiments.benchmarks.devices import CPU, DeviceNames, Seconds, ThreadCounts, computing_with, timed, timed_device
 from experiments.benchmarks.settling_metrics import METRICS
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
@@ -22,7 +22,7 @@ from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.output import format_table
 from experiments.commandline.quantities import EnergyScale, Positive
-from experiments.machine import available_cores, processor
+from experiments.machine import processor
 from experiments.report.ending import finish
 from experiments.runs.provenance import versions
 from experiments.sweeps.compute import computation, compute_one, study_of
@@ -71,7 +71,7 @@ class BenchSettleOptions(CommandOptions):
     )
     data_dir: Path | None = Field(None, description="Directory with the MNIST files; none: random samples.")
     batches: tuple[Positive, ...] = Field((1, 32, 256), min_length=1, description="Batch sizes, in samples.")
-    thread_counts: tuple[Positive, ...] = Field((1,), min_length=1, description="Numbers of threads to measure with.")
+    thread_counts: ThreadCounts = Field((1,), min_length=1, description="Numbers of threads to measure with.")
     devices: DeviceNames = CPU
     backends: tuple[Annotated[str, OneOf("backend", BACKEND_NAMES)], ...] = Field(
         ("auto", "torch"), min_length=1, description="Implementations of the relaxation in centered equilibrium propagation."
@@ -85,14 +85,6 @@ class BenchSettleOptions(CommandOptions):
         for network in networks:
             sizes_of(network)
         return networks
-
-    @field_validator("thread_counts")
-    @classmethod
-    def _check_threads(cls, thread_counts: tuple[int, ...]) -> tuple[int, ...]:
-        most, cores = max(thread_counts), available_cores()
-        if most > cores:
-            raise InputError(f"{most} threads would share the {cores} cores that this process may use; give at most {cores}")
-        return thread_counts
 
 
 def sizes_of(network: str) -> tuple[int, ...]:
@@ -186,19 +178,13 @@ def _rows(
     options: BenchSettleOptions, network: str, scale: float, weights: str, batch: int, threads: int, device: str
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Measure every case of one size; the measurements of different cases take turns."""
-    import torch
-
-    from contrastive_core.threads import chosen_threads, share_among
     from contrastive_core.types import Batch
     from experiments.benchmarks.devices import peak_of
     from experiments.benchmarks.settling_cases import cases
     from experiments.benchmarks.settling_networks import network_of, samples
 
-    place = timed_device(device)
-    before, sizes = (torch.get_num_threads(), chosen_threads()), sizes_of(network)
-    torch.set_num_threads(threads)
-    share_among(threads)
-    try:
+    place, sizes = timed_device(device), sizes_of(network)
+    with computing_with(threads):
         data = samples(sizes[0], sizes[-1], options.data_dir, options.seed)
         if batch > len(data.labels):
             raise InputError(f"a batch of {batch} samples needs as many, and there are {len(data.labels)}; give at most {len(data.labels)}")
@@ -232,9 +218,6 @@ def _rows(
                 "peak_memory_mb": peak_of(case.run, place),
                 "first_call_seconds": first[case].on(place),
             }
-    finally:
-        torch.set_num_threads(before[0])
-        share_among(before[1])
 
 
 def _setting(case: TimedGradient) -> dict[str, Any]:

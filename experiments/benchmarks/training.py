@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, product
 from statistics import median
@@ -9,7 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from contrastive_core.errors import InputError
 from contrastive_core.progress.share import counted
+from experiments.benchmarks.devices import ThreadCounts, computing_with
 from experiments.commandline.completion import settings_of_trials
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
@@ -45,6 +48,8 @@ class BenchTrainOptions(PlanOptions, section=RULE):
         Test errors in percent, to which the time is measured.
     seeds
         Number of seeds.
+    thread_counts
+        Numbers of threads.
     """
 
     rules: Annotated[tuple[RuleName, ...], AfterValidator(distinct)] = Field(
@@ -56,16 +61,22 @@ class BenchTrainOptions(PlanOptions, section=RULE):
         (6.0, 4.0, 3.0), min_length=1, description="Test errors in percent, to which the time is measured."
     )
     seeds: Positive = Field(3, description="Number of seeds; each gives every rule the same initial weights and data order.")
+    thread_counts: ThreadCounts = Field(
+        (),
+        exclude_if=operator.not_,
+        description="Numbers of threads of kernels and linear algebra, with each of which every rule trains; none: --threads for kernels "
+        "alone.",
+    )
 
 
 METRICS = {
     "processor": Metric("model of the processor", form=TEXT),
     "versions": Metric("versions of the software", form=mapping_of(ANY)),
-    "threads": Metric("threads of the kernels; linear algebra has one", "thread", form=FINITE),
+    "threads": Metric("largest number of threads of the kernels", "thread", form=FINITE),
     "network": Metric("layer sizes", form=TEXT),
     "targets": Metric("test errors in percent, to which the time is measured", form=list_of(NUMBER)),
     "runs": Metric(
-        "by rule and seed: test error, processor time and time of every epoch, lowest cosine to the exact gradient before and after",
+        "by rule, seed and threads: test error and times of every epoch, lowest cosine to the exact gradient before and after",
         timing=True,
         form=list_of(mapping_of(ANY)),
     ),
@@ -94,11 +105,13 @@ def trial(options: BenchTrainOptions, seed: int, *, threads: int = 1, on_epoch: 
     runs = []
     network = ""
     shared = settings_of_trials(options.settings(), TrialOptions, {"rule": options.rules})
-    pairs = list(product(range(seed, seed + options.seeds), options.rules))
-    for each, rule in counted(pairs, len(pairs), "training"):
-        network, found = _run(from_settings(TrialOptions, {**shared, "rule": rule}), each, on_epoch)
-        runs.append({"rule": rule, "seed": each, **found})
-    about = {"processor": processor(), "versions": versions(), "threads": threads, "network": network}
+    cases = list(product(range(seed, seed + options.seeds), options.thread_counts or (None,), options.rules))
+    for each, count, rule in counted(cases, len(cases), "training"):
+        with computing_with(count):
+            network, found = _run(from_settings(TrialOptions, {**shared, "rule": rule}), each, on_epoch)
+        runs.append({"rule": rule, "seed": each, "threads": count or threads, **found})
+    most = max(options.thread_counts or (threads,))
+    about = {"processor": processor(), "versions": versions(), "threads": most, "network": network}
     return Outcome({**about, "targets": list(options.targets), "runs": runs})
 
 
@@ -137,7 +150,7 @@ def _lowest(cosines: Mapping[str, float]) -> float:
 
 
 def summary(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return for each rule and target how many seeds reach it, and medians over those of epochs and time.
+    """Return for each number of threads, rule and target how many seeds reach it, and medians over those of epochs and time.
 
     Parameters
     ----------
@@ -147,19 +160,33 @@ def summary(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Rows with ``rule``, ``target`` in percent, ``reached`` of ``seeds``, ``epochs``, ``cpu_seconds`` and ``seconds``, None if a seed
-        does not reach the target, and ``cosine_trained``, the lowest over the seeds.
+        Rows with ``threads``, ``rule``, ``target`` in percent, ``reached`` of ``seeds``, ``epochs``, ``cpu_seconds`` and ``seconds``, None
+        if a seed does not reach the target, ``cpu_seconds_range``, the least and the most of those that do, ``unconverged``, the largest
+        share of samples of an epoch, and ``cosine_trained``, the lowest over the seeds.
     """
+    grouped: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
+    for run in metrics["runs"]:
+        # Records older than --thread-counts have one number for all.
+        grouped.setdefault((run.get("threads", metrics.get("threads", 1)), run["rule"]), []).append(run)
     rows = []
-    for rule in dict.fromkeys(run["rule"] for run in metrics["runs"]):
-        runs = [run for run in metrics["runs"] if run["rule"] == rule]
+    for (threads, rule), runs in grouped.items():
         for target in metrics["targets"]:
             spent = [found for run in runs if (found := _spent(run["epochs"], target / 100)) is not None]
             whole = len(spent) == len(runs)
             middle = [median(values) for values in zip(*spent, strict=True)] if whole else [None] * 3
-            named = dict(zip(("epochs", "cpu_seconds", "seconds"), middle, strict=True))
-            cosine = min(run["cosine_trained"] for run in runs)
-            rows.append({"rule": rule, "target": target, "reached": len(spent), "seeds": len(runs), **named, "cosine_trained": cosine})
+            rows.append(
+                {
+                    "threads": threads,
+                    "rule": rule,
+                    "target": target,
+                    "reached": len(spent),
+                    "seeds": len(runs),
+                    **dict(zip(("epochs", "cpu_seconds", "seconds"), middle, strict=True)),
+                    "cpu_seconds_range": [choose(one[1] for one in spent) for choose in (min, max)] if spent else None,
+                    "unconverged": max(epoch["unconverged"] for run in runs for epoch in run["epochs"]),
+                    "cosine_trained": min(run["cosine_trained"] for run in runs),
+                }
+            )
     return rows
 
 
@@ -173,19 +200,26 @@ def _spent(epochs: Sequence[Mapping[str, float]], target: float) -> tuple[float,
 
 
 def table(metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the summary as a header and rows of texts, with ratios to the last rule."""
+    """Return the summary as a header and rows of texts, with ratios to the last rule at the same number of threads."""
     found = summary(metrics)
     last = found[-1]["rule"]
-    reference = {row["target"]: row["cpu_seconds"] for row in found if row["rule"] == last}
-    header = ("rule", "test error %", "seeds", "epochs", "CPU s", "s", f"CPU time / {last}", "lowest cosine, trained")
+    reference = {(row["threads"], row["target"]): row for row in found if row["rule"] == last}
+    header = ("threads", "rule", "test error %", "seeds", "epochs", "CPU s", "range", "s", f"CPU s / {last}", f"s / {last}")
     rows = []
     for row in found:
-        base = reference[row["target"]]
-        ratio = row["cpu_seconds"] / base if row["cpu_seconds"] is not None and base else None
-        times = (cell(row[name], form) for name, form in (("epochs", ".0f"), ("cpu_seconds", ".1f"), ("seconds", ".1f")))
-        cosine = f"{row['cosine_trained']:.4f}"
-        rows.append((row["rule"], f"{row['target']:g}", f"{row['reached']} of {row['seeds']}", *times, cell(ratio, ".2f"), cosine))
-    return header, rows
+        base = reference[row["threads"], row["target"]]
+        ratios = (row[name] / base[name] if row[name] is not None and base[name] else None for name in ("cpu_seconds", "seconds"))
+        least, most = row["cpu_seconds_range"] or (None, None)
+        spread = "-" if least is None else f"{least:.1f}-{most:.1f}"
+        rows.append(
+            (
+                *(str(row["threads"]), row["rule"], f"{row['target']:g}", f"{row['reached']} of {row['seeds']}"),
+                *(cell(row["epochs"], ".0f"), cell(row["cpu_seconds"], ".1f"), spread, cell(row["seconds"], ".1f")),
+                *(cell(ratio, ".2f") for ratio in ratios),
+                *(f"{100 * row['unconverged']:.2g}", f"{row['cosine_trained']:.5f}"),
+            )
+        )
+    return (*header, "unconverged %", "lowest cosine, trained"), rows
 
 
 @command(BenchTrainOptions, "train", draws=True)
@@ -194,19 +228,22 @@ def bench_train(options: BenchTrainOptions, invocation: Invocation) -> None:
 
     Every rule gets the same network, cost, data, optimiser, initial weights and data order, and the rules take turns. Times are those of
     the training steps, without evaluations and compilation, and medians over the seeds. The test error is looked at after every epoch,
-    as benchmarks of speed do: it is no estimate for new data. The cosine to the exact gradient at the last weights stands beside.
+    as benchmarks of speed do: it is no estimate for new data. Beside every time stand the largest share of samples of an epoch without
+    equilibrium, and the lowest cosine at the last weights to the exact gradient of the network that settles.
 
     \b
     Examples:
       eqlab bench train
-      eqlab bench train --config mnist --data-dir DIRECTORY-OF-IDX-FILES --targets 2.5,2,1.8 --threads 2
+      eqlab bench train --config mnist --data-dir DIRECTORY-OF-IDX-FILES --targets 2.5,2,1.8 --thread-counts 1,2
       eqlab bench train --config mnist --data-dir DIRECTORY-OF-IDX-FILES --hidden 512,256,64 --energy-scale 0.01 --targets 1.8
     """  # noqa: D301
+    if options.thread_counts and invocation.threads > 1:
+        raise InputError("--threads and --thread-counts both say how many threads train; give one of them")
     invocation.warn_of_threads()
     check(options, invocation, rules=options.rules)
-    steps = options.seeds * len(options.rules) * options.epochs
+    steps = options.seeds * len(options.rules) * max(1, len(options.thread_counts)) * options.epochs
     given = {"threads": invocation.threads}
     with computation(options, invocation, SERIAL) as opened, invocation.progress(steps, "epochs") as bar:
         result = compute_one(study_of("bench-train", options), opened, Given(options, {**given, "on_epoch": bar.update}))
-    text = f"{result['network']} on {options.data}, {options.seeds} seeds, {result['threads']} threads\n\n{format_table(*table(result))}"
+    text = f"{result['network']} on {options.data}, {options.seeds} seeds\n\n{format_table(*table(result))}"
     finish(opened.run, invocation, {**result, "summary": summary(result)}, text)

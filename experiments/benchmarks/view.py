@@ -25,6 +25,8 @@ def show_bench_train(opened: OpenedRun) -> Contents:
     if found is None or found.metrics is None:
         return Contents([], {})
     histories: dict[str, list[list[dict[str, float]]]] = {}
+    several = len({run.get("threads") for run in found.metrics["runs"]}) > 1
     for run in found.metrics["runs"]:
-        histories.setdefault(run["rule"], []).append(run["epochs"])
+        name = f"{run['rule']}, threads: {run['threads']}" if several else run["rule"]
+        histories.setdefault(name, []).append(run["epochs"])
     return Contents([ReportTable("Time to accuracy", *training.table(found.metrics))], {"time-and-error": time_and_error(histories)})

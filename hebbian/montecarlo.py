@@ -89,8 +89,9 @@ def _simultaneous(hidden: bool) -> Advance:
         trace = np.empty((len(gains) // plan.every, *counts.shape), np.int64)
         key = counter_random.key_of(plan.seed)
         arrays = system.features, system.norms, states, counts, gains
+        narrow = -chains_cpu.NARROW < int(system.features.min()) <= int(system.features.max()) < chains_cpu.NARROW
         with threads_for(gains.size * system.num_spins):
-            chains_cpu.simultaneous(*arrays, hidden, *key, 0, plan.first_step, plan.every, trace)
+            chains_cpu.simultaneous(*arrays, hidden, narrow, *key, 0, plan.first_step, plan.every, trace)
         return states, trace
 
     return advance
@@ -108,7 +109,7 @@ def _side_by_side(rule: int, order: int) -> Advance:
         )  # the last group repeats chains to fill the lanes; these are dropped below
         states = np.ascontiguousarray(spins[padded].reshape(-1, width, system.num_spins).transpose(0, 2, 1))
         counts = system.counts(spins)[padded].reshape(-1, width, system.num_features).transpose(0, 2, 1).astype(np.float32)
-        packed = gains[:, padded].reshape(len(gains), -1, width).astype(np.float32)
+        packed = np.ascontiguousarray(gains[:, padded], np.float32).reshape(len(gains), -1, width)  # numba would compile strided loads
         trace = np.empty((len(gains) // plan.every, *counts.shape), np.float32)
         by_site, key = np.ascontiguousarray(system.features.T), counter_random.key_of(plan.seed)
         lanes(by_site, system.norms, states, np.ascontiguousarray(counts), packed, rule, order, *key, 0, plan.first_step, plan.every, trace)

@@ -1,12 +1,15 @@
-"""Compiling CPU kernels with a cache of their machine code, wherever one can be written."""
+"""Compiling CPU kernels with a cache of their machine code, wherever one can be written, and for the widest registers."""
 
 import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numba
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
 from contrastive_core.files.private import private_folder
 from contrastive_core.files.sources import digest_of
@@ -35,3 +38,25 @@ def _use_temporary_folder() -> bool:
     warnings.warn(f"kernels {where}, because installation and home cannot be written; set NUMBA_CACHE_DIR", RuntimeWarning, stacklevel=2)
     numba.config.CACHE_DIR = str(folder or "")  # type: ignore[attr-defined]
     return folder is not None
+
+
+def _widen(context: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("noinline")  # or the loops would be compiled as those of a caller
+        # llvmlite refuses attributes that it does not know, but writes all that are there.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        for argument in builder.function.args:
+            # The fifth member of numba's arrays points to their data; owners, which two views may share, come before.
+            if isinstance(argument.type, ir.PointerType) and argument.name.startswith("arg.") and argument.name.endswith(".4"):
+                argument.add_attribute("noalias")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+wide = cast("Callable[[], None]", intrinsic(_widen))
+"""Called by a kernel, compiles it for the widest registers, with the promise that no two of its arrays overlap.
+
+LLVM alone stops at 256 bits on many processors, and compares the bounds of arrays before each of their loops. A processor without
+wider registers splits the loops as before.
+"""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from sources import Function, Source, last_name
 
-COMPILERS = {"njit", "jit", "intrinsic", "overload", "inlined", "compiled", "threaded"}
+COMPILERS = {"njit", "jit", "intrinsic", "overload", "inlined", "compiled", "bare", "threaded"}
 """Last names of the decorators that compile a function: numba's own, and the kernels' names for them with fixed options."""
 
 

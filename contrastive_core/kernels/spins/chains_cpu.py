@@ -11,15 +11,19 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from contrastive_core.kernels.caching import wide
 from contrastive_core.kernels.spins import counter_random
-from contrastive_core.kernels.spins.random_cpu import Array, Number, compiled, exponential, fill_words, inlined, logarithm, threaded, unit
+from contrastive_core.kernels.spins.random_cpu import Array, Number, bare, exponential, fill_words, inlined, logarithm, threaded, unit
 from contrastive_core.kernels.spins.spin_constants import DESCENT, HEAT_BATH, METROPOLIS, RANDOM
 
 SPAN = 512
 """Sites handled at a time: their draws and fields stay in the first-level cache."""
 
+NARROW = 64
+"""Size of features from which on their sum over SPAN sites does not fit 16 bits."""
 
-@compiled
+
+@bare
 def fill_thresholds(words: Array, rule: Number, out: Array) -> None:
     """Turn words into what twice the field over T is compared with, in place: the only costly functions, outside the serial chain.
 
@@ -47,7 +51,7 @@ def decide(x: Number, spin: Number, threshold: Number, rule: Number) -> Number:
     return np.int8(1) if x > threshold else np.int8(-1)
 
 
-@compiled
+@bare
 def _sweep(
     by_site: Array, norms: Array, spins: Array, overlaps: Array, gain: Number, rule: Number, order: Number, k0: Number, k1: Number,
     chain: Number, step: Number, accept: Array, sites: Array, thresholds: Array,
@@ -121,12 +125,13 @@ def sequential(
                 trace[(sweep + 1) // every - 1, replica] = overlaps[replica]
 
 
-@compiled
+@bare
 def _whole(
-    features: Array, norms: Array, spins: Array, hidden: Array, gain: Number, diagonal: Number, k0: Number, k1: Number, chain: Number,
-    step: Number, accept: Array, field: Array, sums: Array,
+    features: Array, norms: Array, spins: Array, hidden: Array, gain: Number, diagonal: Number, narrow: Number, k0: Number, k1: Number,
+    chain: Number, step: Number, accept: Array, field: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Set all spins of one chain at once from hidden values, in place, and write their overlaps into ``sums``."""
+    wide()
     num_features, num_spins = features.shape
     sums[:] = 0
     for start in range(0, num_spins, SPAN):
@@ -149,13 +154,20 @@ def _whole(
             current[lane] = np.int8(1) if up else np.int8(-1)
         for feature in range(num_features):
             row = features[feature, start : start + width]
-            total = np.int32(0)  # at most SPAN features of 16 bits: it cannot overflow
-            for lane in range(width):
-                total += np.int32(row[lane]) * np.int32(current[lane])
-            sums[feature] += total
+            # Narrow sums fill more lanes; numba would make 64 bits of them unless each is cut.
+            if narrow:
+                short = np.int16(0)
+                for lane in range(width):
+                    short = np.int16(short + np.int16(row[lane]) * np.int16(current[lane]))
+                sums[feature] += short
+            else:
+                total = np.int32(0)
+                for lane in range(width):
+                    total = np.int32(total + np.int32(row[lane]) * np.int32(current[lane]))
+                sums[feature] += total
 
 
-@compiled
+@inlined
 def _noise(k0: Number, k1: Number, chain: Number, step: Number, out: Array) -> None:
     """Write standard normal numbers in place, as :func:`contrastive_core.kernels.spins.counter_random.normal` draws them."""
     words = np.empty((2 * len(out) + counter_random.GROUP - 1) // counter_random.GROUP * counter_random.GROUP, np.uint32)
@@ -167,7 +179,7 @@ def _noise(k0: Number, k1: Number, chain: Number, step: Number, out: Array) -> N
 
 @threaded
 def simultaneous(
-    features: Array, norms: Array, spins: Array, overlaps: Array, gains: Array, hidden: Number, k0: Number, k1: Number,
+    features: Array, norms: Array, spins: Array, overlaps: Array, gains: Array, hidden: Number, narrow: Number, k0: Number, k1: Number,
     first_chain: Number, first_step: Number, every: Number, trace: Array,
 ) -> None:  # fmt: skip
     r"""Update all spins of each chain at once, in place.
@@ -184,6 +196,8 @@ def simultaneous(
         Same as in :func:`sequential`.
     hidden : bool
         Whether to sample the hidden layer.
+    narrow : bool
+        Whether all features are smaller than NARROW.
     """
     for replica in numba.prange(spins.shape[0]):
         accept, field = np.empty(SPAN, np.uint32), np.empty(SPAN, np.float32)
@@ -198,6 +212,6 @@ def simultaneous(
             if hidden:
                 _noise(k0, k1, chain, step, noise)
                 layer += noise * np.sqrt(2 / gain)  # the variance N T/g is 2 over the gain 2 g/(N T)
-            _whole(features, norms, spins[replica], layer, gain, not hidden, k0, k1, chain, step, accept, field, sums)
+            _whole(features, norms, spins[replica], layer, gain, not hidden, narrow, k0, k1, chain, step, accept, field, sums)
             if (sweep + 1) % every == 0:
                 trace[(sweep + 1) // every - 1, replica] = sums

@@ -9,8 +9,8 @@ Number = np.float32
 """Or whatever scalar a compiler makes of it."""
 
 _LOG2_E = np.float32(1.4426950408889634)
-_LN2_HIGH = np.float32(0.693359375)
-_LN2_LOW = np.float32(-2.12194440e-4)
+LN2_HIGH = np.float32(0.693359375)
+LN2_LOW = np.float32(-2.12194440e-4)
 _LIMIT = np.float32(80.0)  # exp(80) = 5.5e34 is finite in float32; chances this small are not resolved anyway
 
 
@@ -26,7 +26,7 @@ def binary_exponent(x: Number) -> Number:
 
 def mantissa(x: Number, whole: Number) -> Number:
     """Return m in exp(x) = m 2^k to 2e-7 relative; a polynomial, so that loops of it vectorise."""
-    x = x - whole * _LN2_HIGH - whole * _LN2_LOW  # in [-ln2/2, ln2/2]; ln 2 in two parts keeps its digits
+    x = x - whole * LN2_HIGH - whole * LN2_LOW  # in [-ln2/2, ln2/2]; ln 2 in two parts keeps its digits
     # Taylor to degree 6: the next term is (0.347)^7/7! = 1.2e-7.
     p = np.float32(1 / 720)
     p = p * x + np.float32(1 / 120)

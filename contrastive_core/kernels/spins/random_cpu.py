@@ -1,8 +1,5 @@
 """Random words and the exponential, compiled so that loops over them fill the vector unit."""
 
-# numba's intrinsics lose their first argument when called, which mypy cannot know.
-# mypy: disable-error-code="call-arg, var-annotated"
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -11,12 +8,9 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from contrastive_core.kernels.caching import compiler
+from contrastive_core.kernels.caching import compiler, wide
 from contrastive_core.kernels.spins import counter_random, lane_formulas
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,6 +23,8 @@ Number = Any
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 _options = partial(compiler, nogil=True, error_model="numpy", fastmath=FAST)
 compiled: Callable[[F], F] = _options()
+bare: Callable[[F], F] = _options(_nrt=False)
+"""For kernels that allocate nothing: numba does not count who uses an array, which can cost more than a short loop."""
 inlined: Callable[[F], F] = cast("Callable[[F], F]", numba.njit(inline="always"))
 threaded: Callable[[F], F] = _options(parallel=True)
 
@@ -38,39 +34,17 @@ binary_exponent = inlined(lane_formulas.binary_exponent)
 mantissa = inlined(lane_formulas.mantissa)
 
 _QUARTER = np.int64(counter_random.GROUP // 4)
-_LN2_HIGH = np.float32(0.693359375)
-_LN2_LOW = np.float32(-2.12194440e-4)
 _SHIFT = np.uint32(9)
 _UNIT = np.float32(2.0**-23)
 _MIDDLE = np.float32(0.5)
 
 
-@intrinsic
-def _as_float(context: Any, bits: Any) -> Any:
-    """Read the bits of an int32 as a float32."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.FloatType())
-
-    return types.float32(types.int32), generate
-
-
-@intrinsic
-def _as_bits(context: Any, number: Any) -> Any:
-    """Read the bits of a float32 as an int32."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.IntType(32))
-
-    return types.int32(types.float32), generate
-
-
 @inlined
 def logarithm(x: Number) -> Number:
     """Return ln(x) of a positive normal float32, to 2e-7; the polynomial of Cephes' logf, so that loops of it vectorise."""
-    bits = _as_bits(x)
+    bits = np.float32(x).view(np.int32)
     power = np.float32((bits >> np.int32(23)) - np.int32(126))
-    m = _as_float(np.int32((bits & np.int32(0x7FFFFF)) | np.int32(0x3F000000)))  # in [1/2, 1)
+    m = np.int32((bits & np.int32(0x7FFFFF)) | np.int32(0x3F000000)).view(np.float32)  # in [1/2, 1)
     low = m < np.float32(0.70710678)  # the polynomial is centred on 1: halve the interval that it has to cover
     power = power - np.float32(1) if low else power
     m = m + m - np.float32(1) if low else m - np.float32(1)  # in [sqrt(1/2) - 1, sqrt(2) - 1]
@@ -85,8 +59,8 @@ def logarithm(x: Number) -> Number:
     p = p * m + np.float32(-2.4999993993e-1)
     p = p * m + np.float32(3.3333331174e-1)
     # The small part of ln 2 goes with the small terms and the large part last, so that its digits are kept.
-    y = m * z * p + power * _LN2_LOW - np.float32(0.5) * z
-    return m + y + power * _LN2_HIGH
+    y = m * z * p + power * lane_formulas.LN2_LOW - np.float32(0.5) * z
+    return m + y + power * lane_formulas.LN2_HIGH
 
 
 @inlined
@@ -95,31 +69,22 @@ def exponential(x: Number) -> Number:
     x = clipped(x)
     whole = np.floor(binary_exponent(x))
     # 2^k by writing k into the bits of the exponent; the clipping keeps it in range.
-    return mantissa(x, whole) * _as_float(np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)))
+    return mantissa(x, whole) * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@compiled
+@bare
 def fill_words(k0: Number, k1: Number, chain: Number, step: Number, stream: Number, first: Number, out: Array) -> None:
     """Write the random words of sites ``first`` and on, in place; ``first`` and the length are multiples of the group.
 
-    Parameters
-    ----------
-    k0, k1 : uint64
-        Key of the seed.
-    chain, step, stream : uint64
-        Same as in :func:`contrastive_core.kernels.spins.counter_random.words`.
-    first : int
-        First site.
-    out : ndarray of uint32, shape (n,)
-        Written.
+    The key and the numbers of 64 bits are those of :func:`contrastive_core.kernels.spins.counter_random.words`.
     """
+    wide()
     for group in range(len(out) // counter_random.GROUP):
-        counter = (first // counter_random.GROUP + group) * _QUARTER
+        counter = np.uint64((first // counter_random.GROUP + group) * _QUARTER)
         block = out[group * counter_random.GROUP : (group + 1) * counter_random.GROUP]
-        w0, w1, w2, w3 = block[:16], block[16:32], block[32:48], block[48:64]  # slices, so that LLVM sees plain stores
         for lane in range(_QUARTER):
-            a, b, c, d = philox(np.uint64(counter + lane), step, chain, stream, k0, k1)
-            w0[lane], w1[lane], w2[lane], w3[lane] = np.uint32(a), np.uint32(b), np.uint32(c), np.uint32(d)
+            a, b, c, d = philox(counter + np.uint64(lane), step, chain, stream, k0, k1)
+            block[lane], block[lane + 16], block[lane + 32], block[lane + 48] = np.uint32(a), np.uint32(b), np.uint32(c), np.uint32(d)
 
 
 @inlined

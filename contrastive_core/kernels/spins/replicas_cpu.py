@@ -5,9 +5,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from contrastive_core.kernels.caching import wide
 from contrastive_core.kernels.spins import counter_random, lane_formulas
 from contrastive_core.kernels.spins.chains_cpu import SPAN
-from contrastive_core.kernels.spins.random_cpu import Array, Number, compiled, exponential, fill_words, inlined, philox, threaded, unit
+from contrastive_core.kernels.spins.random_cpu import Array, Number, bare, exponential, fill_words, inlined, philox, threaded, unit
 from contrastive_core.kernels.spins.spin_constants import HEAT_BATH, METROPOLIS, RANDOM, SHARED_CHAIN
 
 LANES = 64
@@ -18,18 +19,19 @@ metropolis = inlined(lane_formulas.metropolis)
 descent = inlined(lane_formulas.descent)
 
 
-@compiled
+@bare
 def _lane_words(k0: Number, k1: Number, first_chain: Number, step: Number, counter: Number, out: Array) -> None:
     """Write the words of the four sites of one counter, for consecutive chains, into ``out`` of shape (4, LANES)."""
-    w0, w1, w2, w3 = out[0], out[1], out[2], out[3]
+    wide()
     for lane in range(LANES):
         a, b, c, d = philox(counter, step, np.uint64(first_chain + lane), np.uint64(counter_random.ACCEPT), k0, k1)
-        w0[lane], w1[lane], w2[lane], w3[lane] = np.uint32(a), np.uint32(b), np.uint32(c), np.uint32(d)
+        out[0, lane], out[1, lane], out[2, lane], out[3, lane] = np.uint32(a), np.uint32(b), np.uint32(c), np.uint32(d)
 
 
-@compiled
+@bare
 def _update(features: Array, norm: Number, spins: Array, overlaps: Array, gains: Array, rule: Number, words: Array, field: Array) -> None:
     """Update one site in all lanes, in place; features (P,), spins (L,), overlaps (P, L), gains (L,), words (L,)."""
+    wide()
     own = np.float32(norm)
     for lane in range(LANES):
         field[lane] = -own * np.float32(spins[lane])  # the couplings have no diagonal
@@ -56,7 +58,7 @@ def _update(features: Array, norm: Number, spins: Array, overlaps: Array, gains:
             row[lane] += weight * field[lane]
 
 
-@compiled
+@bare
 def _sweep_lanes(
     by_site: Array, norms: Array, spins: Array, overlaps: Array, gains: Array, rule: Number, order: Number, k0: Number, k1: Number,
     first_chain: Number, step: Number, sites: Array, words: Array, field: Array,

@@ -16,13 +16,7 @@ was measured at 12 ms."""
 
 @contextmanager
 def threads_for(updates: int) -> Iterator[None]:
-    """Limit numba inside the block to the chosen threads, or to one if there are few updates to make, and restore its number after.
-
-    Parameters
-    ----------
-    updates : int
-        Spin updates that the block will make.
-    """
+    """Limit numba inside the block to the chosen threads, or to one if there are few spin updates to make, and restore its number after."""
     # Inside the kernel numba would wait for all threads of the machine, however little each of them has to do.
     most = numba.get_num_threads()
     with limited(1 if updates < WORTH_A_THREAD else min(chosen_threads() or most, most)):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from contrastive_core.data.splits import Splits
+    from contrastive_core.data.splits import Split, Splits
     from contrastive_core.network import Network
     from contrastive_core.rule import Rule
     from experiments.setup.options import LearningOptions
@@ -32,6 +32,8 @@ _SHOWN = 20
 """Samples in the table for people."""
 _CHUNK = 500
 """Samples settled together, which changes no result."""
+_LOOKED_AT = 1000
+"""Training samples whose range new inputs are compared with."""
 _SCORES = 5
 """Most outputs in the table for people."""
 
@@ -126,8 +128,9 @@ def predict_command(options: PredictOptions, invocation: Invocation) -> None:
         raise InputError("--picture-size is the height and width of pictures of --inputs, such as 28,28; give two numbers, or leave it out")
     run = find_run(options.run).path
     trained = _trained(run, options)
-    names, rows, labels = _samples(trained, options, invocation)
-    found = _settled(trained, names, rows, invocation)
+    names, samples = _samples(trained, options, invocation)
+    found = _settled(trained, names, samples, invocation)
+    labels = samples.labels if options.inputs is None else None
     header, table = _table(trained.splits, found, labels, embedding=trained.embedding)
     if options.write is not None:
         text = StringIO()
@@ -176,43 +179,42 @@ def _trained(run: Path, options: PredictOptions) -> _Trained:
     return _Trained(key, found.network, found.answer, learning, raw, splits, isinstance(learning, ContrastiveOptions))
 
 
-def _samples(trained: _Trained, options: PredictOptions, invocation: Invocation) -> tuple[tuple[str, ...], Tensor, Tensor | None]:
-    """Return the names and inputs of the samples, with labels for those of the test split."""
+def _samples(trained: _Trained, options: PredictOptions, invocation: Invocation) -> tuple[tuple[str, ...], Split]:
+    """Return the names of the samples, and their inputs with labels, which are blank for new ones."""
     from contrastive_core.data.own.new_inputs import read_new_inputs
     from contrastive_core.data.splits import Split
     from contrastive_core.data.standardise import standardise
 
     if options.inputs is None:
-        test = trained.splits.test
-        return tuple(map(str, range(len(test.labels)))), test.inputs, test.labels
+        return tuple(map(str, range(len(trained.splits.test.labels)))), trained.splits.test
     raw, deviation = trained.raw, trained.options.standardise
-    names = read_new_inputs(options.inputs, raw, options.picture_size or trained.options.picture_size)
-    rows, seen = names.rows.to(raw.train.inputs.device), raw.train.inputs
-    low, high = (float(one) for one in seen.aminmax())
+    new = read_new_inputs(options.inputs, raw, options.picture_size or trained.options.picture_size)
+    rows = new.rows.to(raw.test.labels.device)
+    low, high = (float(one) for one in raw.train.inputs[:_LOOKED_AT].aminmax())
     if float(rows.min()) < 2 * low - high or float(rows.max()) > 2 * high - low:
         invocation.warn(
             f"inputs lie between {float(rows.min()):.4g} and {float(rows.max()):.4g}, and those of training between {low:.4g} and "
             f"{high:.4g}; give them in the unit of the training"
         )
+    samples = Split(rows, raw.test.labels.new_zeros((len(rows), *raw.test.labels.shape[1:])))
     if deviation is not None:
-        blank = raw.test.labels.new_zeros((len(rows), *raw.test.labels.shape[1:]))
-        rows = standardise(raw.with_parts(raw.train, raw.validation, Split(rows, blank), raw.source), deviation).test.inputs
-    return names.names, rows, None
+        samples = standardise(raw.with_parts(raw.train, raw.validation, samples, raw.source), deviation).test
+    return new.names, samples
 
 
-def _settled(trained: _Trained, names: tuple[str, ...], rows: Tensor, invocation: Invocation) -> Predictions:
+def _settled(trained: _Trained, names: tuple[str, ...], samples: Split, invocation: Invocation) -> Predictions:
     import torch
 
     from contrastive_core.certificate import Status
+    from contrastive_core.data.batches import batches
 
     network, splits = trained.network, trained.splits
     kept: list[tuple[Tensor, ...]] = []
     dtype = next(network.parameters()).dtype
-    parts = torch.split(rows.to(dtype), _CHUNK)
-    with torch.no_grad(), invocation.progress(len(parts), "settling") as bar:
-        for part in parts:
+    with torch.no_grad(), invocation.progress(-(-len(names) // _CHUNK), "settling") as bar:
+        for batch in batches(samples, _CHUNK):
             network.begin_use_()
-            ends = trained.rule.infer(network, part)
+            ends = trained.rule.infer(network, batch.inputs.to(dtype))
             kept.append((network.output(ends.state), ends.steps, ends.residual, ends.status == int(Status.CONVERGED)))
             bar.update()
     outputs, steps, residual, converged = (torch.cat(one).cpu() for one in zip(*kept, strict=True))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
 from experiments.benchmarks.devices import CPU, DeviceNames, TimedDevice, timed, timed_device
+from experiments.benchmarks.spin_rivals import rival_note, rivals
 from experiments.commandline.flags import command
 from experiments.commandline.invocation import Invocation
 from experiments.commandline.options import CommandOptions
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from hebbian.multitasking import Multitasking
 
 DENSE = "dense (textbook)"
-LARGEST_REFERENCE = 4000
-"""Largest number of spins for the optional reference, which holds every coupling in Python."""
 
 
 class BenchSpinsOptions(CommandOptions):
@@ -72,12 +70,15 @@ class SpinCase(NamedTuple):
         Number of spins that a run updates.
     place : TimedDevice, optional
         Device that runs it; None for the CPU.
+    preparation : callable, optional
+        Function that does what of a run is no update; its time is subtracted.
     """
 
     name: str
     run: Callable[[], float]
     updates: int
     place: TimedDevice | None = None
+    preparation: Callable[[], float] | None = None
 
 
 def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
@@ -103,7 +104,8 @@ def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
         for _ in range(options.repeats):
             for case in cases:
                 place = case.place or cpu
-                seconds[case.name].append(timed(case.run, place).on(place) / case.updates)
+                spent = timed(case.run, place).on(place) - (timed(case.preparation, place).on(place) if case.preparation else 0.0)
+                seconds[case.name].append(spent / case.updates)
     cost = {name: 1e9 * median(values) for name, values in seconds.items()}
     return [
         {"kernel": case.name, "nanoseconds": cost[case.name], "times_dense": cost[DENSE] / cost[case.name], "overlap": overlaps[case.name]}
@@ -140,33 +142,23 @@ def _cases(options: BenchSpinsOptions) -> list[SpinCase]:
         there = [SpinCase(f"{place.name}: {kernel}", run, updates, place) for kernel, run, updates in runs]
     else:
         there = []
-    found = [
+    # At few spins more sweeps, so that the fixed cost of a run stays below some per cent.
+    few, many = max(100, 1_000_000 // options.size), max(600, 6_000_000 // options.size)
+    return [
         _dense_case(system, temperature, options.seed),
-        case("overlap, random site", "glauber", 1, 100),
-        case("overlap, fixed order", "glauber-fixed", 1, 100),
-        case("overlap, Metropolis", "metropolis", 1, 100),
-        case(f"{lanes}, random site", "glauber-lanes", options.replicas, 100),
-        case(f"{lanes}, fixed order", "glauber-fixed-lanes", options.replicas, 100),
-        case("parallel (Little)", "little", 1, 600),
-        case("block, Gaussian hidden layer", "block", 1, 600),
+        case("overlap, random site", "glauber", 1, few),
+        case("overlap, fixed order", "glauber-fixed", 1, few),
+        case("overlap, Metropolis", "metropolis", 1, few),
+        case(f"{lanes}, random site", "glauber-lanes", options.replicas, few),
+        case(f"{lanes}, fixed order", "glauber-fixed-lanes", options.replicas, few),
+        case("parallel (Little)", "little", 1, many),
+        case("block, Gaussian hidden layer", "block", 1, many),
         *there,
+        *(
+            SpinCase(rival.name, rival.run, rival.sweeps * options.size, preparation=rival.preparation)
+            for rival in rivals(system, temperature)
+        ),
     ]
-    reference = _reference_case(system, temperature) if options.size <= LARGEST_REFERENCE and has_reference() else None
-    return [*found, reference] if reference is not None else found
-
-
-def has_reference() -> bool:
-    """Whether dwave-samplers, an optional dependency, is installed; asking does not import it."""
-    return all(find_spec(name) is not None for name in ("dimod", "dwave")) and find_spec("dwave.samplers") is not None
-
-
-def reference_note(size: int) -> str:
-    """Return a sentence about the optional reference: its method, or the reason why it was left out."""
-    if size > LARGEST_REFERENCE:
-        return f"dwave-samplers is measured up to {LARGEST_REFERENCE} spins: it holds every coupling in Python; try --size 2000"
-    if not has_reference():
-        return "dwave-samplers is not installed and was left out; install it with pip install 'eqlab[bench]'"
-    return "dwave-samplers takes any couplings: its Gibbs sampler does not use that these have low rank, which the other kernels do"
 
 
 def _dense_case(system: Multitasking, temperature: float, seed: int) -> SpinCase:
@@ -182,40 +174,13 @@ def _dense_case(system: Multitasking, temperature: float, seed: int) -> SpinCase
     weights = [1.0] + [0.0] * (system.num_features - 1)
     spins = cue(system.patterns, weights, 1, 1.0, seed + 1)[0].astype(np.float32)
 
+    sweeps = max(1, 10_000_000 // system.num_spins**2)
+
     def run() -> float:
-        dense(couplings, spins, 1 / temperature, *counter_random.key_of(1), 0, 1)
+        dense(couplings, spins, 1 / temperature, *counter_random.key_of(1), 0, sweeps)
         return float(system.patterns[0] @ spins) / system.num_spins
 
-    return SpinCase(DENSE, run, system.num_spins)
-
-
-def _reference_case(system: Multitasking, temperature: float) -> SpinCase:
-    """Return dwave-samplers' Gibbs sampling of the same couplings; it does not use their low rank."""
-    import numpy as np
-    from dimod import BinaryQuadraticModel
-    from dwave.samplers import SimulatedAnnealingSampler
-
-    couplings = np.triu(system.features.T.astype(float) @ system.features / system.num_spins, 1)
-    model = BinaryQuadraticModel.from_numpy_vectors(
-        np.zeros(system.num_spins), (*np.nonzero(couplings), -couplings[np.nonzero(couplings)]), 0.0, "SPIN"
-    )
-    start = np.where(system.patterns[0] == 0, 1, system.patterns[0]).astype(np.int8)
-    sampler, sweeps = SimulatedAnnealingSampler(), 100
-
-    def run() -> float:
-        found = sampler.sample(
-            model,
-            beta_schedule_type="custom",
-            beta_schedule=[1 / temperature],
-            num_sweeps_per_beta=sweeps,
-            num_reads=1,
-            seed=1,
-            initial_states=(start[None], list(range(system.num_spins))),
-            proposal_acceptance_criteria="Gibbs",
-        )
-        return float(system.overlaps(found.record.sample)[0, 0])
-
-    return SpinCase("dwave-samplers (Gibbs)", run, sweeps * system.num_spins)
+    return SpinCase(DENSE, run, sweeps * system.num_spins)
 
 
 METRICS = {
@@ -228,7 +193,7 @@ METRICS = {
         timing=True,
         form=list_of(record_of(kernel=TEXT, nanoseconds=NUMBER, times_dense=NUMBER, overlap=NUMBER)),
     ),
-    "note": Metric("remark on the optional reference", form=TEXT),
+    "note": Metric("remark on the samplers of others", form=TEXT),
 }
 
 
@@ -253,7 +218,7 @@ def trial(options: BenchSpinsOptions, seed: int) -> Outcome:
         "threads": 1,
         "repeats": options.repeats,
         "rows": measure(options.model_copy(update={"seed": seed})),
-        "note": reference_note(options.size),
+        "note": rival_note(options.size),
     }
     return Outcome(found)
 
@@ -266,7 +231,7 @@ def bench_spins(options: BenchSpinsOptions, invocation: Invocation) -> None:
     """Measure the CPU time per spin update of every kernel, on one thread.
 
     The dense kernel sums each field over a matrix; the others use the low rank of the couplings. With up to 4000
-    spins and dwave-samplers installed, its Gibbs sampling is measured too; it does not use the low rank.
+    spins, dwave-samplers and OpenJij are measured too where they are installed; they do not use the low rank.
 
     \b
     Examples:

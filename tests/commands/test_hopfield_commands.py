@@ -12,7 +12,7 @@ import pytest
 from command_line import Eqlab, Found
 
 from contrastive_core.errors import ConvergenceError
-from experiments.benchmarks import spins
+from experiments.benchmarks import spin_rivals
 from experiments.figures.hopfield.phases import phase_picture
 from experiments.hopfield.learn import crossing
 from experiments.hopfield.phase import PointOptions, cell_of, tables, trial
@@ -244,12 +244,12 @@ def test_bench_spins_measures_kernels_that_end_in_the_same_state(found: Found) -
 
 def test_bench_spins_says_why_the_reference_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A comparison that silently leaves out the competitor would look like one."""
-    monkeypatch.setattr(spins, "has_reference", lambda: False)
-    assert "not installed and was left out" in spins.reference_note(2000)
-    assert "eqlab[bench]" in spins.reference_note(2000)
-    monkeypatch.setattr(spins, "has_reference", lambda: True)
-    assert "does not use that these have low rank" in spins.reference_note(2000)
-    assert "up to 4000 spins" in spins.reference_note(10_000)
+    monkeypatch.setattr(spin_rivals, "missing", lambda: ["OpenJij"])
+    assert "OpenJij: not installed and left out" in spin_rivals.rival_note(2000)
+    assert "eqlab[bench]" in spin_rivals.rival_note(2000)
+    monkeypatch.setattr(spin_rivals, "missing", list)
+    assert "do not use that these have low rank" in spin_rivals.rival_note(2000)
+    assert "up to 4000 spins" in spin_rivals.rival_note(10_000)
 
 
 def test_the_bound_on_soft_states_follows_the_size_and_the_chains() -> None:

@@ -14,7 +14,7 @@ from contrastive_core.guards.typed import typed
 
 @typed()
 def generator_of(seed: int, purpose: int = 0) -> torch.Generator:
-    """Return a generator for one purpose of a seed: 0 initial weights, 1 data order, 2 the rule's own draws, 3 views.
+    """Return a generator for one purpose of a seed: 0 initial weights, 1 data order, 2 the rule's own draws, 3 views, 5 noise estimates.
 
     Each purpose has an independent stream. Two rules with one seed therefore share initial weights and data order exactly.
     """

@@ -22,7 +22,8 @@ from contrastive_core.network import Network
 from contrastive_core.progress.share import counted
 from contrastive_core.rule import Rule, Setting
 from contrastive_core.training.evaluation import unconverged
-from contrastive_core.types import Batch, Gradients
+from contrastive_core.training.gradient_noise import joined, spread
+from contrastive_core.types import Batch
 
 _EXACT = Stop(1e-11, 20_000)
 
@@ -110,13 +111,12 @@ def measure_exact(network: Network, setting: Setting, batches: Sequence[Batch]) 
                 f"free states do not settle within {_EXACT.budget} sweeps, so there is no exact gradient to tune towards: the network is "
                 "nearly critical; lower the energy scale or the gain"
             )
-        rows.append(_joined(estimate.gradients))
+        rows.append(joined(estimate.gradients))
     gradients = torch.stack(rows)
     size = float(gradients.square().sum(1).mean().sqrt())
     if not size > 0:
         raise ConvergenceError("the exact gradient is 0 on every batch, so there is nothing to learn or to tune")
-    spread = (gradients - gradients.mean(0)).square().sum(1).sum() / (len(rows) - 1)
-    return Exact(tuple(batches), gradients, min(float(spread.sqrt()) / size, 1.0))
+    return Exact(tuple(batches), gradients, min(spread(gradients) / size, 1.0))
 
 
 def measure(
@@ -149,7 +149,7 @@ def measure(
             estimate = rule.estimate(network, batch, generator=generator)
             phases = estimate.relaxations.values()
             effort.append((sum(float(p.steps.double().mean()) for p in phases), sum(map(unconverged, phases)) / len(phases)))
-            rows.append(_joined(estimate.gradients))
+            rows.append(joined(estimate.gradients).double())
     except DivergenceError:
         return Candidate(*place, float("inf"), float("nan"), float("nan"), 1.0)
     estimates = torch.stack(rows)
@@ -157,10 +157,6 @@ def measure(
     cosine = torch.nn.functional.cosine_similarity(estimates, exact.gradients, dim=1).min()
     sweeps, share = (sum(values) / len(effort) for values in zip(*effort, strict=True))
     return Candidate(*place, float(error), float(cosine), sweeps, share)
-
-
-def _joined(gradients: Gradients) -> Tensor:
-    return torch.cat([value.detach().double().flatten() for value in gradients.values()])
 
 
 def worst(stages: Sequence[Candidate]) -> Candidate:

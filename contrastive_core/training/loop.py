@@ -25,6 +25,7 @@ from contrastive_core.networks.untied import Untied
 from contrastive_core.progress.share import counted
 from contrastive_core.rule import Rule
 from contrastive_core.training.evaluation import check_parts, evaluate, outputs, unconverged
+from contrastive_core.training.following import follow, require_following
 from contrastive_core.training.judge import ERRORS_ALONE, Judge, judge_of
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
@@ -88,7 +89,7 @@ def train(
     ------
     InputError
         If an argument has another type. If the plan asks for a warm start, but the rule does not settle states or views are drawn
-        anew. If the plan augments samples that are contrasted.
+        anew. If the plan augments samples that are contrasted, or follows a noise that nothing can follow.
     DivergenceError
         If a phase, the cost or the gradient is not finite.
     CheckpointError
@@ -105,6 +106,9 @@ def train(
     augmenting = augmentation(plan.augment, splits.shape, contrasting)
     drawn_anew = contrasting is not None or augmenting is not None
     last = memory(network, rule, splits.train, drawn_anew=drawn_anew) if plan.warm_start else None
+    num_samples = len(splits.train.labels)
+    require_following(rule, network, cost, plan, num_samples, contrasted=contrasting is not None)
+    following = follow(rule, plan, num_samples, seed, ranks)
     extras = ({} if contrasting is None else contrasting.kept) | ({} if last is None else last.named)
     groups = layer_groups(network, plan.learning_rates)
     if contrasting is not None and contrasting.learnt:
@@ -116,7 +120,9 @@ def train(
     generators = {"order": generator_of(seed, 1), "rule": generator_of(seed, 2)}
     if drawn_anew:
         generators["views"] = generator_of(seed, 3)
-    session = Session(network, optimiser, schedule, generators, _snapshot(network), extras)
+    if following is not None:
+        extras, generators["noise"] = extras | {"following": following.numbers}, following.generator
+    session = Session(network, optimiser, schedule, generators, _snapshot(network), extras, following=following)
     begun = ranks.told(str(checkpoint) if checkpoint is not None and checkpoint.exists() else "")
     if begun:
         session.load(Path(begun), identity)
@@ -144,6 +150,7 @@ def train(
             "energy_decrease": validation.energy_decrease,
             "seconds": seconds,
             "cpu_seconds": cpu_seconds,
+            **({} if following is None else following.record),
         }
         if isinstance(network, Untied):
             record["angle"] = float(np.mean(network.angles()))
@@ -183,7 +190,7 @@ def train_epoch(
     Parameters
     ----------
     session : Session
-        Network, optimiser and generators.
+        Network, optimiser and generators, and the rule with tolerances that follow the noise, if there is one.
     rule, cost, splits, plan, contrasting, ranks, on_step
         Same as in :func:`train`.
     augmenting : MultiView, optional
@@ -220,6 +227,8 @@ def train_epoch(
                 continue
             batch = contrasting.hardened(batch)
         batch, weight = ranks.share(batch)
+        if session.following is not None:
+            rule = session.following.next_rule(network, splits.train, augmenting)
         network.begin_use_()
         generator = ranks.generator(session.generators["rule"])
         estimate = rule.estimate(network, batch if last is None else last.recall(batch), generator=generator)

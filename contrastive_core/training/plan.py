@@ -34,6 +34,11 @@ class Plan:
     augment : tuple of str
         Names in ``VIEWS``: training samples are shown through these augmentations at full strength, drawn anew in every epoch. None
         shows the samples as they are, as evaluation always does.
+    follow_noise : float, optional
+        Share of the mini-batches' noise below which tolerances keep the error of the gradient, estimated anew during training
+        (:mod:`contrastive_core.training.following`). None keeps the tolerances of the rule.
+    noise_horizon : int, optional
+        Number of updates over which error and noise add up before they are compared; None is those of an epoch.
     """
 
     epochs: int = 10
@@ -49,6 +54,8 @@ class Plan:
     keep_last: bool = False
     warm_start: bool = False
     augment: tuple[str, ...] = ()
+    follow_noise: float | None = None
+    noise_horizon: int | None = None
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
@@ -57,3 +64,7 @@ class Plan:
             raise InputError(f"patience must be at least 1 epoch, got {self.patience}; None never stops early")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise InputError(f"clip_norm must be positive, got {self.clip_norm}; None does not clip")
+        if self.follow_noise is not None and not 0 < self.follow_noise < float("inf"):
+            raise InputError(f"follow_noise must be a positive share of the noise, got {self.follow_noise}; None keeps the tolerances")
+        if self.noise_horizon is not None and self.noise_horizon < 1:
+            raise InputError(f"noise_horizon must be at least 1 update, got {self.noise_horizon}; None is those of an epoch")

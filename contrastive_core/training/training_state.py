@@ -15,6 +15,7 @@ from contrastive_core.data.task import error_among
 from contrastive_core.errors import CheckpointError
 from contrastive_core.files.checkpoint import check_parameters, load_checkpoint, load_parameters, save_checkpoint
 from contrastive_core.network import Network
+from contrastive_core.training.following import Following
 from contrastive_core.training.history_file import HistoryFile, read_history
 
 _NUMBERS = ("epoch", "sweeps_per_sample", "unconverged", "seconds", "cpu_seconds")
@@ -41,6 +42,8 @@ class Session:
         One record per finished epoch.
     best_epoch : int
         Best epoch, counted from 1; 0 before the first.
+    following : Following, optional
+        Rule whose tolerances follow the noise, in place of one with fixed tolerances; its numbers are among the extras.
     """
 
     network: Network
@@ -51,6 +54,7 @@ class Session:
     extras: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
+    following: Following | None = None
     _file: HistoryFile = field(default_factory=HistoryFile)
 
     def save(self, path: Path, identity: str) -> None:

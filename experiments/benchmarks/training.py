@@ -27,7 +27,7 @@ from experiments.runs.forms import ANY, FINITE, NUMBER, TEXT, list_of, mapping_o
 from experiments.runs.provenance import versions
 from experiments.setup.build import architecture, plan_of, prepare
 from experiments.setup.checks import check
-from experiments.setup.options import PlanOptions, RuleName, TrialOptions
+from experiments.setup.options import FollowingOptions, RuleName, TrialOptions
 from experiments.setup.tables import RULES
 from experiments.sweeps.compute import computation, compute_one, study_of
 from experiments.trials.engine import SERIAL
@@ -37,7 +37,7 @@ from experiments.trials.worker import Given
 Percent = Annotated[float, Field(gt=0, lt=100)]
 
 
-class BenchTrainOptions(PlanOptions, section=RULE):
+class BenchTrainOptions(FollowingOptions, section=RULE):
     """Rules that are timed, on one network, data set and optimiser.
 
     Attributes
@@ -133,15 +133,17 @@ def _run(options: TrialOptions, seed: int, on_epoch: Callable[[], object]) -> tu
     rule.estimate(network, next(batches(splits.train, options.batch_size)), generator=generator_of(seed, 2))
     before = _lowest(gradient_cosine(options, splits, seed))
     epochs: list[dict[str, float]] = []
+    last: dict[str, float] = {}  # tolerances of the moment, where they follow the noise
 
     def judge(record: Mapping[str, float]) -> None:
         tested = evaluate(network, rule, setting.cost, splits.test)
         kept = {name: record[name] for name in ("seconds", "cpu_seconds", "validation_error", "sweeps_per_sample", "unconverged")}
-        epochs.append({**kept, "test_error": tested.error})
+        last.update({name: record[name] for name in ("tolerance", "nudged_tolerance") if name in record})
+        epochs.append({**kept, **last, "test_error": tested.error})
         on_epoch()
 
-    train(network, rule, setting.cost, splits, plan_of(options), seed, on_epoch=judge)
-    after = _lowest(gradient_cosine(options, splits, seed, weights=network.state_dict()))
+    train(network, rule, setting.cost, splits, plan_of(options, rule), seed, on_epoch=judge)
+    after = _lowest(gradient_cosine(options.model_copy(update=last), splits, seed, weights=network.state_dict()))
     return architecture(network, splits), {"epochs": epochs, "cosine_initial": before, "cosine_trained": after}
 
 

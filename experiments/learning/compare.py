@@ -19,7 +19,7 @@ from experiments.report.ending import finish
 from experiments.runs.records import Record
 from experiments.setup.build import architecture
 from experiments.setup.checks import at_temperature, check
-from experiments.setup.options import ContinuedOptions, RuleName
+from experiments.setup.options import ContinuedOptions, FollowingOptions, RuleName
 from experiments.setup.parameters import remember_start
 from experiments.setup.tables import BASELINE, COMPARED
 from experiments.sweeps.axes import axis_of
@@ -28,7 +28,7 @@ from experiments.sweeps.paired import read_paired, refuse_failures, seeds_of, ta
 from experiments.trials.engine import check_engine
 
 
-class CompareOptions(ContinuedOptions):
+class CompareOptions(ContinuedOptions, FollowingOptions):
     """Rules and seeds; everything else is the same for all.
 
     Attributes

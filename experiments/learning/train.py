@@ -20,6 +20,8 @@ from experiments.report.ending import finish
 from experiments.runs.forms import NUMBER, TEXT, mapping_of
 from experiments.setup.build import Prepared, architecture, plan_of, prepare
 from experiments.setup.checks import check
+from experiments.setup.following import FOLLOWED, followed, sentence
+from experiments.setup.following import rows as rows_of_following
 from experiments.setup.options import TrialOptions
 from experiments.setup.parameters import remember_start
 from experiments.setup.tables import RULES
@@ -78,6 +80,7 @@ METRICS = {
         "cosine of the rule's gradient to the exact one, at the initial weights", bounds=COSINE, form=mapping_of(NUMBER)
     ),
     "angle": Metric("mean angle between feedback and forward weights in degrees, after training; none if they are tied", form=NUMBER),
+    **FOLLOWED,
     **ORIGIN,
     **DEVICE,
 }
@@ -140,7 +143,7 @@ def trial(
         rule,
         setting.cost,
         splits,
-        plan_of(options),
+        plan_of(options, rule),
         seed,
         ranks=ranks,
         checkpoint=checkpoint,
@@ -160,6 +163,7 @@ def trial(
         "energy_decrease": result.test.energy_decrease,
         "gradient_cosine": gradient_cosine(options, splits, seed),
         **({"angle": result.history[-1]["angle"]} if "angle" in result.history[-1] else {}),
+        **followed(result.history),
         **origin(splits),
         **device_of_trial(options, seed),
     }
@@ -184,6 +188,7 @@ def table(metrics: Mapping[str, Any]) -> tuple[tuple[str, str], list[tuple[str, 
         ("sweeps per sample", cell(metrics["sweeps_per_sample"], ".1f")),
         ("CPU microseconds per sample", cell(None if seconds is None else 1e6 * seconds, ".0f")),
         ("unconverged", f"{_percent(metrics['unconverged'])}, worst epoch {_percent(metrics['unconverged_worst'])}"),
+        *rows_of_following(metrics),
         ("energy decrease", cell(metrics["energy_decrease"], ".3f")),
         ("lowest cosine to exact gradient", f"{min(cosines):.4f}" if cosines else "-"),
     ]
@@ -281,7 +286,7 @@ def _callbacks(options: CommandTrainOptions, invocation: Invocation, bar: tqdm[A
         invocation.note(
             f"epoch {record['epoch']:.0f}/{options.epochs}: training {score.title} {score.text(record[f'train_{score.name}'])}, validation "
             f"{score.title} {score.text(record[f'validation_{score.name}'])}, {record['sweeps_per_sample']:.1f} sweeps per sample, "
-            f"{100 * record['unconverged']:.2f} % unconverged, {record['seconds']:.1f} s"
+            f"{100 * record['unconverged']:.2f} % unconverged, {record['seconds']:.1f} s{sentence(record)}"
         )
 
     return {"on_start": on_start, "on_step": on_step, "on_epoch": on_epoch}

@@ -35,6 +35,7 @@ from experiments.report.contents import Contents, ReportTable
 from experiments.report.grid_view import point_labels, show_grid
 from experiments.report.run_reader import OpenedRun
 from experiments.runs.arrays import read_arrays, read_trace
+from experiments.setup.following import table_of as table_of_following
 from experiments.sweeps.paired import read_paired, settled
 
 MOST_CURVES = 12
@@ -52,6 +53,8 @@ def show_train(opened: OpenedRun) -> Contents:
     picture |= _angles(histories)
     found = next(opened.journal.trials("done"), None) if opened.command == "train" else None
     learnt = [ReportTable("Training", *table_of_training(found.metrics))] if found and found.metrics else []
+    if opened.command == "train" and not opened.axes:
+        learnt += [table for seeds in histories.values() for history in seeds for table in table_of_following(history)]
     seen = _features(opened, found.key) if found else {}
     return Contents([*learnt, *view.tables], {**picture, **seen, **view.pictures})
 
@@ -65,6 +68,7 @@ def show_fit(opened: OpenedRun) -> Contents:
     if done and done.metrics:
         header, rows = table_of_training({**done.metrics, "gradient_cosine": {}})  # the exact gradient is not computed for a script
         tables.append(ReportTable("Training", header, rows[:-1]))
+    tables += [table for seeds in histories.values() for history in seeds for table in table_of_following(history)]
     return Contents(tables, pictures | _angles(histories))
 
 

@@ -18,6 +18,7 @@ from experiments.commandline.options import CommandOptions
 from experiments.learning.train import METRICS as OF_TRAINING
 from experiments.runs.directory import open_run
 from experiments.setup.build import architecture
+from experiments.setup.following import followed
 from experiments.setup.training_metrics import judged, origin, spent
 from experiments.sweeps.compute import Computation, compute_one, study_of
 from experiments.trials.engine import SERIAL
@@ -158,6 +159,7 @@ def fit_in_run(
             **spent(result.history, splits),
             "unconverged_worst": max(record["unconverged"] for record in result.history),
             "energy_decrease": result.test.energy_decrease,
+            **followed(result.history),
             **origin(splits),
         }
 

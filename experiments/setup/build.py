@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contrastive_core.cost import Cost
     from contrastive_core.data.splits import Splits
     from contrastive_core.network import Network
-    from contrastive_core.rule import Setting
+    from contrastive_core.rule import Rule, Setting
     from contrastive_core.training.plan import Plan
 
 
@@ -92,11 +92,14 @@ def build_setting(options: LearningOptions, cost: Cost | None = None) -> Setting
     return Setting(chosen, settling, options.strength, options.fraction, options.frozen, own)
 
 
-def plan_of(options: PlanOptions) -> Plan:
-    """Return the part of the options that training itself takes."""
+def plan_of(options: PlanOptions, rule: Rule | None = None) -> Plan:
+    """Return the part of the options that training itself takes; a rule without tolerances that could follow the noise has none to."""
+    from contrastive_core.training.following import follows
     from contrastive_core.training.plan import Plan
 
-    names = Plan.__dataclass_fields__
+    names = set(Plan.__dataclass_fields__)
+    if rule is not None and not follows(rule):
+        names -= {"follow_noise", "noise_horizon"}
     return Plan(**{name: value for name, value in options.model_dump().items() if name in names})
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from contrastive_core.errors import InputError
 from eqprop import THERMAL_RULES
 from experiments.commandline.invocation import Invocation
-from experiments.setup.build import Prepared, architecture, ignored, prepare
+from experiments.setup.build import Prepared, architecture, ignored, plan_of, prepare
 from experiments.setup.devices import caution, filed_device
 from experiments.setup.options import LearningOptions, PlanOptions
 from experiments.setup.own_options import rule_named
@@ -182,6 +182,7 @@ def check(
     for warning in device_cautions(options, rules if rule is None else (rule,)):
         invocation.warn(warning)
     layer_groups(network, options.learning_rates)
+    _require_noise(options, invocation, prepared, rules if rule is None else (rule,))
     if rule is not None:
         count, samples = sum(parameter.numel() for parameter in network.parameters()), len(splits.train.labels)
         invocation.note(f"{rule} on {options.data}: {architecture(network, splits)}, {count} parameters, {samples} training samples")
@@ -210,6 +211,21 @@ def check(
             invocation.note(f"the warm start keeps {units} units of {samples} samples: {megabytes:.3g} MB, in checkpoints too")
         built.estimate(network, few, generator=generator_of(options.seed, 2))
     return prepared
+
+
+def _require_noise(options: PlanOptions, invocation: Invocation, prepared: Prepared, rules: Sequence[str]) -> None:
+    """Refuse tolerances that should follow the noise if those of no rule can, and name the rules whose cannot."""
+    from contrastive_core.training.following import follows, require_following
+
+    plan, built = plan_of(options), {name: RULES[name](prepared.setting) for name in rules}
+    if plan.follow_noise is None and plan.noise_horizon is None:
+        return
+    able = [name for name, one in built.items() if follows(one)]
+    samples = len(prepared.splits.train.labels)
+    for name in able or rules:
+        require_following(built[name], prepared.network, prepared.setting.cost, plan, samples)
+    if others := [name for name in rules if name not in able]:
+        invocation.note(f"{', '.join(others)}: no tolerances that could follow the noise")
 
 
 def doubts(options: LearningOptions, network: Network, exact: Estimate, rules: Mapping[str, Any], smallest: float | None) -> list[str]:

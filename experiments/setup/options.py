@@ -203,6 +203,30 @@ class ContinuedOptions(PlanOptions, section=OPTIMISATION):
     )
 
 
+class FollowingOptions(PlanOptions, section=RELAXATION):
+    """Training whose tolerances may follow the noise of mini-batches.
+
+    Attributes
+    ----------
+    follow_noise, noise_horizon
+        Largest error of relaxations in units of the noise, and number of updates over which both add up.
+    """
+
+    # Recorded only where they are set, as --start-from.
+    follow_noise: PositiveFloat | None = Field(
+        None,
+        exclude_if=operator.not_,
+        description="Error of relaxations as a share of the mini-batches' noise, such as 0.1: tolerances begin as given and are then "
+        "estimated anew during training; none: fixed tolerances.",
+    )
+    noise_horizon: Positive | None = Field(
+        None,
+        exclude_if=operator.not_,
+        description="Number of updates over which error and noise add up before --follow-noise compares them; 1 compares those of a "
+        "mini-batch; none: the updates of an epoch.",
+    )
+
+
 class TrainOptions(PlanOptions, section=RULE):
     """Training of a network by one rule.
 
@@ -215,7 +239,7 @@ class TrainOptions(PlanOptions, section=RULE):
     rule: RuleName = Field("ep-centered", description="Learning rule to train with.")
 
 
-class TrialOptions(TrainOptions, ContinuedOptions, section=RELAXATION):
+class TrialOptions(TrainOptions, ContinuedOptions, FollowingOptions, section=RELAXATION):
     """Training of a network by one rule, its memory between epochs, and the epoch that it keeps.
 
     Attributes

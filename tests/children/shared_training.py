@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,20 @@ def training(ranks: Ranks, folder: Path) -> dict[str, Any]:
     }
 
 
+def following(ranks: Ranks, folder: Path) -> dict[str, Any]:
+    """Follow the noise together and alone."""
+    plan = replace(PLAN, follow_noise=0.5)
+    together, result = run(plan, folder / "following", rule="ep-centered", ranks=ranks)
+    alone, other = run(plan, folder / f"following-{ranks.rank}", rule="ep-centered")
+    numbers = torch.tensor([[record["tolerance"], record["nudged_tolerance"], record["error_share"]] for record in result.history])
+    return {
+        "error": gradient_error(parameters_of(together), parameters_of(alone)),
+        "same": same_on_all(ranks, {**parameters_of(together), "numbers": numbers}),
+        "tolerances": [[record["tolerance"], record["nudged_tolerance"]] for record in result.history],
+        "tolerances_alone": [[record["tolerance"], record["nudged_tolerance"]] for record in other.history],
+    }
+
+
 def refusals(ranks: Ranks) -> dict[str, str]:
     """Return the sentences with which training together is refused."""
     said = {}
@@ -98,6 +113,7 @@ if __name__ == "__main__":
             "told": group.told(f"from rank {group.rank}, déjà vu"),
             "gradients": {name: gradients(group, name) for name in RULE_NAMES},
             "training": training(group, Path(sys.argv[1])),
+            "following": following(group, Path(sys.argv[1])),
             "refusals": refusals(group),
         }
         if group.rank == 0:

@@ -64,6 +64,15 @@ def test_training_together_is_training_alone(found: dict[str, Any]) -> None:
     assert sorted(training["resumed"]) == ["alone", "together"]
 
 
+def test_ranks_that_follow_the_noise_agree_on_tolerances(found: dict[str, Any]) -> None:
+    """If this fails, ranks stop their phases at tolerances of their own, or two processes choose others than one."""
+    following = found["following"]
+    assert following["same"]
+    assert following["tolerances"] == following["tolerances_alone"]
+    assert following["tolerances"][-1] != [1e-3, 1e-3]
+    assert following["error"] < 1e-5  # as above, because phases stop at the same sweeps
+
+
 def test_what_ranks_cannot_share_is_refused(found: dict[str, Any]) -> None:
     """A rank that contrasts its own samples alone has another objective, silently."""
     said = found["refusals"]

@@ -162,6 +162,8 @@ def calls() -> dict[str, dict[str, Any]]:
             "keep_last": False,
             "warm_start": False,
             "augment": (),
+            "follow_noise": None,
+            "noise_horizon": None,
         },
         "save_checkpoint": {"path": None, "tensors": gradients, "record": {}},  # the path is that of the test
         "load_checkpoint": {"path": None},

@@ -19,11 +19,10 @@ from contrastive_core.dynamics.block_descent import BlockDescent
 from contrastive_core.errors import InputError
 from contrastive_core.expect import expect, expect_number
 from contrastive_core.guards.typed import typed
-from contrastive_core.kernels.settling.elements.request import FromRest
 from contrastive_core.network import Clamped, Contrast, Network
 from contrastive_core.phases import Nudge, Phase
-from contrastive_core.relaxation.backends import clamped_for_all
-from contrastive_core.relaxation.displace import Displaced, Estimated, contrast_from_rest, displace_each, has_differences
+from contrastive_core.relaxation.backends import Case, clamped_for_all
+from contrastive_core.relaxation.displace import Displaced, Planned, displace_each, has_differences, plan_from_rest
 from contrastive_core.relaxation.relax import relax, relax_each, require_finite, require_sensible
 from contrastive_core.types import Batch, Gradients, Samples, State, as_batch
 
@@ -197,10 +196,10 @@ class Settling:
         """Return the source of noise of all phases: the given one or, for noisy dynamics without one, a generator of seed 0."""
         return torch.Generator().manual_seed(0) if generator is None and self.dynamics.noisy else generator
 
-    def contrast(self, network: Network, batch: Batch, nudges: Sequence[Phase], signs: tuple[int, ...], factor: float) -> Estimated | None:
-        """Relax the free phase from rest and nudges from its end, and contrast them in one kernel; None if no kernel covers the case."""
-        settings = FromRest(self.dynamics, self.free, self.second, nudges, signs, factor)
-        return contrast_from_rest(network, batch, settings, backend=self.backend)
+    def planned(self, network: Network, batch: Batch, nudges: Sequence[Phase], signs: tuple[int, ...], factor: float) -> Planned | None:
+        """Find a kernel that relaxes from rest and contrasts nudges from the free state; None if no kernel covers the case."""
+        case = Case(network, batch.inputs, self.dynamics, nudges, None, batch.labels)
+        return plan_from_rest(case, (self.free, self.second), signs, factor, backend=self.backend)
 
     def displaced(self, clamped: Clamped, free: State, phases: Sequence[Phase], unit: float) -> Displaced:
         """Relax nudged or held phases in difference coordinates around a free state, with blocks in reverse order.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from contrastive_core.certificate import Relaxation
-from contrastive_core.contrast import contrast
+from contrastive_core.contrast import contrast, contrast_again
 from contrastive_core.cost import Cost
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
@@ -69,9 +69,11 @@ class EquilibriumPropagation(Rule):
 
     def estimate(self, network: Network, batch: Samples, *, generator: torch.Generator | None = None) -> Estimate:
         """Relax free and nudged, and contrast."""
-        batch = presented(network, batch)
+        batch, signs = presented(network, batch), self.sides.signs(generator)
+        key = self, signs
+        if (again := contrast_again(network, batch, key)) is not None:
+            return again
         strength = self.strength * network.stiffness[-1]
-        signs = self.sides.signs(generator)
 
         def frozen(free: State) -> list[Nudge]:
             force = self.cost.gradient(network.output(free), batch)
@@ -85,7 +87,7 @@ class EquilibriumPropagation(Rule):
             return live(batch._replace(held=network.output(free)))
 
         phases = frozen if self.frozen else joint if self.cost.coupled else live(batch)
-        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, phases, generator, self.nudged)
+        return contrast(network, batch, self.cost, self.settling, signs, self.strength, strength, phases, generator, self.nudged, key)
 
     @property
     def nudged(self) -> Callable[[Clamped, State], Clamped] | None:

@@ -41,11 +41,11 @@ DISPLACING: Table[Any] = Table(
 CONTRASTING: Table[Any] = Table(
     "kernel",
     {
-        "numba one-hidden": "contrastive_core.kernels.settling.one_hidden.host_cpu:estimate_pair",
-        "numba deep": "contrastive_core.kernels.settling.any_depth.contrast_cpu:estimate_deep",
+        "numba one-hidden": "contrastive_core.kernels.settling.one_hidden.host_cpu:PairEstimate",
+        "numba deep": "contrastive_core.kernels.settling.any_depth.contrast_cpu:DeepEstimate",
     },
 )
-"""Kernels that relax from rest and contrast the phases into a gradient, with nothing in between."""
+"""Kernels that relax from rest and contrast the phases into a gradient: made of a request once, and called for every batch."""
 
 PICTURES: Table[Any] = Table(
     "kernel",

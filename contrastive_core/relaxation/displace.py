@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -14,6 +15,7 @@ from contrastive_core.dynamics.base import Dynamics, is_joint, moving_blocks, pu
 from contrastive_core.dynamics.block_descent import BlockDescent, backward
 from contrastive_core.kernels import CONTRASTING
 from contrastive_core.kernels.settling.elements.request import Contrasted, FromRest
+from contrastive_core.kernels.settling.route import Ended
 from contrastive_core.kernels.settling.route import displace as displace_by_kernel
 from contrastive_core.network import Clamped, Network
 from contrastive_core.networks.differences import Differences, Displacement
@@ -29,6 +31,10 @@ from contrastive_core.types import Batch, Gradients, State
 
 Estimated = tuple[Gradients, Callable[[], list[Relaxation]]]
 """A gradient, and a function that returns the relaxations it came from, the free one first."""
+
+Planned = Callable[[Network, Batch], Estimated | None]
+"""Estimate of a batch of the network and the form that it was planned for. None if a sample diverged or a label has no output: relaxing
+step by step then raises the error."""
 
 Displaced = tuple[Differences, list[tuple[Displacement, Relaxation]]]
 """A network around its free state, and where nudges have taken it."""
@@ -99,45 +105,60 @@ def displace_each(
     return around, [next(judged) if any(phase is one for one in settled) else none for phase in phases]
 
 
-def contrast_from_rest(network: Network, batch: Batch, settings: FromRest, *, backend: str = "auto") -> Estimated | None:
-    """Relax the free phase from rest and nudges from its end, and contrast them into gradients, if one kernel does all of it.
+def plan_from_rest(case: Case, stops: tuple[Stop, Stop], signs: tuple[int, ...], factor: float, *, backend: str = "auto") -> Planned | None:
+    """Find a kernel that relaxes the free phase from rest and nudges from its end, and contrasts them into gradients.
 
     Parameters
     ----------
-    network, batch : Network, Batch
-        Network and the batch that is clamped.
-    settings : FromRest
-        Phases, and how they are relaxed and contrasted. Its stops are those of a Settling, which has checked them.
+    case : Case
+        Nudges of a batch with its labels.
+    stops : tuple of Stop
+        Stops of the free phase and of the others, those of a Settling, which has checked them.
+    signs, factor
+        Same as in :class:`contrastive_core.kernels.settling.elements.request.FromRest`.
     backend : str
         Same as in :func:`displace_each`.
 
     Returns
     -------
-    (Gradients, callable), optional
-        Gradients, and a function that returns the relaxations that they come from, the free one first. None if there is no such kernel,
-        or if a sample diverged or a label has no output: relaxing step by step then raises the error.
+    callable, optional
+        None if there is no such kernel.
 
     Raises
     ------
     BackendError
         If the backend does not exist.
     """
-    route = plan(Case(network, batch.inputs, settings.dynamics, settings.phases, None, batch.labels), backend)
-    contrasted: Contrasted | None = None if route.kind == STEPS else CONTRASTING[route.kernel](network, batch, settings)
+    route = plan(case, backend)
+    if route.kind == STEPS:
+        return None
+    nudges = cast(Sequence[Nudge], case.phases)
+    settings = FromRest(case.dynamics, *stops, nudges[0].cost, tuple(nudge.strength for nudge in nudges), signs, factor)
+    return partial(_estimated, CONTRASTING[route.kernel](case.network, settings), settings)
+
+
+def _estimated(
+    estimate: Callable[[Network, Batch], Contrasted | None], settings: FromRest, network: Network, batch: Batch
+) -> Estimated | None:
+    contrasted = estimate(network, batch)
     if contrasted is None:
         return None
     gradients, ended = contrasted
+    return gradients, partial(_relaxations, ended, settings, network, batch)
 
-    def relaxations() -> list[Relaxation]:
-        first, ends = ended()
-        with torch.no_grad():
-            clamped = network.clamp(batch.inputs)
-            around = Differences(cast(Layered, network), clamped, first.state)
-            layers = [around.scaled(moved, _units(around, one)).layers for one, (moved, _) in zip(settings.phases, ends, strict=True)]
-        later = [certified_displacement(end, moved, settings.second) for moved, (_, end) in zip(layers, ends, strict=True)]
-        return [certified(first, lambda: clamped, settings.free), *later]
 
-    return gradients, relaxations
+def _relaxations(
+    ended: Callable[[], tuple[Relaxation, list[Ended]]], settings: FromRest, network: Network, batch: Batch
+) -> list[Relaxation]:  # fmt: skip
+    """Return the relaxations that an estimate comes from, the free one first."""
+    first, ends = ended()
+    with torch.no_grad():
+        clamped = network.clamp(batch.inputs)
+        around = Differences(cast(Layered, network), clamped, first.state)
+        units = [strength / network.stiffness[-1] for strength in settings.strengths]
+        layers = [around.scaled(moved, unit).layers for unit, (moved, _) in zip(units, ends, strict=True)]
+    later = [certified_displacement(end, moved, settings.second) for moved, (_, end) in zip(layers, ends, strict=True)]
+    return [certified(first, lambda: clamped, settings.free), *later]
 
 
 def _units(around: Differences, phase: Phase, unit: float = 1.0) -> float:

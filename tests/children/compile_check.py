@@ -30,6 +30,6 @@ for sizes, dtype, rows in itertools.product(SIZES, EQUAL, (1, 5)):
     for name, cost in itertools.product(contrasts, SAMPLE_COSTS):
         setting = Setting(COSTS[cost](), Settling(backend="numba"))
         RULES[name](setting).estimate(network, batch, generator=torch.Generator().manual_seed(0))
-one = (one_hidden.settle_pair, one_hidden.rows_of, contrast_cpu.contrast_pair)
+one = (one_hidden.settle_pair, one_hidden.rows_of, contrast_cpu.settle_and_contrast)
 for kernel in (*one, any_depth.move_between, any_depth.sweep_top, rows_cpu.take):
     print(kernel.__name__, len(kernel.signatures))

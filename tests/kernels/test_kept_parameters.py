@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import cache
 
 import pytest
 import torch
 
 from contrastive_core.certificate import Stop
 from contrastive_core.costs import COSTS
+from contrastive_core.errors import InputError
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.layered import Layered
-from contrastive_core.rule import Setting, Settling
+from contrastive_core.relaxation import displace
+from contrastive_core.relaxation.backends import plan
+from contrastive_core.rule import Rule, Setting, Settling
 from contrastive_core.types import Batch
 from eqprop import RULES
 
@@ -65,3 +69,39 @@ def test_estimates_follow_parameters_however_they_change(change: str) -> None:
         fast, slow = _gradients(twin, "numba"), _gradients(twin, "torch")
         for name, value in slow.items():
             assert torch.allclose(fast[name], value, rtol=tolerance, atol=tolerance), name
+
+
+@cache  # the same rule, not an equal one, asks again
+def _rule(name: str, strength: float, backend: str = "numba") -> Rule:
+    settling = Settling(free=Stop(None, 8), second=Stop(None, 8), backend=backend)
+    return RULES[name](Setting(COSTS["squared-error"](), settling, strength=strength))
+
+
+def test_repeated_estimates_are_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise planning would take as long as the relaxation of a small batch, or another rule or batch would get the last one's plan."""
+    planned: list[object] = []
+    monkeypatch.setattr(displace, "plan", lambda case, backend: planned.append(case) or plan(case, backend))
+    generator = torch.Generator().manual_seed(0)
+    network = Layered((16, 16, 3), generator=generator, dtype=torch.float64)
+    inputs, labels = torch.rand(8, 16, generator=generator, dtype=torch.float64), torch.randint(0, 3, (8,), generator=generator)
+    whole, part, other = Batch(inputs, labels), Batch(inputs[:5], labels[:5]), Batch(inputs.flip(0), (labels + 1) % 3)
+    for name, strength, batch, plans in (
+        ("ep-positive", 0.1, whole, 1),
+        ("ep-positive", 0.1, other, 0),
+        ("ep-positive", 0.3, other, 1),
+        ("ep-negative", 0.3, other, 1),
+        ("ep-negative", 0.3, part, 1),
+        ("ep-negative", 0.3, Batch(part.inputs, part.labels, start=tuple(torch.zeros(5, n, dtype=torch.float64) for n in (16, 3))), 0),
+    ):
+        planned.clear()
+        found, expected = (_rule(name, strength, backend).estimate(network, batch) for backend in ("numba", "torch"))
+        assert len(planned) == plans + (batch.start is None)  # the reference's is asked for, too
+        for key, value in expected.gradients.items():
+            assert torch.allclose(found.gradients[key], value, rtol=1e-11, atol=1e-11), key  # as above
+        for key, relaxation in expected.relaxations.items():
+            assert torch.allclose(found.relaxations[key].state[0], relaxation.state[0], rtol=1e-11, atol=1e-11), key
+    # What no plan covers is refused in the words of the reference.
+    rule = _rule("ep-positive", 0.1)
+    rule.estimate(network, whole)
+    with pytest.raises(InputError, match="class"):
+        rule.estimate(network, Batch(inputs, labels + 3))

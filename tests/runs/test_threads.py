@@ -47,12 +47,13 @@ def test_every_engine_finds_the_same_bytes_whatever_is_said_of_threads(tmp_path:
 
 def test_chosen_threads_share_out_samples_and_chains(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, ``--threads`` is read and does nothing."""
-    from contrastive_core.kernels.settling.one_hidden import host_cpu
+    from contrastive_core.kernels.settling.one_hidden import host_cpu, kernel_cpu
     from contrastive_core.kernels.spins import threads
 
     ranges: list[tuple[int, int]] = []
     monkeypatch.setattr("contrastive_core.threads._chosen", 3)
-    host_cpu._in_threads(lambda first, last: ranges.append((first, last)), 3 * host_cpu.FEWEST_SAMPLES)
+    monkeypatch.setattr(kernel_cpu, "settle_pair", lambda first, last, *_: ranges.append((first, last)))
+    assert host_cpu.in_threads(([None] * 3 * host_cpu.FEWEST_SAMPLES,))
     assert sorted(ranges) == [(n * host_cpu.FEWEST_SAMPLES, (n + 1) * host_cpu.FEWEST_SAMPLES) for n in range(3)]
     most = numba.get_num_threads()
     for given, expected in ((1, 1), (most, most), (most + 5, most), (None, most)):

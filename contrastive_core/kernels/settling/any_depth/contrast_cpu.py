@@ -20,23 +20,26 @@ from contrastive_core.networks.layered import Layered
 from contrastive_core.types import Batch, Gradients, State
 
 
-def estimate_deep(network: Layered, batch: Batch, settings: FromRest) -> Contrasted | None:
-    """Settle from rest and contrast.
+class DeepEstimate:
+    """Relaxation from rest and contrast of deep networks; a call returns the same as one of ``PairEstimate``.
 
     Parameters
     ----------
     network : Layered
         Deep network, in the sense of :mod:`contrastive_core.kernels.settling.any_depth.sweeps`.
-    batch : Batch
-        Inputs of shape (B, n_in), of the dtype of the network, and classes of shape (B,).
     settings : FromRest
-        Phases, live nudges by one cost of the batch's labels, and how they are relaxed and contrasted.
-
-    Returns
-    -------
-    Contrasted, optional
-        The free relaxation first. None if a sample diverged or the batch makes no sense.
+        Phases, and how they are relaxed and contrasted.
     """
+
+    def __init__(self, network: Layered, settings: FromRest) -> None:
+        self.settings = settings
+
+    def __call__(self, network: Layered, batch: Batch) -> Contrasted | None:
+        """Estimate the gradient of a batch."""
+        return _estimate(network, batch, self.settings)
+
+
+def _estimate(network: Layered, batch: Batch, settings: FromRest) -> Contrasted | None:
     inputs, labels, signs = batch.inputs, batch.labels, settings.signs
     drive = torch.addmm(network.bias(0).detach(), inputs, network.weight(0).detach())
     sweeps = Sweeps(network, drive, cast(BlockDescent, settings.dynamics), True)
@@ -48,7 +51,7 @@ def estimate_deep(network: Layered, batch: Batch, settings: FromRest) -> Contras
     # A sample that diverged at rest would only waste the later phases.
     if not np.isfinite(rows.residual).all():
         return None
-    action = live_action(settings.phases)
+    action = live_action(settings.cost, settings.strengths)
     # Read anew: samples have changed places, and are back in them in other memory.
     later_rows = sweeps.displaced(rows, action.strengths, rows.part(sweeps.layout.pull, network.sizes[-1]))
     sweeps.run(later_rows, settings.second, action, backwards=True)

@@ -142,7 +142,7 @@ def move_top(
         # One sweep without a tolerance; only its change is wanted.
         return settle_row(
             drive, rows, bias, pull, strength, layers, phase, output_first, real(-1), 1, origins, scales, units, outputs, sums, sent,
-            linear, base,
+            linear, base, True,
         )[1]  # fmt: skip
     largest = real(0)
     for part in range(2):
@@ -151,11 +151,11 @@ def move_top(
             # With the outputs held, one sweep is one move of the hidden units.
             _, change = settle_row(
                 drive, rows, bias, pull, strength, layers, HELD, output_first, real(-1), 1, origins, scales, units, outputs, sums, sent,
-                linear, base,
+                linear, base, False,
             )  # fmt: skip
             largest = larger(change, largest)
             go_beyond(before, over, layers.low, layers.high, origins[0], units)
-            gather(rows, units, sums)  # the kernel's sums are those of units not yet over-relaxed
+            gather(rows, units, sums)
         elif phase != HELD:
             if phase == SOFTMAX:
                 softmax_pull(outputs, origin_out, pull, linear)
@@ -211,7 +211,7 @@ def sweep_top(
     """
     real, (width, count), (given, where, at_base, at_origin, at_base_out, at_origin_out) = memory.dtype.type, sizes, frame
     at_below, at_units, at_outputs, at_pull, at_sums, at_strength = at
-    layers, over = last_layers(numbers, memory), real(over)
+    layers, over = last_layers(numbers, rows), real(over)
     sent, linear = np.zeros(rows.shape[0], memory.dtype), np.empty(count, memory.dtype)
     drive, base, before = np.empty(width, memory.dtype), np.empty(width, memory.dtype), np.empty(width, memory.dtype)
     for row in range(residual.shape[0]):

@@ -96,7 +96,7 @@ def settle_few(
     real, top, (given, where, at_base, at_origin) = memory.dtype.type, len(sizes) - 2, frame
     at_units, at_below, at_pull, at_strength = at
     (curvature, stiffness, feedback), (lows, highs) = numbers, (bounds[0], bounds[1])
-    layers = last_layers((curvature, stiffness, feedback, lows[top], highs[top], lows[top + 1], highs[top + 1]), memory)
+    layers = last_layers((curvature, stiffness, feedback, lows[top], highs[top], lows[top + 1], highs[top + 1]), rows)
     over, tolerance = real(over), real(tolerance)
     widest, count = max(sizes[:-1]), sizes[top + 1]
     chosen, values, before = np.empty(widest, np.int64), np.empty(widest, memory.dtype), np.empty(widest, memory.dtype)

@@ -63,7 +63,7 @@ def row_layout(sizes: tuple[int, ...], targets: int, itemsize: int) -> RowLayout
         Columns of the parts.
     """
     lanes = VECTOR_BYTES // itemsize
-    widths = [*sizes, *sizes[:-1], max(sizes[-1], GROUP), targets, 1]
+    widths = [*sizes, *sizes[:-1], -(-sizes[-1] // GROUP) * GROUP, targets, 1]
     starts = np.cumsum([0, *((width + lanes - 1) // lanes * lanes for width in widths)]).tolist()
     depth = len(sizes)
     pull, strength, width = starts[2 * depth :]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -109,11 +109,10 @@ def are_alike(phases: Sequence[Phase]) -> bool:
     return True
 
 
-def live_action(phases: Sequence[Phase], before: tuple[float, ...] = ()) -> Action:
-    """Return live nudges by one known cost of the units as an action without its pull; its strengths come after those ``before``."""
-    nudges = cast(Sequence[Nudge], phases)
-    kind = ActionKind.SOFTMAX if type(nudges[0].cost) is CrossEntropy else ActionKind.PULLED
-    return Action(kind, (*before, *[nudge.strength for nudge in nudges]), None, nudges[0].cost.curvature, kind is ActionKind.SOFTMAX)
+def live_action(cost: Cost, strengths: tuple[float, ...]) -> Action:
+    """Return live nudges by a known cost of the units as an action without its pull."""
+    kind = ActionKind.SOFTMAX if type(cost) is CrossEntropy else ActionKind.PULLED
+    return Action(kind, strengths, None, cost.curvature, kind is ActionKind.SOFTMAX)
 
 
 def _nudge(clamped: Clamped, nudge: Nudge, state: State) -> Action:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from contrastive_core.certificate import Relaxation, Stop
+from contrastive_core.cost import Cost
 from contrastive_core.dynamics.base import Dynamics
 from contrastive_core.dynamics.block_descent import BlockDescent
-from contrastive_core.phases import Phase
 from contrastive_core.types import Gradients, State
 
 
@@ -21,8 +21,10 @@ class FromRest(NamedTuple):
         Dynamics of the free phase.
     free, second : Stop
         Stop of the free phase, and of the others.
-    phases : sequence of Nudge, Hold or None
-        Nudges and holds, one for each phase after the free one.
+    cost : Cost
+        Cost of the labels, whose live nudges are the phases after the free one.
+    strengths : tuple of float
+        Strengths of these phases.
     signs : tuple of int
         Sign of each of these phases, 1 or -1; the free phase stands in for a missing sign.
     factor : float
@@ -32,7 +34,8 @@ class FromRest(NamedTuple):
     dynamics: Dynamics
     free: Stop
     second: Stop
-    phases: Sequence[Phase]
+    cost: Cost
+    strengths: tuple[float, ...]
     signs: tuple[int, ...]
     factor: float
 

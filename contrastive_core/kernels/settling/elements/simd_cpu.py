@@ -32,13 +32,11 @@ PADDED = 16
 
 
 @cast(Any, intrinsic)  # type: ignore[untyped-decorator]
-def move_hidden(
-    typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, origin: Any, units: Any, sums: Any, count: Any
-) -> Any:  # fmt: skip
-    """Set hidden units to their minimum, and gather what they send to ten outputs, in one pass over the weights.
+def move_hidden(typing: Any, drive: Any, rows: Any, sent: Any, low: Any, high: Any, origin: Any, units: Any, count: Any) -> Any:
+    """Set hidden units to their minimum under what ten outputs send, in one pass over the weights.
 
-    ``units = clip(drive + sent @ rows)``, between the bounds less the origin, and ``sums = rows @ units`` for the first ``count`` units,
-    in place; returns the largest absolute change, which is NaN if any change is NaN.
+    ``units = clip(drive + sent @ rows)``, between the bounds less the origin, for the first ``count`` units, in place; returns the
+    largest absolute change, which is NaN if any change is NaN.
 
     Parameters
     ----------
@@ -48,8 +46,8 @@ def move_hidden(
         Input of the units from everything but the outputs.
     rows : array of shape (GROUP or more, n or more)
         Contiguous; the first GROUP rows are used.
-    sent, sums : arrays of shape (GROUP or more,)
-        The first GROUP elements of ``sent`` are used, those of ``sums`` overwritten.
+    sent : array of shape (GROUP or more,), or None
+        The first GROUP elements are used. None is 0, for which no weights are read.
     low, high : float
         Bounds of the units, of the arrays' own type.
     origin : array of shape (n,)
@@ -59,37 +57,54 @@ def move_hidden(
     count : int
         Number of units to move, a multiple of the lanes of a vector.
     """
-    signature = drive.dtype(drive, rows, sent, low, high, origin, units, sums, count)
+    signature = drive.dtype(drive, rows, sent, low, high, origin, units, count)
 
     def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
         vectors, arrays = Vectors(builder, signature.args[0].dtype), arrays_of(context, builder, signature, values)
-        drive, rows, sent, origin, units, sums = (array.data for array in arrays)
+        drive, rows, *sent, origin, units = (array.data for array in arrays)
         width, (low, high) = builder.extract_value(arrays[1].shape, 1), (vectors.splat(bound) for bound in values[3:5])
         starts = [builder.mul(width, INDEX(k)) for k in range(GROUP)]
-        outputs = [vectors.splat(builder.load(builder.gep(sent, [INDEX(k)]))) for k in range(GROUP)]
-        index, carried = INDEX(0), [ir.Constant(kind, None) for kind in (vectors.integer, *[vectors.real] * GROUP)]
+        outputs = [vectors.splat(builder.load(builder.gep(given, [INDEX(k)]))) for given in sent for k in range(GROUP)]
+        index, largest = INDEX(0), ir.Constant(vectors.integer, None)
         for together in (TOGETHER, 1):  # the second loop takes the vectors that are left over
-            loop = Loop(vectors, index, carried, values[-1], together)
+            loop = Loop(vectors, index, [largest], values[-1], together)
             moved = [vectors.load(drive, place) for place in loop.places]
-            for start, output in zip(starts, outputs, strict=True):
+            for start, output in zip(starts, outputs, strict=False):
                 weights = [vectors.load(rows, builder.add(start, place)) for place in loop.places]
                 moved = [vectors.add_product(value, weight, output) for value, weight in zip(moved, weights, strict=True)]
-            starts_at = [vectors.load(origin, place) for place in loop.places]
-            faces = [(builder.fsub(low, value), builder.fsub(high, value)) for value in starts_at]
-            moved = [vectors.clipped(value, *pair) for value, pair in zip(moved, faces, strict=True)]
-            largest, *totals = loop.carried
+            (largest,) = loop.carried
             for value, place in zip(moved, loop.places, strict=True):
+                centre = vectors.load(origin, place)
+                value = vectors.clipped(value, builder.fsub(low, centre), builder.fsub(high, centre))
                 largest = vectors.larger(vectors.distance(value, vectors.load(units, place)), largest)
                 vectors.store(value, units, place)
-            for k, start in enumerate(starts):
-                for value, place in zip(moved, loop.places, strict=True):  # loaded again: the registers cannot hold all weights
-                    totals[k] = vectors.add_product(totals[k], vectors.load(rows, builder.add(start, place)), value)
-            loop.close([largest, *totals])
-            index, carried = loop.index, loop.carried
-        largest, *added = carried
-        for number, total in enumerate(vectors.totals(added)):
-            vectors.store_first(total, min(vectors.lanes, GROUP - number * vectors.lanes), sums, number * vectors.lanes)
+            loop.close([largest])
+            index, (largest,) = loop.index, loop.carried
         return builder.bitcast(vectors.largest(largest), vectors.scalar)
+
+    return signature, generate
+
+
+@cast(Any, intrinsic)  # type: ignore[untyped-decorator]
+def gather_hidden(typing: Any, rows: Any, units: Any, sums: Any, count: Any) -> Any:
+    """Write what the first ``count`` hidden units send to ten outputs, ``rows @ units``, into ``sums``; arguments as in ``move_hidden``."""
+    signature = types.void(rows, units, sums, count)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+        vectors, arrays = Vectors(builder, signature.args[0].dtype), arrays_of(context, builder, signature, values)
+        rows, units, sums = (array.data for array in arrays)
+        starts = [builder.mul(builder.extract_value(arrays[0].shape, 1), INDEX(k)) for k in range(GROUP)]
+        # Ten sums side by side keep each other from waiting.
+        loop = Loop(vectors, INDEX(0), [ir.Constant(vectors.real, None)] * GROUP, values[-1], 1)
+        value = vectors.load(units, loop.index)
+        totals = [
+            vectors.add_product(total, vectors.load(rows, builder.add(start, loop.index)), value)
+            for total, start in zip(loop.carried, starts, strict=True)
+        ]
+        loop.close(totals)
+        for number, total in enumerate(vectors.totals(loop.carried)):
+            vectors.store_first(total, min(vectors.lanes, GROUP - number * vectors.lanes), sums, number * vectors.lanes)
+        return context.get_dummy_value()
 
     return signature, generate
 

@@ -1,5 +1,7 @@
 """Numba kernel of the contrast of two states of a network with one hidden layer."""
 
+from typing import Any
+
 import numpy as np
 
 from contrastive_core.kernels.settling.elements import formulas
@@ -7,43 +9,48 @@ from contrastive_core.kernels.settling.elements.codes import DIVERGED
 from contrastive_core.kernels.settling.elements.llvm_cpu import VECTOR_BYTES
 from contrastive_core.kernels.settling.elements.loops_cpu import Array, Number, njit
 from contrastive_core.kernels.settling.elements.simd_cpu import CHUNK, GROUP, PADDED, add_contrasts
+from contrastive_core.kernels.settling.one_hidden.kernel_cpu import settle_pair
 
 _contrasted = njit(formulas.contrasted)
 
 
 @njit
-def contrast_pair(
-    drive: Array, labels: Array, status: Array, free: Array, plus: Array, minus: Array, free_out: Array, plus_out: Array, minus_out: Array,
-    scale: Number, scale_out: Number, change: Array, bias: Array, weight_out: Array, bias_out: Array,
+def settle_and_contrast(
+    left: int, settled: tuple[Any, ...], sides: tuple[int, ...], factors: tuple[Number, ...], change: Array, bias: Array,
+    weight_out: Array, bias_out: Array,
 ) -> bool:  # fmt: skip
-    """Contrast two displacements from a free state in one pass over them, and return whether all is well with them.
+    """Settle samples and contrast two of their displacements from a free state, and return whether all is well with them.
 
     It is if no sample diverged, no input is infinite and every label has its output. Samples are added up in their order, whatever the
     number of threads that settled them.
 
     Parameters
     ----------
-    drive : array of shape (B, n)
-        Total clamped input of the hidden layer. An input that is not finite makes all of its row so.
-    labels : array of shape (B,)
-        Classes.
-    status : array of shape (P, B)
-        Status of every phase.
-    free, plus, minus : arrays of shape (B, n)
-        Hidden units of the free state, and both displacements; one row, if it is that of every sample.
-    free_out, plus_out, minus_out : arrays of shape (B, k)
-        Outputs of the free state, and their displacements in both phases.
-    scale, scale_out : float
-        Factor of each layer's contrast.
+    left : int
+        Samples that are to be settled: all, or none if that was done.
+    settled : tuple
+        Arguments of :func:`contrastive_core.kernels.settling.one_hidden.kernel_cpu.settle_pair` after the range of samples, with labels.
+    sides : tuple of int
+        Phases on the positive and the negative side; 0 where the free state is the side.
+    factors : tuple of float
+        Factor of the mean contrast of each layer.
     change : array of shape (B, n)
         Overwritten with the scaled difference of the hidden units.
     bias, weight_out, bias_out : arrays of shape (n,), (n, k) and (k,)
         Overwritten with the scaled contrasts, summed over the samples.
     """
+    if left > 0:
+        settle_pair(0, left, *settled)
+    drive, labels, (hidden, output, _, _, status) = settled[0], settled[3], settled[4]
+    # No displacement: one row of zeros stands for all samples.
+    none, none_out = np.zeros((1, hidden.shape[2]), drive.dtype), np.zeros((1, output.shape[2]), drive.dtype)
+    plus, plus_out = (hidden[sides[0]], output[sides[0]]) if sides[0] > 0 else (none, none_out)
+    minus, minus_out = (hidden[sides[1]], output[sides[1]]) if sides[1] > 0 else (none, none_out)
+    free, free_out = hidden[0], output[0]
     real = drive.dtype.type
-    scale, scale_out = real(scale), real(scale_out)
     width, count = weight_out.shape
     samples = drive.shape[0]
+    scale, scale_out = real(factors[0] / samples), real(factors[1] / samples)
     for sample in range(samples):
         if not (0 <= labels[sample] < count and np.isfinite(drive[sample, 0])):
             return False

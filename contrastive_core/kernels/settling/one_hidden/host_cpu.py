@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -56,10 +55,10 @@ def settle_pair(clamped: Clamped, start: State | None, dynamics: BlockDescent, s
     list of Relaxation
         One per phase.
     """
-    memory, parameters, pull = _prepared(clamped, len(stops), action)
+    memory, arguments = _prepared(clamped, dynamics, stops, action)
     if start is not None:
         memory.hidden[:], memory.output[:] = (layer.detach().numpy() for layer in start)
-    run_pair(cast(Layered, clamped.network), memory, parameters, pull, NO_LABELS, dynamics, stops, action, start is None, False)
+    _settle(*arguments, start is None, False)
     return memory.relaxations()
 
 
@@ -76,20 +75,20 @@ def displace_pair(clamped: Clamped, free: State, dynamics: BlockDescent, stop: S
     list of (State, Relaxation)
         Displacements, and the states that they lead to, per strength.
     """
-    strengths = (0.0, *action.strengths)
-    memory, parameters, pull = _prepared(clamped, len(strengths), action)
+    stops, action = (Stop(None, 0), *[stop] * len(action.strengths)), action._replace(strengths=(0.0, *action.strengths))
+    memory, arguments = _prepared(clamped, dynamics, stops, action)
     memory.hidden[0], memory.output[0] = (layer.detach().numpy() for layer in free)
-    stops, action = (Stop(None, 0), *[stop] * len(action.strengths)), action._replace(strengths=strengths)
-    run_pair(cast(Layered, clamped.network), memory, parameters, pull, NO_LABELS, dynamics, stops, action, False, True)
+    _settle(*arguments, False, True)
     return memory.ended()[1]
 
 
-def _prepared(clamped: Clamped, phases: int, action: Action) -> tuple[PhaseArrays, tuple[Array, Array, Array], Array]:
-    """Return memory for the phases, the parameters with the bias of the first layer in the drive, and the pull."""
+def _prepared(clamped: Clamped, dynamics: BlockDescent, stops: Sequence[Stop], action: Action) -> tuple[PhaseArrays, tuple[Any, ...]]:
+    """Return memory for the phases, and arguments of the kernel with the bias of the first layer in the drive."""
     network = cast(Layered, clamped.network)
-    memory = PhaseArrays(clamped.drive.detach().contiguous().numpy(), phases, network.sizes)
+    memory = PhaseArrays(clamped.drive.detach().contiguous().numpy(), len(stops), network.sizes)
+    parameters = (np.zeros(network.sizes[0], memory.drive.dtype), *Parameters.of(network).arrays[1:])
     pull = memory.output[0] if action.pull is None else action.pull.contiguous().numpy()
-    return memory, (np.zeros(network.sizes[0], memory.drive.dtype), *parameters_of(network).arrays[1:]), pull
+    return memory, (memory.drive, parameters, pull, NO_LABELS, memory.results(), *_constants(network, dynamics, stops, action))
 
 
 class PhaseArrays:
@@ -119,100 +118,71 @@ class PhaseArrays:
         return free, [(end.state, end._replace(state=tuple(map(torch.add, free.state, end.state)))) for end in ends]
 
 
-def run_pair(
-    network: Layered,
-    memory: PhaseArrays,
-    parameters: tuple[Array, Array, Array],
-    pull: Array,
-    labels: Array,
-    dynamics: BlockDescent,
-    stops: Sequence[Stop],
-    action: Action,
-    from_rest: bool,
-    displaced: bool,
-) -> None:
-    """Run the kernel on memory, in place.
+class PairEstimate:
+    """Relaxation from rest and contrast of networks with one hidden layer, with as little as possible in a call besides kernels.
 
-    Parameters
-    ----------
-    network : Layered
-        Network with one hidden layer.
-    memory : PhaseArrays
-        Drive and results; the latter are overwritten, and hold the start state unless phases start from rest.
-    parameters : arrays of shape (n,), (n, k) and (k,)
-        Bias that the drive lacks, and weights and bias of the outputs.
-    pull : array of shape (B, k)
-        Pull of the action; not read if there are labels.
-    labels : array of shape (B,) or (0,)
-        Classes.
-    dynamics, stops, action
-        Same as in :func:`settle_pair`.
-    from_rest : bool
-        Whether the first phase starts at rest.
-    displaced : bool
-        Whether the phases after the first, a free one, are displacements from its end.
-    """
-    given, output_first = memory.drive, dynamics.groups(2)[0][0] == 1
-    low, high = (cast(Clipped, activation) for activation in network.activations)
-    schedule = _as_arrays(action.strengths, tuple(stops), given.dtype)
-    numbers = (action.curvature, network.stiffness[1], network.energy_scale, low.low, low.high, high.low, high.high)
-    arguments: tuple[Any, ...] = (
-        given, parameters, pull, labels, memory.results(), numbers, int(action.kind), output_first, schedule, from_rest, displaced,
-    )  # fmt: skip
-    _in_threads(lambda first, last: kernel_cpu.settle_pair(first, last, *arguments), len(given))
-
-
-def estimate_pair(network: Layered, batch: Batch, settings: FromRest) -> Contrasted | None:
-    """Settle from rest and contrast, with as little as possible around the kernels.
+    The products before and after leave nothing in the cache, so that whatever a call touches has to come back: at 32 samples, working out
+    in Python what stays the same from batch to batch takes longer than all of the relaxation.
 
     Parameters
     ----------
     network : Layered
         Network with one hidden layer that ``fused_depth`` finds.
-    batch : Batch
-        Inputs of shape (B, n_in), of the dtype of the network, and classes of shape (B,).
     settings : FromRest
-        Phases, live nudges by one cost of the batch's labels, and how they are relaxed and contrasted.
-
-    Returns
-    -------
-    Contrasted, optional
-        None if a sample diverged or the batch makes no sense.
+        Phases, and how they are relaxed and contrasted.
     """
-    dynamics, free, second, phases, signs, factor = settings
-    sizes, inputs, num_samples = network.sizes, batch.inputs, len(batch.inputs)
-    stops, action = (free, *[second] * len(phases)), live_action(phases, (0.0,))
-    weight, arrays, _ = parameters_of(network)
-    drive = torch.mm(inputs, weight).numpy()  # the kernel adds the bias, in passing
-    memory, classes = PhaseArrays(drive, len(stops), sizes), batch.labels.numpy()
-    run_pair(network, memory, arrays, memory.output[0], classes, cast(BlockDescent, dynamics), stops, action, True, True)
-    hidden, output = memory.hidden, memory.output
-    # A side that is not run stays at the free state: no displacement, and one row of zeros stands for all of its samples.
-    sides = [[x[1 + signs.index(s)] if s in signs else np.zeros((1, x.shape[2]), drive.dtype) for x in (hidden, output)] for s in (1, -1)]
-    scale, scale_out = (-factor * stiffness / num_samples for stiffness in network.stiffness)
-    change, bias, weight_out, bias_out = (np.empty(shape, drive.dtype) for shape in ((num_samples, sizes[0]), sizes[0], sizes, sizes[1]))
-    well = contrast_cpu.contrast_pair(
-        drive, classes, memory.status, hidden[0], sides[0][0], sides[1][0], output[0], sides[0][1], sides[1][1], scale, scale_out,
-        change, bias, weight_out, bias_out,
-    )  # fmt: skip
-    if not well:
-        return None
-    tensor = torch.from_numpy
-    # Inputs are the same in both states, and only the change of the hidden units is left of their contrast.
-    weight_in = torch.mm(inputs.t(), tensor(change))
-    gradients = {"weight_1": weight_in, "bias_1": tensor(bias), "weight_2": tensor(weight_out), "bias_2": tensor(bias_out)}
-    return gradients, memory.ended
+
+    def __init__(self, network: Layered, settings: FromRest) -> None:
+        dynamics, free, second, cost, strengths, signs, factor = settings
+        stops, action = (free, *[second] * len(strengths)), live_action(cost, (0.0, *strengths))
+        self.sizes, self.num_phases, self.parameters = network.sizes, len(stops), Parameters.of(network)
+        self.constants = _constants(network, cast(BlockDescent, dynamics), stops, action)
+        # A side that is not run stays at the free state.
+        self.sides = tuple(1 + signs.index(sign) if sign in signs else 0 for sign in (1, -1))
+        self.factors = tuple(-factor * stiffness for stiffness in network.stiffness)
+
+    def __call__(self, network: Layered, batch: Batch) -> Contrasted | None:
+        """Estimate the gradient of a batch.
+
+        Parameters
+        ----------
+        network : Layered
+            Network that the estimate was made for.
+        batch : Batch
+            Inputs of shape (B, n_in), of the dtype of the network, and classes of shape (B,).
+
+        Returns
+        -------
+        Contrasted, optional
+            None if a sample diverged or the batch makes no sense.
+        """
+        if self.parameters.places != places_of(network):
+            self.parameters = Parameters.of(network)
+        inputs, tensor, (width, count) = batch.inputs, torch.from_numpy, self.sizes
+        drive = torch.mm(inputs, self.parameters.weight).numpy()  # the kernel adds the bias, in passing
+        memory, samples, real = PhaseArrays(drive, self.num_phases, self.sizes), len(drive), drive.dtype
+        change, bias, weight_out, bias_out = (np.empty(shape, real) for shape in ((samples, width), width, (width, count), count))
+        settled = (drive, self.parameters.arrays, memory.output[0], batch.labels.numpy(), memory.results(), *self.constants, True, True)
+        left = 0 if in_threads(settled) else samples  # alone, this thread settles and contrasts in one call
+        if not contrast_cpu.settle_and_contrast(left, settled, self.sides, self.factors, change, bias, weight_out, bias_out):
+            return None
+        # Inputs are the same in both states, and only the change of the hidden units is left of their contrast.
+        weight_in = torch.mm(inputs.t(), tensor(change))
+        return {"weight_1": weight_in, "bias_1": tensor(bias), "weight_2": tensor(weight_out), "bias_2": tensor(bias_out)}, memory.ended
 
 
-@lru_cache(maxsize=16)
-def _as_arrays(strengths: tuple[float, ...], stops: tuple[Stop, ...], real: np.dtype[Any]) -> tuple[Array, Array, Array]:
-    """Return strengths, tolerances and budgets for the kernel, which only reads them; kept, as they stay the same from batch to batch."""
+def _constants(network: Layered, dynamics: BlockDescent, stops: Sequence[Stop], action: Action) -> tuple[Any, ...]:
+    """Return the arguments of the kernel that stay the same from batch to batch: numbers, phase, order and schedule."""
+    real = network.bias(0).detach().numpy().dtype
+    low, high = (cast(Clipped, activation) for activation in network.activations)
+    numbers = (action.curvature, network.stiffness[1], network.energy_scale, low.low, low.high, high.low, high.high)
     tolerances = np.array([-1.0 if stop.tolerance is None else stop.tolerance for stop in stops], real)
-    return np.array(strengths, real), tolerances, np.array([stop.budget for stop in stops])
+    schedule = (np.array(action.strengths, real), tolerances, np.array([stop.budget for stop in stops]))
+    return numbers, int(action.kind), dynamics.groups(2)[0][0] == 1, schedule
 
 
 class Parameters(NamedTuple):
-    """The parameters of a network without a gradient, on the same memory.
+    """The parameters of a network with one hidden layer without a gradient, on the same memory.
 
     Attributes
     ----------
@@ -221,56 +191,56 @@ class Parameters(NamedTuple):
     arrays : arrays of shape (n,), (n, k) and (k,)
         The other three: bias of the hidden units, weights and bias of the outputs.
     places : list
-        Addresses and strides of all four.
+        What :func:`places_of` returned.
     """
 
     weight: Tensor
-    arrays: tuple[Array, Array, Array]
+    arrays: tuple[Array, ...]
     places: list[object]
 
+    @classmethod
+    def of(cls, network: Layered) -> Parameters:
+        """Return the present parameters, however they came to be."""
+        others = (network.bias(0), network.weight(1), network.bias(1))
+        return cls(network.weight(0).detach(), tuple(parameter.detach().numpy() for parameter in others), places_of(network))
 
-_KNOWN: WeakKeyDictionary[Layered, Parameters] = WeakKeyDictionary()
+
+def places_of(network: Layered) -> list[object]:
+    """Return addresses and strides of the parameters of a network with one hidden layer.
+
+    Memory that is held is not given to anyone else, so that equal addresses mean the same memory; a matrix may have been transposed on
+    it, which its strides tell.
+    """
+    given = network.weight(0), network.bias(0), network.weight(1), network.bias(1)
+    return [(parameter.data_ptr(), parameter.stride()) for parameter in given]
 
 
-def parameters_of(network: Layered) -> Parameters:
-    """Return the parameters of a network with one hidden layer, as the kernels and products read them.
+def _settle(*arguments: Any) -> None:
+    """Settle all samples with the kernel."""
+    if not in_threads(arguments):
+        kernel_cpu.settle_pair(0, len(arguments[0]), *arguments)
 
-    Kept from call to call, because asking torch for them takes longer than a sweep of a batch: the products before and after leave
-    nothing of torch in the cache. PhaseArrays that is held here is not given to anyone else, so equal addresses mean the same memory;
-    a matrix may have been transposed on it, which its strides tell.
+
+def in_threads(arguments: tuple[Any, ...]) -> bool:
+    """Settle one range of samples in each thread, and wait for all; False if there is work for one thread only, and nothing was done.
 
     Parameters
     ----------
-    network : Layered
-        Network with one hidden layer.
-
-    Returns
-    -------
-    :class:`Parameters`
-        Present parameters, however they came to be.
+    arguments : tuple
+        Arguments of the kernel after the range, drive first.
     """
-    weight, *others = given = network.weight(0), network.bias(0), network.weight(1), network.bias(1)
-    places: list[object] = [(parameter.data_ptr(), parameter.stride()) for parameter in given]
-    known = _KNOWN.get(network)
-    if known is None or known.places != places:
-        first, second, third = (parameter.detach().numpy() for parameter in others)
-        known = _KNOWN[network] = Parameters(weight.detach(), (first, second, third), places)
-    return known
-
-
-def _in_threads(work: Callable[[int, int], None], num_samples: int) -> None:
-    """Split samples into one range per thread, and wait for all."""
     # Samples do not act on each other, so that ranges of them may run at once. Unless told otherwise, torch's setting is the user's wish.
+    num_samples = len(arguments[0])
     num_threads = min(chosen_threads() or torch.get_num_threads(), num_samples // FEWEST_SAMPLES)
     if num_threads <= 1:
-        work(0, num_samples)
-        return
+        return False
     bounds = np.linspace(0, num_samples, num_threads + 1).astype(int).tolist()
     pool = _pool(os.getpid(), num_threads - 1)
-    others = [pool.submit(work, first, last) for first, last in pairwise(bounds[1:])]
-    work(bounds[0], bounds[1])  # this thread takes its share, and so needs no waking
+    others = [pool.submit(kernel_cpu.settle_pair, first, last, *arguments) for first, last in pairwise(bounds[1:])]
+    kernel_cpu.settle_pair(bounds[0], bounds[1], *arguments)  # this thread takes its share, and so needs no waking
     for other in others:
         other.result()
+    return True
 
 
 @cache

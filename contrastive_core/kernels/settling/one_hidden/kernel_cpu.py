@@ -10,16 +10,17 @@ from contrastive_core.kernels.settling.elements.loops_cpu import (
     Array,
     Number,
     aligned,
+    bare,
     copy,
     ended,
     fill,
     gather,
     last_layers,
+    move_units,
     njit,
     press,
     rows_of,
     settle_row,
-    spread,
 )
 from contrastive_core.kernels.settling.elements.simd_cpu import fetch
 
@@ -63,25 +64,36 @@ def settle_pair(
     displaced : bool
         Whether the phases after the first are displacements from its end.
     """
+    rows, width = rows_of(parameters[1]), parameters[1].shape[0]
+    # The units of one sample stay in aligned memory of their own: results are cold, and stores into them would hold up the sweeps.
+    scratch = (aligned(width, drive), aligned(width, drive), aligned(width, drive), aligned(width, drive), aligned(width, drive))
+    lines = np.zeros((8, len(rows)), drive.dtype)
+    _settle_samples(
+        first, last, drive, parameters, pull, labels, results, numbers, phase, output_first, schedule, from_rest, displaced, rows, scratch,
+        aligned(width, drive), lines,
+    )  # fmt: skip
+
+
+@bare
+def _settle_samples(
+    first: int, last: int, drive: Array, parameters: tuple[Array, Array, Array], pull: Array, labels: Array, results: tuple[Array, ...],
+    numbers: tuple[Number, ...], phase: int, output_first: bool, schedule: tuple[Array, Array, Array], from_rest: bool, displaced: bool,
+    rows: Array, scratch: tuple[Array, ...], zeros: Array, lines: Array,
+) -> None:  # fmt: skip
+    """Settle samples as :func:`settle_pair` says, in memory that it gives: five scratch arrays and zeros of shape (n,), and eight lines."""
     real = drive.dtype.type
     (bias_in, weight, bias), (strengths, tolerances, budgets) = parameters, schedule
     hidden, output, steps, residual, status = results
-    layers, rows = last_layers(numbers, drive), rows_of(weight)
+    layers = last_layers(numbers, rows)
     width, count = weight.shape
     flat = hidden.reshape(-1)
     rest, rest_out = min(max(real(0), layers.low), layers.high), min(max(real(0), layers.low_out), layers.high_out)
-    bounded = abs(layers.low) + abs(layers.high) < np.inf
-    outputs, sent, sums = np.zeros(count, real), np.zeros(len(rows), real), np.zeros(len(rows), real)
-    wanted, linear, base = np.empty(count, real), np.empty(count, real), np.empty(width, real)
-    # The units of one sample stay in aligned memory of their own: results are cold, and stores into them would hold up the sweeps.
-    given, units = aligned(width, drive), aligned(width, drive)
-    zeros, none, pressed, free = (
-        (aligned(width, drive), np.zeros(count, real)),
-        (real(1), real(1)),
-        aligned(width, drive),
-        aligned(width, drive),
-    )
-    pressed_out, free_out = np.empty(count, real), np.empty(count, real)
+    bounded, endless = abs(layers.low) + abs(layers.high) < np.inf, real(np.inf)
+    given, base, free, pressed, moved = scratch
+    wanted, linear, free_out, pressed_out, moved_out, zeros_out = (
+        lines[0, :count], lines[1, :count], lines[2, :count], lines[3, :count], lines[4, :count], lines[5, :count],
+    )  # fmt: skip
+    sent, sums = lines[6], lines[7]
     for sample in range(first, last):
         for j in range(width):
             given[j] = drive[sample, j] + bias_in[j]
@@ -90,42 +102,43 @@ def settle_pair(
         for number in range(strengths.shape[0]):
             # Asked for now, the memory of the result is in the cache when the phase has settled: 5 % at 256 samples.
             fetch(flat, (number * drive.shape[0] + sample) * width, width)
-            if displaced and number > 0:
-                fill(real(0), units)
+            later = displaced and number > 0
+            if later:
+                fill(real(0), moved)
+                fill(real(0), moved_out)
                 fill(real(0), sums)
-                fill(real(0), outputs)
                 fill(real(0), sent)
                 # Sizes of the displacements, by which their changes are measured: an error of 1 moves an output by 1.
                 scale_out = layers.stiffness / abs(strengths[number])
                 taken, largest = settle_row(
                     pressed, rows, pressed_out, wanted, strengths[number], layers, phase, not output_first, tolerances[number],
-                    budgets[number], (free, free_out), (scale_out / layers.feedback, scale_out), units, outputs, sums, sent, linear, base,
+                    budgets[number], (free, free_out), (scale_out / layers.feedback, scale_out), moved, moved_out, sums, sent, linear, base,
+                    False,
                 )  # fmt: skip
             else:
                 if from_rest:
-                    fill(rest, units)
+                    fill(rest, free)
                 else:
-                    copy(hidden[number, sample], units)
+                    copy(hidden[number, sample], free)
                 if output_first or budgets[number] == 0:
-                    gather(rows, units, sums)
+                    gather(rows, free, sums)
                 for k in range(count):
-                    outputs[k] = rest_out if from_rest else output[number, sample, k]
-                    sent[k] = layers.feedback * outputs[k]
+                    free_out[k] = rest_out if from_rest else output[number, sample, k]
+                    sent[k] = layers.feedback * free_out[k]
                 taken, largest = settle_row(
                     given, rows, bias, wanted, strengths[number], layers, FREE if displaced else phase, output_first, tolerances[number],
-                    budgets[number], zeros, none, units, outputs, sums, sent, linear, base,
+                    budgets[number], (zeros, zeros_out), (real(1), real(1)), free, free_out, sums, sent, linear, base, displaced,
                 )  # fmt: skip
                 if displaced:
-                    copy(units, free)
-                    copy(outputs, free_out)
-                    copy(given, base)
-                    spread(sent, rows, base)
+                    # Without bounds a move is the total input.
+                    move_units(given, rows, sent, -endless, endless, layers.finite, zeros, base, pressed)
                     press(base, free, layers.low, layers.high, pressed)
                     for k in range(count):
                         linear[k] = bias[k] + sums[k]
                     press(linear, free_out, layers.low_out, layers.high_out, pressed_out)
                     if budgets[number] == 0:
                         continue
+            units, outputs = (moved, moved_out) if later else (free, free_out)
             copy(units, hidden[number, sample])
             copy(outputs, output[number, sample])
             steps[number, sample], residual[number, sample] = taken, largest

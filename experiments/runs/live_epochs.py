@@ -87,8 +87,13 @@ def read_live(folder: Path, key: str) -> list[Epoch]:
     return epochs
 
 
-def forget(folder: Path, key: str) -> None:
-    """Remove a trial's files, because its record is in the journal."""
-    for ending in (ENDING, live_shares.ENDING):
-        with suppress(OSError):
-            file_of(folder, key, ending).unlink(missing_ok=True)
+def forget(folder: Path, *keys: str) -> None:
+    """Remove the files of trials whose records are in the journal; most trials are too short to have any."""
+    try:
+        left = {path.name for path in folder.iterdir()}
+    except OSError:
+        return
+    for key in keys:
+        for name in {f"{key}{ENDING}", f"{key}{live_shares.ENDING}"} & left:
+            with suppress(OSError):
+                (folder / name).unlink(missing_ok=True)

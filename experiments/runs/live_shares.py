@@ -49,10 +49,7 @@ def announce_share(folder: Path, key: str) -> Listener:
     key : str
         Key of the trial.
     """
-    path = file_of(folder, key, ENDING)
     last, since, begun = time.monotonic(), 0.0, False
-    with suppress(OSError):
-        path.unlink(missing_ok=True)  # of an attempt that was killed
 
     def listener(done: float, place: str) -> None:
         nonlocal last, since, begun
@@ -62,10 +59,17 @@ def announce_share(folder: Path, key: str) -> Listener:
             since = since if begun else done
             return
         last, begun = now, True
-        with suppress(OSError):
-            path.write_text(to_json({"done": done, "since": since, "place": place}, indent=False))
+        with suppress(OSError, InputError):
+            file_of(folder, key, ENDING).write_text(to_json({"done": done, "since": since, "place": place}, indent=False))
 
     return listener
+
+
+def discard_shares(folder: Path) -> None:
+    """Remove the files of attempts that were killed; nothing may run meanwhile."""
+    with suppress(OSError):
+        for path in folder.glob(f"*{ENDING}"):
+            path.unlink(missing_ok=True)
 
 
 def read_share(folder: Path, key: str) -> Share | None:

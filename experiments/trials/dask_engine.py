@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing.forkserver
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
@@ -90,6 +91,8 @@ def open_cluster(kind: str, engine: str, count: int) -> Iterator[Engine]:
     EngineError
         If no scheduler answers, or it gets no workers.
     """
+    if kind == "dask":
+        _preload()
     import dask
     from distributed import Client
 
@@ -97,7 +100,8 @@ def open_cluster(kind: str, engine: str, count: int) -> Iterator[Engine]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes back as an exception
     with ExitStack() as stack:
         # A worker that dies is reported at once instead of after taking three more with it: we find the culprit ourselves.
-        stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
+        settings = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.multiprocessing-method": "forkserver"}
+        stack.enter_context(dask.config.set(settings))
         where: Any = _read_address(Path(engine)) if kind == "file" else engine
         if isinstance(where, str) and where.startswith("tls") and not dask.config.get("distributed.comm.tls.client.cert", None):
             raise InputError(f"{where} needs a certificate, and dask's configuration names none; see docs/how-to/cluster.md")
@@ -141,8 +145,19 @@ def _no_answer(engine: str, error: OSError) -> str:
     return f"no dask scheduler answers at {engine} within {SECONDS_TO_ANSWER} s; start one with 'dask scheduler', or use another --engine"
 
 
+def _preload() -> None:
+    """Start the process that workers of this machine are forked from; it loads their libraries while this one loads its own."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["distributed.nanny", "experiments.trials.worker"])
+    with uncut(), explained():
+        multiprocessing.forkserver.ensure_running()
+    import distributed.utils
+
+    # Dask would preload what it knows of, pandas too, and load it here first; there is no public way to say that all is done.
+    distributed.utils._forkserver_preload_set = True
+
+
 def _local(count: int, stack: ExitStack) -> Any:
-    """Start workers on this machine that nobody outside can reach; their processes are spawned, with one thread each."""
+    """Start workers on this machine that nobody outside can reach; their processes have one thread each."""
     from distributed import LocalCluster
 
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="eqlab-", ignore_cleanup_errors=True))

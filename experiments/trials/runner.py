@@ -2,10 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from contrastive_core.errors import EqlabError
@@ -17,6 +16,7 @@ from experiments.runs.arrays import save_arrays
 from experiments.runs.directory import RunDirectory
 from experiments.runs.journal import Journal, StoreError
 from experiments.runs.live_epochs import forget
+from experiments.runs.live_shares import discard_shares
 from experiments.runs.pages import settle, unfinished
 from experiments.runs.records import Record, Task
 from experiments.trials.engine import SERIAL, Engine, EngineError
@@ -28,6 +28,11 @@ DEATHS = 3
 """Deaths of a worker that a trial may cause, alone, before it counts as failed."""
 CHUNKS_PER_WORKER = 3
 """In flight: one being computed, one waiting, one being written."""
+
+ENDING = 4
+"""Chunks that each worker would still get of what is left, from where on chunks become smaller."""
+SMALLEST = 16
+"""Part of a chunk that the smallest one is."""
 
 
 @dataclass
@@ -59,6 +64,8 @@ class Run:
     on_record: Callable[[Record], None] = lambda _: None
     given: Given = NOTHING
     keep_checkpoints: bool = True
+    _last: int = field(default=0, init=False)
+    _left: int = field(default=0, init=False)
 
     def compute(self, engine: str, invocation: Invocation, label: str) -> None:
         """Compute every pending trial.
@@ -84,11 +91,12 @@ class Run:
             self._tidy_up()
             return
         self._prepare()
+        self.begin(counts["pending"] + counts["running"])
         with StatusLine(invocation, label, counts, self.directory.live) as line:
             if engine == SERIAL:
                 # The only process is busy with the trial, which shows the progress itself whenever it tells of its share.
                 trials = TrialRunner(self.work, self.given, lambda *_: line.show())
-                for tasks in self._chunks():
+                while tasks := self.next(self.chunk):
                     self._keep([trials.run(task) for task in tasks], line)
                     line.show()
                     heed()
@@ -109,16 +117,16 @@ class Run:
                 path.mkdir(exist_ok=True)
             except OSError as error:
                 raise StoreError(f"cannot make {path} ({error.strerror}); what was recorded before is kept") from error
+        discard_shares(self.directory.live)
 
     def _spread(self, engine: Engine, line: StatusLine) -> None:
         """Keep the workers busy; after a death, first settle the trials that may have caused it, one by one."""
-        chunks = self._chunks()
         flying: dict[Future[list[Record]], list[Task]] = {}
         suspects: list[list[Task]] = []
         while True:
             # After a death nothing new is sent: what is in flight may hold the culprit, and would take more chunks with it.
-            room = 0 if suspects else max(1, CHUNKS_PER_WORKER * engine.workers()) - len(flying)
-            for tasks in islice(chunks, max(0, room)):
+            workers = 0 if suspects else max(1, engine.workers())
+            while len(flying) < CHUNKS_PER_WORKER * workers and (tasks := self.next(self.size(workers))):
                 flying[self._submit(engine, tasks)] = tasks
             if not flying and not suspects:
                 return
@@ -138,14 +146,19 @@ class Run:
             line.show()
             heed()
 
-    def _chunks(self) -> Iterator[list[Task]]:
-        """Read the pending trials a chunk at a time, so that a million of them need no memory."""
-        last = 0
-        while True:
-            tasks, last = unfinished(self.journal, last, self.chunk)
-            if not tasks:
-                return
-            yield tasks
+    def begin(self, left: int) -> None:
+        """Begin at the first of so many pending trials."""
+        self._last, self._left = 0, left
+
+    def size(self, workers: int) -> int:
+        """Return the number of trials of the next chunk: chunks become small at the end, so that all workers end together."""
+        return min(self.chunk, max(self._left // (ENDING * workers), -(-self.chunk // SMALLEST)))
+
+    def next(self, size: int) -> list[Task]:
+        """Read the next pending trials, so that a million of them need no memory; none at the end."""
+        tasks, self._last = unfinished(self.journal, self._last, size)
+        self._left -= len(tasks)
+        return tasks
 
     def _submit(self, engine: Engine, tasks: Sequence[Task]) -> Future[list[Record]]:
         return engine.executor.submit(run_chunk, pack(self.work, tasks))
@@ -156,6 +169,7 @@ class Run:
         for task in tasks:
             start = time.perf_counter()
             for _ in range(DEATHS):
+                discard_shares(self.directory.live)
                 future = self._submit(engine, [task])
                 if not isinstance(future.exception(), BrokenExecutor):
                     records += _result(future)
@@ -171,19 +185,18 @@ class Run:
             if record.arrays:
                 save_arrays(self.directory, record.key, record.arrays)
         settle(self.journal, records)
-        for record in records:
-            self._tidy(record.key)
+        self._tidy([record.key for record in records])
         line.add(records)
         for record in records:
             self.on_record(record)
 
-    def _tidy(self, key: str) -> None:
-        if self.work.live:
-            forget(Path(self.work.live), key)
+    def _tidy(self, keys: Sequence[str]) -> None:
+        forget(self.directory.live, *keys)
         if self.work.checkpoints and not self.keep_checkpoints:
-            checkpoint = checkpoint_of(Path(self.work.checkpoints), key)
-            remove(checkpoint)
-            remove(history_of(checkpoint))
+            for key in keys:
+                checkpoint = checkpoint_of(Path(self.work.checkpoints), key)
+                remove(checkpoint)
+                remove(history_of(checkpoint))
 
 
 def _result(future: Future[list[Record]]) -> list[Record]:

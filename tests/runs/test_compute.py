@@ -7,10 +7,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from experiments.hardware import ising
+from experiments.runs.directory import RunDirectory
 from experiments.setup import build
+from experiments.trials.runner import Run
+from experiments.trials.worker import Work
 
 TINY = ("--hidden", 6, "--train-size", 64, "--epochs", 1, "--quiet", "--json")
 
@@ -78,3 +82,18 @@ def test_a_command_of_one_trial_is_a_run_that_is_shown_and_not_repeated(eqlab: A
     assert "is complete" not in first.stderr
     assert (tmp_path / "run" / "figures" / "noise.csv").is_file()
     assert "best_noise" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_chunks_become_small_where_the_trials_end(tmp_path: Path) -> None:
+    """If this fails, a worker computes its last second alone, or a small chunk for every trial costs more than its trial."""
+    run = RunDirectory(tmp_path)
+    with run.journal() as journal:
+        journal.plan((str(number), {}, number) for number in range(2000))
+        pass_over = Run(run, journal, Work("relaxation", {}), chunk=100)
+        pass_over.begin(2000)
+        sizes = [len(tasks) for tasks in iter(lambda: pass_over.next(pass_over.size(2)), [])]
+    assert sum(sizes) == 2000
+    assert sizes == [*sorted(sizes[:-1], reverse=True), sizes[-1]]
+    assert sizes[:12] == [100] * 12  # 2 workers would still get 4 chunks each of 800 trials
+    assert sizes[-2] == 7 >= sizes[-1]  # a sixteenth of 100
+    assert len(sizes) < 12 + 8 * np.log(16) + 800 / 8 / 7 + 2  # each is an eighth of what is left, until they are 7

@@ -19,7 +19,7 @@ from experiments.commandline.invocation import Invocation
 from experiments.commandline.recorded import from_settings
 from experiments.runs import live_shares
 from experiments.runs.live_epochs import announce, forget, running
-from experiments.runs.live_shares import announce_share, read_share
+from experiments.runs.live_shares import announce_share, discard_shares, read_share
 from experiments.trials.experiment import find_experiment
 from experiments.trials.progress import StatusLine, duration, under_way
 from hebbian import montecarlo
@@ -125,6 +125,14 @@ def test_shares_are_announced_from_the_first_second_on(tmp_path: Path, monkeypat
     forget(tmp_path, "a")
     assert running(tmp_path) == []
     assert read_share(tmp_path, "a") is None
+    announce(tmp_path, "b")
+    announce(tmp_path, "c")
+    forget(tmp_path, "a", "b", "../c")  # of a whole chunk, most of whose trials have no file
+    assert running(tmp_path) == ["c"]
+    (tmp_path / "c.share").write_text("{}")
+    discard_shares(tmp_path)  # of a killed start, whose epochs stay
+    assert [path.name for path in tmp_path.iterdir()] == ["c.ndjson"]
+    forget(tmp_path / "gone", "a")
     listener = announce_share(tmp_path / "gone", "a")
     clock[0] += 9
     listener(0.5, "")  # a lost directory is no trial's concern

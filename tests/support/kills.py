@@ -44,10 +44,11 @@ def new(folder: Path, name: str) -> None:
 
 
 def workers(driver: int) -> list[psutil.Process]:
-    """List the processes that compute: the spawned ones, without the tracker of resources."""
+    """List the processes that compute: spawned ones, and those that a server forks, without the server and the tracker of resources."""
     try:
         children = psutil.Process(driver).children(recursive=True)
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        servers = {child.pid for child in children if "forkserver" in " ".join(child.cmdline()) and child.ppid() == driver}
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline()) or child.ppid() in servers]
     except psutil.Error:
         return []
 

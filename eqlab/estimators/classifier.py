@@ -44,6 +44,9 @@ class EquilibriumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         Epochs of a fit.
     settling : Settling, optional
         Dynamics, tolerances and budgets of the phases.
+    follow_noise : float, optional
+        Error of relaxations as a share of the mini-batches' noise over an epoch: tolerances are estimated anew during training. None
+        keeps those of the settling.
     random_state : int, RandomState or None
         Source of initial weights, order and draws.
 
@@ -59,6 +62,8 @@ class EquilibriumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         Mean cost of each epoch.
     certificate_ : Certificate
         Certificate of the free phases of the training samples after training.
+    tolerances_ : tuple of float or None
+        Tolerances of free and later phases in the last update; None if they do not follow the noise.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class EquilibriumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         batch_size: int = 32,
         max_iter: int = 50,
         settling: Settling | None = None,
+        follow_noise: float | None = None,
         random_state: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -88,6 +94,7 @@ class EquilibriumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.settling = settling
+        self.follow_noise = follow_noise
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -172,4 +179,5 @@ class EquilibriumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     def _trained(self, inputs: Numbers) -> Self:
         self.network_, self.n_iter_ = self.learner_.network, self.learner_.epochs
         self.certificate_ = self.learner_.certificate(inputs)
+        self.tolerances_ = self.learner_.tolerances
         return self

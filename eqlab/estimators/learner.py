@@ -19,6 +19,7 @@ from contrastive_core.expect import expect_number, expect_whole
 from contrastive_core.generators import generator_of
 from contrastive_core.networks.layered import Layered
 from contrastive_core.rule import Rule, Setting, Settling
+from contrastive_core.training.following import Following, follow, require_following
 from contrastive_core.training.loop import train_epoch
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
@@ -66,6 +67,10 @@ class Learner:
         Views of the samples for an objective.
     epochs : int
         Epochs so far.
+    seed : int
+        Seed of the generators.
+    following : Following, optional
+        Rule whose tolerances follow the noise, from the first epoch on.
     """
 
     network: Layered
@@ -76,6 +81,8 @@ class Learner:
     generators: dict[str, torch.Generator]
     contrasting: Contrasting | None = None
     epochs: int = field(default=0)
+    seed: int = 0
+    following: Following | None = None
 
     def epoch(self, inputs: Numbers, labels: NDArray[Any]) -> float:
         """Take one pass over samples, and return the mean cost at the free states."""
@@ -83,12 +90,19 @@ class Learner:
         splits = Splits(split, split, split, 1, "given to an estimator", "")
         schedule = SCHEDULES["constant"](self.optimiser, 1, 1.0)
         extras = {} if self.contrasting is None else self.contrasting.kept
-        session = Session(self.network, self.optimiser, schedule, self.generators, {}, extras)
+        plan, count = self.plan, len(labels)
+        require_following(self.rule, self.network, self.cost, plan, count, contrasted=self.contrasting is not None)
+        self.following = self.following or follow(self.rule, plan, count, self.seed, Ranks())
+        session = Session(self.network, self.optimiser, schedule, self.generators, {}, extras, following=self.following)
         self.epochs += 1
         # Views that grow during training are at full strength from the first epoch on: their number of epochs is not known.
-        plan = self.plan
         done = train_epoch(session, self.rule, self.cost, splits, plan, self.contrasting, None, None, Ranks(), plan.epochs, None)
         return done.train_cost
+
+    @property
+    def tolerances(self) -> tuple[float, float] | None:
+        """Tolerances of the moment that follow the noise; None if they are fixed."""
+        return None if self.following is None else self.following.tolerances
 
     def outputs(self, inputs: Numbers) -> Numbers:
         """Return the outputs of the free states, of shape (N, n_out)."""
@@ -150,6 +164,7 @@ def begin(
         learning_rates=(settings["learning_rate"],),
         weight_decay=expect_number(settings.get("weight_decay", 0.0), "weight_decay", "0 decays nothing", least=0),
         clip_norm=1.0,
+        follow_noise=settings.get("follow_noise"),
     )
     shown = None if contrasting is None else contrasting(network, generator_of(seed, 4))
     groups = layer_groups(network, plan.learning_rates)
@@ -157,7 +172,7 @@ def begin(
         groups.append({"params": list(shown.learnt.values()), "lr": plan.learning_rates[-1]})
     optimiser = OPTIMISERS[plan.optimiser](groups, plan.momentum, plan.weight_decay)
     generators = {name: generator_of(seed, purpose) for purpose, name in enumerate(("order", "rule", "views"), start=1)}
-    return Learner(network, rule, cost, plan, optimiser, generators, shown)
+    return Learner(network, rule, cost, plan, optimiser, generators, shown, seed=seed)
 
 
 def fit(learner: Learner, inputs: Numbers, labels: NDArray[Any], epochs: int) -> list[float]:

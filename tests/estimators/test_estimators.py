@@ -55,6 +55,21 @@ def test_a_search_over_the_strength_runs_in_a_pipeline() -> None:
     assert cross_val_score(pipeline, DIGITS[:200], CLASSES[:200], cv=2).min() > 0.5
 
 
+def test_tolerances_follow_the_noise_over_partial_fits_as_in_a_fit() -> None:
+    """If this fails, an estimator forgets its tolerances between passes, or takes the option without a use of it."""
+    inputs, settings = StandardScaler().fit_transform(DIGITS[:320]), {**QUICK, "follow_noise": 0.5, "max_iter": 8}
+    whole = EquilibriumClassifier(**settings).fit(inputs, CLASSES[:320])
+    parts = EquilibriumClassifier(**settings)
+    for _ in range(8):
+        parts.partial_fit(inputs, CLASSES[:320])
+    assert parts.tolerances_ == whole.tolerances_ != (1e-3, 1e-3)
+    assert np.array_equal(parts.predict_proba(inputs), whole.predict_proba(inputs))
+    plain = EquilibriumClassifier(**{**settings, "follow_noise": None}).fit(inputs, CLASSES[:320])
+    assert plain.tolerances_ is None
+    regressor = EquilibriumRegressor(**settings).fit(inputs, CLASSES[:320].astype(float))
+    assert regressor.tolerances_ != (1e-3, 1e-3)
+
+
 def test_predictions_are_read_from_certified_equilibria() -> None:
     """If this fails, the certificate is that of other samples, or of none."""
     inputs = StandardScaler().fit_transform(DIGITS[:200])
@@ -134,6 +149,10 @@ def test_a_machine_finds_bits_of_two_kinds() -> None:
         (lambda: EquilibriumClassifier().fit(DIGITS[:5], CLASSES[:4]), "inconsistent numbers of samples"),
         (lambda: EquilibriumClassifier(rule="ep").fit(DIGITS[:5], CLASSES[:5]), "unknown rule 'ep'"),
         (lambda: EquilibriumClassifier(strength=0).fit(DIGITS[:5], CLASSES[:5]), "strength must be positive"),
+        (
+            lambda: EquilibriumClassifier(rule="backprop", follow_noise=0.1).fit(DIGITS[:80], CLASSES[:80]),
+            "no relaxations whose tolerances",
+        ),
         (lambda: EquilibriumClassifier(max_iter=0).fit(DIGITS[:5], CLASSES[:5]), "max_iter must be a whole number of at least 1"),
         (lambda: EquilibriumClassifier().partial_fit(DIGITS[:5], CLASSES[:5], classes=[0, 1]), "label 2 is not among the classes"),
         (lambda: BoltzmannMachine(visible="binary").fit(DIGITS[:5]), r"binary units need values in \[0, 1\]"),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from contrastive_core.errors import InputError
+from contrastive_core.guards.memory import require_memory
 from contrastive_core.guards.typed import typed
 from contrastive_core.kernels.spins import counter_random
 from contrastive_core.kernels.spins.spin_constants import DESCENT, FIXED, HEAT_BATH, METROPOLIS, RANDOM
@@ -53,11 +54,18 @@ class SweepPlan(NamedTuple):
         Number of the first sweep.
     every : int
         Sweeps between records.
+    counts : ndarray of int64, shape (R, P), optional
+        Integers M of the states at the start, where they are known.
     """
 
     seed: int
     first_step: int = 0
     every: int = 1
+    counts: Integers | None = None
+
+    def counts_of(self, system: Multitasking, spins: Entries) -> Integers:
+        """Return the integers M of the states at the start, which a kernel may overwrite."""
+        return system.counts(spins) if self.counts is None else self.counts.copy()
 
 
 Advance = Callable[[Multitasking, Entries, Floats, SweepPlan], tuple[Entries, Integers]]
@@ -69,7 +77,7 @@ def _sequential(rule: int, order: int) -> Advance:
         from contrastive_core.kernels.spins import chains_cpu
         from contrastive_core.kernels.spins.threads import threads_for
 
-        states, counts = spins.copy(), system.counts(spins)
+        states, counts = spins.copy(), plan.counts_of(system, spins)
         trace = np.empty((len(gains) // plan.every, *counts.shape), np.int64)
         by_site = np.ascontiguousarray(system.features.T)
         key = counter_random.key_of(plan.seed)
@@ -85,11 +93,11 @@ def _simultaneous(hidden: bool) -> Advance:
         from contrastive_core.kernels.spins import chains_cpu
         from contrastive_core.kernels.spins.threads import threads_for
 
-        states, counts = spins.copy(), system.counts(spins)
+        states, counts = spins.copy(), plan.counts_of(system, spins)
         trace = np.empty((len(gains) // plan.every, *counts.shape), np.int64)
         key = counter_random.key_of(plan.seed)
         arrays = system.features, system.norms, states, counts, gains
-        narrow = -chains_cpu.NARROW < int(system.features.min()) <= int(system.features.max()) < chains_cpu.NARROW
+        narrow = system.features.itemsize == 1 and int(system.norms.max()) < chains_cpu.NARROW**2
         with threads_for(gains.size * system.num_spins):
             chains_cpu.simultaneous(*arrays, hidden, narrow, *key, 0, plan.first_step, plan.every, trace)
         return states, trace
@@ -108,7 +116,7 @@ def _side_by_side(rule: int, order: int) -> Advance:
             np.arange(-(-num_chains // width) * width) % num_chains
         )  # the last group repeats chains to fill the lanes; these are dropped below
         states = np.ascontiguousarray(spins[padded].reshape(-1, width, system.num_spins).transpose(0, 2, 1))
-        counts = system.counts(spins)[padded].reshape(-1, width, system.num_features).transpose(0, 2, 1).astype(np.float32)
+        counts = plan.counts_of(system, spins)[padded].reshape(-1, width, system.num_features).transpose(0, 2, 1).astype(np.float32)
         packed = np.ascontiguousarray(gains[:, padded], np.float32).reshape(len(gains), -1, width)  # numba would compile strided loads
         trace = np.empty((len(gains) // plan.every, *counts.shape), np.float32)
         by_site, key = np.ascontiguousarray(system.features.T), counter_random.key_of(plan.seed)
@@ -216,12 +224,25 @@ def simulate(
     # Archetypes are no features: they are measured between records, and sweeps after the last record are left out.
     length = _sweeps_of_a_block(system, sampler, gains, every) if direct else every
     end = max(1, len(gains)) if direct else len(gains) - every + 1
-    records, overlaps, last = [], [], spins
+    _check_memory(system, sampler, gains.shape[1], len(gains) // every)
+    records, overlaps, last, known = [], [], spins, None
     for start in counted(range(0, end, length)):
-        last, counts = SAMPLERS[sampler](system, last, gains[start : start + length], SweepPlan(seed, first_step + start, every))
+        last, counts = SAMPLERS[sampler](system, last, gains[start : start + length], SweepPlan(seed, first_step + start, every, known))
+        known = counts[-1] if len(counts) else None
         records.append(counts)
         overlaps.append(counts / system.num_spins if direct else system.overlaps(last)[None])
     return Trace(np.concatenate(records), np.concatenate(overlaps), last, first_step + len(gains))
+
+
+def _check_memory(system: Multitasking, sampler: str, num_chains: int, num_records: int) -> None:
+    """Refuse a run whose features, states and records do not fit into memory, before it computes anything."""
+    # Sequential kernels read the features of a site side by side, from a copy unless they lie so.
+    copied = 0 if sampler in ("block", "little") or system.features.T.flags.c_contiguous else system.features.nbytes
+    stored = system.features.nbytes + (0 if system.features is system.patterns else system.patterns.nbytes)
+    spins, records = num_chains * system.num_spins, 8 * num_records * num_chains * (system.num_features + len(system.patterns))
+    advice = "use 'block', which copies no features, fewer chains or fewer records" if copied else "use fewer chains or fewer records"
+    # Three copies of the states, one of them as floats while they are counted, and the norms of the sites.
+    require_memory(stored + copied + 10 * spins + 8 * system.num_spins + records, f"'{sampler}' needs", advice)
 
 
 def _sweeps_of_a_block(system: Multitasking, sampler: str, gains: Floats, every: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -16,6 +17,17 @@ from hebbian.storage import Memory
 from hebbian.theory.ensemble import Convention, empirical_ensemble
 from hebbian.theory.learning import learning_scale
 from hebbian.theory.mean_field import MeanField
+
+_PART = 10_000_000
+"""Entries of the patterns that are floats at a time."""
+
+
+def _products(spins: Entries, vectors: NDArray[np.integer]) -> Floats:
+    """Return the sums over sites of states of shape (R, N) times vectors of shape (P, N); shape (R, P)."""
+    # float64 products are exact below 2^53 and use BLAS, which integer ones do not.
+    state, rows = spins.astype(np.float64), max(1, _PART // spins.shape[1])
+    parts = [state @ vectors[start : start + rows].T.astype(np.float64) for start in range(0, len(vectors), rows)]
+    return np.concatenate(parts, axis=1)
 
 
 @final
@@ -53,22 +65,21 @@ class Multitasking:
         """P."""
         return int(self.features.shape[0])
 
-    @property
+    @cached_property
     def norms(self) -> Integers:
         """Sum of each site's squared features, of shape (N,): the share of the diagonal in its field."""
-        squares: Integers = np.square(self.features.astype(np.int64)).sum(0)
+        squares = np.zeros(self.num_spins, np.int64)
+        for row in self.features:
+            squares += np.square(row, dtype=np.int64)
         return squares
 
     def counts(self, spins: Entries) -> Integers:
         """Return the integers M of states of shape (R, N); shape (R, P)."""
-        # float64 products are exact below 2^53 and use BLAS, which integer ones do not.
-        products = spins.astype(np.float64) @ self.features.T.astype(np.float64)
-        return np.rint(products).astype(np.int64)
+        return np.rint(_products(spins, self.features)).astype(np.int64)
 
     def overlaps(self, spins: Entries) -> Floats:
         """Return the overlaps with the archetypes of states of shape (R, N); shape (R, K), never divided by 1 - d."""
-        products: Floats = spins.astype(np.float64) @ self.patterns.T.astype(np.float64) / self.num_spins
-        return products
+        return _products(spins, self.patterns) / self.num_spins
 
     def energy(self, counts: ArrayLike) -> Floats:
         """Return the energy, extensive, of states with integers M of shape (..., P); shape (...)."""
@@ -156,7 +167,8 @@ def cue(patterns: Entries, weights: ArrayLike, num_chains: int, quality: float, 
     mixture = np.asarray(weights, dtype=np.float64)
     if mixture.shape != (len(patterns),):
         raise InputError(f"a cue needs one weight per pattern, got weights of shape {mixture.shape} for {len(patterns)} patterns")
-    majority = np.sign(mixture @ patterns)
+    columns = max(1, _PART // len(patterns))
+    majority = np.concatenate([np.sign(mixture @ patterns[:, start : start + columns]) for start in range(0, patterns.shape[1], columns)])
     shape = (num_chains, patterns.shape[1])
     chance = (1 + quality * majority) / 2
-    return np.where(generator.random(shape) < chance, 1, -1).astype(np.int8)
+    return np.where(generator.random(shape) < chance, np.int8(1), np.int8(-1))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from contrastive_core.errors import DataError, InputError
 from contrastive_core.expect import expect_whole
 from contrastive_core.files.arrays import load_array
+from contrastive_core.guards.memory import require_memory
 from contrastive_core.guards.typed import typed
 from hebbian.arrays import Entries
 from hebbian.theory.ensemble import check_dilutions, check_examples_asked, diluted_ensemble
@@ -47,14 +48,19 @@ def draw_patterns(num_patterns: int, num_spins: int, dilution: float | Sequence[
     Raises
     ------
     InputError
-        If a dilution is outside [0, 1] or a count is not positive.
+        If a dilution is outside [0, 1], a count is not positive, or the patterns need more than the memory of the machine.
     """
     values = check_dilutions(dilution, num_patterns)
     _check_spins(num_spins)
+    size = f"{num_patterns} patterns of {num_spins} spins need"
+    require_memory(num_spins * (num_patterns + 10), size, "take fewer")  # a byte per entry, and a row of draws
     generator = draws_of(seed)
-    signs = generator.integers(0, 2, size=(num_patterns, num_spins), dtype=np.int8) * np.int8(2) - np.int8(1)
-    kept = generator.random((num_patterns, num_spins)) >= values[:, None]
-    return signs * kept.astype(np.int8)
+    patterns = generator.integers(0, 2, size=(num_patterns, num_spins), dtype=np.int8)
+    patterns *= np.int8(2)  # in place, and row by row: patterns may fill most of the memory
+    patterns -= np.int8(1)
+    for row, fraction in zip(patterns, values, strict=True):
+        row *= generator.random(num_spins) >= fraction
+    return patterns
 
 
 def stratified_patterns(num_patterns: int, num_spins: int, dilution: float | Sequence[float], seed: Seed) -> Entries:
@@ -173,7 +179,7 @@ def check_patterns(patterns: ArrayLike) -> Entries:
     Returns
     -------
     ndarray of int8, shape (K, N)
-        Patterns with the same values.
+        Patterns with the same values; the array itself, if it is int8.
 
     Raises
     ------
@@ -184,7 +190,7 @@ def check_patterns(patterns: ArrayLike) -> Entries:
     if values.ndim != 2 or values.size == 0:
         raise InputError(f"patterns must have shape (patterns, spins) and not be empty, got {values.shape}")
     _check_entries(values, "patterns")
-    return values.astype(np.int8)
+    return values.astype(np.int8, copy=False)
 
 
 def check_examples(examples: ArrayLike) -> Entries:
@@ -223,9 +229,10 @@ def load_patterns(path: str | Path) -> Entries:
 
 
 def _check_entries(values: NDArray[np.generic], what: str) -> None:
-    wrong = ~np.isin(values, (-1, 0, 1))
-    if bool(wrong.any()):
-        raise InputError(f"{what} must have entries -1, 0 and 1 only, got {values[wrong].flat[0]}; threshold the data first")
+    for row in values.reshape(-1, values.shape[-1]):  # masks of all of them at once could be as large as what is left of the memory
+        wrong = ~np.isin(row, (-1, 0, 1))
+        if bool(wrong.any()):
+            raise InputError(f"{what} must have entries -1, 0 and 1 only, got {row[wrong][0]}; threshold the data first")
 
 
 def _check_spins(num_spins: int) -> None:

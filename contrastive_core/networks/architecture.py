@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from contrastive_core.errors import InputError, ShapeError
-from contrastive_core.guards.memory import physical_memory
+from contrastive_core.guards.memory import require_memory
 from contrastive_core.networks import ACTIVATIONS
 from contrastive_core.networks.activation import Activation
 from contrastive_core.networks.initial import initial_weight, layer_sizes
@@ -137,12 +137,7 @@ class Architecture(NamedTuple):
     def _require_memory(self, dtype: torch.dtype) -> None:
         links = [edge.link for edges in self.into() for edge in edges if not isinstance(edge.link, Identity)]
         numbers = sum(prod(link.weight_shape) for link in links) + sum(memory.units * memory.patterns for memory in self.memories)
-        needed, there = numbers * dtype.itemsize, physical_memory()
-        if there is not None and needed > there:
-            raise InputError(
-                f"a network of {numbers:.2g} weights needs {needed / 2**30:.3g} GiB for them, and this machine has {there / 2**30:.3g}; "
-                "take fewer units"
-            )
+        require_memory(numbers * dtype.itemsize, f"a network of {numbers:.2g} weights needs for them", "take fewer units")
 
     def first_drives(self, like: Tensor, generator: torch.Generator | None) -> State:
         """Return standard normal drives of all layers from a generator; without one, 0 for one unit of each.

@@ -64,7 +64,7 @@ MORE = [
     Mutation("storage: Storkey keeps a diagonal", "hebbian/storage.py", "        np.fill_diagonal(couplings, 0.0)\n    return _finished(couplings", "    return _finished(couplings", "storage::test_storkey"),
     Mutation("tempering: every second exchange is never tried", "hebbian/tempering.py", "np.arange(number % 2, count - 1, 2)", "np.arange(0, count - 1, 2)", "spin_statistics::test_parallel_tempering"),
     Mutation("lumped sampler: half the noise of the hidden layer", "hebbian/lumped.py", "np.sqrt(2 / gain)", "np.sqrt(1 / gain)", "spin_statistics::test_every_sampler"),
-    Mutation("sampling of examples: every record repeats its draws", "hebbian/montecarlo.py", "SweepPlan(seed, first_step + start, every)", "SweepPlan(seed, first_step, every)", "spin_kernels::test_sweeps_of_networks_of_examples"),
+    Mutation("sampling of examples: every record repeats its draws", "hebbian/montecarlo.py", "SweepPlan(seed, first_step + start, every, known)", "SweepPlan(seed, first_step, every, known)", "spin_kernels::test_sweeps_of_networks_of_examples"),
     # Devices, dynamics, baselines and plug-ins
     Mutation("phase change noise: no read time in the denominator", "contrastive_core/devices/effects/phase_change.py", "(seconds + self.t_read) / (2 * self.t_read)", "(seconds + self.t_read) / self.t_read", "effects::test_noise_of_phase_change"),
     Mutation("converter: a level too many", "contrastive_core/devices/effects/periphery.py", "step = 2 * bound / (2**bits - 2)", "step = 2 * bound / (2**bits - 1)", "devices::test_converters_round"),

@@ -14,7 +14,7 @@ from contrastive_core.kernels.spins import counter_random, random_cpu
 from contrastive_core.kernels.spins.spin_constants import SHARED_CHAIN
 from hebbian import STORAGE
 from hebbian.montecarlo import SAMPLERS, simulate
-from hebbian.multitasking import LOW_RANK, cue, store_patterns
+from hebbian.multitasking import LOW_RANK, Multitasking, cue, store_patterns
 from hebbian.patterns import draw_examples, draw_patterns
 from hebbian.storage import hebb, remember
 from hebbian.theory.ensemble import Convention
@@ -148,6 +148,16 @@ def test_records_belong_to_the_states_and_inputs_are_kept(sampler: str, memory: 
     assert np.array_equal(trace.overlaps[-1], system.overlaps(trace.spins))
     again = simulate(system, start, 0.2, sampler, 4, num_sweeps=6, every=3)
     assert np.array_equal(again.spins, trace.spins)
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(31, np.int8), (120, np.int8), (30_000, np.int16)])
+@pytest.mark.parametrize("sampler", ["little", "block"])
+def test_sums_of_large_features_do_not_overflow(sampler: str, size: int, dtype: Any) -> None:
+    """Spins along a feature: its sum over a span is the largest there can be, beyond 16 bits for 120 and beyond 24 for 30 000."""
+    pattern = np.ones((1, N), np.int8)
+    system = Multitasking(pattern, pattern.astype(dtype) * dtype(size), 1 / size**2, Convention.RAW)
+    trace = simulate(system, pattern, 0.01, sampler, 4, num_sweeps=2)
+    assert np.array_equal(trace.counts[-1], [[N * size]])
 
 
 @pytest.mark.parametrize("sampler", ["glauber", "glauber-lanes", "block"])

@@ -114,11 +114,13 @@ def measure(options: BenchSpinsOptions) -> list[dict[str, Any]]:
 
 
 def _cases(options: BenchSpinsOptions) -> list[SpinCase]:
+    from contrastive_core.guards.memory import require_memory
     from hebbian.montecarlo import simulate
     from hebbian.multitasking import cue, store_patterns
     from hebbian.patterns import draw_patterns
     from hebbian.storage import remember
 
+    require_memory(4 * options.size**2, f"the dense matrix of {options.size} spins needs", "give a smaller --size")
     patterns = draw_patterns(options.patterns, options.size, options.dilution, options.seed)
     system = store_patterns(remember(patterns, options.dilution))
     temperature = options.ratio * (1 - options.dilution)
@@ -169,7 +171,8 @@ def _dense_case(system: Multitasking, temperature: float, seed: int) -> SpinCase
     from hebbian.multitasking import cue
 
     features = system.features.astype(np.float32)
-    couplings: NDArray[np.float32] = features.T @ features / np.float32(system.num_spins)
+    couplings: NDArray[np.float32] = features.T @ features
+    couplings /= np.float32(system.num_spins)
     np.fill_diagonal(couplings, 0)
     weights = [1.0] + [0.0] * (system.num_features - 1)
     spins = cue(system.patterns, weights, 1, 1.0, seed + 1)[0].astype(np.float32)

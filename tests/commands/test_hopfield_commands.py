@@ -169,6 +169,7 @@ def test_learn_finds_the_same_with_and_without_a_teacher(found: Found, tmp_path:
         (("learn", "--convention", "raw"), "must be 'normalized', got 'raw'"),
         (("phase", "--patterns", 8, "--size", 5000), "6561 types of site, more than the 5000 spins"),
         (("recall", "--engine", "clowd"), "unknown engine"),
+        (("bench", "spins", "--size", 10**7), "the dense matrix of 10000000 spins needs 3.73e+05 GiB"),
         (("recall", "--images", "digit"), "did you mean 'digits'"),
         (("recall", "--images", "digits", "--patterns", 5000), "fewer than the 5000 patterns"),
         (("recall", "--images", "digits", "--pattern-file", "x.npy"), "not from both"),

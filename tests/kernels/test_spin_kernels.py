@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from contrastive_core.errors import InputError
+from contrastive_core.kernels.caching import wide
 from contrastive_core.kernels.spins import counter_random, random_cpu
 from contrastive_core.kernels.spins.spin_constants import SHARED_CHAIN
 from hebbian import STORAGE
@@ -91,6 +92,30 @@ def test_polynomial_exponential_is_exact_to_float32() -> None:
     all_of(x, out)
     # Two roundings of the reduction times |x| log2(e) eps/2 ~ 3e-7, the polynomial's 1.2e-7 and its own rounding.
     assert np.abs(out / np.exp(x.astype(np.float64)) - 1).max() < 6e-7
+
+
+def test_loops_of_wide_kernels_compare_no_bounds_and_fill_wide_registers() -> None:
+    """Without this the kernels are right at half their speed, which no other test would notice: noalias and the width must reach LLVM."""
+
+    @numba.njit
+    def plain(out: np.ndarray, values: np.ndarray) -> None:
+        for index in range(len(out)):
+            out[index] += values[index]
+
+    @numba.njit
+    def widened(out: np.ndarray, values: np.ndarray) -> None:
+        wide()
+        for index in range(len(out)):
+            out[index] += values[index]
+
+    values = np.ones(1001, np.float32)
+    for kernel, expected in ((plain, False), (widened, True)):
+        out = np.ones(1001, np.float32)
+        kernel(out, values)
+        assert (out == 2).all()
+        code = kernel.inspect_llvm(kernel.signatures[0])
+        assert ("vector.memcheck" in code) != expected  # the block in which LLVM compares bounds
+        assert ('"prefer-vector-width"="512"' in code) == expected
 
 
 @pytest.mark.parametrize("rule", LOW_RANK)

@@ -3,7 +3,7 @@
 import errno
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from glob import escape
 from pathlib import Path
 
@@ -15,14 +15,19 @@ _LONGEST_NAME = 255
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file as :func:`write_pieces` does, of content that is in memory."""
+    write_pieces(path, (content,))
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a file through a temporary one beside it, which is renamed once it is on the disk.
 
     Parameters
     ----------
     path : Path
         File in an existing directory. An existing file is replaced; of a link, the file that it leads to.
-    content : bytes
-        Its content.
+    pieces : iterable of bytes
+        Its content, piece by piece.
 
     Raises
     ------
@@ -38,7 +43,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     temporary = path.with_name(f"{_beginning(path)}{secrets.token_hex(4)}{_UNFINISHED}")
     try:
         with temporary.open("xb") as stream:
-            stream.write(content)
+            stream.writelines(pieces)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)

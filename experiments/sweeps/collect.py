@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,8 +68,9 @@ def collect_command(options: CollectOptions, invocation: Invocation) -> None:
       eqlab sweep collect gains --csv gains.csv
       eqlab sweep collect rules --against rule=backprop --metrics test_error
     """  # noqa: D301
-    from experiments.sweeps.results import read_results, to_csv, to_dataset, write_csv, write_dataset
+    from experiments.sweeps.results import read_results, to_dataset, write_dataset
     from experiments.sweeps.summary import differences, summarise
+    from experiments.sweeps.tables import to_csv, write_csv
 
     if options.csv is not None and options.csv.is_dir():
         raise InputError(f"{options.csv} is a directory; give --csv a file")
@@ -86,7 +88,7 @@ def collect_command(options: CollectOptions, invocation: Invocation) -> None:
     file = run.path / "results.nc"
     try:
         write_dataset(dataset, file)
-        digest = write_csv(to_csv(results, timing=options.timing), options.csv) if options.csv else None
+        digest = write_csv(partial(to_csv, results, timing=options.timing), options.csv) if options.csv else None
     except OSError as error:
         raise InputError(f"cannot write the results ({error.strerror or error}); make room, or write elsewhere") from error
     data: dict[str, Any] = {

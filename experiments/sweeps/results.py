@@ -1,26 +1,23 @@
-"""The results of a sweep as one table: labelled axes, named columns, units; as a dataset of xarray, as netCDF and as CSV."""
+"""The results of a sweep as one table: labelled axes, named columns, units; as a dataset of xarray and as netCDF."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import json
 import math
 import os
+import sys
+from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contrastive_core.errors import DataError, InputError
-from contrastive_core.files.writing import write_named
 from experiments.commandline.documents import read_json
 from experiments.commandline.options import flatten
 from experiments.runs.columns import is_list_of_numbers
 from experiments.runs.journal import Journal
 from experiments.runs.pages import recall
 from experiments.runs.records import STATUSES
-from experiments.sweeps.axes import points
 from experiments.sweeps.study import Study, from_facts
 
 if TYPE_CHECKING:
@@ -38,7 +35,7 @@ class Results(NamedTuple):
     ----------
     study : Study
         Trials of the run.
-    seeds : list of int
+    seeds : array of int
         Seed of each trial.
     status : ndarray of shape (trials,)
         Positions in ``STATUSES``.
@@ -57,7 +54,7 @@ class Results(NamedTuple):
     """
 
     study: Study
-    seeds: list[int]
+    seeds: array[int]
     status: np.ndarray[Any, Any]
     seconds: np.ndarray[Any, Any]
     errors: dict[int, str]
@@ -93,7 +90,7 @@ def read_results(journal: Journal) -> Results:
     study = from_facts(facts, shown=True)
     if math.prod(study.shape) != total:
         raise DataError(f"the journal has {total} trials, and its grid {math.prod(study.shape)} places; restore the run from a copy")
-    seeds, errors = [], {}
+    seeds, errors = array("Q"), {}
     status, seconds = np.zeros(total, np.int8), np.full(total, np.nan)
     numbers: dict[str, np.ndarray[Any, Any]] = {}
     texts: dict[str, np.ndarray[Any, Any]] = {}
@@ -101,7 +98,7 @@ def read_results(journal: Journal) -> Results:
     fractions: set[str] = set()
     reserved = {*_OWN, *(key for axis in study.axes for key in axis.keys)}
     for index, (seed, state, metrics, error, spent) in enumerate(journal.connection.execute(_ROWS, (total,))):
-        seeds.append(int(seed))
+        seeds.append(_fitting(int(seed)))
         status[index] = STATUSES.index(state)
         if spent is not None:
             seconds[index] = spent
@@ -114,6 +111,7 @@ def read_results(journal: Journal) -> Results:
             if isinstance(value, list | dict):
                 value = json.dumps(value)
             if isinstance(value, str):
+                value = sys.intern(value)  # a million trials have few different texts
                 if name not in texts:
                     texts[name] = np.full(total, "", dtype=object)
                 texts[name][index] = value
@@ -127,6 +125,12 @@ def read_results(journal: Journal) -> Results:
     return Results(
         study, seeds, status, seconds, errors, numbers, texts, frozenset(numbers.keys() - fractions), _padded(lists, study, total)
     )
+
+
+def _fitting(seed: int) -> int:
+    if not 0 <= seed < 2**64:
+        raise InputError(f"the run has a trial of the seed {seed}, and tables hold seeds from 0 to 2^64 - 1; see it with 'eqlab runs show'")
+    return seed
 
 
 def _padded(lists: Mapping[str, Mapping[int, list[float | None]]], study: Study, total: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -149,64 +153,8 @@ def _leaves(metrics: Mapping[str, Any], reserved: set[str]) -> Iterator[tuple[st
             yield name, value
 
 
-def to_csv(results: Results, *, timing: bool = False) -> str:
-    """Write the results as a table that depends on nothing but the study.
-
-    Parameters
-    ----------
-    results : Results
-        Results of all trials.
-    timing : bool
-        Whether to add what depends on the machine: seconds, and metrics of time.
-
-    Returns
-    -------
-    str
-        One row per trial, floats with all their digits, nothing where there is no value.
-    """
-    study = results.study
-    axes = [key for axis in study.axes for key in axis.keys]
-    columns: dict[str, Iterator[str]] = {}
-    for name in sorted({*results.numbers, *results.texts, *results.lists}):
-        if timing or not study.described.metric(name).timing:
-            columns |= _columns(results, name)
-    if timing:
-        columns["seconds"] = (_cell(value) for value in results.seconds.tolist())
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", *axes, "replicate", "seed", "status", "error", *columns])
-    seeds = study.shape[-1]
-    places = ((index, list(map(_label, point.values())), r) for index, (point, r) in enumerate(_places(study, seeds)))
-    status = [STATUSES[code] for code in results.status.tolist()]
-    for (index, place, replicate), *cells in zip(places, *columns.values(), strict=True):
-        writer.writerow([index, *place, replicate, results.seeds[index], status[index], results.errors.get(index, ""), *cells])
-    return text.getvalue()
-
-
-def _places(study: Study, seeds: int) -> Iterator[tuple[dict[str, Any], int]]:
-    return ((point, replicate) for point in points(study.axes) for replicate in range(seeds))
-
-
-def _columns(results: Results, name: str) -> dict[str, Iterator[str]]:
-    if name in results.lists:
-        return {f"{name}_{place + 1}": map(_cell, column.tolist()) for place, column in enumerate(results.lists[name].T)}
-    return {name: _cells(results, name)}
-
-
-def _cells(results: Results, name: str) -> Iterator[str]:
-    if name in results.texts:
-        return iter(results.texts[name].tolist())
-    values = results.numbers[name].tolist()
-    if name in results.integers:
-        return ("" if value != value else str(int(value)) for value in values)
-    return map(_cell, values)
-
-
-def _cell(value: float) -> str:
-    return "" if value != value else repr(value)
-
-
-def _label(value: Any) -> Any:
+def label(value: Any) -> Any:
+    """Return the value of an axis as a table shows it: a text as it is, anything else in JSON."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -247,7 +195,7 @@ def to_dataset(results: Results) -> xr.Dataset:
         variables[name] = ([*dims, metric.along], column.reshape(*study.shape, -1), attributes)
     coordinates = {key: value for axis in study.axes for key, value in _coordinates(study, axis.name).items()}
     coordinates["replicate"] = ("replicate", np.arange(study.shape[-1]), {"long_name": "number of the repetition"})
-    seeds = np.array(results.seeds, dtype=np.uint64)
+    seeds = np.frombuffer(results.seeds, dtype=np.uint64)
     if study.declared["paired"]:
         coordinates["seed"] = ("replicate", seeds[: study.shape[-1]], {"long_name": "seed, shared by all points of the grid"})
     else:
@@ -264,7 +212,7 @@ def _coordinates(study: Study, name: str) -> dict[str, Any]:
     for position, key in enumerate(axis.keys):
         values = [row[position] for row in axis.values]
         numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-        labels = np.array(values) if numeric else np.array([str(_label(value)) for value in values], dtype=object)
+        labels = np.array(values) if numeric else np.array([str(label(value)) for value in values], dtype=object)
         found[key] = (axis.name, labels, {"long_name": study.meaning(key) or key})
     return found
 
@@ -277,10 +225,3 @@ def write_dataset(dataset: xr.Dataset, path: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def write_csv(text: str, path: Path) -> str:
-    """Write a table whole or not at all, never over another file, and return the SHA-256 of its bytes."""
-    content = text.encode()
-    write_named({path: content}, "--csv")
-    return hashlib.sha256(content).hexdigest()

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contrastive_core.errors import InputError
+from contrastive_core.files.writing import write_pieces
 from experiments.commandline.output import format_table, to_json, to_toml, write_bytes, write_text
 from experiments.sweeps.study import from_facts
 
@@ -102,6 +103,9 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) 
     path = tmp_path / "a.txt"
     write_text(path, "long ago")
     write_bytes(path, b"now")
+    assert path.read_bytes() == b"now"
+    with pytest.raises(ZeroDivisionError):
+        write_pieces(path, (b"%d" % (1 // number) for number in (1, 0)))  # what is written piece by piece can end in an error
     assert path.read_bytes() == b"now"
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):

@@ -30,7 +30,7 @@ from sweep_cases import TOY, digest, new, rows
 from experiments.cli import cli
 from experiments.runs.directory import RunDirectory
 from experiments.runs.records import Task
-from experiments.sweeps import directory
+from experiments.sweeps import directory, tables
 from experiments.trials.engine import EngineError
 from experiments.trials.seeds import child_seed
 from experiments.trials.worker import Work, pack, run_chunk
@@ -103,7 +103,9 @@ def test_kills_at_random_moments_lose_nothing_and_repeat_nothing(tmp_path: Path)
     assert toll._replace(drivers=0, workers=0, starts=0) == kills.Toll(0, 0, 0, 0, 0, 0, "ok", True)
 
 
-def test_collect_gives_what_the_trials_returned_along_labelled_axes(found: Found) -> None:
+def test_collect_gives_what_the_trials_returned_along_labelled_axes(
+    found: Found, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If this fails, numbers stand at the wrong point of the grid. Expected values are computed by hand."""
     new("a", "--grid", "x=1,2.5", "--grid", "layers=[1],[1,2]", "--seeds", 3, "--seed", 4, "--set", "epochs=2", "--set", "arrays=true")
     found("sweep", "run", "a", "--engine", "serial")
@@ -131,6 +133,13 @@ def test_collect_gives_what_the_trials_returned_along_labelled_axes(found: Found
     with_times = found("sweep", "collect", "a", "--csv", "t.csv", "--timing", "--points", 0)
     assert with_times["csv_sha256"] != digest("a")
     assert "seconds_used" in Path("t.csv").read_text().splitlines()[0]
+    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 5)  # a million rows are written piece by piece
+    assert found("sweep", "collect", "a", "--csv", "pieces.csv", "--points", 0)["csv_sha256"] == digest("a")
+    assert found("sweep", "collect", "a", "--csv", "t.csv", "--timing", "--points", 0)["csv_sha256"] == with_times["csv_sha256"]
+    assert "t.csv exists and holds something else" in refused("sweep", "collect", "a", "--csv", "t.csv")
+    with closing(sqlite3.connect("runs/a/journal.sqlite")) as connection, connection:
+        connection.execute("UPDATE trials SET seed = ? WHERE key = '1'", (str(2**64),))
+    assert "tables hold seeds from 0 to 2^64 - 1" in refused("sweep", "collect", "a")
 
 
 def test_summary_and_paired_differences_are_those_of_the_seeds(eqlab: Eqlab, found: Found, refused: Refused) -> None:

@@ -26,6 +26,7 @@ from experiments.runs.pages import details, retry_failed, spent
 from experiments.sweeps.directory import Sweep, create_sweep, open_sweep
 from experiments.sweeps.study import declare
 from experiments.trials.engine import CHOICES, check_engine
+from experiments.trials.engines import load_ahead
 from experiments.trials.experiment import EXPERIMENTS
 from experiments.trials.progress import duration
 from experiments.trials.runner import Run
@@ -161,6 +162,8 @@ def retry_command(options: RunOptions, invocation: Invocation) -> None:
 def _compute(options: RunOptions, invocation: Invocation, *, retry: bool) -> None:
     check_engine(options.engine)
     path = place(options.name, invocation.runs)
+    if path.is_dir():
+        load_ahead(options.engine)  # while the journal is opened and checked
     again = f"eqlab sweep run {_spelled(options.name, invocation)} --engine {shlex.quote(options.engine)}"
     with resumable(again, lambda: is_begun(RunDirectory(path))), open_sweep(path, invocation) as sweep:
         if retry:

@@ -92,10 +92,14 @@ def open_cluster(kind: str, engine: str, count: int) -> Iterator[Engine]:
         If no scheduler answers, or it gets no workers.
     """
     if kind == "dask":
-        _preload()
+        preload()
     import dask
+    import distributed.utils
     from distributed import Client
 
+    # Dask would have a server of forks preload what it knows of, pandas too, and load it here first; there is no public way to say that
+    # the server has all that it needs.
+    distributed.utils._forkserver_preload_set = True
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes back as an exception
     with ExitStack() as stack:
@@ -145,15 +149,11 @@ def _no_answer(engine: str, error: OSError) -> str:
     return f"no dask scheduler answers at {engine} within {SECONDS_TO_ANSWER} s; start one with 'dask scheduler', or use another --engine"
 
 
-def _preload() -> None:
-    """Start the process that workers of this machine are forked from; it loads their libraries while this one loads its own."""
+def preload() -> None:
+    """Start the process that workers of this machine are forked from; it loads their libraries while this one goes on."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(["distributed.nanny", "experiments.trials.worker"])
     with uncut(), explained():
         multiprocessing.forkserver.ensure_running()
-    import distributed.utils
-
-    # Dask would preload what it knows of, pandas too, and load it here first; there is no public way to say that all is done.
-    distributed.utils._forkserver_preload_set = True
 
 
 def _local(count: int, stack: ExitStack) -> Any:

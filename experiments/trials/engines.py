@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from experiments.commandline.interruption import uncut
 from experiments.machine import THREAD_LIMITS
-from experiments.trials.dask_engine import open_cluster
+from experiments.trials.dask_engine import open_cluster, preload
 from experiments.trials.engine import Engine, check_engine, explained
 
 P = ParamSpec("P")
@@ -91,6 +91,13 @@ def open_engine(engine: str) -> Iterator[Engine]:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
+
+
+def load_ahead(engine: str) -> None:
+    """Let the workers of an engine that will be opened load their libraries, where they can before it is open."""
+    if check_engine(engine)[0] == "dask":
+        with _one_thread():
+            preload()
 
 
 @contextmanager

@@ -93,6 +93,7 @@ PUBLIC = {
     "train": "contrastive_core.training.loop:train",
     "evaluate": "contrastive_core.training.evaluation:evaluate",
     "generator_of": "contrastive_core.generators:generator_of",
+    "NoiseTolerances": "contrastive_core.training.plan:NoiseTolerances",
     "TrainingPlan": "contrastive_core.training.plan:Plan",
     "save_checkpoint": "contrastive_core.files.checkpoint:save_checkpoint",
     "load_checkpoint": "contrastive_core.files.checkpoint:load_checkpoint",

@@ -1,9 +1,10 @@
 """Plan of a training run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contrastive_core.errors import InputError
 from contrastive_core.guards.typed import typed
+from contrastive_core.rule import Settling
 
 
 @typed()
@@ -68,3 +69,26 @@ class Plan:
             raise InputError(f"follow_noise must be a positive share of the noise, got {self.follow_noise}; None keeps the tolerances")
         if self.noise_horizon is not None and self.noise_horizon < 1:
             raise InputError(f"noise_horizon must be at least 1 update, got {self.noise_horizon}; None is those of an epoch")
+
+
+@typed()
+@dataclass(frozen=True)
+class NoiseTolerances:
+    """Settling of an estimator whose tolerances follow the noise of mini-batches, from the given ones on.
+
+    Attributes
+    ----------
+    share : float
+        Share of the noise that the error may have, as ``follow_noise`` of a plan.
+    horizon : int, optional
+        Number of updates over which both add up, as ``noise_horizon`` of a plan.
+    settling : Settling
+        Dynamics, budgets, and the tolerances of the beginning.
+    """
+
+    share: float = 0.1
+    horizon: int | None = None
+    settling: Settling = field(default_factory=Settling)
+
+    def __post_init__(self) -> None:
+        Plan(follow_noise=self.share, noise_horizon=self.horizon)  # refuses what a plan refuses

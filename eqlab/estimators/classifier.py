@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from contrastive_core.costs.cross_entropy import CrossEntropy
 from contrastive_core.errors import InputError
 from contrastive_core.rule import Settling
+from contrastive_core.training.plan import NoiseTolerances
 from eqlab.estimators.learner import Certificate, Numbers, begin, fit, require_several
 
 
@@ -42,11 +43,8 @@ class EquilibriumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         Samples per step.
     max_iter : int
         Epochs of a fit.
-    settling : Settling, optional
-        Dynamics, tolerances and budgets of the phases.
-    follow_noise : float, optional
-        Error of relaxations as a share of the mini-batches' noise over an epoch: tolerances are estimated anew during training. None
-        keeps those of the settling.
+    settling : Settling or NoiseTolerances, optional
+        Dynamics, tolerances and budgets of the phases; tolerances that follow the noise are estimated anew during training.
     random_state : int, RandomState or None
         Source of initial weights, order and draws.
 
@@ -79,8 +77,7 @@ class EquilibriumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         weight_decay: float = 0.0,
         batch_size: int = 32,
         max_iter: int = 50,
-        settling: Settling | None = None,
-        follow_noise: float | None = None,
+        settling: Settling | NoiseTolerances | None = None,
         random_state: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -94,7 +91,6 @@ class EquilibriumClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.settling = settling
-        self.follow_noise = follow_noise
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:

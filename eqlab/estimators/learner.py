@@ -23,7 +23,7 @@ from contrastive_core.training.following import Following, follow, require_follo
 from contrastive_core.training.loop import train_epoch
 from contrastive_core.training.optimisers import OPTIMISERS, SCHEDULES
 from contrastive_core.training.optimisers.builders import layer_groups
-from contrastive_core.training.plan import Plan
+from contrastive_core.training.plan import NoiseTolerances, Plan
 from contrastive_core.training.ranks import Ranks
 from contrastive_core.training.training_state import Session
 from contrastive_core.training.views_of_samples import Contrasting
@@ -156,15 +156,18 @@ def begin(
         generator=seed,
         dtype=torch.float64,
     )
+    noise = settings["settling"] if isinstance(settings["settling"], NoiseTolerances) else None
+    settling = settings["settling"] if noise is None else noise.settling
     strength = expect_number(settings["strength"], "strength", "0.1 is the default")
-    rule = RULES[settings["rule"]](Setting(cost, settings["settling"] or Settling(), strength=strength, fraction=strength))
+    rule = RULES[settings["rule"]](Setting(cost, settling or Settling(), strength=strength, fraction=strength))
     plan = Plan(
         batch_size=expect_whole(settings["batch_size"], "batch_size", "32 is the default", least=1),
         optimiser=settings.get("optimiser", "adam"),
         learning_rates=(settings["learning_rate"],),
         weight_decay=expect_number(settings.get("weight_decay", 0.0), "weight_decay", "0 decays nothing", least=0),
         clip_norm=1.0,
-        follow_noise=settings.get("follow_noise"),
+        follow_noise=None if noise is None else noise.share,
+        noise_horizon=None if noise is None else noise.horizon,
     )
     shown = None if contrasting is None else contrasting(network, generator_of(seed, 4))
     groups = layer_groups(network, plan.learning_rates)

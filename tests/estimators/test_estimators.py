@@ -21,6 +21,7 @@ from eqlab.estimators.encoder import EquilibriumEncoder
 from eqlab.estimators.machine import RestrictedBoltzmannMachine as BoltzmannMachine
 from eqlab.estimators.regressor import EquilibriumRegressor
 
+NOISE = eqlab.NoiseTolerances(1.0)
 QUICK: dict[str, Any] = {"hidden_layer_sizes": (6,), "max_iter": 12, "random_state": 0}
 DIGITS, CLASSES = load_digits(return_X_y=True)
 
@@ -57,14 +58,14 @@ def test_a_search_over_the_strength_runs_in_a_pipeline() -> None:
 
 def test_tolerances_follow_the_noise_over_partial_fits_as_in_a_fit() -> None:
     """If this fails, an estimator forgets its tolerances between passes, or takes the option without a use of it."""
-    inputs, settings = StandardScaler().fit_transform(DIGITS[:320]), {**QUICK, "follow_noise": 0.5, "max_iter": 8}
+    inputs, settings = StandardScaler().fit_transform(DIGITS[:320]), {**QUICK, "settling": eqlab.NoiseTolerances(0.5), "max_iter": 8}
     whole = EquilibriumClassifier(**settings).fit(inputs, CLASSES[:320])
     parts = EquilibriumClassifier(**settings)
     for _ in range(8):
         parts.partial_fit(inputs, CLASSES[:320])
     assert parts.tolerances_ == whole.tolerances_ != (1e-3, 1e-3)
     assert np.array_equal(parts.predict_proba(inputs), whole.predict_proba(inputs))
-    plain = EquilibriumClassifier(**{**settings, "follow_noise": None}).fit(inputs, CLASSES[:320])
+    plain = EquilibriumClassifier(**{**settings, "settling": None}).fit(inputs, CLASSES[:320])
     assert plain.tolerances_ is None
     regressor = EquilibriumRegressor(**settings).fit(inputs, CLASSES[:320].astype(float))
     assert regressor.tolerances_ != (1e-3, 1e-3)
@@ -150,7 +151,7 @@ def test_a_machine_finds_bits_of_two_kinds() -> None:
         (lambda: EquilibriumClassifier(rule="ep").fit(DIGITS[:5], CLASSES[:5]), "unknown rule 'ep'"),
         (lambda: EquilibriumClassifier(strength=0).fit(DIGITS[:5], CLASSES[:5]), "strength must be positive"),
         (
-            lambda: EquilibriumClassifier(rule="backprop", follow_noise=0.1).fit(DIGITS[:80], CLASSES[:80]),
+            lambda: EquilibriumClassifier(rule="backprop", settling=NOISE).fit(DIGITS[:80], CLASSES[:80]),
             "no relaxations whose tolerances",
         ),
         (lambda: EquilibriumClassifier(max_iter=0).fit(DIGITS[:5], CLASSES[:5]), "max_iter must be a whole number of at least 1"),

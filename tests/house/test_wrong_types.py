@@ -148,6 +148,7 @@ def calls() -> dict[str, dict[str, Any]]:
         },
         "evaluate": {"network": network, "rule": rule, "cost": cost, "split": split, "contrasting": None},
         "generator_of": {"seed": 0, "purpose": 0},
+        "NoiseTolerances": {"share": 0.1, "horizon": 3, "settling": eqlab.Settling()},
         "TrainingPlan": {
             "epochs": 1,
             "batch_size": 2,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
@@ -15,7 +15,6 @@ from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.network import Clamped, Contrast, Network
 from contrastive_core.networks.differences import Differences, Displacement
-from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import PHASE_NAMES, SIDE_NAMES, Phase
 from contrastive_core.relaxation.displace import Planned
 from contrastive_core.relaxation.relax import require_finite
@@ -214,7 +213,8 @@ def contrast(
             planned = settling.planned(network, batch, phases, signs, factor)
             found = None if planned is None else planned(network, batch)
             if planned is not None and found is not None:
-                _KNOWN[network] = _Known(key, _form(cast(Layered, network), batch), PHASE_NAMES[signs], planned)
+                held = tuple(parameter.detach() for parameter in network.parameters())
+                _KNOWN[network] = _Known(key, _form(network, batch), PHASE_NAMES[signs], planned, held)
                 return Estimate(found[0], Deferred(PHASE_NAMES[signs], found[1]))
     noise = settling.noise(generator)
     with torch.no_grad():
@@ -231,12 +231,13 @@ def contrast(
 
 
 class _Known(NamedTuple):
-    """The last contrast of a network by one kernel: what it was asked for, by what, and the plan."""
+    """The last contrast of a network by one kernel: key, form, names of the phases, the plan, and the parameters without a gradient."""
 
     key: object
     form: tuple[object, ...]
     names: tuple[str, ...]
     planned: Planned
+    parameters: tuple[Tensor, ...]
 
 
 _KNOWN: WeakKeyDictionary[Network, _Known] = WeakKeyDictionary()
@@ -260,18 +261,23 @@ def contrast_again(network: Network, batch: Batch, key: object) -> Estimate | No
         None if the last contrast had another key or another form of batch, or if something is wrong with this one.
     """
     known = _KNOWN.get(network)
-    if known is None or known.key != key or batch.start is not None or known.form != _form(cast(Layered, network), batch):
+    if known is None or known.key != key or batch.start is not None or known.form != _form(network, batch):
         return None
     found = known.planned(network, batch)
     # Without the check of types, which looks at every gradient.
     return None if found is None else Estimate._make((found[0], Deferred(known.names, found[1]), None, None))
 
 
-def _form(network: Layered, batch: Batch) -> tuple[object, ...]:
-    """Return all of a batch and of the parameters that a plan depends on."""
-    inputs, labels, bias = batch.inputs, batch.labels, network.bias(0)
-    here = inputs.is_cpu, labels.is_cpu, bias.is_cpu, inputs.requires_grad, labels.is_contiguous()
-    return (inputs.shape, inputs.dtype, labels.shape, labels.dtype, bias.dtype, *here)
+def _form(network: Network, batch: Batch) -> tuple[object, ...]:
+    """Return all of a batch that a plan depends on, and where the parameters lie.
+
+    Memory that is held is not given to anyone else, so that equal addresses mean the same parameters; a matrix may have been transposed
+    on it, which its strides tell.
+    """
+    inputs, labels = batch.inputs, batch.labels
+    places = [(parameter.data_ptr(), parameter.stride()) for parameter in network._parameters.values() if parameter is not None]
+    here = inputs.is_cpu, inputs.requires_grad, labels.is_cpu, labels.is_contiguous()
+    return (inputs.shape, inputs.dtype, labels.shape, labels.dtype, *here, places)
 
 
 def _require_representable(strength: float, dtype: torch.dtype) -> None:

@@ -237,7 +237,7 @@ def rows_of(weight: Array) -> Array:
     lanes = VECTOR_BYTES // weight.itemsize
     stride, height = (width + lanes - 1) // lanes * lanes, (count + GROUP - 1) // GROUP * GROUP
     rows = aligned(height * stride, weight).reshape(height, stride)
-    for j in range(width):
-        for k in range(count):
+    for k in range(count):  # writing along the rows takes half the time of reading along them
+        for j in range(width):
             rows[k, j] = weight[j, k]
     return rows

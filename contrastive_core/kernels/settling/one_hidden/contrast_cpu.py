@@ -79,8 +79,8 @@ def settle_and_contrast(
                 _add_change(plus[sample % len(plus)], minus[sample % len(minus)], scale, change[sample], bias)
         if together:
             add_contrasts(flat, flat_plus, flat_minus, flat_change, first, width, steps, bases, scale, weights, bias)
-    for j in range(width):
-        for k in range(count):
+    for k in range(count):
+        for j in range(width):
             weight_out[j, k] = weights[k, j]
     return True
 

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from contrastive_core.certificate import Relaxation, Stop
 from contrastive_core.dynamics.block_descent import BlockDescent
@@ -86,7 +85,7 @@ def _prepared(clamped: Clamped, dynamics: BlockDescent, stops: Sequence[Stop], a
     """Return memory for the phases, and arguments of the kernel with the bias of the first layer in the drive."""
     network = cast(Layered, clamped.network)
     memory = PhaseArrays(clamped.drive.detach().contiguous().numpy(), len(stops), network.sizes)
-    parameters = (np.zeros(network.sizes[0], memory.drive.dtype), *Parameters.of(network).arrays[1:])
+    parameters = (np.zeros(network.sizes[0], memory.drive.dtype), *_arrays(network)[1:])
     pull = memory.output[0] if action.pull is None else action.pull.contiguous().numpy()
     return memory, (memory.drive, parameters, pull, NO_LABELS, memory.results(), *_constants(network, dynamics, stops, action))
 
@@ -97,7 +96,7 @@ class PhaseArrays:
     def __init__(self, drive: Array, phases: int, sizes: Sequence[int]) -> None:
         shape, real = (phases, len(drive)), drive.dtype
         self.drive = drive
-        self.hidden, self.output = (np.empty((*shape, size), real) for size in sizes)
+        self.hidden, self.output = np.empty((*shape, sizes[0]), real), np.empty((*shape, sizes[1]), real)
         self.steps, self.residual, self.status = np.empty(shape, np.int64), np.empty(shape, real), np.empty(shape, np.int8)
 
     def results(self) -> tuple[Array, ...]:
@@ -135,7 +134,8 @@ class PairEstimate:
     def __init__(self, network: Layered, settings: FromRest) -> None:
         dynamics, free, second, cost, strengths, signs, factor = settings
         stops, action = (free, *[second] * len(strengths)), live_action(cost, (0.0, *strengths))
-        self.sizes, self.num_phases, self.parameters = network.sizes, len(stops), Parameters.of(network)
+        self.sizes, self.num_phases = network.sizes, len(stops)
+        self.weight, self.arrays = network.weight(0).detach(), _arrays(network)
         self.constants = _constants(network, cast(BlockDescent, dynamics), stops, action)
         # A side that is not run stays at the free state.
         self.sides = tuple(1 + signs.index(sign) if sign in signs else 0 for sign in (1, -1))
@@ -147,7 +147,7 @@ class PairEstimate:
         Parameters
         ----------
         network : Layered
-            Network that the estimate was made for.
+            Network that the estimate was made for, its parameters where they were.
         batch : Batch
             Inputs of shape (B, n_in), of the dtype of the network, and classes of shape (B,).
 
@@ -156,13 +156,11 @@ class PairEstimate:
         Contrasted, optional
             None if a sample diverged or the batch makes no sense.
         """
-        if self.parameters.places != places_of(network):
-            self.parameters = Parameters.of(network)
         inputs, tensor, (width, count) = batch.inputs, torch.from_numpy, self.sizes
-        drive = torch.mm(inputs, self.parameters.weight).numpy()  # the kernel adds the bias, in passing
+        drive = torch.mm(inputs, self.weight).numpy()  # the kernel adds the bias, in passing
         memory, samples, real = PhaseArrays(drive, self.num_phases, self.sizes), len(drive), drive.dtype
         change, bias, weight_out, bias_out = (np.empty(shape, real) for shape in ((samples, width), width, (width, count), count))
-        settled = (drive, self.parameters.arrays, memory.output[0], batch.labels.numpy(), memory.results(), *self.constants, True, True)
+        settled = (drive, self.arrays, memory.output[0], batch.labels.numpy(), memory.results(), *self.constants, True, True)
         left = 0 if in_threads(settled) else samples  # alone, this thread settles and contrasts in one call
         if not contrast_cpu.settle_and_contrast(left, settled, self.sides, self.factors, change, bias, weight_out, bias_out):
             return None
@@ -181,38 +179,9 @@ def _constants(network: Layered, dynamics: BlockDescent, stops: Sequence[Stop], 
     return numbers, int(action.kind), dynamics.groups(2)[0][0] == 1, schedule
 
 
-class Parameters(NamedTuple):
-    """The parameters of a network with one hidden layer without a gradient, on the same memory.
-
-    Attributes
-    ----------
-    weight : Tensor of shape (n_in, n)
-        Weights from the inputs.
-    arrays : arrays of shape (n,), (n, k) and (k,)
-        The other three: bias of the hidden units, weights and bias of the outputs.
-    places : list
-        What :func:`places_of` returned.
-    """
-
-    weight: Tensor
-    arrays: tuple[Array, ...]
-    places: list[object]
-
-    @classmethod
-    def of(cls, network: Layered) -> Parameters:
-        """Return the present parameters, however they came to be."""
-        others = (network.bias(0), network.weight(1), network.bias(1))
-        return cls(network.weight(0).detach(), tuple(parameter.detach().numpy() for parameter in others), places_of(network))
-
-
-def places_of(network: Layered) -> list[object]:
-    """Return addresses and strides of the parameters of a network with one hidden layer.
-
-    Memory that is held is not given to anyone else, so that equal addresses mean the same memory; a matrix may have been transposed on
-    it, which its strides tell.
-    """
-    given = network.weight(0), network.bias(0), network.weight(1), network.bias(1)
-    return [(parameter.data_ptr(), parameter.stride()) for parameter in given]
+def _arrays(network: Layered) -> tuple[Array, ...]:
+    """Return the bias of the hidden units, weights and bias of the outputs: (n,), (n, k) and (k,), on the memory of the parameters."""
+    return tuple(parameter.detach().numpy() for parameter in (network.bias(0), network.weight(1), network.bias(1)))
 
 
 def _settle(*arguments: Any) -> None:

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, product
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -42,6 +42,8 @@ class BenchTrainOptions(FollowingOptions, section=RULE):
 
     Attributes
     ----------
+    gives_way
+        The single rule of a training's configuration, which gives way to the rules that are asked for.
     rules
         Learning rules.
     targets
@@ -51,6 +53,8 @@ class BenchTrainOptions(FollowingOptions, section=RULE):
     thread_counts
         Numbers of threads.
     """
+
+    gives_way: ClassVar[Mapping[str, str]] = {"rule": "rules"}
 
     rules: Annotated[tuple[RuleName, ...], AfterValidator(distinct)] = Field(
         ("ep-centered", "ep-positive", "backprop"),

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from contrastive_core.errors import InputError
 from contrastive_core.registry import Table
+from experiments.benchmarks.training import BenchTrainOptions
 from experiments.commandline import documents
 from experiments.commandline.assignments import read_settings
 from experiments.commandline.documents import shipped_configurations
@@ -188,16 +189,17 @@ def test_a_name_finds_the_shipped_configuration_unless_there_is_such_a_file(tmp_
         read_config("mnits")
 
 
-@pytest.mark.parametrize("name", ["mnist", "conv-mnist", "conv-cifar10", "vgg5-cifar10"])
-def test_configurations_of_training_are_those_of_a_comparison_with_rules(name: str) -> None:
-    """The pages give them to both commands; a file's own rule gives way only to rules that are asked for, and is else refused."""
+@pytest.mark.parametrize("kind", [CompareOptions, BenchTrainOptions])
+@pytest.mark.parametrize("name", ["mnist", "mnist-deep", "conv-mnist", "conv-cifar10", "vgg5-cifar10"])
+def test_configurations_of_training_are_those_of_a_comparison_with_rules(name: str, kind: type[CompareOptions | BenchTrainOptions]) -> None:
+    """The pages give them to all these commands; a file's own rule gives way only to rules that are asked for, and is else refused."""
     rules = ("ep-positive", "backprop")
-    found = resolve(CompareOptions, config=name, flags={"rules": list(rules)})
+    found = resolve(kind, config=name, flags={"rules": list(rules)})
     assert found.rules == rules
     assert found.epochs == read_config(name).values["epochs"]
     if "rule" in read_config(name).values:
         with pytest.raises(InputError, match="unknown option rule"):
-            resolve(CompareOptions, config=name)
+            resolve(kind, config=name)
 
 
 def test_shipped_configurations_are_toml() -> None:

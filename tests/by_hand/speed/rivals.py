@@ -38,8 +38,9 @@ def trained(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     labels, test_labels = (read(f"{split}-labels-idx1-ubyte", 8) for split in ("train", "t10k"))
     targets = np.where(labels[:, None] == np.arange(10), 1 - LITTLE, LITTLE).astype(np.float32)
     sizes = [784, *map(int, given.hidden.split(",")), 10]
-    parts = [part for below, above in pairwise(sizes) for part in (deepity.Linear(below, above), deepity.Sigmoid())]
-    net = deepity.SimplePCN(*parts, batch_size=BATCH)
+    first, *others = (deepity.Linear(below, above) for below, above in pairwise(sizes))
+    # An activation belongs to the units below its layer: pixels have none.
+    net = deepity.SimplePCN(first, *(part for layer in others for part in (layer, deepity.Sigmoid())), batch_size=BATCH)
     net.configure(learning_rate=given.rate, inference_rate=given.inference_rate, lmbda=1e-4, optimizer="ADAMW", seed=given.seed)
     order = np.random.default_rng(given.seed)
     seconds = cpu_seconds = 0.0

@@ -47,6 +47,11 @@ class Displacement(NamedTuple):
     strength: float
 
 
+def scales_of(count: int, energy_scale: float, strength: float) -> tuple[float, ...]:
+    r"""Return :math:`\eta_l` of each of a number of layers, at a strength in units of the outputs' stiffness."""
+    return tuple(strength * energy_scale ** (count - 1 - index) for index in range(count))
+
+
 @final
 class Differences:
     r"""A layered network around one of its free states, for nudged phases of any strength.
@@ -107,8 +112,7 @@ class Differences:
 
     def scales(self, strength: float) -> tuple[float, ...]:
         r"""Return :math:`\eta_l`, the size of each layer's displacement at a strength in units of the outputs' stiffness."""
-        count = len(self.free)
-        return tuple(strength * self.network.energy_scale ** (count - 1 - index) for index in range(count))
+        return scales_of(len(self.free), self.network.energy_scale, strength)
 
     def rest(self) -> State:
         """Return no displacement: the start of every nudged phase."""

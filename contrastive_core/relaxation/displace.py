@@ -18,7 +18,7 @@ from contrastive_core.kernels.settling.elements.request import Contrasted, FromR
 from contrastive_core.kernels.settling.route import Ended
 from contrastive_core.kernels.settling.route import displace as displace_by_kernel
 from contrastive_core.network import Clamped, Network
-from contrastive_core.networks.differences import Differences, Displacement
+from contrastive_core.networks.differences import Differences, Displacement, scales_of
 from contrastive_core.networks.layered import Layered
 from contrastive_core.per_sample import largest
 from contrastive_core.phases import Hold, Nudge, Phase, Pull
@@ -151,14 +151,15 @@ def _relaxations(
     ended: Callable[[], tuple[Relaxation, list[Ended]]], settings: FromRest, network: Network, batch: Batch
 ) -> list[Relaxation]:  # fmt: skip
     """Return the relaxations that an estimate comes from, the free one first."""
+    layered, later = cast(Layered, network), list[Relaxation]()
     first, ends = ended()
     with torch.no_grad():
-        clamped = network.clamp(batch.inputs)
-        around = Differences(cast(Layered, network), clamped, first.state)
-        units = [strength / network.stiffness[-1] for strength in settings.strengths]
-        layers = [around.scaled(moved, unit).layers for unit, (moved, _) in zip(units, ends, strict=True)]
-    later = [certified_displacement(end, moved, settings.second) for moved, (_, end) in zip(layers, ends, strict=True)]
-    return [certified(first, lambda: clamped, settings.free), *later]
+        for strength, (moved, end) in zip(settings.strengths, ends, strict=True):
+            scales = scales_of(len(moved), layered.energy_scale, strength / layered.stiffness[-1])
+            # The certificate needs no more than the largest displacement of a layer, which is scaled in place of the layer.
+            reached = tuple(largest(layer)[:, None] / scale for layer, scale in zip(moved, scales, strict=True))
+            later.append(certified_displacement(end, reached, settings.second))
+    return [certified(first, lambda: network.clamp(batch.inputs), settings.free), *later]
 
 
 def _units(around: Differences, phase: Phase, unit: float = 1.0) -> float:

@@ -36,8 +36,15 @@ def certified(relaxation: Relaxation, clamp: Callable[[], Clamped], stop: Stop) 
     """
     state, status, residual = relaxation.state, relaxation.status, relaxation.residual
     with torch.no_grad():
+        limits = torch.finfo(residual.dtype)
+        # The usual case, which one number of the whole batch tells. Without a tolerance nothing waits for a device.
+        if (
+            stop.tolerance is not None
+            and (most := _largest_of_all(state)) <= limits.max**0.5
+            and stop.tolerance >= _FAR * limits.eps * most
+        ):
+            return relaxation
         size = torch.stack([largest(layer) for layer in state]).amax(0)
-        limits = torch.finfo(size.dtype)
         status = torch.where(size > limits.max**0.5, int(Status.DIVERGED), status)
         if stop.tolerance is not None and bool((stop.tolerance < _FAR * limits.eps * size).any()):
             finest = resolution(state, clamp())
@@ -61,11 +68,18 @@ def certified_displacement(relaxation: Relaxation, layers: State, stop: Stop) ->
     """
     if stop.tolerance is None:
         return relaxation
-    size = torch.stack([largest(layer) for layer in layers]).amax(0)
-    finest = _ROUNDINGS * torch.finfo(size.dtype).eps * size
+    eps = torch.finfo(relaxation.residual.dtype).eps
+    if stop.tolerance >= _ROUNDINGS * eps * _largest_of_all(layers):
+        return relaxation
+    finest = _ROUNDINGS * eps * torch.stack([largest(layer) for layer in layers]).amax(0)
     lost = (finest > stop.tolerance) & (relaxation.status == int(Status.CONVERGED))
     status = torch.where(lost, int(Status.BUDGET), relaxation.status).to(torch.int8)
     return relaxation._replace(status=status, residual=torch.where(lost, torch.maximum(relaxation.residual, finest), relaxation.residual))
+
+
+def _largest_of_all(layers: State) -> float:
+    """Return the largest absolute value of a batch; NaN if there is one."""
+    return float(torch.stack([layer.detach().abs().amax() for layer in layers]).amax())
 
 
 def resolution(state: State, clamped: Clamped) -> Tensor:

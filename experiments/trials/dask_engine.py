@@ -27,6 +27,13 @@ SECONDS_TO_ANSWER = 10
 SECONDS_FOR_WORKERS = 60
 _LOST = "the connection to the scheduler was lost; what was recorded is kept: run the same command again once it is back"
 
+_UNWATCHED = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "5s",
+}
+"""Settings of dask without its profiler and frequent looks at itself, which nobody reads here and take 3 % of a worker's time."""
+
 
 class DaskExecutor(Executor):
     """Dask client behind the interface of ``concurrent.futures``, whose errors it raises.
@@ -104,7 +111,7 @@ def open_cluster(kind: str, engine: str, count: int) -> Iterator[Engine]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes back as an exception
     with ExitStack() as stack:
         # A worker that dies is reported at once instead of after taking three more with it: we find the culprit ourselves.
-        settings = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.multiprocessing-method": "forkserver"}
+        settings = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.multiprocessing-method": "forkserver", **_UNWATCHED}
         stack.enter_context(dask.config.set(settings))
         where: Any = _read_address(Path(engine)) if kind == "file" else engine
         if isinstance(where, str) and where.startswith("tls") and not dask.config.get("distributed.comm.tls.client.cert", None):

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Redraw the figures of README.md, docs/multitasking.md and docs/learn by the commands that stand there; the longest takes minutes.
+# Redraw the figures of README.md, docs/multitasking.md, docs/learn and docs/reference by the commands that stand there; the longest takes minutes.
 # Usage: docs/images/redraw.sh [RUNS], from the root of the repository; runs that are there already are drawn again, not computed again.
 set -e
 # show.png is the page of "eqlab show" in a browser window of 1280 x 1480, at its address with #frame=38.
@@ -22,6 +22,7 @@ draw capacity capacity capacity
 draw alignment alignment gradients
 draw comparison comparison compare
 draw contrast embedding contrast
+draw memory memory bench memory
 draw reading-noise reading-noise gradients --data teacher --hidden 9,7 --activation steep-logistic --gain 0.6 --points 4 --tolerance 1e-13 \
     --nudged-tolerance 1e-13 --strengths 0.4,0.2,0.1,0.05,0.025,0.0125,0.00625 --read-noise 0.000001,0.001,0.01 \
     --rules ep-positive,ep-centered,ep-richardson4,ep-richardson6,ep-holomorphic

@@ -25,7 +25,7 @@ from contrastive_core.generators import generator_of
 from contrastive_core.network import Network
 from contrastive_core.rule import Rule, Settling
 from contrastive_core.training.evaluation import unconverged
-from contrastive_core.training.gradient_noise import Errors, joined, spread
+from contrastive_core.training.gradient_noise import Errors, spread
 from contrastive_core.training.plan import Plan
 from contrastive_core.training.ranks import Ranks
 from contrastive_core.types import Batch
@@ -53,7 +53,7 @@ _PATIENCE = 10
 
 
 class _Found(NamedTuple):
-    """Gradients of mini-batches in rows, the share of phases that did not settle, and the number of phases after the free one."""
+    """Gradients of mini-batches in rows, the share of certified phases that did not settle, and the number of phases after the free one."""
 
     rows: Tensor
     unconverged: float
@@ -139,7 +139,7 @@ class Following:
         seeds = torch.randint(2**62, (count,), generator=self.generator).tolist()
         probe, begun, now = list(zip(shown, seeds, strict=True)), _begun(self.rule), self.tolerances
         tight = _reference(begun, network)
-        reference = self._gradients(network, probe, tight)
+        reference = self._gradients(network, probe, tight, certify=True)
         noise = spread(reference.rows)
         self.numbers[4], self.numbers[6] = noise, reference.unconverged
         if noise == 0:  # no sample has a gradient at all, so that there is nothing to follow
@@ -166,19 +166,20 @@ class Following:
         kept = [pair for pair, share in found.items() if share <= self.share] or [min(found)]
         return max(kept, key=lambda pair: (pair[0] + later * pair[1], -found[pair]))
 
-    def _gradients(self, network: Network, probe: Sequence[tuple[Batch, int]], tolerances: tuple[float, float]) -> _Found:
+    def _gradients(self, network: Network, probe: Sequence[tuple[Batch, int]], to: tuple[float, float], *, certify: bool = False) -> _Found:
         """Return the gradients of the mini-batches at other tolerances, equal on all ranks."""
-        rule, rows, early, later = _with(self.rule, *tolerances, patience=_PATIENCE), [], 0.0, 0
+        rule, entries, early, later = _with(self.rule, *to, patience=_PATIENCE), [], 0.0, 0
         for batch, seed in probe:
             part, weight = self.ranks.share(batch)
             network.begin_use_()
             estimate = rule.estimate(network, part, generator=self.ranks.generator(torch.Generator().manual_seed(seed)))
-            rows.append(joined(self.ranks.mean(estimate.gradients, weight)))
+            entries += [gradient.flatten() for gradient in self.ranks.mean(estimate.gradients, weight).values()]
             later = len(estimate.relaxations) - 1
-            early += weight / len(batch.labels) * sum(map(unconverged, estimate.relaxations.values())) / (later + 1)
+            if certify:  # certificates of fused phases are made on demand, and cost as much as the gradient
+                early += weight / len(batch.labels) * sum(map(unconverged, estimate.relaxations.values())) / (later + 1)
         self.numbers[7] += len(probe)
         share = float(self.ranks.sum(torch.tensor([early / len(probe)], dtype=torch.float64)))
-        return _Found(torch.stack(rows), share, later)
+        return _Found(torch.cat(entries).view(len(probe), -1), share, later)
 
 
 def require_following(rule: Rule, network: Network, cost: Cost, plan: Plan, num_samples: int, *, contrasted: bool = False) -> None:

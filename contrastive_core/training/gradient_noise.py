@@ -11,7 +11,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from contrastive_core.types import Gradients
@@ -24,7 +26,7 @@ def joined(gradients: Gradients) -> Tensor:
 
 def spread(rows: Tensor) -> float:
     """Return the noise of mini-batches: the root of the summed sample variances of all entries of K gradients, of shape (K, P)."""
-    return math.sqrt(float((rows - rows.mean(0)).square().sum(dtype=torch.float64)) / (len(rows) - 1))
+    return float(torch.linalg.vector_norm(rows - rows.mean(0))) / math.sqrt(len(rows) - 1)
 
 
 class Errors(NamedTuple):
@@ -32,26 +34,26 @@ class Errors(NamedTuple):
 
     Attributes
     ----------
-    means : Tensor of shape (M, M)
+    means : ndarray of shape (M, M)
         Products of the mean errors of every two kinds, in float64.
-    covariances : Tensor of shape (M, M)
+    covariances : ndarray of shape (M, M)
         Summed sample covariances of every two kinds, in float64.
     batches : int
         Number K of mini-batches.
     """
 
-    means: Tensor
-    covariances: Tensor
+    means: NDArray[np.float64]
+    covariances: NDArray[np.float64]
     batches: int
 
     @classmethod
     def of(cls, kinds: Sequence[Tensor]) -> Errors:
         """Return the moments of errors, each of shape (K, P)."""
-        count = len(kinds[0])
-        centres = torch.stack([kind.mean(0) for kind in kinds]).double()
-        around = [(kind - kind.mean(0)).flatten() for kind in kinds]
-        products = [[float((one * other).sum(dtype=torch.float64)) for other in around] for one in around]
-        return cls(centres @ centres.T, torch.tensor(products, dtype=torch.float64) / (count - 1), count)
+        count, rows = len(kinds[0]), torch.cat(tuple(kinds))
+        # Everything follows from the products of all rows, which one pass over the entries gives.
+        products = (rows @ rows.T).double().cpu().numpy().reshape(len(kinds), count, len(kinds), count)
+        means = products.mean((1, 3))
+        return cls(means, (np.einsum("akbk->ab", products) - count * means) / (count - 1), count)
 
     def share(self, noise: float, updates: int, factors: Sequence[float] = (1.0,)) -> float:
         """Return the share of the noise that the sum of the errors has over many updates.
@@ -69,6 +71,6 @@ class Errors(NamedTuple):
         factors : sequence of float
             Factor of each kind of error.
         """
-        weights = torch.tensor(tuple(factors), dtype=torch.float64)
+        weights = np.array(factors, dtype=float)
         systematic, variance = (max(float(weights @ moments @ weights), 0.0) for moments in (self.means, self.covariances))
         return math.sqrt(updates * systematic + (1 - 1 / self.batches) * variance) / noise

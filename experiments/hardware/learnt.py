@@ -138,7 +138,7 @@ def learnt_by(path: Path, trial: str | None, data_dir: Path | None) -> TrainedNe
     options, done = finished(path, data_dir)
     found = {f"{one.rule} #{one.seed}": one for one in done}
     key = choose_trial(path, trial, list(found))
-    trained = load_trained(path, options, found[key], load_data(options))
+    trained = load_trained(path, options, found[key], load_data(options, in_parts=True))
     weights = {name: parameter.detach().clone() for name, parameter in trained.network.named_parameters()}
     if isinstance(trained.network, OnDevice):
         held = trained.network
@@ -190,7 +190,7 @@ def _rebuilt(run: RunDirectory, shared: dict[str, Any], key: str, done: Any, dat
     options = from_settings(HardwareTrialOptions, merge(shared, nested(done.options)))
     settings, changes = split((*settings_in(options.device_file or {}), *options.imperfections))
     options = changed(options, changes).model_copy(update={"data_dir": data_dir} if data_dir else {})
-    splits, setting = load_data(options), build_setting(options)
+    splits, setting = load_data(options, in_parts=True), build_setting(options)
     network = ideal_network(options, splits, done.seed)
     device, file = assemble(options.preset, settings, done.seed), checkpoint_of(run.checkpoints, key)
     tensors, _ = load_checkpoint(file)

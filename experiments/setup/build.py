@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from contrastive_core.training.plan import Plan
 
 
-def load_data(options: LearningOptions, *, any_task: bool = False) -> Splits:
+def load_data(options: LearningOptions, *, any_task: bool = False, in_parts: bool = False) -> Splits:
     """Return the splits that the options ask for, as :func:`~experiments.setup.data.read_data`, on the device that they name."""
     from contrastive_core.data.splits import place
 
     device = device_of(options)
-    return place(read_data(options, any_task=any_task), device)
+    return place(read_data(options, any_task=any_task, in_parts=in_parts), device)
 
 
 def device_of(options: LearningOptions) -> torch.device:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contrastive_core.data.splits import Splits
 
 
-def read_data(options: DataOptions, *, any_task: bool = False) -> Splits:
+def read_data(options: DataOptions, *, any_task: bool = False, in_parts: bool = False) -> Splits:
     """Return the splits that the options ask for; what is drawn follows from a seed of its own, whatever the training seed.
 
     Parameters
@@ -24,7 +24,9 @@ def read_data(options: DataOptions, *, any_task: bool = False) -> Splits:
     options : DataOptions
         Data set and its options.
     any_task : bool
-        Whether numbers and tags are taken beside classes.
+        Whether numbers and tags are taken beside classes; what takes them takes inputs in parts.
+    in_parts : bool
+        Whether inputs may stay in their file.
 
     Raises
     ------
@@ -50,7 +52,8 @@ def read_data(options: DataOptions, *, any_task: bool = False) -> Splits:
         )
     else:
         splits = _read(options.data, options.data_dir, options.data_seed, options.left_out)
-    splits = splits if any_task else require_loaded(require_classes(splits, options.data), options.data)
+    splits = splits if any_task else require_classes(splits, options.data)
+    splits = splits if any_task or in_parts else require_loaded(splits, options.data)
     splits = splits if options.train_size is None else limit(splits, train=options.train_size)
     return splits if options.standardise is None else standardise(splits, options.standardise)
 

@@ -25,6 +25,8 @@ from contrastive_core.training.plan import Plan
 from contrastive_core.training.ranks import Ranks
 from eqprop import RULES
 from experiments.machine import peak_memory
+from experiments.setup.data import read_data
+from experiments.setup.data_options import DataOptions
 
 N, WIDTH = 300, 12
 
@@ -208,6 +210,16 @@ def test_what_needs_all_inputs_is_refused(pair: str, tmp_path: Path) -> None:
     np.save(x, wrong)
     with pytest.raises(InputError, match="1 entries that are NaN"):
         read_own(pair, memory_mapped=True)
+
+
+def test_commands_take_inputs_in_parts_or_refuse_them(pair: str) -> None:
+    """What takes all inputs at once says so before it computes, and what continues a run of mapped data reads them."""
+    options = DataOptions(data=pair, memory_mapped=True)
+    with pytest.raises(InputError, match="stay in their file"):
+        read_data(options)
+    assert read_data(options, in_parts=True).digest == read_data(options, any_task=True).digest
+    with pytest.raises(InputError, match="is no file of your own"):
+        read_data(DataOptions(data="digits", memory_mapped=True))
 
 
 def test_memory_stays_below_the_file(pair: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,13 +74,9 @@ MORE = [
     Mutation("momentum: residual of the short step", "contrastive_core/dynamics/momentum.py", "p + v for p, v in zip(point, velocity", "p + memory.size * v for p, v in zip(point, velocity", "solvers::test_residual_of_an_accelerated"),
     Mutation("Langevin: variance of one half step", "contrastive_core/dynamics/langevin.py", "2 * self.temperature * self.step_size / scale", "self.temperature * self.step_size / scale", "langevin::test_a_linear_unit"),
     Mutation("implicit: indefinite curvature passes the Krylov solver", "contrastive_core/baselines/implicit.py", ".sum(1) < 0\n", ".sum(1) < -1e300\n", "gradients::test_implicit_refuses"),
-<<<<<<< HEAD
-    Mutation("tuning: spread of batches over their number", "contrastive_core/training/gradient_noise.py", "/ math.sqrt(len(rows) - 1)", "/ math.sqrt(len(rows))", "tuning::test_noise_is_the_standard"),
-=======
     Mutation("tuning: spread of batches over their number", "contrastive_core/training/gradient_noise.py", "math.sqrt(len(rows) - 1)", "math.sqrt(len(rows))", "tuning::test_noise_is_the_standard"),
     Mutation("following: a bias counts as one update", "contrastive_core/training/gradient_noise.py", "math.sqrt(updates * systematic", "math.sqrt(systematic", "following_noise::test_share_of_the_noise"),
     Mutation("following: tolerances are chosen, and not used", "contrastive_core/training/loop.py", "            rule = session.following.next_rule(", "            session.following.next_rule(", "following_noise::test_following_takes_fewer"),
->>>>>>> 3ff6aff (Break the noise, its horizon and the use of followed tolerances in the mutations)
     Mutation("plug-ins: a name of two packages is the first one's", "contrastive_core/plugins.py", "if len(found) + len(packages) > 1:", "if len(found) > 1:", "plugins::test_broken_and_clashing"),
     # Second-order checks, nudged oscillators, guards, progress, files and ground states
     Mutation("convexity: half the curvature of the units", "contrastive_core/relaxation/convexity.py", "torch.minimum(least, 1 + total(", "torch.minimum(least, 0.5 + total(", "negative_nudges::test_a_saddle_without_a_force"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -15,6 +15,7 @@ from contrastive_core.errors import InputError
 from contrastive_core.gradients import direct_gradient
 from contrastive_core.network import Clamped, Contrast, Network
 from contrastive_core.networks.differences import Differences, Displacement
+from contrastive_core.networks.layered import Layered
 from contrastive_core.phases import PHASE_NAMES, SIDE_NAMES, Phase
 from contrastive_core.relaxation.displace import Planned
 from contrastive_core.relaxation.relax import require_finite
@@ -269,7 +270,7 @@ def contrast_again(network: Network, batch: Batch, key: object) -> Estimate | No
 
 
 def _form(network: Network, batch: Batch) -> tuple[object, ...]:
-    """Return all of a batch that a plan depends on, and where the parameters lie.
+    """Return all of a batch and of a network of layers that a plan depends on, and where the parameters lie.
 
     Memory that is held is not given to anyone else, so that equal addresses mean the same parameters; a matrix may have been transposed
     on it, which its strides tell.
@@ -277,7 +278,9 @@ def _form(network: Network, batch: Batch) -> tuple[object, ...]:
     inputs, labels = batch.inputs, batch.labels
     places = [(parameter.data_ptr(), parameter.stride()) for parameter in network._parameters.values() if parameter is not None]
     here = inputs.is_cpu, inputs.requires_grad, labels.is_cpu, labels.is_contiguous()
-    return (inputs.shape, inputs.dtype, labels.shape, labels.dtype, *here, places)
+    layered = cast(Layered, network)
+    energy = layered.activations, layered.energy_scale, layered.stiffness
+    return (inputs.shape, inputs.dtype, labels.shape, labels.dtype, *here, *energy, places)
 
 
 def _require_representable(strength: float, dtype: torch.dtype) -> None:

@@ -201,7 +201,10 @@ def require_following(rule: Rule, network: Network, cost: Cost, plan: Plan, num_
     """
     if plan.follow_noise is None:
         if plan.noise_horizon is not None:
-            raise InputError("a noise horizon is that of tolerances that follow the noise; leave it out, or say which share they keep")
+            raise InputError(
+                "a noise horizon (--noise-horizon) is that of tolerances that follow the noise; leave it out, or give their share by "
+                "--follow-noise"
+            )
         return
     if not follows(rule):
         name = type(rule).__name__

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 """Samples in the table for people."""
 _CHUNK = 500
-"""Samples settled together, which changes no result."""
+"""Samples settled together, so that memory stays small."""
 _LOOKED_AT = 1000
 """Training samples whose range new inputs are compared with."""
 _SCORES = 5
@@ -103,7 +103,7 @@ def predict_command(options: PredictOptions, invocation: Invocation) -> None:
     Examples:
       eqlab predict RUN --inputs new.csv --write predictions.csv
       eqlab predict RUN --inputs photo.png --picture-size 28,28
-      eqlab predict RUN --trial "ep-centered #0" --inputs pictures --write predictions.csv
+      eqlab predict RUN --trial ep-centered-0 --inputs pictures --write predictions.csv
       eqlab predict RUN --write test.csv
 
     Parameters
@@ -136,7 +136,7 @@ def predict_command(options: PredictOptions, invocation: Invocation) -> None:
         text = StringIO()
         csv.writer(text, lineterminator="\n").writerows([header, *table])
         try:
-            write_named({options.write: text.getvalue().encode()}, "file")
+            write_named({options.write: text.getvalue().encode(errors="surrogateescape")}, "file")
         except OSError as error:
             raise InputError(f"cannot write {options.write} ({error.strerror}); choose another place") from error
     share = float(found.converged.double().mean())
@@ -174,7 +174,10 @@ def _trained(run: Path, options: PredictOptions) -> _Trained:
     raw = load_data(learning.model_copy(update={"standardise": None}), any_task=True)
     splits = raw if learning.standardise is None else standardise(raw, learning.standardise)
     if splits.digest != by_key[key].data:
-        raise InputError(f"the data of {run} have changed since it was trained, so that its inputs cannot be made again; give its own data")
+        raise InputError(
+            f"the data of {run} are not those that it was trained on: the file has changed, or its inputs stayed there then and are loaded "
+            "now; give its own data, on a machine with as much memory"
+        )
     found = load_trained(run, learning, by_key[key], splits)
     return _Trained(key, found.network, found.answer, learning, raw, splits, isinstance(learning, ContrastiveOptions))
 
@@ -244,8 +247,7 @@ def _table(splits: Splits, found: Predictions, labels: Tensor | None, *, embeddi
     elif labels is not None:
         for place, target in enumerate(splits.targets):
             columns[f"label {target.name}"] = _written(target.mean + target.deviation * labels[:, place].double())
-    said = "" if splits.task == "regression" and not embedding else "output "
-    columns |= {f"{said}{name}": _written(found.outputs[:, place]) for place, name in enumerate(names)}
+    columns |= {f"output {name}": _written(found.outputs[:, place]) for place, name in enumerate(names)}
     columns |= {"steps": found.steps.tolist(), "residual": _written(found.residual), "converged": found.converged.int().tolist()}
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 

@@ -123,6 +123,8 @@ def _model_of(command: str, path: Path) -> tuple[type[LearningOptions], Any]:
             f"the network of {path} was made by a Python script, which alone can make it again; give runs of train, compare or contrast, "
             "or use the network in the script"
         )
+    if command == "sweep":
+        raise InputError(f"{path} is a sweep, which keeps no networks of its trials; train the one that is wanted by eqlab train")
     raise InputError(f"{path} is a run of 'eqlab {command}', which trains no network; give runs of train, compare or contrast")
 
 

@@ -12,7 +12,7 @@ from contrastive_core.data.own.kinds import kind_of
 from experiments.commandline.markers import OneOf
 from experiments.commandline.options import CommandOptions
 from experiments.commandline.quantities import Positive, PositiveFloat, distinct
-from experiments.commandline.sections import DATA
+from experiments.commandline.sections import COMPUTATION, DATA
 
 
 class DataOptions(CommandOptions, section=DATA):
@@ -57,7 +57,7 @@ class DataOptions(CommandOptions, section=DATA):
         exclude_if=operator.not_,
         description="Height and width to which pictures of a folder are scaled, such as 32,32; none: as they are, all of one size.",
     )
-    memory_mapped: bool | None = Field(
+    memory_mapped: Annotated[bool | None, COMPUTATION] = Field(
         None,
         exclude_if=partial(operator.is_, None),
         description="Whether the inputs of an NPY or NPZ file stay there, are read in batches and are shuffled in blocks; none: if they "

@@ -158,7 +158,8 @@ def _no_answer(engine: str, error: OSError) -> str:
 
 def preload() -> None:
     """Start the process that workers of this machine are forked from; it loads their libraries while this one goes on."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["distributed.nanny", "experiments.trials.worker"])
+    # The first one claims our packages, whatever files of their names are in the current directory.
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["eqlab.__main__", "distributed.nanny", "experiments.trials.worker"])
     with uncut(), explained():
         multiprocessing.forkserver.ensure_running()
 

@@ -98,6 +98,11 @@ SMALL: tuple[tuple[str, list[str], str], ...] = (
         ],
         "attacks and samples in every update of several trainings",
     ),
+    (
+        r"bench train ",
+        sets(**FEW, hidden="[8]", seeds=1, targets="[90]", rules='["ep-positive"]', thread_counts="[1]"),
+        "trainings of several rules and seeds on all of MNIST",
+    ),
     (r"bench circuits", sets(hidden="[4]", repeats=1, samples=2), "repeats for a median"),
     (
         r"bench conv",
@@ -189,7 +194,11 @@ def placed(words: list[str], page: str) -> list[str]:
     """Return a command with the files and runs of a test in place of those of the reader: digits stand for data sets in files."""
     if "--data-dir" in words:
         where = words.index("--data-dir")
-        words = [*words[:where], *words[where + 2 :], *(() if words[0] in ("bench", "reproduce") else ("--set", "data=digits"))]
+        words = [
+            *words[:where],
+            *words[where + 2 :],
+            *(() if words[0] in ("bench", "reproduce") and words[1] != "train" else ("--set", "data=digits")),
+        ]
         words = ["initial" if word == "trained" else word for word in words]
     stands = {"RUN": RUNS.get(page, "RUN"), "FILE.csv": "measured.csv", "KEY": "ep-centered ideal #0"}
     return [stands.get(word, word) for word in words]

@@ -100,6 +100,13 @@ def test_repeated_estimates_are_planned_once(monkeypatch: pytest.MonkeyPatch) ->
             assert torch.allclose(found.gradients[key], value, rtol=1e-11, atol=1e-11), key  # as above
         for key, relaxation in expected.relaxations.items():
             assert torch.allclose(found.relaxations[key].state[0], relaxation.state[0], rtol=1e-11, atol=1e-11), key
+    # A network whose energy is changed is another one.
+    for change in ({"energy_scale": 0.3, "stiffness": (0.3, 0.09)}, {"activations": (ACTIVATIONS["clipped-relu"], network.activations[1])}):
+        for name, value in change.items():
+            setattr(network, name, value)
+        found, expected = (_rule("ep-negative", 0.3, backend).estimate(network, part).gradients for backend in ("numba", "torch"))
+        for key, gradient in expected.items():
+            assert torch.allclose(found[key], gradient, rtol=1e-10, atol=1e-10), key
     # What no plan covers is refused in the words of the reference.
     rule = _rule("ep-positive", 0.1)
     rule.estimate(network, whole)

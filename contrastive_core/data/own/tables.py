@@ -97,6 +97,8 @@ def columns_of(table: pandas.DataFrame, names: Sequence[str]) -> NDArray[np.floa
         if name not in there:
             raise unknown_name("column", name, there)
         _refuse_missing(table, name)
+    if not len(table):
+        raise InputError("the table has names of columns and no rows; add some")
     return np.column_stack([_numbers(table, name) for name in names])
 
 

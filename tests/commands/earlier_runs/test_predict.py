@@ -17,11 +17,11 @@ SMALL = ("--hidden", "4", "--epochs", "3", "--quiet")
 
 
 def table(path: Path) -> list[dict[str, str]]:
-    """Write a table of samples that are all apart, and return its rows."""
+    """Write a table of samples that are all apart, and return its rows; a target is called as a column of predictions is."""
     draw = np.random.default_rng(0)
     width, height = np.round(draw.uniform(0, 50, N), 3), np.round(draw.uniform(0, 1, N), 5)
     rows = zip(width, height, 100 + 2 * width + height, np.where(width > 25, "wide", "narrow"), width > 20, height > 0.5, strict=True)
-    path.write_text("\n".join(["width,height,price,kind,long,tall", *(f"{w},{h},{p:.5f},{k},{a:d},{b:d}" for w, h, p, k, a, b in rows)]))
+    path.write_text("\n".join(["width,height,steps,kind,long,tall", *(f"{w},{h},{p:.5f},{k},{a:d},{b:d}" for w, h, p, k, a, b in rows)]))
     return read(path)
 
 
@@ -33,17 +33,17 @@ def read(path: Path) -> list[dict[str, str]]:
 def test_a_table_is_answered_as_the_test_split_is(found: Found, eqlab: Eqlab, tmp_path: Path) -> None:
     """If this fails, new rows are scaled otherwise than those of training, or a prediction has another sample's name or unit."""
     rows = table(tmp_path / "t.csv")
-    for target in ("price", "kind", "long,tall"):
+    for target in ("steps", "kind", "long,tall"):
         run = tmp_path / target
         trained = found("train", "--data", tmp_path / "t.csv", "--target", target, *FEATURES, *SMALL, "--out", run)
         test, every = tmp_path / f"{target}-test.csv", tmp_path / f"{target}-every.csv"
         assert found("predict", run, "--write", test)["converged"] == 1
         assert eqlab("predict", run, "--inputs", tmp_path / "t.csv", "--write", every).exit_code == 0
-        if target == "price":
-            shown, asked = read(test), [float(row["price"]) for row in read(every)]
-            labels = [float(row["label price"]) for row in shown]
-            by_label = {round(float(row["price"]), 2): value for row, value in zip(rows, asked, strict=True)}
-            answers = [float(row["price"]) for row in shown]
+        if target == "steps":
+            shown, asked = read(test), [float(row["output steps"]) for row in read(every)]
+            labels = [float(row["label steps"]) for row in shown]
+            by_label = {round(float(row["steps"]), 2): value for row, value in zip(rows, asked, strict=True)}
+            answers = [float(row["output steps"]) for row in shown]
             assert np.sqrt(np.mean(np.subtract(answers, labels) ** 2)) == pytest.approx(trained["test_rmse"], rel=1e-5)
             assert answers == pytest.approx([by_label[round(label, 2)] for label in labels], rel=1e-5)
             continue
@@ -97,4 +97,4 @@ def test_pictures_are_answered_by_name(found: Found, refused: Refused, eqlab: Eq
     assert "no reader takes" in refused("predict", run, "--inputs", run / "config.toml")
     assert "ends in .csv" in refused("predict", run, "--write", "p.txt")
     half("left", 6, 9).save(tmp_path / "p" / "left" / "new.png")
-    assert "have changed since it was trained" in refused("predict", run, "--inputs", tmp_path / "large.png")
+    assert "the file has changed" in refused("predict", run, "--inputs", tmp_path / "large.png")

@@ -286,3 +286,10 @@ def test_the_code_of_the_page_runs_in_ten_lines(capsys: pytest.CaptureFixture[st
         ["photos:", "classification,"],
         ["tones:", "classification,"],
     ]
+
+
+def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
+    """If this fails, an empty table is a traceback."""
+    (tmp_path / "t.csv").write_text("width,kind\n")
+    with pytest.raises(InputError, match="no rows; add some"):
+        read_own(tmp_path / "t.csv", target="kind")

@@ -171,7 +171,7 @@ def test_what_cannot_follow_is_refused_in_a_sentence(tmp_path: Path) -> None:
         "last for their budgets": ("ep-centered", replace(SETTING, settling=replace(settling, free=Stop(None, 5))), PLAN),
         "begin between": ("ep-centered", replace(SETTING, settling=replace(settling, second=Stop(1e-6, 50))), PLAN),
         "not two mini-batches of 64": ("ep-centered", SETTING, replace(PLAN, batch_size=64)),
-        "say which share": ("ep-centered", SETTING, replace(PLAN, follow_noise=None, noise_horizon=3)),
+        "give their share by --follow-noise": ("ep-centered", SETTING, replace(PLAN, follow_noise=None, noise_horizon=3)),
         "couples the samples": ("ep-centered", replace(SETTING, cost=make_cost("similarity")), PLAN),
     }
     for sentence, (name, setting, plan) in cases.items():

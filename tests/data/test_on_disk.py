@@ -177,7 +177,7 @@ def test_files_larger_than_a_quarter_of_memory_stay(pair: str, monkeypatch: pyte
     """Without being told, inputs stay in the file only where loading them would fill memory, and the reason is said."""
     size = 4 * N * WIDTH
     for memory, stays in ((4 * size, False), (4 * size - 1, True)):
-        monkeypatch.setattr(staying, "memory_of_machine", lambda memory=memory: memory)
+        monkeypatch.setattr(staying, "physical_memory", lambda memory=memory: memory)
         source = read_own(pair).source
         assert ("because inputs of" in source and "more than a quarter" in source) is stays
     assert "memory-mapped" not in read_own(pair, memory_mapped=False).source
@@ -213,7 +213,7 @@ def test_what_needs_all_inputs_is_refused(pair: str, tmp_path: Path) -> None:
 
 
 def test_commands_take_inputs_in_parts_or_refuse_them(pair: str) -> None:
-    """What takes all inputs at once says so before it computes, and what continues a run of mapped data reads them."""
+    """If this fails, a command that takes all inputs at once computes first, or one that continues a run of mapped data refuses it."""
     options = DataOptions(data=pair, memory_mapped=True)
     with pytest.raises(InputError, match="stay in their file"):
         read_data(options)
